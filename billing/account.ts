@@ -1,0 +1,134 @@
+/**
+ * A team's account: its balance line, and what the clock will bring it next. Pure arithmetic over recorded facts; how
+ * facts change an account is in facts.ts. Source: rules.md, "Balance" and "Auto top-up".
+ */
+import { add, type Micros, ZERO } from './money.ts';
+import { availableMicros, type BalanceLine, exhaustionSecond, firstSecondBelow } from './runway.ts';
+import { monthStart, nextMonthStart } from './time.ts';
+import type { TopUpPolicy } from './top-up.ts';
+import type { Meter } from './usage.ts';
+
+/** A top-up attempt whose outcome is not known yet. */
+export interface AttemptInFlight {
+  number: number;
+  depositId: string;
+  openedSecond: number;
+  amountMicros: Micros;
+}
+
+export interface Account extends BalanceLine {
+  teamId: string;
+  /** The second of the last fact: no later fact lies before it. */
+  asOfSecond: number;
+  owedMicros: Micros;
+  /** The team's fraction of a micro from token usage, in millionths. */
+  remainderMillionths: number;
+  meters: Meter[];
+  policy: TopUpPolicy | null;
+  attempt: AttemptInFlight | null;
+  /** The number of the last attempt, 0 before the first. Never reused. */
+  attempts: number;
+  lastAttemptSecond: number | null;
+  /** Captured + in flight of auto top-up in the UTC month that starts at `monthStartSecond`. */
+  toppedUp: { monthStartSecond: number; micros: Micros };
+  /** X, while a charge in flight keeps the exhaustion open: money stands here. */
+  standsAtSecond: number | null;
+  /** The number of exhaustions so far: each has its own row and mail. */
+  exhaustions: number;
+  /** False from a low-balance warning until credit is well above the level again. */
+  lowArmed: boolean;
+}
+
+/** What the deployment has configured. */
+export interface Terms {
+  cooldownSeconds: number;
+  graceSeconds: number;
+  minStartMicros: Micros;
+  lowLevelMicros: Micros;
+}
+
+/** An account with no money, no meters and no policy, as of its creation. */
+export const emptyAccount = (teamId: string, second: number): Account => ({
+  teamId,
+  asOfSecond: second,
+  postedMicros: ZERO,
+  heldMicros: ZERO,
+  owedMicros: ZERO,
+  remainderMillionths: 0,
+  meters: [],
+  policy: null,
+  attempt: null,
+  attempts: 0,
+  lastAttemptSecond: null,
+  toppedUp: { monthStartSecond: monthStart(second), micros: ZERO },
+  standsAtSecond: null,
+  exhaustions: 0,
+  lowArmed: false,
+});
+
+/** The second at which the team's money stands: now, or X while a charge in flight keeps an exhaustion open. */
+export const moneySecond = (account: Account, second: number): number => account.standsAtSecond ?? second;
+
+/** What the team can spend at a second that is not before its as-of second and that no crossing lies before. */
+export const spendableMicros = (account: Account, second: number): Micros =>
+  availableMicros(account, moneySecond(account, second));
+
+/** Why no attempt can be opened now, or the second at which the next one is due. */
+export type TopUpOutlook =
+  | { state: 'off' }
+  | { state: 'charging' }
+  | { state: 'watching'; dueSecond: number | null }
+  | { state: 'cooling_down'; dueSecond: number | null; cooldownUntilSecond: number }
+  | { state: 'capped'; dueSecond: number | null };
+
+const fitsMonth = (account: Account, policy: TopUpPolicy, second: number): boolean => {
+  if (policy.monthlyCapMicros === null) return true;
+  const sameMonth = account.toppedUp.monthStartSecond === monthStart(second);
+  return add(sameMonth ? account.toppedUp.micros : ZERO, policy.amountMicros) <= policy.monthlyCapMicros;
+};
+
+/**
+ * When the card is to be charged next: the first second with available below the threshold, not before the cooldown's
+ * end, and in a month whose cap has room. `dueSecond` is null when the balance never falls so far.
+ */
+export function topUpOutlook(account: Account, terms: Terms): TopUpOutlook {
+  const { policy, attempt, lastAttemptSecond, asOfSecond } = account;
+  if (attempt) return { state: 'charging' };
+  if (!policy?.enabled) return { state: 'off' };
+
+  const below = firstSecondBelow(account, policy.thresholdMicros, asOfSecond);
+  const cooldownUntilSecond = lastAttemptSecond === null ? asOfSecond : lastAttemptSecond + terms.cooldownSeconds;
+  const dueSecond = below === null ? null : Math.max(below, cooldownUntilSecond);
+  if (!fitsMonth(account, policy, dueSecond ?? asOfSecond))
+    return { state: 'capped', dueSecond: dueSecond === null ? null : nextMonthStart(dueSecond) };
+  return cooldownUntilSecond > asOfSecond
+    ? { state: 'cooling_down', dueSecond, cooldownUntilSecond }
+    : { state: 'watching', dueSecond };
+}
+
+const dueSecondOf = (outlook: TopUpOutlook): number | null => ('dueSecond' in outlook ? outlook.dueSecond : null);
+
+/** A low-balance warning is due below the level, once an episode, and not while auto top-up is there to prevent it. */
+function lowSecond(account: Account, terms: Terms, outlook: TopUpOutlook): number | null {
+  const prevented = outlook.state === 'watching' || outlook.state === 'cooling_down' || outlook.state === 'charging';
+  if (!account.lowArmed || prevented) return null;
+  return firstSecondBelow(account, terms.lowLevelMicros, account.asOfSecond);
+}
+
+/** The next second at which the clock brings something, with what: what the watch sleeps towards. Null: nothing, ever. */
+export type Crossing = { second: number; what: 'top_up' | 'low' | 'exhaustion' | 'grace_over' };
+
+export function nextCrossing(account: Account, terms: Terms): Crossing | null {
+  if (account.standsAtSecond !== null)
+    return { second: account.standsAtSecond + terms.graceSeconds + 1, what: 'grace_over' };
+  const outlook = topUpOutlook(account, terms);
+  const crossings: Array<{ second: number | null; what: Crossing['what'] }> = [
+    { second: dueSecondOf(outlook), what: 'top_up' },
+    { second: lowSecond(account, terms, outlook), what: 'low' },
+    { second: exhaustionSecond(account), what: 'exhaustion' },
+  ];
+  return crossings.reduce<Crossing | null>(
+    (next, { second, what }) => (second !== null && (next === null || second < next.second) ? { second, what } : next),
+    null,
+  );
+}

@@ -1,0 +1,41 @@
+/** The one list of what can be refused, met again in the doc comment of the act that refuses and in the api's table of HTTP statuses. */
+export type FailureCode =
+  | 'invalid_request'
+  | 'invalid_amount'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not_found'
+  | 'insufficient_credit'
+  | 'card_declined'
+  | 'payment_method_required'
+  | 'payment_method_invalid'
+  | 'payment_method_in_use'
+  | 'amount_out_of_range'
+  | 'id_taken'
+  | 'instance_ended'
+  | 'at_out_of_range'
+  | 'price_not_found'
+  | 'no_reservation'
+  | 'idempotency_key_reused'
+  | 'idempotency_in_flight'
+  | 'webhook_invalid'
+  | 'payload_too_large'
+  | 'unsupported_media_type'
+  | 'rate_limited'
+  | 'start_expired'
+  | 'engine_unavailable'
+  | 'provider_unavailable'
+  | 'internal';
+
+/** A refusal with its code and, where one argument is at fault, its name. */
+export class BillingError extends Error {
+  readonly code: FailureCode;
+  readonly param: string | undefined;
+
+  constructor(code: FailureCode, message: string, param?: string) {
+    super(message);
+    this.name = 'BillingError';
+    this.code = code;
+    this.param = param;
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * One function makes each id, from the business key, with its reason beside it. Workflow ids are ids of the business, so
+ * that a repeat of the same cause meets the same workflow.
+ */
+import type { Micros } from './money.ts';
+
+/** What a caller may choose as the id of a team, an instance or an event. Source: api.md, "Conventions". */
+export const CALLER_ID = /^[A-Za-z0-9_-]{1,64}$/;
+
+export type IdPrefix = 'team' | 'inst' | 'dep' | 'pm' | 'inv' | 'key' | 'hold' | 'grant' | 'req' | 'adm';
+
+/** A generated id: its prefix says what it names. `random` is 128 random bits in hex, made by the caller. */
+export const prefixedId = (prefix: IdPrefix, random: string): string => `${prefix}_${random}`;
+
+/** One attempt, one deposit: the number is unique per team and never reused. */
+export const attemptDepositId = (teamId: string, number: number): string => `dep_${teamId}_top_up_${number}`;
+
+/** One mail or event per cause: `balance_low` of two episodes differ by the second at which the episode began. */
+export const noticeId = (kind: string, cause: string): string => `${kind}/${cause}`;
+
+export const exhaustionCause = (teamId: string, number: number): string => `${teamId}/exhaustion-${number}`;
+export const lowCause = (teamId: string, second: number, levelMicros: Micros): string =>
+  `${teamId}/low-${levelMicros}-at-${second}`;

@@ -1,0 +1,54 @@
+/**
+ * The ledger's words: accounts, transfer codes, and the reference that makes the same cause the same row.
+ * A transfer moves a positive amount from its debit to its credit account; an account's balance is credits − debits, so
+ * that all balances sum to zero. Source: rules.md, "The ledger".
+ */
+import type { Micros } from './money.ts';
+
+/** What a team may spend: never negative. */
+export const creditAccount = (teamId: string) => `team/${teamId}/credit`;
+/** What a team has used and no credit was left for: its balance is minus what is owed. */
+export const owedAccount = (teamId: string) => `team/${teamId}/owed`;
+export const REVENUE = 'platform/revenue';
+export const GRANTS = 'platform/grants';
+export const STRIPE = 'platform/stripe';
+
+/** Why a transfer was made. */
+export type TransferCode =
+  | 'deposit'
+  | 'auto_top_up'
+  | 'grant'
+  | 'instance_usage'
+  | 'instance_correction'
+  | 'token_usage'
+  | 'owed_usage'
+  | 'owed_collected';
+
+export interface Transfer {
+  debitAccount: string;
+  creditAccount: string;
+  amountMicros: Micros;
+  code: TransferCode;
+  /** Unique over the ledger, made from the cause alone. */
+  reference: string;
+  /** The second of the fact, not of the writing. */
+  second: number;
+  instanceId?: string;
+  depositId?: string;
+  /** For a correction: the reference of the row that it answers. */
+  correctsReference?: string;
+}
+
+export const referenceOf = {
+  /** A meter's posting: what it had cost through a second. Segments tile, so no two of an instance reach the same second with a charge. */
+  instanceThrough: (instanceId: string, second: number) => `instance/${instanceId}/through/${second}`,
+  /** The correction at an end that lies before what was posted; an instance ends once. */
+  instanceEnd: (instanceId: string, second: number) => `instance/${instanceId}/end/${second}`,
+  deposit: (depositId: string) => `deposit/${depositId}`,
+  grant: (grantId: string) => `grant/${grantId}`,
+  usage: (teamId: string, eventId: string) => `usage/${teamId}/${eventId}`,
+  /** The part of a usage that no credit was left for. */
+  owed: (causeReference: string) => `${causeReference}/owed`,
+  /** What an arriving credit paid of the debt: one collection for each credit. */
+  collected: (causeReference: string) => `${causeReference}/collects`,
+};

@@ -1,0 +1,74 @@
+/**
+ * Money is a whole number of micro-dollars: 1 credit = $1 = 1,000,000 micros. No float ever touches it.
+ * Source: rules.md, "Units".
+ */
+import { BillingError } from './errors.ts';
+
+/** Micro-dollars. A safe integer, so that it can cross a JSON payload; products go through `mulDiv…`. */
+export type Micros = number & { readonly unit: 'micros' };
+
+export const MICROS_PER_DOLLAR = 1_000_000;
+export const MICROS_PER_CENT = 10_000;
+
+export const ZERO = 0 as Micros;
+
+/** A safe integer as micros. Throws `RangeError` on anything else: it would mean that a bug, not a caller, made the number. */
+export function micros(value: number | bigint): Micros {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number)) throw new RangeError(`not a whole, safe number of micros: ${value}`);
+  return number as Micros;
+}
+
+export const add = (...amounts: Micros[]): Micros => micros(amounts.reduce((sum, amount) => sum + amount, 0));
+export const subtract = (from: Micros, amount: Micros): Micros => micros(from - amount);
+export const smaller = (a: Micros, b: Micros): Micros => (a < b ? a : b);
+export const larger = (a: Micros, b: Micros): Micros => (a > b ? a : b);
+
+/** floor(a × b / divisor) for non-negative arguments, exact at any size. */
+export function mulDivFloor(a: number | bigint, b: number | bigint, divisor: number | bigint): bigint {
+  return (BigInt(a) * BigInt(b)) / BigInt(divisor);
+}
+
+/** a × b / divisor rounded half up, for non-negative arguments, exact at any size. */
+export function mulDivHalfUp(a: number | bigint, b: number | bigint, divisor: number | bigint): bigint {
+  return (2n * BigInt(a) * BigInt(b) + BigInt(divisor)) / (2n * BigInt(divisor));
+}
+
+const DOLLARS = /^(0|[1-9]\d{0,9})(?:\.(\d{1,6}))?$/;
+
+/**
+ * Reads a decimal string of dollars with up to six places, `"2.49"`, as micros.
+ * Refuses signs, exponents, spaces, more places, more than ten whole digits and anything that is no string.
+ * @throws BillingError `invalid_amount`
+ */
+export function parseDollars(text: unknown): Micros {
+  const match = typeof text === 'string' ? DOLLARS.exec(text) : null;
+  if (!match)
+    throw new BillingError('invalid_amount', 'expected a decimal string of dollars such as "2.49", up to six places');
+  const [, whole = '0', fraction = ''] = match;
+  return micros(Number(whole) * MICROS_PER_DOLLAR + Number(fraction.padEnd(6, '0')));
+}
+
+/** Micros as a decimal string of dollars with six places, `"2.490000"`. */
+export function formatDollars(amountMicros: Micros | bigint): string {
+  const value = BigInt(amountMicros);
+  const digits = (value < 0n ? -value : value).toString().padStart(7, '0');
+  return `${value < 0n ? '-' : ''}${digits.slice(0, -6)}.${digits.slice(-6)}`;
+}
+
+/** Micros as people read them in a mail: cents, rounded down so that nobody is told of more than there is. */
+export function formatForPeople(amountMicros: Micros): string {
+  const [whole = '0', fraction = ''] = formatDollars(amountMicros).split('.');
+  return `$${whole.replace(/\B(?=(\d{3})+$)/g, ',')}.${fraction.slice(0, 2)}`;
+}
+
+/** True for whole cents: what a card can be charged. */
+export const isWholeCents = (amountMicros: Micros): boolean => amountMicros % MICROS_PER_CENT === 0;
+
+/** Micros as cents, for a card provider. Throws `RangeError` when a fraction of a cent would be lost. */
+export function toCents(amountMicros: Micros): number {
+  if (!isWholeCents(amountMicros)) throw new RangeError(`not whole cents: ${amountMicros}`);
+  return amountMicros / MICROS_PER_CENT;
+}
+
+export const fromCents = (cents: number): Micros => micros(cents * MICROS_PER_CENT);

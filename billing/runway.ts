@@ -1,0 +1,64 @@
+/**
+ * Balance is a line, not a counter: between two facts it falls in a known way, so the second at which it meets a level
+ * can be computed instead of polled for. Source: rules.md, "Balance".
+ */
+import { type Micros, micros } from './money.ts';
+import { LAST_SECOND } from './time.ts';
+import { chargeDueMicros, type Meter } from './usage.ts';
+
+/** What a team's balance is made of between two facts. */
+export interface BalanceLine {
+  postedMicros: Micros;
+  heldMicros: Micros;
+  meters: readonly Meter[];
+}
+
+/** posted − Σ (cost at S − posted for it) − held. */
+export function availableMicros(line: BalanceLine, second: number): Micros {
+  const accrued = line.meters.reduce((sum, meter) => sum + chargeDueMicros(meter, second), 0);
+  return micros(line.postedMicros - accrued - line.heldMicros);
+}
+
+/** Σ of the running rates, micros per hour. */
+export const burnMicrosPerHour = (line: BalanceLine): Micros =>
+  micros(line.meters.reduce((sum, meter) => sum + meter.rateMicrosPerHour, 0));
+
+/**
+ * The last second at which `available ≥ level`, or null when the line never falls below it (nothing runs, or only beyond
+ * the year 9999). May lie before a meter's last fact when the line is below the level already.
+ *
+ * The sum of the exact, unfloored costs brackets the answer in closed form; inside the bracket, at most one micro per
+ * meter wide, the floors are summed exactly.
+ */
+export function lastSecondAtOrAbove(line: BalanceLine, levelMicros: Micros): number | null {
+  const rate = line.meters.reduce((sum, meter) => sum + BigInt(meter.rateMicrosPerHour), 0n);
+  if (rate === 0n) return null;
+
+  const rateTimesStart = line.meters.reduce(
+    (sum, meter) => sum + BigInt(meter.rateMicrosPerHour) * BigInt(meter.startSecond),
+    0n,
+  );
+  const postedForMeters = line.meters.reduce((sum, meter) => sum + BigInt(meter.postedMicros), 0n);
+  const budget = BigInt(line.postedMicros) - BigInt(line.heldMicros) - BigInt(levelMicros) + postedForMeters;
+  const secondWhenSpent = (amount: bigint) => Number((3600n * amount + rateTimesStart) / rate);
+
+  let above = secondWhenSpent(budget) - 1;
+  let below = secondWhenSpent(budget + BigInt(line.meters.length)) + 1;
+  if (above >= LAST_SECOND) return null;
+  while (below - above > 1) {
+    const middle = above + Math.floor((below - above) / 2);
+    if (availableMicros(line, middle) >= levelMicros) above = middle;
+    else below = middle;
+  }
+  return above > LAST_SECOND ? null : above;
+}
+
+/** The first second, not before `fromSecond`, at which `available < level`; null when that never comes. */
+export function firstSecondBelow(line: BalanceLine, levelMicros: Micros, fromSecond: number): number | null {
+  if (availableMicros(line, fromSecond) < levelMicros) return fromSecond;
+  const last = lastSecondAtOrAbove(line, levelMicros);
+  return last === null ? null : last + 1;
+}
+
+/** X: the last second that can be paid in full. Null when nothing runs, or credit lasts beyond the year 9999. */
+export const exhaustionSecond = (line: BalanceLine): number | null => lastSecondAtOrAbove(line, micros(0));

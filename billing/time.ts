@@ -1,0 +1,22 @@
+/** Billing counts whole UTC seconds since 1970. Nothing here knows what time it is. Source: rules.md, "Units". */
+
+/** The last second that an RFC 3339 time can name: 9999-12-31T23:59:59Z. A crossing beyond it is never. */
+export const LAST_SECOND = 253_402_300_799;
+
+/** The second in which an instant lies: floor(ms / 1000). */
+export const secondOf = (epochMs: number): number => Math.floor(epochMs / 1000);
+
+/** A second as RFC 3339 UTC, `2026-03-01T00:00:00Z`. */
+export const formatSecond = (second: number): string => new Date(second * 1000).toISOString().replace('.000Z', 'Z');
+
+/** The first second of the UTC month in which a second lies. Months are half-open: this one to the next one's. */
+export function monthStart(second: number): number {
+  const date = new Date(second * 1000);
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1) / 1000;
+}
+
+/** The first second of the following UTC month. */
+export function nextMonthStart(second: number): number {
+  const date = new Date(second * 1000);
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1) / 1000;
+}
