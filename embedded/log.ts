@@ -1,0 +1,7 @@
+/** Where an embedded part says what it does: a function of one line, or anything shaped like pino. Silent by default. */
+export type Logger = ((line: string) => void) | { info(line: string): void };
+
+export function toLog(logger: Logger | undefined): (line: string) => void {
+  if (logger === undefined) return () => {};
+  return typeof logger === 'function' ? logger : (line) => logger.info(line);
+}
