@@ -1,0 +1,203 @@
+import { execFile } from 'node:child_process';
+import { chown, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { type Logger, toLog } from './log.ts';
+import { freePort } from './ports.ts';
+import { type Account, postgresAccount } from './postgres-account.ts';
+import { findPostgresBinaries } from './postgres-binaries.ts';
+import { type Child, isRunning, startChild } from './process.ts';
+
+const run = promisify(execFile);
+
+export interface PostgresOptions {
+  /** Where the cluster lives: made on first use, found again after that, also after a SIGKILL. */
+  readonly dataDir: string;
+  /** A free one when not given. */
+  readonly port?: number;
+  /** Extra server settings, such as `{fsync: 'off'}` in tests. */
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly logger?: Logger;
+}
+
+export interface Postgres {
+  /** The address of the maintenance database, `postgres`. */
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  databaseUrl(name: string): string;
+  /** True when made now, false when it was there already. */
+  createDatabase(name: string, options?: { template?: string }): Promise<boolean>;
+  /** Drops it, connections and all. No complaint when there is none. */
+  dropDatabase(name: string): Promise<void>;
+  /** An orderly end; transactions in flight are rolled back. */
+  stop(): Promise<void>;
+  /** SIGKILL, for crash tests. */
+  kill(): Promise<void>;
+  /** Stops it if it still runs, and starts it again: same data, same port. */
+  restart(): Promise<void>;
+}
+
+const USER = 'burnrate';
+/** Recovery after a crash reads the log since the last checkpoint, which can take a while on a slow disk. */
+const READY_TIMEOUT_MS = 90_000;
+/** How long a Postgres that is on its way out may still hold the data. */
+const RELEASE_TIMEOUT_MS = 15_000;
+const DUPLICATE_DATABASE = '42P04';
+
+/** A real Postgres 18 as a child process, on 127.0.0.1 only. */
+export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
+  const dataDir = resolve(options.dataDir);
+  const log = toLog(options.logger);
+  const binaries = await findPostgresBinaries();
+  const account = await postgresAccount(dataDir, [dataDir, binaries.postgres]);
+  await initialiseOnce(dataDir, binaries.initdb, account, options.settings?.fsync === 'off');
+
+  let port = options.port ?? (await freePort());
+  let server: Child;
+
+  async function start(): Promise<void> {
+    const deadline = Date.now() + RELEASE_TIMEOUT_MS;
+    for (;;) {
+      await releaseOf(dataDir);
+      const attempt = await startServer(binaries.postgres, {
+        dataDir,
+        port,
+        account,
+        log,
+        settings: options.settings ?? {},
+      });
+      try {
+        await attempt.waitForLine(/database system is ready to accept connections/, READY_TIMEOUT_MS);
+        server = attempt;
+        return;
+      } catch (error) {
+        await attempt.kill();
+        const { message } = error as Error;
+        const portTaken = /could not bind .* address/i.test(message);
+        // After a SIGKILL the backends of the dead server need a moment to notice, and hold its shared memory till then.
+        const stillHeld = /lock file .* already exists|shared memory block .* is still in use/s.test(message);
+        if (Date.now() > deadline || !(stillHeld || (portTaken && options.port === undefined))) throw error;
+        if (portTaken) port = await freePort();
+        await sleep(50);
+      }
+    }
+  }
+  await start();
+
+  const databaseUrl = (name: string) => `postgresql://${USER}@127.0.0.1:${port}/${encodeURIComponent(name)}`;
+  async function query(sql: string): Promise<void> {
+    const client = new pg.Client({ connectionString: databaseUrl('postgres') });
+    await client.connect();
+    await client.query(sql).finally(() => client.end());
+  }
+
+  return {
+    get url() {
+      return databaseUrl('postgres');
+    },
+    get port() {
+      return port;
+    },
+    get pid() {
+      return server.pid;
+    },
+    databaseUrl,
+    async createDatabase(name, { template } = {}) {
+      const from = template === undefined ? '' : ` TEMPLATE ${pg.escapeIdentifier(template)}`;
+      try {
+        await query(`CREATE DATABASE ${pg.escapeIdentifier(name)}${from}`);
+        return true;
+      } catch (error) {
+        if ((error as pg.DatabaseError).code === DUPLICATE_DATABASE) return false;
+        throw error;
+      }
+    },
+    dropDatabase: (name) => query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`),
+    stop: () => server.end(),
+    kill: () => server.kill(),
+    async restart() {
+      await server.end();
+      await start();
+    },
+  };
+}
+
+interface ServerSpec {
+  readonly dataDir: string;
+  readonly port: number;
+  readonly account: Account;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly log: (line: string) => void;
+}
+
+function startServer(postgres: string, { dataDir, port, account, settings, log }: ServerSpec): Promise<Child> {
+  const all = { listen_addresses: '127.0.0.1', unix_socket_directories: '', ...settings };
+  const flags = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  return startChild({
+    name: 'Postgres',
+    ...account.command(postgres, ['-D', dataDir, '-p', String(port), ...flags]),
+    endSignal: 'SIGINT', // its "fast shutdown"; SIGTERM would wait for every client to leave
+    log,
+  });
+}
+
+/** Makes the cluster beside its place and moves it there whole, so that a crash in between leaves no half of one. */
+async function initialiseOnce(dataDir: string, initdb: string, account: Account, hasty: boolean): Promise<void> {
+  if (await exists(join(dataDir, 'PG_VERSION'))) return;
+  await mkdir(dirname(dataDir), { recursive: true });
+  await removeLeftovers(dataDir);
+  const draft = `${dataDir}.init-${process.pid}`;
+  await mkdir(draft, { mode: 0o700 });
+  if (account.owner !== undefined) await chown(draft, account.owner.uid, account.owner.gid);
+  // No password: it listens on the loopback only, and a fixed one in the source would keep nobody out.
+  const flags = [`--pgdata=${draft}`, `--username=${USER}`, '--auth=trust', '--encoding=UTF8', '--locale=C'];
+  const { file, args, ...ids } = account.command(initdb, hasty ? [...flags, '--no-sync'] : flags);
+  try {
+    await run(file, args, ids);
+    await rename(draft, dataDir);
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    // Another process may have made it meanwhile, which is just as good.
+    if (!(await exists(join(dataDir, 'PG_VERSION')))) throw error;
+  }
+}
+
+/** Drafts of processes that died while making one. */
+async function removeLeftovers(dataDir: string): Promise<void> {
+  const prefix = `${basename(dataDir)}.init-`;
+  for (const name of await readdir(dirname(dataDir))) {
+    if (!name.startsWith(prefix) || isRunning(Number(name.slice(prefix.length)))) continue;
+    await rm(join(dirname(dataDir), name), { recursive: true, force: true });
+  }
+}
+
+/**
+ * Waits until no server holds the data. A `postmaster.pid` whose process has died, or whose pid now belongs to some other
+ * program, as happens after a reboot or in a new container, is removed: Postgres itself would take the stranger for a server.
+ */
+async function releaseOf(dataDir: string): Promise<void> {
+  const file = join(dataDir, 'postmaster.pid');
+  const deadline = Date.now() + RELEASE_TIMEOUT_MS;
+  for (;;) {
+    const pid = Number((await readFile(file, 'utf8').catch(() => '')).split('\n')[0]);
+    if (!pid) return;
+    if (!isRunning(pid) || !(await isPostgres(pid))) return await rm(file, { force: true });
+    if (Date.now() > deadline)
+      throw new Error(`Another Postgres (pid ${pid}) already serves ${dataDir}; stop it first.`);
+    await sleep(50);
+  }
+}
+
+async function isPostgres(pid: number): Promise<boolean> {
+  const { stdout } = await run('ps', ['-p', String(pid), '-o', 'args=']).catch(() => ({ stdout: 'postgres?' }));
+  return stdout.includes('postgres');
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
