@@ -1,0 +1,144 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { Connection } from '@temporalio/client';
+import type { SearchAttributeType } from '@temporalio/common';
+import { type Logger, toLog } from './log.ts';
+import { freePort, isListening } from './ports.ts';
+import { type Child, startChild } from './process.ts';
+import { resolveTemporalCli } from './temporal-programs.ts';
+
+export { resolveTemporalCli, resolveTemporalTestServer } from './temporal-programs.ts';
+
+/** What `defineSearchAttributeKey` of @temporalio/common makes. */
+export interface SearchAttribute {
+  readonly name: string;
+  readonly type: SearchAttributeType;
+}
+
+export interface TemporalDevServerOptions {
+  /** Where the CLI is kept if it has to be fetched. */
+  readonly dataDir?: string;
+  /** Keeps all workflows here, through restarts and crashes; without it they live in memory. */
+  readonly dbFile?: string;
+  readonly port?: number;
+  readonly uiPort?: number;
+  readonly namespace?: string;
+  readonly searchAttributes?: readonly SearchAttribute[];
+  readonly logger?: Logger;
+}
+
+export interface TemporalDevServer {
+  readonly address: string;
+  readonly uiUrl: string;
+  readonly namespace: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+  /** SIGKILL, for crash tests. */
+  kill(): Promise<void>;
+  /** Stops it if it still runs, and starts it again: same address, same file. */
+  restart(): Promise<void>;
+}
+
+const READY_TIMEOUT_MS = 60_000;
+const PORT_TRIES = 3;
+
+/** The names that the CLI gives to the SDK's types. */
+const CLI_TYPES: Record<SearchAttributeType, string> = {
+  TEXT: 'Text',
+  KEYWORD: 'Keyword',
+  INT: 'Int',
+  DOUBLE: 'Double',
+  BOOL: 'Bool',
+  DATETIME: 'Datetime',
+  KEYWORD_LIST: 'KeywordList',
+};
+
+/** A real Temporal server with its UI as a child process, on 127.0.0.1 only. Resolves once it serves the namespace. */
+export async function startTemporalDevServer(options: TemporalDevServerOptions = {}): Promise<TemporalDevServer> {
+  const log = toLog(options.logger);
+  const cli = await resolveTemporalCli(options);
+  const dbFile = options.dbFile === undefined ? undefined : resolve(options.dbFile);
+  if (dbFile !== undefined) await mkdir(dirname(dbFile), { recursive: true });
+  const namespace = options.namespace ?? 'default';
+  let port = options.port ?? (await freePort());
+  let uiPort = options.uiPort ?? (await freePort());
+  let server: Child;
+
+  async function start(): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      const attempt = await startChild({
+        name: 'Temporal',
+        file: cli,
+        args: commandLine({ port, uiPort, namespace, dbFile, searchAttributes: options.searchAttributes ?? [] }),
+        log,
+      });
+      try {
+        await attempt.ready(() => serves(port, namespace), READY_TIMEOUT_MS);
+        server = attempt;
+        return;
+      } catch (error) {
+        await attempt.kill();
+        // Between choosing a free port and the server's taking it, another process may have been faster.
+        const portTaken = /address already in use|can't set .*port/i.test((error as Error).message);
+        if (!portTaken || tries === PORT_TRIES) throw error;
+        port = options.port ?? (await freePort());
+        uiPort = options.uiPort ?? (await freePort());
+      }
+    }
+  }
+  await start();
+
+  return {
+    get address() {
+      return `127.0.0.1:${port}`;
+    },
+    get uiUrl() {
+      return `http://127.0.0.1:${uiPort}`;
+    },
+    namespace,
+    get pid() {
+      return server.pid;
+    },
+    stop: () => server.end(),
+    kill: () => server.kill(),
+    async restart() {
+      await server.end();
+      await start();
+    },
+  };
+}
+
+interface CommandLine {
+  readonly port: number;
+  readonly uiPort: number;
+  readonly namespace: string;
+  readonly dbFile: string | undefined;
+  readonly searchAttributes: readonly SearchAttribute[];
+}
+
+function commandLine({ port, uiPort, namespace, dbFile, searchAttributes }: CommandLine): string[] {
+  const args = ['server', 'start-dev', '--headless=false', '--ip', '127.0.0.1', '--ui-ip', '127.0.0.1'];
+  args.push('--port', String(port), '--ui-port', String(uiPort), '--namespace', namespace);
+  args.push('--log-level', 'warn', '--log-format', 'text', '--ui-disable-news-fetch');
+  // It would ask its makers for news of versions; an embedded part speaks to nobody outside.
+  args.push('--dynamic-config-value', 'frontend.enableServerVersionCheck=false');
+  if (dbFile !== undefined) args.push('--db-filename', dbFile);
+  for (const { name, type } of searchAttributes) args.push('--search-attribute', `${name}=${CLI_TYPES[type]}`);
+  return args;
+}
+
+/** The port opens before the namespace can be used, so both are asked. */
+async function serves(port: number, namespace: string): Promise<boolean> {
+  if (!(await isListening(port))) return false;
+  try {
+    const connection = await Connection.connect({ address: `127.0.0.1:${port}`, connectTimeout: '2s' });
+    try {
+      await connection.workflowService.describeNamespace({ namespace });
+      return true;
+    } finally {
+      await connection.close();
+    }
+  } catch {
+    return false;
+  }
+}

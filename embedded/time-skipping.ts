@@ -1,0 +1,74 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { SearchAttributeType } from '@temporalio/common';
+import { TestWorkflowEnvironment, type TimeSkippingTestWorkflowEnvironmentOptions } from '@temporalio/testing';
+import { type Logger, toLog } from './log.ts';
+import type { SearchAttribute } from './temporal.ts';
+import { resolveTemporalTestServer } from './temporal-programs.ts';
+
+export interface TimeSkippingOptions {
+  /** Where the test server is kept if it has to be fetched. */
+  readonly dataDir?: string;
+  /** This server refuses a start that names an attribute it has not been told of. */
+  readonly searchAttributes?: readonly SearchAttribute[];
+  readonly client?: TimeSkippingTestWorkflowEnvironmentOptions['client'];
+  readonly logger?: Logger;
+}
+
+/** The numbers of Temporal's `IndexedValueType`. */
+const WIRE_TYPES: Record<SearchAttributeType, number> = {
+  TEXT: 1,
+  KEYWORD: 2,
+  INT: 3,
+  DOUBLE: 4,
+  BOOL: 5,
+  DATETIME: 6,
+  KEYWORD_LIST: 7,
+};
+
+/** The SDK gives the server five seconds, which a machine with every core busy may exceed. */
+const START_TRIES = 3;
+
+/** A Temporal server whose clock jumps to the next timer when nobody is at work. End it with `teardown()`. */
+export async function startTimeSkippingServer(options: TimeSkippingOptions = {}): Promise<TestWorkflowEnvironment> {
+  const server = await resolveTemporalTestServer(options);
+  const path = process.platform === 'win32' ? server : await guarded(server, resolve(options.dataDir ?? '.data'));
+  const env = await create(path, options);
+  const searchAttributes = Object.fromEntries(
+    (options.searchAttributes ?? []).map(({ name, type }) => [name, WIRE_TYPES[type]]),
+  );
+  await env.connection.operatorService.addSearchAttributes({ namespace: 'default', searchAttributes });
+  return env;
+}
+
+async function create(path: string, options: TimeSkippingOptions): Promise<TestWorkflowEnvironment> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await TestWorkflowEnvironment.createTimeSkipping({
+        server: { executable: { type: 'existing-path', path } },
+        ...(options.client && { client: options.client }),
+      });
+    } catch (error) {
+      if (tries === START_TRIES) throw error;
+      toLog(options.logger)(`the time-skipping server did not start, trying again: ${(error as Error).message}`);
+    }
+  }
+}
+
+/**
+ * The SDK starts the server by its path and ends it in `teardown`, so a test run that is killed would leave it running.
+ * This script is that path: it becomes the server, having set a watcher beside it that ends it once its parent has died.
+ */
+async function guarded(server: string, dataDir: string): Promise<string> {
+  const script = `#!/bin/sh
+parent=$PPID
+(while kill -0 "$parent"; do kill -0 $$ || exit 0; sleep 1; done; kill -s KILL $$) </dev/null >/dev/null 2>&1 &
+exec '${server.replaceAll("'", `'\\''`)}' "$@"
+`;
+  const path = join(dataDir, 'temporal-test-server.sh');
+  const draft = `${path}.${process.pid}`;
+  await mkdir(dataDir, { recursive: true });
+  await writeFile(draft, script, { mode: 0o755 });
+  await rename(draft, path); // whole at once, for another process may be about to run it
+  return path;
+}
