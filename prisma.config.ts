@@ -1,0 +1,8 @@
+import { defineConfig } from 'prisma/config';
+
+// `prisma migrate deploy` reads the address here; the app itself is handed it (worker/config.ts).
+export default defineConfig({
+  schema: 'prisma/schema.prisma',
+  migrations: { path: 'prisma/migrations' },
+  ...(process.env.DATABASE_URL && { datasource: { url: process.env.DATABASE_URL } }),
+});

@@ -1,0 +1,29 @@
+/** Every change of an auto top-up policy: who, when, old and new. Source: rules.md, "Auto top-up". */
+import { v7 as uuidv7 } from 'uuid';
+import type { TopUpPolicy } from '../billing/top-up.ts';
+import type { Tx } from './client.ts';
+import { type Prisma, Prisma as PrismaSql } from './generated/client.ts';
+
+export interface PolicyChange {
+  teamId: string;
+  second: number;
+  /** A person or key by its id, or the workflow that switched the policy off. */
+  actor: string;
+  cause: string;
+  oldPolicy: TopUpPolicy | null;
+  newPolicy: TopUpPolicy;
+}
+
+export const insertConsent = async (tx: Tx, change: PolicyChange): Promise<void> => {
+  await tx.consent.create({
+    data: {
+      ...change,
+      id: uuidv7(),
+      oldPolicy: (change.oldPolicy as Prisma.InputJsonObject | null) ?? PrismaSql.DbNull,
+      newPolicy: { ...change.newPolicy },
+    },
+  });
+};
+
+export const consentsOf = (tx: Tx, teamId: string) =>
+  tx.consent.findMany({ where: { teamId }, orderBy: [{ second: 'asc' }, { id: 'asc' }] });

@@ -1,0 +1,139 @@
+/** Deposits: every payment into credit, from opened to credited or failed. An auto top-up attempt is one too. */
+import type { AttemptInFlight } from '../billing/account.ts';
+import { BillingError } from '../billing/errors.ts';
+import type { Micros } from '../billing/money.ts';
+import type { Tx } from './client.ts';
+import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
+import type { Deposit as DepositRow } from './generated/client.ts';
+import { type Page, type PageRequest, pageOf } from './pages.ts';
+
+export type DepositKind = 'saved_card' | 'checkout' | 'auto_top_up' | 'confirmed';
+export type DepositStatus =
+  | 'pending'
+  | 'requires_action'
+  | 'succeeded'
+  | 'failed'
+  | 'expired'
+  | 'refunded'
+  | 'disputed';
+export type DepositLabel = 'Deposit' | 'Auto Top-Up';
+
+export interface Deposit {
+  id: string;
+  teamId: string;
+  kind: DepositKind;
+  method: 'card' | 'crypto';
+  label: DepositLabel;
+  amountMicros: Micros;
+  status: DepositStatus;
+  /** The attempt's number, for an auto top-up. */
+  attempt: number | null;
+  openedSecond: number;
+  /** When it was credited, failed or expired. */
+  closedSecond: number | null;
+  paymentMethodId: string | null;
+  stripeIntentId: string | null;
+  stripeSessionId: string | null;
+  checkoutUrl: string | null;
+  failureCode: string | null;
+  receiptUrl: string | null;
+  cardBrand: string | null;
+  cardLast4: string | null;
+}
+
+const toDeposit = (row: DepositRow): Deposit => ({
+  ...row,
+  kind: row.kind as DepositKind,
+  method: row.method as Deposit['method'],
+  label: row.label as DepositLabel,
+  amountMicros: toMicros(row.amountMicros),
+  status: row.status as DepositStatus,
+  attempt: row.attempt === null ? null : Number(row.attempt),
+  openedSecond: toSecond(row.openedSecond),
+  closedSecond: toSecondOrNull(row.closedSecond),
+});
+
+export type NewDeposit = Pick<Deposit, 'id' | 'teamId' | 'kind' | 'amountMicros' | 'openedSecond' | 'paymentMethodId'>;
+
+/** Opens a deposit by a person. A repeat with the same id changes nothing. */
+export const openDeposit = async (tx: Tx, deposit: NewDeposit): Promise<void> => {
+  await tx.deposit.createMany({
+    data: [{ ...deposit, method: 'card', label: 'Deposit', status: 'pending' }],
+    skipDuplicates: true,
+  });
+};
+
+/** Opens the deposit of an auto top-up attempt, in the transaction that opens the attempt. */
+export const openAttemptDeposit = async (
+  tx: Tx,
+  teamId: string,
+  attempt: AttemptInFlight,
+  paymentMethodId: string | null,
+): Promise<void> => {
+  await tx.deposit.create({
+    data: {
+      id: attempt.depositId,
+      teamId,
+      kind: 'auto_top_up',
+      method: 'card',
+      label: 'Auto Top-Up',
+      amountMicros: attempt.amountMicros,
+      status: 'pending',
+      attempt: attempt.number,
+      openedSecond: attempt.openedSecond,
+      paymentMethodId,
+    },
+  });
+};
+
+export async function findDeposit(tx: Tx, id: string): Promise<Deposit | null> {
+  const row = await tx.deposit.findUnique({ where: { id } });
+  return row && toDeposit(row);
+}
+
+/** @throws BillingError `not_found` */
+export async function getDeposit(tx: Tx, id: string): Promise<Deposit> {
+  const deposit = await findDeposit(tx, id);
+  if (!deposit) throw new BillingError('not_found', 'no such deposit', 'id');
+  return deposit;
+}
+
+/** The deposit that a Stripe payment intent or Checkout session belongs to. */
+export async function findDepositByStripeId(tx: Tx, stripeId: string): Promise<Deposit | null> {
+  const row = await tx.deposit.findFirst({
+    where: { OR: [{ stripeIntentId: stripeId }, { stripeSessionId: stripeId }] },
+  });
+  return row && toDeposit(row);
+}
+
+export type DepositChange = Partial<
+  Pick<
+    Deposit,
+    | 'status'
+    | 'closedSecond'
+    | 'stripeIntentId'
+    | 'stripeSessionId'
+    | 'checkoutUrl'
+    | 'failureCode'
+    | 'receiptUrl'
+    | 'cardBrand'
+    | 'cardLast4'
+  >
+>;
+
+export const updateDeposit = async (tx: Tx, id: string, change: DepositChange): Promise<void> => {
+  await tx.deposit.updateMany({ where: { id }, data: change });
+};
+
+export async function listDeposits(tx: Tx, teamId: string, page: PageRequest): Promise<Page<Deposit>> {
+  const { data, nextCursor } = await pageOf(page, 'openedSecond', (where, take) =>
+    tx.deposit.findMany({ where: { teamId, ...where }, orderBy: [{ openedSecond: 'desc' }, { id: 'desc' }], take }),
+  );
+  return { data: data.map(toDeposit), nextCursor };
+}
+
+/** The last auto top-up attempt of a team, for what the workflow is doing. */
+export async function lastAttempt(tx: Tx, teamId: string): Promise<Deposit | null> {
+  const row = await tx.deposit.findFirst({ where: { teamId, kind: 'auto_top_up' }, orderBy: { attempt: 'desc' } });
+  return row && toDeposit(row);
+}

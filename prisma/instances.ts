@@ -1,0 +1,122 @@
+/** Instances: what was started, and how it ended. Their money is in their segments. */
+import { BillingError } from '../billing/errors.ts';
+import type { EndReason } from '../billing/facts.ts';
+import type { Micros } from '../billing/money.ts';
+import type { Tx } from './client.ts';
+import { toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts';
+import type { Instance as InstanceRow } from './generated/client.ts';
+import { type Page, type PageRequest, pageOf } from './pages.ts';
+
+export type Pricing = 'on_demand' | 'spot' | 'reserved';
+
+/** What an instance is, apart from its time and money. */
+export interface InstanceSpec {
+  id: string;
+  teamId: string;
+  project: string | null;
+  gpuType: string;
+  region: string;
+  pricing: Pricing;
+  /** The rate that the platform gave; null when it came from the price list. */
+  hourlyMicros: Micros | null;
+  shedOrder: number | null;
+  resumedFrom: string | null;
+  requestHash: string;
+}
+
+export interface Instance extends InstanceSpec {
+  startSecond: number;
+  endSecond: number | null;
+  reason: EndReason | null;
+  exhaustion: number | null;
+  terminatedConfirmedSecond: number | null;
+}
+
+const toInstance = (row: InstanceRow): Instance => ({
+  id: row.id,
+  teamId: row.teamId,
+  project: row.project,
+  gpuType: row.gpuType,
+  region: row.region,
+  pricing: row.pricing as Pricing,
+  hourlyMicros: toMicrosOrNull(row.hourlyMicros),
+  shedOrder: row.shedOrder,
+  requestHash: row.requestHash,
+  resumedFrom: row.resumedFrom,
+  startSecond: toSecond(row.startSecond),
+  endSecond: toSecondOrNull(row.endSecond),
+  reason: row.reason as EndReason | null,
+  exhaustion: row.exhaustion === null ? null : Number(row.exhaustion),
+  terminatedConfirmedSecond: toSecondOrNull(row.terminatedConfirmedSecond),
+});
+
+export async function findInstance(tx: Tx, id: string): Promise<Instance | null> {
+  const row = await tx.instance.findUnique({ where: { id } });
+  return row && toInstance(row);
+}
+
+/** @throws BillingError `not_found` */
+export async function getInstance(tx: Tx, id: string): Promise<Instance> {
+  const instance = await findInstance(tx, id);
+  if (!instance) throw new BillingError('not_found', 'no such instance', 'id');
+  return instance;
+}
+
+export const insertInstance = async (tx: Tx, spec: InstanceSpec, startSecond: number): Promise<void> => {
+  await tx.instance.create({ data: { ...spec, startSecond } });
+};
+
+export interface InstanceEnd {
+  instanceId: string;
+  endSecond: number;
+  reason: EndReason;
+  exhaustion?: number;
+}
+
+export async function endInstances(tx: Tx, ends: InstanceEnd[]): Promise<void> {
+  for (const { instanceId, endSecond, reason, exhaustion } of ends)
+    await tx.instance.updateMany({
+      where: { id: instanceId, endSecond: null },
+      data: { endSecond, reason, exhaustion: exhaustion ?? null },
+    });
+}
+
+export const confirmTerminated = async (tx: Tx, id: string, second: number): Promise<void> => {
+  await tx.instance.updateMany({
+    where: { id, terminatedConfirmedSecond: null },
+    data: { terminatedConfirmedSecond: second },
+  });
+};
+
+export interface InstanceFilter {
+  teamId?: string;
+  status?: 'active' | 'terminated';
+  project?: string;
+  gpuType?: string;
+}
+
+export async function listInstances(tx: Tx, filter: InstanceFilter, page: PageRequest): Promise<Page<Instance>> {
+  const { teamId, status, project, gpuType } = filter;
+  const { data, nextCursor } = await pageOf(page, 'startSecond', (where, take) =>
+    tx.instance.findMany({
+      where: {
+        ...(teamId !== undefined && { teamId }),
+        ...(status && { endSecond: status === 'active' ? null : { not: null } }),
+        ...(project !== undefined && { project }),
+        ...(gpuType !== undefined && { gpuType }),
+        AND: where,
+      },
+      orderBy: [{ startSecond: 'desc' }, { id: 'desc' }],
+      take,
+    }),
+  );
+  return { data: data.map(toInstance), nextCursor };
+}
+
+/** A start that was answered "engine_unavailable": its admission is refused if it comes to run after all. */
+export const abandonStart = async (tx: Tx, admissionId: string, instanceId: string, second: number): Promise<void> => {
+  await tx.abandonedStart.createMany({ data: [{ admissionId, instanceId, second }], skipDuplicates: true });
+};
+
+export const isAbandoned = async (tx: Tx, admissionId: string): Promise<boolean> =>
+  (await tx.abandonedStart.count({ where: { admissionId } })) > 0;

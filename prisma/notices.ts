@@ -1,0 +1,124 @@
+/**
+ * Notices: one mail or outgoing event each, written in the transaction of their cause, so that none is lost, under an id
+ * made from the cause, so that none comes twice. The watch hands them on to workflows of their own.
+ */
+import type { Effect } from '../billing/facts.ts';
+import { exhaustionCause, lowCause, noticeId } from '../billing/ids.ts';
+import type { Tx } from './client.ts';
+import { toSecond, toSecondOrNull } from './columns.ts';
+import type { Notice as NoticeRow, Prisma } from './generated/client.ts';
+
+/** Source: api.md, "Mails". */
+export type MailKind =
+  | 'deposit_receipt'
+  | 'auto_top_up_charged'
+  | 'auto_top_up_failed'
+  | 'auto_top_up_capped'
+  | 'balance_low'
+  | 'credits_exhausted';
+
+/** Source: api.md, "outgoing events". */
+export type EventKind =
+  | 'balance.low'
+  | 'balance.exhausted'
+  | 'top_up.succeeded'
+  | 'top_up.failed'
+  | 'deposit.succeeded';
+
+/** What a notice is about: the ids of rows from which its words are made when it is sent, never an address or a card. */
+export interface NoticeData {
+  depositId?: string;
+  exhaustion?: number;
+  levelMicros?: number;
+}
+
+export type NewNotice = { teamId: string; second: number; cause: string; data: NoticeData } & (
+  | { channel: 'mail'; kind: MailKind }
+  | { channel: 'event'; kind: EventKind }
+);
+
+export interface Notice {
+  id: string;
+  teamId: string;
+  kind: string;
+  channel: 'mail' | 'event';
+  second: number;
+  data: NoticeData;
+  sentSecond: number | null;
+}
+
+const toNotice = (row: NoticeRow): Notice => ({
+  id: row.id,
+  teamId: row.teamId,
+  kind: row.kind,
+  channel: row.channel as Notice['channel'],
+  second: toSecond(row.second),
+  data: row.data as NoticeData,
+  sentSecond: toSecondOrNull(row.sentSecond),
+});
+
+/** A mail to the team and the event to the platform about the same cause. */
+export const mailAndEvent = (
+  about: { teamId: string; second: number; cause: string; data: NoticeData },
+  mail: MailKind,
+  event: EventKind,
+): NewNotice[] => [
+  { ...about, channel: 'mail', kind: mail },
+  { ...about, channel: 'event', kind: event },
+];
+
+/** What the effects of a change have people and the platform told. */
+export function noticesFor(teamId: string, effects: Effect[]): NewNotice[] {
+  return effects.flatMap((effect) => {
+    if (effect.kind === 'exhausted') {
+      const cause = exhaustionCause(teamId, effect.number);
+      const about = { teamId, second: effect.second, cause, data: { exhaustion: effect.number } };
+      return mailAndEvent(about, 'credits_exhausted', 'balance.exhausted');
+    }
+    if (effect.kind === 'low') {
+      const { second, levelMicros } = effect;
+      const about = { teamId, second, cause: lowCause(teamId, second, levelMicros), data: { levelMicros } };
+      return mailAndEvent(about, 'balance_low', 'balance.low');
+    }
+    return [];
+  });
+}
+
+export async function insertNotices(tx: Tx, notices: NewNotice[]): Promise<void> {
+  if (notices.length === 0) return;
+  await tx.notice.createMany({
+    data: notices.map(({ kind, cause, teamId, channel, second, data }) => ({
+      id: noticeId(kind, cause),
+      teamId,
+      kind,
+      channel,
+      second,
+      data: data as Prisma.InputJsonValue,
+      handedOn: false,
+    })),
+    skipDuplicates: true,
+  });
+}
+
+export async function findNotice(tx: Tx, id: string): Promise<Notice | null> {
+  const row = await tx.notice.findUnique({ where: { id } });
+  return row && toNotice(row);
+}
+
+export async function noticesNotHandedOn(tx: Tx, teamId: string): Promise<Notice[]> {
+  const rows = await tx.notice.findMany({ where: { teamId, handedOn: false }, orderBy: { second: 'asc' } });
+  return rows.map(toNotice);
+}
+
+export const markHandedOn = async (tx: Tx, ids: string[]): Promise<void> => {
+  await tx.notice.updateMany({ where: { id: { in: ids } }, data: { handedOn: true } });
+};
+
+export const markSent = async (tx: Tx, id: string, second: number): Promise<void> => {
+  await tx.notice.updateMany({ where: { id, sentSecond: null }, data: { sentSecond: second } });
+};
+
+export async function noticesOf(tx: Tx, teamId: string): Promise<Notice[]> {
+  const rows = await tx.notice.findMany({ where: { teamId }, orderBy: [{ second: 'asc' }, { id: 'asc' }] });
+  return rows.map(toNotice);
+}

@@ -1,0 +1,40 @@
+/** Lists: newest first, by a cursor that names the last row seen, so that new rows do not shift the pages. */
+import { BillingError } from '../billing/errors.ts';
+
+export interface PageRequest {
+  limit: number;
+  cursor?: string;
+}
+
+export interface Page<T> {
+  data: T[];
+  nextCursor: string | null;
+}
+
+type Keyed<K extends string> = { id: string } & Record<K, bigint>;
+
+const encode = (second: bigint, id: string) => Buffer.from(`${second}.${id}`).toString('base64url');
+
+function decode(cursor: string): { second: bigint; id: string } {
+  const match = /^(\d{1,18})\.(.+)$/.exec(Buffer.from(cursor, 'base64url').toString());
+  if (!match?.[1] || !match[2])
+    throw new BillingError('invalid_request', 'cursor is not one that a list answered', 'cursor');
+  return { second: BigInt(match[1]), id: match[2] };
+}
+
+/**
+ * One page of rows that are ordered by (`key`, id) descending.
+ * @throws BillingError `invalid_request` for a cursor that no list answered
+ */
+export async function pageOf<K extends string, T extends Keyed<K>>(
+  request: PageRequest,
+  key: K,
+  find: (where: object, take: number) => Promise<T[]>,
+): Promise<Page<T>> {
+  const after = request.cursor === undefined ? null : decode(request.cursor);
+  const where = after ? { OR: [{ [key]: { lt: after.second } }, { [key]: after.second, id: { lt: after.id } }] } : {};
+  const rows = await find(where, request.limit + 1);
+  const data = rows.slice(0, request.limit);
+  const last = data.at(-1);
+  return { data, nextCursor: rows.length > request.limit && last ? encode(last[key], last.id) : null };
+}

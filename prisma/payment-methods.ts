@@ -1,0 +1,76 @@
+/** Saved cards, as far as a person may see them: brand, last four, expiry. */
+import { BillingError } from '../billing/errors.ts';
+import type { Tx } from './client.ts';
+import { toSecond, toSecondOrNull } from './columns.ts';
+import type { PaymentMethod as PaymentMethodRow } from './generated/client.ts';
+
+export interface PaymentMethod {
+  id: string;
+  teamId: string;
+  stripePaymentMethodId: string;
+  brand: string;
+  last4: string;
+  expMonth: number;
+  expYear: number;
+  fingerprint: string | null;
+  isDefault: boolean;
+  createdSecond: number;
+  removedSecond: number | null;
+}
+
+const toPaymentMethod = (row: PaymentMethodRow): PaymentMethod => ({
+  ...row,
+  createdSecond: toSecond(row.createdSecond),
+  removedSecond: toSecondOrNull(row.removedSecond),
+});
+
+export async function listPaymentMethods(tx: Tx, teamId: string): Promise<PaymentMethod[]> {
+  const rows = await tx.paymentMethod.findMany({
+    where: { teamId, removedSecond: null },
+    orderBy: [{ createdSecond: 'desc' }, { id: 'desc' }],
+  });
+  return rows.map(toPaymentMethod);
+}
+
+/** A saved card of a team. Null when it is another's, unknown, or was removed. */
+export async function findPaymentMethod(tx: Tx, teamId: string, id: string): Promise<PaymentMethod | null> {
+  const row = await tx.paymentMethod.findFirst({ where: { id, teamId, removedSecond: null } });
+  return row && toPaymentMethod(row);
+}
+
+export async function defaultPaymentMethod(tx: Tx, teamId: string): Promise<PaymentMethod | null> {
+  const row = await tx.paymentMethod.findFirst({ where: { teamId, isDefault: true } });
+  return row && toPaymentMethod(row);
+}
+
+/** Keeps a card that Stripe has attached; the first of a team is its default. The same Stripe id again is the same card. */
+export async function savePaymentMethod(
+  tx: Tx,
+  card: Omit<PaymentMethod, 'isDefault' | 'removedSecond'>,
+): Promise<PaymentMethod> {
+  const isDefault = (await defaultPaymentMethod(tx, card.teamId)) === null;
+  await tx.paymentMethod.createMany({ data: [{ ...card, isDefault }], skipDuplicates: true });
+  const row = await tx.paymentMethod.findUnique({ where: { stripePaymentMethodId: card.stripePaymentMethodId } });
+  if (!row) throw new Error(`the payment method ${card.id} was not kept`);
+  return toPaymentMethod(row);
+}
+
+/** @throws BillingError `not_found` */
+export async function makeDefault(tx: Tx, teamId: string, id: string): Promise<PaymentMethod> {
+  const card = await findPaymentMethod(tx, teamId, id);
+  if (!card) throw new BillingError('not_found', 'no such payment method', 'paymentMethod');
+  await tx.paymentMethod.updateMany({ where: { teamId, isDefault: true }, data: { isDefault: false } });
+  await tx.paymentMethod.updateMany({ where: { id }, data: { isDefault: true } });
+  return { ...card, isDefault: true };
+}
+
+/** Takes a card away; the newest of those left becomes the default if it was. */
+export async function removePaymentMethod(tx: Tx, teamId: string, id: string, second: number): Promise<void> {
+  const { count } = await tx.paymentMethod.updateMany({
+    where: { id, teamId, removedSecond: null },
+    data: { removedSecond: second, isDefault: false },
+  });
+  if (count === 0 || (await defaultPaymentMethod(tx, teamId))) return;
+  const [newest] = await listPaymentMethods(tx, teamId);
+  if (newest) await makeDefault(tx, teamId, newest.id);
+}

@@ -1,0 +1,77 @@
+/**
+ * How a fact is recorded: the team's row is locked, the account is brought up to date and changed by a pure function of
+ * billing/, and everything that follows from it is written in the same transaction. Nothing else moves a team's money.
+ */
+import type { Account } from '../billing/account.ts';
+import type { Effect, Outcome } from '../billing/facts.ts';
+import { lockAccount, saveAccount } from './accounts.ts';
+import { type Db, inTransaction, type Tx } from './client.ts';
+import { openAttemptDeposit } from './deposits.ts';
+import { insertExhaustion } from './exhaustions.ts';
+import { endInstances } from './instances.ts';
+import { insertNotices, type NewNotice, noticesFor } from './notices.ts';
+import { openSegments, saveSegments } from './segments.ts';
+import { insertTransfers } from './transfers.ts';
+
+/** What a change answers beside its outcome: notices of its own cause, and whatever the caller asked to know. */
+export interface Change<T> {
+  outcome: Outcome;
+  notices?: NewNotice[];
+  /** Rows that belong to the fact itself, written once the outcome is known and before its effects. */
+  answer: (tx: Tx) => Promise<T>;
+}
+
+/**
+ * Records one fact about a team's money.
+ * @param causedBy what the rows name as their cause: a workflow id, a request id
+ * @throws BillingError `not_found` for an unknown team, and whatever `change` throws; nothing is kept then
+ */
+export const recordFact = <T>(
+  db: Db,
+  teamId: string,
+  causedBy: string,
+  change: (account: Account, tx: Tx) => Promise<Change<T>>,
+): Promise<T> =>
+  inTransaction(db, async (tx) => {
+    const account = await lockAccount(tx, teamId);
+    const { outcome, notices = [], answer } = await change(account, tx);
+    await writeOutcome(tx, teamId, causedBy, outcome, notices);
+    return answer(tx);
+  });
+
+const only = <K extends Effect['kind']>(effects: Effect[], kind: K) =>
+  effects.filter((effect): effect is Extract<Effect, { kind: K }> => effect.kind === kind);
+
+/** Writes what a change asks for, a table at a time. */
+async function writeOutcome(
+  tx: Tx,
+  teamId: string,
+  causedBy: string,
+  { account, effects }: Outcome,
+  notices: NewNotice[],
+): Promise<void> {
+  await saveAccount(tx, account);
+  if (effects.length === 0 && notices.length === 0) return;
+
+  const opened = only(effects, 'meter_opened').map((effect) => effect.meter);
+  await openSegments(tx, teamId, opened);
+  await saveSegments(
+    tx,
+    effects.flatMap((effect) => {
+      if (effect.kind === 'meter_posted') return [effect.meter];
+      if (effect.kind === 'meter_closed') return [{ ...effect.meter, endSecond: effect.endSecond }];
+      return [];
+    }),
+  );
+  await endInstances(tx, only(effects, 'instance_ended'));
+  for (const exhausted of only(effects, 'exhausted')) await insertExhaustion(tx, teamId, exhausted);
+  for (const { attempt, paymentMethodId } of only(effects, 'attempt_opened'))
+    await openAttemptDeposit(tx, teamId, attempt, paymentMethodId);
+  await insertTransfers(
+    tx,
+    teamId,
+    causedBy,
+    only(effects, 'transfer').map((effect) => effect.transfer),
+  );
+  await insertNotices(tx, [...noticesFor(teamId, effects), ...notices]);
+}

@@ -1,0 +1,68 @@
+/** The ledger's rows: appended, listed, summed. */
+import { v7 as uuidv7 } from 'uuid';
+import type { Transfer } from '../billing/ledger.ts';
+import type { Tx } from './client.ts';
+import { orNull } from './columns.ts';
+import type { Transfer as TransferRow } from './generated/client.ts';
+import { type Page, type PageRequest, pageOf } from './pages.ts';
+
+/** Appends transfers in one statement. Ids are time-ordered, so that rows lie on disk as they were made. */
+export async function insertTransfers(tx: Tx, teamId: string, causedBy: string, transfers: Transfer[]): Promise<void> {
+  if (transfers.length === 0) return;
+  await tx.transfer.createMany({
+    data: transfers.map((transfer) => ({
+      id: uuidv7(),
+      teamId,
+      debitAccount: transfer.debitAccount,
+      creditAccount: transfer.creditAccount,
+      amountMicros: transfer.amountMicros,
+      code: transfer.code,
+      reference: transfer.reference,
+      second: transfer.second,
+      instanceId: orNull(transfer.instanceId),
+      depositId: orNull(transfer.depositId),
+      correctsReference: orNull(transfer.correctsReference),
+      causedBy,
+    })),
+  });
+}
+
+/** The reference of the last posting for an instance: what a correction names. */
+export async function lastPostingReference(tx: Tx, instanceId: string): Promise<string | undefined> {
+  const row = await tx.transfer.findFirst({
+    where: { instanceId, code: 'instance_usage' },
+    orderBy: [{ second: 'desc' }, { id: 'desc' }],
+    select: { reference: true },
+  });
+  return row?.reference;
+}
+
+export const listTransfers = (tx: Tx, teamId: string, page: PageRequest): Promise<Page<TransferRow>> =>
+  pageOf(page, 'second', (where, take) =>
+    tx.transfer.findMany({ where: { teamId, ...where }, orderBy: [{ second: 'desc' }, { id: 'desc' }], take }),
+  );
+
+export interface TrialBalance {
+  balanced: boolean;
+  /** Over all accounts; zero unless a row was lost. */
+  sumMicros: bigint;
+  /** Teams whose stored credit or debt differs from the sum of their transfers, or lies below zero. */
+  differences: Array<{ teamId: string; account: 'credit' | 'owed'; storedMicros: bigint; summedMicros: bigint }>;
+}
+
+/** Sums every account from the transfers and holds the stored balances against them. Source: rules.md, "The ledger". */
+export async function trialBalance(tx: Tx): Promise<TrialBalance> {
+  const [total] = await tx.$queryRaw<
+    Array<{ sum: bigint }>
+  >`SELECT COALESCE(SUM(balance_micros), 0)::bigint AS sum FROM balances`;
+  const differences = await tx.$queryRaw<TrialBalance['differences']>`
+    SELECT team_id AS "teamId", kind AS "account", stored AS "storedMicros", COALESCE(balance_micros, 0)::bigint AS "summedMicros"
+    FROM (
+      SELECT team_id, 'credit' AS kind, posted_micros AS stored, 'team/' || team_id || '/credit' AS account FROM accounts
+      UNION ALL
+      SELECT team_id, 'owed', -owed_micros, 'team/' || team_id || '/owed' FROM accounts
+    ) AS stored LEFT JOIN balances USING (account)
+    WHERE stored <> COALESCE(balance_micros, 0) OR (kind = 'credit' AND stored < 0)`;
+  const sumMicros = total?.sum ?? 0n;
+  return { balanced: sumMicros === 0n && differences.length === 0, sumMicros, differences };
+}
