@@ -112,11 +112,3 @@ export async function listInstances(tx: Tx, filter: InstanceFilter, page: PageRe
   );
   return { data: data.map(toInstance), nextCursor };
 }
-
-/** A start that was answered "engine_unavailable": its admission is refused if it comes to run after all. */
-export const abandonStart = async (tx: Tx, admissionId: string, instanceId: string, second: number): Promise<void> => {
-  await tx.abandonedStart.createMany({ data: [{ admissionId, instanceId, second }], skipDuplicates: true });
-};
-
-export const isAbandoned = async (tx: Tx, admissionId: string): Promise<boolean> =>
-  (await tx.abandonedStart.count({ where: { admissionId } })) > 0;

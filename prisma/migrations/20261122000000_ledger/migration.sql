@@ -101,9 +101,8 @@ CREATE INDEX "segments_running_idx" ON "segments" ("team_id") WHERE "end_second"
 -- An instance has one running segment at the most.
 CREATE UNIQUE INDEX "segments_one_running_idx" ON "segments" ("instance_id") WHERE "end_second" IS NULL;
 
-CREATE TABLE "abandoned_starts" (
-  "admission_id" TEXT PRIMARY KEY,
-  "instance_id" TEXT NOT NULL,
+CREATE TABLE "abandoned_calls" (
+  "call_id" TEXT PRIMARY KEY,
   "second" BIGINT NOT NULL
 );
 

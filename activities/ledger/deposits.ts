@@ -1,0 +1,170 @@
+/** What is recorded of a deposit: opened, known to the provider, credited once, or failed. */
+import { BillingError } from '../../billing/errors.ts';
+import { advance, creditDeposit, failAttempt } from '../../billing/facts.ts';
+import type { Micros } from '../../billing/money.ts';
+import { isAbandoned } from '../../prisma/abandoned-calls.ts';
+import { setDisabledReason } from '../../prisma/accounts.ts';
+import { insertConsent } from '../../prisma/consents.ts';
+import {
+  type Deposit,
+  type DepositChange,
+  type DepositKind,
+  type DepositStatus,
+  findDeposit,
+  getDeposit,
+  openDeposit,
+  updateDeposit,
+} from '../../prisma/deposits.ts';
+import { mailAndEvent, type NewNotice } from '../../prisma/notices.ts';
+import { recordFact } from '../../prisma/record.ts';
+import type { LedgerWorld } from '../world.ts';
+
+/** What a deposit's workflow needs to know of it; no card, no address. */
+export interface DepositOrder {
+  depositId: string;
+  teamId: string;
+  kind: DepositKind;
+  amountMicros: Micros;
+  status: DepositStatus;
+}
+
+export interface NewDepositOrder {
+  depositId: string;
+  teamId: string;
+  kind: Exclude<DepositKind, 'auto_top_up'>;
+  amountMicros: Micros;
+  paymentMethodId: string | null;
+  receivedSecond: number;
+  callId: string;
+  notAfterMs: number;
+}
+
+export interface CardSeen {
+  brand: string;
+  last4: string;
+}
+
+const orderOf = ({ id, teamId, kind, amountMicros, status }: Deposit): DepositOrder => ({
+  depositId: id,
+  teamId,
+  kind,
+  amountMicros,
+  status,
+});
+
+const isOpen = (status: DepositStatus) => status === 'pending' || status === 'requires_action';
+
+/** How people and the platform hear of a deposit that ended. */
+function noticesOf(deposit: Deposit, outcome: 'credited' | 'failed', second: number): NewNotice[] {
+  const about = { teamId: deposit.teamId, second, cause: deposit.id, data: { depositId: deposit.id } };
+  if (deposit.kind !== 'auto_top_up')
+    return outcome === 'credited' ? mailAndEvent(about, 'deposit_receipt', 'deposit.succeeded') : [];
+  return outcome === 'credited'
+    ? mailAndEvent(about, 'auto_top_up_charged', 'top_up.succeeded')
+    : mailAndEvent(about, 'auto_top_up_failed', 'top_up.failed');
+}
+
+export const depositActs = ({ db, terms }: LedgerWorld) => ({
+  /**
+   * Opens a deposit that a person asked for, or finds one that is open already: an attempt's is opened with the attempt.
+   * Answers null for a call that was answered 503.
+   */
+  openDeposit: async (input: NewDepositOrder & { nowMs: number }): Promise<DepositOrder | null> => {
+    const existing = await findDeposit(db, input.depositId);
+    if (existing) return orderOf(existing);
+    if (input.nowMs > input.notAfterMs) return null;
+    return recordFact(db, input.teamId, input.callId, async (account, tx) => {
+      const abandoned = await isAbandoned(tx, input.callId);
+      const { depositId: id, teamId, kind, amountMicros, paymentMethodId, receivedSecond: openedSecond } = input;
+      if (!abandoned) await openDeposit(tx, { id, teamId, kind, amountMicros, paymentMethodId, openedSecond });
+      return {
+        outcome: { account, effects: [] },
+        answer: async (within) => (abandoned ? null : orderOf(await getDeposit(within, id))),
+      };
+    });
+  },
+
+  getDepositOrder: async (input: { depositId: string }): Promise<DepositOrder> =>
+    orderOf(await getDeposit(db, input.depositId)),
+
+  /** Keeps what the provider answered before the outcome is known: ids and where the person goes on. */
+  noteDeposit: async (input: { depositId: string; change: DepositChange }): Promise<void> =>
+    updateDeposit(db, input.depositId, input.change),
+
+  /** Credits a deposit once, however often its success is reported. */
+  creditDeposit: async (
+    input: { depositId: string; nowSecond: number; receiptUrl: string | null; card: CardSeen | null },
+    causedBy: string,
+  ): Promise<DepositOrder> => {
+    const { teamId } = await getDeposit(db, input.depositId);
+    return recordFact(db, teamId, causedBy, async (account, tx) => {
+      const deposit = await getDeposit(tx, input.depositId);
+      if (deposit.status === 'succeeded')
+        return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };
+      const { id: depositId, amountMicros } = deposit;
+      const outcome = creditDeposit(account, terms, { depositId, amountMicros }, input.nowSecond);
+      const creditedSecond = outcome.account.asOfSecond;
+      await updateDeposit(tx, depositId, {
+        status: 'succeeded',
+        closedSecond: creditedSecond,
+        receiptUrl: input.receiptUrl,
+        ...(input.card && { cardBrand: input.card.brand, cardLast4: input.card.last4 }),
+      });
+      const notices = noticesOf(deposit, 'credited', creditedSecond);
+      return { outcome, notices, answer: async () => ({ ...orderOf(deposit), status: 'succeeded' }) };
+    });
+  },
+
+  /** Writes a deposit's failure; an auto top-up's switches the policy off, as a consent row, and has the team told. */
+  failDeposit: async (
+    input: {
+      depositId: string;
+      nowSecond: number;
+      status: 'failed' | 'expired';
+      failureCode: string;
+      card: CardSeen | null;
+    },
+    causedBy: string,
+  ): Promise<DepositOrder> => {
+    const { teamId } = await getDeposit(db, input.depositId);
+    return recordFact(db, teamId, causedBy, async (account, tx) => {
+      const deposit = await getDeposit(tx, input.depositId);
+      if (!isOpen(deposit.status))
+        return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };
+      const { status, failureCode } = input;
+      const outcome = failAttempt(account, terms, deposit.id, input.nowSecond);
+      const closedSecond = deposit.kind === 'auto_top_up' ? deposit.openedSecond : outcome.account.asOfSecond;
+      await updateDeposit(tx, deposit.id, {
+        status,
+        closedSecond,
+        failureCode,
+        ...(input.card && { cardBrand: input.card.brand, cardLast4: input.card.last4 }),
+      });
+      const wentOff = outcome.effects.some((effect) => effect.kind === 'policy_off');
+      if (wentOff && outcome.account.policy)
+        await insertConsent(tx, {
+          teamId,
+          second: outcome.account.asOfSecond,
+          actor: causedBy,
+          cause: `${failureCode} of ${deposit.id}`,
+          oldPolicy: account.policy,
+          newPolicy: outcome.account.policy,
+        });
+      return {
+        outcome,
+        notices: noticesOf(deposit, 'failed', closedSecond),
+        answer: async (within) => {
+          if (wentOff) await setDisabledReason(within, teamId, failureCode);
+          return { ...orderOf(deposit), status };
+        },
+      };
+    });
+  },
+
+  /** @throws BillingError `not_found` when another team's or unknown */
+  depositOf: async (teamId: string, depositId: string): Promise<Deposit> => {
+    const deposit = await findDeposit(db, depositId);
+    if (deposit?.teamId !== teamId) throw new BillingError('not_found', 'no such deposit', 'deposit');
+    return deposit;
+  },
+});

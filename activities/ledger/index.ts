@@ -1,0 +1,19 @@
+/** Everything that is recorded of a team's money, each in one transaction under the team's row lock. */
+import type { LedgerWorld } from '../world.ts';
+import { depositActs } from './deposits.ts';
+import { grantActs } from './grants.ts';
+import { instanceActs } from './instances.ts';
+import { policyActs } from './policy.ts';
+import { teamActs } from './team.ts';
+import { usageActs } from './usage.ts';
+
+export const createLedger = (world: LedgerWorld) => ({
+  ...teamActs(world),
+  ...instanceActs(world),
+  ...depositActs(world),
+  ...policyActs(world),
+  ...usageActs(world),
+  ...grantActs(world),
+});
+
+export type Ledger = ReturnType<typeof createLedger>;

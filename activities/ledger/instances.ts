@@ -1,0 +1,187 @@
+/** What is recorded of an instance: its admission, its re-prices, its settlements, its end. */
+import type { Account } from '../../billing/account.ts';
+import { BillingError } from '../../billing/errors.ts';
+import {
+  advance,
+  type EndReason,
+  repriceInstance,
+  settleInstance,
+  startInstance,
+  stopInstance,
+} from '../../billing/facts.ts';
+import { type Micros, micros } from '../../billing/money.ts';
+import { costMicros } from '../../billing/usage.ts';
+import { isAbandoned } from '../../prisma/abandoned-calls.ts';
+import type { Tx } from '../../prisma/client.ts';
+import {
+  confirmTerminated,
+  findInstance,
+  getInstance,
+  type InstanceSpec,
+  insertInstance,
+} from '../../prisma/instances.ts';
+import { recordFact } from '../../prisma/record.ts';
+import { closedSegmentsOf, type SegmentOfInstance, segmentsOf } from '../../prisma/segments.ts';
+import { lastPostingReference } from '../../prisma/transfers.ts';
+import type { LedgerWorld } from '../world.ts';
+
+export type Admission =
+  | { status: 'admitted'; startSecond: number; rateMicrosPerHour: Micros }
+  | { status: 'refused'; code: 'insufficient_credit' | 'id_taken' | 'start_expired' };
+
+export interface Receipt {
+  instanceId: string;
+  teamId: string;
+  startSecond: number;
+  endSecond: number;
+  seconds: number;
+  costMicros: Micros;
+  reason: EndReason;
+}
+
+/** How an instance stands after a settlement: running, or ended, by whomever. */
+export type Settlement =
+  | { status: 'running'; rateMicrosPerHour: Micros; costMicros: Micros; availableMicros: Micros }
+  | { status: 'ended'; receipt: Receipt; platformAsked: boolean; terminationConfirmed: boolean };
+
+const costOf = (segments: SegmentOfInstance[], throughSecond: number): Micros =>
+  micros(
+    segments.reduce((sum, segment) => {
+      const end = Math.min(segment.endSecond ?? throughSecond, throughSecond);
+      return sum + costMicros(segment.rateMicrosPerHour, end - segment.startSecond);
+    }, 0),
+  );
+
+/** The ends that the platform brought about itself: its machine needs no telling. */
+const PLATFORM_ASKED: readonly EndReason[] = ['stopped', 'spot_reclaimed'];
+
+async function receiptOf(tx: Tx, instanceId: string): Promise<Receipt> {
+  const { id, teamId, startSecond, endSecond, reason } = await getInstance(tx, instanceId);
+  if (endSecond === null || reason === null) throw new Error(`instance ${instanceId} is still running`);
+  const cost = costOf(await segmentsOf(tx, [instanceId]), endSecond);
+  return { instanceId: id, teamId, startSecond, endSecond, seconds: endSecond - startSecond, costMicros: cost, reason };
+}
+
+async function settlementOf(tx: Tx, instanceId: string, account: Account): Promise<Settlement> {
+  const instance = await getInstance(tx, instanceId);
+  if (instance.endSecond !== null && instance.reason !== null)
+    return {
+      status: 'ended',
+      receipt: await receiptOf(tx, instanceId),
+      platformAsked: PLATFORM_ASKED.includes(instance.reason),
+      terminationConfirmed: instance.terminatedConfirmedSecond !== null,
+    };
+  const segments = await segmentsOf(tx, [instanceId]);
+  return {
+    status: 'running',
+    rateMicrosPerHour: segments.at(-1)?.rateMicrosPerHour ?? micros(0),
+    costMicros: costOf(segments, account.standsAtSecond ?? account.asOfSecond),
+    availableMicros: account.postedMicros,
+  };
+}
+
+export const instanceActs = ({ db, terms }: LedgerWorld) => ({
+  /**
+   * Admits an instance: under the team's row lock the minimum is checked, the price fixed and the meter opened. The same
+   * id with the same request again is the same admission; a call that was answered 503 is refused.
+   */
+  admitInstance: async (
+    input: {
+      spec: InstanceSpec;
+      rateMicrosPerHour: Micros;
+      callId: string;
+      notAfterMs: number;
+      nowMs: number;
+      receivedSecond: number;
+    },
+    causedBy: string,
+  ): Promise<Admission> => {
+    const { spec, rateMicrosPerHour } = input;
+    if (input.nowMs > input.notAfterMs) return { status: 'refused', code: 'start_expired' };
+    try {
+      return await recordFact<Admission>(db, spec.teamId, causedBy, async (account, tx) => {
+        const existing = await findInstance(tx, spec.id);
+        if (existing) {
+          if (existing.requestHash !== spec.requestHash || existing.teamId !== spec.teamId)
+            throw new BillingError('id_taken', 'another instance has this id', 'id');
+          const [first] = await segmentsOf(tx, [spec.id]);
+          return {
+            outcome: { account, effects: [] },
+            answer: async () => ({
+              status: 'admitted',
+              startSecond: existing.startSecond,
+              rateMicrosPerHour: first?.rateMicrosPerHour ?? rateMicrosPerHour,
+            }),
+          };
+        }
+        if (await isAbandoned(tx, input.callId))
+          throw new BillingError('start_expired', 'the caller was answered already');
+        const instance = { instanceId: spec.id, rateMicrosPerHour };
+        const outcome = startInstance(account, terms, instance, input.receivedSecond);
+        const startSecond = outcome.account.asOfSecond;
+        await insertInstance(tx, spec, startSecond);
+        return { outcome, answer: async () => ({ status: 'admitted', startSecond, rateMicrosPerHour }) };
+      });
+    } catch (error) {
+      const code = error instanceof BillingError ? error.code : null;
+      if (code === 'insufficient_credit' || code === 'id_taken' || code === 'start_expired')
+        return { status: 'refused', code };
+      throw error;
+    }
+  },
+
+  /** Posts what the instance owes through `nowSecond`, and answers how it stands: the workflow's way of seeing an end. */
+  settleInstance: async (input: { instanceId: string; nowSecond: number }, causedBy: string): Promise<Settlement> => {
+    const { teamId } = await getInstance(db, input.instanceId);
+    return recordFact(db, teamId, causedBy, async (account) => {
+      const outcome = settleInstance(account, terms, input.instanceId, input.nowSecond);
+      return { outcome, answer: (tx) => settlementOf(tx, input.instanceId, outcome.account) };
+    });
+  },
+
+  /**
+   * Records the end of an instance and answers the receipt, from the same transaction. One that has ended keeps its receipt.
+   * @throws BillingError `not_found`, `at_out_of_range`
+   */
+  stopInstance: async (
+    input: { instanceId: string; reason: EndReason; atSecond?: number; nowSecond: number },
+    causedBy: string,
+  ): Promise<Receipt> => {
+    const instance = await getInstance(db, input.instanceId);
+    return recordFact(db, instance.teamId, causedBy, async (account, tx) => {
+      const current = await getInstance(tx, input.instanceId);
+      const answer = (within: Tx) => receiptOf(within, input.instanceId);
+      if (current.endSecond !== null) return { outcome: advance(account, terms, input.nowSecond), answer };
+      const lastReference = await lastPostingReference(tx, input.instanceId);
+      const stop = {
+        instanceId: input.instanceId,
+        reason: input.reason,
+        closedSegments: await closedSegmentsOf(tx, input.instanceId),
+        ...(input.atSecond !== undefined && { atSecond: input.atSecond }),
+        ...(lastReference !== undefined && { lastPostingReference: lastReference }),
+      };
+      return { outcome: stopInstance(account, terms, stop, input.nowSecond), answer };
+    });
+  },
+
+  /**
+   * Ends one segment and begins the next.
+   * @throws BillingError `not_found`, `instance_ended`, `at_out_of_range`
+   */
+  repriceInstance: async (
+    input: { instanceId: string; rateMicrosPerHour: Micros; atSecond?: number; nowSecond: number },
+    causedBy: string,
+  ): Promise<void> => {
+    const { teamId } = await getInstance(db, input.instanceId);
+    const { instanceId, rateMicrosPerHour, atSecond } = input;
+    const reprice = { instanceId, rateMicrosPerHour, ...(atSecond !== undefined && { atSecond }) };
+    await recordFact(db, teamId, causedBy, async (account) => ({
+      outcome: repriceInstance(account, terms, reprice, input.nowSecond),
+      answer: async () => {},
+    }));
+  },
+
+  /** Remembers that the platform has confirmed that the machine is gone. */
+  confirmTerminated: (input: { instanceId: string; nowSecond: number }): Promise<void> =>
+    confirmTerminated(db, input.instanceId, input.nowSecond),
+});

@@ -1,0 +1,53 @@
+/** The watch's view of a team: what the clock has brought, what is to be announced, and when to look again. */
+import { nextCrossing, spendableMicros, topUpOutlook } from '../../billing/account.ts';
+import { advance } from '../../billing/facts.ts';
+import type { Micros } from '../../billing/money.ts';
+import { burnMicrosPerHour } from '../../billing/runway.ts';
+import { type Exhaustion, markAnnounced, unannouncedExhaustions } from '../../prisma/exhaustions.ts';
+import { markHandedOn, noticesNotHandedOn } from '../../prisma/notices.ts';
+import { recordFact } from '../../prisma/record.ts';
+import type { LedgerWorld } from '../world.ts';
+
+export interface Outlook {
+  /** Ends of credit that nobody has announced yet, whoever recorded them. */
+  exhaustions: Exhaustion[];
+  /** Mails and events written beside their causes and not yet handed on. */
+  notices: Array<{ noticeId: string; teamId: string; channel: 'mail' | 'event' }>;
+  /** The attempt whose outcome is not known yet. */
+  attemptDepositId: string | null;
+  next: { second: number; what: string } | null;
+  availableMicros: Micros;
+  burnMicrosPerHour: Micros;
+  topUp: string;
+}
+
+export const teamActs = ({ db, terms }: LedgerWorld) => ({
+  /** Brings the team up to date through `nowSecond` and answers what is to be done and when to look again. */
+  lookAhead: (input: { teamId: string; nowSecond: number }, causedBy: string): Promise<Outlook> =>
+    recordFact(db, input.teamId, causedBy, async (account) => {
+      const outcome = advance(account, terms, input.nowSecond);
+      const now = outcome.account;
+      return {
+        outcome,
+        answer: async (tx) => ({
+          exhaustions: await unannouncedExhaustions(tx, input.teamId),
+          notices: (await noticesNotHandedOn(tx, input.teamId)).map(({ id, teamId, channel }) => ({
+            noticeId: id,
+            teamId,
+            channel,
+          })),
+          attemptDepositId: now.attempt?.depositId ?? null,
+          next: nextCrossing(now, terms),
+          availableMicros: spendableMicros(now, now.asOfSecond),
+          burnMicrosPerHour: burnMicrosPerHour(now),
+          topUp: topUpOutlook(now, terms).state,
+        }),
+      };
+    }),
+
+  /** Remembers that ends of credit were told to the instances, and that notices have workflows of their own. */
+  markTold: async (input: { teamId: string; exhaustions: number[]; noticeIds: string[] }): Promise<void> => {
+    await markAnnounced(db, input.teamId, input.exhaustions);
+    await markHandedOn(db, input.noticeIds);
+  },
+});

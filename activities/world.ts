@@ -1,0 +1,30 @@
+/** What activities are handed: the outside world, one neighbour a field. Tests hand them another. */
+import type { Terms } from '../billing/account.ts';
+import type { Db } from '../prisma/client.ts';
+
+/** Somebody who writes lines of structured log; pino is one. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Tells workflows that something changed. Each is only a wake: what is so, the ledger says. */
+export interface Tell {
+  /** Wakes a team's balance watch, starting it if it is not there. Resolves once Temporal has accepted it. */
+  watch(teamId: string): Promise<void>;
+  /** Wakes a team's auto top-up, starting it if it is not there. */
+  autoTopUp(teamId: string): Promise<void>;
+  /** Tells an instance's workflow that something about it was recorded. One that has closed needs no telling. */
+  instance(instanceId: string): Promise<void>;
+  /** Wakes a deposit's workflow: its provider may know more. */
+  deposit(depositId: string): Promise<void>;
+  /** Starts the workflow that sends a notice; a repeat is the same one. */
+  notice(notice: { noticeId: string; teamId: string; channel: 'mail' | 'event' }): Promise<void>;
+}
+
+export interface LedgerWorld {
+  db: Db;
+  terms: Terms;
+}
