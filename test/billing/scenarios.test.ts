@@ -1,0 +1,47 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { expectedResult, type Scenario } from '../oracle/oracle.ts';
+import { randomScenario } from '../oracle/random-scenario.ts';
+import { pureRun } from './pure-run.ts';
+
+const SCENARIOS = join(import.meta.dirname, '..', 'scenarios');
+const read = (name: string) => JSON.parse(readFileSync(join(SCENARIOS, name), 'utf8'));
+const names = readdirSync(SCENARIOS).filter((name) => !name.endsWith('.expected.json'));
+
+describe('the pure rules', () => {
+  it.each(names)('give the worked result of %s', (name) => {
+    expect(pureRun(read(name))).toEqual(read(name.replace('.json', '.expected.json')));
+  });
+
+  it('give what the second-by-second walk gives, for two thousand random scenarios', () => {
+    for (let seed = 1; seed <= 2000; seed += 1) {
+      const scenario: Scenario = randomScenario(seed);
+      const actual = pureRun(scenario);
+      const expected = expectedResult(scenario);
+      if (JSON.stringify(sorted(actual)) !== JSON.stringify(sorted(expected)))
+        expect(actual, `seed ${seed}: ${JSON.stringify(scenario)}`).toEqual(expected);
+    }
+  }, 120_000);
+
+  it('give the same bill however often anybody looks or settles in between', () => {
+    for (let seed = 1; seed <= 300; seed += 1) {
+      const scenario = randomScenario(seed);
+      let last = 0;
+      const busy = pureRun(scenario, (look, settle, second) => {
+        const middle = last + Math.floor((second - last) / 2);
+        for (const team of Object.keys(scenario.teams)) look(team, middle);
+        for (const event of scenario.events) if (event.do === 'start') settle(event.instance, second);
+        last = second;
+      });
+      expect(busy, `seed ${seed}`).toEqual(expectedResult(scenario));
+    }
+  }, 120_000);
+});
+
+const sorted = (value: unknown): unknown =>
+  Array.isArray(value)
+    ? value.map(sorted)
+    : value && typeof value === 'object'
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, sorted(inner)]))
+      : value;
