@@ -1,0 +1,67 @@
+/** The activities, made from the world that they are handed; each names the workflow that asked as the cause of its rows. */
+import { Context } from '@temporalio/activity';
+import type { Ledger } from './ledger/index.ts';
+import type { Mailer, Platform } from './notices.ts';
+import type { Payments } from './payments.ts';
+import type { Tell } from './world.ts';
+
+/** The neighbours of a worker process. */
+export interface World {
+  ledger: Ledger;
+  tell: Tell;
+  payments: Payments;
+  mailer: Mailer;
+  platform: Platform;
+}
+
+/** What the rows of an activity name as their cause. */
+const cause = () => Context.current().info.workflowExecution?.workflowId ?? 'unknown';
+
+const ledgerActivities = (ledger: Ledger) => ({
+  lookAhead: (input: Parameters<Ledger['lookAhead']>[0]) => ledger.lookAhead(input, cause()),
+  markTold: ledger.markTold,
+  admitInstance: (input: Parameters<Ledger['admitInstance']>[0]) => ledger.admitInstance(input, cause()),
+  settleInstance: (input: Parameters<Ledger['settleInstance']>[0]) => ledger.settleInstance(input, cause()),
+  stopInstance: (input: Parameters<Ledger['stopInstance']>[0]) => ledger.stopInstance(input, cause()),
+  confirmTerminated: ledger.confirmTerminated,
+  openDeposit: ledger.openDeposit,
+  noteDeposit: ledger.noteDeposit,
+  creditDeposit: (input: Parameters<Ledger['creditDeposit']>[0]) => ledger.creditDeposit(input, cause()),
+  failDeposit: (input: Parameters<Ledger['failDeposit']>[0]) => ledger.failDeposit(input, cause()),
+  openAttempt: (input: Parameters<Ledger['openAttempt']>[0]) => ledger.openAttempt(input, cause()),
+});
+
+const tellActivities = (tell: Tell) => ({
+  tellWatch: (input: { teamId: string }) => tell.watch(input.teamId),
+  tellAutoTopUp: (input: { teamId: string }) => tell.autoTopUp(input.teamId),
+  /** One activity for many: an exhaustion ends all of a team's instances. */
+  tellInstances: async (input: { instanceIds: string[] }) => {
+    await Promise.all(input.instanceIds.map((id) => tell.instance(id)));
+  },
+  handOnNotices: async (input: { notices: Parameters<Tell['notice']>[0][] }) => {
+    await Promise.all(input.notices.map((notice) => tell.notice(notice)));
+  },
+});
+
+export const createActivities = (world: World) => ({
+  billing: { ...ledgerActivities(world.ledger), ...tellActivities(world.tell) },
+  payments: {
+    createIntent: world.payments.createIntent.bind(world.payments),
+    confirmIntent: world.payments.confirmIntent.bind(world.payments),
+    fetchOutcome: world.payments.fetchOutcome.bind(world.payments),
+    createCheckout: world.payments.createCheckout.bind(world.payments),
+  },
+  mail: { sendMail: world.mailer.sendMail.bind(world.mailer) },
+  platform: {
+    terminateMachine: world.platform.terminateMachine.bind(world.platform),
+    sendEvent: world.platform.sendEvent.bind(world.platform),
+  },
+});
+
+export interface BillingActivities {
+  ledger: ReturnType<typeof ledgerActivities>;
+  tell: ReturnType<typeof tellActivities>;
+}
+export type PaymentActivities = ReturnType<typeof createActivities>['payments'];
+export type MailActivities = ReturnType<typeof createActivities>['mail'];
+export type PlatformActivities = ReturnType<typeof createActivities>['platform'];

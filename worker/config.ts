@@ -1,0 +1,129 @@
+/**
+ * What a process is told by its environment (api.md, "Environment"). A missing or wrong variable stops the process with
+ * a sentence that names it; nothing is guessed and nothing is embedded here.
+ */
+import ms, { type StringValue } from 'ms';
+import { z } from 'zod';
+import type { Terms } from '../billing/account.ts';
+import { type Micros, micros, parseDollars } from '../billing/money.ts';
+
+export interface Config {
+  databaseUrl: string;
+  temporal: { address: string; namespace: string; apiKey: string | null; tls: boolean };
+  stripe: { secretKey: string; webhookSecret: string; apiBase: string | null };
+  mail: { smtpUrl: string; from: string };
+  platform: { webhookUrl: string; webhookSecret: string; key: string };
+  publicUrl: string;
+  port: number;
+  settleEveryMs: number;
+  terms: Terms;
+  deposits: { minMicros: Micros; maxMicros: Micros; presetsMicros: Micros[] };
+  rateLimitPerMinute: number;
+  logLevel: string;
+}
+
+const duration = z.string().transform((text, context) => {
+  const value = ms(text as StringValue);
+  if (Number.isFinite(value) && value >= 0) return value;
+  context.addIssue({ code: 'custom', message: 'expected a duration such as 300s or 1h' });
+  return z.NEVER;
+});
+
+const dollars = z.string().transform((text, context) => {
+  try {
+    return parseDollars(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message });
+    return z.NEVER;
+  }
+});
+
+const count = z
+  .string()
+  .regex(/^\d{1,9}$/, 'expected a whole number')
+  .transform(Number);
+const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+const presets = z
+  .string()
+  .transform((text) => text.split(',').map((item) => item.trim()))
+  .pipe(z.array(dollars).min(1));
+
+/** The small-balance product's presets come by DEPOSIT_PRESETS=10,25,50,100 and DEPOSIT_MIN=5. */
+const ENVIRONMENT = z.object({
+  DATABASE_URL: z.url(),
+  TEMPORAL_ADDRESS: z.string().min(1),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  TEMPORAL_API_KEY: z.string().min(1).optional(),
+  TEMPORAL_TLS: flag.optional(),
+  STRIPE_SECRET_KEY: z.string().min(1),
+  STRIPE_WEBHOOK_SECRET: z.string().min(1),
+  STRIPE_API_BASE: z.url().optional(),
+  SMTP_URL: z.string().regex(/^smtps?:\/\//, 'expected smtp:// or smtps://'),
+  MAIL_FROM: z.string().min(3),
+  PLATFORM_WEBHOOK_URL: z.url(),
+  PLATFORM_WEBHOOK_SECRET: z.string().min(16),
+  BURNRATE_PLATFORM_KEY: z.string().min(16),
+  PUBLIC_URL: z.url(),
+  PORT: count.default(3000),
+  SETTLE_EVERY: duration.default(ms('1h')),
+  TOP_UP_COOLDOWN: duration.default(ms('300s')),
+  TOP_UP_GRACE: duration.default(ms('60s')),
+  DEPOSIT_MIN: dollars.default(micros(15_000_000)),
+  DEPOSIT_MAX: dollars.default(micros(5_000_000_000)),
+  DEPOSIT_PRESETS: presets.default([50, 100, 200, 500, 1000, 5000].map((amount) => micros(amount * 1_000_000))),
+  MIN_START_BALANCE: dollars.default(micros(3_000_000)),
+  LOW_BALANCE_LEVEL: dollars.default(micros(10_000_000)),
+  RATE_LIMIT_PER_MINUTE: count.default(6000),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
+
+/**
+ * Reads the configuration.
+ * @throws Error with one sentence that names every missing or wrong variable
+ */
+export function readConfig(environment: Record<string, string | undefined>): Config {
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = ENVIRONMENT.safeParse(given);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => {
+      const name = String(issue.path[0]);
+      return name in given ? `${name}: ${issue.message}` : `${name} is not set`;
+    });
+    throw new Error(`The environment is not complete: ${problems.join('; ')}.`);
+  }
+  const env = parsed.data;
+  return {
+    databaseUrl: env.DATABASE_URL,
+    temporal: {
+      address: env.TEMPORAL_ADDRESS,
+      namespace: env.TEMPORAL_NAMESPACE,
+      apiKey: env.TEMPORAL_API_KEY ?? null,
+      tls: env.TEMPORAL_TLS ?? env.TEMPORAL_API_KEY !== undefined,
+    },
+    stripe: {
+      secretKey: env.STRIPE_SECRET_KEY,
+      webhookSecret: env.STRIPE_WEBHOOK_SECRET,
+      apiBase: env.STRIPE_API_BASE ?? null,
+    },
+    mail: { smtpUrl: env.SMTP_URL, from: env.MAIL_FROM },
+    platform: {
+      webhookUrl: env.PLATFORM_WEBHOOK_URL,
+      webhookSecret: env.PLATFORM_WEBHOOK_SECRET,
+      key: env.BURNRATE_PLATFORM_KEY,
+    },
+    publicUrl: env.PUBLIC_URL.replace(/\/$/, ''),
+    port: env.PORT,
+    settleEveryMs: env.SETTLE_EVERY,
+    terms: {
+      cooldownSeconds: Math.round(env.TOP_UP_COOLDOWN / 1000),
+      graceSeconds: Math.round(env.TOP_UP_GRACE / 1000),
+      minStartMicros: env.MIN_START_BALANCE,
+      lowLevelMicros: env.LOW_BALANCE_LEVEL,
+    },
+    deposits: { minMicros: env.DEPOSIT_MIN, maxMicros: env.DEPOSIT_MAX, presetsMicros: env.DEPOSIT_PRESETS },
+    rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
+    logLevel: env.LOG_LEVEL,
+  };
+}

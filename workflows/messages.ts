@@ -1,0 +1,126 @@
+/**
+ * What a caller may say to the workflows, and under which names: inputs, signals, updates, queries, workflow ids, task
+ * queues, search attributes. A leaf: callers import this and nothing else of workflows/.
+ */
+import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { NewDepositOrder } from '../activities/ledger/deposits.ts';
+import type { Admission, Receipt } from '../activities/ledger/instances.ts';
+import type { Micros } from '../billing/money.ts';
+import type { DepositKind, DepositStatus } from '../prisma/deposits.ts';
+import type { InstanceSpec } from '../prisma/instances.ts';
+
+/** Each kind of work at its own pace: a Stripe outage never holds up metering. */
+export const TASK_QUEUES = { billing: 'billing', payments: 'payments', mail: 'mail', platform: 'platform' } as const;
+
+/** Workflow ids are ids of the business, so that the same cause meets the same workflow. */
+export const workflowId = {
+  instance: (instanceId: string) => `instance/${instanceId}`,
+  balanceWatch: (teamId: string) => `balance-watch/${teamId}`,
+  autoTopUp: (teamId: string) => `auto-top-up/${teamId}`,
+  deposit: (depositId: string) => `deposit/${depositId}`,
+  notice: (noticeId: string) => `notice/${noticeId}`,
+};
+
+/** Something that concerns this workflow was recorded: look again. What is so, the ledger says. */
+export const told = defineSignal('told');
+
+// ── instance ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface InstanceInput {
+  spec: InstanceSpec;
+  rateMicrosPerHour: Micros;
+  /** The second at which the call was received. */
+  receivedSecond: number;
+  /** Names this call: once it was answered 503 it must not be admitted any more. */
+  callId: string;
+  /** Unix milliseconds after which admission is refused. */
+  notAfterMs: number;
+  /** Milliseconds between settlements; 0 for never before the end. */
+  settleEveryMs: number;
+  /** Set on a continued run: it was admitted in an earlier one. */
+  admission?: Admission;
+}
+
+/** Answers whether the instance was admitted. Sent with the start. */
+export const admit = defineUpdate<Admission>('admit');
+/** For an operator: post what is owed now instead of at the next settlement. */
+export const settleNow = defineUpdate<InstanceState>('settleNow');
+/** For an operator: end the instance, and have the platform stop the machine. */
+export const endInstance = defineUpdate<Receipt, [{ note: string }]>('endInstance');
+
+export interface InstanceState {
+  instanceId: string;
+  teamId: string;
+  state: 'admitting' | 'refused' | 'running' | 'stopping_machine' | 'ended';
+  rateMicrosPerHour: Micros;
+  costMicros: Micros;
+}
+export const instanceState = defineQuery<InstanceState>('state');
+
+// ── balanceWatch, autoTopUp ──────────────────────────────────────────────────────────────────────────────────────
+
+export interface TeamInput {
+  teamId: string;
+}
+
+export interface WatchState {
+  teamId: string;
+  availableMicros: Micros;
+  burnMicrosPerHour: Micros;
+  topUp: string;
+  nextSecond: number | null;
+  nextWhat: string | null;
+}
+export const watchState = defineQuery<WatchState | null>('state');
+
+export interface TopUpState {
+  teamId: string;
+  state: string;
+  attemptDepositId: string | null;
+  lookAgainSecond: number | null;
+}
+export const topUpState = defineQuery<TopUpState | null>('state');
+
+// ── deposit, notice ──────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface DepositInput {
+  depositId: string;
+  teamId: string;
+  kind: DepositKind;
+  /** What a person asked for; absent for an auto top-up, whose deposit was opened with its attempt. */
+  order?: NewDepositOrder;
+}
+
+/** The first thing that a caller can be told of a deposit. */
+export interface DepositAnswer {
+  status: DepositStatus | 'refused';
+  checkoutUrl: string | null;
+}
+/** Answers as soon as there is something to tell: an outcome, or where the person goes on; what is so after `withinMs` at the latest. */
+export const firstAnswer = defineUpdate<DepositAnswer, [{ withinMs: number }]>('firstAnswer');
+/** For an operator: ask the provider now what became of a deposit that seems stuck. */
+export const lookAgain = defineUpdate<DepositAnswer>('lookAgain');
+
+export interface NoticeInput {
+  noticeId: string;
+  teamId: string;
+  channel: 'mail' | 'event';
+}
+
+// ── what operators search by ─────────────────────────────────────────────────────────────────────────────────────
+
+export const TEAM_ID = defineSearchAttributeKey('TeamId', 'KEYWORD');
+export const INSTANCE_ID = defineSearchAttributeKey('InstanceId', 'KEYWORD');
+export const GPU_TYPE = defineSearchAttributeKey('GpuType', 'KEYWORD');
+/** Where a workflow is in its story: running, charging, cooling_down, sending … */
+export const BILLING_STATE = defineSearchAttributeKey('BillingState', 'KEYWORD');
+/** What brought it about: a request, a crossing, an attempt. */
+export const CAUSE = defineSearchAttributeKey('Cause', 'KEYWORD');
+
+export const SEARCH_ATTRIBUTES = [TEAM_ID, INSTANCE_ID, GPU_TYPE, BILLING_STATE, CAUSE];
+
+export const keyword = (key: (typeof SEARCH_ATTRIBUTES)[number], value: string): SearchAttributePair => ({
+  key,
+  value,
+});

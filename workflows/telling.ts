@@ -1,0 +1,101 @@
+/**
+ * How workflows are told and started from outside: by the api, and by activities whose world the worker fills. No
+ * workflow imports this; it needs a client, which a workflow may not have.
+ */
+import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import type { Tell } from '../activities/world.ts';
+import {
+  BILLING_STATE,
+  CAUSE,
+  type DepositInput,
+  GPU_TYPE,
+  INSTANCE_ID,
+  type InstanceInput,
+  keyword,
+  type NoticeInput,
+  TASK_QUEUES,
+  TEAM_ID,
+  told,
+  workflowId,
+} from './messages.ts';
+
+/** How each workflow is started, by whomever. The request's id is kept in its memo: from a run to the log lines of its call. */
+export const startOptions = {
+  instance: (input: InstanceInput, requestId: string) => ({
+    workflowId: workflowId.instance(input.spec.id),
+    taskQueue: TASK_QUEUES.billing,
+    args: [input] as [InstanceInput],
+    staticSummary: `${input.spec.gpuType} in ${input.spec.region} for ${input.spec.teamId}`,
+    memo: { requestId },
+    typedSearchAttributes: [
+      keyword(TEAM_ID, input.spec.teamId),
+      keyword(INSTANCE_ID, input.spec.id),
+      keyword(GPU_TYPE, input.spec.gpuType),
+      keyword(BILLING_STATE, 'admitting'),
+      keyword(CAUSE, requestId),
+    ],
+  }),
+  deposit: (input: DepositInput, requestId: string) => ({
+    workflowId: workflowId.deposit(input.depositId),
+    taskQueue: TASK_QUEUES.billing,
+    args: [input] as [DepositInput],
+    staticSummary: `${input.kind === 'auto_top_up' ? 'auto top-up' : 'deposit'} for ${input.teamId}`,
+    memo: { requestId },
+    typedSearchAttributes: [
+      keyword(TEAM_ID, input.teamId),
+      keyword(BILLING_STATE, 'opening'),
+      keyword(CAUSE, requestId),
+    ],
+  }),
+  notice: (input: NoticeInput) => ({
+    workflowId: workflowId.notice(input.noticeId),
+    taskQueue: TASK_QUEUES.billing,
+    args: [input] as [NoticeInput],
+    staticSummary: `${input.channel} ${input.noticeId}`,
+    typedSearchAttributes: [
+      keyword(TEAM_ID, input.teamId),
+      keyword(BILLING_STATE, 'sending'),
+      keyword(CAUSE, input.noticeId),
+    ],
+  }),
+};
+
+export function createTell(client: Client): Tell {
+  const signalTeam = async (type: 'balanceWatch' | 'autoTopUp', teamId: string, state: string) => {
+    await client.workflow.signalWithStart(type, {
+      workflowId: workflowId[type](teamId),
+      taskQueue: TASK_QUEUES.billing,
+      args: [{ teamId }],
+      signal: told,
+      signalArgs: [],
+      staticSummary: `${type === 'balanceWatch' ? 'balance' : 'auto top-up'} of ${teamId}`,
+      typedSearchAttributes: [keyword(TEAM_ID, teamId), keyword(BILLING_STATE, state)],
+    });
+  };
+
+  /** A workflow that has closed has seen what it would be told. */
+  const signalIfThere = async (id: string) => {
+    try {
+      await client.workflow.getHandle(id).signal(told);
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    }
+  };
+
+  return {
+    watch: (teamId) => signalTeam('balanceWatch', teamId, 'watching'),
+    autoTopUp: (teamId) => signalTeam('autoTopUp', teamId, 'watching'),
+    instance: (instanceId) => signalIfThere(workflowId.instance(instanceId)),
+    deposit: (depositId) => signalIfThere(workflowId.deposit(depositId)),
+    notice: async (notice) => {
+      try {
+        await client.workflow.start('notice', {
+          ...startOptions.notice(notice),
+          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+        });
+      } catch (error) {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      }
+    },
+  };
+}
