@@ -8,7 +8,7 @@ import { type Logger, toLog } from './log.ts';
 import { freePort } from './ports.ts';
 import { type Account, postgresAccount } from './postgres-account.ts';
 import { findPostgresBinaries } from './postgres-binaries.ts';
-import { type Child, isRunning, startChild } from './process.ts';
+import { type Child, isRunning, programOf, startChild } from './process.ts';
 
 const run = promisify(execFile);
 
@@ -184,16 +184,12 @@ async function releaseOf(dataDir: string): Promise<void> {
   for (;;) {
     const pid = Number((await readFile(file, 'utf8').catch(() => '')).split('\n')[0]);
     if (!pid) return;
-    if (!isRunning(pid) || !(await isPostgres(pid))) return await rm(file, { force: true });
+    const program = await programOf(pid);
+    if (program === undefined || !basename(program).startsWith('postgres')) return await rm(file, { force: true });
     if (Date.now() > deadline)
       throw new Error(`Another Postgres (pid ${pid}) already serves ${dataDir}; stop it first.`);
     await sleep(50);
   }
-}
-
-async function isPostgres(pid: number): Promise<boolean> {
-  const { stdout } = await run('ps', ['-p', String(pid), '-o', 'args=']).catch(() => ({ stdout: 'postgres?' }));
-  return stdout.includes('postgres');
 }
 
 const exists = (path: string): Promise<boolean> =>
