@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import type { AddressInfo, Socket } from 'node:net';
+import { SMTPServer } from 'smtp-server';
+import { type Message, parseMessage } from './message.ts';
+
+/**
+ * How a mail server can be ill. `4xx`: "later, please". `5xx`: "never". `hang`: takes the connection and says nothing.
+ * `drop`: hangs up at once. `drop-after`: takes the message, then hangs up before saying so, which no sender can tell from a loss.
+ */
+export type Refusal = '4xx' | '5xx' | 'hang' | 'drop' | 'drop-after';
+export const REFUSALS: readonly Refusal[] = ['4xx', '5xx', 'hang', 'drop', 'drop-after'];
+
+const REPLIES: Partial<Record<Refusal, { code: number; text: string }>> = {
+  '4xx': { code: 451, text: 'Mailbox busy, try again later' },
+  '5xx': { code: 550, text: 'No such mailbox' },
+};
+const MAX_BYTES = 25 * 1024 * 1024;
+
+export interface SmtpReceiver {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Listens for SMTP on 127.0.0.1. A message is acknowledged only after `keep` has resolved. */
+export async function receiveMail(
+  port: number,
+  refusal: () => Refusal | null,
+  keep: (message: Message) => Promise<void>,
+): Promise<SmtpReceiver> {
+  const sockets = new Map<number | undefined, Socket>();
+  const hangUp = (remotePort: number) => sockets.get(remotePort)?.destroy();
+  const server = new SMTPServer({
+    authOptional: true,
+    // Any name and password will do: a stand-in has no accounts, but senders may be configured with some.
+    allowInsecureAuth: true,
+    onAuth: (auth, _session, callback) => callback(null, { user: auth.username }),
+    disabledCommands: ['STARTTLS'],
+    disableReverseLookup: true,
+    size: MAX_BYTES,
+    onConnect(session, callback) {
+      const mode = refusal();
+      if (mode === 'drop') hangUp(session.remotePort);
+      else if (mode !== 'hang') callback();
+    },
+    onRcptTo(_address, _session, callback) {
+      const reply = REPLIES[refusal() ?? 'hang'];
+      callback(reply && Object.assign(new Error(reply.text), { responseCode: reply.code }));
+    },
+    async onData(stream, session, callback) {
+      try {
+        const chunks: Buffer[] = [];
+        for await (const chunk of stream) chunks.push(chunk as Buffer);
+        const from = session.envelope.mailFrom;
+        const envelope = {
+          id: randomUUID(),
+          at: new Date().toISOString(),
+          from: from === false ? '' : from.address,
+          to: session.envelope.rcptTo.map(({ address }) => address),
+        };
+        await keep(await parseMessage(envelope, Buffer.concat(chunks)));
+        if (refusal() === 'drop-after') hangUp(session.remotePort);
+        else callback(null, `kept as ${envelope.id}`);
+      } catch (error) {
+        callback(error as Error);
+      }
+    },
+  });
+  // Senders that hang up in the middle are everyday life, not an error of ours.
+  server.on('error', () => {});
+  server.server.on('connection', (socket) => {
+    const { remotePort } = socket;
+    sockets.set(remotePort, socket);
+    socket.once('close', () => sockets.delete(remotePort));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return {
+    port: (server.server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        for (const socket of sockets.values()) socket.destroy();
+      }),
+  };
+}
