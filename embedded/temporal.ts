@@ -66,6 +66,8 @@ export async function startTemporalDevServer(options: TemporalDevServerOptions =
 
   async function start(): Promise<void> {
     for (let tries = 1; ; tries++) {
+      // Whoever is there already would answer for ours.
+      if (await isListening(port)) throw new Error(`Temporal cannot have port ${port}: address already in use.`);
       const attempt = await startChild({
         name: 'Temporal',
         file: cli,

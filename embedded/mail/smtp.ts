@@ -43,7 +43,8 @@ export async function receiveMail(
       else if (mode !== 'hang') callback();
     },
     onRcptTo(_address, _session, callback) {
-      const reply = REPLIES[refusal() ?? 'hang'];
+      const mode = refusal();
+      const reply = mode === null ? undefined : REPLIES[mode];
       callback(reply && Object.assign(new Error(reply.text), { responseCode: reply.code }));
     },
     async onData(stream, session, callback) {
