@@ -1,0 +1,186 @@
+import { authenticate } from './authentication.ts';
+import type { CardScripts } from './card-scripts.ts';
+import { declineFor } from './cards.ts';
+import { completeSession, expireDueSessions, sessionOfIntent } from './checkout-sessions.ts';
+import { closeDispute, type DisputeOpening, openDispute } from './disputes.ts';
+import { invalidRequest } from './errors.ts';
+import type { Faults } from './faults.ts';
+import { type PaymentForm, submitForm } from './hosted-pages.ts';
+import { named } from './named.ts';
+import type {
+  BalanceTransaction,
+  Charge,
+  CheckoutSession,
+  Customer,
+  Dispute,
+  Event,
+  PaymentIntent,
+  PaymentMethod,
+  Refund,
+  SetupIntent,
+} from './objects.ts';
+import { settleProcessing } from './payment-intents.ts';
+import { settleRefund } from './refunds.ts';
+import type { LoggedRequest, RequestLog } from './request-log.ts';
+import type { Webhooks } from './webhooks.ts';
+import type { World } from './world.ts';
+
+/** What no caller of Stripe can do, and its tests must: break things, decide for banks and cardholders, and look inside. */
+export class Control {
+  readonly faults: Faults;
+  readonly cards: CardScripts;
+  readonly webhooks: Webhooks;
+  readonly #world: World;
+  readonly #log: RequestLog;
+
+  constructor(world: World, faults: Faults, webhooks: Webhooks, log: RequestLog) {
+    this.#world = world;
+    this.faults = faults;
+    this.cards = world.cards;
+    this.webhooks = webhooks;
+    this.#log = log;
+  }
+
+  setWebhook(url: string, secret: string, events?: string[]): void {
+    this.webhooks.setEndpoint({ url, secret, ...(events ? { events } : {}) });
+  }
+
+  /** Opens a dispute on a charge, named by its id or its payment intent's. */
+  openDispute(chargeOrIntent: string, opening: DisputeOpening = {}): Dispute {
+    return this.#act(() => openDispute(this.#world, this.#charge(chargeOrIntent), opening));
+  }
+
+  closeDispute(dispute: string, outcome: 'won' | 'lost'): Dispute {
+    return this.#act(() => closeDispute(this.#world, named(this.#world, 'disputes', dispute), outcome));
+  }
+
+  /** Completes or fails the 3-D Secure of a payment intent or setup intent that waits for it. */
+  authenticate(intent: string, outcome: 'complete' | 'fail'): PaymentIntent | SetupIntent {
+    return this.#act(() => authenticate(this.#world, intent, outcome === 'complete'));
+  }
+
+  /** Ends a payment that `cards.leaveProcessing` left in `processing`. */
+  settlePayment(intent: string, outcome: 'succeeded' | { declineCode: string }): PaymentIntent {
+    return this.#act(() => {
+      const processing = named(this.#world, 'paymentIntents', intent);
+      settleProcessing(this.#world, processing, outcome === 'succeeded' ? undefined : declineFor(outcome.declineCode));
+      const session = sessionOfIntent(this.#world, intent);
+      if (session && processing.status === 'succeeded') completeSession(this.#world, session);
+      return processing;
+    });
+  }
+
+  settleRefund(refund: string, outcome: 'succeeded' | 'failed'): Refund {
+    return this.#act(() => settleRefund(this.#world, named(this.#world, 'refunds', refund), outcome));
+  }
+
+  /** Pays on a session's page, as a person would. Answers where the browser goes next; a decline is thrown. */
+  submitCheckout(session: string, form: PaymentForm = {}): { redirect: string } {
+    return this.#act(() => {
+      const open = named(this.#world, 'checkoutSessions', session);
+      expireDueSessions(this.#world);
+      if (open.status !== 'open') throw invalidRequest(`This Checkout Session has a status of ${open.status}.`);
+      return { redirect: submitForm(this.#world, open, { ...SOMEBODY, ...form }) };
+    });
+  }
+
+  /** Does what is due by the clock without waiting for a request: sessions whose time is over expire. */
+  tick(): void {
+    this.#act(() => expireDueSessions(this.#world));
+  }
+
+  /** Sends an event to the webhook endpoint once more. */
+  resendEvent(event: string): void {
+    this.webhooks.resend(named(this.#world, 'events', event));
+  }
+
+  /** New payment intents are found by search only after so many seconds, as at Stripe. */
+  setSearchLag(seconds: number): void {
+    this.#world.searchLagSeconds = seconds;
+  }
+
+  /** Takes back every script and fault. What happened stays. */
+  reset(): void {
+    this.faults.reset();
+    this.cards.reset();
+    this.webhooks.reset();
+    this.#world.searchLagSeconds = 0;
+  }
+
+  requests(): LoggedRequest[] {
+    return this.#log.entries();
+  }
+
+  clearRequests(): void {
+    this.#log.clear();
+  }
+
+  customers(): Customer[] {
+    return copies(this.#world.state.customers);
+  }
+
+  paymentMethods(): PaymentMethod[] {
+    return copies(this.#world.state.paymentMethods);
+  }
+
+  setupIntents(): SetupIntent[] {
+    return copies(this.#world.state.setupIntents);
+  }
+
+  paymentIntents(): PaymentIntent[] {
+    return copies(this.#world.state.paymentIntents);
+  }
+
+  /** Oldest first, declined ones too. */
+  charges(): Charge[] {
+    return copies(this.#world.state.charges);
+  }
+
+  refunds(): Refund[] {
+    return copies(this.#world.state.refunds);
+  }
+
+  disputes(): Dispute[] {
+    return copies(this.#world.state.disputes);
+  }
+
+  balanceTransactions(): BalanceTransaction[] {
+    return copies(this.#world.state.balanceTransactions);
+  }
+
+  checkoutSessions(): CheckoutSession[] {
+    return copies(this.#world.state.checkoutSessions);
+  }
+
+  events(): Event[] {
+    return copies(this.#world.state.events);
+  }
+
+  #charge(id: string): Charge {
+    if (!id.startsWith('pi_')) return named(this.#world, 'charges', id);
+    return named(this.#world, 'charges', named(this.#world, 'paymentIntents', id).latest_charge ?? '');
+  }
+
+  #act<T>(act: () => T): T {
+    this.#world.request = { id: null, idempotency_key: null };
+    try {
+      return structuredClone(act());
+    } finally {
+      this.#world.onChange();
+    }
+  }
+}
+
+const SOMEBODY: PaymentForm = {
+  cardNumber: '4242424242424242',
+  cardExpiry: '12 / 34',
+  cardCvc: '123',
+  billingName: 'Jenny Rosen',
+  email: 'jenny@example.com',
+  billingCountry: 'US',
+  billingPostalCode: '94107',
+};
+
+function copies<T>(kept: Map<string, T>): T[] {
+  return structuredClone([...kept.values()]);
+}

@@ -1,0 +1,35 @@
+import type { Fields, Form, Params } from './params.ts';
+import { list, readParams, text } from './params.ts';
+import type { World } from './world.ts';
+
+export type Method = 'GET' | 'POST' | 'DELETE';
+
+export interface Endpoint {
+  method: Method;
+  /** As Express writes paths: `/v1/customers/:id`. */
+  path: string;
+  /** Reads the parameters, refusing what Stripe refuses before it begins to execute. */
+  read(form: Form): { params: unknown; expand: string[] };
+  run(world: World, params: unknown, path: Record<string, string>): object;
+}
+
+/** One operation of the API: its parameters by rule, and its effect. `expand` is every operation's. */
+export function endpoint<F extends Fields>(
+  operation: `${Method} /v1/${string}`,
+  fields: F,
+  run: (world: World, params: Params<F>, path: Record<string, string>) => object,
+): Endpoint {
+  const [method, path] = operation.split(' ') as [Method, string];
+  return {
+    method,
+    path,
+    read(form) {
+      const { expand, ...rest } = form;
+      return {
+        params: readParams(fields, rest),
+        expand: expand === undefined ? [] : list(text)(expand, 'expand'),
+      };
+    },
+    run: (world, params, pathParams) => run(world, params as Params<F>, pathParams),
+  };
+}

@@ -1,0 +1,29 @@
+import { resourceMissing } from './errors.ts';
+import type { World } from './world.ts';
+
+/** Where an id stood in the request: at Stripe the path answers 404, a parameter 400, and each has its own `param`. */
+export type Place = 'path' | { param: string };
+
+/** Nouns as Stripe's "No such …" has them, and the `param` it names when the path holds the id. */
+const KINDS = {
+  customers: { noun: 'customer', pathParam: 'id' },
+  setupIntents: { noun: 'setupintent', pathParam: 'intent' },
+  paymentIntents: { noun: 'payment_intent', pathParam: 'intent' },
+  charges: { noun: 'charge', pathParam: 'charge' },
+  refunds: { noun: 'refund', pathParam: 'refund' },
+  disputes: { noun: 'dispute', pathParam: 'dispute' },
+  balanceTransactions: { noun: 'balance_transaction', pathParam: 'id' },
+  checkoutSessions: { noun: 'checkout.session', pathParam: 'session' },
+  events: { noun: 'event', pathParam: 'id' },
+} as const;
+
+type Kept = { [K in keyof typeof KINDS]: World['state'][K] extends Map<string, infer T> ? T : never };
+
+/** The object that an id names, or Stripe's refusal. */
+export function named<K extends keyof typeof KINDS>(world: World, kind: K, id = '', place: Place = 'path'): Kept[K] {
+  const found = world.state[kind].get(id);
+  if (found) return found as Kept[K];
+  const { noun, pathParam } = KINDS[kind];
+  if (place === 'path') throw resourceMissing(noun, id, pathParam, 'path');
+  throw resourceMissing(noun, id, place.param, 'parameter');
+}

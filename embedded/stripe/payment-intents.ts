@@ -1,0 +1,505 @@
+import { type Decline, declineFor, type TestCard } from './cards.ts';
+import { recordCharge } from './charges.ts';
+import { openDispute } from './disputes.ts';
+import { endpoint } from './endpoint.ts';
+import { docUrl, invalidRequest, unexpectedState } from './errors.ts';
+import { newId, randomText } from './ids.ts';
+import { listPage, pagination, searchPage, within } from './lists.ts';
+import { checkAmount, checkCurrency } from './money.ts';
+import { named } from './named.ts';
+import type { LastPaymentError, PaymentIntent, PaymentMethod } from './objects.ts';
+import {
+  accepted,
+  boolean,
+  clearable,
+  email,
+  hash,
+  integer,
+  metadata,
+  oneOf,
+  patched,
+  range,
+  required,
+  text,
+  url,
+} from './params.ts';
+import { attach, cardBehind, cardError, cardOnFile, refuseSpent, resolvePaymentMethod } from './payment-methods.ts';
+import { parseSearch } from './search.ts';
+import type { World } from './world.ts';
+
+const futureUsage = oneOf('off_session', 'on_session');
+
+interface Confirm {
+  payment_method?: string | undefined;
+  off_session?: boolean | undefined;
+  return_url?: string | undefined;
+  setup_future_usage?: 'off_session' | 'on_session' | null | undefined;
+  error_on_requires_action?: boolean | undefined;
+  receipt_email?: string | null | undefined;
+}
+
+export interface NewPaymentIntent {
+  amount: number;
+  currency: string;
+  customer?: string | null | undefined;
+  paymentMethod?: PaymentMethod | undefined;
+  automatic?: { enabled: boolean; allow_redirects?: 'always' | 'never' | undefined } | undefined;
+  description?: string | null | undefined;
+  metadata?: Record<string, string> | undefined;
+  receiptEmail?: string | null | undefined;
+  setupFutureUsage?: 'off_session' | 'on_session' | null | undefined;
+  statementDescriptorSuffix?: string | null | undefined;
+}
+
+export function createPaymentIntent(world: World, given: NewPaymentIntent): PaymentIntent {
+  const id = newId('pi');
+  const automatic = given.automatic ?? { enabled: true };
+  const intent: PaymentIntent = {
+    id,
+    object: 'payment_intent',
+    allowed_payment_method_types: null,
+    amount: given.amount,
+    amount_capturable: 0,
+    amount_received: 0,
+    application: null,
+    application_fee_amount: null,
+    automatic_payment_methods: automatic.enabled
+      ? { allow_redirects: automatic.allow_redirects ?? 'always', enabled: true }
+      : null,
+    canceled_at: null,
+    cancellation_reason: null,
+    capture_method: 'automatic_async',
+    client_secret: `${id}_secret_${randomText(25)}`,
+    confirmation_method: 'automatic',
+    created: world.seconds(),
+    currency: given.currency,
+    customer: given.customer ?? null,
+    customer_account: null,
+    description: given.description ?? null,
+    excluded_payment_method_types: null,
+    last_payment_error: null,
+    latest_charge: null,
+    livemode: false,
+    managed_payments: null,
+    metadata: given.metadata ?? {},
+    next_action: null,
+    on_behalf_of: null,
+    payment_method: given.paymentMethod?.id ?? null,
+    payment_method_configuration_details: null,
+    payment_method_options: {
+      card: { installments: null, network: null, request_three_d_secure: 'automatic' },
+    } as never,
+    payment_method_types: ['card'],
+    payment_record: null,
+    processing: null,
+    receipt_email: given.receiptEmail ?? null,
+    review: null,
+    setup_future_usage: given.setupFutureUsage ?? null,
+    shipping: null,
+    source: null,
+    statement_descriptor: null,
+    statement_descriptor_suffix: given.statementDescriptorSuffix ?? null,
+    status: given.paymentMethod ? 'requires_confirmation' : 'requires_payment_method',
+    transfer_data: null,
+    transfer_group: null,
+  };
+  world.state.paymentIntents.set(id, intent);
+  world.emit('payment_intent.created', intent);
+  return intent;
+}
+
+/** Takes the payment as far as it goes without its customer: to its charge, its decline (thrown) or its authentication. */
+export function confirmPaymentIntent(world: World, intent: PaymentIntent, given: Confirm): PaymentIntent {
+  refuseUnconfirmable(intent);
+  if (given.setup_future_usage !== undefined) intent.setup_future_usage = given.setup_future_usage;
+  if (given.receipt_email !== undefined) intent.receipt_email = given.receipt_email;
+  const offSession = given.off_session ?? false;
+  if (offSession && intent.setup_future_usage !== null)
+    throw invalidRequest(
+      'You cannot confirm with `off_session=true` when `setup_future_usage` is also set on the PaymentIntent. The customer needs to be on-session to perform the steps which may be required to set up the PaymentMethod for future usage. Please confirm this PaymentIntent with your customer on-session.',
+      { code: 'payment_intent_invalid_parameter', param: 'off_session' },
+    );
+  refuseWithoutReturnUrl(intent, given.return_url);
+  const method = methodToConfirmWith(world, intent, given.payment_method);
+  refuseOthersPaymentMethod(world, intent, method);
+  refuseSpent(world, method);
+
+  intent.payment_method = method.id;
+  intent.next_action = null;
+  const card = cardBehind(world, method);
+  if (!needsAuthentication(card, cardOnFile(world, method).setUp, offSession))
+    return take(world, intent, method, { authenticated: false });
+  if (offSession || given.error_on_requires_action === true)
+    return declined(world, intent, method, declineFor('authentication_required'), false);
+  return askForAuthentication(world, intent, method, given.return_url ?? null);
+}
+
+/** The customer comes back from the issuer's page. */
+export function finishAuthentication(world: World, intent: PaymentIntent, passed: boolean): PaymentIntent {
+  if (intent.status !== 'requires_action') throw unexpectedState('This PaymentIntent needs no authentication.', intent);
+  const method = world.state.paymentMethods.get(intent.payment_method ?? '');
+  if (!method) throw new Error(`${intent.id} has no payment method to authenticate`);
+  intent.next_action = null;
+  if (!passed) {
+    fail(world, intent, {
+      type: 'invalid_request_error',
+      code: 'payment_intent_authentication_failure',
+      doc_url: docUrl('payment_intent_authentication_failure'),
+      message:
+        'The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod to attempt to fulfill this PaymentIntent again.',
+      payment_method: structuredClone(method) as never,
+    });
+    return intent;
+  }
+  return take(world, intent, method, { authenticated: true });
+}
+
+/** What becomes of a payment that a script left in `processing`. */
+export function settleProcessing(world: World, intent: PaymentIntent, decline?: Decline): void {
+  const method = world.state.paymentMethods.get(intent.payment_method ?? '');
+  if (intent.status !== 'processing' || !method) throw unexpectedState('This PaymentIntent is not processing.', intent);
+  if (!decline) succeed(world, intent, method, false);
+  else recordDecline(world, intent, method, decline, false);
+}
+
+function take(
+  world: World,
+  intent: PaymentIntent,
+  method: PaymentMethod,
+  { authenticated }: { authenticated: boolean },
+) {
+  const card = cardBehind(world, method);
+  const byNumber =
+    card.declines ?? card.declinesCharges ?? (authenticated ? card.declinesAfterAuthentication : undefined);
+  const answer =
+    byNumber ??
+    world.cards.answerTo({
+      customer: intent.customer ?? '',
+      paymentMethod: method.id,
+      fingerprint: method.card?.fingerprint ?? '',
+    });
+  if (answer === 'processing') {
+    intent.status = 'processing';
+    world.emit('payment_intent.processing', intent);
+    return intent;
+  }
+  if (answer) return declined(world, intent, method, answer, authenticated);
+  return succeed(world, intent, method, authenticated);
+}
+
+function succeed(world: World, intent: PaymentIntent, method: PaymentMethod, authenticated: boolean): PaymentIntent {
+  const charge = recordCharge(world, intent, method, { decline: undefined, authenticated });
+  intent.status = 'succeeded';
+  intent.amount_received = intent.amount;
+  intent.latest_charge = charge.id;
+  intent.last_payment_error = null;
+  saveForLater(world, intent, method);
+  world.emit('payment_intent.succeeded', intent);
+  const { disputes } = cardBehind(world, method);
+  if (disputes) world.soon(() => openDispute(world, charge, disputes));
+  return intent;
+}
+
+function saveForLater(world: World, intent: PaymentIntent, method: PaymentMethod): void {
+  const file = cardOnFile(world, method);
+  const customer = world.state.customers.get(intent.customer ?? '');
+  if (intent.setup_future_usage !== null && customer) {
+    attach(world, method, customer);
+    if (intent.setup_future_usage === 'off_session') file.setUp = true;
+  } else if (method.customer === null) file.spent = true;
+}
+
+function declined(
+  world: World,
+  intent: PaymentIntent,
+  method: PaymentMethod,
+  decline: Decline,
+  authenticated: boolean,
+): never {
+  const charge = recordDecline(world, intent, method, decline, authenticated);
+  throw cardError(decline, {
+    charge,
+    payment_intent: structuredClone(intent),
+    payment_method: structuredClone(method),
+  });
+}
+
+function recordDecline(
+  world: World,
+  intent: PaymentIntent,
+  method: PaymentMethod,
+  decline: Decline,
+  authenticated: boolean,
+): string {
+  const charge = recordCharge(world, intent, method, { decline, authenticated });
+  intent.latest_charge = charge.id;
+  const { body } = cardError(decline);
+  fail(world, intent, {
+    ...(body as LastPaymentError),
+    charge: charge.id,
+    payment_method: structuredClone(method) as never,
+  });
+  return charge.id;
+}
+
+/** A failed intent forgets its payment method, so that another can be tried. */
+function fail(world: World, intent: PaymentIntent, error: LastPaymentError): void {
+  intent.status = 'requires_payment_method';
+  intent.payment_method = null;
+  intent.last_payment_error = error;
+  world.emit('payment_intent.payment_failed', intent);
+}
+
+function askForAuthentication(world: World, intent: PaymentIntent, method: PaymentMethod, returnUrl: string | null) {
+  intent.status = 'requires_action';
+  const clientSecret = intent.client_secret ?? '';
+  world.state.confirmations.set(intent.id, { paymentMethod: method.id, returnUrl, clientSecret });
+  intent.next_action = {
+    type: 'redirect_to_url',
+    redirect_to_url: {
+      return_url: returnUrl,
+      url: `${world.url}/3d_secure_2/${intent.id}?client_secret=${clientSecret}`,
+    },
+  };
+  world.emit('payment_intent.requires_action', intent);
+  return intent;
+}
+
+export function needsAuthentication(card: TestCard, setUp: boolean, offSession: boolean): boolean {
+  if (card.authentication === 'always') return true;
+  if (card.authentication === 'unless_set_up') return !(offSession && setUp);
+  return card.authentication === 'on_session_only' && !offSession;
+}
+
+function methodToConfirmWith(world: World, intent: PaymentIntent, given: string | undefined): PaymentMethod {
+  if (given !== undefined) return resolvePaymentMethod(world, given);
+  const kept = world.state.paymentMethods.get(intent.payment_method ?? '');
+  if (kept) return kept;
+  throw unexpectedState(
+    "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment method or ConfirmationToken.",
+    intent,
+  );
+}
+
+function refuseUnconfirmable(intent: PaymentIntent): void {
+  if (intent.status === 'succeeded')
+    throw unexpectedState(
+      'You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed.',
+      intent,
+    );
+  if (intent.status === 'canceled' || intent.status === 'processing')
+    throw unexpectedState(
+      `You cannot confirm this PaymentIntent because it has a status of ${intent.status}. Only a PaymentIntent with one of the following statuses may be confirmed: requires_confirmation, requires_action, requires_payment_method.`,
+      intent,
+    );
+}
+
+/** Methods that redirect are on by default, and an intent that might redirect can't be confirmed without a place to return to. */
+function refuseWithoutReturnUrl(intent: PaymentIntent, returnUrl: string | undefined): void {
+  if (returnUrl !== undefined || intent.automatic_payment_methods?.allow_redirects !== 'always') return;
+  throw invalidRequest(
+    "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.",
+    { param: 'return_url' },
+  );
+}
+
+function refuseOthersPaymentMethod(world: World, intent: PaymentIntent, method: PaymentMethod): void {
+  if (method.customer === null || method.customer === intent.customer) return;
+  if (intent.customer === null)
+    throw invalidRequest(
+      'The payment method you provided is attached to a customer so for security purposes you must provide the customer in the request.',
+      { param: 'payment_method' },
+    );
+  named(world, 'customers', intent.customer, { param: 'customer' });
+  throw invalidRequest(
+    `The payment method supplied (${method.id}) does not belong to the Customer (${intent.customer}) you supplied on this PaymentIntent. Please use a payment method that belongs to this Customer.`,
+    { param: 'payment_method' },
+  );
+}
+
+const onConfirm = {
+  error_on_requires_action: boolean,
+  mandate_data: accepted,
+  off_session: boolean,
+  payment_method_options: accepted,
+  radar_options: accepted,
+  return_url: url,
+};
+
+const create = endpoint(
+  'POST /v1/payment_intents',
+  {
+    ...onConfirm,
+    amount: required(integer(Number.MIN_SAFE_INTEGER)),
+    automatic_payment_methods: hash({ enabled: required(boolean), allow_redirects: oneOf('always', 'never') }),
+    capture_method: oneOf('automatic', 'automatic_async'),
+    confirm: boolean,
+    confirmation_method: oneOf('automatic', 'manual'),
+    currency: required(text),
+    customer: text,
+    description: text,
+    metadata,
+    payment_method: text,
+    receipt_email: email,
+    setup_future_usage: futureUsage,
+    shipping: accepted,
+    statement_descriptor_suffix: text,
+  },
+  (world, given) => {
+    const currency = checkCurrency(given.currency);
+    checkAmount(given.amount, currency);
+    if (given.confirm !== true) {
+      for (const param of ['error_on_requires_action', 'off_session', 'return_url'] as const)
+        if (given[param] !== undefined)
+          throw invalidRequest(
+            `The parameter ${param} cannot be passed when creating a PaymentIntent unless confirm is set to true.`,
+            { param },
+          );
+    }
+    if (given.customer !== undefined) named(world, 'customers', given.customer, { param: 'customer' });
+    checkStatementDescriptorSuffix(given.statement_descriptor_suffix);
+    const method = given.payment_method === undefined ? undefined : resolvePaymentMethod(world, given.payment_method);
+    const intent = createPaymentIntent(world, {
+      amount: given.amount,
+      currency,
+      customer: given.customer,
+      paymentMethod: method,
+      automatic: given.automatic_payment_methods,
+      description: given.description,
+      metadata: patched(null, given.metadata),
+      receiptEmail: given.receipt_email,
+      setupFutureUsage: given.setup_future_usage,
+      statementDescriptorSuffix: given.statement_descriptor_suffix,
+    });
+    if (given.capture_method !== undefined) intent.capture_method = given.capture_method;
+    if (given.confirmation_method !== undefined) intent.confirmation_method = given.confirmation_method;
+    if (method) refuseOthersPaymentMethod(world, intent, method);
+    if (given.confirm !== true) return intent;
+    const { off_session, return_url, error_on_requires_action } = given;
+    return confirmPaymentIntent(world, intent, { off_session, return_url, error_on_requires_action });
+  },
+);
+
+const retrieve = endpoint('GET /v1/payment_intents/:id', { client_secret: text }, (world, _params, { id }) =>
+  named(world, 'paymentIntents', id),
+);
+
+const update = endpoint(
+  'POST /v1/payment_intents/:id',
+  {
+    amount: integer(Number.MIN_SAFE_INTEGER),
+    currency: text,
+    customer: text,
+    description: clearable(text),
+    metadata,
+    payment_method: clearable(text),
+    payment_method_options: accepted,
+    receipt_email: clearable(email),
+    setup_future_usage: clearable(futureUsage),
+    shipping: accepted,
+    statement_descriptor_suffix: text,
+  },
+  (world, given, { id }) => {
+    const intent = named(world, 'paymentIntents', id);
+    const settled = intent.status === 'succeeded' || intent.status === 'canceled' || intent.status === 'processing';
+    const changesPayment = (['amount', 'currency', 'customer', 'payment_method', 'setup_future_usage'] as const).some(
+      (key) => given[key] !== undefined,
+    );
+    if (settled && changesPayment)
+      throw unexpectedState(
+        `This PaymentIntent's amount could not be updated because it has a status of ${intent.status}. You may only update the amount of a PaymentIntent with one of the following statuses: requires_payment_method, requires_confirmation, requires_action.`,
+        intent,
+      );
+    const currency = given.currency === undefined ? intent.currency : checkCurrency(given.currency);
+    if (given.amount !== undefined) checkAmount(given.amount, currency);
+    if (given.customer !== undefined) named(world, 'customers', given.customer, { param: 'customer' });
+    checkStatementDescriptorSuffix(given.statement_descriptor_suffix);
+    intent.amount = given.amount ?? intent.amount;
+    intent.currency = currency;
+    intent.customer = given.customer ?? intent.customer;
+    if (given.description !== undefined) intent.description = given.description;
+    if (given.receipt_email !== undefined) intent.receipt_email = given.receipt_email;
+    if (given.setup_future_usage !== undefined) intent.setup_future_usage = given.setup_future_usage;
+    if (given.statement_descriptor_suffix !== undefined)
+      intent.statement_descriptor_suffix = given.statement_descriptor_suffix;
+    if (given.payment_method !== undefined) {
+      const method = given.payment_method === null ? undefined : resolvePaymentMethod(world, given.payment_method);
+      if (method) refuseOthersPaymentMethod(world, intent, method);
+      intent.payment_method = method?.id ?? null;
+      intent.next_action = null;
+      intent.status = method ? 'requires_confirmation' : 'requires_payment_method';
+    }
+    intent.metadata = patched(intent.metadata, given.metadata);
+    return intent;
+  },
+);
+
+const confirm = endpoint(
+  'POST /v1/payment_intents/:id/confirm',
+  {
+    ...onConfirm,
+    payment_method: text,
+    receipt_email: clearable(email),
+    setup_future_usage: clearable(futureUsage),
+    shipping: accepted,
+  },
+  (world, given, { id }) => confirmPaymentIntent(world, named(world, 'paymentIntents', id), given),
+);
+
+const cancel = endpoint(
+  'POST /v1/payment_intents/:id/cancel',
+  { cancellation_reason: oneOf('duplicate', 'fraudulent', 'requested_by_customer', 'abandoned') },
+  (world, { cancellation_reason }, { id }) => {
+    const intent = named(world, 'paymentIntents', id);
+    if (intent.status === 'succeeded' || intent.status === 'canceled')
+      throw unexpectedState(
+        `You cannot cancel this PaymentIntent because it has a status of ${intent.status}. Only a PaymentIntent with one of the following statuses may be canceled: requires_payment_method, requires_capture, requires_confirmation, requires_action, processing.`,
+        intent,
+      );
+    intent.status = 'canceled';
+    intent.canceled_at = world.seconds();
+    intent.cancellation_reason = cancellation_reason ?? null;
+    intent.next_action = null;
+    world.emit('payment_intent.canceled', intent);
+    return intent;
+  },
+);
+
+const index = endpoint(
+  'GET /v1/payment_intents',
+  { ...pagination, created: range, customer: text },
+  (world, { created, customer, ...page }) => {
+    if (customer !== undefined) named(world, 'customers', customer, { param: 'customer' });
+    return listPage('/v1/payment_intents', world.state.paymentIntents.values(), page, 'payment_intent', (intent) => {
+      return within(created, intent.created) && (customer ?? intent.customer) === intent.customer;
+    });
+  },
+);
+
+const search = endpoint(
+  'GET /v1/payment_intents/search',
+  { query: required(text), limit: integer(1, 100), page: text },
+  (world, { query, ...page }) => {
+    const fits = parseSearch(query, ['amount', 'created', 'currency', 'customer', 'status', 'metadata']);
+    const indexedBy = world.seconds() - world.searchLagSeconds;
+    const found = [...world.state.paymentIntents.values()]
+      .filter((intent) => intent.created <= indexedBy && fits(intent as never))
+      .reverse();
+    return searchPage('/v1/payment_intents/search', found, page);
+  },
+);
+
+export const paymentIntentEndpoints = [create, index, search, retrieve, update, confirm, cancel];
+
+function checkStatementDescriptorSuffix(suffix: string | undefined): void {
+  if (suffix === undefined) return;
+  const param = 'statement_descriptor_suffix';
+  if (suffix.length > 22)
+    throw invalidRequest('The statement descriptor suffix must be at most 22 characters.', { param });
+  if (/[<>\\'"*]/.test(suffix))
+    throw invalidRequest(`The statement descriptor suffix must not contain any of the following: < > \\ ' " *`, {
+      param,
+    });
+  if (!/[a-z]/i.test(suffix))
+    throw invalidRequest('The statement descriptor suffix must contain at least one alphabetic character.', { param });
+}
