@@ -2,23 +2,27 @@
  * Payments: what a deposit needs of a card provider, each a touch of the outside that may be tried again.
  * Implemented by Stripe in stripe-payments.ts.
  */
+import type { DeclineReason } from '../billing/top-up.ts';
 import type { CardSeen } from './ledger/deposits.ts';
 
-/** What a provider says of a payment. `unknown` is no outcome: it is asked again. */
+/** Why a charge failed. `provider_rejected`: the provider refuses the payment itself, whatever the card; an operator must look. */
+export type ChargeFailure = DeclineReason | 'provider_rejected';
+
+/** What a provider says of a payment. What is not known is no outcome: the activity fails, and is tried again. */
 export type PaymentOutcome =
   | { status: 'succeeded'; intentId: string; receiptUrl: string | null; card: CardSeen | null }
-  | { status: 'failed'; intentId: string | null; failureCode: string; card: CardSeen | null }
+  | { status: 'failed'; intentId: string | null; failureCode: ChargeFailure; card: CardSeen | null }
   | { status: 'requires_action'; intentId: string; actionUrl: string | null }
-  | { status: 'processing'; intentId: string }
+  | { status: 'processing'; intentId: string | null }
   | { status: 'expired' };
 
 export interface Payments {
-  /** Creates the payment, unconfirmed, or finds the one that was created: no money moves. Fails for good with `card_removed`. */
-  createIntent(input: { depositId: string }): Promise<{ intentId: string } | { failureCode: string }>;
+  /** Creates the payment, unconfirmed, or finds the one that was created: no money moves. */
+  createIntent(input: { depositId: string }): Promise<{ intentId: string } | { failureCode: ChargeFailure }>;
   /** Confirms the payment, or finds out what became of it. Only a known outcome is answered. */
   confirmIntent(input: { depositId: string; intentId: string }): Promise<PaymentOutcome>;
   /** What the payment has come to, by its intent or its Checkout page. */
   fetchOutcome(input: { depositId: string }): Promise<PaymentOutcome>;
-  /** Opens a Checkout page on which a person pays, and can save the card. */
+  /** Opens a Checkout page on which a person pays. */
   createCheckout(input: { depositId: string }): Promise<{ sessionId: string; checkoutUrl: string }>;
 }

@@ -13,6 +13,11 @@ export const insertExhaustion = async (tx: Tx, teamId: string, exhausted: Exhaus
   await tx.exhaustion.create({ data: { teamId, number, second, instanceIds, announced: false } });
 };
 
+export async function findExhaustion(tx: Tx, teamId: string, number: number): Promise<Exhaustion | null> {
+  const row = await tx.exhaustion.findUnique({ where: { teamId_number: { teamId, number } } });
+  return row && { number: Number(row.number), second: toSecond(row.second), instanceIds: row.instanceIds };
+}
+
 export async function unannouncedExhaustions(tx: Tx, teamId: string): Promise<Exhaustion[]> {
   const rows = await tx.exhaustion.findMany({ where: { teamId, announced: false }, orderBy: { number: 'asc' } });
   return rows.map((row) => ({

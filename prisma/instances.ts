@@ -62,6 +62,15 @@ export async function getInstance(tx: Tx, id: string): Promise<Instance> {
   return instance;
 }
 
+/** Those of the ids that exist, oldest first. */
+export async function findInstances(tx: Tx, ids: string[]): Promise<Instance[]> {
+  const rows = await tx.instance.findMany({
+    where: { id: { in: ids } },
+    orderBy: [{ startSecond: 'asc' }, { id: 'asc' }],
+  });
+  return rows.map(toInstance);
+}
+
 export const insertInstance = async (tx: Tx, spec: InstanceSpec, startSecond: number): Promise<void> => {
   await tx.instance.create({ data: { ...spec, startSecond } });
 };

@@ -38,6 +38,27 @@ export async function findPaymentMethod(tx: Tx, teamId: string, id: string): Pro
   return row && toPaymentMethod(row);
 }
 
+/** A card by its id, removed or not: for telling which one a past charge was about. */
+export async function findAnyPaymentMethod(tx: Tx, id: string): Promise<PaymentMethod | null> {
+  const row = await tx.paymentMethod.findUnique({ where: { id } });
+  return row && toPaymentMethod(row);
+}
+
+/** The saved card of a team with this number and expiry, as far as Stripe's fingerprint tells. */
+export async function findSameCard(
+  tx: Tx,
+  teamId: string,
+  card: Pick<PaymentMethod, 'fingerprint' | 'expMonth' | 'expYear'>,
+): Promise<PaymentMethod | null> {
+  if (card.fingerprint === null) return null;
+  const { fingerprint, expMonth, expYear } = card;
+  const row = await tx.paymentMethod.findFirst({
+    where: { teamId, fingerprint, expMonth, expYear, removedSecond: null },
+    orderBy: { createdSecond: 'asc' },
+  });
+  return row && toPaymentMethod(row);
+}
+
 export async function defaultPaymentMethod(tx: Tx, teamId: string): Promise<PaymentMethod | null> {
   const row = await tx.paymentMethod.findFirst({ where: { teamId, isDefault: true } });
   return row && toPaymentMethod(row);

@@ -1,0 +1,9 @@
+/** Where people are sent: pages of the dashboard. `publicUrl` has no slash at its end. */
+export const billingPage = (publicUrl: string): string => `${publicUrl}/billing`;
+
+/** Where a person comes back to from a payment page, to see what became of the deposit. */
+export const depositReturn = (publicUrl: string, depositId: string): string =>
+  `${publicUrl}/return?deposit=${encodeURIComponent(depositId)}`;
+
+/** Where a person comes back to from saving a card. Stripe puts the session's id in place of the template's name. */
+export const setupReturn = (publicUrl: string): string => `${publicUrl}/return?setup={CHECKOUT_SESSION_ID}`;

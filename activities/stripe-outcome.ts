@@ -1,0 +1,31 @@
+/** What a PaymentIntent says, in our words. Pure: intents come fetched, with `latest_charge` expanded. */
+import type Stripe from 'stripe';
+import { declineReason } from '../billing/top-up.ts';
+import type { CardSeen } from './ledger/deposits.ts';
+import type { ChargeFailure } from './payments.ts';
+
+/** Asked of every call that answers an intent. */
+export const WITH_CHARGE = { expand: ['latest_charge'] };
+
+const chargeOf = ({ latest_charge }: Stripe.PaymentIntent): Stripe.Charge | null =>
+  typeof latest_charge === 'object' ? latest_charge : null;
+
+export const receiptOf = (intent: Stripe.PaymentIntent): string | null => chargeOf(intent)?.receipt_url ?? null;
+
+/** Brand and last four of the card that was charged or refused. */
+export function cardOf(intent: Stripe.PaymentIntent): CardSeen | null {
+  const card = chargeOf(intent)?.payment_method_details?.card ?? intent.last_payment_error?.payment_method?.card;
+  return card?.brand && card.last4 ? { brand: card.brand, last4: card.last4 } : null;
+}
+
+/**
+ * Why an intent failed. Written into its metadata when it was given up, since Stripe clears `last_payment_error` with any
+ * later change; before that the error says it, or the failed charge.
+ */
+export function failureOf(intent: Stripe.PaymentIntent): ChargeFailure {
+  if (intent.metadata.failure) return intent.metadata.failure as ChargeFailure;
+  const error = intent.last_payment_error;
+  if (error) return declineReason(error.code ?? '', error.decline_code ?? null);
+  const charge = chargeOf(intent);
+  return declineReason(charge?.failure_code ?? '', charge?.outcome?.reason ?? null);
+}
