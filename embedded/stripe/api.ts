@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import express, { type Request, type Response, type Router } from 'express';
 import { balanceTransactionEndpoints } from './balance-transactions.ts';
 import { chargeEndpoints } from './charges.ts';
-import { checkoutSessionEndpoints, expireDueSessions } from './checkout-sessions.ts';
+import { checkoutSessionEndpoints } from './checkout-session-endpoints.ts';
+import { expireDueSessions } from './checkout-sessions.ts';
 import { customerEndpoints } from './customers.ts';
 import { disputeEndpoints } from './disputes.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -13,7 +14,7 @@ import type { Fault, Faults } from './faults.ts';
 import { type Answer, IdempotencyKey } from './idempotency.ts';
 import { newId } from './ids.ts';
 import type { Form } from './params.ts';
-import { paymentIntentEndpoints } from './payment-intents.ts';
+import { paymentIntentEndpoints } from './payment-intent-endpoints.ts';
 import { paymentMethodEndpoints } from './payment-methods.ts';
 import { refundEndpoints } from './refunds.ts';
 import type { RequestLog } from './request-log.ts';
@@ -153,7 +154,7 @@ function authenticate(request: Request): void {
   const [scheme = '', credentials = ''] = header.split(' ');
   const basic = () => Buffer.from(credentials, 'base64').toString().split(':')[0] ?? '';
   const key = scheme.toLowerCase() === 'bearer' ? credentials : scheme.toLowerCase() === 'basic' ? basic() : '';
-  if (/^(sk|rk)_test_\w+$/.test(key)) return;
+  if (/^(sk|rk)_test_\S+$/.test(key)) return;
   const message =
     key === ''
       ? "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for details."

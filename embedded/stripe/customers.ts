@@ -1,10 +1,23 @@
 import { endpoint } from './endpoint.ts';
 import { newId, randomText } from './ids.ts';
-import { listPage, pagination, within } from './lists.ts';
+import { listPage, pagination, searchPage, within } from './lists.ts';
 import { named } from './named.ts';
 import type { Customer } from './objects.ts';
-import { accepted, clearable, email, hash, integer, metadata, oneOf, patched, range, text } from './params.ts';
+import {
+  accepted,
+  clearable,
+  email,
+  hash,
+  integer,
+  metadata,
+  oneOf,
+  patched,
+  range,
+  required,
+  text,
+} from './params.ts';
 import { attach, detach, ownPaymentMethod, paymentMethodsOf, resolvePaymentMethod } from './payment-methods.ts';
+import { parseSearch } from './search.ts';
 import type { World } from './world.ts';
 
 const details = {
@@ -129,6 +142,19 @@ const index = endpoint(
     }),
 );
 
+const search = endpoint(
+  'GET /v1/customers/search',
+  { query: required(text), limit: integer(1, 100), page: text },
+  (world, { query, ...page }) => {
+    const fits = parseSearch('customers', query, ['created', 'email', 'name', 'phone']);
+    const indexedBy = world.seconds() - world.searchLagSeconds;
+    const found = [...world.state.customers.values()]
+      .filter((customer) => customer.created <= indexedBy && fits({ ...customer }))
+      .reverse();
+    return searchPage('/v1/customers/search', found, page);
+  },
+);
+
 const listPaymentMethods = endpoint(
   'GET /v1/customers/:id/payment_methods',
   { ...pagination, type: text, allow_redisplay: text },
@@ -150,7 +176,16 @@ const retrievePaymentMethod = endpoint(
     ownPaymentMethod(world, named(world, 'customers', id), method, 'payment_method'),
 );
 
-export const customerEndpoints = [create, index, retrieve, update, remove, listPaymentMethods, retrievePaymentMethod];
+export const customerEndpoints = [
+  create,
+  index,
+  search,
+  retrieve,
+  update,
+  remove,
+  listPaymentMethods,
+  retrievePaymentMethod,
+];
 
 function pick({
   email,

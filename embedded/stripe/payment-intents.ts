@@ -1,33 +1,12 @@
 import { type Decline, declineFor, type TestCard } from './cards.ts';
 import { recordCharge } from './charges.ts';
 import { openDispute } from './disputes.ts';
-import { endpoint } from './endpoint.ts';
 import { docUrl, invalidRequest, unexpectedState } from './errors.ts';
 import { newId, randomText } from './ids.ts';
-import { listPage, pagination, searchPage, within } from './lists.ts';
-import { checkAmount, checkCurrency } from './money.ts';
 import { named } from './named.ts';
 import type { LastPaymentError, PaymentIntent, PaymentMethod } from './objects.ts';
-import {
-  accepted,
-  boolean,
-  clearable,
-  email,
-  hash,
-  integer,
-  metadata,
-  oneOf,
-  patched,
-  range,
-  required,
-  text,
-  url,
-} from './params.ts';
 import { attach, cardBehind, cardError, cardOnFile, refuseSpent, resolvePaymentMethod } from './payment-methods.ts';
-import { parseSearch } from './search.ts';
 import type { World } from './world.ts';
-
-const futureUsage = oneOf('off_session', 'on_session');
 
 interface Confirm {
   payment_method?: string | undefined;
@@ -51,10 +30,10 @@ export interface NewPaymentIntent {
   statementDescriptorSuffix?: string | null | undefined;
 }
 
-export function createPaymentIntent(world: World, given: NewPaymentIntent): PaymentIntent {
+export function buildPaymentIntent(world: World, given: NewPaymentIntent): PaymentIntent {
   const id = newId('pi');
   const automatic = given.automatic ?? { enabled: true };
-  const intent: PaymentIntent = {
+  return {
     id,
     object: 'payment_intent',
     allowed_payment_method_types: null,
@@ -86,9 +65,7 @@ export function createPaymentIntent(world: World, given: NewPaymentIntent): Paym
     on_behalf_of: null,
     payment_method: given.paymentMethod?.id ?? null,
     payment_method_configuration_details: null,
-    payment_method_options: {
-      card: { installments: null, network: null, request_three_d_secure: 'automatic' },
-    } as never,
+    payment_method_options: null,
     payment_method_types: ['card'],
     payment_record: null,
     processing: null,
@@ -103,27 +80,45 @@ export function createPaymentIntent(world: World, given: NewPaymentIntent): Paym
     transfer_data: null,
     transfer_group: null,
   };
-  world.state.paymentIntents.set(id, intent);
+}
+
+export function keepPaymentIntent(world: World, intent: PaymentIntent): PaymentIntent {
+  world.state.paymentIntents.set(intent.id, intent);
   world.emit('payment_intent.created', intent);
   return intent;
 }
 
-/** Takes the payment as far as it goes without its customer: to its charge, its decline (thrown) or its authentication. */
 export function confirmPaymentIntent(world: World, intent: PaymentIntent, given: Confirm): PaymentIntent {
   refuseUnconfirmable(intent);
   if (given.setup_future_usage !== undefined) intent.setup_future_usage = given.setup_future_usage;
   if (given.receipt_email !== undefined) intent.receipt_email = given.receipt_email;
-  const offSession = given.off_session ?? false;
+  const method = readyToConfirm(world, intent, given.off_session, given.return_url, given.payment_method);
+  return proceed(world, intent, method, given);
+}
+
+/** All that Stripe asks before it begins to take a payment; answers the method to take it with. */
+export function readyToConfirm(
+  world: World,
+  intent: PaymentIntent,
+  offSession: boolean | undefined,
+  returnUrl: string | undefined,
+  methodId?: string,
+): PaymentMethod {
   if (offSession && intent.setup_future_usage !== null)
     throw invalidRequest(
       'You cannot confirm with `off_session=true` when `setup_future_usage` is also set on the PaymentIntent. The customer needs to be on-session to perform the steps which may be required to set up the PaymentMethod for future usage. Please confirm this PaymentIntent with your customer on-session.',
       { code: 'payment_intent_invalid_parameter', param: 'off_session' },
     );
-  refuseWithoutReturnUrl(intent, given.return_url);
-  const method = methodToConfirmWith(world, intent, given.payment_method);
+  refuseWithoutReturnUrl(intent, returnUrl);
+  const method = methodToConfirmWith(world, intent, methodId);
   refuseOthersPaymentMethod(world, intent, method);
   refuseSpent(world, method);
+  return method;
+}
 
+/** Takes the payment as far as it goes without its customer: to its charge, its decline (thrown) or its authentication. */
+export function proceed(world: World, intent: PaymentIntent, method: PaymentMethod, given: Confirm): PaymentIntent {
+  const offSession = given.off_session ?? false;
   intent.payment_method = method.id;
   intent.next_action = null;
   const card = cardBehind(world, method);
@@ -303,7 +298,7 @@ function refuseWithoutReturnUrl(intent: PaymentIntent, returnUrl: string | undef
   );
 }
 
-function refuseOthersPaymentMethod(world: World, intent: PaymentIntent, method: PaymentMethod): void {
+export function refuseOthersPaymentMethod(world: World, intent: PaymentIntent, method: PaymentMethod): void {
   if (method.customer === null || method.customer === intent.customer) return;
   if (intent.customer === null)
     throw invalidRequest(
@@ -315,191 +310,4 @@ function refuseOthersPaymentMethod(world: World, intent: PaymentIntent, method: 
     `The payment method supplied (${method.id}) does not belong to the Customer (${intent.customer}) you supplied on this PaymentIntent. Please use a payment method that belongs to this Customer.`,
     { param: 'payment_method' },
   );
-}
-
-const onConfirm = {
-  error_on_requires_action: boolean,
-  mandate_data: accepted,
-  off_session: boolean,
-  payment_method_options: accepted,
-  radar_options: accepted,
-  return_url: url,
-};
-
-const create = endpoint(
-  'POST /v1/payment_intents',
-  {
-    ...onConfirm,
-    amount: required(integer(Number.MIN_SAFE_INTEGER)),
-    automatic_payment_methods: hash({ enabled: required(boolean), allow_redirects: oneOf('always', 'never') }),
-    capture_method: oneOf('automatic', 'automatic_async'),
-    confirm: boolean,
-    confirmation_method: oneOf('automatic', 'manual'),
-    currency: required(text),
-    customer: text,
-    description: text,
-    metadata,
-    payment_method: text,
-    receipt_email: email,
-    setup_future_usage: futureUsage,
-    shipping: accepted,
-    statement_descriptor_suffix: text,
-  },
-  (world, given) => {
-    const currency = checkCurrency(given.currency);
-    checkAmount(given.amount, currency);
-    if (given.confirm !== true) {
-      for (const param of ['error_on_requires_action', 'off_session', 'return_url'] as const)
-        if (given[param] !== undefined)
-          throw invalidRequest(
-            `The parameter ${param} cannot be passed when creating a PaymentIntent unless confirm is set to true.`,
-            { param },
-          );
-    }
-    if (given.customer !== undefined) named(world, 'customers', given.customer, { param: 'customer' });
-    checkStatementDescriptorSuffix(given.statement_descriptor_suffix);
-    const method = given.payment_method === undefined ? undefined : resolvePaymentMethod(world, given.payment_method);
-    const intent = createPaymentIntent(world, {
-      amount: given.amount,
-      currency,
-      customer: given.customer,
-      paymentMethod: method,
-      automatic: given.automatic_payment_methods,
-      description: given.description,
-      metadata: patched(null, given.metadata),
-      receiptEmail: given.receipt_email,
-      setupFutureUsage: given.setup_future_usage,
-      statementDescriptorSuffix: given.statement_descriptor_suffix,
-    });
-    if (given.capture_method !== undefined) intent.capture_method = given.capture_method;
-    if (given.confirmation_method !== undefined) intent.confirmation_method = given.confirmation_method;
-    if (method) refuseOthersPaymentMethod(world, intent, method);
-    if (given.confirm !== true) return intent;
-    const { off_session, return_url, error_on_requires_action } = given;
-    return confirmPaymentIntent(world, intent, { off_session, return_url, error_on_requires_action });
-  },
-);
-
-const retrieve = endpoint('GET /v1/payment_intents/:id', { client_secret: text }, (world, _params, { id }) =>
-  named(world, 'paymentIntents', id),
-);
-
-const update = endpoint(
-  'POST /v1/payment_intents/:id',
-  {
-    amount: integer(Number.MIN_SAFE_INTEGER),
-    currency: text,
-    customer: text,
-    description: clearable(text),
-    metadata,
-    payment_method: clearable(text),
-    payment_method_options: accepted,
-    receipt_email: clearable(email),
-    setup_future_usage: clearable(futureUsage),
-    shipping: accepted,
-    statement_descriptor_suffix: text,
-  },
-  (world, given, { id }) => {
-    const intent = named(world, 'paymentIntents', id);
-    const settled = intent.status === 'succeeded' || intent.status === 'canceled' || intent.status === 'processing';
-    const changesPayment = (['amount', 'currency', 'customer', 'payment_method', 'setup_future_usage'] as const).some(
-      (key) => given[key] !== undefined,
-    );
-    if (settled && changesPayment)
-      throw unexpectedState(
-        `This PaymentIntent's amount could not be updated because it has a status of ${intent.status}. You may only update the amount of a PaymentIntent with one of the following statuses: requires_payment_method, requires_confirmation, requires_action.`,
-        intent,
-      );
-    const currency = given.currency === undefined ? intent.currency : checkCurrency(given.currency);
-    if (given.amount !== undefined) checkAmount(given.amount, currency);
-    if (given.customer !== undefined) named(world, 'customers', given.customer, { param: 'customer' });
-    checkStatementDescriptorSuffix(given.statement_descriptor_suffix);
-    intent.amount = given.amount ?? intent.amount;
-    intent.currency = currency;
-    intent.customer = given.customer ?? intent.customer;
-    if (given.description !== undefined) intent.description = given.description;
-    if (given.receipt_email !== undefined) intent.receipt_email = given.receipt_email;
-    if (given.setup_future_usage !== undefined) intent.setup_future_usage = given.setup_future_usage;
-    if (given.statement_descriptor_suffix !== undefined)
-      intent.statement_descriptor_suffix = given.statement_descriptor_suffix;
-    if (given.payment_method !== undefined) {
-      const method = given.payment_method === null ? undefined : resolvePaymentMethod(world, given.payment_method);
-      if (method) refuseOthersPaymentMethod(world, intent, method);
-      intent.payment_method = method?.id ?? null;
-      intent.next_action = null;
-      intent.status = method ? 'requires_confirmation' : 'requires_payment_method';
-    }
-    intent.metadata = patched(intent.metadata, given.metadata);
-    return intent;
-  },
-);
-
-const confirm = endpoint(
-  'POST /v1/payment_intents/:id/confirm',
-  {
-    ...onConfirm,
-    payment_method: text,
-    receipt_email: clearable(email),
-    setup_future_usage: clearable(futureUsage),
-    shipping: accepted,
-  },
-  (world, given, { id }) => confirmPaymentIntent(world, named(world, 'paymentIntents', id), given),
-);
-
-const cancel = endpoint(
-  'POST /v1/payment_intents/:id/cancel',
-  { cancellation_reason: oneOf('duplicate', 'fraudulent', 'requested_by_customer', 'abandoned') },
-  (world, { cancellation_reason }, { id }) => {
-    const intent = named(world, 'paymentIntents', id);
-    if (intent.status === 'succeeded' || intent.status === 'canceled')
-      throw unexpectedState(
-        `You cannot cancel this PaymentIntent because it has a status of ${intent.status}. Only a PaymentIntent with one of the following statuses may be canceled: requires_payment_method, requires_capture, requires_confirmation, requires_action, processing.`,
-        intent,
-      );
-    intent.status = 'canceled';
-    intent.canceled_at = world.seconds();
-    intent.cancellation_reason = cancellation_reason ?? null;
-    intent.next_action = null;
-    world.emit('payment_intent.canceled', intent);
-    return intent;
-  },
-);
-
-const index = endpoint(
-  'GET /v1/payment_intents',
-  { ...pagination, created: range, customer: text },
-  (world, { created, customer, ...page }) => {
-    if (customer !== undefined) named(world, 'customers', customer, { param: 'customer' });
-    return listPage('/v1/payment_intents', world.state.paymentIntents.values(), page, 'payment_intent', (intent) => {
-      return within(created, intent.created) && (customer ?? intent.customer) === intent.customer;
-    });
-  },
-);
-
-const search = endpoint(
-  'GET /v1/payment_intents/search',
-  { query: required(text), limit: integer(1, 100), page: text },
-  (world, { query, ...page }) => {
-    const fits = parseSearch(query, ['amount', 'created', 'currency', 'customer', 'status', 'metadata']);
-    const indexedBy = world.seconds() - world.searchLagSeconds;
-    const found = [...world.state.paymentIntents.values()]
-      .filter((intent) => intent.created <= indexedBy && fits(intent as never))
-      .reverse();
-    return searchPage('/v1/payment_intents/search', found, page);
-  },
-);
-
-export const paymentIntentEndpoints = [create, index, search, retrieve, update, confirm, cancel];
-
-function checkStatementDescriptorSuffix(suffix: string | undefined): void {
-  if (suffix === undefined) return;
-  const param = 'statement_descriptor_suffix';
-  if (suffix.length > 22)
-    throw invalidRequest('The statement descriptor suffix must be at most 22 characters.', { param });
-  if (/[<>\\'"*]/.test(suffix))
-    throw invalidRequest(`The statement descriptor suffix must not contain any of the following: < > \\ ' " *`, {
-      param,
-    });
-  if (!/[a-z]/i.test(suffix))
-    throw invalidRequest('The statement descriptor suffix must contain at least one alphabetic character.', { param });
 }

@@ -133,7 +133,10 @@ export function attach(world: World, method: PaymentMethod, customer: Customer):
     throw invalidRequest('The payment method you provided has already been attached to a customer.', {
       param: 'payment_method',
     });
-  refuseSpent(world, method);
+  if (cardOnFile(world, method).spent)
+    throw invalidRequest(
+      'This PaymentMethod was previously used without being attached to a Customer or was detached from a Customer, and may not be used again.',
+    );
   const { declines } = cardBehind(world, method);
   if (declines) throw cardError(declines);
   method.customer = customer.id;

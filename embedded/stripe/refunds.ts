@@ -57,7 +57,8 @@ function refuseUnrefundable(charge: Charge, amount: number | undefined): void {
     const bare = (value: number) => formatAmount(value, charge.currency).replace(/ \w+$/, '');
     throw invalidRequest(
       `Refund amount (${bare(amount)}) is greater than unrefunded amount on charge (${bare(left)})`,
-      { code: 'amount_too_large', param: 'amount' },
+      // Stripe gives this refusal no code of its own.
+      { param: 'amount' },
     );
   }
 }

@@ -6,7 +6,7 @@ const CLAUSE =
   /^(-?)(?:metadata\[(["'])(.*?)\2\]|([a-z_.]+))\s*(:|<=|>=|<|>|~)\s*(?:(["'])((?:\\.|(?!\6).)*)\6|(null|-?\d+))/;
 
 /** Stripe's search language, as far as it asks for fields and metadata: `metadata['order']:'6735' AND status:'succeeded'`. */
-export function parseSearch(query: string, fields: string[]): (object: Searchable) => boolean {
+export function parseSearch(resource: string, query: string, fields: string[]): (object: Searchable) => boolean {
   const clauses: ((object: Searchable) => boolean)[] = [];
   const joiners = new Set<string>();
   let rest = query.trim();
@@ -16,7 +16,7 @@ export function parseSearch(query: string, fields: string[]): (object: Searchabl
     const [whole, minus, , metadataKey, field, operator = ':', , quoted, bare] = match;
     if (field !== undefined && !fields.includes(field))
       throw invalidRequest(
-        `Field \`${field}\` is an unsupported search field for resource \`payment_intents\`. See https://stripe.com/docs/search#query-fields-for-payment-intents for a list of supported fields.`,
+        `Field \`${field}\` is an unsupported search field for resource \`${resource}\`. See https://stripe.com/docs/search#query-fields-for-${resource.replaceAll('_', '-')} for a list of supported fields.`,
         { param: 'query' },
       );
     const wanted = quoted?.replaceAll(/\\(.)/g, '$1') ?? bare ?? '';

@@ -67,11 +67,7 @@ export function confirmSetupIntent(
       `You cannot confirm this SetupIntent because it has a status of ${intent.status}.`,
       intent,
     );
-  if (given.return_url === undefined && intent.automatic_payment_methods?.allow_redirects === 'always')
-    throw invalidRequest(
-      "This SetupIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.",
-      { param: 'return_url' },
-    );
+  if (intent.automatic_payment_methods?.allow_redirects === 'always') refuseWithoutReturnUrl(given.return_url);
   const method =
     given.payment_method === undefined
       ? world.state.paymentMethods.get(intent.payment_method ?? '')
@@ -145,6 +141,14 @@ function failSetup(world: World, intent: SetupIntent, error: object): void {
   world.emit('setup_intent.setup_failed', intent);
 }
 
+function refuseWithoutReturnUrl(returnUrl: string | undefined): void {
+  if (returnUrl !== undefined) return;
+  throw invalidRequest(
+    "This SetupIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.",
+    { param: 'return_url' },
+  );
+}
+
 function unexpectedSetupState(message: string, intent: SetupIntent) {
   return new StripeRefusal(400, {
     type: 'invalid_request_error',
@@ -170,6 +174,8 @@ const create = endpoint(
   },
   (world, given) => {
     if (given.customer !== undefined) named(world, 'customers', given.customer, { param: 'customer' });
+    const { enabled = true, allow_redirects: redirects } = given.automatic_payment_methods ?? {};
+    if (given.confirm === true && enabled && redirects !== 'never') refuseWithoutReturnUrl(given.return_url);
     if (given.confirm !== true && given.return_url !== undefined)
       throw invalidRequest(
         'The parameter return_url cannot be passed when creating a SetupIntent unless confirm is set to true.',

@@ -5,6 +5,7 @@ import { eventFits } from './events.ts';
 import type { Event } from './objects.ts';
 
 const SLOWEST_ANSWER_MS = 20_000;
+const MOST_DELIVERIES_KEPT = 10_000;
 
 export interface WebhookEndpoint {
   url: string;
@@ -137,7 +138,9 @@ export class Webhooks {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     for (const request of this.#requests) request.destroy();
+    this.#requests.clear();
     for (const agent of this.#agents) agent.destroy();
+    this.#noticeIdle();
   }
 
   #take(type: string): Script | undefined {
@@ -179,6 +182,7 @@ export class Webhooks {
     const finish = (status: number | null) => {
       if (!this.#requests.delete(request) || this.#closed) return;
       this.deliveries.push({ event: event.id, type: event.type, attempt, status, at: Date.now() });
+      if (this.deliveries.length > MOST_DELIVERIES_KEPT) this.deliveries.shift();
       if (status !== null && status >= 200 && status < 300) {
         event.pending_webhooks = 0;
         this.onDelivered();

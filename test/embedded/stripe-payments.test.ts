@@ -166,6 +166,7 @@ describe('a payment', () => {
     const { customer, card } = await customerWithCard(stripe);
     const { automatic_payment_methods: _, ...params } = chargeParams(customer, card);
     expect(await refusal(stripe.paymentIntents.create(params))).toMatchObject({ param: 'return_url' });
+    expect(control.paymentIntents()).toEqual([]);
     const paid = await stripe.paymentIntents.create({ ...params, return_url: 'https://example.com/back' });
     expect(paid.status).toBe('succeeded');
   });
