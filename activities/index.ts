@@ -20,11 +20,15 @@ const cause = () => Context.current().info.workflowExecution?.workflowId ?? 'unk
 const ledgerActivities = (ledger: Ledger) => ({
   lookAhead: (input: Parameters<Ledger['lookAhead']>[0]) => ledger.lookAhead(input, cause()),
   markTold: ledger.markTold,
-  admitInstance: (input: Parameters<Ledger['admitInstance']>[0]) => ledger.admitInstance(input, cause()),
+  /** The deadline is held against the clock of each try: a try that comes too late must not admit. */
+  admitInstance: (input: Omit<Parameters<Ledger['admitInstance']>[0], 'nowMs'>) =>
+    ledger.admitInstance({ ...input, nowMs: Date.now() }, cause()),
   settleInstance: (input: Parameters<Ledger['settleInstance']>[0]) => ledger.settleInstance(input, cause()),
   stopInstance: (input: Parameters<Ledger['stopInstance']>[0]) => ledger.stopInstance(input, cause()),
   confirmTerminated: ledger.confirmTerminated,
-  openDeposit: ledger.openDeposit,
+  openDeposit: (input: Omit<Parameters<Ledger['openDeposit']>[0], 'nowMs'>) =>
+    ledger.openDeposit({ ...input, nowMs: Date.now() }),
+  getDepositOrder: ledger.getDepositOrder,
   noteDeposit: ledger.noteDeposit,
   creditDeposit: (input: Parameters<Ledger['creditDeposit']>[0]) => ledger.creditDeposit(input, cause()),
   failDeposit: (input: Parameters<Ledger['failDeposit']>[0]) => ledger.failDeposit(input, cause()),

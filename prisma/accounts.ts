@@ -5,7 +5,7 @@ import type { Meter } from '../billing/usage.ts';
 import type { Tx } from './client.ts';
 import { toMicros, toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts';
 import type { Account as AccountRow } from './generated/client.ts';
-import { runningMeters } from './segments.ts';
+import { runningMeters, runningMetersOf } from './segments.ts';
 
 /**
  * Takes the team's row lock and reads its account. The meters are read by a second statement, after the lock is held: one
@@ -26,6 +26,13 @@ export async function readAccount(tx: Tx, teamId: string): Promise<Account> {
   const row = await tx.account.findUnique({ where: { teamId } });
   if (!row) throw new BillingError('not_found', 'no such team', 'team');
   return toAccount(row, await runningMeters(tx, teamId));
+}
+
+/** Reads the accounts of several teams without locking them, for lists. */
+export async function readAccounts(tx: Tx, teamIds: string[]): Promise<Map<string, Account>> {
+  const rows = await tx.account.findMany({ where: { teamId: { in: teamIds } } });
+  const meters = await runningMetersOf(tx, teamIds);
+  return new Map(rows.map((row) => [row.teamId, toAccount(row, meters.get(row.teamId) ?? [])]));
 }
 
 function toAccount(row: AccountRow, meters: Meter[]): Account {

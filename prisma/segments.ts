@@ -17,15 +17,21 @@ const toSegment = (row: SegmentRow): SegmentOfInstance => ({
 });
 
 /** A team's running meters, oldest first. */
-export async function runningMeters(tx: Tx, teamId: string): Promise<Meter[]> {
+export const runningMeters = async (tx: Tx, teamId: string): Promise<Meter[]> =>
+  (await runningMetersOf(tx, [teamId])).get(teamId) ?? [];
+
+/** The running meters of several teams, for lists. */
+export async function runningMetersOf(tx: Tx, teamIds: string[]): Promise<Map<string, Meter[]>> {
   const rows = await tx.segment.findMany({
-    where: { teamId, endSecond: null },
+    where: { teamId: { in: teamIds }, endSecond: null },
     orderBy: [{ startSecond: 'asc' }, { instanceId: 'asc' }],
   });
-  return rows.map((row) => {
+  const meters = new Map<string, Meter[]>();
+  for (const row of rows) {
     const { endSecond: _, ...meter } = toSegment(row);
-    return meter;
-  });
+    meters.set(row.teamId, [...(meters.get(row.teamId) ?? []), meter]);
+  }
+  return meters;
 }
 
 export async function segmentsOf(tx: Tx, instanceIds: string[]): Promise<SegmentOfInstance[]> {

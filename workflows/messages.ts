@@ -42,8 +42,8 @@ export interface InstanceInput {
   admission?: Admission;
 }
 
-/** Answers whether the instance was admitted. Sent with the start. */
-export const admit = defineUpdate<Admission>('admit');
+/** Answers whether the instance was admitted. Sent with the start; another request for the same id is refused `id_taken`. */
+export const admit = defineUpdate<Admission, [{ requestHash: string }]>('admit');
 /** For an operator: post what is owed now instead of at the next settlement. */
 export const settleNow = defineUpdate<InstanceState>('settleNow');
 /** For an operator: end the instance, and have the platform stop the machine. */

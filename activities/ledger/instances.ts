@@ -1,5 +1,5 @@
 /** What is recorded of an instance: its admission, its re-prices, its settlements, its end. */
-import type { Account } from '../../billing/account.ts';
+import { type Account, moneySecond, nextCrossing, spendableMicros, type Terms } from '../../billing/account.ts';
 import { BillingError } from '../../billing/errors.ts';
 import {
   advance,
@@ -41,8 +41,14 @@ export interface Receipt {
 
 /** How an instance stands after a settlement: running, or ended, by whomever. */
 export type Settlement =
-  | { status: 'running'; rateMicrosPerHour: Micros; costMicros: Micros; availableMicros: Micros }
-  | { status: 'ended'; receipt: Receipt; platformAsked: boolean; terminationConfirmed: boolean };
+  | {
+      status: 'running';
+      rateMicrosPerHour: Micros;
+      costMicros: Micros;
+      availableMicros: Micros;
+      next: { second: number; what: string } | null;
+    }
+  | { status: 'ended'; receipt: Receipt; machineGone: boolean };
 
 const costOf = (segments: SegmentOfInstance[], throughSecond: number): Micros =>
   micros(
@@ -52,9 +58,6 @@ const costOf = (segments: SegmentOfInstance[], throughSecond: number): Micros =>
     }, 0),
   );
 
-/** The ends that the platform brought about itself: its machine needs no telling. */
-const PLATFORM_ASKED: readonly EndReason[] = ['stopped', 'spot_reclaimed'];
-
 async function receiptOf(tx: Tx, instanceId: string): Promise<Receipt> {
   const { id, teamId, startSecond, endSecond, reason } = await getInstance(tx, instanceId);
   if (endSecond === null || reason === null) throw new Error(`instance ${instanceId} is still running`);
@@ -62,21 +65,21 @@ async function receiptOf(tx: Tx, instanceId: string): Promise<Receipt> {
   return { instanceId: id, teamId, startSecond, endSecond, seconds: endSecond - startSecond, costMicros: cost, reason };
 }
 
-async function settlementOf(tx: Tx, instanceId: string, account: Account): Promise<Settlement> {
+async function settlementOf(tx: Tx, instanceId: string, account: Account, terms: Terms): Promise<Settlement> {
   const instance = await getInstance(tx, instanceId);
   if (instance.endSecond !== null && instance.reason !== null)
     return {
       status: 'ended',
       receipt: await receiptOf(tx, instanceId),
-      platformAsked: PLATFORM_ASKED.includes(instance.reason),
-      terminationConfirmed: instance.terminatedConfirmedSecond !== null,
+      machineGone: instance.terminatedConfirmedSecond !== null,
     };
   const segments = await segmentsOf(tx, [instanceId]);
   return {
     status: 'running',
     rateMicrosPerHour: segments.at(-1)?.rateMicrosPerHour ?? micros(0),
-    costMicros: costOf(segments, account.standsAtSecond ?? account.asOfSecond),
-    availableMicros: account.postedMicros,
+    costMicros: costOf(segments, moneySecond(account, account.asOfSecond)),
+    availableMicros: spendableMicros(account, account.asOfSecond),
+    next: nextCrossing(account, terms),
   };
 }
 
@@ -135,22 +138,26 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
     const { teamId } = await getInstance(db, input.instanceId);
     return recordFact(db, teamId, causedBy, async (account) => {
       const outcome = settleInstance(account, terms, input.instanceId, input.nowSecond);
-      return { outcome, answer: (tx) => settlementOf(tx, input.instanceId, outcome.account) };
+      return { outcome, answer: (tx) => settlementOf(tx, input.instanceId, outcome.account, terms) };
     });
   },
 
   /**
-   * Records the end of an instance and answers the receipt, from the same transaction. One that has ended keeps its receipt.
+   * Records the end of an instance and answers the receipt, from the same transaction. One that has ended keeps its
+   * receipt. `platformAsked`: the platform knows of the end and sees to its machine, so that it needs no telling.
    * @throws BillingError `not_found`, `at_out_of_range`
    */
   stopInstance: async (
-    input: { instanceId: string; reason: EndReason; atSecond?: number; nowSecond: number },
+    input: { instanceId: string; reason: EndReason; atSecond?: number; nowSecond: number; platformAsked: boolean },
     causedBy: string,
   ): Promise<Receipt> => {
     const instance = await getInstance(db, input.instanceId);
     return recordFact(db, instance.teamId, causedBy, async (account, tx) => {
       const current = await getInstance(tx, input.instanceId);
-      const answer = (within: Tx) => receiptOf(within, input.instanceId);
+      const answer = async (within: Tx) => {
+        if (input.platformAsked) await confirmTerminated(within, input.instanceId, input.nowSecond);
+        return receiptOf(within, input.instanceId);
+      };
       if (current.endSecond !== null) return { outcome: advance(account, terms, input.nowSecond), answer };
       const lastReference = await lastPostingReference(tx, input.instanceId);
       const stop = {

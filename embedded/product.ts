@@ -1,0 +1,35 @@
+/** The product's own processes, started as they are in production: by their entry files and their environment alone. */
+import { join } from 'node:path';
+import { type Child, startChild } from './process.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+
+export interface ProductProcess extends Child {
+  readonly name: 'api' | 'worker';
+}
+
+/** Starts `npm run api` or `npm run worker` and resolves once it serves. */
+export async function startProduct(
+  name: 'api' | 'worker',
+  environment: Record<string, string>,
+  log?: (line: string) => void,
+): Promise<ProductProcess> {
+  const child = await startChild({
+    name,
+    file: process.execPath,
+    args: ['--import', 'tsx', join(ROOT, name, 'main.ts')],
+    env: { ...process.env, ...environment },
+    ...(log && { log }),
+  });
+  await (name === 'api'
+    ? child.ready(() => answers(`http://127.0.0.1:${environment.PORT}/healthz`), 60_000)
+    : child.waitForLine(/worker works/, 60_000));
+  return { ...child, name };
+}
+
+/** Whether an address answers 2xx. */
+export const answers = async (url: string): Promise<boolean> =>
+  fetch(url, { signal: AbortSignal.timeout(2_000) }).then(
+    (response) => response.ok,
+    () => false,
+  );

@@ -1,0 +1,66 @@
+/**
+ * POSTs that carried an Idempotency-Key. A row is claimed before the work and keeps the answer after it.
+ *
+ * While `status` is null, `body` holds the second of the claim: a process that died with a call in its hands must not
+ * block the key for a day. A released row has neither. `created_second` outlives a release and a take-over, so that
+ * ids made from it are the same when the work is done again.
+ */
+import type { Db } from './client.ts';
+import { toSecond } from './columns.ts';
+
+export interface CallKey {
+  scope: string;
+  path: string;
+  key: string;
+}
+
+/** What a claim finds. */
+export type Claim =
+  | { kind: 'mine'; createdSecond: number }
+  | { kind: 'answered'; status: number; body: string }
+  | { kind: 'in_flight' }
+  | { kind: 'other_request' };
+
+const KEPT_SECONDS = 24 * 60 * 60;
+/** No call takes so long: whoever claimed it is gone. */
+const GONE_AFTER_SECONDS = 90;
+
+/** Takes a key for this request, or says why not. */
+export async function claimCall(db: Db, id: CallKey, requestHash: string, nowSecond: number): Promise<Claim> {
+  const claimed = await db.$queryRaw<Array<{ created_second: bigint }>>`
+    INSERT INTO idempotent_calls AS kept (scope, path, key, request_hash, body, created_second)
+    VALUES (${id.scope}, ${id.path}, ${id.key}, ${requestHash}, ${String(nowSecond)}, ${nowSecond})
+    ON CONFLICT (scope, path, key) DO UPDATE SET
+      request_hash = EXCLUDED.request_hash,
+      status = NULL,
+      body = EXCLUDED.body,
+      created_second = CASE
+        WHEN kept.request_hash = EXCLUDED.request_hash AND kept.created_second > ${nowSecond - KEPT_SECONDS}::bigint
+        THEN kept.created_second ELSE EXCLUDED.created_second END
+    WHERE kept.created_second <= ${nowSecond - KEPT_SECONDS}::bigint
+      OR (kept.status IS NULL AND kept.body IS NULL)
+      OR (kept.status IS NULL AND kept.request_hash = EXCLUDED.request_hash
+          AND kept.body::bigint <= ${nowSecond - GONE_AFTER_SECONDS}::bigint)
+    RETURNING created_second`;
+  if (claimed[0]) return { kind: 'mine', createdSecond: toSecond(claimed[0].created_second) };
+
+  const kept = await db.idempotentCall.findUnique({ where: { scope_path_key: id } });
+  if (kept && kept.requestHash !== requestHash) return { kind: 'other_request' };
+  if (!kept || kept.status === null || kept.body === null) return { kind: 'in_flight' };
+  return { kind: 'answered', status: kept.status, body: kept.body };
+}
+
+/** Keeps the answer. The first one stays. */
+export const keepAnswer = async (db: Db, id: CallKey, answer: { status: number; body: string }): Promise<void> => {
+  await db.idempotentCall.updateMany({ where: { ...id, status: null }, data: answer });
+};
+
+/** Gives a key back after an answer that is not kept. */
+export const releaseCall = async (db: Db, id: CallKey): Promise<void> => {
+  await db.idempotentCall.updateMany({ where: { ...id, status: null }, data: { body: null } });
+};
+
+/** Forgets calls that are older than a day. */
+export const forgetOldCalls = async (db: Db, nowSecond: number): Promise<void> => {
+  await db.idempotentCall.deleteMany({ where: { createdSecond: { lte: nowSecond - KEPT_SECONDS } } });
+};

@@ -1,0 +1,423 @@
+/**
+ * Runs a scenario through the real workflows, activities and Postgres in skipped time, and reads the result from the
+ * ledger. The driver plays the api and the person; everything else is the product.
+ */
+import { randomBytes } from 'node:crypto';
+import { WithStartWorkflowOperation } from '@temporalio/client';
+import Stripe from 'stripe';
+import { createLedger, type Ledger } from '../activities/ledger/index.ts';
+import { createMailer } from '../activities/mailer.ts';
+import { createPlatformEvents } from '../activities/platform-events.ts';
+import { createStripePayments } from '../activities/stripe-payments.ts';
+import type { Tell } from '../activities/world.ts';
+import { nextCrossing, spendableMicros, type Terms } from '../billing/account.ts';
+import { advance } from '../billing/facts.ts';
+import { formatDollars, type Micros, micros } from '../billing/money.ts';
+import type { TopUpPolicy } from '../billing/top-up.ts';
+import { costMicros } from '../billing/usage.ts';
+import { readAccount } from '../prisma/accounts.ts';
+import { connectDb, type Db } from '../prisma/client.ts';
+import { listDeposits } from '../prisma/deposits.ts';
+import { listInstances } from '../prisma/instances.ts';
+import { noticesOf } from '../prisma/notices.ts';
+import { savePaymentMethod } from '../prisma/payment-methods.ts';
+import { segmentsOf } from '../prisma/segments.ts';
+import { createTeam, setStripeCustomer } from '../prisma/teams.ts';
+import { trialBalance } from '../prisma/transfers.ts';
+import { createWorkers } from '../worker/workers.ts';
+import { admit, workflowId } from '../workflows/messages.ts';
+import { createTell, startOptions } from '../workflows/telling.ts';
+import { ScenarioClock } from './clock.ts';
+import type { Scenario, ScenarioEvent, ScenarioResult } from './scenario.ts';
+import { PLATFORM_SECRET, type Surroundings } from './surroundings.ts';
+
+export interface SimulateOptions {
+  /** Milliseconds between an instance's settlements; 0 for never before its end. The bill is the same. */
+  settleEveryMs?: number;
+  /** 0 replays each workflow's whole history at every step. */
+  maxCachedWorkflows?: number;
+  onEvent?: (event: ScenarioEvent) => void;
+}
+
+const SETTLE_EVERY_MS = 3_600_000;
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+export const SCENARIO_TERMS: Terms = {
+  cooldownSeconds: 300,
+  graceSeconds: 60,
+  minStartMicros: micros(3_000_000),
+  lowLevelMicros: micros(10_000_000),
+};
+/** How long real work may take before something is taken to be lost. */
+const QUIET_WITHIN_MS = 30_000;
+const LOOK_AGAIN_MS = 5;
+
+export async function simulate(
+  surroundings: Surroundings,
+  scenario: Scenario,
+  options: SimulateOptions = {},
+): Promise<ScenarioResult> {
+  const { env, inbox, platform, stripe: standIn } = surroundings;
+  const database = await surroundings.newDatabase();
+  const db = connectDb(database.url);
+  const clock = await ScenarioClock.startingSoon(env);
+  const stripe = new Stripe('sk_test_simulated', {
+    host: standIn.host,
+    port: standIn.port,
+    protocol: 'http',
+    maxNetworkRetries: 0,
+  });
+  const ledger = createLedger({ db, terms: SCENARIO_TERMS });
+  const tell = createTell(env.client);
+  const mailer = createMailer({
+    db,
+    terms: SCENARIO_TERMS,
+    smtpUrl: inbox.smtpUrl,
+    from: 'billing@burnrate.example',
+    publicUrl: 'http://127.0.0.1',
+    log: SILENT,
+  });
+  const workers = await createWorkers({
+    connection: env.nativeConnection,
+    namespace: 'default',
+    workflowBundle: surroundings.workflowBundle,
+    world: {
+      ledger,
+      tell,
+      payments: createStripePayments({ stripe, db, publicUrl: 'http://127.0.0.1', log: SILENT }),
+      mailer,
+      platform: createPlatformEvents({ db, webhookUrl: platform.url, secret: PLATFORM_SECRET, log: SILENT }),
+    },
+    interceptors: { activity: [clock.holdBack] },
+    shutdownGraceTime: '1 second',
+    ...(options.maxCachedWorkflows !== undefined && { maxCachedWorkflows: options.maxCachedWorkflows }),
+  });
+  const running = workers.run();
+  const run = new Run({ surroundings, db, clock, stripe, ledger, tell, options });
+  try {
+    return await Promise.race([
+      run.play(scenario),
+      running.then(() => Promise.reject(new Error('the workers stopped'))),
+    ]);
+  } finally {
+    await run.terminateWorkflows();
+    workers.shutdown();
+    await running;
+    mailer.close();
+    await db.$disconnect();
+    await database.drop();
+  }
+}
+
+interface Parts {
+  surroundings: Surroundings;
+  db: Db;
+  clock: ScenarioClock;
+  stripe: Stripe;
+  ledger: Ledger;
+  tell: Tell;
+  options: SimulateOptions;
+}
+
+class Run {
+  private readonly parts: Parts;
+  /** Names of the scenario to ids of the product, which are unique over all runs on one Temporal server. */
+  private readonly runId = randomBytes(5).toString('hex');
+  private readonly teamIds = new Map<string, string>();
+  private readonly instanceIds = new Map<string, string>();
+  private readonly policies = new Map<string, TopUpPolicy>();
+  private readonly refused: ScenarioResult['refused'] = [];
+  private facts = 0;
+
+  constructor(parts: Parts) {
+    this.parts = parts;
+  }
+
+  async play(scenario: Scenario): Promise<ScenarioResult> {
+    const { clock, options } = this.parts;
+    for (const [name, team] of Object.entries(scenario.teams)) await this.openTeam(name, team.card?.declinesAfter);
+    await clock.goTo(0);
+    for (const [name, { deposit, autoTopUp }] of Object.entries(scenario.teams)) {
+      if (deposit !== undefined) await this.deposit(name, deposit, 0);
+      if (autoTopUp) await this.setPolicy(name, { ...autoTopUp, enabled: true });
+    }
+    await this.untilQuiet();
+    for (const event of [...scenario.events].sort((a, b) => a.at - b.at)) {
+      if (event.at > scenario.until) break;
+      await clock.goTo(event.at);
+      await this.untilQuiet();
+      options.onEvent?.(event);
+      await this.happen(event);
+      await this.untilQuiet();
+    }
+    await clock.goTo(scenario.until);
+    await this.untilQuiet();
+    return this.result(scenario);
+  }
+
+  private teamId(name: string): string {
+    return known(this.teamIds, name, (count) => `t${count}-${this.runId}`);
+  }
+
+  private instanceId(name: string): string {
+    return known(this.instanceIds, name, (count) => `i${count}-${this.runId}`);
+  }
+
+  private async openTeam(name: string, declinesAfter: number | undefined): Promise<void> {
+    const { db, clock, stripe, surroundings } = this.parts;
+    const id = this.teamId(name);
+    await createTeam(db, { id, name, email: `${id}@teams.example` }, clock.second(0));
+    const customer = await stripe.customers.create({ metadata: { team: id } });
+    const card = await stripe.paymentMethods.attach('pm_card_visa', { customer: customer.id });
+    await setStripeCustomer(db, id, customer.id);
+    await savePaymentMethod(db, {
+      id: `pm_${id}`,
+      teamId: id,
+      stripePaymentMethodId: card.id,
+      brand: 'visa',
+      last4: '4242',
+      expMonth: 12,
+      expYear: 2099,
+      fingerprint: null,
+      createdSecond: clock.second(0),
+    });
+    if (declinesAfter !== undefined)
+      surroundings.stripe.control.cards.decline({ customer: customer.id, after: declinesAfter });
+  }
+
+  private async happen(event: ScenarioEvent): Promise<void> {
+    if (event.do === 'start') return this.start(event);
+    if (event.do === 'stop') return this.stop(event.instance);
+    if (event.do === 'deposit') return this.deposit(event.team, event.amount, event.at);
+    if (event.do === 'tokens') return this.tokens(event);
+    return this.setPolicy(event.team, event);
+  }
+
+  private async start(event: Extract<ScenarioEvent, { do: 'start' }>): Promise<void> {
+    const { surroundings, clock, options } = this.parts;
+    const id = this.instanceId(event.instance);
+    this.facts += 1;
+    const spec = {
+      id,
+      teamId: this.teamId(event.team),
+      project: null,
+      gpuType: 'simulated',
+      region: 'simulated',
+      pricing: 'on_demand' as const,
+      hourlyMicros: event.hourly,
+      shedOrder: null,
+      resumedFrom: null,
+      requestHash: `${event.team} ${event.hourly} ${this.facts}`,
+    };
+    const input = {
+      spec,
+      rateMicrosPerHour: event.hourly,
+      receivedSecond: clock.now,
+      callId: `call-${this.runId}-${this.facts}`,
+      notAfterMs: Number.MAX_SAFE_INTEGER,
+      settleEveryMs: options.settleEveryMs ?? SETTLE_EVERY_MS,
+    };
+    const startWorkflowOperation = new WithStartWorkflowOperation('instance', {
+      ...startOptions.instance(input, input.callId),
+      workflowIdConflictPolicy: 'USE_EXISTING',
+    });
+    const admission = await surroundings.env.client.workflow.executeUpdateWithStart(admit, {
+      args: [{ requestHash: spec.requestHash }],
+      startWorkflowOperation,
+    });
+    if (admission.status === 'refused' && admission.code === 'insufficient_credit')
+      this.refused.push({ at: event.at, instance: event.instance, code: admission.code });
+  }
+
+  private async stop(instance: string): Promise<void> {
+    const { ledger, tell, clock, db } = this.parts;
+    const instanceId = this.instanceId(instance);
+    const row = await db.instance.findUnique({ where: { id: instanceId } });
+    if (!row) return;
+    const stop = { instanceId, reason: 'stopped' as const, nowSecond: clock.now, platformAsked: true };
+    await ledger.stopInstance(stop, 'scenario');
+    await tell.watch(row.teamId);
+    await tell.instance(instanceId);
+  }
+
+  private async deposit(team: string, amountMicros: Micros, at: number): Promise<void> {
+    const { ledger, tell, clock } = this.parts;
+    this.facts += 1;
+    const depositId = `dep_${this.runId}_${this.facts}`;
+    const order = {
+      depositId,
+      teamId: this.teamId(team),
+      kind: 'confirmed' as const,
+      amountMicros,
+      paymentMethodId: null,
+      receivedSecond: clock.second(at),
+      callId: depositId,
+      notAfterMs: Number.MAX_SAFE_INTEGER,
+      nowMs: 0,
+    };
+    await ledger.openDeposit(order);
+    await ledger.creditDeposit({ depositId, nowSecond: clock.now, receiptUrl: null, card: null }, 'scenario');
+    await tell.watch(this.teamId(team));
+  }
+
+  private async tokens(event: Extract<ScenarioEvent, { do: 'tokens' }>): Promise<void> {
+    const { ledger, tell, clock } = this.parts;
+    this.facts += 1;
+    const teamId = this.teamId(event.team);
+    const price = { inputMicrosPerMillion: event.model.input, outputMicrosPerMillion: event.model.output };
+    const { input: inputTokens, output: outputTokens } = event;
+    const usage = {
+      teamId,
+      eventId: `e${this.facts}`,
+      model: 'simulated',
+      price,
+      inputTokens,
+      outputTokens,
+      project: null,
+    };
+    await ledger.recordUsage({ ...usage, receivedSecond: clock.now }, 'scenario');
+    await tell.watch(teamId);
+  }
+
+  private async setPolicy(
+    team: string,
+    change: { enabled?: boolean | undefined; threshold?: Micros | undefined; amount?: Micros | undefined },
+  ): Promise<void> {
+    const { ledger, tell, clock, db } = this.parts;
+    const teamId = this.teamId(team);
+    const before = (await readAccount(db, teamId)).policy ?? this.policies.get(team);
+    const policy: TopUpPolicy = {
+      enabled: change.enabled ?? before?.enabled ?? false,
+      thresholdMicros: change.threshold ?? before?.thresholdMicros ?? micros(5_000_000),
+      amountMicros: change.amount ?? before?.amountMicros ?? micros(15_000_000),
+      paymentMethodId: `pm_${teamId}`,
+      monthlyCapMicros: null,
+    };
+    this.policies.set(team, policy);
+    await ledger.setPolicy({ teamId, policy, actor: 'scenario', nowSecond: clock.now }, 'scenario');
+    if (policy.enabled) await tell.autoTopUp(teamId);
+    await tell.watch(teamId);
+  }
+
+  /**
+   * Waits, in real time, until the product has done all that the clock has brought by now: no charge in flight, nothing
+   * due, nothing unannounced, every mail sent. Fails when it does not come to rest: something was lost.
+   */
+  private async untilQuiet(): Promise<void> {
+    const deadline = Date.now() + QUIET_WITHIN_MS;
+    for (const teamId of this.teamIds.values())
+      for (let open = await this.openMatters(teamId); open.length > 0; open = await this.openMatters(teamId)) {
+        if (Date.now() > deadline) throw new Error(`still open after ${QUIET_WITHIN_MS} ms: ${open.join(', ')}`);
+        await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+      }
+  }
+
+  private async openMatters(teamId: string): Promise<string[]> {
+    const { db, clock } = this.parts;
+    const account = await readAccount(db, teamId);
+    const next = nextCrossing(account, SCENARIO_TERMS);
+    const open: string[] = [];
+    if (account.attempt) open.push(`the charge ${account.attempt.depositId}`);
+    if (next && next.second <= clock.now) open.push(`${next.what} of ${teamId} at ${clock.offset(next.second)}`);
+    if (await db.exhaustion.count({ where: { teamId, announced: false } })) open.push(`an exhaustion of ${teamId}`);
+    if (await db.notice.count({ where: { teamId, sentSecond: null } })) open.push(`notices of ${teamId}`);
+    return open;
+  }
+
+  async terminateWorkflows(): Promise<void> {
+    const { surroundings, db } = this.parts;
+    const ids = [...this.teamIds.values()].flatMap((id) => [workflowId.balanceWatch(id), workflowId.autoTopUp(id)]);
+    const running = await db.instance.findMany({ where: { endSecond: null }, select: { id: true } });
+    ids.push(...running.map(({ id }) => workflowId.instance(id)));
+    const client = surroundings.env.client.workflow;
+    await Promise.all(
+      ids.map((id) =>
+        client
+          .getHandle(id)
+          .terminate('the scenario is over')
+          .catch(() => {}),
+      ),
+    );
+  }
+
+  private async result({ until, teams }: Scenario): Promise<ScenarioResult> {
+    const { db } = this.parts;
+    const names = Object.keys(teams);
+    const teamResults = await Promise.all(names.map(async (name) => [name, await this.teamResult(name)] as const));
+    const instanceResults = await Promise.all(names.map((name) => this.instancesOf(name, until)));
+    const { balanced } = await trialBalance(db);
+    return {
+      teams: Object.fromEntries(teamResults),
+      instances: Object.fromEntries(instanceResults.flat()),
+      refused: this.refused,
+      ledger: { balanced },
+    };
+  }
+
+  private async teamResult(name: string): Promise<ScenarioResult['teams'][string]> {
+    const { db, clock } = this.parts;
+    const teamId = this.teamId(name);
+    const { account } = advance(await readAccount(db, teamId), SCENARIO_TERMS, clock.now);
+    const deposits = await listDeposits(db, teamId, { limit: 100_000 });
+    const kinds = ['auto_top_up_failed', 'credits_exhausted'];
+    const notices = await noticesOf(db, teamId);
+    return {
+      balance: formatDollars(spendableMicros(account, clock.now)),
+      owed: formatDollars(account.owedMicros),
+      autoTopUp: { enabled: account.policy?.enabled ?? false },
+      // A charge takes no scenario time: it is dated by the second at which its attempt was due.
+      deposits: deposits.data
+        .map(({ openedSecond, amountMicros, label, status }) => ({
+          at: clock.offset(openedSecond),
+          amount: formatDollars(amountMicros),
+          label,
+          status,
+        }))
+        .sort((a, b) => a.at - b.at),
+      emails: notices
+        .filter(({ channel, kind, sentSecond }) => channel === 'mail' && sentSecond !== null && kinds.includes(kind))
+        .map(({ second, kind }) => ({ at: clock.offset(second), kind })),
+    };
+  }
+
+  private async instancesOf(
+    name: string,
+    until: number,
+  ): Promise<Array<[string, ScenarioResult['instances'][string]]>> {
+    const { db, clock } = this.parts;
+    const { data } = await listInstances(db, { teamId: this.teamId(name) }, { limit: 100_000 });
+    const segments = await segmentsOf(
+      db,
+      data.map(({ id }) => id),
+    );
+    return data.map((instance) => {
+      const throughSecond = instance.endSecond ?? clock.second(until);
+      const cost = segments
+        .filter(({ instanceId }) => instanceId === instance.id)
+        .reduce((sum, { rateMicrosPerHour, startSecond, endSecond }) => {
+          return sum + costMicros(rateMicrosPerHour, Math.min(endSecond ?? throughSecond, throughSecond) - startSecond);
+        }, 0);
+      const [scenarioName = instance.id] = [...this.instanceIds].find(([, id]) => id === instance.id) ?? [];
+      const ended = instance.endSecond !== null && {
+        endedAt: clock.offset(instance.endSecond),
+        reason: instance.reason ?? 'unknown',
+      };
+      return [
+        scenarioName,
+        {
+          team: name,
+          status: ended ? 'terminated' : 'active',
+          startedAt: clock.offset(instance.startSecond),
+          seconds: throughSecond - instance.startSecond,
+          cost: formatDollars(micros(cost)),
+          ...(ended || {}),
+        },
+      ];
+    });
+  }
+}
+
+function known(ids: Map<string, string>, name: string, make: (count: number) => string): string {
+  const id = ids.get(name) ?? make(ids.size + 1);
+  ids.set(name, id);
+  return id;
+}

@@ -1,0 +1,67 @@
+/** The real parts that scenarios run on, started once: Postgres, the time-skipping server, Stripe, mail and platform stand-ins. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { type MailInbox, startMailInbox } from '../embedded/mail/inbox.ts';
+import { type PlatformStandIn, startPlatformStandIn } from '../embedded/platform.ts';
+import { type Postgres, startPostgres } from '../embedded/postgres.ts';
+import { type StripeStandIn, startStripeStandIn } from '../embedded/stripe/index.ts';
+import { startTimeSkippingServer } from '../embedded/time-skipping.ts';
+import { migrate } from '../prisma/migrate.ts';
+import { bundleWorkflows } from '../worker/workers.ts';
+import { SEARCH_ATTRIBUTES } from '../workflows/messages.ts';
+
+export interface Surroundings {
+  env: TestWorkflowEnvironment;
+  workflowBundle: WorkflowBundleWithSourceMap;
+  stripe: StripeStandIn;
+  inbox: MailInbox;
+  platform: PlatformStandIn;
+  /** A database of its own, migrated. */
+  newDatabase(): Promise<{ url: string; drop(): Promise<void> }>;
+  stop(): Promise<void>;
+}
+
+const TEMPLATE = 'burnrate_template';
+export const PLATFORM_SECRET = `whsec_${Buffer.from('simulated platform').toString('base64')}`;
+
+export async function startSurroundings(options: { postgres?: Postgres } = {}): Promise<Surroundings> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'burnrate-simulate-'));
+  const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+  const [postgres, env, workflowBundle, stripe, inbox, platform] = await Promise.all([
+    options.postgres ?? startPostgres({ dataDir: join(dataDir, 'postgres'), settings }),
+    startTimeSkippingServer({ searchAttributes: SEARCH_ATTRIBUTES }),
+    bundleWorkflows(),
+    startStripeStandIn(),
+    startMailInbox(),
+    startPlatformStandIn({ secret: PLATFORM_SECRET }),
+  ]);
+  if (await postgres.createDatabase(TEMPLATE)) await migrate(postgres.databaseUrl(TEMPLATE));
+
+  let databases = 0;
+  return {
+    env,
+    workflowBundle,
+    stripe,
+    inbox,
+    platform,
+    newDatabase: async () => {
+      databases += 1;
+      const name = `simulate_${process.pid}_${databases}`;
+      await postgres.createDatabase(name, { template: TEMPLATE });
+      return { url: postgres.databaseUrl(name), drop: () => postgres.dropDatabase(name) };
+    },
+    stop: async () => {
+      await Promise.all([
+        env.teardown(),
+        stripe.close(),
+        inbox.stop(),
+        platform.stop(),
+        options.postgres ? undefined : postgres.stop(),
+      ]);
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}

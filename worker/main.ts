@@ -1,0 +1,49 @@
+/** The worker process: connects, builds its world, bundles the workflows, works until it is told to stop. */
+import { Client } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import pino from 'pino';
+import { readConfig } from './config.ts';
+import { bundleWorkflows, createWorkers } from './workers.ts';
+import { connectTemporal, createWorld, temporalConnection } from './world.ts';
+
+async function main(): Promise<void> {
+  const config = readConfig(process.env);
+  const log = pino({ level: config.logLevel, base: { process: 'worker' } });
+  Runtime.install({
+    shutdownSignals: [],
+    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
+      log[level === 'ERROR' ? 'error' : 'warn']({ ...meta }, message);
+    }),
+  });
+
+  const connection = await connectTemporal(config);
+  const native = await NativeConnection.connect(temporalConnection(config));
+  const client = new Client({ connection, namespace: config.temporal.namespace });
+  const { world, close } = createWorld(config, client, log);
+  const workers = await createWorkers({
+    connection: native,
+    namespace: config.temporal.namespace,
+    world,
+    workflowBundle: await bundleWorkflows(),
+  });
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.once(signal, () => {
+      log.info({ signal }, 'worker stops: what is under way ends first');
+      workers.shutdown();
+    });
+  log.info({ address: config.temporal.address }, 'worker works');
+  try {
+    await workers.run();
+  } finally {
+    await close();
+    await native.close();
+    await connection.close();
+  }
+  log.info({}, 'worker has stopped');
+}
+
+main().catch((error: Error) => {
+  process.stderr.write(`worker: ${error.message}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,76 @@
+/** The workers of a process, one a task queue, so that each kind of work goes at its own pace. */
+import { join } from 'node:path';
+import type { Duration } from '@temporalio/common';
+import {
+  bundleWorkflowCode,
+  type NativeConnection,
+  Worker,
+  type WorkerInterceptors,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import { createActivities, type World } from '../activities/index.ts';
+import { TASK_QUEUES } from '../workflows/messages.ts';
+
+/** Bundles the workflows. Fails on any import that a workflow may not have. */
+export const bundleWorkflows = (): Promise<WorkflowBundleWithSourceMap> =>
+  bundleWorkflowCode({
+    workflowsPath: join(import.meta.dirname, '..', 'workflows', 'index.ts'),
+    logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} },
+  });
+
+export interface WorkersOptions {
+  connection: NativeConnection;
+  namespace: string;
+  world: World;
+  workflowBundle: { code: string };
+  /** 0 makes every workflow task replay its whole history: a test of determinism. */
+  maxCachedWorkflows?: number;
+  interceptors?: WorkerInterceptors;
+  shutdownGraceTime?: Duration;
+}
+
+/** What may be under way at once. Stripe allows 25 writes a second in test mode and 100 live. */
+const PAYMENTS_PER_SECOND = 20;
+const SHUTDOWN_GRACE = '10 seconds';
+
+export interface Workers {
+  /** Resolves when all have shut down; rejects when one fails. */
+  run(): Promise<void>;
+  /** Lets what is under way end; the rest goes to another worker or waits. */
+  shutdown(): void;
+}
+
+export async function createWorkers(options: WorkersOptions): Promise<Workers> {
+  const activities = createActivities(options.world);
+  const shared = {
+    connection: options.connection,
+    namespace: options.namespace,
+    shutdownGraceTime: options.shutdownGraceTime ?? SHUTDOWN_GRACE,
+    ...(options.interceptors && { interceptors: options.interceptors }),
+  };
+  const workers = await Promise.all([
+    Worker.create({
+      ...shared,
+      taskQueue: TASK_QUEUES.billing,
+      workflowBundle: options.workflowBundle,
+      activities: activities.billing,
+      ...(options.maxCachedWorkflows !== undefined && { maxCachedWorkflows: options.maxCachedWorkflows }),
+    }),
+    Worker.create({
+      ...shared,
+      taskQueue: TASK_QUEUES.payments,
+      activities: activities.payments,
+      maxTaskQueueActivitiesPerSecond: PAYMENTS_PER_SECOND,
+    }),
+    Worker.create({ ...shared, taskQueue: TASK_QUEUES.mail, activities: activities.mail }),
+    Worker.create({ ...shared, taskQueue: TASK_QUEUES.platform, activities: activities.platform }),
+  ]);
+  return {
+    run: async () => {
+      await Promise.all(workers.map((worker) => worker.run()));
+    },
+    shutdown: () => {
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+    },
+  };
+}

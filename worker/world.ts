@@ -1,0 +1,54 @@
+/** Builds what the activities are handed, from the configuration: one neighbour a field, and how to let go of them all. */
+import { type Client, Connection } from '@temporalio/client';
+import type { World } from '../activities/index.ts';
+import { createLedger } from '../activities/ledger/index.ts';
+import { createMailer } from '../activities/mailer.ts';
+import { createPlatformEvents } from '../activities/platform-events.ts';
+import { createStripe } from '../activities/stripe.ts';
+import { createStripePayments } from '../activities/stripe-payments.ts';
+import type { Log } from '../activities/world.ts';
+import { connectDb, type Db } from '../prisma/client.ts';
+import { createTell } from '../workflows/telling.ts';
+import type { Config } from './config.ts';
+
+/** Temporal as the environment says: plain for a server nearby, TLS and a key for one that is not. */
+export const temporalConnection = ({ temporal }: Config) => ({
+  address: temporal.address,
+  ...(temporal.tls && { tls: {} }),
+  ...(temporal.apiKey !== null && { apiKey: temporal.apiKey }),
+});
+
+export const connectTemporal = (config: Config): Promise<Connection> => Connection.connect(temporalConnection(config));
+
+export interface WorkerWorld {
+  world: World;
+  db: Db;
+  close(): Promise<void>;
+}
+
+export function createWorld(config: Config, client: Client, log: Log): WorkerWorld {
+  const db = connectDb(config.databaseUrl);
+  const stripe = createStripe(config.stripe);
+  const { terms, publicUrl } = config;
+  const mailer = createMailer({ db, terms, smtpUrl: config.mail.smtpUrl, from: config.mail.from, publicUrl, log });
+  const world: World = {
+    ledger: createLedger({ db, terms }),
+    tell: createTell(client),
+    payments: createStripePayments({ stripe, db, publicUrl, log }),
+    mailer,
+    platform: createPlatformEvents({
+      db,
+      webhookUrl: config.platform.webhookUrl,
+      secret: config.platform.webhookSecret,
+      log,
+    }),
+  };
+  return {
+    world,
+    db,
+    close: async () => {
+      mailer.close();
+      await db.$disconnect();
+    },
+  };
+}

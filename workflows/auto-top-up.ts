@@ -1,0 +1,85 @@
+/** One team's auto top-up while its policy is on: an attempt, its cooldown, another look. */
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import {
+  ChildWorkflowFailure,
+  continueAsNew,
+  executeChild,
+  ParentClosePolicy,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { TopUpDecision } from '../activities/ledger/policy.ts';
+import { deposit } from './deposit.ts';
+import { Stated, showDetails, when } from './details.ts';
+import {
+  BILLING_STATE,
+  CAUSE,
+  keyword,
+  TEAM_ID,
+  type TeamInput,
+  type TopUpState,
+  told,
+  topUpState,
+  workflowId,
+} from './messages.ts';
+import { ledger } from './neighbours.ts';
+import { News, nowSecond } from './waiting.ts';
+
+/** When an attempt's payment runs already, or its workflow was ended by an operator: how long before it is looked at again. */
+const ATTEMPT_RECHECK_MS = 60_000;
+
+export async function autoTopUp({ teamId }: TeamInput): Promise<void> {
+  const news = new News();
+  const state = new Stated('watching');
+  let seen: TopUpState | null = null;
+  setHandler(told, news.arrived);
+  setHandler(topUpState, () => seen);
+
+  while (!workflowInfo().continueAsNewSuggested) {
+    news.take();
+    const decision = await ledger.openAttempt({ teamId, nowSecond: nowSecond() });
+    show(decision);
+
+    if (decision.attemptDepositId) {
+      await runAttempt(decision.attemptDepositId);
+      continue;
+    }
+    const nothingUnread = !news.take();
+    if (!decision.policyOn && nothingUnread) return;
+    if (nothingUnread) await news.orSecond(decision.lookAgainSecond, `${decision.state} until`);
+  }
+  await continueAsNew<typeof autoTopUp>({ teamId });
+
+  /** The payment has a life of its own; here only its end is waited for. */
+  async function runAttempt(depositId: string): Promise<void> {
+    try {
+      await executeChild(deposit, {
+        workflowId: workflowId.deposit(depositId),
+        args: [{ depositId, teamId, kind: 'auto_top_up' }],
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+        staticSummary: `auto top-up for ${teamId}`,
+        typedSearchAttributes: [
+          keyword(TEAM_ID, teamId),
+          keyword(BILLING_STATE, 'charging'),
+          keyword(CAUSE, workflowInfo().workflowId),
+        ],
+      });
+    } catch (error) {
+      const runsAlready = error instanceof WorkflowExecutionAlreadyStartedError;
+      if (!runsAlready && !(error instanceof ChildWorkflowFailure)) throw error;
+      await news.orMs(ATTEMPT_RECHECK_MS, `waiting for ${depositId}`);
+    }
+  }
+
+  function show(decision: TopUpDecision): void {
+    const { attemptDepositId, lookAgainSecond } = decision;
+    seen = { teamId, state: decision.state, attemptDepositId, lookAgainSecond };
+    state.say(decision.state);
+    showDetails({
+      policy: decision.policyOn ? 'on' : 'off',
+      state: decision.state,
+      attempt: attemptDepositId ?? 'none in flight',
+      'looks again': lookAgainSecond === null ? 'when told' : when(lookAgainSecond),
+    });
+  }
+}

@@ -1,0 +1,58 @@
+/** One team's balance: a single durable sleep towards the second at which something happens to it, re-planned by each fact. */
+import { continueAsNew, setHandler, workflowInfo } from '@temporalio/workflow';
+import type { Outlook } from '../activities/ledger/team.ts';
+import { dollars, Stated, showDetails, when } from './details.ts';
+import { type TeamInput, told, type WatchState, watchState } from './messages.ts';
+import { ledger, tell } from './neighbours.ts';
+import { News, nowSecond } from './waiting.ts';
+
+export async function balanceWatch({ teamId }: TeamInput): Promise<void> {
+  const news = new News();
+  const state = new Stated('watching');
+  let seen: WatchState | null = null;
+  let attemptTold: string | null = null;
+  setHandler(told, news.arrived);
+  setHandler(watchState, () => seen);
+
+  while (!workflowInfo().continueAsNewSuggested) {
+    news.take();
+    const outlook = await ledger.lookAhead({ teamId, nowSecond: nowSecond() });
+    seen = show(outlook);
+
+    await announce(outlook);
+    if (outlook.attemptDepositId && outlook.attemptDepositId !== attemptTold) await tell.tellAutoTopUp({ teamId });
+    attemptTold = outlook.attemptDepositId;
+
+    await news.orSecond(outlook.next?.second ?? null, outlook.next?.what ?? 'idle');
+  }
+  await continueAsNew<typeof balanceWatch>({ teamId });
+
+  /** Announces whatever was recorded and not told yet, whoever recorded it: the machines are stopped, people are written to. */
+  async function announce({ exhaustions, notices }: Outlook): Promise<void> {
+    if (exhaustions.length === 0 && notices.length === 0) return;
+    const instanceIds = exhaustions.flatMap((exhaustion) => exhaustion.instanceIds);
+    if (instanceIds.length > 0) await tell.tellInstances({ instanceIds });
+    if (notices.length > 0) await tell.handOnNotices({ notices });
+    const numbers = exhaustions.map((exhaustion) => exhaustion.number);
+    await ledger.markTold({ teamId, exhaustions: numbers, noticeIds: notices.map((notice) => notice.noticeId) });
+  }
+
+  function show(outlook: Outlook): WatchState {
+    const { availableMicros, burnMicrosPerHour, topUp, next } = outlook;
+    state.say(next?.what === 'grace_over' ? 'charge_in_flight' : burnMicrosPerHour > 0 ? 'burning' : 'idle');
+    showDetails({
+      balance: dollars(availableMicros),
+      'burn per hour': dollars(burnMicrosPerHour),
+      'next crossing': next ? `${next.what} at ${when(next.second)}` : 'none',
+      'auto top-up': topUp,
+    });
+    return {
+      teamId,
+      availableMicros,
+      burnMicrosPerHour,
+      topUp,
+      nextSecond: next?.second ?? null,
+      nextWhat: next?.what ?? null,
+    };
+  }
+}

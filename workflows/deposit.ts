@@ -1,0 +1,110 @@
+/** One payment, from opened to credited or failed: the only way in which outside money becomes credit. */
+import { allHandlersFinished, condition, setHandler } from '@temporalio/workflow';
+import type { DepositOrder } from '../activities/ledger/deposits.ts';
+import type { PaymentOutcome } from '../activities/payments.ts';
+import type { DepositChange } from '../prisma/deposits.ts';
+import { dollars, Stated, showDetails } from './details.ts';
+import { type DepositAnswer, type DepositInput, firstAnswer, lookAgain, told } from './messages.ts';
+import { ledger, payments, tell } from './neighbours.ts';
+import { News, nowSecond } from './waiting.ts';
+
+type Known = Extract<PaymentOutcome, { status: 'succeeded' | 'failed' | 'expired' }>;
+
+/** Webhooks wake the payment at once; a poll that grows slower finds what a lost webhook did not tell. */
+const FIRST_POLL_MS = 15_000;
+const SLOWEST_POLL_MS = 15 * 60_000;
+
+export async function deposit(input: DepositInput): Promise<DepositOrder | null> {
+  const { depositId, teamId } = input;
+  const news = new News();
+  const state = new Stated('opening');
+  const answer: DepositAnswer = { status: 'pending', checkoutUrl: null };
+  const hasNews = () => answer.status !== 'pending' || answer.checkoutUrl !== null;
+  setHandler(told, news.arrived);
+  setHandler(firstAnswer, async ({ withinMs }) => {
+    await condition(hasNews, withinMs);
+    return answer;
+  });
+  setHandler(lookAgain, async () => {
+    news.arrived();
+    await condition(hasNews, FIRST_POLL_MS);
+    return answer;
+  });
+
+  const order = input.order ? await ledger.openDeposit(input.order) : await ledger.getDepositOrder({ depositId });
+  if (order === null) {
+    answer.status = 'refused';
+    await condition(allHandlersFinished);
+    return null;
+  }
+
+  show('charging', order);
+  const outcome = await (order.kind === 'checkout' ? payOnCheckoutPage() : payBySavedCard(order));
+  const closed = await record(outcome);
+  answer.status = closed.status;
+  show(closed.status, order);
+
+  await tell.tellWatch({ teamId });
+  if (order.kind === 'auto_top_up') await tell.tellAutoTopUp({ teamId });
+  await condition(allHandlersFinished);
+  return closed;
+
+  /** The intent is created unconfirmed and its id kept before it is confirmed: from then on, what it says is the truth. */
+  async function payBySavedCard({ amountMicros }: DepositOrder): Promise<Known> {
+    const summary = `create the charge of ${dollars(amountMicros)}`;
+    const intent = await payments.createIntent.executeWithOptions({ summary }, [{ depositId }]);
+    if ('failureCode' in intent)
+      return { status: 'failed', intentId: null, failureCode: intent.failureCode, card: null };
+    await note({ stripeIntentId: intent.intentId });
+    const confirmed = await payments.confirmIntent.executeWithOptions({ summary: 'confirm the charge' }, [
+      { depositId, intentId: intent.intentId },
+    ]);
+    return untilKnown(confirmed);
+  }
+
+  async function payOnCheckoutPage(): Promise<Known> {
+    const { sessionId, checkoutUrl } = await payments.createCheckout({ depositId });
+    await note({ stripeSessionId: sessionId, checkoutUrl });
+    answer.checkoutUrl = checkoutUrl;
+    show('on_checkout_page', order);
+    return untilKnown({ status: 'processing', intentId: '' });
+  }
+
+  async function untilKnown(first: PaymentOutcome): Promise<Known> {
+    let seen = first;
+    for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(pollMs * 2, SLOWEST_POLL_MS)) {
+      if (seen.status !== 'processing' && seen.status !== 'requires_action') return seen;
+      if (seen.status === 'requires_action' && answer.status !== 'requires_action') await askForAction(seen.actionUrl);
+      await news.orMs(pollMs, 'ask the provider again');
+      news.take();
+      seen = await payments.fetchOutcome.executeWithOptions({ summary: 'what has become of the charge?' }, [
+        { depositId },
+      ]);
+    }
+  }
+
+  async function askForAction(checkoutUrl: string | null): Promise<void> {
+    await note({ status: 'requires_action', checkoutUrl });
+    answer.status = 'requires_action';
+    answer.checkoutUrl = checkoutUrl;
+    show('requires_action', order);
+  }
+
+  async function record(known: Known): Promise<DepositOrder> {
+    if (known.status === 'succeeded') {
+      const { receiptUrl, card } = known;
+      return ledger.creditDeposit({ depositId, nowSecond: nowSecond(), receiptUrl, card });
+    }
+    const { failureCode, card } = known.status === 'failed' ? known : { failureCode: 'expired', card: null };
+    return ledger.failDeposit({ depositId, nowSecond: nowSecond(), status: known.status, failureCode, card });
+  }
+
+  function note(change: DepositChange): Promise<void> {
+    return ledger.noteDeposit({ depositId, change });
+  }
+
+  function show(next: string, of: DepositOrder | null): void {
+    state.say(next);
+    if (of) showDetails({ deposit: depositId, amount: dollars(of.amountMicros), kind: of.kind, state: next });
+  }
+}

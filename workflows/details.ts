@@ -1,0 +1,28 @@
+/** What an operator reads on a workflow's page: a small table, kept current. */
+import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import { formatDollars, type Micros } from '../billing/money.ts';
+import { formatSecond } from '../billing/time.ts';
+import { BILLING_STATE } from './messages.ts';
+
+export const dollars = (amountMicros: Micros): string => `$${formatDollars(amountMicros)}`;
+export const when = (second: number | null): string => (second === null ? 'never' : formatSecond(second));
+
+export function showDetails(rows: Record<string, string>): void {
+  const lines = Object.entries(rows).map(([name, value]) => `| ${name} | ${value} |`);
+  setCurrentDetails(['| | |', '|---|---|', ...lines].join('\n'));
+}
+
+/** Makes the state searchable; each change costs an event, so a state that stays is not said again. */
+export class Stated {
+  private state: string;
+
+  constructor(initial: string) {
+    this.state = initial;
+  }
+
+  say(state: string): void {
+    if (state === this.state) return;
+    this.state = state;
+    upsertSearchAttributes([{ key: BILLING_STATE, value: state }]);
+  }
+}

@@ -1,0 +1,116 @@
+/** One running instance: admitted, metered, ended, its machine stopped. */
+import { allHandlersFinished, condition, continueAsNew, setHandler, workflowInfo } from '@temporalio/workflow';
+import type { Admission, Receipt, Settlement } from '../activities/ledger/instances.ts';
+import { micros } from '../billing/money.ts';
+import { dollars, Stated, showDetails, when } from './details.ts';
+import {
+  admit,
+  endInstance,
+  type InstanceInput,
+  type InstanceState,
+  instanceState,
+  settleNow,
+  told,
+} from './messages.ts';
+import { ledger, platform, tell } from './neighbours.ts';
+import { News, nowSecond } from './waiting.ts';
+
+export async function instance(input: InstanceInput): Promise<Receipt | null> {
+  const { spec } = input;
+  const { id: instanceId, teamId } = spec;
+  const news = new News();
+  const state = new Stated('admitting');
+  const seen: InstanceState = {
+    instanceId,
+    teamId,
+    state: 'admitting',
+    rateMicrosPerHour: input.rateMicrosPerHour,
+    costMicros: micros(0),
+  };
+  let admission = input.admission;
+
+  setHandler(told, news.arrived);
+  setHandler(instanceState, () => seen);
+  setHandler(admit, ({ requestHash }) => admissionFor(requestHash));
+  setHandler(settleNow, async () => {
+    await settle();
+    return seen;
+  });
+  setHandler(endInstance, endByOperator);
+
+  admission ??= await ledger.admitInstance(input);
+  if (admission.status === 'refused') {
+    show('refused');
+    await condition(allHandlersFinished);
+    return null;
+  }
+  show('running');
+  if (!input.admission) await tell.tellWatch({ teamId });
+
+  let settlement = await settle();
+  while (settlement.status === 'running') {
+    await (input.settleEveryMs > 0 ? news.orMs(input.settleEveryMs, 'next settlement') : news.orSecond(null, 'end'));
+    if (workflowInfo().continueAsNewSuggested) await inANewRun(admission);
+    news.take();
+    settlement = await settle();
+  }
+
+  if (!settlement.machineGone) {
+    show('stopping_machine');
+    await platform.terminateMachine.executeWithOptions({ summary: `have the platform stop ${instanceId}` }, [
+      { instanceId },
+    ]);
+    await ledger.confirmTerminated({ instanceId, nowSecond: nowSecond() });
+  }
+  show('ended');
+  await condition(allHandlersFinished);
+  return settlement.receipt;
+
+  async function admissionFor(requestHash: string): Promise<Admission> {
+    if (requestHash !== spec.requestHash) return { status: 'refused', code: 'id_taken' };
+    await condition(() => admission !== undefined);
+    return admission as Admission;
+  }
+
+  /** Posts what is owed by now, and sees an end that nobody told of. What the ledger answers is what is so. */
+  async function settle(): Promise<Settlement> {
+    const answer = await ledger.settleInstance({ instanceId, nowSecond: nowSecond() });
+    if (answer.status === 'running') {
+      seen.rateMicrosPerHour = answer.rateMicrosPerHour;
+      seen.costMicros = answer.costMicros;
+      showDetails({
+        'rate per hour': dollars(answer.rateMicrosPerHour),
+        'cost so far': dollars(answer.costMicros),
+        'team balance': dollars(answer.availableMicros),
+        'next crossing': answer.next ? `${answer.next.what} at ${when(answer.next.second)}` : 'none',
+      });
+    } else {
+      seen.costMicros = answer.receipt.costMicros;
+      showDetails({
+        ended: when(answer.receipt.endSecond),
+        reason: answer.receipt.reason,
+        seconds: String(answer.receipt.seconds),
+        cost: dollars(answer.receipt.costMicros),
+      });
+    }
+    return answer;
+  }
+
+  async function endByOperator(): Promise<Receipt> {
+    const end = { instanceId, reason: 'operator' as const, nowSecond: nowSecond(), platformAsked: false };
+    const receipt = await ledger.stopInstance(end);
+    news.arrived();
+    await tell.tellWatch({ teamId });
+    return receipt;
+  }
+
+  function show(next: InstanceState['state']): void {
+    seen.state = next;
+    state.say(next);
+  }
+
+  async function inANewRun(admitted: Admission): Promise<never> {
+    await condition(allHandlersFinished);
+    return continueAsNew<typeof instance>({ ...input, admission: admitted });
+  }
+}
