@@ -1,0 +1,43 @@
+/** What instances that have ended came to: for the mail and the events about their end. */
+import type { EndReason } from '../billing/facts.ts';
+import { type Micros, micros } from '../billing/money.ts';
+import { costMicros } from '../billing/usage.ts';
+import type { Tx } from '../prisma/client.ts';
+import { findInstances } from '../prisma/instances.ts';
+import { segmentsOf } from '../prisma/segments.ts';
+
+export interface EndedInstance {
+  instanceId: string;
+  teamId: string;
+  gpuType: string;
+  region: string;
+  startSecond: number;
+  endSecond: number;
+  costMicros: Micros;
+  reason: EndReason;
+}
+
+/** Those of the ids that have ended, oldest first. Their cost is the formula's over their segments (rules.md). */
+export async function endedInstances(db: Tx, ids: string[]): Promise<EndedInstance[]> {
+  const costs = new Map<string, number>();
+  for (const { instanceId, rateMicrosPerHour, startSecond, endSecond } of await segmentsOf(db, ids)) {
+    const cost = endSecond === null ? 0 : costMicros(rateMicrosPerHour, endSecond - startSecond);
+    costs.set(instanceId, (costs.get(instanceId) ?? 0) + cost);
+  }
+  return (await findInstances(db, ids)).flatMap(({ id, teamId, gpuType, region, startSecond, endSecond, reason }) =>
+    endSecond === null || reason === null
+      ? []
+      : [
+          {
+            instanceId: id,
+            teamId,
+            gpuType,
+            region,
+            startSecond,
+            endSecond,
+            reason,
+            costMicros: micros(costs.get(id) ?? 0),
+          },
+        ],
+  );
+}

@@ -1,0 +1,103 @@
+/** Makes the mail of a notice from what the database says now: ids go in, words come out. */
+import { spendableMicros, type Terms } from '../billing/account.ts';
+import { advance } from '../billing/facts.ts';
+import { type Micros, micros } from '../billing/money.ts';
+import { burnMicrosPerHour, exhaustionSecond } from '../billing/runway.ts';
+import { nextMonthStart } from '../billing/time.ts';
+import { readAccount } from '../prisma/accounts.ts';
+import type { Db, Tx } from '../prisma/client.ts';
+import { type Deposit, getDeposit } from '../prisma/deposits.ts';
+import { findExhaustion } from '../prisma/exhaustions.ts';
+import type { MailKind, Notice } from '../prisma/notices.ts';
+import { findAnyPaymentMethod } from '../prisma/payment-methods.ts';
+import { endedInstances } from './ended-instances.ts';
+import type { CardSeen } from './ledger/deposits.ts';
+import { autoTopUpCapped } from './mails/auto-top-up-capped.ts';
+import { autoTopUpCharged } from './mails/auto-top-up-charged.ts';
+import { autoTopUpFailed } from './mails/auto-top-up-failed.ts';
+import { balanceLow } from './mails/balance-low.ts';
+import { creditsExhausted } from './mails/credits-exhausted.ts';
+import { depositReceipt } from './mails/deposit-receipt.ts';
+import type { About, PaymentFacts, Runway } from './mails/facts.ts';
+import type { Mail } from './mails/layout.ts';
+
+interface Sending {
+  db: Db;
+  terms: Terms;
+  notice: Notice;
+  about: About;
+  nowSecond: number;
+}
+
+type Writer = (sending: Sending) => Promise<Mail>;
+
+const WRITERS: Record<MailKind, Writer> = {
+  deposit_receipt: async (sending) => {
+    const deposit = await depositOf(sending);
+    const payment = await paymentFacts(sending.db, deposit);
+    return depositReceipt(sending.about, payment, deposit.receiptUrl, await runwayOf(sending));
+  },
+  auto_top_up_charged: async (sending) => {
+    const deposit = await depositOf(sending);
+    const payment = await paymentFacts(sending.db, deposit);
+    return autoTopUpCharged(sending.about, payment, deposit.receiptUrl, await runwayOf(sending));
+  },
+  auto_top_up_failed: async (sending) => {
+    const deposit = await depositOf(sending);
+    const payment = await paymentFacts(sending.db, deposit);
+    return autoTopUpFailed(sending.about, payment, deposit.failureCode ?? 'declined', await runwayOf(sending));
+  },
+  auto_top_up_capped: async (sending) => {
+    const { policy, toppedUp } = await readAccount(sending.db, sending.notice.teamId);
+    const cap = {
+      monthlyCapMicros: policy?.monthlyCapMicros ?? toppedUp.micros,
+      amountMicros: policy?.amountMicros ?? micros(0),
+      toppedUpMicros: toppedUp.micros,
+      nextMonthSecond: nextMonthStart(sending.notice.second),
+    };
+    return autoTopUpCapped(sending.about, cap, await runwayOf(sending));
+  },
+  balance_low: async (sending) => {
+    const { second, data } = sending.notice;
+    const levelMicros = micros(data.levelMicros ?? sending.terms.lowLevelMicros);
+    return balanceLow(sending.about, { levelMicros, second }, await runwayOf(sending));
+  },
+  credits_exhausted: async (sending) => {
+    const { db, notice } = sending;
+    const exhaustion = await findExhaustion(db, notice.teamId, notice.data.exhaustion ?? 0);
+    const stopped = await endedInstances(db, exhaustion?.instanceIds ?? []);
+    return creditsExhausted(sending.about, exhaustion?.second ?? notice.second, stopped, await runwayOf(sending));
+  },
+};
+
+/** Null for a kind that this version has no words for. */
+export async function mailOfNotice(sending: Sending): Promise<Mail | null> {
+  const writer = (WRITERS as Record<string, Writer | undefined>)[sending.notice.kind];
+  return writer ? writer(sending) : null;
+}
+
+const depositOf = ({ db, notice }: Sending): Promise<Deposit> => getDeposit(db, notice.data.depositId ?? '');
+
+async function paymentFacts(db: Tx, deposit: Deposit): Promise<PaymentFacts> {
+  const { id: depositId, amountMicros, closedSecond, openedSecond } = deposit;
+  return { depositId, amountMicros, second: closedSecond ?? openedSecond, card: await cardOf(db, deposit) };
+}
+
+/** The card as the provider saw it; where it saw none, since the card was gone, as it had been saved. */
+async function cardOf(db: Tx, { cardBrand, cardLast4, paymentMethodId }: Deposit): Promise<CardSeen | null> {
+  if (cardBrand !== null && cardLast4 !== null) return { brand: cardBrand, last4: cardLast4 };
+  return paymentMethodId === null ? null : findAnyPaymentMethod(db, paymentMethodId);
+}
+
+/** The same arithmetic as a write would do, without writing. Source: rules.md, "Facts and their seconds". */
+async function runwayOf({ db, terms, notice, nowSecond }: Sending): Promise<Runway> {
+  const { account } = advance(await readAccount(db, notice.teamId), terms, nowSecond);
+  const availableMicros: Micros = spendableMicros(account, account.asOfSecond);
+  const burn = burnMicrosPerHour(account);
+  return {
+    asOfSecond: account.asOfSecond,
+    availableMicros,
+    burnMicrosPerHour: burn,
+    runsOutSecond: burn === 0 ? null : (account.standsAtSecond ?? exhaustionSecond(account)),
+  };
+}

@@ -1,0 +1,64 @@
+/** Mails by SMTP. Addresses are read here and go to the mail server alone: into no log and no payload. */
+import { createHash } from 'node:crypto';
+import { createTransport } from 'nodemailer';
+import type { Terms } from '../billing/account.ts';
+import type { Db } from '../prisma/client.ts';
+import { findNotice, markSent } from '../prisma/notices.ts';
+import { getTeam } from '../prisma/teams.ts';
+import { final, mailFailure } from './failures.ts';
+import { billingPage } from './links.ts';
+import { mailOfNotice } from './mail-of-notice.ts';
+import type { Mailer } from './notices.ts';
+import type { Log } from './world.ts';
+
+export interface MailerWorld {
+  db: Db;
+  terms: Terms;
+  /** `smtp://` or `smtps://`, with name and password where the server wants them. */
+  smtpUrl: string;
+  /** MAIL_FROM: an address, or a name with an address in angle brackets. */
+  from: string;
+  publicUrl: string;
+  log: Log;
+}
+
+/** Each shorter than the activity's minute, so that a server that says nothing is told of as that. */
+const TIMEOUTS = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000, dnsTimeout: 10_000 };
+
+export function createMailer(world: MailerWorld): Mailer & { close(): void } {
+  const { db, terms, from, log } = world;
+  const transport = createTransport({ url: world.smtpUrl, ...TIMEOUTS });
+  const host = /@([^>\s]+)>?\s*$/.exec(from)?.[1] ?? 'localhost';
+
+  return {
+    sendMail: async ({ noticeId, nowSecond }) => {
+      const notice = await findNotice(db, noticeId);
+      if (notice === null) throw final('mail', `no such notice: ${noticeId}`);
+      if (notice.sentSecond !== null) return;
+      const { name: teamName, email } = await getTeam(db, notice.teamId);
+      const about = { teamName, billingUrl: billingPage(world.publicUrl) };
+      const mail = await mailOfNotice({ db, terms, notice, about, nowSecond });
+      if (mail === null) throw final('mail', `no words for a notice of the kind ${notice.kind}`);
+      try {
+        await transport.sendMail({
+          ...mail,
+          from,
+          // As an object: a comma in it makes no second recipient.
+          to: { name: '', address: email },
+          messageId: `<${messageHash(noticeId)}@${host}>`,
+          headers: { 'Auto-Submitted': 'auto-generated', 'List-Id': `Burnrate billing <billing.${host}>` },
+        });
+      } catch (error) {
+        const failure = mailFailure(error);
+        log[failure.nonRetryable ? 'error' : 'warn']({ noticeId, error: failure.message }, 'a mail was not sent');
+        throw failure;
+      }
+      await markSent(db, noticeId, nowSecond);
+      log.info({ noticeId, teamId: notice.teamId }, 'a mail was sent');
+    },
+    close: () => transport.close(),
+  };
+}
+
+/** The same notice is the same message: a mailbox that gets it twice, after a lost answer, can tell. */
+const messageHash = (noticeId: string): string => createHash('sha256').update(noticeId).digest('hex').slice(0, 32);

@@ -1,0 +1,77 @@
+/** What mails are made of, and how its parts are said to people. */
+import { formatForPeople, type Micros } from '../../billing/money.ts';
+import { formatSecond } from '../../billing/time.ts';
+import { DECLINE_IN_WORDS, type DeclineReason } from '../../billing/top-up.ts';
+import type { CardSeen } from '../ledger/deposits.ts';
+
+/** In every mail. */
+export interface About {
+  teamName: string;
+  /** The dashboard's page of deposits, cards and auto top-up. */
+  billingUrl: string;
+}
+
+/** How a team's credit stands as the mail is sent. */
+export interface Runway {
+  asOfSecond: number;
+  availableMicros: Micros;
+  burnMicrosPerHour: Micros;
+  /** The last second that can be paid; null when nothing runs. */
+  runsOutSecond: number | null;
+}
+
+export interface PaymentFacts {
+  depositId: string;
+  amountMicros: Micros;
+  /** When it was credited, or had failed. */
+  second: number;
+  card: CardSeen | null;
+}
+
+/** `2026-03-01 14:05:00 UTC` */
+export const utc = (second: number): string => formatSecond(second).replace('T', ' ').replace('Z', ' UTC');
+
+/** `1 d 2 h 3 min 4 s`, without the parts that are nothing. */
+export function duration(seconds: number): string {
+  const parts: Array<[number, string]> = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / 3600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'min'],
+    [seconds % 60, 's'],
+  ];
+  const said = parts.filter(([count]) => count > 0).map(([count, unit]) => `${count} ${unit}`);
+  return said.join(' ') || '0 s';
+}
+
+const BRANDS: Record<string, string> = {
+  amex: 'American Express',
+  diners: 'Diners Club',
+  discover: 'Discover',
+  jcb: 'JCB',
+  mastercard: 'Mastercard',
+  unionpay: 'UnionPay',
+  visa: 'Visa',
+};
+
+/** `Visa ending in 4242` */
+export const cardInWords = (card: CardSeen | null): string =>
+  card === null ? 'card' : `${BRANDS[card.brand] ?? card.brand} ending in ${card.last4}`;
+
+/** How long the credit lasts. */
+export function runwayInWords({ asOfSecond, availableMicros, burnMicrosPerHour, runsOutSecond }: Runway): string {
+  const credit = formatForPeople(availableMicros);
+  if (runsOutSecond === null) return `Your credit is ${credit}, and nothing is running that would use it.`;
+  const left = duration(Math.max(0, runsOutSecond - asOfSecond));
+  return `At today's burn of ${formatForPeople(burnMicrosPerHour)} an hour, your credit of ${credit} runs out at ${utc(runsOutSecond)}, in ${left}. Instances that are running then are stopped.`;
+}
+
+const REJECTED = {
+  why: 'our payment provider did not accept the charge; the cause is not your card',
+  whatToDo: 'Make a deposit by hand, and switch auto top-up on again. If that fails too, please reply to this mail.',
+};
+
+/** Why a charge failed and what to do. */
+export const failureInWords = (failureCode: string): { why: string; whatToDo: string } =>
+  failureCode === 'provider_rejected'
+    ? REJECTED
+    : (DECLINE_IN_WORDS[failureCode as DeclineReason] ?? DECLINE_IN_WORDS.declined);
