@@ -1,0 +1,67 @@
+/** What an outgoing event says. Money is decimal strings of dollars, times are RFC 3339. */
+import { formatDollars, micros } from '../billing/money.ts';
+import { burnMicrosPerHour, exhaustionSecond } from '../billing/runway.ts';
+import { formatSecond } from '../billing/time.ts';
+import { readAccount } from '../prisma/accounts.ts';
+import type { Db } from '../prisma/client.ts';
+import { getDeposit } from '../prisma/deposits.ts';
+import { findExhaustion } from '../prisma/exhaustions.ts';
+import type { Notice } from '../prisma/notices.ts';
+import { endedInstances } from './ended-instances.ts';
+
+export interface PlatformEvent {
+  type: string;
+  /** When it happened, not when it is sent. */
+  timestamp: string;
+  data: Record<string, unknown>;
+}
+
+export const eventOfNotice = async (db: Db, notice: Notice): Promise<PlatformEvent> => ({
+  type: notice.kind,
+  timestamp: formatSecond(notice.second),
+  data: { team: notice.teamId, ...(await dataOf(db, notice)) },
+});
+
+async function dataOf(db: Db, { teamId, data }: Notice): Promise<Record<string, unknown>> {
+  if (data.depositId !== undefined) return depositData(db, data.depositId);
+  if (data.exhaustion !== undefined) return exhaustionData(db, teamId, data.exhaustion);
+  if (data.levelMicros !== undefined) return lowData(db, teamId, data.levelMicros);
+  return {};
+}
+
+async function depositData(db: Db, depositId: string) {
+  const deposit = await getDeposit(db, depositId);
+  const { amountMicros, label, status, closedSecond, openedSecond, failureCode, receiptUrl } = deposit;
+  return {
+    deposit: depositId,
+    amount: formatDollars(amountMicros),
+    label,
+    status,
+    at: formatSecond(closedSecond ?? openedSecond),
+    ...(failureCode !== null && { failureCode }),
+    ...(receiptUrl !== null && { receiptUrl }),
+  };
+}
+
+async function exhaustionData(db: Db, teamId: string, number: number) {
+  const exhaustion = await findExhaustion(db, teamId, number);
+  const ended = await endedInstances(db, exhaustion?.instanceIds ?? []);
+  return {
+    instances: ended.map(({ instanceId, startSecond, endSecond, costMicros }) => ({
+      id: instanceId,
+      endedAt: formatSecond(endSecond),
+      seconds: endSecond - startSecond,
+      cost: formatDollars(costMicros),
+    })),
+  };
+}
+
+async function lowData(db: Db, teamId: string, levelMicros: number) {
+  const account = await readAccount(db, teamId);
+  const runsOutSecond = exhaustionSecond(account);
+  return {
+    level: formatDollars(micros(levelMicros)),
+    burnPerHour: formatDollars(burnMicrosPerHour(account)),
+    runsOutAt: runsOutSecond === null ? null : formatSecond(runsOutSecond),
+  };
+}

@@ -1,0 +1,98 @@
+/**
+ * What the platform is told: POSTs signed as Standard Webhooks has it, under an id that is the same for the same cause, so
+ * that a delivery that was retried can be told from another. Source: api.md, "outgoing events"; standardwebhooks.com
+ */
+import { createHash } from 'node:crypto';
+import { Webhook } from 'standardwebhooks';
+import { formatDollars } from '../billing/money.ts';
+import { formatSecond } from '../billing/time.ts';
+import type { Db } from '../prisma/client.ts';
+import { findNotice, markSent } from '../prisma/notices.ts';
+import { endedInstances } from './ended-instances.ts';
+import { eventOfNotice, type PlatformEvent } from './event-of-notice.ts';
+import { final, passing } from './failures.ts';
+import type { Platform } from './notices.ts';
+import type { Log } from './world.ts';
+
+export interface PlatformWorld {
+  db: Db;
+  webhookUrl: string;
+  /** PLATFORM_WEBHOOK_SECRET: `whsec_` and base64, or any other string, taken as it is. */
+  secret: string;
+  log: Log;
+}
+
+const TIMEOUT_MS = 10_000;
+
+export function createPlatformEvents({ db, webhookUrl, secret, log }: PlatformWorld): Platform {
+  const webhook = signer(secret);
+
+  /** Resolves on a 2xx. The timestamp is the sending's, so that a late retry is not refused as a replay. */
+  async function post(cause: string, event: PlatformEvent): Promise<void> {
+    const id = eventId(cause);
+    const body = JSON.stringify(event);
+    const sentAt = new Date();
+    const headers = {
+      'content-type': 'application/json',
+      'webhook-id': id,
+      'webhook-timestamp': String(Math.floor(sentAt.getTime() / 1000)),
+      'webhook-signature': webhook.sign(id, sentAt, body),
+    };
+    const status = await statusOf(webhookUrl, { method: 'POST', headers, body });
+    log.info({ id, cause, type: event.type, status }, 'the platform was told');
+    if (status < 200 || status > 299) throw passing('platform', `answered ${status} to ${event.type}`);
+  }
+
+  return {
+    terminateMachine: async ({ instanceId }) => {
+      const [ended] = await endedInstances(db, [instanceId]);
+      if (!ended) throw final('platform', `instance ${instanceId} has not ended`);
+      const { teamId: team, reason, startSecond, endSecond, costMicros } = ended;
+      await post(`instance.terminate/${instanceId}`, {
+        type: 'instance.terminate',
+        timestamp: formatSecond(endSecond),
+        data: {
+          id: instanceId,
+          team,
+          reason,
+          startedAt: formatSecond(startSecond),
+          endedAt: formatSecond(endSecond),
+          seconds: endSecond - startSecond,
+          cost: formatDollars(costMicros),
+        },
+      });
+    },
+
+    sendEvent: async ({ noticeId, nowSecond }) => {
+      const notice = await findNotice(db, noticeId);
+      if (notice === null) throw final('platform', `no such notice: ${noticeId}`);
+      if (notice.sentSecond !== null) return;
+      await post(noticeId, await eventOfNotice(db, notice));
+      await markSent(db, noticeId, nowSecond);
+    },
+  };
+}
+
+/** A receiver's library reads the secret as base64; one that is none can only be meant as it stands. */
+function signer(secret: string): Webhook {
+  try {
+    return new Webhook(secret);
+  } catch {
+    return new Webhook(secret, { format: 'raw' });
+  }
+}
+
+/** Opaque, and without the full stop that separates the parts of what is signed. */
+const eventId = (cause: string): string => `evt_${createHash('sha256').update(cause).digest('hex').slice(0, 32)}`;
+
+/** A redirect is no 2xx: followed, it would become a GET. */
+async function statusOf(url: string, request: RequestInit): Promise<number> {
+  try {
+    const response = await fetch(url, { ...request, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS) });
+    await response.body?.cancel();
+    return response.status;
+  } catch (error) {
+    const { name, cause } = error as Error;
+    throw passing('platform', (cause as NodeJS.ErrnoException | undefined)?.code ?? name);
+  }
+}
