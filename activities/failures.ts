@@ -40,9 +40,12 @@ export function stripeFault(error: unknown): StripeFault {
   return { kind: 'passing' };
 }
 
+export const isStripeError = (error: unknown): error is Stripe.errors.StripeError =>
+  error instanceof errors.StripeError;
+
 /** A Stripe error in codes. The request id leads to its whole story in Stripe's dashboard. */
 export function inCodes(error: unknown): string {
-  if (!(error instanceof errors.StripeError)) return error instanceof Error ? error.name : 'unknown error';
+  if (!isStripeError(error)) return error instanceof Error ? error.name : 'unknown error';
   const network = error.detail instanceof Error ? (error.detail as NodeJS.ErrnoException).code : undefined;
   return [error.type, error.statusCode, error.code, error.param, network, error.requestId].filter(Boolean).join(' ');
 }
@@ -52,7 +55,7 @@ export async function withStripe<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof errors.StripeError) throw passing('stripe', inCodes(error));
+    if (isStripeError(error)) throw passing('stripe', inCodes(error));
     if (error instanceof BillingError) throw ApplicationFailure.nonRetryable(error.message, error.code);
     throw error;
   }
