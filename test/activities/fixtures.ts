@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto';
+import type { Cards } from '../../activities/stripe-cards.ts';
+import { type Micros, micros } from '../../billing/money.ts';
+import type { Db } from '../../prisma/client.ts';
+import { type DepositKind, openAttemptDeposit, openDeposit } from '../../prisma/deposits.ts';
+import type { PaymentMethod } from '../../prisma/payment-methods.ts';
+import { createTeam, type Team } from '../../prisma/teams.ts';
+
+/** 2026-03-01T00:00:00Z */
+export const NOW = 1_772_323_200;
+export const dollars = (amount: number): Micros => micros(amount * 1_000_000);
+export const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+const newId = (prefix: string) => `${prefix}_${randomUUID().replaceAll('-', '')}`;
+
+export async function newTeam(db: Db, about: Partial<Pick<Team, 'name' | 'email'>> = {}): Promise<Team> {
+  const { name = 'Acme', email = 'billing@acme.test' } = about;
+  return (await createTeam(db, { id: newId('team'), name, email }, NOW)).team;
+}
+
+export const saveCard = (cards: Cards, teamId: string, stripePaymentMethod = 'pm_card_visa'): Promise<PaymentMethod> =>
+  cards.attach({ teamId, stripePaymentMethod, nowSecond: NOW, newId: newId('pm') });
+
+let attempts = 0;
+
+/** A deposit that is open. Answers its id. */
+export async function newDeposit(
+  db: Db,
+  deposit: { teamId: string; kind: DepositKind; paymentMethodId?: string | null; amountMicros?: Micros },
+): Promise<string> {
+  const { teamId, kind, paymentMethodId = null, amountMicros = dollars(100) } = deposit;
+  const id = newId('dep');
+  if (kind === 'auto_top_up') {
+    attempts += 1;
+    const attempt = { number: attempts, depositId: id, openedSecond: NOW, amountMicros };
+    await openAttemptDeposit(db, teamId, attempt, paymentMethodId);
+  } else await openDeposit(db, { id, teamId, kind, amountMicros, openedSecond: NOW, paymentMethodId });
+  return id;
+}

@@ -1,0 +1,207 @@
+import Stripe from 'stripe';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createStripe } from '../../activities/stripe.ts';
+import { type Cards, createCards } from '../../activities/stripe-cards.ts';
+import { verifyStripeEvent } from '../../activities/stripe-events.ts';
+import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
+import { listPaymentMethods } from '../../prisma/payment-methods.ts';
+import { getTeam } from '../../prisma/teams.ts';
+import { newDatabase, type TestDatabase } from '../support/database.ts';
+import { NOW, newTeam, SILENT, saveCard } from './fixtures.ts';
+
+let database: TestDatabase;
+let standIn: StripeStandIn;
+let stripe: Stripe;
+let cards: Cards;
+
+beforeAll(async () => {
+  [database, standIn] = await Promise.all([newDatabase(), startStripeStandIn()]);
+  stripe = createStripe({ secretKey: 'sk_test_cards', apiBase: standIn.url, timeoutMs: 400 });
+  cards = createCards({ stripe, db: database.db, publicUrl: 'https://burnrate.test', log: SILENT });
+});
+afterEach(() => standIn.control.reset());
+afterAll(async () => {
+  await standIn.close();
+  await database.close();
+});
+
+const team = async () => (await newTeam(database.db)).id;
+const customersOf = (teamId: string) => standIn.control.customers().filter(({ metadata }) => metadata.team === teamId);
+const attachedTo = (teamId: string) => {
+  const ids = customersOf(teamId).map(({ id }) => id);
+  return standIn.control.paymentMethods().filter(({ customer }) => ids.includes(String(customer)));
+};
+
+describe('saving a card', () => {
+  it('attaches it to the one customer of the team; the first is the default', async () => {
+    const teamId = await team();
+    const visa = await saveCard(cards, teamId);
+    const amex = await saveCard(cards, teamId, 'pm_card_amex');
+    expect(visa).toMatchObject({ teamId, brand: 'visa', last4: '4242', isDefault: true, removedSecond: null });
+    expect(amex).toMatchObject({ brand: 'amex', isDefault: false });
+    expect(customersOf(teamId)).toMatchObject([{ name: 'Acme', email: 'billing@acme.test' }]);
+    expect(customersOf(teamId)[0]?.id).toBe((await getTeam(database.db, teamId)).stripeCustomerId);
+    expect(attachedTo(teamId)).toHaveLength(2);
+  });
+
+  it('knows the same card again, and saves it once', async () => {
+    const teamId = await team();
+    const first = await saveCard(cards, teamId);
+    const made = await stripe.paymentMethods.create({ type: 'card', card: { token: 'tok_visa' } });
+    expect(await saveCard(cards, teamId, made.id)).toEqual(first);
+    expect(await saveCard(cards, teamId, made.id)).toEqual(first);
+    expect(await listPaymentMethods(database.db, teamId)).toEqual([first]);
+    expect(attachedTo(teamId)).toHaveLength(1);
+  });
+
+  it('saves the same card for each of two teams', async () => {
+    const [one, other] = [await saveCard(cards, await team()), await saveCard(cards, await team())];
+    expect(one.id).not.toBe(other.id);
+    expect(one.fingerprint).toBe(other.fingerprint);
+  });
+
+  it('refuses one that its bank declines, in words for its holder', async () => {
+    const refused = saveCard(cards, await team(), 'pm_card_chargeDeclinedInsufficientFunds');
+    await expect(refused).rejects.toMatchObject({
+      code: 'card_declined',
+      message: expect.stringContaining('does not have enough funds'),
+    });
+  });
+
+  it('saves one that will decline only when it is charged', async () => {
+    expect(await saveCard(cards, await team(), 'pm_card_chargeCustomerFail')).toMatchObject({ last4: '0341' });
+  });
+
+  it('refuses an id that Stripe does not know, and a card of another team', async () => {
+    await expect(saveCard(cards, await team(), 'pm_unknown')).rejects.toMatchObject({ code: 'payment_method_invalid' });
+    const theirs = await saveCard(cards, await team());
+    const stolen = saveCard(cards, await team(), theirs.stripePaymentMethodId);
+    await expect(stolen).rejects.toMatchObject({ code: 'payment_method_invalid' });
+  });
+
+  it.each(['error', 'drop', 'hang', 'rate_limit'] as const)('blames nobody for an outage (%s)', async (kind) => {
+    const teamId = await team();
+    standIn.control.faults.beginOutage(kind);
+    await expect(saveCard(cards, teamId)).rejects.toMatchObject({ code: 'provider_unavailable' });
+    standIn.control.faults.endOutage();
+    expect(await saveCard(cards, teamId)).toMatchObject({ last4: '4242' });
+    expect(await listPaymentMethods(database.db, teamId)).toHaveLength(1);
+  });
+});
+
+describe("Stripe's page for saving a card", () => {
+  async function opened() {
+    const teamId = await team();
+    const { checkoutUrl } = await cards.setupCheckout(teamId);
+    const session = standIn.control.checkoutSessions().find(({ url }) => url === checkoutUrl);
+    return { teamId, sessionId: session?.id ?? '' };
+  }
+  const adopt = (sessionId: string, newId: string) => cards.adoptFromSetup({ sessionId, nowSecond: NOW, newId });
+
+  it('gives nothing before it is completed, then its card, once', async () => {
+    const { teamId, sessionId } = await opened();
+    expect(await adopt(sessionId, 'pm_1')).toBeNull();
+    standIn.control.submitCheckout(sessionId);
+    const saved = await adopt(sessionId, 'pm_1');
+    expect(saved).toMatchObject({ id: 'pm_1', teamId, last4: '4242', isDefault: true });
+    expect(await adopt(sessionId, 'pm_2')).toEqual(saved);
+    expect(await listPaymentMethods(database.db, teamId)).toEqual([saved]);
+  });
+
+  it('gives the card that is saved already, and leaves no second one at Stripe', async () => {
+    const { teamId, sessionId } = await opened();
+    const expiry = { cardExpiry: '12 / 34' };
+    standIn.control.submitCheckout(sessionId, expiry);
+    const saved = await adopt(sessionId, 'pm_first');
+    const again = await cards.setupCheckout(teamId);
+    const session = standIn.control.checkoutSessions().find(({ url }) => url === again.checkoutUrl);
+    standIn.control.submitCheckout(session?.id ?? '', expiry);
+    expect(await adopt(session?.id ?? '', 'pm_second')).toEqual(saved);
+    expect(attachedTo(teamId)).toHaveLength(1);
+  });
+
+  it('does not bring back a card that was removed since', async () => {
+    const { teamId, sessionId } = await opened();
+    standIn.control.submitCheckout(sessionId);
+    const saved = await adopt(sessionId, 'pm_gone');
+    await cards.detach({ teamId, paymentMethodId: saved?.id ?? '', nowSecond: NOW });
+    expect(await adopt(sessionId, 'pm_back')).toBeNull();
+    expect(await listPaymentMethods(database.db, teamId)).toEqual([]);
+  });
+});
+
+describe('removing a card', () => {
+  it('takes it away here and at Stripe, and hands the default on', async () => {
+    const teamId = await team();
+    const first = await saveCard(cards, teamId);
+    const second = await saveCard(cards, teamId, 'pm_card_mastercard');
+    await cards.detach({ teamId, paymentMethodId: first.id, nowSecond: NOW });
+    expect(await listPaymentMethods(database.db, teamId)).toEqual([{ ...second, isDefault: true }]);
+    expect(attachedTo(teamId)).toHaveLength(1);
+  });
+
+  it('leaves it saved while Stripe cannot be asked, and can be tried again', async () => {
+    const teamId = await team();
+    const card = await saveCard(cards, teamId);
+    const removed = () => cards.detach({ teamId, paymentMethodId: card.id, nowSecond: NOW });
+    standIn.control.faults.beginOutage('error');
+    await expect(removed()).rejects.toMatchObject({ code: 'provider_unavailable' });
+    expect(await listPaymentMethods(database.db, teamId)).toHaveLength(1);
+    standIn.control.faults.endOutage();
+    await stripe.paymentMethods.detach(card.stripePaymentMethodId);
+    await removed();
+    expect(await listPaymentMethods(database.db, teamId)).toEqual([]);
+  });
+
+  it("does not touch another team's", async () => {
+    const card = await saveCard(cards, await team());
+    const theft = cards.detach({ teamId: await team(), paymentMethodId: card.id, nowSecond: NOW });
+    await expect(theft).rejects.toMatchObject({ code: 'not_found' });
+  });
+});
+
+describe('a webhook', () => {
+  const SECRET = 'whsec_webhooks';
+  const bodyOf = (object: object, type = 'payment_intent.succeeded') =>
+    JSON.stringify({ id: 'evt_1', object: 'event', type, data: { object } });
+  const signed = (payload: string, secret = SECRET, ageSeconds = 0) =>
+    Stripe.webhooks.generateTestHeaderString({
+      payload,
+      secret,
+      timestamp: Math.floor(Date.now() / 1000) - ageSeconds,
+    });
+
+  it('says which payment, page, customer and deposit to look at', () => {
+    const intent = bodyOf({ object: 'payment_intent', id: 'pi_1', customer: 'cus_1', metadata: { deposit: 'dep_1' } });
+    expect(verifyStripeEvent(Buffer.from(intent), signed(intent), SECRET)).toEqual({
+      eventId: 'evt_1',
+      type: 'payment_intent.succeeded',
+      intentId: 'pi_1',
+      customerId: 'cus_1',
+      depositId: 'dep_1',
+    });
+    const page = bodyOf({ object: 'checkout.session', id: 'cs_1', mode: 'setup' }, 'checkout.session.completed');
+    expect(verifyStripeEvent(page, signed(page), SECRET)).toEqual({
+      eventId: 'evt_1',
+      type: 'checkout.session.completed',
+      sessionId: 'cs_1',
+      setup: true,
+    });
+    const charge = bodyOf({ object: 'charge', id: 'ch_1', payment_intent: 'pi_2', customer: null }, 'charge.refunded');
+    expect(verifyStripeEvent(charge, signed(charge), SECRET)).toMatchObject({ intentId: 'pi_2' });
+  });
+
+  it('that is forged, changed, old, or no event at all is refused', () => {
+    const body = bodyOf({ object: 'payment_intent', id: 'pi_1' });
+    const header = signed(body);
+    const refused = [
+      () => verifyStripeEvent(body, signed(body, 'whsec_other'), SECRET),
+      () => verifyStripeEvent(body.replace('pi_1', 'pi_2'), header, SECRET),
+      () => verifyStripeEvent(body, signed(body, SECRET, 301), SECRET),
+      () => verifyStripeEvent(body, '', SECRET),
+      () => verifyStripeEvent('no event', signed('no event'), SECRET),
+    ];
+    for (const verify of refused) expect(verify).toThrow(expect.objectContaining({ code: 'webhook_invalid' }));
+    expect(verifyStripeEvent(body, signed(body, SECRET, 290), SECRET)).toMatchObject({ intentId: 'pi_1' });
+  });
+});

@@ -1,0 +1,391 @@
+import { randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/activity';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { PaymentOutcome, Payments } from '../../activities/payments.ts';
+import { createStripe } from '../../activities/stripe.ts';
+import { type Cards, createCards } from '../../activities/stripe-cards.ts';
+import { createStripePayments } from '../../activities/stripe-payments.ts';
+import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
+import { updateDeposit } from '../../prisma/deposits.ts';
+import { removePaymentMethod } from '../../prisma/payment-methods.ts';
+import { untilAnswered } from '../support/activity.ts';
+import { newDatabase, type TestDatabase } from '../support/database.ts';
+import { NOW, newDeposit, newTeam, SILENT, saveCard } from './fixtures.ts';
+
+const CREATE = 'POST /v1/payment_intents';
+const CONFIRM = 'POST /v1/payment_intents/:id/confirm';
+const PUBLIC_URL = 'https://burnrate.test';
+
+let database: TestDatabase;
+let standIn: StripeStandIn;
+let cards: Cards;
+let payments: Payments;
+
+beforeAll(async () => {
+  [database, standIn] = await Promise.all([newDatabase(), startStripeStandIn()]);
+  const { db } = database;
+  const stripe = createStripe({ secretKey: 'sk_test_payments', apiBase: standIn.url, timeoutMs: 400 });
+  cards = createCards({ stripe, db, publicUrl: PUBLIC_URL, log: SILENT });
+  payments = createStripePayments({ stripe, db, publicUrl: PUBLIC_URL, log: SILENT });
+});
+afterEach(() => standIn.control.reset());
+afterAll(async () => {
+  await standIn.close();
+  await database.close();
+});
+
+type Kind = 'auto_top_up' | 'saved_card';
+
+async function opened(kind: Kind = 'auto_top_up', stripePaymentMethod = 'pm_card_visa') {
+  const { id: teamId } = await newTeam(database.db);
+  const card = await saveCard(cards, teamId, stripePaymentMethod);
+  const depositId = await newDeposit(database.db, { teamId, kind, paymentMethodId: card.id });
+  return { teamId, card, depositId };
+}
+
+const intentsOf = (depositId: string) =>
+  standIn.control.paymentIntents().filter(({ metadata }) => metadata.deposit === depositId);
+
+/** Charges that took money. */
+const takenFor = (depositId: string) => {
+  const ids = intentsOf(depositId).map(({ id }) => id);
+  return standIn.control.charges().filter((charge) => charge.paid && ids.includes(String(charge.payment_intent)));
+};
+
+/** What the deposit workflow does, each step tried until it is answered. */
+async function pay(depositId: string): Promise<{ outcome: PaymentOutcome; failures: unknown[] }> {
+  const created = await untilAnswered(() => payments.createIntent({ depositId }));
+  if ('failureCode' in created.answer) throw new Error(`not created: ${created.answer.failureCode}`);
+  const { intentId } = created.answer;
+  await updateDeposit(database.db, depositId, { stripeIntentId: intentId });
+  const confirmed = await untilAnswered(() => payments.confirmIntent({ depositId, intentId }));
+  return { outcome: confirmed.answer, failures: [...created.failures, ...confirmed.failures] };
+}
+
+describe('a charge of a saved card', () => {
+  it('is created unconfirmed, so that no money moves before its id is kept', async () => {
+    const { depositId, teamId } = await opened();
+    await payments.createIntent({ depositId });
+    expect(intentsOf(depositId)).toMatchObject([
+      {
+        status: 'requires_confirmation',
+        amount: 10_000,
+        currency: 'usd',
+        description: 'Auto Top-Up',
+        metadata: { deposit: depositId, team: teamId },
+      },
+    ]);
+    expect(takenFor(depositId)).toEqual([]);
+  });
+
+  it('succeeds with its receipt and its card', async () => {
+    const { depositId } = await opened();
+    const { outcome } = await pay(depositId);
+    expect(outcome).toEqual({
+      status: 'succeeded',
+      intentId: intentsOf(depositId)[0]?.id,
+      receiptUrl: expect.stringContaining('http'),
+      card: { brand: 'visa', last4: '4242' },
+    });
+    expect(await payments.fetchOutcome({ depositId })).toEqual(outcome);
+  });
+
+  it('is the one that the deposit has already', async () => {
+    const { depositId } = await opened();
+    await updateDeposit(database.db, depositId, { stripeIntentId: 'pi_known' });
+    expect(await payments.createIntent({ depositId })).toEqual({ intentId: 'pi_known' });
+  });
+
+  it('says "processing" until the bank has made up its mind', async () => {
+    const { depositId, card } = await opened();
+    standIn.control.cards.leaveProcessing({ paymentMethod: card.stripePaymentMethodId });
+    const { outcome } = await pay(depositId);
+    expect(outcome).toMatchObject({ status: 'processing' });
+    standIn.control.settlePayment(intentsOf(depositId)[0]?.id ?? '', 'succeeded');
+    expect(await payments.fetchOutcome({ depositId })).toMatchObject({ status: 'succeeded' });
+  });
+});
+
+describe('a fault is no decline: each of these ends with one charge', () => {
+  // The client itself repeats a call whose connection was closed, once and under the same key: two drops make it fail.
+  const faults: Array<[string, string, Parameters<StripeStandIn['control']['faults']['add']>[0]['kind'], number]> = [
+    ['a 500 kept under the key of the creation', CREATE, 'error', 1],
+    ['a 500 for a creation that took effect', CREATE, 'error_after_effect', 1],
+    ['a connection dropped before the creation', CREATE, 'drop', 2],
+    ['a connection dropped after the creation', CREATE, 'drop_after_effect', 1],
+    ['a creation that was never answered', CREATE, 'hang_after_effect', 1],
+    ['a 429 for the creation', CREATE, 'rate_limit', 1],
+    ['a 500 kept under the key of the confirmation', CONFIRM, 'error', 1],
+    ['a 500 for a confirmation that took effect', CONFIRM, 'error_after_effect', 1],
+    ['a connection dropped before the confirmation', CONFIRM, 'drop', 2],
+    ['a connection dropped after the confirmation', CONFIRM, 'drop_after_effect', 1],
+    ['a confirmation that hangs', CONFIRM, 'hang', 1],
+    ['a confirmation that hangs after it took effect', CONFIRM, 'hang_after_effect', 1],
+    ['a 429 for the confirmation', CONFIRM, 'rate_limit', 1],
+  ];
+  it.each(faults)('%s', async (_name, on, kind, times) => {
+    const { depositId } = await opened();
+    standIn.control.faults.add({ on, kind, times });
+    const { outcome } = await pay(depositId);
+    expect(outcome).toMatchObject({ status: 'succeeded', card: { last4: '4242' } });
+    expect(takenFor(depositId)).toHaveLength(1);
+    expect(standIn.control.faults.pending()).toEqual([]);
+  });
+
+  it('a confirmation still under way when the next try comes', async () => {
+    const { depositId } = await opened();
+    standIn.control.faults.add({ on: CONFIRM, kind: 'slow', ms: 700 });
+    const { outcome } = await pay(depositId);
+    expect(outcome).toMatchObject({ status: 'succeeded' });
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    expect(takenFor(depositId)).toHaveLength(1);
+  });
+
+  it.each(['error', 'drop', 'hang', 'rate_limit'] as const)('an outage (%s) that ends', async (kind) => {
+    const { depositId } = await opened();
+    standIn.control.faults.beginOutage(kind);
+    const created = await untilAnswered(
+      () => payments.createIntent({ depositId }),
+      (failures) => {
+        if (failures === 3) standIn.control.faults.endOutage();
+      },
+    );
+    expect(created.failures).toHaveLength(3);
+    for (const failure of created.failures) {
+      expect(failure).toBeInstanceOf(ApplicationFailure);
+      expect(failure).toMatchObject({ type: 'stripe_unavailable', nonRetryable: false });
+    }
+    expect((await pay(depositId)).outcome).toMatchObject({ status: 'succeeded' });
+    expect(takenFor(depositId)).toHaveLength(1);
+  });
+
+  it('a wrong key of ours, which an operator mends: the customer is not told of a decline', async () => {
+    const { depositId } = await opened();
+    const { db } = database;
+    const stripe = createStripe({ secretKey: 'wrong', apiBase: standIn.url });
+    const unauthorized = createStripePayments({ stripe, db, publicUrl: PUBLIC_URL, log: SILENT });
+    await expect(unauthorized.createIntent({ depositId })).rejects.toMatchObject({ nonRetryable: false });
+  });
+
+  it('finds the intent of an earlier try among many, though search would lag', async () => {
+    const { depositId, teamId } = await opened();
+    standIn.control.setSearchLag(3600);
+    standIn.control.faults.add({ on: CREATE, kind: 'error_after_effect' });
+    await untilAnswered(
+      () => payments.createIntent({ depositId }),
+      async () => {
+        const card = await saveCard(cards, teamId, 'pm_card_mastercard');
+        for (let other = 0; other < 105; other++) {
+          const otherId = await newDeposit(database.db, { teamId, kind: 'saved_card', paymentMethodId: card.id });
+          await payments.createIntent({ depositId: otherId });
+        }
+      },
+    );
+    expect(intentsOf(depositId)).toHaveLength(1);
+  });
+});
+
+describe('a card that cannot be charged', () => {
+  it.each([
+    ['insufficient_funds', 'insufficient_funds'],
+    ['expired_card', 'card_expired'],
+    ['card_not_supported', 'card_not_supported'],
+    ['incorrect_cvc', 'incorrect_details'],
+    ['authentication_required', 'authentication_required'],
+    ['generic_decline', 'declined'],
+    ['lost_card', 'declined'],
+  ])('declined by its bank for %s fails with %s, and can never succeed later', async (declineCode, failureCode) => {
+    const { depositId, card } = await opened();
+    standIn.control.cards.decline({ paymentMethod: card.stripePaymentMethodId, declineCode });
+    const { outcome } = await pay(depositId);
+    const intentId = intentsOf(depositId)[0]?.id;
+    expect(outcome).toEqual({ status: 'failed', intentId, failureCode, card: { brand: 'visa', last4: '4242' } });
+    expect(intentsOf(depositId)).toMatchObject([{ status: 'canceled' }]);
+    expect(await payments.fetchOutcome({ depositId })).toMatchObject({ status: 'failed', failureCode });
+    expect(takenFor(depositId)).toEqual([]);
+  });
+
+  it.each(['drop_after_effect', 'error_after_effect', 'hang_after_effect'] as const)(
+    'is known to be declined though the answer was lost (%s)',
+    async (kind) => {
+      const { depositId, card } = await opened();
+      standIn.control.cards.decline({ paymentMethod: card.stripePaymentMethodId, declineCode: 'insufficient_funds' });
+      standIn.control.faults.add({ on: CONFIRM, kind });
+      const { outcome } = await pay(depositId);
+      expect(outcome).toMatchObject({ status: 'failed', failureCode: 'insufficient_funds' });
+      expect(
+        standIn.control.charges().filter((charge) => charge.payment_intent === intentsOf(depositId)[0]?.id),
+      ).toHaveLength(1);
+    },
+  );
+
+  it('keeps its reason when an outage comes between the decline and the cancelling', async () => {
+    const { depositId, card } = await opened();
+    standIn.control.cards.decline({ paymentMethod: card.stripePaymentMethodId, declineCode: 'expired_card' });
+    standIn.control.faults.add({ on: 'POST /v1/payment_intents/:id/cancel', kind: 'rate_limit' });
+    expect((await pay(depositId)).outcome).toMatchObject({ status: 'failed', failureCode: 'card_expired' });
+    expect(await payments.fetchOutcome({ depositId })).toMatchObject({ status: 'failed', failureCode: 'card_expired' });
+    expect(intentsOf(depositId)).toMatchObject([{ status: 'canceled' }]);
+  });
+
+  it('was removed with us: no intent is made', async () => {
+    const { depositId, teamId, card } = await opened();
+    await removePaymentMethod(database.db, teamId, card.id, NOW);
+    expect(await payments.createIntent({ depositId })).toEqual({ failureCode: 'card_removed' });
+    expect(intentsOf(depositId)).toEqual([]);
+  });
+
+  it('is not there at all', async () => {
+    const { id: teamId } = await newTeam(database.db);
+    const depositId = await newDeposit(database.db, { teamId, kind: 'auto_top_up' });
+    expect(await payments.createIntent({ depositId })).toEqual({ failureCode: 'card_removed' });
+  });
+
+  it('was detached at Stripe before the intent was made', async () => {
+    const { depositId, card } = await opened();
+    await createStripe({ secretKey: 'sk_test_x', apiBase: standIn.url }).paymentMethods.detach(
+      card.stripePaymentMethodId,
+    );
+    const { answer } = await untilAnswered(() => payments.createIntent({ depositId }));
+    if ('intentId' in answer) {
+      const confirmed = await payments.confirmIntent({ depositId, intentId: answer.intentId });
+      expect(confirmed).toMatchObject({ status: 'failed', failureCode: 'card_removed' });
+    } else expect(answer).toEqual({ failureCode: 'card_removed' });
+    expect(takenFor(depositId)).toEqual([]);
+  });
+
+  it('was detached at Stripe between the two steps', async () => {
+    const { depositId, card } = await opened();
+    const { answer } = await untilAnswered(() => payments.createIntent({ depositId }));
+    await createStripe({ secretKey: 'sk_test_x', apiBase: standIn.url }).paymentMethods.detach(
+      card.stripePaymentMethodId,
+    );
+    const { intentId } = answer as { intentId: string };
+    expect(await payments.confirmIntent({ depositId, intentId })).toMatchObject({
+      status: 'failed',
+      failureCode: 'card_removed',
+    });
+    expect(intentsOf(depositId)).toMatchObject([{ status: 'canceled', metadata: { failure: 'card_removed' } }]);
+    await updateDeposit(database.db, depositId, { stripeIntentId: intentId });
+    expect(await payments.fetchOutcome({ depositId })).toMatchObject({ failureCode: 'card_removed' });
+  });
+
+  it('is not to blame when Stripe refuses the payment itself', async () => {
+    const { teamId, card } = await opened();
+    const depositId = await newDeposit(database.db, {
+      teamId,
+      kind: 'auto_top_up',
+      paymentMethodId: card.id,
+      amountMicros: 10_000 as never,
+    });
+    expect(await payments.createIntent({ depositId })).toEqual({ failureCode: 'provider_rejected' });
+  });
+});
+
+describe("a bank that wants its customer's word", () => {
+  it('fails an auto top-up, for nobody is there', async () => {
+    const { depositId } = await opened('auto_top_up', 'pm_card_authenticationRequired');
+    const { outcome } = await pay(depositId);
+    expect(outcome).toMatchObject({ status: 'failed', failureCode: 'authentication_required' });
+    expect(intentsOf(depositId)).toMatchObject([{ status: 'canceled' }]);
+  });
+
+  it('has a person go on at its page, and takes the money once they have', async () => {
+    const { depositId } = await opened('saved_card', 'pm_card_authenticationRequired');
+    const { outcome } = await pay(depositId);
+    expect(outcome).toMatchObject({ status: 'requires_action', actionUrl: expect.stringContaining('3d_secure') });
+    const intentId = intentsOf(depositId)[0]?.id ?? '';
+    expect(
+      standIn.control.paymentIntents().find(({ id }) => id === intentId)?.next_action?.redirect_to_url?.return_url,
+    ).toBe(`${PUBLIC_URL}/return?deposit=${depositId}`);
+    standIn.control.authenticate(intentId, 'complete');
+    expect(await payments.fetchOutcome({ depositId })).toMatchObject({ status: 'succeeded' });
+    expect(takenFor(depositId)).toHaveLength(1);
+  });
+
+  it('fails the deposit of a person who did not pass', async () => {
+    const { depositId } = await opened('saved_card', 'pm_card_authenticationRequired');
+    await pay(depositId);
+    standIn.control.authenticate(intentsOf(depositId)[0]?.id ?? '', 'fail');
+    expect(await payments.fetchOutcome({ depositId })).toMatchObject({
+      status: 'failed',
+      failureCode: 'authentication_required',
+    });
+    expect(intentsOf(depositId)).toMatchObject([{ status: 'canceled' }]);
+  });
+});
+
+describe('a Checkout page', () => {
+  async function page() {
+    const { id: teamId } = await newTeam(database.db);
+    const depositId = await newDeposit(database.db, { teamId, kind: 'checkout' });
+    return { teamId, depositId };
+  }
+  const sessionsOf = (depositId: string) =>
+    standIn.control.checkoutSessions().filter((session) => session.client_reference_id === depositId);
+
+  async function openedPage() {
+    const { depositId } = await page();
+    const { answer } = await untilAnswered(() => payments.createCheckout({ depositId }));
+    await updateDeposit(database.db, depositId, { stripeSessionId: answer.sessionId });
+    return { depositId, ...answer };
+  }
+
+  it('opens for the amount, makes the team a customer, and is open until it is paid', async () => {
+    const { depositId, sessionId, checkoutUrl } = await openedPage();
+    expect(checkoutUrl).toContain(standIn.url);
+    expect(sessionsOf(depositId)).toMatchObject([
+      {
+        amount_total: 10_000,
+        success_url: `${PUBLIC_URL}/return?deposit=${depositId}`,
+        metadata: { deposit: depositId },
+      },
+    ]);
+    expect(await payments.fetchOutcome({ depositId })).toMatchObject({ status: 'processing' });
+    standIn.control.submitCheckout(sessionId);
+    expect(await payments.fetchOutcome({ depositId })).toMatchObject({
+      status: 'succeeded',
+      receiptUrl: expect.stringContaining('http'),
+      card: { brand: 'visa', last4: '4242' },
+    });
+    expect(intentsOf(depositId)).toHaveLength(1);
+  });
+
+  it('stays open after a decline, for another card', async () => {
+    const { depositId, sessionId } = await openedPage();
+    expect(() => standIn.control.submitCheckout(sessionId, { cardNumber: '4000000000000002' })).toThrow();
+    expect(await payments.fetchOutcome({ depositId })).toMatchObject({ status: 'processing' });
+    standIn.control.submitCheckout(sessionId);
+    expect(await payments.fetchOutcome({ depositId })).toMatchObject({ status: 'succeeded' });
+    expect(takenFor(depositId)).toHaveLength(1);
+  });
+
+  it('expires', async () => {
+    const { depositId, sessionId } = await openedPage();
+    await createStripe({ secretKey: 'sk_test_x', apiBase: standIn.url }).checkout.sessions.expire(sessionId);
+    expect(await payments.fetchOutcome({ depositId })).toEqual({ status: 'expired' });
+  });
+
+  it.each(['error', 'error_after_effect', 'drop_after_effect', 'hang_after_effect'] as const)(
+    'is one page after a fault (%s)',
+    async (kind) => {
+      standIn.control.faults.add({ on: 'POST /v1/checkout/sessions', kind });
+      const { depositId } = await openedPage();
+      expect(sessionsOf(depositId)).toHaveLength(1);
+    },
+  );
+
+  it('makes one customer of a team though the first answer was a 500', async () => {
+    standIn.control.faults.add({ on: 'POST /v1/customers', kind: 'error' });
+    const { teamId, depositId } = await page();
+    await untilAnswered(() => payments.createCheckout({ depositId }));
+    expect(standIn.control.customers().filter(({ metadata }) => metadata.team === teamId)).toHaveLength(1);
+  });
+});
+
+it('a deposit that nobody has paid anything for has no outcome to fetch', async () => {
+  const { depositId } = await opened();
+  await expect(payments.fetchOutcome({ depositId })).rejects.toMatchObject({ nonRetryable: true, type: 'no_payment' });
+  const unknown = { depositId: `dep_${randomUUID()}` };
+  await expect(payments.fetchOutcome(unknown)).rejects.toMatchObject({ nonRetryable: true, type: 'not_found' });
+});
