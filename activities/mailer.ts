@@ -35,8 +35,9 @@ export function createMailer(world: MailerWorld): Mailer & { close(): void } {
       const notice = await findNotice(db, noticeId);
       if (notice === null) throw final('mail', `no such notice: ${noticeId}`);
       if (notice.sentSecond !== null) return;
-      const { name: teamName, email } = await getTeam(db, notice.teamId);
-      const about = { teamName, billingUrl: billingPage(world.publicUrl) };
+      const { name, email } = await getTeam(db, notice.teamId);
+      // In one line: a name must not write lines of its own into the mail.
+      const about = { teamName: name.replace(/\s+/g, ' '), billingUrl: billingPage(world.publicUrl) };
       const mail = await mailOfNotice({ db, terms, notice, about, nowSecond });
       if (mail === null) throw final('mail', `no words for a notice of the kind ${notice.kind}`);
       try {

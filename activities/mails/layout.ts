@@ -93,7 +93,7 @@ const page = (title: string, body: string, foot: string) => `<!doctype html>
 <title>${escapeHtml(title)}</title>
 </head>
 <body style="margin:0;padding:24px;${FONT}">
-<div style="max-width:640px;margin:0 auto">
+<div style="max-width:760px;margin:0 auto">
 <h1 style="font-size:20px;margin:0 0 16px">${escapeHtml(title)}</h1>
 ${body}
 <p style="margin:24px 0 0;font-size:13px;opacity:.7">${escapeHtml(foot)}</p>

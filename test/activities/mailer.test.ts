@@ -1,0 +1,346 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createLedger } from '../../activities/ledger/index.ts';
+import { createMailer } from '../../activities/mailer.ts';
+import type { Terms } from '../../billing/account.ts';
+import { micros } from '../../billing/money.ts';
+import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
+import type { Message } from '../../embedded/mail/message.ts';
+import { insertNotices, type MailKind, noticesOf } from '../../prisma/notices.ts';
+import { onAttempt, untilAnswered } from '../support/activity.ts';
+import { newDatabase, type TestDatabase } from '../support/database.ts';
+import { dollars, NOW, newDeposit, newTeam } from './fixtures.ts';
+
+const TERMS: Terms = {
+  cooldownSeconds: 300,
+  graceSeconds: 60,
+  minStartMicros: dollars(3),
+  lowLevelMicros: dollars(10),
+};
+
+let database: TestDatabase;
+let inbox: MailInbox;
+let logged: string[];
+
+beforeAll(async () => {
+  [database, inbox] = await Promise.all([newDatabase(), startMailInbox()]);
+});
+afterEach(async () => {
+  inbox.refuse(null);
+  await inbox.clear();
+});
+afterAll(async () => {
+  await inbox.stop();
+  await database.close();
+});
+
+function mailer(smtpUrl = inbox.smtpUrl) {
+  logged = [];
+  const keep = (fields: object, message: string) => void logged.push(JSON.stringify([fields, message]));
+  return createMailer({
+    db: database.db,
+    terms: TERMS,
+    smtpUrl,
+    from: 'Burnrate <billing@burnrate.test>',
+    publicUrl: 'https://burnrate.test',
+    log: { debug: keep, info: keep, warn: keep, error: keep },
+  });
+}
+
+const ledger = () => createLedger({ db: database.db, terms: TERMS });
+
+async function funded(amount: number, about: { name?: string; email?: string } = {}) {
+  const team = await newTeam(database.db, about);
+  const depositId = await newDeposit(database.db, {
+    teamId: team.id,
+    kind: 'confirmed',
+    amountMicros: dollars(amount),
+  });
+  const card = { brand: 'visa', last4: '4242' };
+  const receiptUrl = 'https://pay.stripe.test/receipts/1';
+  await ledger().creditDeposit({ depositId, nowSecond: NOW, receiptUrl, card }, 'test');
+  return { ...team, depositId };
+}
+
+async function start(teamId: string, id: string, hourly: number) {
+  const spec = {
+    id,
+    teamId,
+    project: null,
+    gpuType: 'H100',
+    region: 'us-east-1',
+    pricing: 'on_demand' as const,
+    hourlyMicros: null,
+    shedOrder: null,
+    resumedFrom: null,
+    requestHash: id,
+  };
+  const call = { callId: id, notAfterMs: Number.MAX_SAFE_INTEGER, nowMs: 0, receivedSecond: NOW };
+  await ledger().admitInstance({ spec, rateMicrosPerHour: micros(hourly * 1_000_000), ...call }, 'test');
+}
+
+async function noticeId(teamId: string, kind: string): Promise<string> {
+  const found = (await noticesOf(database.db, teamId)).find((notice) => notice.kind === kind);
+  if (!found) throw new Error(`${teamId} has no ${kind}`);
+  return found.id;
+}
+
+async function mailOf(teamId: string, kind: MailKind, nowSecond = NOW): Promise<Message> {
+  const id = await noticeId(teamId, kind);
+  const sender = mailer();
+  await sender.sendMail({ noticeId: id, nowSecond });
+  sender.close();
+  const mail = inbox.messages().at(-1);
+  if (!mail) throw new Error('no mail came');
+  return mail;
+}
+
+/** Both faces of a mail, the HTML without its tags: each must say everything. */
+function faces({ text, html }: Message): string[] {
+  const plain = html
+    .replace(/<head>[\s\S]*?<\/head>/, '')
+    .replace(/<a href="([^"]+)"/g, '$1 <a')
+    .replace(/<[^>]+>/g, ' ')
+    .replaceAll('&amp;', '&')
+    .replaceAll('&#39;', "'");
+  return [text, plain].map((face) => face.replace(/\s+/g, ' '));
+}
+
+const header = (mail: Message, name: string) =>
+  mail.headers.find((header) => header.name.toLowerCase() === name.toLowerCase())?.value;
+
+describe('what the mails say, in text and HTML alike', () => {
+  it('a receipt: amount, when, how, the new balance, the receipt and its link', async () => {
+    const { id, depositId } = await funded(100);
+    const mail = await mailOf(id, 'deposit_receipt');
+    expect(mail.to).toEqual(['billing@acme.test']);
+    expect(mail.from).toContain('billing@burnrate.test');
+    expect(mail.subject).toBe('Receipt for your deposit of $100.00');
+    for (const face of faces(mail))
+      for (const fact of [
+        '$100.00',
+        '2026-03-01 00:00:00 UTC',
+        'Visa ending in 4242',
+        depositId,
+        'https://pay.stripe.test/receipts/1',
+        'https://burnrate.test/billing',
+        'nothing is running',
+      ])
+        expect(face).toContain(fact);
+  });
+
+  async function attempt(card: { brand: string; last4: string } | null, failureCode: string | null) {
+    const { id: teamId } = await funded(20);
+    await start(teamId, `inst_${teamId}`, 2);
+    const { db } = database;
+    await db.account.update({
+      where: { teamId },
+      data: {
+        policyEnabled: true,
+        policyThresholdMicros: dollars(50),
+        policyAmountMicros: dollars(100),
+      },
+    });
+    const { attemptDepositId: depositId } = await ledger().openAttempt({ teamId, nowSecond: NOW }, 'test');
+    const outcome = { depositId: depositId ?? '', nowSecond: NOW, card };
+    if (failureCode === null) await ledger().creditDeposit({ ...outcome, receiptUrl: null }, 'test');
+    else await ledger().failDeposit({ ...outcome, status: 'failed', failureCode }, 'test');
+    return { teamId, depositId: depositId ?? '' };
+  }
+
+  it('an auto top-up that was charged', async () => {
+    const { teamId, depositId } = await attempt({ brand: 'mastercard', last4: '4444' }, null);
+    const mail = await mailOf(teamId, 'auto_top_up_charged');
+    expect(mail.subject).toBe('Auto top-up charged $100.00');
+    for (const face of faces(mail))
+      for (const fact of ['$100.00', '$120.00', 'Mastercard ending in 4444', depositId, '2026-03-03 12:00:00 UTC'])
+        expect(face).toContain(fact);
+  });
+
+  it('an auto top-up that failed: amount, card, why, what to do, and when credit runs out', async () => {
+    const { teamId, depositId } = await attempt({ brand: 'visa', last4: '0341' }, 'insufficient_funds');
+    const mail = await mailOf(teamId, 'auto_top_up_failed');
+    expect(mail.subject).toBe('Auto top-up failed and is now off');
+    for (const face of faces(mail))
+      for (const fact of [
+        '$100.00',
+        'Visa ending in 0341',
+        'does not have enough funds',
+        'You have not been charged',
+        'is now off',
+        'Add credit with another card',
+        'runs out at 2026-03-01 10:00:00 UTC, in 10 h',
+        depositId,
+        'https://burnrate.test/billing',
+      ])
+        expect(face).toContain(fact);
+  });
+
+  it('a failure whose cause is not the card does not blame it', async () => {
+    const { teamId } = await attempt(null, 'provider_rejected');
+    for (const face of faces(await mailOf(teamId, 'auto_top_up_failed')))
+      expect(face).toContain('the cause is not your card');
+  });
+
+  it('credit that is low, with how long it lasts', async () => {
+    const { id: teamId } = await funded(13);
+    await start(teamId, `inst_${teamId}`, 3);
+    await ledger().lookAhead({ teamId, nowSecond: NOW + 3601 }, 'test');
+    const mail = await mailOf(teamId, 'balance_low', NOW + 3700);
+    expect(mail.subject).toBe('Credit is below $10.00');
+    for (const face of faces(mail))
+      for (const fact of ['2026-03-01 01:00:01 UTC', '$3.00 an hour', 'runs out at 2026-03-01 04:20:00 UTC', '$9.91'])
+        expect(face).toContain(fact);
+  });
+
+  it('credit used up: every instance that was stopped, with its time and its cost', async () => {
+    const { id: teamId } = await funded(5);
+    await start(teamId, `inst_a_${teamId}`, 2);
+    await start(teamId, `inst_b_${teamId}`, 3);
+    await ledger().lookAhead({ teamId, nowSecond: NOW + 9000 }, 'test');
+    const mail = await mailOf(teamId, 'credits_exhausted', NOW + 9000);
+    for (const face of faces(mail))
+      for (const fact of [
+        `inst_a_${teamId}`,
+        `inst_b_${teamId}`,
+        'H100',
+        'us-east-1',
+        '2026-03-01 00:00:00 UTC',
+        '2026-03-01 01:00:00 UTC',
+        '1 h',
+        '$2.00',
+        '$3.00',
+        '2 instances were stopped',
+      ])
+        expect(face).toContain(fact);
+  });
+
+  it('a cap that was reached', async () => {
+    const { id: teamId } = await funded(20);
+    await database.db.account.update({
+      where: { teamId },
+      data: {
+        policyEnabled: true,
+        policyThresholdMicros: dollars(10),
+        policyAmountMicros: dollars(100),
+        policyMonthlyCapMicros: dollars(150),
+        toppedUpMicros: dollars(100),
+      },
+    });
+    const about = { teamId, second: NOW, cause: `${teamId}/capped`, data: {} };
+    await insertNotices(database.db, [{ ...about, channel: 'mail', kind: 'auto_top_up_capped' }]);
+    for (const face of faces(await mailOf(teamId, 'auto_top_up_capped')))
+      for (const fact of ['$150.00', '$100.00', '2026-04-01 00:00:00 UTC']) expect(face).toContain(fact);
+  });
+
+  it('a team by its name, whatever is in it', async () => {
+    const name = `<b>O'Hara & "Sons"</b>\r\nBcc: a@evil.test`;
+    const { id } = await funded(100, { name });
+    const mail = await mailOf(id, 'deposit_receipt');
+    expect(mail.to).toEqual(['billing@acme.test']);
+    expect(mail.html).toContain('&lt;b&gt;O&#39;Hara &amp; &quot;Sons&quot;&lt;/b&gt;');
+    expect(mail.html).not.toContain('<b>');
+    expect(mail.text).toContain(`<b>O'Hara & "Sons"</b>`);
+    expect(header(mail, 'bcc')).toBeUndefined();
+  });
+
+  it('an address with a comma is one recipient or none', async () => {
+    const { id } = await funded(100, { email: 'a@acme.test, b@evil.test' });
+    const sent = mailer().sendMail({ noticeId: await noticeId(id, 'deposit_receipt'), nowSecond: NOW });
+    await sent.catch(() => {});
+    expect(inbox.messages().flatMap(({ to }) => to)).not.toContain('b@evil.test');
+  });
+});
+
+describe('how mails are sent', () => {
+  it('with headers by which machines know them', async () => {
+    const { id } = await funded(100);
+    const mail = await mailOf(id, 'deposit_receipt');
+    expect(header(mail, 'auto-submitted')).toBe('auto-generated');
+    expect(header(mail, 'list-id')).toContain('<billing.burnrate.test>');
+    expect(header(mail, 'message-id')).toMatch(/^<[0-9a-f]{32}@burnrate\.test>$/);
+  });
+
+  it('once, however often it is asked', async () => {
+    const { id } = await funded(100);
+    const sender = mailer();
+    const input = { noticeId: await noticeId(id, 'deposit_receipt'), nowSecond: NOW };
+    await sender.sendMail(input);
+    await sender.sendMail(input);
+    expect(inbox.messages()).toHaveLength(1);
+  });
+
+  it.each(['4xx', 'drop'] as const)('again when the server was ill (%s), and then once', async (illness) => {
+    const { id } = await funded(100);
+    const sender = mailer();
+    const noticeIdOf = await noticeId(id, 'deposit_receipt');
+    inbox.refuse(illness);
+    const { failures } = await untilAnswered(
+      () => sender.sendMail({ noticeId: noticeIdOf, nowSecond: NOW }),
+      (count) => {
+        if (count === 2) inbox.refuse(null);
+      },
+    );
+    expect(failures).toHaveLength(2);
+    expect(failures[0]).toMatchObject({ type: 'mail_unavailable', nonRetryable: false });
+    expect(inbox.messages()).toHaveLength(1);
+  });
+
+  it('again when the server was away', async () => {
+    const away = await startMailInbox();
+    const smtpPort = Number(new URL(away.smtpUrl).port);
+    await away.stop();
+    const { id } = await funded(100);
+    const sender = mailer(away.smtpUrl);
+    const noticeIdOf = await noticeId(id, 'deposit_receipt');
+    let back: MailInbox | undefined;
+    const { failures } = await untilAnswered(
+      () => sender.sendMail({ noticeId: noticeIdOf, nowSecond: NOW }),
+      async () => {
+        back = await startMailInbox({ smtpPort });
+      },
+    );
+    expect(failures).toHaveLength(1);
+    expect(back?.messages()).toHaveLength(1);
+    await back?.stop();
+  });
+
+  it('as the same message when the server took it and its answer was lost', async () => {
+    const { id } = await funded(100);
+    const sender = mailer();
+    const noticeIdOf = await noticeId(id, 'deposit_receipt');
+    inbox.refuse('drop-after');
+    await untilAnswered(
+      () => sender.sendMail({ noticeId: noticeIdOf, nowSecond: NOW }),
+      () => inbox.refuse(null),
+    );
+    const ids = inbox.messages().map((mail) => header(mail, 'message-id'));
+    expect(ids).toHaveLength(2);
+    expect(new Set(ids).size).toBe(1);
+  });
+
+  it('not for ever to a recipient that is refused, and without saying who that is', async () => {
+    const { id, email } = await funded(100);
+    const noticeIdOf = await noticeId(id, 'deposit_receipt');
+    inbox.refuse('5xx');
+    const sent = onAttempt(1, () => mailer().sendMail({ noticeId: noticeIdOf, nowSecond: NOW }));
+    const failure = await sent.catch((error: unknown) => error);
+    expect(failure).toMatchObject({
+      nonRetryable: true,
+      message: 'mail: the server refused the recipient for good (EENVELOPE 550 to RCPT TO)',
+    });
+    expect(JSON.stringify([failure, (failure as Error).stack, logged])).not.toContain(email);
+    expect(inbox.messages()).toEqual([]);
+  });
+
+  it('with no address or name in the log', async () => {
+    const { id, email, name } = await funded(100);
+    await mailOf(id, 'deposit_receipt');
+    expect(logged).toHaveLength(1);
+    expect(logged.join()).not.toContain(email);
+    expect(logged.join()).not.toContain(name);
+  });
+
+  it('never for a notice that is not there', async () => {
+    await expect(mailer().sendMail({ noticeId: 'none', nowSecond: NOW })).rejects.toMatchObject({ nonRetryable: true });
+  });
+});

@@ -1,0 +1,158 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createLedger } from '../../activities/ledger/index.ts';
+import { createPlatformEvents } from '../../activities/platform-events.ts';
+import { micros } from '../../billing/money.ts';
+import { type PlatformStandIn, startPlatformStandIn } from '../../embedded/platform.ts';
+import { noticesOf } from '../../prisma/notices.ts';
+import { untilAnswered } from '../support/activity.ts';
+import { newDatabase, type TestDatabase } from '../support/database.ts';
+import { dollars, NOW, newDeposit, newTeam, SILENT } from './fixtures.ts';
+
+const SECRET = `whsec_${Buffer.from('what the platform and we know').toString('base64')}`;
+const TERMS = { cooldownSeconds: 300, graceSeconds: 60, minStartMicros: dollars(3), lowLevelMicros: dollars(10) };
+
+let database: TestDatabase;
+let platform: PlatformStandIn;
+
+beforeAll(async () => {
+  [database, platform] = await Promise.all([newDatabase(), startPlatformStandIn({ secret: SECRET })]);
+});
+afterEach(async () => {
+  await platform.setMode('ok');
+  await platform.clear();
+});
+afterAll(async () => {
+  await platform.stop();
+  await database.close();
+});
+
+const events = (webhookUrl = platform.url) =>
+  createPlatformEvents({ db: database.db, webhookUrl, secret: SECRET, log: SILENT });
+const ledger = () => createLedger({ db: database.db, terms: TERMS });
+
+/** A team whose one instance, at $4 an hour, ran until $13 were used up. */
+async function exhausted() {
+  const { id: teamId } = await newTeam(database.db);
+  const depositId = await newDeposit(database.db, { teamId, kind: 'confirmed', amountMicros: dollars(13) });
+  await ledger().creditDeposit({ depositId, nowSecond: NOW, receiptUrl: null, card: null }, 'test');
+  const instanceId = `inst_${teamId}`;
+  const spec = {
+    id: instanceId,
+    teamId,
+    project: null,
+    gpuType: 'H100',
+    region: 'us-east-1',
+    pricing: 'on_demand' as const,
+    hourlyMicros: null,
+    shedOrder: null,
+    resumedFrom: null,
+    requestHash: 'x',
+  };
+  const call = { callId: instanceId, notAfterMs: Number.MAX_SAFE_INTEGER, nowMs: 0, receivedSecond: NOW };
+  await ledger().admitInstance({ spec, rateMicrosPerHour: micros(4_000_000), ...call }, 'test');
+  await ledger().lookAhead({ teamId, nowSecond: NOW + 20_000 }, 'test');
+  return { teamId, depositId, instanceId };
+}
+
+async function noticeId(teamId: string, kind: string): Promise<string> {
+  return (await noticesOf(database.db, teamId)).find((notice) => notice.kind === kind)?.id ?? '';
+}
+
+describe('the platform is told', () => {
+  it('to stop a machine, with what it came to, signed', async () => {
+    const { teamId, instanceId } = await exhausted();
+    await events().terminateMachine({ instanceId });
+    expect(platform.events()).toMatchObject([
+      {
+        type: 'instance.terminate',
+        verified: true,
+        answered: 200,
+        data: {
+          id: instanceId,
+          team: teamId,
+          reason: 'out_of_credits',
+          startedAt: '2026-03-01T00:00:00Z',
+          endedAt: '2026-03-01T03:15:00Z',
+          seconds: 11_700,
+          cost: '13.000000',
+        },
+      },
+    ]);
+  });
+
+  it('of credit that is low, used up, or came', async () => {
+    const { teamId, depositId, instanceId } = await exhausted();
+    for (const kind of ['deposit.succeeded', 'balance.low', 'balance.exhausted'])
+      await events().sendEvent({ noticeId: await noticeId(teamId, kind), nowSecond: NOW });
+    expect(platform.events()).toMatchObject([
+      {
+        type: 'deposit.succeeded',
+        data: {
+          team: teamId,
+          deposit: depositId,
+          amount: '13.000000',
+          status: 'succeeded',
+          at: '2026-03-01T00:00:00Z',
+        },
+      },
+      { type: 'balance.low', data: { team: teamId, level: '10.000000' } },
+      {
+        type: 'balance.exhausted',
+        data: {
+          team: teamId,
+          instances: [{ id: instanceId, endedAt: '2026-03-01T03:15:00Z', seconds: 11_700, cost: '13.000000' }],
+        },
+      },
+    ]);
+  });
+
+  it('of an event once, and of each cause under an id of its own that is the same at every try', async () => {
+    const { teamId, instanceId } = await exhausted();
+    const input = { noticeId: await noticeId(teamId, 'balance.exhausted'), nowSecond: NOW };
+    await platform.setMode({ failNext: 2 });
+    const { failures } = await untilAnswered(() => events().sendEvent(input));
+    expect(failures).toHaveLength(2);
+    expect(failures[0]).toMatchObject({ nonRetryable: false, message: 'platform: answered 503 to balance.exhausted' });
+    await events().sendEvent(input);
+    await events().terminateMachine({ instanceId });
+    const ids = platform.events().map(({ id }) => id);
+    expect(ids).toHaveLength(4);
+    expect(new Set(ids.slice(0, 3)).size).toBe(1);
+    expect(ids[3]).not.toBe(ids[0]);
+    for (const id of ids) expect(id).toMatch(/^evt_[0-9a-f]{32}$/);
+  });
+
+  it('once it is back', async () => {
+    const { instanceId } = await exhausted();
+    await platform.setMode('gone');
+    const { failures } = await untilAnswered(
+      () => events().terminateMachine({ instanceId }),
+      async (count) => {
+        if (count === 2) await platform.setMode('ok');
+      },
+    );
+    expect(failures).toMatchObject([{ message: 'platform: ECONNREFUSED' }, { nonRetryable: false }]);
+    expect(platform.events()).toMatchObject([{ type: 'instance.terminate', verified: true }]);
+  });
+});
+
+it.each([301, 400, 404, 500])('an answer of %s is no confirmation', async (status) => {
+  const server = createServer((_request, response) => {
+    response.writeHead(status, { location: '/elsewhere' }).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { instanceId } = await exhausted();
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  await expect(events(url).terminateMachine({ instanceId })).rejects.toMatchObject({
+    nonRetryable: false,
+    message: `platform: answered ${status} to instance.terminate`,
+  });
+  server.close();
+});
+
+it('a machine whose instance still runs is not stopped', async () => {
+  await expect(events().terminateMachine({ instanceId: 'inst_none' })).rejects.toMatchObject({ nonRetryable: true });
+  expect(platform.events()).toEqual([]);
+});
