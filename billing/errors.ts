@@ -13,6 +13,7 @@ export type FailureCode =
   | 'amount_out_of_range'
   | 'id_taken'
   | 'instance_ended'
+  | 'instance_active'
   | 'at_out_of_range'
   | 'price_not_found'
   | 'no_reservation'

@@ -29,7 +29,9 @@ export async function runningMetersOf(tx: Tx, teamIds: string[]): Promise<Map<st
   const meters = new Map<string, Meter[]>();
   for (const row of rows) {
     const { endSecond: _, ...meter } = toSegment(row);
-    meters.set(row.teamId, [...(meters.get(row.teamId) ?? []), meter]);
+    const ofTeam = meters.get(row.teamId);
+    if (ofTeam) ofTeam.push(meter);
+    else meters.set(row.teamId, [meter]);
   }
   return meters;
 }

@@ -1,0 +1,154 @@
+/** The api as one express application; it does not listen. */
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import type { Logger } from 'pino';
+import { BillingError } from '../billing/errors.ts';
+import { bearerOf, callerOf } from './auth.ts';
+import { autoTopUp } from './auto-top-up.ts';
+import { balance } from './balance.ts';
+import { type Call, newCall } from './calls.ts';
+import { deposits } from './deposits.ts';
+import { errorAnswer } from './errors.ts';
+import { grants } from './grants.ts';
+import { healthz, readyz } from './health.ts';
+import { instances } from './instances.ts';
+import { keys } from './keys.ts';
+import { limitKeys, limitWrongKeys } from './limits.ts';
+import { logCalls } from './log.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { openApiDocument } from './openapi.ts';
+import { pages } from './pages.ts';
+import { paymentMethods } from './payment-methods.ts';
+import { authorizing, expressPath, handling, type Route, takesBody } from './route.ts';
+import { teams } from './teams.ts';
+import { transactions } from './transactions.ts';
+import { createWakes } from './wakes.ts';
+import { stripeWebhook } from './webhooks.ts';
+import type { ApiWorld } from './world.ts';
+
+const BODY_LIMIT = '1mb';
+
+/** Every route of the api's own language. */
+export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
+  const wake = createWakes(world, metrics);
+  return [
+    ...teams(world),
+    ...keys(world),
+    ...balance(world),
+    ...instances(world, wake),
+    ...autoTopUp(world, wake),
+    ...paymentMethods(world),
+    ...deposits(world),
+    ...transactions(world),
+    ...grants(world, wake),
+  ];
+}
+
+export function createApp(world: ApiWorld): Express {
+  const metrics = createMetrics(world);
+  const routes = routesOf(world, metrics);
+  const document = openApiDocument(routes, world.publicUrl);
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', 'simple');
+
+  app.use(logCalls(world));
+  app.use(
+    helmet({
+      contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    }),
+  );
+  app.use(metrics.countCalls);
+
+  app.get('/healthz', named('/healthz'), healthz);
+  app.get('/readyz', named('/readyz'), readyz(world));
+  app.get('/metrics', named('/metrics'), metrics.serve);
+  app.get('/v1/openapi.json', named('/v1/openapi.json'), (_request, response) => void response.json(document));
+  app.post(
+    '/v1/webhooks/stripe',
+    named('/v1/webhooks/stripe'),
+    receiving(world),
+    express.raw({ type: () => true, limit: BODY_LIMIT }),
+    stripeWebhook(world),
+  );
+  app.use(pages());
+
+  const noStore: RequestHandler = (_request, response, next) => {
+    response.set('Cache-Control', 'no-store');
+    next();
+  };
+  const guards = [noStore, authenticating(world), limitKeys(world.rateLimitPerMinute)];
+  for (const described of routes)
+    app[described.method](
+      expressPath(described.path),
+      named(described.path),
+      ...guards,
+      authorizing(world, described),
+      ...(takesBody(described) ? [onlyJson, express.json({ limit: BODY_LIMIT })] : []),
+      handling(world, described),
+    );
+
+  app.use(() => {
+    throw new BillingError('not_found', 'there is nothing at this path');
+  });
+  app.use(answerError(world));
+  return app;
+}
+
+/** Logs and metrics name the route, not the path with its ids. */
+const named =
+  (path: string): RequestHandler =>
+  (_request, response, next) => {
+    response.locals.route = path;
+    next();
+  };
+
+const logOf = (request: { log?: unknown }, world: ApiWorld): Logger => (request.log as Logger | undefined) ?? world.log;
+
+/** A call of a provider, which proves itself by its signature. */
+const receiving =
+  (world: ApiWorld): RequestHandler =>
+  (request, response, next) => {
+    const caller = { kind: 'key' as const, keyId: 'provider', teamId: '', scopes: [] };
+    response.locals.call = newCall(String(request.id), world.nowMs(), caller, logOf(request, world));
+    next();
+  };
+
+/** Finds out who calls. The second of the call is that of its arrival, not of its handling. */
+function authenticating(world: ApiWorld): RequestHandler {
+  const slowDown = limitWrongKeys();
+  return async (request, response, next) => {
+    const receivedMs = world.nowMs();
+    const secret = bearerOf(request.get('Authorization'));
+    try {
+      const caller = await callerOf(world, secret);
+      const call: Call = newCall(String(request.id), receivedMs, caller, logOf(request, world));
+      Object.assign(response.locals, { call, secret });
+      next();
+    } catch (error) {
+      const refused = error instanceof BillingError && error.code === 'unauthenticated';
+      if (!refused) throw error;
+      await slowDown(request, response, (limited) => next(limited ?? error));
+    }
+  };
+}
+
+/** A body must say that it is JSON; no body needs to say nothing. */
+const onlyJson: RequestHandler = (request, _response, next) => {
+  const hasBody =
+    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+  if (hasBody && !request.is('application/json'))
+    throw new BillingError('unsupported_media_type', 'send JSON, as "Content-Type: application/json"');
+  next();
+};
+
+const answerError =
+  (world: ApiWorld): ErrorRequestHandler =>
+  (error, request, response, next) => {
+    const { status, headers, body } = errorAnswer(error, String(request.id));
+    if (status >= 500) logOf(request, world).error({ err: error }, 'a call failed');
+    // A file that broke off half way can only be broken off.
+    if (response.headersSent) return next(error);
+    response.status(status).set(headers).json(body);
+  };

@@ -1,0 +1,85 @@
+/** A team's auto top-up policy. Putting one in force is a consent: who, when, old and new are kept. */
+import { BillingError } from '../billing/errors.ts';
+import type { TopUpPolicy } from '../billing/top-up.ts';
+import { readAccount } from '../prisma/accounts.ts';
+import { defaultPaymentMethod, findPaymentMethod } from '../prisma/payment-methods.ts';
+import { inSnapshot } from '../prisma/snapshot.ts';
+import { actorOf } from './calls.ts';
+import { engineUnavailable } from './engine.ts';
+import { type Route, route } from './route.ts';
+import { Dollars, Id, TeamPath, z } from './schemas.ts';
+import { AutoTopUp, readAutoTopUp } from './views/auto-top-up.ts';
+import type { Wakes } from './wakes.ts';
+import type { ApiWorld } from './world.ts';
+
+const Policy = z.object({
+  enabled: z.boolean(),
+  threshold: Dollars.optional().openapi({ description: '$5 to $500; the card is charged when available falls below' }),
+  amount: Dollars.optional().openapi({ description: '$15 to $5,000' }),
+  paymentMethod: Id.nullable().optional().openapi({ description: 'without it, the default card' }),
+  monthlyCap: Dollars.nullable().optional().openapi({ description: 'the most in one UTC month' }),
+});
+
+export function autoTopUp({ db, terms, ledger, engine }: ApiWorld, wake: Wakes): Route[] {
+  const cardOf = async (teamId: string, id: string | null | undefined): Promise<string | null> => {
+    if (id === undefined || id === null) return (await defaultPaymentMethod(db, teamId))?.id ?? null;
+    const card = await findPaymentMethod(db, teamId, id);
+    if (!card) throw new BillingError('not_found', 'no such payment method', 'paymentMethod');
+    return card.id;
+  };
+
+  /** Switching off needs no amounts: those that were in force are kept for the next time. Null: nothing to switch off. */
+  const policyOf = async (teamId: string, put: z.output<typeof Policy>): Promise<TopUpPolicy | null> => {
+    const { policy: old } = put.enabled ? { policy: null } : await readAccount(db, teamId);
+    const { threshold = old?.thresholdMicros, amount = old?.amountMicros } = put;
+    if (!put.enabled && threshold === undefined && amount === undefined) return null;
+    if (threshold === undefined) throw new BillingError('invalid_request', 'threshold: is missing', 'threshold');
+    if (amount === undefined) throw new BillingError('invalid_request', 'amount: is missing', 'amount');
+    return {
+      enabled: put.enabled,
+      thresholdMicros: threshold,
+      amountMicros: amount,
+      paymentMethodId: await cardOf(teamId, put.paymentMethod ?? (put.enabled ? null : old?.paymentMethodId)),
+      monthlyCapMicros: put.monthlyCap === undefined ? (old?.monthlyCapMicros ?? null) : put.monthlyCap,
+    };
+  };
+
+  const answer = async (teamId: string, second: number) => ({
+    status: 200,
+    body: await inSnapshot(db, (tx) => readAutoTopUp(tx, terms, teamId, second)),
+  });
+
+  return [
+    route({
+      method: 'get',
+      path: '/v1/teams/{team}/auto-top-up',
+      tag: 'Auto top-up',
+      summary: 'The policy of a team, and where it is in its story',
+      who: 'read',
+      params: TeamPath,
+      answer: { status: 200, schema: AutoTopUp },
+      handle: async ({ params, call }) => answer(params.team, call.receivedSecond),
+    }),
+    route({
+      method: 'put',
+      path: '/v1/teams/{team}/auto-top-up',
+      tag: 'Auto top-up',
+      summary: 'Put a policy in force; enabled while the balance is below the threshold, the card is charged at once',
+      who: 'billing',
+      params: TeamPath,
+      body: Policy,
+      answer: { status: 200, schema: AutoTopUp },
+      fails: ['amount_out_of_range', 'payment_method_required', 'engine_unavailable'],
+      handle: async ({ params: { team }, body, call }) => {
+        const policy = await policyOf(team, body);
+        if (!policy) return answer(team, call.receivedSecond);
+        // A policy that nobody watches over would be a broken promise: so the engine is asked for before, not after.
+        if (!(await engine.reachable())) throw engineUnavailable();
+        const change = { teamId: team, policy, actor: actorOf(call), nowSecond: call.receivedSecond };
+        await ledger.setPolicy(change, call.requestId);
+        await wake({ what: 'autoTopUp', id: team }, { what: 'watch', id: team });
+        return answer(team, call.receivedSecond);
+      },
+    }),
+  ];
+}

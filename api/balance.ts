@@ -1,0 +1,22 @@
+/** A team's balance, to the second. */
+import { inSnapshot } from '../prisma/snapshot.ts';
+import { type Route, route } from './route.ts';
+import { TeamPath } from './schemas.ts';
+import { Balance, readBalance } from './views/balance.ts';
+import type { ApiWorld } from './world.ts';
+
+export const balance = ({ db, terms }: ApiWorld): Route[] => [
+  route({
+    method: 'get',
+    path: '/v1/teams/{team}/balance',
+    tag: 'Balance',
+    summary: 'What a team can spend, how fast it spends it, and when that ends',
+    who: 'read',
+    params: TeamPath,
+    answer: { status: 200, schema: Balance },
+    handle: async ({ params, call }) => ({
+      status: 200,
+      body: await inSnapshot(db, (tx) => readBalance(tx, terms, params.team, call.receivedSecond)),
+    }),
+  }),
+];

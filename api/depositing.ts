@@ -1,0 +1,62 @@
+/** Opening a deposit: told to the engine, and answered only with what is so. */
+import type { NewDepositOrder } from '../activities/ledger/deposits.ts';
+import type { BillingError } from '../billing/errors.ts';
+import { DECLINE_IN_WORDS, type DeclineReason } from '../billing/top-up.ts';
+import { callIdOf } from '../prisma/abandoned-calls.ts';
+import { type Deposit, findDeposit } from '../prisma/deposits.ts';
+import { type Call, random128 } from './calls.ts';
+import { engineUnavailable } from './engine.ts';
+import { DetailedError } from './errors.ts';
+import { ADMIT_WITHIN_MS, foundOrAbandoned } from './unanswered.ts';
+import type { ApiWorld } from './world.ts';
+
+const OUTCOME_WITHIN_MS = 10_000;
+/** What is so by then is heard too. */
+const HEARD_WITHIN_MS = OUTCOME_WITHIN_MS + 1_500;
+
+/**
+ * Opens a deposit and waits for the first thing to tell: an outcome, or the page on which a person pays.
+ * @throws BillingError `card_declined`, with a failed deposit; `engine_unavailable`, after which this call charges nobody
+ */
+export async function openDeposit(
+  world: ApiWorld,
+  call: Call,
+  asked: Pick<NewDepositOrder, 'depositId' | 'teamId' | 'kind' | 'amountMicros' | 'paymentMethodId'>,
+): Promise<Deposit> {
+  const { depositId, teamId } = asked;
+  const existing = await findDeposit(world.db, depositId);
+  const callId = callIdOf(`deposit/${depositId}`, call.receivedSecond, random128());
+  const answered = existing === null && (await told(world, call, { ...asked, callId }));
+  const deposit = answered
+    ? await findDeposit(world.db, depositId)
+    : (existing ?? (await foundOrAbandoned(world, call, { teamId, callId }, (tx) => findDeposit(tx, depositId))));
+  if (!deposit) throw engineUnavailable();
+  if (deposit.status === 'failed') throw declined(deposit);
+  return deposit;
+}
+
+/** Whether the engine answered, with something other than that the call came too late. */
+async function told(
+  world: ApiWorld,
+  call: Call,
+  asked: Omit<NewDepositOrder, 'receivedSecond' | 'notAfterMs'>,
+): Promise<boolean> {
+  const { depositId, teamId, kind, callId } = asked;
+  const notAfterMs = call.receivedMs + ADMIT_WITHIN_MS;
+  const order = { ...asked, receivedSecond: call.receivedSecond, notAfterMs };
+  const hearUntilMs = call.receivedMs + HEARD_WITHIN_MS;
+  const input = { depositId, teamId, kind, order };
+  try {
+    const answer = await world.engine.deposit(input, call.requestId, OUTCOME_WITHIN_MS, hearUntilMs);
+    return answer.status !== 'refused';
+  } catch (error) {
+    call.log.warn({ callId, err: error }, 'the engine did not answer a deposit');
+    return false;
+  }
+}
+
+function declined({ id, failureCode }: Deposit): BillingError {
+  const reason = (failureCode ?? 'declined') as DeclineReason;
+  const why = (DECLINE_IN_WORDS[reason] ?? DECLINE_IN_WORDS.declined).why;
+  return new DetailedError('card_declined', `The card was not charged: ${why}.`, { deposit: id, reason });
+}

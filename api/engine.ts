@@ -1,0 +1,111 @@
+/** What the api needs of Temporal: to start an instance or a deposit and hear its answer, to wake, to know whether it is there. */
+import { type Client, WithStartWorkflowOperation, WorkflowUpdateFailedError } from '@temporalio/client';
+import type { Admission } from '../activities/ledger/instances.ts';
+import type { Tell } from '../activities/world.ts';
+import { BillingError } from '../billing/errors.ts';
+import {
+  admit,
+  type DepositAnswer,
+  type DepositInput,
+  firstAnswer,
+  type InstanceInput,
+  TASK_QUEUES,
+} from '../workflows/messages.ts';
+import { createTell, startOptions } from '../workflows/telling.ts';
+
+export interface Engine {
+  /**
+   * Starts an instance's workflow, or joins the one that runs, and waits for its admission until `deadlineMs`.
+   * @throws BillingError `engine_unavailable`: whether it was received is not known
+   */
+  admit(input: InstanceInput, requestId: string, deadlineMs: number): Promise<Admission>;
+  /**
+   * Starts a deposit's workflow, or joins the one that runs, and waits up to `withinMs` for the first thing to tell.
+   * @throws BillingError `engine_unavailable`: whether it was received is not known
+   */
+  deposit(input: DepositInput, requestId: string, withinMs: number, deadlineMs: number): Promise<DepositAnswer>;
+  /** Each wake resolves once Temporal has accepted it, or fails within two seconds. */
+  tell: Tell;
+  /** Whether Temporal answers. */
+  reachable(): Promise<boolean>;
+  /** Whether a worker asks for the work of the `billing` queue. */
+  workerPolling(): Promise<boolean>;
+}
+
+const TELL_WITHIN_MS = 2_000;
+const LOOK_WITHIN_MS = 2_000;
+/** A worker asks again at least once a minute: a longer silence means that it is gone. */
+const POLLED_WITHIN_MS = 75_000;
+
+/** Any failure to reach the engine, as callers are told it. */
+export const engineUnavailable = (cause?: unknown): BillingError =>
+  Object.assign(new BillingError('engine_unavailable', 'the engine cannot be reached just now; nothing was recorded'), {
+    cause,
+  });
+
+export function createEngine(client: Client): Engine {
+  const within = <T>(deadlineMs: number, call: () => Promise<T>): Promise<T> => client.withDeadline(deadlineMs, call);
+  const soon = <T>(call: () => Promise<T>, ms: number): Promise<T> => within(Date.now() + ms, call);
+  const orUnavailable = (error: unknown): never => {
+    throw engineUnavailable(error instanceof WorkflowUpdateFailedError ? (error.cause ?? error) : error);
+  };
+  const tell = createTell(client);
+
+  return {
+    admit: (input, requestId, deadlineMs) =>
+      within(deadlineMs, () =>
+        client.workflow.executeUpdateWithStart(admit, {
+          args: [{ requestHash: input.spec.requestHash }],
+          startWorkflowOperation: new WithStartWorkflowOperation('instance', {
+            ...startOptions.instance(input, requestId),
+            workflowIdConflictPolicy: 'USE_EXISTING',
+          }),
+        }),
+      ).catch(orUnavailable),
+    deposit: (input, requestId, withinMs, deadlineMs) =>
+      within(deadlineMs, () =>
+        client.workflow.executeUpdateWithStart(firstAnswer, {
+          args: [{ withinMs }],
+          startWorkflowOperation: new WithStartWorkflowOperation('deposit', {
+            ...startOptions.deposit(input, requestId),
+            workflowIdConflictPolicy: 'USE_EXISTING',
+          }),
+        }),
+      ).catch(orUnavailable),
+
+    tell: {
+      watch: (teamId) => soon(() => tell.watch(teamId), TELL_WITHIN_MS),
+      autoTopUp: (teamId) => soon(() => tell.autoTopUp(teamId), TELL_WITHIN_MS),
+      instance: (instanceId) => soon(() => tell.instance(instanceId), TELL_WITHIN_MS),
+      deposit: (depositId) => soon(() => tell.deposit(depositId), TELL_WITHIN_MS),
+      notice: (notice) => soon(() => tell.notice(notice), TELL_WITHIN_MS),
+    },
+
+    reachable: async () => {
+      try {
+        const { namespace } = client.options;
+        await soon(() => client.workflowService.describeNamespace({ namespace }), LOOK_WITHIN_MS);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    workerPolling: async () => {
+      try {
+        const { pollers } = await soon(
+          () =>
+            client.workflowService.describeTaskQueue({
+              namespace: client.options.namespace,
+              taskQueue: { name: TASK_QUEUES.billing },
+              taskQueueType: 1, // workflow tasks
+            }),
+          LOOK_WITHIN_MS,
+        );
+        const lastAskedMs = pollers.map(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000);
+        return lastAskedMs.some((ms) => Date.now() - ms < POLLED_WITHIN_MS);
+      } catch {
+        return false;
+      }
+    },
+  };
+}

@@ -1,0 +1,148 @@
+/** How a refusal leaves the house: one table from the list of failure codes to HTTP, and the one shape of an error. */
+import { BillingError, type FailureCode } from '../billing/errors.ts';
+
+type ErrorType =
+  | 'invalid_request_error'
+  | 'authentication_error'
+  | 'permission_error'
+  | 'not_found_error'
+  | 'payment_error'
+  | 'conflict_error'
+  | 'rate_limit_error'
+  | 'unavailable_error'
+  | 'internal_error';
+
+export const STATUS_OF: Record<FailureCode, number> = {
+  invalid_request: 400,
+  invalid_amount: 400,
+  webhook_invalid: 400,
+  unauthenticated: 401,
+  insufficient_credit: 402,
+  card_declined: 402,
+  forbidden: 403,
+  not_found: 404,
+  id_taken: 409,
+  instance_ended: 409,
+  instance_active: 409,
+  payment_method_in_use: 409,
+  no_reservation: 409,
+  idempotency_key_reused: 409,
+  idempotency_in_flight: 409,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  amount_out_of_range: 422,
+  at_out_of_range: 422,
+  payment_method_required: 422,
+  payment_method_invalid: 422,
+  price_not_found: 422,
+  rate_limited: 429,
+  internal: 500,
+  start_expired: 503,
+  engine_unavailable: 503,
+  provider_unavailable: 503,
+};
+
+const TYPE_OF_STATUS: Record<number, ErrorType> = {
+  401: 'authentication_error',
+  402: 'payment_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  409: 'conflict_error',
+  429: 'rate_limit_error',
+  500: 'internal_error',
+  503: 'unavailable_error',
+};
+
+const RETRY_AFTER_SECONDS: Partial<Record<FailureCode, number>> = {
+  engine_unavailable: 2,
+  provider_unavailable: 5,
+  start_expired: 2,
+  idempotency_in_flight: 1,
+};
+
+/** A refusal that tells more than its code: `card_declined` names the deposit and the reason. */
+export class DetailedError extends BillingError {
+  readonly details: Record<string, string>;
+
+  constructor(code: FailureCode, message: string, details: Record<string, string>) {
+    super(code, message);
+    this.details = details;
+  }
+}
+
+export interface ErrorAnswer {
+  status: number;
+  headers: Record<string, string>;
+  body: {
+    error: { type: ErrorType; code: FailureCode; message: string; param?: string; requestId: string } & Record<
+      string,
+      string
+    >;
+  };
+}
+
+/** The answer to a refusal. Whatever is no refusal is answered as `internal`, without its words. */
+export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
+  const refusal = toRefusal(error);
+  const { code, param } = refusal;
+  const status = STATUS_OF[code];
+  const retryAfter = RETRY_AFTER_SECONDS[code];
+  const details = refusal instanceof DetailedError ? refusal.details : {};
+  const type = TYPE_OF_STATUS[status] ?? 'invalid_request_error';
+  return {
+    status,
+    headers: {
+      ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
+      ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
+    },
+    body: {
+      error: { type, code, message: refusal.message, ...(param !== undefined && { param }), ...details, requestId },
+    },
+  };
+}
+
+/** What the parts that stand before a route complain of, in our words. */
+const REFUSAL_OF_PARSER: Record<string, [FailureCode, string]> = {
+  'entity.too.large': ['payload_too_large', 'the body is larger than 1 MiB'],
+  'entity.parse.failed': ['invalid_request', 'the body is not valid JSON'],
+  'encoding.unsupported': ['unsupported_media_type', 'the content encoding is not supported'],
+  'charset.unsupported': ['unsupported_media_type', 'the charset is not supported: send UTF-8'],
+  'request.size.invalid': ['invalid_request', 'the body is not as long as it says'],
+  'request.aborted': ['invalid_request', 'the body ended early'],
+};
+
+function toRefusal(error: unknown): BillingError {
+  if (error instanceof BillingError) return error;
+  const { type, status } = error as { type?: unknown; status?: unknown };
+  const known = typeof type === 'string' ? REFUSAL_OF_PARSER[type] : undefined;
+  if (known) return new BillingError(...known);
+  // A body that does not unpack, a path that does not decode: the caller's, by the status that the parser gave it.
+  if (typeof status === 'number' && status >= 400 && status < 500)
+    return new BillingError('invalid_request', 'the request could not be read');
+  if (isDatabaseAway(error))
+    return new BillingError('engine_unavailable', 'the ledger cannot be reached just now; try again');
+  return new BillingError('internal', 'something went wrong on our side');
+}
+
+const AWAY =
+  /ECONNREFUSED|ECONNRESET|EPIPE|Connection terminated|Can't reach database|terminating connection|shutting down|starting up|timeout exceeded when trying to connect|Unable to start a transaction|Server has closed the connection|DatabaseNotReachable|ConnectionClosed|not yet accepting connections|recovery mode/i;
+/** Prisma's codes for a database that is not there or does not answer in time; 40001 and deadlocks come as P2034. */
+const AWAY_CODES = new Set([
+  'P1001',
+  'P1002',
+  'P1008',
+  'P1017',
+  'P2024',
+  'P2028',
+  'P2034',
+  'ECONNREFUSED',
+  'ECONNRESET',
+]);
+
+/** True when the database could not be asked, or did not answer. */
+export function isDatabaseAway(error: unknown): boolean {
+  const { code, message, cause } = error as { code?: unknown; message?: unknown; cause?: unknown };
+  if (typeof code === 'string' && AWAY_CODES.has(code)) return true;
+  if (typeof message === 'string' && AWAY.test(message)) return true;
+  return cause instanceof Error && isDatabaseAway(cause);
+}

@@ -1,0 +1,108 @@
+/**
+ * Idempotency-Key: the first answer again for a repeat, a conflict for another request under the same key.
+ * Source: api.md, "Conventions".
+ */
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
+import { BillingError } from '../billing/errors.ts';
+import { type CallKey, claimCall, keepAnswer, releaseCall } from '../prisma/idempotent-calls.ts';
+import type { Call } from './calls.ts';
+import { errorAnswer } from './errors.ts';
+import type { ApiWorld } from './world.ts';
+
+export interface JsonAnswer {
+  status: number;
+  body: unknown;
+  headers?: Record<string, string>;
+}
+
+const KEY = /^[\x21-\x7e]{1,255}$/;
+const MAX_DEPTH = 64;
+
+/** JSON with its fields in order: the same request, however it was written. */
+function canonical(value: unknown, depth = 0): string {
+  if (depth > MAX_DEPTH) throw new BillingError('invalid_request', 'the body is nested too deeply');
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, depth + 1)).join()}]`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
+  const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${canonical(field, depth + 1)}`).join()}}`;
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** Answers hold secrets that are shown once: at rest only who holds the caller's key and the idempotency key can read them. */
+function sealWith(secret: string, key: string) {
+  const sealingKey = Buffer.from(hkdfSync('sha256', secret, key, 'idempotent answer', 32));
+  return {
+    seal(text: string): string {
+      const nonce = randomBytes(12);
+      const cipher = createCipheriv('aes-256-gcm', sealingKey, nonce);
+      return Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString(
+        'base64',
+      );
+    },
+    open(sealed: string): string {
+      const bytes = Buffer.from(sealed, 'base64');
+      const decipher = createDecipheriv('aes-256-gcm', sealingKey, bytes.subarray(0, 12));
+      decipher.setAuthTag(bytes.subarray(-16));
+      return decipher.update(bytes.subarray(12, -16), undefined, 'utf8') + decipher.final('utf8');
+    },
+  };
+}
+
+/**
+ * Does the work once for a key, and answers a repeat with the first answer. 5xx and 429 are not kept.
+ * @param secret the caller's own key, with which kept answers are sealed
+ * @throws BillingError `invalid_request`, `idempotency_key_reused`, `idempotency_in_flight`
+ */
+export async function once(
+  world: ApiWorld,
+  request: { key: string; secret: string; path: string; body: unknown },
+  call: Call,
+  work: (call: Call) => Promise<JsonAnswer>,
+): Promise<JsonAnswer> {
+  if (!KEY.test(request.key))
+    throw new BillingError('invalid_request', 'expected 1 to 255 printable characters', 'Idempotency-Key');
+  const scope = call.caller.kind === 'platform' ? 'platform' : call.caller.keyId;
+  const id: CallKey = { scope, path: request.path, key: request.key };
+  const requestHash = sha256(canonical(request.body));
+  const { seal, open } = sealWith(request.secret, request.key);
+
+  const claim = await claimCall(world.db, id, requestHash, call.receivedSecond);
+  if (claim.kind === 'other_request')
+    throw new BillingError('idempotency_key_reused', 'the key was used for another request', 'Idempotency-Key');
+  if (claim.kind === 'in_flight')
+    throw new BillingError(
+      'idempotency_in_flight',
+      'the first request with this key is still under way',
+      'Idempotency-Key',
+    );
+  if (claim.kind === 'answered')
+    return {
+      status: claim.status,
+      body: JSON.parse(open(claim.body)),
+      headers: { 'Idempotent-Replayed': 'true' },
+    };
+
+  const seed = `${canonical({ ...id })}/${requestHash}/${claim.createdSecond}`;
+  const forget = async (): Promise<void> => {
+    // If this fails too, the claim is given up for gone after a while.
+    await releaseCall(world.db, id).catch((error) => call.log.warn({ err: error }, 'an idempotency key is still held'));
+  };
+  const keep = async (answer: JsonAnswer): Promise<void> => {
+    const kept = { status: answer.status, body: seal(JSON.stringify(answer.body)) };
+    // The work is done: a repeat makes the same ids, and finds it done.
+    await keepAnswer(world.db, id, kept).catch((error) =>
+      call.log.warn({ err: error }, 'the answer of an idempotent call was not kept'),
+    );
+  };
+  try {
+    const answer = await work({ ...call, seed });
+    await keep(answer);
+    return answer;
+  } catch (error) {
+    const { status, body } = errorAnswer(error, call.requestId);
+    if (status >= 500 || status === 429) await forget();
+    else await keep({ status, body });
+    throw error;
+  }
+}

@@ -1,0 +1,223 @@
+/** Instances: started, watched, re-priced, stopped, resumed. */
+import { BillingError } from '../billing/errors.ts';
+import { getInstance, type Instance as InstanceRow, type InstanceSpec, listInstances } from '../prisma/instances.ts';
+import { segmentsOf } from '../prisma/segments.ts';
+import { inSnapshot } from '../prisma/snapshot.ts';
+import { getTeam } from '../prisma/teams.ts';
+import { type Call, mustSee, newId } from './calls.ts';
+import { engineUnavailable } from './engine.ts';
+import { type Route, route } from './route.ts';
+import { Dollars, Id, listOf, PathId, pageQuery, pageRequest, Second, text, z } from './schemas.ts';
+import { checkHourly, hashOfSpec, startInstance } from './starting.ts';
+import {
+  Instance,
+  type InstanceView,
+  PRICINGS,
+  ReceiptBody,
+  readInstances,
+  STATUSES,
+  viewReceipt,
+} from './views/instance.ts';
+import type { Wakes } from './wakes.ts';
+import type { ApiWorld } from './world.ts';
+
+const InstancePath = z.object({ id: PathId });
+const MAX_SHED_ORDER = 1_000_000;
+
+const NewInstance = z.object({
+  id: Id.optional(),
+  team: Id,
+  project: text(100).optional(),
+  gpuType: text(100).openapi({ example: 'h100-80gb' }),
+  region: text(100).openapi({ example: 'eu-west-1' }),
+  pricing: z.enum(PRICINGS),
+  hourly: Dollars.optional(),
+  shedOrder: z.int().min(0).max(MAX_SHED_ORDER).optional(),
+});
+
+export function instances(world: ApiWorld, wake: Wakes): Route[] {
+  const { db, terms, ledger, engine } = world;
+
+  const viewOf = async (row: InstanceRow, second: number): Promise<InstanceView> => {
+    const [view] = await inSnapshot(db, (tx) => readInstances(tx, terms, [row], second));
+    if (!view) throw new BillingError('not_found', 'no such instance', 'id');
+    return view;
+  };
+
+  const seen = async (id: string, call: Call): Promise<InstanceRow> => {
+    const row = await getInstance(db, id);
+    mustSee(call, row.teamId, 'instance', 'id');
+    return row;
+  };
+
+  /** Starts it, and answers it as it stands by then. */
+  const start = async (call: Call, asked: Omit<InstanceSpec, 'requestHash'>) => {
+    if (asked.hourlyMicros === null)
+      throw new BillingError(
+        'price_not_found',
+        'there is no price for this gpuType and region: send hourly',
+        'gpuType',
+      );
+    checkHourly(asked.hourlyMicros);
+    const spec = { ...asked, requestHash: hashOfSpec(asked) };
+    const row = await startInstance(world, call, spec, asked.hourlyMicros);
+    return { status: 201, body: await viewOf(row, call.receivedSecond) };
+  };
+
+  return [
+    route({
+      method: 'post',
+      path: '/v1/instances',
+      tag: 'Instances',
+      summary: 'Start an instance; the same id and body again is the same instance',
+      who: 'platform',
+      body: NewInstance,
+      answer: { status: 201, schema: Instance },
+      fails: ['insufficient_credit', 'id_taken', 'price_not_found', 'amount_out_of_range', 'engine_unavailable'],
+      handle: async ({ body, call }) => {
+        await getTeam(db, body.team);
+        return start(call, {
+          id: body.id ?? newId(call, 'inst'),
+          teamId: body.team,
+          project: body.project ?? null,
+          gpuType: body.gpuType,
+          region: body.region,
+          pricing: body.pricing,
+          hourlyMicros: body.hourly ?? null,
+          shedOrder: body.shedOrder ?? null,
+          resumedFrom: null,
+        });
+      },
+    }),
+
+    route({
+      method: 'get',
+      path: '/v1/instances/{id}',
+      tag: 'Instances',
+      summary: 'An instance, its cost live while it runs',
+      who: 'read',
+      params: InstancePath,
+      answer: { status: 200, schema: Instance },
+      handle: async ({ params, call }) => ({
+        status: 200,
+        body: await viewOf(await seen(params.id, call), call.receivedSecond),
+      }),
+    }),
+
+    route({
+      method: 'get',
+      path: '/v1/instances',
+      tag: 'Instances',
+      summary: 'Instances, newest first',
+      who: 'read',
+      query: pageQuery().extend({
+        team: Id.optional(),
+        status: z.enum(STATUSES).optional(),
+        project: text(100).optional(),
+        gpuType: text(100).optional(),
+      }),
+      answer: { status: 200, schema: listOf(Instance) },
+      handle: async ({ query, call }) => {
+        const { team, status, project, gpuType } = query;
+        if (team !== undefined) mustSee(call, team, 'team', 'team');
+        const teamId = call.caller.kind === 'key' ? call.caller.teamId : team;
+        if (teamId !== undefined) await getTeam(db, teamId);
+        const filter = {
+          ...(teamId !== undefined && { teamId }),
+          ...(project !== undefined && { project }),
+          ...(gpuType !== undefined && { gpuType }),
+        };
+        return inSnapshot(db, async (tx) => {
+          // What the clock has ended and no row says yet reads as ended: so "terminated" looks at open rows too.
+          const rowStatus = status === 'active' ? { status } : {};
+          const page = await listInstances(tx, { ...filter, ...rowStatus }, pageRequest(query));
+          const views = await readInstances(tx, terms, page.data, call.receivedSecond);
+          const data = views.filter((view) => status === undefined || view.status === status);
+          return { status: 200, body: { data, nextCursor: page.nextCursor } };
+        });
+      },
+    }),
+
+    route({
+      method: 'post',
+      path: '/v1/instances/{id}/stop',
+      tag: 'Instances',
+      summary: 'Stop an instance, and have its final receipt; again, the same receipt',
+      who: 'platform',
+      params: InstancePath,
+      body: z.object({
+        at: Second.optional().openapi({ description: 'an earlier second than now, not before the start' }),
+        reason: z.enum(['stopped', 'spot_reclaimed', 'operator']).default('stopped'),
+      }),
+      answer: { status: 200, schema: ReceiptBody },
+      fails: ['at_out_of_range'],
+      handle: async ({ params, body, call }) => {
+        const stop = {
+          instanceId: params.id,
+          reason: body.reason,
+          nowSecond: call.receivedSecond,
+          platformAsked: true,
+          ...(body.at !== undefined && { atSecond: body.at }),
+        };
+        const { teamId } = await getInstance(db, params.id);
+        const receipt = await ledger.stopInstance(stop, call.requestId);
+        await wake({ what: 'instance', id: params.id }, { what: 'watch', id: teamId });
+        return { status: 200, body: viewReceipt(receipt) };
+      },
+    }),
+
+    route({
+      method: 'post',
+      path: '/v1/instances/{id}/resume',
+      tag: 'Instances',
+      summary: 'Start a new instance with the configuration and the last price of one that has ended',
+      who: 'platform',
+      params: InstancePath,
+      body: z.object({}),
+      answer: { status: 201, schema: Instance },
+      fails: ['instance_active', 'insufficient_credit', 'engine_unavailable'],
+      handle: async ({ params, call }) => {
+        const ended = await seen(params.id, call);
+        if ((await viewOf(ended, call.receivedSecond)).status === 'active')
+          throw new BillingError('instance_active', 'the instance is still running');
+        const last = (await segmentsOf(db, [ended.id])).at(-1);
+        return start(call, {
+          ...ended,
+          id: newId(call, 'inst'),
+          hourlyMicros: ended.hourlyMicros === null ? null : (last?.rateMicrosPerHour ?? ended.hourlyMicros),
+          resumedFrom: ended.id,
+        });
+      },
+    }),
+
+    route({
+      method: 'post',
+      path: '/v1/instances/{id}/reprice',
+      tag: 'Instances',
+      summary: 'Change the price of a running instance: one segment ends, the next begins',
+      who: 'platform',
+      params: InstancePath,
+      body: z.object({
+        hourly: Dollars,
+        at: Second.optional().openapi({ description: 'not before the team’s last recorded fact' }),
+      }),
+      answer: { status: 200, schema: Instance },
+      fails: ['instance_ended', 'at_out_of_range', 'amount_out_of_range', 'engine_unavailable'],
+      handle: async ({ params, body, call }) => {
+        checkHourly(body.hourly);
+        const row = await getInstance(db, params.id);
+        // A higher price brings the end of credit nearer, so the watch must hear of it: asked before, not after.
+        if (!(await engine.reachable())) throw engineUnavailable();
+        const reprice = {
+          instanceId: params.id,
+          rateMicrosPerHour: body.hourly,
+          nowSecond: call.receivedSecond,
+          ...(body.at !== undefined && { atSecond: body.at }),
+        };
+        await ledger.repriceInstance(reprice, call.requestId);
+        await wake({ what: 'watch', id: row.teamId }, { what: 'instance', id: params.id });
+        return { status: 200, body: await viewOf(row, call.receivedSecond) };
+      },
+    }),
+  ];
+}

@@ -1,0 +1,89 @@
+/** A team's keys: shown once, kept as a digest, revocable. */
+import { type ApiKey, insertApiKey, listApiKeys, revokeApiKey } from '../prisma/api-keys.ts';
+import { digestOf, newSecret } from './auth.ts';
+import { newId } from './calls.ts';
+import { type Route, route } from './route.ts';
+import { listOf, PathId, pageQuery, pageRequest, TeamPath, Time, text, timeOrNull, viewPage, z } from './schemas.ts';
+import type { ApiWorld } from './world.ts';
+
+const Scopes = z
+  .array(z.enum(['read', 'billing', 'usage']))
+  .min(1)
+  .max(3)
+  .refine((scopes) => new Set(scopes).size === scopes.length, 'must not name a scope twice');
+
+const Key = z
+  .object({
+    id: z.string(),
+    name: z.string().nullable(),
+    scopes: Scopes,
+    hint: z.string().openapi({ description: 'the last characters of the secret', example: '…x7Qa' }),
+    createdAt: Time,
+    revokedAt: Time.nullable(),
+  })
+  .openapi('Key');
+const NewKey = Key.extend({
+  secret: z.string().openapi({ description: 'shown this once', example: 'bk_…' }),
+}).openapi('NewKey');
+
+const view = (key: ApiKey): z.input<typeof Key> => ({
+  id: key.id,
+  name: key.name,
+  scopes: key.scopes,
+  hint: key.hint,
+  createdAt: timeOrNull(key.createdSecond) as string,
+  revokedAt: timeOrNull(key.revokedSecond),
+});
+
+export const keys = ({ db }: ApiWorld): Route[] => [
+  route({
+    method: 'post',
+    path: '/v1/teams/{team}/keys',
+    tag: 'Keys',
+    summary: 'Make a key for a team; its secret is shown this once',
+    who: 'platform',
+    params: TeamPath,
+    body: z.object({ name: text(100).optional(), scopes: Scopes.default(['read']) }),
+    answer: { status: 201, schema: NewKey },
+    handle: async ({ params, body, call }) => {
+      const secret = newSecret();
+      const key = {
+        id: newId(call, 'key'),
+        teamId: params.team,
+        name: body.name ?? null,
+        scopes: body.scopes,
+        hint: `…${secret.slice(-4)}`,
+        createdSecond: call.receivedSecond,
+      };
+      const made = await insertApiKey(db, key, digestOf(secret));
+      return { status: 201, body: { ...view(made), secret } };
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/v1/teams/{team}/keys',
+    tag: 'Keys',
+    summary: 'The keys of a team, without their secrets',
+    who: 'read',
+    params: TeamPath,
+    query: pageQuery(),
+    answer: { status: 200, schema: listOf(Key) },
+    handle: async ({ params, query }) => ({
+      status: 200,
+      body: viewPage(await listApiKeys(db, params.team, pageRequest(query)), view),
+    }),
+  }),
+  route({
+    method: 'delete',
+    path: '/v1/teams/{team}/keys/{key}',
+    tag: 'Keys',
+    summary: 'Revoke a key, from this moment on',
+    who: 'platform',
+    params: TeamPath.extend({ key: PathId }),
+    answer: { status: 200, schema: Key },
+    handle: async ({ params, call }) => ({
+      status: 200,
+      body: view(await revokeApiKey(db, params.team, params.key, call.receivedSecond)),
+    }),
+  }),
+];

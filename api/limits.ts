@@ -1,0 +1,36 @@
+/** How often one may call: per key, and per address for keys that are not known. */
+import type { RequestHandler } from 'express';
+import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
+import { BillingError } from '../billing/errors.ts';
+import type { Call } from './calls.ts';
+
+const MINUTE_MS = 60_000;
+const WRONG_KEYS_PER_MINUTE = 600;
+
+const tooMany: RequestHandler = (_request, _response, next) =>
+  next(new BillingError('rate_limited', 'too many calls within a minute: wait as long as Retry-After says'));
+
+/** Each process counts for itself. */
+export const limitKeys = (limit: number): RequestHandler =>
+  rateLimit({
+    windowMs: MINUTE_MS,
+    limit,
+    standardHeaders: 'draft-7',
+    legacyHeaders: false,
+    keyGenerator: (_request, response) => {
+      const { caller } = response.locals.call as Call;
+      return caller.kind === 'platform' ? 'platform' : caller.keyId;
+    },
+    handler: tooMany,
+  });
+
+/** Passed by calls whose key is not known only, so that guessing does not slow down anybody else. */
+export const limitWrongKeys = (): RequestHandler =>
+  rateLimit({
+    windowMs: MINUTE_MS,
+    limit: WRONG_KEYS_PER_MINUTE,
+    standardHeaders: 'draft-7',
+    legacyHeaders: false,
+    keyGenerator: (request) => ipKeyGenerator(request.ip ?? ''),
+    handler: tooMany,
+  });

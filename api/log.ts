@@ -1,0 +1,84 @@
+/** Structured logs: a line a call, with its request id, and never a secret, an address or a body. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type DestinationStream, type Logger, pino } from 'pino';
+import { type HttpLogger, pinoHttp } from 'pino-http';
+import { prefixedId } from '../billing/ids.ts';
+import { random128 } from './calls.ts';
+import type { ApiWorld } from './world.ts';
+
+/** A second line of defence: what is logged does not hold these in the first place. */
+const SECRETS = [
+  'req.headers',
+  'authorization',
+  '*.authorization',
+  'cookie',
+  '*.cookie',
+  'body',
+  '*.body',
+  'email',
+  '*.email',
+  'secret',
+  '*.secret',
+];
+
+/** What a database or a provider says of an error may quote what it was given. */
+const scrub = (text: string | undefined): string | undefined =>
+  text?.replace(/[^\s"'(=,]+@[^\s"'),]+/g, '[address]').replace(/\b(bk|sk|rk|whsec)_[\w-]+/g, '[secret]');
+
+function describe(error: unknown): object {
+  if (!(error instanceof Error)) return { message: scrub(String(error)) };
+  const { name, message, stack, cause } = error;
+  const { code } = error as { code?: unknown };
+  return {
+    name,
+    ...(code !== undefined && { code }),
+    message: scrub(message),
+    stack: scrub(stack),
+    ...(cause !== undefined && { cause: describe(cause) }),
+  };
+}
+
+export const createLogger = (level: string, destination?: DestinationStream): Logger => {
+  const options = {
+    level,
+    base: { process: 'api' },
+    redact: { paths: SECRETS, censor: '[redacted]' },
+    serializers: { err: describe },
+  };
+  return destination ? pino(options, destination) : pino(options);
+};
+
+/** Asked every few seconds by machines. */
+const QUIET_PATHS = new Set(['/healthz', '/readyz', '/metrics']);
+
+interface Answered extends ServerResponse {
+  locals?: { route?: string; call?: { caller: { kind: string; keyId?: string } } };
+}
+
+/** Gives every call its request id, answers it as X-Request-Id, and writes a line when the call is answered. */
+export const logCalls = ({ log }: ApiWorld): HttpLogger<IncomingMessage, Answered> =>
+  pinoHttp<IncomingMessage, Answered>({
+    logger: log,
+    quietReqLogger: true,
+    customAttributeKeys: { reqId: 'requestId', responseTime: 'ms' },
+    genReqId: (_request, response) => {
+      const requestId = prefixedId('req', random128());
+      response.setHeader('X-Request-Id', requestId);
+      return requestId;
+    },
+    serializers: {
+      err: describe,
+      req: ({ method, url }: { method: string; url: string }) => ({ method, path: url.split('?')[0] }),
+      res: ({ statusCode }: { statusCode: number }) => ({ status: statusCode }),
+    },
+    customProps: (_request, response) => {
+      const caller = response.locals?.call?.caller;
+      return { ...(caller && { caller: caller.keyId ?? caller.kind }), route: response.locals?.route };
+    },
+    customLogLevel: (request, response, error) => {
+      if (error || response.statusCode >= 500) return 'error';
+      return QUIET_PATHS.has(request.url?.split('?')[0] ?? '') ? 'debug' : 'info';
+    },
+    customSuccessMessage: () => 'answered',
+    customErrorMessage: () => 'answered',
+  });

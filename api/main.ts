@@ -1,0 +1,74 @@
+/** The api process: connects, builds its world, listens, and lets calls under way end before it stops. */
+import { createServer } from 'node:http';
+import { Client, Connection } from '@temporalio/client';
+import { createLedger } from '../activities/ledger/index.ts';
+import { createStripe } from '../activities/stripe.ts';
+import { createCards } from '../activities/stripe-cards.ts';
+import { verifyStripeEvent } from '../activities/stripe-events.ts';
+import { secondOf } from '../billing/time.ts';
+import { connectDb } from '../prisma/client.ts';
+import { forgetOldCalls } from '../prisma/idempotent-calls.ts';
+import { type Config, readConfig } from '../worker/config.ts';
+import { temporalConnection } from '../worker/world.ts';
+import { createApp } from './app.ts';
+import { createEngine } from './engine.ts';
+import { createLogger } from './log.ts';
+import type { ApiWorld } from './world.ts';
+
+const HOUR_MS = 60 * 60_000;
+/** Longer than the longest call: a deposit that waits for its outcome. */
+const DRAIN_WITHIN_MS = 20_000;
+const REQUEST_WITHIN_MS = 30_000;
+
+function createApiWorld(config: Config, client: Client): ApiWorld {
+  const db = connectDb(config.databaseUrl);
+  const log = createLogger(config.logLevel);
+  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute } = config;
+  return {
+    db,
+    log,
+    terms,
+    deposits,
+    publicUrl,
+    settleEveryMs,
+    rateLimitPerMinute,
+    ledger: createLedger({ db, terms }),
+    engine: createEngine(client),
+    cards: createCards({ stripe: createStripe(config.stripe), db, publicUrl, log }),
+    verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, config.stripe.webhookSecret),
+    platformKey: config.platform.key,
+    nowMs: Date.now,
+  };
+}
+
+async function main(): Promise<void> {
+  const config = readConfig(process.env);
+  // Lazy: the api serves what it can while Temporal is away, and says so at /readyz.
+  const connection = Connection.lazy(temporalConnection(config));
+  const world = createApiWorld(config, new Client({ connection, namespace: config.temporal.namespace }));
+  const { db, log } = world;
+
+  const server = createServer({ requestTimeout: REQUEST_WITHIN_MS }, createApp(world));
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(config.port, resolve));
+  log.info({ port: config.port }, 'api listens');
+  const housekeeping = setInterval(() => {
+    forgetOldCalls(db, secondOf(Date.now())).catch((error) => log.warn({ err: error }, 'old calls were not forgotten'));
+  }, HOUR_MS);
+
+  const stop = (signal: string): void => {
+    log.info({ signal }, 'api stops: calls under way end first');
+    clearInterval(housekeeping);
+    setTimeout(() => server.closeAllConnections(), DRAIN_WITHIN_MS).unref();
+    server.close(async () => {
+      await Promise.allSettled([db.$disconnect(), connection.close()]);
+      log.info({}, 'api has stopped');
+    });
+    server.closeIdleConnections();
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
+}
+
+main().catch((error: Error) => {
+  process.stderr.write(`api: ${error.message}\n`);
+  process.exit(1);
+});

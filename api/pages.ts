@@ -1,0 +1,75 @@
+/** The few pages that the api serves itself: its documentation, and where a person lands after Stripe. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { type RequestHandler, Router } from 'express';
+
+const UI = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+const UI_FILES: Record<string, string> = {
+  'swagger-ui.css': 'text/css; charset=utf-8',
+  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
+  'favicon-32x32.png': 'image/png',
+};
+
+/** Nothing but the page's own files; pictures are drawn in the style sheet. */
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const DOCS = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Burnrate API</title>
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="icon" href="/docs/favicon-32x32.png">
+</head>
+<body>
+<main id="docs"></main>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+`;
+const START = `SwaggerUIBundle({ url: '/v1/openapi.json', dom_id: '#docs', deepLinking: true, validatorUrl: null, docExpansion: 'list' });\n`;
+
+const RETURN = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Thank you</title>
+<link rel="stylesheet" href="/return/style.css">
+</head>
+<body>
+<main>
+<h1>Thank you</h1>
+<p>Stripe has taken your details. A payment shows in your balance as soon as it is confirmed, usually within seconds;
+a card that you saved shows among your payment methods.</p>
+<p>You can close this page.</p>
+</main>
+</body>
+</html>
+`;
+const RETURN_STYLE = `body { margin: 0; font: 1rem/1.6 system-ui, sans-serif; color: #1a1f2b; background: #f6f7f9; }
+main { max-width: 32rem; margin: 15vh auto 0; padding: 2rem; background: #fff; border-radius: 0.75rem; }
+h1 { margin-top: 0; font-size: 1.5rem; }
+@media (prefers-color-scheme: dark) { body { color: #e8eaf0; background: #12151c; } main { background: #1c212b; } }
+`;
+
+const serve =
+  (type: string, content: string | Buffer): RequestHandler =>
+  (_request, response) => {
+    response.set('Content-Security-Policy', POLICY).type(type).send(content);
+  };
+
+export function pages(): Router {
+  const router = Router();
+  router.get('/docs', serve('html', DOCS));
+  router.get('/docs/start.js', serve('text/javascript; charset=utf-8', START));
+  for (const [name, type] of Object.entries(UI_FILES))
+    router.get(`/docs/${name}`, serve(type, readFileSync(join(UI, name))));
+  router.get('/return', serve('html', RETURN));
+  router.get('/return/style.css', serve('text/css; charset=utf-8', RETURN_STYLE));
+  return router;
+}

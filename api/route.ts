@@ -1,0 +1,143 @@
+/**
+ * A route as its story: who may call it, what it takes, what it answers, what it does. The same description checks the
+ * request and stands in the OpenAPI document, so that the two cannot disagree.
+ */
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import { BillingError, type FailureCode } from '../billing/errors.ts';
+import { getTeam } from '../prisma/teams.ts';
+import { authorize, type Who } from './auth.ts';
+import type { Call } from './calls.ts';
+import { once } from './idempotency.ts';
+import { parse, z } from './schemas.ts';
+import type { ApiWorld } from './world.ts';
+
+const NOTHING = z.object({});
+type Nothing = typeof NOTHING;
+
+export interface Given<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> {
+  params: z.output<P>;
+  query: z.output<Q>;
+  body: z.output<B>;
+  call: Call;
+  /** What the caller would rather read: `text/csv` where a route offers it. */
+  accept: 'json' | 'csv';
+}
+
+/** A file instead of a JSON body, written a piece at a time. */
+export interface FileAnswer {
+  status: 200;
+  file: { type: string; name: string; write: (response: Response) => Promise<void> };
+}
+
+export interface Route<
+  P extends z.ZodType = z.ZodType,
+  Q extends z.ZodType = z.ZodType,
+  B extends z.ZodType = z.ZodType,
+  A extends z.ZodType = z.ZodType,
+> {
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  /** As OpenAPI writes it: `/v1/teams/{team}`. */
+  path: string;
+  tag: string;
+  summary: string;
+  who: Who;
+  params: P;
+  query: Q;
+  body: B;
+  answer: { status: number; schema: A };
+  csv: boolean;
+  fails: FailureCode[];
+  handle: (given: Given<P, Q, B>) => Promise<{ status: number; body: z.input<A> } | FileAnswer>;
+}
+
+type Described<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> = Omit<
+  Route<P, Q, B, A>,
+  'params' | 'query' | 'body' | 'fails' | 'csv' | 'handle'
+> & {
+  params?: P;
+  query?: Q;
+  body?: B;
+  fails?: FailureCode[];
+  csv?: boolean;
+  handle: Route<P, Q, B, A>['handle'];
+};
+
+/** Describes a route. What it leaves out, it takes nothing of. */
+export function route<
+  A extends z.ZodType,
+  P extends z.ZodType = Nothing,
+  Q extends z.ZodType = Nothing,
+  B extends z.ZodType = Nothing,
+>(described: Described<P, Q, B, A>): Route {
+  return {
+    params: NOTHING,
+    query: NOTHING,
+    body: NOTHING,
+    fails: [],
+    csv: false,
+    ...described,
+  } as unknown as Route;
+}
+
+export const takesBody = ({ method }: Route): boolean => method === 'post' || method === 'put' || method === 'patch';
+
+/** `/v1/teams/{team}` as express writes it. */
+export const expressPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
+
+/** Refuses a field that no schema names: a misspelt filter must not list everything. */
+const strict = (schema: z.ZodType): z.ZodType => (schema instanceof z.ZodObject ? schema.strict() : schema);
+
+/** Whether the caller may call this, and about this team; before the body is read. */
+export const authorizing =
+  (world: ApiWorld, { who, path }: Route): RequestHandler =>
+  async (request: Request, response: Response, next: NextFunction) => {
+    const call = response.locals.call as Call;
+    const team = path.includes('{team}') ? String(request.params.team) : undefined;
+    authorize(call.caller, who, team);
+    if (team !== undefined && call.caller.kind === 'platform') {
+      if (!/^[A-Za-z0-9_-]{1,128}$/.test(team)) throw new BillingError('not_found', 'no such team', 'team');
+      await getTeam(world.db, team);
+    }
+    next();
+  };
+
+/** Reads the request, does the work, answers. */
+export const handling = (world: ApiWorld, described: Route): RequestHandler => {
+  const [query, body] = [strict(described.query), strict(described.body)];
+
+  const work = (request: Request) => async (call: Call) => {
+    const params = described.params.safeParse(request.params);
+    if (!params.success)
+      throw new BillingError('not_found', 'there is nothing here', String(params.error.issues[0]?.path[0]));
+    return described.handle({
+      params: params.data,
+      query: parse(query, { ...request.query }, 'query'),
+      body: takesBody(described) ? parse(body, request.body ?? {}, 'body') : {},
+      call,
+      accept: described.csv && request.accepts(['application/json', 'text/csv']) === 'text/csv' ? 'csv' : 'json',
+    });
+  };
+
+  return async (request, response) => {
+    const call = response.locals.call as Call;
+    const key = described.method === 'post' ? request.get('Idempotency-Key') : undefined;
+    const secret = response.locals.secret as string;
+    const answer =
+      key === undefined
+        ? await work(request)(call)
+        : await once(world, { key, secret, path: request.path, body: request.body ?? {} }, call, async (inner) => {
+            const answer = await work(request)(inner);
+            if ('file' in answer) throw new Error('a POST answers no file');
+            return answer;
+          });
+    if ('file' in answer) {
+      response.status(answer.status).type(answer.file.type).attachment(answer.file.name);
+      return answer.file.write(response);
+    }
+    const headers = 'headers' in answer ? (answer.headers as Record<string, string> | undefined) : undefined;
+    response
+      .status(answer.status)
+      .set(headers ?? {})
+      .json(answer.body);
+  };
+};

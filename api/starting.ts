@@ -1,0 +1,91 @@
+/** Starting an instance: told to the engine, and answered only with what is so. */
+import { createHash } from 'node:crypto';
+import type { Admission } from '../activities/ledger/instances.ts';
+import { BillingError } from '../billing/errors.ts';
+import { type Micros, micros } from '../billing/money.ts';
+import { callIdOf } from '../prisma/abandoned-calls.ts';
+import { findInstance, type Instance, type InstanceSpec } from '../prisma/instances.ts';
+import { type Call, random128 } from './calls.ts';
+import { engineUnavailable } from './engine.ts';
+import { ADMIT_WITHIN_MS, foundOrAbandoned } from './unanswered.ts';
+import type { ApiWorld } from './world.ts';
+
+/** A rate above this is a slip of the keyboard, and its sums would leave the range in which money is exact. */
+const MAX_HOURLY_MICROS = micros(1_000_000_000_000);
+/** An admission in the last moment is still heard. */
+const HEARD_WITHIN_MS = ADMIT_WITHIN_MS + 500;
+
+/** @throws BillingError `amount_out_of_range` */
+export function checkHourly(hourlyMicros: Micros): void {
+  if (hourlyMicros > MAX_HOURLY_MICROS)
+    throw new BillingError('amount_out_of_range', 'hourly must not be above $1,000,000', 'hourly');
+}
+
+/** What was asked for, apart from the id: tells a repeat from another start under the same id. */
+export const hashOfSpec = (spec: Omit<InstanceSpec, 'id' | 'requestHash'>): string => {
+  const { teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom } = spec;
+  const asked = [teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom];
+  return createHash('sha256').update(JSON.stringify(asked)).digest('hex');
+};
+
+/** A row under this id is this instance, or another's. */
+function sameOrTaken(row: Instance, spec: InstanceSpec): Instance {
+  if (row.requestHash === spec.requestHash) return row;
+  throw new BillingError('id_taken', 'another instance has this id', 'id');
+}
+
+/**
+ * Starts an instance, once: a repeat of the same start answers the same instance, also after its end.
+ * @throws BillingError `insufficient_credit` and `engine_unavailable`, after which there is no such instance and none
+ *   comes to be by this call; `id_taken`
+ */
+export async function startInstance(
+  world: ApiWorld,
+  call: Call,
+  spec: InstanceSpec,
+  rateMicrosPerHour: Micros,
+): Promise<Instance> {
+  const existing = await findInstance(world.db, spec.id);
+  if (existing) return sameOrTaken(existing, spec);
+
+  const callId = callIdOf(`instance/${spec.id}`, call.receivedSecond, random128());
+  const admission = await admitted(world, call, spec, rateMicrosPerHour, callId);
+  if (admission?.status === 'refused' && admission.code === 'insufficient_credit')
+    throw new BillingError('insufficient_credit', 'the balance is below the minimum for starting an instance');
+  if (admission?.status === 'refused' && admission.code === 'id_taken')
+    throw new BillingError('id_taken', 'another instance has this id', 'id');
+
+  const row =
+    admission?.status === 'admitted'
+      ? await findInstance(world.db, spec.id)
+      : await foundOrAbandoned(world, call, { teamId: spec.teamId, callId }, (tx) => findInstance(tx, spec.id));
+  if (!row) throw engineUnavailable();
+  return sameOrTaken(row, spec);
+}
+
+/** The engine's answer, or null when it gave none that concerns this call. */
+async function admitted(
+  world: ApiWorld,
+  call: Call,
+  spec: InstanceSpec,
+  rateMicrosPerHour: Micros,
+  callId: string,
+): Promise<Admission | null> {
+  const input = {
+    spec,
+    rateMicrosPerHour,
+    receivedSecond: call.receivedSecond,
+    callId,
+    notAfterMs: call.receivedMs + ADMIT_WITHIN_MS,
+    settleEveryMs: world.settleEveryMs,
+  };
+  const ask = () => world.engine.admit(input, call.requestId, call.receivedMs + HEARD_WITHIN_MS);
+  try {
+    const first = await ask();
+    // A run of an earlier call that came too late was joined; it ends now, and another takes this call.
+    return first.status === 'refused' && first.code === 'start_expired' ? await ask() : first;
+  } catch (error) {
+    call.log.warn({ callId, err: error }, 'the engine did not answer a start');
+    return null;
+  }
+}

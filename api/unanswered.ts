@@ -1,0 +1,49 @@
+/**
+ * What is done when the engine did not answer a start: with no worker up, Temporal may run it later, after the caller was
+ * told that it had failed. So before that is said, it is made impossible. Source: design.md, "Ghost admission".
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BillingError } from '../billing/errors.ts';
+import { secondOf } from '../billing/time.ts';
+import { abandonCall } from '../prisma/abandoned-calls.ts';
+import { lockAccount } from '../prisma/accounts.ts';
+import { inTransaction, type Tx } from '../prisma/client.ts';
+import type { Call } from './calls.ts';
+import type { ApiWorld } from './world.ts';
+
+/** How long after receipt a start may still be admitted. */
+export const ADMIT_WITHIN_MS = 8_000;
+/** A worker's transaction that began in time is cancelled by the database after so long. */
+const LAST_COMMIT_AFTER_MS = 11_000;
+const LOOK_AGAIN_AFTER_MS = 500;
+
+/**
+ * Under the team's row lock: finds what the call has brought about after all, or marks the call so that it brings about
+ * nothing any more. With the database away too, it waits until no admission can come. Answers null when there is, and
+ * will be, nothing.
+ */
+export async function foundOrAbandoned<T>(
+  world: ApiWorld,
+  call: Call,
+  { teamId, callId }: { teamId: string; callId: string },
+  find: (tx: Tx) => Promise<T | null>,
+): Promise<T | null> {
+  const look = (tx: Tx): Promise<T | null> =>
+    lockAccount(tx, teamId).then(async () => {
+      const found = await find(tx);
+      if (found === null) await abandonCall(tx, callId, secondOf(world.nowMs()));
+      return found;
+    });
+
+  const untilMs = call.receivedMs + ADMIT_WITHIN_MS + LAST_COMMIT_AFTER_MS;
+  for (;;) {
+    try {
+      return await inTransaction(world.db, look);
+    } catch (error) {
+      if (error instanceof BillingError) throw error;
+      call.log.warn({ callId, err: error }, 'whether the call was received could not be seen');
+      if (world.nowMs() >= untilMs) return null;
+      await sleep(LOOK_AGAIN_AFTER_MS);
+    }
+  }
+}

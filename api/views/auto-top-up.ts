@@ -1,0 +1,83 @@
+/** Auto top-up as callers see it: the policy, and where it is in its story. */
+import { type Terms, topUpOutlook } from '../../billing/account.ts';
+import { formatSecond } from '../../billing/time.ts';
+import { disabledReason, readAccount } from '../../prisma/accounts.ts';
+import type { Tx } from '../../prisma/client.ts';
+import { lastAttempt } from '../../prisma/deposits.ts';
+import { Amount, amount, amountOrNull, Time, timeOrNull, z } from '../schemas.ts';
+import { DEPOSIT_STATUSES } from './deposit.ts';
+import { type Standing, standingOf } from './standing.ts';
+
+const Attempt = z
+  .object({
+    deposit: z.string(),
+    at: Time,
+    amount: Amount,
+    status: z.enum(DEPOSIT_STATUSES),
+    failureCode: z.string().nullable(),
+  })
+  .openapi('AutoTopUpAttempt');
+
+export const AutoTopUp = z
+  .object({
+    enabled: z.boolean(),
+    threshold: Amount.nullable(),
+    amount: Amount.nullable(),
+    paymentMethod: z.string().nullable(),
+    monthlyCap: Amount.nullable(),
+    state: z.enum(['off', 'watching', 'charging', 'cooling_down', 'capped']),
+    lastAttempt: Attempt.nullable(),
+    cooldownUntil: Time.nullable().openapi({
+      description: 'before this second no charge is made; null when it is past',
+    }),
+    disabledReason: z
+      .string()
+      .nullable()
+      .openapi({ description: 'why it went off by itself; null when a person did it' }),
+  })
+  .openapi('AutoTopUp');
+
+/** The attempt that the clock has opened and no transaction has yet counts too. */
+async function attemptOf(tx: Tx, { account }: Standing): Promise<z.input<typeof Attempt> | null> {
+  const recorded = await lastAttempt(tx, account.teamId);
+  const { attempt } = account;
+  if (attempt && recorded?.id !== attempt.depositId)
+    return {
+      deposit: attempt.depositId,
+      at: formatSecond(attempt.openedSecond),
+      amount: amount(attempt.amountMicros),
+      status: 'pending',
+      failureCode: null,
+    };
+  return (
+    recorded && {
+      deposit: recorded.id,
+      at: formatSecond(recorded.openedSecond),
+      amount: amount(recorded.amountMicros),
+      status: recorded.status,
+      failureCode: recorded.failureCode,
+    }
+  );
+}
+
+export async function readAutoTopUp(
+  tx: Tx,
+  terms: Terms,
+  teamId: string,
+  second: number,
+): Promise<z.input<typeof AutoTopUp>> {
+  const standing = standingOf(await readAccount(tx, teamId), terms, second);
+  const { policy, lastAttemptSecond } = standing.account;
+  const cooldownUntil = lastAttemptSecond === null ? null : lastAttemptSecond + terms.cooldownSeconds;
+  return {
+    enabled: policy?.enabled ?? false,
+    threshold: amountOrNull(policy?.thresholdMicros ?? null),
+    amount: amountOrNull(policy?.amountMicros ?? null),
+    paymentMethod: policy?.paymentMethodId ?? null,
+    monthlyCap: amountOrNull(policy?.monthlyCapMicros ?? null),
+    state: topUpOutlook(standing.account, terms).state,
+    lastAttempt: await attemptOf(tx, standing),
+    cooldownUntil: timeOrNull(cooldownUntil !== null && cooldownUntil > standing.nowSecond ? cooldownUntil : null),
+    disabledReason: await disabledReason(tx, teamId),
+  };
+}

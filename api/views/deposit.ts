@@ -1,0 +1,48 @@
+/** A deposit as callers see it. */
+import { formatSecond } from '../../billing/time.ts';
+import type { Deposit as DepositRow } from '../../prisma/deposits.ts';
+import { Amount, amount, Time, z } from '../schemas.ts';
+
+export const DEPOSIT_STATUSES = [
+  'pending',
+  'requires_action',
+  'succeeded',
+  'failed',
+  'expired',
+  'refunded',
+  'disputed',
+] as const;
+
+export const Deposit = z
+  .object({
+    id: z.string(),
+    at: Time.openapi({ description: 'when it was credited, or failed; until then, when it was asked for' }),
+    amount: Amount,
+    method: z.enum(['card', 'crypto']),
+    label: z.enum(['Deposit', 'Auto Top-Up']),
+    status: z.enum(DEPOSIT_STATUSES),
+    receiptUrl: z.string().nullable(),
+    checkoutUrl: z.string().optional().openapi({ description: 'where the person goes on, while it is open' }),
+    openedAt: Time,
+    paymentMethod: z.string().nullable(),
+    card: z.object({ brand: z.string(), last4: z.string() }).nullable(),
+    failureCode: z.string().nullable().openapi({ example: 'insufficient_funds' }),
+  })
+  .openapi('Deposit');
+
+const isOpen = ({ status }: DepositRow): boolean => status === 'pending' || status === 'requires_action';
+
+export const viewDeposit = (row: DepositRow): z.input<typeof Deposit> => ({
+  id: row.id,
+  at: formatSecond(row.closedSecond ?? row.openedSecond),
+  amount: amount(row.amountMicros),
+  method: row.method,
+  label: row.label,
+  status: row.status,
+  receiptUrl: row.receiptUrl,
+  ...(row.checkoutUrl !== null && isOpen(row) && { checkoutUrl: row.checkoutUrl }),
+  openedAt: formatSecond(row.openedSecond),
+  paymentMethod: row.paymentMethodId,
+  card: row.cardLast4 === null ? null : { brand: row.cardBrand ?? 'card', last4: row.cardLast4 },
+  failureCode: row.failureCode,
+});

@@ -1,0 +1,113 @@
+/** An instance as callers see it: live while it runs, ended where its credit ended whether or not that is recorded yet. */
+import type { Receipt } from '../../activities/ledger/instances.ts';
+import type { Terms } from '../../billing/account.ts';
+import { micros, ZERO } from '../../billing/money.ts';
+import { formatSecond } from '../../billing/time.ts';
+import { costMicros } from '../../billing/usage.ts';
+import { readAccounts } from '../../prisma/accounts.ts';
+import type { Tx } from '../../prisma/client.ts';
+import type { Instance as InstanceRow } from '../../prisma/instances.ts';
+import { type SegmentOfInstance, segmentsOf } from '../../prisma/segments.ts';
+import { Amount, amount, Time, timeOrNull, z } from '../schemas.ts';
+import { type Standing, standingOf } from './standing.ts';
+
+export const PRICINGS = ['on_demand', 'spot', 'reserved'] as const;
+export const END_REASONS = ['stopped', 'out_of_credits', 'spot_reclaimed', 'operator'] as const;
+export const STATUSES = ['active', 'terminated'] as const;
+
+const Segment = z
+  .object({ hourly: Amount, startedAt: Time, endedAt: Time.nullable(), seconds: z.int(), cost: Amount })
+  .openapi('Segment');
+
+export const Instance = z
+  .object({
+    id: z.string(),
+    team: z.string(),
+    project: z.string().nullable(),
+    gpuType: z.string(),
+    region: z.string(),
+    pricing: z.enum(PRICINGS),
+    status: z.enum(STATUSES),
+    startedAt: Time,
+    endedAt: Time.nullable(),
+    seconds: z.int(),
+    cost: Amount,
+    hourly: Amount.openapi({ description: 'the rate of its last segment' }),
+    reason: z.enum(END_REASONS).nullable(),
+    segments: z.array(Segment).openapi({ description: 'one a price; they tile the time of the instance' }),
+    shedOrder: z.int().nullable(),
+    resumedFrom: z.string().nullable(),
+  })
+  .openapi('Instance');
+export type InstanceView = z.input<typeof Instance>;
+
+export const ReceiptBody = z
+  .object({
+    id: z.string(),
+    startedAt: Time,
+    endedAt: Time,
+    seconds: z.int(),
+    cost: Amount,
+    reason: z.enum(END_REASONS),
+  })
+  .openapi('Receipt');
+
+export const viewReceipt = (receipt: Receipt): z.input<typeof ReceiptBody> => ({
+  id: receipt.instanceId,
+  startedAt: formatSecond(receipt.startSecond),
+  endedAt: formatSecond(receipt.endSecond),
+  seconds: receipt.seconds,
+  cost: amount(receipt.costMicros),
+  reason: receipt.reason,
+});
+
+function viewInstance(row: InstanceRow, segments: SegmentOfInstance[], standing: Standing): InstanceView {
+  const ended = standing.ended.get(row.id);
+  const endSecond = row.endSecond ?? ended?.endSecond ?? null;
+  const through = endSecond ?? standing.moneySecond;
+  const parts = segments.map((segment) => {
+    const seconds = Math.max(0, Math.min(segment.endSecond ?? through, through) - segment.startSecond);
+    return { segment, seconds, cost: costMicros(segment.rateMicrosPerHour, seconds) };
+  });
+  return {
+    id: row.id,
+    team: row.teamId,
+    project: row.project,
+    gpuType: row.gpuType,
+    region: row.region,
+    pricing: row.pricing,
+    status: endSecond === null ? 'active' : 'terminated',
+    startedAt: formatSecond(row.startSecond),
+    endedAt: timeOrNull(endSecond),
+    seconds: Math.max(0, through - row.startSecond),
+    cost: amount(micros(parts.reduce((sum, part) => sum + part.cost, 0))),
+    hourly: amount(segments.at(-1)?.rateMicrosPerHour ?? row.hourlyMicros ?? ZERO),
+    reason: row.reason ?? ended?.reason ?? null,
+    segments: parts.map(({ segment, seconds, cost }) => ({
+      hourly: amount(segment.rateMicrosPerHour),
+      startedAt: formatSecond(segment.startSecond),
+      endedAt: timeOrNull(segment.endSecond ?? endSecond),
+      seconds,
+      cost: amount(cost),
+    })),
+    shedOrder: row.shedOrder,
+    resumedFrom: row.resumedFrom,
+  };
+}
+
+/** The views of some rows, in three reads however many teams they belong to. */
+export async function readInstances(
+  tx: Tx,
+  terms: Terms,
+  rows: InstanceRow[],
+  second: number,
+): Promise<InstanceView[]> {
+  const accounts = await readAccounts(tx, [...new Set(rows.map((row) => row.teamId))]);
+  const standings = new Map([...accounts].map(([teamId, account]) => [teamId, standingOf(account, terms, second)]));
+  const segments = new Map<string, SegmentOfInstance[]>(rows.map((row) => [row.id, []]));
+  for (const segment of await segmentsOf(tx, [...segments.keys()])) segments.get(segment.instanceId)?.push(segment);
+  return rows.flatMap((row) => {
+    const standing = standings.get(row.teamId);
+    return standing ? [viewInstance(row, segments.get(row.id) ?? [], standing)] : [];
+  });
+}

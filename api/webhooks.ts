@@ -1,0 +1,60 @@
+/**
+ * What providers tell. An event is only a hint of which object to look at: the deposit's workflow asks the provider what
+ * is so, and its poll finds what no event told. So duplicates, reordering and replays change nothing.
+ */
+import type { RequestHandler } from 'express';
+import type { StripeHint } from '../activities/stripe-events.ts';
+import type { BillingError } from '../billing/errors.ts';
+import { type Deposit, findDeposit, findDepositByStripeId } from '../prisma/deposits.ts';
+import { rememberEvent, wasTakenIn } from '../prisma/provider-events.ts';
+import { type Call, newId } from './calls.ts';
+import { engineUnavailable } from './engine.ts';
+import type { ApiWorld } from './world.ts';
+
+/** The deposit by its intent or page; by its own id while those are not kept yet. */
+async function depositOf({ db }: ApiWorld, { intentId, sessionId, depositId }: StripeHint): Promise<Deposit | null> {
+  for (const id of [intentId, sessionId]) {
+    const deposit = id === undefined ? null : await findDepositByStripeId(db, id);
+    if (deposit) return deposit;
+  }
+  return depositId === undefined ? null : findDeposit(db, depositId);
+}
+
+async function takeIn(world: ApiWorld, call: Call, hint: StripeHint): Promise<void> {
+  if (hint.setup && hint.sessionId !== undefined) {
+    const { sessionId } = hint;
+    await world.cards.adoptFromSetup({ sessionId, nowSecond: call.receivedSecond, newId: newId(call, 'pm') });
+    return;
+  }
+  const deposit = await depositOf(world, hint);
+  if (!deposit) return;
+  try {
+    await world.engine.tell.deposit(deposit.id);
+  } catch (error) {
+    // Not remembered as taken in: Stripe sends it again.
+    throw engineUnavailable(error);
+  }
+}
+
+/** POST /v1/webhooks/stripe, its body as it came: the signature is over the bytes. */
+export const stripeWebhook =
+  (world: ApiWorld): RequestHandler =>
+  async (request, response) => {
+    const call = response.locals.call as Call;
+    const event = verified(world, call, request.body, request.get('Stripe-Signature'));
+    if (!(await wasTakenIn(world.db, event.eventId))) {
+      await takeIn(world, call, event);
+      const { eventId: id, type } = event;
+      await rememberEvent(world.db, { id, type, provider: 'stripe', receivedSecond: call.receivedSecond });
+    }
+    response.json({ received: true });
+  };
+
+function verified(world: ApiWorld, call: Call, body: unknown, signature: string | undefined): StripeHint {
+  try {
+    return world.verifyStripeEvent(Buffer.isBuffer(body) ? body : Buffer.alloc(0), signature ?? '');
+  } catch (error) {
+    call.log.warn({ code: (error as BillingError).code }, 'a webhook that Stripe did not sign was refused');
+    throw error;
+  }
+}

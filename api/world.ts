@@ -1,0 +1,28 @@
+/** What the api is handed: the rows, the ledger's acts, the engine, the card provider. Tests hand it another. */
+import type { Logger } from 'pino';
+import type { Ledger } from '../activities/ledger/index.ts';
+import type { Cards } from '../activities/stripe-cards.ts';
+import type { StripeHint } from '../activities/stripe-events.ts';
+import type { Terms } from '../billing/account.ts';
+import type { Micros } from '../billing/money.ts';
+import type { Db } from '../prisma/client.ts';
+import type { Engine } from './engine.ts';
+
+export interface ApiWorld {
+  db: Db;
+  ledger: Ledger;
+  engine: Engine;
+  /** Saved cards at Stripe. Card data itself never comes here. */
+  cards: Cards;
+  /** @throws BillingError `webhook_invalid` when the signature is not Stripe's, or is older than its tolerance */
+  verifyStripeEvent: (rawBody: Buffer, signature: string) => StripeHint;
+  terms: Terms;
+  deposits: { minMicros: Micros; maxMicros: Micros; presetsMicros: Micros[] };
+  settleEveryMs: number;
+  platformKey: string;
+  publicUrl: string;
+  rateLimitPerMinute: number;
+  log: Logger;
+  /** Unix milliseconds. */
+  nowMs: () => number;
+}
