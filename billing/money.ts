@@ -38,15 +38,15 @@ const DOLLARS = /^(0|[1-9]\d{0,9})(?:\.(\d{1,6}))?$/;
 
 /**
  * Reads a decimal string of dollars with up to six places, `"2.49"`, as micros.
- * Refuses signs, exponents, spaces, more places, more than ten whole digits and anything that is no string.
+ * Refuses signs, exponents, spaces, more places, more than fits ($9,007,199,254.740991) and anything that is no string.
  * @throws BillingError `invalid_amount`
  */
 export function parseDollars(text: unknown): Micros {
-  const match = typeof text === 'string' ? DOLLARS.exec(text) : null;
-  if (!match)
+  const [, whole, fraction = ''] = (typeof text === 'string' && DOLLARS.exec(text)) || [];
+  const value = whole === undefined ? Number.NaN : Number(whole) * MICROS_PER_DOLLAR + Number(fraction.padEnd(6, '0'));
+  if (!Number.isSafeInteger(value))
     throw new BillingError('invalid_amount', 'expected a decimal string of dollars such as "2.49", up to six places');
-  const [, whole = '0', fraction = ''] = match;
-  return micros(Number(whole) * MICROS_PER_DOLLAR + Number(fraction.padEnd(6, '0')));
+  return micros(value);
 }
 
 /** Micros as a decimal string of dollars with six places, `"2.490000"`. */

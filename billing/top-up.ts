@@ -63,27 +63,27 @@ export type DeclineReason =
   | 'incorrect_details'
   | 'declined';
 
-const DECLINES: Record<string, DeclineReason> = {
-  insufficient_funds: 'insufficient_funds',
-  withdrawal_count_limit_exceeded: 'insufficient_funds',
-  card_velocity_exceeded: 'insufficient_funds',
-  expired_card: 'card_expired',
-  authentication_required: 'authentication_required',
-  authentication_not_handled: 'authentication_required',
-  payment_intent_authentication_failure: 'authentication_required',
-  card_removed: 'card_removed',
-  resource_missing: 'card_removed',
-  card_not_supported: 'card_not_supported',
-  currency_not_supported: 'card_not_supported',
-  incorrect_cvc: 'incorrect_details',
-  incorrect_number: 'incorrect_details',
-  incorrect_zip: 'incorrect_details',
-  invalid_cvc: 'incorrect_details',
-};
+const DECLINES = new Map<string, DeclineReason>([
+  ['insufficient_funds', 'insufficient_funds'],
+  ['withdrawal_count_limit_exceeded', 'insufficient_funds'],
+  ['card_velocity_exceeded', 'insufficient_funds'],
+  ['expired_card', 'card_expired'],
+  ['authentication_required', 'authentication_required'],
+  ['authentication_not_handled', 'authentication_required'],
+  ['payment_intent_authentication_failure', 'authentication_required'],
+  ['card_removed', 'card_removed'],
+  ['resource_missing', 'card_removed'],
+  ['card_not_supported', 'card_not_supported'],
+  ['currency_not_supported', 'card_not_supported'],
+  ['incorrect_cvc', 'incorrect_details'],
+  ['incorrect_number', 'incorrect_details'],
+  ['incorrect_zip', 'incorrect_details'],
+  ['invalid_cvc', 'incorrect_details'],
+]);
 
 /** The class of a card error. `declineCode` is Stripe's finer word (docs.stripe.com/declines/codes), `code` its coarser one. */
 export const declineReason = (code: string, declineCode: string | null): DeclineReason =>
-  DECLINES[declineCode ?? ''] ?? DECLINES[code] ?? 'declined';
+  DECLINES.get(declineCode ?? '') ?? DECLINES.get(code) ?? 'declined';
 
 /** What happened and what to do, in words for the person who holds the card. */
 export const DECLINE_IN_WORDS: Record<DeclineReason, { why: string; whatToDo: string }> = {
