@@ -11,8 +11,8 @@ import {
   failAttempt,
   type Outcome,
   recordUsage,
-  settleInstance,
   setPolicy,
+  settleInstance,
   startInstance,
   stopInstance,
 } from '../../billing/facts.ts';
@@ -47,7 +47,11 @@ interface InstanceRun {
 }
 
 /** Called between events: another moment at which a process may happen to look or settle. */
-export type Between = (look: (team: string, second: number) => void, settle: (instance: string, second: number) => void, second: number) => void;
+export type Between = (
+  look: (team: string, second: number) => void,
+  settle: (instance: string, second: number) => void,
+  second: number,
+) => void;
 
 export function pureRun(scenario: Scenario, between: Between = () => {}): ScenarioResult {
   const teams = new Map<string, TeamRun>();
@@ -108,23 +112,39 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
       const run = team(name);
       const outcome = advance(run.account, TERMS, second);
       const opened = outcome.effects.find((effect) => effect.kind === 'attempt_opened');
-      if (!opened) return apply(name, outcome);
-      apply(name, advance(run.account, TERMS, opened.attempt.openedSecond));
+      apply(name, opened ? advance(run.account, TERMS, opened.attempt.openedSecond) : outcome);
+      if (!opened) return;
     }
   };
 
   let deposits = 0;
   const deposit = (name: string, at: number, amount: string) => {
-    team(name).deposits.push({ at, amount: formatDollars(parseDollars(amount)), label: 'Deposit', status: 'succeeded' });
+    team(name).deposits.push({
+      at,
+      amount: formatDollars(parseDollars(amount)),
+      label: 'Deposit',
+      status: 'succeeded',
+    });
     deposits += 1;
-    apply(name, creditDeposit(team(name).account, TERMS, { depositId: `d${deposits}`, amountMicros: parseDollars(amount) }, at));
+    apply(
+      name,
+      creditDeposit(team(name).account, TERMS, { depositId: `d${deposits}`, amountMicros: parseDollars(amount) }, at),
+    );
   };
 
   for (const [name, { deposit: opening, card, autoTopUp }] of Object.entries(scenario.teams)) {
     const declinesAfter = card?.declinesAfter ?? Number.POSITIVE_INFINITY;
-    teams.set(name, { account: emptyAccount(name, 0), charges: 0, declinesAfter, deposits: [], emails: [], ledgerMicros: 0 });
+    teams.set(name, {
+      account: emptyAccount(name, 0),
+      charges: 0,
+      declinesAfter,
+      deposits: [],
+      emails: [],
+      ledgerMicros: 0,
+    });
     if (opening) deposit(name, 0, opening);
-    if (autoTopUp) apply(name, setPolicy(team(name).account, TERMS, policy(true, autoTopUp.threshold, autoTopUp.amount), 0));
+    if (autoTopUp)
+      apply(name, setPolicy(team(name).account, TERMS, policy(true, autoTopUp.threshold, autoTopUp.amount), 0));
   }
 
   let events = 0;
@@ -163,7 +183,17 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
     apply(instance.team, settleInstance(team(instance.team).account, TERMS, id, second));
   }
 
-  function start({ at, team: name, instance, hourly }: { at: number; team: string; instance: string; hourly: string }): void {
+  function start({
+    at,
+    team: name,
+    instance,
+    hourly,
+  }: {
+    at: number;
+    team: string;
+    instance: string;
+    hourly: string;
+  }): void {
     if (instances.has(instance)) return;
     try {
       const rateMicrosPerHour = parseDollars(hourly);

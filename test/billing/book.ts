@@ -1,0 +1,260 @@
+/**
+ * An account with everything that was ever asked of its keeper, as the rows would hold it: so that a test can say what
+ * happens to a team in one line a fact. After each fact all that must always hold is held to hold.
+ */
+import assert from 'node:assert/strict';
+import { type Account, emptyAccount, moneySecond, spendableMicros, type Terms } from '../../billing/account.ts';
+import {
+  advance,
+  type ClosedSegment,
+  creditDeposit,
+  type Effect,
+  type EndReason,
+  failAttempt,
+  grantCredit,
+  type Outcome,
+  recordUsage,
+  repriceInstance,
+  setPolicy,
+  settleInstance,
+  startInstance,
+  stopInstance,
+} from '../../billing/facts.ts';
+import { creditAccount, owedAccount, type Transfer } from '../../billing/ledger.ts';
+import { type Micros, micros, parseDollars } from '../../billing/money.ts';
+import type { TopUpPolicy } from '../../billing/top-up.ts';
+import { costMicros, type Meter } from '../../billing/usage.ts';
+import { TERMS } from './pure-run.ts';
+
+export const TEAM = 't';
+export { TERMS };
+
+export interface InstanceOfBook {
+  startSecond: number;
+  endSecond?: number;
+  reason?: EndReason;
+}
+export type SegmentOfBook = Meter & { endSecond?: number };
+export interface Ended {
+  number: number;
+  second: number;
+  instanceIds: string[];
+}
+
+export const policyOf = (threshold: string, amount: string, more: Partial<TopUpPolicy> = {}): TopUpPolicy => ({
+  enabled: true,
+  thresholdMicros: parseDollars(threshold),
+  amountMicros: parseDollars(amount),
+  paymentMethodId: 'pm_1',
+  monthlyCapMicros: null,
+  ...more,
+});
+
+export class Book {
+  account: Account;
+  readonly terms: Terms;
+  readonly transfers: Transfer[] = [];
+  readonly instances = new Map<string, InstanceOfBook>();
+  readonly segments: SegmentOfBook[] = [];
+  readonly exhaustions: Ended[] = [];
+  readonly lows: number[] = [];
+  readonly attempts: Array<{ at: number; amountMicros: Micros; outcome: 'in_flight' | 'succeeded' | 'failed' }> = [];
+  #ids = 0;
+
+  constructor(terms: Terms = TERMS, second = 0) {
+    this.terms = terms;
+    this.account = emptyAccount(TEAM, second);
+  }
+
+  // ── Facts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  look(at: number): this {
+    return this.#keep(advance(this.account, this.terms, at));
+  }
+
+  start(instanceId: string, hourly: string | Micros, at: number): this {
+    const rateMicrosPerHour = typeof hourly === 'string' ? parseDollars(hourly) : hourly;
+    return this.#keep(startInstance(this.account, this.terms, { instanceId, rateMicrosPerHour }, at));
+  }
+
+  stop(instanceId: string, at: number, options: { backTo?: number; reason?: EndReason } = {}): this {
+    const lastPosting = this.transfers.findLast(
+      (transfer) => transfer.instanceId === instanceId && transfer.code === 'instance_usage',
+    );
+    const stop = {
+      instanceId,
+      reason: options.reason ?? ('stopped' as const),
+      closedSegments: this.segmentsOf(instanceId).filter(isClosed),
+      ...(options.backTo !== undefined && { atSecond: options.backTo }),
+      ...(lastPosting && { lastPostingReference: lastPosting.reference }),
+    };
+    return this.#keep(stopInstance(this.account, this.terms, stop, at));
+  }
+
+  reprice(instanceId: string, hourly: string | Micros, at: number): this {
+    const rateMicrosPerHour = typeof hourly === 'string' ? parseDollars(hourly) : hourly;
+    return this.#keep(repriceInstance(this.account, this.terms, { instanceId, rateMicrosPerHour }, at));
+  }
+
+  settle(instanceId: string, at: number): this {
+    return this.#keep(settleInstance(this.account, this.terms, instanceId, at));
+  }
+
+  deposit(amount: string | Micros, at: number): this {
+    const deposit = { depositId: this.#id('dep'), amountMicros: toAmount(amount) };
+    return this.#keep(creditDeposit(this.account, this.terms, deposit, at));
+  }
+
+  grant(amount: string | Micros, at: number): this {
+    const grant = { grantId: this.#id('grant'), amountMicros: toAmount(amount) };
+    return this.#keep(grantCredit(this.account, this.terms, grant, at));
+  }
+
+  /** `cost` in dollars, or exactly in millionths of a micro. */
+  use(cost: string | bigint, at: number): this {
+    const exact = typeof cost === 'bigint' ? cost : BigInt(parseDollars(cost)) * 1_000_000n;
+    return this.#keep(recordUsage(this.account, this.terms, { eventId: this.#id('ev'), cost: exact }, at));
+  }
+
+  policy(policy: TopUpPolicy, at: number): this {
+    return this.#keep(setPolicy(this.account, this.terms, policy, at));
+  }
+
+  /** The charge in flight succeeded, as is known at a second. */
+  succeed(at: number): this {
+    const { depositId, amountMicros, number } = this.#inFlight();
+    this.attempts[number - 1]!.outcome = 'succeeded';
+    return this.#keep(creditDeposit(this.account, this.terms, { depositId, amountMicros }, at));
+  }
+
+  fail(at: number): this {
+    const { depositId, number } = this.#inFlight();
+    this.attempts[number - 1]!.outcome = 'failed';
+    return this.#keep(failAttempt(this.account, this.terms, depositId, at));
+  }
+
+  // ── What can be read ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  get spendable(): Micros {
+    return spendableMicros(this.account, this.account.asOfSecond);
+  }
+
+  segmentsOf(instanceId: string): SegmentOfBook[] {
+    return this.segments.filter((segment) => segment.instanceId === instanceId);
+  }
+
+  /** What the ledger has taken for an instance: usage less corrections. */
+  postedFor(instanceId: string): number {
+    return this.transfers
+      .filter((transfer) => transfer.instanceId === instanceId)
+      .reduce(
+        (sum, { code, amountMicros }) => sum + (code === 'instance_correction' ? -amountMicros : amountMicros),
+        0,
+      );
+  }
+
+  codes(): string[] {
+    return this.transfers.map((transfer) => transfer.code);
+  }
+
+  #inFlight() {
+    assert(this.account.attempt, 'no attempt is in flight');
+    return this.account.attempt;
+  }
+
+  #id(prefix: string): string {
+    this.#ids += 1;
+    return `${prefix}_${this.#ids}`;
+  }
+
+  // ── Keeping ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #keep({ account, effects }: Outcome): this {
+    const before = this.account.asOfSecond;
+    this.account = account;
+    for (const effect of effects) this.#note(effect);
+    assert(account.asOfSecond >= before, 'the as-of second went back');
+    this.#holds();
+    return this;
+  }
+
+  #note(effect: Effect): void {
+    if (effect.kind === 'transfer') this.transfers.push(effect.transfer);
+    if (effect.kind === 'meter_opened') {
+      const { instanceId, startSecond, segment } = effect.meter;
+      this.segments.push({ ...effect.meter });
+      if (segment === 1) this.instances.set(instanceId, { startSecond });
+    }
+    if (effect.kind === 'meter_posted') Object.assign(this.#segment(effect.meter), effect.meter);
+    if (effect.kind === 'meter_closed')
+      Object.assign(this.#segment(effect.meter), effect.meter, { endSecond: effect.endSecond });
+    if (effect.kind === 'instance_ended') {
+      const instance = this.instances.get(effect.instanceId);
+      assert(instance && instance.endSecond === undefined, 'an instance ended twice');
+      instance.endSecond = effect.endSecond;
+      instance.reason = effect.reason;
+    }
+    if (effect.kind === 'exhausted') {
+      const { number, second, instanceIds } = effect;
+      this.exhaustions.push({ number, second, instanceIds });
+    }
+    if (effect.kind === 'low') this.lows.push(effect.second);
+    if (effect.kind === 'attempt_opened') {
+      const { openedSecond, amountMicros } = effect.attempt;
+      this.attempts.push({ at: openedSecond, amountMicros, outcome: 'in_flight' });
+    }
+  }
+
+  #segment({ instanceId, segment }: Meter): SegmentOfBook {
+    const found = this.segments.find((other) => other.instanceId === instanceId && other.segment === segment);
+    assert(found, `no segment ${segment} of ${instanceId}`);
+    return found;
+  }
+
+  /** What must hold after every fact, whatever came before it. */
+  #holds(): void {
+    const { account, transfers, instances } = this;
+    const balances = new Map<string, number>();
+    for (const { creditAccount: to, debitAccount: from, amountMicros } of transfers) {
+      assert(amountMicros > 0, 'a transfer of nothing');
+      balances.set(to, (balances.get(to) ?? 0) + amountMicros);
+      balances.set(from, (balances.get(from) ?? 0) - amountMicros);
+    }
+    const total = [...balances.values()].reduce((sum, balance) => sum + balance, 0);
+    assert.equal(total, 0, 'the accounts do not sum to zero');
+    assert.equal(
+      account.postedMicros,
+      balances.get(creditAccount(TEAM)) ?? 0,
+      'credit is not the sum of its transfers',
+    );
+    assert.equal(account.owedMicros, -(balances.get(owedAccount(TEAM)) ?? 0), 'owed is not the sum of its transfers');
+    assert(account.postedMicros >= 0 && account.owedMicros >= 0, 'a negative balance');
+    assert(this.spendable >= 0, `available is negative: ${this.spendable}`);
+    assert(account.owedMicros === 0 || this.spendable === 0, 'owes while there is credit');
+    assert(account.remainderMillionths >= 0 && account.remainderMillionths < 1_000_000, 'the remainder is no fraction');
+    assert.equal(new Set(transfers.map((transfer) => transfer.reference)).size, transfers.length, 'a reference twice');
+
+    for (const [id, { startSecond, endSecond }] of instances) {
+      const through = endSecond ?? moneySecond(account, account.asOfSecond);
+      // A segment that a back-dated stop has taken away altogether is left with no length.
+      const stretch = this.segmentsOf(id).filter(
+        ({ startSecond: from, endSecond: to }) => to === undefined || to > from,
+      );
+      let at = startSecond;
+      let cost = 0;
+      for (const segment of stretch) {
+        assert.equal(segment.startSecond, at, `the segments of ${id} do not tile`);
+        at = segment.endSecond ?? Math.max(through, at);
+        cost += costMicros(segment.rateMicrosPerHour, at - segment.startSecond);
+      }
+      assert(at === through || through === startSecond, `the segments of ${id} do not reach its end`);
+      if (endSecond === undefined) assert(this.postedFor(id) <= cost, `more is posted for ${id} than it cost`);
+      else assert.equal(this.postedFor(id), cost, `what is posted for ${id} is not what it cost`);
+    }
+  }
+}
+
+const isClosed = (segment: SegmentOfBook): segment is ClosedSegment => segment.endSecond !== undefined;
+const toAmount = (amount: string | Micros): Micros => (typeof amount === 'string' ? parseDollars(amount) : amount);
+export const dollars = (amount: string): Micros => parseDollars(amount);
+export const asMicros = micros;

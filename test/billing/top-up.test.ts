@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { type Micros, parseDollars } from '../../billing/money.ts';
+import { checkPayment, checkPolicy, DECLINE_IN_WORDS, declineReason, type TopUpPolicy } from '../../billing/top-up.ts';
+import { policyOf } from './book.ts';
+
+const refusalOf = (policy: TopUpPolicy) => {
+  try {
+    checkPolicy(policy);
+    return null;
+  } catch (error) {
+    const { code, param } = error as { code: string; param: string };
+    return `${code} ${param}`;
+  }
+};
+
+describe('an auto top-up policy', () => {
+  it.each([
+    ['5', '15', null],
+    ['500', '5000', null],
+    ['499.99', '4999.99', null],
+    ['4.99', '15', 'amount_out_of_range threshold'],
+    ['0', '15', 'amount_out_of_range threshold'],
+    ['500.01', '15', 'amount_out_of_range threshold'],
+    ['5', '14.99', 'amount_out_of_range amount'],
+    ['5', '5000.01', 'amount_out_of_range amount'],
+    ['5', '15.001', 'amount_out_of_range amount'],
+  ])('with threshold %s and amount %s is answered %s', (threshold, amount, expected) => {
+    expect(refusalOf(policyOf(threshold, amount))).toBe(expected);
+  });
+
+  it('may have a cap of one charge, and cannot have one below', () => {
+    const capped = (cap: string): TopUpPolicy => policyOf('5', '15', { monthlyCapMicros: parseDollars(cap) });
+    expect(refusalOf(capped('15'))).toBeNull();
+    expect(refusalOf(capped('14.999999'))).toBe('amount_out_of_range monthlyCap');
+  });
+
+  it('cannot be switched on without a card, and can be off without one', () => {
+    expect(refusalOf(policyOf('5', '15', { paymentMethodId: null }))).toBe('payment_method_required paymentMethod');
+    expect(refusalOf(policyOf('5', '15', { paymentMethodId: null, enabled: false }))).toBeNull();
+  });
+});
+
+describe('a payment', () => {
+  const within = (amount: string) => () =>
+    checkPayment('amount', parseDollars(amount) as Micros, parseDollars('15'), parseDollars('5000'));
+
+  it('lies between its limits, both included, in whole cents', () => {
+    for (const amount of ['15', '15.01', '5000']) expect(within(amount)).not.toThrow();
+  });
+
+  it.each(['14.99', '14.999999', '5000.01', '5000.000001', '15.005'])('cannot be %s', (amount) => {
+    expect(within(amount)).toThrow(expect.objectContaining({ code: 'amount_out_of_range', param: 'amount' }));
+  });
+});
+
+describe('the class of a card error', () => {
+  it.each([
+    ['card_declined', 'insufficient_funds', 'insufficient_funds'],
+    ['card_declined', 'card_velocity_exceeded', 'insufficient_funds'],
+    ['expired_card', null, 'card_expired'],
+    ['card_declined', 'expired_card', 'card_expired'],
+    ['authentication_required', null, 'authentication_required'],
+    ['card_declined', 'authentication_required', 'authentication_required'],
+    ['resource_missing', null, 'card_removed'],
+    ['incorrect_cvc', null, 'incorrect_details'],
+    ['card_declined', 'card_not_supported', 'card_not_supported'],
+    ['card_declined', 'generic_decline', 'declined'],
+    ['card_declined', null, 'declined'],
+    ['card_declined', 'a_word_of_tomorrow', 'declined'],
+    ['', null, 'declined'],
+    // A word that every object knows is no decline code either.
+    ['constructor', 'toString', 'declined'],
+  ])('of %s, %s is %s', (code, declineCode, expected) => {
+    expect(declineReason(code, declineCode)).toBe(expected);
+  });
+
+  it('has its words for people: why, and what to do', () => {
+    for (const { why, whatToDo } of Object.values(DECLINE_IN_WORDS)) {
+      expect(why).toMatch(/^(your|the) /);
+      expect(whatToDo).toMatch(/\.$/);
+    }
+    // A bank that says "stolen" does not want the holder told so.
+    expect(declineReason('card_declined', 'stolen_card')).toBe('declined');
+  });
+});

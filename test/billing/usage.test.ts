@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Micros, micros, parseDollars } from '../../billing/money.ts';
+import { chargeDueMicros, costBetweenMicros, costMicros, type Meter, meterCostMicros } from '../../billing/usage.ts';
+
+const START = 1_767_225_600;
+const meter = (hourly: string | Micros, startSecond = START): Meter => ({
+  instanceId: 'i',
+  segment: 1,
+  rateMicrosPerHour: typeof hourly === 'string' ? parseDollars(hourly) : hourly,
+  startSecond,
+  postedMicros: micros(0),
+});
+
+/** From a millionth an hour to ten thousand dollars. */
+const anyRate = fc.oneof(
+  fc.integer({ min: 1, max: 10 }),
+  fc.integer({ min: 1, max: 5_000_000 }),
+  fc.integer({ min: 1, max: 10_000_000_000 }),
+);
+
+describe('what an instance has cost', () => {
+  it.each([
+    ['2.49', 0, 0],
+    ['2.49', 1, 691],
+    ['2.49', 2, 1_383],
+    ['2.49', 3_599, 2_489_308],
+    ['2.49', 3_600, 2_490_000],
+    ['2.49', 86_400, 59_760_000],
+    ['0.000001', 3_599, 0],
+    ['0.000001', 3_600, 1],
+    ['10000', 1, 2_777_777],
+    ['10000', 36_000_000, 100_000_000_000_000],
+    ['0', 1_000_000, 0],
+  ])('at %s an hour after %d seconds is %d micros', (hourly, seconds, expected) => {
+    expect(costMicros(parseDollars(hourly), seconds)).toBe(expected);
+  });
+
+  it('cannot be anything before its start', () => {
+    expect(costMicros(parseDollars('2.49'), -1)).toBe(0);
+    expect(meterCostMicros(meter('2.49'), START - 10_000)).toBe(0);
+  });
+
+  it('is a total and no step: settled at any seconds, the charges sum to the formula', () => {
+    fc.assert(
+      fc.property(anyRate, fc.array(fc.nat(100_000), { maxLength: 30 }), (rate, seconds) => {
+        const running = meter(micros(rate));
+        let charged = 0;
+        for (const second of [...seconds].sort((a, b) => a - b)) {
+          const due = chargeDueMicros(running, START + second);
+          expect(due).toBeGreaterThanOrEqual(0);
+          running.postedMicros = micros(running.postedMicros + due);
+          charged += due;
+        }
+        expect(charged).toBe(Number((BigInt(rate) * BigInt(Math.max(0, ...seconds))) / 3600n));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('is due again as nothing when it was settled at that second', () => {
+    const running = meter('2.49');
+    running.postedMicros = chargeDueMicros(running, START + 100);
+    expect(chargeDueMicros(running, START + 100)).toBe(0);
+    expect(chargeDueMicros(running, START + 99)).toBe(-691);
+  });
+
+  it('is the same when it is cut into months', () => {
+    const cuts = fc.array(fc.nat(3_000_000), { minLength: 2, maxLength: 12 });
+    fc.assert(
+      fc.property(anyRate, cuts, (rate, some) => {
+        const seconds = some.sort((a, b) => a - b).map((second) => START - 1000 + second);
+        const running = meter(micros(rate));
+        const parts = seconds.slice(1).map((to, i) => costBetweenMicros(running, seconds[i]!, to));
+        const whole = costBetweenMicros(running, seconds[0]!, seconds.at(-1)!);
+        expect(parts.reduce((sum, part) => sum + part, 0)).toBe(whole);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
