@@ -41,7 +41,7 @@ export interface Deposit {
   cardLast4: string | null;
 }
 
-const toDeposit = (row: DepositRow): Deposit => ({
+const toDeposit = ({ openedOrder: _, ...row }: DepositRow): Deposit => ({
   ...row,
   kind: row.kind as DepositKind,
   method: row.method as Deposit['method'],
@@ -126,8 +126,8 @@ export const updateDeposit = async (tx: Tx, id: string, change: DepositChange): 
 };
 
 export async function listDeposits(tx: Tx, teamId: string, page: PageRequest): Promise<Page<Deposit>> {
-  const { data, nextCursor } = await pageOf(page, 'openedSecond', (where, take) =>
-    tx.deposit.findMany({ where: { teamId, ...where }, orderBy: [{ openedSecond: 'desc' }, { id: 'desc' }], take }),
+  const { data, nextCursor } = await pageOf(page, 'openedOrder', (where, take) =>
+    tx.deposit.findMany({ where: { teamId, ...where }, orderBy: [{ openedOrder: 'desc' }, { id: 'desc' }], take }),
   );
   return { data: data.map(toDeposit), nextCursor };
 }

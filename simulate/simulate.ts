@@ -39,7 +39,10 @@ export interface SimulateOptions {
   onEvent?: (event: ScenarioEvent) => void;
 }
 
-const SETTLE_EVERY_MS = 3_600_000;
+const HOUR_MS = 3_600_000;
+/** The bill does not depend on how often it is settled, so a long scenario settles less often than the product's hour. */
+const SETTLEMENTS_AT_MOST = 100;
+const settleEvery = ({ until }: Scenario) => HOUR_MS * Math.ceil(Math.max(1, until / 3600 / SETTLEMENTS_AT_MOST));
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 export const SCENARIO_TERMS: Terms = {
   cooldownSeconds: 300,
@@ -92,7 +95,8 @@ export async function simulate(
     ...(options.maxCachedWorkflows !== undefined && { maxCachedWorkflows: options.maxCachedWorkflows }),
   });
   const running = workers.run();
-  const run = new Run({ surroundings, db, clock, stripe, ledger, tell, options });
+  const settled = { settleEveryMs: settleEvery(scenario), ...options };
+  const run = new Run({ surroundings, db, clock, stripe, ledger, tell, options: settled });
   try {
     return await Promise.race([
       run.play(scenario),
@@ -214,7 +218,7 @@ class Run {
       receivedSecond: clock.now,
       callId: `call-${this.runId}-${this.facts}`,
       notAfterMs: Number.MAX_SAFE_INTEGER,
-      settleEveryMs: options.settleEveryMs ?? SETTLE_EVERY_MS,
+      settleEveryMs: options.settleEveryMs ?? 0,
     };
     const startWorkflowOperation = new WithStartWorkflowOperation('instance', {
       ...startOptions.instance(input, input.callId),
@@ -372,7 +376,7 @@ class Run {
           label,
           status,
         }))
-        .sort((a, b) => a.at - b.at),
+        .reverse(),
       emails: notices
         .filter(({ channel, kind, sentSecond }) => channel === 'mail' && sentSecond !== null && kinds.includes(kind))
         .map(({ second, kind }) => ({ at: clock.offset(second), kind })),

@@ -10,6 +10,7 @@ import { type Postgres, startPostgres } from '../embedded/postgres.ts';
 import { type StripeStandIn, startStripeStandIn } from '../embedded/stripe/index.ts';
 import { startTimeSkippingServer } from '../embedded/time-skipping.ts';
 import { migrate } from '../prisma/migrate.ts';
+import { installRuntime } from '../worker/runtime.ts';
 import { bundleWorkflows } from '../worker/workers.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/messages.ts';
 
@@ -27,7 +28,11 @@ export interface Surroundings {
 const TEMPLATE = 'burnrate_template';
 export const PLATFORM_SECRET = `whsec_${Buffer.from('simulated platform').toString('base64')}`;
 
+/** Errors are raised where they matter; what Temporal's runtime says of them besides would only cover the result. */
+const QUIET = { debug() {}, info() {}, warn() {}, error() {} };
+
 export async function startSurroundings(options: { postgres?: Postgres } = {}): Promise<Surroundings> {
+  installRuntime(QUIET);
   const dataDir = await mkdtemp(join(tmpdir(), 'burnrate-simulate-'));
   const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
   const [postgres, env, workflowBundle, stripe, inbox, platform] = await Promise.all([

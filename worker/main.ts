@@ -1,20 +1,16 @@
 /** The worker process: connects, builds its world, bundles the workflows, works until it is told to stop. */
 import { Client } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import pino from 'pino';
 import { readConfig } from './config.ts';
+import { installRuntime } from './runtime.ts';
 import { bundleWorkflows, createWorkers } from './workers.ts';
 import { connectTemporal, createWorld, temporalConnection } from './world.ts';
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
   const log = pino({ level: config.logLevel, base: { process: 'worker' } });
-  Runtime.install({
-    shutdownSignals: [],
-    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
-      log[level === 'ERROR' ? 'error' : 'warn']({ ...meta }, message);
-    }),
-  });
+  installRuntime(log);
 
   const connection = await connectTemporal(config);
   const native = await NativeConnection.connect(temporalConnection(config));
