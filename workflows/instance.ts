@@ -1,5 +1,12 @@
 /** One running instance: admitted, metered, ended, its machine stopped. */
-import { allHandlersFinished, condition, continueAsNew, setHandler, workflowInfo } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { Admission, Receipt, Settlement } from '../activities/ledger/instances.ts';
 import { micros } from '../billing/money.ts';
 import { dollars, Stated, showDetails, when } from './details.ts';
@@ -33,6 +40,7 @@ export async function instance(input: InstanceInput): Promise<Receipt | null> {
   setHandler(instanceState, () => seen);
   setHandler(admit, ({ requestHash }) => admissionFor(requestHash));
   setHandler(settleNow, async () => {
+    await untilAdmitted();
     await settle();
     return seen;
   });
@@ -72,6 +80,13 @@ export async function instance(input: InstanceInput): Promise<Receipt | null> {
     return admission as Admission;
   }
 
+  /** The ledger knows nothing of an instance before its admission, nor ever of a refused one: asking it would not end. */
+  async function untilAdmitted(): Promise<void> {
+    await condition(() => admission !== undefined);
+    if (admission?.status === 'refused')
+      throw ApplicationFailure.nonRetryable('the instance was refused', admission.code);
+  }
+
   /** Posts what is owed by now, and sees an end that nobody told of. What the ledger answers is what is so. */
   async function settle(): Promise<Settlement> {
     const answer = await ledger.settleInstance({ instanceId, nowSecond: nowSecond() });
@@ -97,6 +112,7 @@ export async function instance(input: InstanceInput): Promise<Receipt | null> {
   }
 
   async function endByOperator(): Promise<Receipt> {
+    await untilAdmitted();
     const end = { instanceId, reason: 'operator' as const, nowSecond: nowSecond(), platformAsked: false };
     const receipt = await ledger.stopInstance(end);
     news.arrived();
