@@ -1,0 +1,165 @@
+/** What stories start from: the answers of a ledger in which nothing unusual is so, and workflows started as the product starts them. */
+import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
+import type { DepositOrder, NewDepositOrder } from '../../activities/ledger/deposits.ts';
+import type { Admission, Receipt, Settlement } from '../../activities/ledger/instances.ts';
+import type { TopUpDecision } from '../../activities/ledger/policy.ts';
+import type { Outlook } from '../../activities/ledger/team.ts';
+import { micros } from '../../billing/money.ts';
+import {
+  admit,
+  type DepositInput,
+  type InstanceInput,
+  type NoticeInput,
+  workflowId,
+} from '../../workflows/messages.ts';
+import { createTell, startOptions } from '../../workflows/telling.ts';
+import type { Scene } from './support.ts';
+
+export const HOUR_MS = 3_600_000;
+export const RATE = micros(2_490_000);
+
+// ── instance ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const admitted = (startSecond = 1_800_000_000): Admission => ({
+  status: 'admitted',
+  startSecond,
+  rateMicrosPerHour: RATE,
+});
+
+export const running = (cost = 0): Settlement => ({
+  status: 'running',
+  rateMicrosPerHour: RATE,
+  costMicros: micros(cost),
+  availableMicros: micros(50_000_000),
+  next: null,
+});
+
+export const receipt = (instanceId: string, reason: Receipt['reason'] = 'stopped'): Receipt => ({
+  instanceId,
+  teamId: 'team',
+  startSecond: 1_800_000_000,
+  endSecond: 1_800_003_600,
+  seconds: 3600,
+  costMicros: RATE,
+  reason,
+});
+
+/** `machineGone`: the platform asked for the end, or has confirmed that it is done. */
+export const ended = (instanceId: string, reason: Receipt['reason'], machineGone: boolean): Settlement => ({
+  status: 'ended',
+  receipt: receipt(instanceId, reason),
+  machineGone,
+});
+
+export const instanceInput = (scene: Scene, change: Partial<InstanceInput> = {}): InstanceInput => ({
+  spec: {
+    id: scene.id('inst'),
+    teamId: scene.id('team'),
+    project: null,
+    gpuType: 'H100',
+    region: 'eu-1',
+    pricing: 'on_demand',
+    hourlyMicros: null,
+    shedOrder: null,
+    resumedFrom: null,
+    requestHash: 'one request',
+  },
+  rateMicrosPerHour: RATE,
+  receivedSecond: 1_800_000_000,
+  callId: 'call_1',
+  notAfterMs: 1_800_000_030_000,
+  settleEveryMs: HOUR_MS,
+  ...change,
+});
+
+/** The start that the api sends along with an update; a repeat finds the one that runs. */
+export const startOf = (input: InstanceInput) =>
+  new WithStartWorkflowOperation<(input: InstanceInput) => Promise<Receipt | null>>('instance', {
+    ...startOptions.instance(input, 'req_1'),
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+
+/** Starts an instance and asks for its admission in one call, as the api does. */
+export function requestInstance(
+  scene: Scene,
+  input: InstanceInput,
+  requestHash = input.spec.requestHash,
+): Promise<Admission> {
+  return scene.client.workflow.executeUpdateWithStart(admit, {
+    args: [{ requestHash }],
+    startWorkflowOperation: startOf(input),
+  });
+}
+
+/** An instance that was admitted and has settled for the first time. */
+export async function instanceThatRuns(scene: Scene, change: Partial<InstanceInput> = {}): Promise<WorkflowHandle> {
+  const input = instanceInput(scene, change);
+  await requestInstance(scene, input);
+  await scene.untilAsked('settleInstance');
+  return scene.handle(workflowId.instance(input.spec.id));
+}
+
+// ── balanceWatch, autoTopUp ──────────────────────────────────────────────────────────────────────────────────────
+
+/** An idle team, but for what is said. */
+export const outlook = (change: Partial<Outlook> = {}): Outlook => ({
+  exhaustions: [],
+  notices: [],
+  attemptDepositId: null,
+  next: null,
+  availableMicros: micros(50_000_000),
+  burnMicrosPerHour: micros(0),
+  topUp: 'off',
+  ...change,
+});
+
+/** A policy that is on with nothing due, but for what is said. */
+export const decision = (change: Partial<TopUpDecision> = {}): TopUpDecision => ({
+  policyOn: true,
+  attemptDepositId: null,
+  lookAgainSecond: null,
+  state: 'armed',
+  ...change,
+});
+export const policyOff = decision({ policyOn: false, state: 'off' });
+
+/** Tells a team's workflow as the product does: it is started when it is not there. */
+export async function tellTeam(scene: Scene, type: 'balanceWatch' | 'autoTopUp'): Promise<WorkflowHandle> {
+  const tell = createTell(scene.client);
+  await (type === 'balanceWatch' ? tell.watch(scene.id('team')) : tell.autoTopUp(scene.id('team')));
+  return scene.handle(workflowId[type](scene.id('team')));
+}
+
+// ── deposit, notice ──────────────────────────────────────────────────────────────────────────────────────────────
+
+export const orderOf = (depositId: string, change: Partial<DepositOrder> = {}): DepositOrder => ({
+  depositId,
+  teamId: 'team',
+  kind: 'saved_card',
+  amountMicros: micros(100_000_000),
+  status: 'pending',
+  ...change,
+});
+
+/** Starts a deposit that a person asked for by `kind`, or an auto top-up's, whose deposit is open already. */
+export function startDeposit(scene: Scene, kind: DepositInput['kind']): Promise<WorkflowHandle> {
+  const depositId = scene.id('dep');
+  const teamId = scene.id('team');
+  const order = (by: NewDepositOrder['kind']): NewDepositOrder => ({
+    depositId,
+    teamId,
+    kind: by,
+    amountMicros: micros(100_000_000),
+    paymentMethodId: by === 'saved_card' ? 'pm_1' : null,
+    receivedSecond: 1_800_000_000,
+    callId: 'call_1',
+    notAfterMs: 1_800_000_030_000,
+  });
+  const input: DepositInput = { depositId, teamId, kind, ...(kind !== 'auto_top_up' && { order: order(kind) }) };
+  return scene.client.workflow.start('deposit', startOptions.deposit(input, 'req_1'));
+}
+
+export function startNotice(scene: Scene, channel: NoticeInput['channel']): Promise<WorkflowHandle> {
+  const input: NoticeInput = { noticeId: scene.id('notice'), teamId: scene.id('team'), channel };
+  return scene.client.workflow.start('notice', startOptions.notice(input));
+}

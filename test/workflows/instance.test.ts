@@ -1,0 +1,383 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Admission } from '../../activities/ledger/instances.ts';
+import {
+  CAUSE,
+  endInstance,
+  GPU_TYPE,
+  INSTANCE_ID,
+  instanceState,
+  settleNow,
+  TEAM_ID,
+  told,
+  workflowId,
+} from '../../workflows/messages.ts';
+import {
+  admitted,
+  ended,
+  HOUR_MS,
+  instanceInput,
+  instanceThatRuns,
+  RATE,
+  receipt,
+  requestInstance,
+  running,
+  startOf,
+} from './given.ts';
+import { failing, heldBack, inTurn, type Mocks, openStage, type Scene, type Stage } from './support.ts';
+
+const TIMEOUT = { timeout: 30_000 };
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+}, 60_000);
+afterAll(() => stage.close(), 30_000);
+
+/** A world that admits and meters, but for what is said. */
+const world = (mocks: Mocks = {}): Mocks => ({
+  admitInstance: async () => admitted(),
+  settleInstance: async () => running(),
+  terminateMachine: async () => {},
+  ...mocks,
+});
+const play = (mocks: Mocks, story: (scene: Scene) => Promise<void>) => stage.play(world(mocks), story);
+
+/** The seconds at which it settled, after the first. */
+const sinceFirst = (scene: Scene): number[] => {
+  const [first = 0, ...rest] = scene.calls('settleInstance').map(({ nowSecond }) => nowSecond);
+  return rest.map((second) => second - first);
+};
+
+describe('an instance is admitted', TIMEOUT, () => {
+  it('answers the caller what the ledger decided, has the watch told and goes on to meter', () =>
+    play({}, async (scene) => {
+      const input = instanceInput(scene);
+      expect(await requestInstance(scene, input)).toEqual(admitted());
+      await scene.untilAsked('settleInstance');
+      expect(scene.order()).toEqual(['admitInstance', 'watch', 'settleInstance']);
+      expect(scene.calls('watch')).toEqual([input.spec.teamId]);
+      expect(scene.calls('admitInstance')).toMatchObject([{ spec: input.spec, callId: 'call_1' }]);
+    }));
+
+  it('is found by team, by instance, by GPU type and by the request that caused it', () =>
+    play({}, async (scene) => {
+      const { workflowId: id } = await instanceThatRuns(scene);
+      expect(await scene.attribute(id, TEAM_ID)).toBe(scene.id('team'));
+      expect(await scene.attribute(id, INSTANCE_ID)).toBe(scene.id('inst'));
+      expect(await scene.attribute(id, GPU_TYPE)).toBe('H100');
+      expect(await scene.attribute(id, CAUSE)).toBe('req_1');
+    }));
+
+  it.each(['insufficient_credit', 'id_taken', 'start_expired'] as const)(
+    'ends without a meter when the ledger refuses with %s',
+    (code) => {
+      const refusal: Admission = { status: 'refused', code };
+      return play({ admitInstance: async () => refusal }, async (scene) => {
+        const input = instanceInput(scene);
+        expect(await requestInstance(scene, input)).toEqual(refusal);
+        const handle = scene.handle(workflowId.instance(input.spec.id));
+        expect(await handle.result()).toBeNull();
+        expect(scene.order()).toEqual(['admitInstance']);
+        await scene.untilState(handle.workflowId, 'refused');
+      });
+    },
+  );
+
+  it('answers the same request again with the same admission, deciding once', () =>
+    play({}, async (scene) => {
+      const input = instanceInput(scene);
+      const answers = await Promise.all([requestInstance(scene, input), requestInstance(scene, input)]);
+      await scene.untilAsked('settleInstance');
+      answers.push(await requestInstance(scene, input));
+      expect(answers).toEqual([admitted(), admitted(), admitted()]);
+      expect(scene.calls('admitInstance')).toHaveLength(1);
+    }));
+
+  it('refuses another request under its id, and runs on', () =>
+    play({}, async (scene) => {
+      const handle = await instanceThatRuns(scene);
+      expect(await requestInstance(scene, instanceInput(scene), 'another request')).toEqual({
+        status: 'refused',
+        code: 'id_taken',
+      });
+      expect(await handle.query(instanceState)).toMatchObject({ state: 'running' });
+      expect(scene.calls('admitInstance')).toHaveLength(1);
+    }));
+
+  it('refuses another request that comes before its own is decided', () => {
+    const admission = heldBack(admitted());
+    return play({ admitInstance: admission.answer }, async (scene) => {
+      const input = instanceInput(scene);
+      const first = requestInstance(scene, input);
+      await scene.untilAsked('admitInstance');
+      const other = requestInstance(scene, input, 'another request');
+      admission.release();
+      expect(await other).toEqual({ status: 'refused', code: 'id_taken' });
+      expect(await first).toEqual(admitted());
+    });
+  });
+
+  it('has the caller wait while the database is out of order, and decides nothing until it answers', () =>
+    play({ admitInstance: failing(2, admitted()) }, async (scene) => {
+      expect(await requestInstance(scene, instanceInput(scene))).toEqual(admitted());
+      expect(scene.calls('admitInstance')).toHaveLength(3);
+    }));
+
+  it('keeps its admission in a continued run: it does not ask again, tells nobody, and settles at once', () =>
+    play({}, async (scene) => {
+      const input = instanceInput(scene, { admission: admitted() });
+      expect(await requestInstance(scene, input)).toEqual(admitted());
+      await scene.untilAsked('settleInstance');
+      expect(scene.order()).toEqual(['settleInstance']);
+      await scene.untilState(workflowId.instance(input.spec.id), 'running');
+    }));
+
+  it('keeps what it was told before its admission: it looks once more, and goes on', () => {
+    const admission = heldBack(admitted());
+    return play({ admitInstance: admission.answer }, async (scene) => {
+      const input = instanceInput(scene);
+      const asked = requestInstance(scene, input);
+      await scene.untilAsked('admitInstance');
+      await scene.handle(workflowId.instance(input.spec.id)).signal(told);
+      admission.release();
+      expect(await asked).toEqual(admitted());
+      await scene.untilAsked('settleInstance', 2);
+      await scene.handle(workflowId.instance(input.spec.id)).query(instanceState);
+      expect(sinceFirst(scene)).toHaveLength(1);
+    });
+  });
+});
+
+describe('an instance settles', TIMEOUT, () => {
+  it('every SETTLE_EVERY, to the second', () =>
+    play({}, async (scene) => {
+      await instanceThatRuns(scene);
+      await scene.pass(3.5 * HOUR_MS);
+      expect(sinceFirst(scene)).toEqual([3600, 7200, 10_800]);
+    }));
+
+  it('never before its end when SETTLE_EVERY is 0, and yet ends when told', () => {
+    let over = false;
+    return play({ settleInstance: async () => (over ? ended('inst', 'stopped', true) : running()) }, async (scene) => {
+      const handle = await instanceThatRuns(scene, { settleEveryMs: 0 });
+      await scene.quiet(handle);
+      const before = await scene.events(handle.workflowId);
+      await scene.pass('40 days');
+      expect(await scene.events(handle.workflowId)).toBe(before);
+      over = true;
+      await handle.signal(told);
+      expect(await handle.result()).toEqual(receipt('inst', 'stopped'));
+      expect(scene.calls('settleInstance')).toHaveLength(2);
+    });
+  });
+
+  it('at once when told, and its next settlement is an interval after that', () =>
+    play({}, async (scene) => {
+      const handle = await instanceThatRuns(scene);
+      await scene.pass('20 minutes');
+      await handle.signal(told);
+      await scene.untilAsked('settleInstance', 2);
+      await scene.pass('61 minutes');
+      const [toldAt = 0, next = 0] = sinceFirst(scene);
+      expect(toldAt).toBeGreaterThanOrEqual(1200);
+      expect(toldAt).toBeLessThanOrEqual(1202);
+      expect(next - toldAt).toBe(3600);
+    }));
+
+  it('sees at its next settlement an end that nobody told', () => {
+    let over = false;
+    return play({ settleInstance: async () => (over ? ended('inst', 'stopped', true) : running()) }, async (scene) => {
+      const handle = await instanceThatRuns(scene);
+      await scene.pass('90 minutes');
+      over = true;
+      expect(await handle.result()).toEqual(receipt('inst', 'stopped'));
+      expect(sinceFirst(scene)).toEqual([3600, 7200]);
+    });
+  });
+
+  it('passes over a database that is out of order: tried again, nothing is lost', () =>
+    play({ settleInstance: failing(2, running(7)) }, async (scene) => {
+      const handle = await instanceThatRuns(scene);
+      await scene.untilAsked('settleInstance', 3);
+      await scene.until('the cost is seen', async () => (await handle.query(instanceState)).costMicros === 7);
+    }));
+
+  it('takes rate and cost from what the ledger answers, never from what was asked', () => {
+    const repriced = { ...running(1_245_000), rateMicrosPerHour: RATE - 490_000 } as ReturnType<typeof running>;
+    return play({ settleInstance: inTurn(running(), repriced) }, async (scene) => {
+      const handle = await instanceThatRuns(scene);
+      expect(await handle.query(instanceState)).toEqual({
+        instanceId: scene.id('inst'),
+        teamId: scene.id('team'),
+        state: 'running',
+        rateMicrosPerHour: RATE,
+        costMicros: 0,
+      });
+      await scene.pass('61 minutes');
+      expect(await handle.query(instanceState)).toMatchObject({ rateMicrosPerHour: 2_000_000, costMicros: 1_245_000 });
+    });
+  });
+
+  it('shows an operator its rate, cost, balance and next crossing as a small table', () => {
+    const next = { second: 1_800_003_600, what: 'threshold' };
+    return play({ settleInstance: async () => ({ ...running(1_000_000), next }) as never }, async (scene) => {
+      const handle = await instanceThatRuns(scene);
+      const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+      expect(currentDetails.split('\n')).toEqual([
+        '| | |',
+        '|---|---|',
+        '| rate per hour | $2.490000 |',
+        '| cost so far | $1.000000 |',
+        '| team balance | $50.000000 |',
+        '| next crossing | threshold at 2027-01-15T09:00:00Z |',
+      ]);
+    });
+  });
+});
+
+describe('an instance ends', TIMEOUT, () => {
+  it('by exhaustion: the platform stops the machine and the confirmation is recorded', () =>
+    play({ settleInstance: inTurn(running(), ended('inst', 'out_of_credits', false)) }, async (scene) => {
+      const handle = await instanceThatRuns(scene);
+      await handle.signal(told);
+      expect(await handle.result()).toEqual(receipt('inst', 'out_of_credits'));
+      expect(scene.order('settleInstance', 'terminateMachine', 'confirmTerminated')).toEqual([
+        'settleInstance',
+        'settleInstance',
+        'terminateMachine',
+        'confirmTerminated',
+      ]);
+      expect(scene.calls('terminateMachine')).toEqual([{ instanceId: scene.id('inst') }]);
+      await scene.untilState(handle.workflowId, 'ended');
+    }));
+
+  it('and has the platform told for as long as it does not confirm, an hour and more', () => {
+    const end = ended('inst', 'out_of_credits', false);
+    const mocks = { settleInstance: inTurn(running(), end), terminateMachine: failing(70, undefined) };
+    return play(mocks, async (scene) => {
+      const handle = await instanceThatRuns(scene);
+      await handle.signal(told);
+      await scene.untilState(handle.workflowId, 'stopping_machine');
+      await scene.pass('1 hour');
+      expect(scene.calls('confirmTerminated')).toEqual([]);
+      expect(await handle.query(instanceState)).toMatchObject({ state: 'stopping_machine', costMicros: RATE });
+      await handle.result();
+      expect(scene.calls('terminateMachine')).toHaveLength(71);
+      const [endedAt = 0] = scene.calls('settleInstance').slice(-1);
+      const [confirmed] = scene.calls('confirmTerminated');
+      expect(confirmed?.instanceId).toBe(scene.id('inst'));
+      expect(confirmed?.nowSecond).toBeGreaterThan((endedAt as { nowSecond: number }).nowSecond + 3600);
+    });
+  });
+
+  it('by the platform: it knows, and is not told', () =>
+    play({ settleInstance: inTurn(running(), ended('inst', 'stopped', true)) }, async (scene) => {
+      const handle = await instanceThatRuns(scene);
+      await handle.signal(told);
+      expect(await handle.result()).toEqual(receipt('inst', 'stopped'));
+      expect(scene.order('terminateMachine', 'confirmTerminated')).toEqual([]);
+      expect(await handle.query(instanceState)).toMatchObject({ state: 'ended', costMicros: RATE });
+    }));
+
+  it('though it was over before its first settlement', () =>
+    play({ settleInstance: async () => ended('inst', 'out_of_credits', false) }, async (scene) => {
+      const handle = await instanceThatRuns(scene);
+      expect(await handle.result()).toEqual(receipt('inst', 'out_of_credits'));
+      expect(scene.calls('terminateMachine')).toHaveLength(1);
+    }));
+});
+
+describe('an operator', TIMEOUT, () => {
+  it('has an instance settle now, and sees what that came to', () =>
+    play({ settleInstance: inTurn(running(), running(415_000)) }, async (scene) => {
+      const handle = await instanceThatRuns(scene);
+      expect(await handle.executeUpdate(settleNow)).toMatchObject({ state: 'running', costMicros: 415_000 });
+      expect(scene.calls('settleInstance')).toHaveLength(2);
+    }));
+
+  it('ends an instance: the receipt is the ledger’s, the watch is told and the platform stops the machine', () => {
+    let over = false;
+    const mocks: Mocks = {
+      settleInstance: async () => (over ? ended('inst', 'operator', false) : running()),
+      stopInstance: async () => {
+        over = true;
+        return receipt('inst', 'operator');
+      },
+    };
+    return play(mocks, async (scene) => {
+      const handle = await instanceThatRuns(scene);
+      const answer = await handle.executeUpdate(endInstance, { args: [{ note: 'asked for by the team' }] });
+      expect(answer).toEqual(receipt('inst', 'operator'));
+      expect(await handle.result()).toEqual(answer);
+      expect(scene.calls('stopInstance')).toMatchObject([
+        { instanceId: scene.id('inst'), reason: 'operator', platformAsked: false },
+      ]);
+      expect(scene.calls('watch')).toEqual([scene.id('team'), scene.id('team')]);
+      expect(scene.calls('terminateMachine')).toHaveLength(1);
+    });
+  });
+
+  it('gets the same receipt for an end that is asked twice', () => {
+    let over = false;
+    const mocks: Mocks = {
+      settleInstance: async () => (over ? ended('inst', 'operator', false) : running()),
+      stopInstance: async () => {
+        over = true;
+        return receipt('inst', 'operator');
+      },
+    };
+    return play(mocks, async (scene) => {
+      const handle = await instanceThatRuns(scene);
+      const end = () => handle.executeUpdate(endInstance, { args: [{ note: 'now' }] });
+      expect(await Promise.all([end(), end()])).toEqual([receipt('inst', 'operator'), receipt('inst', 'operator')]);
+      await handle.result();
+      expect(scene.calls('terminateMachine')).toHaveLength(1);
+    });
+  });
+
+  // These come with the start, in the same task as the admission: the earliest that an operator can be.
+  it('who asks before the admission is answered after it', () =>
+    play({}, async (scene) => {
+      const startWorkflowOperation = startOf(instanceInput(scene));
+      const state = await scene.client.workflow.executeUpdateWithStart(settleNow, { startWorkflowOperation });
+      expect(state).toMatchObject({ state: 'running' });
+      expect(scene.order()[0]).toBe('admitInstance');
+    }));
+
+  it.each(['settleNow', 'endInstance'])(
+    'who asks for %s of a refused instance is told so, and holds up nothing',
+    (update) => {
+      const refusal: Admission = { status: 'refused', code: 'insufficient_credit' };
+      return play({ admitInstance: async () => refusal }, async (scene) => {
+        const startWorkflowOperation = startOf(instanceInput(scene));
+        const answer = scene.client.workflow.executeUpdateWithStart(update, { startWorkflowOperation });
+        await expect(answer).rejects.toMatchObject({ cause: { type: 'insufficient_credit' } });
+        expect(await scene.handle(workflowId.instance(scene.id('inst'))).result()).toBeNull();
+        expect(scene.order()).toEqual(['admitInstance']);
+      });
+    },
+  );
+});
+
+it('is found by what it is doing, at every step of its story', TIMEOUT, () => {
+  const admission = heldBack(admitted());
+  const machine = heldBack(undefined);
+  const mocks: Mocks = {
+    admitInstance: admission.answer,
+    settleInstance: inTurn(running(), ended('inst', 'out_of_credits', false)),
+    terminateMachine: machine.answer,
+  };
+  return play(mocks, async (scene) => {
+    const input = instanceInput(scene);
+    const id = workflowId.instance(input.spec.id);
+    const asked = requestInstance(scene, input);
+    await scene.untilAsked('admitInstance');
+    await scene.untilState(id, 'admitting');
+    admission.release();
+    await asked;
+    await scene.untilState(id, 'running');
+    await scene.pass(HOUR_MS);
+    await scene.untilState(id, 'stopping_machine');
+    machine.release();
+    await scene.untilState(id, 'ended');
+  });
+});
