@@ -139,7 +139,6 @@ function openAttempt(change: Change, policy: TopUpPolicy, second: number): void 
     amountMicros: policy.amountMicros,
   };
   const sameMonth = account.toppedUp.monthStartSecond === monthStart(second);
-  account.asOfSecond = second;
   account.attempt = attempt;
   account.attempts = number;
   account.lastAttemptSecond = second;
@@ -162,8 +161,8 @@ function bringUpToDate(change: Change, nowSecond: number): void {
     next !== null && next.second <= second;
     next = nextCrossing(account, terms)
   ) {
-    if (next.what === 'top_up' && account.policy)
-      openAttempt(change, account.policy, Math.max(next.second, account.asOfSecond));
+    account.asOfSecond = Math.max(account.asOfSecond, next.second);
+    if (next.what === 'top_up' && account.policy) openAttempt(change, account.policy, account.asOfSecond);
     else if (next.what === 'low') {
       account.lowArmed = false;
       change.effects.push({ kind: 'low', second: next.second, levelMicros: terms.lowLevelMicros });
@@ -272,7 +271,6 @@ export function stopInstance(
     postMeter(change, running, endSecond);
     closeAt(change, running, Math.max(endSecond, running.startSecond));
     change.effects.push({ kind: 'instance_ended', instanceId: stop.instanceId, endSecond, reason: stop.reason });
-    if (postedBeyond === 0) return;
 
     const reference = referenceOf.instanceEnd(stop.instanceId, endSecond);
     change.transfer({
@@ -285,6 +283,7 @@ export function stopInstance(
       instanceId: stop.instanceId,
       ...(stop.lastPostingReference && { correctsReference: stop.lastPostingReference }),
     });
+    // An end in the past gives credit back also where none of it was posted yet: the bill is the same either way.
     creditArrived(change, reference);
   });
 }
@@ -296,7 +295,8 @@ function closeAt(change: Change, segment: Meter, endSecond: number): void {
 }
 
 /**
- * Ends one segment and begins the next at the same second, at another rate.
+ * Ends one segment and begins the next at the same second, at another rate. The rate that holds already changes nothing,
+ * so that a repeat of the call does not cut the cost into floors of its own.
  * @throws BillingError `instance_ended`; `at_out_of_range` for a second before the as-of second or in the future
  */
 export function repriceInstance(
@@ -315,6 +315,7 @@ export function repriceInstance(
     const { account } = change;
     const running = account.meters.find((meter) => meter.instanceId === reprice.instanceId);
     if (!running) throw new BillingError('instance_ended', 'the instance has ended');
+    if (running.rateMicrosPerHour === reprice.rateMicrosPerHour) return;
     const second = moneySecond(account, account.asOfSecond);
     closeMeter(change, running, second);
     const next: Meter = {
@@ -343,6 +344,8 @@ function creditFrom(
 ): void {
   const { account } = change;
   change.transfer({ ...credit, creditAccount: creditAccount(account.teamId), second: account.asOfSecond });
+  // An averted exhaustion may have come again by now: what it leaves is credit, what it would have spent is not.
+  bringUpToDate(change, account.asOfSecond);
   creditArrived(change, credit.reference);
 }
 
