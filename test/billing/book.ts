@@ -227,11 +227,22 @@ export class Book {
       balances.get(creditAccount(TEAM)) ?? 0,
       'credit is not the sum of its transfers',
     );
-    assert.equal(account.owedMicros, -(balances.get(owedAccount(TEAM)) ?? 0), 'owed is not the sum of its transfers');
+    assert.equal(
+      account.owedMicros,
+      0 - (balances.get(owedAccount(TEAM)) ?? 0),
+      'owed is not the sum of its transfers',
+    );
     assert(account.postedMicros >= 0 && account.owedMicros >= 0, 'a negative balance');
     assert(this.spendable >= 0, `available is negative: ${this.spendable}`);
     assert(account.owedMicros === 0 || this.spendable === 0, 'owes while there is credit');
     assert(account.remainderMillionths >= 0 && account.remainderMillionths < 1_000_000, 'the remainder is no fraction');
+    let last = 0;
+    for (const { code, reference, second } of transfers) {
+      assert(second >= last && second <= account.asOfSecond, 'the transfers do not lie in the order of their seconds');
+      if (code === 'instance_usage')
+        assert(Number(reference.split('/').at(-1)) <= second, `${reference} lies in the future`);
+      last = second;
+    }
     assert.equal(new Set(transfers.map((transfer) => transfer.reference)).size, transfers.length, 'a reference twice');
 
     for (const [id, { startSecond, endSecond }] of instances) {

@@ -1,0 +1,248 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { availableMicros } from '../../billing/runway.ts';
+import { asMicros, Book, policyOf, TERMS } from './book.ts';
+import { costOf, Walk } from './walk.ts';
+
+/** One thing that happens, so many seconds after the one before. */
+type Act = { after: number } & (
+  | { do: 'start'; rate: number }
+  | { do: 'stop'; which: number; back: number | null }
+  | { do: 'reprice'; which: number; rate: number }
+  | { do: 'deposit' | 'grant'; amount: number }
+  | { do: 'use'; exact: bigint }
+  | { do: 'policy'; enabled: boolean; threshold: number; amount: number; cap: number | null }
+  | { do: 'outcome'; succeeds: boolean }
+  | { do: 'settle'; which: number }
+  | { do: 'look' }
+  | { do: 'repeat' }
+);
+
+/** From a millionth an hour to ten thousand dollars, by far the most such that credit ends within minutes. */
+const rate = fc.oneof(
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 7_000 }) },
+  { weight: 2, arbitrary: fc.integer({ min: 1_000_000, max: 40_000_000 }) },
+  { weight: 5, arbitrary: fc.integer({ min: 40_000_000, max: 2_000_000_000 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 2_000_000_000, max: 10_000_000_000 }) },
+);
+const after = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(0) },
+  { weight: 6, arbitrary: fc.integer({ min: 1, max: 40 }) },
+  { weight: 2, arbitrary: fc.integer({ min: 41, max: 400 }) },
+);
+const dollars = (least: number, most: number) =>
+  fc.integer({ min: least * 100, max: most * 100 }).map((cents) => cents * 10_000);
+const which = fc.nat(5);
+
+const act: fc.Arbitrary<Act> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ after, do: fc.constant('start' as const), rate }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      after,
+      do: fc.constant('stop' as const),
+      which,
+      back: fc.option(fc.integer({ min: -2, max: 300 })),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ after, do: fc.constant('reprice' as const), which, rate }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ after, do: fc.constantFrom('deposit' as const, 'grant' as const), amount: dollars(1, 60) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      after,
+      do: fc.constant('use' as const),
+      exact: fc.oneof(fc.bigInt({ min: 0n, max: 3_000_000n }), fc.bigInt({ min: 0n, max: 40_000_000_000_000n })),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      after,
+      do: fc.constant('policy' as const),
+      enabled: fc.boolean(),
+      threshold: dollars(5, 40),
+      amount: dollars(15, 60),
+      cap: fc.option(dollars(60, 200)),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ after, do: fc.constant('outcome' as const), succeeds: fc.boolean() }) },
+  { weight: 3, arbitrary: fc.record({ after, do: fc.constant('settle' as const), which }) },
+  { weight: 2, arbitrary: fc.record({ after, do: fc.constant('look' as const) }) },
+  { weight: 1, arbitrary: fc.record({ after, do: fc.constant('repeat' as const) }) },
+);
+const fast = fc.integer({ min: 200_000_000, max: 2_000_000_000 });
+/** As it may go on: most begin with a policy and something that runs, so that charges and ends of credit meet. */
+const opening = fc.oneof(
+  { weight: 1, arbitrary: fc.constant<Act[]>([]) },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(dollars(5, 40), dollars(15, 60), fast, fast).map(([threshold, amount, one, another]): Act[] => [
+      { after: 0, do: 'policy', enabled: true, threshold, amount, cap: null },
+      { after: 0, do: 'start', rate: one },
+      { after: 3, do: 'start', rate: another },
+    ]),
+  },
+);
+const history = fc
+  .tuple(dollars(3, 60), opening, fc.array(act, { minLength: 5, maxLength: 40 }))
+  .map(([deposit, first, then]): [number, Act[]] => [deposit, [...first, ...then]]);
+
+/** Does to the book what an act says; acts about nothing change nothing. */
+function keep(book: Book, doing: Act, second: number, instanceIds: string[]): 'done' | 'refused' {
+  const instanceOf = (index: number) => instanceIds[index % Math.max(1, instanceIds.length)] ?? 'none';
+  try {
+    switch (doing.do) {
+      case 'start':
+        book.start(`i${instanceIds.length}`, asMicros(doing.rate), second);
+        break;
+      case 'stop':
+        book.stop(instanceOf(doing.which), second, doing.back === null ? {} : { backTo: second - doing.back });
+        break;
+      case 'reprice':
+        book.reprice(instanceOf(doing.which), asMicros(doing.rate), second);
+        break;
+      case 'deposit':
+        book.deposit(asMicros(doing.amount), second);
+        break;
+      case 'grant':
+        book.grant(asMicros(doing.amount), second);
+        break;
+      case 'use':
+        book.use(doing.exact, second);
+        break;
+      case 'policy':
+        book.policy(
+          policyOf('0', '0', {
+            enabled: doing.enabled,
+            thresholdMicros: asMicros(doing.threshold),
+            amountMicros: asMicros(doing.amount),
+            monthlyCapMicros: doing.cap === null ? null : asMicros(doing.cap),
+          }),
+          second,
+        );
+        break;
+      case 'outcome':
+        book.look(second);
+        if (book.account.attempt) doing.succeeds ? book.succeed(second) : book.fail(second);
+        break;
+      case 'settle':
+        book.settle(instanceOf(doing.which), second);
+        break;
+      default:
+        book.look(second);
+    }
+    return 'done';
+  } catch (error) {
+    if ((error as Error).name !== 'BillingError') throw error;
+    return 'refused';
+  }
+}
+
+/** Does the same to the walk. Settling and looking are no facts. */
+function walkOn(walk: Walk, doing: Act, second: number, instanceIds: string[]): 'done' | 'refused' {
+  const instanceOf = (index: number) => instanceIds[index % Math.max(1, instanceIds.length)] ?? 'none';
+  const answer = (done: boolean) => (done ? 'done' : 'refused');
+  walk.to(second);
+  if (doing.do === 'start') return answer(walk.start(`i${instanceIds.length}`, doing.rate));
+  if (doing.do === 'stop')
+    return answer(walk.stop(instanceOf(doing.which), doing.back === null ? null : second - doing.back));
+  if (doing.do === 'reprice') return answer(walk.reprice(instanceOf(doing.which), doing.rate));
+  if (doing.do === 'deposit' || doing.do === 'grant') walk.receive(doing.amount);
+  if (doing.do === 'use') walk.use(doing.exact);
+  if (doing.do === 'policy') walk.setPolicy(doing);
+  if (doing.do === 'outcome') doing.succeeds ? walk.succeed() : walk.fail();
+  return 'done';
+}
+
+const ofBook = (book: Book) => {
+  const { account } = book;
+  return {
+    available: book.spendable as number,
+    owed: account.owedMicros as number,
+    remainder: account.remainderMillionths,
+    standsAt: account.standsAtSecond,
+    policyOn: account.policy?.enabled ?? false,
+    inFlight: account.attempt && { at: account.attempt.openedSecond, amount: account.attempt.amountMicros as number },
+    attempts: book.attempts.map(({ at }) => at),
+    toppedUp: account.toppedUp.micros as number,
+    lows: book.lows,
+    exhaustions: book.exhaustions.map(({ second, instanceIds }) => ({ second, instanceIds: [...instanceIds].sort() })),
+    ends: Object.fromEntries([...book.instances].map(([id, { endSecond, reason }]) => [id, [endSecond, reason]])),
+  };
+};
+
+const ofWalk = (walk: Walk) => ({
+  available: walk.available,
+  owed: walk.owed,
+  remainder: Number(walk.usedExact % 1_000_000n),
+  standsAt: walk.standsAt,
+  policyOn: walk.policy?.enabled ?? false,
+  inFlight: walk.inFlight,
+  attempts: walk.attempts,
+  toppedUp: walk.toppedUp,
+  lows: walk.lows,
+  exhaustions: walk.exhaustions.map(({ second, instanceIds }) => ({ second, instanceIds: [...instanceIds].sort() })),
+  ends: Object.fromEntries(walk.instances.map(({ id, endedAt, reason }) => [id, [endedAt, reason]])),
+});
+
+describe('any history of a team', () => {
+  it('comes to what a walk through its seconds comes to, after every fact', () => {
+    fc.assert(
+      fc.property(history, ([opening, acts]) => {
+        const book = new Book();
+        const walk = new Walk(TERMS);
+        book.deposit(asMicros(opening), 0);
+        walk.receive(opening);
+        let second = 0;
+        for (const doing of acts) {
+          second += doing.after;
+          const ids = [...book.instances.keys()];
+          const answers = [keep(book, doing, second, ids), walkOn(walk, doing, second, ids)];
+          expect(answers[0], JSON.stringify(doing, withBigInt)).toBe(answers[1]);
+          // A refused fact keeps nothing; what the clock brought by then is there at the next look.
+          book.look(second);
+          expect(ofBook(book)).toEqual(ofWalk(walk));
+        }
+        for (const instance of walk.instances)
+          if (instance.endedAt !== undefined)
+            expect(book.postedFor(instance.id)).toBe(costOf(instance, instance.endedAt));
+      }),
+      { numRuns: 4000 },
+    );
+  }, 120_000);
+
+  it('comes to the same bill whoever looks or settles in between, however often', () => {
+    const busy = fc.tuple(history, fc.array(fc.tuple(fc.nat(400), fc.nat(5)), { maxLength: 40 }));
+    fc.assert(
+      fc.property(busy, ([[opening, acts], meddling]) => {
+        const facts = acts.filter(({ do: what }) => what !== 'settle' && what !== 'look' && what !== 'repeat');
+        const [quiet, watched] = [new Book(), new Book()];
+        let second = 0;
+        for (const book of [quiet, watched]) book.deposit(asMicros(opening), 0);
+        for (const [i, doing] of facts.entries()) {
+          for (const [gap, index] of meddling.filter(([gap], k) => gap < doing.after && k % facts.length === i)) {
+            watched.look(Math.max(second + gap, watched.account.asOfSecond));
+            watched.settle([...watched.instances.keys()][index] ?? 'none', watched.account.asOfSecond);
+          }
+          second += doing.after;
+          const ids = [...quiet.instances.keys()];
+          expect(keep(watched, doing, second, ids)).toBe(keep(quiet, doing, second, ids));
+        }
+        for (const book of [quiet, watched]) book.look(second + 1000);
+        expect(ofBook(watched)).toEqual(ofBook(quiet));
+        expect(watched.account.lowArmed).toBe(quiet.account.lowArmed);
+        // What is posted may differ only for what still runs.
+        for (const [id, { endSecond }] of quiet.instances)
+          if (endSecond !== undefined) expect(watched.postedFor(id)).toBe(quiet.postedFor(id));
+        expect(availableMicros(watched.account, second + 1000)).toBe(availableMicros(quiet.account, second + 1000));
+      }),
+      { numRuns: 3000 },
+    );
+  }, 120_000);
+});
+
+const withBigInt = (_: string, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value);
