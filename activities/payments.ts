@@ -3,15 +3,14 @@
  * Implemented by Stripe in stripe-payments.ts.
  */
 import type { DeclineReason } from '../billing/top-up.ts';
-import type { CardSeen } from './ledger/deposits.ts';
 
 /** Why a charge failed. `provider_rejected`: the provider refuses the payment itself, whatever the card; an operator must look. */
 export type ChargeFailure = DeclineReason | 'provider_rejected';
 
 /** What a provider says of a payment. What is not known is no outcome: the activity fails, and is tried again. */
 export type PaymentOutcome =
-  | { status: 'succeeded'; intentId: string; receiptUrl: string | null; card: CardSeen | null }
-  | { status: 'failed'; intentId: string | null; failureCode: ChargeFailure; card: CardSeen | null }
+  | { status: 'succeeded'; intentId: string; receiptUrl: string | null }
+  | { status: 'failed'; intentId: string | null; failureCode: ChargeFailure }
   | { status: 'requires_action'; intentId: string; actionUrl: string | null }
   | { status: 'processing'; intentId: string | null }
   | { status: 'expired' };

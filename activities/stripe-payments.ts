@@ -7,7 +7,7 @@ import type Stripe from 'stripe';
 import { toCents } from '../billing/money.ts';
 import { secondOf } from '../billing/time.ts';
 import type { Db } from '../prisma/client.ts';
-import { type Deposit, getDeposit } from '../prisma/deposits.ts';
+import { type Deposit, getDeposit, updateDeposit } from '../prisma/deposits.ts';
 import { findPaymentMethod } from '../prisma/payment-methods.ts';
 import { getTeam } from '../prisma/teams.ts';
 import { activityAttempt } from './attempt.ts';
@@ -92,6 +92,7 @@ async function confirmIntent(world: StripeWorld, depositId: string, intentId: st
     const fault = stripeFault(error);
     if (fault.kind === 'passing') throw error;
     const failureCode = fault.kind === 'declined' ? fault.reason : await whyRefused(world, deposit, error);
+    await keepCard(db, deposit, intent);
     return giveUp(world, deposit, intent, failureCode);
   }
   return outcomeOf(world, deposit, confirmed);
@@ -152,11 +153,12 @@ async function intentOfTeam({ stripe, db }: StripeWorld, deposit: Deposit): Prom
 
 async function outcomeOf(world: StripeWorld, deposit: Deposit, intent: Stripe.PaymentIntent): Promise<PaymentOutcome> {
   const intentId = intent.id;
+  await keepCard(world.db, deposit, intent);
   switch (intent.status) {
     case 'succeeded':
-      return { status: 'succeeded', intentId, receiptUrl: receiptOf(intent), card: cardOf(intent) };
+      return { status: 'succeeded', intentId, receiptUrl: receiptOf(intent) };
     case 'canceled':
-      return { status: 'failed', intentId, failureCode: failureOf(intent), card: cardOf(intent) };
+      return { status: 'failed', intentId, failureCode: failureOf(intent) };
     case 'requires_payment_method':
       return giveUp(world, deposit, intent, failureOf(intent));
     case 'requires_action':
@@ -167,6 +169,12 @@ async function outcomeOf(world: StripeWorld, deposit: Deposit, intent: Stripe.Pa
     default:
       return { status: 'processing', intentId };
   }
+}
+
+/** The card that was charged or refused is kept on the deposit's row from here: it has no place in a workflow's history. */
+async function keepCard(db: Db, { id }: Deposit, intent: Stripe.PaymentIntent): Promise<void> {
+  const card = cardOf(intent);
+  if (card) await updateDeposit(db, id, { cardBrand: card.brand, cardLast4: card.last4 });
 }
 
 /**
@@ -180,7 +188,7 @@ async function giveUp(
   failureCode: ChargeFailure,
 ): Promise<PaymentOutcome> {
   const { stripe, log } = world;
-  const failed: PaymentOutcome = { status: 'failed', intentId: intent.id, failureCode, card: cardOf(intent) };
+  const failed: PaymentOutcome = { status: 'failed', intentId: intent.id, failureCode };
   try {
     await stripe.paymentIntents.update(intent.id, { metadata: { failure: failureCode } });
     await stripe.paymentIntents.cancel(intent.id, { cancellation_reason: 'abandoned' });

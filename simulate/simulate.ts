@@ -259,7 +259,7 @@ class Run {
       nowMs: 0,
     };
     await ledger.openDeposit(order);
-    await ledger.creditDeposit({ depositId, nowSecond: clock.now, receiptUrl: null, card: null }, 'scenario');
+    await ledger.creditDeposit({ depositId, nowSecond: clock.now, receiptUrl: null }, 'scenario');
     await tell.watch(this.teamId(team));
   }
 

@@ -14,20 +14,24 @@ type Known = Extract<PaymentOutcome, { status: 'succeeded' | 'failed' | 'expired
 const FIRST_POLL_MS = 15_000;
 const SLOWEST_POLL_MS = 15 * 60_000;
 
+const isOpen = (status: DepositAnswer['status']) => status === 'pending' || status === 'requires_action';
+
 export async function deposit(input: DepositInput): Promise<DepositOrder | null> {
   const { depositId, teamId } = input;
   const news = new News();
   const state = new Stated('opening');
   const answer: DepositAnswer = { status: 'pending', checkoutUrl: null };
   const hasNews = () => answer.status !== 'pending' || answer.checkoutUrl !== null;
+  let looks = 0;
   setHandler(told, news.arrived);
   setHandler(firstAnswer, async ({ withinMs }) => {
     await condition(hasNews, withinMs);
     return answer;
   });
   setHandler(lookAgain, async () => {
+    const before = looks;
     news.arrived();
-    await condition(hasNews, FIRST_POLL_MS);
+    await condition(() => looks > before || !isOpen(answer.status), FIRST_POLL_MS);
     return answer;
   });
 
@@ -38,9 +42,8 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
     return null;
   }
 
-  show('charging', order);
-  const outcome = await (order.kind === 'checkout' ? payOnCheckoutPage() : payBySavedCard(order));
-  const closed = await record(outcome);
+  // A repeat of one that is over must not charge again; it only tells again, which its first run may not have lived to do.
+  const closed = isOpen(order.status) ? await record(await pay(order)) : order;
   answer.status = closed.status;
   show(closed.status, order);
 
@@ -49,12 +52,16 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
   await condition(allHandlersFinished);
   return closed;
 
+  function pay(open: DepositOrder): Promise<Known> {
+    show('charging', open);
+    return open.kind === 'checkout' ? payOnCheckoutPage() : payBySavedCard(open);
+  }
+
   /** The intent is created unconfirmed and its id kept before it is confirmed: from then on, what it says is the truth. */
   async function payBySavedCard({ amountMicros }: DepositOrder): Promise<Known> {
     const summary = `create the charge of ${dollars(amountMicros)}`;
     const intent = await payments.createIntent.executeWithOptions({ summary }, [{ depositId }]);
-    if ('failureCode' in intent)
-      return { status: 'failed', intentId: null, failureCode: intent.failureCode, card: null };
+    if ('failureCode' in intent) return { status: 'failed', intentId: null, failureCode: intent.failureCode };
     await note({ stripeIntentId: intent.intentId });
     const confirmed = await payments.confirmIntent.executeWithOptions({ summary: 'confirm the charge' }, [
       { depositId, intentId: intent.intentId },
@@ -75,6 +82,7 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
     for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(pollMs * 2, SLOWEST_POLL_MS)) {
       if (seen.status !== 'processing' && seen.status !== 'requires_action') return seen;
       if (seen.status === 'requires_action' && answer.status !== 'requires_action') await askForAction(seen.actionUrl);
+      looks += 1;
       await news.orMs(pollMs, 'ask the provider again');
       news.take();
       seen = await payments.fetchOutcome.executeWithOptions({ summary: 'what has become of the charge?' }, [
@@ -92,11 +100,10 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
 
   async function record(known: Known): Promise<DepositOrder> {
     if (known.status === 'succeeded') {
-      const { receiptUrl, card } = known;
-      return ledger.creditDeposit({ depositId, nowSecond: nowSecond(), receiptUrl, card });
+      return ledger.creditDeposit({ depositId, nowSecond: nowSecond(), receiptUrl: known.receiptUrl });
     }
-    const { failureCode, card } = known.status === 'failed' ? known : { failureCode: 'expired', card: null };
-    return ledger.failDeposit({ depositId, nowSecond: nowSecond(), status: known.status, failureCode, card });
+    const failureCode = known.status === 'failed' ? known.failureCode : 'expired';
+    return ledger.failDeposit({ depositId, nowSecond: nowSecond(), status: known.status, failureCode });
   }
 
   function note(change: DepositChange): Promise<void> {

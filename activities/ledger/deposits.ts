@@ -93,7 +93,7 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
 
   /** Credits a deposit once, however often its success is reported. */
   creditDeposit: async (
-    input: { depositId: string; nowSecond: number; receiptUrl: string | null; card: CardSeen | null },
+    input: { depositId: string; nowSecond: number; receiptUrl: string | null },
     causedBy: string,
   ): Promise<DepositOrder> => {
     const { teamId } = await getDeposit(db, input.depositId);
@@ -108,7 +108,6 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
         status: 'succeeded',
         closedSecond: creditedSecond,
         receiptUrl: input.receiptUrl,
-        ...(input.card && { cardBrand: input.card.brand, cardLast4: input.card.last4 }),
       });
       const notices = noticesOf(deposit, 'credited', creditedSecond);
       return { outcome, notices, answer: async () => ({ ...orderOf(deposit), status: 'succeeded' }) };
@@ -122,7 +121,6 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
       nowSecond: number;
       status: 'failed' | 'expired';
       failureCode: string;
-      card: CardSeen | null;
     },
     causedBy: string,
   ): Promise<DepositOrder> => {
@@ -138,7 +136,6 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
         status,
         closedSecond,
         failureCode,
-        ...(input.card && { cardBrand: input.card.brand, cardLast4: input.card.last4 }),
       });
       const wentOff = outcome.effects.some((effect) => effect.kind === 'policy_off');
       if (wentOff && outcome.account.policy)

@@ -5,6 +5,7 @@ import type { Terms } from '../../billing/account.ts';
 import { micros } from '../../billing/money.ts';
 import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
 import type { Message } from '../../embedded/mail/message.ts';
+import { updateDeposit } from '../../prisma/deposits.ts';
 import { insertNotices, type MailKind, noticesOf } from '../../prisma/notices.ts';
 import { onAttempt, untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
@@ -55,9 +56,9 @@ async function funded(amount: number, about: { name?: string; email?: string } =
     kind: 'confirmed',
     amountMicros: dollars(amount),
   });
-  const card = { brand: 'visa', last4: '4242' };
   const receiptUrl = 'https://pay.stripe.test/receipts/1';
-  await ledger().creditDeposit({ depositId, nowSecond: NOW, receiptUrl, card }, 'test');
+  await updateDeposit(database.db, depositId, { cardBrand: 'visa', cardLast4: '4242' });
+  await ledger().creditDeposit({ depositId, nowSecond: NOW, receiptUrl }, 'test');
   return { ...team, depositId };
 }
 
@@ -141,7 +142,8 @@ describe('what the mails say, in text and HTML alike', () => {
       },
     });
     const { attemptDepositId: depositId } = await ledger().openAttempt({ teamId, nowSecond: NOW }, 'test');
-    const outcome = { depositId: depositId ?? '', nowSecond: NOW, card };
+    const outcome = { depositId: depositId ?? '', nowSecond: NOW };
+    if (card) await updateDeposit(db, outcome.depositId, { cardBrand: card.brand, cardLast4: card.last4 });
     if (failureCode === null) await ledger().creditDeposit({ ...outcome, receiptUrl: null }, 'test');
     else await ledger().failDeposit({ ...outcome, status: 'failed', failureCode }, 'test');
     return { teamId, depositId: depositId ?? '' };

@@ -36,7 +36,7 @@ const ledger = () => createLedger({ db: database.db, terms: TERMS });
 async function exhausted() {
   const { id: teamId } = await newTeam(database.db);
   const depositId = await newDeposit(database.db, { teamId, kind: 'confirmed', amountMicros: dollars(13) });
-  await ledger().creditDeposit({ depositId, nowSecond: NOW, receiptUrl: null, card: null }, 'test');
+  await ledger().creditDeposit({ depositId, nowSecond: NOW, receiptUrl: null }, 'test');
   const instanceId = `inst_${teamId}`;
   const spec = {
     id: instanceId,
