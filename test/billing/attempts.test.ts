@@ -1,0 +1,171 @@
+import { describe, expect, it } from 'vitest';
+import { topUpOutlook } from '../../billing/account.ts';
+import { Book, dollars, policyOf, TERMS } from './book.ts';
+
+/** $36 an hour is a cent a second. */
+const CENT_A_SECOND = '36';
+const POLICY = policyOf('10', '20');
+const JANUARY = Date.parse('2026-01-01T00:00:00Z') / 1000;
+const FEBRUARY = Date.parse('2026-02-01T00:00:00Z') / 1000;
+
+const times = (book: Book) => book.attempts.map(({ at }) => at);
+
+describe('a charge is opened', () => {
+  it.each([
+    ['at once when the policy is switched on below the threshold', '9.999999', POLICY, [5]],
+    ['not at the threshold itself', '10', POLICY, []],
+    ['not above it', '10.000001', POLICY, []],
+    ['not by a policy that is off', '9', { ...POLICY, enabled: false }, []],
+    ['when the cap just fits it', '9', { ...POLICY, monthlyCapMicros: dollars('20') }, [5]],
+    ['not when the cap is a micro too small', '9', { ...POLICY, monthlyCapMicros: dollars('19.999999') }, []],
+    ['also without a card, which then fails safely', '9', { ...POLICY, paymentMethodId: null }, [5]],
+  ])('%s', (_, balance, policy, expected) => {
+    const book = new Book().deposit(balance, 0).policy(policy, 5);
+    expect(times(book)).toEqual(expected);
+  });
+
+  it('at the first second below the threshold, however late anybody looks', () => {
+    // $10.05 at a cent a second: $10.00 after 5 s is not below, $9.99 after 6 s is.
+    for (const lateness of [0, 1, 59]) {
+      const book = new Book().deposit('10.05', 0).policy(POLICY, 0).start('i', CENT_A_SECOND, 0);
+      expect(times(book.look(5))).toEqual([]);
+      expect(times(book.look(6 + lateness))).toEqual([6]);
+    }
+  });
+
+  it('by usage that takes the balance below, at its second, and not by usage that leaves it at the threshold', () => {
+    const book = new Book().deposit('30', 0).policy(POLICY, 0);
+    expect(times(book.use('20', 7))).toEqual([]);
+    expect(times(book.use('0.000001', 8))).toEqual([8]);
+  });
+
+  it('by a higher price of what runs', () => {
+    const book = new Book().deposit('20', 0).policy(POLICY, 0).start('i', CENT_A_SECOND, 0);
+    book.reprice('i', '3600', 100); // $19 left, now a dollar a second
+    expect(times(book.look(109))).toEqual([]);
+    expect(times(book.look(110))).toEqual([110]);
+  });
+
+  it('not while one is in flight, and with a number of its own each time', () => {
+    const book = new Book().deposit('9', 0).policy(POLICY, 0).use('5', 400).look(2000);
+    expect(times(book)).toEqual([0]);
+    expect(topUpOutlook(book.account, TERMS)).toEqual({ state: 'charging' });
+    book.succeed(2000).use('20', 2001);
+    expect(times(book)).toEqual([0, 2001]);
+    expect(book.account.attempt).toMatchObject({ number: 2, depositId: 'dep_t_top_up_2' });
+  });
+
+  it('not for a threshold that was lowered in time, and at once for one that was raised', () => {
+    const book = new Book().deposit('12', 0).policy(POLICY, 0).start('i', CENT_A_SECOND, 0);
+    book.policy(policyOf('5', '20'), 150);
+    expect(times(book.look(500))).toEqual([]);
+    expect(times(book.policy(policyOf('50', '20'), 501))).toEqual([501]);
+  });
+});
+
+describe('the cooldown', () => {
+  it('runs from one charge to the next: at its end the balance is looked at again, with nobody told', () => {
+    const book = new Book().deposit('9', 0).policy(POLICY, 0).succeed(1).use('25', 2);
+    expect(topUpOutlook(book.account, TERMS)).toEqual({
+      state: 'cooling_down',
+      dueSecond: 300,
+      cooldownUntilSecond: 300,
+    });
+    expect(times(book.look(299))).toEqual([0]);
+    expect(times(book.look(300))).toEqual([0, 300]);
+  });
+
+  it('counts from the attempt and not from its outcome', () => {
+    const book = new Book().deposit('9', 0).policy(POLICY, 0).succeed(250).use('25', 251);
+    expect(times(book.look(1000))).toEqual([0, 300]);
+  });
+
+  it('counts from a failed one too, and whether or not the policy was off meanwhile', () => {
+    const book = new Book().deposit('9', 0).policy(POLICY, 0).fail(10);
+    expect(book.account.policy?.enabled).toBe(false);
+    expect(times(book.look(250).policy(POLICY, 250))).toEqual([0]);
+    expect(times(book.look(300))).toEqual([0, 300]);
+  });
+
+  it('cannot bring a charge when the balance has risen meanwhile', () => {
+    const book = new Book().deposit('9', 0).policy(POLICY, 0).succeed(1).use('25', 2).deposit('20', 299).look(5000);
+    expect(times(book)).toEqual([0]);
+  });
+
+  it('does not hold up the end of credit', () => {
+    const book = new Book().deposit('9', 0).policy(POLICY, 0).succeed(1).start('i', '3600', 2).look(400);
+    expect(book.exhaustions).toMatchObject([{ second: 31 }]);
+    expect(times(book)).toEqual([0, 300]);
+  });
+});
+
+describe('a failed charge', () => {
+  it('switches the policy off and gives its room in the cap back', () => {
+    const book = new Book().deposit('9', 0).policy({ ...POLICY, monthlyCapMicros: dollars('20') }, 0);
+    expect(book.account.toppedUp.micros).toBe(20_000_000);
+    book.fail(3);
+    expect(book.account.toppedUp.micros).toBe(0);
+    expect(topUpOutlook(book.account, TERMS)).toEqual({ state: 'off' });
+    expect(times(book.look(10_000))).toEqual([0]);
+  });
+
+  it('is not written twice, and nothing happens by the failure of another', () => {
+    const book = new Book().deposit('9', 0).policy(POLICY, 0).fail(3);
+    const before = book.account;
+    expect(() => book.fail(4)).toThrow('no attempt is in flight');
+    expect(book.account).toBe(before);
+  });
+});
+
+describe('a monthly cap', () => {
+  const capped = (cap: string) => ({ ...POLICY, monthlyCapMicros: dollars(cap) });
+
+  it('counts what was captured and what is in flight, and keeps the policy on when it is reached', () => {
+    const book = new Book(TERMS, JANUARY).deposit('9', JANUARY);
+    book.policy(capped('40'), JANUARY).succeed(JANUARY + 1);
+    book
+      .use('25', JANUARY + 2)
+      .look(JANUARY + 300)
+      .succeed(JANUARY + 301)
+      .use('20', JANUARY + 302);
+    expect(book.account.toppedUp.micros).toBe(40_000_000);
+    expect(topUpOutlook(book.account, TERMS)).toEqual({ state: 'capped', dueSecond: FEBRUARY });
+    expect(book.account.policy?.enabled).toBe(true);
+    expect(times(book.look(FEBRUARY - 1))).toEqual([JANUARY, JANUARY + 300]);
+    expect(times(book.look(FEBRUARY))).toEqual([JANUARY, JANUARY + 300, FEBRUARY]);
+    expect(book.account.toppedUp).toEqual({ monthStartSecond: FEBRUARY, micros: 20_000_000 });
+  });
+
+  it('is not of the next month for a charge that is opened in this one and fails in that', () => {
+    const eve = FEBRUARY - 10;
+    const book = new Book(TERMS, eve).deposit('9', eve);
+    book
+      .policy(capped('20'), eve)
+      .fail(FEBRUARY + 5)
+      .policy(capped('20'), FEBRUARY + 6);
+    expect(times(book.look(FEBRUARY + 1000))).toEqual([eve, eve + 300]);
+    expect(book.account.toppedUp).toEqual({ monthStartSecond: FEBRUARY, micros: 20_000_000 });
+  });
+
+  it('makes room in the next month also where the cooldown ends after its first second', () => {
+    const eve = FEBRUARY - 10;
+    const book = new Book(TERMS, eve).deposit('9', eve);
+    book
+      .policy(capped('20'), eve)
+      .succeed(eve + 1)
+      .use('25', eve + 2);
+    expect(topUpOutlook(book.account, TERMS)).toMatchObject({ state: 'cooling_down', dueSecond: eve + 300 });
+    expect(times(book.look(FEBRUARY + 1000))).toEqual([eve, eve + 300]);
+  });
+
+  it('that is raised lets the charge through at once', () => {
+    const book = new Book(TERMS, JANUARY).deposit('9', JANUARY);
+    book
+      .policy(capped('20'), JANUARY)
+      .succeed(JANUARY + 1)
+      .use('25', JANUARY + 400);
+    expect(times(book)).toEqual([JANUARY]);
+    book.policy(capped('40'), JANUARY + 500);
+    expect(times(book)).toEqual([JANUARY, JANUARY + 500]);
+  });
+});
