@@ -4,6 +4,7 @@
  */
 import type { Account } from '../billing/account.ts';
 import type { Effect, Outcome } from '../billing/facts.ts';
+import type { Meter } from '../billing/usage.ts';
 import { lockAccount, saveAccount } from './accounts.ts';
 import { type Db, inTransaction, type Tx } from './client.ts';
 import { openAttemptDeposit } from './deposits.ts';
@@ -54,15 +55,20 @@ async function writeOutcome(
   if (effects.length === 0 && notices.length === 0) return;
 
   const opened = only(effects, 'meter_opened').map((effect) => effect.meter);
-  await openSegments(tx, teamId, opened);
+  const isOpened = ({ instanceId, segment }: Meter) =>
+    opened.some((meter) => meter.instanceId === instanceId && meter.segment === segment);
+  const changed = effects.flatMap((effect) => {
+    if (effect.kind === 'meter_posted') return [effect.meter];
+    if (effect.kind === 'meter_closed') return [{ ...effect.meter, endSecond: effect.endSecond }];
+    return [];
+  });
+  // A re-price closes a segment before the next opens: an instance has one running segment at the most.
   await saveSegments(
     tx,
-    effects.flatMap((effect) => {
-      if (effect.kind === 'meter_posted') return [effect.meter];
-      if (effect.kind === 'meter_closed') return [{ ...effect.meter, endSecond: effect.endSecond }];
-      return [];
-    }),
+    changed.filter((segment) => !isOpened(segment)),
   );
+  await openSegments(tx, teamId, opened);
+  await saveSegments(tx, changed.filter(isOpened));
   await endInstances(tx, only(effects, 'instance_ended'));
   for (const exhausted of only(effects, 'exhausted')) await insertExhaustion(tx, teamId, exhausted);
   for (const { attempt, paymentMethodId } of only(effects, 'attempt_opened'))
