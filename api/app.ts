@@ -52,6 +52,8 @@ export function createApp(world: ApiWorld): Express {
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', 'simple');
+  app.set('strict routing', true);
+  app.set('case sensitive routing', true);
 
   app.use(logCalls(world));
   app.use(

@@ -19,7 +19,7 @@ const sameSecret = (a: string, b: string): boolean =>
 
 /** The secret of an Authorization header, or null when there is none. */
 export const bearerOf = (header: string | undefined): string | null =>
-  /^Bearer +(\S{1,512})$/i.exec(header ?? '')?.[1] ?? null;
+  /^Bearer +(\S.{0,511}?) *$/i.exec(header ?? '')?.[1] ?? null;
 
 /** @throws BillingError `unauthenticated` */
 export async function callerOf(world: ApiWorld, secret: string | null): Promise<Caller> {

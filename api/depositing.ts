@@ -27,9 +27,11 @@ export async function openDeposit(
   const existing = await findDeposit(world.db, depositId);
   const callId = callIdOf(`deposit/${depositId}`, call.receivedSecond, random128());
   const answered = existing === null && (await told(world, call, { ...asked, callId }));
-  const deposit = answered
-    ? await findDeposit(world.db, depositId)
-    : (existing ?? (await foundOrAbandoned(world, call, { teamId, callId }, (tx) => findDeposit(tx, depositId))));
+  // An answer that there is nothing to tell yet may come before the deposit is opened: then it is not to be opened later.
+  const deposit =
+    existing ??
+    (answered ? await findDeposit(world.db, depositId) : null) ??
+    (await foundOrAbandoned(world, call, { teamId, callId }, (tx) => findDeposit(tx, depositId)));
   if (!deposit) throw engineUnavailable();
   if (deposit.status === 'failed') throw declined(deposit);
   return deposit;

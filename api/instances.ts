@@ -1,5 +1,6 @@
 /** Instances: started, watched, re-priced, stopped, resumed. */
 import { BillingError } from '../billing/errors.ts';
+import { readAccount } from '../prisma/accounts.ts';
 import { getInstance, type Instance as InstanceRow, type InstanceSpec, listInstances } from '../prisma/instances.ts';
 import { segmentsOf } from '../prisma/segments.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';
@@ -18,6 +19,7 @@ import {
   STATUSES,
   viewReceipt,
 } from './views/instance.ts';
+import { standingOf } from './views/standing.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -119,6 +121,7 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
       answer: { status: 200, schema: listOf(Instance) },
       handle: async ({ query, call }) => {
         const { team, status, project, gpuType } = query;
+        const second = call.receivedSecond;
         if (team !== undefined) mustSee(call, team, 'team', 'team');
         const teamId = call.caller.kind === 'key' ? call.caller.teamId : team;
         if (teamId !== undefined) await getTeam(db, teamId);
@@ -128,10 +131,11 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
           ...(gpuType !== undefined && { gpuType }),
         };
         return inSnapshot(db, async (tx) => {
-          // What the clock has ended and no row says yet reads as ended: so "terminated" looks at open rows too.
-          const rowStatus = status === 'active' ? { status } : {};
+          // What the clock has ended and no row says yet reads as ended: of such a team, "terminated" shows open rows too.
+          const late = teamId !== undefined && standingOf(await readAccount(tx, teamId), terms, second).ended.size > 0;
+          const rowStatus = status !== undefined && !(status === 'terminated' && late) ? { status } : {};
           const page = await listInstances(tx, { ...filter, ...rowStatus }, pageRequest(query));
-          const views = await readInstances(tx, terms, page.data, call.receivedSecond);
+          const views = await readInstances(tx, terms, page.data, second);
           const data = views.filter((view) => status === undefined || view.status === status);
           return { status: 200, body: { data, nextCursor: page.nextCursor } };
         });
@@ -181,9 +185,15 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
         if ((await viewOf(ended, call.receivedSecond)).status === 'active')
           throw new BillingError('instance_active', 'the instance is still running');
         const last = (await segmentsOf(db, [ended.id])).at(-1);
+        const { teamId, project, gpuType, region, pricing, shedOrder } = ended;
         return start(call, {
-          ...ended,
           id: newId(call, 'inst'),
+          teamId,
+          project,
+          gpuType,
+          region,
+          pricing,
+          shedOrder,
           hourlyMicros: ended.hourlyMicros === null ? null : (last?.rateMicrosPerHour ?? ended.hourlyMicros),
           resumedFrom: ended.id,
         });

@@ -17,6 +17,7 @@ export const limitKeys = (limit: number): RequestHandler =>
     limit,
     standardHeaders: 'draft-7',
     legacyHeaders: false,
+    validate: false,
     keyGenerator: (_request, response) => {
       const { caller } = response.locals.call as Call;
       return caller.kind === 'platform' ? 'platform' : caller.keyId;
@@ -31,6 +32,7 @@ export const limitWrongKeys = (): RequestHandler =>
     limit: WRONG_KEYS_PER_MINUTE,
     standardHeaders: 'draft-7',
     legacyHeaders: false,
+    validate: false,
     keyGenerator: (request) => ipKeyGenerator(request.ip ?? ''),
     handler: tooMany,
   });

@@ -19,6 +19,8 @@ const HOUR_MS = 60 * 60_000;
 /** Longer than the longest call: a deposit that waits for its outcome. */
 const DRAIN_WITHIN_MS = 20_000;
 const REQUEST_WITHIN_MS = 30_000;
+/** Longer than load balancers keep an idle connection, so that none is closed as a call comes in. */
+const KEEP_ALIVE_MS = 75_000;
 
 function createApiWorld(config: Config, client: Client): ApiWorld {
   const db = connectDb(config.databaseUrl);
@@ -48,7 +50,7 @@ async function main(): Promise<void> {
   const world = createApiWorld(config, new Client({ connection, namespace: config.temporal.namespace }));
   const { db, log } = world;
 
-  const server = createServer({ requestTimeout: REQUEST_WITHIN_MS }, createApp(world));
+  const server = createServer({ requestTimeout: REQUEST_WITHIN_MS, keepAliveTimeout: KEEP_ALIVE_MS }, createApp(world));
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(config.port, resolve));
   log.info({ port: config.port }, 'api listens');
   const housekeeping = setInterval(() => {

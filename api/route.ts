@@ -101,6 +101,10 @@ export const authorizing =
     next();
   };
 
+/** The path as one writes it: an escaped letter does not make it another path. */
+const pathOf = ({ path }: Route, { params }: Request): string =>
+  path.replace(/\{(\w+)\}/g, (_, name: string) => String(params[name]));
+
 /** Reads the request, does the work, answers. */
 export const handling = (world: ApiWorld, described: Route): RequestHandler => {
   const [query, body] = [strict(described.query), strict(described.body)];
@@ -125,11 +129,16 @@ export const handling = (world: ApiWorld, described: Route): RequestHandler => {
     const answer =
       key === undefined
         ? await work(request)(call)
-        : await once(world, { key, secret, path: request.path, body: request.body ?? {} }, call, async (inner) => {
-            const answer = await work(request)(inner);
-            if ('file' in answer) throw new Error('a POST answers no file');
-            return answer;
-          });
+        : await once(
+            world,
+            { key, secret, path: pathOf(described, request), body: request.body ?? {} },
+            call,
+            async (inner) => {
+              const answer = await work(request)(inner);
+              if ('file' in answer) throw new Error('a POST answers no file');
+              return answer;
+            },
+          );
     if ('file' in answer) {
       response.status(answer.status).type(answer.file.type).attachment(answer.file.name);
       return answer.file.write(response);

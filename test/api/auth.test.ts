@@ -1,0 +1,144 @@
+/** Who may call what: every route of the document against every kind of key. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith } from './support.ts';
+
+let api: CommandedApi;
+let team: string;
+let other: string;
+let keys: Record<'read' | 'billing' | 'usage' | 'stranger', string>;
+let instance: string;
+
+beforeAll(async () => {
+  api = await startCommandedApi();
+  team = await teamWith(api, '100');
+  other = await teamWith(api, '100');
+  keys = {
+    read: await keyFor(api, team, ['read']),
+    billing: await keyFor(api, team, ['billing']),
+    usage: await keyFor(api, team, ['usage']),
+    stranger: await keyFor(api, other, ['read', 'billing', 'usage']),
+  };
+  instance = (await api.post('/v1/instances', instanceOf(team))).body.id;
+}, 60_000);
+afterAll(() => api.close());
+
+type Who = 'platform' | 'read' | 'billing';
+
+/** What each route asks for, said again here so that a slip in a route shows. */
+const ROUTES: Array<[string, string, Who]> = [
+  ['POST', '/v1/teams', 'platform'],
+  ['GET', '/v1/teams/{team}', 'read'],
+  ['PATCH', '/v1/teams/{team}', 'platform'],
+  ['POST', '/v1/teams/{team}/keys', 'platform'],
+  ['GET', '/v1/teams/{team}/keys', 'read'],
+  ['DELETE', '/v1/teams/{team}/keys/{key}', 'platform'],
+  ['GET', '/v1/teams/{team}/balance', 'read'],
+  ['POST', '/v1/instances', 'platform'],
+  ['GET', '/v1/instances/{id}', 'read'],
+  ['GET', '/v1/instances', 'read'],
+  ['POST', '/v1/instances/{id}/stop', 'platform'],
+  ['POST', '/v1/instances/{id}/resume', 'platform'],
+  ['POST', '/v1/instances/{id}/reprice', 'platform'],
+  ['GET', '/v1/teams/{team}/auto-top-up', 'read'],
+  ['PUT', '/v1/teams/{team}/auto-top-up', 'billing'],
+  ['POST', '/v1/teams/{team}/payment-methods', 'billing'],
+  ['GET', '/v1/teams/{team}/payment-methods', 'read'],
+  ['POST', '/v1/teams/{team}/payment-methods/{paymentMethod}/default', 'billing'],
+  ['DELETE', '/v1/teams/{team}/payment-methods/{paymentMethod}', 'billing'],
+  ['GET', '/v1/deposit-options', 'read'],
+  ['POST', '/v1/teams/{team}/deposits', 'billing'],
+  ['GET', '/v1/teams/{team}/deposits', 'read'],
+  ['GET', '/v1/teams/{team}/deposits/{deposit}', 'read'],
+  ['GET', '/v1/teams/{team}/transactions', 'read'],
+  ['POST', '/v1/teams/{team}/grants', 'platform'],
+];
+const OPEN = ['/healthz', '/readyz', '/metrics', '/v1/openapi.json', '/v1/webhooks/stripe'];
+
+const MAY: Record<'read' | 'billing' | 'usage', Who[]> = { read: ['read'], billing: ['read', 'billing'], usage: [] };
+
+const here = (path: string) =>
+  path
+    .replace('{team}', team)
+    .replace('{id}', instance)
+    .replace(/\{\w+\}/g, 'nobodys');
+
+/** An empty body is refused by most routes, but only after it was decided whether the caller may call them. */
+const call = (method: string, path: string, key: string | null) =>
+  api.send(method, here(path), { key, ...(method === 'GET' || method === 'DELETE' ? {} : { body: {} }) });
+
+it('knows every route of the document', async () => {
+  const { body } = await api.get('/v1/openapi.json', { key: null });
+  const documented = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  const listed = ROUTES.map(([method, path]) => `${method} ${path}`);
+  expect(documented.filter((name) => !OPEN.some((path) => name.endsWith(` ${path}`))).sort()).toEqual(listed.sort());
+});
+
+describe.each(ROUTES)('%s %s', (method, path, who) => {
+  it('wants a key', async () => {
+    for (const key of [null, 'wrong', 'bk_wrong', `${keys.read}x`]) {
+      const { status, headers, body } = await call(method, path, key);
+      expect(status).toBe(401);
+      expect(headers.get('WWW-Authenticate')).toBe('Bearer');
+      expect(body.error).toMatchObject({ code: 'unauthenticated', type: 'authentication_error' });
+    }
+  });
+
+  it.each(['read', 'billing', 'usage'] as const)('for a key with the scope %s', async (scope) => {
+    const { status, body } = await call(method, path, keys[scope]);
+    if (MAY[scope].includes(who)) expect([401, 403]).not.toContain(status);
+    else expect([status, body.error.code]).toEqual([403, 'forbidden']);
+  });
+
+  it('is not there for another team', async () => {
+    const { status } = await call(method, path, keys.stranger);
+    if (path.includes('{team}')) expect(status).toBe(404);
+    else if (who === 'platform') expect(status).toBe(403);
+    else if (path.includes('{id}')) expect(status).toBe(404);
+    else expect(status).toBe(200);
+  });
+
+  it('is open to the platform', async () => {
+    // Last of the routes that this test calls in truth are reads: what an empty body can do is nothing.
+    if (path.endsWith('/stop')) return;
+    const { status } = await call(method, path, undefined as unknown as string);
+    expect([401, 403]).not.toContain(status);
+  });
+});
+
+describe('keys', () => {
+  it('are shown once and kept as a digest', async () => {
+    const made = await api.post(`/v1/teams/${team}/keys`, { name: 'ci', scopes: ['read'] });
+    expect(made.status).toBe(201);
+    expect(made.body).toMatchObject({
+      id: expect.stringMatching(/^key_/),
+      secret: expect.stringMatching(/^bk_/),
+      name: 'ci',
+    });
+    const listed = await api.get(`/v1/teams/${team}/keys`);
+    expect(listed.text).not.toContain(made.body.secret);
+    expect(listed.body.data[0]).not.toHaveProperty('hash');
+    const rows = await api.db.$queryRaw`SELECT * FROM api_keys`;
+    expect(JSON.stringify(rows, (_, value) => (typeof value === 'bigint' ? String(value) : value))).not.toContain(
+      made.body.secret,
+    );
+  });
+
+  it('are of no use once they are revoked', async () => {
+    const { body } = await api.post(`/v1/teams/${team}/keys`, { scopes: ['read'] });
+    expect((await api.get(`/v1/teams/${team}`, { key: body.secret })).status).toBe(200);
+    const revoked = await api.send('DELETE', `/v1/teams/${team}/keys/${body.id}`);
+    expect(revoked.status).toBe(200);
+    expect(revoked.body.revokedAt).not.toBeNull();
+    expect((await api.get(`/v1/teams/${team}`, { key: body.secret })).status).toBe(401);
+    expect((await api.send('DELETE', `/v1/teams/${other}/keys/${body.id}`)).status).toBe(404);
+  });
+
+  it('see only their own team’s instances', async () => {
+    const mine = await api.get('/v1/instances', { key: keys.read });
+    expect(mine.body.data.map((one: { id: string }) => one.id)).toEqual([instance]);
+    expect((await api.get(`/v1/instances?team=${team}`, { key: keys.stranger })).status).toBe(404);
+    expect((await api.get('/v1/instances', { key: keys.stranger })).body.data).toEqual([]);
+  });
+});

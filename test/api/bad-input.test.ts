@@ -1,0 +1,420 @@
+/** Whatever a caller sends: the error object, never a 5xx, nothing half done. */
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Answer, type CommandedApi, instanceOf, startCommandedApi, teamWith } from './support.ts';
+
+let api: CommandedApi;
+let team: string;
+let other: string;
+let card: string;
+let othersCard: string;
+let instance: string;
+let ended: string;
+let before: string;
+
+/** Everything that is remembered, but for what a call itself leaves. */
+const everything = async (): Promise<string> => {
+  const tables = ['teams', 'accounts', 'transfers', 'instances', 'segments', 'deposits', 'grants', 'payment_methods'];
+  tables.push('consents', 'exhaustions', 'notices', 'api_keys', 'provider_events', 'abandoned_calls');
+  const rows = await Promise.all(
+    tables.map((table) =>
+      api.db.$queryRawUnsafe(`SELECT to_jsonb(t) - 'as_of_second' AS row FROM ${table} t ORDER BY 1`),
+    ),
+  );
+  return JSON.stringify(rows);
+};
+
+beforeAll(async () => {
+  api = await startCommandedApi();
+  team = await teamWith(api, '100');
+  other = await teamWith(api, '100');
+  const attach = async (of: string) =>
+    (await api.post(`/v1/teams/${of}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' })).body.id;
+  card = await attach(team);
+  othersCard = await attach(other);
+  // A free one, so that time passes without changing anything.
+  instance = (await api.post('/v1/instances', instanceOf(team, { hourly: '0' }))).body.id;
+  ended = (await api.post('/v1/instances', instanceOf(team, { hourly: '0' }))).body.id;
+  await api.post(`/v1/instances/${ended}/stop`, {});
+  before = await everything();
+}, 60_000);
+afterAll(() => api.close());
+
+function expectRefusal(answer: Answer, statuses: number[], param?: string): void {
+  expect(answer.headers.get('content-type')).toContain('application/json');
+  expect({ status: answer.status, body: answer.text }).toEqual({
+    status: expect.toSatisfy((status: number) => statuses.includes(status)),
+    body: expect.any(String),
+  });
+  const { error } = answer.body;
+  expect(Object.keys(answer.body)).toEqual(['error']);
+  expect(error).toMatchObject({ type: expect.any(String), code: expect.any(String), message: expect.any(String) });
+  expect(error.requestId).toBe(answer.headers.get('X-Request-Id'));
+  expect(answer.text).not.toMatch(/\bat .*\.ts|node_modules|prisma|SELECT/i);
+  if (param !== undefined) expect(error.param).toBe(param);
+}
+
+const WRONG_MONEY: unknown[] = [
+  15,
+  15.5,
+  -15,
+  '-15',
+  '+15',
+  '15.0000001',
+  '1e2',
+  '1e400',
+  'NaN',
+  'Infinity',
+  '',
+  ' 15',
+  '15 ',
+  '0x10',
+  '015',
+  '15,00',
+  '$15',
+  '9999999999.999999',
+  '99999999999999999999',
+  null,
+  true,
+  {},
+  [],
+  ['15'],
+];
+const WRONG_TEXT: unknown[] = [1, '', 'x'.repeat(1001), 'a\u0000b', 'a\nb', '\ud800', null, true, {}, []];
+const WRONG_ID: unknown[] = [1, '', 'a b', 'a/b', '../x', 'x'.repeat(65), 'ü', 'a\u0000', null, {}, []];
+const WRONG_TIME: unknown[] = [
+  1_700_000_000,
+  '',
+  'yesterday',
+  '2026-02-30T00:00:00Z',
+  '2026-01-01',
+  '2026-01-01T00:00:00',
+  '2026-01-01T00:00:00.5Z',
+  '2026-13-01T00:00:00Z',
+  null,
+  {},
+];
+const WRONG_FLAG: unknown[] = ['true', 1, 0, null, {}, []];
+
+type Field = [name: string, wrong: unknown[]];
+interface Body {
+  name: string;
+  method: string;
+  path: () => string;
+  good: () => Record<string, unknown>;
+  fields: Field[];
+  required: string[];
+}
+
+const BODIES: Body[] = [
+  {
+    name: 'a team',
+    method: 'POST',
+    path: () => '/v1/teams',
+    good: () => ({ id: 'never-made', name: 'Never', email: 'never@example.com' }),
+    fields: [
+      ['id', WRONG_ID],
+      ['name', WRONG_TEXT],
+      ['email', [...WRONG_TEXT, 'nobody', 'a@b@c', 'a b@example.com', 'a@example.com\r\nBcc: x@example.com']],
+    ],
+    required: ['name', 'email'],
+  },
+  {
+    name: 'a change of a team',
+    method: 'PATCH',
+    path: () => `/v1/teams/${team}`,
+    good: () => ({ name: 'Never' }),
+    fields: [
+      ['name', WRONG_TEXT],
+      ['email', ['nobody', 1, null]],
+    ],
+    required: ['name'],
+  },
+  {
+    name: 'a key',
+    method: 'POST',
+    path: () => `/v1/teams/${team}/keys`,
+    good: () => ({ scopes: ['read'] }),
+    fields: [
+      ['scopes', ['read', [], ['all'], [1], ['read', 'read'], null, {}]],
+      ['name', WRONG_TEXT],
+    ],
+    required: [],
+  },
+  {
+    name: 'an instance',
+    method: 'POST',
+    path: () => '/v1/instances',
+    good: () => instanceOf(team, { id: 'never-started', project: 'p', shedOrder: 1 }),
+    fields: [
+      ['id', WRONG_ID],
+      ['team', WRONG_ID],
+      ['project', WRONG_TEXT],
+      ['gpuType', WRONG_TEXT],
+      ['region', WRONG_TEXT],
+      ['pricing', ['cheap', 1, '', null]],
+      ['hourly', WRONG_MONEY],
+      ['shedOrder', ['1', 1.5, -1, 1e99, null]],
+    ],
+    required: ['team', 'gpuType', 'region', 'pricing'],
+  },
+  {
+    name: 'a stop',
+    method: 'POST',
+    path: () => `/v1/instances/${instance}/stop`,
+    good: () => ({ reason: 'stopped' }),
+    fields: [
+      ['at', WRONG_TIME],
+      ['reason', ['out_of_credits', 'tired', 1, '', null]],
+    ],
+    required: [],
+  },
+  {
+    name: 'a reprice',
+    method: 'POST',
+    path: () => `/v1/instances/${instance}/reprice`,
+    good: () => ({ hourly: '1' }),
+    fields: [
+      ['hourly', WRONG_MONEY],
+      ['at', WRONG_TIME],
+    ],
+    required: ['hourly'],
+  },
+  {
+    name: 'a resume',
+    method: 'POST',
+    path: () => `/v1/instances/${ended}/resume`,
+    good: () => ({}),
+    fields: [],
+    required: [],
+  },
+  {
+    name: 'an auto top-up policy',
+    method: 'PUT',
+    path: () => `/v1/teams/${team}/auto-top-up`,
+    good: () => ({ enabled: true, threshold: '10', amount: '20' }),
+    fields: [
+      ['enabled', WRONG_FLAG],
+      ['threshold', [...WRONG_MONEY]],
+      ['amount', [...WRONG_MONEY]],
+      ['monthlyCap', WRONG_MONEY.filter((wrong) => wrong !== null)],
+      ['paymentMethod', WRONG_ID.filter((wrong) => wrong !== null)],
+    ],
+    required: ['enabled', 'threshold', 'amount'],
+  },
+  {
+    name: 'a payment method',
+    method: 'POST',
+    path: () => `/v1/teams/${team}/payment-methods`,
+    good: () => ({ stripePaymentMethod: 'pm_card_visa' }),
+    fields: [['stripePaymentMethod', [1, '', 'visa', '4242424242424242', 'pm_a b', 'pm_../x', null, {}]]],
+    required: [],
+  },
+  {
+    name: 'a deposit',
+    method: 'POST',
+    path: () => `/v1/teams/${team}/deposits`,
+    good: () => ({ amount: '15', method: 'card' }),
+    fields: [
+      ['amount', WRONG_MONEY],
+      ['method', ['crypto', 'cash', 1, '', null]],
+      ['paymentMethod', WRONG_ID],
+    ],
+    required: ['amount', 'method'],
+  },
+  {
+    name: 'a grant',
+    method: 'POST',
+    path: () => `/v1/teams/${team}/grants`,
+    good: () => ({ amount: '1', note: 'never' }),
+    fields: [
+      ['amount', WRONG_MONEY],
+      ['note', WRONG_TEXT],
+    ],
+    required: ['amount', 'note'],
+  },
+];
+
+const without = (body: Record<string, unknown>, name: string) =>
+  Object.fromEntries(Object.entries(body).filter(([key]) => key !== name));
+
+describe.each(BODIES)('$name', ({ method, path, good, fields, required }) => {
+  it('is refused for each wrong field, by its name', async () => {
+    for (const [name, wrongs] of fields)
+      for (const wrong of wrongs) {
+        const answer = await api.send(method, path(), { body: { ...good(), [name]: wrong } });
+        expectRefusal(answer, [400]);
+        expect(answer.body.error.param.split('.')[0]).toBe(name);
+      }
+    expect(await everything()).toBe(before);
+  });
+
+  it('is refused without what it needs', async () => {
+    for (const name of required)
+      expectRefusal(await api.send(method, path(), { body: without(good(), name) }), [400], name);
+    expect(await everything()).toBe(before);
+  });
+
+  it('is refused with a field that nobody knows', async () => {
+    expectRefusal(await api.send(method, path(), { body: { ...good(), hourlyRate: '1' } }), [400], 'hourlyRate');
+    const raw = `{"__proto__": {"enabled": true}, ${JSON.stringify(good()).slice(1)}`.replace(', }', '}');
+    expectRefusal(await api.send(method, path(), { raw, headers: { 'Content-Type': 'application/json' } }), [400]);
+    expect(await everything()).toBe(before);
+  });
+
+  it('is refused when it is not a JSON object', async () => {
+    for (const body of [[], [good()], 'text', 1, true, null])
+      expectRefusal(await api.send(method, path(), { body }), [400]);
+    for (const raw of ['{', '{"a":', 'not json', '\u0000', '{"a": 01}'])
+      expectRefusal(await api.send(method, path(), { raw, headers: { 'Content-Type': 'application/json' } }), [400]);
+    expect(await everything()).toBe(before);
+  });
+
+  it('is refused when it does not say that it is JSON, or is too large', async () => {
+    const raw = JSON.stringify(good());
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data', 'application/xml'])
+      expectRefusal(await api.send(method, path(), { raw, headers: { 'Content-Type': type } }), [415]);
+    const json = { 'Content-Type': 'application/json' };
+    const latin = { 'Content-Type': 'application/json; charset=latin1' };
+    expectRefusal(await api.send(method, path(), { raw, headers: latin }), [415]);
+    expectRefusal(await api.send(method, path(), { raw, headers: { ...json, 'Content-Encoding': 'zstd' } }), [415]);
+    expectRefusal(await api.send(method, path(), { raw, headers: { ...json, 'Content-Encoding': 'gzip' } }), [400]);
+    const large = JSON.stringify({ ...good(), note: 'x'.repeat(2 ** 20) });
+    expectRefusal(await api.send(method, path(), { raw: large, headers: json }), [413]);
+    const bomb = gzipSync(Buffer.alloc(64 * 2 ** 20, ' '));
+    expectRefusal(
+      await api.send(method, path(), { raw: bomb, headers: { ...json, 'Content-Encoding': 'gzip' } }),
+      [413],
+    );
+    const deep = '['.repeat(200_000) + ']'.repeat(200_000);
+    const keyed = { ...json, 'Idempotency-Key': 'deep' };
+    expectRefusal(await api.send(method, path(), { raw: deep, headers: keyed }), [400]);
+    expectRefusal(await api.send(method, path(), { raw: `{"a":${deep}}`, headers: keyed }), [400]);
+    expect(await everything()).toBe(before);
+  });
+});
+
+describe('paths and queries', () => {
+  const NOBODYS = ['nobody', 'x'.repeat(200), 'a%20b', '%00', 'a%2Fb', '..%2f..', "'%20OR%201=1--", '%F0%9F%92%A9'];
+  const PATHS: Array<[string, (id: string) => string]> = [
+    ['GET', (id) => `/v1/teams/${id}`],
+    ['GET', (id) => `/v1/teams/${id}/balance`],
+    ['GET', (id) => `/v1/teams/${id}/transactions`],
+    ['POST', (id) => `/v1/teams/${id}/grants`],
+    ['GET', (id) => `/v1/teams/${team}/deposits/${id}`],
+    ['DELETE', (id) => `/v1/teams/${team}/keys/${id}`],
+    ['DELETE', (id) => `/v1/teams/${team}/payment-methods/${id}`],
+    ['POST', (id) => `/v1/teams/${team}/payment-methods/${id}/default`],
+    ['GET', (id) => `/v1/instances/${id}`],
+    ['POST', (id) => `/v1/instances/${id}/stop`],
+    ['POST', (id) => `/v1/instances/${id}/resume`],
+  ];
+  it.each(PATHS)('%s with an id that is nobody’s', async (method, path) => {
+    for (const id of NOBODYS) expectRefusal(await api.send(method, path(id)), [404]);
+    expectRefusal(await api.send(method, path('%E0%A4%A')), [400]);
+    expect(await everything()).toBe(before);
+  });
+
+  it('answers what is another team’s as if it were not there', async () => {
+    const deposit = { amount: '15', method: 'card', paymentMethod: othersCard };
+    expectRefusal(await api.post(`/v1/teams/${team}/deposits`, deposit), [404], 'paymentMethod');
+    const policy = { enabled: true, threshold: '10', amount: '20', paymentMethod: othersCard };
+    expectRefusal(await api.put(`/v1/teams/${team}/auto-top-up`, policy), [404], 'paymentMethod');
+    expectRefusal(await api.post(`/v1/teams/${team}/payment-methods/${othersCard}/default`), [404]);
+    expectRefusal(await api.send('DELETE', `/v1/teams/${team}/payment-methods/${othersCard}`), [404]);
+    expectRefusal(await api.post('/v1/instances', instanceOf('nobody')), [404], 'team');
+    expect(await everything()).toBe(before);
+  });
+
+  it('refuses wrong queries, by the name of what is wrong', async () => {
+    const lists = [
+      `/v1/instances`,
+      `/v1/teams/${team}/deposits`,
+      `/v1/teams/${team}/transactions`,
+      `/v1/teams/${team}/keys`,
+    ];
+    for (const path of lists) {
+      for (const limit of ['0', '101', '-1', '1.5', 'x', '', '1e1', '99999999999999999999'])
+        expectRefusal(await api.get(`${path}?limit=${limit}`), [400], 'limit');
+      expectRefusal(await api.get(`${path}?limit=1&limit=2`), [400], 'limit');
+      const cursors = [
+        'x',
+        '',
+        'AAAA',
+        ...['1', '.x', '1.', 'x.y', '1.a\u0000b', '1.ü', '9'.repeat(30)].map((text) =>
+          Buffer.from(text).toString('base64url'),
+        ),
+      ];
+      for (const cursor of cursors) expectRefusal(await api.get(`${path}?cursor=${cursor}`), [400], 'cursor');
+      expectRefusal(await api.get(`${path}?colour=red`), [400], 'colour');
+    }
+    for (const query of ['status=done', 'team=a%20b', 'project=%00', 'gpuType='])
+      expectRefusal(await api.get(`/v1/instances?${query}`), [400], query.split('=')[0]);
+  });
+
+  it('answers unknown paths and methods with the error object', async () => {
+    for (const [method, path] of [
+      ['GET', '/'],
+      ['GET', '/v1'],
+      ['GET', '/v1/teams'],
+      ['DELETE', `/v1/teams/${team}`],
+      ['PUT', '/v1/instances'],
+      ['GET', '/docs/../package.json'],
+      ['GET', '/docs/swagger-ui-bundle.js.map'],
+      ['PATCH', '/healthz'],
+      ['GET', '/v1/Teams/x'],
+      ['GET', `/v1/teams/${team}/`],
+    ] as const)
+      expectRefusal(await api.send(method, path), [404]);
+  });
+
+  it('refuses Idempotency-Keys that are none', async () => {
+    for (const key of ['', 'a b', 'x'.repeat(256), 'ü'])
+      expectRefusal(
+        await api.post(`/v1/teams/${team}/grants`, { amount: '1', note: 'n' }, { headers: { 'Idempotency-Key': key } }),
+        [400],
+        'Idempotency-Key',
+      );
+    expect(await everything()).toBe(before);
+  });
+});
+
+describe('what is well formed and still cannot be', () => {
+  it('is refused with its reason', async () => {
+    const refused: Array<[Promise<Answer>, number, string, string?]> = [
+      [api.post('/v1/instances', instanceOf(team, { hourly: '1000000.000001' })), 422, 'amount_out_of_range', 'hourly'],
+      [api.post('/v1/instances', { ...instanceOf(team), hourly: undefined }), 422, 'price_not_found', 'gpuType'],
+      [api.post(`/v1/teams/${team}/grants`, { amount: '0', note: 'n' }), 422, 'amount_out_of_range', 'amount'],
+      [api.post(`/v1/teams/${team}/grants`, { amount: '1000001', note: 'n' }), 422, 'amount_out_of_range', 'amount'],
+      [deposit('14.99'), 422, 'amount_out_of_range', 'amount'],
+      [deposit('5000.01'), 422, 'amount_out_of_range', 'amount'],
+      [deposit('20.001'), 422, 'amount_out_of_range', 'amount'],
+      [policy({ threshold: '4.99' }), 422, 'amount_out_of_range', 'threshold'],
+      [policy({ threshold: '500.01' }), 422, 'amount_out_of_range', 'threshold'],
+      [policy({ amount: '14' }), 422, 'amount_out_of_range', 'amount'],
+      [policy({ amount: '5001' }), 422, 'amount_out_of_range', 'amount'],
+      [policy({ monthlyCap: '19' }), 422, 'amount_out_of_range', 'monthlyCap'],
+      [stop({ at: '2000-01-01T00:00:00Z' }), 422, 'at_out_of_range', 'at'],
+      [stop({ at: '9999-12-31T23:59:59Z' }), 422, 'at_out_of_range', 'at'],
+      [reprice(instance, { hourly: '1', at: '2000-01-01T00:00:00Z' }), 422, 'at_out_of_range', 'at'],
+      [reprice(instance, { hourly: '1', at: '9999-12-31T23:59:59Z' }), 422, 'at_out_of_range', 'at'],
+      [reprice(ended, { hourly: '1' }), 409, 'instance_ended'],
+      [api.post(`/v1/instances/${instance}/resume`), 409, 'instance_active'],
+      [api.post('/v1/teams', { id: team, name: 'Other', email: 'other@example.com' }), 409, 'id_taken', 'id'],
+      [api.post('/v1/instances', instanceOf(team, { id: instance, hourly: '9' })), 409, 'id_taken', 'id'],
+      [api.post('/v1/instances', instanceOf(other, { id: instance, hourly: '0' })), 409, 'id_taken', 'id'],
+    ];
+    for (const [answer, status, code, param] of refused) {
+      expectRefusal(await answer, [status], param);
+      expect((await answer).body.error.code).toBe(code);
+    }
+    expect(await everything()).toBe(before);
+  });
+
+  const deposit = (amount: string) =>
+    api.post(`/v1/teams/${team}/deposits`, { amount, method: 'card', paymentMethod: card });
+  const policy = (change: object) =>
+    api.put(`/v1/teams/${team}/auto-top-up`, { enabled: true, threshold: '10', amount: '20', ...change });
+  const stop = (body: object) => api.post(`/v1/instances/${instance}/stop`, body);
+  const reprice = (id: string, body: object) => api.post(`/v1/instances/${id}/reprice`, body);
+});

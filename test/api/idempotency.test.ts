@@ -1,0 +1,155 @@
+/** Idempotency-Key: one effect, one answer. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Answer, type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith } from './support.ts';
+
+let api: CommandedApi;
+let team: string;
+let keys = 0;
+
+beforeAll(async () => {
+  api = await startCommandedApi();
+  team = await teamWith(api, '100');
+});
+afterAll(() => api.close());
+
+const newKey = () => {
+  keys += 1;
+  return `key-${keys}`;
+};
+const post = (path: string, body: unknown, key: string, secret?: string): Promise<Answer> =>
+  api.post(path, body, { headers: { 'Idempotency-Key': key }, ...(secret !== undefined && { key: secret }) });
+const available = async (of = team) => Number((await api.get(`/v1/teams/${of}/balance`)).body.available);
+
+describe('a repeat', () => {
+  it('has the first answer again, and no second effect', async () => {
+    const [path, key] = [`/v1/teams/${team}/grants`, newKey()];
+    const before = await available();
+    const first = await post(path, { amount: '1', note: 'once' }, key);
+    expect(first.status).toBe(201);
+    expect(first.headers.get('Idempotent-Replayed')).toBeNull();
+    const again = await post(path, { note: 'once', amount: '1' }, key);
+    expect(again.status).toBe(201);
+    expect(again.body).toEqual(first.body);
+    expect(again.headers.get('Idempotent-Replayed')).toBe('true');
+    expect(await available()).toBe(before + 1);
+  });
+
+  it('of a refusal is refused again, though it would be granted by now', async () => {
+    const [poor, key] = [await teamWith(api), newKey()];
+    const asked = instanceOf(poor, { id: 'kept-refusal' });
+    expect((await post('/v1/instances', asked, key)).status).toBe(402);
+    await api.post(`/v1/teams/${poor}/grants`, { amount: '50', note: 'rich' });
+    const again = await post('/v1/instances', asked, key);
+    expect([again.status, again.headers.get('Idempotent-Replayed')]).toEqual([402, 'true']);
+    expect((await post('/v1/instances', asked, newKey())).status).toBe(201);
+  });
+
+  it('with another body is a conflict', async () => {
+    const [path, key] = [`/v1/teams/${team}/grants`, newKey()];
+    await post(path, { amount: '1', note: 'once' }, key);
+    const other = await post(path, { amount: '2', note: 'once' }, key);
+    expect([other.status, other.body.error.code]).toEqual([409, 'idempotency_key_reused']);
+  });
+
+  it('under another caller or on another path is no repeat', async () => {
+    const key = newKey();
+    const other = await teamWith(api);
+    const mine = await keyFor(api, team, ['billing']);
+    const body = { amount: '15', method: 'card' };
+    const answers = [
+      await post(`/v1/teams/${team}/deposits`, body, key),
+      await post(`/v1/teams/${team}/deposits`, body, key, mine),
+      await post(`/v1/teams/${other}/deposits`, body, key),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
+    expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(3);
+  });
+
+  it('of a malformed body is refused the same, and reads of no key are not kept', async () => {
+    const [path, key] = [`/v1/teams/${team}/grants`, newKey()];
+    const wrong = await post(path, { amount: 1, note: 'n' }, key);
+    const again = await post(path, { amount: 1, note: 'n' }, key);
+    expect([wrong.status, again.status, again.headers.get('Idempotent-Replayed')]).toEqual([400, 400, 'true']);
+  });
+
+  it('a day later is a new call', async () => {
+    const [path, key] = [`/v1/teams/${team}/grants`, newKey()];
+    const before = await available();
+    const first = await post(path, { amount: '1', note: 'daily' }, key);
+    api.clock.aheadMs = 86_400_000 + 1_000;
+    const later = await post(path, { amount: '2', note: 'daily' }, key);
+    api.clock.aheadMs = 0;
+    expect(later.status).toBe(201);
+    expect(later.body.id).not.toBe(first.body.id);
+    expect(await available()).toBe(before + 3);
+  });
+});
+
+describe('several at once', () => {
+  it('have one effect: the others are told that it is under way', async () => {
+    const [path, key] = [`/v1/teams/${team}/grants`, newKey()];
+    const before = await available();
+    const answers = await Promise.all(Array.from({ length: 8 }, () => post(path, { amount: '1', note: 'race' }, key)));
+    for (const { status, body } of answers)
+      if (status !== 201) expect([status, body.error.code]).toEqual([409, 'idempotency_in_flight']);
+    expect(answers.some(({ status }) => status === 201)).toBe(true);
+    expect(await available()).toBe(before + 1);
+  });
+});
+
+describe('what is not kept', () => {
+  it('a 503: the same call is done when the engine is back, with the id that it would have had', async () => {
+    const key = newKey();
+    api.engine.away = true;
+    const away = await post('/v1/instances', instanceOf(team), key);
+    api.engine.away = false;
+    expect([away.status, away.body.error.code]).toEqual([503, 'engine_unavailable']);
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    const back = await post('/v1/instances', instanceOf(team), key);
+    expect([back.status, back.headers.get('Idempotent-Replayed')]).toEqual([201, null]);
+  });
+
+  it('a claim whose process died does not hold the key, and its work is found done', async () => {
+    const [path, key] = [`/v1/teams/${team}/grants`, newKey()];
+    const before = await available();
+    const first = await post(path, { amount: '1', note: 'cut off' }, key);
+    await api.db
+      .$executeRaw`UPDATE idempotent_calls SET status = NULL, body = extract(epoch FROM now())::bigint::text WHERE key = ${key}`;
+    const early = await post(path, { amount: '1', note: 'cut off' }, key);
+    expect(early.body.error.code).toBe('idempotency_in_flight');
+
+    api.clock.aheadMs = 120_000;
+    const again = await post(path, { amount: '1', note: 'cut off' }, key);
+    api.clock.aheadMs = 0;
+    expect([again.status, again.body]).toEqual([201, first.body]);
+    expect(await available()).toBe(before + 1);
+  });
+
+  it('holds for every POST that makes something: cut off and repeated, it is the same thing', async () => {
+    const calls: Array<[string, unknown]> = [
+      ['/v1/teams', { name: 'Cut off', email: 'cut@example.com' }],
+      ['/v1/instances', instanceOf(team, { hourly: '0' })],
+      [`/v1/teams/${team}/deposits`, { amount: '15', method: 'card' }],
+    ];
+    for (const [path, body] of calls) {
+      const key = newKey();
+      const first = await post(path, body, key);
+      await api.db.$executeRaw`UPDATE idempotent_calls SET status = NULL, body = NULL WHERE key = ${key}`;
+      const again = await post(path, body, key);
+      expect([again.status, again.body.id]).toEqual([201, first.body.id]);
+    }
+  });
+});
+
+describe('what is kept', () => {
+  it('cannot be read by who holds the database: a key’s secret is not in it', async () => {
+    const key = newKey();
+    const made = await post(`/v1/teams/${team}/keys`, { scopes: ['read'] }, key);
+    const again = await post(`/v1/teams/${team}/keys`, { scopes: ['read'] }, key);
+    expect(again.body.secret).toBe(made.body.secret);
+    const rows = await api.db.idempotentCall.findMany({ where: { key } });
+    expect(rows).toHaveLength(1);
+    expect(rows[0]?.body).not.toContain(made.body.secret.slice(3, 12));
+    expect(Buffer.from(rows[0]?.body ?? '', 'base64').toString('latin1')).not.toContain('secret');
+  });
+});

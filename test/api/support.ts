@@ -1,0 +1,251 @@
+/** The real app over HTTP on a real Postgres; the engine behind it is real (engine.ts) or one that tests command. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createLedger } from '../../activities/ledger/index.ts';
+import type { Cards } from '../../activities/stripe-cards.ts';
+import { verifyStripeEvent } from '../../activities/stripe-events.ts';
+import { createApp } from '../../api/app.ts';
+import type { Engine } from '../../api/engine.ts';
+import { createLogger } from '../../api/log.ts';
+import type { ApiWorld } from '../../api/world.ts';
+import type { Terms } from '../../billing/account.ts';
+import { BillingError } from '../../billing/errors.ts';
+import { micros } from '../../billing/money.ts';
+import type { Db } from '../../prisma/client.ts';
+import { removePaymentMethod, savePaymentMethod } from '../../prisma/payment-methods.ts';
+import { newDatabase } from '../support/database.ts';
+
+export const PLATFORM_KEY = 'platform-key-for-tests';
+export const WEBHOOK_SECRET = 'whsec_for_tests';
+export const TERMS: Terms = {
+  cooldownSeconds: 300,
+  graceSeconds: 60,
+  minStartMicros: micros(3_000_000),
+  lowLevelMicros: micros(10_000_000),
+};
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the api answers.
+  body: any;
+}
+
+export interface CallOptions {
+  key?: string | null;
+  body?: unknown;
+  /** A body as it is, instead of JSON. */
+  raw?: string | Buffer;
+  headers?: Record<string, string>;
+}
+
+export type Send = (method: string, path: string, options?: CallOptions) => Promise<Answer>;
+
+export interface Api {
+  url: string;
+  db: Db;
+  databaseUrl: string;
+  world: ApiWorld;
+  /** How far the api's clock is ahead. */
+  clock: { aheadMs: number };
+  /** What was logged, a parsed line each. */
+  logged: Array<Record<string, unknown>>;
+  send: Send;
+  get(path: string, options?: CallOptions): Promise<Answer>;
+  post(path: string, body?: unknown, options?: CallOptions): Promise<Answer>;
+  put(path: string, body: unknown, options?: CallOptions): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+/** Serves the app on a database of its own. `world` replaces what a test needs to be otherwise. */
+export async function startApi(world: (db: Db, databaseUrl: string) => Partial<ApiWorld>): Promise<Api> {
+  const database = await newDatabase();
+  const { db } = database;
+  const logged: Api['logged'] = [];
+  const clock = { aheadMs: 0 };
+  const log = createLogger('debug', { write: (line: string) => void logged.push(JSON.parse(line)) });
+  const whole: ApiWorld = {
+    db,
+    log,
+    terms: TERMS,
+    ledger: createLedger({ db, terms: TERMS }),
+    engine: undefined as unknown as Engine,
+    cards: commandedCards(db),
+    verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, WEBHOOK_SECRET),
+    deposits: {
+      minMicros: micros(15_000_000),
+      maxMicros: micros(5_000_000_000),
+      presetsMicros: [50, 100, 200].map((amount) => micros(amount * 1_000_000)),
+    },
+    settleEveryMs: 3_600_000,
+    platformKey: PLATFORM_KEY,
+    publicUrl: 'http://127.0.0.1',
+    rateLimitPerMinute: 100_000,
+    nowMs: () => Date.now() + clock.aheadMs,
+    ...world(db, database.url),
+  };
+  const server = createServer(createApp(whole)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+  const send: Send = async (method, path, { key = PLATFORM_KEY, body, raw, headers = {} } = {}) => {
+    const sent = raw ?? (body === undefined ? null : JSON.stringify(body));
+    const response = await fetch(url + path, {
+      method,
+      headers: {
+        ...(key !== null && { Authorization: `Bearer ${key}` }),
+        ...(body !== undefined && { 'Content-Type': 'application/json' }),
+        ...headers,
+      },
+      body: sent,
+    });
+    const text = await response.text();
+    const isJson = response.headers.get('content-type')?.includes('json');
+    return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined };
+  };
+
+  return {
+    url,
+    db,
+    databaseUrl: database.url,
+    world: whole,
+    clock,
+    logged,
+    send,
+    get: (path, options) => send('GET', path, options),
+    post: (path, body, options) => send('POST', path, { body, ...options }),
+    put: (path, body, options) => send('PUT', path, { body, ...options }),
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await database.close();
+    },
+  };
+}
+
+export interface CommandedApi extends Api {
+  engine: CommandedEngine;
+}
+
+/** The app with an engine that the test commands. */
+export async function startCommandedApi(change: Partial<ApiWorld> = {}): Promise<CommandedApi> {
+  let engine: CommandedEngine | undefined;
+  const api = await startApi((db) => {
+    engine = commandedEngine(db);
+    return { engine, ...change };
+  });
+  return Object.assign(api, { engine: engine as CommandedEngine });
+}
+
+/** An engine that does at once, in the ledger, what the workflows would do; tests take it away, slow it down, listen to it. */
+export interface CommandedEngine extends Engine {
+  /** Away: nothing is received and everything fails. */
+  away: boolean;
+  /** Deaf: what is sent is received, yet no answer comes back. */
+  deaf: boolean;
+  /** What the next charge of a saved card comes to. */
+  charge: 'succeeds' | 'declines' | 'waits';
+  told: string[];
+  starts: number;
+}
+
+export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
+  const ledger = createLedger({ db, terms });
+  const answering = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (engine.away) throw new BillingError('engine_unavailable', 'away');
+    const answer = await work();
+    if (engine.deaf) throw new BillingError('engine_unavailable', 'deaf');
+    return answer;
+  };
+  const told = (what: string) => (id: string) => answering(async () => void engine.told.push(`${what} ${id}`));
+  const engine: CommandedEngine = {
+    away: false,
+    deaf: false,
+    charge: 'succeeds',
+    told: [],
+    starts: 0,
+    admit: (input, requestId) =>
+      answering(() => {
+        engine.starts += 1;
+        return ledger.admitInstance({ ...input, nowMs: input.notAfterMs }, requestId);
+      }),
+    deposit: (input) =>
+      answering(async () => {
+        if (!input.order) throw new Error('a person’s deposit has an order');
+        const { depositId } = input;
+        const order = await ledger.openDeposit({ ...input.order, nowMs: input.order.notAfterMs });
+        if (!order) return { status: 'refused', checkoutUrl: null };
+        if (order.kind === 'checkout') {
+          const checkoutUrl = `https://checkout.example/${depositId}`;
+          await ledger.noteDeposit({ depositId, change: { checkoutUrl, stripeSessionId: `cs_${depositId}` } });
+          return { status: 'pending', checkoutUrl };
+        }
+        const nowSecond = input.order.receivedSecond;
+        await ledger.noteDeposit({ depositId, change: { cardBrand: 'visa', cardLast4: '4242' } });
+        if (engine.charge === 'waits') return { status: 'pending', checkoutUrl: null };
+        const closed =
+          engine.charge === 'succeeds'
+            ? await ledger.creditDeposit({ depositId, nowSecond, receiptUrl: null }, 'test')
+            : await ledger.failDeposit(
+                { depositId, nowSecond, status: 'failed', failureCode: 'insufficient_funds' },
+                'test',
+              );
+        return { status: closed.status, checkoutUrl: null };
+      }),
+    tell: {
+      watch: told('watch'),
+      autoTopUp: told('autoTopUp'),
+      instance: told('instance'),
+      deposit: told('deposit'),
+      notice: async () => {},
+    },
+    reachable: async () => !engine.away,
+    workerPolling: async () => !engine.away,
+  };
+  return engine;
+}
+
+/** Cards without a provider: whatever is attached is a Visa. */
+export const commandedCards = (db: Db): Cards => ({
+  attach: ({ teamId, stripePaymentMethod, nowSecond, newId }) =>
+    savePaymentMethod(db, {
+      id: newId,
+      teamId,
+      stripePaymentMethodId: `${stripePaymentMethod}_${newId}`,
+      brand: 'visa',
+      last4: '4242',
+      expMonth: 12,
+      expYear: 2040,
+      fingerprint: null,
+      createdSecond: nowSecond,
+    }),
+  setupCheckout: async (teamId) => ({ checkoutUrl: `https://checkout.example/setup/${teamId}` }),
+  adoptFromSetup: async () => null,
+  detach: ({ teamId, paymentMethodId, nowSecond }) => removePaymentMethod(db, teamId, paymentMethodId, nowSecond),
+});
+
+let names = 0;
+
+/** A new team's id; with `credit`, that much of it granted. */
+export async function teamWith(api: Api, credit?: string): Promise<string> {
+  names += 1;
+  const id = `team-${names}`;
+  await api.post('/v1/teams', { id, name: `Team ${names}`, email: `team${names}@example.com` });
+  if (credit !== undefined) await api.post(`/v1/teams/${id}/grants`, { amount: credit, note: 'for a test' });
+  return id;
+}
+
+/** A team key's secret. */
+export const keyFor = async (api: Api, team: string, scopes: string[]): Promise<string> =>
+  (await api.post(`/v1/teams/${team}/keys`, { scopes })).body.secret;
+
+export const instanceOf = (team: string, change: object = {}) => ({
+  team,
+  gpuType: 'h100',
+  region: 'eu-1',
+  pricing: 'on_demand',
+  hourly: '2.49',
+  ...change,
+});

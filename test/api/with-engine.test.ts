@@ -1,0 +1,226 @@
+/** The api with the real Temporal server, the real workers and a provider that speaks Stripe's protocol. */
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLedger } from '../../activities/ledger/index.ts';
+import { createStripe } from '../../activities/stripe.ts';
+import { createCards } from '../../activities/stripe-cards.ts';
+import { createStripePayments } from '../../activities/stripe-payments.ts';
+import { createEngine } from '../../api/engine.ts';
+import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
+import { startTemporalDevServer, type TemporalDevServer } from '../../embedded/temporal.ts';
+import { installRuntime } from '../../worker/runtime.ts';
+import { bundleWorkflows, createWorkers, type Workers } from '../../worker/workers.ts';
+import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
+import { createTell } from '../../workflows/telling.ts';
+import { type Api, instanceOf, startApi, TERMS, teamWith, WEBHOOK_SECRET } from './support.ts';
+
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+let temporal: TemporalDevServer;
+let stripe: StripeStandIn;
+let connection: Connection;
+let native: NativeConnection;
+let client: Client;
+let workers: Workers;
+let running: Promise<void>;
+let workflowBundle: { code: string };
+let api: Api;
+
+async function startWorkers(): Promise<void> {
+  const { db } = api;
+  const log = api.world.log;
+  const publicUrl = api.url;
+  workers = await createWorkers({
+    connection: native,
+    namespace: temporal.namespace,
+    workflowBundle,
+    shutdownGraceTime: '1 second',
+    world: {
+      ledger: createLedger({ db, terms: TERMS }),
+      tell: createTell(client),
+      payments: createStripePayments({
+        stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }),
+        db,
+        publicUrl,
+        log,
+      }),
+      mailer: { sendMail: async () => {} },
+      platform: { terminateMachine: async () => {}, sendEvent: async () => {} },
+    },
+  });
+  running = workers.run();
+}
+
+async function stopWorkers(): Promise<void> {
+  workers.shutdown();
+  await running;
+}
+
+beforeAll(async () => {
+  installRuntime(SILENT);
+  [temporal, stripe, workflowBundle] = await Promise.all([
+    startTemporalDevServer({ searchAttributes: SEARCH_ATTRIBUTES }),
+    startStripeStandIn(),
+    bundleWorkflows(),
+  ]);
+  connection = await Connection.connect({ address: temporal.address });
+  native = await NativeConnection.connect({ address: temporal.address });
+  client = new Client({ connection, namespace: temporal.namespace });
+  api = await startApi((db) => ({
+    engine: createEngine(client),
+    cards: createCards({
+      stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }),
+      db,
+      publicUrl: 'http://127.0.0.1',
+      log: SILENT,
+    }),
+  }));
+  stripe.control.setWebhook(`${api.url}/v1/webhooks/stripe`, WEBHOOK_SECRET);
+  await startWorkers();
+}, 120_000);
+
+afterAll(async () => {
+  await stopWorkers();
+  await api.close();
+  await native.close();
+  await connection.close();
+  await Promise.all([temporal.stop(), stripe.close()]);
+}, 60_000);
+
+describe('with everything up', () => {
+  it('is ready', async () => {
+    const { status, body } = await api.get('/readyz');
+    expect({ status, body }).toEqual({
+      status: 200,
+      body: { status: 'ready', database: true, temporal: true, worker: true },
+    });
+  });
+
+  it('takes an instance from its start to its receipt', async () => {
+    const team = await teamWith(api, '50.00');
+    const started = await api.post('/v1/instances', instanceOf(team, { id: 'whole-story' }));
+    expect(started.status).toBe(201);
+    expect(started.body).toMatchObject({ id: 'whole-story', status: 'active', hourly: '2.490000' });
+
+    const { memo } = await client.workflow.getHandle('instance/whole-story').describe();
+    expect(memo).toEqual({ requestId: started.headers.get('X-Request-Id') });
+
+    const stopped = await api.post('/v1/instances/whole-story/stop', {});
+    expect(stopped.status).toBe(200);
+    expect(stopped.body).toMatchObject({ id: 'whole-story', reason: 'stopped' });
+    const result = await client.workflow.getHandle('instance/whole-story').result();
+    expect(result).toMatchObject({ reason: 'stopped' });
+    expect((await api.post('/v1/instances/whole-story/stop', {})).body).toEqual(stopped.body);
+  });
+
+  it('refuses a start without credit, leaves no row, and admits the same id once there is credit', async () => {
+    const team = await teamWith(api, '2.99');
+    const asked = instanceOf(team, { id: 'too-poor' });
+    const refused = await api.post('/v1/instances', asked);
+    expect(refused.status).toBe(402);
+    expect(refused.body.error.code).toBe('insufficient_credit');
+    expect((await api.get('/v1/instances/too-poor')).status).toBe(404);
+
+    await api.post(`/v1/teams/${team}/grants`, { amount: '0.01', note: 'enough' });
+    expect((await api.post('/v1/instances', asked)).status).toBe(201);
+  });
+
+  it('admits one of twenty starts at once against three dollars, by the rules’ arithmetic', async () => {
+    const team = await teamWith(api, '3.00');
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, n) =>
+        api.post('/v1/instances', instanceOf(team, { id: `race-${n}`, hourly: '7200' })),
+      ),
+    );
+    for (const { status } of answers) expect([201, 402]).toContain(status);
+    const admitted = answers.filter(({ status }) => status === 201).map(({ body }) => body.id);
+    const { body } = await api.get(`/v1/instances?team=${team}`);
+    expect(body.data.map((instance: { id: string }) => instance.id).sort()).toEqual(admitted.sort());
+  });
+
+  it('answers two starts of one id at once with one instance, and the same id for another instance with a conflict', async () => {
+    const team = await teamWith(api, '50.00');
+    const asked = instanceOf(team, { id: 'twice' });
+    const answers = await Promise.all([
+      api.post('/v1/instances', asked),
+      api.post('/v1/instances', asked),
+      api.post('/v1/instances', { ...asked, hourly: '1.00' }),
+    ]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 409]);
+  });
+
+  it('charges a saved card and answers with the outcome', async () => {
+    const team = await teamWith(api);
+    const card = await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
+    expect(card.status).toBe(201);
+    expect(card.body).toMatchObject({ brand: 'visa', last4: '4242', isDefault: true });
+    const deposit = { amount: '15.00', method: 'card', paymentMethod: card.body.id };
+    const paid = await api.post(`/v1/teams/${team}/deposits`, deposit);
+    expect(paid.status).toBe(201);
+    expect(paid.body).toMatchObject({ status: 'succeeded', amount: '15.000000', label: 'Deposit', method: 'card' });
+    expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('15.000000');
+  });
+
+  it('answers a decline with 402 and keeps the failed row', async () => {
+    const team = await teamWith(api);
+    const card = await api.post(`/v1/teams/${team}/payment-methods`, {
+      stripePaymentMethod: 'pm_card_chargeCustomerFail',
+    });
+    const deposit = { amount: '15.00', method: 'card', paymentMethod: card.body.id };
+    const declined = await api.post(`/v1/teams/${team}/deposits`, deposit);
+    expect(declined.status).toBe(402);
+    expect(declined.body.error).toMatchObject({ code: 'card_declined', type: 'payment_error' });
+    const { body } = await api.get(`/v1/teams/${team}/deposits`);
+    expect(body.data).toMatchObject([{ id: declined.body.error.deposit, status: 'failed' }]);
+    expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('0.000000');
+  });
+
+  it('opens a Checkout page and credits what is paid there, told by webhook, once though it is told twice', async () => {
+    const team = await teamWith(api);
+    const opened = await api.post(`/v1/teams/${team}/deposits`, { amount: '20.00', method: 'card' });
+    expect(opened.status).toBe(201);
+    expect(opened.body).toMatchObject({ status: 'pending', checkoutUrl: expect.stringContaining('http') });
+    stripe.control.submitCheckout(sessionOf(opened.body.checkoutUrl));
+    await expect
+      .poll(async () => (await api.get(`/v1/teams/${team}/deposits/${opened.body.id}`)).body.status, {
+        timeout: 10_000,
+      })
+      .toBe('succeeded');
+    expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('20.000000');
+  });
+
+  it('switches auto top-up on and charges at once when the balance is below', async () => {
+    const team = await teamWith(api);
+    await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
+    const put = await api.put(`/v1/teams/${team}/auto-top-up`, { enabled: true, threshold: '5', amount: '15' });
+    expect(put.status).toBe(200);
+    expect(put.body).toMatchObject({ enabled: true, threshold: '5.000000', amount: '15.000000' });
+    await expect
+      .poll(async () => (await api.get(`/v1/teams/${team}/balance`)).body.available, { timeout: 10_000 })
+      .toBe('15.000000');
+    const { body } = await api.get(`/v1/teams/${team}/auto-top-up`);
+    expect(body).toMatchObject({ state: 'cooling_down', lastAttempt: { status: 'succeeded' }, disabledReason: null });
+    expect((await api.get(`/v1/teams/${team}/deposits`)).body.data[0].label).toBe('Auto Top-Up');
+  });
+});
+
+const sessionOf = (url: string): string => /cs_\w+/.exec(url)?.[0] ?? '';
+
+describe('with no worker up', () => {
+  it('answers a start 503, and the start stays refused when the worker comes back', async () => {
+    const team = await teamWith(api, '50.00');
+    await stopWorkers();
+    const started = await api.post('/v1/instances', instanceOf(team, { id: 'ghost' }));
+    expect(started.status).toBe(503);
+    expect(started.body.error.code).toBe('engine_unavailable');
+    expect(started.headers.get('Retry-After')).toBe('2');
+
+    await startWorkers();
+    await client.workflow.getHandle('instance/ghost').result();
+    expect((await api.get('/v1/instances/ghost')).status).toBe(404);
+
+    const again = await api.post('/v1/instances', instanceOf(team, { id: 'ghost' }));
+    expect(again.status).toBe(201);
+  }, 60_000);
+});
