@@ -15,9 +15,13 @@ type Keyed<K extends string> = { id: string } & Record<K, bigint>;
 
 const encode = (second: bigint, id: string) => Buffer.from(`${second}.${id}`).toString('base64url');
 
-function decode(cursor: string): { second: bigint; id: string } {
+/** What ids can be made of. Postgres breaks on what no text, or no UUID, may hold: such a cursor is refused before. */
+const ANY_ID = /^[A-Za-z0-9_-]+$/;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function decode(cursor: string, ids: RegExp): { second: bigint; id: string } {
   const match = /^(\d{1,18})\.(.+)$/.exec(Buffer.from(cursor, 'base64url').toString());
-  if (!match?.[1] || !match[2])
+  if (!match?.[1] || !match[2] || !ids.test(match[2]))
     throw new BillingError('invalid_request', 'cursor is not one that a list answered', 'cursor');
   return { second: BigInt(match[1]), id: match[2] };
 }
@@ -30,8 +34,9 @@ export async function pageOf<K extends string, T extends Keyed<K>>(
   request: PageRequest,
   key: K,
   find: (where: object, take: number) => Promise<T[]>,
+  ids: 'any' | 'uuid' = 'any',
 ): Promise<Page<T>> {
-  const after = request.cursor === undefined ? null : decode(request.cursor);
+  const after = request.cursor === undefined ? null : decode(request.cursor, ids === 'uuid' ? UUID : ANY_ID);
   const where = after ? { OR: [{ [key]: { lt: after.second } }, { [key]: after.second, id: { lt: after.id } }] } : {};
   const rows = await find(where, request.limit + 1);
   const data = rows.slice(0, request.limit);

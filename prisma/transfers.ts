@@ -38,8 +38,12 @@ export async function lastPostingReference(tx: Tx, instanceId: string): Promise<
 }
 
 export const listTransfers = (tx: Tx, teamId: string, page: PageRequest): Promise<Page<TransferRow>> =>
-  pageOf(page, 'second', (where, take) =>
-    tx.transfer.findMany({ where: { teamId, ...where }, orderBy: [{ second: 'desc' }, { id: 'desc' }], take }),
+  pageOf(
+    page,
+    'second',
+    (where, take) =>
+      tx.transfer.findMany({ where: { teamId, ...where }, orderBy: [{ second: 'desc' }, { id: 'desc' }], take }),
+    'uuid',
   );
 
 export interface TrialBalance {
