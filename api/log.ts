@@ -60,6 +60,8 @@ export const logCalls = ({ log }: ApiWorld): HttpLogger<IncomingMessage, Answere
   pinoHttp<IncomingMessage, Answered>({
     logger: log,
     quietReqLogger: true,
+    // As they are: wrapped, an error would come here described already, with all its words.
+    wrapSerializers: false,
     customAttributeKeys: { reqId: 'requestId', responseTime: 'ms' },
     genReqId: (_request, response) => {
       const requestId = prefixedId('req', random128());
@@ -76,8 +78,9 @@ export const logCalls = ({ log }: ApiWorld): HttpLogger<IncomingMessage, Answere
       return { ...(caller && { caller: caller.keyId ?? caller.kind }), route: response.locals?.route };
     },
     customLogLevel: (request, response, error) => {
-      if (error || response.statusCode >= 500) return 'error';
-      return QUIET_PATHS.has(request.url?.split('?')[0] ?? '') ? 'debug' : 'info';
+      if (QUIET_PATHS.has(request.url?.split('?')[0] ?? '')) return 'debug';
+      if (response.statusCode === 503) return 'warn';
+      return error || response.statusCode >= 500 ? 'error' : 'info';
     },
     customSuccessMessage: () => 'answered',
     customErrorMessage: () => 'answered',

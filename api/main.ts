@@ -60,12 +60,15 @@ async function main(): Promise<void> {
   const stop = (signal: string): void => {
     log.info({ signal }, 'api stops: calls under way end first');
     clearInterval(housekeeping);
-    setTimeout(() => server.closeAllConnections(), DRAIN_WITHIN_MS).unref();
+    // A connection that is kept alive becomes idle when its call is answered, and is let go then.
+    const letGo = setInterval(() => server.closeIdleConnections(), 100);
+    const insist = setTimeout(() => server.closeAllConnections(), DRAIN_WITHIN_MS);
     server.close(async () => {
+      clearInterval(letGo);
+      clearTimeout(insist);
       await Promise.allSettled([db.$disconnect(), connection.close()]);
       log.info({}, 'api has stopped');
     });
-    server.closeIdleConnections();
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
 }

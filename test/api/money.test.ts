@@ -1,0 +1,269 @@
+/** Auto top-up, cards, deposits, transactions over HTTP. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { micros } from '../../billing/money.ts';
+import { secondOf } from '../../billing/time.ts';
+import { trialBalance } from '../../prisma/transfers.ts';
+import { type CommandedApi, instanceOf, startCommandedApi, teamWith } from './support.ts';
+
+let api: CommandedApi;
+let team: string;
+
+beforeAll(async () => {
+  api = await startCommandedApi();
+});
+beforeEach(async () => {
+  Object.assign(api.engine, { away: false, deaf: false, told: [], charge: 'succeeds' });
+  api.clock.aheadMs = 0;
+  team = await teamWith(api);
+});
+afterAll(async () => {
+  expect(await trialBalance(api.db)).toMatchObject({ balanced: true, differences: [] });
+  await api.close();
+});
+
+const at = (path: string) => `/v1/teams/${team}/${path}`;
+const attach = async () => (await api.post(at('payment-methods'), { stripePaymentMethod: 'pm_card_visa' })).body;
+const grant = (amount: string) => api.post(at('grants'), { amount, note: 'test' });
+const pass = (seconds: number) => {
+  api.clock.aheadMs += seconds * 1_000;
+};
+const whole = (second: number) => new Date(second * 1_000).toISOString().replace('.000Z', 'Z');
+
+describe('the balance', () => {
+  it('falls every second, and says when it meets its levels', async () => {
+    await grant('20');
+    const { body } = await api.post('/v1/instances', instanceOf(team, { hourly: '36' }));
+    const started = secondOf(Date.parse(body.startedAt));
+    pass(100);
+    const balance = (await api.get(at('balance'))).body;
+    const seconds = secondOf(Date.parse(balance.asOf)) - started;
+    expect(balance).toEqual({
+      available: (20 - seconds / 100).toFixed(6),
+      posted: '20.000000',
+      held: '0.000000',
+      owed: '0.000000',
+      burnPerHour: '36.000000',
+      runsOutAt: whole(started + 2_000),
+      lowAt: whole(started + 1_001),
+      thisMonth: (seconds / 100).toFixed(6),
+      activeInstances: 1,
+      asOf: expect.any(String),
+    });
+  });
+
+  it('counts token usage of the month and what is owed', async () => {
+    await grant('1');
+    const price = { inputMicrosPerMillion: micros(2_000_000), outputMicrosPerMillion: micros(0) };
+    const event = { teamId: team, model: 'm', price, outputTokens: 0, project: null };
+    const receivedSecond = secondOf(Date.now());
+    await api.world.ledger.recordUsage({ ...event, eventId: 'e1', inputTokens: 250_000, receivedSecond }, 'test');
+    await api.world.ledger.recordUsage({ ...event, eventId: 'e2', inputTokens: 500_000, receivedSecond }, 'test');
+    const { body } = await api.get(at('balance'));
+    expect(body).toMatchObject({ available: '0.000000', owed: '0.500000', thisMonth: '1.500000', lowAt: body.asOf });
+    await grant('2');
+    expect((await api.get(at('balance'))).body).toMatchObject({ available: '1.500000', owed: '0.000000' });
+    const { data } = (await api.get(at('transactions'))).body;
+    const credit = data.filter((row: { account: string }) => row.account === 'credit');
+    const sum = credit.reduce((total: number, row: { amount: string }) => total + Number(row.amount), 0);
+    expect(sum).toBe(1.5);
+  });
+});
+
+describe('auto top-up', () => {
+  const policy = { enabled: true, threshold: '10', amount: '25' };
+
+  it('is off until it is put in force, with the default card unless another is named', async () => {
+    expect((await api.get(at('auto-top-up'))).body).toEqual({
+      enabled: false,
+      threshold: null,
+      amount: null,
+      paymentMethod: null,
+      monthlyCap: null,
+      state: 'off',
+      lastAttempt: null,
+      cooldownUntil: null,
+      disabledReason: null,
+    });
+    expect((await api.put(at('auto-top-up'), policy)).body.error).toMatchObject({
+      code: 'payment_method_required',
+      param: 'paymentMethod',
+    });
+    await grant('50');
+    const first = await attach();
+    const second = await attach();
+    const put = await api.put(at('auto-top-up'), policy);
+    expect([put.status, put.body.paymentMethod, put.body.state]).toEqual([200, first.id, 'watching']);
+    expect(api.engine.told).toEqual(expect.arrayContaining([`autoTopUp ${team}`, `watch ${team}`]));
+    const other = await api.put(at('auto-top-up'), { ...policy, paymentMethod: second.id, monthlyCap: '100' });
+    expect(other.body).toMatchObject({ paymentMethod: second.id, monthlyCap: '100.000000' });
+    expect((await api.get(at('auto-top-up'))).body).toEqual(other.body);
+
+    const off = await api.put(at('auto-top-up'), { enabled: false });
+    expect(off.body).toMatchObject({ enabled: false, state: 'off', threshold: '10.000000', paymentMethod: second.id });
+    const consents = await api.db.consent.findMany({ where: { teamId: team } });
+    expect(consents.map(({ actor }) => actor)).toEqual(['platform', 'platform', 'platform']);
+  });
+
+  it('reads as charging at once when it is enabled below the threshold, and shows the attempt', async () => {
+    await attach();
+    const put = await api.put(at('auto-top-up'), policy);
+    expect(put.body).toMatchObject({
+      state: 'charging',
+      lastAttempt: { amount: '25.000000', status: 'pending', failureCode: null },
+    });
+    const depositId = put.body.lastAttempt.deposit;
+    const nowSecond = secondOf(Date.now());
+    await api.world.ledger.failDeposit({ depositId, nowSecond, status: 'failed', failureCode: 'card_expired' }, 'test');
+    const { body } = await api.get(at('auto-top-up'));
+    expect(body).toMatchObject({
+      enabled: false,
+      state: 'off',
+      disabledReason: 'card_expired',
+      lastAttempt: { status: 'failed', failureCode: 'card_expired' },
+    });
+    expect(Date.parse(body.cooldownUntil) - Date.parse(body.lastAttempt.at)).toBe(300_000);
+    const again = await api.put(at('auto-top-up'), policy);
+    expect(again.body).toMatchObject({ enabled: true, state: 'cooling_down', disabledReason: null });
+    const { data } = (await api.get(at('deposits'))).body;
+    expect(data).toMatchObject([{ label: 'Auto Top-Up', status: 'failed', failureCode: 'card_expired' }]);
+    expect(data[0].at).toBe(body.lastAttempt.at);
+  });
+
+  it('reads as charging, with nothing available, while a charge keeps an exhaustion open', async () => {
+    await grant('10');
+    await attach();
+    const { body: started } = await api.post('/v1/instances', instanceOf(team, { hourly: '3600' }));
+    await api.put(at('auto-top-up'), { ...policy, threshold: '5' });
+    pass(30);
+    expect((await api.get(at('auto-top-up'))).body.state).toBe('charging');
+    expect((await api.get(at('balance'))).body).toMatchObject({ available: '0.000000', activeInstances: 1 });
+    expect((await api.get(`/v1/instances/${started.id}`)).body).toMatchObject({ status: 'active', cost: '10.000000' });
+    await grant('7');
+    expect((await api.get(at('balance'))).body).toMatchObject({ available: '7.000000', activeInstances: 1 });
+  });
+
+  it('is not recorded while the engine is away', async () => {
+    await grant('50');
+    await attach();
+    api.engine.away = true;
+    const put = await api.put(at('auto-top-up'), policy);
+    expect([put.status, put.body.error.code]).toEqual([503, 'engine_unavailable']);
+    expect((await api.get(at('auto-top-up'))).body.enabled).toBe(false);
+    expect(await api.db.consent.count({ where: { teamId: team } })).toBe(0);
+  });
+});
+
+describe('cards', () => {
+  it('are listed, made the default, removed', async () => {
+    const first = await attach();
+    const second = await attach();
+    expect(first).toMatchObject({ id: expect.stringMatching(/^pm_/), brand: 'visa', last4: '4242', isDefault: true });
+    expect(second.isDefault).toBe(false);
+    const made = await api.post(at(`payment-methods/${second.id}/default`));
+    expect([made.status, made.body.isDefault]).toEqual([200, true]);
+    const removed = await api.send('DELETE', at(`payment-methods/${second.id}`));
+    expect([removed.status, removed.body]).toEqual([200, { id: second.id, deleted: true }]);
+    const { data } = (await api.get(at('payment-methods'))).body;
+    expect(data).toMatchObject([{ id: first.id, isDefault: true }]);
+    expect((await api.send('DELETE', at(`payment-methods/${second.id}`))).status).toBe(404);
+  });
+
+  it('that auto top-up charges stay until it is off', async () => {
+    await grant('50');
+    const card = await attach();
+    await api.put(at('auto-top-up'), { enabled: true, threshold: '10', amount: '25' });
+    const kept = await api.send('DELETE', at(`payment-methods/${card.id}`));
+    expect([kept.status, kept.body.error.code]).toEqual([409, 'payment_method_in_use']);
+    await api.put(at('auto-top-up'), { enabled: false });
+    expect((await api.send('DELETE', at(`payment-methods/${card.id}`))).status).toBe(200);
+  });
+
+  it('are saved on a page when none is named', async () => {
+    expect((await api.post(at('payment-methods'), {})).body).toEqual({
+      checkoutUrl: expect.stringContaining('https://'),
+    });
+  });
+});
+
+describe('deposits', () => {
+  const pay = async (change: object = {}) =>
+    api.post(at('deposits'), { amount: '20', method: 'card', paymentMethod: (await attach()).id, ...change });
+
+  it('by a saved card answer the outcome', async () => {
+    const paid = await pay();
+    expect(paid.status).toBe(201);
+    expect(paid.body).toMatchObject({ status: 'succeeded', amount: '20.000000', label: 'Deposit', method: 'card' });
+    expect((await api.get(at(`deposits/${paid.body.id}`))).body).toEqual(paid.body);
+    expect((await api.get(at('balance'))).body.available).toBe('20.000000');
+  });
+
+  it('that are declined are 402, and stay as failed rows', async () => {
+    api.engine.charge = 'declines';
+    const declined = await pay();
+    expect(declined.status).toBe(402);
+    const { error } = declined.body;
+    expect(error).toMatchObject({
+      code: 'card_declined',
+      reason: 'insufficient_funds',
+      message: expect.stringMatching(/funds/),
+    });
+    expect((await api.get(at(`deposits/${error.deposit}`))).body).toMatchObject({ status: 'failed' });
+    expect((await api.get(at('balance'))).body.available).toBe('0.000000');
+  });
+
+  it('whose outcome takes longer are pending', async () => {
+    api.engine.charge = 'waits';
+    expect((await pay()).body).toMatchObject({ status: 'pending' });
+  });
+
+  it('without a saved card open a page', async () => {
+    await attach();
+    const opened = await api.post(at('deposits'), { amount: '20', method: 'card' });
+    expect(opened.body).toMatchObject({ status: 'pending', checkoutUrl: expect.stringContaining('https://') });
+  });
+
+  it('that the engine does not answer are 503 and charge nobody; those it received are answered', async () => {
+    api.engine.away = true;
+    expect((await pay()).status).toBe(503);
+    api.engine.away = false;
+    expect((await api.get(at('deposits'))).body.data).toEqual([]);
+    api.engine.deaf = true;
+    expect(await pay()).toMatchObject({ status: 201, body: { status: 'succeeded' } });
+    expect((await api.get(at('balance'))).body.available).toBe('20.000000');
+  });
+
+  it('have their limits and amounts to offer', async () => {
+    const { body } = await api.get('/v1/deposit-options');
+    expect(body).toEqual({
+      min: '15.000000',
+      max: '5000.000000',
+      presets: [
+        { amount: '50.000000', recommended: false },
+        { amount: '100.000000', recommended: true },
+        { amount: '200.000000', recommended: false },
+      ],
+      methods: ['card'],
+    });
+  });
+});
+
+describe('transactions', () => {
+  it('are one file as CSV, signed, however many there are', async () => {
+    await grant('100');
+    const { body } = await api.post('/v1/instances', instanceOf(team, { hourly: '36' }));
+    pass(10);
+    await api.post(`/v1/instances/${body.id}/stop`);
+    const csv = await api.get(at('transactions'), { headers: { Accept: 'text/csv' } });
+    expect(csv.status).toBe(200);
+    expect(csv.headers.get('content-type')).toContain('text/csv');
+    expect(csv.headers.get('content-disposition')).toContain(`transactions-${team}.csv`);
+    const [header, ...rows] = csv.text.trim().split('\n');
+    expect(header).toBe('id,at,amount,account,code,status,reference,cause,instance,deposit,corrects');
+    expect(rows).toHaveLength(2);
+    expect(rows[0]).toMatch(/,-0\.\d{6},credit,instance_usage,posted,/);
+    const json = await api.get(at('transactions'));
+    expect(json.body.data.map((row: { id: string }) => row.id)).toEqual(rows.map((row) => row.split(',')[0]));
+    const posted = json.body.data.reduce((sum: number, row: { amount: string }) => sum + Number(row.amount), 0);
+    expect((await api.get(at('balance'))).body.posted).toBe(posted.toFixed(6));
+  });
+});

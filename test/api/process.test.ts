@@ -1,0 +1,81 @@
+/** The api as a process: what it needs it says, what it can it serves, and it stops when it is told to. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { freePort } from '../../embedded/ports.ts';
+import { newDatabase, type TestDatabase } from '../support/database.ts';
+
+const MAIN = join(import.meta.dirname, '..', '..', 'api', 'main.ts');
+const KEY = 'a-platform-key-of-tests';
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await newDatabase();
+});
+afterAll(() => database.close());
+
+const run = (environment: Record<string, string>) => {
+  const child = spawn(process.execPath, ['--import', 'tsx', MAIN], {
+    env: { PATH: process.env.PATH ?? '', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  return { child, ended: once(child, 'exit'), output: () => output };
+};
+
+const environment = async () => ({
+  DATABASE_URL: database.url,
+  // Nobody is there: the api serves what it can.
+  TEMPORAL_ADDRESS: '127.0.0.1:9',
+  STRIPE_SECRET_KEY: 'sk_test_x',
+  STRIPE_WEBHOOK_SECRET: 'whsec_x',
+  SMTP_URL: 'smtp://127.0.0.1:9',
+  MAIL_FROM: 'billing@example.com',
+  PLATFORM_WEBHOOK_URL: 'http://127.0.0.1:9',
+  PLATFORM_WEBHOOK_SECRET: 'x'.repeat(16),
+  BURNRATE_PLATFORM_KEY: KEY,
+  PUBLIC_URL: 'http://127.0.0.1',
+  PORT: String(await freePort()),
+});
+
+it('names what is missing, and stops', async () => {
+  const { DATABASE_URL: _, ...incomplete } = await environment();
+  const { ended, output } = run(incomplete);
+  expect((await ended)[0]).toBe(1);
+  expect(output()).toContain('DATABASE_URL is not set');
+});
+
+it('serves what it can without Temporal, and stops on SIGTERM after the calls under way', async () => {
+  const given = await environment();
+  const { child, ended, output } = run(given);
+  const url = `http://127.0.0.1:${given.PORT}`;
+  const call = async (method: string, path: string, body?: object) => {
+    const response = await fetch(url + path, {
+      method,
+      headers: { Authorization: `Bearer ${KEY}`, 'Content-Type': 'application/json' },
+      body: body === undefined ? null : JSON.stringify(body),
+    });
+    // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the api answers.
+    return { status: response.status, body: (await response.json()) as any };
+  };
+  await expect
+    .poll(() => call('GET', '/healthz').catch(() => null), { timeout: 20_000 })
+    .toMatchObject({ status: 200 });
+  expect(await call('GET', '/readyz')).toMatchObject({ status: 503, body: { database: true, temporal: false } });
+  expect(await call('POST', '/v1/teams', { id: 't', name: 'T', email: 't@example.com' })).toMatchObject({
+    status: 201,
+  });
+  expect(await call('POST', '/v1/teams/t/grants', { amount: '10', note: 'n' })).toMatchObject({ status: 201 });
+
+  const start = call('POST', '/v1/instances', { team: 't', gpuType: 'g', region: 'r', pricing: 'spot', hourly: '1' });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  child.kill('SIGTERM');
+  expect(await start).toMatchObject({ status: 503, body: { error: { code: 'engine_unavailable' } } });
+  expect((await ended)[0]).toBe(0);
+  expect(output()).toContain('api has stopped');
+  expect(output()).not.toContain(KEY);
+  expect(await database.db.instance.count()).toBe(0);
+  expect(await database.db.abandonedCall.count()).toBe(1);
+}, 40_000);

@@ -1,0 +1,253 @@
+/** What every service does: health, metrics, documents, limits, logs, webhooks. */
+import { createHmac, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { connectDb } from '../../prisma/client.ts';
+import {
+  type CommandedApi,
+  instanceOf,
+  keyFor,
+  PLATFORM_KEY,
+  startCommandedApi,
+  teamWith,
+  WEBHOOK_SECRET,
+} from './support.ts';
+
+let api: CommandedApi;
+const adopted = vi.fn(async () => null);
+
+beforeAll(async () => {
+  api = await startCommandedApi();
+  api.world.cards.adoptFromSetup = adopted;
+});
+beforeEach(() => Object.assign(api.engine, { away: false, told: [] }));
+afterAll(() => api.close());
+
+describe('health', () => {
+  it('is up, and ready only with its neighbours', async () => {
+    expect((await api.get('/healthz', { key: null })).body).toEqual({ status: 'ok' });
+    expect((await api.get('/readyz', { key: null })).status).toBe(200);
+    api.engine.away = true;
+    const { status, body } = await api.get('/readyz', { key: null });
+    expect([status, body]).toEqual([503, { status: 'not_ready', database: true, temporal: false, worker: false }]);
+  });
+
+  it('is measured, by route and without the name of a team', async () => {
+    const team = await teamWith(api, '10');
+    await api.get(`/v1/teams/${team}/balance`);
+    const { text, headers } = await api.get('/metrics', { key: null });
+    expect(headers.get('content-type')).toContain('text/plain');
+    expect(text).toMatch(
+      /burnrate_http_request_seconds_count\{method="GET",route="\/v1\/teams\/\{team\}\/balance",status="200"\} [1-9]/,
+    );
+    expect(text).toMatch(/burnrate_running_instances \d/);
+    expect(text).toMatch(/burnrate_tells_total\{what="watch",accepted="true"\} [1-9]/);
+    expect(text).not.toContain(team);
+  });
+});
+
+describe('the document', () => {
+  it('is OpenAPI 3.1 whose parts all exist, with a name for each operation', async () => {
+    const { body } = await api.get('/v1/openapi.json', { key: null });
+    expect(body.openapi).toBe('3.1.0');
+    const operations = Object.entries(body.paths as Record<string, Record<string, Operation>>).flatMap(
+      ([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+    );
+    for (const { path, method, operation } of operations) {
+      const inPath = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path');
+      expect(inPath.map(({ name, required }) => [name, required])).toEqual(
+        [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => [name, true]),
+      );
+      expect(Object.keys(operation.responses).length, `${method} ${path}`).toBeGreaterThan(0);
+      for (const { description } of Object.values(operation.responses)) expect(description).toBeTruthy();
+      if (path.startsWith('/v1/') && path !== '/v1/openapi.json' && !path.includes('webhooks'))
+        expect(operation.security).toEqual([{ key: [] }]);
+    }
+    const names = operations.flatMap(({ operation }) => operation.operationId ?? []);
+    expect(new Set(names).size).toBe(names.length);
+    for (const [, name] of JSON.stringify(body).matchAll(/"#\/components\/schemas\/(\w+)"/g))
+      expect(body.components.schemas).toHaveProperty(name as string);
+    const money = body.components.schemas.Balance.properties.available;
+    expect(money).toMatchObject({ type: 'string' });
+    const create = body.paths['/v1/instances'].post.requestBody.content['application/json'].schema;
+    expect(create).toMatchObject({ additionalProperties: false, properties: { hourly: { type: 'string' } } });
+    expect(create.required).toEqual(['team', 'gpuType', 'region', 'pricing']);
+  });
+
+  interface Operation {
+    operationId?: string;
+    parameters?: Array<{ in: string; name: string; required: boolean }>;
+    responses: Record<string, { description: string }>;
+    security?: unknown;
+  }
+
+  it('has a page to read it on, under a policy that lets nothing else in', async () => {
+    const page = await api.get('/docs', { key: null });
+    expect(page.headers.get('content-type')).toContain('text/html');
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'");
+    expect(page.text).not.toMatch(/<script>|onload=|style=/);
+    for (const [, path] of page.text.matchAll(/(?:src|href)="([^"]+)"/g))
+      expect((await api.get(path as string, { key: null })).status).toBe(200);
+    expect((await api.get('/return?deposit=dep_1', { key: null })).text).toContain('Thank you');
+  });
+});
+
+describe('each call', () => {
+  it('has a request id, in its answer, its error and its log line', async () => {
+    const answer = await api.get('/v1/teams/nobody');
+    const requestId = answer.headers.get('X-Request-Id');
+    expect(requestId).toMatch(/^req_[0-9a-f]{32}$/);
+    expect(answer.body.error.requestId).toBe(requestId);
+    await expect
+      .poll(() => api.logged.filter((line) => line.requestId === requestId))
+      .toMatchObject([{ msg: 'answered', route: '/v1/teams/{team}', caller: 'platform', res: { status: 404 } }]);
+  });
+
+  it('has the headers of a careful service', async () => {
+    const { headers } = await api.get('/v1/deposit-options');
+    expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(headers.get('x-powered-by')).toBeNull();
+  });
+
+  it('leaves no secret, address or body in the log', async () => {
+    const team = await teamWith(api, '10');
+    const secret = await keyFor(api, team, ['read']);
+    await api.get(`/v1/teams/${team}`, { key: secret, headers: { Cookie: 'session=very-secret' } });
+    await api.get(`/v1/teams/${team}`, { key: 'wrong-key-of-somebody' });
+    await api.post(`/v1/teams/${team}/grants`, { amount: '1', note: 'a private note' });
+    await api.send('PATCH', `/v1/teams/${team}`, { body: { email: 'private@example.com' } });
+    const broken = api.world.ledger.grant;
+    api.world.ledger.grant = async () => {
+      throw new Error(`duplicate key (email)=(private@example.com) for ${secret}`);
+    };
+    const failed = await api.post(`/v1/teams/${team}/grants`, { amount: '1', note: 'a private note' });
+    api.world.ledger.grant = broken;
+    expect(failed.status).toBe(500);
+    expect(failed.body.error).toMatchObject({ code: 'internal', type: 'internal_error' });
+    expect(failed.text).not.toContain('duplicate');
+    const log = JSON.stringify(api.logged);
+    expect(log).toContain('duplicate key');
+    for (const word of [PLATFORM_KEY, secret, 'very-secret', 'wrong-key', 'private', '@example.com', '127.0.0.1'])
+      expect(log).not.toContain(word);
+  });
+});
+
+describe('too many calls', () => {
+  it('are 429 with Retry-After, each key for itself', async () => {
+    const limited = await startCommandedApi({ rateLimitPerMinute: 20 });
+    try {
+      const team = await teamWith(limited);
+      const key = await keyFor(limited, team, ['read']);
+      const answers = [];
+      for (let n = 0; n < 22; n++) answers.push(await limited.get(`/v1/teams/${team}`, { key }));
+      expect(answers.slice(0, 20).map(({ status }) => status)).toEqual(Array(20).fill(200));
+      const last = answers.at(-1);
+      expect([last?.status, last?.body.error.code]).toEqual([429, 'rate_limited']);
+      expect(Number(last?.headers.get('Retry-After'))).toBeGreaterThan(0);
+      expect((await limited.get(`/v1/teams/${team}`)).status).toBe(200);
+    } finally {
+      await limited.close();
+    }
+  });
+});
+
+describe('Stripe’s webhook', () => {
+  const signed = (body: string, secret = WEBHOOK_SECRET, second = Math.floor(Date.now() / 1000)) =>
+    `t=${second},v1=${createHmac('sha256', secret).update(`${second}.${body}`).digest('hex')}`;
+  const event = (type: string, object: object, id = `evt_${randomUUID()}`) =>
+    JSON.stringify({ id, object: 'event', type, created: 1, livemode: false, data: { object } });
+  const send = (raw: string, signature: string | null) =>
+    api.send('POST', '/v1/webhooks/stripe', {
+      key: null,
+      raw,
+      headers: { 'Content-Type': 'application/json', ...(signature !== null && { 'Stripe-Signature': signature }) },
+    });
+  const openDeposit = async () => {
+    const team = await teamWith(api);
+    return (await api.post(`/v1/teams/${team}/deposits`, { amount: '20', method: 'card' })).body.id as string;
+  };
+
+  it('wakes the deposit once for an event that comes twice, by its page, its intent or our own id', async () => {
+    const id = await openDeposit();
+    const body = event('checkout.session.completed', { object: 'checkout.session', id: `cs_${id}`, mode: 'payment' });
+    for (let n = 0; n < 2; n++) {
+      const { status, body: answer } = await send(body, signed(body));
+      expect([status, answer]).toEqual([200, { received: true }]);
+    }
+    expect(api.engine.told.filter((wake) => wake === `deposit ${id}`)).toHaveLength(1);
+    const other = event('payment_intent.succeeded', {
+      object: 'payment_intent',
+      id: 'pi_x',
+      metadata: { deposit: id },
+    });
+    await send(other, signed(other));
+    expect(api.engine.told.filter((wake) => wake === `deposit ${id}`)).toHaveLength(2);
+  });
+
+  it('adopts the card of a completed setup page', async () => {
+    const body = event('checkout.session.completed', { object: 'checkout.session', id: 'cs_setup', mode: 'setup' });
+    expect((await send(body, signed(body))).status).toBe(200);
+    expect(adopted).toHaveBeenCalledWith(expect.objectContaining({ sessionId: 'cs_setup' }));
+  });
+
+  it('takes what concerns nobody, and changes nothing', async () => {
+    for (const type of ['customer.created', 'something.new', 'payment_intent.succeeded']) {
+      const body = event(type, { object: 'payment_intent', id: 'pi_unknown', metadata: { deposit: 'dep_unknown' } });
+      expect((await send(body, signed(body))).status).toBe(200);
+    }
+    expect(api.engine.told).toEqual([]);
+  });
+
+  it('is 503 when the deposit could not be woken, so that Stripe sends it again, and then it is woken', async () => {
+    const id = await openDeposit();
+    api.engine.told.length = 0;
+    const body = event('checkout.session.completed', { object: 'checkout.session', id: `cs_${id}`, mode: 'payment' });
+    api.engine.away = true;
+    expect((await send(body, signed(body))).status).toBe(503);
+    api.engine.away = false;
+    expect((await send(body, signed(body))).status).toBe(200);
+    expect(api.engine.told).toEqual([`deposit ${id}`]);
+  });
+
+  it('refuses and logs what Stripe did not sign, changed, or signed long ago', async () => {
+    const id = await openDeposit();
+    api.engine.told.length = 0;
+    const body = event('checkout.session.completed', { object: 'checkout.session', id: `cs_${id}`, mode: 'payment' });
+    const old = Math.floor(Date.now() / 1000) - 301;
+    const forged: Array<[string, string | null]> = [
+      [body, null],
+      [body, ''],
+      [body, 'nonsense'],
+      [body, signed(body, 'whsec_other')],
+      [body, signed(body, WEBHOOK_SECRET, old)],
+      [`${body} `, signed(body)],
+      ['', signed('')],
+      ['not json', signed('not json')],
+    ];
+    for (const [raw, signature] of forged) {
+      const answer = await send(raw, signature);
+      expect([answer.status, answer.body.error.code]).toEqual([400, 'webhook_invalid']);
+      const requestId = answer.headers.get('X-Request-Id');
+      await expect.poll(() => api.logged.filter((line) => line.requestId === requestId).length).toBe(2);
+    }
+    expect(api.engine.told).toEqual([]);
+    expect((await send('x'.repeat(2 ** 20 + 1), 'x')).status).toBe(413);
+  });
+});
+
+it('a call is answered while the database is away: 503, not 500', async () => {
+  const db = connectDb('postgresql://nobody:nothing@127.0.0.1:9/nowhere');
+  const away = await startCommandedApi({ db });
+  try {
+    const { status, body, headers } = await away.post('/v1/instances', instanceOf('x'));
+    expect([status, body.error.code, headers.get('Retry-After')]).toEqual([503, 'engine_unavailable', '2']);
+    expect((await away.get('/v1/teams/x', { key: 'bk_some' })).status).toBe(503);
+    expect((await away.get('/readyz')).body).toMatchObject({ database: false });
+    expect((await away.get('/metrics')).status).toBe(200);
+    expect((await away.get('/healthz')).status).toBe(200);
+  } finally {
+    await away.close();
+    await db.$disconnect();
+  }
+});
