@@ -17,6 +17,8 @@ type Environment = Record<string, string | undefined>;
 export interface NeighboursOptions {
   /** Where what they keep is kept. */
   dataDir: string;
+  /** Where programs are kept that had to be fetched; beside the data unless told. */
+  toolsDir?: string;
   environment: Environment;
   searchAttributes: readonly SearchAttribute[];
   /** False: any free port for everything, so that several can run side by side. */
@@ -65,7 +67,7 @@ export async function startNeighbours(options: NeighboursOptions): Promise<Neigh
     has('TEMPORAL_ADDRESS')
       ? null
       : startTemporalDevServer({
-          dataDir,
+          dataDir: options.toolsDir ?? dataDir,
           dbFile: join(dataDir, 'temporal.db'),
           port: await port(USUAL_PORTS.temporal),
           uiPort: await port(USUAL_PORTS.temporalUi),

@@ -1,0 +1,255 @@
+/**
+ * `npm run demo`: the main job on embedded parts, in real time. A team deposits $15 and starts three machines that eat it
+ * within a minute; auto top-up charges its card, waits out its cooldown, charges again, is declined, goes off and says so;
+ * at the last paid second everything ends. In between the worker is killed, and a webhook comes twice.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Neighbours, startNeighbours } from '../embedded/neighbours.ts';
+import { type ProductProcess, startProduct } from '../embedded/product.ts';
+import { migrate } from '../prisma/migrate.ts';
+import { SEARCH_ATTRIBUTES } from '../workflows/messages.ts';
+import { allChecks, printTable } from './demo/checks.ts';
+import { type Api, apiAt } from './demo/http.ts';
+import { bold, cyan, dim, green, red, Timeline, yellow } from './demo/timeline.ts';
+
+const TEAM = 'acme';
+const COOLDOWN_SECONDS = 20;
+const TOP_UP = { enabled: true, threshold: '10.00', amount: '15.00' };
+const MACHINES = [
+  { id: 'trainer', gpuType: 'H200', hourly: '1440.00' },
+  { id: 'indexer', gpuType: 'H100', hourly: '1200.123456' },
+  { id: 'notebook', gpuType: 'A100', hourly: '599.876543' },
+];
+const GIVE_UP_AFTER_MS = 110_000;
+
+interface Balance {
+  available: string;
+  burnPerHour: string;
+  runsOutAt: string | null;
+  activeInstances: number;
+}
+interface TopUp {
+  state: string;
+  enabled: boolean;
+  disabledReason: string | null;
+  cooldownUntil: string | null;
+}
+interface Deposit {
+  id: string;
+  amount: string;
+  label: string;
+  status: string;
+}
+
+class Demo {
+  private readonly neighbours: Neighbours;
+  private readonly api: Api;
+  private readonly timeline: Timeline;
+  private worker: ProductProcess;
+  private readonly seen = new Set<string>();
+  private done = false;
+  private customer = '';
+
+  constructor(neighbours: Neighbours, api: Api, timeline: Timeline, worker: ProductProcess) {
+    this.neighbours = neighbours;
+    this.api = api;
+    this.timeline = timeline;
+    this.worker = worker;
+  }
+
+  get workerNow(): ProductProcess {
+    return this.worker;
+  }
+
+  async play(): Promise<void> {
+    const watching = this.watch();
+    try {
+      await this.openTeam();
+      await this.startMachines();
+      await this.killWorker();
+      await this.until('two top-ups', async () => (await this.topUps('succeeded')).length >= 2);
+      await this.cardBeginsToDecline();
+      await this.until('the failed charge', async () => (await this.topUps('failed')).length >= 1);
+      await this.until('the end of credit', async () => (await this.balance()).activeInstances === 0);
+      await this.untilTold();
+    } finally {
+      this.done = true;
+      await watching;
+      this.timeline.done();
+    }
+  }
+
+  private async openTeam(): Promise<void> {
+    const { api, timeline } = this;
+    await api.post('/v1/teams', { id: TEAM, name: 'Acme Robotics', email: 'team@acme.example' });
+    const card = await api.post<{ id: string; brand: string; last4: string }>(`/v1/teams/${TEAM}/payment-methods`, {
+      stripePaymentMethod: 'pm_card_visa',
+    });
+    this.customer = this.neighbours.stripe?.control.customers()[0]?.id ?? '';
+    timeline.say('👥', `team ${bold('Acme Robotics')} saves a card: ${card.brand} ···· ${card.last4}`);
+    this.neighbours.stripe?.control.webhooks.duplicate(1, 'payment_intent.succeeded');
+    await api.post(`/v1/teams/${TEAM}/deposits`, { amount: '15.00', method: 'card', paymentMethod: card.id });
+    timeline.say('💳', `deposit of ${green('$15.00')} by card; Stripe sends its webhook ${yellow('twice')}`);
+    await api.put(`/v1/teams/${TEAM}/auto-top-up`, TOP_UP);
+    timeline.say('🔁', `auto top-up on: below $10.00 charge $15.00, cooldown ${COOLDOWN_SECONDS} s`);
+  }
+
+  private async startMachines(): Promise<void> {
+    for (const { id, gpuType, hourly } of MACHINES) {
+      await this.api.post('/v1/instances', {
+        id,
+        team: TEAM,
+        gpuType,
+        region: 'eu-north',
+        pricing: 'on_demand',
+        hourly,
+      });
+      this.timeline.say('▶ ', `${bold(id)} (${gpuType}) starts at $${hourly} an hour`);
+    }
+    const { runsOutAt } = await this.balance();
+    this.timeline.say(
+      '🔮',
+      `without another charge credit would end at ${cyan(runsOutAt ?? 'never')}: computed, not polled for`,
+    );
+  }
+
+  private async killWorker(): Promise<void> {
+    await this.until('the first top-up', async () => (await this.topUps('succeeded')).length >= 1);
+    await this.worker.kill();
+    this.timeline.say('💥', red('the worker process is killed'));
+    this.worker = await startProduct('worker', this.neighbours.environment);
+    this.timeline.say('🩹', 'and started again: every workflow goes on where it was');
+  }
+
+  private async cardBeginsToDecline(): Promise<void> {
+    this.neighbours.stripe?.control.cards.decline({ customer: this.customer, declineCode: 'insufficient_funds' });
+    this.timeline.say('🚫', yellow('from now on the bank declines the card'));
+  }
+
+  /** Reports what changes by itself: charges, the policy, machines, mails. */
+  private async watch(): Promise<void> {
+    const { timeline } = this;
+    while (!this.done) {
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      const [balance, topUp, deposits] = await Promise.all([this.balance(), this.topUp(), this.deposits()]).catch(
+        () => [null, null, null] as const,
+      );
+      if (!balance || !topUp || !deposits) continue;
+      for (const deposit of deposits)
+        if (deposit.label === 'Auto Top-Up' && deposit.status !== 'pending')
+          this.once(deposit.id, () =>
+            deposit.status === 'succeeded'
+              ? timeline.say('💳', `auto top-up of ${green(`$${Number(deposit.amount).toFixed(2)}`)}`)
+              : timeline.say('⛔', red('auto top-up declined: it is off, and the team is written to')),
+          );
+      const waiting = topUp.state === 'cooling_down' && Number(balance.available) < Number(TOP_UP.threshold);
+      if (waiting && topUp.cooldownUntil)
+        this.once(`cooldown ${topUp.cooldownUntil}`, () =>
+          timeline.say(
+            '⏳',
+            `below the threshold again, but the cooldown holds the next charge back until ${topUp.cooldownUntil}`,
+          ),
+        );
+      for (const mail of this.neighbours.inbox?.messages() ?? [])
+        this.once(mail.id, () => timeline.say('✉ ', `mail: ${mail.subject}`));
+      for (const { type, data, answered } of this.neighbours.platform?.events() ?? [])
+        if (type === 'instance.terminate' && answered)
+          this.once(`terminate ${JSON.stringify(data)}`, () =>
+            timeline.say('⏹ ', `the platform is told to stop ${bold(String((data as { id?: string }).id))}`),
+          );
+      timeline.show({
+        availableDollars: Number(balance.available),
+        burnPerHourDollars: Number(balance.burnPerHour),
+        runsOutAt: balance.runsOutAt,
+        topUp: topUp.state,
+      });
+    }
+  }
+
+  /** The books are closed; the last mails and orders to the platform are on their way. */
+  private async untilTold(): Promise<void> {
+    await this.until('the last mail and order', async () => {
+      const { inbox, platform } = this.neighbours;
+      const ended = (platform?.events() ?? []).filter(
+        ({ type, answered }) =>
+          (type === 'instance.terminate' && answered === 204) || (type === 'instance.terminate' && answered === 200),
+      );
+      return ended.length >= MACHINES.length && (inbox?.messages().length ?? 0) >= 5;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 600));
+  }
+
+  private once(key: string, act: () => void): void {
+    if (this.seen.has(key)) return;
+    this.seen.add(key);
+    act();
+  }
+
+  private balance = () => this.api.get<Balance>(`/v1/teams/${TEAM}/balance`);
+  private topUp = () => this.api.get<TopUp>(`/v1/teams/${TEAM}/auto-top-up`);
+  private deposits = async () => (await this.api.get<{ data: Deposit[] }>(`/v1/teams/${TEAM}/deposits`)).data.reverse();
+  private topUps = async (status: string) =>
+    (await this.deposits()).filter((deposit) => deposit.label === 'Auto Top-Up' && deposit.status === status);
+
+  private async until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+    const deadline = Date.now() + GIVE_UP_AFTER_MS;
+    while (!(await isSo())) {
+      if (Date.now() > deadline) throw new Error(`waited too long for ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+}
+
+async function main(): Promise<boolean> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'burnrate-demo-'));
+  const tools = join(import.meta.dirname, '..', '.data');
+  const say = (line: string) => process.stdout.write(`${dim(line)}\n`);
+  process.stdout.write(`${bold('Burnrate')}: a team’s credit, to the second\n\n`);
+  const neighbours = await startNeighbours({
+    dataDir,
+    toolsDir: tools,
+    environment: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      TOP_UP_COOLDOWN: `${COOLDOWN_SECONDS}s`,
+      SETTLE_EVERY: '10s',
+    },
+    searchAttributes: SEARCH_ATTRIBUTES,
+    postgresSettings: { fsync: 'off' },
+    say,
+  });
+  const { environment } = neighbours;
+  let demo: Demo | null = null;
+  let processes: ProductProcess[] = [];
+  const stop = async () => {
+    await Promise.all([...processes, ...(demo ? [demo.workerNow] : [])].map((child) => child.end(5_000)));
+    await neighbours.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.once(signal, () => void stop().then(() => process.exit(130)));
+  try {
+    await migrate(environment.DATABASE_URL ?? '');
+    const [api, worker] = await Promise.all([startProduct('api', environment), startProduct('worker', environment)]);
+    processes = [api, worker];
+    const http = apiAt(`http://127.0.0.1:${environment.PORT}`, environment.BURNRATE_PLATFORM_KEY ?? '');
+    say(
+      `api at http://127.0.0.1:${environment.PORT}, Temporal UI at ${neighbours.temporal?.uiUrl}, inbox at ${neighbours.inbox?.webUrl}\n`,
+    );
+    demo = new Demo(neighbours, http, new Timeline(Date.now()), worker);
+    await demo.play();
+    return printTable(await allChecks(http, TEAM, neighbours));
+  } finally {
+    await stop();
+  }
+}
+
+process.exitCode = await main().then(
+  (allHold) => (allHold ? 0 : 1),
+  (error: Error) => {
+    process.stderr.write(`\n${red(error.message)}\n`);
+    return 1;
+  },
+);

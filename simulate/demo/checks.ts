@@ -1,0 +1,150 @@
+/** What the demo proves at its end, worked out from what was seen outside: receipts, Stripe's charges, the inbox, the platform. */
+import pg from 'pg';
+import type { Neighbours } from '../../embedded/neighbours.ts';
+import type { Api } from './http.ts';
+import { bold, green, red } from './timeline.ts';
+
+export interface Check {
+  what: string;
+  expected: string;
+  found: string;
+}
+
+interface InstanceSeen {
+  id: string;
+  seconds: number;
+  cost: string;
+  hourly: string;
+  reason: string | null;
+}
+
+const micros = (dollars: string): bigint => BigInt(dollars.replace('.', ''));
+const dollars = (amount: bigint): string => `$${amount / 1_000_000n}.${String(amount % 1_000_000n).padStart(6, '0')}`;
+
+export async function allChecks(api: Api, team: string, neighbours: Neighbours): Promise<Check[]> {
+  const client = new pg.Client({ connectionString: neighbours.environment.DATABASE_URL });
+  await client.connect();
+  try {
+    const { data: instances } = await api.get<{ data: InstanceSeen[] }>(`/v1/instances?team=${team}`);
+    const bills: Check[] = [];
+    for (const instance of instances.reverse()) bills.push(await bill(client, instance));
+    return [
+      ...bills,
+      ...(await depositsAgainstStripe(api, team, neighbours)),
+      ...(await ledgerChecks(client, team)),
+      ...peopleAndPlatform(instances, neighbours),
+    ];
+  } finally {
+    await client.end();
+  }
+}
+
+/** seconds × rate, in whole numbers and by hand, against the rows of the ledger. */
+async function bill(client: pg.Client, { id, seconds, hourly }: InstanceSeen): Promise<Check> {
+  const { rows } = await client.query<{ sum: string }>(
+    `SELECT COALESCE(SUM(CASE WHEN credit_account = 'platform/revenue' THEN amount_micros ELSE -amount_micros END), 0) AS sum
+     FROM transfers WHERE instance_id = $1`,
+    [id],
+  );
+  return {
+    what: `${id}: ${seconds} s × $${Number(hourly)}/h`,
+    expected: dollars((micros(hourly) * BigInt(seconds)) / 3600n),
+    found: dollars(BigInt(rows[0]?.sum ?? 0)),
+  };
+}
+
+async function depositsAgainstStripe(api: Api, team: string, neighbours: Neighbours): Promise<Check[]> {
+  const { data } = await api.get<{ data: Array<{ id: string; amount: string; label: string; status: string }> }>(
+    `/v1/teams/${team}/deposits`,
+  );
+  const charges = neighbours.stripe?.control.charges() ?? [];
+  const rows = data.reverse().map((deposit): Check => {
+    const of = charges.filter(({ metadata }) => metadata.deposit === deposit.id);
+    return {
+      what: `${deposit.label} of $${Number(deposit.amount)}: Stripe's charges for it`,
+      expected: `1 ${deposit.status}, ${Number(deposit.amount) * 100} ¢`,
+      found: of.map(({ status, amount }) => `1 ${status}, ${amount} ¢`).join(' and ') || 'none',
+    };
+  });
+  return [
+    ...rows,
+    webhookThatCameTwice(neighbours),
+    { what: "Stripe's charges in all", expected: String(data.length), found: String(charges.length) },
+  ];
+}
+
+/** The first success that Stripe told of was delivered twice, and taken in twice with a 2xx. */
+function webhookThatCameTwice({ stripe }: Neighbours): Check {
+  const deliveries =
+    stripe?.control.webhooks.deliveries.filter(({ type }) => type === 'payment_intent.succeeded') ?? [];
+  const first = deliveries.filter(({ event, status }) => event === deliveries[0]?.event && status === 200);
+  return { what: 'deliveries of the webhook that came twice', expected: '2', found: String(first.length) };
+}
+
+async function ledgerChecks(client: pg.Client, team: string): Promise<Check[]> {
+  const { rows: sums } = await client.query<{ sum: string }>(
+    'SELECT COALESCE(SUM(balance_micros), 0) AS sum FROM balances',
+  );
+  const { rows: accounts } = await client.query<{ posted: string; summed: string }>(
+    `SELECT posted_micros AS posted, balance_micros AS summed FROM accounts
+     JOIN balances ON account = 'team/' || team_id || '/credit' WHERE team_id = $1`,
+    [team],
+  );
+  const { rows: events } = await client.query<{ count: string }>(
+    `SELECT COUNT(*) FROM (SELECT reference FROM transfers WHERE code IN ('deposit', 'auto_top_up') GROUP BY deposit_id, reference HAVING COUNT(*) > 1) AS twice`,
+  );
+  const posted = BigInt(accounts[0]?.posted ?? -1);
+  return [
+    { what: 'all accounts of the ledger sum to', expected: '0', found: sums[0]?.sum ?? '?' },
+    {
+      what: 'the stored balance is the sum of its rows',
+      expected: dollars(BigInt(accounts[0]?.summed ?? -1)),
+      found: dollars(posted),
+    },
+    {
+      what: 'the balance never went below zero',
+      expected: 'not negative',
+      found: posted >= 0n ? 'not negative' : dollars(posted),
+    },
+    { what: 'deposits credited twice, though a webhook came twice', expected: '0', found: events[0]?.count ?? '?' },
+  ];
+}
+
+function peopleAndPlatform(instances: InstanceSeen[], { inbox, platform }: Neighbours): Check[] {
+  const subjects = (inbox?.messages() ?? []).map(({ subject }) => subject);
+  const mails = (pattern: RegExp) => String(subjects.filter((subject) => pattern.test(subject)).length);
+  const stopped = (platform?.events() ?? []).filter(({ type, verified }) => type === 'instance.terminate' && verified);
+  const ids = new Set(stopped.map(({ data }) => String((data as { id?: string }).id)));
+  return [
+    { what: 'mails: auto top-up failed and is off', expected: '1', found: mails(/failed/i) },
+    { what: 'mails: credit has run out', expected: '1', found: mails(/run out|ran out|exhausted|used up|is gone/i) },
+    { what: 'mails: auto top-up charged', expected: '2', found: mails(/top-up charged/i) },
+    {
+      what: 'machines that the platform was told to stop',
+      expected: instances.map(({ id }) => id).join(', '),
+      found:
+        instances
+          .map(({ id }) => id)
+          .filter((id) => ids.has(id))
+          .join(', ') || 'none',
+    },
+  ];
+}
+
+/** Prints the table; answers whether everything was as it must be. */
+export function printTable(checks: Check[]): boolean {
+  const width = Math.max(...checks.map(({ what }) => what.length));
+  const wide = Math.max(...checks.map(({ expected }) => expected.length), 8);
+  process.stdout.write(`\n${bold(`     ${'check'.padEnd(width)}  ${'expected'.padEnd(wide)}  found`)}\n`);
+  for (const { what, expected, found } of checks) {
+    const mark = expected === found ? green('  ✔') : red('  ✘');
+    process.stdout.write(`${mark}  ${what.padEnd(width)}  ${expected.padEnd(wide)}  ${found}\n`);
+  }
+  const failed = checks.filter(({ expected, found }) => expected !== found).length;
+  process.stdout.write(
+    failed === 0
+      ? `\n${green(`All ${checks.length} checks hold.`)}\n`
+      : `\n${red(`${failed} of ${checks.length} checks fail.`)}\n`,
+  );
+  return failed === 0;
+}
