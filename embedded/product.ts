@@ -21,9 +21,14 @@ export async function startProduct(
     env: { ...process.env, ...environment },
     ...(log && { log }),
   });
-  await (name === 'api'
-    ? child.ready(() => answers(`http://127.0.0.1:${environment.PORT}/healthz`), 60_000)
-    : child.waitForLine(/worker works/, 60_000));
+  try {
+    await (name === 'api'
+      ? child.ready(() => answers(`http://127.0.0.1:${environment.PORT}/healthz`), 60_000)
+      : child.waitForLine(/worker works/, 60_000));
+  } catch (error) {
+    await child.kill();
+    throw error;
+  }
   return { ...child, name };
 }
 

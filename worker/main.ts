@@ -28,7 +28,8 @@ async function main(): Promise<void> {
       log.info({ signal }, 'worker stops: what is under way ends first');
       workers.shutdown();
     });
-  log.info({ address: config.temporal.address }, 'worker works');
+  // At any log level: whoever has started a worker waits for this line.
+  log.child({}, { level: 'info' }).info({ address: config.temporal.address }, 'worker works');
   try {
     await workers.run();
   } finally {
