@@ -1,0 +1,167 @@
+/** docker-compose.yml and .env.example, held against each other and against what a process asks of its environment. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { readConfig } from '../../worker/config.ts';
+import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
+
+const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+
+interface Service {
+  image: string;
+  restart: string;
+  build?: string;
+  env_file?: string;
+  environment?: Record<string, string>;
+  command?: string[];
+  networks?: string[];
+  healthcheck?: { test: string[] };
+  depends_on?: Record<string, { condition: string }>;
+  configs?: Array<{ source: string; target: string }>;
+  volumes?: string[];
+}
+interface Compose {
+  services: Record<string, Service>;
+  networks: Record<string, unknown>;
+  volumes: Record<string, unknown>;
+  configs: Record<string, { content: string }>;
+}
+
+const text = read('docker-compose.yml');
+const compose = parse(text, { merge: true }) as Compose;
+const services = Object.entries(compose.services);
+
+/** NAME=value lines; the value without its quotes. */
+const example = new Map(
+  read('.env.example')
+    .split('\n')
+    .flatMap((line) => {
+      const [, name, value = ''] = /^([A-Z_]+)=(.*)$/.exec(line) ?? [];
+      return name ? [[name, value.replace(/^"(.*)"$/, '$1')] as const] : [];
+    }),
+);
+
+/** What the source of config.ts reads: the keys of its schema, and those of them that an empty environment lacks. */
+const asked = [...read('worker/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map((match) => match[1] as string);
+const required = (() => {
+  try {
+    readConfig({});
+    return [];
+  } catch (error) {
+    return [...(error as Error).message.matchAll(/([A-Z][A-Z_]+) is not set/g)].map((match) => match[1] as string);
+  }
+})();
+
+const waitersFor = (name: string) =>
+  services.filter(([, service]) => service.depends_on?.[name]?.condition === 'service_completed_successfully');
+
+describe('docker-compose.yml', () => {
+  it('pins every image', () => {
+    for (const [name, { image }] of services) {
+      expect(image, name).toMatch(/:v?\d+\.\d+/);
+      expect(image, name).not.toContain('latest');
+    }
+    expect(read('Dockerfile')).toMatch(/^FROM node:20\.\d+\.\d+-\w+-slim$/m);
+    expect(read('Dockerfile')).toMatch(/^USER node$/m);
+  });
+
+  it('knows of each service whether it is well, or waits for its end', () => {
+    for (const [name, { healthcheck, restart }] of services) {
+      if (healthcheck) expect(restart, name).toBe('unless-stopped');
+      else {
+        expect(waitersFor(name), `${name} is a one-shot that nobody waits for`).not.toHaveLength(0);
+        expect(restart, name).toMatch(/^on-failure/);
+      }
+    }
+  });
+
+  it('waits only for what can come', () => {
+    for (const [name, { depends_on = {} }] of services)
+      for (const [other, { condition }] of Object.entries(depends_on)) {
+        const needed = compose.services[other];
+        expect(needed, `${name} waits for ${other}`).toBeDefined();
+        if (condition === 'service_healthy') expect(needed?.healthcheck, other).toBeDefined();
+        if (condition === 'service_completed_successfully') expect(needed?.healthcheck, other).toBeUndefined();
+      }
+  });
+
+  it('names only networks, volumes and configs that it has, and keeps the data apart', () => {
+    for (const [, { networks = [], volumes = [], configs = [] }] of services) {
+      for (const network of networks) expect(compose.networks).toHaveProperty(network);
+      for (const volume of volumes) expect(compose.volumes).toHaveProperty(volume.split(':')[0] as string);
+      for (const { source } of configs) expect(compose.configs).toHaveProperty(source);
+    }
+    expect(compose.services.postgres?.networks).toEqual(['data']);
+    expect(compose.services.temporal?.networks).toEqual(['data']);
+    expect(compose.networks.data).toEqual({ internal: true });
+  });
+
+  it('publishes nothing beyond this machine', () => {
+    for (const published of text.matchAll(/^\s+ports: (.*)$/gm)) expect(published[1]).toMatch(/^\["127\.0\.0\.1:/);
+  });
+
+  it('has the api and the workers come after the migrations and the search attributes', () => {
+    for (const name of ['api', 'worker'])
+      expect(compose.services[name]?.depends_on).toMatchObject({
+        migrate: { condition: 'service_completed_successfully' },
+        'temporal-namespace': { condition: 'service_completed_successfully' },
+      });
+    const [script = ''] = compose.services['temporal-namespace']?.command ?? [];
+    for (const { name, type } of SEARCH_ATTRIBUTES) {
+      expect(type).toBe('KEYWORD');
+      expect(script).toContain(`--name ${name}`);
+    }
+  });
+
+  it('runs files that the image has', () => {
+    const copied = [...read('Dockerfile').matchAll(/^COPY (\w+) \1$/gm)].map((match) => match[1]);
+    for (const name of ['api', 'worker', 'migrate']) {
+      const file = compose.services[name]?.command?.[0] ?? '';
+      expect(read(file)).not.toBe('');
+      expect(copied).toContain(file.split('/')[0]);
+    }
+  });
+
+  it('gives the api and the workers every variable that they cannot do without', () => {
+    expect(required.length).toBeGreaterThan(5);
+    for (const name of ['api', 'worker']) {
+      const service = compose.services[name];
+      expect(service?.env_file).toBe('.env');
+      for (const variable of required)
+        expect(
+          variable in (service?.environment ?? {}) || example.has(variable),
+          `${name} is not given ${variable}`,
+        ).toBe(true);
+    }
+  });
+
+  it('asks .env for nothing that .env.example does not name', () => {
+    for (const [, variable] of text.matchAll(/(?<!\$)\$\{([A-Z_]+)/g)) expect([...example.keys()]).toContain(variable);
+  });
+});
+
+describe('.env.example', () => {
+  it('names every variable of worker/config.ts', () => {
+    expect(asked).toContain('DATABASE_URL');
+    for (const variable of asked) expect([...example.keys()]).toContain(variable);
+  });
+
+  it('is a whole environment once its secrets are filled in', () => {
+    const secrets = { STRIPE_SECRET_KEY: 'sk_test_x', STRIPE_WEBHOOK_SECRET: 'whsec_x' };
+    const made = { BURNRATE_PLATFORM_KEY: 'k'.repeat(48), PLATFORM_WEBHOOK_SECRET: 's'.repeat(48) };
+    const config = readConfig({ ...Object.fromEntries(example), ...secrets, ...made });
+    expect(config.mail.from).toBe('Burnrate <billing@burnrate.example>');
+  });
+
+  it('says the defaults as they are', () => {
+    const needed = Object.fromEntries(required.map((name) => [name, example.get(name) || `whsec_${'x'.repeat(20)}`]));
+    const asWritten = { ...Object.fromEntries(example), ...needed };
+    const { temporal: _, ...defaults } = readConfig(needed);
+    const { temporal: __, ...written } = readConfig(asWritten);
+    expect(written).toEqual(defaults);
+  });
+
+  it('holds no secret', () => {
+    for (const [name, value] of example) if (/KEY$|SECRET$|PASSWORD$/.test(name)) expect(value, name).toBe('');
+  });
+});
