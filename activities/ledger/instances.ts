@@ -12,7 +12,7 @@ import {
 import { type Micros, micros } from '../../billing/money.ts';
 import { costMicros } from '../../billing/usage.ts';
 import { isAbandoned } from '../../prisma/abandoned-calls.ts';
-import type { Tx } from '../../prisma/client.ts';
+import { isUniqueViolation, type Tx } from '../../prisma/client.ts';
 import {
   confirmTerminated,
   findInstance,
@@ -122,7 +122,10 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
         const instance = { instanceId: spec.id, rateMicrosPerHour };
         const outcome = startInstance(account, terms, instance, input.receivedSecond);
         const startSecond = outcome.account.asOfSecond;
-        await insertInstance(tx, spec, startSecond);
+        await insertInstance(tx, spec, startSecond).catch((error) => {
+          // Another team has the id since we looked: its row lock is not ours.
+          throw isUniqueViolation(error) ? new BillingError('id_taken', 'another instance has this id', 'id') : error;
+        });
         return { outcome, answer: async () => ({ status: 'admitted', startSecond, rateMicrosPerHour }) };
       });
     } catch (error) {
