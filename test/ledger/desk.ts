@@ -1,0 +1,260 @@
+/**
+ * The ledger's acts against a real Postgres, in one line each, through two pools as by two processes; and the bill of a
+ * team calculated a second time, from its rows alone.
+ */
+
+import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
+import type { Terms } from '../../billing/account.ts';
+import type { EndReason } from '../../billing/facts.ts';
+import { type Micros, micros, parseDollars } from '../../billing/money.ts';
+import type { TopUpPolicy } from '../../billing/top-up.ts';
+import { connectDb, type Db } from '../../prisma/client.ts';
+import { createTeam } from '../../prisma/teams.ts';
+import { newDatabase } from '../support/database.ts';
+
+export const TERMS: Terms = {
+  cooldownSeconds: 300,
+  graceSeconds: 60,
+  minStartMicros: micros(3_000_000),
+  lowLevelMicros: micros(10_000_000),
+};
+const FOREVER = Number.MAX_SAFE_INTEGER;
+const CAUSE = 'test';
+
+export interface StartOf {
+  teamId: string;
+  id: string;
+  hourly: string;
+  at: number;
+  body?: string;
+  callId?: string;
+  notAfterMs?: number;
+  nowMs?: number;
+}
+
+/** The acts of one process. */
+export class Desk {
+  readonly db: Db;
+  readonly ledger: Ledger;
+
+  constructor(db: Db, terms: Terms = TERMS) {
+    this.db = db;
+    this.ledger = createLedger({ db, terms });
+  }
+
+  async team(id: string, deposit?: string, at = 0): Promise<string> {
+    await createTeam(this.db, { id, name: 'A team', email: 'a@example.com' }, 0);
+    if (deposit) await this.deposit(id, deposit, at);
+    return id;
+  }
+
+  /** A confirmed payment. Answers its id. */
+  async deposit(teamId: string, amount: string, at: number, depositId = `dep_${teamId}_${unique()}`): Promise<string> {
+    await this.openDeposit(teamId, amount, at, depositId);
+    await this.credit(depositId, at);
+    return depositId;
+  }
+
+  openDeposit(teamId: string, amount: string, at: number, depositId: string, callId = `call_${unique()}`) {
+    return this.ledger.openDeposit({
+      depositId,
+      teamId,
+      kind: 'saved_card',
+      amountMicros: parseDollars(amount),
+      paymentMethodId: null,
+      receivedSecond: at,
+      callId,
+      notAfterMs: FOREVER,
+      nowMs: 0,
+    });
+  }
+
+  credit(depositId: string, at: number) {
+    return this.ledger.creditDeposit({ depositId, nowSecond: at, receiptUrl: null }, CAUSE);
+  }
+
+  fail(depositId: string, at: number, failureCode = 'declined') {
+    return this.ledger.failDeposit({ depositId, nowSecond: at, status: 'failed', failureCode }, CAUSE);
+  }
+
+  start({ teamId, id, hourly, at, body = 'hash', callId = `call_${unique()}`, ...limits }: StartOf) {
+    return this.ledger.admitInstance(
+      {
+        spec: {
+          id,
+          teamId,
+          project: null,
+          gpuType: 'h100',
+          region: 'eu',
+          pricing: 'on_demand',
+          hourlyMicros: parseDollars(hourly),
+          shedOrder: null,
+          resumedFrom: null,
+          requestHash: body,
+        },
+        rateMicrosPerHour: parseDollars(hourly),
+        callId,
+        notAfterMs: limits.notAfterMs ?? FOREVER,
+        nowMs: limits.nowMs ?? 0,
+        receivedSecond: at,
+      },
+      CAUSE,
+    );
+  }
+
+  stop(instanceId: string, at: number, more: { backTo?: number; reason?: EndReason; platformAsked?: boolean } = {}) {
+    const { backTo, reason = 'stopped', platformAsked = true } = more;
+    return this.ledger.stopInstance(
+      { instanceId, reason, nowSecond: at, platformAsked, ...(backTo !== undefined && { atSecond: backTo }) },
+      CAUSE,
+    );
+  }
+
+  settle(instanceId: string, at: number) {
+    return this.ledger.settleInstance({ instanceId, nowSecond: at }, CAUSE);
+  }
+
+  reprice(instanceId: string, hourly: string, at: number) {
+    return this.ledger.repriceInstance({ instanceId, rateMicrosPerHour: parseDollars(hourly), nowSecond: at }, CAUSE);
+  }
+
+  look(teamId: string, at: number) {
+    return this.ledger.lookAhead({ teamId, nowSecond: at }, CAUSE);
+  }
+
+  /** At a dollar a million, a token costs a micro. */
+  use(teamId: string, eventId: string, tokens: number, at: number) {
+    return this.ledger.recordUsage(
+      {
+        teamId,
+        eventId,
+        model: 'a-model',
+        price: { inputMicrosPerMillion: parseDollars('1'), outputMicrosPerMillion: parseDollars('1') },
+        inputTokens: tokens,
+        outputTokens: 0,
+        project: null,
+        receivedSecond: at,
+      },
+      CAUSE,
+    );
+  }
+
+  grant(teamId: string, grantId: string, amount: string, at: number) {
+    return this.ledger.grant({ teamId, grantId, amountMicros: parseDollars(amount), note: '', nowSecond: at }, CAUSE);
+  }
+
+  policy(teamId: string, policy: Partial<TopUpPolicy> & { threshold: string; amount: string }, at: number) {
+    const { threshold, amount, ...more } = policy;
+    const whole: TopUpPolicy = {
+      enabled: true,
+      thresholdMicros: parseDollars(threshold),
+      amountMicros: parseDollars(amount),
+      paymentMethodId: 'pm_1',
+      monthlyCapMicros: null,
+      ...more,
+    };
+    return this.ledger.setPolicy({ teamId, policy: whole, actor: 'me', nowSecond: at }, CAUSE);
+  }
+}
+
+let last = 0;
+const unique = () => {
+  last += 1;
+  return last;
+};
+
+export interface Office {
+  url: string;
+  /** Two processes: each has a pool of its own. */
+  one: Desk;
+  two: Desk;
+  close(): Promise<void>;
+}
+
+/** A database of one's own with two processes at work on it. */
+export async function openOffice(terms: Terms = TERMS): Promise<Office> {
+  const database = await newDatabase();
+  const second = connectDb(database.url);
+  return {
+    url: database.url,
+    one: new Desk(database.db, terms),
+    two: new Desk(second, terms),
+    async close() {
+      await second.$disconnect();
+      await database.close();
+    },
+  };
+}
+
+export interface Bill {
+  /** What the team has, less what it owes, at the second of its last fact. */
+  netMicros: bigint;
+  instances: Record<string, bigint>;
+}
+
+/** The bill from the facts: segments, deposits, grants and usage; no balance and no transfer is looked at. */
+export async function billOf(db: Db, teamId: string): Promise<Bill> {
+  const { asOfSecond, standsAtSecond } = await db.account.findUniqueOrThrow({ where: { teamId } });
+  const now = standsAtSecond ?? asOfSecond;
+  const instances: Record<string, bigint> = {};
+  for (const segment of await db.segment.findMany({ where: { teamId } })) {
+    const seconds = (segment.endSecond ?? now) - segment.startSecond;
+    const cost = seconds > 0n ? (segment.rateMicrosPerHour * seconds) / 3600n : 0n;
+    instances[segment.instanceId] = (instances[segment.instanceId] ?? 0n) + cost;
+  }
+  const deposits = await db.deposit.findMany({ where: { teamId, status: 'succeeded' } });
+  const grants = await db.grant.findMany({ where: { teamId } });
+  const usage = await db.usageEvent.findMany({ where: { teamId } });
+  const sum = (amounts: bigint[]) => amounts.reduce((total, amount) => total + amount, 0n);
+  const used = sum(usage.map(({ cost }) => BigInt(cost.toFixed()))) / 1_000_000n;
+  const credits = sum([...deposits, ...grants].map(({ amountMicros }) => amountMicros));
+  return { netMicros: credits - used - sum(Object.values(instances)), instances };
+}
+
+/** What the ledger and the stored balance say of the same. Throws where they disagree with each other. */
+export async function booksOf(db: Db, teamId: string): Promise<Bill> {
+  const account = await db.account.findUniqueOrThrow({ where: { teamId } });
+  const transfers = await db.transfer.findMany({ where: { teamId } });
+  const balance = (name: string) =>
+    transfers.reduce((sum, { creditAccount, debitAccount, amountMicros }) => {
+      if (creditAccount === name) return sum + amountMicros;
+      return debitAccount === name ? sum - amountMicros : sum;
+    }, 0n);
+  if (balance(`team/${teamId}/credit`) !== account.postedMicros)
+    throw new Error('credit is not what its transfers sum to');
+  if (balance(`team/${teamId}/owed`) !== -account.owedMicros) throw new Error('owed is not what its transfers sum to');
+
+  const instances: Record<string, bigint> = {};
+  let unposted = 0n;
+  const now = account.standsAtSecond ?? account.asOfSecond;
+  for (const { id } of await db.instance.findMany({ where: { teamId } })) {
+    const posted = transfers
+      .filter(({ instanceId }) => instanceId === id)
+      .reduce(
+        (sum, { code, amountMicros }) => sum + (code === 'instance_correction' ? -amountMicros : amountMicros),
+        0n,
+      );
+    instances[id] = posted;
+    const running = await db.segment.findFirst({ where: { instanceId: id, endSecond: null } });
+    if (!running) continue;
+    const due = (running.rateMicrosPerHour * (now - running.startSecond)) / 3600n - running.postedMicros;
+    instances[id] = posted + due;
+    unposted += due;
+  }
+  const available = account.postedMicros - unposted;
+  if (available < 0n) throw new Error(`available is negative: ${available}`);
+  if (available > 0n && account.owedMicros > 0n) throw new Error('owes while there is credit');
+  return { netMicros: available - account.owedMicros, instances };
+}
+
+/** The segments of an ended instance, those of no length left out: they must tile its life. */
+export async function lifeOf(db: Db, instanceId: string): Promise<number[]> {
+  const segments = await db.segment.findMany({ where: { instanceId }, orderBy: { segment: 'asc' } });
+  const lived = segments.filter(({ startSecond, endSecond }) => endSecond === null || endSecond > startSecond);
+  return lived.flatMap(({ startSecond, endSecond }) => [Number(startSecond), Number(endSecond ?? -1n)]);
+}
+
+export const dollars = (amount: string): Micros => parseDollars(amount);
+/** Does the same so many times at once. */
+export const atOnce = <T>(times: number, work: (index: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: times }, (_, i) => work(i)));
