@@ -149,7 +149,8 @@ const answerError =
   (world: ApiWorld): ErrorRequestHandler =>
   (error, request, response, next) => {
     const { status, headers, body } = errorAnswer(error, String(request.id));
-    if (status >= 500) logOf(request, world).error({ err: error }, 'a call failed');
+    if (status === 503) logOf(request, world).warn({ err: error }, 'a call could not be served');
+    else if (status >= 500) logOf(request, world).error({ err: error }, 'a call failed');
     // A file that broke off half way can only be broken off.
     if (response.headersSent) return next(error);
     response.status(status).set(headers).json(body);

@@ -23,7 +23,7 @@ const SECRETS = [
 
 /** What a database or a provider says of an error may quote what it was given. */
 const scrub = (text: string | undefined): string | undefined =>
-  text?.replace(/[^\s"'(=,]+@[^\s"'),]+/g, '[address]').replace(/\b(bk|sk|rk|whsec)_[\w-]+/g, '[secret]');
+  text?.replace(/[\w.+-]+@[\w-]+(\.[\w-]+)+/g, '[address]').replace(/\b(bk|sk|rk|whsec)_[\w-]+/g, '[secret]');
 
 function describe(error: unknown): object {
   if (!(error instanceof Error)) return { message: scrub(String(error)) };

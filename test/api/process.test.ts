@@ -73,7 +73,8 @@ it('serves what it can without Temporal, and stops on SIGTERM after the calls un
   await new Promise((resolve) => setTimeout(resolve, 200));
   child.kill('SIGTERM');
   expect(await start).toMatchObject({ status: 503, body: { error: { code: 'engine_unavailable' } } });
-  expect((await ended)[0]).toBe(0);
+  const [code] = await ended;
+  expect(code, output()).toBe(0);
   expect(output()).toContain('api has stopped');
   expect(output()).not.toContain(KEY);
   expect(await database.db.instance.count()).toBe(0);
