@@ -69,9 +69,13 @@ export async function savePaymentMethod(
   tx: Tx,
   card: Omit<PaymentMethod, 'isDefault' | 'removedSecond'>,
 ): Promise<PaymentMethod> {
-  const isDefault = (await defaultPaymentMethod(tx, card.teamId)) === null;
-  await tx.paymentMethod.createMany({ data: [{ ...card, isDefault }], skipDuplicates: true });
-  const row = await tx.paymentMethod.findUnique({ where: { stripePaymentMethodId: card.stripePaymentMethodId } });
+  const insert = (isDefault: boolean) =>
+    tx.paymentMethod.createMany({ data: [{ ...card, isDefault }], skipDuplicates: true });
+  const find = () => tx.paymentMethod.findUnique({ where: { stripePaymentMethodId: card.stripePaymentMethodId } });
+  await insert((await defaultPaymentMethod(tx, card.teamId)) === null);
+  // Another first card at the same moment may have become the default: then this one is kept beside it.
+  if ((await find()) === null) await insert(false);
+  const row = await find();
   if (!row) throw new Error(`the payment method ${card.id} was not kept`);
   return toPaymentMethod(row);
 }
