@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { abandonCall, callIdOf } from '../../prisma/abandoned-calls.ts';
 import { unannouncedExhaustions } from '../../prisma/exhaustions.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { atOnce, billOf, booksOf, type Desk, dollars, lifeOf, type Office, openOffice } from './desk.ts';
+
+// A database on a machine that is busy with other tests takes its time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
 /** $36 an hour is a cent a second, $3,600 a dollar. */
 const CENT = '36';

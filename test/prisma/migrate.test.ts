@@ -1,9 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import { migrate } from '../../prisma/migrate.ts';
 import { connect } from './rows.ts';
+
+// A database on a machine that is busy with other tests takes its time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
 const MIGRATIONS = join(import.meta.dirname, '../../prisma/migrations');
 const NAMES = readdirSync(MIGRATIONS, { withFileTypes: true })

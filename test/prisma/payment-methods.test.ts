@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  defaultPaymentMethod,
+  findPaymentMethod,
+  findSameCard,
+  listPaymentMethods,
+  makeDefault,
+  removePaymentMethod,
+  savePaymentMethod,
+} from '../../prisma/payment-methods.ts';
+import { createTeam } from '../../prisma/teams.ts';
+import { newDatabase, type TestDatabase } from '../support/database.ts';
+
+// A database on a machine that is busy with other tests takes its time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+
+let database: TestDatabase;
+let team: string;
+let teams = 0;
+
+beforeAll(async () => {
+  database = await newDatabase();
+});
+afterAll(() => database.close());
+beforeEach(async () => {
+  team = `t${++teams}`;
+  await createTeam(database.db, { id: team, name: 'A team', email: 'a@example.com' }, 0);
+});
+
+const card = (id: string, createdSecond = 0) => ({
+  id: `${id}-${team}`,
+  teamId: team,
+  stripePaymentMethodId: `pm_${id}_${team}`,
+  brand: 'visa',
+  last4: '4242',
+  expMonth: 1,
+  expYear: 2030,
+  fingerprint: `print-${id}`,
+  createdSecond,
+});
+const save = (id: string, second = 0) => savePaymentMethod(database.db, card(id, second));
+const defaultOf = async () => (await defaultPaymentMethod(database.db, team))?.id.split('-')[0];
+
+describe('a saved card', () => {
+  it('is the default when it is the first, and not when it is a later one', async () => {
+    expect((await save('a')).isDefault).toBe(true);
+    expect((await save('b')).isDefault).toBe(false);
+    expect(await defaultOf()).toBe('a');
+  });
+
+  it('that is told twice is one card', async () => {
+    const [first, again] = await Promise.all([save('a'), save('a')]);
+    expect(first).toEqual(again);
+    expect(await listPaymentMethods(database.db, team)).toHaveLength(1);
+  });
+
+  it('can be the first at once with another: both are kept, one is the default', async () => {
+    const cards = await Promise.all(['a', 'b', 'c', 'd'].map((id) => save(id)));
+    expect(cards.filter(({ isDefault }) => isDefault)).toHaveLength(1);
+    expect(await listPaymentMethods(database.db, team)).toHaveLength(4);
+  });
+
+  it('that is made the default takes that from the other, and cannot be another team’s', async () => {
+    await save('a');
+    const b = await save('b');
+    await makeDefault(database.db, team, b.id);
+    expect(await defaultOf()).toBe('b');
+    await expect(makeDefault(database.db, 'another', b.id)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('that is removed is found no more, and the newest of those left is the default', async () => {
+    const a = await save('a', 1);
+    await save('b', 2);
+    await save('c', 3);
+    await removePaymentMethod(database.db, team, a.id, 5);
+    expect(await defaultOf()).toBe('c');
+    expect(await findPaymentMethod(database.db, team, a.id)).toBeNull();
+    expect(await findSameCard(database.db, team, a)).toBeNull();
+    await removePaymentMethod(database.db, 'another', `c-${team}`, 6);
+    expect(await defaultOf()).toBe('c');
+  });
+});
