@@ -15,6 +15,8 @@ import { createEngine } from './engine.ts';
 import { createLogger } from './log.ts';
 import type { ApiWorld } from './world.ts';
 
+/** A caller waits for it: shorter than a worker's patience. */
+const STRIPE_WITHIN_MS = 8_000;
 const HOUR_MS = 60 * 60_000;
 /** Longer than the longest call: a deposit that waits for its outcome. */
 const DRAIN_WITHIN_MS = 20_000;
@@ -36,7 +38,7 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
     rateLimitPerMinute,
     ledger: createLedger({ db, terms }),
     engine: createEngine(client),
-    cards: createCards({ stripe: createStripe(config.stripe), db, publicUrl, log }),
+    cards: createCards({ stripe: createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS }), db, publicUrl, log }),
     verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, config.stripe.webhookSecret),
     platformKey: config.platform.key,
     nowMs: Date.now,
