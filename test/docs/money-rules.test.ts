@@ -1,0 +1,176 @@
+/** Every worked example of docs/money-rules.md, worked out again by the code that bills. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { type Account, emptyAccount, nextCrossing, spendableMicros, type Terms } from '../../billing/account.ts';
+import {
+  advance,
+  creditDeposit,
+  failAttempt,
+  recordUsage,
+  setPolicy,
+  settleInstance,
+  startInstance,
+  stopInstance,
+} from '../../billing/facts.ts';
+import { formatDollars, type Micros, micros, parseDollars } from '../../billing/money.ts';
+import { exhaustionSecond } from '../../billing/runway.ts';
+import { formatSecond } from '../../billing/time.ts';
+import { tokensCost } from '../../billing/tokens.ts';
+import { checkPolicy, TOP_UP_LIMITS } from '../../billing/top-up.ts';
+import { costMicros } from '../../billing/usage.ts';
+import { readConfig } from '../../worker/config.ts';
+
+/** The page in one line, without its quote marks, so that a sentence may break anywhere. */
+const page = readFileSync(new URL('../../docs/money-rules.md', import.meta.url), 'utf8')
+  .replace(/\n> ?/g, ' ')
+  .replace(/\s+/g, ' ');
+const says = (sentence: string) => expect(page).toContain(sentence);
+
+const config = readConfig({
+  DATABASE_URL: 'postgresql://x@localhost/x',
+  TEMPORAL_ADDRESS: 'x',
+  STRIPE_SECRET_KEY: 'x',
+  STRIPE_WEBHOOK_SECRET: 'x',
+  SMTP_URL: 'smtp://x',
+  MAIL_FROM: 'x@x',
+  PLATFORM_WEBHOOK_URL: 'http://x',
+  PLATFORM_WEBHOOK_SECRET: 'x'.repeat(16),
+  BURNRATE_PLATFORM_KEY: 'x'.repeat(16),
+  PUBLIC_URL: 'http://x',
+});
+const terms: Terms = config.terms;
+const NOON = Date.UTC(2026, 2, 1, 12) / 1000;
+const clock = (second: number) => formatSecond(second).slice(11, 19);
+const dollars = (amount: Micros) => `$${formatDollars(amount)}`;
+
+const paidIn = (amount: string) => deposit(emptyAccount('acme', NOON), amount, NOON);
+const deposit = (account: Account, amount: string, second: number, depositId = `dep_${second}`) =>
+  creditDeposit(account, terms, { depositId, amountMicros: parseDollars(amount) }, second).account;
+const start = (account: Account, instanceId: string, hourly: string) =>
+  startInstance(account, terms, { instanceId, rateMicrosPerHour: parseDollars(hourly) }, NOON).account;
+const topUp = (account: Account, threshold: string, amount: string) => {
+  const policy = {
+    enabled: true,
+    thresholdMicros: parseDollars(threshold),
+    amountMicros: parseDollars(amount),
+    paymentMethodId: 'pm_1',
+    monthlyCapMicros: null,
+  };
+  checkPolicy(policy);
+  return setPolicy(account, terms, policy, NOON).account;
+};
+const cost = (hourly: string, seconds: number) => dollars(costMicros(parseDollars(hourly), seconds));
+
+describe('docs/money-rules.md', () => {
+  it('names the limits as they are by default', () => {
+    const { minMicros, maxMicros } = config.deposits;
+    expect([minMicros, maxMicros]).toEqual([parseDollars('15'), parseDollars('5000')]);
+    says('from $15 to $5,000 at a time');
+    expect(terms.minStartMicros).toBe(parseDollars('3'));
+    says('at least **$3.00** is available');
+    expect(Object.values(TOP_UP_LIMITS)).toEqual(['5', '500', '15', '5000'].map(parseDollars));
+    says('a threshold ($5 to $500), an amount ($15 to $5,000)');
+    expect(terms).toMatchObject({ cooldownSeconds: 300, graceSeconds: 60, lowLevelMicros: parseDollars('10') });
+    says('From one attempt to the next, 300 seconds pass');
+    says('at most 60 seconds past X');
+  });
+
+  it('lets three dollars start an instance, and a millionth less not', () => {
+    expect(start(paidIn('3'), 'a', '1').meters).toHaveLength(1);
+    expect(() => start(paidIn('2.999999'), 'a', '1')).toThrow('below the minimum');
+  });
+
+  it('works out what an instance costs', () => {
+    says(`| $2.49 | 11 seconds | ${cost('2.49', 11)} |`);
+    says(`| $2.49 | 1 hour | ${cost('2.49', 3600)} |`);
+    says(`| $2.49 | 1 h 30 min 7 s | ${cost('2.49', 5407)} |`);
+    says(`1,801 seconds at $2.49 are ${cost('2.49', 1801)}, and the next 1,799 at $1.99 are ${cost('1.99', 1799)}`);
+  });
+
+  it('works out what comes back after a stop in the past', () => {
+    const settled = settleInstance(start(paidIn('15'), 'a', '2.49'), terms, 'a', NOON + 3600).account;
+    const stop = { instanceId: 'a', reason: 'stopped' as const, closedSegments: [], atSecond: NOON + 3000 };
+    const back = stopInstance(settled, terms, stop, NOON + 3600).account.postedMicros - settled.postedMicros;
+    says(`it cost ${cost('2.49', 3000)}, and ${dollars(micros(back))} comes back`);
+  });
+
+  it('works out the second at which credit runs out', () => {
+    const running = start(start(start(paidIn('15'), 'a', '2.49'), 'b', '1.99'), 'c', '0.79');
+    const last = exhaustionSecond(running) as number;
+    const costs = running.meters.map((meter) => dollars(costMicros(meter.rateMicrosPerHour, last - NOON)));
+    const left = advance(running, terms, last + 86_400).account.postedMicros;
+    says(`At ${clock(last)} they have cost ${costs[0]}, ${costs[1]} and ${costs[2]}, and ${dollars(left)} is left`);
+    says(`so X is ${clock(last)}`);
+  });
+
+  it('works out when the card is charged', () => {
+    const running = topUp(start(paidIn('25'), 'a', '2.49'), '20', '50');
+    const due = nextCrossing(running, terms)?.second as number;
+    const at = (second: number) => `At ${clock(second)} there is ${dollars(spendableMicros(running, second))}`;
+    says(`${at(due - 1)} available. ${at(due)}: the card is charged`);
+  });
+
+  it('works out how a burn that is too fast runs out', () => {
+    let account = topUp(start(paidIn('30'), 'a', '240'), '20', '15');
+    const charged: string[] = [];
+    for (let next = nextCrossing(account, terms); next?.what === 'top_up'; next = nextCrossing(account, terms)) {
+      account = advance(account, terms, next.second).account;
+      charged.push((next.second - NOON).toLocaleString('en'));
+      account = deposit(account, '15', next.second, account.attempt?.depositId);
+    }
+    const end = nextCrossing(account, terms);
+    expect(end?.what).toBe('exhaustion');
+    const seconds = (end?.second as number) - NOON;
+    says(`charged after ${charged.slice(0, -1).join(', ')} and ${charged.at(-1)} seconds`);
+    says(
+      `After ${seconds.toLocaleString('en')} seconds the $${30 + 15 * charged.length}.00 are used up to the last cent`,
+    );
+    expect(advance(account, terms, end?.second as number).account.postedMicros).toBe(0);
+  });
+
+  it('works out a charge that is under way when credit runs out', () => {
+    const running = topUp(start(paidIn('15'), 'a', '36'), '5', '15');
+    expect(nextCrossing(running, terms)?.second).toBe(NOON + 1001);
+    const waiting = advance(running, terms, NOON + 1520).account;
+    expect(waiting.standsAtSecond).toBe(NOON + 1500);
+    says('The charge begins after 1,001 seconds; X is after 1,500. The bank takes until 1,520.');
+
+    const depositId = waiting.attempt?.depositId as string;
+    const yes = deposit(waiting, '15', NOON + 1520, depositId);
+    says(`the instance ran on, and ${dollars(spendableMicros(yes, NOON + 1520))} is available`);
+    const no = failAttempt(waiting, terms, depositId, NOON + 1520);
+    expect(no.effects).toContainEqual(expect.objectContaining({ kind: 'instance_ended', endSecond: NOON + 1500 }));
+    expect(no.account.policy?.enabled).toBe(false);
+  });
+
+  it('works out the low-balance mail', () => {
+    const low = advance(start(paidIn('11'), 'a', '36'), terms, NOON + 200);
+    expect(low.effects).toContainEqual(expect.objectContaining({ kind: 'low', second: NOON + 101 }));
+    expect(deposit(low.account, '1.99', NOON + 200).lowArmed).toBe(false);
+    expect(deposit(low.account, '2', NOON + 200).lowArmed).toBe(true);
+    says('no second one until you have been at $11.00 or more again');
+  });
+
+  it('works out tokens and what is owed', () => {
+    const price = { inputMicrosPerMillion: parseDollars('0.15'), outputMicrosPerMillion: parseDollars('0.60') };
+    const use = (account: Account, input: number, output: number, eventId: string) =>
+      recordUsage(account, terms, { eventId, cost: tokensCost(price, input, output) }, NOON).account;
+    let account = paidIn('15');
+    const charges = Array.from({ length: 10 }, (_, i) => {
+      const before = account.postedMicros;
+      account = use(account, 1234, 567, `e${i}`);
+      return dollars(micros(before - account.postedMicros));
+    });
+    expect(charges.slice(0, 3)).toEqual(['$0.000525', '$0.000525', '$0.000525']);
+    says(`The first is charged as ${charges[0]}`);
+    says(
+      `the fourth is charged as ${charges[3]}. Ten of them come to ${dollars(micros(15_000_000 - account.postedMicros))}`,
+    );
+
+    const owing = use(paidIn('15'), 80_000_000, 10_000_000, 'big');
+    expect([owing.postedMicros, owing.owedMicros]).toEqual([0, parseDollars('3')]);
+    const after = deposit(owing, '50', NOON + 1);
+    expect([after.postedMicros, after.owedMicros]).toEqual([parseDollars('47'), 0]);
+    says('your balance is $0.00 and $3.00 is owed. You pay in $50.00; $47.00 is available and nothing is owed.');
+  });
+});

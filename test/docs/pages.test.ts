@@ -1,0 +1,107 @@
+/** What the pages promise is there: links, commands, variables, routes. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { routesOf } from '../../api/app.ts';
+import type { Metrics } from '../../api/metrics.ts';
+import { openApiDocument } from '../../api/openapi.ts';
+import type { ApiWorld } from '../../api/world.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
+const decisions = readdirSync(join(ROOT, 'docs/decisions')).map((name) => `docs/decisions/${name}`);
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'docs/architecture.md',
+  'docs/money-rules.md',
+  'docs/operating.md',
+  ...decisions,
+];
+
+/** The api's own document; routes are described without a world and only served with one. */
+const document = openApiDocument(routesOf({} as ApiWorld, {} as Metrics), 'http://127.0.0.1') as {
+  paths: Record<string, Record<string, unknown>>;
+};
+const isRoute = (method: string, path: string) =>
+  Object.entries(document.paths).some(
+    ([template, methods]) =>
+      new RegExp(`^${template.replace(/\{\w+\}/g, '[^/]+')}$`).test(path) && method.toLowerCase() in methods,
+  );
+
+describe('the pages', () => {
+  it.each(pages)('%s links to what is there', (page) => {
+    for (const [, target = ''] of read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)/g))
+      expect(existsSync(join(ROOT, dirname(page), target)), `${page} → ${target}`).toBe(true);
+  });
+
+  it('name commands of package.json', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    for (const page of pages)
+      for (const [, name = ''] of read(page).matchAll(/npm run ([a-z:]+)/g)) expect(scripts, page).toHaveProperty(name);
+  });
+
+  it('number the decisions without a gap, and each says what, why and what else was weighed', () => {
+    decisions.forEach((page, index) => {
+      const number = String(index + 1).padStart(4, '0');
+      expect(page).toContain(`/${number}-`);
+      expect(read(page)).toMatch(new RegExp(`^# ${number} `));
+      for (const part of ['**What.**', '**Why', '**Weighed.**']) expect(read(page), page).toContain(part);
+    });
+  });
+
+  it('name each decision that the code points to', () => {
+    for (const file of ['prisma/generate.mjs', 'Dockerfile'])
+      for (const [path] of read(file).matchAll(/docs\/decisions\/[\w-]+\.md/g)) expect(decisions).toContain(path);
+  });
+});
+
+describe('README.md', () => {
+  const readme = read('README.md');
+  const calls = [...readme.matchAll(/^burnrate (?:-X (\w+) )?\$API(\/\S+)( -d)?/gm)].map(([, method, path, data]) => ({
+    method: method ?? (data ? 'POST' : 'GET'),
+    path: `/v1${path}`,
+  }));
+
+  it('walks over routes that exist', () => {
+    expect(calls.length).toBeGreaterThanOrEqual(10);
+    for (const { method, path } of calls) expect(isRoute(method, path), `${method} ${path}`).toBe(true);
+    expect(isRoute('GET', '/v1/nowhere')).toBe(false);
+  });
+
+  it('names every variable of worker/config.ts', () => {
+    const asked = [...read('worker/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name]) => name as string);
+    expect(asked.length).toBeGreaterThan(20);
+    for (const name of asked) expect(readme).toContain(`\`${name}\``);
+  });
+
+  it('counts the scenarios', () => {
+    const scenarios = readdirSync(join(ROOT, 'test/scenarios')).filter((name) => name.endsWith('.expected.json'));
+    expect(readme.replace(/\s+/g, ' ')).toContain(`holds ${scenarios.length} scenarios`);
+  });
+});
+
+describe('docs/operating.md', () => {
+  it('names metrics that the api has', () => {
+    const source = read('api/metrics.ts');
+    for (const [, name = ''] of read('docs/operating.md').matchAll(/`burnrate_([a-z_]+)/g))
+      if (!name.startsWith('nodejs_')) expect(source).toContain(name);
+  });
+
+  it('names calls that exist', () => {
+    for (const [, method = '', path = ''] of read('docs/operating.md').matchAll(
+      /`(GET|POST|PUT|PATCH|DELETE) (\/\S+?)`/g,
+    ))
+      expect(isRoute(method, path), `${method} ${path}`).toBe(true);
+  });
+
+  it('names every state that a workflow says', () => {
+    const page = read('docs/operating.md');
+    const said = ['instance', 'balance-watch', 'deposit', 'notice']
+      .map((name) => read(`workflows/${name}.ts`))
+      .flatMap((source) => [...source.matchAll(/(?:show|say|Stated)\('(\w+)'/g)])
+      .map(([, state]) => state as string);
+    expect(said).toContain('stopping_machine');
+    for (const state of new Set(said)) expect(page, state).toContain(`\`${state}\``);
+  });
+});
