@@ -100,7 +100,6 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
     causedBy: string,
   ): Promise<Admission> => {
     const { spec, rateMicrosPerHour } = input;
-    if (input.nowMs > input.notAfterMs) return { status: 'refused', code: 'start_expired' };
     try {
       return await recordFact<Admission>(db, spec.teamId, causedBy, async (account, tx) => {
         const existing = await findInstance(tx, spec.id);
@@ -117,7 +116,8 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
             }),
           };
         }
-        if (await isAbandoned(tx, input.callId))
+        // After the look: a try that is late may follow one that was in time and whose answer was lost.
+        if (input.nowMs > input.notAfterMs || (await isAbandoned(tx, input.callId)))
           throw new BillingError('start_expired', 'the caller was answered already');
         const instance = { instanceId: spec.id, rateMicrosPerHour };
         const outcome = startInstance(account, terms, instance, input.receivedSecond);

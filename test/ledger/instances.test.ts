@@ -143,6 +143,14 @@ describe('a start', () => {
       startSecond: 101,
     });
   });
+
+  it('whose answer was lost is found by the next try, also by one that comes too late to admit anything', async () => {
+    await one.team(team, '10');
+    const call = { teamId: team, id: `${team}-i`, hourly: CENT, at: 100, callId: 'a-call', notAfterMs: 8_000 };
+    const admitted = await one.start({ ...call, nowMs: 1_000 });
+    expect(admitted).toMatchObject({ status: 'admitted', startSecond: 100 });
+    expect(await two.start({ ...call, nowMs: 12_000 })).toEqual(admitted);
+  });
 });
 
 describe('a stop', () => {
