@@ -115,6 +115,10 @@ const WORKFLOWS_OF = {
 type Kind = keyof typeof WORKFLOWS_OF;
 const kindOf = (id: string) => id.split('_', 1)[0] as Kind;
 
+/** Numbers of Temporal's `EventType`: scheduled, and each way in which it is over. */
+const TASK = { scheduled: 5, over: [7, 8, 9] };
+const ACTIVITY = { scheduled: 10, over: [12, 13, 14, 16] };
+
 interface Call {
   act: string;
   input: unknown;
@@ -211,12 +215,16 @@ export class Scene {
     throw ApplicationFailure.nonRetryable(`the story does not say what ${act} answers`);
   }
 
-  /** Waits until a workflow has done all that it was woken for: a query is answered after the task that is under way. */
+  /** Waits until a workflow has done all that it was woken for: none of its tasks and activities is waiting or under way. */
   async quiet(handle: WorkflowHandle): Promise<void> {
-    await handle.query('__temporal_workflow_metadata');
+    await this.until(`${handle.workflowId} is quiet`, async () => {
+      const { events } = await handle.fetchHistory();
+      const count = (...types: number[]) => events?.filter((event) => types.includes(event.eventType ?? 0)).length;
+      return count(TASK.scheduled) === count(...TASK.over) && count(ACTIVITY.scheduled) === count(...ACTIVITY.over);
+    });
   }
 
-  /** Ends what the story left running, each when it is quiet: a task that is cut off in the middle stops the server's clock for good. */
+  /** Ends what the story left running, each when it is quiet: what is cut off in the middle stops this server's clock for good. */
   async end(): Promise<void> {
     const handles = this.ids.flatMap((id) => WORKFLOWS_OF[kindOf(id)].map((named) => this.handle(named(id))));
     await Promise.all(
@@ -224,7 +232,7 @@ export class Scene {
         try {
           const { status } = await handle.describe();
           if (status.name !== 'RUNNING') return;
-          await Promise.race([this.quiet(handle), realTime(3000)]);
+          await this.quiet(handle);
           await handle.terminate('the story is over');
         } catch (error) {
           if (!(error instanceof WorkflowNotFoundError)) throw error;

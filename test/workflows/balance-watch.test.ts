@@ -1,0 +1,278 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { micros } from '../../billing/money.ts';
+import { told, watchState } from '../../workflows/messages.ts';
+import { outlook, tellTeam } from './given.ts';
+import { failing, heldBack, inTurn, type Mocks, openStage, type Scene, type Stage } from './support.ts';
+
+const TIMEOUT = { timeout: 30_000 };
+const DAY_SECONDS = 24 * 3600;
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+}, 60_000);
+afterAll(() => stage.close(), 30_000);
+const play = (mocks: Mocks, story: (scene: Scene) => Promise<void>) => stage.play(mocks, story);
+
+const looks = (scene: Scene): number[] => scene.calls('lookAhead').map(({ nowSecond }) => nowSecond);
+
+/** A ledger whose next crossing lies so many seconds after the first look; once that has come, nothing follows. */
+function crossingAfter(seconds: number, what = 'threshold') {
+  let crossing: number | undefined;
+  return async ({ nowSecond }: { nowSecond: number }) => {
+    crossing ??= nowSecond + seconds;
+    const burning = { burnMicrosPerHour: micros(2_490_000) };
+    return nowSecond < crossing ? outlook({ next: { second: crossing, what }, ...burning }) : outlook();
+  };
+}
+
+describe('a team’s watch', TIMEOUT, () => {
+  it('sleeps to the next crossing, looks in exactly that second, and not before', () =>
+    play({ lookAhead: crossingAfter(5 * 3600 + 7) }, async (scene) => {
+      await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead');
+      const [first = 0] = looks(scene);
+      await scene.passTo(first + 5 * 3600);
+      expect(looks(scene)).toEqual([first]);
+      await scene.passTo(first + 5 * 3600 + 10);
+      await scene.untilAsked('lookAhead', 2);
+      expect(looks(scene)).toEqual([first, first + 5 * 3600 + 7]);
+    }));
+
+  it('looks at a crossing that is far away once a month, and in its very second', () =>
+    play({ lookAhead: crossingAfter(70 * DAY_SECONDS) }, async (scene) => {
+      await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead');
+      await scene.pass('71 days');
+      const [first = 0, ...rest] = looks(scene);
+      expect(rest.map((second) => second - first)).toEqual([30, 60, 70].map((days) => days * DAY_SECONDS));
+    }));
+
+  it('does not spin when the second that it waits for is here and the ledger does not see it yet', () =>
+    play({ lookAhead: async () => outlook({ next: { second: 1, what: 'zero' } }) }, async (scene) => {
+      await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead');
+      await scene.pass('60 seconds');
+      expect(looks(scene).length).toBeGreaterThan(20);
+      expect(looks(scene).length).toBeLessThanOrEqual(62);
+    }));
+
+  it('of an idle team costs nothing: no timer, no further look, no event in forty days', () =>
+    play({ lookAhead: async () => outlook() }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead');
+      await scene.quiet(handle);
+      const before = await scene.events(handle.workflowId);
+      await scene.pass('40 days');
+      expect(looks(scene)).toHaveLength(1);
+      expect(await scene.events(handle.workflowId)).toBe(before);
+    }));
+
+  it('looks again when it is told, and forgets the crossing of before', () =>
+    play({ lookAhead: crossingAfter(3600) }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead');
+      await scene.pass('20 minutes');
+      await handle.signal(told);
+      await scene.untilAsked('lookAhead', 2);
+      await scene.pass('50 minutes');
+      const [first = 0, , ...rest] = looks(scene);
+      expect(rest).toEqual([first + 3600]);
+    }));
+
+  it('makes one plan of a burst of fifty changes', () => {
+    const firstLook = heldBack(outlook());
+    const answers = [firstLook.answer, async () => outlook()];
+    return play({ lookAhead: () => (answers.shift() ?? (async () => outlook()))() }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead');
+      await Promise.all(Array.from({ length: 50 }, () => handle.signal(told)));
+      firstLook.release();
+      await scene.untilAsked('lookAhead', 2);
+      await scene.quiet(handle);
+      expect(looks(scene)).toHaveLength(2);
+    });
+  });
+
+  it('is one, however often it is told', () =>
+    play({ lookAhead: async () => outlook() }, async (scene) => {
+      const runs: string[] = [];
+      // One after another: this server loses its clock when two come at once and only one may start the workflow.
+      for (let time = 1; time <= 5; time++) {
+        const { runId } = await (await tellTeam(scene, 'balanceWatch')).describe();
+        runs.push(runId);
+      }
+      expect(new Set(runs).size).toBe(1);
+      await scene.untilAsked('lookAhead');
+    }));
+
+  it('waits for a database that is out of order', () =>
+    play({ lookAhead: failing(2, outlook()) }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead', 3);
+      expect(await handle.query(watchState)).toMatchObject({ nextSecond: null });
+    }));
+
+  it('says where it stands: burning towards a crossing, a charge in flight, idle', () => {
+    const next = { second: 4_000_000_000, what: 'alert' };
+    const burnMicrosPerHour = micros(2_490_000);
+    const lookAhead = inTurn(
+      outlook({ next, burnMicrosPerHour, topUp: 'armed' }),
+      outlook({ next: { ...next, what: 'grace_over' }, burnMicrosPerHour }),
+      outlook(),
+    );
+    return play({ lookAhead }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      const { workflowId: id } = handle;
+      await scene.untilState(id, 'burning');
+      expect(await handle.query(watchState)).toEqual({
+        teamId: scene.id('team'),
+        availableMicros: 50_000_000,
+        burnMicrosPerHour,
+        topUp: 'armed',
+        nextSecond: 4_000_000_000,
+        nextWhat: 'alert',
+      });
+      const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+      expect(currentDetails).toContain('| next crossing | alert at 2096-10-02T07:06:40Z |');
+      await handle.signal(told);
+      await scene.untilState(id, 'charge_in_flight');
+      await handle.signal(told);
+      await scene.untilState(id, 'idle');
+    });
+  });
+});
+
+describe('what nobody has announced yet', TIMEOUT, () => {
+  const exhaustions = [
+    { number: 4, second: 1_800_000_000, instanceIds: ['inst_a', 'inst_b'] },
+    { number: 5, second: 1_800_000_900, instanceIds: ['inst_c'] },
+  ];
+  const notices = [
+    { noticeId: 'notice_a', teamId: 'team', channel: 'mail' as const },
+    { noticeId: 'notice_b', teamId: 'team', channel: 'event' as const },
+  ];
+
+  it('is told to the instances and handed on, and only then remembered as told', () =>
+    play({ lookAhead: inTurn(outlook({ exhaustions, notices }), outlook()) }, async (scene) => {
+      await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('markTold');
+      expect(scene.order()).toEqual([
+        'lookAhead',
+        ...['instance', 'instance', 'instance'],
+        ...['notice', 'notice'],
+        'markTold',
+      ]);
+      expect(scene.calls('instance')).toEqual(['inst_a', 'inst_b', 'inst_c']);
+      expect(scene.calls('notice')).toEqual(notices);
+      expect(scene.calls('markTold')).toEqual([
+        { teamId: scene.id('team'), exhaustions: [4, 5], noticeIds: ['notice_a', 'notice_b'] },
+      ]);
+    }));
+
+  it('is not marked when there is nothing', () =>
+    play({ lookAhead: async () => outlook() }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead');
+      await scene.quiet(handle);
+      expect(scene.order()).toEqual(['lookAhead']);
+    }));
+
+  it('may be a notice alone, or an exhaustion that ended nothing', () => {
+    const onlyNotice = outlook({ notices: notices.slice(0, 1) });
+    const endedNothing = outlook({ exhaustions: [{ number: 6, second: 1_800_000_000, instanceIds: [] }] });
+    return play({ lookAhead: inTurn(onlyNotice, endedNothing, outlook()) }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('markTold');
+      await handle.signal(told);
+      await scene.untilAsked('markTold', 2);
+      expect(scene.calls('instance')).toEqual([]);
+      expect(scene.calls('markTold')).toMatchObject([
+        { exhaustions: [], noticeIds: ['notice_a'] },
+        { exhaustions: [6], noticeIds: [] },
+      ]);
+    });
+  });
+
+  it('is told again until the telling succeeds, and is not marked before', () => {
+    const lookAhead = inTurn(outlook({ exhaustions, notices }), outlook());
+    const mocks: Mocks = { lookAhead, instance: failing(7, undefined), notice: failing(4, undefined) };
+    return play(mocks, async (scene) => {
+      await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('instance', 3);
+      expect(scene.calls('notice')).toEqual([]);
+      await scene.pass('5 minutes');
+      await scene.untilAsked('markTold');
+      expect(scene.order('instance', 'notice', 'markTold').slice(-3)).toEqual(['notice', 'notice', 'markTold']);
+      expect(scene.calls('markTold')).toHaveLength(1);
+      expect(new Set(scene.calls('instance'))).toEqual(new Set(['inst_a', 'inst_b', 'inst_c']));
+    });
+  });
+
+  it('is looked at anew after it was told while the watch was at work', () => {
+    const telling = heldBack(undefined);
+    const lookAhead = inTurn(
+      outlook({ notices: notices.slice(0, 1) }),
+      outlook({ notices: notices.slice(1) }),
+      outlook(),
+    );
+    return play({ lookAhead, notice: telling.answer }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('notice');
+      await handle.signal(told);
+      telling.release();
+      await scene.untilAsked('markTold', 2);
+      expect(scene.calls('markTold')).toMatchObject([{ noticeIds: ['notice_a'] }, { noticeIds: ['notice_b'] }]);
+    });
+  });
+});
+
+describe('a charge in flight', TIMEOUT, () => {
+  it('has auto top-up told once, and the next charge once again', () => {
+    const first = outlook({ attemptDepositId: 'dep_1' });
+    const second = outlook({ attemptDepositId: 'dep_2' });
+    return play({ lookAhead: inTurn(first, first, first, outlook(), second, second) }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      for (let look = 1; look <= 6; look++) {
+        await scene.untilAsked('lookAhead', look);
+        await scene.quiet(handle);
+        expect(scene.calls('autoTopUp')).toHaveLength(look < 5 ? 1 : 2);
+        await handle.signal(told);
+      }
+      expect(new Set(scene.calls('autoTopUp'))).toEqual(new Set([scene.id('team')]));
+    });
+  });
+
+  it('is told though the telling fails at first', () =>
+    play(
+      { lookAhead: async () => outlook({ attemptDepositId: 'dep_1' }), autoTopUp: failing(3, undefined) },
+      async (scene) => {
+        const handle = await tellTeam(scene, 'balanceWatch');
+        await scene.pass('1 minute');
+        await scene.untilAsked('autoTopUp', 4);
+        await scene.quiet(handle);
+        await handle.signal(told);
+        await scene.untilAsked('lookAhead', 2);
+        expect(scene.calls('autoTopUp')).toHaveLength(4);
+      },
+    ));
+
+  it('has the watch look again in the second in which its grace is over', () => {
+    let graceOver: number | undefined;
+    const lookAhead = async ({ nowSecond }: { nowSecond: number }) => {
+      graceOver ??= nowSecond + 60;
+      if (nowSecond >= graceOver)
+        return outlook({ exhaustions: [{ number: 1, second: graceOver - 60, instanceIds: ['inst_a'] }] });
+      return outlook({ attemptDepositId: 'dep_1', next: { second: graceOver, what: 'grace_over' } });
+    };
+    return play({ lookAhead }, async (scene) => {
+      await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('autoTopUp');
+      expect(scene.calls('instance')).toEqual([]);
+      await scene.pass('62 seconds');
+      await scene.untilAsked('markTold');
+      const [first = 0, second] = looks(scene);
+      expect(second).toBe(first + 60);
+      expect(scene.calls('instance')).toEqual(['inst_a']);
+    });
+  });
+});
