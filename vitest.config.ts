@@ -4,5 +4,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
+    reporters: ['default', 'test/support/closing-line.ts'],
+    // Real servers on a busy machine: a limit here only says that something hangs.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
   },
 });

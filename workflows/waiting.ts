@@ -1,5 +1,5 @@
 /** How the workflows wait: for news, or for a second to come. */
-import { condition } from '@temporalio/workflow';
+import { condition, sleep } from '@temporalio/workflow';
 import { formatSecond, secondOf } from '../billing/time.ts';
 
 /** The second in which the workflow is. Passed on to every fact; workflow time is the same in a replay. */
@@ -10,9 +10,15 @@ const LONGEST_SLEEP_MS = 30 * 24 * 3600 * 1000;
 /** When the time to wait for is here but the one who decides does not see it yet, looking again at once would spin. */
 const SHORTEST_SLEEP_MS = 1000;
 
-/** Whether there is something new to look at; taking the news leaves none. */
+/**
+ * Whether there is something new to look at; taking the news leaves none. The time itself is news: an alarm that was set
+ * earlier and is still out serves for any later second, so that a burst of changes sets no timers, and none is ever
+ * cancelled. An alarm that rings for a plan that has changed since costs one look.
+ */
 export class News {
   private unread = false;
+  /** When the timers that are out will ring, in unix milliseconds. */
+  private alarmsMs: number[] = [];
 
   readonly arrived = (): void => {
     this.unread = true;
@@ -26,15 +32,22 @@ export class News {
 
   /** Waits for news, or until the second comes when one is given. The summary is what an operator reads beside the timer. */
   async orSecond(second: number | null, summary: string): Promise<void> {
-    if (second === null) return condition(() => this.unread);
-    const ms = second * 1000 - Date.now();
-    await this.orMs(
-      ms > 0 ? Math.min(ms, LONGEST_SLEEP_MS) : SHORTEST_SLEEP_MS,
-      `${summary} at ${formatSecond(second)}`,
-    );
+    if (second !== null) this.setAlarm(second * 1000, `${summary} at ${formatSecond(second)}`);
+    await condition(() => this.unread);
   }
 
   async orMs(ms: number, summary: string): Promise<void> {
-    await condition(() => this.unread, ms, { summary });
+    this.setAlarm(Date.now() + ms, summary);
+    await condition(() => this.unread);
+  }
+
+  private setAlarm(atMs: number, summary: string): void {
+    if (this.alarmsMs.some((alarmMs) => alarmMs <= atMs)) return;
+    const ms = atMs - Date.now();
+    this.alarmsMs.push(atMs);
+    void sleep(ms > 0 ? Math.min(ms, LONGEST_SLEEP_MS) : SHORTEST_SLEEP_MS, { summary }).then(() => {
+      this.alarmsMs = this.alarmsMs.filter((alarmMs) => alarmMs !== atMs);
+      this.arrived();
+    });
   }
 }

@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readScenario } from '../../simulate/scenario.ts';
+import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import { expectAsWalked, expectedOf, run, scenarioNames, scenarioOf } from './support.ts';
+
+let surroundings: Surroundings;
+beforeAll(async () => {
+  surroundings = await startSurroundings();
+}, 120_000);
+afterAll(() => surroundings.stop());
+
+describe('the real workflows, activities and Postgres in skipped time', () => {
+  it.each(scenarioNames)(
+    'give the worked result of %s',
+    async (name) => {
+      expect(await run(surroundings, scenarioOf(name))).toEqual(expectedOf(name));
+    },
+    180_000,
+  );
+});
+
+describe('the bill does not depend on', () => {
+  /** A top-up, a decline and an exhaustion, within minutes, so that settling every second stays affordable. */
+  const story = {
+    startAt: '2026-03-01T00:00:00Z',
+    until: 900,
+    teams: {
+      acme: { deposit: '15.00', card: { declinesAfter: 1 }, autoTopUp: { threshold: '10.00', amount: '15.00' } },
+    },
+    events: [
+      { at: 3, do: 'start' as const, team: 'acme', instance: 'a', hourly: '181.234567' },
+      { at: 61, do: 'start' as const, team: 'acme', instance: 'b', hourly: '0.000001' },
+      { at: 200, do: 'tokens' as const, team: 'acme', model: { input: '0.0125', output: '0.6' }, input: 7, output: 3 },
+      { at: 250, do: 'stop' as const, instance: 'b' },
+    ],
+  };
+
+  it.each([
+    ['every second', 1_000],
+    ['every minute', 60_000],
+    ['every hour', 3_600_000],
+    ['never before the end', 0],
+  ])(
+    'how often it is settled: %s',
+    async (_, settleEveryMs) => {
+      await expectAsWalked(surroundings, story, 'settling', { settleEveryMs });
+    },
+    120_000,
+  );
+
+  it('what a worker remembers: with no cache every step replays the whole history', async () => {
+    await expectAsWalked(surroundings, story, 'no cache', { settleEveryMs: 60_000, maxCachedWorkflows: 0 });
+  }, 120_000);
+});
+
+describe('200 instances in 40 teams', () => {
+  it('each end at the last second that their team could pay in full, and no team is overdrawn by a micro', async () => {
+    const teams = Array.from({ length: 40 }, (_, index) => `team-${index}`);
+    const scenario = {
+      startAt: '2026-03-01T00:00:00Z',
+      until: 40_000,
+      teams: Object.fromEntries(teams.map((team, index) => [team, { deposit: `${15 + index}.00` }])),
+      events: teams.flatMap((team, index) =>
+        Array.from({ length: 5 }, (_, nth) => ({
+          at: index + nth,
+          do: 'start' as const,
+          team,
+          instance: `${team}-${nth}`,
+          hourly: `${1 + index}.${String(7 + nth * 131_313).padStart(6, '0')}`,
+        })),
+      ),
+    };
+    await expectAsWalked(
+      surroundings,
+      { ...scenario, events: scenario.events.sort((a, b) => a.at - b.at) },
+      '200 instances',
+    );
+  }, 300_000);
+});
+
+describe('a scenario that cannot be read', () => {
+  const good = scenarioOf('01-one-hour-one-gpu');
+  it.each([
+    ['a number where money belongs', { ...good, events: [{ ...good.events[0], hourly: 2.49 }] }, /events\.0\.hourly/],
+    ['too many places', { ...good, teams: { acme: { deposit: '1.2345678' } } }, /teams\.acme\.deposit/],
+    [
+      'an event of a team that is not there',
+      { ...good, events: [{ ...good.events[0], team: 'nobody' }] },
+      /events\.0\.team/,
+    ],
+    ['a second that is none', { ...good, until: 1.5 }, /until/],
+    ['an event of no known kind', { ...good, events: [{ at: 0, do: 'dance' }] }, /events\.0/],
+  ])('is refused with its place named: %s', (_, scenario, place) => {
+    expect(() => readScenario(scenario)).toThrow(place);
+  });
+});
