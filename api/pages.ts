@@ -33,24 +33,35 @@ const DOCS = `<!doctype html>
 `;
 const START = `SwaggerUIBundle({ url: '/v1/openapi.json', dom_id: '#docs', deepLinking: true, validatorUrl: null, docExpansion: 'list' });\n`;
 
-const RETURN = `<!doctype html>
+/** A page of a few sentences, in the one style. */
+const note = (title: string, paragraphs: string[]): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Thank you</title>
+<title>${title}</title>
 <link rel="stylesheet" href="/return/style.css">
 </head>
 <body>
 <main>
-<h1>Thank you</h1>
-<p>Stripe has taken your details. A payment shows in your balance as soon as it is confirmed, usually within seconds;
-a card that you saved shows among your payment methods.</p>
-<p>You can close this page.</p>
+<h1>${title}</h1>
+${paragraphs.map((paragraph) => `<p>${paragraph}</p>`).join('\n')}
 </main>
 </body>
 </html>
 `;
+
+const RETURN = note('Thank you', [
+  `Stripe has taken your details. A payment shows in your balance as soon as it is confirmed, usually within seconds;
+a card that you saved shows among your payment methods.`,
+  'You can close this page.',
+]);
+
+/** Where the mails lead: who may see a team's billing is known to the cloud that it belongs to. */
+const BILLING = note('Your billing', [
+  `Credit, cards, auto top-up and receipts of your team open from your cloud's own console: sign in there and choose
+Billing.`,
+]);
 const RETURN_STYLE = `body { margin: 0; font: 1rem/1.6 system-ui, sans-serif; color: #1a1f2b; background: #f6f7f9; }
 main { max-width: 32rem; margin: 15vh auto 0; padding: 2rem; background: #fff; border-radius: 0.75rem; }
 h1 { margin-top: 0; font-size: 1.5rem; }
@@ -70,6 +81,7 @@ export function pages(): Router {
   for (const [name, type] of Object.entries(UI_FILES))
     router.get(`/docs/${name}`, serve(type, readFileSync(join(UI, name))));
   router.get('/return', serve('html', RETURN));
+  router.get('/billing', serve('html', BILLING));
   router.get('/return/style.css', serve('text/css; charset=utf-8', RETURN_STYLE));
   return router;
 }

@@ -126,6 +126,8 @@ function exhaust(change: Change, second: number): void {
     });
   }
   change.effects.push({ kind: 'exhausted', number, second, instanceIds });
+  // Whoever is told that credit has ended need not be told that it is low.
+  account.lowArmed = false;
 }
 
 /** Opens the attempt that is due at a second: from here on its outcome is waited for. */

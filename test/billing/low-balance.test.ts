@@ -57,6 +57,11 @@ describe('a low-balance warning', () => {
     expect(capped.lows).toEqual([7]);
   });
 
+  it('does not come after the news that credit has ended, when the charge that would have saved it fails', () => {
+    const book = new Book().deposit('20', 0).policy(policyOf('5', '15'), 0).start('i', '3600', 1).look(22).fail(30);
+    expect([book.lows, book.exhaustions.map(({ second }) => second)]).toEqual([[], [21]]);
+  });
+
   it('comes before the end of credit in the same second', () => {
     const book = new Book().deposit('11', 0).start('i', '36000', 0).use('11', 0);
     expect([book.lows, book.exhaustions.map(({ second }) => second)]).toEqual([[0], [0]]);

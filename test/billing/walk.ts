@@ -198,6 +198,7 @@ export class Walk {
     if (ending.length === 0) return;
     for (const instance of ending) this.#end(instance, second, 'out_of_credits');
     this.exhaustions.push({ second, instanceIds: ending.map(({ id }) => id) });
+    this.#lowArmed = false;
   }
 
   #end(instance: WalkedInstance, second: number, reason: string): void {
