@@ -7,7 +7,7 @@ import { type Deposit, findDeposit } from '../prisma/deposits.ts';
 import { type Call, random128 } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { DetailedError } from './errors.ts';
-import { ADMIT_WITHIN_MS, foundOrAbandoned } from './unanswered.ts';
+import { ADMIT_WITHIN_MS, foundOrAbandoned, readRecorded } from './unanswered.ts';
 import type { ApiWorld } from './world.ts';
 
 const OUTCOME_WITHIN_MS = 10_000;
@@ -30,7 +30,7 @@ export async function openDeposit(
   // An answer that there is nothing to tell yet may come before the deposit is opened: then it is not to be opened later.
   const deposit =
     existing ??
-    (answered ? await findDeposit(world.db, depositId) : null) ??
+    (answered ? await readRecorded(world, call, () => findDeposit(world.db, depositId)) : null) ??
     (await foundOrAbandoned(world, call, { teamId, callId }, (tx) => findDeposit(tx, depositId)));
   if (!deposit) throw engineUnavailable();
   if (deposit.status === 'failed') throw declined(deposit);

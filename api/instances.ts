@@ -10,6 +10,7 @@ import { engineUnavailable } from './engine.ts';
 import { type Route, route } from './route.ts';
 import { Dollars, Id, listOf, PathId, pageQuery, pageRequest, Second, text, z } from './schemas.ts';
 import { checkHourly, hashOfSpec, startInstance } from './starting.ts';
+import { readRecorded } from './unanswered.ts';
 import {
   Instance,
   type InstanceView,
@@ -63,7 +64,7 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
     checkHourly(asked.hourlyMicros);
     const spec = { ...asked, requestHash: hashOfSpec(asked) };
     const row = await startInstance(world, call, spec, asked.hourlyMicros);
-    return { status: 201, body: await viewOf(row, call.receivedSecond) };
+    return { status: 201, body: await readRecorded(world, call, () => viewOf(row, call.receivedSecond)) };
   };
 
   return [

@@ -7,7 +7,7 @@ import { callIdOf } from '../prisma/abandoned-calls.ts';
 import { findInstance, type Instance, type InstanceSpec } from '../prisma/instances.ts';
 import { type Call, random128 } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
-import { ADMIT_WITHIN_MS, foundOrAbandoned } from './unanswered.ts';
+import { ADMIT_WITHIN_MS, foundOrAbandoned, readRecorded } from './unanswered.ts';
 import type { ApiWorld } from './world.ts';
 
 /** A rate above this is a slip of the keyboard, and its sums would leave the range in which money is exact. */
@@ -57,7 +57,7 @@ export async function startInstance(
 
   const row =
     admission?.status === 'admitted'
-      ? await findInstance(world.db, spec.id)
+      ? await readRecorded(world, call, () => findInstance(world.db, spec.id))
       : await foundOrAbandoned(world, call, { teamId: spec.teamId, callId }, (tx) => findInstance(tx, spec.id));
   if (!row) throw engineUnavailable();
   return sameOrTaken(row, spec);

@@ -9,6 +9,7 @@ import { abandonCall } from '../prisma/abandoned-calls.ts';
 import { lockAccount } from '../prisma/accounts.ts';
 import { inTransaction, type Tx } from '../prisma/client.ts';
 import type { Call } from './calls.ts';
+import { isDatabaseAway } from './errors.ts';
 import type { ApiWorld } from './world.ts';
 
 /** How long after receipt a start may still be admitted. */
@@ -43,6 +44,28 @@ export async function foundOrAbandoned<T>(
       if (error instanceof BillingError) throw error;
       call.log.warn({ callId, err: error }, 'whether the call was received could not be seen');
       if (world.nowMs() >= untilMs) return null;
+      await sleep(LOOK_AGAIN_AFTER_MS);
+    }
+  }
+}
+
+/** As long as a caller waits at the most: a deposit that could not be looked at before, and then is. */
+const READ_WITHIN_MS = 25_000;
+
+/**
+ * Reads what a call has brought about. Once it has, "unavailable" would tell the caller that nothing was received, so a
+ * database that has gone meanwhile is waited for.
+ * @throws BillingError `internal` when it does not come back in time: what became of the call is not said then
+ */
+export async function readRecorded<T>(world: ApiWorld, call: Call, read: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!isDatabaseAway(error)) throw error;
+      call.log.warn({ err: error }, 'what was recorded could not be read');
+      if (world.nowMs() >= call.receivedMs + READ_WITHIN_MS)
+        throw new BillingError('internal', 'the call was received, but its outcome cannot be read: ask again');
       await sleep(LOOK_AGAIN_AFTER_MS);
     }
   }

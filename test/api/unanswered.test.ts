@@ -1,0 +1,34 @@
+/** What is answered when the database goes away in the middle of a call. */
+import { describe, expect, it } from 'vitest';
+import type { Call } from '../../api/calls.ts';
+import { readRecorded } from '../../api/unanswered.ts';
+import type { ApiWorld } from '../../api/world.ts';
+import { BillingError } from '../../billing/errors.ts';
+
+const away = () => Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+
+/** Reads with the outcomes in turn, `now` milliseconds after the call was received. */
+async function readAt(now: number, outcomes: Array<string | Error>): Promise<string> {
+  const world = { nowMs: () => now } as ApiWorld;
+  const call = { receivedMs: 0, log: { warn() {} } } as unknown as Call;
+  return readRecorded(world, call, async () => {
+    const outcome = outcomes.shift() ?? 'read once too often';
+    if (outcome instanceof Error) throw outcome;
+    return outcome;
+  });
+}
+
+describe('What a call has brought about', () => {
+  it('is read again until the database is back: "unavailable" would say that nothing was received', async () => {
+    expect(await readAt(1_000, [away(), away(), 'an instance'])).toBe('an instance');
+  });
+
+  it('is answered as a fault of ours when the database stays away', async () => {
+    await expect(readAt(30_000, [away(), 'too late'])).rejects.toMatchObject({ code: 'internal' });
+  });
+
+  it('is refused at once when it is refused', async () => {
+    const refused = new BillingError('not_found', 'no such instance');
+    await expect(readAt(0, [refused, 'an instance'])).rejects.toBe(refused);
+  });
+});
