@@ -4,16 +4,19 @@ import type { DepositOrder, NewDepositOrder } from '../../activities/ledger/depo
 import type { Admission, Receipt, Settlement } from '../../activities/ledger/instances.ts';
 import type { TopUpDecision } from '../../activities/ledger/policy.ts';
 import type { Outlook } from '../../activities/ledger/team.ts';
+import type { PaymentOutcome } from '../../activities/payments.ts';
 import { micros } from '../../billing/money.ts';
 import {
   admit,
+  type DepositAnswer,
   type DepositInput,
+  firstAnswer,
   type InstanceInput,
   type NoticeInput,
   workflowId,
 } from '../../workflows/messages.ts';
 import { createTell, startOptions } from '../../workflows/telling.ts';
-import type { Scene } from './support.ts';
+import type { Mocks, Scene } from './support.ts';
 
 export const HOUR_MS = 3_600_000;
 export const RATE = micros(2_490_000);
@@ -130,7 +133,41 @@ export async function tellTeam(scene: Scene, type: 'balanceWatch' | 'autoTopUp')
   return scene.handle(workflowId[type](scene.id('team')));
 }
 
+/** A ledger that remembers one attempt: open until it is credited or failed, with the policy off after a failure. */
+export function oneAttempt(outcome: PaymentOutcome, after: TopUpDecision = decision()) {
+  let closed: 'succeeded' | 'failed' | undefined;
+  let depositId = '';
+  const mocks = {
+    openAttempt: async () => {
+      if (closed === undefined) return decision({ state: 'charging', attemptDepositId: depositId });
+      return closed === 'failed' ? policyOff : after;
+    },
+    getDepositOrder: async () => orderOf(depositId, { kind: 'auto_top_up', status: closed ?? 'pending' }),
+    createIntent: async () => ({ intentId: 'pi_1' }),
+    confirmIntent: async () => outcome,
+    creditDeposit: async () => {
+      closed = 'succeeded';
+      return orderOf(depositId, { kind: 'auto_top_up', status: closed });
+    },
+    failDeposit: async () => {
+      closed = 'failed';
+      return orderOf(depositId, { kind: 'auto_top_up', status: closed });
+    },
+  } satisfies Mocks;
+  return {
+    mocks,
+    /** The attempt's deposit has an id of the story that plays. */
+    of: (scene: Scene) => {
+      depositId = scene.id('dep');
+    },
+  };
+}
+
 // ── deposit, notice ──────────────────────────────────────────────────────────────────────────────────────────────
+
+export const SUCCEEDED = { status: 'succeeded', intentId: 'pi_1', receiptUrl: 'https://pay/receipt' } as PaymentOutcome;
+export const FAILED: PaymentOutcome = { status: 'failed', intentId: 'pi_1', failureCode: 'card_expired' };
+export const PROCESSING = { status: 'processing', intentId: 'pi_1' } as PaymentOutcome;
 
 export const orderOf = (depositId: string, change: Partial<DepositOrder> = {}): DepositOrder => ({
   depositId,
@@ -141,8 +178,8 @@ export const orderOf = (depositId: string, change: Partial<DepositOrder> = {}): 
   ...change,
 });
 
-/** Starts a deposit that a person asked for by `kind`, or an auto top-up's, whose deposit is open already. */
-export function startDeposit(scene: Scene, kind: DepositInput['kind']): Promise<WorkflowHandle> {
+/** A deposit that a person asked for by `kind`, or an auto top-up's, whose deposit is open already. */
+function depositInput(scene: Scene, kind: DepositInput['kind']): DepositInput {
   const depositId = scene.id('dep');
   const teamId = scene.id('team');
   const order = (by: NewDepositOrder['kind']): NewDepositOrder => ({
@@ -155,8 +192,28 @@ export function startDeposit(scene: Scene, kind: DepositInput['kind']): Promise<
     callId: 'call_1',
     notAfterMs: 1_800_000_030_000,
   });
-  const input: DepositInput = { depositId, teamId, kind, ...(kind !== 'auto_top_up' && { order: order(kind) }) };
-  return scene.client.workflow.start('deposit', startOptions.deposit(input, 'req_1'));
+  return { depositId, teamId, kind, ...(kind !== 'auto_top_up' && { order: order(kind) }) };
+}
+
+export const startDeposit = (scene: Scene, kind: DepositInput['kind']): Promise<WorkflowHandle> =>
+  scene.client.workflow.start('deposit', startOptions.deposit(depositInput(scene, kind), 'req_1'));
+
+/** Starts a deposit and waits for the first thing to tell, as the api does; a repeat joins the one that runs. */
+export function requestDeposit(
+  scene: Scene,
+  kind: DepositInput['kind'],
+  withinMs = 10_000,
+): Promise<{ handle: WorkflowHandle; answer: DepositAnswer }> {
+  const input = depositInput(scene, kind);
+  return scene.client.workflow
+    .executeUpdateWithStart(firstAnswer, {
+      args: [{ withinMs }],
+      startWorkflowOperation: new WithStartWorkflowOperation('deposit', {
+        ...startOptions.deposit(input, 'req_1'),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    })
+    .then((answer) => ({ answer, handle: scene.handle(workflowId.deposit(input.depositId)) }));
 }
 
 export function startNotice(scene: Scene, channel: NoticeInput['channel']): Promise<WorkflowHandle> {

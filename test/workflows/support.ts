@@ -46,14 +46,15 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-type StageOptions = Pick<WorkersOptions, 'maxCachedWorkflows'> & { env?: TestWorkflowEnvironment };
+type StageOptions = Pick<WorkersOptions, 'maxCachedWorkflows'> & {
+  startServer?: () => Promise<TestWorkflowEnvironment>;
+};
 
-export async function openStage({ env: given, ...options }: StageOptions = {}): Promise<Stage> {
+const skippingTime = () => startTimeSkippingServer({ searchAttributes: SEARCH_ATTRIBUTES });
+
+export async function openStage({ startServer = skippingTime, ...options }: StageOptions = {}): Promise<Stage> {
   installRuntime(QUIET);
-  const [env, workflowBundle] = await Promise.all([
-    given ?? startTimeSkippingServer({ searchAttributes: SEARCH_ATTRIBUTES }),
-    bundleWorkflows(),
-  ]);
+  const [env, workflowBundle] = await Promise.all([startServer(), bundleWorkflows()]);
   let scene: Scene | undefined;
   let scenes = 0;
   const world = worldOf((act, args) => {

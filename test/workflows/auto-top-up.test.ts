@@ -1,0 +1,188 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nextMonthStart } from '../../billing/time.ts';
+import { BILLING_STATE, CAUSE, TEAM_ID, told, topUpState, workflowId } from '../../workflows/messages.ts';
+import { decision, FAILED, oneAttempt, PROCESSING, policyOff, SUCCEEDED, startDeposit, tellTeam } from './given.ts';
+import { failing, heldBack, inTurn, type Mocks, openStage, type Scene, type Stage } from './support.ts';
+
+const TIMEOUT = { timeout: 30_000 };
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+}, 60_000);
+afterAll(() => stage.close(), 30_000);
+const play = (mocks: Mocks, story: (scene: Scene) => Promise<void>) => stage.play(mocks, story);
+
+const looks = (scene: Scene): number[] => scene.calls('openAttempt').map(({ nowSecond }) => nowSecond);
+
+describe('auto top-up with nothing due', TIMEOUT, () => {
+  it('sleeps without a timer until it is told, then looks again', () =>
+    play({ openAttempt: async () => decision() }, async (scene) => {
+      const handle = await tellTeam(scene, 'autoTopUp');
+      await scene.untilAsked('openAttempt');
+      await scene.quiet(handle);
+      const before = await scene.events(handle.workflowId);
+      await scene.pass('40 days');
+      expect(await scene.events(handle.workflowId)).toBe(before);
+      expect(looks(scene)).toHaveLength(1);
+      await handle.signal(told);
+      await scene.untilAsked('openAttempt', 2);
+    }));
+
+  it('ends when the policy is off', () =>
+    play({ openAttempt: async () => policyOff }, async (scene) => {
+      const handle = await tellTeam(scene, 'autoTopUp');
+      await handle.result();
+      expect(scene.order()).toEqual(['openAttempt']);
+    }));
+
+  it('begins anew when it is told after its end', () =>
+    play({ openAttempt: inTurn(policyOff, decision()) }, async (scene) => {
+      await (await tellTeam(scene, 'autoTopUp')).result();
+      const handle = await tellTeam(scene, 'autoTopUp');
+      await scene.untilAsked('openAttempt', 2);
+      await scene.quiet(handle);
+      expect((await handle.describe()).status.name).toBe('RUNNING');
+    }));
+
+  it('goes on when it was told in the middle of the look that found the policy off', () => {
+    const off = heldBack(policyOff);
+    const answers = [off.answer];
+    return play({ openAttempt: () => (answers.shift() ?? (async () => decision()))() }, async (scene) => {
+      const handle = await tellTeam(scene, 'autoTopUp');
+      await scene.untilAsked('openAttempt');
+      await handle.signal(told);
+      off.release();
+      await scene.untilAsked('openAttempt', 2);
+      await scene.quiet(handle);
+      expect((await handle.describe()).status.name).toBe('RUNNING');
+    });
+  });
+
+  it('waits for a database that is out of order', () =>
+    play({ openAttempt: failing(2, decision()) }, async (scene) => {
+      const handle = await tellTeam(scene, 'autoTopUp');
+      await scene.untilAsked('openAttempt', 3);
+      await scene.quiet(handle);
+      expect(await handle.query(topUpState)).toEqual({
+        teamId: scene.id('team'),
+        state: 'armed',
+        attemptDepositId: null,
+        lookAgainSecond: null,
+      });
+    }));
+});
+
+describe('a cooldown', TIMEOUT, () => {
+  /** A cooldown of so many seconds from the first look; after it nothing is due. */
+  const cooldownOf = (seconds: number) => {
+    let until: number | undefined;
+    return async ({ nowSecond }: { nowSecond: number }) => {
+      until ??= nowSecond + seconds;
+      return nowSecond < until ? decision({ state: 'cooling_down', lookAgainSecond: until }) : decision();
+    };
+  };
+
+  it('is slept out: it looks again in the second of its end, and neither before nor after', () =>
+    play({ openAttempt: cooldownOf(300) }, async (scene) => {
+      const { workflowId: id } = await tellTeam(scene, 'autoTopUp');
+      await scene.untilState(id, 'cooling_down');
+      await scene.pass('295 seconds');
+      expect(looks(scene)).toHaveLength(1);
+      await scene.pass('1 day');
+      const [first = 0, ...rest] = looks(scene);
+      expect(rest).toEqual([first + 300]);
+      await scene.untilState(id, 'armed');
+    }));
+
+  it('is not forgotten over a look in between', () =>
+    play({ openAttempt: cooldownOf(300) }, async (scene) => {
+      const handle = await tellTeam(scene, 'autoTopUp');
+      await scene.untilAsked('openAttempt');
+      await scene.pass('100 seconds');
+      await handle.signal(told);
+      await scene.untilAsked('openAttempt', 2);
+      await scene.pass('1 day');
+      const [first = 0, , ...rest] = looks(scene);
+      expect(rest).toEqual([first + 300]);
+    }));
+
+  it('of a policy that was switched off is not waited for', () =>
+    play({ openAttempt: async () => ({ ...policyOff, lookAgainSecond: 4_000_000_000 }) }, async (scene) => {
+      await (await tellTeam(scene, 'autoTopUp')).result();
+      expect(looks(scene)).toHaveLength(1);
+    }));
+});
+
+it('a cap that is reached is looked at again in the first second of the month', TIMEOUT, () => {
+  let month: number | undefined;
+  const openAttempt = async ({ nowSecond }: { nowSecond: number }) => {
+    month ??= nextMonthStart(nowSecond);
+    return nowSecond < month ? decision({ state: 'capped', lookAgainSecond: month }) : decision();
+  };
+  return play({ openAttempt }, async (scene) => {
+    const { workflowId: id } = await tellTeam(scene, 'autoTopUp');
+    await scene.untilState(id, 'capped');
+    await scene.passTo((month ?? 0) + 60);
+    await scene.untilState(id, 'armed');
+    // No sleep is longer than 30 days, so that a month of 31 is looked at once on the way.
+    expect(looks(scene).length).toBeLessThanOrEqual(3);
+    expect(looks(scene).at(-1)).toBe(month);
+  });
+});
+
+describe('an attempt', TIMEOUT, () => {
+  it('is paid by a deposit of its own, whose end brings the next look', () => {
+    const { mocks, of } = oneAttempt(SUCCEEDED, decision({ state: 'armed' }));
+    return play(mocks, async (scene) => {
+      of(scene);
+      const handle = await tellTeam(scene, 'autoTopUp');
+      await scene.untilAsked('openAttempt', 2);
+      await scene.quiet(handle);
+      expect(scene.order('openAttempt', 'getDepositOrder', 'confirmIntent', 'creditDeposit')).toEqual([
+        'openAttempt',
+        'getDepositOrder',
+        'confirmIntent',
+        'creditDeposit',
+        'openAttempt',
+      ]);
+      const depositWorkflow = workflowId.deposit(scene.id('dep'));
+      expect(await scene.handle(depositWorkflow).result()).toMatchObject({ status: 'succeeded' });
+      expect(await scene.attribute(depositWorkflow, TEAM_ID)).toBe(scene.id('team'));
+      expect(await scene.attribute(depositWorkflow, CAUSE)).toBe(handle.workflowId);
+      expect(await scene.attribute(depositWorkflow, BILLING_STATE)).toBe('succeeded');
+    });
+  });
+
+  it('that fails finds the policy off, and auto top-up ends: one charge, no loop', () => {
+    const { mocks, of } = oneAttempt(FAILED);
+    return play(mocks, async (scene) => {
+      of(scene);
+      await (await tellTeam(scene, 'autoTopUp')).result();
+      expect(scene.calls('confirmIntent')).toHaveLength(1);
+      expect(scene.calls('failDeposit')).toMatchObject([{ status: 'failed', failureCode: 'card_expired' }]);
+      await scene.pass('3 days');
+      expect(scene.calls('createIntent')).toHaveLength(1);
+      expect(scene.calls('openAttempt')).toHaveLength(2);
+    });
+  });
+
+  it('that runs already is not started again, but waited for and looked at each minute', () => {
+    const { mocks, of } = oneAttempt(PROCESSING);
+    const outcome = inTurn(PROCESSING, PROCESSING, PROCESSING, PROCESSING, SUCCEEDED);
+    return play({ ...mocks, fetchOutcome: outcome }, async (scene) => {
+      of(scene);
+      await startDeposit(scene, 'auto_top_up');
+      await scene.untilAsked('confirmIntent');
+      const handle = await tellTeam(scene, 'autoTopUp');
+      await scene.pass('130 seconds');
+      const [first = 0, ...rest] = looks(scene);
+      expect(rest.map((second) => second - first)).toEqual([60, 120]);
+      await handle.signal(told);
+      await scene.untilAsked('openAttempt', 4);
+      await scene.pass('10 minutes');
+      expect(scene.calls('createIntent')).toHaveLength(1);
+      expect(scene.calls('creditDeposit')).toHaveLength(1);
+      await scene.untilState(handle.workflowId, 'armed');
+    });
+  });
+});

@@ -1,0 +1,341 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ChargeFailure, PaymentOutcome } from '../../activities/payments.ts';
+import type { DepositKind, DepositStatus } from '../../prisma/deposits.ts';
+import { BILLING_STATE, CAUSE, lookAgain, TEAM_ID, told } from '../../workflows/messages.ts';
+import { orderOf, PROCESSING, requestDeposit, SUCCEEDED, startDeposit } from './given.ts';
+import { failing, heldBack, inTurn, type Mocks, openStage, type Scene, type Stage } from './support.ts';
+
+const TIMEOUT = { timeout: 30_000 };
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+}, 60_000);
+afterAll(() => stage.close(), 30_000);
+
+const ACTION = { status: 'requires_action', intentId: 'pi_1', actionUrl: 'https://bank/check' } as PaymentOutcome;
+const declined = (failureCode: ChargeFailure): PaymentOutcome => ({ status: 'failed', intentId: 'pi_1', failureCode });
+
+/** A ledger that opens what is asked and closes it as it is told, and a provider at which the charge succeeds, but for what is said. */
+const play = (mocks: Mocks, story: (scene: Scene) => Promise<void>, kind: DepositKind = 'saved_card') => {
+  const order = (status: DepositStatus = 'pending') => orderOf('dep', { kind, status });
+  const world: Mocks = {
+    openDeposit: async () => order(),
+    getDepositOrder: async () => order(),
+    createIntent: async () => ({ intentId: 'pi_1' }),
+    confirmIntent: async () => SUCCEEDED,
+    createCheckout: async () => ({ sessionId: 'cs_1', checkoutUrl: 'https://pay/page' }),
+    creditDeposit: async () => order('succeeded'),
+    failDeposit: async ({ status }) => order(status),
+    ...mocks,
+  };
+  return stage.play(world, story);
+};
+
+/** What decides: an outage must bring about none of these. */
+const DECISIONS = ['creditDeposit', 'failDeposit', 'watch', 'autoTopUp'] as const;
+
+describe('a deposit by saved card', TIMEOUT, () => {
+  it('is opened, created, its payment’s id kept, confirmed, credited and the watch told, in this order', () =>
+    play({}, async (scene) => {
+      const handle = await startDeposit(scene, 'saved_card');
+      expect(await handle.result()).toMatchObject({ depositId: 'dep', status: 'succeeded' });
+      expect(scene.order()).toEqual([
+        'openDeposit',
+        'createIntent',
+        'noteDeposit',
+        'confirmIntent',
+        'creditDeposit',
+        'watch',
+      ]);
+      const depositId = scene.id('dep');
+      expect(scene.calls('noteDeposit')).toEqual([{ depositId, change: { stripeIntentId: 'pi_1' } }]);
+      expect(scene.calls('confirmIntent')).toEqual([{ depositId, intentId: 'pi_1' }]);
+      expect(scene.calls('creditDeposit')).toMatchObject([{ depositId, receiptUrl: 'https://pay/receipt' }]);
+      expect(scene.calls('watch')).toEqual([scene.id('team')]);
+    }));
+
+  it('is found by its team, its cause and what has become of it', () =>
+    play({}, async (scene) => {
+      const { workflowId: id } = await startDeposit(scene, 'saved_card');
+      await scene.untilState(id, 'succeeded');
+      expect(await scene.attribute(id, TEAM_ID)).toBe(scene.id('team'));
+      expect(await scene.attribute(id, CAUSE)).toBe('req_1');
+    }));
+
+  const failures: ChargeFailure[] = [
+    'insufficient_funds',
+    'card_expired',
+    'authentication_required',
+    'card_removed',
+    'card_not_supported',
+    'incorrect_details',
+    'declined',
+    'provider_rejected',
+  ];
+  it.each(failures)('that fails with %s is written as failed, and credits nothing', (failureCode) =>
+    play({ confirmIntent: async () => declined(failureCode) }, async (scene) => {
+      const { handle, answer } = await requestDeposit(scene, 'saved_card');
+      expect(answer).toMatchObject({
+        status: 'failed',
+      });
+      expect(await handle.result()).toMatchObject({ status: 'failed' });
+      expect(scene.calls('failDeposit')).toMatchObject([{ status: 'failed', failureCode }]);
+      expect(scene.order('creditDeposit', 'watch', 'autoTopUp')).toEqual(['watch']);
+      expect(await scene.attribute(handle.workflowId, BILLING_STATE)).toBe('failed');
+    }),
+  );
+
+  it('that the provider will not even create fails without being confirmed', () =>
+    play({ createIntent: async () => ({ failureCode: 'card_removed' }) }, async (scene) => {
+      expect(await (await startDeposit(scene, 'saved_card')).result()).toMatchObject({ status: 'failed' });
+      expect(scene.order()).toEqual(['openDeposit', 'createIntent', 'failDeposit', 'watch']);
+    }));
+
+  it('that was refused by the ledger asks no provider and tells nobody but the caller', () =>
+    play({ openDeposit: async () => null }, async (scene) => {
+      const { handle, answer } = await requestDeposit(scene, 'saved_card');
+      expect(answer).toEqual({
+        status: 'refused',
+        checkoutUrl: null,
+      });
+      expect(await handle.result()).toBeNull();
+      expect(scene.order()).toEqual(['openDeposit']);
+    }));
+
+  it.each(['succeeded', 'failed', 'expired'] as const)(
+    'that was %s before is not charged again, only told again',
+    (was) =>
+      play({ openDeposit: async () => orderOf('dep', { status: was }) }, async (scene) => {
+        const handle = await startDeposit(scene, 'saved_card');
+        expect(await handle.result()).toMatchObject({ status: was });
+        expect(scene.order()).toEqual(['openDeposit', 'watch']);
+      }),
+  );
+});
+
+describe('a deposit whose bank wants to see the person', TIMEOUT, () => {
+  it('answers where to go, and is credited as soon as the webhook has told it', () =>
+    play({ confirmIntent: async () => ACTION, fetchOutcome: async () => SUCCEEDED }, async (scene) => {
+      const { handle, answer } = await requestDeposit(scene, 'saved_card');
+      expect(answer).toEqual({
+        status: 'requires_action',
+        checkoutUrl: 'https://bank/check',
+      });
+      expect(scene.calls('noteDeposit').slice(1)).toMatchObject([
+        { change: { status: 'requires_action', checkoutUrl: 'https://bank/check' } },
+      ]);
+      await scene.untilState(handle.workflowId, 'requires_action');
+      expect(scene.calls('fetchOutcome')).toEqual([]);
+      const before = await scene.nowMs();
+      await handle.signal(told);
+      await scene.untilAsked('creditDeposit');
+      expect((await scene.nowMs()) - before).toBeLessThan(10_000);
+      expect(await handle.result()).toMatchObject({ status: 'succeeded' });
+    }));
+
+  it('asks the person once, however often the provider repeats it', () =>
+    play(
+      { confirmIntent: async () => ACTION, fetchOutcome: inTurn(ACTION, PROCESSING, ACTION, SUCCEEDED) },
+      async (scene) => {
+        await (await startDeposit(scene, 'saved_card')).result();
+        const asked = scene.calls('noteDeposit').filter(({ change }) => change.status === 'requires_action');
+        expect(asked).toHaveLength(1);
+        expect(scene.calls('fetchOutcome')).toHaveLength(4);
+      },
+    ));
+
+  it('fails when the bank says no', () =>
+    play(
+      { confirmIntent: async () => ACTION, fetchOutcome: async () => declined('authentication_required') },
+      async (scene) => {
+        await (await startDeposit(scene, 'saved_card')).result();
+        expect(scene.calls('failDeposit')).toMatchObject([{ failureCode: 'authentication_required' }]);
+      },
+    ));
+});
+
+describe('a deposit that the provider is still working on', TIMEOUT, () => {
+  it('is found out by a poll when every webhook is lost, ever slower but at least each quarter of an hour', () => {
+    const askedMs: number[] = [];
+    const fetchOutcome = async () => {
+      askedMs.push(await stage.env.currentTimeMs());
+      return askedMs.length < 12 ? PROCESSING : SUCCEEDED;
+    };
+    const confirmIntent = async () => {
+      askedMs.length = 0;
+      askedMs.push(await stage.env.currentTimeMs());
+      return PROCESSING;
+    };
+    return play({ confirmIntent, fetchOutcome }, async (scene) => {
+      expect(await (await startDeposit(scene, 'saved_card')).result()).toMatchObject({ status: 'succeeded' });
+      const gaps = askedMs.slice(1).map((ms, index) => Math.floor((ms - (askedMs[index] ?? 0)) / 1000));
+      expect(gaps).toEqual([15, 30, 60, 120, 240, 480, 900, 900, 900, 900, 900]);
+    });
+  });
+
+  it('is credited once, however often its success is told', () =>
+    play({ confirmIntent: async () => PROCESSING, fetchOutcome: async () => SUCCEEDED }, async (scene) => {
+      const handle = await startDeposit(scene, 'saved_card');
+      await scene.untilAsked('confirmIntent');
+      const telling = Array.from({ length: 10 }, () => handle.signal(told).catch(() => {}));
+      await Promise.all(telling);
+      await handle.result();
+      expect(scene.calls('creditDeposit')).toHaveLength(1);
+      expect(scene.calls('failDeposit')).toEqual([]);
+    }));
+
+  it('is asked for at once when an operator looks again, and answers what came of it', () =>
+    play({ confirmIntent: async () => PROCESSING, fetchOutcome: inTurn(PROCESSING, SUCCEEDED) }, async (scene) => {
+      const handle = await startDeposit(scene, 'saved_card');
+      await scene.untilAsked('confirmIntent');
+      await scene.quiet(handle);
+      expect(await handle.executeUpdate(lookAgain)).toMatchObject({ status: 'pending' });
+      expect(scene.calls('fetchOutcome')).toHaveLength(1);
+      expect(await handle.executeUpdate(lookAgain)).toMatchObject({ status: 'succeeded' });
+      expect(scene.calls('fetchOutcome')).toHaveLength(2);
+    }));
+});
+
+describe('a deposit on a Checkout page', TIMEOUT, () => {
+  it('answers the page at once, and is credited when it is paid', () =>
+    play(
+      { fetchOutcome: inTurn(PROCESSING, SUCCEEDED) },
+      async (scene) => {
+        const { handle, answer } = await requestDeposit(scene, 'checkout');
+        expect(answer).toEqual({
+          status: 'pending',
+          checkoutUrl: 'https://pay/page',
+        });
+        expect(scene.calls('noteDeposit')).toMatchObject([
+          { change: { stripeSessionId: 'cs_1', checkoutUrl: 'https://pay/page' } },
+        ]);
+        await scene.untilState(handle.workflowId, 'on_checkout_page');
+        await handle.signal(told);
+        await scene.untilAsked('fetchOutcome');
+        await handle.signal(told);
+        expect(await handle.result()).toMatchObject({ status: 'succeeded' });
+        expect(scene.order(...DECISIONS)).toEqual(['creditDeposit', 'watch']);
+        expect(scene.order('createIntent', 'confirmIntent')).toEqual([]);
+      },
+      'checkout',
+    ));
+
+  it('expires when nobody pays, without a word of failure to the card', () =>
+    play(
+      { fetchOutcome: inTurn(PROCESSING, PROCESSING, { status: 'expired' }) },
+      async (scene) => {
+        const handle = await startDeposit(scene, 'checkout');
+        expect(await handle.result()).toMatchObject({ status: 'expired' });
+        expect(scene.calls('failDeposit')).toMatchObject([{ status: 'expired', failureCode: 'expired' }]);
+        await scene.untilState(handle.workflowId, 'expired');
+      },
+      'checkout',
+    ));
+
+  it('tells an operator who looks again what the provider says now, not what was said when the page was opened', () =>
+    play(
+      { fetchOutcome: async () => SUCCEEDED },
+      async (scene) => {
+        const handle = await startDeposit(scene, 'checkout');
+        await scene.untilState(handle.workflowId, 'on_checkout_page');
+        expect(await handle.executeUpdate(lookAgain)).toMatchObject({ status: 'succeeded' });
+      },
+      'checkout',
+    ));
+});
+
+describe('the first answer', TIMEOUT, () => {
+  it('is the outcome when that is there within the time', () =>
+    play({}, async (scene) => {
+      const { answer } = await requestDeposit(scene, 'saved_card');
+      expect(answer).toEqual({ status: 'succeeded', checkoutUrl: null });
+    }));
+
+  it('is that there is nothing to tell yet when the time is over, and the deposit goes on', () => {
+    const slow = heldBack(SUCCEEDED);
+    return play({ confirmIntent: slow.answer }, async (scene) => {
+      const { handle, answer } = await requestDeposit(scene, 'saved_card', 200);
+      expect(answer).toEqual({ status: 'pending', checkoutUrl: null });
+      slow.release();
+      expect(await handle.result()).toMatchObject({ status: 'succeeded' });
+    });
+  });
+
+  it('is the same for everyone who asks, and the card is charged once', () => {
+    const slow = heldBack(SUCCEEDED);
+    return play({ confirmIntent: slow.answer }, async (scene) => {
+      await requestDeposit(scene, 'saved_card', 1);
+      const asking = [1, 2, 3].map(() => requestDeposit(scene, 'saved_card'));
+      slow.release();
+      expect((await Promise.all(asking)).map(({ answer }) => answer.status)).toEqual(Array(3).fill('succeeded'));
+      expect(scene.calls('confirmIntent')).toHaveLength(1);
+    });
+  });
+});
+
+describe('an outage of hours decides nothing', TIMEOUT, () => {
+  /** Tried at growing distance, from a second to a minute: 130 tries are a little over two hours. */
+  const TRIES = 130;
+  it.each([
+    ['the charge is created', { createIntent: failing(TRIES, { intentId: 'pi_1' }) }, 'saved_card'],
+    ['it is confirmed', { confirmIntent: failing(TRIES, SUCCEEDED) }, 'saved_card'],
+    [
+      'it is asked for',
+      { confirmIntent: async () => PROCESSING, fetchOutcome: failing(TRIES, SUCCEEDED) },
+      'saved_card',
+    ],
+    [
+      'the page is opened',
+      {
+        createCheckout: failing(TRIES, { sessionId: 'cs_1', checkoutUrl: 'https://pay/page' }),
+        fetchOutcome: async () => SUCCEEDED,
+      },
+      'checkout',
+    ],
+  ] as Array<[string, Mocks, 'saved_card' | 'checkout']>)('when it comes as %s', (_, mocks, kind) =>
+    play(
+      mocks,
+      async (scene) => {
+        const handle = await startDeposit(scene, kind);
+        await scene.untilAsked('openDeposit');
+        await scene.pass('2 hours');
+        expect(scene.order(...DECISIONS)).toEqual([]);
+        expect(await handle.result()).toMatchObject({ status: 'succeeded' });
+        expect(scene.order(...DECISIONS)).toEqual(['creditDeposit', 'watch']);
+      },
+      kind,
+    ),
+  );
+});
+
+describe('the deposit of an auto top-up', TIMEOUT, () => {
+  it('is not opened again, for its attempt has; its end wakes the watch and auto top-up', () =>
+    play(
+      {},
+      async (scene) => {
+        await (await startDeposit(scene, 'auto_top_up')).result();
+        expect(scene.order('openDeposit', 'getDepositOrder')).toEqual(['getDepositOrder']);
+        expect(scene.order(...DECISIONS)).toEqual(['creditDeposit', 'watch', 'autoTopUp']);
+        expect(scene.calls('autoTopUp')).toEqual([scene.id('team')]);
+      },
+      'auto_top_up',
+    ));
+
+  it('wakes them after a failure too, for as long as the telling fails', () =>
+    play(
+      {
+        confirmIntent: async () => declined('declined'),
+        watch: failing(3, undefined),
+        autoTopUp: failing(3, undefined),
+      },
+      async (scene) => {
+        await (await startDeposit(scene, 'auto_top_up')).result();
+        expect(scene.order(...DECISIONS)).toEqual([
+          'failDeposit',
+          ...['watch', 'watch', 'watch', 'watch'],
+          ...['autoTopUp', 'autoTopUp', 'autoTopUp', 'autoTopUp'],
+        ]);
+      },
+      'auto_top_up',
+    ));
+});

@@ -1,0 +1,131 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { bundleWorkflows } from '../../worker/workers.ts';
+
+const root = resolve(import.meta.dirname, '..', '..');
+/** Rooms, lowest first; a room may know those below it. Those of one line stand beside each other. */
+const FLOORS = [
+  ['billing'],
+  ['prisma'],
+  ['activities'],
+  ['workflows'],
+  ['api', 'worker'],
+  ['embedded', 'simulate', 'bench'],
+];
+const floorOf = (room: string) => FLOORS.findIndex((rooms) => rooms.includes(room));
+/** These need a client, which a workflow may not have; no workflow imports the first. */
+const MAY_NEED_A_CLIENT = ['workflows/telling.ts', 'workflows/messages.ts'];
+
+interface Import {
+  file: string;
+  typeOnly: boolean;
+  /** A path from the root for our own files, a package's name for others. */
+  of: string;
+}
+
+const sourcesOf = (room: string): string[] =>
+  readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.ts$/.test(name) && !/(^|\/)(generated|node_modules)\//.test(name))
+    .map((name) => join(room, name));
+
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+const withoutComments = (source: string): string => source.replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, '');
+
+const IMPORT =
+  /^(?:import|export)\s+(type\s)?(?:[^'"();=]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
+
+const importsOf = (file: string): Import[] =>
+  [...withoutComments(read(file)).matchAll(IMPORT)].map(([, typeOnly, stated = '', dynamic]) => {
+    const name = dynamic ?? stated;
+    const of = name.startsWith('.') ? relative(root, resolve(root, dirname(file), name)) : name;
+    return { file, typeOnly: typeOnly !== undefined, of };
+  });
+
+const allImportsOf = (room: string): Import[] => sourcesOf(room).flatMap(importsOf);
+const roomOf = (path: string): string => path.split('/', 1)[0] ?? '';
+const said = ({ file, of }: Import): string => `${file} imports ${of}`;
+
+describe('the workflows', () => {
+  it('can be bundled: none of them imports what a workflow may not have', { timeout: 60_000 }, async () => {
+    const { code } = await bundleWorkflows();
+    for (const story of ['instance', 'balanceWatch', 'autoTopUp', 'deposit', 'notice'])
+      expect(code).toMatch(new RegExp(`function ${story}\\(`));
+  });
+
+  it('know activities and tables by type only', () => {
+    const byValue = allImportsOf('workflows').filter(
+      ({ of, typeOnly }) => !typeOnly && ['activities', 'prisma'].includes(roomOf(of)),
+    );
+    expect(byValue.map(said)).toEqual([]);
+  });
+
+  it('import nothing but the money rules, one another and Temporal’s workflow side', () => {
+    const others = allImportsOf('workflows').filter(
+      ({ file, of, typeOnly }) =>
+        !typeOnly &&
+        !['billing', 'workflows'].includes(roomOf(of)) &&
+        !['@temporalio/workflow', '@temporalio/common'].includes(of) &&
+        !(MAY_NEED_A_CLIENT.includes(file) && of === '@temporalio/client'),
+    );
+    expect(others.map(said)).toEqual([]);
+  });
+
+  it('do not import what needs a client', () => {
+    const told = allImportsOf('workflows').filter(({ of }) => of === 'workflows/telling.ts');
+    expect(told.map(said)).toEqual([]);
+  });
+
+  it('of callers are known by their messages and by how they are told, and in no other way', () => {
+    const known = ['workflows/messages.ts', 'workflows/telling.ts', 'workflows/index.ts'];
+    const others = ['api', 'worker']
+      .flatMap(allImportsOf)
+      .filter(({ of }) => roomOf(of) === 'workflows' && !known.includes(of));
+    expect(others.map(said)).toEqual([]);
+  });
+});
+
+describe('the money rules', () => {
+  it('import nothing from outside their room', () => {
+    const outside = allImportsOf('billing').filter(({ of }) => roomOf(of) !== 'billing' || !of.endsWith('.ts'));
+    expect(outside.map(said)).toEqual([]);
+  });
+
+  it.each([
+    ['the clock', /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\b|\bhrtime\b/],
+    ['chance', /\bMath\.random\b|\bcrypto\b|\brandomUUID\b/],
+    ['the process or a timer', /\bprocess\.|\bset(?:Timeout|Interval|Immediate)\b|\brequire\(/],
+  ])('know nothing of %s', (_, forbidden) => {
+    const knowing = sourcesOf('billing').filter((file) => forbidden.test(withoutComments(read(file))));
+    expect(knowing).toEqual([]);
+  });
+});
+
+describe('the rooms of the house', () => {
+  const rooms = FLOORS.flat();
+
+  it('are read rightly: each has files, and a known import of each kind is found', () => {
+    for (const room of FLOORS.slice(0, 5).flat()) expect(sourcesOf(room).length, room).toBeGreaterThan(0);
+    const found = importsOf('workflows/instance.ts');
+    expect(found).toContainEqual({
+      file: 'workflows/instance.ts',
+      typeOnly: true,
+      of: 'activities/ledger/instances.ts',
+    });
+    expect(found).toContainEqual({ file: 'workflows/instance.ts', typeOnly: false, of: 'workflows/messages.ts' });
+    expect(found).toContainEqual({ file: 'workflows/instance.ts', typeOnly: false, of: '@temporalio/workflow' });
+  });
+
+  it.each(rooms)('%s knows no room above it', (room) => {
+    const up = allImportsOf(room).filter(({ of }) => floorOf(roomOf(of)) > floorOf(room));
+    expect(up.map(said)).toEqual([]);
+  });
+
+  it('of the product know nothing of the parts that stand in for it, nor of tests', () => {
+    const product = FLOORS.slice(0, 5).flat();
+    const wrong = product
+      .flatMap(allImportsOf)
+      .filter(({ of }) => ['embedded', 'simulate', 'bench', 'test'].includes(roomOf(of)));
+    expect(wrong.map(said)).toEqual([]);
+  });
+});
