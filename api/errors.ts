@@ -125,7 +125,7 @@ function toRefusal(error: unknown): BillingError {
 }
 
 const AWAY =
-  /ECONNREFUSED|ECONNRESET|EPIPE|Connection terminated|Can't reach database|terminating connection|shutting down|starting up|timeout exceeded when trying to connect|Unable to start a transaction|Server has closed the connection|DatabaseNotReachable|ConnectionClosed|not yet accepting connections|recovery mode/i;
+  /ECONNREFUSED|ECONNRESET|EPIPE|Connection terminated|is not queryable|Can't reach database|terminating connection|shutting down|starting up|timeout exceeded when trying to connect|Unable to start a transaction|Server has closed the connection|DatabaseNotReachable|ConnectionClosed|not yet accepting connections|recovery mode/i;
 /** Prisma's codes for a database that is not there or does not answer in time; 40001 and deadlocks come as P2034. */
 const AWAY_CODES = new Set([
   'P1001',
