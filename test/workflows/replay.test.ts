@@ -1,0 +1,75 @@
+import { Worker } from '@temporalio/worker';
+import { DeterminismViolationError } from '@temporalio/workflow';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { installRuntime } from '../../worker/runtime.ts';
+import { bundleWorkflows } from '../../worker/workers.ts';
+import { asHistory, readHistories } from './histories.ts';
+import { STORIES, type Story } from './stories.ts';
+import { openStage, type Stage } from './support.ts';
+
+const TIMEOUT = { timeout: 60_000 };
+const QUIET = { debug() {}, info() {}, warn() {}, error() {} };
+
+describe('a worker that remembers nothing, so that each step replays the whole history,', TIMEOUT, () => {
+  let remembering: Stage;
+  let forgetful: Stage;
+  beforeAll(async () => {
+    remembering = await openStage();
+    forgetful = await openStage({ maxCachedWorkflows: 0 });
+  }, 120_000);
+  afterAll(() => Promise.all([remembering, forgetful].map((stage) => stage?.close())), 30_000);
+
+  const actsOf = (stage: Stage, { begin }: Story): Promise<string[]> => {
+    const { mocks, tell } = begin();
+    return stage.play(mocks, async (scene) => {
+      await tell(scene);
+      return scene.order();
+    });
+  };
+
+  it.each(STORIES)('does in the story $name what any worker does', async (story) => {
+    expect(await actsOf(forgetful, story)).toEqual(await actsOf(remembering, story));
+  });
+});
+
+describe('a recorded history', TIMEOUT, async () => {
+  const histories = await readHistories();
+  let code: string;
+  beforeAll(async () => {
+    installRuntime(QUIET);
+    ({ code } = await bundleWorkflows());
+  }, 60_000);
+
+  it('is kept of every story', () => {
+    const kept = new Set(histories.map(({ name }) => name.split('.', 1)[0]));
+    expect(kept).toEqual(new Set(STORIES.map(({ name }) => name)));
+  });
+
+  it('tells nothing of the machine on which it was recorded, and of no person', () => {
+    for (const { name, history } of histories)
+      expect(JSON.stringify(history), name).not.toMatch(/"identity"|stackTrace|node_modules|file:\/\/|@[a-z]+\.[a-z]/i);
+  });
+
+  it.each(histories)('replays on the workflows of today: $name', ({ history, workflowId }) =>
+    Worker.runReplayHistory({ workflowBundle: { code } }, asHistory(history), workflowId),
+  );
+
+  /** What each workflow asks first or last, changed into something else: a change that would break what runs. */
+  const CHANGES: Array<[workflow: string, was: RegExp, becomes: string]> = [
+    ['instance', /\.settleInstance\(/g, '.stopInstance('],
+    ['balance-watch', /\.lookAhead\(/g, '.openAttempt('],
+    ['auto-top-up', /\.openAttempt\(/g, '.lookAhead('],
+    ['deposit', /\.tellWatch\(/g, '.tellAutoTopUp('],
+    ['notice', /\.(sendMail|sendEvent)\(/g, '.sent('],
+  ];
+  it.each(CHANGES)('no longer replays on a changed %s', async (workflow, was, becomes) => {
+    const changed = code.replace(was, becomes);
+    expect(changed).not.toBe(code);
+    const of = histories.filter(({ name }) => name.endsWith(`.${workflow}`) && !name.includes('refused'));
+    expect(of.length).toBeGreaterThan(0);
+    for (const { history, workflowId } of of)
+      await expect(
+        Worker.runReplayHistory({ workflowBundle: { code: changed } }, asHistory(history), workflowId),
+      ).rejects.toBeInstanceOf(DeterminismViolationError);
+  });
+});

@@ -1,0 +1,174 @@
+/** One story of each workflow, told from beginning to end: played anew to prove determinism, and kept as recorded histories. */
+import { told, workflowId } from '../../workflows/messages.ts';
+import {
+  admitted,
+  decision,
+  ended,
+  instanceInput,
+  instanceThatRuns,
+  oneAttempt,
+  orderOf,
+  outlook,
+  PROCESSING,
+  policyOff,
+  RATE,
+  requestInstance,
+  running,
+  SUCCEEDED,
+  startDeposit,
+  startNotice,
+  tellTeam,
+} from './given.ts';
+import { failing, inTurn, type Mocks, type Scene } from './support.ts';
+
+export interface Story {
+  name: string;
+  /**
+   * Fresh for each telling, for mocks remember. `tell` answers the workflows whose histories it made, each quiet or at
+   * its end.
+   */
+  begin(): { mocks: Mocks; tell: (scene: Scene) => Promise<string[]> };
+}
+
+const story = (name: string, begin: Story['begin']): Story => ({ name, begin });
+
+export const STORIES: Story[] = [
+  story('instance-runs-dry', () => ({
+    mocks: {
+      admitInstance: async () => admitted(),
+      settleInstance: inTurn(running(), running(2_490_000), ended('inst', 'out_of_credits', false)),
+      terminateMachine: failing(2, undefined),
+    },
+    tell: async (scene) => {
+      const handle = await instanceThatRuns(scene);
+      await scene.pass('61 minutes');
+      await scene.untilAsked('settleInstance', 2);
+      await scene.quiet(handle);
+      await handle.signal(told);
+      await handle.result();
+      return [handle.workflowId];
+    },
+  })),
+
+  story('instance-refused', () => ({
+    mocks: { admitInstance: async () => ({ status: 'refused', code: 'insufficient_credit' }) },
+    tell: async (scene) => {
+      const input = instanceInput(scene);
+      await requestInstance(scene, input);
+      const id = workflowId.instance(input.spec.id);
+      await scene.handle(id).result();
+      return [id];
+    },
+  })),
+
+  story('instance-in-a-second-run', () => ({
+    mocks: { settleInstance: inTurn(running(), ended('inst', 'stopped', true)) },
+    tell: async (scene) => {
+      const input = instanceInput(scene, { admission: admitted() });
+      await requestInstance(scene, input);
+      const id = workflowId.instance(input.spec.id);
+      await scene.pass('61 minutes');
+      await scene.handle(id).result();
+      return [id];
+    },
+  })),
+
+  story('watch-to-zero', () => {
+    let first: number | undefined;
+    const lookAhead: Mocks['lookAhead'] = async ({ nowSecond }) => {
+      first ??= nowSecond;
+      const passed = nowSecond - first;
+      const at = (second: number, what: string) => ({
+        next: { second: (first ?? 0) + second, what },
+        burnMicrosPerHour: RATE,
+      });
+      if (passed < 600) return outlook(at(600, 'threshold'));
+      if (passed < 900) return outlook({ attemptDepositId: 'dep_1', ...at(900, 'grace_over') });
+      const notices = [{ noticeId: 'notice_a', teamId: 'team', channel: 'mail' as const }];
+      return passed < 910
+        ? outlook({ exhaustions: [{ number: 1, second: first + 840, instanceIds: ['inst_a', 'inst_b'] }], notices })
+        : outlook();
+    };
+    return {
+      mocks: { lookAhead, instance: failing(2, undefined) },
+      tell: async (scene) => {
+        const handle = await tellTeam(scene, 'balanceWatch');
+        await scene.untilAsked('lookAhead');
+        await scene.pass('601 seconds');
+        await scene.untilAsked('autoTopUp');
+        await scene.pass('320 seconds');
+        await scene.untilAsked('markTold');
+        await scene.quiet(handle);
+        await handle.signal(told);
+        await scene.untilAsked('lookAhead', 4);
+        await scene.quiet(handle);
+        return [handle.workflowId];
+      },
+    };
+  }),
+
+  story('top-up-cools-down-and-is-switched-off', () => {
+    const { mocks, of } = oneAttempt(SUCCEEDED);
+    let until: number | undefined;
+    const openAttempt: Mocks['openAttempt'] = async (input) => {
+      const inFlight = await mocks.openAttempt();
+      if (inFlight.attemptDepositId !== null) return inFlight;
+      until ??= input.nowSecond + 300;
+      return input.nowSecond < until ? decision({ state: 'cooling_down', lookAgainSecond: until }) : policyOff;
+    };
+    return {
+      mocks: { ...mocks, openAttempt },
+      tell: async (scene) => {
+        of(scene);
+        const handle = await tellTeam(scene, 'autoTopUp');
+        await scene.untilState(handle.workflowId, 'cooling_down');
+        await scene.pass('301 seconds');
+        await handle.result();
+        return [handle.workflowId, workflowId.deposit(scene.id('dep'))];
+      },
+    };
+  }),
+
+  story('deposit-with-a-bank-that-asks', () => ({
+    mocks: {
+      openDeposit: async () => orderOf('dep'),
+      createIntent: failing(2, { intentId: 'pi_1' }),
+      confirmIntent: async () => ({ status: 'requires_action', intentId: 'pi_1', actionUrl: 'https://bank/check' }),
+      fetchOutcome: inTurn(PROCESSING, SUCCEEDED),
+      creditDeposit: async () => orderOf('dep', { status: 'succeeded' }),
+    },
+    tell: async (scene) => {
+      const handle = await startDeposit(scene, 'saved_card');
+      await scene.pass('10 seconds');
+      await scene.untilState(handle.workflowId, 'requires_action');
+      await handle.signal(told);
+      await handle.result();
+      return [handle.workflowId];
+    },
+  })),
+
+  story('deposit-page-expires', () => ({
+    mocks: {
+      openDeposit: async () => orderOf('dep', { kind: 'checkout' }),
+      createCheckout: async () => ({ sessionId: 'cs_1', checkoutUrl: 'https://pay/page' }),
+      fetchOutcome: inTurn(PROCESSING, { status: 'expired' }),
+      failDeposit: async () => orderOf('dep', { kind: 'checkout', status: 'expired' }),
+    },
+    tell: async (scene) => {
+      const handle = await startDeposit(scene, 'checkout');
+      await handle.result();
+      return [handle.workflowId];
+    },
+  })),
+
+  ...(['mail', 'event'] as const).map((channel) =>
+    story(`notice-by-${channel}`, () => ({
+      mocks: { sendMail: failing(2, undefined), sendEvent: failing(2, undefined) },
+      tell: async (scene) => {
+        const handle = await startNotice(scene, channel);
+        await handle.result();
+        return [handle.workflowId];
+      },
+    })),
+  ),
+];
