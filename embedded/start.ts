@@ -10,6 +10,20 @@ import { answers, startProduct } from './product.ts';
 const dataDir = process.env.BURNRATE_DATA_DIR ?? join(import.meta.dirname, '..', '.data');
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
+/**
+ * npm does not pass a SIGTERM on to what it runs, it only leaves it behind; so that ending `npm start` ends all of it,
+ * losing the parent counts as being told.
+ */
+function whenOrphaned(leave: () => void): void {
+  const parent = process.ppid;
+  const look = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(look);
+    leave();
+  }, 500);
+  look.unref();
+}
+
 /** In production nothing is embedded: what is missing stops the process with a sentence that names it. */
 const productionNeighbours = (): Neighbours => {
   readConfig(process.env);
@@ -42,8 +56,9 @@ async function main(): Promise<void> {
     })();
     return stopping;
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.once(signal, () => void stop().then(() => process.exit(0)));
+  const leave = () => void stop().then(() => process.exit(0));
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, leave);
+  whenOrphaned(leave);
 
   try {
     await migrate(environment.DATABASE_URL ?? '');
