@@ -52,14 +52,21 @@ describe('a team’s watch', TIMEOUT, () => {
       expect(since.slice(2)).toEqual([70 * DAY_SECONDS]);
     }));
 
-  it('does not spin when the second that it waits for is here and the ledger does not see it yet', () =>
-    play({ lookAhead: async () => outlook({ next: { second: 1, what: 'zero' } }) }, async (scene) => {
-      await tellTeam(scene, 'balanceWatch');
+  it('does not spin when the second that it waits for is here and the ledger does not see it yet', () => {
+    let until: number | undefined;
+    const lookAhead = async ({ nowSecond }: { nowSecond: number }) => {
+      until ??= nowSecond + 60;
+      return outlook({ next: nowSecond < until ? { second: 1, what: 'zero' } : null });
+    };
+    return play({ lookAhead }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
-      await scene.pass('60 seconds');
+      await scene.pass('70 seconds');
+      await scene.untilState(handle.workflowId, 'idle');
       expect(looks(scene).length).toBeGreaterThan(20);
       expect(looks(scene).length).toBeLessThanOrEqual(62);
-    }));
+    });
+  });
 
   it('of an idle team costs nothing: no timer, no further look, no event in forty days', () =>
     play({ lookAhead: async () => outlook() }, async (scene) => {
@@ -72,7 +79,7 @@ describe('a team’s watch', TIMEOUT, () => {
       expect(await scene.events(handle.workflowId)).toBe(before);
     }));
 
-  it('looks again when it is told, and forgets the crossing of before', () =>
+  it('looks again when it is told, and still in the second of the crossing', () =>
     play({ lookAhead: crossingAfter(3600) }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
@@ -82,6 +89,45 @@ describe('a team’s watch', TIMEOUT, () => {
       await scene.pass('50 minutes');
       const [first = 0, , ...rest] = looks(scene);
       expect(rest).toEqual([first + 3600]);
+    }));
+
+  it.each([
+    ['earlier: it looks in the new second, and once more when its first alarm rings', 1800, [1800, 3600]],
+    ['later: its alarm costs one look, and the crossing is met in its own second', 7200, [3600, 7200]],
+  ])('follows a crossing that moves %s', (_, movedTo, expected) => {
+    let crossing: number | undefined;
+    let first: number | undefined;
+    const lookAhead = async ({ nowSecond }: { nowSecond: number }) => {
+      first ??= nowSecond;
+      crossing ??= first + 3600;
+      return outlook({ next: nowSecond < crossing ? { second: crossing, what: 'zero' } : null });
+    };
+    return play({ lookAhead }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead');
+      crossing = (first ?? 0) + movedTo;
+      await handle.signal(told);
+      await scene.untilAsked('lookAhead', 2);
+      await scene.pass('3 hours');
+      expect(
+        looks(scene)
+          .slice(2)
+          .map((second) => second - (first ?? 0)),
+      ).toEqual(expected);
+    });
+  });
+
+  it('sets one timer for twenty changes that leave the crossing where it is', () =>
+    play({ lookAhead: crossingAfter(3600) }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      for (let look = 1; look <= 20; look++) {
+        await scene.untilAsked('lookAhead', look);
+        await handle.signal(told);
+      }
+      await scene.quiet(handle);
+      const { events } = await handle.fetchHistory();
+      expect(events?.filter((event) => event.timerStartedEventAttributes)).toHaveLength(1);
+      expect(events?.filter((event) => event.timerCanceledEventAttributes)).toHaveLength(0);
     }));
 
   it('makes one plan of a burst of fifty changes', () => {

@@ -1,0 +1,65 @@
+/** An operator who presses "cancel" on a workflow that has money in its hands: what is recorded goes on to its end. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { endInstance, told } from '../../workflows/messages.ts';
+import { admitted, ended, instanceThatRuns, outlook, receipt, running, tellTeam } from './given.ts';
+import { inTurn, openStage, type Stage } from './support.ts';
+
+const TIMEOUT = { timeout: 30_000 };
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+}, 60_000);
+afterAll(() => stage.close(), 30_000);
+
+describe('a cancelled workflow', TIMEOUT, () => {
+  it('that meters an instance goes on metering, and has the machine stopped at its end', () =>
+    stage.play(
+      {
+        admitInstance: async () => admitted(),
+        settleInstance: inTurn(running(), ended('inst', 'out_of_credits', false)),
+        terminateMachine: async () => {},
+      },
+      async (scene) => {
+        const handle = await instanceThatRuns(scene);
+        await handle.cancel();
+        await scene.pass('10 minutes');
+        expect((await handle.describe()).status.name).toBe('RUNNING');
+        await handle.signal(told);
+        await handle.result();
+        expect(scene.calls('terminateMachine')).toEqual([{ instanceId: scene.id('inst') }]);
+      },
+    ));
+
+  it('still does what an operator asks of an instance', () =>
+    stage.play(
+      {
+        admitInstance: async () => admitted(),
+        settleInstance: inTurn(running(), ended('inst', 'operator', false)),
+        stopInstance: async () => receipt('inst', 'operator'),
+        terminateMachine: async () => {},
+      },
+      async (scene) => {
+        const handle = await instanceThatRuns(scene);
+        await handle.cancel();
+        expect(await handle.executeUpdate(endInstance, { args: [{ note: '' }] })).toMatchObject({ reason: 'operator' });
+        await handle.result();
+      },
+    ));
+
+  it('that watches a balance looks at the next crossing all the same', () => {
+    let crossing: number | undefined;
+    const lookAhead = async ({ nowSecond }: { nowSecond: number }) => {
+      crossing ??= nowSecond + 3600;
+      return outlook({ next: nowSecond < crossing ? { second: crossing, what: 'exhaustion' } : null });
+    };
+    return stage.play({ lookAhead }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead');
+      await scene.quiet(handle);
+      await handle.cancel();
+      await scene.pass('2 hours');
+      await scene.untilAsked('lookAhead', 2);
+      expect((await handle.describe()).status.name).toBe('RUNNING');
+    });
+  });
+});
