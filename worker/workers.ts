@@ -11,10 +11,13 @@ import {
 import { createActivities, type World } from '../activities/index.ts';
 import { TASK_QUEUES } from '../workflows/messages.ts';
 
+const WORKFLOWS = join(import.meta.dirname, '..', 'workflows');
+
 /** Bundles the workflows. Fails on any import that a workflow may not have. */
 export const bundleWorkflows = (): Promise<WorkflowBundleWithSourceMap> =>
   bundleWorkflowCode({
-    workflowsPath: join(import.meta.dirname, '..', 'workflows', 'index.ts'),
+    workflowsPath: join(WORKFLOWS, 'index.ts'),
+    workflowInterceptorModules: [join(WORKFLOWS, 'uncancellable.ts')],
     logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} },
   });
 
