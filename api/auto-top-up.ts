@@ -28,6 +28,12 @@ export function autoTopUp({ db, terms, ledger, engine }: ApiWorld, wake: Wakes):
     return card.id;
   };
 
+  /** Switching off asks nothing of the card that was charged: it may have been removed since. */
+  const cardOfOld = async (teamId: string, old: TopUpPolicy | null): Promise<string | null> => {
+    const kept = old?.paymentMethodId ?? null;
+    return kept !== null && (await findPaymentMethod(db, teamId, kept)) ? kept : cardOf(teamId, null);
+  };
+
   /** Switching off needs no amounts: those that were in force are kept for the next time. Null: nothing to switch off. */
   const policyOf = async (teamId: string, put: z.output<typeof Policy>): Promise<TopUpPolicy | null> => {
     const { policy: old } = put.enabled ? { policy: null } : await readAccount(db, teamId);
@@ -39,7 +45,9 @@ export function autoTopUp({ db, terms, ledger, engine }: ApiWorld, wake: Wakes):
       enabled: put.enabled,
       thresholdMicros: threshold,
       amountMicros: amount,
-      paymentMethodId: await cardOf(teamId, put.paymentMethod ?? (put.enabled ? null : old?.paymentMethodId)),
+      paymentMethodId: await (put.enabled || put.paymentMethod
+        ? cardOf(teamId, put.paymentMethod)
+        : cardOfOld(teamId, old)),
       monthlyCapMicros: put.monthlyCap === undefined ? (old?.monthlyCapMicros ?? null) : put.monthlyCap,
     };
   };

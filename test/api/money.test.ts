@@ -178,6 +178,18 @@ describe('cards', () => {
     expect((await api.send('DELETE', at(`payment-methods/${card.id}`))).status).toBe(200);
   });
 
+  it('that were removed do not keep anybody from switching auto top-up off', async () => {
+    await grant('50');
+    const card = await attach();
+    await api.put(at('auto-top-up'), { enabled: true, threshold: '10', amount: '25' });
+    await api.put(at('auto-top-up'), { enabled: false });
+    await api.send('DELETE', at(`payment-methods/${card.id}`));
+    const off = await api.put(at('auto-top-up'), { enabled: false });
+    expect([off.status, off.body.state, off.body.paymentMethod]).toEqual([200, 'off', null]);
+    const named = await api.put(at('auto-top-up'), { enabled: false, paymentMethod: card.id });
+    expect([named.status, named.body.error.param]).toEqual([404, 'paymentMethod']);
+  });
+
   it('are saved on a page when none is named', async () => {
     expect((await api.post(at('payment-methods'), {})).body).toEqual({
       checkoutUrl: expect.stringContaining('https://'),
