@@ -1,0 +1,99 @@
+/** Facts recorded a second, each in its own transaction under its team's row lock, beside the same rows as plain SQL. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { createLedger } from '../activities/ledger/index.ts';
+import { micros } from '../billing/money.ts';
+import { startPostgres } from '../embedded/postgres.ts';
+import { connectDb } from '../prisma/client.ts';
+import { migrate } from '../prisma/migrate.ts';
+import { createTeam } from '../prisma/teams.ts';
+import type { Measured } from './main.ts';
+
+const TEAMS = 40;
+const FACTS = 1_000;
+const CALLERS = [1, 8, 32];
+const SECOND = 1_800_000_000;
+const TERMS = {
+  cooldownSeconds: 300,
+  graceSeconds: 60,
+  minStartMicros: micros(3_000_000),
+  lowLevelMicros: micros(10_000_000),
+};
+
+export async function facts(): Promise<Measured[]> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'burnrate-bench-'));
+  const postgres = await startPostgres({ dataDir });
+  await postgres.createDatabase('bench');
+  const url = postgres.databaseUrl('bench');
+  await migrate(url);
+  const db = connectDb(url, { poolSize: 32 });
+  try {
+    const ledger = createLedger({ db, terms: TERMS });
+    for (let team = 0; team < TEAMS; team += 1) {
+      await createTeam(db, { id: `team-${team}`, name: 'Bench', email: 'bench@teams.example' }, SECOND);
+      const grant = {
+        teamId: `team-${team}`,
+        grantId: `grant-${team}`,
+        amountMicros: micros(1_000_000_000),
+        note: 'bench',
+      };
+      await ledger.grant({ ...grant, nowSecond: SECOND }, 'bench');
+    }
+    const price = { inputMicrosPerMillion: micros(2_500_000), outputMicrosPerMillion: micros(10_000_000) };
+    const usage = {
+      model: 'bench',
+      price,
+      inputTokens: 1200,
+      outputTokens: 340,
+      project: null,
+      receivedSecond: SECOND,
+    };
+    const plain = await plainRowsPerSecond(url);
+    const measured: Measured[] = [];
+    for (const callers of CALLERS) {
+      const perSecond = await timed(FACTS, callers, (index) =>
+        ledger.recordUsage({ ...usage, teamId: `team-${index % TEAMS}`, eventId: `${callers}-${index}` }, 'bench'),
+      );
+      measured.push({
+        bench: 'facts',
+        what: `usage events recorded, one transaction each, ${callers} callers`,
+        figure: perSecond,
+        unit: 'facts/s',
+        reference: 'transfers inserted by one set-based statement',
+        referenceFigure: plain,
+      });
+    }
+    return measured;
+  } finally {
+    await db.$disconnect();
+    await postgres.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+async function timed(count: number, callers: number, act: (index: number) => Promise<unknown>): Promise<number> {
+  let next = 0;
+  const started = performance.now();
+  await Promise.all(
+    Array.from({ length: callers }, async () => {
+      while (next < count) await act(next++);
+    }),
+  );
+  return Math.round(count / ((performance.now() - started) / 1000));
+}
+
+async function plainRowsPerSecond(url: string): Promise<number> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const started = performance.now();
+  await client.query(
+    `INSERT INTO transfers (id, team_id, debit_account, credit_account, amount_micros, code, reference, second, caused_by)
+     SELECT uuidv7(), 'plain', 'plain/a', 'plain/b', n, 'token_usage', 'plain/' || n, $1, 'bench' FROM generate_series(1, $2) AS n`,
+    [SECOND, FACTS],
+  );
+  const perSecond = Math.round(FACTS / ((performance.now() - started) / 1000));
+  await client.end();
+  return perSecond;
+}
