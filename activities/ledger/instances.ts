@@ -3,6 +3,7 @@ import { type Account, moneySecond, nextCrossing, spendableMicros, type Terms } 
 import { BillingError } from '../../billing/errors.ts';
 import {
   advance,
+  type Effect,
   type EndReason,
   repriceInstance,
   settleInstance,
@@ -39,8 +40,11 @@ export interface Receipt {
   reason: EndReason;
 }
 
-/** How an instance stands after a settlement: running, or ended, by whomever. */
-export type Settlement =
+/**
+ * How an instance stands after a settlement: running, or ended, by whomever. `watchMustKnow`: this settlement recorded
+ * what the clock had brought, an end of credit or a charge that is due, and only the watch has people and machines told.
+ */
+export type Settlement = { watchMustKnow?: true } & (
   | {
       status: 'running';
       rateMicrosPerHour: Micros;
@@ -48,7 +52,8 @@ export type Settlement =
       availableMicros: Micros;
       next: { second: number; what: string } | null;
     }
-  | { status: 'ended'; receipt: Receipt; machineGone: boolean };
+  | { status: 'ended'; receipt: Receipt; machineGone: boolean }
+);
 
 const costOf = (segments: SegmentOfInstance[], throughSecond: number): Micros =>
   micros(
@@ -82,6 +87,8 @@ async function settlementOf(tx: Tx, instanceId: string, account: Account, terms:
     next: nextCrossing(account, terms),
   };
 }
+
+const isForTheWatch = (kind: Effect['kind']) => kind === 'exhausted' || kind === 'attempt_opened' || kind === 'low';
 
 export const instanceActs = ({ db, terms }: LedgerWorld) => ({
   /**
@@ -141,7 +148,12 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
     const { teamId } = await getInstance(db, input.instanceId);
     return recordFact(db, teamId, causedBy, async (account) => {
       const outcome = settleInstance(account, terms, input.instanceId, input.nowSecond);
-      return { outcome, answer: (tx) => settlementOf(tx, input.instanceId, outcome.account, terms) };
+      const watchMustKnow = outcome.effects.some(({ kind }) => isForTheWatch(kind)) && { watchMustKnow: true as const };
+      const answer = async (tx: Tx): Promise<Settlement> => ({
+        ...(await settlementOf(tx, input.instanceId, outcome.account, terms)),
+        ...watchMustKnow,
+      });
+      return { outcome, answer };
     });
   },
 

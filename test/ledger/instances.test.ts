@@ -302,6 +302,18 @@ describe('a settlement', () => {
   });
 });
 
+describe('a settlement that comes before the watch', () => {
+  it('says that the watch must know of an end of credit, a warning or a charge, once', async () => {
+    await one.team(team, '20');
+    await one.start({ teamId: team, id: `${team}-i`, hourly: CENT, at: 0 });
+    expect(await one.settle(`${team}-i`, 100)).not.toHaveProperty('watchMustKnow');
+    expect(await one.settle(`${team}-i`, 1001)).toMatchObject({ status: 'running', watchMustKnow: true });
+    expect(await one.settle(`${team}-i`, 1002)).not.toHaveProperty('watchMustKnow');
+    expect(await one.settle(`${team}-i`, 3000)).toMatchObject({ status: 'ended', watchMustKnow: true });
+    expect(await one.settle(`${team}-i`, 3001)).not.toHaveProperty('watchMustKnow');
+  });
+});
+
 describe('the end of credit of two hundred instances in forty teams', () => {
   it('is at the exact X of each team, overdraft 0, however late and by however many it is recorded', async () => {
     const ids = await atOnce(40, (i) => one.team(`${team}-${i}`, `${3 + (i % 7)}.${100000 + 7 * i}`));

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Admission } from '../../activities/ledger/instances.ts';
+import type { Admission, Settlement } from '../../activities/ledger/instances.ts';
 import {
   CAUSE,
   endInstance,
@@ -46,6 +46,30 @@ const sinceFirst = (scene: Scene): number[] => {
   const [first = 0, ...rest] = scene.calls('settleInstance').map(({ nowSecond }) => nowSecond);
   return rest.map((second) => second - first);
 };
+
+describe('an instance that finds what the watch does not know yet', TIMEOUT, () => {
+  it('has the watch told before it sees to its own machine', () =>
+    play(
+      {
+        settleInstance: inTurn<Settlement>(running(), {
+          ...ended('inst', 'out_of_credits', false),
+          watchMustKnow: true,
+        }),
+      },
+      async (scene) => {
+        const handle = await instanceThatRuns(scene);
+        await scene.pass('61 minutes');
+        await handle.result();
+        expect(scene.order('watch', 'settleInstance', 'terminateMachine')).toEqual([
+          'watch',
+          'settleInstance',
+          'settleInstance',
+          'watch',
+          'terminateMachine',
+        ]);
+      },
+    ));
+});
 
 describe('an instance is admitted', TIMEOUT, () => {
   it('answers the caller what the ledger decided, has the watch told and goes on to meter', () =>
