@@ -82,12 +82,16 @@ export interface InstanceEnd {
   exhaustion?: number;
 }
 
+/** In one statement, however many end together: one that has ended keeps its end. */
 export async function endInstances(tx: Tx, ends: InstanceEnd[]): Promise<void> {
-  for (const { instanceId, endSecond, reason, exhaustion } of ends)
-    await tx.instance.updateMany({
-      where: { id: instanceId, endSecond: null },
-      data: { endSecond, reason, exhaustion: exhaustion ?? null },
-    });
+  if (ends.length === 0) return;
+  await tx.$executeRaw`
+    UPDATE instances SET end_second = ended.second, reason = ended.why, exhaustion = ended.number
+    FROM unnest(
+      ${ends.map(({ instanceId }) => instanceId)}::text[], ${ends.map(({ endSecond }) => endSecond)}::bigint[],
+      ${ends.map(({ reason }) => reason)}::text[], ${ends.map(({ exhaustion }) => exhaustion ?? null)}::bigint[]
+    ) AS ended (id, second, why, number)
+    WHERE instances.id = ended.id AND instances.end_second IS NULL`;
 }
 
 export const confirmTerminated = async (tx: Tx, id: string, second: number): Promise<void> => {

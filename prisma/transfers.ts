@@ -6,25 +6,25 @@ import { orNull } from './columns.ts';
 import type { Transfer as TransferRow } from './generated/client.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
 
-/** Appends transfers in one statement. Ids are time-ordered, so that rows lie on disk as they were made. */
+/**
+ * Appends transfers in one raw statement, however many: the end of a large team's credit must fit into one transaction.
+ * Ids are time-ordered, so that rows lie on disk as they were made.
+ */
 export async function insertTransfers(tx: Tx, teamId: string, causedBy: string, transfers: Transfer[]): Promise<void> {
   if (transfers.length === 0) return;
-  await tx.transfer.createMany({
-    data: transfers.map((transfer) => ({
-      id: uuidv7(),
-      teamId,
-      debitAccount: transfer.debitAccount,
-      creditAccount: transfer.creditAccount,
-      amountMicros: transfer.amountMicros,
-      code: transfer.code,
-      reference: transfer.reference,
-      second: transfer.second,
-      instanceId: orNull(transfer.instanceId),
-      depositId: orNull(transfer.depositId),
-      correctsReference: orNull(transfer.correctsReference),
-      causedBy,
-    })),
-  });
+  const all = <T>(column: (transfer: Transfer) => T): T[] => transfers.map(column);
+  await tx.$executeRaw`
+    INSERT INTO transfers (id, team_id, caused_by, debit_account, credit_account, amount_micros, code, reference, second,
+      instance_id, deposit_id, corrects_reference)
+    SELECT id, ${teamId}, ${causedBy}, debit, credit, amount, code, reference, second, instance, deposit, corrects
+    FROM unnest(
+      ${all(() => uuidv7())}::uuid[], ${all((transfer) => transfer.debitAccount)}::text[],
+      ${all((transfer) => transfer.creditAccount)}::text[], ${all((transfer) => transfer.amountMicros)}::bigint[],
+      ${all((transfer) => transfer.code)}::text[], ${all((transfer) => transfer.reference)}::text[],
+      ${all((transfer) => transfer.second)}::bigint[], ${all((transfer) => orNull(transfer.instanceId))}::text[],
+      ${all((transfer) => orNull(transfer.depositId))}::text[],
+      ${all((transfer) => orNull(transfer.correctsReference))}::text[]
+    ) AS rows (id, debit, credit, amount, code, reference, second, instance, deposit, corrects)`;
 }
 
 /** The reference of the last posting for an instance: what a correction names. */

@@ -353,3 +353,22 @@ describe('the end of credit of two hundred instances in forty teams', () => {
     }
   }, 60_000);
 });
+
+describe('the end of credit of twelve thousand instances of one team', () => {
+  it('is recorded within the time that a transaction has', async () => {
+    await one.team(team, '12');
+    const count = 12_000;
+    await one.db.$executeRaw`
+      INSERT INTO instances (id, team_id, gpu_type, region, pricing, request_hash, start_second)
+      SELECT ${team} || '-' || n, ${team}, 'H100', 'eu', 'on_demand', 'hash', 10 FROM generate_series(1, ${count}) AS n`;
+    await one.db.$executeRaw`
+      INSERT INTO segments (instance_id, segment, team_id, rate_micros_per_hour, start_second, posted_micros)
+      SELECT ${team} || '-' || n, 1, ${team}, 360000, 10, 0 FROM generate_series(1, ${count}) AS n`;
+    await one.look(team, 1000);
+    const ended = { teamId: team, endSecond: 20, reason: 'out_of_credits', exhaustion: 1 };
+    expect(await one.db.instance.count({ where: ended })).toBe(count);
+    const account = await one.db.account.findUniqueOrThrow({ where: { teamId: team } });
+    expect(account.postedMicros).toBe(0n);
+    expect(await one.db.transfer.count({ where: { teamId: team, code: 'instance_usage' } })).toBe(count);
+  });
+});
