@@ -4,6 +4,7 @@ import { NativeConnection } from '@temporalio/worker';
 import pino from 'pino';
 import { readConfig } from './config.ts';
 import { installRuntime } from './runtime.ts';
+import { tellUntold } from './untold.ts';
 import { bundleWorkflows, createWorkers } from './workers.ts';
 import { connectTemporal, createWorld, temporalConnection } from './world.ts';
 
@@ -15,7 +16,7 @@ async function main(): Promise<void> {
   const connection = await connectTemporal(config);
   const native = await NativeConnection.connect(temporalConnection(config));
   const client = new Client({ connection, namespace: config.temporal.namespace });
-  const { world, close } = createWorld(config, client, log);
+  const { world, db, close } = createWorld(config, client, log);
   const workers = await createWorkers({
     connection: native,
     namespace: config.temporal.namespace,
@@ -31,7 +32,7 @@ async function main(): Promise<void> {
   // At any log level: whoever has started a worker waits for this line.
   log.child({}, { level: 'info' }).info({ address: config.temporal.address }, 'worker works');
   try {
-    await workers.run();
+    await Promise.all([workers.run(), tellUntold(db, world.tell, log)]);
   } finally {
     await close();
     await native.close();
