@@ -14,8 +14,8 @@ import type { ApiWorld } from './world.ts';
 
 /** How long after receipt a start may still be admitted. */
 export const ADMIT_WITHIN_MS = 8_000;
-/** A worker's transaction that began in time is cancelled by the database after so long. */
-const LAST_COMMIT_AFTER_MS = 11_000;
+/** An admission that was looked at in time may wait 5 s for a connection, and its transaction take 10 s (prisma/client.ts). */
+const LAST_COMMIT_AFTER_MS = 16_000;
 const LOOK_AGAIN_AFTER_MS = 500;
 
 /**

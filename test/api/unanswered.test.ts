@@ -1,7 +1,7 @@
 /** What is answered when the database goes away in the middle of a call. */
 import { describe, expect, it } from 'vitest';
 import type { Call } from '../../api/calls.ts';
-import { readRecorded } from '../../api/unanswered.ts';
+import { foundOrAbandoned, readRecorded } from '../../api/unanswered.ts';
 import type { ApiWorld } from '../../api/world.ts';
 import { BillingError } from '../../billing/errors.ts';
 
@@ -32,5 +32,27 @@ describe('What a call has brought about', () => {
   it('is refused at once when it is refused', async () => {
     const refused = new BillingError('not_found', 'no such instance');
     await expect(readAt(0, [refused, 'an instance'])).rejects.toBe(refused);
+  });
+});
+
+describe('A start that nobody answered, with the database away', () => {
+  const at = (now: number) => {
+    let tries = 0;
+    const $transaction = async () => {
+      tries += 1;
+      if (tries === 1) throw away();
+      return 'an instance';
+    };
+    const world = { nowMs: () => now, db: { $transaction } } as unknown as ApiWorld;
+    const call = { receivedMs: 0, log: { warn() {} } } as unknown as Call;
+    return foundOrAbandoned(world, call, { teamId: 't', callId: 'c' }, async () => 'an instance');
+  };
+
+  it('is not said to have failed while a worker could still commit it: 8 s to begin, 5 to connect, 10 to commit', async () => {
+    expect(await at(22_900)).toBe('an instance');
+  });
+
+  it('is said to have failed when none can any more', async () => {
+    expect(await at(24_000)).toBeNull();
   });
 });
