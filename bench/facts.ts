@@ -9,7 +9,7 @@ import { startPostgres } from '../embedded/postgres.ts';
 import { connectDb } from '../prisma/client.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { createTeam } from '../prisma/teams.ts';
-import type { Measured } from './main.ts';
+import type { Measured } from './measured.ts';
 
 const TEAMS = 40;
 const FACTS = 1_000;

@@ -3,16 +3,8 @@
  * These machines are noisy, so only ratios of one run mean something; nothing here is a timed test.
  */
 import { facts } from './facts.ts';
+import type { Measured } from './measured.ts';
 import { runway } from './runway.ts';
-
-export interface Measured {
-  bench: string;
-  what: string;
-  figure: number;
-  unit: string;
-  reference: string;
-  referenceFigure: number;
-}
 
 const BENCHES: Record<string, () => Promise<Measured[]>> = { facts, runway };
 

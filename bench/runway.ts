@@ -1,7 +1,7 @@
 /** The second at which credit ends, computed a second, beside walking to it. */
 import { micros } from '../billing/money.ts';
 import { availableMicros, type BalanceLine, exhaustionSecond } from '../billing/runway.ts';
-import type { Measured } from './main.ts';
+import type { Measured } from './measured.ts';
 
 const METERS = 50;
 const RUNS = 2_000;

@@ -10,24 +10,18 @@ import { createMailer } from '../activities/mailer.ts';
 import { createPlatformEvents } from '../activities/platform-events.ts';
 import { createStripePayments } from '../activities/stripe-payments.ts';
 import type { Tell } from '../activities/world.ts';
-import { nextCrossing, spendableMicros, type Terms } from '../billing/account.ts';
-import { advance } from '../billing/facts.ts';
-import { formatDollars, type Micros, micros } from '../billing/money.ts';
+import { nextCrossing, type Terms } from '../billing/account.ts';
+import { type Micros, micros } from '../billing/money.ts';
 import type { TopUpPolicy } from '../billing/top-up.ts';
-import { costMicros } from '../billing/usage.ts';
 import { readAccount } from '../prisma/accounts.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
-import { listDeposits } from '../prisma/deposits.ts';
-import { listInstances } from '../prisma/instances.ts';
-import { noticesOf } from '../prisma/notices.ts';
 import { savePaymentMethod } from '../prisma/payment-methods.ts';
-import { segmentsOf } from '../prisma/segments.ts';
 import { createTeam, setStripeCustomer } from '../prisma/teams.ts';
-import { trialBalance } from '../prisma/transfers.ts';
 import { createWorkers } from '../worker/workers.ts';
 import { admit, workflowId } from '../workflows/messages.ts';
 import { createTell, startOptions } from '../workflows/telling.ts';
 import { ScenarioClock } from './clock.ts';
+import { readResult } from './result.ts';
 import type { Scenario, ScenarioEvent, ScenarioResult } from './scenario.ts';
 import { PLATFORM_SECRET, type Surroundings } from './surroundings.ts';
 
@@ -155,7 +149,16 @@ class Run {
     }
     await clock.goTo(scenario.until);
     await this.untilQuiet();
-    return this.result(scenario);
+    const { teamIds, instanceIds, refused } = this;
+    return readResult({
+      db: this.parts.db,
+      clock,
+      terms: SCENARIO_TERMS,
+      teamIds,
+      instanceIds,
+      refused,
+      until: scenario.until,
+    });
   }
 
   private teamId(name: string): string {
@@ -341,82 +344,6 @@ class Run {
           .catch(() => {}),
       ),
     );
-  }
-
-  private async result({ until, teams }: Scenario): Promise<ScenarioResult> {
-    const { db } = this.parts;
-    const names = Object.keys(teams);
-    const teamResults = await Promise.all(names.map(async (name) => [name, await this.teamResult(name)] as const));
-    const instanceResults = await Promise.all(names.map((name) => this.instancesOf(name, until)));
-    const { balanced } = await trialBalance(db);
-    return {
-      teams: Object.fromEntries(teamResults),
-      instances: Object.fromEntries(instanceResults.flat()),
-      refused: this.refused,
-      ledger: { balanced },
-    };
-  }
-
-  private async teamResult(name: string): Promise<ScenarioResult['teams'][string]> {
-    const { db, clock } = this.parts;
-    const teamId = this.teamId(name);
-    const { account } = advance(await readAccount(db, teamId), SCENARIO_TERMS, clock.now);
-    const deposits = await listDeposits(db, teamId, { limit: 100_000 });
-    const kinds = ['auto_top_up_failed', 'credits_exhausted'];
-    const notices = await noticesOf(db, teamId);
-    return {
-      balance: formatDollars(spendableMicros(account, clock.now)),
-      owed: formatDollars(account.owedMicros),
-      autoTopUp: { enabled: account.policy?.enabled ?? false },
-      // A charge takes no scenario time: it is dated by the second at which its attempt was due.
-      deposits: deposits.data
-        .map(({ openedSecond, amountMicros, label, status }) => ({
-          at: clock.offset(openedSecond),
-          amount: formatDollars(amountMicros),
-          label,
-          status,
-        }))
-        .reverse(),
-      emails: notices
-        .filter(({ channel, kind, sentSecond }) => channel === 'mail' && sentSecond !== null && kinds.includes(kind))
-        .map(({ second, kind }) => ({ at: clock.offset(second), kind })),
-    };
-  }
-
-  private async instancesOf(
-    name: string,
-    until: number,
-  ): Promise<Array<[string, ScenarioResult['instances'][string]]>> {
-    const { db, clock } = this.parts;
-    const { data } = await listInstances(db, { teamId: this.teamId(name) }, { limit: 100_000 });
-    const segments = await segmentsOf(
-      db,
-      data.map(({ id }) => id),
-    );
-    return data.map((instance) => {
-      const throughSecond = instance.endSecond ?? clock.second(until);
-      const cost = segments
-        .filter(({ instanceId }) => instanceId === instance.id)
-        .reduce((sum, { rateMicrosPerHour, startSecond, endSecond }) => {
-          return sum + costMicros(rateMicrosPerHour, Math.min(endSecond ?? throughSecond, throughSecond) - startSecond);
-        }, 0);
-      const [scenarioName = instance.id] = [...this.instanceIds].find(([, id]) => id === instance.id) ?? [];
-      const ended = instance.endSecond !== null && {
-        endedAt: clock.offset(instance.endSecond),
-        reason: instance.reason ?? 'unknown',
-      };
-      return [
-        scenarioName,
-        {
-          team: name,
-          status: ended ? 'terminated' : 'active',
-          startedAt: clock.offset(instance.startSecond),
-          seconds: throughSecond - instance.startSecond,
-          cost: formatDollars(micros(cost)),
-          ...(ended || {}),
-        },
-      ];
-    });
   }
 }
 
