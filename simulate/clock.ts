@@ -4,9 +4,18 @@
  * held back to the second that the scenario has reached. The product knows nothing of it: an activity interceptor does it.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 
+/** A fault of the test server: after some races its clock skips no more, and whoever waits for a time waits for ever. */
+export class ClockStandsStill extends Error {
+  constructor() {
+    super("the time-skipping server's clock stands still");
+  }
+}
+
+const STANDS_STILL_AFTER_MS = 20_000;
 /** Time enough to set a scenario up before its second 0. */
 const HEADROOM_MS = 2_000;
 
@@ -44,7 +53,24 @@ export class ScenarioClock {
   async goTo(at: number): Promise<void> {
     this.reachedSecond = this.second(at);
     const ms = this.reachedSecond * 1000 - (await this.env.currentTimeMs());
-    if (ms > 0) await this.env.sleep(ms);
+    if (ms <= 0) return;
+    const watch = new AbortController();
+    try {
+      await Promise.race([this.env.sleep(ms), this.standsStill(watch.signal)]);
+    } finally {
+      watch.abort();
+    }
+  }
+
+  /** Rejects once the server has skipped no time for a while, though it was asked to. */
+  private async standsStill(stop: AbortSignal): Promise<never> {
+    let skippedMs = 0;
+    for (;;) {
+      await sleep(STANDS_STILL_AFTER_MS, undefined, { signal: stop });
+      const aheadMs = (await this.env.currentTimeMs()) - Date.now();
+      if (aheadMs - skippedMs < STANDS_STILL_AFTER_MS) throw new ClockStandsStill();
+      skippedMs = aheadMs;
+    }
   }
 
   readonly holdBack: ActivityInterceptorsFactory = () => ({

@@ -3,7 +3,7 @@
  * ledger. The driver plays the api and the person; everything else is the product.
  */
 import { randomBytes } from 'node:crypto';
-import { WithStartWorkflowOperation } from '@temporalio/client';
+import { type Client, WithStartWorkflowOperation } from '@temporalio/client';
 import Stripe from 'stripe';
 import { createLedger, type Ledger } from '../activities/ledger/index.ts';
 import { createMailer } from '../activities/mailer.ts';
@@ -13,14 +13,15 @@ import type { Tell } from '../activities/world.ts';
 import { nextCrossing, type Terms } from '../billing/account.ts';
 import { type Micros, micros } from '../billing/money.ts';
 import type { TopUpPolicy } from '../billing/top-up.ts';
+import type { StripeStandIn } from '../embedded/stripe/index.ts';
 import { readAccount } from '../prisma/accounts.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import { savePaymentMethod } from '../prisma/payment-methods.ts';
 import { createTeam, setStripeCustomer } from '../prisma/teams.ts';
 import { createWorkers } from '../worker/workers.ts';
-import { admit, workflowId } from '../workflows/messages.ts';
+import { admit } from '../workflows/messages.ts';
 import { createTell, startOptions } from '../workflows/telling.ts';
-import { ScenarioClock } from './clock.ts';
+import { ClockStandsStill, ScenarioClock } from './clock.ts';
 import { readResult } from './result.ts';
 import type { Scenario, ScenarioEvent, ScenarioResult } from './scenario.ts';
 import { PLATFORM_SECRET, type Surroundings } from './surroundings.ts';
@@ -48,13 +49,30 @@ export const SCENARIO_TERMS: Terms = {
 const QUIET_WITHIN_MS = 30_000;
 const LOOK_AGAIN_MS = 5;
 
+/** Played again on another server, since a clock that stands still says nothing of the product. */
+const TRIES = 3;
+
 export async function simulate(
   surroundings: Surroundings,
   scenario: Scenario,
   options: SimulateOptions = {},
 ): Promise<ScenarioResult> {
-  const { env, inbox, platform, stripe: standIn } = surroundings;
-  const database = await surroundings.newDatabase();
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await playOnce(surroundings, scenario, options);
+    } catch (error) {
+      if (!(error instanceof ClockStandsStill) || tries === TRIES) throw error;
+    }
+  }
+}
+
+async function playOnce(
+  surroundings: Surroundings,
+  scenario: Scenario,
+  options: SimulateOptions,
+): Promise<ScenarioResult> {
+  const { inbox, platform, stripe: standIn } = surroundings;
+  const [database, env] = await Promise.all([surroundings.newDatabase(), surroundings.newTemporal()]);
   const db = connectDb(database.url);
   const clock = await ScenarioClock.startingSoon(env);
   const stripe = new Stripe('sk_test_simulated', {
@@ -90,16 +108,16 @@ export async function simulate(
   });
   const running = workers.run();
   const settled = { settleEveryMs: settleEvery(scenario), ...options };
-  const run = new Run({ surroundings, db, clock, stripe, ledger, tell, options: settled });
+  const run = new Run({ client: env.client, standIn, db, clock, stripe, ledger, tell, options: settled });
   try {
     return await Promise.race([
       run.play(scenario),
       running.then(() => Promise.reject(new Error('the workers stopped'))),
     ]);
   } finally {
-    await run.terminateWorkflows();
     workers.shutdown();
     await running;
+    await env.teardown();
     mailer.close();
     await db.$disconnect();
     await database.drop();
@@ -107,7 +125,8 @@ export async function simulate(
 }
 
 interface Parts {
-  surroundings: Surroundings;
+  client: Client;
+  standIn: StripeStandIn;
   db: Db;
   clock: ScenarioClock;
   stripe: Stripe;
@@ -170,7 +189,7 @@ class Run {
   }
 
   private async openTeam(name: string, declinesAfter: number | undefined): Promise<void> {
-    const { db, clock, stripe, surroundings } = this.parts;
+    const { db, clock, stripe, standIn } = this.parts;
     const id = this.teamId(name);
     await createTeam(db, { id, name, email: `${id}@teams.example` }, clock.second(0));
     const customer = await stripe.customers.create({ metadata: { team: id } });
@@ -187,8 +206,7 @@ class Run {
       fingerprint: null,
       createdSecond: clock.second(0),
     });
-    if (declinesAfter !== undefined)
-      surroundings.stripe.control.cards.decline({ customer: customer.id, after: declinesAfter });
+    if (declinesAfter !== undefined) standIn.control.cards.decline({ customer: customer.id, after: declinesAfter });
   }
 
   private async happen(event: ScenarioEvent): Promise<void> {
@@ -200,7 +218,7 @@ class Run {
   }
 
   private async start(event: Extract<ScenarioEvent, { do: 'start' }>): Promise<void> {
-    const { surroundings, clock, options } = this.parts;
+    const { client, clock, options } = this.parts;
     const id = this.instanceId(event.instance);
     this.facts += 1;
     const spec = {
@@ -227,7 +245,7 @@ class Run {
       ...startOptions.instance(input, input.callId),
       workflowIdConflictPolicy: 'USE_EXISTING',
     });
-    const admission = await surroundings.env.client.workflow.executeUpdateWithStart(admit, {
+    const admission = await client.workflow.executeUpdateWithStart(admit, {
       args: [{ requestHash: spec.requestHash }],
       startWorkflowOperation,
     });
@@ -328,22 +346,6 @@ class Run {
     if (await db.exhaustion.count({ where: { teamId, announced: false } })) open.push(`an exhaustion of ${teamId}`);
     if (await db.notice.count({ where: { teamId, sentSecond: null } })) open.push(`notices of ${teamId}`);
     return open;
-  }
-
-  async terminateWorkflows(): Promise<void> {
-    const { surroundings, db } = this.parts;
-    const ids = [...this.teamIds.values()].flatMap((id) => [workflowId.balanceWatch(id), workflowId.autoTopUp(id)]);
-    const running = await db.instance.findMany({ where: { endSecond: null }, select: { id: true } });
-    ids.push(...running.map(({ id }) => workflowId.instance(id)));
-    const client = surroundings.env.client.workflow;
-    await Promise.all(
-      ids.map((id) =>
-        client
-          .getHandle(id)
-          .terminate('the scenario is over')
-          .catch(() => {}),
-      ),
-    );
   }
 }
 

@@ -1,4 +1,4 @@
-/** The real parts that scenarios run on, started once: Postgres, the time-skipping server, Stripe, mail and platform stand-ins. */
+/** The real parts that scenarios run on. All but Temporal are started once; each scenario has a Temporal server of its own. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,11 +15,15 @@ import { bundleWorkflows } from '../worker/workers.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/messages.ts';
 
 export interface Surroundings {
-  env: TestWorkflowEnvironment;
   workflowBundle: WorkflowBundleWithSourceMap;
   stripe: StripeStandIn;
   inbox: MailInbox;
   platform: PlatformStandIn;
+  /**
+   * A time-skipping server of its own: its clock is one for all that run on it, and a workflow that is ended in the middle
+   * of a task stops it for good. It starts in a fraction of a second.
+   */
+  newTemporal(): Promise<TestWorkflowEnvironment>;
   /** A database of its own, migrated. */
   newDatabase(): Promise<{ url: string; drop(): Promise<void> }>;
   stop(): Promise<void>;
@@ -35,9 +39,8 @@ export async function startSurroundings(options: { postgres?: Postgres } = {}): 
   installRuntime(QUIET);
   const dataDir = await mkdtemp(join(tmpdir(), 'burnrate-simulate-'));
   const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
-  const [postgres, env, workflowBundle, stripe, inbox, platform] = await Promise.all([
+  const [postgres, workflowBundle, stripe, inbox, platform] = await Promise.all([
     options.postgres ?? startPostgres({ dataDir: join(dataDir, 'postgres'), settings }),
-    startTimeSkippingServer({ searchAttributes: SEARCH_ATTRIBUTES }),
     bundleWorkflows(),
     startStripeStandIn(),
     startMailInbox(),
@@ -47,7 +50,7 @@ export async function startSurroundings(options: { postgres?: Postgres } = {}): 
 
   let databases = 0;
   return {
-    env,
+    newTemporal: () => startTimeSkippingServer({ searchAttributes: SEARCH_ATTRIBUTES }),
     workflowBundle,
     stripe,
     inbox,
@@ -60,7 +63,6 @@ export async function startSurroundings(options: { postgres?: Postgres } = {}): 
     },
     stop: async () => {
       await Promise.all([
-        env.teardown(),
         stripe.close(),
         inbox.stop(),
         platform.stop(),
