@@ -1,6 +1,7 @@
 /** What activities are handed: the outside world, one neighbour a field. Tests hand them another. */
 import type { Terms } from '../billing/account.ts';
 import type { Db } from '../prisma/client.ts';
+import type { DepositKind } from '../prisma/deposits.ts';
 
 /** Somebody who writes lines of structured log; pino is one. */
 export interface Log {
@@ -18,8 +19,8 @@ export interface Tell {
   autoTopUp(teamId: string): Promise<void>;
   /** Tells an instance's workflow that something about it was recorded. One that has closed needs no telling. */
   instance(instanceId: string): Promise<void>;
-  /** Wakes a deposit's workflow: its provider may know more. */
-  deposit(depositId: string): Promise<void>;
+  /** Wakes the workflow of an open deposit, its provider may know more; starts it again if an operator has ended it. */
+  deposit(deposit: { depositId: string; teamId: string; kind: DepositKind }): Promise<void>;
   /** Starts the workflow that sends a notice; a repeat is the same one. */
   notice(notice: { noticeId: string; teamId: string; channel: 'mail' | 'event' }): Promise<void>;
 }

@@ -77,7 +77,7 @@ export function createEngine(client: Client): Engine {
       watch: (teamId) => soon(() => tell.watch(teamId), TELL_WITHIN_MS),
       autoTopUp: (teamId) => soon(() => tell.autoTopUp(teamId), TELL_WITHIN_MS),
       instance: (instanceId) => soon(() => tell.instance(instanceId), TELL_WITHIN_MS),
-      deposit: (depositId) => soon(() => tell.deposit(depositId), TELL_WITHIN_MS),
+      deposit: (deposit) => soon(() => tell.deposit(deposit), TELL_WITHIN_MS),
       notice: (notice) => soon(() => tell.notice(notice), TELL_WITHIN_MS),
     },
 

@@ -27,9 +27,10 @@ async function takeIn(world: ApiWorld, call: Call, hint: StripeHint): Promise<vo
     return;
   }
   const deposit = await depositOf(world, hint);
-  if (!deposit) return;
+  if (deposit?.status !== 'pending' && deposit?.status !== 'requires_action') return;
   try {
-    await world.engine.tell.deposit(deposit.id);
+    const { id: depositId, teamId, kind } = deposit;
+    await world.engine.tell.deposit({ depositId, teamId, kind });
   } catch (error) {
     // Not remembered as taken in: Stripe sends it again.
     throw engineUnavailable(error);

@@ -86,7 +86,13 @@ export function createTell(client: Client): Tell {
     watch: (teamId) => signalTeam('balanceWatch', teamId, 'watching'),
     autoTopUp: (teamId) => signalTeam('autoTopUp', teamId, 'watching'),
     instance: (instanceId) => signalIfThere(workflowId.instance(instanceId)),
-    deposit: (depositId) => signalIfThere(workflowId.deposit(depositId)),
+    deposit: async (deposit) => {
+      await client.workflow.signalWithStart('deposit', {
+        ...startOptions.deposit(deposit, 'told'),
+        signal: told,
+        signalArgs: [],
+      });
+    },
     notice: async (notice) => {
       try {
         await client.workflow.start('notice', {

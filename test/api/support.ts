@@ -198,7 +198,7 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
       watch: told('watch'),
       autoTopUp: told('autoTopUp'),
       instance: told('instance'),
-      deposit: told('deposit'),
+      deposit: ({ depositId }) => told('deposit')(depositId),
       notice: async () => {},
     },
     reachable: async () => !engine.away,
