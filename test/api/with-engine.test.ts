@@ -11,7 +11,7 @@ import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/in
 import { startTemporalDevServer, type TemporalDevServer } from '../../embedded/temporal.ts';
 import { installRuntime } from '../../worker/runtime.ts';
 import { bundleWorkflows, createWorkers, type Workers } from '../../worker/workers.ts';
-import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
+import { SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
 import { createTell } from '../../workflows/telling.ts';
 import { type Api, instanceOf, startApi, TERMS, teamWith, WEBHOOK_SECRET } from './support.ts';
 
@@ -190,6 +190,17 @@ describe('with everything up', () => {
       .poll(async () => (await api.get(`/v1/teams/${team}/deposits/${opened.body.id}`)).body.status, {
         timeout: 10_000,
       })
+      .toBe('succeeded');
+    expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('20.000000');
+  });
+
+  it('credits what was paid on a Checkout page though an operator had ended the workflow that waited for it', async () => {
+    const team = await teamWith(api);
+    const { body: opened } = await api.post(`/v1/teams/${team}/deposits`, { amount: '20.00', method: 'card' });
+    await client.workflow.getHandle(workflowId.deposit(opened.id)).terminate('by mistake');
+    stripe.control.submitCheckout(sessionOf(opened.checkoutUrl));
+    await expect
+      .poll(async () => (await api.get(`/v1/teams/${team}/deposits/${opened.id}`)).body.status, { timeout: 10_000 })
       .toBe('succeeded');
     expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('20.000000');
   });
