@@ -1,5 +1,5 @@
 /** What instances that have ended came to: for the mail and the events about their end. */
-import type { EndReason } from '../billing/facts.ts';
+import type { EndReason } from '../billing/change.ts';
 import { type Micros, micros } from '../billing/money.ts';
 import { costMicros } from '../billing/usage.ts';
 import type { Tx } from '../prisma/client.ts';

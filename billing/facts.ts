@@ -5,201 +5,24 @@
  * Each first brings the account up to date as of the fact's second, so that what the clock brought (a due top-up, the
  * end of credit) lies before the fact, whether or not a process ran then. Source: rules.md, "Facts and their seconds".
  */
+import { type Account, moneySecond, spendableMicros, type Terms } from './account.ts';
 import {
-  type Account,
-  type AttemptInFlight,
-  moneySecond,
-  nextCrossing,
-  spendableMicros,
-  type Terms,
-} from './account.ts';
+  bringUpToDate,
+  type Change,
+  closeMeter,
+  creditArrived,
+  type EndReason,
+  exhaust,
+  type Outcome,
+  postMeter,
+  record,
+} from './change.ts';
 import { BillingError } from './errors.ts';
-import { attemptDepositId } from './ids.ts';
-import {
-  creditAccount,
-  GRANTS,
-  owedAccount,
-  REVENUE,
-  referenceOf,
-  STRIPE,
-  type Transfer,
-  type TransferCode,
-} from './ledger.ts';
-import { add, larger, type Micros, micros, smaller, subtract, ZERO } from './money.ts';
-import { monthStart } from './time.ts';
+import { creditAccount, GRANTS, owedAccount, REVENUE, referenceOf, STRIPE, type TransferCode } from './ledger.ts';
+import { larger, type Micros, micros, smaller, subtract, ZERO } from './money.ts';
 import { chargeWithRemainder, type MicroMillionths } from './tokens.ts';
 import type { TopUpPolicy } from './top-up.ts';
-import { chargeDueMicros, costMicros, type Meter } from './usage.ts';
-
-export type EndReason = 'stopped' | 'out_of_credits' | 'spot_reclaimed' | 'operator';
-
-/** What a change asks of whoever keeps the rows. */
-export type Effect =
-  | { kind: 'transfer'; transfer: Transfer }
-  | { kind: 'meter_opened'; meter: Meter }
-  | { kind: 'meter_posted'; meter: Meter }
-  | { kind: 'meter_closed'; meter: Meter; endSecond: number }
-  | { kind: 'instance_ended'; instanceId: string; endSecond: number; reason: EndReason; exhaustion?: number }
-  | { kind: 'exhausted'; number: number; second: number; instanceIds: string[] }
-  | { kind: 'attempt_opened'; attempt: AttemptInFlight; paymentMethodId: string | null }
-  | { kind: 'policy_off'; attempt: AttemptInFlight }
-  | { kind: 'low'; second: number; levelMicros: Micros };
-
-export interface Outcome {
-  account: Account;
-  effects: Effect[];
-}
-
-/** One change under way: a private copy of the account, and what it asks so far. */
-class Change {
-  readonly account: Account;
-  readonly effects: Effect[] = [];
-  readonly terms: Terms;
-
-  constructor(account: Account, terms: Terms) {
-    this.account = {
-      ...account,
-      meters: account.meters.map((meter) => ({ ...meter })),
-      policy: account.policy && { ...account.policy },
-      toppedUp: { ...account.toppedUp },
-    };
-    this.terms = terms;
-  }
-
-  outcome(): Outcome {
-    return { account: this.account, effects: this.effects };
-  }
-
-  transfer(transfer: Transfer): void {
-    if (transfer.amountMicros === 0) return;
-    this.effects.push({ kind: 'transfer', transfer });
-    const credit = creditAccount(this.account.teamId);
-    const owed = owedAccount(this.account.teamId);
-    const { amountMicros } = transfer;
-    if (transfer.debitAccount === credit) this.account.postedMicros = subtract(this.account.postedMicros, amountMicros);
-    if (transfer.creditAccount === credit) this.account.postedMicros = add(this.account.postedMicros, amountMicros);
-    if (transfer.debitAccount === owed) this.account.owedMicros = add(this.account.owedMicros, amountMicros);
-    if (transfer.creditAccount === owed) this.account.owedMicros = subtract(this.account.owedMicros, amountMicros);
-  }
-}
-
-/** Posts what a meter owes through a second, from team credit to revenue. */
-function postMeter(change: Change, meter: Meter, throughSecond: number): void {
-  const dueMicros = chargeDueMicros(meter, throughSecond);
-  if (dueMicros <= 0) return;
-  meter.postedMicros = add(meter.postedMicros, dueMicros);
-  change.effects.push({ kind: 'meter_posted', meter: { ...meter } });
-  change.transfer({
-    debitAccount: creditAccount(change.account.teamId),
-    creditAccount: REVENUE,
-    amountMicros: dueMicros,
-    code: 'instance_usage',
-    reference: referenceOf.instanceThrough(meter.instanceId, throughSecond),
-    second: change.account.asOfSecond,
-    instanceId: meter.instanceId,
-  });
-}
-
-/** Posts a meter's last charge and takes it off the line. */
-function closeMeter(change: Change, meter: Meter, endSecond: number): void {
-  postMeter(change, meter, endSecond);
-  change.account.meters = change.account.meters.filter((other) => other !== meter);
-  change.effects.push({ kind: 'meter_closed', meter: { ...meter }, endSecond });
-}
-
-/** All of the team's running instances end at X, the last second that was paid in full. */
-function exhaust(change: Change, second: number): void {
-  const { account } = change;
-  account.standsAtSecond = null;
-  if (account.meters.length === 0) return;
-  const number = account.exhaustions + 1;
-  account.exhaustions = number;
-  const instanceIds = account.meters.map((meter) => meter.instanceId);
-  for (const meter of [...account.meters]) {
-    closeMeter(change, meter, second);
-    change.effects.push({
-      kind: 'instance_ended',
-      instanceId: meter.instanceId,
-      endSecond: second,
-      reason: 'out_of_credits',
-      exhaustion: number,
-    });
-  }
-  change.effects.push({ kind: 'exhausted', number, second, instanceIds });
-  // Whoever is told that credit has ended need not be told that it is low.
-  account.lowArmed = false;
-}
-
-/** Opens the attempt that is due at a second: from here on its outcome is waited for. */
-function openAttempt(change: Change, policy: TopUpPolicy, second: number): void {
-  const { account } = change;
-  const number = account.attempts + 1;
-  const attempt: AttemptInFlight = {
-    number,
-    depositId: attemptDepositId(account.teamId, number),
-    openedSecond: second,
-    amountMicros: policy.amountMicros,
-  };
-  const sameMonth = account.toppedUp.monthStartSecond === monthStart(second);
-  account.attempt = attempt;
-  account.attempts = number;
-  account.lastAttemptSecond = second;
-  account.toppedUp = {
-    monthStartSecond: monthStart(second),
-    micros: add(sameMonth ? account.toppedUp.micros : ZERO, policy.amountMicros),
-  };
-  change.effects.push({ kind: 'attempt_opened', attempt, paymentMethodId: policy.paymentMethodId });
-}
-
-/**
- * Lets everything take effect that the clock has brought through a second, each at its own: due top-ups, low-balance
- * warnings, the end of credit. At the same second a top-up comes first, since it keeps the exhaustion open.
- */
-function bringUpToDate(change: Change, nowSecond: number): void {
-  const { account, terms } = change;
-  const second = Math.max(nowSecond, account.asOfSecond);
-  for (
-    let next = nextCrossing(account, terms);
-    next !== null && next.second <= second;
-    next = nextCrossing(account, terms)
-  ) {
-    account.asOfSecond = Math.max(account.asOfSecond, next.second);
-    if (next.what === 'top_up' && account.policy) openAttempt(change, account.policy, account.asOfSecond);
-    else if (next.what === 'low') {
-      account.lowArmed = false;
-      change.effects.push({ kind: 'low', second: next.second, levelMicros: terms.lowLevelMicros });
-    } else if (next.what === 'exhaustion' && account.attempt && account.attempt.openedSecond <= next.second)
-      account.standsAtSecond = next.second;
-    else exhaust(change, account.standsAtSecond ?? next.second);
-  }
-  account.asOfSecond = second;
-}
-
-/** Credit that becomes available pays what is owed first, and re-arms the low-balance warning once it is well above the level. */
-function creditArrived(change: Change, causeReference: string): void {
-  const { account, terms } = change;
-  const second = account.asOfSecond;
-  const collectedMicros = smaller(account.owedMicros, larger(spendableMicros(account, second), ZERO));
-  change.transfer({
-    debitAccount: creditAccount(account.teamId),
-    creditAccount: owedAccount(account.teamId),
-    amountMicros: collectedMicros,
-    code: 'owed_collected',
-    reference: referenceOf.collected(causeReference),
-    second,
-  });
-  const wellAboveMicros = micros(terms.lowLevelMicros + Math.floor(terms.lowLevelMicros / 10));
-  if (spendableMicros(account, second) >= wellAboveMicros) account.lowArmed = true;
-}
-
-/** Runs one fact: the account is brought up to date, the fact takes effect, and what follows from it at once does too. */
-function record(account: Account, terms: Terms, nowSecond: number, fact: (change: Change) => void): Outcome {
-  const change = new Change(account, terms);
-  bringUpToDate(change, nowSecond);
-  fact(change);
-  bringUpToDate(change, nowSecond);
-  return change.outcome();
-}
+import { costMicros, type Meter } from './usage.ts';
 
 /** Brings the account up to date, with no further fact. */
 export const advance = (account: Account, terms: Terms, nowSecond: number): Outcome =>

@@ -1,6 +1,7 @@
 /** Instances: what was started, and how it ended. Their money is in their segments. */
+
+import type { EndReason } from '../billing/change.ts';
 import { BillingError } from '../billing/errors.ts';
-import type { EndReason } from '../billing/facts.ts';
 import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
 import { toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts';

@@ -2,7 +2,7 @@
  * Notices: one mail or outgoing event each, written in the transaction of their cause, so that none is lost, under an id
  * made from the cause, so that none comes twice. The watch hands them on to workflows of their own.
  */
-import type { Effect } from '../billing/facts.ts';
+import type { Effect } from '../billing/change.ts';
 import { exhaustionCause, lowCause, noticeId } from '../billing/ids.ts';
 import type { Tx } from './client.ts';
 import { toSecond, toSecondOrNull } from './columns.ts';

@@ -3,7 +3,7 @@
  * billing/, and everything that follows from it is written in the same transaction. Nothing else moves a team's money.
  */
 import type { Account } from '../billing/account.ts';
-import type { Effect, Outcome } from '../billing/facts.ts';
+import type { Effect, Outcome } from '../billing/change.ts';
 import type { Meter } from '../billing/usage.ts';
 import { lockAccount, saveAccount } from './accounts.ts';
 import { type Db, inTransaction, type Tx } from './client.ts';

@@ -1,15 +1,8 @@
 /** What is recorded of an instance: its admission, its re-prices, its settlements, its end. */
 import { type Account, moneySecond, nextCrossing, spendableMicros, type Terms } from '../../billing/account.ts';
+import type { Effect, EndReason } from '../../billing/change.ts';
 import { BillingError } from '../../billing/errors.ts';
-import {
-  advance,
-  type Effect,
-  type EndReason,
-  repriceInstance,
-  settleInstance,
-  startInstance,
-  stopInstance,
-} from '../../billing/facts.ts';
+import { advance, repriceInstance, settleInstance, startInstance, stopInstance } from '../../billing/facts.ts';
 import { type Micros, micros } from '../../billing/money.ts';
 import { costMicros } from '../../billing/usage.ts';
 import { isAbandoned } from '../../prisma/abandoned-calls.ts';

@@ -3,7 +3,8 @@
  * without writing. Past its exhaustion second a team reads as ended there. Source: rules.md, "Facts and their seconds".
  */
 import { type Account, moneySecond, spendableMicros, type Terms } from '../../billing/account.ts';
-import { advance, type EndReason } from '../../billing/facts.ts';
+import type { EndReason } from '../../billing/change.ts';
+import { advance } from '../../billing/facts.ts';
 import { type Micros, ZERO } from '../../billing/money.ts';
 import { availableMicros } from '../../billing/runway.ts';
 

@@ -4,15 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { type Account, emptyAccount, moneySecond, spendableMicros, type Terms } from '../../billing/account.ts';
+import type { Effect, EndReason, Outcome } from '../../billing/change.ts';
 import {
   advance,
   type ClosedSegment,
   creditDeposit,
-  type Effect,
-  type EndReason,
   failAttempt,
   grantCredit,
-  type Outcome,
   recordUsage,
   repriceInstance,
   setPolicy,

@@ -3,13 +3,12 @@
  * real workflows, activities and Postgres run the same scenarios in simulate.
  */
 import { type Account, emptyAccount, type Terms } from '../../billing/account.ts';
+import type { Effect, Outcome } from '../../billing/change.ts';
 import { BillingError } from '../../billing/errors.ts';
 import {
   advance,
   creditDeposit,
-  type Effect,
   failAttempt,
-  type Outcome,
   recordUsage,
   setPolicy,
   settleInstance,

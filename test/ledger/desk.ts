@@ -5,7 +5,7 @@
 
 import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
 import type { Terms } from '../../billing/account.ts';
-import type { EndReason } from '../../billing/facts.ts';
+import type { EndReason } from '../../billing/change.ts';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
 import type { TopUpPolicy } from '../../billing/top-up.ts';
 import { connectDb, type Db } from '../../prisma/client.ts';
