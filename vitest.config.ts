@@ -1,14 +1,36 @@
-import { defineConfig } from 'vitest/config';
+import { defaultExclude, defineConfig } from 'vitest/config';
+
+const STORY = 'test/story/**/*.test.ts';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/global-setup.ts'],
     reporters: ['default', 'test/support/closing-line.ts'],
-    // Much of a run is waiting for real servers: two files at once even where there are two cores.
-    maxWorkers: 2,
     // Real servers on a busy machine: a limit here only says that something hangs.
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'parts',
+          include: ['test/**/*.test.ts'],
+          exclude: [...defaultExclude, STORY],
+          globalSetup: ['test/support/global-setup.ts'],
+          // Most of it is waiting for real servers: two files at once even where there are two cores.
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'story',
+          include: [STORY],
+          // The whole product in real time, killed and restarted: it has the machine to itself.
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });
