@@ -79,22 +79,29 @@ export async function settleAndAudit(product: ProductUnderTest, teams: Team[], q
 }
 
 /** Waits until every payment is known, every notice sent, every machine confirmed gone. */
-async function quiet({ sql }: ProductUnderTest, teams: Team[], withinMs: number): Promise<void> {
+async function quiet({ sql, engineSays }: ProductUnderTest, teams: Team[], withinMs: number): Promise<void> {
   const ids = teams.map(({ id }) => id);
-  let underWay: unknown[] = [];
+  let underWay: Array<{ what: string; workflow: string }> = [];
   const isQuiet = async () => {
     underWay = await sql(
-      `SELECT 'deposit ' || id AS what FROM deposits WHERE team_id = ANY($1) AND status IN ('pending', 'requires_action')
-       UNION ALL SELECT 'attempt ' || attempt_deposit_id FROM accounts WHERE team_id = ANY($1) AND attempt_deposit_id IS NOT NULL
-       UNION ALL SELECT 'exhaustion ' || number FROM exhaustions WHERE team_id = ANY($1) AND NOT announced
-       UNION ALL SELECT 'notice ' || id FROM notices WHERE team_id = ANY($1) AND sent_second IS NULL
-       UNION ALL SELECT 'machine of ' || id FROM instances WHERE team_id = ANY($1) AND terminated_confirmed_second IS NULL`,
+      `SELECT 'deposit ' || id AS what, 'deposit/' || id AS workflow FROM deposits
+         WHERE team_id = ANY($1) AND status IN ('pending', 'requires_action')
+       UNION ALL SELECT 'attempt ' || attempt_deposit_id, 'auto-top-up/' || team_id FROM accounts
+         WHERE team_id = ANY($1) AND attempt_deposit_id IS NOT NULL
+       UNION ALL SELECT 'exhaustion ' || number, 'balance-watch/' || team_id FROM exhaustions
+         WHERE team_id = ANY($1) AND NOT announced
+       UNION ALL SELECT 'notice ' || id, 'notice/' || id FROM notices WHERE team_id = ANY($1) AND sent_second IS NULL
+       UNION ALL SELECT 'machine of ' || id, 'instance/' || id FROM instances
+         WHERE team_id = ANY($1) AND terminated_confirmed_second IS NULL`,
       [ids],
     );
     return underWay.length === 0;
   };
-  await until('everything is known, told and sent', isQuiet, withinMs, 250).catch((error: Error) => {
-    throw new Error(`${error.message}; still under way: ${JSON.stringify(underWay)}`);
+  await until('everything is known, told and sent', isQuiet, withinMs, 250).catch(async (error: Error) => {
+    const stories = await Promise.all(
+      underWay.map(async ({ what, workflow }) => `${what}: ${await engineSays(workflow)}`),
+    );
+    throw new Error(`${error.message}; still under way:\n${stories.join('\n')}`);
   });
 }
 

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
 import pg from 'pg';
 import type { MailInbox } from '../../embedded/mail/inbox.ts';
 import { type Neighbours, startNeighbours } from '../../embedded/neighbours.ts';
@@ -51,6 +51,8 @@ export interface ProductUnderTest {
   sql: Sql;
   /** Whether the run of a workflow has ended; true also when there never was one. */
   hasEnded(workflowId: string): Promise<boolean>;
+  /** What the engine knows of a workflow, in a line: for the message of a wait in vain. */
+  engineSays(workflowId: string): Promise<string>;
   /** Processes of the product that went though nobody killed them, with their last words. */
   diedAlone: string[];
   /** What the processes logged as errors. */
@@ -100,7 +102,12 @@ export async function startProductUnderTest(
     inbox,
     platform,
     sql,
-    hasEnded: (workflowId) => hasEnded(environment, workflowId),
+    hasEnded: async (workflowId) => (await described(environment, workflowId))?.status.name !== 'RUNNING',
+    engineSays: async (workflowId) => {
+      const run = await described(environment, workflowId);
+      const { pendingActivities, pendingWorkflowTask } = run?.raw ?? {};
+      return JSON.stringify({ workflowId, status: run?.status.name, pendingActivities, pendingWorkflowTask });
+    },
     diedAlone,
     errorsLogged,
     async stop() {
@@ -184,13 +191,14 @@ function sqlAt(connectionString: string): Sql {
   };
 }
 
-async function hasEnded(environment: Record<string, string>, workflowId: string): Promise<boolean> {
+/** What the engine knows of a workflow; null when there never was one. */
+async function described(environment: Record<string, string>, workflowId: string) {
   const connection = await Connection.connect({ address: environment.TEMPORAL_ADDRESS ?? '' });
   try {
     const client = new Client({ connection, namespace: environment.TEMPORAL_NAMESPACE ?? 'default' });
-    return (await client.workflow.getHandle(workflowId).describe()).status.name !== 'RUNNING';
+    return await client.workflow.getHandle(workflowId).describe();
   } catch (error) {
-    if ((error as Error).name === 'WorkflowNotFoundError') return true;
+    if (error instanceof WorkflowNotFoundError) return null;
     throw error;
   } finally {
     await connection.close();
