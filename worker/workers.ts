@@ -35,6 +35,12 @@ export interface WorkersOptions {
 /** What may be under way at once. Stripe allows 25 writes a second in test mode and 100 live. */
 const PAYMENTS_PER_SECOND = 20;
 const SHUTDOWN_GRACE = '10 seconds';
+/**
+ * How long a workflow's next task waits for the worker that has it in memory. One that was killed comes for none, so until
+ * then a charge that is due spends its grace and machines without credit run on at the platform's cost. Half of the
+ * default: a worker too busy to come in time costs no more than a replay of a short history.
+ */
+const WAIT_FOR_THE_SAME_WORKER = '5 seconds';
 
 export interface Workers {
   /** Resolves when all have shut down; rejects when one fails. */
@@ -57,6 +63,7 @@ export async function createWorkers(options: WorkersOptions): Promise<Workers> {
       taskQueue: TASK_QUEUES.billing,
       workflowBundle: options.workflowBundle,
       activities: activities.billing,
+      stickyQueueScheduleToStartTimeout: WAIT_FOR_THE_SAME_WORKER,
       ...(options.maxCachedWorkflows !== undefined && { maxCachedWorkflows: options.maxCachedWorkflows }),
     }),
     Worker.create({
