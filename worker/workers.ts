@@ -75,12 +75,22 @@ export async function createWorkers(options: WorkersOptions): Promise<Workers> {
     Worker.create({ ...shared, taskQueue: TASK_QUEUES.mail, activities: activities.mail }),
     Worker.create({ ...shared, taskQueue: TASK_QUEUES.platform, activities: activities.platform }),
   ]);
+  const shutdown = () => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
   return {
+    shutdown,
     run: async () => {
-      await Promise.all(workers.map((worker) => worker.run()));
-    },
-    shutdown: () => {
-      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      // One that fails takes the others with it: a process that only does half of the work would seem well.
+      const ends = await Promise.allSettled(
+        workers.map((worker) =>
+          worker.run().catch((error) => {
+            shutdown();
+            throw error;
+          }),
+        ),
+      );
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
     },
   };
 }

@@ -90,11 +90,9 @@ afterAll(async () => {
 
 describe('with everything up', () => {
   it('is ready', async () => {
-    const { status, body } = await api.get('/readyz');
-    expect({ status, body }).toEqual({
-      status: 200,
-      body: { status: 'ready', database: true, temporal: true, worker: true },
-    });
+    // The server takes a moment to count a worker's first poll.
+    await expect.poll(async () => (await api.get('/readyz')).status, { timeout: 30_000 }).toBe(200);
+    expect((await api.get('/readyz')).body).toEqual({ status: 'ready', database: true, temporal: true, worker: true });
   });
 
   it('takes an instance from its start to its receipt', async () => {

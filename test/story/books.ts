@@ -79,7 +79,11 @@ export async function settleAndAudit(product: ProductUnderTest, teams: Team[], q
 }
 
 /** Waits until every payment is known, every notice sent, every machine confirmed gone. */
-async function quiet({ sql, engineSays }: ProductUnderTest, teams: Team[], withinMs: number): Promise<void> {
+async function quiet(
+  { sql, engineSays, diedAlone, errorsLogged }: ProductUnderTest,
+  teams: Team[],
+  withinMs: number,
+): Promise<void> {
   const ids = teams.map(({ id }) => id);
   let underWay: Array<{ what: string; workflow: string }> = [];
   const isQuiet = async () => {
@@ -101,7 +105,8 @@ async function quiet({ sql, engineSays }: ProductUnderTest, teams: Team[], withi
     const stories = await Promise.all(
       underWay.map(async ({ what, workflow }) => `${what}: ${await engineSays(workflow)}`),
     );
-    throw new Error(`${error.message}; still under way:\n${stories.join('\n')}`);
+    const troubles = [...stories, ...diedAlone, ...errorsLogged.slice(-20)];
+    throw new Error(`${error.message}; still under way:\n${troubles.join('\n')}`);
   });
 }
 
