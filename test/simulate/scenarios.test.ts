@@ -47,10 +47,6 @@ describe('the bill does not depend on', () => {
     },
     120_000,
   );
-
-  it('what a worker remembers: with no cache every step replays the whole history', async () => {
-    await expectAsWalked(surroundings, story, 'no cache', { settleEveryMs: 60_000, maxCachedWorkflows: 0 });
-  }, 120_000);
 });
 
 describe('200 instances in 40 teams', () => {
