@@ -30,8 +30,6 @@ export default defineConfig({
           include: [STORY],
           // The whole product in real time, killed and restarted: it has the machine to itself.
           maxWorkers: 1,
-          // Its limits are real seconds, which a machine that is shared with others may spend elsewhere. A failure is told.
-          retry: 1,
           sequence: { groupOrder: 1 },
         },
       },

@@ -65,6 +65,8 @@ export async function createWorkers(options: WorkersOptions): Promise<Workers> {
       activities: activities.billing,
       stickyQueueScheduleToStartTimeout: WAIT_FOR_THE_SAME_WORKER,
       ...(options.maxCachedWorkflows !== undefined && { maxCachedWorkflows: options.maxCachedWorkflows }),
+      // With no cache a second workflow puts out the first one with its local activity under way: that task is lost.
+      ...(options.maxCachedWorkflows === 0 && { maxConcurrentWorkflowTaskExecutions: 1 }),
     }),
     Worker.create({
       ...shared,

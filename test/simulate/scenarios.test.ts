@@ -47,6 +47,10 @@ describe('the bill does not depend on', () => {
     },
     120_000,
   );
+
+  it('whether the workers remember anything between two steps', async () => {
+    await expectAsWalked(surroundings, story, 'no cache', { settleEveryMs: 60_000, maxCachedWorkflows: 0 });
+  }, 120_000);
 });
 
 describe('200 instances in 40 teams', () => {

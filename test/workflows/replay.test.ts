@@ -27,8 +27,7 @@ describe('a worker that remembers nothing, so that each step replays the whole h
     });
   };
 
-  // The test server's clock goes on while work is done: on a starved machine one of the two may look once more than the other.
-  it.each(STORIES)('does in the story $name what any worker does', { retry: 2 }, async (story) => {
+  it.each(STORIES)('does in the story $name what any worker does', async (story) => {
     expect(await actsOf(forgetful, story)).toEqual(await actsOf(remembering, story));
   });
 });

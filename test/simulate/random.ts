@@ -1,0 +1,28 @@
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import { randomScenario } from '../oracle/random-scenario.ts';
+import { expectAsWalked } from './support.ts';
+
+const HOUR_MS = 3_600_000;
+const INTERVALS_MS = [0, HOUR_MS, 6 * HOUR_MS, 24 * HOUR_MS];
+
+/** Runs fifty scenarios, made from the seeds that begin at one, through the real engine and compares each with the walk. */
+export function describeRandomScenarios(about: string, firstSeed: number): void {
+  let surroundings: Surroundings;
+  beforeAll(async () => {
+    surroundings = await startSurroundings();
+  }, 120_000);
+  afterAll(() => surroundings.stop());
+
+  describe(about, () => {
+    it.each(Array.from({ length: 50 }, (_, index) => firstSeed + index))(
+      'seed %i comes to what a walk second by second comes to',
+      async (seed) => {
+        const scenario = randomScenario(seed);
+        const settleEveryMs = INTERVALS_MS[seed % INTERVALS_MS.length] ?? 0;
+        await expectAsWalked(surroundings, scenario, `seed ${seed}`, { settleEveryMs });
+      },
+      180_000,
+    );
+  });
+}
