@@ -12,6 +12,7 @@ export const owedAccount = (teamId: string) => `team/${teamId}/owed`;
 export const REVENUE = 'platform/revenue';
 export const GRANTS = 'platform/grants';
 export const STRIPE = 'platform/stripe';
+export const COPPERX = 'platform/copperx';
 
 /** Why a transfer was made. */
 export type TransferCode =
@@ -22,7 +23,14 @@ export type TransferCode =
   | 'instance_correction'
   | 'token_usage'
   | 'owed_usage'
-  | 'owed_collected';
+  | 'owed_collected'
+  /** Taken from credit before the provider is asked; given back if it refuses. */
+  | 'refund'
+  | 'refund_returned'
+  | 'dispute_lost'
+  /** The part of a loss that no credit was left for. */
+  | 'owed_dispute'
+  | 'owed_refund';
 
 export interface Transfer {
   debitAccount: string;

@@ -39,6 +39,11 @@ export interface Deposit {
   receiptUrl: string | null;
   cardBrand: string | null;
   cardLast4: string | null;
+  copperxSessionId: string | null;
+  /** What was credited, where it can differ from what was asked for: crypto counts as received. */
+  receivedMicros: Micros | null;
+  refundedMicros: Micros;
+  receiptNumber: string | null;
 }
 
 const toDeposit = ({ openedOrder: _, ...row }: DepositRow): Deposit => ({
@@ -51,6 +56,8 @@ const toDeposit = ({ openedOrder: _, ...row }: DepositRow): Deposit => ({
   attempt: row.attempt === null ? null : Number(row.attempt),
   openedSecond: toSecond(row.openedSecond),
   closedSecond: toSecondOrNull(row.closedSecond),
+  receivedMicros: row.receivedMicros === null ? null : toMicros(row.receivedMicros),
+  refundedMicros: toMicros(row.refundedMicros),
 });
 
 export type NewDeposit = Pick<Deposit, 'id' | 'teamId' | 'kind' | 'amountMicros' | 'openedSecond' | 'paymentMethodId'>;
