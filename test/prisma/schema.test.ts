@@ -109,7 +109,7 @@ describe('schema.prisma and the migrations', () => {
 });
 
 describe('every model', () => {
-  const IDS: Record<string, string> = { teamId: 'team', instanceId: 'instance' };
+  const IDS: Record<string, string> = { teamId: 'team', instanceId: 'instance', depositId: 'deposit' };
   const sampleOf = (model: Model, field: Field): unknown => {
     if (field.type === 'uuid') return '00000000-0000-7000-8000-000000000001';
     if (field.type === 'text') return field.name === 'id' ? model.name.toLowerCase() : (IDS[field.name] ?? field.name);
