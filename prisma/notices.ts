@@ -100,13 +100,15 @@ export async function insertNotices(tx: Tx, notices: NewNotice[]): Promise<void>
   });
 }
 
+const OLDEST_FIRST = [{ second: 'asc' as const }, { writtenOrder: 'asc' as const }];
+
 export async function findNotice(tx: Tx, id: string): Promise<Notice | null> {
   const row = await tx.notice.findUnique({ where: { id } });
   return row && toNotice(row);
 }
 
 export async function noticesNotHandedOn(tx: Tx, teamId: string): Promise<Notice[]> {
-  const rows = await tx.notice.findMany({ where: { teamId, handedOn: false }, orderBy: { second: 'asc' } });
+  const rows = await tx.notice.findMany({ where: { teamId, handedOn: false }, orderBy: OLDEST_FIRST });
   return rows.map(toNotice);
 }
 
@@ -119,6 +121,6 @@ export const markSent = async (tx: Tx, id: string, second: number): Promise<void
 };
 
 export async function noticesOf(tx: Tx, teamId: string): Promise<Notice[]> {
-  const rows = await tx.notice.findMany({ where: { teamId }, orderBy: [{ second: 'asc' }, { id: 'asc' }] });
+  const rows = await tx.notice.findMany({ where: { teamId }, orderBy: OLDEST_FIRST });
   return rows.map(toNotice);
 }

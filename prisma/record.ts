@@ -79,5 +79,6 @@ async function writeOutcome(
     causedBy,
     only(effects, 'transfer').map((effect) => effect.transfer),
   );
-  await insertNotices(tx, [...noticesFor(teamId, effects), ...notices]);
+  // What the fact itself has told comes before what follows from it: a charge fails, and so credit ends.
+  await insertNotices(tx, [...notices, ...noticesFor(teamId, effects)]);
 }
