@@ -8,7 +8,9 @@ import Stripe from 'stripe';
 import { createLedger, type Ledger } from '../activities/ledger/index.ts';
 import { createMailer } from '../activities/mailer.ts';
 import { createPlatformEvents } from '../activities/platform-events.ts';
+import { createStripeDisputes } from '../activities/stripe-disputes.ts';
 import { createStripePayments } from '../activities/stripe-payments.ts';
+import { createStripeRefunds } from '../activities/stripe-refunds.ts';
 import type { Tell } from '../activities/world.ts';
 import { nextCrossing, type Terms } from '../billing/account.ts';
 import { type Micros, micros } from '../billing/money.ts';
@@ -99,6 +101,8 @@ async function playOnce(
       ledger,
       tell,
       payments: createStripePayments({ stripe, db, publicUrl: 'http://127.0.0.1', log: SILENT }),
+      refunds: createStripeRefunds({ stripe, db, log: SILENT }),
+      disputes: createStripeDisputes({ stripe }),
       mailer,
       platform: createPlatformEvents({ db, webhookUrl: platform.url, secret: PLATFORM_SECRET, log: SILENT }),
     },
