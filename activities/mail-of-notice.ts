@@ -7,9 +7,11 @@ import { nextMonthStart } from '../billing/time.ts';
 import { readAccount } from '../prisma/accounts.ts';
 import type { Db, Tx } from '../prisma/client.ts';
 import { type Deposit, getDeposit } from '../prisma/deposits.ts';
+import { getDispute } from '../prisma/disputes.ts';
 import { findExhaustion } from '../prisma/exhaustions.ts';
 import type { MailKind, Notice } from '../prisma/notices.ts';
 import { findAnyPaymentMethod } from '../prisma/payment-methods.ts';
+import { getRefund } from '../prisma/refunds.ts';
 import { endedInstances } from './ended-instances.ts';
 import type { CardSeen } from './ledger/deposits.ts';
 import { autoTopUpCapped } from './mails/auto-top-up-capped.ts';
@@ -18,8 +20,11 @@ import { autoTopUpFailed } from './mails/auto-top-up-failed.ts';
 import { balanceLow } from './mails/balance-low.ts';
 import { creditsExhausted } from './mails/credits-exhausted.ts';
 import { depositReceipt } from './mails/deposit-receipt.ts';
+import { disputeMail } from './mails/dispute.ts';
 import type { About, PaymentFacts, Runway } from './mails/facts.ts';
 import type { Mail } from './mails/layout.ts';
+import { refundMail } from './mails/refund.ts';
+import { usageOwed } from './mails/usage-owed.ts';
 
 interface Sending {
   db: Db;
@@ -67,6 +72,30 @@ const WRITERS: Record<MailKind, Writer> = {
     const exhaustion = await findExhaustion(db, notice.teamId, notice.data.exhaustion ?? 0);
     const stopped = await endedInstances(db, exhaustion?.instanceIds ?? []);
     return creditsExhausted(sending.about, exhaustion?.second ?? notice.second, stopped, await runwayOf(sending));
+  },
+  usage_owed: async (sending) => {
+    const { owedMicros } = await readAccount(sending.db, sending.notice.teamId);
+    return usageOwed(sending.about, owedMicros, sending.notice.second);
+  },
+  refund: async (sending) => {
+    const refund = await getRefund(sending.db, sending.notice.data.refundId ?? '');
+    const deposit = await getDeposit(sending.db, refund.depositId);
+    const turn = sending.notice.data.turn === 'returned' ? 'returned' : 'sent';
+    const payment = await paymentFacts(sending.db, deposit);
+    return refundMail(sending.about, turn, { refund, payment, deposit }, await runwayOf(sending));
+  },
+  dispute: async (sending) => {
+    const dispute = await getDispute(sending.db, sending.notice.data.disputeId ?? '');
+    const { turn } = sending.notice.data;
+    const payment = await paymentFacts(sending.db, await getDeposit(sending.db, dispute.depositId));
+    const { owedMicros } = await readAccount(sending.db, sending.notice.teamId);
+    const about = { dispute, payment, owedMicros };
+    return disputeMail(
+      sending.about,
+      turn === 'won' || turn === 'lost' ? turn : 'opened',
+      about,
+      await runwayOf(sending),
+    );
   },
 };
 

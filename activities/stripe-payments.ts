@@ -154,6 +154,8 @@ async function intentOfTeam({ stripe, db }: StripeWorld, deposit: Deposit): Prom
 async function outcomeOf(world: StripeWorld, deposit: Deposit, intent: Stripe.PaymentIntent): Promise<PaymentOutcome> {
   const intentId = intent.id;
   await keepCard(world.db, deposit, intent);
+  // Of a Checkout page, known only now: what refunds and disputes are about.
+  if (deposit.stripeIntentId === null) await updateDeposit(world.db, deposit.id, { stripeIntentId: intentId });
   switch (intent.status) {
     case 'succeeded':
       return { status: 'succeeded', intentId, receiptUrl: receiptOf(intent) };

@@ -2,7 +2,7 @@
 import { BillingError } from '../billing/errors.ts';
 import { micros } from '../billing/money.ts';
 import { checkPayment } from '../billing/top-up.ts';
-import { listDeposits } from '../prisma/deposits.ts';
+import { listPayments } from '../prisma/history.ts';
 import { findPaymentMethod } from '../prisma/payment-methods.ts';
 import { newId } from './calls.ts';
 import { openDeposit } from './depositing.ts';
@@ -21,6 +21,7 @@ import {
   z,
 } from './schemas.ts';
 import { Deposit, viewDeposit } from './views/deposit.ts';
+import { Payment, viewPayment } from './views/payment.ts';
 import type { ApiWorld } from './world.ts';
 
 const RECOMMENDED_MICROS = micros(100_000_000);
@@ -96,14 +97,14 @@ export function deposits(world: ApiWorld): Route[] {
       method: 'get',
       path: '/v1/teams/{team}/deposits',
       tag: 'Deposits',
-      summary: 'The deposits of a team, newest first, auto top-ups among them',
+      summary: 'What a team has paid in and what went back, newest first: deposits, auto top-ups, refunds, disputes',
       who: 'read',
       params: TeamPath,
       query: pageQuery(),
-      answer: { status: 200, schema: listOf(Deposit) },
+      answer: { status: 200, schema: listOf(Payment) },
       handle: async ({ params, query }) => ({
         status: 200,
-        body: viewPage(await listDeposits(db, params.team, pageRequest(query)), viewDeposit),
+        body: viewPage(await listPayments(db, params.team, pageRequest(query)), viewPayment),
       }),
     }),
 

@@ -5,6 +5,7 @@ import { createLedger } from '../activities/ledger/index.ts';
 import { createStripe } from '../activities/stripe.ts';
 import { createCards } from '../activities/stripe-cards.ts';
 import { verifyStripeEvent } from '../activities/stripe-events.ts';
+import { createStripeLooks } from '../activities/stripe-looks.ts';
 import { secondOf } from '../billing/time.ts';
 import { connectDb } from '../prisma/client.ts';
 import { forgetOldCalls } from '../prisma/idempotent-calls.ts';
@@ -27,6 +28,7 @@ const KEEP_ALIVE_MS = 75_000;
 function createApiWorld(config: Config, client: Client): ApiWorld {
   const db = connectDb(config.databaseUrl);
   const log = createLogger(config.logLevel);
+  const stripe = createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS });
   const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute } = config;
   return {
     db,
@@ -38,7 +40,8 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
     rateLimitPerMinute,
     ledger: createLedger({ db, terms }),
     engine: createEngine(client),
-    cards: createCards({ stripe: createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS }), db, publicUrl, log }),
+    cards: createCards({ stripe, db, publicUrl, log }),
+    stripeLooks: createStripeLooks(stripe),
     verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, config.stripe.webhookSecret),
     platformKey: config.platform.key,
     nowMs: Date.now,

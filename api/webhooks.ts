@@ -1,6 +1,6 @@
 /**
- * What providers tell. An event is only a hint of which object to look at: the deposit's workflow asks the provider what
- * is so, and its poll finds what no event told. So duplicates, reordering and replays change nothing.
+ * What providers tell. An event is only a hint of which object to look at: the deposit's, refund's or dispute's workflow
+ * asks the provider what is so, and its poll finds what no event told. So duplicates, reordering and replays change nothing.
  */
 import type { RequestHandler } from 'express';
 import type { StripeHint } from '../activities/stripe-events.ts';
@@ -9,6 +9,7 @@ import { type Deposit, findDeposit, findDepositByStripeId } from '../prisma/depo
 import { rememberEvent, wasTakenIn } from '../prisma/provider-events.ts';
 import { type Call, newId } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
+import { takeInMoneyBack } from './money-back.ts';
 import type { ApiWorld } from './world.ts';
 
 /** The deposit by its intent or page; by its own id while those are not kept yet. */
@@ -26,6 +27,7 @@ async function takeIn(world: ApiWorld, call: Call, hint: StripeHint): Promise<vo
     await world.cards.adoptFromSetup({ sessionId, nowSecond: call.receivedSecond, newId: newId(call, 'pm') });
     return;
   }
+  await takeInMoneyBack(world, call, hint);
   const deposit = await depositOf(world, hint);
   if (deposit?.status !== 'pending' && deposit?.status !== 'requires_action') return;
   try {

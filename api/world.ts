@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Ledger } from '../activities/ledger/index.ts';
 import type { Cards } from '../activities/stripe-cards.ts';
 import type { StripeHint } from '../activities/stripe-events.ts';
+import type { StripeLooks } from '../activities/stripe-looks.ts';
 import type { Terms } from '../billing/account.ts';
 import type { Micros } from '../billing/money.ts';
 import type { Db } from '../prisma/client.ts';
@@ -14,6 +15,7 @@ export interface ApiWorld {
   engine: Engine;
   /** Saved cards at Stripe. Card data itself never comes here. */
   cards: Cards;
+  stripeLooks: StripeLooks;
   /** @throws BillingError `webhook_invalid` when the signature is not Stripe's, or is older than its tolerance */
   verifyStripeEvent: (rawBody: Buffer, signature: string) => StripeHint;
   terms: Terms;

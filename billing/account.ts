@@ -16,6 +16,18 @@ export interface AttemptInFlight {
   amountMicros: Micros;
 }
 
+/** An open dispute over a deposit: what is contested is held back, as far as there is credit. */
+export interface Contest {
+  disputeId: string;
+  depositId: string;
+  /** What the provider says is contested. */
+  claimedMicros: Micros;
+  /** What of it the team answers for: no more than the deposit less what was refunded. */
+  amountMicros: Micros;
+  /** A part of the account's `heldMicros`. */
+  heldMicros: Micros;
+}
+
 export interface Account extends BalanceLine {
   teamId: string;
   /** The second of the last fact: no later fact lies before it. */
@@ -24,6 +36,8 @@ export interface Account extends BalanceLine {
   /** The team's fraction of a micro from token usage, in millionths. */
   remainderMillionths: number;
   meters: Meter[];
+  /** Open disputes, in the order in which they were opened. */
+  contests: Contest[];
   policy: TopUpPolicy | null;
   attempt: AttemptInFlight | null;
   /** The number of the last attempt, 0 before the first. Never reused. */
@@ -56,6 +70,7 @@ export const emptyAccount = (teamId: string, second: number): Account => ({
   owedMicros: ZERO,
   remainderMillionths: 0,
   meters: [],
+  contests: [],
   policy: null,
   attempt: null,
   attempts: 0,

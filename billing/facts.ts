@@ -163,9 +163,17 @@ export function settleInstance(account: Account, terms: Terms, instanceId: strin
   });
 }
 
-function creditFrom(
+/** Credit comes in: a row, and what follows from it. */
+export function creditFrom(
   change: Change,
-  credit: { debitAccount: string; amountMicros: Micros; code: TransferCode; reference: string; depositId?: string },
+  credit: {
+    debitAccount: string;
+    amountMicros: Micros;
+    code: TransferCode;
+    reference: string;
+    depositId?: string;
+    correctsReference?: string;
+  },
 ): void {
   const { account } = change;
   change.transfer({ ...credit, creditAccount: creditAccount(account.teamId), second: account.asOfSecond });

@@ -7,13 +7,19 @@ import type { Micros } from './money.ts';
 /** What a caller may choose as the id of a team, an instance or an event. Source: api.md, "Conventions". */
 export const CALLER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-export type IdPrefix = 'team' | 'inst' | 'dep' | 'pm' | 'inv' | 'key' | 'hold' | 'grant' | 'req' | 'adm';
+export type IdPrefix = 'team' | 'inst' | 'dep' | 'pm' | 'inv' | 'key' | 'hold' | 'grant' | 'req' | 'adm' | 'ref';
 
 /** A generated id: its prefix says what it names. `random` is 128 random bits in hex, made by the caller. */
 export const prefixedId = (prefix: IdPrefix, random: string): string => `${prefix}_${random}`;
 
 /** One attempt, one deposit: the number is unique per team and never reused. */
 export const attemptDepositId = (teamId: string, number: number): string => `dep_${teamId}_top_up_${number}`;
+
+/** A refund that was made at the provider: whoever finds it gives it the same id. */
+export const foundRefundId = (stripeRefundId: string): string => `ref_${stripeRefundId}`;
+
+/** One dispute of the provider, one workflow and one row, however often it is told of. */
+export const disputeIdOf = (stripeDisputeId: string): string => `disp_${stripeDisputeId}`;
 
 /** One mail or event per cause: `balance_low` of two episodes differ by the second at which the episode began. */
 export const noticeId = (kind: string, cause: string): string => `${kind}/${cause}`;

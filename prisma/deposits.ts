@@ -46,7 +46,7 @@ export interface Deposit {
   receiptNumber: string | null;
 }
 
-const toDeposit = ({ openedOrder: _, ...row }: DepositRow): Deposit => ({
+export const toDeposit = ({ openedOrder: _, ...row }: DepositRow): Deposit => ({
   ...row,
   kind: row.kind as DepositKind,
   method: row.method as Deposit['method'],
@@ -59,6 +59,16 @@ const toDeposit = ({ openedOrder: _, ...row }: DepositRow): Deposit => ({
   receivedMicros: row.receivedMicros === null ? null : toMicros(row.receivedMicros),
   refundedMicros: toMicros(row.refundedMicros),
 });
+
+/** What was credited for a deposit: crypto counts as received. */
+export const creditedMicros = ({
+  receivedMicros,
+  amountMicros,
+}: Pick<Deposit, 'receivedMicros' | 'amountMicros'>): Micros => receivedMicros ?? amountMicros;
+
+/** Credited, whatever became of it since. */
+export const wasCredited = ({ status }: Pick<Deposit, 'status'>): boolean =>
+  status === 'succeeded' || status === 'refunded' || status === 'disputed';
 
 export type NewDeposit = Pick<Deposit, 'id' | 'teamId' | 'kind' | 'amountMicros' | 'openedSecond' | 'paymentMethodId'>;
 
@@ -125,6 +135,7 @@ export type DepositChange = Partial<
     | 'receiptUrl'
     | 'cardBrand'
     | 'cardLast4'
+    | 'refundedMicros'
   >
 >;
 

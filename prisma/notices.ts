@@ -15,7 +15,10 @@ export type MailKind =
   | 'auto_top_up_failed'
   | 'auto_top_up_capped'
   | 'balance_low'
-  | 'credits_exhausted';
+  | 'credits_exhausted'
+  | 'usage_owed'
+  | 'refund'
+  | 'dispute';
 
 /** Source: api.md, "outgoing events". */
 export type EventKind =
@@ -23,13 +26,24 @@ export type EventKind =
   | 'balance.exhausted'
   | 'top_up.succeeded'
   | 'top_up.failed'
-  | 'deposit.succeeded';
+  | 'deposit.succeeded'
+  | 'usage.owed';
+
+/** `returned`: the bank sent it back, and it is credit again. */
+export type RefundTurn = 'sent' | 'returned';
+export type DisputeTurn = 'opened' | 'won' | 'lost';
 
 /** What a notice is about: the ids of rows from which its words are made when it is sent, never an address or a card. */
 export interface NoticeData {
   depositId?: string;
   exhaustion?: number;
   levelMicros?: number;
+  /** What the team began to owe. */
+  owedMicros?: number;
+  refundId?: string;
+  disputeId?: string;
+  /** Which turn of a refund or a dispute the mail is about. */
+  turn?: RefundTurn | DisputeTurn;
 }
 
 export type NewNotice = { teamId: string; second: number; cause: string; data: NoticeData } & (
@@ -79,6 +93,11 @@ export function noticesFor(teamId: string, effects: Effect[]): NewNotice[] {
       const { second, levelMicros } = effect;
       const about = { teamId, second, cause: lowCause(teamId, second, levelMicros), data: { levelMicros } };
       return mailAndEvent(about, 'balance_low', 'balance.low');
+    }
+    if (effect.kind === 'owes') {
+      // The row that the team began to owe with: one mail an episode.
+      const { second, reference: cause, amountMicros: owedMicros } = effect;
+      return mailAndEvent({ teamId, second, cause, data: { owedMicros } }, 'usage_owed', 'usage.owed');
     }
     return [];
   });

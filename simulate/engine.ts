@@ -4,7 +4,9 @@ import Stripe from 'stripe';
 import { createLedger, type Ledger } from '../activities/ledger/index.ts';
 import { createMailer } from '../activities/mailer.ts';
 import { createPlatformEvents } from '../activities/platform-events.ts';
+import { createStripeDisputes } from '../activities/stripe-disputes.ts';
 import { createStripePayments } from '../activities/stripe-payments.ts';
+import { createStripeRefunds } from '../activities/stripe-refunds.ts';
 import type { Tell } from '../activities/world.ts';
 import type { Terms } from '../billing/account.ts';
 import type { StripeStandIn } from '../embedded/stripe/index.ts';
@@ -66,6 +68,8 @@ export async function startEngine(surroundings: Surroundings, options: EngineOpt
       ledger,
       tell,
       payments: createStripePayments({ stripe, db, publicUrl: 'http://127.0.0.1', log: SILENT }),
+      refunds: createStripeRefunds({ stripe, db, log: SILENT }),
+      disputes: createStripeDisputes({ stripe }),
       mailer,
       platform: createPlatformEvents({ db, webhookUrl: platform.url, secret: PLATFORM_SECRET, log: SILENT }),
     },

@@ -5,7 +5,9 @@ import { createLedger } from '../activities/ledger/index.ts';
 import { createMailer } from '../activities/mailer.ts';
 import { createPlatformEvents } from '../activities/platform-events.ts';
 import { createStripe } from '../activities/stripe.ts';
+import { createStripeDisputes } from '../activities/stripe-disputes.ts';
 import { createStripePayments } from '../activities/stripe-payments.ts';
+import { createStripeRefunds } from '../activities/stripe-refunds.ts';
 import type { Log } from '../activities/world.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import { createTell } from '../workflows/telling.ts';
@@ -35,6 +37,8 @@ export function createWorld(config: Config, client: Client, log: Log): WorkerWor
     ledger: createLedger({ db, terms }),
     tell: createTell(client),
     payments: createStripePayments({ stripe, db, publicUrl, log }),
+    refunds: createStripeRefunds({ stripe, db, log }),
+    disputes: createStripeDisputes({ stripe }),
     mailer,
     platform: createPlatformEvents({
       db,

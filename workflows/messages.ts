@@ -6,9 +6,12 @@ import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { NewDepositOrder } from '../activities/ledger/deposits.ts';
 import type { Admission, Receipt } from '../activities/ledger/instances.ts';
+import type { NewRefundOrder, RefundRefusal } from '../activities/ledger/refunds.ts';
 import type { Micros } from '../billing/money.ts';
 import type { DepositKind, DepositStatus } from '../prisma/deposits.ts';
+import type { DisputeStatus } from '../prisma/disputes.ts';
 import type { InstanceSpec } from '../prisma/instances.ts';
+import type { RefundStatus } from '../prisma/refunds.ts';
 
 /** Each kind of work at its own pace: a Stripe outage never holds up metering. */
 export const TASK_QUEUES = { billing: 'billing', payments: 'payments', mail: 'mail', platform: 'platform' } as const;
@@ -19,6 +22,8 @@ export const workflowId = {
   balanceWatch: (teamId: string) => `balance-watch/${teamId}`,
   autoTopUp: (teamId: string) => `auto-top-up/${teamId}`,
   deposit: (depositId: string) => `deposit/${depositId}`,
+  refund: (refundId: string) => `refund/${refundId}`,
+  dispute: (disputeId: string) => `dispute/${disputeId}`,
   notice: (noticeId: string) => `notice/${noticeId}`,
 };
 
@@ -82,7 +87,7 @@ export interface TopUpState {
 }
 export const topUpState = defineQuery<TopUpState | null>('state');
 
-// ── deposit, notice ──────────────────────────────────────────────────────────────────────────────────────────────
+// ── deposit ──────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface DepositInput {
   depositId: string;
@@ -101,6 +106,44 @@ export interface DepositAnswer {
 export const firstAnswer = defineUpdate<DepositAnswer, [{ withinMs: number }]>('firstAnswer');
 /** For an operator: ask the provider now what became of a deposit that seems stuck. */
 export const lookAgain = defineUpdate<DepositAnswer>('lookAgain');
+
+// ── refund, dispute ──────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface RefundInput {
+  refundId: string;
+  teamId: string;
+  depositId: string;
+  /** What an operator asked for. */
+  order?: NewRefundOrder;
+  /** The provider's name of one that it tells of: ours, or made at the provider. */
+  stripeRefundId?: string;
+}
+
+/** `refused`: nothing was recorded, and why. `too_late`: the same, since the caller was answered 503. */
+export type RefundAnswer = { status: RefundStatus | 'too_late' } | { status: 'refused'; refusal: RefundRefusal };
+/** Answers what became of a refund, or what is so after `withinMs`. */
+export const refundAnswer = defineUpdate<RefundAnswer, [{ withinMs: number }]>('refundAnswer');
+/** For an operator: ask the provider now what became of a refund that seems stuck. */
+export const lookAtRefund = defineUpdate<RefundAnswer>('lookAgain');
+
+export interface DisputeInput {
+  disputeId: string;
+  teamId: string;
+  depositId: string;
+  stripeDisputeId: string;
+}
+
+export interface DisputeState {
+  disputeId: string;
+  /** `inquiry`: the bank only asks, and nothing is held. */
+  state: 'looking' | 'inquiry' | 'withdrawn' | DisputeStatus;
+  heldMicros: Micros;
+}
+export const disputeState = defineQuery<DisputeState>('state');
+/** For an operator: ask the provider now how a dispute stands. */
+export const lookAtDispute = defineUpdate<DisputeState>('lookAgain');
+
+// ── notice ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface NoticeInput {
   noticeId: string;

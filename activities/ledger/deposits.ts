@@ -14,6 +14,7 @@ import {
   getDeposit,
   openDeposit,
   updateDeposit,
+  wasCredited,
 } from '../../prisma/deposits.ts';
 import { mailAndEvent, type NewNotice } from '../../prisma/notices.ts';
 import { recordFact } from '../../prisma/record.ts';
@@ -99,7 +100,7 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
     const { teamId } = await getDeposit(db, input.depositId);
     return recordFact(db, teamId, causedBy, async (account, tx) => {
       const deposit = await getDeposit(tx, input.depositId);
-      if (deposit.status === 'succeeded')
+      if (wasCredited(deposit))
         return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };
       const { id: depositId, amountMicros } = deposit;
       const outcome = creditDeposit(account, terms, { depositId, amountMicros }, input.nowSecond);

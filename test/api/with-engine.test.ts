@@ -5,7 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLedger } from '../../activities/ledger/index.ts';
 import { createStripe } from '../../activities/stripe.ts';
 import { createCards } from '../../activities/stripe-cards.ts';
+import { createStripeDisputes } from '../../activities/stripe-disputes.ts';
+import { createStripeLooks } from '../../activities/stripe-looks.ts';
 import { createStripePayments } from '../../activities/stripe-payments.ts';
+import { createStripeRefunds } from '../../activities/stripe-refunds.ts';
 import { createEngine } from '../../api/engine.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { startTemporalDevServer, type TemporalDevServer } from '../../embedded/temporal.ts';
@@ -45,6 +48,12 @@ async function startWorkers(): Promise<void> {
         publicUrl,
         log,
       }),
+      refunds: createStripeRefunds({
+        stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }),
+        db,
+        log,
+      }),
+      disputes: createStripeDisputes({ stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }) }),
       mailer: { sendMail: async () => {} },
       platform: { terminateMachine: async () => {}, sendEvent: async () => {} },
     },
@@ -69,6 +78,7 @@ beforeAll(async () => {
   client = new Client({ connection, namespace: temporal.namespace });
   api = await startApi((db) => ({
     engine: createEngine(client),
+    stripeLooks: createStripeLooks(createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url })),
     cards: createCards({
       stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }),
       db,

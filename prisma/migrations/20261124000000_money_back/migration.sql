@@ -12,6 +12,8 @@ ALTER TABLE "deposits"
 
 -- Receipts of a team are numbered without a gap, under its row lock.
 ALTER TABLE "accounts" ADD COLUMN "receipts" BIGINT NOT NULL DEFAULT 0;
+-- Kept with the account, so that only a team that has some reads them with each of its facts.
+ALTER TABLE "accounts" ADD COLUMN "open_disputes" INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE "crypto_receipts" (
   "transaction_hash" TEXT NOT NULL,

@@ -1,0 +1,39 @@
+/**
+ * A row of a team's payment history. Refunds and disputes are shown as deposits are, with the same fields: their amount is
+ * negative, since it is what they take from the team, and `deposit` names what they are about.
+ */
+import { micros } from '../../billing/money.ts';
+import { formatSecond } from '../../billing/time.ts';
+import type { Payment as PaymentRow } from '../../prisma/history.ts';
+import { Amount, amount, z } from '../schemas.ts';
+import { DEPOSIT_STATUSES, Deposit, viewDeposit } from './deposit.ts';
+
+export const Payment = Deposit.extend({
+  amount: Amount.openapi({ description: 'negative for a refund and for what is disputed', example: '-20.000000' }),
+  label: z.enum(['Deposit', 'Auto Top-Up', 'Refund', 'Dispute']),
+  status: z
+    .enum([...DEPOSIT_STATUSES, 'open', 'won', 'lost'])
+    .openapi({ description: 'of a refund: pending, succeeded, failed; of a dispute: open, won, lost' }),
+  deposit: z.string().nullable().openapi({ description: 'of a refund or a dispute: the deposit that it is about' }),
+}).openapi('Payment');
+
+export function viewPayment(row: PaymentRow): z.input<typeof Payment> {
+  if (row.kind === 'deposit') return { ...viewDeposit(row.deposit), deposit: null };
+  const { id, amountMicros, status, openedSecond, closedSecond } = row.kind === 'refund' ? row.refund : row.dispute;
+  const { method, paymentMethod, card } = viewDeposit(row.deposit);
+  return {
+    id,
+    at: formatSecond(closedSecond ?? openedSecond),
+    amount: amount(micros(-amountMicros)),
+    method,
+    label: row.kind === 'refund' ? 'Refund' : 'Dispute',
+    status,
+    refunded: amount(micros(0)),
+    receiptUrl: null,
+    openedAt: formatSecond(openedSecond),
+    paymentMethod,
+    card,
+    failureCode: row.kind === 'refund' ? row.refund.failureCode : null,
+    deposit: row.deposit.id,
+  };
+}
