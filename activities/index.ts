@@ -3,6 +3,7 @@ import { Context } from '@temporalio/activity';
 import type { Ledger } from './ledger/index.ts';
 import type { Mailer, Platform } from './notices.ts';
 import type { Payments } from './payments.ts';
+import type { ReconciliationActs } from './reconciliation.ts';
 import type { Tell } from './world.ts';
 
 /** The neighbours of a worker process. */
@@ -12,6 +13,7 @@ export interface World {
   payments: Payments;
   mailer: Mailer;
   platform: Platform;
+  reconciliation: ReconciliationActs;
 }
 
 /** What the rows of an activity name as their cause. */
@@ -54,6 +56,8 @@ export const createActivities = (world: World) => ({
     confirmIntent: world.payments.confirmIntent.bind(world.payments),
     fetchOutcome: world.payments.fetchOutcome.bind(world.payments),
     createCheckout: world.payments.createCheckout.bind(world.payments),
+    reconcileDay: (input: Parameters<ReconciliationActs['reconcileDay']>[0]) =>
+      world.reconciliation.reconcileDay(input),
   },
   mail: { sendMail: world.mailer.sendMail.bind(world.mailer) },
   platform: {

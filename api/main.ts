@@ -2,7 +2,9 @@
 import { createServer } from 'node:http';
 import { Client, Connection } from '@temporalio/client';
 import { createLedger } from '../activities/ledger/index.ts';
+import { createReconciler } from '../activities/reconciliation.ts';
 import { createStripe } from '../activities/stripe.ts';
+import { createStripeBooks } from '../activities/stripe-books.ts';
 import { createCards } from '../activities/stripe-cards.ts';
 import { verifyStripeEvent } from '../activities/stripe-events.ts';
 import { secondOf } from '../billing/time.ts';
@@ -27,6 +29,7 @@ const KEEP_ALIVE_MS = 75_000;
 function createApiWorld(config: Config, client: Client): ApiWorld {
   const db = connectDb(config.databaseUrl);
   const log = createLogger(config.logLevel);
+  const stripe = createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS });
   const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute } = config;
   return {
     db,
@@ -38,7 +41,8 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
     rateLimitPerMinute,
     ledger: createLedger({ db, terms }),
     engine: createEngine(client),
-    cards: createCards({ stripe: createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS }), db, publicUrl, log }),
+    cards: createCards({ stripe, db, publicUrl, log }),
+    reconciler: createReconciler({ db, books: [createStripeBooks(stripe)], log }),
     verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, config.stripe.webhookSecret),
     platformKey: config.platform.key,
     nowMs: Date.now,

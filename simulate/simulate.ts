@@ -8,6 +8,8 @@ import Stripe from 'stripe';
 import { createLedger, type Ledger } from '../activities/ledger/index.ts';
 import { createMailer } from '../activities/mailer.ts';
 import { createPlatformEvents } from '../activities/platform-events.ts';
+import { createReconciler, createReconciliation } from '../activities/reconciliation.ts';
+import { createStripeBooks } from '../activities/stripe-books.ts';
 import { createStripePayments } from '../activities/stripe-payments.ts';
 import type { Tell } from '../activities/world.ts';
 import { nextCrossing, type Terms } from '../billing/account.ts';
@@ -101,6 +103,7 @@ async function playOnce(
       payments: createStripePayments({ stripe, db, publicUrl: 'http://127.0.0.1', log: SILENT }),
       mailer,
       platform: createPlatformEvents({ db, webhookUrl: platform.url, secret: PLATFORM_SECRET, log: SILENT }),
+      reconciliation: createReconciliation(createReconciler({ db, books: [createStripeBooks(stripe)], log: SILENT })),
     },
     interceptors: { activity: [clock.holdBack] },
     shutdownGraceTime: '1 second',

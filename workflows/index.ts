@@ -4,3 +4,4 @@ export { balanceWatch } from './balance-watch.ts';
 export { deposit } from './deposit.ts';
 export { instance } from './instance.ts';
 export { notice } from './notice.ts';
+export { dailyReconciliation, reconciliation } from './reconciliation.ts';

@@ -20,6 +20,7 @@ export const workflowId = {
   autoTopUp: (teamId: string) => `auto-top-up/${teamId}`,
   deposit: (depositId: string) => `deposit/${depositId}`,
   notice: (noticeId: string) => `notice/${noticeId}`,
+  reconciliation: (day: string) => `reconciliation/${day}`,
 };
 
 /** Something that concerns this workflow was recorded: look again. What is so, the ledger says. */
@@ -108,6 +109,11 @@ export interface NoticeInput {
   channel: 'mail' | 'event';
 }
 
+/** A UTC day that is over, such as "2026-03-01". */
+export interface ReconciliationInput {
+  day: string;
+}
+
 // ── what operators search by ─────────────────────────────────────────────────────────────────────────────────────
 
 export const TEAM_ID = defineSearchAttributeKey('TeamId', 'KEYWORD');
@@ -119,6 +125,9 @@ export const BILLING_STATE = defineSearchAttributeKey('BillingState', 'KEYWORD')
 export const CAUSE = defineSearchAttributeKey('Cause', 'KEYWORD');
 
 export const SEARCH_ATTRIBUTES = [TEAM_ID, INSTANCE_ID, GPU_TYPE, BILLING_STATE, CAUSE];
+
+/** Temporal's own: for when a Schedule meant a run, which may start much later. */
+export const SCHEDULED_START_TIME = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME');
 
 export const keyword = (key: (typeof SEARCH_ATTRIBUTES)[number], value: string): SearchAttributePair => ({
   key,

@@ -47,6 +47,7 @@ async function startWorkers(): Promise<void> {
       }),
       mailer: { sendMail: async () => {} },
       platform: { terminateMachine: async () => {}, sendEvent: async () => {} },
+      reconciliation: { reconcileDay: async ({ day }) => ({ day, compared: 0, differences: 0 }) },
     },
   });
   running = workers.run();

@@ -10,6 +10,7 @@ import type { World } from '../../activities/index.ts';
 import type { Ledger } from '../../activities/ledger/index.ts';
 import type { Mailer, Platform } from '../../activities/notices.ts';
 import type { Payments } from '../../activities/payments.ts';
+import type { ReconciliationActs } from '../../activities/reconciliation.ts';
 import type { Tell } from '../../activities/world.ts';
 import { startTimeSkippingServer } from '../../embedded/time-skipping.ts';
 import { installRuntime } from '../../worker/runtime.ts';
@@ -17,7 +18,7 @@ import { bundleWorkflows, createWorkers, type WorkersOptions } from '../../worke
 import { BILLING_STATE, SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
 
 /** Everything that a workflow can have done, by name. */
-export type Acts = Ledger & Tell & Payments & Mailer & Platform;
+export type Acts = Ledger & Tell & Payments & Mailer & Platform & ReconciliationActs;
 export type Act = keyof Acts;
 /** What a story says of the world; an act that it says nothing of fails the workflow, unless the act answers nothing. */
 export type Mocks = Partial<Acts>;
@@ -103,7 +104,14 @@ function worldOf(answer: (act: string, args: unknown[]) => Promise<unknown>): Wo
         async (...args: unknown[]) =>
           answer(String(act), args),
     });
-  return { ledger: neighbour(), tell: neighbour(), payments: neighbour(), mailer: neighbour(), platform: neighbour() };
+  return {
+    ledger: neighbour(),
+    tell: neighbour(),
+    payments: neighbour(),
+    mailer: neighbour(),
+    platform: neighbour(),
+    reconciliation: neighbour(),
+  };
 }
 
 /** The workflows that may run under an id. */
@@ -112,6 +120,7 @@ const WORKFLOWS_OF = {
   team: [workflowId.balanceWatch, workflowId.autoTopUp],
   dep: [workflowId.deposit],
   notice: [workflowId.notice],
+  day: [workflowId.reconciliation],
 };
 type Kind = keyof typeof WORKFLOWS_OF;
 const kindOf = (id: string) => id.split('_', 1)[0] as Kind;
