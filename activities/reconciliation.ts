@@ -1,5 +1,6 @@
 /** The comparison of a day: the providers' books and the ledger's rows are read, compared, and the report is kept. */
 import { Context } from '@temporalio/activity';
+import { BillingError } from '../billing/errors.ts';
 import {
   compare,
   type Day,
@@ -11,7 +12,7 @@ import {
 import type { Db } from '../prisma/client.ts';
 import { type NamedByProviders, readLedgerRows } from '../prisma/reconciliation-rows.ts';
 import { findReconciliation, type Reconciliation, saveReconciliation } from '../prisma/reconciliations.ts';
-import { withStripe } from './failures.ts';
+import { inCodes, isStripeError, withStripe } from './failures.ts';
 import type { ProviderBooks } from './provider-books.ts';
 import type { Log } from './world.ts';
 
@@ -32,10 +33,13 @@ export interface Reconciled {
 export interface Reconciler {
   /**
    * Compares a day anew, and keeps the report.
-   * @throws BillingError `invalid_request` naming `day`; whatever a provider answers when it cannot be asked
+   * @throws BillingError `invalid_request` naming `day`; a Stripe error when Stripe cannot be asked
    */
   reconcile(input: { day: string; nowSecond: number }, onProgress?: () => void): Promise<Reconciliation>;
-  /** The report that is kept, or one made now: when there is none, or when something was under way when it was made. */
+  /**
+   * The report that is kept, or one made now: when there is none, or when something was under way when it was made.
+   * @throws BillingError `invalid_request` naming `day`, `provider_unavailable`
+   */
   reportOf(input: { day: string; nowSecond: number }): Promise<Reconciliation>;
 }
 
@@ -46,7 +50,14 @@ export const createReconciler = (world: ReconciliationWorld): Reconciler => {
     reportOf: async (input) => {
       dayThatIsOver(input.day, input.nowSecond);
       const kept = await findReconciliation(world.db, input.day);
-      return kept && kept.underWay === 0 ? kept : reconcile(input);
+      if (kept && kept.underWay === 0) return kept;
+      try {
+        return await reconcile(input);
+      } catch (error) {
+        if (!isStripeError(error)) throw error;
+        world.log.warn({ error: inCodes(error) }, 'Stripe’s books could not be read');
+        throw new BillingError('provider_unavailable', 'the payment provider does not answer; please try again');
+      }
     },
   };
 };
