@@ -4,6 +4,7 @@ import type { Disputes } from './disputes.ts';
 import type { Ledger } from './ledger/index.ts';
 import type { Mailer, Platform } from './notices.ts';
 import type { Payments } from './payments.ts';
+import type { ReconciliationActs } from './reconciliation.ts';
 import type { Refunds } from './refunds.ts';
 import type { Tell } from './world.ts';
 
@@ -16,6 +17,7 @@ export interface World {
   disputes: Disputes;
   mailer: Mailer;
   platform: Platform;
+  reconciliation: ReconciliationActs;
 }
 
 /** What the rows of an activity name as their cause. */
@@ -70,6 +72,8 @@ export const createActivities = (world: World) => ({
     createRefund: world.refunds.createRefund.bind(world.refunds),
     fetchRefund: world.refunds.fetchRefund.bind(world.refunds),
     fetchDispute: world.disputes.fetchDispute.bind(world.disputes),
+    reconcileDay: (input: Parameters<ReconciliationActs['reconcileDay']>[0]) =>
+      world.reconciliation.reconcileDay(input),
   },
   mail: { sendMail: world.mailer.sendMail.bind(world.mailer) },
   platform: {

@@ -19,6 +19,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import { pages } from './pages.ts';
 import { paymentMethods } from './payment-methods.ts';
+import { reconciliation } from './reconciliation.ts';
 import { refunds } from './refunds.ts';
 import { authorizing, expressPath, handling, type Route, takesBody } from './route.ts';
 import { teams } from './teams.ts';
@@ -43,6 +44,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...refunds(world),
     ...transactions(world),
     ...grants(world, wake),
+    ...reconciliation(world),
   ];
 }
 

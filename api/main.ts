@@ -2,7 +2,9 @@
 import { createServer } from 'node:http';
 import { Client, Connection } from '@temporalio/client';
 import { createLedger } from '../activities/ledger/index.ts';
+import { createReconciler } from '../activities/reconciliation.ts';
 import { createStripe } from '../activities/stripe.ts';
+import { createStripeBooks } from '../activities/stripe-books.ts';
 import { createCards } from '../activities/stripe-cards.ts';
 import { verifyStripeEvent } from '../activities/stripe-events.ts';
 import { createStripeLooks } from '../activities/stripe-looks.ts';
@@ -42,6 +44,7 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
     engine: createEngine(client),
     cards: createCards({ stripe, db, publicUrl, log }),
     stripeLooks: createStripeLooks(stripe),
+    reconciler: createReconciler({ db, books: [createStripeBooks(stripe)], log }),
     verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, config.stripe.webhookSecret),
     platformKey: config.platform.key,
     nowMs: Date.now,

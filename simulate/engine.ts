@@ -4,6 +4,8 @@ import Stripe from 'stripe';
 import { createLedger, type Ledger } from '../activities/ledger/index.ts';
 import { createMailer } from '../activities/mailer.ts';
 import { createPlatformEvents } from '../activities/platform-events.ts';
+import { createReconciler, createReconciliation } from '../activities/reconciliation.ts';
+import { createStripeBooks } from '../activities/stripe-books.ts';
 import { createStripeDisputes } from '../activities/stripe-disputes.ts';
 import { createStripePayments } from '../activities/stripe-payments.ts';
 import { createStripeRefunds } from '../activities/stripe-refunds.ts';
@@ -72,6 +74,7 @@ export async function startEngine(surroundings: Surroundings, options: EngineOpt
       disputes: createStripeDisputes({ stripe }),
       mailer,
       platform: createPlatformEvents({ db, webhookUrl: platform.url, secret: PLATFORM_SECRET, log: SILENT }),
+      reconciliation: createReconciliation(createReconciler({ db, books: [createStripeBooks(stripe)], log: SILENT })),
     },
     interceptors: { activity: [clock.holdBack] },
     shutdownGraceTime: '1 second',

@@ -82,18 +82,7 @@ const ENVIRONMENT = z.object({
  * @throws Error with one sentence that names every missing or wrong variable
  */
 export function readConfig(environment: Record<string, string | undefined>): Config {
-  const given = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
-  );
-  const parsed = ENVIRONMENT.safeParse(given);
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => {
-      const name = String(issue.path[0]);
-      return name in given ? `${name}: ${issue.message}` : `${name} is not set`;
-    });
-    throw new Error(`The environment is not complete: ${problems.join('; ')}.`);
-  }
-  const env = parsed.data;
+  const env = parse(ENVIRONMENT, environment);
   return {
     databaseUrl: env.DATABASE_URL,
     temporal: {
@@ -126,4 +115,31 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
     logLevel: env.LOG_LEVEL,
   };
+}
+
+const BOOKS = ENVIRONMENT.pick({ DATABASE_URL: true, STRIPE_SECRET_KEY: true, STRIPE_API_BASE: true });
+
+/**
+ * Reads as much of it as a comparison of the books needs.
+ * @throws Error with one sentence that names every missing or wrong variable
+ */
+export function readBooksConfig(environment: Record<string, string | undefined>) {
+  const env = parse(BOOKS, environment);
+  return {
+    databaseUrl: env.DATABASE_URL,
+    stripe: { secretKey: env.STRIPE_SECRET_KEY, apiBase: env.STRIPE_API_BASE ?? null },
+  };
+}
+
+function parse<T>(schema: z.ZodType<T>, environment: Record<string, string | undefined>): T {
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => {
+    const name = String(issue.path[0]);
+    return name in given ? `${name}: ${issue.message}` : `${name} is not set`;
+  });
+  throw new Error(`The environment is not complete: ${problems.join('; ')}.`);
 }

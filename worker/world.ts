@@ -4,7 +4,9 @@ import type { World } from '../activities/index.ts';
 import { createLedger } from '../activities/ledger/index.ts';
 import { createMailer } from '../activities/mailer.ts';
 import { createPlatformEvents } from '../activities/platform-events.ts';
+import { createReconciler, createReconciliation } from '../activities/reconciliation.ts';
 import { createStripe } from '../activities/stripe.ts';
+import { createStripeBooks } from '../activities/stripe-books.ts';
 import { createStripeDisputes } from '../activities/stripe-disputes.ts';
 import { createStripePayments } from '../activities/stripe-payments.ts';
 import { createStripeRefunds } from '../activities/stripe-refunds.ts';
@@ -46,6 +48,7 @@ export function createWorld(config: Config, client: Client, log: Log): WorkerWor
       secret: config.platform.webhookSecret,
       log,
     }),
+    reconciliation: createReconciliation(createReconciler({ db, books: [createStripeBooks(stripe)], log })),
   };
   return {
     world,

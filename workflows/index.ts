@@ -5,4 +5,5 @@ export { deposit } from './deposit.ts';
 export { dispute } from './dispute.ts';
 export { instance } from './instance.ts';
 export { notice } from './notice.ts';
+export { dailyReconciliation, reconciliation } from './reconciliation.ts';
 export { refund } from './refund.ts';

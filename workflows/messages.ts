@@ -25,6 +25,7 @@ export const workflowId = {
   refund: (refundId: string) => `refund/${refundId}`,
   dispute: (disputeId: string) => `dispute/${disputeId}`,
   notice: (noticeId: string) => `notice/${noticeId}`,
+  reconciliation: (day: string) => `reconciliation/${day}`,
 };
 
 /** Something that concerns this workflow was recorded: look again. What is so, the ledger says. */
@@ -151,6 +152,11 @@ export interface NoticeInput {
   channel: 'mail' | 'event';
 }
 
+/** A UTC day that is over, such as "2026-03-01". */
+export interface ReconciliationInput {
+  day: string;
+}
+
 // ── what operators search by ─────────────────────────────────────────────────────────────────────────────────────
 
 export const TEAM_ID = defineSearchAttributeKey('TeamId', 'KEYWORD');
@@ -162,6 +168,9 @@ export const BILLING_STATE = defineSearchAttributeKey('BillingState', 'KEYWORD')
 export const CAUSE = defineSearchAttributeKey('Cause', 'KEYWORD');
 
 export const SEARCH_ATTRIBUTES = [TEAM_ID, INSTANCE_ID, GPU_TYPE, BILLING_STATE, CAUSE];
+
+/** Temporal's own: for when a Schedule meant a run, which may start much later. */
+export const SCHEDULED_START_TIME = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME');
 
 export const keyword = (key: (typeof SEARCH_ATTRIBUTES)[number], value: string): SearchAttributePair => ({
   key,

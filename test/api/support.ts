@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createLedger } from '../../activities/ledger/index.ts';
+import { createReconciler } from '../../activities/reconciliation.ts';
 import type { Cards } from '../../activities/stripe-cards.ts';
 import { verifyStripeEvent } from '../../activities/stripe-events.ts';
 import { createApp } from '../../api/app.ts';
@@ -74,6 +75,7 @@ export async function startApi(world: (db: Db, databaseUrl: string) => Partial<A
     engine: undefined as unknown as Engine,
     cards: commandedCards(db),
     stripeLooks: { depositOfIntent: async () => null, refundsOfIntent: async () => [] },
+    reconciler: createReconciler({ db, books: [], log }),
     verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, WEBHOOK_SECRET),
     deposits: {
       minMicros: micros(15_000_000),

@@ -56,6 +56,7 @@ async function startWorkers(): Promise<void> {
       disputes: createStripeDisputes({ stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }) }),
       mailer: { sendMail: async () => {} },
       platform: { terminateMachine: async () => {}, sendEvent: async () => {} },
+      reconciliation: { reconcileDay: async ({ day }) => ({ day, compared: 0, differences: 0 }) },
     },
   });
   running = workers.run();

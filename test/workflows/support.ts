@@ -11,6 +11,7 @@ import type { World } from '../../activities/index.ts';
 import type { Ledger } from '../../activities/ledger/index.ts';
 import type { Mailer, Platform } from '../../activities/notices.ts';
 import type { Payments } from '../../activities/payments.ts';
+import type { ReconciliationActs } from '../../activities/reconciliation.ts';
 import type { Refunds } from '../../activities/refunds.ts';
 import type { Tell } from '../../activities/world.ts';
 import { startTimeSkippingServer } from '../../embedded/time-skipping.ts';
@@ -19,7 +20,7 @@ import { bundleWorkflows, createWorkers, type WorkersOptions } from '../../worke
 import { BILLING_STATE, SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
 
 /** Everything that a workflow can have done, by name. */
-export type Acts = Ledger & Tell & Payments & Refunds & Disputes & Mailer & Platform;
+export type Acts = Ledger & Tell & Payments & Refunds & Disputes & Mailer & Platform & ReconciliationActs;
 export type Act = keyof Acts;
 /** What a story says of the world; an act that it says nothing of fails the workflow, unless the act answers nothing. */
 export type Mocks = Partial<Acts>;
@@ -114,6 +115,7 @@ function worldOf(answer: (act: string, args: unknown[]) => Promise<unknown>): Wo
     disputes: neighbour(),
     mailer: neighbour(),
     platform: neighbour(),
+    reconciliation: neighbour(),
   };
 }
 
@@ -125,6 +127,7 @@ const WORKFLOWS_OF = {
   ref: [workflowId.refund],
   disp: [workflowId.dispute],
   notice: [workflowId.notice],
+  day: [workflowId.reconciliation],
 };
 type Kind = keyof typeof WORKFLOWS_OF;
 const kindOf = (id: string) => id.split('_', 1)[0] as Kind;

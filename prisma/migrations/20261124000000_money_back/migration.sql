@@ -75,3 +75,8 @@ CREATE TABLE "reconciliations" (
   "differences" INTEGER NOT NULL,
   "report" JSONB NOT NULL
 );
+
+-- What a day's comparison asks for, without reading the whole ledger.
+CREATE INDEX "deposits_closed_second_idx" ON "deposits" ("closed_second");
+CREATE INDEX "transfers_from_providers_idx" ON "transfers" ("second") WHERE "code" IN ('deposit', 'auto_top_up');
+CREATE INDEX "transfers_deposit_id_idx" ON "transfers" ("deposit_id") WHERE "deposit_id" IS NOT NULL;
