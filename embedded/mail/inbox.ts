@@ -1,12 +1,13 @@
+import { Gates } from '../gates.ts';
 import { type Journal, openJournal } from '../journal.ts';
 import { type Logger, toLog } from '../log.ts';
 import { listen } from '../web.ts';
 import type { Message } from './message.ts';
-import { type Refusal, receiveMail } from './smtp.ts';
+import { type MailPassing, type Refusal, receiveMail } from './smtp.ts';
 import { mailApp } from './web.ts';
 
 export type { Message } from './message.ts';
-export type { Refusal } from './smtp.ts';
+export type { MailPassing, Refusal } from './smtp.ts';
 
 export interface MailInboxOptions {
   readonly smtpPort?: number;
@@ -26,6 +27,8 @@ export interface MailInbox {
   clear(): Promise<void>;
   /** Makes the server ill, or (null) well again. Holds for connections and messages from now on. */
   refuse(mode: Refusal | null): void;
+  /** Where messages can be held. */
+  readonly gates: Gates<MailPassing>;
   stop(): Promise<void>;
 }
 
@@ -33,6 +36,7 @@ export interface MailInbox {
 export async function startMailInbox(options: MailInboxOptions = {}): Promise<MailInbox> {
   const log = toLog(options.logger);
   const inbox = await openJournal<Message>(options.file, ({ subject, to }) => `"${subject}" to ${to.join(', ')}`);
+  const gates = new Gates<MailPassing>();
   let mode: Refusal | null = null;
   const refuse = (next: Refusal | null) => {
     mode = next;
@@ -44,6 +48,7 @@ export async function startMailInbox(options: MailInboxOptions = {}): Promise<Ma
       await inbox.append(message);
       log(`mail for ${message.to.join(', ')}: ${message.subject}`);
     },
+    gates,
   );
   const web = await listen(mailApp(inbox, refuse), options.webPort).catch(async (error: Error) => {
     await smtp.close();
@@ -56,7 +61,9 @@ export async function startMailInbox(options: MailInboxOptions = {}): Promise<Ma
     waitFor: inbox.waitFor,
     clear: inbox.clear,
     refuse,
+    gates,
     async stop() {
+      gates.close();
       await Promise.all([smtp.close(), web.close()]);
     },
   };

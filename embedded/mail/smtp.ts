@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import { SMTPServer } from 'smtp-server';
+import type { Gates, Point, Way } from '../gates.ts';
 import { type Message, parseMessage } from './message.ts';
 
 /**
@@ -14,7 +15,17 @@ const REPLIES: Partial<Record<Refusal, { code: number; text: string }>> = {
   '4xx': { code: 451, text: 'Mailbox busy, try again later' },
   '5xx': { code: 550, text: 'No such mailbox' },
 };
+const WAYS: Partial<Record<Way, { code: number; text: string }>> = {
+  rate_limit: { code: 451, text: 'Too many messages, try again later' },
+  error: { code: 421, text: 'Service not available, closing transmission channel' },
+};
 const MAX_BYTES = 25 * 1024 * 1024;
+
+/** A message at a gate: read and not kept, or kept and not acknowledged. */
+export interface MailPassing {
+  readonly point: Point;
+  readonly message: Message;
+}
 
 export interface SmtpReceiver {
   readonly port: number;
@@ -26,6 +37,7 @@ export async function receiveMail(
   port: number,
   refusal: () => Refusal | null,
   keep: (message: Message) => Promise<void>,
+  gates: Gates<MailPassing>,
 ): Promise<SmtpReceiver> {
   const sockets = new Map<number | undefined, Socket>();
   const hangUp = (remotePort: number) => sockets.get(remotePort)?.destroy();
@@ -58,7 +70,17 @@ export async function receiveMail(
           from: from === false ? '' : from.address,
           to: session.envelope.rcptTo.map(({ address }) => address),
         };
-        await keep(await parseMessage(envelope, Buffer.concat(chunks)));
+        const message = await parseMessage(envelope, Buffer.concat(chunks));
+        const mayPass = async (point: Point): Promise<boolean> => {
+          const way = await gates.pass({ point, message }, sockets.get(session.remotePort));
+          const reply = WAYS[way];
+          if (way === 'drop') hangUp(session.remotePort);
+          else if (reply) callback(Object.assign(new Error(reply.text), { responseCode: reply.code }));
+          return way === 'on';
+        };
+        if (!(await mayPass('arrival'))) return;
+        await keep(message);
+        if (!(await mayPass('answer'))) return;
         if (refusal() === 'drop-after') hangUp(session.remotePort);
         else callback(null, `kept as ${envelope.id}`);
       } catch (error) {

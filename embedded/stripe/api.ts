@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import express, { type Request, type Response, type Router } from 'express';
+import type { Point } from '../gates.ts';
 import { balanceTransactionEndpoints } from './balance-transactions.ts';
 import { chargeEndpoints } from './charges.ts';
 import { checkoutSessionEndpoints } from './checkout-session-endpoints.ts';
@@ -11,6 +12,7 @@ import { apiError, invalidRequest, rateLimited, StripeRefusal } from './errors.t
 import { eventEndpoints } from './events.ts';
 import { expanded } from './expand.ts';
 import type { Fault, Faults } from './faults.ts';
+import { objectOf, type StripeGates } from './gates.ts';
 import { type Answer, IdempotencyKey } from './idempotency.ts';
 import { newId } from './ids.ts';
 import type { Form } from './params.ts';
@@ -37,11 +39,15 @@ const ENDPOINTS: Endpoint[] = [
 export interface Api {
   world: World;
   faults: Faults;
+  gates: StripeGates;
   log: RequestLog;
   /** Ends what waits when the stand-in closes. */
   closing: AbortSignal;
   onUnexpected: (error: unknown) => void;
 }
+
+/** A gate's error: as the fault of that name, nothing is executed and the key keeps it. */
+const ERROR: Fault = { on: '*', kind: 'error' };
 
 /** The API of `api.stripe.com`: `/v1/…`. */
 export function apiRouter(api: Api): Router {
@@ -79,7 +85,12 @@ async function answer(api: Api, endpoint: Endpoint, request: Request, response: 
     response.status(status).type('application/json').send(body);
   };
 
-  const arrival = faults.outage ?? faults.strike('arrival', request.method, path, form)?.kind;
+  const { method } = request;
+  const pass = (point: Point) =>
+    api.gates.pass({ point, method, path, params: form, object: objectOf(world, path) }, request.socket);
+  const came = await pass('arrival');
+  const held = came === 'drop' || came === 'rate_limit' ? came : undefined;
+  const arrival = held ?? faults.outage ?? faults.strike('arrival', method, path, form)?.kind;
   if (arrival === 'hang') return;
   if (arrival === 'drop') {
     request.socket.destroy();
@@ -102,7 +113,7 @@ async function answer(api: Api, endpoint: Endpoint, request: Request, response: 
       return;
     }
     key = candidate;
-    const fault = faults.strike('execution', request.method, path, form);
+    const fault = came === 'error' ? ERROR : faults.strike('execution', method, path, form);
     if (fault?.kind === 'slow') await sleep(fault.ms ?? 1000, undefined, { signal: api.closing });
     const execute = () => {
       world.request = { id: requestId, idempotency_key: keyHeader ?? null };
@@ -111,16 +122,19 @@ async function answer(api: Api, endpoint: Endpoint, request: Request, response: 
     };
     const given = attempt(api, requestId, fault, execute);
     if (fault?.kind === 'slow_after_effect') await sleep(fault.ms ?? 1000, undefined, { signal: api.closing });
-    key?.store(given);
+    const way = await pass('answer');
+    const told = way === 'error' ? answerOf(apiError(), requestId, api) : given;
+    key?.store(told);
     if (request.method !== 'GET') world.onChange();
     if (fault?.kind === 'hang_after_effect') return;
-    if (fault?.kind === 'drop_after_effect') {
+    if (way === 'rate_limit') throw rateLimited();
+    if (way === 'drop' || fault?.kind === 'drop_after_effect') {
       request.socket.destroy();
       return;
     }
     // Asking again would only bring the same stored 500; Stripe tells its SDKs so.
-    if (given.status === 500 && key) response.set('Stripe-Should-Retry', 'false');
-    send(given);
+    if (told.status === 500 && key) response.set('Stripe-Should-Retry', 'false');
+    send(told);
   } catch (error) {
     key?.release();
     if (api.closing.aborted) return;

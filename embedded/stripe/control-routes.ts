@@ -96,7 +96,7 @@ export function controlRoutes(control: Control): Router {
   });
   on('POST /webhooks/reorder', ({ body = {} }) => webhooks.reorder(z.strictObject({ count }).parse(body).count));
   on('GET /deliveries', () => webhooks.deliveries);
-  on('POST /events/:id/resend', (request) => control.resendEvent(id(request)));
+  on('POST /events/:id/resend', (request) => void control.resendEvent(id(request)));
 
   on('POST /disputes', ({ body }) => {
     const { charge, ...opening } = disputeBody.parse(body);

@@ -5,6 +5,7 @@ import { completeSession, expireDueSessions, sessionOfIntent } from './checkout-
 import { closeDispute, type DisputeOpening, openDispute } from './disputes.ts';
 import { invalidRequest } from './errors.ts';
 import type { Faults } from './faults.ts';
+import type { StripeGates } from './gates.ts';
 import { type PaymentForm, submitForm } from './hosted-pages.ts';
 import { named } from './named.ts';
 import type {
@@ -28,14 +29,17 @@ import type { World } from './world.ts';
 /** What no caller of Stripe can do, and its tests must: break things, decide for banks and cardholders, and look inside. */
 export class Control {
   readonly faults: Faults;
+  /** Where requests, to the API and to the hosted pages, can be held. */
+  readonly gates: StripeGates;
   readonly cards: CardScripts;
   readonly webhooks: Webhooks;
   readonly #world: World;
   readonly #log: RequestLog;
 
-  constructor(world: World, faults: Faults, webhooks: Webhooks, log: RequestLog) {
+  constructor(world: World, faults: Faults, gates: StripeGates, webhooks: Webhooks, log: RequestLog) {
     this.#world = world;
     this.faults = faults;
+    this.gates = gates;
     this.cards = world.cards;
     this.webhooks = webhooks;
     this.#log = log;
@@ -89,9 +93,9 @@ export class Control {
     this.#act(() => expireDueSessions(this.#world));
   }
 
-  /** Sends an event to the webhook endpoint once more. */
-  resendEvent(event: string): void {
-    this.webhooks.resend(named(this.#world, 'events', event));
+  /** Sends an event to the webhook endpoint once more. Resolves when it was answered, or could not be. */
+  resendEvent(event: string): Promise<void> {
+    return this.webhooks.resend(named(this.#world, 'events', event));
   }
 
   /** New payment intents are found by search only after so many seconds, as at Stripe. */

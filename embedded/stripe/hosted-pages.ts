@@ -3,6 +3,7 @@ import { authenticate, intentNamed } from './authentication.ts';
 import { expireDueSessions, planOf, submitSession } from './checkout-sessions.ts';
 import { StripeRefusal } from './errors.ts';
 import type { Faults } from './faults.ts';
+import { objectOf, type StripeGates } from './gates.ts';
 import { type Html, html, join, page } from './html.ts';
 import { formatAmount } from './money.ts';
 import type { CheckoutSession } from './objects.ts';
@@ -23,14 +24,23 @@ export interface PaymentForm {
   saveCard?: string;
 }
 
+const TRY_AGAIN = html`<h1>Something went wrong</h1><p>Please try again later.</p>`;
+
 /** What people see of Stripe: the page that takes a card, the issuer's question, the receipt. */
-export function hostedPages(world: World, faults: Faults): Router {
+export function hostedPages(world: World, faults: Faults, gates: StripeGates): Router {
   const router = express.Router();
   router.use(express.urlencoded({ extended: false }));
+  router.use(async (request, response, next) => {
+    const { method, path, body: params = {}, socket } = request;
+    const way = await gates.pass({ point: 'arrival', method, path, params, object: objectOf(world, path) }, socket);
+    if (way === 'on') next();
+    else if (way === 'drop') socket.destroy();
+    else response.status(way === 'rate_limit' ? 429 : 500).send(page('Unavailable', TRY_AGAIN));
+  });
   router.use((request, response, next) => {
     if (faults.outage === 'drop') request.socket.destroy();
     else if (faults.outage !== 'hang' && faults.outage !== null)
-      response.status(503).send(page('Unavailable', html`<h1>Something went wrong</h1><p>Please try again later.</p>`));
+      response.status(503).send(page('Unavailable', TRY_AGAIN));
     else if (faults.outage === null) {
       world.request = { id: null, idempotency_key: null };
       expireDueSessions(world);

@@ -6,6 +6,7 @@ import { apiRouter } from './api.ts';
 import { Control } from './control.ts';
 import { controlRoutes } from './control-routes.ts';
 import { Faults } from './faults.ts';
+import { StripeGates } from './gates.ts';
 import { hostedPages } from './hosted-pages.ts';
 import { StateFile } from './persistence.ts';
 import { RequestLog } from './request-log.ts';
@@ -16,6 +17,7 @@ export type { CardSelector, DeclineScript } from './card-scripts.ts';
 export type { Control } from './control.ts';
 export type { DisputeOpening } from './disputes.ts';
 export type { Fault, FaultKind, Outage } from './faults.ts';
+export type { StripePassing } from './gates.ts';
 export type { PaymentForm } from './hosted-pages.ts';
 export type * from './objects.ts';
 export type { LoggedRequest } from './request-log.ts';
@@ -50,6 +52,7 @@ export async function startStripeStandIn(options: StripeStandInOptions = {}): Pr
   const { now = Date.now, hostname = '127.0.0.1', logger } = options;
   const world = new World(now);
   const faults = new Faults();
+  const gates = new StripeGates();
   const log = new RequestLog();
   const webhooks = new Webhooks(options.webhook, {
     firstMs: 1000,
@@ -57,15 +60,15 @@ export async function startStripeStandIn(options: StripeStandInOptions = {}): Pr
     attempts: 16,
     ...options.retry,
   });
-  const control = new Control(world, faults, webhooks, log);
+  const control = new Control(world, faults, gates, webhooks, log);
   const closing = new AbortController();
   const onUnexpected = (error: unknown) => logger?.error({ err: error }, 'the Stripe stand-in failed');
 
   const app = express();
   app.disable('x-powered-by').set('query parser', 'extended').set('etag', false);
   app.use('/_control', controlRoutes(control));
-  app.use(apiRouter({ world, faults, log, closing: closing.signal, onUnexpected }));
-  app.use(hostedPages(world, faults));
+  app.use(apiRouter({ world, faults, gates, log, closing: closing.signal, onUnexpected }));
+  app.use(hostedPages(world, faults, gates));
   const onError: ErrorRequestHandler = (error: { status?: number }, _request, response, _next) => {
     const status = error.status ?? 500;
     if (status >= 500) onUnexpected(error);
@@ -103,6 +106,7 @@ export async function startStripeStandIn(options: StripeStandInOptions = {}): Pr
     control,
     async close() {
       closing.abort();
+      gates.close();
       webhooks.close();
       world.onChange = () => {};
       const closed = once(server, 'close');

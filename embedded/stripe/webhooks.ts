@@ -44,6 +44,7 @@ export class Webhooks {
   readonly #requests = new Set<http.ClientRequest>();
   #endpoint: WebhookEndpoint | undefined;
   #scripts: Script[] = [];
+  #diverted: (event: Event) => boolean = () => false;
   #paused = false;
   #reorderBy = 0;
   #held: Event[] = [];
@@ -65,6 +66,7 @@ export class Webhooks {
   /** Every event comes here once. */
   announce(event: Event): void {
     if (this.#closed || !this.#endpoint || !isWanted(event, this.#endpoint)) return;
+    if (this.#diverted(event)) return;
     const script = this.#take(event.type);
     if (script?.kind === 'lose') return;
     event.pending_webhooks = 1;
@@ -82,9 +84,15 @@ export class Webhooks {
     for (let copy = 0; copy < copies; copy++) this.#later(delay, () => this.#attempt(event, 1));
   }
 
-  /** Sends an event again, whatever became of it before. */
-  resend(event: Event): void {
-    this.#attempt(event, 1);
+  /** Sends an event again, whatever became of it before. Resolves when it was answered, or could not be. */
+  resend(event: Event): Promise<void> {
+    if (this.#closed || !this.#endpoint) return Promise.resolve();
+    return new Promise((resolve) => this.#attempt(event, 1, resolve));
+  }
+
+  /** From now on, an event for which `takes` answers true is not sent: `resend` sends it, if its taker will. */
+  divert(takes: (event: Event) => boolean): void {
+    this.#diverted = takes;
   }
 
   /** Holds events back until `resume`. */

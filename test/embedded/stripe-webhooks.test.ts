@@ -92,7 +92,7 @@ describe('webhooks', () => {
     expect(told()).toEqual([second]);
     const { data } = await stripe.events.list({ type: 'customer.created' });
     expect(data.map((event) => (event.data.object as Stripe.Customer).id)).toEqual([second, lost]);
-    control.resendEvent(data[1]?.id ?? '');
+    await control.resendEvent(data[1]?.id ?? '');
     await control.webhooks.settled();
     expect(told()).toEqual([second, lost]);
   });

@@ -113,7 +113,7 @@ describe.concurrent('The product, whole, with neighbours that are well or ill', 
     webhooks.reset();
 
     await until('the doubled payment is credited', credited(doubled));
-    for (const event of stripe.events()) if (JSON.stringify(event).includes(doubled)) stripe.resendEvent(event.id);
+    for (const event of stripe.events()) if (JSON.stringify(event).includes(doubled)) void stripe.resendEvent(event.id);
     await until('the late payment is credited', credited(late));
     await until('the payment that nobody told of is credited', credited(lost));
     await webhooks.settled();

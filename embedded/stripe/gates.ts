@@ -1,0 +1,24 @@
+import { Gates, type Point } from '../gates.ts';
+import type { Form } from './params.ts';
+import type { World } from './world.ts';
+
+/** A request at a gate. */
+export interface StripePassing {
+  readonly point: Point;
+  readonly method: string;
+  readonly path: string;
+  readonly params: Form;
+  /** What the path names, as it is now: by its metadata a request without any can be told whose it is. */
+  readonly object: { readonly id: string; readonly status?: string | null; readonly metadata?: unknown } | undefined;
+}
+
+export class StripeGates extends Gates<StripePassing> {}
+
+/** The object that a path names, if it names one. */
+export function objectOf({ state }: World, path: string): StripePassing['object'] {
+  for (const part of path.split('/')) {
+    const named = state.paymentIntents.get(part) ?? state.checkoutSessions.get(part) ?? state.charges.get(part);
+    if (named) return named;
+  }
+  return undefined;
+}

@@ -1,0 +1,77 @@
+/** What the ledger says of the teams, read in a few statements for all of them: many cases wait for it at a time. */
+import type { Db } from '../../prisma/client.ts';
+
+export interface TeamBooks {
+  postedMicros: number;
+  owedMicros: number;
+  attemptDepositId: string | null;
+  deposits: { id: string; label: string; status: string; amountMicros: number; checkoutUrl: string | null }[];
+  /** As they change the team's credit. */
+  transfers: { code: string; micros: number; depositId: string | null }[];
+  notices: { id: string; kind: string; channel: string; isSent: boolean }[];
+}
+
+const FRESH_FOR_MS = 250;
+
+export class Books {
+  readonly #db: Db;
+  #read: Promise<Map<string, TeamBooks>> = Promise.resolve(new Map());
+  #readAtMs = 0;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** A team's books, a moment old at the most. Null for a team that is not there, and while the database is away. */
+  async of(teamId: string): Promise<TeamBooks | null> {
+    const nowMs = Date.now();
+    if (nowMs - this.#readAtMs > FRESH_FOR_MS) {
+      this.#readAtMs = nowMs;
+      this.#read = this.#all();
+    }
+    const all = await this.#read.catch(() => null);
+    return all?.get(teamId) ?? null;
+  }
+
+  /** Reads them anew. */
+  again(): void {
+    this.#readAtMs = 0;
+  }
+
+  async #all(): Promise<Map<string, TeamBooks>> {
+    const db = this.#db;
+    // In one snapshot: a deposit and its transfer are of one transaction.
+    const [accounts, deposits, transfers, notices] = await db.$transaction(
+      [
+        db.account.findMany(),
+        db.deposit.findMany({ orderBy: { openedOrder: 'asc' } }),
+        db.transfer.findMany({ orderBy: { id: 'asc' } }),
+        db.notice.findMany({ orderBy: { id: 'asc' } }),
+      ],
+      { isolationLevel: 'RepeatableRead' },
+    );
+    const books = new Map(
+      accounts.map(({ teamId, postedMicros, owedMicros, attemptDepositId }): [string, TeamBooks] => [
+        teamId,
+        {
+          postedMicros: Number(postedMicros),
+          owedMicros: Number(owedMicros),
+          attemptDepositId,
+          deposits: [],
+          transfers: [],
+          notices: [],
+        },
+      ]),
+    );
+    for (const { teamId, id, label, status, amountMicros, checkoutUrl } of deposits)
+      books.get(teamId)?.deposits.push({ id, label, status, amountMicros: Number(amountMicros), checkoutUrl });
+    for (const { teamId, code, amountMicros, creditAccount, depositId } of transfers) {
+      const isCredit = creditAccount === `team/${teamId}/credit`;
+      const micros = Number(amountMicros) * (isCredit ? 1 : -1);
+      books.get(teamId)?.transfers.push({ code, micros, depositId });
+    }
+    for (const { teamId, id, kind, channel, sentSecond } of notices)
+      books.get(teamId)?.notices.push({ id, kind, channel, isSent: sentSecond !== null });
+    return books;
+  }
+}

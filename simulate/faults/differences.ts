@@ -1,0 +1,72 @@
+/** The comparison that the matrix is for: the provider against the ledger, one to one, and the mails. */
+import { createHash } from 'node:crypto';
+import type { Message } from '../../embedded/mail/inbox.ts';
+import type { TeamBooks } from './books.ts';
+import type { Case } from './cases.ts';
+import type { Taken } from './kind.ts';
+import type { Site, Team } from './site.ts';
+import type { Fault, Step } from './words.ts';
+
+/** What is not as it must be, each in a sentence. Empty when all is right. */
+export async function differencesOf(site: Site, team: Team, { kind, step, fault }: Case): Promise<string[]> {
+  const now = await site.books.of(team.id);
+  if (!now) return ['the books cannot be read'];
+  const { expected } = kind;
+  const mails = site.inbox.messages().filter(({ to }) => to.includes(team.email));
+  return [
+    ...unlike('the ledger’s deposits', now.deposits.map(depositInWords), [depositInWords(expected.deposit)]),
+    ...unlike('the provider’s payments', kind.taken(site, team).map(takenInWords), creditedIn(now).map(takenInWords)),
+    ...unlike('the transfers', now.transfers.map(transferInWords), expected.transfers.map(transferInWords)),
+    ...unlike('the balance', [String(now.postedMicros - now.owedMicros)], [String(sum(expected.transfers))]),
+    ...unlike(
+      'the mails',
+      mailsOnce(mails),
+      expected.mails.map((mail) => messageIdOf(mail, now)),
+    ),
+    ...mailsTwice(mails, step, fault),
+  ];
+}
+
+const sum = (transfers: { micros: number }[]): number => transfers.reduce((total, { micros }) => total + micros, 0);
+
+/** Two lists must hold the same, in any order. */
+function unlike(what: string, found: string[], wanted: string[]): string[] {
+  const [is, mustBe] = [found, wanted].map((list) => [...list].sort().join('; ') || 'none');
+  return is === mustBe ? [] : [`${what}: ${is}, and must be: ${mustBe}`];
+}
+
+const depositInWords = (deposit: { label: string; status: string; amountMicros: number }): string =>
+  `${deposit.label} of ${deposit.amountMicros} ${deposit.status}`;
+const takenInWords = ({ depositId, amountMicros }: Taken): string => `${amountMicros} for ${depositId}`;
+const transferInWords = ({ code, micros }: { code: string; micros: number }): string => `${code} ${micros}`;
+
+/** Deposits by the ledger’s rows, not by what their status says. */
+const creditedIn = ({ transfers }: TeamBooks): Taken[] =>
+  transfers
+    .filter(({ code }) => code === 'deposit' || code === 'auto_top_up')
+    .map(({ depositId, micros }) => ({ depositId: depositId ?? 'none', amountMicros: micros }));
+
+// ── mails ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const messageId = ({ headers }: Message): string =>
+  headers.find(({ name }) => name.toLowerCase() === 'message-id')?.value ?? 'no Message-ID';
+
+/** A mail whose keeping was not acknowledged comes again under its Message-ID, by which a mailbox tells; so it is counted by it. */
+const mailsOnce = (mails: Message[]): string[] => [...new Set(mails.map(messageId))];
+
+/** The Message-ID is made from the notice, and so from the cause. */
+function messageIdOf(kind: string, { notices }: TeamBooks): string {
+  const of = notices.filter((notice) => notice.kind === kind && notice.channel === 'mail');
+  if (of.length !== 1) return `one ${kind} (${of.length} notices)`;
+  return `<${createHash('sha256').update(of[0]!.id).digest('hex').slice(0, 32)}@burnrate.example>`;
+}
+
+/** Only where it was lost that the mail had been kept may it have come again. */
+const MAY_COME_AGAIN: readonly Fault[] = ['killed', 'timeout', 'dropped', '429', '500', 'postgres'];
+
+function mailsTwice(mails: Message[], step: Step, fault: Fault): string[] {
+  const again = mails.length - mailsOnce(mails).length;
+  // A caller that has gone while the message was held is kept for too: that is what a timeout at `after_ledger` tries.
+  const mayComeAgain = (step === 'after_ledger' || step === 'after_mail') && MAY_COME_AGAIN.includes(fault);
+  return again > 0 && !mayComeAgain ? [`${again} mails came again though none was lost`] : [];
+}

@@ -1,0 +1,137 @@
+/** One case as it goes: a team pays, its payment is held at the step, the fault strikes, and all comes to rest. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Gate, Held, Way } from '../../embedded/gates.ts';
+import type { Case } from './cases.ts';
+import { differencesOf } from './differences.ts';
+import type { Site, Team } from './site.ts';
+import { isWebhookFault } from './words.ts';
+
+const REACHED_WITHIN_MS = 60_000;
+/** Longer than a caller of Stripe or of a mail server waits. */
+const GIVEN_UP_WITHIN_MS = 60_000;
+/** A killed worker's mail is tried again after a minute, its charge after half of one, and after that the poll may be due. */
+const QUIET_WITHIN_MS = 150_000;
+const LOOK_AGAIN_MS = 300;
+
+export class Run {
+  readonly what: Case;
+  readonly #site: Site;
+  readonly #team: Team;
+  readonly #gate: Gate<unknown>;
+  readonly #playing: Promise<string | null>;
+  #held: Held<unknown> | null = null;
+  #difference: string | null = null;
+
+  private constructor(site: Site, team: Team, what: Case) {
+    this.#site = site;
+    this.#team = team;
+    this.what = what;
+    if (isWebhookFault(what.fault)) site.courier.begin(team.id, what.fault);
+    this.#gate = holdAt(site, team, what);
+    this.#playing = what.kind.play(site, team).then(
+      () => null,
+      (error: Error) => `the person could not pay: ${error.message}`,
+    );
+  }
+
+  /** A new team begins to pay. */
+  static async begin(site: Site, what: Case): Promise<Run> {
+    return new Run(site, await site.newTeam(), what);
+  }
+
+  /** Waits until the payment stands at its step. Never rejects: a case that does not come so far is a difference. */
+  async atStep(): Promise<void> {
+    this.#held = await within(this.#gate.reached, REACHED_WITHIN_MS);
+    if (this.#held === null) this.#difference = `it did not come to the step ${this.what.step}`;
+  }
+
+  /** Strikes with a fault that is this case's alone, and lets the payment go on. */
+  async strike(): Promise<void> {
+    const { fault } = this.what;
+    if (isWebhookFault(fault)) await this.#site.courier.atStep(this.#team.id);
+    if (fault === 'timeout' && this.#held) {
+      const gaveUp = await within(
+        this.#held.givenUp.then(() => true),
+        GIVEN_UP_WITHIN_MS,
+      );
+      if (!gaveUp) this.#difference = 'the caller did not give up';
+    }
+    this.goOn(WAYS[fault] ?? 'on');
+  }
+
+  /** To be asked when the fault is about to strike: a caller that has gone before was struck by something else. */
+  checkIsHeld(): void {
+    if (this.#held?.hasGivenUp()) this.#difference = 'the caller gave up before the fault came';
+  }
+
+  goOn(way: Way = 'on'): void {
+    this.#gate.release(way);
+  }
+
+  /** Waits until nothing is left to do, brings the webhooks that were kept to the last, and waits again. */
+  async rest(): Promise<void> {
+    this.#difference ??= await this.#playing;
+    this.#difference ??= await this.#untilQuiet();
+    if (!isWebhookFault(this.what.fault)) return;
+    await this.#site.courier.atEnd(this.#team.id);
+    this.#difference ??= await this.#untilQuiet();
+  }
+
+  /** What is not as it must be. */
+  async differences(): Promise<string[]> {
+    if (this.#difference !== null) return [this.#difference];
+    return differencesOf(this.#site, this.#team, this.what);
+  }
+
+  async #untilQuiet(): Promise<string | null> {
+    const deadline = Date.now() + QUIET_WITHIN_MS;
+    for (;;) {
+      const open = await this.#openMatters();
+      if (open.length === 0) return null;
+      if (Date.now() > deadline) return `still open after ${QUIET_WITHIN_MS / 1000} s: ${open.join(', ')}`;
+      await sleep(LOOK_AGAIN_MS);
+    }
+  }
+
+  async #openMatters(): Promise<string[]> {
+    const { books } = this.#site;
+    const { expected } = this.what.kind;
+    const now = await books.of(this.#team.id);
+    if (!now) return ['the books'];
+    const open = now.deposits
+      .filter(({ status }) => status === 'pending' || status === 'requires_action')
+      .map(({ id, status }) => `${id} is ${status}`);
+    if (now.deposits.length === 0) open.push('no deposit yet');
+    if (now.attemptDepositId !== null) open.push('an attempt in flight');
+    for (const { id, isSent } of now.notices) if (!isSent) open.push(`${id} is not sent`);
+    for (const mail of expected.mails) if (!now.notices.some(({ kind }) => kind === mail)) open.push(`no ${mail} yet`);
+    if (open.length > 0) return open;
+    // Asked only once the rows are all there: each is a call.
+    const workflows = [
+      ...now.deposits.map(({ id }) => `deposit/${id}`),
+      ...now.notices.map(({ id }) => `notice/${id}`),
+    ];
+    const ended = await Promise.all(workflows.map((id) => this.#site.hasEnded(id)));
+    return workflows.filter((_, i) => !ended[i]).map((id) => `${id} runs`);
+  }
+}
+
+const WAYS: Partial<Record<Case['fault'], Way>> = { dropped: 'drop', 429: 'rate_limit', 500: 'error' };
+
+function holdAt(site: Site, team: Team, { kind, step }: Case): Gate<unknown> {
+  if (step !== 'after_ledger' && step !== 'after_mail') return kind.hold(site, team, step);
+  const point = step === 'after_ledger' ? 'arrival' : 'answer';
+  return site.inbox.gates.hold(
+    ({ point: at, message }) => at === point && message.to.includes(team.email) && kind.subject.test(message.subject),
+  );
+}
+
+async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
+  const late = new AbortController();
+  const waited = sleep(ms, null, { signal: late.signal }).catch(() => null);
+  try {
+    return await Promise.race([promise, waited]);
+  } finally {
+    late.abort();
+  }
+}

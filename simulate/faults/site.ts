@@ -1,0 +1,154 @@
+/**
+ * The product as it runs in production, for a group of cases: its own processes, started by their entry files, beside
+ * real neighbours. What a fault does to a whole process it does to every case on the site.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
+import type { MailInbox } from '../../embedded/mail/inbox.ts';
+import { type Neighbours, startNeighbours } from '../../embedded/neighbours.ts';
+import type { Postgres } from '../../embedded/postgres.ts';
+import { answers, type ProductProcess, startProduct } from '../../embedded/product.ts';
+import type { Control } from '../../embedded/stripe/index.ts';
+import { startTemporalDevServer, type TemporalDevServer } from '../../embedded/temporal.ts';
+import { connectDb, type Db } from '../../prisma/client.ts';
+import { migrate } from '../../prisma/migrate.ts';
+import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
+import { Api } from './api.ts';
+import { Books } from './books.ts';
+import { Courier } from './courier.ts';
+
+/** Each case has a team of its own, whose every payment and mail can be told from the others'. */
+export interface Team {
+  id: string;
+  email: string;
+  /** The id of its saved card. */
+  card: string;
+}
+
+/** fsync guards against more than a killed process, and that is all that is tried here. */
+const HASTY = { fsync: 'off', full_page_writes: 'off' };
+const READY_WITHIN_MS = 60_000;
+
+export class Site {
+  readonly api: Api;
+  readonly books: Books;
+  readonly courier: Courier;
+  readonly db: Db;
+  readonly stripe: Control;
+  readonly inbox: MailInbox;
+  readonly postgres: Postgres;
+  readonly neighbours: Neighbours;
+  readonly #environment: Record<string, string>;
+  readonly #client: Client;
+  readonly #stop: () => Promise<void>;
+  #worker: ProductProcess;
+  #teams = 0;
+
+  private constructor(parts: SiteParts) {
+    const { neighbours, connection, worker, stop } = parts;
+    const { environment, stripe, inbox, postgres } = neighbours;
+    if (!stripe || !inbox || !postgres) throw new Error('the matrix needs its own neighbours: configure none of them');
+    this.neighbours = neighbours;
+    this.stripe = stripe.control;
+    this.inbox = inbox;
+    this.postgres = postgres;
+    this.db = connectDb(environment.DATABASE_URL ?? '');
+    this.books = new Books(this.db);
+    this.courier = new Courier(this.stripe);
+    this.api = new Api(`http://127.0.0.1:${environment.PORT}`, environment.BURNRATE_PLATFORM_KEY ?? '');
+    this.#environment = environment;
+    this.#client = new Client({ connection, namespace: environment.TEMPORAL_NAMESPACE ?? 'default' });
+    this.#worker = worker;
+    this.#stop = stop;
+  }
+
+  static async start(): Promise<Site> {
+    const dataDir = await mkdtemp(join(tmpdir(), 'burnrate-faults-'));
+    const toStop: (() => Promise<unknown>)[] = [() => rm(dataDir, { recursive: true, force: true })];
+    const stop = async () => {
+      for (const end of toStop.reverse()) await end();
+    };
+    try {
+      // In memory, where it is twice as fast: the engine is not what is killed here.
+      const temporal: TemporalDevServer = await startTemporalDevServer({ searchAttributes: SEARCH_ATTRIBUTES });
+      toStop.push(() => temporal.stop());
+      const neighbours = await startNeighbours({
+        dataDir,
+        environment: {
+          LOG_LEVEL: 'silent',
+          RATE_LIMIT_PER_MINUTE: '1000000',
+          TEMPORAL_ADDRESS: temporal.address,
+          TEMPORAL_NAMESPACE: temporal.namespace,
+        },
+        searchAttributes: SEARCH_ATTRIBUTES,
+        postgresSettings: HASTY,
+      });
+      toStop.push(() => neighbours.stop());
+      const { environment } = neighbours;
+      await migrate(environment.DATABASE_URL ?? '');
+      const [worker, api] = await Promise.all([startProduct('worker', environment), startProduct('api', environment)]);
+      toStop.push(() => api.end());
+      const connection = await Connection.connect({ address: temporal.address });
+      toStop.push(() => connection.close());
+      const site = new Site({ neighbours, connection, worker, stop });
+      toStop.push(
+        () => site.#worker.end(),
+        () => site.db.$disconnect(),
+      );
+      await site.#ready();
+      return site;
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  }
+
+  stop(): Promise<void> {
+    return this.#stop();
+  }
+
+  /** SIGKILL, and a new one. */
+  async killWorker(): Promise<void> {
+    await this.#worker.kill();
+    this.#worker = await startProduct('worker', this.#environment);
+  }
+
+  async newTeam(): Promise<Team> {
+    this.#teams += 1;
+    const id = `team-${this.#teams}`;
+    const email = `${id}@faults.example`;
+    await this.api.insist('POST', '/v1/teams', { id, name: `Team ${this.#teams}`, email });
+    const card = await this.api.insist('POST', `/v1/teams/${id}/payment-methods`, {
+      stripePaymentMethod: 'pm_card_visa',
+    });
+    return { id, email, card: card.id };
+  }
+
+  /** Whether the run of a workflow is over; false also when there never was one. */
+  async hasEnded(workflowId: string): Promise<boolean> {
+    try {
+      return (await this.#client.workflow.getHandle(workflowId).describe()).status.name === 'COMPLETED';
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+  }
+
+  async #ready(): Promise<void> {
+    const deadline = Date.now() + READY_WITHIN_MS;
+    while (!(await answers(`http://127.0.0.1:${this.#environment.PORT}/readyz`))) {
+      if (Date.now() > deadline) throw new Error('the product was not ready in time');
+      await sleep(100);
+    }
+  }
+}
+
+interface SiteParts {
+  neighbours: Neighbours;
+  connection: Connection;
+  worker: ProductProcess;
+  stop: () => Promise<void>;
+}

@@ -1,0 +1,80 @@
+/** The matrix on the screen: on a terminal it fills as the cases end; in a log it is printed once, at the end. */
+import { bold, dim, green, red } from '../demo/timeline.ts';
+import { type Case, nameOf } from './cases.ts';
+import type { Outcome } from './matrix.ts';
+import { FAULTS, STEPS } from './words.ts';
+
+const TTY = process.stdout.isTTY === true;
+const STEP_WIDTH = Math.max(...STEPS.map((step) => step.length)) + 2;
+const COLUMN_GAP = 2;
+
+export class Table {
+  readonly #cases: readonly Case[];
+  readonly #outcomes = new Map<Case, Outcome>();
+  #linesShown = 0;
+
+  constructor(cases: readonly Case[]) {
+    this.#cases = cases;
+  }
+
+  /** One case has ended. */
+  fill(outcome: Outcome): void {
+    this.#outcomes.set(outcome.what, outcome);
+    if (TTY) this.#draw();
+    else if (outcome.differences.length > 0) process.stdout.write(`${inWords(outcome)}\n`);
+  }
+
+  /** On a terminal, the table before any case has ended. */
+  begin(): void {
+    if (TTY) this.#draw();
+  }
+
+  /** The whole table, every difference, and the sum. Answers the number of differences. */
+  end(outcomes: readonly Outcome[]): number {
+    for (const outcome of outcomes) this.#outcomes.set(outcome.what, outcome);
+    this.#draw();
+    for (const outcome of outcomes) if (outcome.differences.length > 0) process.stdout.write(`${inWords(outcome)}\n`);
+    const differences = outcomes.reduce((sum, outcome) => sum + outcome.differences.length, 0);
+    const missing = this.#cases.length - outcomes.length;
+    const said = `${this.#cases.length} cases, ${differences + missing} differences`;
+    process.stdout.write(`\n${bold(differences + missing === 0 ? green(said) : red(said))}\n`);
+    return differences + missing;
+  }
+
+  #draw(): void {
+    const lines = this.#lines();
+    if (this.#linesShown > 0) process.stdout.write(`\x1b[${this.#linesShown}A`);
+    process.stdout.write(lines.map((line) => `${TTY ? '\x1b[2K' : ''}${line}\n`).join(''));
+    this.#linesShown = TTY ? lines.length : 0;
+  }
+
+  #lines(): string[] {
+    const faults = FAULTS.filter((fault) => this.#cases.some((of) => of.fault === fault));
+    const kinds = [...new Set(this.#cases.map(({ kind }) => kind))];
+    const kindWidth = Math.max(...kinds.map(({ name }) => name.length)) + 2;
+    const head = ' '.repeat(kindWidth + STEP_WIDTH) + faults.map((fault) => fault + ' '.repeat(COLUMN_GAP)).join('');
+    const lines = [dim(head)];
+    for (const kind of kinds) {
+      const steps = STEPS.filter((step) => this.#cases.some((of) => of.kind === kind && of.step === step));
+      for (const [i, step] of steps.entries()) {
+        const name = (i === 0 ? kind.name : '').padEnd(kindWidth);
+        const cells = faults.map((fault) => {
+          const of = this.#cases.find((one) => one.kind === kind && one.step === step && one.fault === fault);
+          return this.#mark(of) + ' '.repeat(fault.length - 1 + COLUMN_GAP);
+        });
+        lines.push(`${bold(name)}${step.padEnd(STEP_WIDTH)}${cells.join('')}`.trimEnd());
+      }
+    }
+    return lines;
+  }
+
+  #mark(of: Case | undefined): string {
+    if (!of) return ' ';
+    const outcome = this.#outcomes.get(of);
+    if (!outcome) return dim('·');
+    return outcome.differences.length === 0 ? green('✓') : red('✗');
+  }
+}
+
+const inWords = ({ what, differences }: Outcome): string =>
+  `${red('✗')} ${bold(nameOf(what))}: ${differences.join('\n    ')}`;

@@ -1,0 +1,214 @@
+import nodemailer from 'nodemailer';
+import type Stripe from 'stripe';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Way } from '../../embedded/gates.ts';
+import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
+import type { Control, StripeStandIn } from '../../embedded/stripe/index.ts';
+import { CARD_ONLY, customerWithCard, refusal, SECRET, sdk, startReceiver, startWithSdk } from './stripe-helpers.ts';
+
+describe('a gate of the Stripe stand-in', () => {
+  let standIn: StripeStandIn;
+  let control: Control;
+  let stripe: Stripe;
+  let intent: string;
+
+  beforeEach(async () => {
+    ({ standIn, control, stripe } = await startWithSdk());
+    const { customer, card } = await customerWithCard(stripe);
+    const params = { ...CARD_ONLY, amount: 2000, currency: 'usd', customer, payment_method: card };
+    intent = (await stripe.paymentIntents.create({ ...params, metadata: { team: 't1' } })).id;
+  });
+  afterEach(() => standIn.close());
+
+  const hold = (point: 'arrival' | 'answer') =>
+    control.gates.hold((passing) => passing.point === point && passing.path.endsWith('/confirm'));
+  const statusOf = async () => (await stripe.paymentIntents.retrieve(intent)).status;
+
+  test('holds a request before anything is done, and lets it go on', async () => {
+    const gate = hold('arrival');
+    const confirming = stripe.paymentIntents.confirm(intent);
+    const { passing } = await gate.reached;
+    expect(passing.object).toMatchObject({ id: intent, metadata: { team: 't1' } });
+    expect(await statusOf()).toBe('requires_confirmation');
+    gate.release();
+    expect((await confirming).status).toBe('succeeded');
+  });
+
+  test('holds an answer after everything is done', async () => {
+    const gate = hold('answer');
+    const confirming = stripe.paymentIntents.confirm(intent);
+    await gate.reached;
+    expect(await statusOf()).toBe('succeeded');
+    gate.release();
+    expect((await confirming).status).toBe('succeeded');
+  });
+
+  test('holds one request: the next passes, and so do all that it is not for', async () => {
+    const gate = hold('arrival');
+    const held = stripe.paymentIntents.confirm(intent);
+    await gate.reached;
+    expect((await stripe.paymentIntents.confirm(intent)).status).toBe('succeeded');
+    gate.release();
+    expect((await refusal(held)).code).toBe('payment_intent_unexpected_state');
+  });
+
+  test('that is released before anybody came holds nobody', async () => {
+    hold('arrival').release('drop');
+    expect((await stripe.paymentIntents.confirm(intent)).status).toBe('succeeded');
+  });
+
+  const ways: [Way, 'arrival' | 'answer', number | undefined, string][] = [
+    ['drop', 'arrival', undefined, 'requires_confirmation'],
+    ['drop', 'answer', undefined, 'succeeded'],
+    ['rate_limit', 'arrival', 429, 'requires_confirmation'],
+    ['rate_limit', 'answer', 429, 'succeeded'],
+    ['error', 'arrival', 500, 'requires_confirmation'],
+    ['error', 'answer', 500, 'succeeded'],
+  ];
+  test.each(ways)(
+    'opens to %s at the %s: the caller hears %s, and the payment is %s',
+    async (way, point, heard, is) => {
+      const gate = hold(point);
+      const confirming = refusal(stripe.paymentIntents.confirm(intent));
+      await gate.reached;
+      // The SDK repeats a dropped call once by itself.
+      if (way === 'drop') control.faults.add({ on: 'POST /v1/payment_intents/:id/confirm', kind: 'drop' });
+      gate.release(way);
+      expect((await confirming).statusCode).toBe(heard);
+      expect(await statusOf()).toBe(is);
+    },
+  );
+
+  test('keeps a 500 under the key, and not a 429', async () => {
+    for (const [way, again] of [
+      ['error', 500],
+      ['rate_limit', 200],
+    ] as const) {
+      const idempotencyKey = `confirm-${way}`;
+      const gate = hold('arrival');
+      const confirming = refusal(stripe.paymentIntents.confirm(intent, {}, { idempotencyKey }));
+      await gate.reached;
+      gate.release(way);
+      await confirming;
+      const status = await stripe.paymentIntents.confirm(intent, {}, { idempotencyKey }).then(
+        (answer) => answer.lastResponse.statusCode,
+        (error: Stripe.errors.StripeError) => error.statusCode,
+      );
+      expect(status, way).toBe(again);
+    }
+  });
+
+  test('knows when the caller has given up, and still has what was asked done', async () => {
+    const gate = hold('arrival');
+    const impatient = refusal(sdk(standIn, { timeout: 50 }).paymentIntents.confirm(intent));
+    const held = await gate.reached;
+    await held.givenUp;
+    expect(held.hasGivenUp()).toBe(true);
+    expect((await impatient).type).toBe('StripeConnectionError');
+    gate.release();
+    await expect.poll(statusOf).toBe('succeeded');
+  });
+
+  test('holds what a person sends to a page', async () => {
+    const session = await stripe.checkout.sessions.create({
+      mode: 'payment',
+      success_url: 'https://app.example.com/done',
+      line_items: [
+        { price_data: { currency: 'usd', unit_amount: 5000, product_data: { name: 'Credit' } }, quantity: 1 },
+      ],
+    });
+    const page = session.url ?? '';
+    for (const [way, status] of [
+      ['rate_limit', 429],
+      ['error', 500],
+    ] as const) {
+      const gate = control.gates.hold(({ object }) => object?.id === session.id);
+      const pressed = fetch(page, { method: 'POST' });
+      await gate.reached;
+      gate.release(way);
+      expect((await pressed).status).toBe(status);
+    }
+    const gate = control.gates.hold(({ object }) => object?.id === session.id);
+    const pressed = fetch(page, { method: 'POST' });
+    await gate.reached;
+    gate.release('drop');
+    await expect(pressed).rejects.toThrow();
+    expect((await stripe.checkout.sessions.retrieve(session.id)).status).toBe('open');
+  });
+
+  test('does not keep the stand-in from closing', async () => {
+    const gate = hold('arrival');
+    const confirming = refusal(stripe.paymentIntents.confirm(intent));
+    await gate.reached;
+    await standIn.close();
+    expect((await confirming).type).toBe('StripeConnectionError');
+    ({ standIn, control, stripe } = await startWithSdk());
+  });
+});
+
+describe('webhooks that are diverted', () => {
+  test('are not sent, and can be, one after the other', async () => {
+    const receiver = await startReceiver();
+    const { standIn, control, stripe } = await startWithSdk({ webhook: { url: receiver.url, secret: SECRET } });
+    const taken: string[] = [];
+    control.webhooks.divert(({ id, type }) => type === 'customer.created' && taken.push(id) > 0);
+    const { id } = await stripe.customers.create();
+    await stripe.customers.update(id, { name: 'Ada' });
+    await control.webhooks.settled();
+    expect(receiver.types()).toEqual(['customer.updated']);
+    await control.resendEvent(taken[0] ?? '');
+    expect(receiver.types()).toEqual(['customer.updated', 'customer.created']);
+    await standIn.close();
+    await receiver.close();
+  });
+});
+
+describe('a gate of the mail inbox', () => {
+  let inbox: MailInbox;
+  beforeEach(async () => {
+    inbox = await startMailInbox();
+  });
+  afterEach(() => inbox.stop());
+
+  async function send(subject: string): Promise<{ responseCode?: number } | null> {
+    const transport = nodemailer.createTransport({ url: inbox.smtpUrl });
+    return transport
+      .sendMail({ from: 'billing@burnrate.example', to: 'ada@example.com', subject, text: '…' })
+      .then(
+        () => null,
+        (error: { responseCode?: number }) => error,
+      )
+      .finally(() => transport.close());
+  }
+  const kept = () => inbox.messages().map(({ subject }) => subject);
+
+  test('holds a message before it is kept, while others pass', async () => {
+    const gate = inbox.gates.hold(({ point, message }) => point === 'arrival' && message.subject === 'held');
+    const sending = send('held');
+    await gate.reached;
+    expect(await send('other')).toBeNull();
+    expect(kept()).toEqual(['other']);
+    gate.release();
+    expect(await sending).toBeNull();
+    expect(kept()).toEqual(['other', 'held']);
+  });
+
+  const ways: [Way, 'arrival' | 'answer', number | undefined, string[]][] = [
+    ['drop', 'arrival', undefined, []],
+    ['drop', 'answer', undefined, ['one']],
+    ['rate_limit', 'arrival', 451, []],
+    ['rate_limit', 'answer', 451, ['one']],
+    ['error', 'arrival', 421, []],
+    ['error', 'answer', 421, ['one']],
+  ];
+  test.each(ways)('opens to %s at the %s: the sender hears %s, and kept is %j', async (way, point, heard, is) => {
+    const gate = inbox.gates.hold((passing) => passing.point === point);
+    const sending = send('one');
+    await gate.reached;
+    gate.release(way);
+    const failure = await sending;
+    expect(failure).not.toBeNull();
+    expect(failure?.responseCode).toBe(heard);
+    expect(kept()).toEqual(is);
+  });
+});
