@@ -2,7 +2,7 @@
  * One change of a team's account under way: what the clock has brought first, then the fact, then what follows from it at
  * once; and what all of it asks of whoever keeps the rows. The facts themselves are in facts.ts.
  */
-import { type Account, type AttemptInFlight, nextCrossing, spendableMicros, type Terms } from './account.ts';
+import { type Account, type AttemptInFlight, fitsMonth, nextCrossing, spendableMicros, type Terms } from './account.ts';
 import { attemptDepositId } from './ids.ts';
 import { creditAccount, owedAccount, REVENUE, referenceOf, type Transfer } from './ledger.ts';
 import { add, larger, type Micros, micros, smaller, subtract, ZERO } from './money.ts';
@@ -22,7 +22,8 @@ export type Effect =
   | { kind: 'exhausted'; number: number; second: number; instanceIds: string[] }
   | { kind: 'attempt_opened'; attempt: AttemptInFlight; paymentMethodId: string | null }
   | { kind: 'policy_off'; attempt: AttemptInFlight }
-  | { kind: 'low'; second: number; levelMicros: Micros };
+  | { kind: 'low'; second: number; levelMicros: Micros }
+  | { kind: 'capped'; second: number; capMicros: Micros; toppedUpMicros: Micros; amountMicros: Micros };
 
 export interface Outcome {
   account: Account;
@@ -152,6 +153,19 @@ export function bringUpToDate(change: Change, nowSecond: number): void {
     else exhaust(change, account.standsAtSecond ?? next.second);
   }
   account.asOfSecond = second;
+}
+
+/**
+ * Says that this month's cap leaves no room for another charge: asked where room can have gone, before a charge that
+ * would not fit is due. Not while one is in flight: a failed one gives its room back. Source: rules.md, "Auto top-up".
+ */
+export function noteCapped(change: Change): void {
+  const { account } = change;
+  const { policy, attempt, asOfSecond: second } = account;
+  if (!policy?.enabled || policy.monthlyCapMicros === null || attempt) return;
+  if (fitsMonth(account, policy, second)) return;
+  const { monthlyCapMicros: capMicros, amountMicros } = policy;
+  change.effects.push({ kind: 'capped', second, capMicros, toppedUpMicros: account.toppedUp.micros, amountMicros });
 }
 
 /** Credit that becomes available pays what is owed first, and re-arms the low-balance warning once it is well above the level. */

@@ -56,6 +56,7 @@ export class Book {
   readonly segments: SegmentOfBook[] = [];
   readonly exhaustions: Ended[] = [];
   readonly lows: number[] = [];
+  readonly capped: Array<{ at: number; cap: Micros }> = [];
   readonly attempts: Array<{ at: number; amountMicros: Micros; outcome: 'in_flight' | 'succeeded' | 'failed' }> = [];
   #ids = 0;
 
@@ -197,6 +198,7 @@ export class Book {
       this.exhaustions.push({ number, second, instanceIds });
     }
     if (effect.kind === 'low') this.lows.push(effect.second);
+    if (effect.kind === 'capped') this.capped.push({ at: effect.second, cap: effect.capMicros });
     if (effect.kind === 'attempt_opened') {
       const { openedSecond, amountMicros } = effect.attempt;
       this.attempts.push({ at: openedSecond, amountMicros, outcome: 'in_flight' });
