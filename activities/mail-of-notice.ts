@@ -20,6 +20,7 @@ import { creditsExhausted } from './mails/credits-exhausted.ts';
 import { depositReceipt } from './mails/deposit-receipt.ts';
 import type { About, PaymentFacts, Runway } from './mails/facts.ts';
 import type { Mail } from './mails/layout.ts';
+import { receiptOf } from './receipts/receipt.ts';
 
 interface Sending {
   db: Db;
@@ -27,6 +28,7 @@ interface Sending {
   notice: Notice;
   about: About;
   nowSecond: number;
+  receiptIssuer: string;
 }
 
 type Writer = (sending: Sending) => Promise<Mail>;
@@ -35,12 +37,20 @@ const WRITERS: Record<MailKind, Writer> = {
   deposit_receipt: async (sending) => {
     const deposit = await depositOf(sending);
     const payment = await paymentFacts(sending.db, deposit);
-    return depositReceipt(sending.about, payment, deposit.receiptUrl, await runwayOf(sending));
+    return withReceipt(
+      sending,
+      deposit,
+      depositReceipt(sending.about, payment, deposit.receiptUrl, await runwayOf(sending)),
+    );
   },
   auto_top_up_charged: async (sending) => {
     const deposit = await depositOf(sending);
     const payment = await paymentFacts(sending.db, deposit);
-    return autoTopUpCharged(sending.about, payment, deposit.receiptUrl, await runwayOf(sending));
+    return withReceipt(
+      sending,
+      deposit,
+      autoTopUpCharged(sending.about, payment, deposit.receiptUrl, await runwayOf(sending)),
+    );
   },
   auto_top_up_failed: async (sending) => {
     const deposit = await depositOf(sending);
@@ -48,11 +58,12 @@ const WRITERS: Record<MailKind, Writer> = {
     return autoTopUpFailed(sending.about, payment, deposit.failureCode ?? 'declined', await runwayOf(sending));
   },
   auto_top_up_capped: async (sending) => {
-    const { policy, toppedUp } = await readAccount(sending.db, sending.notice.teamId);
+    // As it was reached: the policy may have been changed since, and the month may be over.
+    const { capMicros = 0, toppedUpMicros = 0, amountMicros = 0 } = sending.notice.data;
     const cap = {
-      monthlyCapMicros: policy?.monthlyCapMicros ?? toppedUp.micros,
-      amountMicros: policy?.amountMicros ?? micros(0),
-      toppedUpMicros: toppedUp.micros,
+      monthlyCapMicros: micros(capMicros),
+      amountMicros: micros(amountMicros),
+      toppedUpMicros: micros(toppedUpMicros),
       nextMonthSecond: nextMonthStart(sending.notice.second),
     };
     return autoTopUpCapped(sending.about, cap, await runwayOf(sending));
@@ -76,11 +87,20 @@ export async function mailOfNotice(sending: Sending): Promise<Mail | null> {
   return writer ? writer(sending) : null;
 }
 
+/** The receipt goes with the mail, so that who keeps the books need not sign in for it. */
+async function withReceipt({ db, receiptIssuer }: Sending, deposit: Deposit, mail: Mail): Promise<Mail> {
+  const receipt = await receiptOf(db, deposit, receiptIssuer);
+  if (receipt === null) return mail;
+  const { name: filename, content } = receipt;
+  return { ...mail, attachments: [{ filename, content, contentType: 'application/pdf' }] };
+}
+
 const depositOf = ({ db, notice }: Sending): Promise<Deposit> => getDeposit(db, notice.data.depositId ?? '');
 
 async function paymentFacts(db: Tx, deposit: Deposit): Promise<PaymentFacts> {
-  const { id: depositId, amountMicros, closedSecond, openedSecond } = deposit;
-  return { depositId, amountMicros, second: closedSecond ?? openedSecond, card: await cardOf(db, deposit) };
+  const { id: depositId, amountMicros, closedSecond, openedSecond, receiptNumber } = deposit;
+  const card = await cardOf(db, deposit);
+  return { depositId, amountMicros, second: closedSecond ?? openedSecond, card, receiptNumber };
 }
 
 /** The card as the provider saw it; where it saw none, since the card was gone, as it had been saved. */

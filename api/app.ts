@@ -19,6 +19,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import { pages } from './pages.ts';
 import { paymentMethods } from './payment-methods.ts';
+import { receipts } from './receipts.ts';
 import { authorizing, expressPath, handling, type Route, takesBody } from './route.ts';
 import { teams } from './teams.ts';
 import { transactions } from './transactions.ts';
@@ -39,6 +40,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...autoTopUp(world, wake),
     ...paymentMethods(world),
     ...deposits(world),
+    ...receipts(world),
     ...transactions(world),
     ...grants(world, wake),
   ];

@@ -2,7 +2,7 @@
 import { BillingError } from '../billing/errors.ts';
 import { micros } from '../billing/money.ts';
 import { checkPayment } from '../billing/top-up.ts';
-import { listDeposits } from '../prisma/deposits.ts';
+import { type Deposit as DepositRow, listDeposits } from '../prisma/deposits.ts';
 import { findPaymentMethod } from '../prisma/payment-methods.ts';
 import { newId } from './calls.ts';
 import { openDeposit } from './depositing.ts';
@@ -41,7 +41,8 @@ const NewDeposit = z.object({
 });
 
 export function deposits(world: ApiWorld): Route[] {
-  const { db, ledger, deposits: limits } = world;
+  const { db, ledger, deposits: limits, publicUrl } = world;
+  const view = (deposit: DepositRow) => viewDeposit(deposit, publicUrl);
   return [
     route({
       method: 'get',
@@ -88,7 +89,7 @@ export function deposits(world: ApiWorld): Route[] {
           amountMicros: body.amount,
           paymentMethodId,
         });
-        return { status: 201, body: viewDeposit(deposit) };
+        return { status: 201, body: view(deposit) };
       },
     }),
 
@@ -103,7 +104,7 @@ export function deposits(world: ApiWorld): Route[] {
       answer: { status: 200, schema: listOf(Deposit) },
       handle: async ({ params, query }) => ({
         status: 200,
-        body: viewPage(await listDeposits(db, params.team, pageRequest(query)), viewDeposit),
+        body: viewPage(await listDeposits(db, params.team, pageRequest(query)), view),
       }),
     }),
 
@@ -117,7 +118,7 @@ export function deposits(world: ApiWorld): Route[] {
       answer: { status: 200, schema: Deposit },
       handle: async ({ params }) => ({
         status: 200,
-        body: viewDeposit(await ledger.depositOf(params.team, params.deposit)),
+        body: view(await ledger.depositOf(params.team, params.deposit)),
       }),
     }),
   ];

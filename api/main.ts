@@ -27,7 +27,7 @@ const KEEP_ALIVE_MS = 75_000;
 function createApiWorld(config: Config, client: Client): ApiWorld {
   const db = connectDb(config.databaseUrl);
   const log = createLogger(config.logLevel);
-  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute } = config;
+  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute, receiptIssuer } = config;
   return {
     db,
     log,
@@ -36,6 +36,7 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
     publicUrl,
     settleEveryMs,
     rateLimitPerMinute,
+    receiptIssuer,
     ledger: createLedger({ db, terms }),
     engine: createEngine(client),
     cards: createCards({ stripe: createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS }), db, publicUrl, log }),

@@ -15,9 +15,18 @@ export const prefixedId = (prefix: IdPrefix, random: string): string => `${prefi
 /** One attempt, one deposit: the number is unique per team and never reused. */
 export const attemptDepositId = (teamId: string, number: number): string => `dep_${teamId}_top_up_${number}`;
 
+/**
+ * `acme-000001`: unique over all teams, since the id stands in it as it is and no number holds a dash; counted from 1,
+ * without a gap.
+ */
+export const receiptNumber = (teamId: string, number: number): string => `${teamId}-${String(number).padStart(6, '0')}`;
+
 /** One mail or event per cause: `balance_low` of two episodes differ by the second at which the episode began. */
 export const noticeId = (kind: string, cause: string): string => `${kind}/${cause}`;
 
 export const exhaustionCause = (teamId: string, number: number): string => `${teamId}/exhaustion-${number}`;
+/** One mail a month and cap: a cap that was raised and reached again is told again. */
+export const cappedCause = (teamId: string, monthStartSecond: number, capMicros: Micros): string =>
+  `${teamId}/cap-${capMicros}-in-${monthStartSecond}`;
 export const lowCause = (teamId: string, second: number, levelMicros: Micros): string =>
   `${teamId}/low-${levelMicros}-at-${second}`;

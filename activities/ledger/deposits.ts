@@ -16,6 +16,7 @@ import {
   updateDeposit,
 } from '../../prisma/deposits.ts';
 import { mailAndEvent, type NewNotice } from '../../prisma/notices.ts';
+import { numberReceipt } from '../../prisma/receipts.ts';
 import { recordFact } from '../../prisma/record.ts';
 import type { LedgerWorld } from '../world.ts';
 
@@ -109,6 +110,7 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
         closedSecond: creditedSecond,
         receiptUrl: input.receiptUrl,
       });
+      await numberReceipt(tx, teamId, depositId);
       const notices = noticesOf(deposit, 'credited', creditedSecond);
       return { outcome, notices, answer: async () => ({ ...orderOf(deposit), status: 'succeeded' }) };
     });

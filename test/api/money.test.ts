@@ -209,6 +209,27 @@ describe('deposits', () => {
     expect((await api.get(at('balance'))).body.available).toBe('20.000000');
   });
 
+  it('that were credited have a receipt to download, numbered without a gap; failed ones take no number', async () => {
+    const first = (await pay()).body;
+    api.engine.charge = 'declines';
+    const refused = (await pay()).body.error.deposit;
+    api.engine.charge = 'succeeds';
+    const second = (await pay()).body;
+    expect([first.receiptNumber, second.receiptNumber]).toEqual([`${team}-000001`, `${team}-000002`]);
+    expect(first.receiptUrl).toBe(`http://127.0.0.1${at(`deposits/${first.id}/receipt`)}`);
+
+    const receipt = await api.get(at(`deposits/${first.id}/receipt`));
+    expect(receipt.status).toBe(200);
+    expect(receipt.headers.get('content-type')).toBe('application/pdf');
+    expect(receipt.headers.get('content-disposition')).toBe(`attachment; filename=receipt-${team}-000001.pdf`);
+    expect(receipt.text.slice(0, 5)).toBe('%PDF-');
+    const none = await api.get(at(`deposits/${refused}/receipt`));
+    expect([none.status, none.body.error.param]).toEqual([404, 'receipt']);
+    expect((await api.get(at(`deposits/${refused}`))).body).toMatchObject({ receiptUrl: null, receiptNumber: null });
+    const others = await teamWith(api);
+    expect((await api.get(`/v1/teams/${others}/deposits/${first.id}/receipt`)).body.error.param).toBe('deposit');
+  });
+
   it('that are declined are 402, and stay as failed rows', async () => {
     api.engine.charge = 'declines';
     const declined = await pay();
