@@ -11,11 +11,13 @@ import { findExhaustion } from '../prisma/exhaustions.ts';
 import type { MailKind, Notice } from '../prisma/notices.ts';
 import { findAnyPaymentMethod } from '../prisma/payment-methods.ts';
 import { endedInstances } from './ended-instances.ts';
+import { final } from './failures.ts';
 import type { CardSeen } from './ledger/deposits.ts';
 import { autoTopUpCapped } from './mails/auto-top-up-capped.ts';
 import { autoTopUpCharged } from './mails/auto-top-up-charged.ts';
 import { autoTopUpFailed } from './mails/auto-top-up-failed.ts';
 import { balanceLow } from './mails/balance-low.ts';
+import { cardExpiring } from './mails/card-expiring.ts';
 import { creditsExhausted } from './mails/credits-exhausted.ts';
 import { depositReceipt } from './mails/deposit-receipt.ts';
 import type { About, PaymentFacts, Runway } from './mails/facts.ts';
@@ -78,6 +80,16 @@ const WRITERS: Record<MailKind, Writer> = {
     const exhaustion = await findExhaustion(db, notice.teamId, notice.data.exhaustion ?? 0);
     const stopped = await endedInstances(db, exhaustion?.instanceIds ?? []);
     return creditsExhausted(sending.about, exhaustion?.second ?? notice.second, stopped, await runwayOf(sending));
+  },
+  card_expiring: async ({ db, notice, about, nowSecond }) => {
+    const { paymentMethodId = '', expiry } = notice.data;
+    const card = await findAnyPaymentMethod(db, paymentMethodId);
+    if (card === null || expiry === undefined) throw final('mail', `no card to tell of in ${notice.id}`);
+    const { policy } = await readAccount(db, notice.teamId);
+    const chargedByAutoTopUp = policy?.enabled === true && policy.paymentMethodId === card.id;
+    const { brand, last4 } = card;
+    const told = { brand, last4, expYear: expiry.year, expMonth: expiry.month, chargedByAutoTopUp };
+    return cardExpiring(about, told, nowSecond);
   },
 };
 

@@ -28,5 +28,8 @@ export const exhaustionCause = (teamId: string, number: number): string => `${te
 /** One mail a month and cap: a cap that was raised and reached again is told again. */
 export const cappedCause = (teamId: string, monthStartSecond: number, capMicros: Micros): string =>
   `${teamId}/cap-${capMicros}-in-${monthStartSecond}`;
+/** One mail a card, expiry and step: a card that the bank has renewed is told of anew. */
+export const expiryCause = (paymentMethodId: string, expiry: { year: number; month: number; days: number }): string =>
+  `${paymentMethodId}/expires-${expiry.year}-${expiry.month}-in-${expiry.days}-days`;
 export const lowCause = (teamId: string, second: number, levelMicros: Micros): string =>
   `${teamId}/low-${levelMicros}-at-${second}`;

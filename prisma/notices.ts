@@ -16,7 +16,8 @@ export type MailKind =
   | 'auto_top_up_failed'
   | 'auto_top_up_capped'
   | 'balance_low'
-  | 'credits_exhausted';
+  | 'credits_exhausted'
+  | 'card_expiring';
 
 /** Source: api.md, "outgoing events". */
 export type EventKind =

@@ -7,6 +7,7 @@ import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
 import type { Message } from '../../embedded/mail/message.ts';
 import { updateDeposit } from '../../prisma/deposits.ts';
 import { type MailKind, noticesOf } from '../../prisma/notices.ts';
+import { savePaymentMethod } from '../../prisma/payment-methods.ts';
 import { onAttempt, untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { dollars, NOW, newDeposit, newTeam } from './fixtures.ts';
@@ -240,6 +241,19 @@ describe('what the mails say, in text and HTML alike', () => {
     expect(kinds.filter((kind) => kind === 'auto_top_up_capped')).toHaveLength(1);
     for (const face of faces(await mailOf(teamId, 'auto_top_up_capped')))
       for (const fact of ['$150.00', '$100.00', '2026-04-01 00:00:00 UTC']) expect(face).toContain(fact);
+  });
+
+  it('a default card that is about to expire, and what happens then', async () => {
+    const { id: teamId } = await funded(20);
+    const card = { id: `pm_${teamId}`, teamId, stripePaymentMethodId: `pm_at_${teamId}`, fingerprint: null };
+    const seen = { brand: 'visa', last4: '4242', expMonth: 3, expYear: 2026, createdSecond: NOW };
+    await savePaymentMethod(database.db, { ...card, ...seen });
+    await ledger().lookAhead({ teamId, nowSecond: NOW + 86_399 }, 'test');
+    const mail = await mailOf(teamId, 'card_expiring', NOW + 86_400);
+    expect(mail.subject).toBe('Your Visa ending in 4242 is about to expire');
+    for (const face of faces(mail))
+      for (const fact of ['03/2026', '2026-03-31 23:59:59 UTC', 'cannot be used to add credit'])
+        expect(face).toContain(fact);
   });
 
   it('a charge or a deposit with its receipt, a numbered PDF', async () => {
