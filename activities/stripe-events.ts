@@ -10,6 +10,8 @@ export interface StripeHint {
   intentId?: string;
   sessionId?: string;
   customerId?: string;
+  /** A saved card that was changed or taken away at Stripe. */
+  paymentMethodId?: string;
   /** True for a Checkout page on which a card was saved, to be adopted. */
   setup?: true;
 }
@@ -52,6 +54,7 @@ function hintOf(event: Stripe.Event): StripeHint {
     ...(intentId !== undefined && { intentId }),
     ...(isSession && about.id !== undefined && { sessionId: about.id }),
     ...(customerId !== undefined && { customerId }),
+    ...(about.object === 'payment_method' && about.id !== undefined && { paymentMethodId: about.id }),
     ...(isSession && about.mode === 'setup' && { setup: true as const }),
   };
 }

@@ -38,6 +38,7 @@ const NewDeposit = z.object({
   amount: Dollars.openapi({ example: '100.00' }),
   method: z.enum(['card', 'crypto']),
   paymentMethod: Id.optional().openapi({ description: 'a saved card; without it, a Checkout page is opened' }),
+  saveCard: z.boolean().optional().openapi({ description: 'of a Checkout page: keep its card for later' }),
 });
 
 export function deposits(world: ApiWorld): Route[] {
@@ -80,6 +81,12 @@ export function deposits(world: ApiWorld): Route[] {
           throw new BillingError('invalid_request', 'method: crypto deposits are not available yet', 'method');
         checkPayment('amount', body.amount, limits.minMicros, limits.maxMicros);
         const paymentMethodId = body.paymentMethod ?? null;
+        if (body.saveCard && paymentMethodId !== null)
+          throw new BillingError(
+            'invalid_request',
+            'saveCard: the card named in paymentMethod is saved already',
+            'saveCard',
+          );
         if (paymentMethodId !== null && !(await findPaymentMethod(db, teamId, paymentMethodId)))
           throw new BillingError('not_found', 'no such payment method', 'paymentMethod');
         const deposit = await openDeposit(world, call, {
@@ -88,6 +95,7 @@ export function deposits(world: ApiWorld): Route[] {
           kind: paymentMethodId === null ? 'checkout' : 'saved_card',
           amountMicros: body.amount,
           paymentMethodId,
+          ...(body.saveCard && { saveCard: true }),
         });
         return { status: 201, body: view(deposit) };
       },

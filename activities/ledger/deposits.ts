@@ -35,6 +35,8 @@ export interface NewDepositOrder {
   kind: Exclude<DepositKind, 'auto_top_up'>;
   amountMicros: Micros;
   paymentMethodId: string | null;
+  /** Of a Checkout page: keep its card for later. */
+  saveCard?: boolean;
   receivedSecond: number;
   callId: string;
   notAfterMs: number;
@@ -76,8 +78,17 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
     if (input.nowMs > input.notAfterMs) return null;
     return recordFact(db, input.teamId, input.callId, async (account, tx) => {
       const abandoned = await isAbandoned(tx, input.callId);
-      const { depositId: id, teamId, kind, amountMicros, paymentMethodId, receivedSecond: openedSecond } = input;
-      if (!abandoned) await openDeposit(tx, { id, teamId, kind, amountMicros, paymentMethodId, openedSecond });
+      const {
+        depositId: id,
+        teamId,
+        kind,
+        amountMicros,
+        paymentMethodId,
+        receivedSecond: openedSecond,
+        saveCard = false,
+      } = input;
+      const order = { id, teamId, kind, amountMicros, paymentMethodId, openedSecond, saveCard };
+      if (!abandoned) await openDeposit(tx, order);
       return {
         outcome: { account, effects: [] },
         answer: async (within) => (abandoned ? null : orderOf(await getDeposit(within, id))),
