@@ -17,6 +17,8 @@ export interface StripeHint {
   namedRefundId?: string;
   /** True for a charge of which something was refunded: which, its list of refunds says. */
   refunded?: true;
+  /** A saved card that was changed or taken away at Stripe. */
+  paymentMethodId?: string;
   /** True for a Checkout page on which a card was saved, to be adopted. */
   setup?: true;
 }
@@ -64,6 +66,7 @@ function hintOf(event: Stripe.Event): StripeHint {
     ...(is('refund') && about.metadata?.refund !== undefined && { namedRefundId: about.metadata.refund }),
     ...(is('dispute') && { disputeId: about.id as string }),
     ...(event.type === 'charge.refunded' && { refunded: true as const }),
+    ...(about.object === 'payment_method' && about.id !== undefined && { paymentMethodId: about.id }),
     ...(isSession && about.mode === 'setup' && { setup: true as const }),
   };
 }

@@ -2,6 +2,7 @@
 import { BillingError } from '../billing/errors.ts';
 import { micros } from '../billing/money.ts';
 import { checkPayment } from '../billing/top-up.ts';
+import type { Deposit as DepositRow } from '../prisma/deposits.ts';
 import { listPayments } from '../prisma/history.ts';
 import { findPaymentMethod } from '../prisma/payment-methods.ts';
 import { newId } from './calls.ts';
@@ -39,10 +40,12 @@ const NewDeposit = z.object({
   amount: Dollars.openapi({ example: '100.00' }),
   method: z.enum(['card', 'crypto']),
   paymentMethod: Id.optional().openapi({ description: 'a saved card; without it, a Checkout page is opened' }),
+  saveCard: z.boolean().optional().openapi({ description: 'of a Checkout page: keep its card for later' }),
 });
 
 export function deposits(world: ApiWorld): Route[] {
-  const { db, ledger, deposits: limits } = world;
+  const { db, ledger, deposits: limits, publicUrl } = world;
+  const view = (deposit: DepositRow) => viewDeposit(deposit, publicUrl);
   return [
     route({
       method: 'get',
@@ -80,6 +83,12 @@ export function deposits(world: ApiWorld): Route[] {
           throw new BillingError('invalid_request', 'method: crypto deposits are not available yet', 'method');
         checkPayment('amount', body.amount, limits.minMicros, limits.maxMicros);
         const paymentMethodId = body.paymentMethod ?? null;
+        if (body.saveCard && paymentMethodId !== null)
+          throw new BillingError(
+            'invalid_request',
+            'saveCard: the card named in paymentMethod is saved already',
+            'saveCard',
+          );
         if (paymentMethodId !== null && !(await findPaymentMethod(db, teamId, paymentMethodId)))
           throw new BillingError('not_found', 'no such payment method', 'paymentMethod');
         const deposit = await openDeposit(world, call, {
@@ -88,8 +97,9 @@ export function deposits(world: ApiWorld): Route[] {
           kind: paymentMethodId === null ? 'checkout' : 'saved_card',
           amountMicros: body.amount,
           paymentMethodId,
+          ...(body.saveCard && { saveCard: true }),
         });
-        return { status: 201, body: viewDeposit(deposit) };
+        return { status: 201, body: view(deposit) };
       },
     }),
 
@@ -104,7 +114,7 @@ export function deposits(world: ApiWorld): Route[] {
       answer: { status: 200, schema: listOf(Payment) },
       handle: async ({ params, query }) => ({
         status: 200,
-        body: viewPage(await listPayments(db, params.team, pageRequest(query)), viewPayment),
+        body: viewPage(await listPayments(db, params.team, pageRequest(query)), (row) => viewPayment(row, publicUrl)),
       }),
     }),
 
@@ -118,7 +128,7 @@ export function deposits(world: ApiWorld): Route[] {
       answer: { status: 200, schema: Deposit },
       handle: async ({ params }) => ({
         status: 200,
-        body: viewDeposit(await ledger.depositOf(params.team, params.deposit)),
+        body: view(await ledger.depositOf(params.team, params.deposit)),
       }),
     }),
   ];

@@ -31,7 +31,7 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
   const db = connectDb(config.databaseUrl);
   const log = createLogger(config.logLevel);
   const stripe = createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS });
-  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute } = config;
+  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute, receiptIssuer } = config;
   return {
     db,
     log,
@@ -40,6 +40,7 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
     publicUrl,
     settleEveryMs,
     rateLimitPerMinute,
+    receiptIssuer,
     ledger: createLedger({ db, terms }),
     engine: createEngine(client),
     cards: createCards({ stripe, db, publicUrl, log }),

@@ -26,6 +26,8 @@ export interface ApiWorld {
   settleEveryMs: number;
   platformKey: string;
   publicUrl: string;
+  /** Whose name stands on receipts. */
+  receiptIssuer?: string;
   rateLimitPerMinute: number;
   log: Logger;
   /** Unix milliseconds. */

@@ -96,7 +96,8 @@ export type TopUpOutlook =
   | { state: 'cooling_down'; dueSecond: number | null; cooldownUntilSecond: number }
   | { state: 'capped'; dueSecond: number | null };
 
-const fitsMonth = (account: Account, policy: TopUpPolicy, second: number): boolean => {
+/** Whether one more charge stays within the cap of the UTC month in which a second lies. */
+export const fitsMonth = (account: Account, policy: TopUpPolicy, second: number): boolean => {
   if (policy.monthlyCapMicros === null) return true;
   const sameMonth = account.toppedUp.monthStartSecond === monthStart(second);
   return add(sameMonth ? account.toppedUp.micros : ZERO, policy.amountMicros) <= policy.monthlyCapMicros;
@@ -114,8 +115,10 @@ export function topUpOutlook(account: Account, terms: Terms): TopUpOutlook {
   const below = firstSecondBelow(account, policy.thresholdMicros, asOfSecond);
   const cooldownUntilSecond = lastAttemptSecond === null ? asOfSecond : lastAttemptSecond + terms.cooldownSeconds;
   const dueSecond = below === null ? null : Math.max(below, cooldownUntilSecond);
-  if (!fitsMonth(account, policy, dueSecond ?? asOfSecond))
-    return { state: 'capped', dueSecond: dueSecond === null ? null : nextMonthStart(dueSecond) };
+  if (dueSecond !== null && !fitsMonth(account, policy, dueSecond))
+    return { state: 'capped', dueSecond: nextMonthStart(dueSecond) };
+  // This month has no room, though the next charge may only be due in one that has.
+  if (!fitsMonth(account, policy, asOfSecond)) return { state: 'capped', dueSecond };
   return cooldownUntilSecond > asOfSecond
     ? { state: 'cooling_down', dueSecond, cooldownUntilSecond }
     : { state: 'watching', dueSecond };

@@ -6,6 +6,7 @@ import {
   type Account,
   type AttemptInFlight,
   type Contest,
+  fitsMonth,
   nextCrossing,
   spendableMicros,
   type Terms,
@@ -32,7 +33,8 @@ export type Effect =
   | { kind: 'low'; second: number; levelMicros: Micros }
   | { kind: 'held'; contest: Contest }
   /** The team owed nothing before this row. */
-  | { kind: 'owes'; second: number; amountMicros: Micros; reference: string };
+  | { kind: 'owes'; second: number; amountMicros: Micros; reference: string }
+  | { kind: 'capped'; second: number; capMicros: Micros; toppedUpMicros: Micros; amountMicros: Micros };
 
 export interface Outcome {
   account: Account;
@@ -184,6 +186,19 @@ export function bringUpToDate(change: Change, nowSecond: number): void {
     else exhaust(change, account.standsAtSecond ?? next.second);
   }
   account.asOfSecond = second;
+}
+
+/**
+ * Says that this month's cap leaves no room for another charge: asked where room can have gone, before a charge that
+ * would not fit is due. Not while one is in flight: a failed one gives its room back. Source: rules.md, "Auto top-up".
+ */
+export function noteCapped(change: Change): void {
+  const { account } = change;
+  const { policy, attempt, asOfSecond: second } = account;
+  if (!policy?.enabled || policy.monthlyCapMicros === null || attempt) return;
+  if (fitsMonth(account, policy, second)) return;
+  const { monthlyCapMicros: capMicros, amountMicros } = policy;
+  change.effects.push({ kind: 'capped', second, capMicros, toppedUpMicros: account.toppedUp.micros, amountMicros });
 }
 
 /** Credit that becomes available pays what is owed first, then fills what is held for disputes, and re-arms the low-balance warning once it is well above the level. */

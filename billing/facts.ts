@@ -13,6 +13,7 @@ import {
   creditArrived,
   type EndReason,
   exhaust,
+  noteCapped,
   type Outcome,
   postMeter,
   record,
@@ -198,6 +199,7 @@ export function creditDeposit(
     if (isAttempt) {
       account.attempt = null;
       account.standsAtSecond = null;
+      noteCapped(change);
     }
     creditFrom(change, {
       debitAccount: STRIPE,
@@ -276,4 +278,5 @@ export function recordUsage(
 export const setPolicy = (account: Account, terms: Terms, policy: TopUpPolicy, nowSecond: number): Outcome =>
   record(account, terms, nowSecond, (change) => {
     change.account.policy = { ...policy };
+    noteCapped(change);
   });

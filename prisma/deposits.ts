@@ -44,6 +44,8 @@ export interface Deposit {
   receivedMicros: Micros | null;
   refundedMicros: Micros;
   receiptNumber: string | null;
+  /** Of a Checkout page: its card is kept for later. */
+  saveCard: boolean;
 }
 
 export const toDeposit = ({ openedOrder: _, ...row }: DepositRow): Deposit => ({
@@ -70,7 +72,8 @@ export const creditedMicros = ({
 export const wasCredited = ({ status }: Pick<Deposit, 'status'>): boolean =>
   status === 'succeeded' || status === 'refunded' || status === 'disputed';
 
-export type NewDeposit = Pick<Deposit, 'id' | 'teamId' | 'kind' | 'amountMicros' | 'openedSecond' | 'paymentMethodId'>;
+export type NewDeposit = Pick<Deposit, 'id' | 'teamId' | 'kind' | 'amountMicros' | 'openedSecond' | 'paymentMethodId'> &
+  Partial<Pick<Deposit, 'saveCard'>>;
 
 /** Opens a deposit by a person. A repeat with the same id changes nothing. */
 export const openDeposit = async (tx: Tx, deposit: NewDeposit): Promise<void> => {

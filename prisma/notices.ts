@@ -3,7 +3,8 @@
  * made from the cause, so that none comes twice. The watch hands them on to workflows of their own.
  */
 import type { Effect } from '../billing/change.ts';
-import { exhaustionCause, lowCause, noticeId } from '../billing/ids.ts';
+import { cappedCause, exhaustionCause, lowCause, noticeId } from '../billing/ids.ts';
+import { monthStart } from '../billing/time.ts';
 import type { Tx } from './client.ts';
 import { toSecond, toSecondOrNull } from './columns.ts';
 import type { Notice as NoticeRow, Prisma } from './generated/client.ts';
@@ -18,7 +19,8 @@ export type MailKind =
   | 'credits_exhausted'
   | 'usage_owed'
   | 'refund'
-  | 'dispute';
+  | 'dispute'
+  | 'card_expiring';
 
 /** Source: api.md, "outgoing events". */
 export type EventKind =
@@ -44,6 +46,13 @@ export interface NoticeData {
   disputeId?: string;
   /** Which turn of a refund or a dispute the mail is about. */
   turn?: RefundTurn | DisputeTurn;
+  /** Of a month's cap as it was reached. */
+  capMicros?: number;
+  toppedUpMicros?: number;
+  amountMicros?: number;
+  /** A card that expires, how it was saved, and in how many days. */
+  paymentMethodId?: string;
+  expiry?: { year: number; month: number; days: number };
 }
 
 export type NewNotice = { teamId: string; second: number; cause: string; data: NoticeData } & (
@@ -83,7 +92,7 @@ export const mailAndEvent = (
 
 /** What the effects of a change have people and the platform told. */
 export function noticesFor(teamId: string, effects: Effect[]): NewNotice[] {
-  return effects.flatMap((effect) => {
+  return effects.flatMap((effect): NewNotice[] => {
     if (effect.kind === 'exhausted') {
       const cause = exhaustionCause(teamId, effect.number);
       const about = { teamId, second: effect.second, cause, data: { exhaustion: effect.number } };
@@ -98,6 +107,12 @@ export function noticesFor(teamId: string, effects: Effect[]): NewNotice[] {
       // The row that the team began to owe with: one mail an episode.
       const { second, reference: cause, amountMicros: owedMicros } = effect;
       return mailAndEvent({ teamId, second, cause, data: { owedMicros } }, 'usage_owed', 'usage.owed');
+    }
+    if (effect.kind === 'capped') {
+      const { second, capMicros, toppedUpMicros, amountMicros } = effect;
+      const cause = cappedCause(teamId, monthStart(second), capMicros);
+      const data = { capMicros, toppedUpMicros, amountMicros };
+      return [{ teamId, second, cause, data, channel: 'mail', kind: 'auto_top_up_capped' }];
     }
     return [];
   });

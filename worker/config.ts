@@ -4,6 +4,7 @@
  */
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
+import { DEFAULT_ISSUER } from '../activities/receipts/receipt.ts';
 import type { Terms } from '../billing/account.ts';
 import { type Micros, micros, parseDollars } from '../billing/money.ts';
 
@@ -18,6 +19,7 @@ export interface Config {
   settleEveryMs: number;
   terms: Terms;
   deposits: { minMicros: Micros; maxMicros: Micros; presetsMicros: Micros[] };
+  receiptIssuer: string;
   rateLimitPerMinute: number;
   logLevel: string;
 }
@@ -73,6 +75,7 @@ const ENVIRONMENT = z.object({
   DEPOSIT_PRESETS: presets.default([50, 100, 200, 500, 1000, 5000].map((amount) => micros(amount * 1_000_000))),
   MIN_START_BALANCE: dollars.default(micros(3_000_000)),
   LOW_BALANCE_LEVEL: dollars.default(micros(10_000_000)),
+  RECEIPT_ISSUER: z.string().min(1).max(100).default(DEFAULT_ISSUER),
   RATE_LIMIT_PER_MINUTE: count.default(6000),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
@@ -112,6 +115,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       lowLevelMicros: env.LOW_BALANCE_LEVEL,
     },
     deposits: { minMicros: env.DEPOSIT_MIN, maxMicros: env.DEPOSIT_MAX, presetsMicros: env.DEPOSIT_PRESETS },
+    receiptIssuer: env.RECEIPT_ISSUER,
     rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
     logLevel: env.LOG_LEVEL,
   };

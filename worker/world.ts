@@ -33,8 +33,9 @@ export interface WorkerWorld {
 export function createWorld(config: Config, client: Client, log: Log): WorkerWorld {
   const db = connectDb(config.databaseUrl);
   const stripe = createStripe(config.stripe);
-  const { terms, publicUrl } = config;
-  const mailer = createMailer({ db, terms, smtpUrl: config.mail.smtpUrl, from: config.mail.from, publicUrl, log });
+  const { terms, publicUrl, receiptIssuer } = config;
+  const { smtpUrl, from } = config.mail;
+  const mailer = createMailer({ db, terms, smtpUrl, from, publicUrl, receiptIssuer, log });
   const world: World = {
     ledger: createLedger({ db, terms }),
     tell: createTell(client),

@@ -17,10 +17,11 @@ export const Payment = Deposit.extend({
   deposit: z.string().nullable().openapi({ description: 'of a refund or a dispute: the deposit that it is about' }),
 }).openapi('Payment');
 
-export function viewPayment(row: PaymentRow): z.input<typeof Payment> {
-  if (row.kind === 'deposit') return { ...viewDeposit(row.deposit), deposit: null };
+/** @param publicUrl where this service is reached, without a slash at its end */
+export function viewPayment(row: PaymentRow, publicUrl: string): z.input<typeof Payment> {
+  if (row.kind === 'deposit') return { ...viewDeposit(row.deposit, publicUrl), deposit: null };
   const { id, amountMicros, status, openedSecond, closedSecond } = row.kind === 'refund' ? row.refund : row.dispute;
-  const { method, paymentMethod, card } = viewDeposit(row.deposit);
+  const { method, paymentMethod, card } = viewDeposit(row.deposit, publicUrl);
   return {
     id,
     at: formatSecond(closedSecond ?? openedSecond),
@@ -30,6 +31,8 @@ export function viewPayment(row: PaymentRow): z.input<typeof Payment> {
     status,
     refunded: amount(micros(0)),
     receiptUrl: null,
+    receiptNumber: null,
+    providerReceiptUrl: null,
     openedAt: formatSecond(openedSecond),
     paymentMethod,
     card,

@@ -245,7 +245,11 @@ export const commandedCards = (db: Db): Cards => ({
     }),
   setupCheckout: async (teamId) => ({ checkoutUrl: `https://checkout.example/setup/${teamId}` }),
   adoptFromSetup: async () => null,
-  detach: ({ teamId, paymentMethodId, nowSecond }) => removePaymentMethod(db, teamId, paymentMethodId, nowSecond),
+  adoptCompleted: async () => {},
+  refresh: async () => null,
+  detach: async ({ teamId, paymentMethodId, nowSecond }) => ({
+    usedByAutoTopUp: await removePaymentMethod(db, teamId, paymentMethodId, nowSecond),
+  }),
 });
 
 let names = 0;

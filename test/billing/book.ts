@@ -70,6 +70,7 @@ export class Book {
   readonly segments: SegmentOfBook[] = [];
   readonly exhaustions: Ended[] = [];
   readonly lows: number[] = [];
+  readonly capped: Array<{ at: number; cap: Micros }> = [];
   readonly attempts: Array<{ at: number; amountMicros: Micros; outcome: 'in_flight' | 'succeeded' | 'failed' }> = [];
   readonly deposits: DepositOfBook[] = [];
   readonly refunds: RefundOfBook[] = [];
@@ -260,6 +261,7 @@ export class Book {
     }
     if (effect.kind === 'owes') this.owes.push(effect.reference);
     if (effect.kind === 'low') this.lows.push(effect.second);
+    if (effect.kind === 'capped') this.capped.push({ at: effect.second, cap: effect.capMicros });
     if (effect.kind === 'attempt_opened') {
       const { openedSecond, amountMicros } = effect.attempt;
       this.attempts.push({ at: openedSecond, amountMicros, outcome: 'in_flight' });

@@ -6,6 +6,8 @@ ALTER TABLE "deposits"
   ADD COLUMN "received_micros" BIGINT,
   ADD COLUMN "refunded_micros" BIGINT NOT NULL DEFAULT 0,
   ADD COLUMN "receipt_number" TEXT UNIQUE,
+  -- Asked for with a Checkout page: its card is kept for later.
+  ADD COLUMN "save_card" BOOLEAN NOT NULL DEFAULT false,
   ADD CONSTRAINT "deposits_refunded_within" CHECK (
     "refunded_micros" >= 0 AND "refunded_micros" <= COALESCE("received_micros", "amount_micros")
   );
