@@ -4,8 +4,10 @@ import { micros } from '../billing/money.ts';
 import { checkPayment } from '../billing/top-up.ts';
 import type { Deposit as DepositRow } from '../prisma/deposits.ts';
 import { listPayments } from '../prisma/history.ts';
+import type { PageRequest } from '../prisma/pages.ts';
 import { findPaymentMethod } from '../prisma/payment-methods.ts';
 import { newId } from './calls.ts';
+import { csvOf } from './csv.ts';
 import { openDeposit } from './depositing.ts';
 import { type Route, route } from './route.ts';
 import {
@@ -22,7 +24,7 @@ import {
   z,
 } from './schemas.ts';
 import { Deposit, viewDeposit } from './views/deposit.ts';
-import { Payment, viewPayment } from './views/payment.ts';
+import { PAYMENT_COLUMNS, Payment, paymentAsCells, viewPayment } from './views/payment.ts';
 import type { ApiWorld } from './world.ts';
 
 const RECOMMENDED_MICROS = micros(100_000_000);
@@ -112,10 +114,17 @@ export function deposits(world: ApiWorld): Route[] {
       params: TeamPath,
       query: pageQuery(),
       answer: { status: 200, schema: listOf(Payment) },
-      handle: async ({ params, query }) => ({
-        status: 200,
-        body: viewPage(await listPayments(db, params.team, pageRequest(query)), (row) => viewPayment(row, publicUrl)),
-      }),
+      csv: true,
+      handle: async ({ params: { team }, query, accept }) => {
+        const read = async (request: PageRequest) =>
+          viewPage(await listPayments(db, team, request), (row) => viewPayment(row, publicUrl));
+        if (accept !== 'csv') return { status: 200, body: await read(pageRequest(query)) };
+        const cells = async (request: PageRequest) => {
+          const { data, nextCursor } = await read(request);
+          return { data: data.map(paymentAsCells), nextCursor };
+        };
+        return csvOf(`deposits-${team}.csv`, PAYMENT_COLUMNS, cells, pageRequest(query));
+      },
     }),
 
     route({

@@ -6,7 +6,7 @@ import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { DEFAULT_ISSUER } from '../activities/receipts/receipt.ts';
 import type { Terms } from '../billing/account.ts';
-import { type Micros, micros, parseDollars } from '../billing/money.ts';
+import { formatForPeople, type Micros, micros, parseDollars } from '../billing/money.ts';
 
 export interface Config {
   databaseUrl: string;
@@ -86,6 +86,11 @@ const ENVIRONMENT = z.object({
  */
 export function readConfig(environment: Record<string, string | undefined>): Config {
   const env = parse(ENVIRONMENT, environment);
+  const unpayable = env.DEPOSIT_PRESETS.filter((preset) => preset < env.DEPOSIT_MIN || preset > env.DEPOSIT_MAX);
+  if (unpayable.length > 0)
+    throw new Error(
+      `The environment is not complete: DEPOSIT_PRESETS: ${unpayable.map(formatForPeople).join(', ')} is not between DEPOSIT_MIN (${formatForPeople(env.DEPOSIT_MIN)}) and DEPOSIT_MAX (${formatForPeople(env.DEPOSIT_MAX)}).`,
+    );
   return {
     databaseUrl: env.DATABASE_URL,
     temporal: {

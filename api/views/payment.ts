@@ -17,6 +17,27 @@ export const Payment = Deposit.extend({
   deposit: z.string().nullable().openapi({ description: 'of a refund or a dispute: the deposit that it is about' }),
 }).openapi('Payment');
 
+/** The columns of the history as a file; a card is its brand and last four. */
+export const PAYMENT_COLUMNS = [
+  'id',
+  'at',
+  'amount',
+  'method',
+  'card',
+  'label',
+  'status',
+  'refunded',
+  'deposit',
+  'receiptNumber',
+  'failureCode',
+  'openedAt',
+];
+
+export const paymentAsCells = ({ card, ...payment }: z.input<typeof Payment>) => ({
+  ...payment,
+  card: card === null ? '' : `${card.brand} ${card.last4}`,
+});
+
 /** @param publicUrl where this service is reached, without a slash at its end */
 export function viewPayment(row: PaymentRow, publicUrl: string): z.input<typeof Payment> {
   if (row.kind === 'deposit') return { ...viewDeposit(row.deposit, publicUrl), deposit: null };

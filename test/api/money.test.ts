@@ -366,6 +366,56 @@ describe('deposits', () => {
   });
 });
 
+describe('the history of payments', () => {
+  it('is one file as CSV, in the order and with the amounts of the list', async () => {
+    await attach();
+    const { id: card } = (await api.get(at('payment-methods'))).body.data[0];
+    for (const amount of ['20', '30.50'])
+      await api.post(at('deposits'), { amount, method: 'card', paymentMethod: card });
+    const csv = await api.get(at('deposits'), { headers: { Accept: 'text/csv' } });
+    expect(csv.headers.get('content-disposition')).toContain(`deposits-${team}.csv`);
+    const [header, ...rows] = csv.text.trim().split('\n');
+    expect(header).toBe('id,at,amount,method,card,label,status,refunded,deposit,receiptNumber,failureCode,openedAt');
+    expect(rows.map((row) => row.split(',').slice(2, 10).join())).toEqual([
+      `30.500000,card,visa 4242,Deposit,succeeded,0.000000,,${team}-000002`,
+      `20.000000,card,visa 4242,Deposit,succeeded,0.000000,,${team}-000001`,
+    ]);
+  });
+});
+
+describe('the changes of a policy', () => {
+  const put = (body: object) => api.put(at('auto-top-up'), body);
+  const changes = (query = '') => api.get(at(`auto-top-up/changes${query}`));
+
+  it('are kept, newest first, each with who, when, old and new', async () => {
+    const { id: card } = await attach();
+    await grant('100');
+    expect((await put({ enabled: true, threshold: '20', amount: '50', monthlyCap: '200' })).status).toBe(200);
+    expect((await put({ enabled: false })).status).toBe(200);
+    const on = {
+      enabled: true,
+      threshold: '20.000000',
+      amount: '50.000000',
+      paymentMethod: card,
+      monthlyCap: '200.000000',
+    };
+    const { data } = (await changes()).body;
+    expect(data).toMatchObject([
+      { old: on, new: { ...on, enabled: false }, actor: 'platform' },
+      { old: null, new: on, actor: 'platform' },
+    ]);
+    const first = (await changes('?limit=1')).body;
+    const second = (await changes(`?limit=1&cursor=${first.nextCursor}`)).body;
+    expect([...first.data, ...second.data]).toEqual(data);
+    expect(second.nextCursor).toBeNull();
+  });
+
+  it('are nobody else’s to read, and no cursor of another list is taken', async () => {
+    expect((await api.get('/v1/teams/nobody/auto-top-up/changes')).status).toBe(404);
+    expect(await changes('?cursor=bm9uZQ')).toMatchObject({ status: 400, body: { error: { param: 'cursor' } } });
+  });
+});
+
 describe('transactions', () => {
   it('are one file as CSV, signed, however many there are', async () => {
     await grant('100');
