@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CAUSE, lookAtRefund, TEAM_ID, told } from '../../workflows/messages.ts';
+import { startOptions } from '../../workflows/telling.ts';
 import { refundInput, refundOf, refundSeen, requestRefund, tellRefund } from './given.ts';
 import { failing, heldBack, inTurn, type Mocks, nearly, openStage, type Scene, type Stage } from './support.ts';
 
@@ -197,6 +198,20 @@ describe('a refund that succeeded', TIMEOUT, () => {
       expect(scene.order('createRefund', 'bookRefund')).toEqual([]);
     });
   });
+});
+
+describe('a refund whose workflow was ended by mistake', TIMEOUT, () => {
+  it('is taken up from its row when it is started by hand, and sent', () =>
+    play({ findRefundOrder: async ({ refundId }) => refundOf({ refundId }) }, async (scene) => {
+      const { refundId, teamId, depositId } = refundInput(scene);
+      const input = { refundId, teamId, depositId };
+      const handle = await scene.client.workflow.start('refund', startOptions.refund(input, 'by hand'));
+      await scene.untilState(handle.workflowId, 'succeeded');
+      expect(scene.order('requestRefund', 'bookRefund', 'createRefund', 'closeRefund')).toEqual([
+        'createRefund',
+        'closeRefund',
+      ]);
+    }));
 });
 
 describe('a refund made at the provider', TIMEOUT, () => {
