@@ -2,15 +2,20 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLedger } from '../../activities/ledger/index.ts';
 import { createReconciler } from '../../activities/reconciliation.ts';
 import { createStripe } from '../../activities/stripe.ts';
 import { createStripeBooks } from '../../activities/stripe-books.ts';
 import { createCards } from '../../activities/stripe-cards.ts';
+import { createStripeDisputes } from '../../activities/stripe-disputes.ts';
+import { createStripeLooks } from '../../activities/stripe-looks.ts';
 import { createStripePayments } from '../../activities/stripe-payments.ts';
+import { createStripeRefunds } from '../../activities/stripe-refunds.ts';
 import { dayOf } from '../../billing/reconciliation.ts';
 import { secondOf } from '../../billing/time.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { updateDeposit } from '../../prisma/deposits.ts';
+import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
 import { newDeposit, newTeam, SILENT, saveCard } from '../activities/fixtures.ts';
 import { untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
@@ -82,6 +87,23 @@ async function everyStory(): Promise<void> {
   control.submitCheckout(setup?.id ?? '');
   const adopted = await cards.adoptFromSetup({ sessionId: setup?.id ?? '', nowSecond: NOW, newId: 'pm_adopted' });
   await cards.detach({ teamId, paymentMethodId: adopted?.id ?? '', nowSecond: NOW });
+
+  // A refund whose answer is lost, a dispute, and both as a webhook has them looked up.
+  const refunds = createStripeRefunds({ stripe, db, log: SILENT });
+  const ledger = createLedger({ db, terms: SCENARIO_TERMS });
+  const { depositId, intentId } = saved;
+  await ledger.creditDeposit({ depositId, nowSecond: NOW, receiptUrl: null }, 'test');
+  const call = { callId: 'c', receivedSecond: NOW, notAfterMs: 1, nowMs: 0, actor: 'me', amountMicros: null };
+  await ledger.requestRefund({ ...call, refundId: 'ref_sent', teamId: saved.teamId, depositId }, 'test');
+  control.faults.add({ on: 'POST /v1/refunds', kind: 'drop_after_effect', times: 2 });
+  const { answer: refunded } = await untilAnswered(() => refunds.createRefund({ refundId: 'ref_sent' }));
+  expect(refunded).toMatchObject({ status: 'succeeded' });
+  await refunds.fetchRefund({ stripeRefundId: refunded.stripeRefundId ?? '' });
+  const looks = createStripeLooks(stripe);
+  expect(await looks.refundsOfIntent(intentId)).toHaveLength(1);
+  const disputed = control.openDispute(asked.intentId);
+  await createStripeDisputes({ stripe }).fetchDispute({ stripeDisputeId: disputed.id });
+  await looks.depositOfIntent(asked.intentId);
 
   // The books: the day that is over, with rows that only the ledger names, so that each is looked up.
   const about = { depositId: saved.depositId, teamId: saved.teamId, amountMicros: 1_000_000n, openedSecond: NOW };
