@@ -1,5 +1,6 @@
 /** The activities, made from the world that they are handed; each names the workflow that asked as the cause of its rows. */
 import { Context } from '@temporalio/activity';
+import { type Crypto, withoutCrypto } from './crypto.ts';
 import type { Ledger } from './ledger/index.ts';
 import type { Mailer, Platform } from './notices.ts';
 import type { Payments } from './payments.ts';
@@ -10,6 +11,8 @@ export interface World {
   ledger: Ledger;
   tell: Tell;
   payments: Payments;
+  /** Absent where no provider of crypto payments is configured. */
+  crypto?: Crypto;
   mailer: Mailer;
   platform: Platform;
 }
@@ -32,6 +35,8 @@ const ledgerActivities = (ledger: Ledger) => ({
   noteDeposit: ledger.noteDeposit,
   creditDeposit: (input: Parameters<Ledger['creditDeposit']>[0]) => ledger.creditDeposit(input, cause()),
   failDeposit: (input: Parameters<Ledger['failDeposit']>[0]) => ledger.failDeposit(input, cause()),
+  creditCrypto: (input: Parameters<Ledger['creditCrypto']>[0]) => ledger.creditCrypto(input, cause()),
+  expireCrypto: (input: Parameters<Ledger['expireCrypto']>[0]) => ledger.expireCrypto(input, cause()),
   openAttempt: (input: Parameters<Ledger['openAttempt']>[0]) => ledger.openAttempt(input, cause()),
 });
 
@@ -47,6 +52,11 @@ const tellActivities = (tell: Tell) => ({
   },
 });
 
+const cryptoActivities = (crypto: Crypto) => ({
+  createCryptoPage: crypto.createCryptoPage.bind(crypto),
+  fetchCrypto: crypto.fetchCrypto.bind(crypto),
+});
+
 export const createActivities = (world: World) => ({
   billing: { ...ledgerActivities(world.ledger), ...tellActivities(world.tell) },
   payments: {
@@ -54,6 +64,7 @@ export const createActivities = (world: World) => ({
     confirmIntent: world.payments.confirmIntent.bind(world.payments),
     fetchOutcome: world.payments.fetchOutcome.bind(world.payments),
     createCheckout: world.payments.createCheckout.bind(world.payments),
+    ...cryptoActivities(world.crypto ?? withoutCrypto),
   },
   mail: { sendMail: world.mailer.sendMail.bind(world.mailer) },
   platform: {

@@ -6,6 +6,7 @@ import { burnMicrosPerHour, exhaustionSecond } from '../billing/runway.ts';
 import { nextMonthStart } from '../billing/time.ts';
 import { readAccount } from '../prisma/accounts.ts';
 import type { Db, Tx } from '../prisma/client.ts';
+import { findCryptoReceipt } from '../prisma/crypto-receipts.ts';
 import { type Deposit, getDeposit } from '../prisma/deposits.ts';
 import { findExhaustion } from '../prisma/exhaustions.ts';
 import type { MailKind, Notice } from '../prisma/notices.ts';
@@ -34,7 +35,7 @@ type Writer = (sending: Sending) => Promise<Mail>;
 const WRITERS: Record<MailKind, Writer> = {
   deposit_receipt: async (sending) => {
     const deposit = await depositOf(sending);
-    const payment = await paymentFacts(sending.db, deposit);
+    const payment = await receiptFacts(sending, deposit);
     return depositReceipt(sending.about, payment, deposit.receiptUrl, await runwayOf(sending));
   },
   auto_top_up_charged: async (sending) => {
@@ -81,6 +82,23 @@ const depositOf = ({ db, notice }: Sending): Promise<Deposit> => getDeposit(db, 
 async function paymentFacts(db: Tx, deposit: Deposit): Promise<PaymentFacts> {
   const { id: depositId, amountMicros, closedSecond, openedSecond } = deposit;
   return { depositId, amountMicros, second: closedSecond ?? openedSecond, card: await cardOf(db, deposit) };
+}
+
+/** Of a crypto deposit, the receipt that the notice is about; what has come in all is said as it is by now. */
+async function receiptFacts({ db, notice }: Sending, deposit: Deposit): Promise<PaymentFacts> {
+  const { receipt: named } = notice.data;
+  const receipt = named === undefined ? null : await findCryptoReceipt(db, named);
+  if (receipt === null) return paymentFacts(db, deposit);
+  const { transactionHash, currency, amountMicros, creditedSecond: second } = receipt;
+  const { amountMicros: expectedMicros, receivedMicros, status } = deposit;
+  const crypto = {
+    transactionHash,
+    currency,
+    expectedMicros,
+    receivedMicros: receivedMicros ?? amountMicros,
+    open: status === 'pending',
+  };
+  return { depositId: deposit.id, amountMicros, second, card: null, crypto };
 }
 
 /** The card as the provider saw it; where it saw none, since the card was gone, as it had been saved. */

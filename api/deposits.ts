@@ -1,8 +1,10 @@
-/** Deposits: money that people pay in, by a saved card or on a Checkout page. */
+/** Deposits: money that people pay in, by a saved card, on a Checkout page, or in crypto. */
 import { BillingError } from '../billing/errors.ts';
 import { micros } from '../billing/money.ts';
 import { checkPayment } from '../billing/top-up.ts';
-import { listDeposits } from '../prisma/deposits.ts';
+import type { Db } from '../prisma/client.ts';
+import { cryptoReceiptsOf } from '../prisma/crypto-receipts.ts';
+import { type Deposit as DepositRow, listDeposits } from '../prisma/deposits.ts';
 import { findPaymentMethod } from '../prisma/payment-methods.ts';
 import { newId } from './calls.ts';
 import { openDeposit } from './depositing.ts';
@@ -59,7 +61,7 @@ export function deposits(world: ApiWorld): Route[] {
             amount: amount(preset),
             recommended: preset === RECOMMENDED_MICROS,
           })),
-          methods: ['card' as const],
+          methods: world.verifyCopperxEvent === null ? ['card' as const] : ['card' as const, 'crypto' as const],
         },
       }),
     }),
@@ -68,15 +70,23 @@ export function deposits(world: ApiWorld): Route[] {
       method: 'post',
       path: '/v1/teams/{team}/deposits',
       tag: 'Deposits',
-      summary: 'Pay in by a saved card, waiting up to 10 s for the outcome, or open a Checkout page',
+      summary: 'Pay in by a saved card, waiting up to 10 s for the outcome, or open a page for a card or for crypto',
       who: 'billing',
       params: TeamPath,
       body: NewDeposit,
       answer: { status: 201, schema: Deposit },
       fails: ['card_declined', 'amount_out_of_range', 'engine_unavailable'],
       handle: async ({ params: { team: teamId }, body, call }) => {
-        if (body.method === 'crypto')
-          throw new BillingError('invalid_request', 'method: crypto deposits are not available yet', 'method');
+        if (body.method === 'crypto') {
+          if (world.verifyCopperxEvent === null)
+            throw new BillingError('invalid_request', 'method: crypto deposits are not offered here', 'method');
+          if (body.paymentMethod !== undefined)
+            throw new BillingError(
+              'invalid_request',
+              'paymentMethod is a card: leave it out with crypto',
+              'paymentMethod',
+            );
+        }
         checkPayment('amount', body.amount, limits.minMicros, limits.maxMicros);
         const paymentMethodId = body.paymentMethod ?? null;
         if (paymentMethodId !== null && !(await findPaymentMethod(db, teamId, paymentMethodId)))
@@ -84,11 +94,11 @@ export function deposits(world: ApiWorld): Route[] {
         const deposit = await openDeposit(world, call, {
           depositId: newId(call, 'dep'),
           teamId,
-          kind: paymentMethodId === null ? 'checkout' : 'saved_card',
+          kind: body.method === 'crypto' ? 'crypto' : paymentMethodId === null ? 'checkout' : 'saved_card',
           amountMicros: body.amount,
           paymentMethodId,
         });
-        return { status: 201, body: viewDeposit(deposit) };
+        return { status: 201, body: await viewOne(db, deposit) };
       },
     }),
 
@@ -101,10 +111,11 @@ export function deposits(world: ApiWorld): Route[] {
       params: TeamPath,
       query: pageQuery(),
       answer: { status: 200, schema: listOf(Deposit) },
-      handle: async ({ params, query }) => ({
-        status: 200,
-        body: viewPage(await listDeposits(db, params.team, pageRequest(query)), viewDeposit),
-      }),
+      handle: async ({ params, query }) => {
+        const page = await listDeposits(db, params.team, pageRequest(query));
+        const receipts = await receiptsOf(db, page.data);
+        return { status: 200, body: viewPage(page, (deposit) => viewDeposit(deposit, receipts.get(deposit.id))) };
+      },
     }),
 
     route({
@@ -117,8 +128,17 @@ export function deposits(world: ApiWorld): Route[] {
       answer: { status: 200, schema: Deposit },
       handle: async ({ params }) => ({
         status: 200,
-        body: viewDeposit(await ledger.depositOf(params.team, params.deposit)),
+        body: await viewOne(db, await ledger.depositOf(params.team, params.deposit)),
       }),
     }),
   ];
 }
+
+const receiptsOf = (db: Db, deposits: DepositRow[]) =>
+  cryptoReceiptsOf(
+    db,
+    deposits.filter(({ method }) => method === 'crypto').map(({ id }) => id),
+  );
+
+const viewOne = async (db: Db, deposit: DepositRow) =>
+  viewDeposit(deposit, (await receiptsOf(db, [deposit])).get(deposit.id));

@@ -1,6 +1,7 @@
 /** The api process: connects, builds its world, listens, and lets calls under way end before it stops. */
 import { createServer } from 'node:http';
 import { Client, Connection } from '@temporalio/client';
+import { verifyCopperxEvent } from '../activities/copperx-events.ts';
 import { createLedger } from '../activities/ledger/index.ts';
 import { createStripe } from '../activities/stripe.ts';
 import { createCards } from '../activities/stripe-cards.ts';
@@ -27,7 +28,7 @@ const KEEP_ALIVE_MS = 75_000;
 function createApiWorld(config: Config, client: Client): ApiWorld {
   const db = connectDb(config.databaseUrl);
   const log = createLogger(config.logLevel);
-  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute } = config;
+  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute, crypto } = config;
   return {
     db,
     log,
@@ -40,6 +41,8 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
     engine: createEngine(client),
     cards: createCards({ stripe: createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS }), db, publicUrl, log }),
     verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, config.stripe.webhookSecret),
+    verifyCopperxEvent:
+      crypto && ((rawBody, signature, nowMs) => verifyCopperxEvent(rawBody, signature, crypto.webhookSecret, nowMs)),
     platformKey: config.platform.key,
     nowMs: Date.now,
   };

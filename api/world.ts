@@ -1,5 +1,6 @@
 /** What the api is handed: the rows, the ledger's acts, the engine, the card provider. Tests hand it another. */
 import type { Logger } from 'pino';
+import type { CopperxHint } from '../activities/copperx-events.ts';
 import type { Ledger } from '../activities/ledger/index.ts';
 import type { Cards } from '../activities/stripe-cards.ts';
 import type { StripeHint } from '../activities/stripe-events.ts';
@@ -16,6 +17,11 @@ export interface ApiWorld {
   cards: Cards;
   /** @throws BillingError `webhook_invalid` when the signature is not Stripe's, or is older than its tolerance */
   verifyStripeEvent: (rawBody: Buffer, signature: string) => StripeHint;
+  /**
+   * Null where no crypto deposits are offered.
+   * @throws BillingError `webhook_invalid` when the signature is not CopperX's, or the event is older than its tolerance
+   */
+  verifyCopperxEvent: ((rawBody: Buffer, signature: string, nowMs: number) => CopperxHint) | null;
   terms: Terms;
   deposits: { minMicros: Micros; maxMicros: Micros; presetsMicros: Micros[] };
   settleEveryMs: number;

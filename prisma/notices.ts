@@ -28,6 +28,8 @@ export type EventKind =
 /** What a notice is about: the ids of rows from which its words are made when it is sent, never an address or a card. */
 export interface NoticeData {
   depositId?: string;
+  /** Which of a crypto deposit's receipts: there can be several. */
+  receipt?: { transactionHash: string; output: number };
   exhaustion?: number;
   levelMicros?: number;
 }

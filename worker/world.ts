@@ -1,5 +1,7 @@
 /** Builds what the activities are handed, from the configuration: one neighbour a field, and how to let go of them all. */
 import { type Client, Connection } from '@temporalio/client';
+import { createCopperx } from '../activities/copperx.ts';
+import { createCopperxPayments } from '../activities/copperx-payments.ts';
 import type { World } from '../activities/index.ts';
 import { createLedger } from '../activities/ledger/index.ts';
 import { createMailer } from '../activities/mailer.ts';
@@ -29,12 +31,21 @@ export interface WorkerWorld {
 export function createWorld(config: Config, client: Client, log: Log): WorkerWorld {
   const db = connectDb(config.databaseUrl);
   const stripe = createStripe(config.stripe);
-  const { terms, publicUrl } = config;
+  const { terms, publicUrl, crypto } = config;
   const mailer = createMailer({ db, terms, smtpUrl: config.mail.smtpUrl, from: config.mail.from, publicUrl, log });
   const world: World = {
     ledger: createLedger({ db, terms }),
     tell: createTell(client),
     payments: createStripePayments({ stripe, db, publicUrl, log }),
+    ...(crypto && {
+      crypto: createCopperxPayments({
+        copperx: createCopperx(crypto),
+        db,
+        publicUrl,
+        confirmations: crypto.confirmations,
+        log,
+      }),
+    }),
     mailer,
     platform: createPlatformEvents({
       db,

@@ -1,5 +1,6 @@
 /** Everything that is recorded of a team's money, each in one transaction under the team's row lock. */
 import type { LedgerWorld } from '../world.ts';
+import { cryptoActs } from './crypto.ts';
 import { depositActs } from './deposits.ts';
 import { grantActs } from './grants.ts';
 import { instanceActs } from './instances.ts';
@@ -11,6 +12,7 @@ export const createLedger = (world: LedgerWorld) => ({
   ...teamActs(world),
   ...instanceActs(world),
   ...depositActs(world),
+  ...cryptoActs(world),
   ...policyActs(world),
   ...usageActs(world),
   ...grantActs(world),

@@ -1,5 +1,7 @@
 /** A deposit as callers see it. */
+import { ZERO } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
+import type { CryptoReceipt } from '../../prisma/crypto-receipts.ts';
 import type { Deposit as DepositRow } from '../../prisma/deposits.ts';
 import { Amount, amount, Time, z } from '../schemas.ts';
 
@@ -26,13 +28,20 @@ export const Deposit = z
     openedAt: Time,
     paymentMethod: z.string().nullable(),
     card: z.object({ brand: z.string(), last4: z.string() }).nullable(),
+    received: Amount.optional().openapi({
+      description: 'crypto: what has arrived and is credited, be it less or more than amount',
+    }),
+    transactions: z
+      .array(z.object({ hash: z.string(), output: z.number().int(), chain: z.string(), amount: Amount, at: Time }))
+      .optional()
+      .openapi({ description: 'crypto: each output that was credited' }),
     failureCode: z.string().nullable().openapi({ example: 'insufficient_funds' }),
   })
   .openapi('Deposit');
 
 const isOpen = ({ status }: DepositRow): boolean => status === 'pending' || status === 'requires_action';
 
-export const viewDeposit = (row: DepositRow): z.input<typeof Deposit> => ({
+export const viewDeposit = (row: DepositRow, receipts: CryptoReceipt[] = []): z.input<typeof Deposit> => ({
   id: row.id,
   at: formatSecond(row.closedSecond ?? row.openedSecond),
   amount: amount(row.amountMicros),
@@ -44,5 +53,15 @@ export const viewDeposit = (row: DepositRow): z.input<typeof Deposit> => ({
   openedAt: formatSecond(row.openedSecond),
   paymentMethod: row.paymentMethodId,
   card: row.cardLast4 === null ? null : { brand: row.cardBrand ?? 'card', last4: row.cardLast4 },
+  ...(row.method === 'crypto' && {
+    received: amount(row.receivedMicros ?? ZERO),
+    transactions: receipts.map(({ transactionHash: hash, output, chain, amountMicros, creditedSecond }) => ({
+      hash,
+      output,
+      chain,
+      amount: amount(amountMicros),
+      at: formatSecond(creditedSecond),
+    })),
+  }),
   failureCode: row.failureCode,
 });

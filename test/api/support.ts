@@ -74,6 +74,7 @@ export async function startApi(world: (db: Db, databaseUrl: string) => Partial<A
     engine: undefined as unknown as Engine,
     cards: commandedCards(db),
     verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, WEBHOOK_SECRET),
+    verifyCopperxEvent: null,
     deposits: {
       minMicros: micros(15_000_000),
       maxMicros: micros(5_000_000_000),
@@ -177,6 +178,11 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
         const { depositId } = input;
         const order = await ledger.openDeposit({ ...input.order, nowMs: input.order.notAfterMs });
         if (!order) return { status: 'refused', checkoutUrl: null };
+        if (order.kind === 'crypto') {
+          const checkoutUrl = `https://crypto.example/${depositId}`;
+          await ledger.noteDeposit({ depositId, change: { checkoutUrl, copperxSessionId: `session_${depositId}` } });
+          return { status: 'pending', checkoutUrl };
+        }
         if (order.kind === 'checkout') {
           const checkoutUrl = `https://checkout.example/${depositId}`;
           await ledger.noteDeposit({ depositId, change: { checkoutUrl, stripeSessionId: `cs_${depositId}` } });

@@ -6,6 +6,7 @@ import { setTimeout as realTime } from 'node:timers/promises';
 import { type Client, type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import { ApplicationFailure, type Duration } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { Crypto } from '../../activities/crypto.ts';
 import type { World } from '../../activities/index.ts';
 import type { Ledger } from '../../activities/ledger/index.ts';
 import type { Mailer, Platform } from '../../activities/notices.ts';
@@ -17,7 +18,7 @@ import { bundleWorkflows, createWorkers, type WorkersOptions } from '../../worke
 import { BILLING_STATE, SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
 
 /** Everything that a workflow can have done, by name. */
-export type Acts = Ledger & Tell & Payments & Mailer & Platform;
+export type Acts = Ledger & Tell & Payments & Crypto & Mailer & Platform;
 export type Act = keyof Acts;
 /** What a story says of the world; an act that it says nothing of fails the workflow, unless the act answers nothing. */
 export type Mocks = Partial<Acts>;
@@ -103,7 +104,14 @@ function worldOf(answer: (act: string, args: unknown[]) => Promise<unknown>): Wo
         async (...args: unknown[]) =>
           answer(String(act), args),
     });
-  return { ledger: neighbour(), tell: neighbour(), payments: neighbour(), mailer: neighbour(), platform: neighbour() };
+  return {
+    ledger: neighbour(),
+    tell: neighbour(),
+    payments: neighbour(),
+    crypto: neighbour(),
+    mailer: neighbour(),
+    platform: neighbour(),
+  };
 }
 
 /** The workflows that may run under an id. */
