@@ -85,7 +85,7 @@ export class World {
         allowedChains: asked.allowedChains,
         preferredChainId: asked.allowedChains[0]?.chainId ?? null,
       },
-      expiresAt: asked.expiresAt ?? new Date(this.now() + SESSION_MS).toISOString(),
+      expiresAt: asked.expiresAt ?? new Date(Date.parse(at) + SESSION_MS).toISOString(),
       submitType: 'pay',
       amountTotal,
       amountNet: amountTotal,

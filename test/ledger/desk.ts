@@ -202,12 +202,14 @@ export async function billOf(db: Db, teamId: string): Promise<Bill> {
     const cost = seconds > 0n ? (segment.rateMicrosPerHour * seconds) / 3600n : 0n;
     instances[segment.instanceId] = (instances[segment.instanceId] ?? 0n) + cost;
   }
-  const deposits = await db.deposit.findMany({ where: { teamId, status: 'succeeded' } });
+  const deposits = await db.deposit.findMany({ where: { teamId, status: 'succeeded', method: 'card' } });
+  // Crypto counts as received, also while its deposit is open for the rest.
+  const receipts = await db.cryptoReceipt.findMany({ where: { teamId } });
   const grants = await db.grant.findMany({ where: { teamId } });
   const usage = await db.usageEvent.findMany({ where: { teamId } });
   const sum = (amounts: bigint[]) => amounts.reduce((total, amount) => total + amount, 0n);
   const used = sum(usage.map(({ cost }) => BigInt(cost.toFixed()))) / 1_000_000n;
-  const credits = sum([...deposits, ...grants].map(({ amountMicros }) => amountMicros));
+  const credits = sum([...deposits, ...receipts, ...grants].map(({ amountMicros }) => amountMicros));
   return { netMicros: credits - used - sum(Object.values(instances)), instances };
 }
 
