@@ -117,7 +117,7 @@ interface Read {
 }
 
 /** Reads a transaction. Where no confirmations are told, CopperX's own word that the page is paid counts. */
-function readOutput(page: CopperxSession, seen: CopperxTransaction): Read {
+export function readOutput(page: CopperxSession, seen: CopperxTransaction): Read {
   const { transactionHash: hash, outputIndex, logIndex, chainId } = seen;
   const currency = (seen.currency ?? page.currency).toLowerCase();
   const amountMicros = isDollarCoin(currency) ? amountOf(page, seen) : null;

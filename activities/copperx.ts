@@ -19,6 +19,7 @@ const PAGE_SIZE = 100;
 /** Only the hash of a transaction is documented; where a field is not given, see docs/decisions/0010. */
 const transaction = z.object({
   transactionHash: z.string().min(1),
+  createdAt: z.string().nullish(),
   outputIndex: z.number().int().nonnegative().nullish(),
   logIndex: z.number().int().nonnegative().nullish(),
   chainId: z.union([z.number(), z.string()]).nullish(),
@@ -59,6 +60,8 @@ export interface Copperx {
   retrieveSession(id: string): Promise<CopperxSession>;
   /** Every session with our reference that was made since, newest first. */
   sessionsOf(clientReferenceId: string, sinceMs: number): Promise<CopperxSession[]>;
+  /** Every session that was made since, newest first. */
+  sessionsSince(sinceMs: number, onPage: () => void): Promise<CopperxSession[]>;
 }
 
 /**
@@ -96,6 +99,18 @@ export function createCopperx({ apiKey, apiBase, timeoutMs = DEFAULT_TIMEOUT_MS 
     }
   }
 
+  async function listed(asked: Record<string, string>, sinceMs: number, onPage = () => {}): Promise<CopperxSession[]> {
+    const found: CopperxSession[] = [];
+    for (let page = 1; ; page++) {
+      const query = new URLSearchParams({ ...asked, page: String(page), limit: String(PAGE_SIZE) });
+      const { data, hasMore } = await call(sessionPage, `?${query}`);
+      found.push(...data);
+      onPage();
+      const last = data.at(-1);
+      if (hasMore !== true || last === undefined || Date.parse(last.createdAt) < sinceMs) return found;
+    }
+  }
+
   return {
     createSession: ({ clientReferenceId, productName, currency, unitAmount, successUrl, cancelUrl }) =>
       call(session, '', {
@@ -113,17 +128,10 @@ export function createCopperx({ apiKey, apiBase, timeoutMs = DEFAULT_TIMEOUT_MS 
         cancelUrl,
       }),
     retrieveSession: (id) => call(session, `/${encodeURIComponent(id)}`),
-    sessionsOf: async (clientReferenceId, sinceMs) => {
-      const found: CopperxSession[] = [];
-      for (let page = 1; ; page++) {
-        const query = new URLSearchParams({ clientReferenceId, page: String(page), limit: String(PAGE_SIZE) });
-        const { data, hasMore } = await call(sessionPage, `?${query}`);
-        // The reference is asked for and looked at again: a host that does not know the filter answers everything.
-        found.push(...data.filter((listed) => listed.clientReferenceId === clientReferenceId));
-        const last = data.at(-1);
-        if (hasMore !== true || last === undefined || Date.parse(last.createdAt) < sinceMs) return found;
-      }
-    },
+    // The reference is asked for and looked at again: a host that does not know the filter answers everything.
+    sessionsOf: async (clientReferenceId, sinceMs) =>
+      (await listed({ clientReferenceId }, sinceMs)).filter((page) => page.clientReferenceId === clientReferenceId),
+    sessionsSince: (sinceMs, onPage) => listed({}, sinceMs, onPage),
   };
 }
 

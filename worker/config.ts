@@ -133,7 +133,14 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   };
 }
 
-const BOOKS = ENVIRONMENT.pick({ DATABASE_URL: true, STRIPE_SECRET_KEY: true, STRIPE_API_BASE: true });
+const BOOKS = ENVIRONMENT.pick({
+  DATABASE_URL: true,
+  STRIPE_SECRET_KEY: true,
+  STRIPE_API_BASE: true,
+  COPPERX_API_KEY: true,
+  COPPERX_API_BASE: true,
+  CRYPTO_CONFIRMATIONS: true,
+});
 
 /**
  * Reads as much of it as a comparison of the books needs.
@@ -144,6 +151,10 @@ export function readBooksConfig(environment: Record<string, string | undefined>)
   return {
     databaseUrl: env.DATABASE_URL,
     stripe: { secretKey: env.STRIPE_SECRET_KEY, apiBase: env.STRIPE_API_BASE ?? null },
+    crypto:
+      env.COPPERX_API_KEY === undefined
+        ? null
+        : { apiKey: env.COPPERX_API_KEY, apiBase: env.COPPERX_API_BASE, confirmations: env.CRYPTO_CONFIRMATIONS },
   };
 }
 

@@ -1,5 +1,6 @@
 /** Builds what the activities are handed, from the configuration: one neighbour a field, and how to let go of them all. */
 import { type Client, Connection } from '@temporalio/client';
+import { allBooks } from '../activities/books.ts';
 import { createCopperx } from '../activities/copperx.ts';
 import { createCopperxPayments } from '../activities/copperx-payments.ts';
 import type { World } from '../activities/index.ts';
@@ -8,7 +9,6 @@ import { createMailer } from '../activities/mailer.ts';
 import { createPlatformEvents } from '../activities/platform-events.ts';
 import { createReconciler, createReconciliation } from '../activities/reconciliation.ts';
 import { createStripe } from '../activities/stripe.ts';
-import { createStripeBooks } from '../activities/stripe-books.ts';
 import { createStripeDisputes } from '../activities/stripe-disputes.ts';
 import { createStripePayments } from '../activities/stripe-payments.ts';
 import { createStripeRefunds } from '../activities/stripe-refunds.ts';
@@ -60,7 +60,7 @@ export function createWorld(config: Config, client: Client, log: Log): WorkerWor
       secret: config.platform.webhookSecret,
       log,
     }),
-    reconciliation: createReconciliation(createReconciler({ db, books: [createStripeBooks(stripe)], log })),
+    reconciliation: createReconciliation(createReconciler({ db, books: allBooks(stripe, crypto), log })),
   };
   return {
     world,
