@@ -1,7 +1,8 @@
 /**
  * `npm run demo`: the main job on embedded parts, in real time. A team deposits $15 and starts three machines that eat it
  * within a minute; auto top-up charges its card, waits out its cooldown, charges again, is declined, goes off and says so;
- * at the last paid second everything ends. In between the worker is killed, and a webhook comes twice.
+ * at the last paid second everything ends. In between the worker is killed, and a webhook comes twice. Then the team pays in
+ * crypto, in two parts and too much, and has its first deposit refunded.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -22,6 +23,10 @@ const MACHINES = [
   { id: 'indexer', gpuType: 'H100', hourly: '1200.123456' },
   { id: 'notebook', gpuType: 'A100', hourly: '599.876543' },
 ];
+const CRYPTO_PARTS = ['25.5', '20'];
+const CONFIRMATIONS_SENT = 12;
+/** A receipt, two charges, the failed one, low credit, the end of credit, two receipts of crypto, a refund. */
+const MAILS = 9;
 const GIVE_UP_AFTER_MS = 110_000;
 
 interface Balance {
@@ -41,6 +46,7 @@ interface Deposit {
   amount: string;
   label: string;
   status: string;
+  received?: string;
 }
 
 class Demo {
@@ -73,6 +79,8 @@ class Demo {
       await this.cardBeginsToDecline();
       await this.until('the failed charge', async () => (await this.topUps('failed')).length >= 1);
       await this.until('the end of credit', async () => (await this.balance()).activeInstances === 0);
+      await this.payInCrypto();
+      await this.refundFirstDeposit();
       await this.untilTold();
     } finally {
       this.done = true;
@@ -128,6 +136,35 @@ class Demo {
     this.timeline.say('🚫', yellow('from now on the bank declines the card'));
   }
 
+  /** Asked for $40, the team sends $25.50 and then $20: what was received counts. */
+  private async payInCrypto(): Promise<void> {
+    const { api, timeline, neighbours } = this;
+    const { id, checkoutUrl } = await api.post<{ id: string; checkoutUrl: string }>(`/v1/teams/${TEAM}/deposits`, {
+      amount: '40.00',
+      method: 'crypto',
+    });
+    timeline.say('🪙', `a deposit of $40.00 in crypto: the page is ${dim(checkoutUrl)}`);
+    for (const amount of CRYPTO_PARTS)
+      neighbours.copperx?.control.pay(id, { amount, confirmations: CONFIRMATIONS_SENT });
+    const received = CRYPTO_PARTS.reduce((sum, amount) => sum + Number(amount), 0).toFixed(6);
+    await this.until('the crypto deposit', async () =>
+      (await this.deposits()).some((deposit) => deposit.id === id && deposit.received === received),
+    );
+    timeline.say('🪙', `${green(`$${Number(received).toFixed(2)}`)} came, in two transactions: credited as received`);
+  }
+
+  private async refundFirstDeposit(): Promise<void> {
+    const first = (await this.deposits()).find(({ label }) => label === 'Deposit');
+    const refund = await this.api.post<{ amount: string; status: string }>(`/v1/deposits/${first?.id}/refund`, {});
+    this.timeline.say(
+      '↩ ',
+      `the first deposit is refunded: $${Number(refund.amount).toFixed(2)}, taken from credit before Stripe is asked`,
+    );
+    await this.until('the refund', async () =>
+      (await this.deposits()).some(({ label, status }) => label === 'Refund' && status === 'succeeded'),
+    );
+  }
+
   /** Reports what changes by itself: charges, the policy, machines, mails. */
   private async watch(): Promise<void> {
     const { timeline } = this;
@@ -176,7 +213,7 @@ class Demo {
         ({ type, answered }) =>
           (type === 'instance.terminate' && answered === 204) || (type === 'instance.terminate' && answered === 200),
       );
-      return ended.length >= MACHINES.length && (inbox?.messages().length ?? 0) >= 5;
+      return ended.length >= MACHINES.length && (inbox?.messages().length ?? 0) >= MAILS;
     });
     await new Promise((resolve) => setTimeout(resolve, 600));
   }

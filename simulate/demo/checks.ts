@@ -18,6 +18,15 @@ interface InstanceSeen {
   reason: string | null;
 }
 
+interface PaymentSeen {
+  id: string;
+  amount: string;
+  method: string;
+  label: string;
+  status: string;
+  received?: string;
+}
+
 const micros = (dollars: string): bigint => BigInt(dollars.replace('.', ''));
 const dollars = (amount: bigint): string => `$${amount / 1_000_000n}.${String(amount % 1_000_000n).padStart(6, '0')}`;
 
@@ -54,15 +63,14 @@ async function bill(client: pg.Client, { id, seconds, hourly }: InstanceSeen): P
 }
 
 async function depositsAgainstStripe(api: Api, team: string, neighbours: Neighbours): Promise<Check[]> {
-  const { data } = await api.get<{ data: Array<{ id: string; amount: string; label: string; status: string }> }>(
-    `/v1/teams/${team}/deposits`,
-  );
+  const { data: history } = await api.get<{ data: PaymentSeen[] }>(`/v1/teams/${team}/deposits`);
+  const data = history.filter(({ method, label }) => method === 'card' && label !== 'Refund');
   const charges = neighbours.stripe?.control.charges() ?? [];
   const rows = data.reverse().map((deposit): Check => {
     const of = charges.filter(({ metadata }) => metadata.deposit === deposit.id);
     return {
       what: `${deposit.label} of $${Number(deposit.amount)}: Stripe's charges for it`,
-      expected: `1 ${deposit.status}, ${Number(deposit.amount) * 100} ¢`,
+      expected: `1 ${deposit.status === 'refunded' ? 'succeeded' : deposit.status}, ${Number(deposit.amount) * 100} ¢`,
       found: of.map(({ status, amount }) => `1 ${status}, ${amount} ¢`).join(' and ') || 'none',
     };
   });
@@ -70,6 +78,33 @@ async function depositsAgainstStripe(api: Api, team: string, neighbours: Neighbo
     ...rows,
     webhookThatCameTwice(neighbours),
     { what: "Stripe's charges in all", expected: String(data.length), found: String(charges.length) },
+    ...moneyBackAndCrypto(history, neighbours),
+  ];
+}
+
+/** Refunds against Stripe's, and what was received in crypto against what came to CopperX's pages. */
+function moneyBackAndCrypto(history: PaymentSeen[], { stripe, copperx }: Neighbours): Check[] {
+  const cents = (amount: string) => Math.round(Number(amount) * 100);
+  const refunded = history
+    .filter(({ label }) => label === 'Refund')
+    .map(({ amount, status }) => [-cents(amount), status]);
+  const received = history.filter(({ method }) => method === 'crypto').map((deposit) => deposit.received ?? '0');
+  const coins = copperx?.control.transactions().reduce((sum, { amount }) => sum + BigInt(amount), 0n) ?? 0n;
+  return [
+    {
+      what: "refunds: Stripe's for them",
+      expected: refunded.map(([amount, status]) => `1 ${status}, ${amount} ¢`).join(' and ') || 'none',
+      found:
+        stripe?.control
+          .refunds()
+          .map(({ amount, status }) => `1 ${status}, ${amount} ¢`)
+          .join(' and ') || 'none',
+    },
+    {
+      what: 'received in crypto: what came to the page',
+      expected: dollars(coins / 100n),
+      found: dollars(received.reduce((sum, amount) => sum + micros(amount), 0n)),
+    },
   ];
 }
 
@@ -119,6 +154,8 @@ function peopleAndPlatform(instances: InstanceSeen[], { inbox, platform }: Neigh
     { what: 'mails: auto top-up failed and is off', expected: '1', found: mails(/failed/i) },
     { what: 'mails: credit has run out', expected: '1', found: mails(/run out|ran out|exhausted|used up|is gone/i) },
     { what: 'mails: auto top-up charged', expected: '2', found: mails(/top-up charged/i) },
+    { what: 'mails: receipts for deposits', expected: '3', found: mails(/receipt/i) },
+    { what: 'mails: refund', expected: '1', found: mails(/refund/i) },
     {
       what: 'machines that the platform was told to stop',
       expected: instances.map(({ id }) => id).join(', '),
