@@ -41,6 +41,7 @@ const ROUTES: Array<[string, string, Who]> = [
   ['POST', '/v1/instances/{id}/reprice', 'platform'],
   ['GET', '/v1/teams/{team}/auto-top-up', 'read'],
   ['PUT', '/v1/teams/{team}/auto-top-up', 'billing'],
+  ['GET', '/v1/teams/{team}/auto-top-up/changes', 'read'],
   ['POST', '/v1/teams/{team}/payment-methods', 'billing'],
   ['GET', '/v1/teams/{team}/payment-methods', 'read'],
   ['POST', '/v1/teams/{team}/payment-methods/{paymentMethod}/default', 'billing'],
@@ -52,6 +53,8 @@ const ROUTES: Array<[string, string, Who]> = [
   ['GET', '/v1/teams/{team}/deposits/{deposit}/receipt', 'read'],
   ['GET', '/v1/teams/{team}/transactions', 'read'],
   ['POST', '/v1/teams/{team}/grants', 'platform'],
+  ['POST', '/v1/deposits/{id}/refund', 'platform'],
+  ['GET', '/v1/reconciliation', 'platform'],
 ];
 const OPEN = ['/healthz', '/readyz', '/metrics', '/v1/openapi.json', '/v1/webhooks/stripe', '/v1/webhooks/copperx'];
 

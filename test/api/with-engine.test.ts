@@ -19,7 +19,7 @@ import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/in
 import { startTemporalDevServer, type TemporalDevServer } from '../../embedded/temporal.ts';
 import { installRuntime } from '../../worker/runtime.ts';
 import { bundleWorkflows, createWorkers, type Workers } from '../../worker/workers.ts';
-import { SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
+import { lookAgain, SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
 import { createTell } from '../../workflows/telling.ts';
 import { type Api, instanceOf, startApi, TERMS, teamWith, WEBHOOK_SECRET } from './support.ts';
 
@@ -241,6 +241,71 @@ describe('with everything up', () => {
     await expect.poll(received, { timeout: 10_000 }).toMatchObject({ status: 'succeeded', received: '25.000000' });
     expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('25.000000');
     expect((await received()).transactions).toHaveLength(3);
+  });
+
+  it('charges once for a key: a repeat while the first is under way is told so, and afterwards joins its deposit', async () => {
+    const team = await teamWith(api);
+    const card = await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
+    const asked = { amount: '25.00', method: 'card', paymentMethod: card.body.id };
+    const headers = { 'Idempotency-Key': 'one-purchase' };
+    const pay = (body = asked) => api.post(`/v1/teams/${team}/deposits`, body, { headers });
+    stripe.control.faults.add({
+      on: 'POST /v1/payment_intents/:id/confirm',
+      kind: 'slow_after_effect',
+      ms: 1_500,
+    });
+    const first = pay();
+    await expect.poll(async () => (await pay()).body.error?.code).toBe('idempotency_in_flight');
+    const { status, body } = await first;
+    expect([status, body.status]).toEqual([201, 'succeeded']);
+    const again = await pay();
+    expect(again.headers.get('idempotent-replayed')).toBe('true');
+    expect(again.body).toEqual(body);
+    expect((await pay({ ...asked, amount: '26.00' })).body.error.code).toBe('idempotency_key_reused');
+    const { data } = (await api.get(`/v1/teams/${team}/deposits`)).body;
+    expect(data.map(({ id }: { id: string }) => id)).toEqual([body.id]);
+    const charges = stripe.control.charges().filter(({ metadata }) => metadata.deposit === body.id);
+    expect(charges.map(({ status, amount }) => [status, amount])).toEqual([['succeeded', 2500]]);
+  });
+
+  it.each([
+    ['the webhook alone, twice', ['webhook', 'webhook']],
+    ['the return page alone, twice', ['return', 'return']],
+    ['an operator’s look, then the page, then the webhook', ['look', 'return', 'webhook']],
+    ['the webhook, then the page, then a look', ['webhook', 'return', 'look']],
+    ['the page, then the webhook of long ago', ['return', 'webhook', 'webhook']],
+  ] as const)('credits a Checkout page once, told of by %s', async (_, tellings) => {
+    const team = await teamWith(api);
+    const { body } = await api.post(`/v1/teams/${team}/deposits`, { amount: '40.00', method: 'card' });
+    const session = stripe.control.checkoutSessions().find(({ client_reference_id: id }) => id === body.id);
+    stripe.control.webhooks.pause();
+    try {
+      stripe.control.submitCheckout(session?.id ?? '');
+      const paidEvent = stripe.control
+        .events()
+        .findLast(
+          ({ type, data }) =>
+            type === 'checkout.session.completed' && (data.object as { id?: string }).id === session?.id,
+        );
+      const deposit = client.workflow.getHandle(workflowId.deposit(body.id));
+      const tell = {
+        webhook: async () => stripe.control.resendEvent(paidEvent?.id ?? ''),
+        return: () => api.get(`/return?deposit=${body.id}`, { key: null }),
+        look: () => deposit.executeUpdate(lookAgain).catch(() => {}), // it may have ended by then
+      };
+      for (const how of tellings) await tell[how]();
+      const read = async () => (await api.get(`/v1/teams/${team}/deposits/${body.id}`)).body.status;
+      await expect.poll(read, { timeout: 10_000 }).toBe('succeeded');
+      await deposit.result();
+      expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('40.000000');
+      const { data } = (await api.get(`/v1/teams/${team}/transactions`)).body;
+      expect(data.map(({ code, amount }: Record<string, string>) => [code, amount])).toEqual([
+        ['deposit', '40.000000'],
+      ]);
+    } finally {
+      stripe.control.webhooks.reset();
+      stripe.control.webhooks.resume();
+    }
   });
 
   it('credits what was paid on a Checkout page though an operator had ended the workflow that waited for it', async () => {
