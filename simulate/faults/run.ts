@@ -59,9 +59,14 @@ export class Run {
     this.goOn(WAYS[fault] ?? 'on');
   }
 
-  /** To be asked when the fault is about to strike: a caller that has gone before was struck by something else. */
-  checkIsHeld(): void {
-    if (this.#held?.hasGivenUp()) this.#difference = 'the caller gave up before the fault came';
+  /** To be called as the fault strikes: a case that it does not strike shows nothing. */
+  struck(): void {
+    if (this.isTooLate) this.#difference ??= 'the caller gave up before the fault came';
+  }
+
+  /** Whether the payment stands at its step no more, because its caller has waited too long for the others. */
+  get isTooLate(): boolean {
+    return this.#held?.hasGivenUp() === true;
   }
 
   goOn(way: Way = 'on'): void {
