@@ -25,6 +25,7 @@ export const eventOfNotice = async (db: Db, notice: Notice): Promise<PlatformEve
 async function dataOf(db: Db, { teamId, data }: Notice): Promise<Record<string, unknown>> {
   if (data.depositId !== undefined) return depositData(db, data.depositId);
   if (data.exhaustion !== undefined) return exhaustionData(db, teamId, data.exhaustion);
+  if (data.owedMicros !== undefined) return { owed: formatDollars(micros(data.owedMicros)) };
   if (data.levelMicros !== undefined) return lowData(db, teamId, data.levelMicros);
   return {};
 }

@@ -1,8 +1,11 @@
 /** The activities, made from the world that they are handed; each names the workflow that asked as the cause of its rows. */
 import { Context } from '@temporalio/activity';
+import type { Disputes } from './disputes.ts';
 import type { Ledger } from './ledger/index.ts';
 import type { Mailer, Platform } from './notices.ts';
 import type { Payments } from './payments.ts';
+import type { ReconciliationActs } from './reconciliation.ts';
+import type { Refunds } from './refunds.ts';
 import type { Tell } from './world.ts';
 
 /** The neighbours of a worker process. */
@@ -10,8 +13,11 @@ export interface World {
   ledger: Ledger;
   tell: Tell;
   payments: Payments;
+  refunds: Refunds;
+  disputes: Disputes;
   mailer: Mailer;
   platform: Platform;
+  reconciliation: ReconciliationActs;
 }
 
 /** What the rows of an activity name as their cause. */
@@ -33,6 +39,15 @@ const ledgerActivities = (ledger: Ledger) => ({
   creditDeposit: (input: Parameters<Ledger['creditDeposit']>[0]) => ledger.creditDeposit(input, cause()),
   failDeposit: (input: Parameters<Ledger['failDeposit']>[0]) => ledger.failDeposit(input, cause()),
   openAttempt: (input: Parameters<Ledger['openAttempt']>[0]) => ledger.openAttempt(input, cause()),
+  requestRefund: (input: Omit<Parameters<Ledger['requestRefund']>[0], 'nowMs'>) =>
+    ledger.requestRefund({ ...input, nowMs: Date.now() }, cause()),
+  bookRefund: (input: Parameters<Ledger['bookRefund']>[0]) => ledger.bookRefund(input, cause()),
+  findRefundOrder: ledger.findRefundOrder,
+  noteRefund: ledger.noteRefund,
+  closeRefund: (input: Parameters<Ledger['closeRefund']>[0]) => ledger.closeRefund(input, cause()),
+  findDisputeOrder: ledger.findDisputeOrder,
+  openDispute: (input: Parameters<Ledger['openDispute']>[0]) => ledger.openDispute(input, cause()),
+  closeDispute: (input: Parameters<Ledger['closeDispute']>[0]) => ledger.closeDispute(input, cause()),
 });
 
 const tellActivities = (tell: Tell) => ({
@@ -54,6 +69,11 @@ export const createActivities = (world: World) => ({
     confirmIntent: world.payments.confirmIntent.bind(world.payments),
     fetchOutcome: world.payments.fetchOutcome.bind(world.payments),
     createCheckout: world.payments.createCheckout.bind(world.payments),
+    createRefund: world.refunds.createRefund.bind(world.refunds),
+    fetchRefund: world.refunds.fetchRefund.bind(world.refunds),
+    fetchDispute: world.disputes.fetchDispute.bind(world.disputes),
+    reconcileDay: (input: Parameters<ReconciliationActs['reconcileDay']>[0]) =>
+      world.reconciliation.reconcileDay(input),
   },
   mail: { sendMail: world.mailer.sendMail.bind(world.mailer) },
   platform: {

@@ -7,3 +7,7 @@ export const depositReturn = (publicUrl: string, depositId: string): string =>
 
 /** Where a person comes back to from saving a card. Stripe puts the session's id in place of the template's name. */
 export const setupReturn = (publicUrl: string): string => `${publicUrl}/return?setup={CHECKOUT_SESSION_ID}`;
+
+/** Where a deposit's receipt is downloaded, with a key that may read the team. */
+export const receiptLink = (publicUrl: string, { id, teamId }: { id: string; teamId: string }): string =>
+  `${publicUrl}/v1/teams/${teamId}/deposits/${id}/receipt`;

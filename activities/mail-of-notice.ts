@@ -7,19 +7,27 @@ import { nextMonthStart } from '../billing/time.ts';
 import { readAccount } from '../prisma/accounts.ts';
 import type { Db, Tx } from '../prisma/client.ts';
 import { type Deposit, getDeposit } from '../prisma/deposits.ts';
+import { getDispute } from '../prisma/disputes.ts';
 import { findExhaustion } from '../prisma/exhaustions.ts';
 import type { MailKind, Notice } from '../prisma/notices.ts';
 import { findAnyPaymentMethod } from '../prisma/payment-methods.ts';
+import { getRefund } from '../prisma/refunds.ts';
 import { endedInstances } from './ended-instances.ts';
+import { final } from './failures.ts';
 import type { CardSeen } from './ledger/deposits.ts';
 import { autoTopUpCapped } from './mails/auto-top-up-capped.ts';
 import { autoTopUpCharged } from './mails/auto-top-up-charged.ts';
 import { autoTopUpFailed } from './mails/auto-top-up-failed.ts';
 import { balanceLow } from './mails/balance-low.ts';
+import { cardExpiring } from './mails/card-expiring.ts';
 import { creditsExhausted } from './mails/credits-exhausted.ts';
 import { depositReceipt } from './mails/deposit-receipt.ts';
+import { disputeMail } from './mails/dispute.ts';
 import type { About, PaymentFacts, Runway } from './mails/facts.ts';
 import type { Mail } from './mails/layout.ts';
+import { refundMail } from './mails/refund.ts';
+import { usageOwed } from './mails/usage-owed.ts';
+import { receiptOf } from './receipts/receipt.ts';
 
 interface Sending {
   db: Db;
@@ -27,6 +35,7 @@ interface Sending {
   notice: Notice;
   about: About;
   nowSecond: number;
+  receiptIssuer: string;
 }
 
 type Writer = (sending: Sending) => Promise<Mail>;
@@ -35,12 +44,20 @@ const WRITERS: Record<MailKind, Writer> = {
   deposit_receipt: async (sending) => {
     const deposit = await depositOf(sending);
     const payment = await paymentFacts(sending.db, deposit);
-    return depositReceipt(sending.about, payment, deposit.receiptUrl, await runwayOf(sending));
+    return withReceipt(
+      sending,
+      deposit,
+      depositReceipt(sending.about, payment, deposit.receiptUrl, await runwayOf(sending)),
+    );
   },
   auto_top_up_charged: async (sending) => {
     const deposit = await depositOf(sending);
     const payment = await paymentFacts(sending.db, deposit);
-    return autoTopUpCharged(sending.about, payment, deposit.receiptUrl, await runwayOf(sending));
+    return withReceipt(
+      sending,
+      deposit,
+      autoTopUpCharged(sending.about, payment, deposit.receiptUrl, await runwayOf(sending)),
+    );
   },
   auto_top_up_failed: async (sending) => {
     const deposit = await depositOf(sending);
@@ -48,11 +65,12 @@ const WRITERS: Record<MailKind, Writer> = {
     return autoTopUpFailed(sending.about, payment, deposit.failureCode ?? 'declined', await runwayOf(sending));
   },
   auto_top_up_capped: async (sending) => {
-    const { policy, toppedUp } = await readAccount(sending.db, sending.notice.teamId);
+    // As it was reached: the policy may have been changed since, and the month may be over.
+    const { capMicros = 0, toppedUpMicros = 0, amountMicros = 0 } = sending.notice.data;
     const cap = {
-      monthlyCapMicros: policy?.monthlyCapMicros ?? toppedUp.micros,
-      amountMicros: policy?.amountMicros ?? micros(0),
-      toppedUpMicros: toppedUp.micros,
+      monthlyCapMicros: micros(capMicros),
+      amountMicros: micros(amountMicros),
+      toppedUpMicros: micros(toppedUpMicros),
       nextMonthSecond: nextMonthStart(sending.notice.second),
     };
     return autoTopUpCapped(sending.about, cap, await runwayOf(sending));
@@ -68,6 +86,40 @@ const WRITERS: Record<MailKind, Writer> = {
     const stopped = await endedInstances(db, exhaustion?.instanceIds ?? []);
     return creditsExhausted(sending.about, exhaustion?.second ?? notice.second, stopped, await runwayOf(sending));
   },
+  usage_owed: async (sending) => {
+    const { owedMicros } = await readAccount(sending.db, sending.notice.teamId);
+    return usageOwed(sending.about, owedMicros, sending.notice.second);
+  },
+  refund: async (sending) => {
+    const refund = await getRefund(sending.db, sending.notice.data.refundId ?? '');
+    const deposit = await getDeposit(sending.db, refund.depositId);
+    const turn = sending.notice.data.turn === 'returned' ? 'returned' : 'sent';
+    const payment = await paymentFacts(sending.db, deposit);
+    return refundMail(sending.about, turn, { refund, payment, deposit }, await runwayOf(sending));
+  },
+  dispute: async (sending) => {
+    const dispute = await getDispute(sending.db, sending.notice.data.disputeId ?? '');
+    const { turn } = sending.notice.data;
+    const payment = await paymentFacts(sending.db, await getDeposit(sending.db, dispute.depositId));
+    const { owedMicros } = await readAccount(sending.db, sending.notice.teamId);
+    const about = { dispute, payment, owedMicros };
+    return disputeMail(
+      sending.about,
+      turn === 'won' || turn === 'lost' ? turn : 'opened',
+      about,
+      await runwayOf(sending),
+    );
+  },
+  card_expiring: async ({ db, notice, about, nowSecond }) => {
+    const { paymentMethodId = '', expiry } = notice.data;
+    const card = await findAnyPaymentMethod(db, paymentMethodId);
+    if (card === null || expiry === undefined) throw final('mail', `no card to tell of in ${notice.id}`);
+    const { policy } = await readAccount(db, notice.teamId);
+    const chargedByAutoTopUp = policy?.enabled === true && policy.paymentMethodId === card.id;
+    const { brand, last4 } = card;
+    const told = { brand, last4, expYear: expiry.year, expMonth: expiry.month, chargedByAutoTopUp };
+    return cardExpiring(about, told, nowSecond);
+  },
 };
 
 /** Null for a kind that this version has no words for. */
@@ -76,11 +128,20 @@ export async function mailOfNotice(sending: Sending): Promise<Mail | null> {
   return writer ? writer(sending) : null;
 }
 
+/** The receipt goes with the mail, so that who keeps the books need not sign in for it. */
+async function withReceipt({ db, receiptIssuer }: Sending, deposit: Deposit, mail: Mail): Promise<Mail> {
+  const receipt = await receiptOf(db, deposit, receiptIssuer);
+  if (receipt === null) return mail;
+  const { name: filename, content } = receipt;
+  return { ...mail, attachments: [{ filename, content, contentType: 'application/pdf' }] };
+}
+
 const depositOf = ({ db, notice }: Sending): Promise<Deposit> => getDeposit(db, notice.data.depositId ?? '');
 
 async function paymentFacts(db: Tx, deposit: Deposit): Promise<PaymentFacts> {
-  const { id: depositId, amountMicros, closedSecond, openedSecond } = deposit;
-  return { depositId, amountMicros, second: closedSecond ?? openedSecond, card: await cardOf(db, deposit) };
+  const { id: depositId, amountMicros, closedSecond, openedSecond, receiptNumber } = deposit;
+  const card = await cardOf(db, deposit);
+  return { depositId, amountMicros, second: closedSecond ?? openedSecond, card, receiptNumber };
 }
 
 /** The card as the provider saw it; where it saw none, since the card was gone, as it had been saved. */

@@ -9,6 +9,7 @@ import { final, mailFailure } from './failures.ts';
 import { billingPage } from './links.ts';
 import { mailOfNotice } from './mail-of-notice.ts';
 import type { Mailer } from './notices.ts';
+import { DEFAULT_ISSUER } from './receipts/receipt.ts';
 import type { Log } from './world.ts';
 
 export interface MailerWorld {
@@ -19,6 +20,8 @@ export interface MailerWorld {
   /** MAIL_FROM: an address, or a name with an address in angle brackets. */
   from: string;
   publicUrl: string;
+  /** RECEIPT_ISSUER: whose name stands on receipts. */
+  receiptIssuer?: string;
   log: Log;
 }
 
@@ -26,7 +29,7 @@ export interface MailerWorld {
 const TIMEOUTS = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000, dnsTimeout: 10_000 };
 
 export function createMailer(world: MailerWorld): Mailer & { close(): void } {
-  const { db, terms, from, log } = world;
+  const { db, terms, from, log, receiptIssuer = DEFAULT_ISSUER } = world;
   const transport = createTransport({ url: world.smtpUrl, ...TIMEOUTS });
   const host = /@([^>\s]+)>?\s*$/.exec(from)?.[1] ?? 'localhost';
 
@@ -38,7 +41,7 @@ export function createMailer(world: MailerWorld): Mailer & { close(): void } {
       const { name, email } = await getTeam(db, notice.teamId);
       // In one line: a name must not write lines of its own into the mail.
       const about = { teamName: name.replace(/\s+/g, ' '), billingUrl: billingPage(world.publicUrl) };
-      const mail = await mailOfNotice({ db, terms, notice, about, nowSecond });
+      const mail = await mailOfNotice({ db, terms, notice, about, nowSecond, receiptIssuer });
       if (mail === null) throw final('mail', `no words for a notice of the kind ${notice.kind}`);
       try {
         await transport.sendMail({

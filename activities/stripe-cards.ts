@@ -7,15 +7,17 @@ import { BillingError } from '../billing/errors.ts';
 import { DECLINE_IN_WORDS } from '../billing/top-up.ts';
 import type { Db } from '../prisma/client.ts';
 import {
+  findByStripeId,
   findPaymentMethod,
   findSameCard,
   type PaymentMethod,
   removePaymentMethod,
-  savePaymentMethod,
+  updatePaymentMethod,
 } from '../prisma/payment-methods.ts';
-import { findTeamByStripeCustomer, getTeam } from '../prisma/teams.ts';
+import { getTeam } from '../prisma/teams.ts';
 import { inCodes, isStripeError, stripeFault } from './failures.ts';
 import { billingPage, setupReturn } from './links.ts';
+import { adoptCard, adoptedId, cardOf, type Saving, saveCard } from './stripe-card-adoption.ts';
 import { ensureCustomer } from './stripe-customers.ts';
 import type { Log } from './world.ts';
 
@@ -26,11 +28,8 @@ export interface CardsWorld {
   log: Log;
 }
 
-/** What a card is saved with; `newId` is its id if it turns out to be new. */
-interface Saving {
-  nowSecond: number;
-  newId: string;
-}
+/** A page is good for a day; a little longer, since a card may be asked for by its bank before it is saved. */
+const PAGES_SINCE_SECONDS = 2 * 24 * 3600;
 
 export interface Cards {
   /**
@@ -50,16 +49,29 @@ export interface Cards {
    */
   adoptFromSetup(input: { sessionId: string } & Saving): Promise<PaymentMethod | null>;
   /**
+   * Saves the cards of a team's pages that were completed and that nobody told of: a lost webhook, a page that was closed.
+   * @throws BillingError `provider_unavailable`
+   */
+  adoptCompleted(input: { teamId: string; nowSecond: number }): Promise<void>;
+  /**
+   * Looks at a saved card as Stripe has it now: its expiry may have been renewed, or it may have been taken away there.
+   * Answers whose card it is; null when it is nobody's.
+   * @throws BillingError `provider_unavailable`
+   */
+  refresh(input: { stripePaymentMethodId: string; nowSecond: number }): Promise<{ teamId: string } | null>;
+  /**
    * Takes a card away, first at Stripe, so that a card which is gone here can't be charged there.
    * @throws BillingError `not_found`, `provider_unavailable`
    */
-  detach(input: { teamId: string; paymentMethodId: string; nowSecond: number }): Promise<void>;
+  detach(input: { teamId: string; paymentMethodId: string; nowSecond: number }): Promise<{ usedByAutoTopUp: boolean }>;
 }
 
 export const createCards = (world: CardsWorld): Cards => ({
   attach: (input) => refusing(world, () => attach(world, input)),
   setupCheckout: (teamId) => refusing(world, () => setupCheckout(world, teamId)),
   adoptFromSetup: (input) => refusing(world, () => adoptFromSetup(world, input)),
+  adoptCompleted: (input) => refusing(world, () => adoptCompleted(world, input)),
+  refresh: (input) => refusing(world, () => refresh(world, input)),
   detach: (input) => refusing(world, () => detach(world, input)),
 });
 
@@ -75,7 +87,7 @@ async function attach(
   if (known) return known;
   const customer = await ensureCustomer(world, team);
   const attached = await stripe.paymentMethods.attach(given.id, { customer });
-  return save(db, teamId, attached, saving);
+  return saveCard(db, teamId, attached, saving);
 }
 
 async function setupCheckout(world: CardsWorld, teamId: string): Promise<{ checkoutUrl: string }> {
@@ -101,16 +113,59 @@ async function adoptFromSetup(
   const session = await stripe.checkout.sessions.retrieve(sessionId, { expand: ['setup_intent'] });
   const intent = typeof session.setup_intent === 'object' ? session.setup_intent : null;
   if (session.status !== 'complete' || typeof intent?.payment_method !== 'string') return null;
-  const made = await stripe.paymentMethods.retrieve(intent.payment_method);
-  const team = typeof made.customer === 'string' ? await findTeamByStripeCustomer(db, made.customer) : null;
-  if (team === null) return null;
-  const known = await findSameCard(db, team.id, cardOf(made));
-  if (known === null) return save(db, team.id, made, saving);
-  if (known.stripePaymentMethodId !== made.id) await stripe.paymentMethods.detach(made.id);
-  return known;
+  return adoptCard({ stripe, db }, intent.payment_method, saving);
 }
 
-async function detach({ stripe, db }: CardsWorld, input: Parameters<Cards['detach']>[0]): Promise<void> {
+async function adoptCompleted(
+  { stripe, db }: CardsWorld,
+  { teamId, nowSecond }: Parameters<Cards['adoptCompleted']>[0],
+): Promise<void> {
+  const { stripeCustomerId: customer } = await getTeam(db, teamId);
+  if (customer === null) return;
+  const created = { gte: nowSecond - PAGES_SINCE_SECONDS };
+  const pages = await stripe.checkout.sessions.list({
+    customer,
+    status: 'complete',
+    created,
+    limit: 20,
+    expand: ['data.setup_intent'],
+  });
+  for (const { mode, setup_intent: intent } of pages.data) {
+    if (mode !== 'setup' || intent === null || typeof intent === 'string') continue;
+    const made = intent.payment_method;
+    if (typeof made !== 'string' || (await findByStripeId(db, made))) continue;
+    await adoptCard({ stripe, db }, made, { nowSecond, newId: adoptedId(made) });
+  }
+}
+
+async function refresh(
+  { stripe, db }: CardsWorld,
+  { stripePaymentMethodId, nowSecond }: Parameters<Cards['refresh']>[0],
+): Promise<{ teamId: string } | null> {
+  const card = await findByStripeId(db, stripePaymentMethodId);
+  if (card === null || card.removedSecond !== null) return null;
+  const { id, teamId } = card;
+  const made = await attached(stripe, stripePaymentMethodId);
+  if (made === null) await removePaymentMethod(db, teamId, id, nowSecond);
+  else await updatePaymentMethod(db, id, cardOf(made));
+  return { teamId };
+}
+
+/** Null when it belongs to no customer any more. */
+async function attached(stripe: Stripe, id: string): Promise<Stripe.PaymentMethod | null> {
+  try {
+    const made = await stripe.paymentMethods.retrieve(id);
+    return made.customer === null ? null : made;
+  } catch (error) {
+    if (stripeFault(error).kind === 'refused') return null;
+    throw error;
+  }
+}
+
+async function detach(
+  { stripe, db }: CardsWorld,
+  input: Parameters<Cards['detach']>[0],
+): Promise<{ usedByAutoTopUp: boolean }> {
   const { teamId, paymentMethodId, nowSecond } = input;
   const card = await findPaymentMethod(db, teamId, paymentMethodId);
   if (card === null) throw new BillingError('not_found', 'no such payment method', 'paymentMethod');
@@ -120,23 +175,7 @@ async function detach({ stripe, db }: CardsWorld, input: Parameters<Cards['detac
     // Refused: it was detached before, there or by an earlier try.
     if (stripeFault(error).kind !== 'refused') throw error;
   }
-  await removePaymentMethod(db, teamId, paymentMethodId, nowSecond);
-}
-
-const save = (db: Db, teamId: string, made: Stripe.PaymentMethod, { nowSecond, newId }: Saving) =>
-  savePaymentMethod(db, {
-    id: newId,
-    teamId,
-    stripePaymentMethodId: made.id,
-    ...cardOf(made),
-    createdSecond: nowSecond,
-  });
-
-function cardOf({ card }: Stripe.PaymentMethod) {
-  if (!card)
-    throw new BillingError('payment_method_invalid', 'the payment method is not a card', 'stripePaymentMethod');
-  const { brand, last4, exp_month: expMonth, exp_year: expYear, fingerprint } = card;
-  return { brand, last4, expMonth, expYear, fingerprint: fingerprint ?? null };
+  return { usedByAutoTopUp: await removePaymentMethod(db, teamId, paymentMethodId, nowSecond) };
 }
 
 /** Turns Stripe's errors into refusals. */

@@ -10,6 +10,15 @@ export interface StripeHint {
   intentId?: string;
   sessionId?: string;
   customerId?: string;
+  /** Stripe's own ids of what the event is about. */
+  refundId?: string;
+  disputeId?: string;
+  /** Our own id of the refund, from its metadata. */
+  namedRefundId?: string;
+  /** True for a charge of which something was refunded: which, its list of refunds says. */
+  refunded?: true;
+  /** A saved card that was changed or taken away at Stripe. */
+  paymentMethodId?: string;
   /** True for a Checkout page on which a card was saved, to be adopted. */
   setup?: true;
 }
@@ -43,6 +52,7 @@ function hintOf(event: Stripe.Event): StripeHint {
   const about = event.data.object as EventObject;
   const intentId = about.object === 'payment_intent' ? about.id : idOf(about.payment_intent);
   const customerId = about.object === 'customer' ? about.id : idOf(about.customer);
+  const is = (object: string) => about.object === object && about.id !== undefined;
   const isSession = about.object === 'checkout.session';
   const depositId = about.metadata?.deposit;
   return {
@@ -52,6 +62,11 @@ function hintOf(event: Stripe.Event): StripeHint {
     ...(intentId !== undefined && { intentId }),
     ...(isSession && about.id !== undefined && { sessionId: about.id }),
     ...(customerId !== undefined && { customerId }),
+    ...(is('refund') && { refundId: about.id as string }),
+    ...(is('refund') && about.metadata?.refund !== undefined && { namedRefundId: about.metadata.refund }),
+    ...(is('dispute') && { disputeId: about.id as string }),
+    ...(event.type === 'charge.refunded' && { refunded: true as const }),
+    ...(about.object === 'payment_method' && about.id !== undefined && { paymentMethodId: about.id }),
     ...(isSession && about.mode === 'setup' && { setup: true as const }),
   };
 }

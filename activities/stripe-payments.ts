@@ -8,12 +8,13 @@ import { toCents } from '../billing/money.ts';
 import { secondOf } from '../billing/time.ts';
 import type { Db } from '../prisma/client.ts';
 import { type Deposit, getDeposit, updateDeposit } from '../prisma/deposits.ts';
-import { findPaymentMethod } from '../prisma/payment-methods.ts';
+import { findByStripeId, findPaymentMethod, removePaymentMethod } from '../prisma/payment-methods.ts';
 import { getTeam } from '../prisma/teams.ts';
 import { activityAttempt } from './attempt.ts';
 import { final, inCodes, passing, stripeFault, withStripe } from './failures.ts';
 import { billingPage, depositReturn } from './links.ts';
 import type { ChargeFailure, PaymentOutcome, Payments } from './payments.ts';
+import { adoptCard, adoptedId } from './stripe-card-adoption.ts';
 import { ensureCustomer } from './stripe-customers.ts';
 import { cardOf, failureOf, receiptOf, WITH_CHARGE } from './stripe-outcome.ts';
 import type { Log } from './world.ts';
@@ -120,7 +121,13 @@ async function whyRefused({ stripe, db, log }: StripeWorld, deposit: Deposit, er
   const fault = stripeFault(error);
   if (fault.kind === 'declined') return fault.reason;
   const card = await cardToCharge(db, deposit);
-  if (card === null || !(await isAttached(stripe, card))) return 'card_removed';
+  if (card === null) return 'card_removed';
+  if (!(await isAttached(stripe, card))) {
+    // Taken away at Stripe, and nobody told: so it is gone here too, and is offered no longer.
+    if (deposit.paymentMethodId !== null)
+      await removePaymentMethod(db, deposit.teamId, deposit.paymentMethodId, secondOf(Date.now()));
+    return 'card_removed';
+  }
   log.error({ depositId: deposit.id, error: inCodes(error) }, 'Stripe refuses a charge that should be possible');
   return 'provider_rejected';
 }
@@ -154,8 +161,11 @@ async function intentOfTeam({ stripe, db }: StripeWorld, deposit: Deposit): Prom
 async function outcomeOf(world: StripeWorld, deposit: Deposit, intent: Stripe.PaymentIntent): Promise<PaymentOutcome> {
   const intentId = intent.id;
   await keepCard(world.db, deposit, intent);
+  // Of a Checkout page, known only now: what refunds and disputes are about.
+  if (deposit.stripeIntentId === null) await updateDeposit(world.db, deposit.id, { stripeIntentId: intentId });
   switch (intent.status) {
     case 'succeeded':
+      if (deposit.saveCard) await adoptPaidCard(world, deposit, intent);
       return { status: 'succeeded', intentId, receiptUrl: receiptOf(intent) };
     case 'canceled':
       return { status: 'failed', intentId, failureCode: failureOf(intent) };
@@ -168,6 +178,22 @@ async function outcomeOf(world: StripeWorld, deposit: Deposit, intent: Stripe.Pa
       return { status: 'requires_action', intentId, actionUrl: intent.next_action?.redirect_to_url?.url ?? null };
     default:
       return { status: 'processing', intentId };
+  }
+}
+
+/** The card of a page is saved by whoever finds the page paid, so that a lost webhook loses no card. */
+async function adoptPaidCard(
+  { stripe, db, log }: StripeWorld,
+  deposit: Deposit,
+  { payment_method: made }: Stripe.PaymentIntent,
+): Promise<void> {
+  if (typeof made !== 'string' || (await findByStripeId(db, made))) return;
+  try {
+    await adoptCard({ stripe, db }, made, { nowSecond: secondOf(Date.now()), newId: adoptedId(made) });
+  } catch (error) {
+    if (stripeFault(error).kind === 'passing') throw error;
+    // Taken away since: the payment counts all the same.
+    log.warn({ depositId: deposit.id, error: inCodes(error) }, 'the card of a paid page could not be saved');
   }
 }
 
@@ -225,7 +251,8 @@ async function createCheckout(world: StripeWorld, depositId: string) {
         mode: 'payment',
         customer,
         client_reference_id: depositId,
-        allowed_payment_method_types: ['card'],
+        // A filter on what the account offers: Link appears where it is switched on there.
+        allowed_payment_method_types: ['card', 'link'],
         line_items: [
           {
             price_data: {
@@ -237,7 +264,12 @@ async function createCheckout(world: StripeWorld, depositId: string) {
           },
         ],
         metadata,
-        payment_intent_data: { metadata, description: 'Burnrate credit' },
+        payment_intent_data: {
+          metadata,
+          description: 'Burnrate credit',
+          // Stripe keeps the card with the customer, with the person's leave to be charged in their absence.
+          ...(deposit.saveCard && { setup_future_usage: 'off_session' as const }),
+        },
         success_url: back,
         cancel_url: billingPage(publicUrl),
       },

@@ -21,6 +21,10 @@ export interface Tell {
   instance(instanceId: string): Promise<void>;
   /** Wakes the workflow of an open deposit, its provider may know more; starts it again if an operator has ended it. */
   deposit(deposit: { depositId: string; teamId: string; kind: DepositKind }): Promise<void>;
+  /** Wakes the workflow of a refund, the provider may know more; starts it for one that was made at the provider. */
+  refund(refund: { refundId: string; teamId: string; depositId: string; stripeRefundId: string }): Promise<void>;
+  /** Wakes the workflow of a dispute, or starts it. */
+  dispute(dispute: { disputeId: string; teamId: string; depositId: string; stripeDisputeId: string }): Promise<void>;
   /** Starts the workflow that sends a notice; a repeat is the same one. */
   notice(notice: { noticeId: string; teamId: string; channel: 'mail' | 'event' }): Promise<void>;
 }

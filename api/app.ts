@@ -13,12 +13,15 @@ import { grants } from './grants.ts';
 import { healthz, readyz } from './health.ts';
 import { instances } from './instances.ts';
 import { keys } from './keys.ts';
-import { limitKeys, limitWrongKeys } from './limits.ts';
+import { limitKeys, limitStrangers } from './limits.ts';
 import { logCalls } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import { pages } from './pages.ts';
 import { paymentMethods } from './payment-methods.ts';
+import { receipts } from './receipts.ts';
+import { reconciliation } from './reconciliation.ts';
+import { refunds } from './refunds.ts';
 import { authorizing, expressPath, handling, type Route, takesBody } from './route.ts';
 import { teams } from './teams.ts';
 import { transactions } from './transactions.ts';
@@ -37,10 +40,13 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...balance(world),
     ...instances(world, wake),
     ...autoTopUp(world, wake),
-    ...paymentMethods(world),
+    ...paymentMethods(world, wake),
     ...deposits(world),
+    ...refunds(world),
+    ...receipts(world),
     ...transactions(world),
     ...grants(world, wake),
+    ...reconciliation(world),
   ];
 }
 
@@ -74,7 +80,7 @@ export function createApp(world: ApiWorld): Express {
     express.raw({ type: () => true, limit: BODY_LIMIT }),
     stripeWebhook(world),
   );
-  app.use(pages());
+  app.use(pages(world));
 
   const noStore: RequestHandler = (_request, response, next) => {
     response.set('Cache-Control', 'no-store');
@@ -119,7 +125,7 @@ const receiving =
 
 /** Finds out who calls. The second of the call is that of its arrival, not of its handling. */
 function authenticating(world: ApiWorld): RequestHandler {
-  const slowDown = limitWrongKeys();
+  const slowDown = limitStrangers();
   return async (request, response, next) => {
     const receivedMs = world.nowMs();
     const secret = bearerOf(request.get('Authorization'));

@@ -2,13 +2,15 @@
 import { BillingError } from '../billing/errors.ts';
 import type { TopUpPolicy } from '../billing/top-up.ts';
 import { readAccount } from '../prisma/accounts.ts';
+import { listConsents } from '../prisma/consents.ts';
 import { defaultPaymentMethod, findPaymentMethod } from '../prisma/payment-methods.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';
 import { actorOf } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { type Route, route } from './route.ts';
-import { Dollars, Id, TeamPath, z } from './schemas.ts';
+import { Dollars, Id, listOf, pageQuery, pageRequest, TeamPath, UUID, viewPage, z } from './schemas.ts';
 import { AutoTopUp, readAutoTopUp } from './views/auto-top-up.ts';
+import { PolicyChange, viewPolicyChange } from './views/policy-change.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -88,6 +90,21 @@ export function autoTopUp({ db, terms, ledger, engine }: ApiWorld, wake: Wakes):
         await wake({ what: 'autoTopUp', id: team }, { what: 'watch', id: team });
         return answer(team, call.receivedSecond);
       },
+    }),
+
+    route({
+      method: 'get',
+      path: '/v1/teams/{team}/auto-top-up/changes',
+      tag: 'Auto top-up',
+      summary: 'Every change of the policy, newest first: who, when, old and new',
+      who: 'read',
+      params: TeamPath,
+      query: pageQuery(UUID),
+      answer: { status: 200, schema: listOf(PolicyChange) },
+      handle: async ({ params, query }) => ({
+        status: 200,
+        body: viewPage(await listConsents(db, params.team, pageRequest(query)), viewPolicyChange),
+      }),
     }),
   ];
 }

@@ -21,7 +21,7 @@ const HEARD_WITHIN_MS = OUTCOME_WITHIN_MS + 1_500;
 export async function openDeposit(
   world: ApiWorld,
   call: Call,
-  asked: Pick<NewDepositOrder, 'depositId' | 'teamId' | 'kind' | 'amountMicros' | 'paymentMethodId'>,
+  asked: Pick<NewDepositOrder, 'depositId' | 'teamId' | 'kind' | 'amountMicros' | 'paymentMethodId' | 'saveCard'>,
 ): Promise<Deposit> {
   const { depositId, teamId } = asked;
   const existing = await findDeposit(world.db, depositId);

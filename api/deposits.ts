@@ -2,9 +2,12 @@
 import { BillingError } from '../billing/errors.ts';
 import { micros } from '../billing/money.ts';
 import { checkPayment } from '../billing/top-up.ts';
-import { listDeposits } from '../prisma/deposits.ts';
+import type { Deposit as DepositRow } from '../prisma/deposits.ts';
+import { listPayments } from '../prisma/history.ts';
+import type { PageRequest } from '../prisma/pages.ts';
 import { findPaymentMethod } from '../prisma/payment-methods.ts';
 import { newId } from './calls.ts';
+import { csvOf } from './csv.ts';
 import { openDeposit } from './depositing.ts';
 import { type Route, route } from './route.ts';
 import {
@@ -21,6 +24,7 @@ import {
   z,
 } from './schemas.ts';
 import { Deposit, viewDeposit } from './views/deposit.ts';
+import { PAYMENT_COLUMNS, Payment, paymentAsCells, viewPayment } from './views/payment.ts';
 import type { ApiWorld } from './world.ts';
 
 const RECOMMENDED_MICROS = micros(100_000_000);
@@ -38,10 +42,12 @@ const NewDeposit = z.object({
   amount: Dollars.openapi({ example: '100.00' }),
   method: z.enum(['card', 'crypto']),
   paymentMethod: Id.optional().openapi({ description: 'a saved card; without it, a Checkout page is opened' }),
+  saveCard: z.boolean().optional().openapi({ description: 'of a Checkout page: keep its card for later' }),
 });
 
 export function deposits(world: ApiWorld): Route[] {
-  const { db, ledger, deposits: limits } = world;
+  const { db, ledger, deposits: limits, publicUrl } = world;
+  const view = (deposit: DepositRow) => viewDeposit(deposit, publicUrl);
   return [
     route({
       method: 'get',
@@ -79,6 +85,12 @@ export function deposits(world: ApiWorld): Route[] {
           throw new BillingError('invalid_request', 'method: crypto deposits are not available yet', 'method');
         checkPayment('amount', body.amount, limits.minMicros, limits.maxMicros);
         const paymentMethodId = body.paymentMethod ?? null;
+        if (body.saveCard && paymentMethodId !== null)
+          throw new BillingError(
+            'invalid_request',
+            'saveCard: the card named in paymentMethod is saved already',
+            'saveCard',
+          );
         if (paymentMethodId !== null && !(await findPaymentMethod(db, teamId, paymentMethodId)))
           throw new BillingError('not_found', 'no such payment method', 'paymentMethod');
         const deposit = await openDeposit(world, call, {
@@ -87,8 +99,9 @@ export function deposits(world: ApiWorld): Route[] {
           kind: paymentMethodId === null ? 'checkout' : 'saved_card',
           amountMicros: body.amount,
           paymentMethodId,
+          ...(body.saveCard && { saveCard: true }),
         });
-        return { status: 201, body: viewDeposit(deposit) };
+        return { status: 201, body: view(deposit) };
       },
     }),
 
@@ -96,15 +109,22 @@ export function deposits(world: ApiWorld): Route[] {
       method: 'get',
       path: '/v1/teams/{team}/deposits',
       tag: 'Deposits',
-      summary: 'The deposits of a team, newest first, auto top-ups among them',
+      summary: 'What a team has paid in and what went back, newest first: deposits, auto top-ups, refunds, disputes',
       who: 'read',
       params: TeamPath,
       query: pageQuery(),
-      answer: { status: 200, schema: listOf(Deposit) },
-      handle: async ({ params, query }) => ({
-        status: 200,
-        body: viewPage(await listDeposits(db, params.team, pageRequest(query)), viewDeposit),
-      }),
+      answer: { status: 200, schema: listOf(Payment) },
+      csv: true,
+      handle: async ({ params: { team }, query, accept }) => {
+        const read = async (request: PageRequest) =>
+          viewPage(await listPayments(db, team, request), (row) => viewPayment(row, publicUrl));
+        if (accept !== 'csv') return { status: 200, body: await read(pageRequest(query)) };
+        const cells = async (request: PageRequest) => {
+          const { data, nextCursor } = await read(request);
+          return { data: data.map(paymentAsCells), nextCursor };
+        };
+        return csvOf(`deposits-${team}.csv`, PAYMENT_COLUMNS, cells, pageRequest(query));
+      },
     }),
 
     route({
@@ -117,7 +137,7 @@ export function deposits(world: ApiWorld): Route[] {
       answer: { status: 200, schema: Deposit },
       handle: async ({ params }) => ({
         status: 200,
-        body: viewDeposit(await ledger.depositOf(params.team, params.deposit)),
+        body: view(await ledger.depositOf(params.team, params.deposit)),
       }),
     }),
   ];

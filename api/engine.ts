@@ -9,6 +9,9 @@ import {
   type DepositInput,
   firstAnswer,
   type InstanceInput,
+  type RefundAnswer,
+  type RefundInput,
+  refundAnswer,
   TASK_QUEUES,
 } from '../workflows/messages.ts';
 import { createTell, startOptions } from '../workflows/telling.ts';
@@ -24,6 +27,11 @@ export interface Engine {
    * @throws BillingError `engine_unavailable`: whether it was received is not known
    */
   deposit(input: DepositInput, requestId: string, withinMs: number, deadlineMs: number): Promise<DepositAnswer>;
+  /**
+   * Starts a refund's workflow, or joins the one that runs, and waits up to `withinMs` for its outcome.
+   * @throws BillingError `engine_unavailable`: whether it was received is not known
+   */
+  refund(input: RefundInput, requestId: string, withinMs: number, deadlineMs: number): Promise<RefundAnswer>;
   /** Each wake resolves once Temporal has accepted it, or fails within two seconds. */
   tell: Tell;
   /** Whether Temporal answers. */
@@ -72,12 +80,24 @@ export function createEngine(client: Client): Engine {
           }),
         }),
       ).catch(orUnavailable),
+    refund: (input, requestId, withinMs, deadlineMs) =>
+      within(deadlineMs, () =>
+        client.workflow.executeUpdateWithStart(refundAnswer, {
+          args: [{ withinMs }],
+          startWorkflowOperation: new WithStartWorkflowOperation('refund', {
+            ...startOptions.refund(input, requestId),
+            workflowIdConflictPolicy: 'USE_EXISTING',
+          }),
+        }),
+      ).catch(orUnavailable),
 
     tell: {
       watch: (teamId) => soon(() => tell.watch(teamId), TELL_WITHIN_MS),
       autoTopUp: (teamId) => soon(() => tell.autoTopUp(teamId), TELL_WITHIN_MS),
       instance: (instanceId) => soon(() => tell.instance(instanceId), TELL_WITHIN_MS),
       deposit: (deposit) => soon(() => tell.deposit(deposit), TELL_WITHIN_MS),
+      refund: (refund) => soon(() => tell.refund(refund), TELL_WITHIN_MS),
+      dispute: (dispute) => soon(() => tell.dispute(dispute), TELL_WITHIN_MS),
       notice: (notice) => soon(() => tell.notice(notice), TELL_WITHIN_MS),
     },
 

@@ -5,7 +5,7 @@ import { BillingError } from '../billing/errors.ts';
 import type { Call } from './calls.ts';
 
 const MINUTE_MS = 60_000;
-const WRONG_KEYS_PER_MINUTE = 600;
+const STRANGERS_PER_MINUTE = 600;
 
 const tooMany: RequestHandler = (_request, _response, next) =>
   next(new BillingError('rate_limited', 'too many calls within a minute: wait as long as Retry-After says'));
@@ -25,11 +25,11 @@ export const limitKeys = (limit: number): RequestHandler =>
     handler: tooMany,
   });
 
-/** Passed by calls whose key is not known only, so that guessing does not slow down anybody else. */
-export const limitWrongKeys = (): RequestHandler =>
+/** By address. For calls whose key is not known, so that guessing does not slow down anybody else, and for pages without one. */
+export const limitStrangers = (): RequestHandler =>
   rateLimit({
     windowMs: MINUTE_MS,
-    limit: WRONG_KEYS_PER_MINUTE,
+    limit: STRANGERS_PER_MINUTE,
     standardHeaders: 'draft-7',
     legacyHeaders: false,
     validate: false,

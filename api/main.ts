@@ -2,9 +2,12 @@
 import { createServer } from 'node:http';
 import { Client, Connection } from '@temporalio/client';
 import { createLedger } from '../activities/ledger/index.ts';
+import { createReconciler } from '../activities/reconciliation.ts';
 import { createStripe } from '../activities/stripe.ts';
+import { createStripeBooks } from '../activities/stripe-books.ts';
 import { createCards } from '../activities/stripe-cards.ts';
 import { verifyStripeEvent } from '../activities/stripe-events.ts';
+import { createStripeLooks } from '../activities/stripe-looks.ts';
 import { secondOf } from '../billing/time.ts';
 import { connectDb } from '../prisma/client.ts';
 import { forgetOldCalls } from '../prisma/idempotent-calls.ts';
@@ -27,7 +30,8 @@ const KEEP_ALIVE_MS = 75_000;
 function createApiWorld(config: Config, client: Client): ApiWorld {
   const db = connectDb(config.databaseUrl);
   const log = createLogger(config.logLevel);
-  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute } = config;
+  const stripe = createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS });
+  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute, receiptIssuer } = config;
   return {
     db,
     log,
@@ -36,9 +40,12 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
     publicUrl,
     settleEveryMs,
     rateLimitPerMinute,
+    receiptIssuer,
     ledger: createLedger({ db, terms }),
     engine: createEngine(client),
-    cards: createCards({ stripe: createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS }), db, publicUrl, log }),
+    cards: createCards({ stripe, db, publicUrl, log }),
+    stripeLooks: createStripeLooks(stripe),
+    reconciler: createReconciler({ db, books: [createStripeBooks(stripe)], log }),
     verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, config.stripe.webhookSecret),
     platformKey: config.platform.key,
     nowMs: Date.now,

@@ -40,6 +40,11 @@ export function createMetrics(world: ApiWorld): Metrics {
     burnMicrosPerHour: gauge('burn_micros_per_hour', 'Sum of the running rates, in millionths of a dollar per hour'),
     noticesNotHandedOn: gauge('notices_waiting', 'Mails and events not yet handed on to their workflows'),
     exhaustionsNotAnnounced: gauge('exhaustions_unannounced', 'Ends of credit not yet announced'),
+    reconciliationDifferences: gauge(
+      'reconciliation_differences',
+      'Rows in which ledger and providers differ, over the last seven compared days',
+    ),
+    reconciledDaySecond: gauge('reconciled_day_seconds', 'When the latest compared day began'),
   };
 
   return {

@@ -66,7 +66,7 @@ function register(registry: OpenAPIRegistry, route: Route): void {
       [answer.status]: {
         description: route.summary,
         content: {
-          [JSON_TYPE]: { schema: answer.schema },
+          [answer.type ?? JSON_TYPE]: { schema: answer.schema },
           ...(route.csv && { 'text/csv': { schema: { type: 'string' as const } } }),
         },
       },

@@ -3,6 +3,9 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type RequestHandler, Router } from 'express';
+import { limitStrangers } from './limits.ts';
+import { returning } from './returning.ts';
+import type { ApiWorld } from './world.ts';
 
 const UI = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 const UI_FILES: Record<string, string> = {
@@ -74,13 +77,13 @@ const serve =
     response.set('Content-Security-Policy', POLICY).type(type).send(content);
   };
 
-export function pages(): Router {
+export function pages(world: ApiWorld): Router {
   const router = Router();
   router.get('/docs', serve('html', DOCS));
   router.get('/docs/start.js', serve('text/javascript; charset=utf-8', START));
   for (const [name, type] of Object.entries(UI_FILES))
     router.get(`/docs/${name}`, serve(type, readFileSync(join(UI, name))));
-  router.get('/return', serve('html', RETURN));
+  router.get('/return', limitStrangers(), returning(world), serve('html', RETURN));
   router.get('/billing', serve('html', BILLING));
   router.get('/return/style.css', serve('text/css; charset=utf-8', RETURN_STYLE));
   return router;

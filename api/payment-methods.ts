@@ -1,5 +1,7 @@
 /** Saved cards. Card data is taken by Stripe's own form or page; here are a brand, four digits and an expiry. */
+import { expiresSoon, isExpired } from '../billing/cards.ts';
 import { BillingError } from '../billing/errors.ts';
+import { formatForPeople } from '../billing/money.ts';
 import { formatSecond } from '../billing/time.ts';
 import { lockAccount } from '../prisma/accounts.ts';
 import { inTransaction } from '../prisma/client.ts';
@@ -9,9 +11,10 @@ import {
   makeDefault,
   type PaymentMethod as PaymentMethodRow,
 } from '../prisma/payment-methods.ts';
-import { newId } from './calls.ts';
+import { type Call, newId } from './calls.ts';
 import { type Route, route } from './route.ts';
 import { listOf, PathId, TeamPath, Time, z } from './schemas.ts';
+import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
 const CardPath = TeamPath.extend({ paymentMethod: PathId });
@@ -24,6 +27,8 @@ const PaymentMethod = z
     expMonth: z.int(),
     expYear: z.int(),
     isDefault: z.boolean(),
+    expired: z.boolean(),
+    expiresSoon: z.boolean().openapi({ description: 'good still, and for thirty days at the most' }),
     createdAt: Time,
   })
   .openapi('PaymentMethod');
@@ -31,91 +36,120 @@ const SetupPage = z
   .object({ checkoutUrl: z.string().openapi({ description: 'the page on which a person saves a card' }) })
   .openapi('SetupPage');
 
-const view = (card: PaymentMethodRow): z.input<typeof PaymentMethod> => ({
+const view = (card: PaymentMethodRow, nowSecond: number): z.input<typeof PaymentMethod> => ({
   id: card.id,
   brand: card.brand,
   last4: card.last4,
   expMonth: card.expMonth,
   expYear: card.expYear,
   isDefault: card.isDefault,
+  expired: isExpired(card, nowSecond),
+  expiresSoon: expiresSoon(card, nowSecond),
   createdAt: formatSecond(card.createdSecond),
 });
 
-export const paymentMethods = ({ db, cards }: ApiWorld): Route[] => [
-  route({
-    method: 'post',
-    path: '/v1/teams/{team}/payment-methods',
-    tag: 'Payment methods',
-    summary: 'Attach a card that Stripe’s own form made, or open a page on which a person saves one',
-    who: 'billing',
-    params: TeamPath,
-    body: z.object({
-      stripePaymentMethod: z
-        .string()
-        .regex(/^(pm|card)_\w{1,100}$/, 'expected the id of a Stripe payment method')
-        .optional()
-        .openapi({ example: 'pm_card_visa' }),
+/** Whoever reads the list of cards waits for Stripe no longer than this. */
+const LOOK_WITHIN_MS = 2_000;
+
+/** Cards of pages that were completed and that nobody told of. The list is answered without them when Stripe is away. */
+async function adoptCompleted({ cards }: ApiWorld, teamId: string, call: Call): Promise<void> {
+  const adopted = cards.adoptCompleted({ teamId, nowSecond: call.receivedSecond }).catch((error) => {
+    call.log.warn({ err: error }, 'Stripe could not be asked for cards that were saved meanwhile');
+  });
+  await Promise.race([adopted, new Promise((resolve) => setTimeout(resolve, LOOK_WITHIN_MS).unref())]);
+}
+
+export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
+  const { db, cards } = world;
+  return [
+    route({
+      method: 'post',
+      path: '/v1/teams/{team}/payment-methods',
+      tag: 'Payment methods',
+      summary: 'Attach a card that Stripe’s own form made, or open a page on which a person saves one',
+      who: 'billing',
+      params: TeamPath,
+      body: z.object({
+        stripePaymentMethod: z
+          .string()
+          .regex(/^(pm|card)_\w{1,100}$/, 'expected the id of a Stripe payment method')
+          .optional()
+          .openapi({ example: 'pm_card_visa' }),
+      }),
+      answer: { status: 201, schema: z.union([PaymentMethod, SetupPage]) },
+      fails: ['card_declined', 'payment_method_invalid', 'provider_unavailable'],
+      handle: async ({ params: { team: teamId }, body: { stripePaymentMethod }, call }) => {
+        if (stripePaymentMethod === undefined) return { status: 201, body: await cards.setupCheckout(teamId) };
+        const saving = { nowSecond: call.receivedSecond, newId: newId(call, 'pm') };
+        const card = await cards.attach({ teamId, stripePaymentMethod, ...saving });
+        await wake({ what: 'watch', id: teamId });
+        return { status: 201, body: view(card, call.receivedSecond) };
+      },
     }),
-    answer: { status: 201, schema: z.union([PaymentMethod, SetupPage]) },
-    fails: ['card_declined', 'payment_method_invalid', 'provider_unavailable'],
-    handle: async ({ params: { team: teamId }, body: { stripePaymentMethod }, call }) => {
-      if (stripePaymentMethod === undefined) return { status: 201, body: await cards.setupCheckout(teamId) };
-      const saving = { nowSecond: call.receivedSecond, newId: newId(call, 'pm') };
-      const card = await cards.attach({ teamId, stripePaymentMethod, ...saving });
-      return { status: 201, body: view(card) };
-    },
-  }),
-  route({
-    method: 'get',
-    path: '/v1/teams/{team}/payment-methods',
-    tag: 'Payment methods',
-    summary: 'The saved cards of a team',
-    who: 'read',
-    params: TeamPath,
-    answer: { status: 200, schema: listOf(PaymentMethod) },
-    handle: async ({ params }) => ({
-      status: 200,
-      body: { data: (await listPaymentMethods(db, params.team)).map(view), nextCursor: null },
+    route({
+      method: 'get',
+      path: '/v1/teams/{team}/payment-methods',
+      tag: 'Payment methods',
+      summary: 'The saved cards of a team',
+      who: 'read',
+      params: TeamPath,
+      answer: { status: 200, schema: listOf(PaymentMethod) },
+      handle: async ({ params, call }) => {
+        await adoptCompleted(world, params.team, call);
+        const saved = await listPaymentMethods(db, params.team);
+        return { status: 200, body: { data: saved.map((card) => view(card, call.receivedSecond)), nextCursor: null } };
+      },
     }),
-  }),
-  route({
-    method: 'post',
-    path: '/v1/teams/{team}/payment-methods/{paymentMethod}/default',
-    tag: 'Payment methods',
-    summary: 'Make a card the default one',
-    who: 'billing',
-    params: CardPath,
-    answer: { status: 200, schema: PaymentMethod },
-    handle: async ({ params: { team, paymentMethod } }) => {
-      const card = await inTransaction(db, async (tx) => {
-        await lockAccount(tx, team);
-        return makeDefault(tx, team, paymentMethod);
-      });
-      return { status: 200, body: view(card) };
-    },
-  }),
-  route({
-    method: 'delete',
-    path: '/v1/teams/{team}/payment-methods/{paymentMethod}',
-    tag: 'Payment methods',
-    summary: 'Remove a card that auto top-up does not charge',
-    who: 'billing',
-    params: CardPath,
-    answer: { status: 200, schema: z.object({ id: z.string(), deleted: z.literal(true) }) },
-    fails: ['payment_method_in_use', 'provider_unavailable'],
-    handle: async ({ params: { team: teamId, paymentMethod: paymentMethodId }, call }) => {
-      await inTransaction(db, async (tx) => {
-        const { policy } = await lockAccount(tx, teamId);
-        if (!(await findPaymentMethod(tx, teamId, paymentMethodId)))
-          throw new BillingError('not_found', 'no such payment method', 'paymentMethod');
-        if (policy?.enabled && policy.paymentMethodId === paymentMethodId)
-          throw new BillingError(
-            'payment_method_in_use',
-            'auto top-up charges this card: switch it off, or choose another',
-          );
-      });
-      await cards.detach({ teamId, paymentMethodId, nowSecond: call.receivedSecond });
-      return { status: 200, body: { id: paymentMethodId, deleted: true as const } };
-    },
-  }),
-];
+    route({
+      method: 'post',
+      path: '/v1/teams/{team}/payment-methods/{paymentMethod}/default',
+      tag: 'Payment methods',
+      summary: 'Make a card the default one',
+      who: 'billing',
+      params: CardPath,
+      answer: { status: 200, schema: PaymentMethod },
+      handle: async ({ params: { team, paymentMethod }, call }) => {
+        const card = await inTransaction(db, async (tx) => {
+          await lockAccount(tx, team);
+          return makeDefault(tx, team, paymentMethod);
+        });
+        await wake({ what: 'watch', id: team });
+        return { status: 200, body: view(card, call.receivedSecond) };
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/v1/teams/{team}/payment-methods/{paymentMethod}',
+      tag: 'Payment methods',
+      summary: 'Remove a card; the newest of those left becomes the default if it was',
+      who: 'billing',
+      params: CardPath,
+      query: z.object({
+        evenInUse: z.enum(['true', 'false']).optional().openapi({
+          description:
+            'also one that auto top-up charges: its next charge then fails, which switches it off and is mailed',
+        }),
+      }),
+      answer: {
+        status: 200,
+        schema: z.object({ id: z.string(), deleted: z.literal(true), usedByAutoTopUp: z.boolean() }),
+      },
+      fails: ['payment_method_in_use', 'provider_unavailable'],
+      handle: async ({ params: { team: teamId, paymentMethod: paymentMethodId }, query, call }) => {
+        await inTransaction(db, async (tx) => {
+          const { policy } = await lockAccount(tx, teamId);
+          if (!(await findPaymentMethod(tx, teamId, paymentMethodId)))
+            throw new BillingError('not_found', 'no such payment method', 'paymentMethod');
+          if (policy?.enabled && policy.paymentMethodId === paymentMethodId && query.evenInUse !== 'true')
+            throw new BillingError(
+              'payment_method_in_use',
+              `auto top-up charges this card when less than ${formatForPeople(policy.thresholdMicros)} is available: switch it off or choose another card for it, or remove this one all the same with ?evenInUse=true, and its next charge will fail`,
+            );
+        });
+        const { usedByAutoTopUp } = await cards.detach({ teamId, paymentMethodId, nowSecond: call.receivedSecond });
+        await wake({ what: 'watch', id: teamId });
+        return { status: 200, body: { id: paymentMethodId, deleted: true as const, usedByAutoTopUp } };
+      },
+    }),
+  ];
+};

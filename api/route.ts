@@ -44,7 +44,8 @@ export interface Route<
   params: P;
   query: Q;
   body: B;
-  answer: { status: number; schema: A };
+  /** `type` where it is not JSON. */
+  answer: { status: number; schema: A; type?: string };
   csv: boolean;
   fails: FailureCode[];
   handle: (given: Given<P, Q, B>) => Promise<{ status: number; body: z.input<A> } | FileAnswer>;

@@ -73,6 +73,9 @@ const cursorOf = (id: RegExp) =>
 
 const ANY_ID = /^[A-Za-z0-9_-]{1,128}$/;
 
+/** Ids that the database makes. */
+export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 export const pageQuery = (id = ANY_ID) =>
   z.object({
     limit: z

@@ -6,7 +6,7 @@ import type { Tell } from '../activities/world.ts';
 import type { Metrics } from './metrics.ts';
 import type { ApiWorld } from './world.ts';
 
-type Woken = Exclude<keyof Tell, 'notice' | 'deposit'>;
+type Woken = Exclude<keyof Tell, 'notice' | 'deposit' | 'refund' | 'dispute'>;
 export interface Wake {
   what: Woken;
   id: string;

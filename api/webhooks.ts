@@ -1,6 +1,6 @@
 /**
- * What providers tell. An event is only a hint of which object to look at: the deposit's workflow asks the provider what
- * is so, and its poll finds what no event told. So duplicates, reordering and replays change nothing.
+ * What providers tell. An event is only a hint of which object to look at: the deposit's, refund's or dispute's workflow
+ * asks the provider what is so, and its poll finds what no event told. So duplicates, reordering and replays change nothing.
  */
 import type { RequestHandler } from 'express';
 import type { StripeHint } from '../activities/stripe-events.ts';
@@ -9,6 +9,7 @@ import { type Deposit, findDeposit, findDepositByStripeId } from '../prisma/depo
 import { rememberEvent, wasTakenIn } from '../prisma/provider-events.ts';
 import { type Call, newId } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
+import { takeInMoneyBack } from './money-back.ts';
 import type { ApiWorld } from './world.ts';
 
 /** The deposit by its intent or page; by its own id while those are not kept yet. */
@@ -23,16 +24,44 @@ async function depositOf({ db }: ApiWorld, { intentId, sessionId, depositId }: S
 async function takeIn(world: ApiWorld, call: Call, hint: StripeHint): Promise<void> {
   if (hint.setup && hint.sessionId !== undefined) {
     const { sessionId } = hint;
-    await world.cards.adoptFromSetup({ sessionId, nowSecond: call.receivedSecond, newId: newId(call, 'pm') });
+    const card = await world.cards.adoptFromSetup({
+      sessionId,
+      nowSecond: call.receivedSecond,
+      newId: newId(call, 'pm'),
+    });
+    if (card) await wakeWatch(world, card.teamId);
     return;
   }
+  if (hint.paymentMethodId !== undefined) {
+    const { paymentMethodId: stripePaymentMethodId } = hint;
+    const card = await world.cards.refresh({ stripePaymentMethodId, nowSecond: call.receivedSecond });
+    if (card) await wakeWatch(world, card.teamId);
+    return;
+  }
+  await takeInMoneyBack(world, call, hint);
   const deposit = await depositOf(world, hint);
-  if (deposit?.status !== 'pending' && deposit?.status !== 'requires_action') return;
+  if (!deposit) return;
   try {
-    const { id: depositId, teamId, kind } = deposit;
-    await world.engine.tell.deposit({ depositId, teamId, kind });
+    await wakeDeposit(world, deposit);
   } catch (error) {
     // Not remembered as taken in: Stripe sends it again.
+    throw engineUnavailable(error);
+  }
+}
+
+/** Has an open deposit ask its provider at once; one that is over has nothing to learn. */
+export async function wakeDeposit(
+  { engine }: ApiWorld,
+  { id: depositId, teamId, kind, status }: Deposit,
+): Promise<void> {
+  if (status === 'pending' || status === 'requires_action') await engine.tell.deposit({ depositId, teamId, kind });
+}
+
+/** A card that came, changed or went can change when its team is to be told of its end. */
+async function wakeWatch(world: ApiWorld, teamId: string): Promise<void> {
+  try {
+    await world.engine.tell.watch(teamId);
+  } catch (error) {
     throw engineUnavailable(error);
   }
 }

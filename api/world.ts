@@ -1,8 +1,10 @@
 /** What the api is handed: the rows, the ledger's acts, the engine, the card provider. Tests hand it another. */
 import type { Logger } from 'pino';
 import type { Ledger } from '../activities/ledger/index.ts';
+import type { Reconciler } from '../activities/reconciliation.ts';
 import type { Cards } from '../activities/stripe-cards.ts';
 import type { StripeHint } from '../activities/stripe-events.ts';
+import type { StripeLooks } from '../activities/stripe-looks.ts';
 import type { Terms } from '../billing/account.ts';
 import type { Micros } from '../billing/money.ts';
 import type { Db } from '../prisma/client.ts';
@@ -14,13 +16,18 @@ export interface ApiWorld {
   engine: Engine;
   /** Saved cards at Stripe. Card data itself never comes here. */
   cards: Cards;
+  stripeLooks: StripeLooks;
   /** @throws BillingError `webhook_invalid` when the signature is not Stripe's, or is older than its tolerance */
   verifyStripeEvent: (rawBody: Buffer, signature: string) => StripeHint;
+  /** The ledger against the providers. */
+  reconciler: Pick<Reconciler, 'reportOf'>;
   terms: Terms;
   deposits: { minMicros: Micros; maxMicros: Micros; presetsMicros: Micros[] };
   settleEveryMs: number;
   platformKey: string;
   publicUrl: string;
+  /** Whose name stands on receipts. */
+  receiptIssuer?: string;
   rateLimitPerMinute: number;
   log: Logger;
   /** Unix milliseconds. */

@@ -16,6 +16,18 @@ export interface AttemptInFlight {
   amountMicros: Micros;
 }
 
+/** An open dispute over a deposit: what is contested is held back, as far as there is credit. */
+export interface Contest {
+  disputeId: string;
+  depositId: string;
+  /** What the provider says is contested. */
+  claimedMicros: Micros;
+  /** What of it the team answers for: no more than the deposit less what was refunded. */
+  amountMicros: Micros;
+  /** A part of the account's `heldMicros`. */
+  heldMicros: Micros;
+}
+
 export interface Account extends BalanceLine {
   teamId: string;
   /** The second of the last fact: no later fact lies before it. */
@@ -24,6 +36,8 @@ export interface Account extends BalanceLine {
   /** The team's fraction of a micro from token usage, in millionths. */
   remainderMillionths: number;
   meters: Meter[];
+  /** Open disputes, in the order in which they were opened. */
+  contests: Contest[];
   policy: TopUpPolicy | null;
   attempt: AttemptInFlight | null;
   /** The number of the last attempt, 0 before the first. Never reused. */
@@ -56,6 +70,7 @@ export const emptyAccount = (teamId: string, second: number): Account => ({
   owedMicros: ZERO,
   remainderMillionths: 0,
   meters: [],
+  contests: [],
   policy: null,
   attempt: null,
   attempts: 0,
@@ -81,7 +96,8 @@ export type TopUpOutlook =
   | { state: 'cooling_down'; dueSecond: number | null; cooldownUntilSecond: number }
   | { state: 'capped'; dueSecond: number | null };
 
-const fitsMonth = (account: Account, policy: TopUpPolicy, second: number): boolean => {
+/** Whether one more charge stays within the cap of the UTC month in which a second lies. */
+export const fitsMonth = (account: Account, policy: TopUpPolicy, second: number): boolean => {
   if (policy.monthlyCapMicros === null) return true;
   const sameMonth = account.toppedUp.monthStartSecond === monthStart(second);
   return add(sameMonth ? account.toppedUp.micros : ZERO, policy.amountMicros) <= policy.monthlyCapMicros;
@@ -99,8 +115,10 @@ export function topUpOutlook(account: Account, terms: Terms): TopUpOutlook {
   const below = firstSecondBelow(account, policy.thresholdMicros, asOfSecond);
   const cooldownUntilSecond = lastAttemptSecond === null ? asOfSecond : lastAttemptSecond + terms.cooldownSeconds;
   const dueSecond = below === null ? null : Math.max(below, cooldownUntilSecond);
-  if (!fitsMonth(account, policy, dueSecond ?? asOfSecond))
-    return { state: 'capped', dueSecond: dueSecond === null ? null : nextMonthStart(dueSecond) };
+  if (dueSecond !== null && !fitsMonth(account, policy, dueSecond))
+    return { state: 'capped', dueSecond: nextMonthStart(dueSecond) };
+  // This month has no room, though the next charge may only be due in one that has.
+  if (!fitsMonth(account, policy, asOfSecond)) return { state: 'capped', dueSecond };
   return cooldownUntilSecond > asOfSecond
     ? { state: 'cooling_down', dueSecond, cooldownUntilSecond }
     : { state: 'watching', dueSecond };

@@ -2,7 +2,15 @@
  * One change of a team's account under way: what the clock has brought first, then the fact, then what follows from it at
  * once; and what all of it asks of whoever keeps the rows. The facts themselves are in facts.ts.
  */
-import { type Account, type AttemptInFlight, nextCrossing, spendableMicros, type Terms } from './account.ts';
+import {
+  type Account,
+  type AttemptInFlight,
+  type Contest,
+  fitsMonth,
+  nextCrossing,
+  spendableMicros,
+  type Terms,
+} from './account.ts';
 import { attemptDepositId } from './ids.ts';
 import { creditAccount, owedAccount, REVENUE, referenceOf, type Transfer } from './ledger.ts';
 import { add, larger, type Micros, micros, smaller, subtract, ZERO } from './money.ts';
@@ -22,7 +30,11 @@ export type Effect =
   | { kind: 'exhausted'; number: number; second: number; instanceIds: string[] }
   | { kind: 'attempt_opened'; attempt: AttemptInFlight; paymentMethodId: string | null }
   | { kind: 'policy_off'; attempt: AttemptInFlight }
-  | { kind: 'low'; second: number; levelMicros: Micros };
+  | { kind: 'low'; second: number; levelMicros: Micros }
+  | { kind: 'held'; contest: Contest }
+  /** The team owed nothing before this row. */
+  | { kind: 'owes'; second: number; amountMicros: Micros; reference: string }
+  | { kind: 'capped'; second: number; capMicros: Micros; toppedUpMicros: Micros; amountMicros: Micros };
 
 export interface Outcome {
   account: Account;
@@ -39,6 +51,7 @@ export class Change {
     this.account = {
       ...account,
       meters: account.meters.map((meter) => ({ ...meter })),
+      contests: account.contests.map((contest) => ({ ...contest })),
       policy: account.policy && { ...account.policy },
       toppedUp: { ...account.toppedUp },
     };
@@ -57,9 +70,30 @@ export class Change {
     const { amountMicros } = transfer;
     if (transfer.debitAccount === credit) this.account.postedMicros = subtract(this.account.postedMicros, amountMicros);
     if (transfer.creditAccount === credit) this.account.postedMicros = add(this.account.postedMicros, amountMicros);
+    if (transfer.debitAccount === owed && this.account.owedMicros === 0) {
+      const { second, reference } = transfer;
+      this.effects.push({ kind: 'owes', second, amountMicros, reference });
+    }
     if (transfer.debitAccount === owed) this.account.owedMicros = add(this.account.owedMicros, amountMicros);
     if (transfer.creditAccount === owed) this.account.owedMicros = subtract(this.account.owedMicros, amountMicros);
   }
+}
+
+/** Holds back so much for a contest, more or less than before: it is still the team's, and can't be spent. */
+export function hold(change: Change, contest: Contest, heldMicros: Micros): void {
+  if (heldMicros === contest.heldMicros) return;
+  const { account } = change;
+  account.heldMicros = add(subtract(account.heldMicros, contest.heldMicros), heldMicros);
+  contest.heldMicros = heldMicros;
+  change.effects.push({ kind: 'held', contest: { ...contest } });
+}
+
+/** Holds as much of what is contested as there is credit for. */
+export function holdWhatThereIs(change: Change, contest: Contest): void {
+  const { account } = change;
+  const missing = subtract(contest.amountMicros, contest.heldMicros);
+  const spendable = larger(spendableMicros(account, account.asOfSecond), ZERO);
+  hold(change, contest, add(contest.heldMicros, smaller(larger(missing, ZERO), spendable)));
 }
 
 /** Posts what a meter owes through a second, from team credit to revenue. */
@@ -154,7 +188,20 @@ export function bringUpToDate(change: Change, nowSecond: number): void {
   account.asOfSecond = second;
 }
 
-/** Credit that becomes available pays what is owed first, and re-arms the low-balance warning once it is well above the level. */
+/**
+ * Says that this month's cap leaves no room for another charge: asked where room can have gone, before a charge that
+ * would not fit is due. Not while one is in flight: a failed one gives its room back. Source: rules.md, "Auto top-up".
+ */
+export function noteCapped(change: Change): void {
+  const { account } = change;
+  const { policy, attempt, asOfSecond: second } = account;
+  if (!policy?.enabled || policy.monthlyCapMicros === null || attempt) return;
+  if (fitsMonth(account, policy, second)) return;
+  const { monthlyCapMicros: capMicros, amountMicros } = policy;
+  change.effects.push({ kind: 'capped', second, capMicros, toppedUpMicros: account.toppedUp.micros, amountMicros });
+}
+
+/** Credit that becomes available pays what is owed first, then fills what is held for disputes, and re-arms the low-balance warning once it is well above the level. */
 export function creditArrived(change: Change, causeReference: string): void {
   const { account, terms } = change;
   const second = account.asOfSecond;
@@ -167,6 +214,7 @@ export function creditArrived(change: Change, causeReference: string): void {
     reference: referenceOf.collected(causeReference),
     second,
   });
+  for (const contest of account.contests) holdWhatThereIs(change, contest);
   const wellAboveMicros = micros(terms.lowLevelMicros + Math.floor(terms.lowLevelMicros / 10));
   if (spendableMicros(account, second) >= wellAboveMicros) account.lowArmed = true;
 }

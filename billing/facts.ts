@@ -13,6 +13,7 @@ import {
   creditArrived,
   type EndReason,
   exhaust,
+  noteCapped,
   type Outcome,
   postMeter,
   record,
@@ -163,9 +164,17 @@ export function settleInstance(account: Account, terms: Terms, instanceId: strin
   });
 }
 
-function creditFrom(
+/** Credit comes in: a row, and what follows from it. */
+export function creditFrom(
   change: Change,
-  credit: { debitAccount: string; amountMicros: Micros; code: TransferCode; reference: string; depositId?: string },
+  credit: {
+    debitAccount: string;
+    amountMicros: Micros;
+    code: TransferCode;
+    reference: string;
+    depositId?: string;
+    correctsReference?: string;
+  },
 ): void {
   const { account } = change;
   change.transfer({ ...credit, creditAccount: creditAccount(account.teamId), second: account.asOfSecond });
@@ -190,6 +199,7 @@ export function creditDeposit(
     if (isAttempt) {
       account.attempt = null;
       account.standsAtSecond = null;
+      noteCapped(change);
     }
     creditFrom(change, {
       debitAccount: STRIPE,
@@ -268,4 +278,5 @@ export function recordUsage(
 export const setPolicy = (account: Account, terms: Terms, policy: TopUpPolicy, nowSecond: number): Outcome =>
   record(account, terms, nowSecond, (change) => {
     change.account.policy = { ...policy };
+    noteCapped(change);
   });

@@ -7,7 +7,7 @@ import type { Micros } from './money.ts';
 /** What a caller may choose as the id of a team, an instance or an event. Source: api.md, "Conventions". */
 export const CALLER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-export type IdPrefix = 'team' | 'inst' | 'dep' | 'pm' | 'inv' | 'key' | 'hold' | 'grant' | 'req' | 'adm';
+export type IdPrefix = 'team' | 'inst' | 'dep' | 'pm' | 'inv' | 'key' | 'hold' | 'grant' | 'req' | 'adm' | 'ref';
 
 /** A generated id: its prefix says what it names. `random` is 128 random bits in hex, made by the caller. */
 export const prefixedId = (prefix: IdPrefix, random: string): string => `${prefix}_${random}`;
@@ -15,9 +15,27 @@ export const prefixedId = (prefix: IdPrefix, random: string): string => `${prefi
 /** One attempt, one deposit: the number is unique per team and never reused. */
 export const attemptDepositId = (teamId: string, number: number): string => `dep_${teamId}_top_up_${number}`;
 
+/** A refund that was made at the provider: whoever finds it gives it the same id. */
+export const foundRefundId = (stripeRefundId: string): string => `ref_${stripeRefundId}`;
+
+/** One dispute of the provider, one workflow and one row, however often it is told of. */
+export const disputeIdOf = (stripeDisputeId: string): string => `disp_${stripeDisputeId}`;
+
+/**
+ * `acme-000001`: unique over all teams, since the id stands in it as it is and no number holds a dash; counted from 1,
+ * without a gap.
+ */
+export const receiptNumber = (teamId: string, number: number): string => `${teamId}-${String(number).padStart(6, '0')}`;
+
 /** One mail or event per cause: `balance_low` of two episodes differ by the second at which the episode began. */
 export const noticeId = (kind: string, cause: string): string => `${kind}/${cause}`;
 
 export const exhaustionCause = (teamId: string, number: number): string => `${teamId}/exhaustion-${number}`;
+/** One mail a month and cap: a cap that was raised and reached again is told again. */
+export const cappedCause = (teamId: string, monthStartSecond: number, capMicros: Micros): string =>
+  `${teamId}/cap-${capMicros}-in-${monthStartSecond}`;
+/** One mail a card, expiry and step: a card that the bank has renewed is told of anew. */
+export const expiryCause = (paymentMethodId: string, expiry: { year: number; month: number; days: number }): string =>
+  `${paymentMethodId}/expires-${expiry.year}-${expiry.month}-in-${expiry.days}-days`;
 export const lowCause = (teamId: string, second: number, levelMicros: Micros): string =>
   `${teamId}/low-${levelMicros}-at-${second}`;

@@ -54,6 +54,11 @@ export const referenceOf = {
   instanceEnd: (instanceId: string, second: number) => `instance/${instanceId}/end/${second}`,
   deposit: (depositId: string) => `deposit/${depositId}`,
   grant: (grantId: string) => `grant/${grantId}`,
+  refund: (refundId: string) => `refund/${refundId}`,
+  /** What the provider refused, or the bank sent back: once a refund. */
+  refundReturned: (refundId: string) => `refund/${refundId}/returned`,
+  disputeLost: (disputeId: string) => `dispute/${disputeId}`,
+  disputeWon: (disputeId: string) => `dispute/${disputeId}/won`,
   usage: (teamId: string, eventId: string) => `usage/${teamId}/${eventId}`,
   /** The part of a usage that no credit was left for. */
   owed: (causeReference: string) => `${causeReference}/owed`,

@@ -6,6 +6,7 @@ import { SEARCH_ATTRIBUTES } from '../workflows/messages.ts';
 import { type Neighbours, startNeighbours } from './neighbours.ts';
 import type { Child } from './process.ts';
 import { answers, startProduct } from './product.ts';
+import { publishEnvironment, withdrawEnvironment } from './published.ts';
 
 const dataDir = process.env.BURNRATE_DATA_DIR ?? join(import.meta.dirname, '..', '.data');
 const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -51,6 +52,7 @@ async function main(): Promise<void> {
 
   const stop = () => {
     stopping ??= (async () => {
+      if (embed) await withdrawEnvironment(dataDir);
       await Promise.all(processes.map((child) => child.end()));
       await neighbours.stop();
     })();
@@ -62,6 +64,7 @@ async function main(): Promise<void> {
 
   try {
     await migrate(environment.DATABASE_URL ?? '');
+    if (embed) await publishEnvironment(dataDir, environment);
     processes.push(
       ...(await Promise.all([startProduct('worker', environment, say), startProduct('api', environment, say)])),
     );

@@ -1,9 +1,10 @@
 /** The team's balance line: read, locked and kept as one row beside its running meters. */
-import type { Account } from '../billing/account.ts';
+import type { Account, Contest } from '../billing/account.ts';
 import { BillingError } from '../billing/errors.ts';
 import type { Meter } from '../billing/usage.ts';
 import type { Tx } from './client.ts';
 import { toMicros, toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts';
+import { contestsOf } from './disputes.ts';
 import type { Account as AccountRow } from './generated/client.ts';
 import { runningMeters, runningMetersOf } from './segments.ts';
 
@@ -25,17 +26,25 @@ export async function lockAccount(tx: Tx, teamId: string): Promise<Account> {
 export async function readAccount(tx: Tx, teamId: string): Promise<Account> {
   const row = await tx.account.findUnique({ where: { teamId } });
   if (!row) throw new BillingError('not_found', 'no such team', 'team');
-  return toAccount(row, await runningMeters(tx, teamId));
+  const contests = row.openDisputes > 0 ? await contestsOf(tx, [teamId]) : [];
+  return toAccount(row, await runningMeters(tx, teamId), contests);
 }
 
 /** Reads the accounts of several teams without locking them, for lists. */
 export async function readAccounts(tx: Tx, teamIds: string[]): Promise<Map<string, Account>> {
   const rows = await tx.account.findMany({ where: { teamId: { in: teamIds } } });
   const meters = await runningMetersOf(tx, teamIds);
-  return new Map(rows.map((row) => [row.teamId, toAccount(row, meters.get(row.teamId) ?? [])]));
+  const disputed = rows.filter(({ openDisputes }) => openDisputes > 0).map(({ teamId }) => teamId);
+  const contests = disputed.length > 0 ? await contestsOf(tx, disputed) : [];
+  return new Map(
+    rows.map((row) => {
+      const own = contests.filter(({ teamId }) => teamId === row.teamId);
+      return [row.teamId, toAccount(row, meters.get(row.teamId) ?? [], own)];
+    }),
+  );
 }
 
-function toAccount(row: AccountRow, meters: Meter[]): Account {
+function toAccount(row: AccountRow, meters: Meter[], contests: Contest[]): Account {
   return {
     teamId: row.teamId,
     asOfSecond: toSecond(row.asOfSecond),
@@ -44,6 +53,7 @@ function toAccount(row: AccountRow, meters: Meter[]): Account {
     owedMicros: toMicros(row.owedMicros),
     remainderMillionths: Number(row.remainderMillionths),
     meters,
+    contests,
     policy:
       row.policyThresholdMicros === null || row.policyAmountMicros === null
         ? null
@@ -93,6 +103,7 @@ const columns = (account: Account) => ({
   standsAtSecond: account.standsAtSecond,
   exhaustions: account.exhaustions,
   lowArmed: account.lowArmed,
+  openDisputes: account.contests.length,
 });
 
 export const insertAccount = async (tx: Tx, account: Account): Promise<void> => {

@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { TopUpPolicy } from '../billing/top-up.ts';
 import type { Tx } from './client.ts';
 import { type Prisma, Prisma as PrismaSql } from './generated/client.ts';
+import { type PageRequest, pageOf } from './pages.ts';
 
 export interface PolicyChange {
   teamId: string;
@@ -27,3 +28,13 @@ export const insertConsent = async (tx: Tx, change: PolicyChange): Promise<void>
 
 export const consentsOf = (tx: Tx, teamId: string) =>
   tx.consent.findMany({ where: { teamId }, orderBy: [{ second: 'asc' }, { id: 'asc' }] });
+
+/** Newest first. */
+export const listConsents = (tx: Tx, teamId: string, page: PageRequest) =>
+  pageOf(
+    page,
+    'second',
+    (where, take) =>
+      tx.consent.findMany({ where: { teamId, ...where }, orderBy: [{ second: 'desc' }, { id: 'desc' }], take }),
+    'uuid',
+  );

@@ -44,9 +44,11 @@ export interface Deposit {
   receivedMicros: Micros | null;
   refundedMicros: Micros;
   receiptNumber: string | null;
+  /** Of a Checkout page: its card is kept for later. */
+  saveCard: boolean;
 }
 
-const toDeposit = ({ openedOrder: _, ...row }: DepositRow): Deposit => ({
+export const toDeposit = ({ openedOrder: _, ...row }: DepositRow): Deposit => ({
   ...row,
   kind: row.kind as DepositKind,
   method: row.method as Deposit['method'],
@@ -60,7 +62,18 @@ const toDeposit = ({ openedOrder: _, ...row }: DepositRow): Deposit => ({
   refundedMicros: toMicros(row.refundedMicros),
 });
 
-export type NewDeposit = Pick<Deposit, 'id' | 'teamId' | 'kind' | 'amountMicros' | 'openedSecond' | 'paymentMethodId'>;
+/** What was credited for a deposit: crypto counts as received. */
+export const creditedMicros = ({
+  receivedMicros,
+  amountMicros,
+}: Pick<Deposit, 'receivedMicros' | 'amountMicros'>): Micros => receivedMicros ?? amountMicros;
+
+/** Credited, whatever became of it since. */
+export const wasCredited = ({ status }: Pick<Deposit, 'status'>): boolean =>
+  status === 'succeeded' || status === 'refunded' || status === 'disputed';
+
+export type NewDeposit = Pick<Deposit, 'id' | 'teamId' | 'kind' | 'amountMicros' | 'openedSecond' | 'paymentMethodId'> &
+  Partial<Pick<Deposit, 'saveCard'>>;
 
 /** Opens a deposit by a person. A repeat with the same id changes nothing. */
 export const openDeposit = async (tx: Tx, deposit: NewDeposit): Promise<void> => {
@@ -125,6 +138,7 @@ export type DepositChange = Partial<
     | 'receiptUrl'
     | 'cardBrand'
     | 'cardLast4'
+    | 'refundedMicros'
   >
 >;
 

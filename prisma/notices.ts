@@ -3,7 +3,8 @@
  * made from the cause, so that none comes twice. The watch hands them on to workflows of their own.
  */
 import type { Effect } from '../billing/change.ts';
-import { exhaustionCause, lowCause, noticeId } from '../billing/ids.ts';
+import { cappedCause, exhaustionCause, lowCause, noticeId } from '../billing/ids.ts';
+import { monthStart } from '../billing/time.ts';
 import type { Tx } from './client.ts';
 import { toSecond, toSecondOrNull } from './columns.ts';
 import type { Notice as NoticeRow, Prisma } from './generated/client.ts';
@@ -15,7 +16,11 @@ export type MailKind =
   | 'auto_top_up_failed'
   | 'auto_top_up_capped'
   | 'balance_low'
-  | 'credits_exhausted';
+  | 'credits_exhausted'
+  | 'usage_owed'
+  | 'refund'
+  | 'dispute'
+  | 'card_expiring';
 
 /** Source: api.md, "outgoing events". */
 export type EventKind =
@@ -23,13 +28,31 @@ export type EventKind =
   | 'balance.exhausted'
   | 'top_up.succeeded'
   | 'top_up.failed'
-  | 'deposit.succeeded';
+  | 'deposit.succeeded'
+  | 'usage.owed';
+
+/** `returned`: the bank sent it back, and it is credit again. */
+export type RefundTurn = 'sent' | 'returned';
+export type DisputeTurn = 'opened' | 'won' | 'lost';
 
 /** What a notice is about: the ids of rows from which its words are made when it is sent, never an address or a card. */
 export interface NoticeData {
   depositId?: string;
   exhaustion?: number;
   levelMicros?: number;
+  /** What the team began to owe. */
+  owedMicros?: number;
+  refundId?: string;
+  disputeId?: string;
+  /** Which turn of a refund or a dispute the mail is about. */
+  turn?: RefundTurn | DisputeTurn;
+  /** Of a month's cap as it was reached. */
+  capMicros?: number;
+  toppedUpMicros?: number;
+  amountMicros?: number;
+  /** A card that expires, how it was saved, and in how many days. */
+  paymentMethodId?: string;
+  expiry?: { year: number; month: number; days: number };
 }
 
 export type NewNotice = { teamId: string; second: number; cause: string; data: NoticeData } & (
@@ -69,7 +92,7 @@ export const mailAndEvent = (
 
 /** What the effects of a change have people and the platform told. */
 export function noticesFor(teamId: string, effects: Effect[]): NewNotice[] {
-  return effects.flatMap((effect) => {
+  return effects.flatMap((effect): NewNotice[] => {
     if (effect.kind === 'exhausted') {
       const cause = exhaustionCause(teamId, effect.number);
       const about = { teamId, second: effect.second, cause, data: { exhaustion: effect.number } };
@@ -79,6 +102,17 @@ export function noticesFor(teamId: string, effects: Effect[]): NewNotice[] {
       const { second, levelMicros } = effect;
       const about = { teamId, second, cause: lowCause(teamId, second, levelMicros), data: { levelMicros } };
       return mailAndEvent(about, 'balance_low', 'balance.low');
+    }
+    if (effect.kind === 'owes') {
+      // The row that the team began to owe with: one mail an episode.
+      const { second, reference: cause, amountMicros: owedMicros } = effect;
+      return mailAndEvent({ teamId, second, cause, data: { owedMicros } }, 'usage_owed', 'usage.owed');
+    }
+    if (effect.kind === 'capped') {
+      const { second, capMicros, toppedUpMicros, amountMicros } = effect;
+      const cause = cappedCause(teamId, monthStart(second), capMicros);
+      const data = { capMicros, toppedUpMicros, amountMicros };
+      return [{ teamId, second, cause, data, channel: 'mail', kind: 'auto_top_up_capped' }];
     }
     return [];
   });
@@ -100,13 +134,15 @@ export async function insertNotices(tx: Tx, notices: NewNotice[]): Promise<void>
   });
 }
 
+const OLDEST_FIRST = [{ second: 'asc' as const }, { writtenOrder: 'asc' as const }];
+
 export async function findNotice(tx: Tx, id: string): Promise<Notice | null> {
   const row = await tx.notice.findUnique({ where: { id } });
   return row && toNotice(row);
 }
 
 export async function noticesNotHandedOn(tx: Tx, teamId: string): Promise<Notice[]> {
-  const rows = await tx.notice.findMany({ where: { teamId, handedOn: false }, orderBy: { second: 'asc' } });
+  const rows = await tx.notice.findMany({ where: { teamId, handedOn: false }, orderBy: OLDEST_FIRST });
   return rows.map(toNotice);
 }
 
@@ -119,6 +155,6 @@ export const markSent = async (tx: Tx, id: string, second: number): Promise<void
 };
 
 export async function noticesOf(tx: Tx, teamId: string): Promise<Notice[]> {
-  const rows = await tx.notice.findMany({ where: { teamId }, orderBy: [{ second: 'asc' }, { id: 'asc' }] });
+  const rows = await tx.notice.findMany({ where: { teamId }, orderBy: OLDEST_FIRST });
   return rows.map(toNotice);
 }

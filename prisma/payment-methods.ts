@@ -1,6 +1,7 @@
 /** Saved cards, as far as a person may see them: brand, last four, expiry. */
 import { BillingError } from '../billing/errors.ts';
-import type { Tx } from './client.ts';
+import { lockAccount } from './accounts.ts';
+import { type Db, inTransaction, type Tx } from './client.ts';
 import { toSecond, toSecondOrNull } from './columns.ts';
 import type { PaymentMethod as PaymentMethodRow } from './generated/client.ts';
 
@@ -43,6 +44,21 @@ export async function findAnyPaymentMethod(tx: Tx, id: string): Promise<PaymentM
   const row = await tx.paymentMethod.findUnique({ where: { id } });
   return row && toPaymentMethod(row);
 }
+
+/** A card by Stripe's id, removed or not. */
+export async function findByStripeId(tx: Tx, stripePaymentMethodId: string): Promise<PaymentMethod | null> {
+  const row = await tx.paymentMethod.findUnique({ where: { stripePaymentMethodId } });
+  return row && toPaymentMethod(row);
+}
+
+/** Keeps what a bank has changed of a card: its expiry, its last digits. */
+export const updatePaymentMethod = async (
+  tx: Tx,
+  id: string,
+  change: Pick<PaymentMethod, 'brand' | 'last4' | 'expMonth' | 'expYear' | 'fingerprint'>,
+): Promise<void> => {
+  await tx.paymentMethod.updateMany({ where: { id, removedSecond: null }, data: change });
+};
 
 /** The saved card of a team with this number and expiry, as far as Stripe's fingerprint tells. */
 export async function findSameCard(
@@ -89,8 +105,20 @@ export async function makeDefault(tx: Tx, teamId: string, id: string): Promise<P
   return { ...card, isDefault: true };
 }
 
-/** Takes a card away; the newest of those left becomes the default if it was. */
-export async function removePaymentMethod(tx: Tx, teamId: string, id: string, second: number): Promise<void> {
+/**
+ * Takes a card away, under the team's row lock; the newest of those left becomes the default if it was. What auto top-up
+ * charges is left to it: its next charge finds no card, fails, and switches it off.
+ * @returns whether a policy that is on names the card
+ * @throws BillingError `not_found` for an unknown team
+ */
+export const removePaymentMethod = (db: Db, teamId: string, id: string, second: number): Promise<boolean> =>
+  inTransaction(db, async (tx) => {
+    const { policy } = await lockAccount(tx, teamId);
+    await remove(tx, teamId, id, second);
+    return policy?.enabled === true && policy.paymentMethodId === id;
+  });
+
+async function remove(tx: Tx, teamId: string, id: string, second: number): Promise<void> {
   const { count } = await tx.paymentMethod.updateMany({
     where: { id, teamId, removedSecond: null },
     data: { removedSecond: second, isDefault: false },

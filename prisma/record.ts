@@ -8,6 +8,7 @@ import type { Meter } from '../billing/usage.ts';
 import { lockAccount, saveAccount } from './accounts.ts';
 import { type Db, inTransaction, type Tx } from './client.ts';
 import { openAttemptDeposit } from './deposits.ts';
+import { saveHeld } from './disputes.ts';
 import { insertExhaustion } from './exhaustions.ts';
 import { endInstances } from './instances.ts';
 import { insertNotices, type NewNotice, noticesFor } from './notices.ts';
@@ -73,11 +74,13 @@ async function writeOutcome(
   for (const exhausted of only(effects, 'exhausted')) await insertExhaustion(tx, teamId, exhausted);
   for (const { attempt, paymentMethodId } of only(effects, 'attempt_opened'))
     await openAttemptDeposit(tx, teamId, attempt, paymentMethodId);
+  for (const { contest } of only(effects, 'held')) await saveHeld(tx, contest);
   await insertTransfers(
     tx,
     teamId,
     causedBy,
     only(effects, 'transfer').map((effect) => effect.transfer),
   );
-  await insertNotices(tx, [...noticesFor(teamId, effects), ...notices]);
+  // What the fact itself has told comes before what follows from it: a charge fails, and so credit ends.
+  await insertNotices(tx, [...notices, ...noticesFor(teamId, effects)]);
 }

@@ -3,28 +3,21 @@
  * ledger. The driver plays the api and the person; everything else is the product.
  */
 import { randomBytes } from 'node:crypto';
-import { type Client, WithStartWorkflowOperation } from '@temporalio/client';
-import Stripe from 'stripe';
-import { createLedger, type Ledger } from '../activities/ledger/index.ts';
-import { createMailer } from '../activities/mailer.ts';
-import { createPlatformEvents } from '../activities/platform-events.ts';
-import { createStripePayments } from '../activities/stripe-payments.ts';
-import type { Tell } from '../activities/world.ts';
+import { WithStartWorkflowOperation } from '@temporalio/client';
 import { nextCrossing, type Terms } from '../billing/account.ts';
 import { type Micros, micros } from '../billing/money.ts';
 import type { TopUpPolicy } from '../billing/top-up.ts';
 import type { StripeStandIn } from '../embedded/stripe/index.ts';
-import { readAccount } from '../prisma/accounts.ts';
-import { connectDb, type Db } from '../prisma/client.ts';
+import { readAccount, readAccounts } from '../prisma/accounts.ts';
 import { savePaymentMethod } from '../prisma/payment-methods.ts';
 import { createTeam, setStripeCustomer } from '../prisma/teams.ts';
-import { createWorkers } from '../worker/workers.ts';
 import { admit } from '../workflows/messages.ts';
-import { createTell, startOptions } from '../workflows/telling.ts';
-import { ClockStandsStill, ScenarioClock } from './clock.ts';
+import { startOptions } from '../workflows/telling.ts';
+import { ClockStandsStill } from './clock.ts';
+import { type Engine, startEngine } from './engine.ts';
 import { readResult } from './result.ts';
 import type { Scenario, ScenarioEvent, ScenarioResult } from './scenario.ts';
-import { PLATFORM_SECRET, type Surroundings } from './surroundings.ts';
+import type { Surroundings } from './surroundings.ts';
 
 export interface SimulateOptions {
   /** Milliseconds between an instance's settlements; 0 for never before its end. The bill is the same. */
@@ -38,7 +31,6 @@ const HOUR_MS = 3_600_000;
 /** The bill does not depend on how often it is settled, so a long scenario settles less often than the product's hour. */
 const SETTLEMENTS_AT_MOST = 100;
 const settleEvery = ({ until }: Scenario) => HOUR_MS * Math.ceil(Math.max(1, until / 3600 / SETTLEMENTS_AT_MOST));
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 export const SCENARIO_TERMS: Terms = {
   cooldownSeconds: 300,
   graceSeconds: 60,
@@ -71,67 +63,22 @@ async function playOnce(
   scenario: Scenario,
   options: SimulateOptions,
 ): Promise<ScenarioResult> {
-  const { inbox, platform, stripe: standIn } = surroundings;
-  const [database, env] = await Promise.all([surroundings.newDatabase(), surroundings.newTemporal()]);
-  const db = connectDb(database.url);
-  const clock = await ScenarioClock.startingSoon(env);
-  const stripe = new Stripe('sk_test_simulated', {
-    host: standIn.host,
-    port: standIn.port,
-    protocol: 'http',
-    maxNetworkRetries: 0,
-  });
-  const ledger = createLedger({ db, terms: SCENARIO_TERMS });
-  const tell = createTell(env.client);
-  const mailer = createMailer({
-    db,
+  const { maxCachedWorkflows } = options;
+  const engine = await startEngine(surroundings, {
     terms: SCENARIO_TERMS,
-    smtpUrl: inbox.smtpUrl,
-    from: 'billing@burnrate.example',
-    publicUrl: 'http://127.0.0.1',
-    log: SILENT,
+    ...(maxCachedWorkflows !== undefined && { maxCachedWorkflows }),
   });
-  const workers = await createWorkers({
-    connection: env.nativeConnection,
-    namespace: 'default',
-    workflowBundle: surroundings.workflowBundle,
-    world: {
-      ledger,
-      tell,
-      payments: createStripePayments({ stripe, db, publicUrl: 'http://127.0.0.1', log: SILENT }),
-      mailer,
-      platform: createPlatformEvents({ db, webhookUrl: platform.url, secret: PLATFORM_SECRET, log: SILENT }),
-    },
-    interceptors: { activity: [clock.holdBack] },
-    shutdownGraceTime: '1 second',
-    ...(options.maxCachedWorkflows !== undefined && { maxCachedWorkflows: options.maxCachedWorkflows }),
-  });
-  const running = workers.run();
   const settled = { settleEveryMs: settleEvery(scenario), ...options };
-  const run = new Run({ client: env.client, standIn, db, clock, stripe, ledger, tell, options: settled });
+  const run = new Run({ ...engine, standIn: surroundings.stripe, options: settled });
   try {
-    return await Promise.race([
-      run.play(scenario),
-      running.then(() => Promise.reject(new Error('the workers stopped'))),
-    ]);
+    return await Promise.race([run.play(scenario), engine.stopped]);
   } finally {
-    workers.shutdown();
-    await running;
-    await env.teardown();
-    mailer.close();
-    await db.$disconnect();
-    await database.drop();
+    await engine.close();
   }
 }
 
-interface Parts {
-  client: Client;
+interface Parts extends Engine {
   standIn: StripeStandIn;
-  db: Db;
-  clock: ScenarioClock;
-  stripe: Stripe;
-  ledger: Ledger;
-  tell: Tell;
   options: SimulateOptions;
 }
 
@@ -160,8 +107,10 @@ class Run {
     await this.untilQuiet();
     for (const event of [...scenario.events].sort((a, b) => a.at - b.at)) {
       if (event.at > scenario.until) break;
-      await clock.goTo(event.at);
-      await this.untilQuiet();
+      if (clock.second(event.at) > clock.now) {
+        await clock.goTo(event.at);
+        await this.untilQuiet();
+      }
       options.onEvent?.(event);
       await this.happen(event);
       await this.untilQuiet();
@@ -329,23 +278,34 @@ class Run {
    */
   private async untilQuiet(): Promise<void> {
     const deadline = Date.now() + QUIET_WITHIN_MS;
-    for (const teamId of this.teamIds.values())
-      for (let open = await this.openMatters(teamId); open.length > 0; open = await this.openMatters(teamId)) {
-        if (Date.now() > deadline) throw new Error(`still open after ${QUIET_WITHIN_MS} ms: ${open.join(', ')}`);
-        await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
-      }
+    for (let open = await this.openMatters(); open.length > 0; open = await this.openMatters()) {
+      if (Date.now() > deadline) throw new Error(`still open after ${QUIET_WITHIN_MS} ms: ${open.join(', ')}`);
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    }
   }
 
-  private async openMatters(teamId: string): Promise<string[]> {
+  /** Of all teams in one read a table: with many teams, looking is what a scenario spends its time on. */
+  private async openMatters(): Promise<string[]> {
     const { db, clock } = this.parts;
-    const account = await readAccount(db, teamId);
-    const next = nextCrossing(account, SCENARIO_TERMS);
-    const open: string[] = [];
-    if (account.attempt) open.push(`the charge ${account.attempt.depositId}`);
-    if (next && next.second <= clock.now) open.push(`${next.what} of ${teamId} at ${clock.offset(next.second)}`);
-    if (await db.exhaustion.count({ where: { teamId, announced: false } })) open.push(`an exhaustion of ${teamId}`);
-    if (await db.notice.count({ where: { teamId, sentSecond: null } })) open.push(`notices of ${teamId}`);
-    return open;
+    const teamIds = [...this.teamIds.values()];
+    const [accounts, exhaustions, notices] = await Promise.all([
+      readAccounts(db, teamIds),
+      db.exhaustion.findMany({ where: { teamId: { in: teamIds }, announced: false } }),
+      db.notice.findMany({ where: { teamId: { in: teamIds }, sentSecond: null } }),
+    ]);
+    const ofAccounts = [...accounts.values()].flatMap((account) => {
+      const next = nextCrossing(account, SCENARIO_TERMS);
+      const due = next && next.second <= clock.now;
+      return [
+        ...(account.attempt ? [`the charge ${account.attempt.depositId}`] : []),
+        ...(due ? [`${next.what} of ${account.teamId} at ${clock.offset(next.second)}`] : []),
+      ];
+    });
+    return [
+      ...ofAccounts,
+      ...exhaustions.map(({ teamId }) => `an exhaustion of ${teamId}`),
+      ...notices.map(({ id }) => `the notice ${id}`),
+    ];
   }
 }
 

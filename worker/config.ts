@@ -4,8 +4,9 @@
  */
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
+import { DEFAULT_ISSUER } from '../activities/receipts/receipt.ts';
 import type { Terms } from '../billing/account.ts';
-import { type Micros, micros, parseDollars } from '../billing/money.ts';
+import { formatForPeople, type Micros, micros, parseDollars } from '../billing/money.ts';
 
 export interface Config {
   databaseUrl: string;
@@ -18,6 +19,7 @@ export interface Config {
   settleEveryMs: number;
   terms: Terms;
   deposits: { minMicros: Micros; maxMicros: Micros; presetsMicros: Micros[] };
+  receiptIssuer: string;
   rateLimitPerMinute: number;
   logLevel: string;
 }
@@ -73,6 +75,7 @@ const ENVIRONMENT = z.object({
   DEPOSIT_PRESETS: presets.default([50, 100, 200, 500, 1000, 5000].map((amount) => micros(amount * 1_000_000))),
   MIN_START_BALANCE: dollars.default(micros(3_000_000)),
   LOW_BALANCE_LEVEL: dollars.default(micros(10_000_000)),
+  RECEIPT_ISSUER: z.string().min(1).max(100).default(DEFAULT_ISSUER),
   RATE_LIMIT_PER_MINUTE: count.default(6000),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
@@ -82,18 +85,12 @@ const ENVIRONMENT = z.object({
  * @throws Error with one sentence that names every missing or wrong variable
  */
 export function readConfig(environment: Record<string, string | undefined>): Config {
-  const given = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
-  );
-  const parsed = ENVIRONMENT.safeParse(given);
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => {
-      const name = String(issue.path[0]);
-      return name in given ? `${name}: ${issue.message}` : `${name} is not set`;
-    });
-    throw new Error(`The environment is not complete: ${problems.join('; ')}.`);
-  }
-  const env = parsed.data;
+  const env = parse(ENVIRONMENT, environment);
+  const unpayable = env.DEPOSIT_PRESETS.filter((preset) => preset < env.DEPOSIT_MIN || preset > env.DEPOSIT_MAX);
+  if (unpayable.length > 0)
+    throw new Error(
+      `The environment is not complete: DEPOSIT_PRESETS: ${unpayable.map(formatForPeople).join(', ')} is not between DEPOSIT_MIN (${formatForPeople(env.DEPOSIT_MIN)}) and DEPOSIT_MAX (${formatForPeople(env.DEPOSIT_MAX)}).`,
+    );
   return {
     databaseUrl: env.DATABASE_URL,
     temporal: {
@@ -123,7 +120,35 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       lowLevelMicros: env.LOW_BALANCE_LEVEL,
     },
     deposits: { minMicros: env.DEPOSIT_MIN, maxMicros: env.DEPOSIT_MAX, presetsMicros: env.DEPOSIT_PRESETS },
+    receiptIssuer: env.RECEIPT_ISSUER,
     rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
     logLevel: env.LOG_LEVEL,
   };
+}
+
+const BOOKS = ENVIRONMENT.pick({ DATABASE_URL: true, STRIPE_SECRET_KEY: true, STRIPE_API_BASE: true });
+
+/**
+ * Reads as much of it as a comparison of the books needs.
+ * @throws Error with one sentence that names every missing or wrong variable
+ */
+export function readBooksConfig(environment: Record<string, string | undefined>) {
+  const env = parse(BOOKS, environment);
+  return {
+    databaseUrl: env.DATABASE_URL,
+    stripe: { secretKey: env.STRIPE_SECRET_KEY, apiBase: env.STRIPE_API_BASE ?? null },
+  };
+}
+
+function parse<T>(schema: z.ZodType<T>, environment: Record<string, string | undefined>): T {
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => {
+    const name = String(issue.path[0]);
+    return name in given ? `${name}: ${issue.message}` : `${name} is not set`;
+  });
+  throw new Error(`The environment is not complete: ${problems.join('; ')}.`);
 }

@@ -4,6 +4,7 @@ import { NativeConnection } from '@temporalio/worker';
 import pino from 'pino';
 import { readConfig } from './config.ts';
 import { installRuntime } from './runtime.ts';
+import { keepSchedulesIfPossible } from './schedules.ts';
 import { tellUntold } from './untold.ts';
 import { bundleWorkflows, createWorkers } from './workers.ts';
 import { connectTemporal, createWorld, temporalConnection } from './world.ts';
@@ -32,7 +33,7 @@ async function main(): Promise<void> {
   // At any log level: whoever has started a worker waits for this line.
   log.child({}, { level: 'info' }).info({ address: config.temporal.address }, 'worker works');
   try {
-    await Promise.all([workers.run(), tellUntold(db, world.tell, log)]);
+    await Promise.all([workers.run(), tellUntold(db, world.tell, log), keepSchedulesIfPossible(client, log)]);
   } finally {
     await close();
     await native.close();

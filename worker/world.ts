@@ -4,8 +4,12 @@ import type { World } from '../activities/index.ts';
 import { createLedger } from '../activities/ledger/index.ts';
 import { createMailer } from '../activities/mailer.ts';
 import { createPlatformEvents } from '../activities/platform-events.ts';
+import { createReconciler, createReconciliation } from '../activities/reconciliation.ts';
 import { createStripe } from '../activities/stripe.ts';
+import { createStripeBooks } from '../activities/stripe-books.ts';
+import { createStripeDisputes } from '../activities/stripe-disputes.ts';
 import { createStripePayments } from '../activities/stripe-payments.ts';
+import { createStripeRefunds } from '../activities/stripe-refunds.ts';
 import type { Log } from '../activities/world.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import { createTell } from '../workflows/telling.ts';
@@ -29,12 +33,15 @@ export interface WorkerWorld {
 export function createWorld(config: Config, client: Client, log: Log): WorkerWorld {
   const db = connectDb(config.databaseUrl);
   const stripe = createStripe(config.stripe);
-  const { terms, publicUrl } = config;
-  const mailer = createMailer({ db, terms, smtpUrl: config.mail.smtpUrl, from: config.mail.from, publicUrl, log });
+  const { terms, publicUrl, receiptIssuer } = config;
+  const { smtpUrl, from } = config.mail;
+  const mailer = createMailer({ db, terms, smtpUrl, from, publicUrl, receiptIssuer, log });
   const world: World = {
     ledger: createLedger({ db, terms }),
     tell: createTell(client),
     payments: createStripePayments({ stripe, db, publicUrl, log }),
+    refunds: createStripeRefunds({ stripe, db, log }),
+    disputes: createStripeDisputes({ stripe }),
     mailer,
     platform: createPlatformEvents({
       db,
@@ -42,6 +49,7 @@ export function createWorld(config: Config, client: Client, log: Log): WorkerWor
       secret: config.platform.webhookSecret,
       log,
     }),
+    reconciliation: createReconciliation(createReconciler({ db, books: [createStripeBooks(stripe)], log })),
   };
   return {
     world,

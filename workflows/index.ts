@@ -2,5 +2,8 @@
 export { autoTopUp } from './auto-top-up.ts';
 export { balanceWatch } from './balance-watch.ts';
 export { deposit } from './deposit.ts';
+export { dispute } from './dispute.ts';
 export { instance } from './instance.ts';
 export { notice } from './notice.ts';
+export { dailyReconciliation, reconciliation } from './reconciliation.ts';
+export { refund } from './refund.ts';

@@ -6,9 +6,12 @@ import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { NewDepositOrder } from '../activities/ledger/deposits.ts';
 import type { Admission, Receipt } from '../activities/ledger/instances.ts';
+import type { NewRefundOrder, RefundRefusal } from '../activities/ledger/refunds.ts';
 import type { Micros } from '../billing/money.ts';
 import type { DepositKind, DepositStatus } from '../prisma/deposits.ts';
+import type { DisputeStatus } from '../prisma/disputes.ts';
 import type { InstanceSpec } from '../prisma/instances.ts';
+import type { RefundStatus } from '../prisma/refunds.ts';
 
 /** Each kind of work at its own pace: a Stripe outage never holds up metering. */
 export const TASK_QUEUES = { billing: 'billing', payments: 'payments', mail: 'mail', platform: 'platform' } as const;
@@ -19,7 +22,10 @@ export const workflowId = {
   balanceWatch: (teamId: string) => `balance-watch/${teamId}`,
   autoTopUp: (teamId: string) => `auto-top-up/${teamId}`,
   deposit: (depositId: string) => `deposit/${depositId}`,
+  refund: (refundId: string) => `refund/${refundId}`,
+  dispute: (disputeId: string) => `dispute/${disputeId}`,
   notice: (noticeId: string) => `notice/${noticeId}`,
+  reconciliation: (day: string) => `reconciliation/${day}`,
 };
 
 /** Something that concerns this workflow was recorded: look again. What is so, the ledger says. */
@@ -82,7 +88,7 @@ export interface TopUpState {
 }
 export const topUpState = defineQuery<TopUpState | null>('state');
 
-// ── deposit, notice ──────────────────────────────────────────────────────────────────────────────────────────────
+// ── deposit ──────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface DepositInput {
   depositId: string;
@@ -102,10 +108,53 @@ export const firstAnswer = defineUpdate<DepositAnswer, [{ withinMs: number }]>('
 /** For an operator: ask the provider now what became of a deposit that seems stuck. */
 export const lookAgain = defineUpdate<DepositAnswer>('lookAgain');
 
+// ── refund, dispute ──────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface RefundInput {
+  refundId: string;
+  teamId: string;
+  depositId: string;
+  /** What an operator asked for. */
+  order?: NewRefundOrder;
+  /** The provider's name of one that it tells of: ours, or made at the provider. */
+  stripeRefundId?: string;
+}
+
+/** `refused`: nothing was recorded, and why. `too_late`: the same, since the caller was answered 503. */
+export type RefundAnswer = { status: RefundStatus | 'too_late' } | { status: 'refused'; refusal: RefundRefusal };
+/** Answers what became of a refund, or what is so after `withinMs`. */
+export const refundAnswer = defineUpdate<RefundAnswer, [{ withinMs: number }]>('refundAnswer');
+/** For an operator: ask the provider now what became of a refund that seems stuck. */
+export const lookAtRefund = defineUpdate<RefundAnswer>('lookAgain');
+
+export interface DisputeInput {
+  disputeId: string;
+  teamId: string;
+  depositId: string;
+  stripeDisputeId: string;
+}
+
+export interface DisputeState {
+  disputeId: string;
+  /** `inquiry`: the bank only asks, and nothing is held. */
+  state: 'looking' | 'inquiry' | 'withdrawn' | DisputeStatus;
+  heldMicros: Micros;
+}
+export const disputeState = defineQuery<DisputeState>('state');
+/** For an operator: ask the provider now how a dispute stands. */
+export const lookAtDispute = defineUpdate<DisputeState>('lookAgain');
+
+// ── notice ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
 export interface NoticeInput {
   noticeId: string;
   teamId: string;
   channel: 'mail' | 'event';
+}
+
+/** A UTC day that is over, such as "2026-03-01". */
+export interface ReconciliationInput {
+  day: string;
 }
 
 // ── what operators search by ─────────────────────────────────────────────────────────────────────────────────────
@@ -119,6 +168,9 @@ export const BILLING_STATE = defineSearchAttributeKey('BillingState', 'KEYWORD')
 export const CAUSE = defineSearchAttributeKey('Cause', 'KEYWORD');
 
 export const SEARCH_ATTRIBUTES = [TEAM_ID, INSTANCE_ID, GPU_TYPE, BILLING_STATE, CAUSE];
+
+/** Temporal's own: for when a Schedule meant a run, which may start much later. */
+export const SCHEDULED_START_TIME = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME');
 
 export const keyword = (key: (typeof SEARCH_ATTRIBUTES)[number], value: string): SearchAttributePair => ({
   key,

@@ -25,6 +25,14 @@ export const payments = proxyActivities<PaymentActivities>({
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 });
 
+/** Reads a day's books page by page, and says as it goes that it is alive. */
+export const books = proxyActivities<Pick<PaymentActivities, 'reconcileDay'>>({
+  taskQueue: TASK_QUEUES.payments,
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '2 minutes',
+  retry: { initialInterval: '10 seconds', maximumInterval: '10 minutes' },
+});
+
 export const mail = proxyActivities<MailActivities>({
   taskQueue: TASK_QUEUES.mail,
   startToCloseTimeout: '1 minute',

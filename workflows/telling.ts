@@ -8,11 +8,13 @@ import {
   BILLING_STATE,
   CAUSE,
   type DepositInput,
+  type DisputeInput,
   GPU_TYPE,
   INSTANCE_ID,
   type InstanceInput,
   keyword,
   type NoticeInput,
+  type RefundInput,
   TASK_QUEUES,
   TEAM_ID,
   told,
@@ -45,6 +47,29 @@ export const startOptions = {
       keyword(TEAM_ID, input.teamId),
       keyword(BILLING_STATE, 'opening'),
       keyword(CAUSE, requestId),
+    ],
+  }),
+  refund: (input: RefundInput, requestId: string) => ({
+    workflowId: workflowId.refund(input.refundId),
+    taskQueue: TASK_QUEUES.billing,
+    args: [input] as [RefundInput],
+    staticSummary: `refund of ${input.depositId} for ${input.teamId}`,
+    memo: { requestId },
+    typedSearchAttributes: [
+      keyword(TEAM_ID, input.teamId),
+      keyword(BILLING_STATE, 'opening'),
+      keyword(CAUSE, requestId),
+    ],
+  }),
+  dispute: (input: DisputeInput) => ({
+    workflowId: workflowId.dispute(input.disputeId),
+    taskQueue: TASK_QUEUES.billing,
+    args: [input] as [DisputeInput],
+    staticSummary: `dispute over ${input.depositId} of ${input.teamId}`,
+    typedSearchAttributes: [
+      keyword(TEAM_ID, input.teamId),
+      keyword(BILLING_STATE, 'looking'),
+      keyword(CAUSE, input.stripeDisputeId),
     ],
   }),
   notice: (input: NoticeInput) => ({
@@ -89,6 +114,20 @@ export function createTell(client: Client): Tell {
     deposit: async (deposit) => {
       await client.workflow.signalWithStart('deposit', {
         ...startOptions.deposit(deposit, 'told'),
+        signal: told,
+        signalArgs: [],
+      });
+    },
+    refund: async (refund) => {
+      await client.workflow.signalWithStart('refund', {
+        ...startOptions.refund(refund, refund.stripeRefundId),
+        signal: told,
+        signalArgs: [],
+      });
+    },
+    dispute: async (dispute) => {
+      await client.workflow.signalWithStart('dispute', {
+        ...startOptions.dispute(dispute),
         signal: told,
         signalArgs: [],
       });

@@ -14,8 +14,10 @@ import {
   getDeposit,
   openDeposit,
   updateDeposit,
+  wasCredited,
 } from '../../prisma/deposits.ts';
 import { mailAndEvent, type NewNotice } from '../../prisma/notices.ts';
+import { numberReceipt } from '../../prisma/receipts.ts';
 import { recordFact } from '../../prisma/record.ts';
 import type { LedgerWorld } from '../world.ts';
 
@@ -34,6 +36,8 @@ export interface NewDepositOrder {
   kind: Exclude<DepositKind, 'auto_top_up'>;
   amountMicros: Micros;
   paymentMethodId: string | null;
+  /** Of a Checkout page: keep its card for later. */
+  saveCard?: boolean;
   receivedSecond: number;
   callId: string;
   notAfterMs: number;
@@ -75,8 +79,17 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
     if (input.nowMs > input.notAfterMs) return null;
     return recordFact(db, input.teamId, input.callId, async (account, tx) => {
       const abandoned = await isAbandoned(tx, input.callId);
-      const { depositId: id, teamId, kind, amountMicros, paymentMethodId, receivedSecond: openedSecond } = input;
-      if (!abandoned) await openDeposit(tx, { id, teamId, kind, amountMicros, paymentMethodId, openedSecond });
+      const {
+        depositId: id,
+        teamId,
+        kind,
+        amountMicros,
+        paymentMethodId,
+        receivedSecond: openedSecond,
+        saveCard = false,
+      } = input;
+      const order = { id, teamId, kind, amountMicros, paymentMethodId, openedSecond, saveCard };
+      if (!abandoned) await openDeposit(tx, order);
       return {
         outcome: { account, effects: [] },
         answer: async (within) => (abandoned ? null : orderOf(await getDeposit(within, id))),
@@ -99,7 +112,7 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
     const { teamId } = await getDeposit(db, input.depositId);
     return recordFact(db, teamId, causedBy, async (account, tx) => {
       const deposit = await getDeposit(tx, input.depositId);
-      if (deposit.status === 'succeeded')
+      if (wasCredited(deposit))
         return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };
       const { id: depositId, amountMicros } = deposit;
       const outcome = creditDeposit(account, terms, { depositId, amountMicros }, input.nowSecond);
@@ -109,6 +122,7 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
         closedSecond: creditedSecond,
         receiptUrl: input.receiptUrl,
       });
+      await numberReceipt(tx, teamId, depositId);
       const notices = noticesOf(deposit, 'credited', creditedSecond);
       return { outcome, notices, answer: async () => ({ ...orderOf(deposit), status: 'succeeded' }) };
     });

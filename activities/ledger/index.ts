@@ -1,9 +1,11 @@
 /** Everything that is recorded of a team's money, each in one transaction under the team's row lock. */
 import type { LedgerWorld } from '../world.ts';
 import { depositActs } from './deposits.ts';
+import { disputeActs } from './disputes.ts';
 import { grantActs } from './grants.ts';
 import { instanceActs } from './instances.ts';
 import { policyActs } from './policy.ts';
+import { refundActs } from './refunds.ts';
 import { teamActs } from './team.ts';
 import { usageActs } from './usage.ts';
 
@@ -11,6 +13,8 @@ export const createLedger = (world: LedgerWorld) => ({
   ...teamActs(world),
   ...instanceActs(world),
   ...depositActs(world),
+  ...refundActs(world),
+  ...disputeActs(world),
   ...policyActs(world),
   ...usageActs(world),
   ...grantActs(world),

@@ -7,6 +7,7 @@ import { type Exhaustion, markAnnounced, unannouncedExhaustions } from '../../pr
 import { markHandedOn, noticesNotHandedOn } from '../../prisma/notices.ts';
 import { recordFact } from '../../prisma/record.ts';
 import type { LedgerWorld } from '../world.ts';
+import { cardExpiry } from './card-expiry.ts';
 
 export interface Outlook {
   /** Ends of credit that nobody has announced yet, whoever recorded them. */
@@ -21,14 +22,21 @@ export interface Outlook {
   topUp: string;
 }
 
+const sooner = (crossing: Outlook['next'], cardSecond: number | null): Outlook['next'] =>
+  cardSecond !== null && (crossing === null || cardSecond < crossing.second)
+    ? { second: cardSecond, what: 'card_expiring' }
+    : crossing;
+
 export const teamActs = ({ db, terms }: LedgerWorld) => ({
   /** Brings the team up to date through `nowSecond` and answers what is to be done and when to look again. */
   lookAhead: (input: { teamId: string; nowSecond: number }, causedBy: string): Promise<Outlook> =>
-    recordFact(db, input.teamId, causedBy, async (account) => {
+    recordFact(db, input.teamId, causedBy, async (account, tx) => {
       const outcome = advance(account, terms, input.nowSecond);
       const now = outcome.account;
+      const expiry = await cardExpiry(tx, input.teamId, now.asOfSecond);
       return {
         outcome,
+        notices: expiry.notices,
         answer: async (tx) => ({
           exhaustions: await unannouncedExhaustions(tx, input.teamId),
           notices: (await noticesNotHandedOn(tx, input.teamId)).map(({ id, teamId, channel }) => ({
@@ -37,7 +45,7 @@ export const teamActs = ({ db, terms }: LedgerWorld) => ({
             channel,
           })),
           attemptDepositId: now.attempt?.depositId ?? null,
-          next: nextCrossing(now, terms),
+          next: sooner(nextCrossing(now, terms), expiry.nextSecond),
           availableMicros: spendableMicros(now, now.asOfSecond),
           burnMicrosPerHour: burnMicrosPerHour(now),
           topUp: topUpOutlook(now, terms).state,

@@ -5,7 +5,7 @@ import { compose, facts, link, type Mail, words } from './layout.ts';
 /** A receipt for a charge that nobody was there to see. */
 export function autoTopUpCharged(
   { teamName, billingUrl }: About,
-  { depositId, amountMicros, second, card }: PaymentFacts,
+  { depositId, amountMicros, second, card, receiptNumber }: PaymentFacts,
   receiptUrl: string | null,
   runway: Runway,
 ): Mail {
@@ -17,10 +17,11 @@ export function autoTopUpCharged(
       ['Charged', utc(second)],
       ['Card', cardInWords(card)],
       ['Credit now', formatForPeople(runway.availableMicros)],
-      ['Receipt', depositId],
+      ...(receiptNumber === null ? [] : ([['Receipt', receiptNumber]] as Array<[string, string]>)),
+      ['Deposit', depositId],
     ),
     words(runwayInWords(runway)),
-    ...(receiptUrl === null ? [] : [link('Open the receipt', receiptUrl)]),
+    ...(receiptUrl === null ? [] : [link('See the charge at Stripe', receiptUrl)]),
     link('Change or switch off auto top-up', billingUrl),
   ]);
 }

@@ -26,6 +26,8 @@ export interface PaymentFacts {
   /** When it was credited, or had failed. */
   second: number;
   card: CardSeen | null;
+  /** Null for what was not credited. */
+  receiptNumber: string | null;
 }
 
 /** `2026-03-01 14:05:00 UTC` */

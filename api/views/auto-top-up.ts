@@ -4,6 +4,7 @@ import { formatSecond } from '../../billing/time.ts';
 import { disabledReason, readAccount } from '../../prisma/accounts.ts';
 import type { Tx } from '../../prisma/client.ts';
 import { lastAttempt } from '../../prisma/deposits.ts';
+import { findPaymentMethod } from '../../prisma/payment-methods.ts';
 import { Amount, amount, amountOrNull, Time, timeOrNull, z } from '../schemas.ts';
 import { DEPOSIT_STATUSES } from './deposit.ts';
 import { type Standing, standingOf } from './standing.ts';
@@ -24,6 +25,9 @@ export const AutoTopUp = z
     threshold: Amount.nullable(),
     amount: Amount.nullable(),
     paymentMethod: z.string().nullable(),
+    paymentMethodMissing: z.boolean().openapi({
+      description: 'the card of the policy is not saved any more: its next charge will fail',
+    }),
     monthlyCap: Amount.nullable(),
     state: z.enum(['off', 'watching', 'charging', 'cooling_down', 'capped']),
     lastAttempt: Attempt.nullable(),
@@ -68,12 +72,15 @@ export async function readAutoTopUp(
 ): Promise<z.input<typeof AutoTopUp>> {
   const standing = standingOf(await readAccount(tx, teamId), terms, second);
   const { policy, lastAttemptSecond } = standing.account;
+  const cardId = policy?.paymentMethodId ?? null;
+  const card = cardId === null ? null : await findPaymentMethod(tx, teamId, cardId);
   const cooldownUntil = lastAttemptSecond === null ? null : lastAttemptSecond + terms.cooldownSeconds;
   return {
     enabled: policy?.enabled ?? false,
     threshold: amountOrNull(policy?.thresholdMicros ?? null),
     amount: amountOrNull(policy?.amountMicros ?? null),
-    paymentMethod: policy?.paymentMethodId ?? null,
+    paymentMethod: card?.id ?? null,
+    paymentMethodMissing: policy !== null && card === null,
     monthlyCap: amountOrNull(policy?.monthlyCapMicros ?? null),
     state: topUpOutlook(standing.account, terms).state,
     lastAttempt: await attemptOf(tx, standing),

@@ -1,4 +1,5 @@
 /** A deposit as callers see it. */
+import { receiptLink } from '../../activities/links.ts';
 import { formatSecond } from '../../billing/time.ts';
 import type { Deposit as DepositRow } from '../../prisma/deposits.ts';
 import { Amount, amount, Time, z } from '../schemas.ts';
@@ -21,7 +22,13 @@ export const Deposit = z
     method: z.enum(['card', 'crypto']),
     label: z.enum(['Deposit', 'Auto Top-Up']),
     status: z.enum(DEPOSIT_STATUSES),
-    receiptUrl: z.string().nullable(),
+    refunded: Amount.openapi({ description: 'how much of it has gone back, or is on its way', example: '0.000000' }),
+    receiptUrl: z.string().nullable().openapi({ description: 'the receipt as PDF; null before it is credited' }),
+    receiptNumber: z.string().nullable().openapi({ example: 'acme-000001' }),
+    providerReceiptUrl: z
+      .string()
+      .nullable()
+      .openapi({ description: 'the page of the card provider about the charge' }),
     checkoutUrl: z.string().optional().openapi({ description: 'where the person goes on, while it is open' }),
     openedAt: Time,
     paymentMethod: z.string().nullable(),
@@ -32,14 +39,18 @@ export const Deposit = z
 
 const isOpen = ({ status }: DepositRow): boolean => status === 'pending' || status === 'requires_action';
 
-export const viewDeposit = (row: DepositRow): z.input<typeof Deposit> => ({
+/** @param publicUrl where this service is reached, without a slash at its end */
+export const viewDeposit = (row: DepositRow, publicUrl: string): z.input<typeof Deposit> => ({
   id: row.id,
   at: formatSecond(row.closedSecond ?? row.openedSecond),
   amount: amount(row.amountMicros),
   method: row.method,
   label: row.label,
   status: row.status,
-  receiptUrl: row.receiptUrl,
+  refunded: amount(row.refundedMicros),
+  receiptUrl: row.receiptNumber === null ? null : receiptLink(publicUrl, row),
+  receiptNumber: row.receiptNumber,
+  providerReceiptUrl: row.receiptUrl,
   ...(row.checkoutUrl !== null && isOpen(row) && { checkoutUrl: row.checkoutUrl }),
   openedAt: formatSecond(row.openedSecond),
   paymentMethod: row.paymentMethodId,

@@ -158,7 +158,7 @@ const create = endpoint(
       payment_method_collection: inSetup ? 'always' : 'if_required',
       payment_method_configuration_details: null,
       payment_method_options: {},
-      payment_method_types: ['card'],
+      payment_method_types: given.allowed_payment_method_types ?? ['card'],
       payment_status: inSetup ? 'no_payment_required' : 'unpaid',
       permissions: null,
       recovered_from: null,

@@ -26,14 +26,20 @@ let attempts = 0;
 /** A deposit that is open. Answers its id. */
 export async function newDeposit(
   db: Db,
-  deposit: { teamId: string; kind: DepositKind; paymentMethodId?: string | null; amountMicros?: Micros },
+  deposit: {
+    teamId: string;
+    kind: DepositKind;
+    paymentMethodId?: string | null;
+    amountMicros?: Micros;
+    saveCard?: boolean;
+  },
 ): Promise<string> {
-  const { teamId, kind, paymentMethodId = null, amountMicros = dollars(100) } = deposit;
+  const { teamId, kind, paymentMethodId = null, amountMicros = dollars(100), saveCard = false } = deposit;
   const id = newId('dep');
   if (kind === 'auto_top_up') {
     attempts += 1;
     const attempt = { number: attempts, depositId: id, openedSecond: NOW, amountMicros };
     await openAttemptDeposit(db, teamId, attempt, paymentMethodId);
-  } else await openDeposit(db, { id, teamId, kind, amountMicros, openedSecond: NOW, paymentMethodId });
+  } else await openDeposit(db, { id, teamId, kind, amountMicros, openedSecond: NOW, paymentMethodId, saveCard });
   return id;
 }

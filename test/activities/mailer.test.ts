@@ -6,7 +6,8 @@ import { micros } from '../../billing/money.ts';
 import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
 import type { Message } from '../../embedded/mail/message.ts';
 import { updateDeposit } from '../../prisma/deposits.ts';
-import { insertNotices, type MailKind, noticesOf } from '../../prisma/notices.ts';
+import { type MailKind, noticesOf } from '../../prisma/notices.ts';
+import { savePaymentMethod } from '../../prisma/payment-methods.ts';
 import { onAttempt, untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { dollars, NOW, newDeposit, newTeam } from './fixtures.ts';
@@ -218,20 +219,50 @@ describe('what the mails say, in text and HTML alike', () => {
 
   it('a cap that was reached', async () => {
     const { id: teamId } = await funded(20);
-    await database.db.account.update({
-      where: { teamId },
-      data: {
-        policyEnabled: true,
-        policyThresholdMicros: dollars(10),
-        policyAmountMicros: dollars(100),
-        policyMonthlyCapMicros: dollars(150),
-        toppedUpMicros: dollars(100),
-      },
-    });
-    const about = { teamId, second: NOW, cause: `${teamId}/capped`, data: {} };
-    await insertNotices(database.db, [{ ...about, channel: 'mail', kind: 'auto_top_up_capped' }]);
+    const policy = {
+      enabled: true,
+      thresholdMicros: dollars(10),
+      amountMicros: dollars(100),
+      paymentMethodId: 'pm_1',
+      monthlyCapMicros: dollars(150),
+    };
+    const set = (nowSecond: number, cap = policy.monthlyCapMicros) =>
+      ledger().setPolicy({ teamId, policy: { ...policy, monthlyCapMicros: cap }, actor: 'me', nowSecond }, 'test');
+    await set(NOW);
+    await start(teamId, `inst_${teamId}`, 60);
+    await ledger().lookAhead({ teamId, nowSecond: NOW + 601 }, 'test');
+    const depositId = `dep_${teamId}_top_up_1`;
+    expect((await noticesOf(database.db, teamId)).map(({ kind }) => kind)).not.toContain('auto_top_up_capped');
+    await ledger().creditDeposit({ depositId, nowSecond: NOW + 602, receiptUrl: null }, 'test');
+    // Put in force once more it is the same month and cap, and so the same mail.
+    await set(NOW + 603);
+    await set(NOW + 604, dollars(500));
+    const kinds = (await noticesOf(database.db, teamId)).map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === 'auto_top_up_capped')).toHaveLength(1);
     for (const face of faces(await mailOf(teamId, 'auto_top_up_capped')))
       for (const fact of ['$150.00', '$100.00', '2026-04-01 00:00:00 UTC']) expect(face).toContain(fact);
+  });
+
+  it('a default card that is about to expire, and what happens then', async () => {
+    const { id: teamId } = await funded(20);
+    const card = { id: `pm_${teamId}`, teamId, stripePaymentMethodId: `pm_at_${teamId}`, fingerprint: null };
+    const seen = { brand: 'visa', last4: '4242', expMonth: 3, expYear: 2026, createdSecond: NOW };
+    await savePaymentMethod(database.db, { ...card, ...seen });
+    await ledger().lookAhead({ teamId, nowSecond: NOW + 86_399 }, 'test');
+    const mail = await mailOf(teamId, 'card_expiring', NOW + 86_400);
+    expect(mail.subject).toBe('Your Visa ending in 4242 is about to expire');
+    for (const face of faces(mail))
+      for (const fact of ['03/2026', '2026-03-31 23:59:59 UTC', 'cannot be used to add credit'])
+        expect(face).toContain(fact);
+  });
+
+  it('a charge or a deposit with its receipt, a numbered PDF', async () => {
+    const { id: teamId } = await funded(20);
+    const mail = await mailOf(teamId, 'deposit_receipt');
+    const [receipt] = mail.attachments;
+    expect(receipt).toMatchObject({ filename: `receipt-${teamId}-000001.pdf`, mimeType: 'application/pdf' });
+    expect(mail.attachments).toHaveLength(1);
+    for (const face of faces(mail)) expect(face).toContain(`${teamId}-000001`);
   });
 
   it('a team by its name, whatever is in it', async () => {

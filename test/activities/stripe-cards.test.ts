@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createStripe } from '../../activities/stripe.ts';
 import { type Cards, createCards } from '../../activities/stripe-cards.ts';
 import { verifyStripeEvent } from '../../activities/stripe-events.ts';
+import { secondOf } from '../../billing/time.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { listPaymentMethods } from '../../prisma/payment-methods.ts';
 import { getTeam } from '../../prisma/teams.ts';
@@ -120,6 +121,19 @@ describe("Stripe's page for saving a card", () => {
     expect(attachedTo(teamId)).toHaveLength(1);
   });
 
+  it('gives its card to whoever asks for what was completed, with no webhook, once', async () => {
+    const { teamId, sessionId } = await opened();
+    const asks = () => cards.adoptCompleted({ teamId, nowSecond: secondOf(Date.now()) });
+    await asks();
+    expect(await listPaymentMethods(database.db, teamId)).toEqual([]);
+    standIn.control.submitCheckout(sessionId);
+    await asks();
+    await Promise.all([asks(), asks(), adopt(sessionId, 'pm_late')]);
+    expect(await listPaymentMethods(database.db, teamId)).toMatchObject([{ last4: '4242', isDefault: true }]);
+    expect(attachedTo(teamId)).toHaveLength(1);
+    await cards.adoptCompleted({ teamId: await team(), nowSecond: NOW });
+  });
+
   it('does not bring back a card that was removed since', async () => {
     const { teamId, sessionId } = await opened();
     standIn.control.submitCheckout(sessionId);
@@ -203,5 +217,35 @@ describe('a webhook', () => {
     ];
     for (const verify of refused) expect(verify).toThrow(expect.objectContaining({ code: 'webhook_invalid' }));
     expect(verifyStripeEvent(body, signed(body, SECRET, 290), SECRET)).toMatchObject({ intentId: 'pi_1' });
+  });
+});
+
+describe('a card that changes at Stripe', () => {
+  const refresh = (stripePaymentMethodId: string) => cards.refresh({ stripePaymentMethodId, nowSecond: NOW });
+
+  it('has its new expiry here once it is looked at', async () => {
+    const teamId = await team();
+    const card = await saveCard(cards, teamId);
+    await stripe.paymentMethods.update(card.stripePaymentMethodId, { card: { exp_month: 2, exp_year: 2041 } });
+    expect(await refresh(card.stripePaymentMethodId)).toEqual({ teamId });
+    expect(await listPaymentMethods(database.db, teamId)).toEqual([{ ...card, expMonth: 2, expYear: 2041 }]);
+  });
+
+  it('is gone here once it was taken away there, and the newest of those left is the default', async () => {
+    const teamId = await team();
+    const [card, other] = [await saveCard(cards, teamId), await saveCard(cards, teamId, 'pm_card_amex')];
+    await stripe.paymentMethods.detach(card.stripePaymentMethodId);
+    expect(await refresh(card.stripePaymentMethodId)).toEqual({ teamId });
+    expect(await listPaymentMethods(database.db, teamId)).toEqual([{ ...other, isDefault: true }]);
+    expect(await refresh(card.stripePaymentMethodId)).toBeNull();
+    expect(await refresh('pm_nobodys')).toBeNull();
+  });
+
+  it('stays as it is while Stripe cannot be asked', async () => {
+    const teamId = await team();
+    const card = await saveCard(cards, teamId);
+    standIn.control.faults.add({ on: 'GET /v1/payment_methods/:id', kind: 'error' });
+    await expect(refresh(card.stripePaymentMethodId)).rejects.toMatchObject({ code: 'provider_unavailable' });
+    expect(await listPaymentMethods(database.db, teamId)).toEqual([card]);
   });
 });

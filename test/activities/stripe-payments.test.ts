@@ -7,7 +7,7 @@ import { type Cards, createCards } from '../../activities/stripe-cards.ts';
 import { createStripePayments } from '../../activities/stripe-payments.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { getDeposit, updateDeposit } from '../../prisma/deposits.ts';
-import { removePaymentMethod } from '../../prisma/payment-methods.ts';
+import { listPaymentMethods, removePaymentMethod } from '../../prisma/payment-methods.ts';
 import { untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { NOW, newDeposit, newTeam, SILENT, saveCard } from './fixtures.ts';
@@ -324,20 +324,57 @@ describe("a bank that wants its customer's word", () => {
 });
 
 describe('a Checkout page', () => {
-  async function page() {
+  async function page(saveCard = false) {
     const { id: teamId } = await newTeam(database.db);
-    const depositId = await newDeposit(database.db, { teamId, kind: 'checkout' });
+    const depositId = await newDeposit(database.db, { teamId, kind: 'checkout', saveCard });
     return { teamId, depositId };
   }
   const sessionsOf = (depositId: string) =>
     standIn.control.checkoutSessions().filter((session) => session.client_reference_id === depositId);
 
-  async function openedPage() {
-    const { depositId } = await page();
+  async function openedPage(saveCard = false) {
+    const { teamId, depositId } = await page(saveCard);
     const { answer } = await untilAnswered(() => payments.createCheckout({ depositId }));
     await updateDeposit(database.db, depositId, { stripeSessionId: answer.sessionId });
-    return { depositId, ...answer };
+    return { teamId, depositId, ...answer };
   }
+
+  it('offers Link beside cards, and keeps no card that nobody asked it to keep', async () => {
+    const { teamId, depositId, sessionId } = await openedPage();
+    expect(sessionsOf(depositId)).toMatchObject([{ payment_method_types: ['card', 'link'] }]);
+    standIn.control.submitCheckout(sessionId);
+    expect(await payments.fetchOutcome({ depositId })).toMatchObject({ status: 'succeeded' });
+    expect(await listPaymentMethods(database.db, teamId)).toEqual([]);
+    expect(intentsOf(depositId)).toMatchObject([{ setup_future_usage: null }]);
+  });
+
+  it('saves its card when asked, once it is paid and however often that is found out; it can be charged in absence', async () => {
+    const { teamId, depositId, sessionId } = await openedPage(true);
+    await payments.fetchOutcome({ depositId });
+    expect(await listPaymentMethods(database.db, teamId)).toEqual([]);
+    standIn.control.submitCheckout(sessionId);
+    for (let look = 0; look < 3; look++) await payments.fetchOutcome({ depositId });
+    const [card, ...others] = await listPaymentMethods(database.db, teamId);
+    expect([card?.last4, card?.isDefault, others]).toEqual(['4242', true, []]);
+    expect(intentsOf(depositId)).toMatchObject([{ setup_future_usage: 'off_session' }]);
+    const topUp = await newDeposit(database.db, { teamId, kind: 'auto_top_up', paymentMethodId: card?.id ?? '' });
+    expect((await pay(topUp)).outcome).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('gives the card that is saved already, and leaves no second one at Stripe', async () => {
+    const { teamId, depositId, sessionId } = await openedPage(true);
+    standIn.control.submitCheckout(sessionId, { cardExpiry: '12 / 34' });
+    await payments.fetchOutcome({ depositId });
+    const saved = await listPaymentMethods(database.db, teamId);
+    const again = await newDeposit(database.db, { teamId, kind: 'checkout', saveCard: true });
+    const { answer } = await untilAnswered(() => payments.createCheckout({ depositId: again }));
+    await updateDeposit(database.db, again, { stripeSessionId: answer.sessionId });
+    standIn.control.submitCheckout(answer.sessionId, { cardExpiry: '12 / 34' });
+    expect(await payments.fetchOutcome({ depositId: again })).toMatchObject({ status: 'succeeded' });
+    expect(await listPaymentMethods(database.db, teamId)).toEqual(saved);
+    const customer = standIn.control.customers().find(({ metadata }) => metadata.team === teamId)?.id;
+    expect(standIn.control.paymentMethods().filter((method) => method.customer === customer)).toHaveLength(1);
+  });
 
   it('opens for the amount, makes the team a customer, and is open until it is paid', async () => {
     const { depositId, sessionId, checkoutUrl } = await openedPage();

@@ -49,6 +49,7 @@ const ROUTES: Array<[string, string, Who]> = [
   ['POST', '/v1/teams/{team}/deposits', 'billing'],
   ['GET', '/v1/teams/{team}/deposits', 'read'],
   ['GET', '/v1/teams/{team}/deposits/{deposit}', 'read'],
+  ['GET', '/v1/teams/{team}/deposits/{deposit}/receipt', 'read'],
   ['GET', '/v1/teams/{team}/transactions', 'read'],
   ['POST', '/v1/teams/{team}/grants', 'platform'],
 ];

@@ -78,6 +78,7 @@ describe('auto top-up', () => {
       threshold: null,
       amount: null,
       paymentMethod: null,
+      paymentMethodMissing: false,
       monthlyCap: null,
       state: 'off',
       lastAttempt: null,
@@ -162,7 +163,7 @@ describe('cards', () => {
     const made = await api.post(at(`payment-methods/${second.id}/default`));
     expect([made.status, made.body.isDefault]).toEqual([200, true]);
     const removed = await api.send('DELETE', at(`payment-methods/${second.id}`));
-    expect([removed.status, removed.body]).toEqual([200, { id: second.id, deleted: true }]);
+    expect([removed.status, removed.body]).toEqual([200, { id: second.id, deleted: true, usedByAutoTopUp: false }]);
     const { data } = (await api.get(at('payment-methods'))).body;
     expect(data).toMatchObject([{ id: first.id, isDefault: true }]);
     expect((await api.send('DELETE', at(`payment-methods/${second.id}`))).status).toBe(404);
@@ -174,8 +175,59 @@ describe('cards', () => {
     await api.put(at('auto-top-up'), { enabled: true, threshold: '10', amount: '25' });
     const kept = await api.send('DELETE', at(`payment-methods/${card.id}`));
     expect([kept.status, kept.body.error.code]).toEqual([409, 'payment_method_in_use']);
+    expect(kept.body.error.message).toMatch(/less than \$10\.00.*evenInUse=true/);
     await api.put(at('auto-top-up'), { enabled: false });
     expect((await api.send('DELETE', at(`payment-methods/${card.id}`))).status).toBe(200);
+  });
+
+  it('that auto top-up charges can be removed all the same: the policy says so, and its next charge fails safely', async () => {
+    await grant('50');
+    const card = await attach();
+    await api.put(at('auto-top-up'), { enabled: true, threshold: '10', amount: '25' });
+    const gone = await api.send('DELETE', at(`payment-methods/${card.id}?evenInUse=true`));
+    expect(gone.body).toEqual({ id: card.id, deleted: true, usedByAutoTopUp: true });
+    const policy = { enabled: true, state: 'watching', paymentMethod: null, paymentMethodMissing: true };
+    expect((await api.get(at('auto-top-up'))).body).toMatchObject(policy);
+    const other = await attach();
+    const unused = await api.send('DELETE', at(`payment-methods/${other.id}?evenInUse=true`));
+    expect(unused.body).toMatchObject({ usedByAutoTopUp: false });
+    const misspelt = await api.send('DELETE', at(`payment-methods/${other.id}?evenInUse=yes`));
+    expect([misspelt.status, misspelt.body.error.param]).toEqual([400, 'evenInUse']);
+  });
+
+  it('leave the default to the newest of those left when it is removed, and say how long they are good', async () => {
+    const first = await attach();
+    pass(1);
+    await attach();
+    pass(1);
+    const newest = await attach();
+    await api.send('DELETE', at(`payment-methods/${first.id}`));
+    const { data } = (await api.get(at('payment-methods'))).body;
+    expect(data.map(({ id, isDefault }: { id: string; isDefault: boolean }) => [id, isDefault])[0]).toEqual([
+      newest.id,
+      true,
+    ]);
+    expect(data[0]).toMatchObject({
+      brand: 'visa',
+      last4: '4242',
+      expMonth: 12,
+      expYear: 2040,
+      expired: false,
+      expiresSoon: false,
+    });
+    const end = Date.parse('2041-01-01T00:00:00Z');
+    api.clock.aheadMs = end - Date.now() - 60_000;
+    expect((await api.get(at('payment-methods'))).body.data[0]).toMatchObject({ expired: false, expiresSoon: true });
+    api.clock.aheadMs = end - Date.now() + 60_000;
+    expect((await api.get(at('payment-methods'))).body.data[0]).toMatchObject({ expired: true, expiresSoon: false });
+  });
+
+  it('have the watch told when they come and go, since a card’s end is told of in time', async () => {
+    const card = await attach();
+    expect(api.engine.told).toEqual([`watch ${team}`]);
+    await api.post(at(`payment-methods/${card.id}/default`));
+    await api.send('DELETE', at(`payment-methods/${card.id}`));
+    expect(api.engine.told).toEqual([`watch ${team}`, `watch ${team}`, `watch ${team}`]);
   });
 
   it('that were removed do not keep anybody from switching auto top-up off', async () => {
@@ -209,6 +261,27 @@ describe('deposits', () => {
     expect((await api.get(at('balance'))).body.available).toBe('20.000000');
   });
 
+  it('that were credited have a receipt to download, numbered without a gap; failed ones take no number', async () => {
+    const first = (await pay()).body;
+    api.engine.charge = 'declines';
+    const refused = (await pay()).body.error.deposit;
+    api.engine.charge = 'succeeds';
+    const second = (await pay()).body;
+    expect([first.receiptNumber, second.receiptNumber]).toEqual([`${team}-000001`, `${team}-000002`]);
+    expect(first.receiptUrl).toBe(`http://127.0.0.1${at(`deposits/${first.id}/receipt`)}`);
+
+    const receipt = await api.get(at(`deposits/${first.id}/receipt`));
+    expect(receipt.status).toBe(200);
+    expect(receipt.headers.get('content-type')).toBe('application/pdf');
+    expect(receipt.headers.get('content-disposition')).toBe(`attachment; filename=receipt-${team}-000001.pdf`);
+    expect(receipt.text.slice(0, 5)).toBe('%PDF-');
+    const none = await api.get(at(`deposits/${refused}/receipt`));
+    expect([none.status, none.body.error.param]).toEqual([404, 'receipt']);
+    expect((await api.get(at(`deposits/${refused}`))).body).toMatchObject({ receiptUrl: null, receiptNumber: null });
+    const others = await teamWith(api);
+    expect((await api.get(`/v1/teams/${others}/deposits/${first.id}/receipt`)).body.error.param).toBe('deposit');
+  });
+
   it('that are declined are 402, and stay as failed rows', async () => {
     api.engine.charge = 'declines';
     const declined = await pay();
@@ -234,6 +307,40 @@ describe('deposits', () => {
     expect(opened.body).toMatchObject({ status: 'pending', checkoutUrl: expect.stringContaining('https://') });
   });
 
+  it('save the card of their page when asked; a card that is saved already cannot be saved', async () => {
+    const card = await attach();
+    const asked = await api.post(at('deposits'), {
+      amount: '20',
+      method: 'card',
+      paymentMethod: card.id,
+      saveCard: true,
+    });
+    expect([asked.status, asked.body.error.param]).toEqual([400, 'saveCard']);
+    const opened = await api.post(at('deposits'), { amount: '20', method: 'card', saveCard: true });
+    const row = await api.db.deposit.findUniqueOrThrow({ where: { id: opened.body.id } });
+    expect([row.kind, row.saveCard]).toEqual(['checkout', true]);
+  });
+
+  it('are looked at when the person comes back from the page, while they are open', async () => {
+    const opened = await api.post(at('deposits'), { amount: '20', method: 'card' });
+    const back = await api.get(`/return?deposit=${opened.body.id}`, { key: null });
+    expect([back.status, back.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    expect(api.engine.told).toEqual([`deposit ${opened.body.id}`]);
+    await api.world.ledger.creditDeposit({ depositId: opened.body.id, nowSecond: 0, receiptUrl: null }, 'test');
+    for (const query of [
+      `deposit=${opened.body.id}`,
+      'deposit=dep_nobodys',
+      'deposit=%00',
+      'deposit=a&deposit=b',
+      'setup=x',
+    ])
+      expect((await api.get(`/return?${query}`, { key: null })).status).toBe(200);
+    expect(api.engine.told).toHaveLength(1);
+    api.engine.away = true;
+    const other = await api.get(`/return?deposit=${opened.body.id}`, { key: null });
+    expect(other.status).toBe(200);
+  });
+
   it('that the engine does not answer are 503 and charge nobody; those it received are answered', async () => {
     api.engine.away = true;
     expect((await pay()).status).toBe(503);
@@ -256,6 +363,56 @@ describe('deposits', () => {
       ],
       methods: ['card'],
     });
+  });
+});
+
+describe('the history of payments', () => {
+  it('is one file as CSV, in the order and with the amounts of the list', async () => {
+    await attach();
+    const { id: card } = (await api.get(at('payment-methods'))).body.data[0];
+    for (const amount of ['20', '30.50'])
+      await api.post(at('deposits'), { amount, method: 'card', paymentMethod: card });
+    const csv = await api.get(at('deposits'), { headers: { Accept: 'text/csv' } });
+    expect(csv.headers.get('content-disposition')).toContain(`deposits-${team}.csv`);
+    const [header, ...rows] = csv.text.trim().split('\n');
+    expect(header).toBe('id,at,amount,method,card,label,status,refunded,deposit,receiptNumber,failureCode,openedAt');
+    expect(rows.map((row) => row.split(',').slice(2, 10).join())).toEqual([
+      `30.500000,card,visa 4242,Deposit,succeeded,0.000000,,${team}-000002`,
+      `20.000000,card,visa 4242,Deposit,succeeded,0.000000,,${team}-000001`,
+    ]);
+  });
+});
+
+describe('the changes of a policy', () => {
+  const put = (body: object) => api.put(at('auto-top-up'), body);
+  const changes = (query = '') => api.get(at(`auto-top-up/changes${query}`));
+
+  it('are kept, newest first, each with who, when, old and new', async () => {
+    const { id: card } = await attach();
+    await grant('100');
+    expect((await put({ enabled: true, threshold: '20', amount: '50', monthlyCap: '200' })).status).toBe(200);
+    expect((await put({ enabled: false })).status).toBe(200);
+    const on = {
+      enabled: true,
+      threshold: '20.000000',
+      amount: '50.000000',
+      paymentMethod: card,
+      monthlyCap: '200.000000',
+    };
+    const { data } = (await changes()).body;
+    expect(data).toMatchObject([
+      { old: on, new: { ...on, enabled: false }, actor: 'platform' },
+      { old: null, new: on, actor: 'platform' },
+    ]);
+    const first = (await changes('?limit=1')).body;
+    const second = (await changes(`?limit=1&cursor=${first.nextCursor}`)).body;
+    expect([...first.data, ...second.data]).toEqual(data);
+    expect(second.nextCursor).toBeNull();
+  });
+
+  it('are nobody else’s to read, and no cursor of another list is taken', async () => {
+    expect((await api.get('/v1/teams/nobody/auto-top-up/changes')).status).toBe(404);
+    expect(await changes('?cursor=bm9uZQ')).toMatchObject({ status: 400, body: { error: { param: 'cursor' } } });
   });
 });
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createLedger } from '../../activities/ledger/index.ts';
+import { createReconciler } from '../../activities/reconciliation.ts';
 import type { Cards } from '../../activities/stripe-cards.ts';
 import { verifyStripeEvent } from '../../activities/stripe-events.ts';
 import { createApp } from '../../api/app.ts';
@@ -73,6 +74,8 @@ export async function startApi(world: (db: Db, databaseUrl: string) => Partial<A
     ledger: createLedger({ db, terms: TERMS }),
     engine: undefined as unknown as Engine,
     cards: commandedCards(db),
+    stripeLooks: { depositOfIntent: async () => null, refundsOfIntent: async () => [] },
+    reconciler: createReconciler({ db, books: [], log }),
     verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, WEBHOOK_SECRET),
     deposits: {
       minMicros: micros(15_000_000),
@@ -147,6 +150,8 @@ export interface CommandedEngine extends Engine {
   deaf: boolean;
   /** What the next charge of a saved card comes to. */
   charge: 'succeeds' | 'declines' | 'waits';
+  /** What the card provider says of the next refund. */
+  refunding: 'succeeds' | 'refuses' | 'waits';
   told: string[];
   starts: number;
 }
@@ -164,6 +169,7 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
     away: false,
     deaf: false,
     charge: 'succeeds',
+    refunding: 'succeeds',
     told: [],
     starts: 0,
     admit: (input, requestId) =>
@@ -194,11 +200,27 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
               );
         return { status: closed.status, checkoutUrl: null };
       }),
+    refund: (input) =>
+      answering(async () => {
+        if (!input.order) throw new Error('an operator’s refund has an order');
+        const { refundId } = input;
+        const requested = await ledger.requestRefund({ ...input.order, nowMs: input.order.notAfterMs }, 'test');
+        if (requested.status !== 'taken') return requested;
+        if (engine.refunding === 'waits') return { status: 'pending' };
+        const succeeds = engine.refunding === 'succeeds';
+        const outcome = succeeds ? 'succeeded' : 'failed';
+        const failureCode = succeeds ? null : 'charge_disputed';
+        const nowSecond = input.order.receivedSecond;
+        const { status } = await ledger.closeRefund({ refundId, outcome, failureCode, nowSecond }, 'test');
+        return { status };
+      }),
     tell: {
       watch: told('watch'),
       autoTopUp: told('autoTopUp'),
       instance: told('instance'),
       deposit: ({ depositId }) => told('deposit')(depositId),
+      refund: ({ refundId }) => told('refund')(refundId),
+      dispute: ({ disputeId }) => told('dispute')(disputeId),
       notice: async () => {},
     },
     reachable: async () => !engine.away,
@@ -223,7 +245,11 @@ export const commandedCards = (db: Db): Cards => ({
     }),
   setupCheckout: async (teamId) => ({ checkoutUrl: `https://checkout.example/setup/${teamId}` }),
   adoptFromSetup: async () => null,
-  detach: ({ teamId, paymentMethodId, nowSecond }) => removePaymentMethod(db, teamId, paymentMethodId, nowSecond),
+  adoptCompleted: async () => {},
+  refresh: async () => null,
+  detach: async ({ teamId, paymentMethodId, nowSecond }) => ({
+    usedByAutoTopUp: await removePaymentMethod(db, teamId, paymentMethodId, nowSecond),
+  }),
 });
 
 let names = 0;

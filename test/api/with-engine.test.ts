@@ -5,8 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLedger } from '../../activities/ledger/index.ts';
 import { createStripe } from '../../activities/stripe.ts';
 import { createCards } from '../../activities/stripe-cards.ts';
+import { createStripeDisputes } from '../../activities/stripe-disputes.ts';
+import { createStripeLooks } from '../../activities/stripe-looks.ts';
 import { createStripePayments } from '../../activities/stripe-payments.ts';
+import { createStripeRefunds } from '../../activities/stripe-refunds.ts';
 import { createEngine } from '../../api/engine.ts';
+import { micros } from '../../billing/money.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { startTemporalDevServer, type TemporalDevServer } from '../../embedded/temporal.ts';
 import { installRuntime } from '../../worker/runtime.ts';
@@ -45,8 +49,15 @@ async function startWorkers(): Promise<void> {
         publicUrl,
         log,
       }),
+      refunds: createStripeRefunds({
+        stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }),
+        db,
+        log,
+      }),
+      disputes: createStripeDisputes({ stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }) }),
       mailer: { sendMail: async () => {} },
       platform: { terminateMachine: async () => {}, sendEvent: async () => {} },
+      reconciliation: { reconcileDay: async ({ day }) => ({ day, compared: 0, differences: 0 }) },
     },
   });
   running = workers.run();
@@ -69,6 +80,7 @@ beforeAll(async () => {
   client = new Client({ connection, namespace: temporal.namespace });
   api = await startApi((db) => ({
     engine: createEngine(client),
+    stripeLooks: createStripeLooks(createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url })),
     cards: createCards({
       stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }),
       db,
@@ -215,6 +227,85 @@ describe('with everything up', () => {
     const { body } = await api.get(`/v1/teams/${team}/auto-top-up`);
     expect(body).toMatchObject({ state: 'cooling_down', lastAttempt: { status: 'succeeded' }, disabledReason: null });
     expect((await api.get(`/v1/teams/${team}/deposits`)).body.data[0].label).toBe('Auto Top-Up');
+  });
+});
+
+describe('money back', () => {
+  /** A team that has paid in $50 by card. */
+  async function paid() {
+    const team = await teamWith(api);
+    const card = await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
+    const asked = { amount: '50.00', method: 'card', paymentMethod: card.body.id };
+    const { id } = (await api.post(`/v1/teams/${team}/deposits`, asked)).body;
+    const intent = stripe.control.paymentIntents().find(({ metadata }) => metadata.deposit === id)?.id ?? '';
+    const read = async () => (await api.get(`/v1/teams/${team}/balance`)).body;
+    const spend = (tokens: number) =>
+      api.world.ledger.recordUsage(
+        {
+          ...{ teamId: team, eventId: `e${tokens}`, model: 'm', project: null, inputTokens: tokens, outputTokens: 0 },
+          price: { inputMicrosPerMillion: micros(1_000_000), outputMicrosPerMillion: micros(0) },
+          receivedSecond: Math.floor(Date.now() / 1000),
+        },
+        'test',
+      );
+    const labels = async () =>
+      (await api.get(`/v1/teams/${team}/deposits`)).body.data.map(
+        ({ label, amount, status }: Record<string, string>) => `${label} ${amount} ${status}`,
+      );
+    const balanceBecomes = (balance: object) => expect.poll(read, { timeout: 10_000 }).toMatchObject(balance);
+    return { team, id, intent, spend, labels, balanceBecomes };
+  }
+  const refundsOf = (intent: string) =>
+    stripe.control.refunds().filter(({ payment_intent }) => payment_intent === intent);
+
+  it('a deposit of which some was spent is refunded as far as it was not, once', async () => {
+    const { id, intent, spend, labels, balanceBecomes } = await paid();
+    await spend(12_345_678);
+    const refund = await api.post(`/v1/deposits/${id}/refund`, {});
+    expect([refund.status, refund.body]).toMatchObject([201, { amount: '37.650000', status: 'succeeded' }]);
+    expect(refundsOf(intent)).toMatchObject([{ amount: 3765, metadata: { refund: refund.body.id, deposit: id } }]);
+    await balanceBecomes({ available: '0.004322', owed: '0.000000' });
+    expect(await labels()).toEqual(['Refund -37.650000 succeeded', 'Deposit 50.000000 succeeded']);
+    await client.workflow.getHandle(workflowId.refund(refund.body.id)).describe();
+  });
+
+  it('a refund made in Stripe’s dashboard is found by webhook and booked once, what is spent as owed', async () => {
+    const { team, id, intent, spend, labels, balanceBecomes } = await paid();
+    await spend(30_000_000);
+    await createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }).refunds.create({ payment_intent: intent });
+    await balanceBecomes({ available: '0.000000', owed: '30.000000' });
+    await expect
+      .poll(labels, { timeout: 10_000 })
+      .toEqual(['Refund -50.000000 succeeded', 'Deposit 50.000000 refunded']);
+    for (const event of stripe.control.events().filter(({ type }) => type.includes('refund')))
+      stripe.control.resendEvent(event.id);
+    await api.post(`/v1/teams/${team}/grants`, { amount: '31', note: 'pays what is owed first' });
+    await balanceBecomes({ available: '1.000000', owed: '0.000000' });
+    expect((await api.get(`/v1/teams/${team}/deposits/${id}`)).body).toMatchObject({ refunded: '50.000000' });
+  });
+
+  it('a dispute of a deposit that is spent in part holds the rest; lost, what is missing is owed and collected', async () => {
+    const { team, intent, spend, labels, balanceBecomes } = await paid();
+    await spend(30_000_000);
+    const dispute = stripe.control.openDispute(intent);
+    await balanceBecomes({ available: '0.000000', held: '20.000000', posted: '20.000000', owed: '0.000000' });
+    await api.post(`/v1/teams/${team}/grants`, { amount: '5', note: 'held too' });
+    await balanceBecomes({ available: '0.000000', held: '25.000000' });
+    stripe.control.closeDispute(dispute.id, 'lost');
+    await balanceBecomes({ available: '0.000000', held: '0.000000', posted: '0.000000', owed: '25.000000' });
+    await api.post(`/v1/teams/${team}/grants`, { amount: '40', note: 'pays what is owed first' });
+    await balanceBecomes({ available: '15.000000', owed: '0.000000' });
+    expect(await labels()).toEqual(['Dispute -50.000000 lost', 'Deposit 50.000000 disputed']);
+  });
+
+  it('a dispute that is won frees what was held, though the webhook of its end came before that of its beginning', async () => {
+    const { intent, labels, balanceBecomes } = await paid();
+    stripe.control.webhooks.pause();
+    const dispute = stripe.control.openDispute(intent);
+    stripe.control.closeDispute(dispute.id, 'won');
+    stripe.control.webhooks.resume();
+    await expect.poll(labels, { timeout: 10_000 }).toEqual(['Dispute -50.000000 won', 'Deposit 50.000000 succeeded']);
+    await balanceBecomes({ available: '50.000000', held: '0.000000' });
   });
 });
 

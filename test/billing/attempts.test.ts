@@ -154,7 +154,7 @@ describe('a monthly cap', () => {
       .policy(capped('20'), eve)
       .succeed(eve + 1)
       .use('25', eve + 2);
-    expect(topUpOutlook(book.account, TERMS)).toMatchObject({ state: 'cooling_down', dueSecond: eve + 300 });
+    expect(topUpOutlook(book.account, TERMS)).toEqual({ state: 'capped', dueSecond: eve + 300 });
     expect(times(book.look(FEBRUARY + 1000))).toEqual([eve, eve + 300]);
   });
 
@@ -167,5 +167,41 @@ describe('a monthly cap', () => {
     expect(times(book)).toEqual([JANUARY]);
     book.policy(capped('40'), JANUARY + 500);
     expect(times(book)).toEqual([JANUARY, JANUARY + 500]);
+  });
+
+  it('is told of as soon as it leaves no room for another charge, before it blocks one', () => {
+    const book = new Book(TERMS, JANUARY).deposit('9', JANUARY).policy(capped('59.99'), JANUARY);
+    expect(book.capped).toEqual([]);
+    book.succeed(JANUARY + 1).use('25', JANUARY + 2);
+    expect(book.capped).toEqual([]);
+    book.look(JANUARY + 300).succeed(JANUARY + 301);
+    // $24 are left and nothing is due: it would be due below $10, and would then not fit.
+    expect(book.capped).toEqual([{ at: JANUARY + 301, cap: dollars('59.99') }]);
+    expect(topUpOutlook(book.account, TERMS)).toEqual({ state: 'capped', dueSecond: null });
+  });
+
+  it('is told of at once where a policy is put in force that has no room, and not where it is put in force off', () => {
+    const book = new Book(TERMS, JANUARY)
+      .deposit('9', JANUARY)
+      .policy(capped('60'), JANUARY)
+      .succeed(JANUARY + 1);
+    book.policy({ ...capped('20'), enabled: false }, JANUARY + 2);
+    expect(book.capped).toEqual([]);
+    book.policy(capped('20'), JANUARY + 3);
+    expect(book.capped).toEqual([{ at: JANUARY + 3, cap: dollars('20') }]);
+  });
+
+  it('is not told of while a charge is in flight, which may yet fail and give its room back', () => {
+    const book = new Book(TERMS, JANUARY).deposit('9', JANUARY).policy(capped('20'), JANUARY);
+    book.look(JANUARY + 10).policy(capped('21'), JANUARY + 11);
+    expect(book.capped).toEqual([]);
+    book.fail(JANUARY + 12);
+    expect([book.capped, book.account.toppedUp.micros]).toEqual([[], 0]);
+  });
+
+  it('is not told of by a charge that is confirmed in a month with room', () => {
+    const book = new Book(TERMS, FEBRUARY - 1).deposit('9', FEBRUARY - 1).policy(capped('20'), FEBRUARY - 1);
+    book.succeed(FEBRUARY);
+    expect(book.capped).toEqual([]);
   });
 });

@@ -19,7 +19,8 @@ import {
   stopInstance,
 } from '../../billing/facts.ts';
 import { creditAccount, owedAccount, type Transfer } from '../../billing/ledger.ts';
-import { type Micros, micros, parseDollars } from '../../billing/money.ts';
+import { type Micros, micros, parseDollars, ZERO } from '../../billing/money.ts';
+import { bookRefund, closeDispute, openDispute, requestRefund, returnRefund } from '../../billing/money-back.ts';
 import type { TopUpPolicy } from '../../billing/top-up.ts';
 import { costMicros, type Meter } from '../../billing/usage.ts';
 import { TERMS } from './pure-run.ts';
@@ -39,6 +40,19 @@ export interface Ended {
   instanceIds: string[];
 }
 
+export interface DepositOfBook {
+  depositId: string;
+  creditedMicros: Micros;
+  refundedMicros: Micros;
+  disputed: boolean;
+}
+export interface RefundOfBook {
+  refundId: string;
+  depositId: string;
+  amountMicros: Micros;
+  returned: boolean;
+}
+
 export const policyOf = (threshold: string, amount: string, more: Partial<TopUpPolicy> = {}): TopUpPolicy => ({
   enabled: true,
   thresholdMicros: parseDollars(threshold),
@@ -56,7 +70,12 @@ export class Book {
   readonly segments: SegmentOfBook[] = [];
   readonly exhaustions: Ended[] = [];
   readonly lows: number[] = [];
+  readonly capped: Array<{ at: number; cap: Micros }> = [];
   readonly attempts: Array<{ at: number; amountMicros: Micros; outcome: 'in_flight' | 'succeeded' | 'failed' }> = [];
+  readonly deposits: DepositOfBook[] = [];
+  readonly refunds: RefundOfBook[] = [];
+  /** By the row that the team began to owe with. */
+  readonly owes: string[] = [];
   #ids = 0;
 
   constructor(terms: Terms = TERMS, second = 0) {
@@ -100,6 +119,8 @@ export class Book {
 
   deposit(amount: string | Micros, at: number): this {
     const deposit = { depositId: this.#id('dep'), amountMicros: toAmount(amount) };
+    const { depositId, amountMicros: creditedMicros } = deposit;
+    this.deposits.push({ depositId, creditedMicros, refundedMicros: ZERO, disputed: false });
     return this.#keep(creditDeposit(this.account, this.terms, deposit, at));
   }
 
@@ -129,6 +150,48 @@ export class Book {
     const { depositId, number } = this.#inFlight();
     this.attempts[number - 1]!.outcome = 'failed';
     return this.#keep(failAttempt(this.account, this.terms, depositId, at));
+  }
+
+  /** Without an amount: all that can be refunded. */
+  refund(deposit: DepositOfBook, amount: string | Micros | null, at: number): this {
+    const refundId = this.#id('ref');
+    const asked = { refundId, deposit, amountMicros: amount === null ? null : toAmount(amount) };
+    const taken = requestRefund(this.account, this.terms, asked, at);
+    return this.#refunded(refundId, deposit, taken.amountMicros, taken);
+  }
+
+  /** Made at the provider. */
+  found(deposit: DepositOfBook, amount: string | Micros, at: number): this {
+    const found = { refundId: this.#id('ref'), deposit, amountMicros: toAmount(amount) };
+    return this.#refunded(found.refundId, deposit, found.amountMicros, bookRefund(this.account, this.terms, found, at));
+  }
+
+  #refunded(refundId: string, deposit: DepositOfBook, amountMicros: Micros, outcome: Outcome): this {
+    deposit.refundedMicros = micros(deposit.refundedMicros + amountMicros);
+    this.refunds.push({ refundId, depositId: deposit.depositId, amountMicros, returned: false });
+    return this.#keep(outcome);
+  }
+
+  /** Refused by the provider, or sent back by the bank. */
+  sendBack(refund: RefundOfBook, at: number): this {
+    const deposit = this.deposits.find(({ depositId }) => depositId === refund.depositId)!;
+    const outcome = returnRefund(this.account, this.terms, { ...refund, deposit }, at);
+    deposit.refundedMicros = micros(deposit.refundedMicros - refund.amountMicros);
+    refund.returned = true;
+    return this.#keep(outcome);
+  }
+
+  dispute(deposit: DepositOfBook, claimed: string | Micros, at: number): this {
+    const dispute = { disputeId: this.#id('disp'), claimedMicros: toAmount(claimed), deposit };
+    const outcome = openDispute(this.account, this.terms, dispute, at);
+    deposit.disputed = true;
+    return this.#keep(outcome);
+  }
+
+  decide(disputeId: string, outcome: 'won' | 'lost', at: number): this {
+    const { depositId } = this.account.contests.find((contest) => contest.disputeId === disputeId)!;
+    if (outcome === 'won') this.deposits.find((deposit) => deposit.depositId === depositId)!.disputed = false;
+    return this.#keep(closeDispute(this.account, this.terms, { disputeId, outcome }, at));
   }
 
   // ── What can be read ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -196,7 +259,9 @@ export class Book {
       const { number, second, instanceIds } = effect;
       this.exhaustions.push({ number, second, instanceIds });
     }
+    if (effect.kind === 'owes') this.owes.push(effect.reference);
     if (effect.kind === 'low') this.lows.push(effect.second);
+    if (effect.kind === 'capped') this.capped.push({ at: effect.second, cap: effect.capMicros });
     if (effect.kind === 'attempt_opened') {
       const { openedSecond, amountMicros } = effect.attempt;
       this.attempts.push({ at: openedSecond, amountMicros, outcome: 'in_flight' });
@@ -233,6 +298,15 @@ export class Book {
     assert(account.postedMicros >= 0 && account.owedMicros >= 0, 'a negative balance');
     assert(this.spendable >= 0, `available is negative: ${this.spendable}`);
     assert(account.owedMicros === 0 || this.spendable === 0, 'owes while there is credit');
+    const held = account.contests.reduce((sum, contest) => sum + contest.heldMicros, 0);
+    assert.equal(account.heldMicros, held, 'what is held is not what the disputes hold');
+    assert(account.postedMicros >= held, 'more is held than there is');
+    for (const { heldMicros, amountMicros } of account.contests) {
+      assert(heldMicros >= 0 && heldMicros <= amountMicros, 'a dispute holds more than is contested');
+      assert(heldMicros === amountMicros || this.spendable === 0, 'a dispute waits while there is credit');
+    }
+    for (const { refundedMicros, creditedMicros } of this.deposits)
+      assert(refundedMicros >= 0 && refundedMicros <= creditedMicros, 'more was refunded than was paid in');
     assert(account.remainderMillionths >= 0 && account.remainderMillionths < 1_000_000, 'the remainder is no fraction');
     let last = 0;
     for (const { code, reference, second } of transfers) {

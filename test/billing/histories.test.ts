@@ -13,6 +13,10 @@ type Act = { after: number } & (
   | { do: 'use'; exact: bigint }
   | { do: 'policy'; enabled: boolean; threshold: number; amount: number; cap: number | null }
   | { do: 'outcome'; succeeds: boolean }
+  | { do: 'refund'; which: number; amount: number | null }
+  | { do: 'found' | 'dispute'; which: number; amount: number }
+  | { do: 'sent_back'; which: number }
+  | { do: 'decided'; which: number; won: boolean }
   | { do: 'settle'; which: number }
   | { do: 'look' }
   | { do: 'repeat' }
@@ -70,6 +74,21 @@ const act: fc.Arbitrary<Act> = fc.oneof(
     }),
   },
   { weight: 4, arbitrary: fc.record({ after, do: fc.constant('outcome' as const), succeeds: fc.boolean() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ after, do: fc.constant('refund' as const), which, amount: fc.option(dollars(0, 70)) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      after,
+      do: fc.constantFrom('found' as const, 'dispute' as const),
+      which,
+      amount: dollars(1, 70),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ after, do: fc.constant('sent_back' as const), which }) },
+  { weight: 3, arbitrary: fc.record({ after, do: fc.constant('decided' as const), which, won: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ after, do: fc.constant('settle' as const), which }) },
   { weight: 2, arbitrary: fc.record({ after, do: fc.constant('look' as const) }) },
   { weight: 1, arbitrary: fc.record({ after, do: fc.constant('repeat' as const) }) },
@@ -90,6 +109,8 @@ const opening = fc.oneof(
 const history = fc
   .tuple(dollars(3, 60), opening, fc.array(act, { minLength: 5, maxLength: 40 }))
   .map(([deposit, first, then]): [number, Act[]] => [deposit, [...first, ...then]]);
+
+const pick = <T>(list: readonly T[], index: number): T | undefined => list[index % Math.max(1, list.length)];
 
 /** Does to the book what an act says; acts about nothing change nothing. */
 function keep(book: Book, doing: Act, second: number, instanceIds: string[]): 'done' | 'refused' {
@@ -129,6 +150,35 @@ function keep(book: Book, doing: Act, second: number, instanceIds: string[]): 'd
         book.look(second);
         if (book.account.attempt) doing.succeeds ? book.succeed(second) : book.fail(second);
         break;
+      case 'refund': {
+        const deposit = pick(book.deposits, doing.which);
+        if (deposit) book.refund(deposit, doing.amount === null ? null : asMicros(doing.amount), second);
+        break;
+      }
+      case 'found': {
+        const deposit = pick(book.deposits, doing.which);
+        const left = deposit && deposit.creditedMicros - deposit.refundedMicros;
+        if (deposit && left) book.found(deposit, asMicros(Math.min(doing.amount, left)), second);
+        break;
+      }
+      case 'sent_back': {
+        const refund = pick(
+          book.refunds.filter(({ returned }) => !returned),
+          doing.which,
+        );
+        if (refund) book.sendBack(refund, second);
+        break;
+      }
+      case 'dispute': {
+        const deposit = pick(book.deposits, doing.which);
+        if (deposit && !deposit.disputed) book.dispute(deposit, asMicros(doing.amount), second);
+        break;
+      }
+      case 'decided': {
+        const contest = pick(book.account.contests, doing.which);
+        if (contest) book.decide(contest.disputeId, doing.won ? 'won' : 'lost', second);
+        break;
+      }
       case 'settle':
         book.settle(instanceOf(doing.which), second);
         break;
@@ -151,7 +201,32 @@ function walkOn(walk: Walk, doing: Act, second: number, instanceIds: string[]): 
   if (doing.do === 'stop')
     return answer(walk.stop(instanceOf(doing.which), doing.back === null ? null : second - doing.back));
   if (doing.do === 'reprice') return answer(walk.reprice(instanceOf(doing.which), doing.rate));
-  if (doing.do === 'deposit' || doing.do === 'grant') walk.receive(doing.amount);
+  if (doing.do === 'deposit') walk.payIn(doing.amount);
+  if (doing.do === 'grant') walk.receive(doing.amount);
+  if (doing.do === 'refund') {
+    const deposit = pick(walk.deposits, doing.which);
+    if (deposit) return answer(walk.refund(deposit, doing.amount));
+  }
+  if (doing.do === 'found') {
+    const deposit = pick(walk.deposits, doing.which);
+    if (deposit && deposit.refunded < deposit.paid)
+      walk.found(deposit, Math.min(doing.amount, deposit.paid - deposit.refunded));
+  }
+  if (doing.do === 'dispute') {
+    const deposit = pick(walk.deposits, doing.which);
+    if (deposit && !deposit.disputed) walk.dispute(deposit, doing.amount);
+  }
+  if (doing.do === 'sent_back') {
+    const refund = pick(
+      walk.refunds.filter(({ returned }) => !returned),
+      doing.which,
+    );
+    if (refund) walk.sendBack(refund);
+  }
+  if (doing.do === 'decided') {
+    const contest = pick(walk.contests, doing.which);
+    if (contest) walk.decide(contest, doing.won);
+  }
   if (doing.do === 'use') walk.use(doing.exact);
   if (doing.do === 'policy') walk.setPolicy(doing);
   if (doing.do === 'outcome') doing.succeeds ? walk.succeed() : walk.fail();
@@ -163,6 +238,7 @@ const ofBook = (book: Book) => {
   return {
     available: book.spendable as number,
     owed: account.owedMicros as number,
+    held: account.heldMicros as number,
     remainder: account.remainderMillionths,
     standsAt: account.standsAtSecond,
     policyOn: account.policy?.enabled ?? false,
@@ -178,6 +254,7 @@ const ofBook = (book: Book) => {
 const ofWalk = (walk: Walk) => ({
   available: walk.available,
   owed: walk.owed,
+  held: walk.held,
   remainder: Number(walk.usedExact % 1_000_000n),
   standsAt: walk.standsAt,
   policyOn: walk.policy?.enabled ?? false,
@@ -196,7 +273,7 @@ describe('any history of a team', () => {
         const book = new Book();
         const walk = new Walk(TERMS);
         book.deposit(asMicros(opening), 0);
-        walk.receive(opening);
+        walk.payIn(opening);
         let second = 0;
         for (const doing of acts) {
           second += doing.after;

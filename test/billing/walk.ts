@@ -1,7 +1,7 @@
 /**
  * What the rules say, done second by second: nothing is computed ahead, each second adds up the facts from the beginning.
  * It knows more of the rules than the oracle of the scenarios (charges that take time, re-prices, stops in the past,
- * grants, caps, low-balance warnings) and imports nothing from the product, so that agreement between the two means something.
+ * grants, caps, low-balance warnings, refunds, disputes) and imports nothing from the product, so that agreement between the two means something.
  */
 export interface WalkTerms {
   cooldownSeconds: number;
@@ -21,6 +21,18 @@ interface WalkedInstance {
   stretches: Stretch[];
   endedAt?: number;
   reason?: string;
+}
+
+interface WalkedDeposit {
+  paid: number;
+  refunded: number;
+  disputed: boolean;
+}
+
+interface WalkedContest {
+  deposit: WalkedDeposit;
+  claimed: number;
+  held: number;
 }
 
 export interface WalkedPolicy {
@@ -46,6 +58,9 @@ export class Walk {
   readonly exhaustions: Array<{ second: number; instanceIds: string[] }> = [];
   readonly lows: number[] = [];
   #lowArmed = false;
+  readonly deposits: WalkedDeposit[] = [];
+  readonly refunds: Array<{ deposit: WalkedDeposit; amount: number; returned: boolean }> = [];
+  contests: WalkedContest[] = [];
   readonly #terms: WalkTerms;
 
   constructor(terms: WalkTerms) {
@@ -58,7 +73,11 @@ export class Walk {
 
   /** What there is at a second, had nothing more happened by then. */
   availableAt(second: number): number {
-    return this.running.reduce((left, instance) => left - costOf(instance, second), this.credit);
+    return this.running.reduce((left, instance) => left - costOf(instance, second), this.credit - this.held);
+  }
+
+  get held(): number {
+    return this.contests.reduce((sum, { held }) => sum + held, 0);
   }
 
   get available(): number {
@@ -112,6 +131,72 @@ export class Walk {
     this.credit += amount;
     this.#creditArrived();
     this.#hear();
+  }
+
+  payIn(amount: number): void {
+    this.deposits.push({ paid: amount, refunded: 0, disputed: false });
+    this.receive(amount);
+  }
+
+  /** Without an amount all that can be; a card is paid in whole cents. */
+  refund(deposit: WalkedDeposit, asked: number | null): boolean {
+    const most = Math.max(0, Math.min(deposit.paid - deposit.refunded, this.available));
+    const whole = Math.floor(most / 10_000) * 10_000;
+    const amount = asked ?? whole;
+    if (deposit.disputed || whole === 0 || amount <= 0 || amount > whole) return false;
+    this.#refunded(deposit, amount);
+    this.#hear();
+    return true;
+  }
+
+  found(deposit: WalkedDeposit, amount: number): void {
+    this.#refunded(deposit, amount);
+    this.#creditArrived();
+    this.#hear();
+  }
+
+  #refunded(deposit: WalkedDeposit, amount: number): void {
+    deposit.refunded += amount;
+    this.refunds.push({ deposit, amount, returned: false });
+    // No dispute can be about what was refunded.
+    for (const contest of this.contests) contest.held = Math.min(contest.held, this.#contested(contest));
+    this.#take(amount);
+  }
+
+  sendBack(refund: { deposit: WalkedDeposit; amount: number; returned: boolean }): void {
+    refund.returned = true;
+    refund.deposit.refunded -= refund.amount;
+    this.receive(refund.amount);
+  }
+
+  dispute(deposit: WalkedDeposit, claimed: number): void {
+    deposit.disputed = true;
+    this.contests.push({ deposit, claimed, held: 0 });
+    this.#fillContests();
+    this.#hear();
+  }
+
+  decide(contest: WalkedContest, won: boolean): void {
+    this.contests = this.contests.filter((other) => other !== contest);
+    contest.deposit.disputed = !won;
+    if (won) this.#creditArrived();
+    else this.#take(this.#contested(contest));
+    this.#hear();
+  }
+
+  #contested({ claimed, deposit }: WalkedContest): number {
+    return Math.min(claimed, deposit.paid - deposit.refunded);
+  }
+
+  #take(amount: number): void {
+    const paid = Math.min(amount, Math.max(0, this.available));
+    this.credit -= paid;
+    this.owed += amount - paid;
+  }
+
+  #fillContests(): void {
+    for (const contest of this.contests)
+      contest.held += Math.max(0, Math.min(this.#contested(contest) - contest.held, this.available));
   }
 
   use(exact: bigint): void {
@@ -213,6 +298,7 @@ export class Walk {
     const collected = Math.min(this.owed, this.available);
     this.credit -= collected;
     this.owed -= collected;
+    this.#fillContests();
     const { lowLevelMicros } = this.#terms;
     if (this.available >= lowLevelMicros + Math.floor(lowLevelMicros / 10)) this.#lowArmed = true;
   }

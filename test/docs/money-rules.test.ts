@@ -13,6 +13,7 @@ import {
   stopInstance,
 } from '../../billing/facts.ts';
 import { formatDollars, type Micros, micros, parseDollars } from '../../billing/money.ts';
+import { closeDispute, openDispute, requestRefund } from '../../billing/money-back.ts';
 import { exhaustionSecond } from '../../billing/runway.ts';
 import { formatSecond } from '../../billing/time.ts';
 import { tokensCost } from '../../billing/tokens.ts';
@@ -149,6 +150,36 @@ describe('docs/money-rules.md', () => {
     expect(deposit(low.account, '1.99', NOON + 200).lowArmed).toBe(false);
     expect(deposit(low.account, '2', NOON + 200).lowArmed).toBe(true);
     says('no second one until you have been at $11.00 or more again');
+  });
+
+  it('works out a refund, and a dispute of a deposit that is used in part', () => {
+    const used = (account: Account, cost: string) =>
+      recordUsage(account, terms, { eventId: 'e', cost: BigInt(parseDollars(cost)) * 1_000_000n }, NOON).account;
+    const of = (credited: string) => ({
+      depositId: `dep_${NOON}`,
+      creditedMicros: parseDollars(credited),
+      refundedMicros: micros(0),
+      disputed: false,
+    });
+    const after = requestRefund(
+      used(paidIn('100'), '30.000001'),
+      terms,
+      { refundId: 'r', deposit: of('100'), amountMicros: null },
+      NOON,
+    );
+    says(
+      `$30.000001 of it is used. $${formatDollars(after.amountMicros).slice(0, -4)} can be refunded. Refunded, ${dollars(spendableMicros(after.account, NOON))} is left`,
+    );
+    const claim = { disputeId: 'd', claimedMicros: parseDollars('50'), deposit: of('50') };
+    const held = openDispute(used(paidIn('50'), '30'), terms, claim, NOON).account;
+    expect([held.heldMicros, spendableMicros(held, NOON)]).toEqual([parseDollars('20'), 0]);
+    says('$20.00 is held and $0.00 is available');
+    const lost = closeDispute(held, terms, { disputeId: 'd', outcome: 'lost' }, NOON).account;
+    expect([lost.postedMicros, lost.owedMicros]).toEqual([0, parseDollars('30')]);
+    says('Lost, the $20.00 is gone and $30.00 is owed');
+    const paid = deposit(lost, '100', NOON + 1);
+    expect([spendableMicros(paid, NOON + 1), paid.owedMicros]).toEqual([parseDollars('70'), 0]);
+    says('You pay in $100.00; $70.00 is available and nothing is owed');
   });
 
   it('works out tokens and what is owed', () => {

@@ -6,6 +6,7 @@ import { routesOf } from '../../api/app.ts';
 import type { Metrics } from '../../api/metrics.ts';
 import { openApiDocument } from '../../api/openapi.ts';
 import type { ApiWorld } from '../../api/world.ts';
+import { DIFFERENCES } from '../../billing/differences.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
@@ -95,9 +96,15 @@ describe('docs/operating.md', () => {
       expect(isRoute(method, path), `${method} ${path}`).toBe(true);
   });
 
+  it('says of each difference between ledger and providers what the report says of it', () => {
+    const page = read('docs/operating.md');
+    for (const [name, { sentence, whatToDo }] of Object.entries(DIFFERENCES))
+      expect(page).toContain(`| \`${name}\` | ${sentence} | ${whatToDo} |`);
+  });
+
   it('names every state that a workflow says', () => {
     const page = read('docs/operating.md');
-    const said = ['instance', 'balance-watch', 'deposit', 'notice']
+    const said = ['instance', 'balance-watch', 'deposit', 'notice', 'reconciliation']
       .map((name) => read(`workflows/${name}.ts`))
       .flatMap((source) => [...source.matchAll(/(?:show|say|Stated)\('(\w+)'/g)])
       .map(([, state]) => state as string);

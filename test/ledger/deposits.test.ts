@@ -51,6 +51,20 @@ describe('a deposit', () => {
     ]);
   });
 
+  it('gets the next receipt number of its team, however many are credited at once; a failed one takes none', async () => {
+    await one.team(team);
+    const ids = Array.from({ length: 6 }, (_, i) => `dep_${team}_${i}`);
+    for (const id of ids) await one.openDeposit(team, '15', 0, id);
+    await atOnce(18, (i) => {
+      const id = ids[i % 6] ?? '';
+      return i % 6 === 2 ? either(i).fail(id, 5) : either(i).credit(id, 5);
+    });
+    const rows = await one.db.deposit.findMany({ where: { teamId: team } });
+    const numbers = rows.map(({ receiptNumber }) => receiptNumber).sort();
+    expect(numbers.filter(Boolean)).toEqual([1, 2, 3, 4, 5].map((number) => `${team}-00000${number}`));
+    expect(rows.find(({ id }) => id === ids[2])).toMatchObject({ status: 'failed', receiptNumber: null });
+  });
+
   it('is opened once under its id, by however many at once', async () => {
     await one.team(team);
     const orders = await atOnce(6, (i) => either(i).openDeposit(team, '15', i, `dep_${team}`));

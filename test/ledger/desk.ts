@@ -143,6 +143,39 @@ export class Desk {
     return this.ledger.grant({ teamId, grantId, amountMicros: parseDollars(amount), note: '', nowSecond: at }, CAUSE);
   }
 
+  /** Without an amount: all that can be refunded. */
+  refund(teamId: string, depositId: string, amount: string | null, at: number, refundId: string, callId?: string) {
+    const amountMicros = amount === null ? null : parseDollars(amount);
+    const call = { callId: callId ?? `call_${unique()}`, receivedSecond: at, notAfterMs: FOREVER, nowMs: 0 };
+    return this.ledger.requestRefund({ refundId, depositId, teamId, amountMicros, actor: 'me', ...call }, CAUSE);
+  }
+
+  closeRefund(refundId: string, outcome: 'succeeded' | 'failed', at: number) {
+    const failureCode = outcome === 'failed' ? 'charge_disputed' : null;
+    return this.ledger.closeRefund({ refundId, outcome, failureCode, nowSecond: at }, CAUSE);
+  }
+
+  /** Made at the provider. */
+  foundRefund(
+    depositId: string,
+    amount: string,
+    at: number,
+    stripeRefundId: string,
+    namedRefundId: string | null = null,
+  ) {
+    const found = { refundId: `ref_${stripeRefundId}`, depositId, stripeRefundId, namedRefundId };
+    return this.ledger.bookRefund({ ...found, amountMicros: parseDollars(amount), nowSecond: at }, CAUSE);
+  }
+
+  dispute(depositId: string, amount: string, at: number, disputeId: string) {
+    const dispute = { disputeId, depositId, stripeDisputeId: `du_${disputeId}`, reason: 'fraudulent' };
+    return this.ledger.openDispute({ ...dispute, amountMicros: parseDollars(amount), nowSecond: at }, CAUSE);
+  }
+
+  decide(disputeId: string, outcome: 'won' | 'lost', at: number) {
+    return this.ledger.closeDispute({ disputeId, outcome, nowSecond: at }, CAUSE);
+  }
+
   policy(teamId: string, policy: Partial<TopUpPolicy> & { threshold: string; amount: string }, at: number) {
     const { threshold, amount, ...more } = policy;
     const whole: TopUpPolicy = {
@@ -202,13 +235,23 @@ export async function billOf(db: Db, teamId: string): Promise<Bill> {
     const cost = seconds > 0n ? (segment.rateMicrosPerHour * seconds) / 3600n : 0n;
     instances[segment.instanceId] = (instances[segment.instanceId] ?? 0n) + cost;
   }
-  const deposits = await db.deposit.findMany({ where: { teamId, status: 'succeeded' } });
+  const credited = { in: ['succeeded', 'refunded', 'disputed'] };
+  const deposits = await db.deposit.findMany({ where: { teamId, status: credited } });
+  const refunds = await db.refund.findMany({ where: { teamId, status: { not: 'failed' } } });
+  const lost = await db.dispute.findMany({ where: { teamId, status: 'lost' } });
   const grants = await db.grant.findMany({ where: { teamId } });
   const usage = await db.usageEvent.findMany({ where: { teamId } });
   const sum = (amounts: bigint[]) => amounts.reduce((total, amount) => total + amount, 0n);
   const used = sum(usage.map(({ cost }) => BigInt(cost.toFixed()))) / 1_000_000n;
   const credits = sum([...deposits, ...grants].map(({ amountMicros }) => amountMicros));
-  return { netMicros: credits - used - sum(Object.values(instances)), instances };
+  // Of a deposit no more is lost than was not refunded.
+  const lostOf = lost.map(({ depositId, amountMicros }) => {
+    const paid = deposits.find(({ id }) => id === depositId)?.amountMicros ?? 0n;
+    const back = sum(refunds.filter((refund) => refund.depositId === depositId).map((refund) => refund.amountMicros));
+    return amountMicros < paid - back ? amountMicros : paid - back;
+  });
+  const out = sum(refunds.map(({ amountMicros }) => amountMicros)) + sum(lostOf);
+  return { netMicros: credits - out - used - sum(Object.values(instances)), instances };
 }
 
 /** What the ledger and the stored balance say of the same. Throws where they disagree with each other. */
@@ -241,10 +284,15 @@ export async function booksOf(db: Db, teamId: string): Promise<Bill> {
     instances[id] = posted + due;
     unposted += due;
   }
-  const available = account.postedMicros - unposted;
+  const held = (await db.dispute.findMany({ where: { teamId, status: 'open' } })).reduce(
+    (sum, { heldMicros }) => sum + heldMicros,
+    0n,
+  );
+  if (held !== account.heldMicros) throw new Error(`the account holds ${account.heldMicros}, its disputes ${held}`);
+  const available = account.postedMicros - unposted - held;
   if (available < 0n) throw new Error(`available is negative: ${available}`);
   if (available > 0n && account.owedMicros > 0n) throw new Error('owes while there is credit');
-  return { netMicros: available - account.owedMicros, instances };
+  return { netMicros: available + held - account.owedMicros, instances };
 }
 
 /** The segments of an ended instance, those of no length left out: they must tile its life. */

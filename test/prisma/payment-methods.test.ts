@@ -76,7 +76,8 @@ describe('a saved card', () => {
     expect(await defaultOf()).toBe('c');
     expect(await findPaymentMethod(database.db, team, a.id)).toBeNull();
     expect(await findSameCard(database.db, team, a)).toBeNull();
-    await removePaymentMethod(database.db, 'another', `c-${team}`, 6);
+    await createTeam(database.db, { id: `other-${team}`, name: 'Another', email: 'b@example.com' }, 0);
+    await removePaymentMethod(database.db, `other-${team}`, `c-${team}`, 6);
     expect(await defaultOf()).toBe('c');
   });
 });

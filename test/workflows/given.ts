@@ -1,10 +1,14 @@
 /** What stories start from: the answers of a ledger in which nothing unusual is so, and workflows started as the product starts them. */
 import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
+import type { DisputeSeen } from '../../activities/disputes.ts';
 import type { DepositOrder, NewDepositOrder } from '../../activities/ledger/deposits.ts';
+import type { DisputeOrder } from '../../activities/ledger/disputes.ts';
 import type { Admission, Receipt, Settlement } from '../../activities/ledger/instances.ts';
 import type { TopUpDecision } from '../../activities/ledger/policy.ts';
+import type { RefundOrder } from '../../activities/ledger/refunds.ts';
 import type { Outlook } from '../../activities/ledger/team.ts';
 import type { PaymentOutcome } from '../../activities/payments.ts';
+import type { RefundSeen } from '../../activities/refunds.ts';
 import { micros } from '../../billing/money.ts';
 import {
   admit,
@@ -13,6 +17,9 @@ import {
   firstAnswer,
   type InstanceInput,
   type NoticeInput,
+  type RefundAnswer,
+  type RefundInput,
+  refundAnswer,
   workflowId,
 } from '../../workflows/messages.ts';
 import { createTell, startOptions } from '../../workflows/telling.ts';
@@ -215,6 +222,82 @@ export function requestDeposit(
     })
     .then((answer) => ({ answer, handle: scene.handle(workflowId.deposit(input.depositId)) }));
 }
+
+// ── refund, dispute ──────────────────────────────────────────────────────────────────────────────────────────────
+
+export const refundOf = (change: Partial<RefundOrder> = {}): RefundOrder => ({
+  refundId: 'ref',
+  depositId: 'dep',
+  teamId: 'team',
+  amountMicros: micros(20_000_000),
+  status: 'pending',
+  origin: 'operator',
+  stripeRefundId: null,
+  ...change,
+});
+
+export const refundSeen = (status: RefundSeen['status'], namedRefundId: string | null = null): RefundSeen => {
+  const seen = { amountMicros: micros(20_000_000), namedRefundId, stripeRefundId: 're_1' };
+  return status === 'failed' ? { ...seen, status, failureCode: 'expired_or_canceled_card' } : { ...seen, status };
+};
+
+/** As the api asks for it; with `found`, as a webhook tells of it. */
+export function refundInput(scene: Scene, by: 'operator' | 'webhook' = 'operator'): RefundInput {
+  const of = { refundId: scene.id('ref'), teamId: scene.id('team'), depositId: scene.id('dep') };
+  if (by === 'webhook') return { ...of, stripeRefundId: 're_1' };
+  const call = { receivedSecond: 1_800_000_000, callId: 'call_1', notAfterMs: 1_800_000_030_000 };
+  return { ...of, order: { ...of, amountMicros: micros(20_000_000), actor: 'platform', ...call } };
+}
+
+/** Starts a refund and waits for its outcome, as the api does; a repeat joins the one that runs. */
+export function requestRefund(
+  scene: Scene,
+  withinMs = 10_000,
+): Promise<{ handle: WorkflowHandle; answer: RefundAnswer }> {
+  const input = refundInput(scene);
+  return scene.client.workflow
+    .executeUpdateWithStart(refundAnswer, {
+      args: [{ withinMs }],
+      startWorkflowOperation: new WithStartWorkflowOperation('refund', {
+        ...startOptions.refund(input, 'req_1'),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    })
+    .then((answer) => ({ answer, handle: scene.handle(workflowId.refund(input.refundId)) }));
+}
+
+/** Tells of a refund as a webhook does. */
+export async function tellRefund(scene: Scene): Promise<WorkflowHandle> {
+  const { refundId, teamId, depositId } = refundInput(scene, 'webhook');
+  await createTell(scene.client).refund({ refundId, teamId, depositId, stripeRefundId: 're_1' });
+  return scene.handle(workflowId.refund(refundId));
+}
+
+export const disputeOf = (change: Partial<DisputeOrder> = {}): DisputeOrder => ({
+  disputeId: 'disp',
+  depositId: 'dep',
+  teamId: 'team',
+  amountMicros: micros(100_000_000),
+  heldMicros: micros(60_000_000),
+  status: 'open',
+  ...change,
+});
+
+export const disputeSeen = (status: DisputeSeen['status']): DisputeSeen => ({
+  status,
+  amountMicros: micros(100_000_000),
+  reason: 'fraudulent',
+});
+
+/** Tells of a dispute as a webhook does. */
+export async function tellDispute(scene: Scene): Promise<WorkflowHandle> {
+  const disputeId = scene.id('disp');
+  const dispute = { disputeId, teamId: scene.id('team'), depositId: scene.id('dep'), stripeDisputeId: 'du_1' };
+  await createTell(scene.client).dispute(dispute);
+  return scene.handle(workflowId.dispute(disputeId));
+}
+
+// ── notice ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export function startNotice(scene: Scene, channel: NoticeInput['channel']): Promise<WorkflowHandle> {
   const input: NoticeInput = { noticeId: scene.id('notice'), teamId: scene.id('team'), channel };

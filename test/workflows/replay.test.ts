@@ -60,6 +60,8 @@ describe('a recorded history', TIMEOUT, async () => {
     ['balance-watch', /\.lookAhead\(/g, '.openAttempt('],
     ['auto-top-up', /\.openAttempt\(/g, '.lookAhead('],
     ['deposit', /\.tellWatch\(/g, '.tellAutoTopUp('],
+    ['refund', /\.(requestRefund|findRefundOrder)\(/g, '.noteRefund('],
+    ['dispute', /\.findDisputeOrder\(/g, '.openDispute('],
     ['notice', /\.(sendMail|sendEvent)\(/g, '.sent('],
   ];
   it.each(CHANGES)('no longer replays on a changed %s', async (workflow, was, becomes) => {

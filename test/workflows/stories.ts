@@ -3,6 +3,8 @@ import { told, workflowId } from '../../workflows/messages.ts';
 import {
   admitted,
   decision,
+  disputeOf,
+  disputeSeen,
   ended,
   instanceInput,
   instanceThatRuns,
@@ -12,11 +14,16 @@ import {
   PROCESSING,
   policyOff,
   RATE,
+  refundOf,
+  refundSeen,
   requestInstance,
+  requestRefund,
   running,
   SUCCEEDED,
   startDeposit,
   startNotice,
+  tellDispute,
+  tellRefund,
   tellTeam,
 } from './given.ts';
 import { failing, inTurn, type Mocks, type Scene } from './support.ts';
@@ -156,6 +163,61 @@ export const STORIES: Story[] = [
     },
     tell: async (scene) => {
       const handle = await startDeposit(scene, 'checkout');
+      await handle.result();
+      return [handle.workflowId];
+    },
+  })),
+
+  story('refund-that-the-bank-sends-back', () => ({
+    mocks: {
+      requestRefund: async () => ({ status: 'taken', order: refundOf() }),
+      createRefund: failing(2, refundSeen('pending')),
+      fetchRefund: inTurn(refundSeen('pending'), refundSeen('succeeded'), refundSeen('failed')),
+      closeRefund: async ({ outcome }) => refundOf({ status: outcome, stripeRefundId: 're_1' }),
+    },
+    tell: async (scene) => {
+      const { handle } = await requestRefund(scene);
+      await handle.result();
+      return [handle.workflowId];
+    },
+  })),
+
+  story('refund-refused', () => ({
+    mocks: {
+      requestRefund: async () => ({
+        status: 'refused',
+        refusal: { code: 'not_refundable', message: 'nothing is left' },
+      }),
+    },
+    tell: async (scene) => {
+      const { handle } = await requestRefund(scene);
+      await handle.result();
+      return [handle.workflowId];
+    },
+  })),
+
+  story('refund-made-at-the-provider', () => ({
+    mocks: {
+      findRefundOrder: async () => null,
+      fetchRefund: async () => refundSeen('succeeded'),
+      bookRefund: inTurn(null, refundOf({ refundId: 'other', origin: 'provider', stripeRefundId: 're_1' })),
+    },
+    tell: async (scene) => {
+      const handle = await tellRefund(scene);
+      await handle.result();
+      return [handle.workflowId];
+    },
+  })),
+
+  story('dispute-lost', () => ({
+    mocks: {
+      findDisputeOrder: async () => null,
+      fetchDispute: inTurn(disputeSeen('inquiry'), disputeSeen('open'), disputeSeen('open'), disputeSeen('lost')),
+      openDispute: inTurn(null, disputeOf()),
+      closeDispute: inTurn(disputeOf(), disputeOf({ status: 'lost' })),
+    },
+    tell: async (scene) => {
+      const handle = await tellDispute(scene);
       await handle.result();
       return [handle.workflowId];
     },

@@ -6,10 +6,13 @@ import { setTimeout as realTime } from 'node:timers/promises';
 import { type Client, type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import { ApplicationFailure, type Duration } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { Disputes } from '../../activities/disputes.ts';
 import type { World } from '../../activities/index.ts';
 import type { Ledger } from '../../activities/ledger/index.ts';
 import type { Mailer, Platform } from '../../activities/notices.ts';
 import type { Payments } from '../../activities/payments.ts';
+import type { ReconciliationActs } from '../../activities/reconciliation.ts';
+import type { Refunds } from '../../activities/refunds.ts';
 import type { Tell } from '../../activities/world.ts';
 import { startTimeSkippingServer } from '../../embedded/time-skipping.ts';
 import { installRuntime } from '../../worker/runtime.ts';
@@ -17,7 +20,7 @@ import { bundleWorkflows, createWorkers, type WorkersOptions } from '../../worke
 import { BILLING_STATE, SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
 
 /** Everything that a workflow can have done, by name. */
-export type Acts = Ledger & Tell & Payments & Mailer & Platform;
+export type Acts = Ledger & Tell & Payments & Refunds & Disputes & Mailer & Platform & ReconciliationActs;
 export type Act = keyof Acts;
 /** What a story says of the world; an act that it says nothing of fails the workflow, unless the act answers nothing. */
 export type Mocks = Partial<Acts>;
@@ -31,6 +34,7 @@ const ANSWERS_NOTHING: ReadonlySet<string> = new Set<Act>([
   'markTold',
   'confirmTerminated',
   'noteDeposit',
+  'noteRefund',
 ]);
 
 /** Failing on purpose is what many stories are about; what the runtime says of it would only cover the result. */
@@ -103,7 +107,16 @@ function worldOf(answer: (act: string, args: unknown[]) => Promise<unknown>): Wo
         async (...args: unknown[]) =>
           answer(String(act), args),
     });
-  return { ledger: neighbour(), tell: neighbour(), payments: neighbour(), mailer: neighbour(), platform: neighbour() };
+  return {
+    ledger: neighbour(),
+    tell: neighbour(),
+    payments: neighbour(),
+    refunds: neighbour(),
+    disputes: neighbour(),
+    mailer: neighbour(),
+    platform: neighbour(),
+    reconciliation: neighbour(),
+  };
 }
 
 /** The workflows that may run under an id. */
@@ -111,7 +124,10 @@ const WORKFLOWS_OF = {
   inst: [workflowId.instance],
   team: [workflowId.balanceWatch, workflowId.autoTopUp],
   dep: [workflowId.deposit],
+  ref: [workflowId.refund],
+  disp: [workflowId.dispute],
   notice: [workflowId.notice],
+  day: [workflowId.reconciliation],
 };
 type Kind = keyof typeof WORKFLOWS_OF;
 const kindOf = (id: string) => id.split('_', 1)[0] as Kind;

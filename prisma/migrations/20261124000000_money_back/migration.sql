@@ -6,12 +6,16 @@ ALTER TABLE "deposits"
   ADD COLUMN "received_micros" BIGINT,
   ADD COLUMN "refunded_micros" BIGINT NOT NULL DEFAULT 0,
   ADD COLUMN "receipt_number" TEXT UNIQUE,
+  -- Asked for with a Checkout page: its card is kept for later.
+  ADD COLUMN "save_card" BOOLEAN NOT NULL DEFAULT false,
   ADD CONSTRAINT "deposits_refunded_within" CHECK (
     "refunded_micros" >= 0 AND "refunded_micros" <= COALESCE("received_micros", "amount_micros")
   );
 
 -- Receipts of a team are numbered without a gap, under its row lock.
 ALTER TABLE "accounts" ADD COLUMN "receipts" BIGINT NOT NULL DEFAULT 0;
+-- Kept with the account, so that only a team that has some reads them with each of its facts.
+ALTER TABLE "accounts" ADD COLUMN "open_disputes" INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE "crypto_receipts" (
   "transaction_hash" TEXT NOT NULL,
@@ -73,3 +77,8 @@ CREATE TABLE "reconciliations" (
   "differences" INTEGER NOT NULL,
   "report" JSONB NOT NULL
 );
+
+-- What a day's comparison asks for, without reading the whole ledger.
+CREATE INDEX "deposits_closed_second_idx" ON "deposits" ("closed_second");
+CREATE INDEX "transfers_from_providers_idx" ON "transfers" ("second") WHERE "code" IN ('deposit', 'auto_top_up');
+CREATE INDEX "transfers_deposit_id_idx" ON "transfers" ("deposit_id") WHERE "deposit_id" IS NOT NULL;

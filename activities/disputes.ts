@@ -1,0 +1,18 @@
+/** Disputes: what a card provider says of them. Implemented by Stripe in stripe-disputes.ts. */
+import type { Micros } from '../billing/money.ts';
+
+export interface DisputeSeen {
+  /**
+   * - `inquiry`: the bank only asks; no money has left, and none is held
+   * - `open`: the money has been withdrawn until the bank decides
+   * - `withdrawn`: an inquiry that came to nothing, or a dispute that was prevented
+   */
+  status: 'inquiry' | 'open' | 'won' | 'lost' | 'withdrawn';
+  amountMicros: Micros;
+  /** The bank's word for why, such as `fraudulent`. */
+  reason: string;
+}
+
+export interface Disputes {
+  fetchDispute(input: { stripeDisputeId: string }): Promise<DisputeSeen>;
+}

@@ -1,0 +1,35 @@
+import { isExpired, lastValidSecond } from '../../billing/cards.ts';
+import { type About, cardInWords, utc } from './facts.ts';
+import { compose, facts, link, type Mail, words } from './layout.ts';
+
+export interface ExpiringCard {
+  brand: string;
+  last4: string;
+  expYear: number;
+  expMonth: number;
+  /** Whether an auto top-up that is on charges it. */
+  chargedByAutoTopUp: boolean;
+}
+
+/** The default card ends soon: by when to save another, and what happens otherwise. */
+export function cardExpiring({ teamName, billingUrl }: About, card: ExpiringCard, nowSecond: number): Mail {
+  const name = cardInWords(card);
+  const last = utc(lastValidSecond(card));
+  const ends = isExpired(card, nowSecond) ? 'has expired' : 'is about to expire';
+  return compose(`Your ${name} ${ends}`, teamName, [
+    words(
+      `The ${name}, the default card of ${teamName}, is valid until ${last}. ${
+        card.chargedByAutoTopUp
+          ? 'Auto top-up charges it: a charge that your bank then declines switches auto top-up off, and instances stop when your credit runs out.'
+          : 'After that it cannot be used to add credit.'
+      }`,
+    ),
+    facts(
+      ['Card', name],
+      ['Expires', `${String(card.expMonth).padStart(2, '0')}/${card.expYear}`],
+      ['Valid until', last],
+    ),
+    words('Save another card, and make it the default. If your bank has sent you a new one, save that.'),
+    link('Save another card', billingUrl),
+  ]);
+}

@@ -1,0 +1,139 @@
+/** The comparison of a day: the providers' books and the ledger's rows are read, compared, and the report is kept. */
+import { Context } from '@temporalio/activity';
+import { BillingError } from '../billing/errors.ts';
+import {
+  compare,
+  type Day,
+  dayThatIsOver,
+  type LedgerRows,
+  NO_PROVIDER_ROWS,
+  type ProviderRows,
+} from '../billing/reconciliation.ts';
+import type { Db } from '../prisma/client.ts';
+import { type NamedByProviders, readLedgerRows } from '../prisma/reconciliation-rows.ts';
+import { findReconciliation, type Reconciliation, saveReconciliation } from '../prisma/reconciliations.ts';
+import { inCodes, isStripeError, withStripe } from './failures.ts';
+import type { ProviderBooks } from './provider-books.ts';
+import type { Log } from './world.ts';
+
+export interface ReconciliationWorld {
+  db: Db;
+  books: ProviderBooks[];
+  log: Log;
+}
+
+/** What a workflow needs to know of a report; the report itself stays in the database. */
+export interface Reconciled {
+  day: string;
+  compared: number;
+  differences: number;
+}
+
+/** How the ledger compares with the providers, for whoever waits: the api and the command. */
+export interface Reconciler {
+  /**
+   * Compares a day anew, and keeps the report.
+   * @throws BillingError `invalid_request` naming `day`; a Stripe error when Stripe cannot be asked
+   */
+  reconcile(input: { day: string; nowSecond: number }, onProgress?: () => void): Promise<Reconciliation>;
+  /**
+   * The report that is kept, or one made now: when there is none, or when something was under way when it was made.
+   * @throws BillingError `invalid_request` naming `day`, `provider_unavailable`
+   */
+  reportOf(input: { day: string; nowSecond: number }): Promise<Reconciliation>;
+}
+
+export const createReconciler = (world: ReconciliationWorld): Reconciler => {
+  const reconcile: Reconciler['reconcile'] = (input, onProgress = () => {}) => reconcileDay(world, input, onProgress);
+  return {
+    reconcile,
+    reportOf: async (input) => {
+      dayThatIsOver(input.day, input.nowSecond);
+      const kept = await findReconciliation(world.db, input.day);
+      if (kept && kept.underWay === 0) return kept;
+      try {
+        return await reconcile(input);
+      } catch (error) {
+        if (!isStripeError(error)) throw error;
+        world.log.warn({ error: inCodes(error) }, 'Stripe’s books could not be read');
+        throw new BillingError('provider_unavailable', 'the payment provider does not answer; please try again');
+      }
+    },
+  };
+};
+
+/** For a workflow: the same as an activity, which says that it is alive and leaves the report where it is. */
+export const createReconciliation = (reconciler: Reconciler) => ({
+  reconcileDay: (input: { day: string; nowSecond: number }): Promise<Reconciled> =>
+    withStripe(async () => {
+      const { day, rows, differences } = await reconciler.reconcile(input, () => Context.current().heartbeat());
+      return { day, compared: rows.length, differences: differences.length };
+    }),
+});
+
+export type ReconciliationActs = ReturnType<typeof createReconciliation>;
+
+async function reconcileDay(
+  { db, books, log }: ReconciliationWorld,
+  { day: name, nowSecond }: { day: string; nowSecond: number },
+  onProgress: () => void,
+): Promise<Reconciliation> {
+  const day = dayThatIsOver(name, nowSecond);
+  const provider = together(await Promise.all(books.map((book) => book.read(day, onProgress))));
+  const ledger = await readLedger(db, day, provider, onProgress);
+  const looked = await Promise.all(books.map((book) => book.lookUp(ledger, provider, onProgress)));
+  const comparison = compare(day, ledger, together([provider, ...looked]), nowSecond);
+  const report = { ...comparison, madeSecond: nowSecond };
+  await saveReconciliation(db, report);
+  const { rows, differences, foreign, underWay } = comparison;
+  const about = { day: name, compared: rows.length, foreign: foreign.length, underWay };
+  if (differences.length === 0) log.info(about, 'the ledger and the providers agree');
+  else {
+    const found = differences.map((each) => ({
+      class: each.class,
+      depositId: each.depositId,
+      providerId: each.providerId,
+    }));
+    log.error(
+      { ...about, differences: found.slice(0, MOST_LOGGED), of: found.length },
+      'the ledger and a provider differ',
+    );
+  }
+  return report;
+}
+
+const MOST_LOGGED = 50;
+
+async function readLedger(db: Db, day: Day, provider: ProviderRows, onProgress: () => void): Promise<LedgerRows> {
+  const rows = await readLedgerRows(db, day, namedBy(provider));
+  onProgress();
+  return rows;
+}
+
+function namedBy({ payments, refunds, disputes, outputs }: ProviderRows): NamedByProviders {
+  const all = [...payments, ...refunds, ...disputes, ...outputs];
+  return {
+    depositIds: present(all.map(({ depositId }) => depositId)),
+    providerIds: present([
+      ...payments.flatMap(({ paymentId, pageId }) => [paymentId, pageId]),
+      ...refunds.map(({ paymentId }) => paymentId),
+      ...disputes.map(({ paymentId }) => paymentId),
+    ]),
+    refundIds: present(refunds.flatMap(({ providerId, refundId }) => [providerId, refundId])),
+    disputeIds: disputes.map(({ providerId }) => providerId),
+    outputIds: outputs.map(({ outputId }) => outputId),
+  };
+}
+
+const present = (ids: Array<string | null>): string[] => [...new Set(ids.filter((id) => id !== null))];
+
+const together = (all: ProviderRows[]): ProviderRows =>
+  all.reduce(
+    (sum, rows) => ({
+      payments: [...sum.payments, ...rows.payments],
+      refunds: [...sum.refunds, ...rows.refunds],
+      disputes: [...sum.disputes, ...rows.disputes],
+      outputs: [...sum.outputs, ...rows.outputs],
+    }),
+    NO_PROVIDER_ROWS,
+  );

@@ -1,0 +1,27 @@
+/** Refunds: money that an operator gives back. */
+import { getDeposit } from '../prisma/deposits.ts';
+import { refundDeposit } from './refunding.ts';
+import { type Route, route } from './route.ts';
+import { Dollars, PathId, z } from './schemas.ts';
+import { Refund, viewRefund } from './views/refund.ts';
+import type { ApiWorld } from './world.ts';
+
+export const refunds = (world: ApiWorld): Route[] => [
+  route({
+    method: 'post',
+    path: '/v1/deposits/{id}/refund',
+    tag: 'Operator',
+    summary: 'Refund a deposit as far as its credit is unused, waiting up to 10 s for the card provider',
+    who: 'platform',
+    params: z.object({ id: PathId }),
+    body: z.object({
+      amount: Dollars.optional().openapi({ description: 'without it, all that can be refunded', example: '20.00' }),
+    }),
+    answer: { status: 201, schema: Refund },
+    fails: ['not_refundable', 'deposit_disputed', 'amount_out_of_range', 'refund_refused', 'engine_unavailable'],
+    handle: async ({ params, body, call }) => {
+      const deposit = await getDeposit(world.db, params.id);
+      return { status: 201, body: viewRefund(await refundDeposit(world, call, deposit, body.amount ?? null)) };
+    },
+  }),
+];

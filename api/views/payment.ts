@@ -1,0 +1,63 @@
+/**
+ * A row of a team's payment history. Refunds and disputes are shown as deposits are, with the same fields: their amount is
+ * negative, since it is what they take from the team, and `deposit` names what they are about.
+ */
+import { micros } from '../../billing/money.ts';
+import { formatSecond } from '../../billing/time.ts';
+import type { Payment as PaymentRow } from '../../prisma/history.ts';
+import { Amount, amount, z } from '../schemas.ts';
+import { DEPOSIT_STATUSES, Deposit, viewDeposit } from './deposit.ts';
+
+export const Payment = Deposit.extend({
+  amount: Amount.openapi({ description: 'negative for a refund and for what is disputed', example: '-20.000000' }),
+  label: z.enum(['Deposit', 'Auto Top-Up', 'Refund', 'Dispute']),
+  status: z
+    .enum([...DEPOSIT_STATUSES, 'open', 'won', 'lost'])
+    .openapi({ description: 'of a refund: pending, succeeded, failed; of a dispute: open, won, lost' }),
+  deposit: z.string().nullable().openapi({ description: 'of a refund or a dispute: the deposit that it is about' }),
+}).openapi('Payment');
+
+/** The columns of the history as a file; a card is its brand and last four. */
+export const PAYMENT_COLUMNS = [
+  'id',
+  'at',
+  'amount',
+  'method',
+  'card',
+  'label',
+  'status',
+  'refunded',
+  'deposit',
+  'receiptNumber',
+  'failureCode',
+  'openedAt',
+];
+
+export const paymentAsCells = ({ card, ...payment }: z.input<typeof Payment>) => ({
+  ...payment,
+  card: card === null ? '' : `${card.brand} ${card.last4}`,
+});
+
+/** @param publicUrl where this service is reached, without a slash at its end */
+export function viewPayment(row: PaymentRow, publicUrl: string): z.input<typeof Payment> {
+  if (row.kind === 'deposit') return { ...viewDeposit(row.deposit, publicUrl), deposit: null };
+  const { id, amountMicros, status, openedSecond, closedSecond } = row.kind === 'refund' ? row.refund : row.dispute;
+  const { method, paymentMethod, card } = viewDeposit(row.deposit, publicUrl);
+  return {
+    id,
+    at: formatSecond(closedSecond ?? openedSecond),
+    amount: amount(micros(-amountMicros)),
+    method,
+    label: row.kind === 'refund' ? 'Refund' : 'Dispute',
+    status,
+    refunded: amount(micros(0)),
+    receiptUrl: null,
+    receiptNumber: null,
+    providerReceiptUrl: null,
+    openedAt: formatSecond(openedSecond),
+    paymentMethod,
+    card,
+    failureCode: row.kind === 'refund' ? row.refund.failureCode : null,
+    deposit: row.deposit.id,
+  };
+}

@@ -1,0 +1,37 @@
+/** A card's end: a card is good through the last second of its expiry month. Pure; times are UTC. */
+
+export interface Expiry {
+  expYear: number;
+  /** 1 to 12. */
+  expMonth: number;
+}
+
+const DAY_SECONDS = 24 * 3600;
+/** How many days before a default card's last second its team is told; the first is early enough to get another card. */
+export const EXPIRY_NOTICE_DAYS = [30, 7] as const;
+
+/** The last second at which a card can be charged. */
+export const lastValidSecond = ({ expYear, expMonth }: Expiry): number => Date.UTC(expYear, expMonth, 1) / 1000 - 1;
+
+const noticeSecond = (expiry: Expiry, days: number): number => lastValidSecond(expiry) - days * DAY_SECONDS;
+
+export const isExpired = (expiry: Expiry, second: number): boolean => second > lastValidSecond(expiry);
+
+/** Whether a card is good still, and within the first notice of its end. */
+export const expiresSoon = (expiry: Expiry, second: number): boolean =>
+  !isExpired(expiry, second) && second >= noticeSecond(expiry, EXPIRY_NOTICE_DAYS[0]);
+
+/**
+ * The notice that is due at a second, by its days: the latest, so that a card saved late is not told of twice at once.
+ * Null before the first, and once the card has expired: there is nothing to be ahead of then.
+ */
+export function dueExpiryNotice(expiry: Expiry, second: number): { days: number; second: number } | null {
+  if (isExpired(expiry, second)) return null;
+  const days = EXPIRY_NOTICE_DAYS.findLast((each) => noticeSecond(expiry, each) <= second);
+  return days === undefined ? null : { days, second: noticeSecond(expiry, days) };
+}
+
+/** The second of the next notice after a second. Null when none is to come. */
+export function nextExpiryNoticeSecond(expiry: Expiry, second: number): number | null {
+  return EXPIRY_NOTICE_DAYS.map((days) => noticeSecond(expiry, days)).find((due) => due > second) ?? null;
+}

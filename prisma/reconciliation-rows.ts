@@ -1,0 +1,166 @@
+/** The ledger's side of a day: its own rows of it, and those that the providers' rows name, whenever they were written. */
+import type {
+  Day,
+  LedgerDeposit,
+  LedgerDispute,
+  LedgerOutput,
+  LedgerRefund,
+  LedgerRows,
+  Posting,
+} from '../billing/reconciliation.ts';
+import type { Db, Tx } from './client.ts';
+import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
+import { inSnapshot } from './snapshot.ts';
+
+/** What the providers' rows name. */
+export interface NamedByProviders {
+  depositIds: string[];
+  /** Payments and pages. */
+  providerIds: string[];
+  /** Refunds, by their id or ours. */
+  refundIds: string[];
+  disputeIds: string[];
+  /** `hash/output`. */
+  outputIds: string[];
+}
+
+/** Reads them as of one moment: a deposit beside transfers of another moment would look like a difference. */
+export const readLedgerRows = (db: Db, day: Day, named: NamedByProviders): Promise<LedgerRows> =>
+  inSnapshot(db, async (tx) => {
+    const refunds = await readRefunds(tx, day, named);
+    const disputes = await readDisputes(tx, day, named);
+    const outputs = await readOutputs(tx, day, named);
+    const alsoOf = [...refunds, ...disputes, ...outputs].map(({ depositId }) => depositId);
+    const deposits = await readDeposits(tx, day, { ...named, depositIds: [...named.depositIds, ...alsoOf] });
+    const byId = new Map(deposits.map((deposit) => [deposit.depositId, deposit]));
+    const strayPostings: Posting[] = [];
+    for (const { depositId, ...posting } of await readPostings(tx, day, [...byId.keys()]))
+      (byId.get(depositId ?? '')?.postings ?? strayPostings).push(posting);
+    return { deposits, strayPostings, refunds, disputes, outputs };
+  });
+
+const CREDITED: ReadonlySet<string> = new Set(['succeeded', 'refunded', 'disputed']);
+const FAILED: ReadonlySet<string> = new Set(['failed', 'expired']);
+
+interface DepositRow {
+  id: string;
+  teamId: string;
+  method: string;
+  status: string;
+  amountMicros: bigint;
+  openedSecond: bigint;
+  closedSecond: bigint | null;
+  providerIds: string[];
+  customerId: string | null;
+}
+
+/** Closed on the day, or opened on it and open still, or with money posted on it, or named. */
+async function readDeposits(tx: Tx, day: Day, named: NamedByProviders): Promise<LedgerDeposit[]> {
+  const rows = await tx.$queryRaw<DepositRow[]>`
+    SELECT d.id, d.team_id AS "teamId", d.method, d.status,
+      COALESCE(d.received_micros, d.amount_micros) AS "amountMicros",
+      d.opened_second AS "openedSecond", d.closed_second AS "closedSecond",
+      array_remove(ARRAY[d.stripe_intent_id, d.stripe_session_id, d.copperx_session_id], NULL) AS "providerIds",
+      t.stripe_customer_id AS "customerId"
+    FROM deposits d JOIN teams t ON t.id = d.team_id
+    WHERE (d.closed_second >= ${day.fromSecond} AND d.closed_second < ${day.toSecond})
+      OR (d.closed_second IS NULL AND d.opened_second >= ${day.fromSecond} AND d.opened_second < ${day.toSecond})
+      OR d.id = ANY(${named.depositIds}::text[])
+      OR d.stripe_intent_id = ANY(${named.providerIds}::text[])
+      OR d.stripe_session_id = ANY(${named.providerIds}::text[])
+      OR d.copperx_session_id = ANY(${named.providerIds}::text[])
+      OR d.id IN (
+        SELECT deposit_id FROM transfers
+        WHERE code IN ('deposit', 'auto_top_up') AND second >= ${day.fromSecond} AND second < ${day.toSecond}
+      )`;
+  return rows.map(({ id, method, status, ...row }) => ({
+    depositId: id,
+    teamId: row.teamId,
+    provider: method === 'crypto' ? 'copperx' : 'stripe',
+    status: CREDITED.has(status) ? 'credited' : FAILED.has(status) ? 'failed' : 'open',
+    amountMicros: toMicros(row.amountMicros),
+    openedSecond: toSecond(row.openedSecond),
+    closedSecond: toSecondOrNull(row.closedSecond),
+    providerIds: row.providerIds,
+    customerId: row.customerId,
+    postings: [],
+  }));
+}
+
+interface PostingRow {
+  reference: string;
+  teamId: string;
+  amountMicros: bigint;
+  second: bigint;
+  depositId: string | null;
+}
+
+/** Outside money as it was posted: on the day, and whenever for the deposits that are compared. */
+async function readPostings(tx: Tx, day: Day, depositIds: string[]) {
+  const rows = await tx.$queryRaw<PostingRow[]>`
+    SELECT reference, team_id AS "teamId", amount_micros AS "amountMicros", second, deposit_id AS "depositId"
+    FROM transfers
+    WHERE code IN ('deposit', 'auto_top_up')
+      AND ((second >= ${day.fromSecond} AND second < ${day.toSecond}) OR deposit_id = ANY(${depositIds}::text[]))
+    ORDER BY second, id`;
+  return rows.map((row) => ({ ...row, amountMicros: toMicros(row.amountMicros), second: toSecond(row.second) }));
+}
+
+async function readRefunds(tx: Tx, day: Day, { refundIds }: NamedByProviders): Promise<LedgerRefund[]> {
+  const rows = await tx.refund.findMany({
+    where: {
+      OR: [opened(day), { id: { in: refundIds } }, { stripeRefundId: { in: refundIds } }],
+    },
+  });
+  return rows.map(({ id, depositId, teamId, stripeRefundId, status, ...row }) => ({
+    refundId: id,
+    depositId,
+    teamId,
+    providerId: stripeRefundId,
+    amountMicros: toMicros(row.amountMicros),
+    status: status === 'succeeded' || status === 'failed' ? status : 'open',
+    openedSecond: toSecond(row.openedSecond),
+  }));
+}
+
+/** Those that are open, too: the provider may know how they ended, and does not say on which day. */
+async function readDisputes(tx: Tx, day: Day, { disputeIds }: NamedByProviders): Promise<LedgerDispute[]> {
+  const closed = { closedSecond: { gte: day.fromSecond, lt: day.toSecond } };
+  const open = { status: { notIn: ['won', 'lost'] }, openedSecond: { lt: day.toSecond } };
+  const rows = await tx.dispute.findMany({
+    where: { OR: [opened(day), closed, open, { stripeDisputeId: { in: disputeIds } }] },
+  });
+  return rows.map(({ id, depositId, teamId, stripeDisputeId, status, ...row }) => ({
+    disputeId: id,
+    depositId,
+    teamId,
+    providerId: stripeDisputeId,
+    amountMicros: toMicros(row.amountMicros),
+    status: status === 'won' || status === 'lost' ? status : 'open',
+    openedSecond: toSecond(row.openedSecond),
+  }));
+}
+
+const opened = (day: Day) => ({ openedSecond: { gte: day.fromSecond, lt: day.toSecond } });
+
+interface OutputRow {
+  outputId: string;
+  depositId: string;
+  teamId: string;
+  amountMicros: bigint;
+  second: bigint;
+}
+
+async function readOutputs(tx: Tx, day: Day, { outputIds }: NamedByProviders): Promise<LedgerOutput[]> {
+  const rows = await tx.$queryRaw<OutputRow[]>`
+    SELECT transaction_hash || '/' || output AS "outputId", deposit_id AS "depositId", team_id AS "teamId",
+      amount_micros AS "amountMicros", credited_second AS second
+    FROM crypto_receipts
+    WHERE (credited_second >= ${day.fromSecond} AND credited_second < ${day.toSecond})
+      OR transaction_hash || '/' || output = ANY(${outputIds}::text[])`;
+  return rows.map((row) => ({
+    ...row,
+    amountMicros: toMicros(row.amountMicros),
+    second: toSecond(row.second),
+  }));
+}

@@ -1,0 +1,25 @@
+/** The reports of the days: one a UTC day, the latest comparison overwrites an earlier one. */
+import type { Comparison } from '../billing/reconciliation.ts';
+import type { Tx } from './client.ts';
+import { toSecond } from './columns.ts';
+import type { Prisma } from './generated/client.ts';
+
+export interface Reconciliation extends Comparison {
+  madeSecond: number;
+}
+
+export async function saveReconciliation(tx: Tx, { madeSecond, ...comparison }: Reconciliation): Promise<void> {
+  const { day, rows, differences } = comparison;
+  const made = {
+    madeSecond,
+    compared: rows.length,
+    differences: differences.length,
+    report: comparison as unknown as Prisma.InputJsonObject,
+  };
+  await tx.reconciliation.upsert({ where: { day }, create: { day, ...made }, update: made });
+}
+
+export async function findReconciliation(tx: Tx, day: string): Promise<Reconciliation | null> {
+  const row = await tx.reconciliation.findUnique({ where: { day } });
+  return row && { ...(row.report as unknown as Comparison), madeSecond: toSecond(row.madeSecond) };
+}

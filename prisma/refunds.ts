@@ -1,0 +1,75 @@
+/** Refunds: what went back to a card, asked for here or made at the provider and found out. */
+import { BillingError } from '../billing/errors.ts';
+import { type Micros, micros } from '../billing/money.ts';
+import type { Tx } from './client.ts';
+import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
+import type { Refund as RefundRow } from './generated/client.ts';
+
+/** `failed`: refused by the provider or sent back by the bank; what was taken is credit again. */
+export type RefundStatus = 'pending' | 'succeeded' | 'failed';
+
+export interface Refund {
+  id: string;
+  teamId: string;
+  depositId: string;
+  amountMicros: Micros;
+  status: RefundStatus;
+  /** operator: asked for here; provider: made at the provider, and found out. */
+  origin: 'operator' | 'provider';
+  actor: string;
+  stripeRefundId: string | null;
+  failureCode: string | null;
+  openedSecond: number;
+  /** When its outcome became known. */
+  closedSecond: number | null;
+}
+
+export const toRefund = ({ openedOrder: _, ...row }: RefundRow): Refund => ({
+  ...row,
+  amountMicros: toMicros(row.amountMicros),
+  status: row.status as RefundStatus,
+  origin: row.origin as Refund['origin'],
+  openedSecond: toSecond(row.openedSecond),
+  closedSecond: toSecondOrNull(row.closedSecond),
+});
+
+export const insertRefund = async (
+  tx: Tx,
+  refund: Omit<Refund, 'status' | 'failureCode' | 'closedSecond'>,
+): Promise<void> => {
+  await tx.refund.create({ data: { ...refund, status: 'pending' } });
+};
+
+export const updateRefund = async (
+  tx: Tx,
+  id: string,
+  change: Partial<Pick<Refund, 'status' | 'stripeRefundId' | 'failureCode' | 'closedSecond'>>,
+): Promise<void> => {
+  await tx.refund.updateMany({ where: { id }, data: change });
+};
+
+export async function findRefund(tx: Tx, id: string): Promise<Refund | null> {
+  const row = await tx.refund.findUnique({ where: { id } });
+  return row && toRefund(row);
+}
+
+/** @throws BillingError `not_found` */
+export async function getRefund(tx: Tx, id: string): Promise<Refund> {
+  const refund = await findRefund(tx, id);
+  if (!refund) throw new BillingError('not_found', 'no such refund', 'id');
+  return refund;
+}
+
+export async function findRefundByStripeId(tx: Tx, stripeRefundId: string): Promise<Refund | null> {
+  const row = await tx.refund.findUnique({ where: { stripeRefundId } });
+  return row && toRefund(row);
+}
+
+/** All refunds of a deposit, oldest first. */
+export async function refundsOfDeposit(tx: Tx, depositId: string): Promise<Refund[]> {
+  const rows = await tx.refund.findMany({ where: { depositId }, orderBy: { openedOrder: 'asc' } });
+  return rows.map(toRefund);
+}
+
+export const sumMicros = (refunds: Refund[], status: RefundStatus): Micros =>
+  micros(refunds.filter((refund) => refund.status === status).reduce((sum, { amountMicros }) => sum + amountMicros, 0));

@@ -1,0 +1,103 @@
+/** The product in skipped time: its workers on a Temporal server and a database of their own, among the real parts of the surroundings. */
+import type { Client } from '@temporalio/client';
+import Stripe from 'stripe';
+import { createLedger, type Ledger } from '../activities/ledger/index.ts';
+import { createMailer } from '../activities/mailer.ts';
+import { createPlatformEvents } from '../activities/platform-events.ts';
+import { createReconciler, createReconciliation } from '../activities/reconciliation.ts';
+import { createStripeBooks } from '../activities/stripe-books.ts';
+import { createStripeDisputes } from '../activities/stripe-disputes.ts';
+import { createStripePayments } from '../activities/stripe-payments.ts';
+import { createStripeRefunds } from '../activities/stripe-refunds.ts';
+import type { Tell } from '../activities/world.ts';
+import type { Terms } from '../billing/account.ts';
+import type { StripeStandIn } from '../embedded/stripe/index.ts';
+import { connectDb, type Db } from '../prisma/client.ts';
+import { createWorkers } from '../worker/workers.ts';
+import { createTell } from '../workflows/telling.ts';
+import { ScenarioClock } from './clock.ts';
+import { PLATFORM_SECRET, type Surroundings } from './surroundings.ts';
+
+export interface EngineOptions {
+  terms: Terms;
+  /** 0 replays each workflow's whole history at every step. */
+  maxCachedWorkflows?: number;
+  /** Instead of the stand-in that all share. */
+  standIn?: StripeStandIn;
+}
+
+export interface Engine {
+  client: Client;
+  db: Db;
+  clock: ScenarioClock;
+  stripe: Stripe;
+  ledger: Ledger;
+  tell: Tell;
+  /** Rejects when the workers stop by themselves. */
+  stopped: Promise<never>;
+  close(): Promise<void>;
+}
+
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+export async function startEngine(surroundings: Surroundings, options: EngineOptions): Promise<Engine> {
+  const { inbox, platform } = surroundings;
+  const { terms, maxCachedWorkflows, standIn = surroundings.stripe } = options;
+  const [database, env] = await Promise.all([surroundings.newDatabase(), surroundings.newTemporal()]);
+  const db = connectDb(database.url);
+  const clock = await ScenarioClock.startingSoon(env);
+  const stripe = new Stripe('sk_test_simulated', {
+    host: standIn.host,
+    port: standIn.port,
+    protocol: 'http',
+    maxNetworkRetries: 0,
+  });
+  const ledger = createLedger({ db, terms });
+  const tell = createTell(env.client);
+  const mailer = createMailer({
+    db,
+    terms,
+    smtpUrl: inbox.smtpUrl,
+    from: 'billing@burnrate.example',
+    publicUrl: 'http://127.0.0.1',
+    log: SILENT,
+  });
+  const workers = await createWorkers({
+    connection: env.nativeConnection,
+    namespace: 'default',
+    workflowBundle: surroundings.workflowBundle,
+    world: {
+      ledger,
+      tell,
+      payments: createStripePayments({ stripe, db, publicUrl: 'http://127.0.0.1', log: SILENT }),
+      refunds: createStripeRefunds({ stripe, db, log: SILENT }),
+      disputes: createStripeDisputes({ stripe }),
+      mailer,
+      platform: createPlatformEvents({ db, webhookUrl: platform.url, secret: PLATFORM_SECRET, log: SILENT }),
+      reconciliation: createReconciliation(createReconciler({ db, books: [createStripeBooks(stripe)], log: SILENT })),
+    },
+    interceptors: { activity: [clock.holdBack] },
+    shutdownGraceTime: '1 second',
+    ...(maxCachedWorkflows !== undefined && { maxCachedWorkflows }),
+  });
+  const running = workers.run();
+  const stopped = running.then(() => Promise.reject(new Error('the workers stopped')));
+  stopped.catch(() => {}); // whoever waits for something else beside it hears it
+  return {
+    client: env.client,
+    db,
+    clock,
+    stripe,
+    ledger,
+    tell,
+    stopped,
+    close: async () => {
+      workers.shutdown();
+      await running;
+      await env.teardown();
+      mailer.close();
+      await db.$disconnect();
+      await database.drop();
+    },
+  };
+}

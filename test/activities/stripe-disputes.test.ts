@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Disputes } from '../../activities/disputes.ts';
+import { createStripe } from '../../activities/stripe.ts';
+import { createStripeDisputes } from '../../activities/stripe-disputes.ts';
+import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
+import { dollars } from './fixtures.ts';
+
+let standIn: StripeStandIn;
+let stripe: ReturnType<typeof createStripe>;
+let disputes: Disputes;
+
+beforeAll(async () => {
+  standIn = await startStripeStandIn();
+  stripe = createStripe({ secretKey: 'sk_test_disputes', apiBase: standIn.url, timeoutMs: 400 });
+  disputes = createStripeDisputes({ stripe });
+});
+afterAll(() => standIn.close());
+
+/** A charge of $100 that is contested. Answers the dispute's id. */
+async function contested(opening: Parameters<StripeStandIn['control']['openDispute']>[1] = {}): Promise<string> {
+  const intent = await stripe.paymentIntents.create({
+    amount: 10_000,
+    currency: 'usd',
+    payment_method: 'pm_card_visa',
+    confirm: true,
+    automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
+  });
+  return standIn.control.openDispute(intent.id, opening).id;
+}
+
+describe('a dispute at Stripe', () => {
+  it('is open with its amount and the bank’s reason', async () => {
+    const stripeDisputeId = await contested({ amount: 4000, reason: 'product_not_received' });
+    expect(await disputes.fetchDispute({ stripeDisputeId })).toEqual({
+      status: 'open',
+      amountMicros: dollars(40),
+      reason: 'product_not_received',
+    });
+  });
+
+  it('stays open while evidence is looked at', async () => {
+    const stripeDisputeId = await contested();
+    await stripe.disputes.update(stripeDisputeId, { evidence: { uncategorized_text: 'words' }, submit: true });
+    expect(await disputes.fetchDispute({ stripeDisputeId })).toMatchObject({ status: 'open' });
+  });
+
+  it.each(['won', 'lost'] as const)('is %s once the bank has decided', async (outcome) => {
+    const stripeDisputeId = await contested();
+    standIn.control.closeDispute(stripeDisputeId, outcome);
+    expect(await disputes.fetchDispute({ stripeDisputeId })).toMatchObject({ status: outcome });
+  });
+
+  it('that is only an inquiry holds nothing, and is withdrawn when it comes to nothing', async () => {
+    const stripeDisputeId = await contested({ inquiry: true });
+    expect(await disputes.fetchDispute({ stripeDisputeId })).toMatchObject({ status: 'inquiry' });
+    standIn.control.closeDispute(stripeDisputeId, 'won');
+    expect(await disputes.fetchDispute({ stripeDisputeId })).toMatchObject({ status: 'withdrawn' });
+  });
+
+  it('cannot be decided by an outage: the activity fails, to be tried again', async () => {
+    const stripeDisputeId = await contested();
+    standIn.control.faults.beginOutage('error');
+    await expect(disputes.fetchDispute({ stripeDisputeId })).rejects.toMatchObject({ type: 'stripe_unavailable' });
+    standIn.control.faults.endOutage();
+    expect(await disputes.fetchDispute({ stripeDisputeId })).toMatchObject({ status: 'open' });
+  });
+});

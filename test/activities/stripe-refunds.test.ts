@@ -1,0 +1,241 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createLedger } from '../../activities/ledger/index.ts';
+import type { Refunds } from '../../activities/refunds.ts';
+import { createStripe } from '../../activities/stripe.ts';
+import { type Cards, createCards } from '../../activities/stripe-cards.ts';
+import { createStripeLooks, type StripeLooks } from '../../activities/stripe-looks.ts';
+import { createStripePayments } from '../../activities/stripe-payments.ts';
+import { createStripeRefunds } from '../../activities/stripe-refunds.ts';
+import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
+import { findDeposit, updateDeposit } from '../../prisma/deposits.ts';
+import { updateRefund } from '../../prisma/refunds.ts';
+import { onAttempt, untilAnswered } from '../support/activity.ts';
+import { newDatabase, type TestDatabase } from '../support/database.ts';
+import { dollars, NOW, newDeposit, newTeam, SILENT, saveCard } from './fixtures.ts';
+
+const CREATE = 'POST /v1/refunds';
+const PUBLIC_URL = 'https://burnrate.test';
+const TERMS = {
+  cooldownSeconds: 300,
+  graceSeconds: 60,
+  minStartMicros: dollars(3),
+  lowLevelMicros: dollars(10),
+};
+
+let database: TestDatabase;
+let standIn: StripeStandIn;
+let cards: Cards;
+let refunds: Refunds;
+let looks: StripeLooks;
+let ledger: ReturnType<typeof createLedger>;
+let payments: ReturnType<typeof createStripePayments>;
+
+beforeAll(async () => {
+  [database, standIn] = await Promise.all([newDatabase(), startStripeStandIn()]);
+  const { db } = database;
+  const stripe = createStripe({ secretKey: 'sk_test_refunds', apiBase: standIn.url, timeoutMs: 400 });
+  cards = createCards({ stripe, db, publicUrl: PUBLIC_URL, log: SILENT });
+  payments = createStripePayments({ stripe, db, publicUrl: PUBLIC_URL, log: SILENT });
+  refunds = createStripeRefunds({ stripe, db, log: SILENT });
+  looks = createStripeLooks(stripe);
+  ledger = createLedger({ db, terms: TERMS });
+});
+afterEach(() => standIn.control.reset());
+afterAll(async () => {
+  await standIn.close();
+  await database.close();
+});
+
+/** A deposit of $100 that was paid and credited. */
+async function paid(stripePaymentMethod = 'pm_card_visa') {
+  const { id: teamId } = await newTeam(database.db);
+  const card = await saveCard(cards, teamId, stripePaymentMethod);
+  const depositId = await newDeposit(database.db, { teamId, kind: 'saved_card', paymentMethodId: card.id });
+  const created = await payments.createIntent({ depositId });
+  if ('failureCode' in created) throw new Error(created.failureCode);
+  await updateDeposit(database.db, depositId, { stripeIntentId: created.intentId });
+  await payments.confirmIntent({ depositId, intentId: created.intentId });
+  await ledger.creditDeposit({ depositId, nowSecond: NOW, receiptUrl: null }, 'test');
+  return { teamId, depositId, intentId: created.intentId };
+}
+
+/** A refund whose credit is taken. Answers its id. */
+async function taken(of: { teamId: string; depositId: string }, amount: number | null = 20): Promise<string> {
+  const refundId = `ref_${randomUUID().replaceAll('-', '')}`;
+  const amountMicros = amount === null ? null : dollars(amount);
+  const call = { callId: 'c', receivedSecond: NOW, notAfterMs: 1, nowMs: 0 };
+  const requested = await ledger.requestRefund({ refundId, ...of, amountMicros, actor: 'me', ...call }, 'test');
+  if (requested.status !== 'taken') throw new Error(JSON.stringify(requested));
+  return refundId;
+}
+
+const madeFor = (refundId: string) => standIn.control.refunds().filter(({ metadata }) => metadata?.refund === refundId);
+
+describe('a refund at Stripe', () => {
+  it('is made of the deposit’s payment, in cents, and says what it is of', async () => {
+    const of = await paid();
+    const refundId = await taken(of);
+    expect(await refunds.createRefund({ refundId })).toMatchObject({ status: 'succeeded' });
+    expect(madeFor(refundId)).toMatchObject([
+      {
+        amount: 2000,
+        payment_intent: of.intentId,
+        reason: 'requested_by_customer',
+        metadata: { refund: refundId, deposit: of.depositId, team: of.teamId },
+      },
+    ]);
+  });
+
+  it('is made of what was paid on a Checkout page, though only Stripe knows its payment', async () => {
+    const { id: teamId } = await newTeam(database.db);
+    const depositId = await newDeposit(database.db, { teamId, kind: 'checkout' });
+    const { sessionId } = await payments.createCheckout({ depositId });
+    await updateDeposit(database.db, depositId, { stripeSessionId: sessionId });
+    standIn.control.submitCheckout(sessionId);
+    await ledger.creditDeposit({ depositId, nowSecond: NOW, receiptUrl: null }, 'test');
+    const refundId = await taken({ teamId, depositId });
+    expect(await refunds.createRefund({ refundId })).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('is the one that was made before, once its id is kept', async () => {
+    const refundId = await taken(await paid());
+    const made = await refunds.createRefund({ refundId });
+    await updateRefund(database.db, refundId, { stripeRefundId: made.stripeRefundId });
+    expect(await refunds.createRefund({ refundId })).toEqual(made);
+    expect(madeFor(refundId)).toHaveLength(1);
+  });
+
+  it('is made a second time under another id, and not under the same', async () => {
+    const of = await paid();
+    const [first, second] = [await taken(of), await taken(of)];
+    for (const refundId of [first, second, first]) await refunds.createRefund({ refundId });
+    expect([madeFor(first), madeFor(second)].map(({ length }) => length)).toEqual([1, 1]);
+  });
+
+  it('that the bank takes its time for is pending, then what the bank says', async () => {
+    const refundId = await taken(await paid('pm_card_pendingRefund'));
+    const made = await refunds.createRefund({ refundId });
+    expect(made).toMatchObject({ status: 'pending' });
+    const stripeRefundId = String(made.stripeRefundId);
+    standIn.control.settleRefund(stripeRefundId, 'failed');
+    expect(await refunds.fetchRefund({ stripeRefundId })).toMatchObject({
+      status: 'failed',
+      failureCode: 'expired_or_canceled_card',
+      amountMicros: dollars(20),
+      namedRefundId: refundId,
+    });
+  });
+});
+
+describe('a fault is no refusal: each of these ends with one refund', () => {
+  // The client itself repeats a call whose connection was closed, once and under the same key: two drops make it fail.
+  const faults: Array<[string, Parameters<StripeStandIn['control']['faults']['add']>[0]['kind'], number]> = [
+    ['a 500 kept under its key', 'error', 1],
+    ['two 500s, each kept under its key', 'error', 2],
+    ['a 500 after it took effect', 'error_after_effect', 1],
+    ['a connection dropped before', 'drop', 2],
+    ['a connection dropped after', 'drop_after_effect', 1],
+    ['a call that hangs', 'hang', 1],
+    ['a call that was never answered', 'hang_after_effect', 1],
+    ['a 429', 'rate_limit', 1],
+  ];
+  it.each(faults)('%s', async (_, kind, times) => {
+    const refundId = await taken(await paid());
+    standIn.control.faults.add({ on: CREATE, kind, times });
+    const { answer } = await untilAnswered(() => refunds.createRefund({ refundId }));
+    expect(answer).toMatchObject({ status: 'succeeded' });
+    expect(madeFor(refundId)).toHaveLength(1);
+    expect(standIn.control.faults.pending()).toEqual([]);
+  });
+
+  it('a call that is still on its way when the next try comes', async () => {
+    const refundId = await taken(await paid());
+    standIn.control.faults.add({ on: CREATE, kind: 'slow', ms: 900 });
+    const { answer, failures } = await untilAnswered(
+      () => refunds.createRefund({ refundId }),
+      () => new Promise((resolve) => setTimeout(resolve, 200)),
+    );
+    expect(failures.length).toBeGreaterThan(0);
+    expect(answer).toMatchObject({ status: 'succeeded' });
+    expect(madeFor(refundId)).toHaveLength(1);
+  });
+
+  it.each(['error', 'drop', 'hang', 'rate_limit'] as const)('an outage (%s) that ends', async (kind) => {
+    const refundId = await taken(await paid());
+    standIn.control.faults.beginOutage(kind);
+    const { answer, failures } = await untilAnswered(
+      () => refunds.createRefund({ refundId }),
+      (count) => {
+        if (count === 3) standIn.control.faults.endOutage();
+      },
+    );
+    expect(failures).toHaveLength(3);
+    for (const failure of failures) expect(failure).toMatchObject({ type: 'stripe_unavailable', nonRetryable: false });
+    expect(answer).toMatchObject({ status: 'succeeded' });
+    expect(madeFor(refundId)).toHaveLength(1);
+  });
+});
+
+describe('a refund that Stripe will not make', () => {
+  it('says why in Stripe’s word: the charge is disputed', async () => {
+    const of = await paid();
+    const refundId = await taken(of);
+    standIn.control.openDispute(of.intentId);
+    const refused = { status: 'failed', stripeRefundId: null, failureCode: 'charge_disputed' };
+    expect(await onAttempt(1, () => refunds.createRefund({ refundId }))).toEqual(refused);
+    expect(madeFor(refundId)).toEqual([]);
+  });
+
+  it('says why where Stripe has a word for it, and that it was refused where it has none', async () => {
+    const of = await paid();
+    const stripe = createStripe({ secretKey: 'sk_test_refunds', apiBase: standIn.url });
+    const [whole, part] = [await taken(of, 90), await taken(of, 10)];
+    await stripe.refunds.create({ payment_intent: of.intentId, amount: 9500 });
+    expect(await refunds.createRefund({ refundId: part })).toMatchObject({ failureCode: 'provider_rejected' });
+    await stripe.refunds.create({ payment_intent: of.intentId, amount: 500 });
+    expect(await refunds.createRefund({ refundId: whole })).toMatchObject({ failureCode: 'charge_already_refunded' });
+  });
+
+  it('cannot be of a deposit without a payment', async () => {
+    const { id: teamId } = await newTeam(database.db);
+    const depositId = await newDeposit(database.db, { teamId, kind: 'confirmed' });
+    await ledger.creditDeposit({ depositId, nowSecond: NOW, receiptUrl: null }, 'test');
+    const refundId = await taken({ teamId, depositId });
+    expect(await refunds.createRefund({ refundId })).toMatchObject({ status: 'failed', failureCode: 'no_payment' });
+  });
+});
+
+describe('what the api looks up', () => {
+  it('finds the deposit of a payment and its refunds, each with the one of ours that made it', async () => {
+    const of = await paid();
+    const refundId = await taken(of);
+    const made = await refunds.createRefund({ refundId });
+    const stripe = createStripe({ secretKey: 'sk_test_refunds', apiBase: standIn.url });
+    const other = await stripe.refunds.create({ payment_intent: of.intentId, amount: 100 });
+    expect(await looks.depositOfIntent(of.intentId)).toBe(of.depositId);
+    expect(await looks.refundsOfIntent(of.intentId)).toEqual(
+      expect.arrayContaining([
+        { stripeRefundId: made.stripeRefundId, namedRefundId: refundId },
+        { stripeRefundId: other.id, namedRefundId: null },
+      ]),
+    );
+  });
+
+  it('finds nothing of a payment that is not there, and says so when Stripe cannot be asked', async () => {
+    expect(await looks.depositOfIntent('pi_none')).toBeNull();
+    standIn.control.faults.beginOutage('error');
+    await expect(looks.depositOfIntent('pi_none')).rejects.toMatchObject({ code: 'provider_unavailable' });
+  });
+
+  it('keeps the payment of a Checkout page on its deposit, for refunds and disputes to be found by', async () => {
+    const { id: teamId } = await newTeam(database.db);
+    const depositId = await newDeposit(database.db, { teamId, kind: 'checkout' });
+    const { sessionId } = await payments.createCheckout({ depositId });
+    await updateDeposit(database.db, depositId, { stripeSessionId: sessionId });
+    standIn.control.submitCheckout(sessionId);
+    const outcome = await payments.fetchOutcome({ depositId });
+    expect(outcome).toMatchObject({ status: 'succeeded' });
+    expect((await findDeposit(database.db, depositId))?.stripeIntentId).toBe('intentId' in outcome && outcome.intentId);
+  });
+});

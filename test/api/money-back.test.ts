@@ -1,0 +1,238 @@
+/** Refunds, disputes and the one history of payments over HTTP, with an engine that the test commands. */
+import { createHmac, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { StripeLooks } from '../../activities/stripe-looks.ts';
+import { updateDeposit } from '../../prisma/deposits.ts';
+import { trialBalance } from '../../prisma/transfers.ts';
+import { type CommandedApi, keyFor, startCommandedApi, teamWith, WEBHOOK_SECRET } from './support.ts';
+
+let api: CommandedApi;
+let team: string;
+let deposit: string;
+/** What Stripe has, beyond what we keep. */
+const atStripe = {
+  deposits: new Map<string, string>(),
+  refunds: [] as Awaited<ReturnType<StripeLooks['refundsOfIntent']>>,
+};
+
+beforeAll(async () => {
+  api = await startCommandedApi({
+    stripeLooks: {
+      depositOfIntent: async (intentId) => atStripe.deposits.get(intentId) ?? null,
+      refundsOfIntent: async () => atStripe.refunds,
+    },
+  });
+});
+/** A team that has paid in $50. */
+beforeEach(async () => {
+  Object.assign(api.engine, { away: false, deaf: false, told: [], charge: 'succeeds', refunding: 'succeeds' });
+  atStripe.deposits.clear();
+  atStripe.refunds = [];
+  team = await teamWith(api);
+  const card = await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
+  const asked = { amount: '50', method: 'card', paymentMethod: card.body.id };
+  deposit = (await api.post(`/v1/teams/${team}/deposits`, asked)).body.id;
+  await updateDeposit(api.db, deposit, { stripeIntentId: `pi_${deposit}` });
+});
+afterAll(async () => {
+  expect(await trialBalance(api.db)).toMatchObject({ balanced: true, differences: [] });
+  await api.close();
+});
+
+const refund = (body: object = {}, headers: Record<string, string> = {}, id = deposit) =>
+  api.post(`/v1/deposits/${id}/refund`, body, { headers });
+const available = async () => (await api.get(`/v1/teams/${team}/balance`)).body.available;
+const history = async () => (await api.get(`/v1/teams/${team}/deposits`)).body.data;
+
+describe('a refund', () => {
+  it('of an amount is answered with what became of it, and read in the history', async () => {
+    const answer = await refund({ amount: '20.00' });
+    expect([answer.status, answer.body]).toEqual([
+      201,
+      { id: expect.stringMatching(/^ref_/), deposit, at: expect.any(String), amount: '20.000000', status: 'succeeded' },
+    ]);
+    expect(await available()).toBe('30.000000');
+    expect(await history()).toMatchObject([
+      { id: answer.body.id, label: 'Refund', amount: '-20.000000', method: 'card', status: 'succeeded', deposit },
+      { id: deposit, label: 'Deposit', amount: '50.000000', status: 'succeeded', refunded: '20.000000', deposit: null },
+    ]);
+    const rows = (await api.get(`/v1/teams/${team}/transactions`)).body.data;
+    expect(rows[0]).toMatchObject({
+      code: 'refund',
+      amount: '-20.000000',
+      deposit,
+      reference: `refund/${answer.body.id}`,
+    });
+  });
+
+  it('without an amount is of all that is unused', async () => {
+    expect((await refund()).body).toMatchObject({ amount: '50.000000' });
+    expect((await api.get(`/v1/teams/${team}/deposits/${deposit}`)).body).toMatchObject({
+      status: 'refunded',
+      refunded: '50.000000',
+    });
+    const again = await refund();
+    expect([again.status, again.body.error.code]).toEqual([409, 'not_refundable']);
+  });
+
+  it('repeated under its Idempotency-Key is the same, with another body a conflict', async () => {
+    const headers = { 'Idempotency-Key': randomUUID() };
+    const first = await refund({ amount: '20' }, headers);
+    const again = await refund({ amount: '20' }, headers);
+    expect(again.body).toEqual(first.body);
+    expect(again.headers.get('Idempotent-Replayed')).toBe('true');
+    expect((await refund({ amount: '21' }, headers)).body.error.code).toBe('idempotency_key_reused');
+    expect(await available()).toBe('30.000000');
+  });
+
+  it('that the card provider refuses says so, and the amount is credit again', async () => {
+    api.engine.refunding = 'refuses';
+    const { status, body } = await refund({ amount: '20' });
+    expect(status).toBe(409);
+    expect(body.error).toMatchObject({
+      code: 'refund_refused',
+      refund: expect.stringMatching(/^ref_/),
+      reason: 'charge_disputed',
+    });
+    expect(await available()).toBe('50.000000');
+    expect(await history()).toMatchObject([{ label: 'Refund', status: 'failed', failureCode: 'charge_disputed' }, {}]);
+  });
+
+  it('whose outcome is not known in time is pending, and its credit is taken', async () => {
+    api.engine.refunding = 'waits';
+    expect((await refund({ amount: '20' })).body).toMatchObject({ status: 'pending' });
+    expect(await available()).toBe('30.000000');
+  });
+
+  it('is answered 503 when the engine is away, and takes nothing', async () => {
+    api.engine.away = true;
+    const { status, body } = await refund();
+    expect([status, body.error.code]).toEqual([503, 'engine_unavailable']);
+    expect(await available()).toBe('50.000000');
+  });
+
+  it('that was received though no answer came back is found', async () => {
+    api.engine.deaf = true;
+    const answer = await refund({ amount: '20' });
+    expect([answer.status, answer.body.amount]).toEqual([201, '20.000000']);
+    expect(await available()).toBe('30.000000');
+  });
+
+  it.each<[string, unknown, number, string]>([
+    ['a JSON number', 20, 400, 'invalid_request'],
+    ['a sign', '-20', 400, 'invalid_request'],
+    ['an exponent', '2e1', 400, 'invalid_request'],
+    ['seven places', '1.0000001', 400, 'invalid_request'],
+    ['nothing', '0', 422, 'amount_out_of_range'],
+    ['a fraction of a cent', '1.001', 422, 'amount_out_of_range'],
+    ['more than there is', '50.01', 422, 'amount_out_of_range'],
+  ])('of %s is refused, naming amount', async (_, amount, status, code) => {
+    const answer = await refund({ amount });
+    expect([answer.status, answer.body.error.code, answer.body.error.param]).toEqual([status, code, 'amount']);
+    expect(await available()).toBe('50.000000');
+  });
+
+  it('cannot be asked for by a team, nor of what is not there, nor with a field that no one knows', async () => {
+    const key = await keyFor(api, team, ['read', 'billing', 'usage']);
+    expect((await api.post(`/v1/deposits/${deposit}/refund`, {}, { key })).status).toBe(403);
+    expect((await api.post(`/v1/deposits/${deposit}/refund`, {}, { key: null })).status).toBe(401);
+    expect((await refund({}, {}, 'dep_none')).status).toBe(404);
+    expect((await refund({ amonut: '5' })).body.error).toMatchObject({ code: 'invalid_request', param: 'amonut' });
+    expect(await available()).toBe('50.000000');
+  });
+
+  it('of crypto is not supported, and says what to do', async () => {
+    await api.db.deposit.update({ where: { id: deposit }, data: { method: 'crypto' } });
+    const { status, body } = await refund();
+    expect([status, body.error.code]).toEqual([409, 'refund_not_supported']);
+    expect(body.error.message).toContain('by hand');
+  });
+});
+
+describe('a dispute', () => {
+  const open = () =>
+    api.world.ledger.openDispute(
+      {
+        disputeId: `disp_${deposit}`,
+        depositId: deposit,
+        stripeDisputeId: `du_${deposit}`,
+        amountMicros: 50_000_000 as never,
+        reason: 'fraudulent',
+        nowSecond: Math.floor(Date.now() / 1000),
+      },
+      'test',
+    );
+
+  it('is read as held in the balance and as a row of the history, and keeps the deposit from being refunded', async () => {
+    await open();
+    expect((await api.get(`/v1/teams/${team}/balance`)).body).toMatchObject({
+      available: '0.000000',
+      held: '50.000000',
+      posted: '50.000000',
+    });
+    expect(await history()).toMatchObject([
+      { id: `disp_${deposit}`, label: 'Dispute', amount: '-50.000000', status: 'open', deposit },
+      { id: deposit, status: 'disputed' },
+    ]);
+    const refused = await refund();
+    expect([refused.status, refused.body.error.code]).toEqual([409, 'deposit_disputed']);
+  });
+});
+
+describe('what Stripe tells of money back', () => {
+  const send = (type: string, object: object) => {
+    const raw = JSON.stringify({ id: `evt_${randomUUID()}`, object: 'event', type, created: 1, data: { object } });
+    const second = Math.floor(Date.now() / 1000);
+    const signature = createHmac('sha256', WEBHOOK_SECRET).update(`${second}.${raw}`).digest('hex');
+    const headers = { 'Content-Type': 'application/json', 'Stripe-Signature': `t=${second},v1=${signature}` };
+    return api.send('POST', '/v1/webhooks/stripe', { key: null, raw, headers });
+  };
+  const told = () => api.engine.told.filter((wake) => /^(refund|dispute) /.test(wake));
+  const intent = () => ({ payment_intent: `pi_${deposit}` });
+
+  it('wakes the dispute’s workflow, by one name however often it is told', async () => {
+    for (const type of ['charge.dispute.created', 'charge.dispute.closed'])
+      expect((await send(type, { object: 'dispute', id: 'du_1', ...intent() })).status).toBe(200);
+    expect(told()).toEqual(['dispute disp_du_1', 'dispute disp_du_1']);
+  });
+
+  it('wakes the refund of ours that its metadata names, and gives one made at the provider a name of its own', async () => {
+    const ours = (await refund({ amount: '20' })).body.id;
+    await send('refund.updated', { object: 'refund', id: 're_1', metadata: { refund: ours }, ...intent() });
+    await send('refund.created', { object: 'refund', id: 're_2', metadata: {}, ...intent() });
+    expect(told()).toEqual([`refund ${ours}`, 'refund ref_re_2']);
+  });
+
+  it('finds, by the charge, the refunds of which no event came', async () => {
+    atStripe.refunds = [
+      { stripeRefundId: 're_3', namedRefundId: null },
+      { stripeRefundId: 're_4', namedRefundId: 'ref_of_somebody_else' },
+    ];
+    await send('charge.refunded', { object: 'charge', id: 'ch_1', ...intent() });
+    expect(told()).toEqual(['refund ref_re_3', 'refund ref_re_4']);
+  });
+
+  it('finds the deposit by the payment’s metadata where its payment is not kept', async () => {
+    atStripe.deposits.set('pi_of_a_page', deposit);
+    await send('charge.dispute.created', { object: 'dispute', id: 'du_5', payment_intent: 'pi_of_a_page' });
+    expect(told()).toEqual(['dispute disp_du_5']);
+  });
+
+  it('of a payment that is not ours is ignored and logged', async () => {
+    const before = api.logged.length;
+    const { status } = await send('charge.dispute.created', {
+      object: 'dispute',
+      id: 'du_6',
+      payment_intent: 'pi_other',
+    });
+    expect(status).toBe(200);
+    expect(told()).toEqual([]);
+    const line = api.logged.slice(before).find(({ msg }) => String(msg).includes('not ours'));
+    expect(line).toMatchObject({ type: 'charge.dispute.created' });
+  });
+
+  it('is not taken in while the engine is away: Stripe sends it again', async () => {
+    api.engine.away = true;
+    expect((await send('refund.failed', { object: 'refund', id: 're_7', metadata: {}, ...intent() })).status).toBe(503);
+  });
+});

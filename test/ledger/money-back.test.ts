@@ -1,0 +1,263 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { abandonCall, callIdOf } from '../../prisma/abandoned-calls.ts';
+import { getDeposit } from '../../prisma/deposits.ts';
+import { getDispute } from '../../prisma/disputes.ts';
+import { listPayments } from '../../prisma/history.ts';
+import { noticesOf } from '../../prisma/notices.ts';
+import { getRefund } from '../../prisma/refunds.ts';
+import { trialBalance } from '../../prisma/transfers.ts';
+import { atOnce, billOf, booksOf, type Desk, type Office, openOffice } from './desk.ts';
+
+// A database on a machine that is busy with other tests takes its time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+
+const CENT = '36';
+
+let office: Office;
+let one: Desk;
+let two: Desk;
+let teams = 0;
+let team: string;
+let deposit: string;
+
+beforeAll(async () => {
+  office = await openOffice();
+  ({ one, two } = office);
+});
+afterAll(async () => {
+  expect(await trialBalance(one.db)).toMatchObject({ balanced: true, differences: [] });
+  await office.close();
+});
+/** A team that has paid in $50. */
+beforeEach(async () => {
+  teams += 1;
+  team = await one.team(`back${teams}`);
+  deposit = await one.deposit(team, '50', 0, `dep_${team}`);
+});
+
+const either = (i: number) => (i % 2 === 0 ? one : two);
+const codesOf = async () =>
+  (await one.db.transfer.findMany({ where: { teamId: team }, orderBy: { id: 'asc' } })).map(({ code }) => code);
+/** Those of money back; that credit is low is told besides. */
+const mails = async () =>
+  (await noticesOf(one.db, team))
+    .filter(({ channel, kind }) => channel === 'mail' && ['refund', 'dispute', 'usage_owed'].includes(kind))
+    .map(({ kind, data }) => [kind, ...(data.turn ? [data.turn] : [])].join(' '));
+const accountOf = () => one.db.account.findUniqueOrThrow({ where: { teamId: team } });
+
+/** What the rows say a second time over, without looking at a balance. */
+const agrees = async () => expect(await booksOf(one.db, team)).toEqual(await billOf(one.db, team));
+
+describe('a refund', () => {
+  it('asked for ten times at once under its id is taken once', async () => {
+    const answers = await atOnce(10, (i) => either(i).refund(team, deposit, '20', 5 + i, `ref_${team}`));
+    expect(answers.every(({ status }) => status === 'taken')).toBe(true);
+    expect(await codesOf()).toEqual(['deposit', 'refund']);
+    expect(await getDeposit(one.db, deposit)).toMatchObject({ refundedMicros: 20_000_000, status: 'succeeded' });
+    await agrees();
+  });
+
+  it('of all, asked for by two people at once, is given once; the other is told that nothing is left', async () => {
+    const answers = await atOnce(2, (i) => either(i).refund(team, deposit, null, 5, `ref_${team}_${i}`));
+    expect(answers.map(({ status }) => status).sort()).toEqual(['refused', 'taken']);
+    expect(answers.find(({ status }) => status === 'refused')).toMatchObject({ refusal: { code: 'not_refundable' } });
+    await agrees();
+  });
+
+  it('in a race with usage never spends the same dollar twice', async () => {
+    await atOnce<unknown>(12, (i) =>
+      i % 3 === 0
+        ? either(i).refund(team, deposit, '10', 5, `ref_${team}_${i}`)
+        : either(i).use(team, `u${i}`, 4_000_000, 5),
+    );
+    expect((await accountOf()).postedMicros).toBeGreaterThanOrEqual(0n);
+    await agrees();
+  });
+
+  it('that was answered 503 is not taken when it comes to run after all', async () => {
+    const callId = callIdOf(`refund/ref_${team}`, 100, 'a');
+    await abandonCall(one.db, callId, 100);
+    expect(await two.refund(team, deposit, null, 100, `ref_${team}`, callId)).toEqual({ status: 'too_late' });
+    expect(await codesOf()).toEqual(['deposit']);
+  });
+
+  it.each(['pending', 'failed'])('of a deposit that is %s takes nothing', async (status) => {
+    await one.openDeposit(team, '15', 0, `${deposit}_2`);
+    if (status === 'failed') await one.fail(`${deposit}_2`, 1);
+    expect(await one.refund(team, `${deposit}_2`, null, 5, `ref_${team}`)).toMatchObject({
+      refusal: { code: 'not_refundable', message: `the deposit is ${status}` },
+    });
+    expect(await codesOf()).toEqual(['deposit']);
+  });
+
+  it('that succeeded is closed once, with one mail, and the deposit reads refunded', async () => {
+    await one.refund(team, deposit, null, 5, `ref_${team}`);
+    await atOnce(4, (i) => either(i).closeRefund(`ref_${team}`, 'succeeded', 6 + i));
+    expect(await getRefund(one.db, `ref_${team}`)).toMatchObject({ status: 'succeeded' });
+    expect(await getDeposit(one.db, deposit)).toMatchObject({ status: 'refunded', refundedMicros: 50_000_000 });
+    expect(await mails()).toEqual(['refund sent']);
+    await agrees();
+  });
+
+  it('that the provider refuses is credit again, once, and no mail is sent', async () => {
+    await one.refund(team, deposit, null, 5, `ref_${team}`);
+    await atOnce(4, (i) => either(i).closeRefund(`ref_${team}`, 'failed', 6 + i));
+    expect(await codesOf()).toEqual(['deposit', 'refund', 'refund_returned']);
+    expect(await getDeposit(one.db, deposit)).toMatchObject({ status: 'succeeded', refundedMicros: 0 });
+    expect(await mails()).toEqual([]);
+    await agrees();
+  });
+
+  it('that the bank sends back later is credit again, and the team is told; it cannot succeed any more', async () => {
+    await one.refund(team, deposit, null, 5, `ref_${team}`);
+    await one.closeRefund(`ref_${team}`, 'succeeded', 6);
+    await two.closeRefund(`ref_${team}`, 'failed', 900);
+    await two.closeRefund(`ref_${team}`, 'succeeded', 901);
+    expect(await getRefund(one.db, `ref_${team}`)).toMatchObject({ status: 'failed' });
+    expect(await getDeposit(one.db, deposit)).toMatchObject({ status: 'succeeded', refundedMicros: 0 });
+    expect((await mails()).sort()).toEqual(['refund returned', 'refund sent']);
+    await agrees();
+  });
+
+  it('made at the provider is booked once, and what no credit is left for is owed', async () => {
+    await one.use(team, 'u', 30_000_000, 1);
+    await atOnce(6, (i) => either(i).foundRefund(deposit, '50', 5 + i, `re_${team}`));
+    expect(await codesOf()).toEqual(['deposit', 'token_usage', 'refund', 'owed_refund']);
+    expect(await accountOf()).toMatchObject({ owedMicros: 30_000_000n });
+    expect(await mails()).toContain('usage_owed');
+    await one.grant(team, `grant_${team}`, '40', 20);
+    expect(await accountOf()).toMatchObject({ owedMicros: 0n, postedMicros: 10_000_000n });
+    await agrees();
+  });
+
+  it('of ours is not booked a second time as one of the provider’s, by neither of its names', async () => {
+    await one.refund(team, deposit, '20', 5, `ref_${team}`);
+    expect(await two.foundRefund(deposit, '20', 6, `re_${team}`, `ref_${team}`)).toMatchObject({
+      refundId: `ref_${team}`,
+    });
+    await one.ledger.noteRefund({ refundId: `ref_${team}`, stripeRefundId: `re_${team}` });
+    expect(await two.foundRefund(deposit, '20', 7, `re_${team}`)).toMatchObject({ refundId: `ref_${team}` });
+    expect(await codesOf()).toEqual(['deposit', 'refund']);
+  });
+
+  it('made at the provider waits for one of ours that is about to be refused for the same money', async () => {
+    await one.refund(team, deposit, null, 5, `ref_${team}`);
+    expect(await two.foundRefund(deposit, '50', 6, `re_${team}`)).toBeNull();
+    await one.closeRefund(`ref_${team}`, 'failed', 7);
+    expect(await two.foundRefund(deposit, '50', 8, `re_${team}`)).toMatchObject({ status: 'pending' });
+    await agrees();
+  });
+
+  it('does not let a success that is reported late credit the deposit again', async () => {
+    await one.refund(team, deposit, null, 5, `ref_${team}`);
+    await one.closeRefund(`ref_${team}`, 'succeeded', 6);
+    expect(await two.credit(deposit, 7)).toMatchObject({ status: 'refunded' });
+    expect(await codesOf()).toEqual(['deposit', 'refund']);
+  });
+
+  it('ends what the rest does not pay for, at its second, for the watch to announce', async () => {
+    await one.start({ teamId: team, id: `${team}-a`, hourly: CENT, at: 0 });
+    await one.refund(team, deposit, null, 1000, `ref_${team}`);
+    const { exhaustions } = await two.look(team, 1001);
+    expect(exhaustions).toMatchObject([{ second: 1000, instanceIds: [`${team}-a`] }]);
+    await agrees();
+  });
+});
+
+describe('a dispute', () => {
+  it('told of six times at once is opened once, and holds once', async () => {
+    await atOnce(6, (i) => either(i).dispute(deposit, '50', 5 + i, `disp_${team}`));
+    expect(await accountOf()).toMatchObject({ heldMicros: 50_000_000n, postedMicros: 50_000_000n, openDisputes: 1 });
+    expect(await getDeposit(one.db, deposit)).toMatchObject({ status: 'disputed' });
+    expect(await mails()).toEqual(['dispute opened']);
+    await agrees();
+  });
+
+  it('is not opened before its deposit is credited', async () => {
+    await one.openDeposit(team, '15', 0, `${deposit}_2`);
+    expect(await one.dispute(`${deposit}_2`, '15', 5, `disp_${team}`)).toBeNull();
+    expect(await accountOf()).toMatchObject({ heldMicros: 0n, openDisputes: 0 });
+  });
+
+  it('of credit that was used holds what comes in, as any transaction sees it', async () => {
+    await one.use(team, 'u', 50_000_000, 1);
+    await one.dispute(deposit, '50', 2, `disp_${team}`);
+    await two.grant(team, `grant_${team}`, '20', 3);
+    expect(await getDispute(one.db, `disp_${team}`)).toMatchObject({ heldMicros: 20_000_000 });
+    const start = await one.start({ teamId: team, id: `${team}-a`, hourly: CENT, at: 4 });
+    expect(start).toMatchObject({ status: 'refused', code: 'insufficient_credit' });
+    await agrees();
+  });
+
+  it('that is lost takes what was held and leaves the rest owed; told of again, nothing more', async () => {
+    await one.use(team, 'u', 30_000_000, 1);
+    await one.dispute(deposit, '50', 2, `disp_${team}`);
+    await atOnce(5, (i) => either(i).decide(`disp_${team}`, 'lost', 3 + i));
+    expect(await codesOf()).toEqual(['deposit', 'token_usage', 'dispute_lost', 'owed_dispute']);
+    expect(await accountOf()).toMatchObject({ heldMicros: 0n, owedMicros: 30_000_000n, postedMicros: 0n });
+    // What was held in the end stays on its row.
+    expect(await getDispute(one.db, `disp_${team}`)).toMatchObject({ status: 'lost', heldMicros: 20_000_000 });
+    expect(await getDeposit(one.db, deposit)).toMatchObject({ status: 'disputed' });
+    await agrees();
+  });
+
+  it('that is won frees the credit, and cannot be lost any more', async () => {
+    await one.dispute(deposit, '50', 2, `disp_${team}`);
+    await one.decide(`disp_${team}`, 'won', 3);
+    expect(await two.decide(`disp_${team}`, 'lost', 4)).toMatchObject({ status: 'won' });
+    expect(await accountOf()).toMatchObject({ heldMicros: 0n, postedMicros: 50_000_000n, openDisputes: 0 });
+    expect(await getDeposit(one.db, deposit)).toMatchObject({ status: 'succeeded' });
+    expect(await mails()).toEqual(['dispute opened', 'dispute won']);
+    await agrees();
+  });
+
+  it('is decided only when no refund of the same money is under way', async () => {
+    await one.refund(team, deposit, '20', 1, `ref_${team}`);
+    await one.dispute(deposit, '50', 2, `disp_${team}`);
+    expect(await accountOf()).toMatchObject({ heldMicros: 30_000_000n });
+    expect(await one.decide(`disp_${team}`, 'lost', 3)).toMatchObject({ status: 'open' });
+    // Stripe refuses to refund a charge that is disputed: the $20 are held as well.
+    await one.closeRefund(`ref_${team}`, 'failed', 4);
+    expect(await accountOf()).toMatchObject({ heldMicros: 50_000_000n });
+    expect(await one.decide(`disp_${team}`, 'lost', 5)).toMatchObject({ status: 'lost' });
+    expect(await accountOf()).toMatchObject({ heldMicros: 0n, postedMicros: 0n, owedMicros: 0n });
+    await agrees();
+  });
+});
+
+describe('the history of payments', () => {
+  it('is one, newest first, and its pages neither repeat nor leave out a row', async () => {
+    await one.refund(team, deposit, '20', 5, `ref_${team}`);
+    await one.deposit(team, '15', 6, `${deposit}_2`);
+    await one.dispute(`${deposit}_2`, '15', 7, `disp_${team}`);
+    const seen: string[] = [];
+    let cursor: string | null | undefined;
+    do {
+      const page: Awaited<ReturnType<typeof listPayments>> = await listPayments(one.db, team, {
+        limit: 1,
+        ...(cursor && { cursor }),
+      });
+      seen.push(...page.data.map((row) => (row.kind === 'deposit' ? row.deposit.id : row.kind)));
+      cursor = page.nextCursor;
+    } while (cursor);
+    expect(seen).toEqual(['dispute', `${deposit}_2`, 'refund', deposit]);
+  });
+});
+
+describe('the database', () => {
+  it('refuses to hold more than there is, or to refund more than was paid', async () => {
+    const hold = one.db.account.update({ where: { teamId: team }, data: { heldMicros: 50_000_001n } });
+    await expect(hold).rejects.toThrow(/credit_never_negative/);
+    const refunded = one.db.deposit.update({ where: { id: deposit }, data: { refundedMicros: 50_000_001n } });
+    await expect(refunded).rejects.toThrow(/deposits_refunded_within/);
+  });
+
+  it('refuses a second dispute of the provider’s name, and one that holds more than is contested', async () => {
+    await one.dispute(deposit, '50', 2, `disp_${team}`);
+    const row = await one.db.dispute.findUniqueOrThrow({ where: { id: `disp_${team}` } });
+    const { openedOrder: _, ...again } = row;
+    await expect(one.db.dispute.create({ data: { ...again, id: `disp_${team}_2` } })).rejects.toThrow(/[Uu]nique/);
+    const held = one.db.dispute.update({ where: { id: row.id }, data: { heldMicros: 50_000_001n } });
+    await expect(held).rejects.toThrow(/disputes_held_within/);
+  });
+});

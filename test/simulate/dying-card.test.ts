@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import type { Scenario } from '../oracle/oracle.ts';
+import { run } from './support.ts';
+
+let surroundings: Surroundings;
+beforeAll(async () => {
+  surroundings = await startSurroundings();
+}, 120_000);
+afterAll(() => surroundings.stop());
+
+const DAY = 86_400;
+
+/** An instance at $60 a day; each charge lasts for less than two days, so that a card could be tried again and again. */
+const aMonthWith = (more: Scenario['events']): Scenario => ({
+  startAt: '2026-03-01T00:00:00Z',
+  until: 31 * DAY,
+  teams: {
+    acme: { deposit: '100.00', card: { declinesAfter: 3 }, autoTopUp: { threshold: '20.00', amount: '100.00' } },
+  },
+  events: [{ at: 0, do: 'start', team: 'acme', instance: 'a', hourly: '2.50' }, ...more],
+});
+
+/** What the provider saw of the scenario's team, by its own books. */
+async function attemptsIn(scenario: Scenario): Promise<string[]> {
+  await run(surroundings, scenario);
+  const { control } = surroundings.stripe;
+  const customer = control.customers().at(-1)?.id;
+  return control
+    .charges()
+    .filter((charge) => charge.customer === customer)
+    .map(({ status }) => status);
+}
+
+describe('a month of a card that dies', () => {
+  it('is one attempt after the last success: no clock, no settlement and no wake tries it again', async () => {
+    expect(await attemptsIn(aMonthWith([]))).toEqual(['succeeded', 'succeeded', 'succeeded', 'failed']);
+  }, 180_000);
+
+  it('is one more attempt for each time that a person switches auto top-up on again, and none between', async () => {
+    const again = [10, 20].map((day) => ({ at: day * DAY, do: 'autoTopUp' as const, team: 'acme', enabled: true }));
+    const attempts = await attemptsIn(aMonthWith(again));
+    expect(attempts).toEqual(['succeeded', 'succeeded', 'succeeded', 'failed', 'failed', 'failed']);
+  }, 180_000);
+
+  it('is no attempt at all for a person who pays by hand and leaves it off, however low the balance falls', async () => {
+    const byHand = [12, 14, 16].flatMap((day) => [
+      { at: day * DAY, do: 'deposit' as const, team: 'acme', amount: '15.00' },
+      { at: day * DAY + 1, do: 'start' as const, team: 'acme', instance: `b${day}`, hourly: '1.00' },
+    ]);
+    expect(await attemptsIn(aMonthWith(byHand))).toEqual(['succeeded', 'succeeded', 'succeeded', 'failed']);
+  }, 180_000);
+});

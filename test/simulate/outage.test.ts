@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { spendableMicros } from '../../billing/account.ts';
+import { advance } from '../../billing/facts.ts';
+import { micros } from '../../billing/money.ts';
+import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
+import { readAccount } from '../../prisma/accounts.ts';
+import { savePaymentMethod } from '../../prisma/payment-methods.ts';
+import { createTeam, setStripeCustomer } from '../../prisma/teams.ts';
+import { type Engine, startEngine } from '../../simulate/engine.ts';
+import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
+import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+
+const HOUR = 3600;
+const dollars = (amount: number) => micros(amount * 1_000_000);
+
+let surroundings: Surroundings;
+beforeAll(async () => {
+  surroundings = await startSurroundings();
+}, 120_000);
+afterAll(() => surroundings.stop());
+
+/** A team with $20, whose auto top-up of $50 is due at its next look: the policy's threshold is above what it has. */
+async function aTeamAboutToBeCharged(engine: Engine): Promise<string> {
+  const { db, stripe, ledger, clock } = engine;
+  const teamId = 'acme';
+  await createTeam(db, { id: teamId, name: 'Acme', email: 'acme@teams.example' }, clock.second(0));
+  const customer = await stripe.customers.create({ metadata: { team: teamId } });
+  const card = await stripe.paymentMethods.attach('pm_card_visa', { customer: customer.id });
+  await setStripeCustomer(db, teamId, customer.id);
+  await savePaymentMethod(db, {
+    id: 'pm_acme',
+    teamId,
+    stripePaymentMethodId: card.id,
+    brand: 'visa',
+    last4: '4242',
+    expMonth: 12,
+    expYear: 2099,
+    fingerprint: null,
+    createdSecond: clock.second(0),
+  });
+  await clock.goTo(0);
+  await ledger.grant(
+    { teamId, grantId: 'grant', amountMicros: dollars(20), note: 'to begin with', nowSecond: clock.now },
+    'test',
+  );
+  return teamId;
+}
+
+async function switchOn({ ledger, tell, clock }: Engine, teamId: string): Promise<void> {
+  const policy = {
+    enabled: true,
+    thresholdMicros: dollars(25),
+    amountMicros: dollars(50),
+    paymentMethodId: 'pm_acme',
+    monthlyCapMicros: null,
+  };
+  await ledger.setPolicy({ teamId, policy, actor: 'a person', nowSecond: clock.now }, 'test');
+  await tell.autoTopUp(teamId);
+  await tell.watch(teamId);
+}
+
+async function untilCredited({ db }: Engine, teamId: string) {
+  for (let tries = 0; tries < 600; tries += 1) {
+    const deposit = await db.deposit.findFirstOrThrow({ where: { teamId, kind: 'auto_top_up' } });
+    if (deposit.status !== 'pending') return deposit;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('the charge did not come to an end');
+}
+
+describe('while Stripe is away for longer than it remembers its idempotency keys', () => {
+  let standIn: StripeStandIn;
+  let engine: Engine;
+  let nowMs = Date.now();
+  const begin = async () => {
+    standIn = await startStripeStandIn({ now: () => nowMs });
+    engine = await startEngine(surroundings, { terms: SCENARIO_TERMS, standIn });
+    return aTeamAboutToBeCharged(engine);
+  };
+  const end = async () => {
+    await engine.close();
+    await standIn.close();
+  };
+  const passAway = async (hours: number) => {
+    await engine.clock.goTo(hours * HOUR);
+    nowMs += hours * HOUR * 1000;
+  };
+
+  it.each([
+    ['nothing reaches it', undefined, { created: 0, charged: 0 }],
+    [
+      'its answer to the creation is lost, and so is all that follows',
+      'POST /v1/payment_intents',
+      { created: 1, charged: 0 },
+    ],
+    [
+      'its answer to the confirmation is lost, and so is all that follows',
+      'POST /v1/payment_intents/:id/confirm',
+      { created: 1, charged: 1 },
+    ],
+  ])(
+    'the policy stays on and the card is charged once, when %s',
+    async (_, lostAnswerOf, tookEffect) => {
+      const teamId = await begin();
+      try {
+        const { faults } = standIn.control;
+        if (lostAnswerOf) {
+          faults.add({ on: lostAnswerOf, kind: 'error_after_effect' });
+          faults.add({ on: '*', kind: 'rate_limit', times: 'always', skip: lostAnswerOf.includes('confirm') ? 2 : 1 });
+        } else faults.add({ on: '*', kind: 'rate_limit', times: 'always' });
+        await switchOn(engine, teamId);
+        await passAway(26);
+
+        const { control } = standIn;
+        expect({ created: control.paymentIntents().length, charged: control.charges().length }).toEqual(tookEffect);
+        const during = await readAccount(engine.db, teamId);
+        expect(during.policy?.enabled).toBe(true);
+        expect(during.attempt?.number).toBe(1);
+        const pending = await engine.db.deposit.findFirstOrThrow({ where: { teamId, kind: 'auto_top_up' } });
+        expect(pending.status).toBe('pending');
+
+        faults.reset();
+        await passAway(27);
+        const deposit = await untilCredited(engine, teamId);
+        expect(deposit.status).toBe('succeeded');
+        const taken = standIn.control.charges().filter(({ status }) => status === 'succeeded');
+        expect(taken.map(({ amount, metadata }) => [amount, metadata.deposit])).toEqual([[5000, deposit.id]]);
+        const { account } = advance(await readAccount(engine.db, teamId), SCENARIO_TERMS, engine.clock.now);
+        expect(account.policy?.enabled).toBe(true);
+        expect(spendableMicros(account, account.asOfSecond)).toBe(dollars(70));
+      } finally {
+        await end();
+      }
+    },
+    240_000,
+  );
+});

@@ -1,0 +1,75 @@
+import { WorkflowIdReusePolicy } from '@temporalio/common';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dayBefore } from '../../billing/reconciliation.ts';
+import { secondOf } from '../../billing/time.ts';
+import { BILLING_STATE, keyword, TASK_QUEUES, workflowId } from '../../workflows/messages.ts';
+import { failing, heldBack, openStage, type Scene, type Stage } from './support.ts';
+
+const TIMEOUT = { timeout: 30_000 };
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+}, 60_000);
+afterAll(() => stage.close(), 30_000);
+
+const start = (scene: Scene, day: string) =>
+  scene.client.workflow.start('reconciliation', {
+    workflowId: workflowId.reconciliation(day),
+    taskQueue: TASK_QUEUES.billing,
+    args: [{ day }],
+    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+    typedSearchAttributes: [keyword(BILLING_STATE, 'comparing')],
+  });
+const startDaily = (scene: Scene) =>
+  scene.client.workflow.start('dailyReconciliation', {
+    workflowId: scene.id('day', 'scheduled'),
+    taskQueue: TASK_QUEUES.billing,
+    typedSearchAttributes: [keyword(BILLING_STATE, 'comparing')],
+  });
+
+describe('a reconciliation', TIMEOUT, () => {
+  it('ends as agreed where nothing differs, and shows differences where something does', () =>
+    stage.play(
+      { reconcileDay: async ({ day }) => ({ day, compared: 12, differences: day.endsWith('2') ? 3 : 0 }) },
+      async (scene) => {
+        for (const [day, state] of [
+          [scene.id('day', '1'), 'agreed'],
+          [scene.id('day', '2'), 'differences'],
+        ] as const) {
+          const handle = await start(scene, day);
+          expect(await handle.result()).toMatchObject({ day, compared: 12 });
+          await scene.untilState(handle.workflowId, state);
+        }
+      },
+    ));
+
+  it('is tried again until the books could be read, for as long as it takes', () => {
+    const answer = { day: 'day', compared: 1, differences: 0 };
+    return stage.play({ reconcileDay: failing(100, answer) }, async (scene) => {
+      const handle = await start(scene, scene.id('day'));
+      expect(await handle.result()).toEqual(answer);
+      expect(scene.calls('reconcileDay')).toHaveLength(101);
+    });
+  });
+
+  it('of the Schedule is of the day before, under the id of that day', () =>
+    stage.play({ reconcileDay: async ({ day }) => ({ day, compared: 0, differences: 0 }) }, async (scene) => {
+      const day = dayBefore(secondOf(await scene.nowMs()));
+      const handle = await startDaily(scene);
+      expect(await handle.result()).toEqual({ day, compared: 0, differences: 0 });
+      expect(await scene.handle(workflowId.reconciliation(day)).result()).toMatchObject({ day });
+    }));
+
+  it('of the Schedule leaves a day alone that an operator is comparing at this moment', () => {
+    const { answer, release } = heldBack({ day: 'day', compared: 0, differences: 0 });
+    return stage.play({ reconcileDay: answer }, async (scene) => {
+      const day = dayBefore(secondOf(await scene.nowMs()));
+      const byHand = await start(scene, day);
+      await scene.untilAsked('reconcileDay');
+      expect(await (await startDaily(scene)).result()).toBeNull();
+      release();
+      await byHand.result();
+      expect(scene.calls('reconcileDay')).toHaveLength(1);
+    });
+  });
+});

@@ -1,0 +1,92 @@
+/** Schedules need a real server: the one that skips time has none. */
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { World } from '../../activities/index.ts';
+import { startTemporalDevServer, type TemporalDevServer } from '../../embedded/temporal.ts';
+import { installRuntime } from '../../worker/runtime.ts';
+import { DAILY_RECONCILIATION, keepSchedules, keepSchedulesIfPossible } from '../../worker/schedules.ts';
+import { bundleWorkflows, createWorkers } from '../../worker/workers.ts';
+import { SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
+
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+let temporal: TemporalDevServer;
+let connection: Connection;
+let client: Client;
+
+beforeAll(async () => {
+  installRuntime(SILENT);
+  temporal = await startTemporalDevServer({ searchAttributes: SEARCH_ATTRIBUTES });
+  connection = await Connection.connect({ address: temporal.address });
+  client = new Client({ connection, namespace: temporal.namespace });
+});
+afterAll(async () => {
+  await connection.close();
+  await temporal.stop();
+});
+
+const schedule = () => client.schedule.getHandle(DAILY_RECONCILIATION);
+
+it('the daily reconciliation is scheduled for 00:30 UTC, however many workers start, and an operator’s pause stays', async () => {
+  await Promise.all([keepSchedules(client), keepSchedules(client), keepSchedules(client)]);
+  const { spec, policies, state, info } = await schedule().describe();
+  expect(spec.calendars).toMatchObject([{ hour: [{ start: 0 }], minute: [{ start: 30 }] }]);
+  expect(policies).toMatchObject({ overlap: 'BUFFER_ALL' });
+  expect(state.paused).toBe(false);
+  const next = info.nextActionTimes[0];
+  expect(next?.toISOString()).toMatch(/T00:30:00\.000Z$/);
+
+  await schedule().pause('the provider asks for quiet');
+  await keepSchedules(client);
+  expect((await schedule().describe()).state.paused).toBe(true);
+  await schedule().unpause();
+});
+
+it('days that were missed are each compared, under the id of the day before the time that was meant', async () => {
+  await keepSchedules(client);
+  const days: string[] = [];
+  const nothing = {} as never;
+  const world: World = {
+    ledger: new Proxy(nothing, { get: () => async () => {} }),
+    tell: new Proxy(nothing, { get: () => async () => {} }),
+    payments: new Proxy(nothing, { get: () => async () => {} }),
+    refunds: new Proxy(nothing, { get: () => async () => {} }),
+    disputes: new Proxy(nothing, { get: () => async () => {} }),
+    mailer: { sendMail: async () => {} },
+    platform: { terminateMachine: async () => {}, sendEvent: async () => {} },
+    reconciliation: {
+      reconcileDay: async ({ day }) => {
+        days.push(day);
+        return { day, compared: 0, differences: 0 };
+      },
+    },
+  };
+  const native = await NativeConnection.connect({ address: temporal.address });
+  const workers = await createWorkers({
+    connection: native,
+    namespace: temporal.namespace,
+    world,
+    workflowBundle: await bundleWorkflows(),
+    shutdownGraceTime: '1 second',
+  });
+  const running = workers.run();
+  try {
+    const [start, end] = ['2026-03-01T00:00:00Z', '2026-03-04T00:00:00Z'].map((at) => new Date(at)) as [Date, Date];
+    await schedule().backfill([{ start, end, overlap: 'BUFFER_ALL' }]);
+    const expected = ['2026-02-28', '2026-03-01', '2026-03-02'];
+    await expect.poll(() => [...days].sort(), { timeout: 30_000 }).toEqual(expected);
+    for (const day of expected)
+      expect(await client.workflow.getHandle(workflowId.reconciliation(day)).result()).toMatchObject({ day });
+  } finally {
+    workers.shutdown();
+    await running;
+    await native.close();
+  }
+});
+
+it('a worker goes on without it, and says so', async () => {
+  const logged: string[] = [];
+  const away = { schedule: { create: () => Promise.reject(new Error('unimplemented')) } } as unknown as Client;
+  await keepSchedulesIfPossible(away, { ...SILENT, error: (_fields, message) => void logged.push(message) });
+  expect(logged).toEqual(['the daily reconciliation could not be scheduled']);
+});
