@@ -94,8 +94,8 @@ async function differencesOfAll(site: Site): Promise<string[]> {
 const together =
   (strike: (site: Site, goOn: () => void) => Promise<void>, rounds = ROUNDS): Play =>
   async (site, cases, done, struck) => {
-    const runs = await Promise.all(cases.map((what) => Run.begin(site, what)));
-    await Promise.all(runs.map((run) => run.atStep()));
+    const runs = await Promise.all(cases.map((what) => Run.of(site, what)));
+    await Promise.all(runs.map((run) => run.toStep()));
     const tooLate = rounds > 1 ? runs.filter((run) => run.isTooLate) : [];
     for (const run of runs) run.struck();
     await strike(site, () => {
@@ -126,8 +126,8 @@ const eachAlone: Play = async (site, cases, done) => {
   const waiting = [...cases].sort((a, b) => longest(b.fault) - longest(a.fault));
   const next = async (): Promise<void> => {
     for (let what = waiting.shift(); what; what = waiting.shift()) {
-      const run = await Run.begin(site, what);
-      await run.atStep();
+      const run = await Run.of(site, what);
+      await run.toStep();
       await run.strike();
       await done(run);
     }
