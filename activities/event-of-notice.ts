@@ -4,6 +4,7 @@ import { burnMicrosPerHour, exhaustionSecond } from '../billing/runway.ts';
 import { formatSecond } from '../billing/time.ts';
 import { readAccount } from '../prisma/accounts.ts';
 import type { Db } from '../prisma/client.ts';
+import { findCryptoReceipt } from '../prisma/crypto-receipts.ts';
 import { getDeposit } from '../prisma/deposits.ts';
 import { findExhaustion } from '../prisma/exhaustions.ts';
 import type { Notice } from '../prisma/notices.ts';
@@ -23,7 +24,8 @@ export const eventOfNotice = async (db: Db, notice: Notice): Promise<PlatformEve
 });
 
 async function dataOf(db: Db, { teamId, data }: Notice): Promise<Record<string, unknown>> {
-  if (data.depositId !== undefined) return depositData(db, data.depositId);
+  if (data.depositId !== undefined)
+    return { ...(await depositData(db, data.depositId)), ...(data.receipt && (await receiptData(db, data.receipt))) };
   if (data.exhaustion !== undefined) return exhaustionData(db, teamId, data.exhaustion);
   if (data.owedMicros !== undefined) return { owed: formatDollars(micros(data.owedMicros)) };
   if (data.levelMicros !== undefined) return lowData(db, teamId, data.levelMicros);
@@ -41,6 +43,20 @@ async function depositData(db: Db, depositId: string) {
     at: formatSecond(closedSecond ?? openedSecond),
     ...(failureCode !== null && { failureCode }),
     ...(receiptUrl !== null && { receiptUrl }),
+  };
+}
+
+/** Of a crypto deposit the amount is that of the receipt; what was asked for and what has come in all stand beside it. */
+async function receiptData(db: Db, named: NonNullable<Notice['data']['receipt']>) {
+  const receipt = await findCryptoReceipt(db, named);
+  if (receipt === null) return {};
+  const { amountMicros: expectedMicros, receivedMicros } = await getDeposit(db, receipt.depositId);
+  return {
+    amount: formatDollars(receipt.amountMicros),
+    expected: formatDollars(expectedMicros),
+    received: formatDollars(receivedMicros ?? receipt.amountMicros),
+    at: formatSecond(receipt.creditedSecond),
+    transaction: { hash: receipt.transactionHash, output: receipt.output },
   };
 }
 

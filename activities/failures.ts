@@ -10,7 +10,7 @@ import Stripe from 'stripe';
 import { BillingError } from '../billing/errors.ts';
 import { type DeclineReason, declineReason } from '../billing/top-up.ts';
 
-export type Neighbour = 'stripe' | 'mail' | 'platform';
+export type Neighbour = 'stripe' | 'copperx' | 'mail' | 'platform';
 
 /** Thrown for Temporal to try again. */
 export const passing = (neighbour: Neighbour, what: string): ApplicationFailure =>

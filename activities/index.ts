@@ -1,5 +1,6 @@
 /** The activities, made from the world that they are handed; each names the workflow that asked as the cause of its rows. */
 import { Context } from '@temporalio/activity';
+import { type Crypto, withoutCrypto } from './crypto.ts';
 import type { Disputes } from './disputes.ts';
 import type { Ledger } from './ledger/index.ts';
 import type { Mailer, Platform } from './notices.ts';
@@ -15,6 +16,8 @@ export interface World {
   payments: Payments;
   refunds: Refunds;
   disputes: Disputes;
+  /** Absent where no provider of crypto payments is configured. */
+  crypto?: Crypto;
   mailer: Mailer;
   platform: Platform;
   reconciliation: ReconciliationActs;
@@ -38,6 +41,8 @@ const ledgerActivities = (ledger: Ledger) => ({
   noteDeposit: ledger.noteDeposit,
   creditDeposit: (input: Parameters<Ledger['creditDeposit']>[0]) => ledger.creditDeposit(input, cause()),
   failDeposit: (input: Parameters<Ledger['failDeposit']>[0]) => ledger.failDeposit(input, cause()),
+  creditCrypto: (input: Parameters<Ledger['creditCrypto']>[0]) => ledger.creditCrypto(input, cause()),
+  expireCrypto: (input: Parameters<Ledger['expireCrypto']>[0]) => ledger.expireCrypto(input, cause()),
   openAttempt: (input: Parameters<Ledger['openAttempt']>[0]) => ledger.openAttempt(input, cause()),
   requestRefund: (input: Omit<Parameters<Ledger['requestRefund']>[0], 'nowMs'>) =>
     ledger.requestRefund({ ...input, nowMs: Date.now() }, cause()),
@@ -62,6 +67,11 @@ const tellActivities = (tell: Tell) => ({
   },
 });
 
+const cryptoActivities = (crypto: Crypto) => ({
+  createCryptoPage: crypto.createCryptoPage.bind(crypto),
+  fetchCrypto: crypto.fetchCrypto.bind(crypto),
+});
+
 export const createActivities = (world: World) => ({
   billing: { ...ledgerActivities(world.ledger), ...tellActivities(world.tell) },
   payments: {
@@ -74,6 +84,7 @@ export const createActivities = (world: World) => ({
     fetchDispute: world.disputes.fetchDispute.bind(world.disputes),
     reconcileDay: (input: Parameters<ReconciliationActs['reconcileDay']>[0]) =>
       world.reconciliation.reconcileDay(input),
+    ...cryptoActivities(world.crypto ?? withoutCrypto),
   },
   mail: { sendMail: world.mailer.sendMail.bind(world.mailer) },
   platform: {

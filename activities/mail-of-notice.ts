@@ -6,6 +6,7 @@ import { burnMicrosPerHour, exhaustionSecond } from '../billing/runway.ts';
 import { nextMonthStart } from '../billing/time.ts';
 import { readAccount } from '../prisma/accounts.ts';
 import type { Db, Tx } from '../prisma/client.ts';
+import { findCryptoReceipt } from '../prisma/crypto-receipts.ts';
 import { type Deposit, getDeposit } from '../prisma/deposits.ts';
 import { getDispute } from '../prisma/disputes.ts';
 import { findExhaustion } from '../prisma/exhaustions.ts';
@@ -43,7 +44,7 @@ type Writer = (sending: Sending) => Promise<Mail>;
 const WRITERS: Record<MailKind, Writer> = {
   deposit_receipt: async (sending) => {
     const deposit = await depositOf(sending);
-    const payment = await paymentFacts(sending.db, deposit);
+    const payment = await receiptFacts(sending, deposit);
     return withReceipt(
       sending,
       deposit,
@@ -142,6 +143,23 @@ async function paymentFacts(db: Tx, deposit: Deposit): Promise<PaymentFacts> {
   const { id: depositId, amountMicros, closedSecond, openedSecond, receiptNumber } = deposit;
   const card = await cardOf(db, deposit);
   return { depositId, amountMicros, second: closedSecond ?? openedSecond, card, receiptNumber };
+}
+
+/** Of a crypto deposit, the receipt that the notice is about; what has come in all is said as it is by now. */
+async function receiptFacts({ db, notice }: Sending, deposit: Deposit): Promise<PaymentFacts> {
+  const { receipt: named } = notice.data;
+  const receipt = named === undefined ? null : await findCryptoReceipt(db, named);
+  if (receipt === null) return paymentFacts(db, deposit);
+  const { transactionHash, currency, amountMicros, creditedSecond: second } = receipt;
+  const { amountMicros: expectedMicros, receivedMicros, status } = deposit;
+  const crypto = {
+    transactionHash,
+    currency,
+    expectedMicros,
+    receivedMicros: receivedMicros ?? amountMicros,
+    open: status === 'pending',
+  };
+  return { depositId: deposit.id, amountMicros, second, card: null, receiptNumber: deposit.receiptNumber, crypto };
 }
 
 /** The card as the provider saw it; where it saw none, since the card was gone, as it had been saved. */

@@ -1,5 +1,5 @@
 /** The comparison of a day: the providers' books and the ledger's rows are read, compared, and the report is kept. */
-import { Context } from '@temporalio/activity';
+import { ApplicationFailure, Context } from '@temporalio/activity';
 import { BillingError } from '../billing/errors.ts';
 import {
   compare,
@@ -54,8 +54,9 @@ export const createReconciler = (world: ReconciliationWorld): Reconciler => {
       try {
         return await reconcile(input);
       } catch (error) {
-        if (!isStripeError(error)) throw error;
-        world.log.warn({ error: inCodes(error) }, 'Stripe’s books could not be read');
+        const ofCopperx = error instanceof ApplicationFailure;
+        if (!isStripeError(error) && !ofCopperx) throw error;
+        world.log.warn({ error: ofCopperx ? error.message : inCodes(error) }, 'a provider’s books could not be read');
         throw new BillingError('provider_unavailable', 'the payment provider does not answer; please try again');
       }
     },

@@ -7,6 +7,7 @@ import { bearerOf, callerOf } from './auth.ts';
 import { autoTopUp } from './auto-top-up.ts';
 import { balance } from './balance.ts';
 import { type Call, newCall } from './calls.ts';
+import { copperxWebhook } from './crypto-webhook.ts';
 import { deposits } from './deposits.ts';
 import { errorAnswer } from './errors.ts';
 import { grants } from './grants.ts';
@@ -79,6 +80,13 @@ export function createApp(world: ApiWorld): Express {
     receiving(world),
     express.raw({ type: () => true, limit: BODY_LIMIT }),
     stripeWebhook(world),
+  );
+  app.post(
+    '/v1/webhooks/copperx',
+    named('/v1/webhooks/copperx'),
+    receiving(world),
+    express.raw({ type: () => true, limit: BODY_LIMIT }),
+    copperxWebhook(world),
   );
   app.use(pages(world));
 

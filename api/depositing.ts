@@ -1,6 +1,6 @@
 /** Opening a deposit: told to the engine, and answered only with what is so. */
 import type { NewDepositOrder } from '../activities/ledger/deposits.ts';
-import type { BillingError } from '../billing/errors.ts';
+import { BillingError } from '../billing/errors.ts';
 import { DECLINE_IN_WORDS, type DeclineReason } from '../billing/top-up.ts';
 import { callIdOf } from '../prisma/abandoned-calls.ts';
 import { type Deposit, findDeposit } from '../prisma/deposits.ts';
@@ -57,7 +57,9 @@ async function told(
   }
 }
 
-function declined({ id, failureCode }: Deposit): BillingError {
+function declined({ id, method, failureCode }: Deposit): BillingError {
+  if (method === 'crypto')
+    return new BillingError('provider_unavailable', 'the provider of crypto payments does not open a page just now');
   const reason = (failureCode ?? 'declined') as DeclineReason;
   const why = (DECLINE_IN_WORDS[reason] ?? DECLINE_IN_WORDS.declined).why;
   return new DetailedError('card_declined', `The card was not charged: ${why}.`, { deposit: id, reason });

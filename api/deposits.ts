@@ -1,7 +1,9 @@
-/** Deposits: money that people pay in, by a saved card or on a Checkout page. */
+/** Deposits: money that people pay in, by a saved card, on a Checkout page, or in crypto. */
 import { BillingError } from '../billing/errors.ts';
 import { micros } from '../billing/money.ts';
 import { checkPayment } from '../billing/top-up.ts';
+import type { Db } from '../prisma/client.ts';
+import { cryptoReceiptsOf } from '../prisma/crypto-receipts.ts';
 import type { Deposit as DepositRow } from '../prisma/deposits.ts';
 import { listPayments } from '../prisma/history.ts';
 import type { PageRequest } from '../prisma/pages.ts';
@@ -47,7 +49,6 @@ const NewDeposit = z.object({
 
 export function deposits(world: ApiWorld): Route[] {
   const { db, ledger, deposits: limits, publicUrl } = world;
-  const view = (deposit: DepositRow) => viewDeposit(deposit, publicUrl);
   return [
     route({
       method: 'get',
@@ -65,7 +66,7 @@ export function deposits(world: ApiWorld): Route[] {
             amount: amount(preset),
             recommended: preset === RECOMMENDED_MICROS,
           })),
-          methods: ['card' as const],
+          methods: world.verifyCopperxEvent === null ? ['card' as const] : ['card' as const, 'crypto' as const],
         },
       }),
     }),
@@ -74,15 +75,23 @@ export function deposits(world: ApiWorld): Route[] {
       method: 'post',
       path: '/v1/teams/{team}/deposits',
       tag: 'Deposits',
-      summary: 'Pay in by a saved card, waiting up to 10 s for the outcome, or open a Checkout page',
+      summary: 'Pay in by a saved card, waiting up to 10 s for the outcome, or open a page for a card or for crypto',
       who: 'billing',
       params: TeamPath,
       body: NewDeposit,
       answer: { status: 201, schema: Deposit },
       fails: ['card_declined', 'amount_out_of_range', 'engine_unavailable'],
       handle: async ({ params: { team: teamId }, body, call }) => {
-        if (body.method === 'crypto')
-          throw new BillingError('invalid_request', 'method: crypto deposits are not available yet', 'method');
+        if (body.method === 'crypto') {
+          if (world.verifyCopperxEvent === null)
+            throw new BillingError('invalid_request', 'method: crypto deposits are not offered here', 'method');
+          if (body.paymentMethod !== undefined)
+            throw new BillingError(
+              'invalid_request',
+              'paymentMethod is a card: leave it out with crypto',
+              'paymentMethod',
+            );
+        }
         checkPayment('amount', body.amount, limits.minMicros, limits.maxMicros);
         const paymentMethodId = body.paymentMethod ?? null;
         if (body.saveCard && paymentMethodId !== null)
@@ -96,12 +105,12 @@ export function deposits(world: ApiWorld): Route[] {
         const deposit = await openDeposit(world, call, {
           depositId: newId(call, 'dep'),
           teamId,
-          kind: paymentMethodId === null ? 'checkout' : 'saved_card',
+          kind: body.method === 'crypto' ? 'crypto' : paymentMethodId === null ? 'checkout' : 'saved_card',
           amountMicros: body.amount,
           paymentMethodId,
           ...(body.saveCard && { saveCard: true }),
         });
-        return { status: 201, body: view(deposit) };
+        return { status: 201, body: await viewOne(world, deposit) };
       },
     }),
 
@@ -116,8 +125,14 @@ export function deposits(world: ApiWorld): Route[] {
       answer: { status: 200, schema: listOf(Payment) },
       csv: true,
       handle: async ({ params: { team }, query, accept }) => {
-        const read = async (request: PageRequest) =>
-          viewPage(await listPayments(db, team, request), (row) => viewPayment(row, publicUrl));
+        const read = async (request: PageRequest) => {
+          const page = await listPayments(db, team, request);
+          const receipts = await receiptsOf(
+            db,
+            page.data.map(({ deposit }) => deposit),
+          );
+          return viewPage(page, (row) => viewPayment(row, publicUrl, receipts.get(row.deposit.id)));
+        };
         if (accept !== 'csv') return { status: 200, body: await read(pageRequest(query)) };
         const cells = async (request: PageRequest) => {
           const { data, nextCursor } = await read(request);
@@ -137,8 +152,17 @@ export function deposits(world: ApiWorld): Route[] {
       answer: { status: 200, schema: Deposit },
       handle: async ({ params }) => ({
         status: 200,
-        body: view(await ledger.depositOf(params.team, params.deposit)),
+        body: await viewOne(world, await ledger.depositOf(params.team, params.deposit)),
       }),
     }),
   ];
 }
+
+const receiptsOf = (db: Db, deposits: DepositRow[]) =>
+  cryptoReceiptsOf(
+    db,
+    deposits.filter(({ method }) => method === 'crypto').map(({ id }) => id),
+  );
+
+const viewOne = async ({ db, publicUrl }: ApiWorld, deposit: DepositRow) =>
+  viewDeposit(deposit, publicUrl, (await receiptsOf(db, [deposit])).get(deposit.id));

@@ -1,10 +1,11 @@
 /** The api process: connects, builds its world, listens, and lets calls under way end before it stops. */
 import { createServer } from 'node:http';
 import { Client, Connection } from '@temporalio/client';
+import { allBooks } from '../activities/books.ts';
+import { verifyCopperxEvent } from '../activities/copperx-events.ts';
 import { createLedger } from '../activities/ledger/index.ts';
 import { createReconciler } from '../activities/reconciliation.ts';
 import { createStripe } from '../activities/stripe.ts';
-import { createStripeBooks } from '../activities/stripe-books.ts';
 import { createCards } from '../activities/stripe-cards.ts';
 import { verifyStripeEvent } from '../activities/stripe-events.ts';
 import { createStripeLooks } from '../activities/stripe-looks.ts';
@@ -31,7 +32,7 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
   const db = connectDb(config.databaseUrl);
   const log = createLogger(config.logLevel);
   const stripe = createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS });
-  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute, receiptIssuer } = config;
+  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute, receiptIssuer, crypto } = config;
   return {
     db,
     log,
@@ -45,8 +46,10 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
     engine: createEngine(client),
     cards: createCards({ stripe, db, publicUrl, log }),
     stripeLooks: createStripeLooks(stripe),
-    reconciler: createReconciler({ db, books: [createStripeBooks(stripe)], log }),
+    reconciler: createReconciler({ db, books: allBooks(stripe, crypto), log }),
     verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, config.stripe.webhookSecret),
+    verifyCopperxEvent:
+      crypto && ((rawBody, signature, nowMs) => verifyCopperxEvent(rawBody, signature, crypto.webhookSecret, nowMs)),
     platformKey: config.platform.key,
     nowMs: Date.now,
   };

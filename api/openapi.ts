@@ -113,6 +113,23 @@ function registerOthers(registry: OpenAPIRegistry): void {
       503: error(503),
     },
   });
+  registry.registerPath({
+    method: 'post',
+    path: '/v1/webhooks/copperx',
+    tags: ['Providers'],
+    summary: 'CopperX’s events: a hint to look; 404 where no crypto deposits are offered',
+    security: [],
+    request: {
+      headers: z.object({ 'x-webhook-signature': z.string() }),
+      body: { required: true, content: { [JSON_TYPE]: { schema: z.any() } } },
+    },
+    responses: {
+      200: { description: 'Taken in', content: { [JSON_TYPE]: { schema: z.object({ received: z.literal(true) }) } } },
+      400: error(400),
+      404: error(404),
+      503: error(503),
+    },
+  });
 }
 
 export function openApiDocument(routes: Route[], publicUrl: string): object {

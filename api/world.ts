@@ -1,5 +1,6 @@
 /** What the api is handed: the rows, the ledger's acts, the engine, the card provider. Tests hand it another. */
 import type { Logger } from 'pino';
+import type { CopperxHint } from '../activities/copperx-events.ts';
 import type { Ledger } from '../activities/ledger/index.ts';
 import type { Reconciler } from '../activities/reconciliation.ts';
 import type { Cards } from '../activities/stripe-cards.ts';
@@ -21,6 +22,11 @@ export interface ApiWorld {
   verifyStripeEvent: (rawBody: Buffer, signature: string) => StripeHint;
   /** The ledger against the providers. */
   reconciler: Pick<Reconciler, 'reportOf'>;
+  /**
+   * Null where no crypto deposits are offered.
+   * @throws BillingError `webhook_invalid` when the signature is not CopperX's, or the event is older than its tolerance
+   */
+  verifyCopperxEvent: ((rawBody: Buffer, signature: string, nowMs: number) => CopperxHint) | null;
   terms: Terms;
   deposits: { minMicros: Micros; maxMicros: Micros; presetsMicros: Micros[] };
   settleEveryMs: number;

@@ -18,8 +18,18 @@ import {
   postMeter,
   record,
 } from './change.ts';
+import { type CryptoOutput, outputKey } from './crypto.ts';
 import { BillingError } from './errors.ts';
-import { creditAccount, GRANTS, owedAccount, REVENUE, referenceOf, STRIPE, type TransferCode } from './ledger.ts';
+import {
+  COPPERX,
+  creditAccount,
+  GRANTS,
+  owedAccount,
+  REVENUE,
+  referenceOf,
+  STRIPE,
+  type TransferCode,
+} from './ledger.ts';
 import { larger, type Micros, micros, smaller, subtract, ZERO } from './money.ts';
 import { chargeWithRemainder, type MicroMillionths } from './tokens.ts';
 import type { TopUpPolicy } from './top-up.ts';
@@ -210,6 +220,27 @@ export function creditDeposit(
     });
   });
 }
+
+/**
+ * Credits what arrived of a crypto deposit: as much as was received, one transfer an output. Which outputs are new, the
+ * caller knows: see `newOutputs`.
+ */
+export const creditCrypto = (
+  account: Account,
+  terms: Terms,
+  deposit: { depositId: string; outputs: readonly CryptoOutput[] },
+  nowSecond: number,
+): Outcome =>
+  record(account, terms, nowSecond, (change) => {
+    for (const output of deposit.outputs)
+      creditFrom(change, {
+        debitAccount: COPPERX,
+        amountMicros: output.amountMicros,
+        code: 'deposit',
+        reference: referenceOf.cryptoReceipt(deposit.depositId, outputKey(output)),
+        depositId: deposit.depositId,
+      });
+  });
 
 /** The attempt in flight failed: the policy goes off, and an exhaustion that it kept open takes effect at X. */
 export function failAttempt(account: Account, terms: Terms, depositId: string, nowSecond: number): Outcome {

@@ -53,6 +53,8 @@ export const referenceOf = {
   /** The correction at an end that lies before what was posted; an instance ends once. */
   instanceEnd: (instanceId: string, second: number) => `instance/${instanceId}/end/${second}`,
   deposit: (depositId: string) => `deposit/${depositId}`,
+  /** What arrived of a crypto deposit: one credit for each output of a transaction, in whatever case its hash is written. */
+  cryptoReceipt: (depositId: string, outputKey: string) => `deposit/${depositId}/${outputKey}`,
   grant: (grantId: string) => `grant/${grantId}`,
   refund: (refundId: string) => `refund/${refundId}`,
   /** What the provider refused, or the bank sent back: once a refund. */

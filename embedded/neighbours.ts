@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type CopperxStandIn, startCopperxStandIn } from './copperx/index.ts';
 import { type MailInbox, startMailInbox } from './mail/inbox.ts';
 import { type PlatformStandIn, startPlatformStandIn } from './platform.ts';
 import { freePort, isListening } from './ports.ts';
@@ -34,6 +35,7 @@ export interface Neighbours {
   temporal: TemporalDevServer | null;
   inbox: MailInbox | null;
   stripe: StripeStandIn | null;
+  copperx: CopperxStandIn | null;
   platform: PlatformStandIn | null;
   /** Stops what was started here, in the order in which they need each other. */
   stop(): Promise<void>;
@@ -46,10 +48,13 @@ const USUAL_PORTS = {
   smtp: 1025,
   inbox: 8025,
   stripe: 12111,
+  copperx: 12112,
   platform: 9797,
   platformWeb: 9798,
 };
 const DATABASE = 'burnrate';
+/** Blocks of an embedded chain: a payment is confirmed within seconds, and one can watch it. */
+const BLOCK_MS = 250;
 
 export async function startNeighbours(options: NeighboursOptions): Promise<Neighbours> {
   const { dataDir, environment: given, say = () => {} } = options;
@@ -60,7 +65,7 @@ export async function startNeighbours(options: NeighboursOptions): Promise<Neigh
   const secrets = await keptSecrets(dataDir);
   const has = (name: string) => given[name] !== undefined && given[name] !== '';
 
-  const [postgres, temporal, inbox, stripe, platform] = await Promise.all([
+  const [postgres, temporal, inbox, stripe, copperx, platform] = await Promise.all([
     has('DATABASE_URL')
       ? null
       : startPostgres({ dataDir: join(dataDir, 'postgres'), settings: options.postgresSettings ?? {} }),
@@ -87,6 +92,14 @@ export async function startNeighbours(options: NeighboursOptions): Promise<Neigh
           file: join(dataDir, 'stripe.json'),
           webhook: { url: `http://127.0.0.1:${apiPort}/v1/webhooks/stripe`, secret: secrets.stripeWebhook },
         }),
+    has('COPPERX_API_KEY')
+      ? null
+      : startCopperxStandIn({
+          port: await port(USUAL_PORTS.copperx),
+          file: join(dataDir, 'copperx.json'),
+          webhook: { url: `http://127.0.0.1:${apiPort}/v1/webhooks/copperx`, secret: secrets.copperxWebhook },
+          blockMs: BLOCK_MS,
+        }),
     has('PLATFORM_WEBHOOK_URL')
       ? null
       : startPlatformStandIn({
@@ -111,6 +124,11 @@ export async function startNeighbours(options: NeighboursOptions): Promise<Neigh
       STRIPE_WEBHOOK_SECRET: secrets.stripeWebhook,
       STRIPE_API_BASE: stripe.url,
     }),
+    ...(copperx && {
+      COPPERX_API_KEY: 'embedded',
+      COPPERX_WEBHOOK_SECRET: secrets.copperxWebhook,
+      COPPERX_API_BASE: copperx.url,
+    }),
     ...(platform && { PLATFORM_WEBHOOK_URL: platform.url, PLATFORM_WEBHOOK_SECRET: secrets.platformWebhook }),
   };
   for (const [name, part, where] of [
@@ -118,6 +136,7 @@ export async function startNeighbours(options: NeighboursOptions): Promise<Neigh
     ['Temporal', temporal, temporal?.address],
     ['mail', inbox, inbox?.smtpUrl],
     ['Stripe', stripe, stripe?.url],
+    ['CopperX', copperx, copperx?.url],
     ['the platform', platform, platform?.url],
   ] as const)
     say(part ? `${name} is not configured: embedded at ${where}` : `${name} as configured`);
@@ -131,9 +150,10 @@ export async function startNeighbours(options: NeighboursOptions): Promise<Neigh
     temporal,
     inbox,
     stripe,
+    copperx,
     platform,
     stop: async () => {
-      await Promise.all([stripe?.close(), platform?.stop(), inbox?.stop(), temporal?.stop()]);
+      await Promise.all([stripe?.close(), copperx?.close(), platform?.stop(), inbox?.stop(), temporal?.stop()]);
       await postgres?.stop();
     },
   };
@@ -147,20 +167,26 @@ interface Secrets {
   platformKey: string;
   platformWebhook: string;
   stripeWebhook: string;
+  copperxWebhook: string;
 }
 
 /** Made on the first start and kept, so that a restart does not lock out who was given a key. */
 async function keptSecrets(dataDir: string): Promise<Secrets> {
   const file = join(dataDir, 'secrets.json');
-  try {
-    return JSON.parse(await readFile(file, 'utf8')) as Secrets;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
+  const kept: Partial<Secrets> = await readFile(file, 'utf8').then(
+    (text) => JSON.parse(text),
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+      return {};
+    },
+  );
   const secrets: Secrets = {
     platformKey: `bk_platform_${randomBytes(18).toString('base64url')}`,
     platformWebhook: `whsec_${randomBytes(24).toString('base64')}`,
     stripeWebhook: `whsec_${randomBytes(24).toString('base64url')}`,
+    copperxWebhook: randomBytes(24).toString('base64url'),
+    // One that an earlier version kept lacks what came since.
+    ...kept,
   };
   await writeFile(file, JSON.stringify(secrets), { mode: 0o600 });
   return secrets;

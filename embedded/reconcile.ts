@@ -5,9 +5,9 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
+import { allBooks } from '../activities/books.ts';
 import { createReconciler } from '../activities/reconciliation.ts';
 import { createStripe } from '../activities/stripe.ts';
-import { createStripeBooks } from '../activities/stripe-books.ts';
 import { formatDollars, type Micros } from '../billing/money.ts';
 import { dayBefore } from '../billing/reconciliation.ts';
 import { formatSecond, secondOf } from '../billing/time.ts';
@@ -28,7 +28,7 @@ async function main(): Promise<number> {
   try {
     // What is found is printed; the log would only say it twice.
     const log = pino({ level: 'silent' });
-    const reconciler = createReconciler({ db, books: [createStripeBooks(createStripe(config.stripe))], log });
+    const reconciler = createReconciler({ db, books: allBooks(createStripe(config.stripe), config.crypto), log });
     const report = await reconciler.reconcile({ day: values.day, nowSecond });
     print(report);
     return report.differences.length > 0 ? 1 : 0;

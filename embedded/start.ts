@@ -31,7 +31,7 @@ const productionNeighbours = (): Neighbours => {
   const environment = Object.fromEntries(
     Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
-  const none = { postgres: null, temporal: null, inbox: null, stripe: null, platform: null };
+  const none = { postgres: null, temporal: null, inbox: null, stripe: null, copperx: null, platform: null };
   return { environment: { PORT: '3000', ...environment }, ...none, stop: async () => {} };
 };
 
@@ -75,6 +75,7 @@ async function main(): Promise<void> {
     if (neighbours.temporal) say(`Temporal UI   ${neighbours.temporal.uiUrl}`);
     if (neighbours.inbox) say(`Mail inbox    ${neighbours.inbox.webUrl}`);
     if (neighbours.stripe) say(`Stripe        ${neighbours.stripe.url}   (stand-in)`);
+    if (neighbours.copperx) say(`CopperX       ${neighbours.copperx.url}   (stand-in)`);
     if (neighbours.platform) say(`Platform      ${neighbours.platform.webUrl}   (stand-in)`);
     if (embed && !process.env.BURNRATE_PLATFORM_KEY) say(`Platform key  ${environment.BURNRATE_PLATFORM_KEY}`);
     say('Ready. Ctrl-C ends all of it.');

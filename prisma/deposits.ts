@@ -7,7 +7,7 @@ import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
 import type { Deposit as DepositRow } from './generated/client.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
 
-export type DepositKind = 'saved_card' | 'checkout' | 'auto_top_up' | 'confirmed';
+export type DepositKind = 'saved_card' | 'checkout' | 'crypto' | 'auto_top_up' | 'confirmed';
 export type DepositStatus =
   | 'pending'
   | 'requires_action'
@@ -78,7 +78,7 @@ export type NewDeposit = Pick<Deposit, 'id' | 'teamId' | 'kind' | 'amountMicros'
 /** Opens a deposit by a person. A repeat with the same id changes nothing. */
 export const openDeposit = async (tx: Tx, deposit: NewDeposit): Promise<void> => {
   await tx.deposit.createMany({
-    data: [{ ...deposit, method: 'card', label: 'Deposit', status: 'pending' }],
+    data: [{ ...deposit, method: deposit.kind === 'crypto' ? 'crypto' : 'card', label: 'Deposit', status: 'pending' }],
     skipDuplicates: true,
   });
 };
@@ -118,6 +118,12 @@ export async function getDeposit(tx: Tx, id: string): Promise<Deposit> {
   return deposit;
 }
 
+/** The deposit that a page at CopperX belongs to. */
+export async function findDepositByCopperxSession(tx: Tx, copperxSessionId: string): Promise<Deposit | null> {
+  const row = await tx.deposit.findUnique({ where: { copperxSessionId } });
+  return row && toDeposit(row);
+}
+
 /** The deposit that a Stripe payment intent or Checkout session belongs to. */
 export async function findDepositByStripeId(tx: Tx, stripeId: string): Promise<Deposit | null> {
   const row = await tx.deposit.findFirst({
@@ -139,6 +145,8 @@ export type DepositChange = Partial<
     | 'cardBrand'
     | 'cardLast4'
     | 'refundedMicros'
+    | 'copperxSessionId'
+    | 'receivedMicros'
   >
 >;
 

@@ -38,6 +38,8 @@ export type DisputeTurn = 'opened' | 'won' | 'lost';
 /** What a notice is about: the ids of rows from which its words are made when it is sent, never an address or a card. */
 export interface NoticeData {
   depositId?: string;
+  /** Which of a crypto deposit's receipts: there can be several. */
+  receipt?: { transactionHash: string; output: number };
   exhaustion?: number;
   levelMicros?: number;
   /** What the team began to owe. */

@@ -3,7 +3,7 @@ import type { Tx } from './client.ts';
 
 export interface ProviderEvent {
   id: string;
-  provider: 'stripe';
+  provider: 'stripe' | 'copperx';
   type: string;
   receivedSecond: number;
 }

@@ -12,6 +12,8 @@ export interface Config {
   databaseUrl: string;
   temporal: { address: string; namespace: string; apiKey: string | null; tls: boolean };
   stripe: { secretKey: string; webhookSecret: string; apiBase: string | null };
+  /** Null: no crypto deposits are offered. */
+  crypto: { apiKey: string; apiBase: string; webhookSecret: string; confirmations: number } | null;
   mail: { smtpUrl: string; from: string };
   platform: { webhookUrl: string; webhookSecret: string; key: string };
   publicUrl: string;
@@ -60,6 +62,10 @@ const ENVIRONMENT = z.object({
   STRIPE_SECRET_KEY: z.string().min(1),
   STRIPE_WEBHOOK_SECRET: z.string().min(1),
   STRIPE_API_BASE: z.url().optional(),
+  COPPERX_API_KEY: z.string().min(1).optional(),
+  COPPERX_WEBHOOK_SECRET: z.string().min(1).optional(),
+  COPPERX_API_BASE: z.url().default('https://api.copperx.io'),
+  CRYPTO_CONFIRMATIONS: count.default(12),
   SMTP_URL: z.string().regex(/^smtps?:\/\//, 'expected smtp:// or smtps://'),
   MAIL_FROM: z.string().min(3),
   PLATFORM_WEBHOOK_URL: z.url(),
@@ -104,6 +110,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       webhookSecret: env.STRIPE_WEBHOOK_SECRET,
       apiBase: env.STRIPE_API_BASE ?? null,
     },
+    crypto: cryptoOf(env),
     mail: { smtpUrl: env.SMTP_URL, from: env.MAIL_FROM },
     platform: {
       webhookUrl: env.PLATFORM_WEBHOOK_URL,
@@ -126,7 +133,14 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   };
 }
 
-const BOOKS = ENVIRONMENT.pick({ DATABASE_URL: true, STRIPE_SECRET_KEY: true, STRIPE_API_BASE: true });
+const BOOKS = ENVIRONMENT.pick({
+  DATABASE_URL: true,
+  STRIPE_SECRET_KEY: true,
+  STRIPE_API_BASE: true,
+  COPPERX_API_KEY: true,
+  COPPERX_API_BASE: true,
+  CRYPTO_CONFIRMATIONS: true,
+});
 
 /**
  * Reads as much of it as a comparison of the books needs.
@@ -137,6 +151,10 @@ export function readBooksConfig(environment: Record<string, string | undefined>)
   return {
     databaseUrl: env.DATABASE_URL,
     stripe: { secretKey: env.STRIPE_SECRET_KEY, apiBase: env.STRIPE_API_BASE ?? null },
+    crypto:
+      env.COPPERX_API_KEY === undefined
+        ? null
+        : { apiKey: env.COPPERX_API_KEY, apiBase: env.COPPERX_API_BASE, confirmations: env.CRYPTO_CONFIRMATIONS },
   };
 }
 
@@ -151,4 +169,13 @@ function parse<T>(schema: z.ZodType<T>, environment: Record<string, string | und
     return name in given ? `${name}: ${issue.message}` : `${name} is not set`;
   });
   throw new Error(`The environment is not complete: ${problems.join('; ')}.`);
+}
+
+/** Crypto is offered with a key, and then its webhooks must be told from forged ones. */
+function cryptoOf(env: z.output<typeof ENVIRONMENT>): Config['crypto'] {
+  const { COPPERX_API_KEY: apiKey, COPPERX_WEBHOOK_SECRET: webhookSecret } = env;
+  if (apiKey === undefined) return null;
+  if (webhookSecret === undefined)
+    throw new Error('The environment is not complete: COPPERX_WEBHOOK_SECRET is not set, though COPPERX_API_KEY is.');
+  return { apiKey, webhookSecret, apiBase: env.COPPERX_API_BASE, confirmations: env.CRYPTO_CONFIRMATIONS };
 }

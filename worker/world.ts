@@ -1,12 +1,14 @@
 /** Builds what the activities are handed, from the configuration: one neighbour a field, and how to let go of them all. */
 import { type Client, Connection } from '@temporalio/client';
+import { allBooks } from '../activities/books.ts';
+import { createCopperx } from '../activities/copperx.ts';
+import { createCopperxPayments } from '../activities/copperx-payments.ts';
 import type { World } from '../activities/index.ts';
 import { createLedger } from '../activities/ledger/index.ts';
 import { createMailer } from '../activities/mailer.ts';
 import { createPlatformEvents } from '../activities/platform-events.ts';
 import { createReconciler, createReconciliation } from '../activities/reconciliation.ts';
 import { createStripe } from '../activities/stripe.ts';
-import { createStripeBooks } from '../activities/stripe-books.ts';
 import { createStripeDisputes } from '../activities/stripe-disputes.ts';
 import { createStripePayments } from '../activities/stripe-payments.ts';
 import { createStripeRefunds } from '../activities/stripe-refunds.ts';
@@ -33,7 +35,7 @@ export interface WorkerWorld {
 export function createWorld(config: Config, client: Client, log: Log): WorkerWorld {
   const db = connectDb(config.databaseUrl);
   const stripe = createStripe(config.stripe);
-  const { terms, publicUrl, receiptIssuer } = config;
+  const { terms, publicUrl, receiptIssuer, crypto } = config;
   const { smtpUrl, from } = config.mail;
   const mailer = createMailer({ db, terms, smtpUrl, from, publicUrl, receiptIssuer, log });
   const world: World = {
@@ -42,6 +44,15 @@ export function createWorld(config: Config, client: Client, log: Log): WorkerWor
     payments: createStripePayments({ stripe, db, publicUrl, log }),
     refunds: createStripeRefunds({ stripe, db, log }),
     disputes: createStripeDisputes({ stripe }),
+    ...(crypto && {
+      crypto: createCopperxPayments({
+        copperx: createCopperx(crypto),
+        db,
+        publicUrl,
+        confirmations: crypto.confirmations,
+        log,
+      }),
+    }),
     mailer,
     platform: createPlatformEvents({
       db,
@@ -49,7 +60,7 @@ export function createWorld(config: Config, client: Client, log: Log): WorkerWor
       secret: config.platform.webhookSecret,
       log,
     }),
-    reconciliation: createReconciliation(createReconciler({ db, books: [createStripeBooks(stripe)], log })),
+    reconciliation: createReconciliation(createReconciler({ db, books: allBooks(stripe, crypto), log })),
   };
   return {
     world,

@@ -3,6 +3,7 @@ import { allHandlersFinished, condition, setHandler } from '@temporalio/workflow
 import type { DepositOrder } from '../activities/ledger/deposits.ts';
 import type { PaymentOutcome } from '../activities/payments.ts';
 import type { DepositChange } from '../prisma/deposits.ts';
+import { followCrypto } from './crypto-payment.ts';
 import { dollars, Stated, showDetails } from './details.ts';
 import { type DepositAnswer, type DepositInput, firstAnswer, lookAgain, told } from './messages.ts';
 import { ledger, payments, tell } from './neighbours.ts';
@@ -40,6 +41,25 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
     answer.status = 'refused';
     await condition(allHandlersFinished);
     return null;
+  }
+
+  if (order.kind === 'crypto') {
+    const followed = await followCrypto(order, {
+      news,
+      pageIs: (checkoutUrl) => {
+        answer.checkoutUrl = checkoutUrl;
+      },
+      stateIs: ({ status }, seen) => {
+        answer.status = status;
+        looks += 1;
+        show({ waiting: 'on_crypto_page', confirming: 'confirming', closed: status }[seen], order);
+      },
+    });
+    answer.status = followed.status;
+    show(followed.status, followed);
+    await tell.tellWatch({ teamId });
+    await condition(allHandlersFinished);
+    return followed;
   }
 
   // A repeat of one that is over must not charge again; it only tells again, which its first run may not have lived to do.

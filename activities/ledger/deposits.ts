@@ -48,7 +48,7 @@ export interface CardSeen {
   last4: string;
 }
 
-const orderOf = ({ id, teamId, kind, amountMicros, status }: Deposit): DepositOrder => ({
+export const orderOf = ({ id, teamId, kind, amountMicros, status }: Deposit): DepositOrder => ({
   depositId: id,
   teamId,
   kind,
@@ -56,7 +56,7 @@ const orderOf = ({ id, teamId, kind, amountMicros, status }: Deposit): DepositOr
   status,
 });
 
-const isOpen = (status: DepositStatus) => status === 'pending' || status === 'requires_action';
+export const isOpen = (status: DepositStatus) => status === 'pending' || status === 'requires_action';
 
 /** How people and the platform hear of a deposit that ended. */
 function noticesOf(deposit: Deposit, outcome: 'credited' | 'failed', second: number): NewNotice[] {

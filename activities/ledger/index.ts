@@ -1,5 +1,6 @@
 /** Everything that is recorded of a team's money, each in one transaction under the team's row lock. */
 import type { LedgerWorld } from '../world.ts';
+import { cryptoActs } from './crypto.ts';
 import { depositActs } from './deposits.ts';
 import { disputeActs } from './disputes.ts';
 import { grantActs } from './grants.ts';
@@ -15,6 +16,7 @@ export const createLedger = (world: LedgerWorld) => ({
   ...depositActs(world),
   ...refundActs(world),
   ...disputeActs(world),
+  ...cryptoActs(world),
   ...policyActs(world),
   ...usageActs(world),
   ...grantActs(world),

@@ -28,6 +28,17 @@ export interface PaymentFacts {
   card: CardSeen | null;
   /** Null for what was not credited. */
   receiptNumber: string | null;
+  /** Of a crypto deposit: this receipt is what the mail is about, beside what was asked for and what has come in all. */
+  crypto?: CryptoFacts;
+}
+
+export interface CryptoFacts {
+  transactionHash: string;
+  currency: string;
+  expectedMicros: Micros;
+  receivedMicros: Micros;
+  /** Whether the page still waits for the rest. */
+  open: boolean;
 }
 
 /** `2026-03-01 14:05:00 UTC` */
@@ -58,6 +69,13 @@ const BRANDS: Record<string, string> = {
 /** `Visa ending in 4242` */
 export const cardInWords = (card: CardSeen | null): string =>
   card === null ? 'card' : `${BRANDS[card.brand] ?? card.brand} ending in ${card.last4}`;
+
+/** Coins that came are credited as they came; where that is not what was asked for, both are said. */
+export function cryptoInWords({ expectedMicros, receivedMicros, open }: CryptoFacts): string | null {
+  if (receivedMicros === expectedMicros) return null;
+  const sums = `You were asked for ${formatForPeople(expectedMicros)}; ${formatForPeople(receivedMicros)} has arrived in all, and all of it is credit.`;
+  return receivedMicros < expectedMicros && open ? `${sums} The page stays open for the rest until it expires.` : sums;
+}
 
 /** How long the credit lasts. */
 export function runwayInWords({ asOfSecond, availableMicros, burnMicrosPerHour, runsOutSecond }: Runway): string {

@@ -1,6 +1,8 @@
 /** A deposit as callers see it. */
 import { receiptLink } from '../../activities/links.ts';
+import { ZERO } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
+import type { CryptoReceipt } from '../../prisma/crypto-receipts.ts';
 import type { Deposit as DepositRow } from '../../prisma/deposits.ts';
 import { Amount, amount, Time, z } from '../schemas.ts';
 
@@ -33,6 +35,13 @@ export const Deposit = z
     openedAt: Time,
     paymentMethod: z.string().nullable(),
     card: z.object({ brand: z.string(), last4: z.string() }).nullable(),
+    received: Amount.optional().openapi({
+      description: 'crypto: what has arrived and is credited, be it less or more than amount',
+    }),
+    transactions: z
+      .array(z.object({ hash: z.string(), output: z.number().int(), chain: z.string(), amount: Amount, at: Time }))
+      .optional()
+      .openapi({ description: 'crypto: each output that was credited' }),
     failureCode: z.string().nullable().openapi({ example: 'insufficient_funds' }),
   })
   .openapi('Deposit');
@@ -40,7 +49,11 @@ export const Deposit = z
 const isOpen = ({ status }: DepositRow): boolean => status === 'pending' || status === 'requires_action';
 
 /** @param publicUrl where this service is reached, without a slash at its end */
-export const viewDeposit = (row: DepositRow, publicUrl: string): z.input<typeof Deposit> => ({
+export const viewDeposit = (
+  row: DepositRow,
+  publicUrl: string,
+  receipts: CryptoReceipt[] = [],
+): z.input<typeof Deposit> => ({
   id: row.id,
   at: formatSecond(row.closedSecond ?? row.openedSecond),
   amount: amount(row.amountMicros),
@@ -55,5 +68,15 @@ export const viewDeposit = (row: DepositRow, publicUrl: string): z.input<typeof 
   openedAt: formatSecond(row.openedSecond),
   paymentMethod: row.paymentMethodId,
   card: row.cardLast4 === null ? null : { brand: row.cardBrand ?? 'card', last4: row.cardLast4 },
+  ...(row.method === 'crypto' && {
+    received: amount(row.receivedMicros ?? ZERO),
+    transactions: receipts.map(({ transactionHash: hash, output, chain, amountMicros, creditedSecond }) => ({
+      hash,
+      output,
+      chain,
+      amount: amount(amountMicros),
+      at: formatSecond(creditedSecond),
+    })),
+  }),
   failureCode: row.failureCode,
 });

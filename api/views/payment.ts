@@ -4,6 +4,7 @@
  */
 import { micros } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
+import type { CryptoReceipt } from '../../prisma/crypto-receipts.ts';
 import type { Payment as PaymentRow } from '../../prisma/history.ts';
 import { Amount, amount, z } from '../schemas.ts';
 import { DEPOSIT_STATUSES, Deposit, viewDeposit } from './deposit.ts';
@@ -39,8 +40,12 @@ export const paymentAsCells = ({ card, ...payment }: z.input<typeof Payment>) =>
 });
 
 /** @param publicUrl where this service is reached, without a slash at its end */
-export function viewPayment(row: PaymentRow, publicUrl: string): z.input<typeof Payment> {
-  if (row.kind === 'deposit') return { ...viewDeposit(row.deposit, publicUrl), deposit: null };
+export function viewPayment(
+  row: PaymentRow,
+  publicUrl: string,
+  receipts: CryptoReceipt[] = [],
+): z.input<typeof Payment> {
+  if (row.kind === 'deposit') return { ...viewDeposit(row.deposit, publicUrl, receipts), deposit: null };
   const { id, amountMicros, status, openedSecond, closedSecond } = row.kind === 'refund' ? row.refund : row.dispute;
   const { method, paymentMethod, card } = viewDeposit(row.deposit, publicUrl);
   return {

@@ -32,11 +32,11 @@ export class Control {
   /** Where requests, to the API and to the hosted pages, can be held. */
   readonly gates: StripeGates;
   readonly cards: CardScripts;
-  readonly webhooks: Webhooks;
+  readonly webhooks: Webhooks<Event>;
   readonly #world: World;
   readonly #log: RequestLog;
 
-  constructor(world: World, faults: Faults, gates: StripeGates, webhooks: Webhooks, log: RequestLog) {
+  constructor(world: World, faults: Faults, gates: StripeGates, webhooks: Webhooks<Event>, log: RequestLog) {
     this.#world = world;
     this.faults = faults;
     this.gates = gates;

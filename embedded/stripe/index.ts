@@ -8,6 +8,7 @@ import { controlRoutes } from './control-routes.ts';
 import { Faults } from './faults.ts';
 import { StripeGates } from './gates.ts';
 import { hostedPages } from './hosted-pages.ts';
+import type { Event } from './objects.ts';
 import { StateFile } from './persistence.ts';
 import { RequestLog } from './request-log.ts';
 import { type RetryPolicy, type WebhookEndpoint, Webhooks } from './webhooks.ts';
@@ -54,7 +55,7 @@ export async function startStripeStandIn(options: StripeStandInOptions = {}): Pr
   const faults = new Faults();
   const gates = new StripeGates();
   const log = new RequestLog();
-  const webhooks = new Webhooks(options.webhook, {
+  const webhooks = new Webhooks<Event>(options.webhook, {
     firstMs: 1000,
     longestMs: 3_600_000,
     attempts: 16,

@@ -2,7 +2,6 @@ import { createHmac } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
 import { eventFits } from './events.ts';
-import type { Event } from './objects.ts';
 
 const SLOWEST_ANSWER_MS = 20_000;
 const MOST_DELIVERIES_KEPT = 10_000;
@@ -21,6 +20,27 @@ export interface RetryPolicy {
   attempts: number;
 }
 
+/** What is sent: its type decides who hears of it, and it waits until it was taken. */
+export interface Announced {
+  id: string;
+  type: string;
+  pending_webhooks: number;
+}
+
+/** How a provider puts an event on the wire. */
+export type Dress<E> = (event: E, secret: string) => { body: string; headers: Record<string, string> };
+
+const asStripe: Dress<Announced> = (event, secret) => {
+  const body = JSON.stringify({ ...event, pending_webhooks: 1 }, null, 2);
+  return {
+    body,
+    headers: {
+      'User-Agent': 'Stripe/1.0 (+https://stripe.com/docs/webhooks)',
+      'Stripe-Signature': signatureHeader(body, secret),
+    },
+  };
+};
+
 /** One attempt to hand an event over, as it went. */
 export interface Delivery {
   event: string;
@@ -37,24 +57,26 @@ type Script =
   | { kind: 'delay'; type: string; left: number; ms: number };
 
 /** Sends events to the configured endpoint: at least once, in no promised order, as Stripe does. */
-export class Webhooks {
+export class Webhooks<E extends Announced = Announced> {
   readonly #retry: RetryPolicy;
+  readonly #dress: Dress<E>;
   readonly #agents = [new http.Agent({ keepAlive: true }), new https.Agent({ keepAlive: true })] as const;
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #requests = new Set<http.ClientRequest>();
   #endpoint: WebhookEndpoint | undefined;
   #scripts: Script[] = [];
-  #diverted: (event: Event) => boolean = () => false;
+  #diverted: (event: E) => boolean = () => false;
   #paused = false;
   #reorderBy = 0;
-  #held: Event[] = [];
+  #held: E[] = [];
   #idle: (() => void)[] = [];
   #closed = false;
   readonly deliveries: Delivery[] = [];
   /** Told when an event needs to be sent no more. */
   onDelivered: () => void = () => {};
 
-  constructor(endpoint: WebhookEndpoint | undefined, retry: RetryPolicy) {
+  constructor(endpoint: WebhookEndpoint | undefined, retry: RetryPolicy, dress: Dress<E> = asStripe) {
+    this.#dress = dress;
     this.#endpoint = endpoint;
     this.#retry = retry;
   }
@@ -64,7 +86,7 @@ export class Webhooks {
   }
 
   /** Every event comes here once. */
-  announce(event: Event): void {
+  announce(event: E): void {
     if (this.#closed || !this.#endpoint || !isWanted(event, this.#endpoint)) return;
     if (this.#diverted(event)) return;
     const script = this.#take(event.type);
@@ -85,13 +107,13 @@ export class Webhooks {
   }
 
   /** Sends an event again, whatever became of it before. Resolves when it was answered, or could not be. */
-  resend(event: Event): Promise<void> {
+  resend(event: E): Promise<void> {
     if (this.#closed || !this.#endpoint) return Promise.resolve();
     return new Promise((resolve) => this.#attempt(event, 1, resolve));
   }
 
   /** From now on, an event for which `takes` answers true is not sent: `resend` sends it, if its taker will. */
-  divert(takes: (event: Event) => boolean): void {
+  divert(takes: (event: E) => boolean): void {
     this.#diverted = takes;
   }
 
@@ -131,7 +153,7 @@ export class Webhooks {
   }
 
   /** Events held by `pause` or `reorder`. */
-  get held(): readonly Event[] {
+  get held(): readonly E[] {
     return this.#held;
   }
 
@@ -169,10 +191,10 @@ export class Webhooks {
     this.#attempt(first, 1, next);
   }
 
-  #attempt(event: Event, attempt: number, then?: () => void): void {
+  #attempt(event: E, attempt: number, then?: () => void): void {
     const endpoint = this.#endpoint;
     if (this.#closed || !endpoint) return;
-    const body = JSON.stringify({ ...event, pending_webhooks: 1 }, null, 2);
+    const { body, headers } = this.#dress(event, endpoint.secret);
     const target = new URL(endpoint.url);
     const secure = target.protocol === 'https:';
     const request = (secure ? https : http).request(target, {
@@ -182,8 +204,7 @@ export class Webhooks {
       headers: {
         'Content-Type': 'application/json; charset=utf-8',
         'Content-Length': Buffer.byteLength(body),
-        'User-Agent': 'Stripe/1.0 (+https://stripe.com/docs/webhooks)',
-        'Stripe-Signature': signatureHeader(body, endpoint.secret),
+        ...headers,
       },
     });
     this.#requests.add(request);
@@ -208,7 +229,7 @@ export class Webhooks {
     request.end(body);
   }
 
-  #retryLater(event: Event, attempt: number): void {
+  #retryLater(event: E, attempt: number): void {
     if (attempt >= this.#retry.attempts) return;
     const wait = Math.min(this.#retry.firstMs * 2 ** (attempt - 1), this.#retry.longestMs);
     this.#later(wait, () => this.#attempt(event, attempt + 1));
@@ -243,6 +264,6 @@ export function signatureHeader(body: string, secret: string, atMs = Date.now())
   return `t=${time},v1=${signature}`;
 }
 
-function isWanted(event: Event, { events }: WebhookEndpoint): boolean {
+function isWanted(event: Announced, { events }: WebhookEndpoint): boolean {
   return events?.some((pattern) => eventFits(event.type, pattern)) ?? true;
 }

@@ -53,7 +53,7 @@ const ROUTES: Array<[string, string, Who]> = [
   ['GET', '/v1/teams/{team}/transactions', 'read'],
   ['POST', '/v1/teams/{team}/grants', 'platform'],
 ];
-const OPEN = ['/healthz', '/readyz', '/metrics', '/v1/openapi.json', '/v1/webhooks/stripe'];
+const OPEN = ['/healthz', '/readyz', '/metrics', '/v1/openapi.json', '/v1/webhooks/stripe', '/v1/webhooks/copperx'];
 
 const MAY: Record<'read' | 'billing' | 'usage', Who[]> = { read: ['read'], billing: ['read', 'billing'], usage: [] };
 

@@ -77,6 +77,7 @@ export async function startApi(world: (db: Db, databaseUrl: string) => Partial<A
     stripeLooks: { depositOfIntent: async () => null, refundsOfIntent: async () => [] },
     reconciler: createReconciler({ db, books: [], log }),
     verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, WEBHOOK_SECRET),
+    verifyCopperxEvent: null,
     deposits: {
       minMicros: micros(15_000_000),
       maxMicros: micros(5_000_000_000),
@@ -183,6 +184,11 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
         const { depositId } = input;
         const order = await ledger.openDeposit({ ...input.order, nowMs: input.order.notAfterMs });
         if (!order) return { status: 'refused', checkoutUrl: null };
+        if (order.kind === 'crypto') {
+          const checkoutUrl = `https://crypto.example/${depositId}`;
+          await ledger.noteDeposit({ depositId, change: { checkoutUrl, copperxSessionId: `session_${depositId}` } });
+          return { status: 'pending', checkoutUrl };
+        }
         if (order.kind === 'checkout') {
           const checkoutUrl = `https://checkout.example/${depositId}`;
           await ledger.noteDeposit({ depositId, change: { checkoutUrl, stripeSessionId: `cs_${depositId}` } });

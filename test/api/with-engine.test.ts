@@ -2,6 +2,9 @@
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createCopperx } from '../../activities/copperx.ts';
+import { verifyCopperxEvent } from '../../activities/copperx-events.ts';
+import { createCopperxPayments } from '../../activities/copperx-payments.ts';
 import { createLedger } from '../../activities/ledger/index.ts';
 import { createStripe } from '../../activities/stripe.ts';
 import { createCards } from '../../activities/stripe-cards.ts';
@@ -11,6 +14,7 @@ import { createStripePayments } from '../../activities/stripe-payments.ts';
 import { createStripeRefunds } from '../../activities/stripe-refunds.ts';
 import { createEngine } from '../../api/engine.ts';
 import { micros } from '../../billing/money.ts';
+import { type CopperxStandIn, startCopperxStandIn } from '../../embedded/copperx/index.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { startTemporalDevServer, type TemporalDevServer } from '../../embedded/temporal.ts';
 import { installRuntime } from '../../worker/runtime.ts';
@@ -23,6 +27,7 @@ const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 let temporal: TemporalDevServer;
 let stripe: StripeStandIn;
+let copperx: CopperxStandIn;
 let connection: Connection;
 let native: NativeConnection;
 let client: Client;
@@ -55,6 +60,13 @@ async function startWorkers(): Promise<void> {
         log,
       }),
       disputes: createStripeDisputes({ stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }) }),
+      crypto: createCopperxPayments({
+        copperx: createCopperx({ apiKey: 'key', apiBase: copperx.url }),
+        db,
+        publicUrl,
+        confirmations: 12,
+        log,
+      }),
       mailer: { sendMail: async () => {} },
       platform: { terminateMachine: async () => {}, sendEvent: async () => {} },
       reconciliation: { reconcileDay: async ({ day }) => ({ day, compared: 0, differences: 0 }) },
@@ -70,9 +82,10 @@ async function stopWorkers(): Promise<void> {
 
 beforeAll(async () => {
   installRuntime(SILENT);
-  [temporal, stripe, workflowBundle] = await Promise.all([
+  [temporal, stripe, copperx, workflowBundle] = await Promise.all([
     startTemporalDevServer({ searchAttributes: SEARCH_ATTRIBUTES }),
     startStripeStandIn(),
+    startCopperxStandIn(),
     bundleWorkflows(),
   ]);
   connection = await Connection.connect({ address: temporal.address });
@@ -81,6 +94,7 @@ beforeAll(async () => {
   api = await startApi((db) => ({
     engine: createEngine(client),
     stripeLooks: createStripeLooks(createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url })),
+    verifyCopperxEvent: (raw, signature, nowMs) => verifyCopperxEvent(raw, signature, WEBHOOK_SECRET, nowMs),
     cards: createCards({
       stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }),
       db,
@@ -89,6 +103,7 @@ beforeAll(async () => {
     }),
   }));
   stripe.control.setWebhook(`${api.url}/v1/webhooks/stripe`, WEBHOOK_SECRET);
+  copperx.control.setWebhook(`${api.url}/v1/webhooks/copperx`, WEBHOOK_SECRET);
   await startWorkers();
 }, 120_000);
 
@@ -97,7 +112,7 @@ afterAll(async () => {
   await api.close();
   await native.close();
   await connection.close();
-  await Promise.all([temporal.stop(), stripe.close()]);
+  await Promise.all([temporal.stop(), stripe.close(), copperx.close()]);
 }, 60_000);
 
 describe('with everything up', () => {
@@ -202,6 +217,30 @@ describe('with everything up', () => {
       })
       .toBe('succeeded');
     expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('20.000000');
+  });
+
+  it('credits what arrives in crypto, told by webhook and told twice, late and on top too, each output once', async () => {
+    const team = await teamWith(api);
+    const { status, body: opened } = await api.post(`/v1/teams/${team}/deposits`, {
+      amount: '20.00',
+      method: 'crypto',
+    });
+    expect([status, opened.status]).toEqual([201, 'pending']);
+    expect(opened.checkoutUrl).toContain(copperx.url);
+    const received = async () => (await api.get(`/v1/teams/${team}/deposits/${opened.id}`)).body;
+    copperx.control.pay(opened.id, { amount: '8', confirmations: 12 });
+    copperx.control.webhooks.duplicate();
+    const { transactionHash } = copperx.control.pay(opened.id, { amount: '12' });
+    copperx.control.mine(12);
+    await expect.poll(received, { timeout: 10_000 }).toMatchObject({ status: 'succeeded', received: '20.000000' });
+
+    // What comes on top is found by a look of an operator's, or of the next day.
+    copperx.control.repeat(opened.id, transactionHash);
+    copperx.control.pay(opened.id, { amount: '5', transactionHash, output: 1, confirmations: 12 });
+    await client.workflow.getHandle(workflowId.deposit(opened.id)).executeUpdate('lookAgain');
+    await expect.poll(received, { timeout: 10_000 }).toMatchObject({ status: 'succeeded', received: '25.000000' });
+    expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('25.000000');
+    expect((await received()).transactions).toHaveLength(3);
   });
 
   it('credits what was paid on a Checkout page though an operator had ended the workflow that waited for it', async () => {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type Account, emptyAccount, nextCrossing, spendableMicros, type Terms } from '../../billing/account.ts';
+import { coinUnitsToMicrosFloor, cryptoStatus } from '../../billing/crypto.ts';
 import {
   advance,
   creditDeposit,
@@ -27,7 +28,7 @@ const page = readFileSync(new URL('../../docs/money-rules.md', import.meta.url),
   .replace(/\s+/g, ' ');
 const says = (sentence: string) => expect(page).toContain(sentence);
 
-const config = readConfig({
+const ENVIRONMENT = {
   DATABASE_URL: 'postgresql://x@localhost/x',
   TEMPORAL_ADDRESS: 'x',
   STRIPE_SECRET_KEY: 'x',
@@ -38,7 +39,9 @@ const config = readConfig({
   PLATFORM_WEBHOOK_SECRET: 'x'.repeat(16),
   BURNRATE_PLATFORM_KEY: 'x'.repeat(16),
   PUBLIC_URL: 'http://x',
-});
+};
+const config = readConfig(ENVIRONMENT);
+const crypto = readConfig({ ...ENVIRONMENT, COPPERX_API_KEY: 'x', COPPERX_WEBHOOK_SECRET: 'x' }).crypto;
 const terms: Terms = config.terms;
 const NOON = Date.UTC(2026, 2, 1, 12) / 1000;
 const clock = (second: number) => formatSecond(second).slice(11, 19);
@@ -203,5 +206,16 @@ describe('docs/money-rules.md', () => {
     const after = deposit(owing, '50', NOON + 1);
     expect([after.postedMicros, after.owedMicros]).toEqual([parseDollars('47'), 0]);
     says('your balance is $0.00 and $3.00 is owed. You pay in $50.00; $47.00 is available and nothing is owed.');
+  });
+
+  it('works out what a crypto deposit comes to', () => {
+    says(`(${crypto?.confirmations} blocks, unless it says otherwise)`);
+    const asked = parseDollars('100');
+    const state = (received: string) =>
+      cryptoStatus({ expectedMicros: asked, receivedMicros: parseDollars(received), expired: false });
+    expect([state('60'), state('100'), state('150')]).toEqual(['pending', 'succeeded', 'succeeded']);
+    says('send 60: $60.00 is credited, and the page stays open for the rest');
+    says('Sent 150 at once, $150.00 is credited');
+    says(`60.12345678 coins are ${dollars(coinUnitsToMicrosFloor('6012345678'))}`);
   });
 });

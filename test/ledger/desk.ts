@@ -236,14 +236,16 @@ export async function billOf(db: Db, teamId: string): Promise<Bill> {
     instances[segment.instanceId] = (instances[segment.instanceId] ?? 0n) + cost;
   }
   const credited = { in: ['succeeded', 'refunded', 'disputed'] };
-  const deposits = await db.deposit.findMany({ where: { teamId, status: credited } });
+  const deposits = await db.deposit.findMany({ where: { teamId, status: credited, method: 'card' } });
   const refunds = await db.refund.findMany({ where: { teamId, status: { not: 'failed' } } });
   const lost = await db.dispute.findMany({ where: { teamId, status: 'lost' } });
+  // Crypto counts as received, also while its deposit is open for the rest.
+  const receipts = await db.cryptoReceipt.findMany({ where: { teamId } });
   const grants = await db.grant.findMany({ where: { teamId } });
   const usage = await db.usageEvent.findMany({ where: { teamId } });
   const sum = (amounts: bigint[]) => amounts.reduce((total, amount) => total + amount, 0n);
   const used = sum(usage.map(({ cost }) => BigInt(cost.toFixed()))) / 1_000_000n;
-  const credits = sum([...deposits, ...grants].map(({ amountMicros }) => amountMicros));
+  const credits = sum([...deposits, ...receipts, ...grants].map(({ amountMicros }) => amountMicros));
   // Of a deposit no more is lost than was not refunded.
   const lostOf = lost.map(({ depositId, amountMicros }) => {
     const paid = deposits.find(({ id }) => id === depositId)?.amountMicros ?? 0n;

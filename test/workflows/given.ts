@@ -1,5 +1,6 @@
 /** What stories start from: the answers of a ledger in which nothing unusual is so, and workflows started as the product starts them. */
 import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
+import type { CryptoSeen } from '../../activities/crypto.ts';
 import type { DisputeSeen } from '../../activities/disputes.ts';
 import type { DepositOrder, NewDepositOrder } from '../../activities/ledger/deposits.ts';
 import type { DisputeOrder } from '../../activities/ledger/disputes.ts';
@@ -175,6 +176,22 @@ export function oneAttempt(outcome: PaymentOutcome, after: TopUpDecision = decis
 export const SUCCEEDED = { status: 'succeeded', intentId: 'pi_1', receiptUrl: 'https://pay/receipt' } as PaymentOutcome;
 export const FAILED: PaymentOutcome = { status: 'failed', intentId: 'pi_1', failureCode: 'card_expired' };
 export const PROCESSING = { status: 'processing', intentId: 'pi_1' } as PaymentOutcome;
+
+/** Nothing has come, and the page is good for ten minutes from now, but for what is said. */
+export const cryptoSeen = async (scene: Scene, change: Partial<CryptoSeen> = {}): Promise<CryptoSeen> => ({
+  confirmed: [],
+  awaiting: 0,
+  expired: false,
+  expiresSecond: Math.floor((await scene.nowMs()) / 1000) + 600,
+  ...change,
+});
+export const cryptoOutput = (transactionHash: string, dollars: number, output = 0) => ({
+  transactionHash,
+  output,
+  chain: '8453',
+  currency: 'usdc',
+  amountMicros: micros(dollars * 1_000_000),
+});
 
 export const orderOf = (depositId: string, change: Partial<DepositOrder> = {}): DepositOrder => ({
   depositId,

@@ -2,6 +2,7 @@
 import { told, workflowId } from '../../workflows/messages.ts';
 import {
   admitted,
+  cryptoOutput,
   decision,
   disputeOf,
   disputeSeen,
@@ -222,6 +223,31 @@ export const STORIES: Story[] = [
       return [handle.workflowId];
     },
   })),
+  story('deposit-in-crypto-by-parts-and-late', () => {
+    const confirmed = (hash: string, dollars: number) => [cryptoOutput(hash, dollars)];
+    const crypto = (status: 'pending' | 'succeeded') => orderOf('dep', { kind: 'crypto', status });
+    const page = { awaiting: 0, expired: false, expiresSecond: 1_800_000_000 };
+    return {
+      mocks: {
+        openDeposit: async () => crypto('pending'),
+        createCryptoPage: failing(1, { sessionId: 'session_1', checkoutUrl: 'https://pay/page', maybeSeveral: true }),
+        fetchCrypto: inTurn(
+          { ...page, confirmed: confirmed('0xa', 60), awaiting: 1 },
+          { ...page, confirmed: [] },
+          { ...page, confirmed: [], expired: true },
+          { ...page, confirmed: confirmed('0xb', 5), expired: true, expiresSecond: 0 },
+        ),
+        creditCrypto: inTurn(crypto('pending'), crypto('succeeded')),
+        expireCrypto: async () => crypto('succeeded'),
+      },
+      tell: async (scene) => {
+        const handle = await startDeposit(scene, 'crypto');
+        // The last look is that of a day later, for coins that come late.
+        await handle.result();
+        return [handle.workflowId];
+      },
+    };
+  }),
 
   ...(['mail', 'event'] as const).map((channel) =>
     story(`notice-by-${channel}`, () => ({

@@ -6,6 +6,7 @@ import { setTimeout as realTime } from 'node:timers/promises';
 import { type Client, type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import { ApplicationFailure, type Duration } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { Crypto } from '../../activities/crypto.ts';
 import type { Disputes } from '../../activities/disputes.ts';
 import type { World } from '../../activities/index.ts';
 import type { Ledger } from '../../activities/ledger/index.ts';
@@ -20,7 +21,7 @@ import { bundleWorkflows, createWorkers, type WorkersOptions } from '../../worke
 import { BILLING_STATE, SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
 
 /** Everything that a workflow can have done, by name. */
-export type Acts = Ledger & Tell & Payments & Refunds & Disputes & Mailer & Platform & ReconciliationActs;
+export type Acts = Ledger & Tell & Payments & Crypto & Refunds & Disputes & Mailer & Platform & ReconciliationActs;
 export type Act = keyof Acts;
 /** What a story says of the world; an act that it says nothing of fails the workflow, unless the act answers nothing. */
 export type Mocks = Partial<Acts>;
@@ -113,6 +114,7 @@ function worldOf(answer: (act: string, args: unknown[]) => Promise<unknown>): Wo
     payments: neighbour(),
     refunds: neighbour(),
     disputes: neighbour(),
+    crypto: neighbour(),
     mailer: neighbour(),
     platform: neighbour(),
     reconciliation: neighbour(),

@@ -1,0 +1,52 @@
+/**
+ * CopperX's books: the outputs that have come to our pages, with the confirmations that make them count. Coins can come for
+ * long after a page has expired, so pages are read from well before the day. Source: copperx.readme.io/reference
+ */
+import { outputKey } from '../billing/crypto.ts';
+import { DAY_SECONDS, NO_PROVIDER_ROWS, type ProviderOutput } from '../billing/reconciliation.ts';
+import { secondOf } from '../billing/time.ts';
+import type { Copperx, CopperxSession } from './copperx.ts';
+import { readOutput } from './copperx-payments.ts';
+import type { ProviderBooks } from './provider-books.ts';
+
+/** As long as a deposit looks for coins that come late, and a little. */
+const PAGES_DAYS = 40;
+
+export const createCopperxBooks = (copperx: Copperx, confirmations: number): ProviderBooks => ({
+  read: async (day, onProgress) => {
+    const sinceMs = (day.fromSecond - PAGES_DAYS * DAY_SECONDS) * 1000;
+    const pages = await copperx.sessionsSince(sinceMs, onProgress);
+    return { ...NO_PROVIDER_ROWS, outputs: pages.flatMap((page) => outputsOf(page, confirmations)) };
+  },
+  /** An output of which no page read tells is looked for on every page of its deposit. */
+  lookUp: async (ledger, seen, onProgress) => {
+    const known = new Set(seen.outputs.map(({ outputId }) => outputId));
+    const missing = ledger.outputs.filter(({ outputId }) => !known.has(outputId));
+    const outputs: ProviderOutput[] = [];
+    for (const depositId of new Set(missing.map((output) => output.depositId))) {
+      const pages = await copperx.sessionsOf(depositId, 0);
+      outputs.push(...pages.flatMap((page) => outputsOf(page, confirmations)));
+      onProgress();
+    }
+    return { ...NO_PROVIDER_ROWS, outputs: outputs.filter(({ outputId }) => !known.has(outputId)) };
+  },
+});
+
+/** Each output once, though it may be reported twice; what is not confirmed is not money yet. */
+function outputsOf(page: CopperxSession, confirmations: number): ProviderOutput[] {
+  const found = new Map<string, ProviderOutput>();
+  for (const transaction of page.paymentIntent?.transactions ?? []) {
+    const { output, confirmed } = readOutput(page, transaction);
+    if (output === null || !confirmed(confirmations)) continue;
+    const outputId = outputKey(output);
+    found.set(outputId, {
+      provider: 'copperx',
+      outputId,
+      depositId: page.clientReferenceId ?? null,
+      amountMicros: output.amountMicros,
+      currency: 'usd',
+      second: secondOf(Date.parse(transaction.createdAt ?? page.createdAt)),
+    });
+  }
+  return [...found.values()];
+}

@@ -1,0 +1,53 @@
+/**
+ * Webhooks from CopperX: never believed, only taken as hints of what to fetch. The signature is an HMAC of the body; when it
+ * was made stands in the body that is signed. Source: docs.copperx.io/integrate-payments/webhooks-and-events
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { z } from 'zod';
+import { BillingError } from '../billing/errors.ts';
+
+/** What an event is about, as ids. `depositId` is our own, from the session's reference. */
+export interface CopperxHint {
+  eventId: string;
+  type: string;
+  sessionId: string;
+  depositId: string | null;
+}
+
+const TOLERANCE_MS = 300_000;
+
+const event = z.object({
+  id: z.string().min(1).max(200),
+  type: z.string().min(1).max(200),
+  /** Milliseconds. */
+  created: z.number(),
+  data: z.object({
+    object: z.object({ id: z.string().min(1).max(200), clientReferenceId: z.string().max(200).nullish() }),
+  }),
+});
+
+/**
+ * Checks the signature and the age, and answers what the event is about.
+ * @param rawBody the body as it came: parsed and written again, it would be signed no more
+ * @throws BillingError `webhook_invalid`
+ */
+export function verifyCopperxEvent(rawBody: Buffer, signature: string, secret: string, nowMs: number): CopperxHint {
+  const expected = createHmac('sha256', secret).update(rawBody).digest();
+  const given = /^[0-9a-f]{64}$/i.test(signature) ? Buffer.from(signature, 'hex') : Buffer.alloc(0);
+  if (given.length !== expected.length || !timingSafeEqual(given, expected))
+    throw new BillingError('webhook_invalid', 'the signature of the event does not fit');
+  const parsed = event.safeParse(jsonOf(rawBody));
+  if (!parsed.success) throw new BillingError('webhook_invalid', 'the event is not one of CopperX');
+  const { id: eventId, type, created, data } = parsed.data;
+  if (Math.abs(nowMs - created) > TOLERANCE_MS)
+    throw new BillingError('webhook_invalid', 'the event is too old, or ahead of time');
+  return { eventId, type, sessionId: data.object.id, depositId: data.object.clientReferenceId ?? null };
+}
+
+function jsonOf(rawBody: Buffer): unknown {
+  try {
+    return JSON.parse(rawBody.toString());
+  } catch {
+    return undefined;
+  }
+}

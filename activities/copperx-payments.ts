@@ -1,0 +1,146 @@
+/**
+ * Crypto payments through CopperX. What is so is what a fetched session says; a webhook only has it fetched. A session has no
+ * idempotency key, so a retry looks for the page of an earlier try by our reference, and every page that was made is looked at.
+ */
+import { ApplicationFailure } from '@temporalio/activity';
+import {
+  type CryptoOutput,
+  coinUnitsToMicrosFloor,
+  isDollarCoin,
+  microsToCoinUnits,
+  newOutputs,
+  outputKey,
+} from '../billing/crypto.ts';
+import { secondOf } from '../billing/time.ts';
+import type { Db } from '../prisma/client.ts';
+import { creditedOutputs } from '../prisma/crypto-receipts.ts';
+import { type Deposit, getDeposit } from '../prisma/deposits.ts';
+import { activityAttempt } from './attempt.ts';
+import type { Copperx, CopperxSession, CopperxTransaction } from './copperx.ts';
+import type { Crypto, CryptoPage, CryptoSeen } from './crypto.ts';
+import { billingPage, depositReturn } from './links.ts';
+import type { Log } from './world.ts';
+
+export interface CopperxWorld {
+  copperx: Copperx;
+  db: Db;
+  /** Where people come back to, without a slash at its end. */
+  publicUrl: string;
+  /** Blocks after which a payment counts. */
+  confirmations: number;
+  log: Log;
+}
+
+/** What people are asked for; USDT that comes is a dollar too. */
+const COIN = 'usdc';
+const DAY_MS = 24 * 3600 * 1000;
+
+export const createCopperxPayments = (world: CopperxWorld): Crypto => ({
+  createCryptoPage: ({ depositId }) => createPage(world, depositId),
+  fetchCrypto: ({ depositId, everyPage }) => fetchCrypto(world, depositId, everyPage),
+});
+
+async function createPage(world: CopperxWorld, depositId: string): Promise<CryptoPage> {
+  const { copperx, db, publicUrl, log } = world;
+  const deposit = await getDeposit(db, depositId);
+  const { copperxSessionId: sessionId, checkoutUrl } = deposit;
+  if (sessionId !== null && checkoutUrl !== null) return { sessionId, checkoutUrl, maybeSeveral: true };
+  const maybeSeveral = activityAttempt() > 1;
+  const earlier = maybeSeveral ? await pagesOf(world, deposit) : [];
+  try {
+    const page =
+      earlier.find(hasPayment) ??
+      earlier.find(({ status }) => status === 'open') ??
+      (await copperx.createSession({
+        clientReferenceId: depositId,
+        productName: 'Burnrate credit',
+        currency: COIN,
+        unitAmount: microsToCoinUnits(deposit.amountMicros),
+        successUrl: depositReturn(publicUrl, depositId),
+        cancelUrl: billingPage(publicUrl),
+      }));
+    return { sessionId: page.id, checkoutUrl: page.url, maybeSeveral };
+  } catch (error) {
+    if (!(error instanceof ApplicationFailure) || !error.nonRetryable) throw error;
+    log.error({ depositId, error: error.message }, 'CopperX refuses a page that should be possible');
+    return { failureCode: 'provider_rejected' };
+  }
+}
+
+const hasPayment = ({ paymentIntent }: CopperxSession) => (paymentIntent?.transactions ?? []).length > 0;
+
+/** The deposit's second may lie ahead of CopperX's clock, in skipped time. */
+const pagesOf = ({ copperx }: CopperxWorld, { id, openedSecond }: Deposit): Promise<CopperxSession[]> =>
+  copperx.sessionsOf(id, Math.min(openedSecond * 1000, Date.now()) - DAY_MS);
+
+async function fetchCrypto(world: CopperxWorld, depositId: string, everyPage: boolean): Promise<CryptoSeen> {
+  const { copperx, db, confirmations, log } = world;
+  const deposit = await getDeposit(db, depositId);
+  const { copperxSessionId: kept } = deposit;
+  const listed = everyPage || kept === null ? (await pagesOf(world, deposit)).map(({ id }) => id) : [];
+  const ids = [...new Set([...(kept === null ? [] : [kept]), ...listed])];
+  const pages = await Promise.all(ids.map((id) => copperx.retrieveSession(id)));
+
+  const reported = pages.flatMap((page) =>
+    (page.paymentIntent?.transactions ?? []).map((seen) => readOutput(page, seen)),
+  );
+  const unreadable = reported.filter(({ output }) => output === null);
+  if (unreadable.length > 0)
+    log.error(
+      { depositId, transactions: unreadable.map(({ hash }) => hash) },
+      'a crypto payment is not credited: it is in no dollar coin, or its amount is not understood',
+    );
+  const outputs = reported.flatMap(({ output, confirmed }) =>
+    output === null ? [] : [{ ...output, confirmed: confirmed(confirmations) }],
+  );
+  // The same output can be reported with fewer confirmations and with more: the most is so.
+  const confirmedKeys = new Set(outputs.filter(({ confirmed }) => confirmed).map(outputKey));
+  const fresh = newOutputs(outputs, await creditedOutputs(db, outputs));
+  const confirmed = fresh.filter((output) => confirmedKeys.has(outputKey(output)));
+  return {
+    confirmed: confirmed.map(({ confirmed: _, ...output }) => output),
+    awaiting: fresh.length - confirmed.length,
+    expired: pages.every(isClosed),
+    expiresSecond: Math.max(deposit.openedSecond, ...pages.map(({ expiresAt }) => secondOf(Date.parse(expiresAt)))),
+  };
+}
+
+/** A complete page of which less came than was asked for stays open here until its time is over. */
+const isClosed = ({ status, expiresAt }: CopperxSession): boolean =>
+  status === 'expired' || status === 'canceled' || Date.parse(expiresAt) <= Date.now();
+
+interface Read {
+  hash: string;
+  /** Null when it cannot be said what it is worth. */
+  output: CryptoOutput | null;
+  confirmed: (wanted: number) => boolean;
+}
+
+/** Reads a transaction. Where no confirmations are told, CopperX's own word that the page is paid counts. */
+export function readOutput(page: CopperxSession, seen: CopperxTransaction): Read {
+  const { transactionHash: hash, outputIndex, logIndex, chainId } = seen;
+  const currency = (seen.currency ?? page.currency).toLowerCase();
+  const amountMicros = isDollarCoin(currency) ? amountOf(page, seen) : null;
+  const output = outputIndex ?? logIndex ?? 0;
+  return {
+    hash,
+    output:
+      amountMicros === null
+        ? null
+        : { transactionHash: hash, output, chain: String(chainId ?? 'unknown'), currency, amountMicros },
+    confirmed: (wanted) =>
+      seen.confirmations === null || seen.confirmations === undefined
+        ? page.status === 'complete' && page.paymentStatus === 'paid'
+        : seen.confirmations >= wanted,
+  };
+}
+
+/** Its own amount; of a payment by a single transaction, what the payment has received. */
+function amountOf({ paymentIntent }: CopperxSession, { amount }: CopperxTransaction) {
+  const alone = paymentIntent?.transactions?.length === 1 ? paymentIntent.amountReceived : null;
+  try {
+    return coinUnitsToMicrosFloor(amount ?? alone);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * The client for CopperX's REST API, or for another host that speaks it. Answers are checked for what is read of them.
+ * Source: copperx.readme.io/reference, docs.copperx.io
+ */
+import { z } from 'zod';
+import { final, passing } from './failures.ts';
+
+export interface CopperxOptions {
+  apiKey: string;
+  /** COPPERX_API_BASE: scheme, host and port. */
+  apiBase: string;
+  /** How long a call may take, in milliseconds. */
+  timeoutMs?: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+const PAGE_SIZE = 100;
+
+/** Only the hash of a transaction is documented; where a field is not given, see docs/decisions/0010. */
+const transaction = z.object({
+  transactionHash: z.string().min(1),
+  createdAt: z.string().nullish(),
+  outputIndex: z.number().int().nonnegative().nullish(),
+  logIndex: z.number().int().nonnegative().nullish(),
+  chainId: z.union([z.number(), z.string()]).nullish(),
+  currency: z.string().nullish(),
+  amount: z.string().nullish(),
+  confirmations: z.number().nullish(),
+});
+const session = z.object({
+  id: z.string().min(1),
+  createdAt: z.string(),
+  expiresAt: z.string(),
+  currency: z.string(),
+  clientReferenceId: z.string().nullish(),
+  status: z.string(),
+  paymentStatus: z.string(),
+  url: z.string(),
+  paymentIntent: z
+    .object({ amountReceived: z.string().nullish(), transactions: z.array(transaction).nullish() })
+    .nullish(),
+});
+const sessionPage = z.object({ data: z.array(session), hasMore: z.boolean().nullish() });
+
+export type CopperxSession = z.infer<typeof session>;
+export type CopperxTransaction = z.infer<typeof transaction>;
+
+export interface NewCopperxSession {
+  clientReferenceId: string;
+  productName: string;
+  currency: string;
+  /** With eight places: "100000000" is one coin. */
+  unitAmount: string;
+  successUrl: string;
+  cancelUrl: string;
+}
+
+export interface Copperx {
+  createSession(asked: NewCopperxSession): Promise<CopperxSession>;
+  retrieveSession(id: string): Promise<CopperxSession>;
+  /** Every session with our reference that was made since, newest first. */
+  sessionsOf(clientReferenceId: string, sinceMs: number): Promise<CopperxSession[]>;
+  /** Every session that was made since, newest first. */
+  sessionsSince(sinceMs: number, onPage: () => void): Promise<CopperxSession[]>;
+}
+
+/**
+ * Each call fails as Temporal is to take it: `copperx_unavailable` is tried again (no network, timeout, 408, 409, 429, 5xx;
+ * also 401 and 403, our own key's fault, which an operator mends), `copperx_refused` is final.
+ */
+export function createCopperx({ apiKey, apiBase, timeoutMs = DEFAULT_TIMEOUT_MS }: CopperxOptions): Copperx {
+  const base = `${apiBase.replace(/\/$/, '')}/api/v1/checkout/sessions`;
+
+  async function call<T>(schema: z.ZodType<T>, path: string, body?: object): Promise<T> {
+    const { status, text } = await answerTo(path, body);
+    if (status >= 300) throw fault(status);
+    const parsed = schema.safeParse(asJson(text));
+    if (!parsed.success) throw passing('copperx', `an answer ${status} that is not understood`);
+    return parsed.data;
+  }
+
+  async function answerTo(path: string, body?: object): Promise<{ status: number; text: string }> {
+    try {
+      const response = await fetch(base + path, {
+        method: body === undefined ? 'GET' : 'POST',
+        headers: {
+          Accept: 'application/json',
+          Authorization: `Bearer ${apiKey}`,
+          ...(body !== undefined && { 'Content-Type': 'application/json' }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        redirect: 'error',
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      return { status: response.status, text: await response.text() };
+    } catch (error) {
+      const { name, cause } = error as Error;
+      throw passing('copperx', (cause as NodeJS.ErrnoException | undefined)?.code ?? name);
+    }
+  }
+
+  async function listed(asked: Record<string, string>, sinceMs: number, onPage = () => {}): Promise<CopperxSession[]> {
+    const found: CopperxSession[] = [];
+    for (let page = 1; ; page++) {
+      const query = new URLSearchParams({ ...asked, page: String(page), limit: String(PAGE_SIZE) });
+      const { data, hasMore } = await call(sessionPage, `?${query}`);
+      found.push(...data);
+      onPage();
+      const last = data.at(-1);
+      if (hasMore !== true || last === undefined || Date.parse(last.createdAt) < sinceMs) return found;
+    }
+  }
+
+  return {
+    createSession: ({ clientReferenceId, productName, currency, unitAmount, successUrl, cancelUrl }) =>
+      call(session, '', {
+        mode: 'payment',
+        submitType: 'pay',
+        clientReferenceId,
+        lineItems: {
+          data: [
+            { priceData: { currency, type: 'one_time', unitAmount, productData: { name: productName } }, quantity: 1 },
+          ],
+        },
+        // What arrives is what was asked for: a coin of another kind would need a rate.
+        paymentSetting: { allowSwap: false },
+        successUrl,
+        cancelUrl,
+      }),
+    retrieveSession: (id) => call(session, `/${encodeURIComponent(id)}`),
+    // The reference is asked for and looked at again: a host that does not know the filter answers everything.
+    sessionsOf: async (clientReferenceId, sinceMs) =>
+      (await listed({ clientReferenceId }, sinceMs)).filter((page) => page.clientReferenceId === clientReferenceId),
+    sessionsSince: (sinceMs, onPage) => listed({}, sinceMs, onPage),
+  };
+}
+
+function asJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const PASSING = new Set([401, 403, 408, 409, 425, 429]);
+const fault = (status: number) =>
+  status >= 500 || status < 400 || PASSING.has(status)
+    ? passing('copperx', `status ${status}`)
+    : final('copperx', `status ${status}`);

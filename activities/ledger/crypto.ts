@@ -1,0 +1,80 @@
+/** What is recorded of a crypto deposit: each output that arrived is credited once, and its page's expiry ends the waiting. */
+import { type CryptoOutput, cryptoStatus, newOutputs, outputKey, sumOf } from '../../billing/crypto.ts';
+import { advance, creditCrypto } from '../../billing/facts.ts';
+import { add, ZERO } from '../../billing/money.ts';
+import { creditedOutputs, cryptoReceiptsOf, insertCryptoReceipts } from '../../prisma/crypto-receipts.ts';
+import { type Deposit, getDeposit, updateDeposit } from '../../prisma/deposits.ts';
+import { mailAndEvent, type NewNotice } from '../../prisma/notices.ts';
+import { numberReceipt } from '../../prisma/receipts.ts';
+import { recordFact } from '../../prisma/record.ts';
+import type { LedgerWorld } from '../world.ts';
+import { type DepositOrder, isOpen, orderOf } from './deposits.ts';
+
+/** A mail and an event for each crediting: a deposit that is paid in two parts is heard of twice. */
+const noticesOf = ({ id: depositId, teamId }: Deposit, outputs: readonly CryptoOutput[], second: number): NewNotice[] =>
+  outputs.flatMap((receipt) => {
+    const { transactionHash, output } = receipt;
+    const data = { depositId, receipt: { transactionHash, output } };
+    const about = { teamId, second, cause: `${depositId}/${outputKey(receipt)}`, data };
+    return mailAndEvent(about, 'deposit_receipt', 'deposit.succeeded');
+  });
+
+export const cryptoActs = ({ db, terms }: LedgerWorld) => ({
+  /** Credits those of the outputs that were not credited before, whenever they come and however often they are reported. */
+  creditCrypto: async (
+    input: { depositId: string; outputs: CryptoOutput[]; nowSecond: number },
+    causedBy: string,
+  ): Promise<DepositOrder> => {
+    const { teamId, id: depositId } = await getDeposit(db, input.depositId);
+    return recordFact(db, teamId, causedBy, async (account, tx) => {
+      const deposit = await getDeposit(tx, depositId);
+      const outputs = newOutputs(input.outputs, await creditedOutputs(tx, input.outputs));
+      if (outputs.length === 0)
+        return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };
+      const outcome = creditCrypto(account, terms, { depositId, outputs }, input.nowSecond);
+      const creditedSecond = outcome.account.asOfSecond;
+      const receivedMicros = add(deposit.receivedMicros ?? ZERO, sumOf(outputs));
+      const status = cryptoStatus({
+        expectedMicros: deposit.amountMicros,
+        receivedMicros,
+        expired: !isOpen(deposit.status),
+      });
+      // Of a deposit that has succeeded, what comes on top does not move the second of its success.
+      const succeedsNow = status === 'succeeded' && deposit.status !== 'succeeded';
+      await updateDeposit(tx, depositId, {
+        receivedMicros,
+        ...(succeedsNow && { status, closedSecond: creditedSecond, failureCode: null }),
+      });
+      if (succeedsNow) await numberReceipt(tx, teamId, depositId);
+      await insertCryptoReceipts(
+        tx,
+        outputs.map((output) => ({ ...output, depositId, teamId, creditedSecond })),
+      );
+      return {
+        outcome,
+        notices: noticesOf(deposit, outputs, creditedSecond),
+        answer: async (within) => orderOf(await getDeposit(within, depositId)),
+      };
+    });
+  },
+
+  /** The page's time is over: what came counts as the deposit, or nothing came and it has expired. */
+  expireCrypto: async (input: { depositId: string; nowSecond: number }, causedBy: string): Promise<DepositOrder> => {
+    const { teamId, id: depositId } = await getDeposit(db, input.depositId);
+    return recordFact(db, teamId, causedBy, async (account, tx) => {
+      const deposit = await getDeposit(tx, depositId);
+      const outcome = advance(account, terms, input.nowSecond);
+      if (!isOpen(deposit.status)) return { outcome, answer: async () => orderOf(deposit) };
+      const receivedMicros = deposit.receivedMicros ?? ZERO;
+      const status = cryptoStatus({ expectedMicros: deposit.amountMicros, receivedMicros, expired: true });
+      const last = (await cryptoReceiptsOf(tx, [depositId])).get(depositId)?.at(-1);
+      await updateDeposit(tx, depositId, {
+        status,
+        closedSecond: last?.creditedSecond ?? outcome.account.asOfSecond,
+        ...(status === 'expired' && { failureCode: 'expired' }),
+      });
+      if (status === 'succeeded') await numberReceipt(tx, teamId, depositId);
+      return { outcome, answer: async () => ({ ...orderOf(deposit), status }) };
+    });
+  },
+});

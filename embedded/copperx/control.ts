@@ -1,0 +1,100 @@
+import type { Faults } from '../stripe/faults.ts';
+import type { Webhooks } from '../stripe/webhooks.ts';
+import type { LoggedRequest } from './api.ts';
+import type { CheckoutSession, Event, Transaction } from './objects.ts';
+import type { Paying, World } from './world.ts';
+
+/** What no caller of CopperX can do, and its tests must: send coins, find blocks, let time be over, break things, look inside. */
+export class Control {
+  /** As of the Stripe stand-in: `faults.add({on: 'POST /api/v1/checkout/sessions', kind: 'drop_after_effect'})`. */
+  readonly faults: Faults;
+  readonly webhooks: Webhooks<Event>;
+  readonly #world: World;
+  readonly #requests: LoggedRequest[];
+
+  constructor(world: World, faults: Faults, webhooks: Webhooks<Event>, requests: LoggedRequest[]) {
+    this.#world = world;
+    this.faults = faults;
+    this.webhooks = webhooks;
+    this.#requests = requests;
+  }
+
+  setWebhook(url: string, secret: string, events?: string[]): void {
+    this.webhooks.setEndpoint({ url, secret, ...(events ? { events } : {}) });
+  }
+
+  /** Sends coins to a session, named by its id or its `clientReferenceId`; also to one that has expired. */
+  pay(session: string, paying: Paying = {}): Transaction {
+    return structuredClone(this.#world.pay(this.#named(session), paying));
+  }
+
+  /** So many blocks are found: each payment is confirmed by so many more. */
+  mine(blocks = 1): void {
+    this.#world.mine(blocks);
+  }
+
+  /** Lists a transaction of a session once more, as a provider that repeats itself. */
+  repeat(session: string, transactionHash: string): void {
+    const { transactions } = this.#named(session).paymentIntent;
+    const again = transactions.find((transaction) => transaction.transactionHash === transactionHash);
+    if (!again) throw new Error(`no transaction ${transactionHash}`);
+    transactions.push(structuredClone(again));
+    this.#world.onChange();
+  }
+
+  /** Ends the time of a session. */
+  expire(session: string): void {
+    this.#world.expire(this.#named(session));
+  }
+
+  cancel(session: string): void {
+    this.#world.cancel(this.#named(session));
+  }
+
+  /** Does what is due by the clock without waiting for a request. */
+  tick(): void {
+    this.#world.expireDue();
+  }
+
+  /** Sends an event to the webhook endpoint once more. */
+  resendEvent(id: string): void {
+    const event = this.#world.state.events.find((kept) => kept.id === id);
+    if (!event) throw new Error(`no event ${id}`);
+    this.webhooks.resend(event);
+  }
+
+  /** Takes back every script and fault. What happened stays. */
+  reset(): void {
+    this.faults.reset();
+    this.webhooks.reset();
+  }
+
+  /** Oldest first. */
+  sessions(): CheckoutSession[] {
+    return structuredClone(this.#world.state.sessions);
+  }
+
+  /** Everything that arrived, oldest first. */
+  transactions(): Transaction[] {
+    return this.sessions().flatMap(({ paymentIntent }) => paymentIntent.transactions);
+  }
+
+  events(): Event[] {
+    return structuredClone(this.#world.state.events);
+  }
+
+  requests(): LoggedRequest[] {
+    return [...this.#requests];
+  }
+
+  clearRequests(): void {
+    this.#requests.length = 0;
+  }
+
+  #named(name: string): CheckoutSession {
+    const session =
+      this.#world.find(name) ?? this.#world.state.sessions.findLast((kept) => kept.clientReferenceId === name);
+    if (!session) throw new Error(`no checkout session ${name}`);
+    return session;
+  }
+}

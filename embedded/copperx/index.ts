@@ -1,0 +1,124 @@
+import { createHmac } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import express from 'express';
+import { Faults } from '../stripe/faults.ts';
+import { type Dress, type RetryPolicy, type WebhookEndpoint, Webhooks } from '../stripe/webhooks.ts';
+import { listen } from '../web.ts';
+import { apiRouter, type LoggedRequest } from './api.ts';
+import { Control } from './control.ts';
+import { controlRoutes } from './control-routes.ts';
+import type { Event } from './objects.ts';
+import { hostedPages } from './pages.ts';
+import { type State, World } from './world.ts';
+
+export type { LoggedRequest } from './api.ts';
+export type { Control } from './control.ts';
+export type * from './objects.ts';
+export type { Paying } from './world.ts';
+
+export interface CopperxStandInOptions {
+  /** Any free one unless told. */
+  port?: number;
+  webhook?: WebhookEndpoint;
+  retry?: Partial<RetryPolicy>;
+  /** The clock by which sessions are dated and expire, in milliseconds. */
+  now?: () => number;
+  /** Where the state outlives the process. In memory only, unless told. */
+  file?: string;
+  /** A block is found every so many milliseconds of real time; 0, and so unless told, only by `control.mine`. */
+  blockMs?: number;
+  /** CopperX calls a payment complete after so many confirmations: 12 unless told. */
+  completeAfter?: number;
+}
+
+export interface CopperxStandIn {
+  /** `http://127.0.0.1:12112`: the API, the hosted pages, and the control interface under `/_control`. */
+  url: string;
+  port: number;
+  control: Control;
+  close(): Promise<void>;
+}
+
+/** The signature of a body: an HMAC of its bytes. Source: docs.copperx.io/integrate-payments/webhooks-and-events */
+export const signatureOf = (body: string | Buffer, secret: string): string =>
+  createHmac('sha256', secret).update(body).digest('hex');
+
+const asCopperx: Dress<Event> = ({ pending_webhooks: _, ...event }, secret) => {
+  const body = JSON.stringify(event);
+  return { body, headers: { 'x-webhook-signature': signatureOf(body, secret) } };
+};
+
+const SAVE_AFTER_MS = 200;
+
+/** A neighbour that speaks CopperX's API, on which a test or a person sends coins. */
+export async function startCopperxStandIn(options: CopperxStandInOptions = {}): Promise<CopperxStandIn> {
+  const { now = Date.now, file, blockMs = 0, completeAfter = 12 } = options;
+  const world = new World(now, completeAfter);
+  const faults = new Faults();
+  const requests: LoggedRequest[] = [];
+  const retry = { firstMs: 1000, longestMs: 3_600_000, attempts: 8, ...options.retry };
+  const webhooks = new Webhooks<Event>(options.webhook, retry, asCopperx);
+  const control = new Control(world, faults, webhooks, requests);
+  const closing = new AbortController();
+
+  const app = express().disable('x-powered-by').set('etag', false);
+  app.use('/_control', controlRoutes(control));
+  app.use(apiRouter({ world, faults, requests, closing: closing.signal }));
+  app.use(hostedPages(world));
+  const server = await listen(app, options.port);
+  world.url = server.url;
+
+  let saving: NodeJS.Timeout | undefined;
+  const save = () => {
+    clearTimeout(saving);
+    saving = undefined;
+    if (file !== undefined) keep(file, world);
+  };
+  world.state = (file === undefined ? undefined : kept(file, world.url)) ?? world.state;
+  world.onChange = () => {
+    saving ??= setTimeout(save, SAVE_AFTER_MS);
+  };
+  world.onEvent = (event) => webhooks.announce(event);
+  webhooks.onDelivered = world.onChange;
+  for (const event of world.state.events) if (event.pending_webhooks > 0) webhooks.announce(event);
+  const blocks =
+    blockMs > 0 &&
+    setInterval(() => {
+      world.expireDue();
+      if (world.waitsForBlocks()) world.mine(1);
+    }, blockMs);
+
+  return {
+    url: server.url,
+    port: server.port,
+    control,
+    async close() {
+      if (blocks) clearInterval(blocks);
+      closing.abort();
+      webhooks.close();
+      await server.close();
+      save();
+      world.onChange = () => {};
+    },
+  };
+}
+
+/** Always whole: a new file is written beside the old one and takes its name. */
+function keep(file: string, { url, state }: World): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(`${file}.new`, JSON.stringify({ url, state }));
+  renameSync(`${file}.new`, file);
+}
+
+/** The state of the last run, with its pages' addresses as they are in this run. */
+function kept(file: string, url: string): State | undefined {
+  try {
+    const text = readFileSync(file, 'utf8');
+    const { url: was } = JSON.parse(text) as { url: string };
+    return (JSON.parse(text.replaceAll(was, url)) as { state: State }).state;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

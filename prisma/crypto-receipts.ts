@@ -1,0 +1,61 @@
+/** What arrived of crypto deposits: a row for each output that was credited, so that none is credited twice. */
+import { type CryptoOutput, outputKey } from '../billing/crypto.ts';
+import type { Tx } from './client.ts';
+import { toMicros, toSecond } from './columns.ts';
+import type { CryptoReceipt as CryptoReceiptRow } from './generated/client.ts';
+
+export interface CryptoReceipt extends CryptoOutput {
+  depositId: string;
+  teamId: string;
+  creditedSecond: number;
+}
+
+const toReceipt = (row: CryptoReceiptRow): CryptoReceipt => ({
+  ...row,
+  amountMicros: toMicros(row.amountMicros),
+  creditedSecond: toSecond(row.creditedSecond),
+});
+
+/** Hashes are kept in lower case: the key is the same however a report writes them. */
+const keptHash = (hash: string): string => hash.toLowerCase();
+
+/** The keys of those outputs that were credited before, to whichever deposit. */
+export async function creditedOutputs(tx: Tx, outputs: readonly CryptoOutput[]): Promise<Set<string>> {
+  const hashes = [...new Set(outputs.map(({ transactionHash }) => keptHash(transactionHash)))];
+  if (hashes.length === 0) return new Set();
+  const rows = await tx.cryptoReceipt.findMany({ where: { transactionHash: { in: hashes } } });
+  return new Set(rows.map(outputKey));
+}
+
+/**
+ * Keeps what is credited, in the transaction that credits it. An output that another deposit is credited with at the same
+ * moment breaks this one off: it is tried again and then sees it.
+ */
+export async function insertCryptoReceipts(tx: Tx, receipts: readonly CryptoReceipt[]): Promise<void> {
+  await tx.cryptoReceipt.createMany({
+    data: receipts.map((receipt) => ({ ...receipt, transactionHash: keptHash(receipt.transactionHash) })),
+  });
+}
+
+/** What arrived for deposits, by deposit, in the order of its crediting. */
+export async function cryptoReceiptsOf(tx: Tx, depositIds: string[]): Promise<Map<string, CryptoReceipt[]>> {
+  if (depositIds.length === 0) return new Map();
+  const rows = await tx.cryptoReceipt.findMany({
+    where: { depositId: { in: depositIds } },
+    orderBy: [{ creditedSecond: 'asc' }, { transactionHash: 'asc' }, { output: 'asc' }],
+  });
+  const receipts = new Map<string, CryptoReceipt[]>();
+  for (const row of rows) receipts.set(row.depositId, [...(receipts.get(row.depositId) ?? []), toReceipt(row)]);
+  return receipts;
+}
+
+/** One receipt. Null for one that was never credited. */
+export async function findCryptoReceipt(
+  tx: Tx,
+  { transactionHash, output }: Pick<CryptoOutput, 'transactionHash' | 'output'>,
+): Promise<CryptoReceipt | null> {
+  const row = await tx.cryptoReceipt.findUnique({
+    where: { transactionHash_output: { transactionHash: keptHash(transactionHash), output } },
+  });
+  return row && toReceipt(row);
+}

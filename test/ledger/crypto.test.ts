@@ -1,0 +1,238 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { eventOfNotice } from '../../activities/event-of-notice.ts';
+import { mailOfNotice } from '../../activities/mail-of-notice.ts';
+import { type Micros, micros, parseDollars } from '../../billing/money.ts';
+import { cryptoReceiptsOf } from '../../prisma/crypto-receipts.ts';
+import { getDeposit } from '../../prisma/deposits.ts';
+import { noticesOf } from '../../prisma/notices.ts';
+import { trialBalance } from '../../prisma/transfers.ts';
+import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS } from './desk.ts';
+
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+
+let office: Office;
+let one: Desk;
+let two: Desk;
+let teams = 0;
+let team: string;
+let dep: string;
+
+beforeAll(async () => {
+  office = await openOffice();
+  ({ one, two } = office);
+});
+afterAll(async () => {
+  expect(await trialBalance(one.db)).toMatchObject({ balanced: true, differences: [] });
+  await office.close();
+});
+beforeEach(async () => {
+  teams += 1;
+  team = `c${teams}`;
+  dep = `dep_${team}`;
+  await one.team(team);
+  await open(dep);
+});
+
+const open = (depositId: string) =>
+  one.ledger.openDeposit({
+    depositId,
+    teamId: team,
+    kind: 'crypto',
+    amountMicros: parseDollars('100'),
+    paymentMethodId: null,
+    receivedSecond: 0,
+    callId: `call_${depositId}`,
+    notAfterMs: 1,
+    nowMs: 0,
+  });
+const output = (hash: string, amount: string, index = 0) => ({
+  transactionHash: `0x${team}${hash}`,
+  output: index,
+  chain: '8453',
+  currency: 'usdc',
+  amountMicros: parseDollars(amount),
+});
+type Output = ReturnType<typeof output>;
+const credit = (at: number, outputs: Output[], desk = one, depositId = dep) =>
+  desk.ledger.creditCrypto({ depositId, outputs, nowSecond: at }, 'test');
+const expire = (at: number) => one.ledger.expireCrypto({ depositId: dep, nowSecond: at }, 'test');
+const shown = async (depositId = dep) => {
+  const { status, amountMicros, receivedMicros, closedSecond, failureCode, method } = await getDeposit(
+    one.db,
+    depositId,
+  );
+  return { status, amountMicros, receivedMicros, closedSecond, failureCode, method };
+};
+const posted = async (): Promise<Micros> =>
+  micros((await one.db.account.findUniqueOrThrow({ where: { teamId: team } })).postedMicros);
+const references = async () =>
+  (await one.db.transfer.findMany({ where: { teamId: team }, orderBy: { id: 'asc' } })).map(
+    ({ reference }) => reference,
+  );
+
+describe('a crypto deposit', () => {
+  it('is credited from CopperX with what was received, both amounts kept', async () => {
+    expect(await credit(5, [output('a', '100')])).toMatchObject({ status: 'succeeded', kind: 'crypto' });
+    expect(await shown()).toEqual({
+      status: 'succeeded',
+      amountMicros: 100_000_000,
+      receivedMicros: 100_000_000,
+      closedSecond: 5,
+      failureCode: null,
+      method: 'crypto',
+    });
+    const [transfer] = await one.db.transfer.findMany({ where: { teamId: team } });
+    expect(transfer).toMatchObject({
+      debitAccount: 'platform/copperx',
+      creditAccount: `team/${team}/credit`,
+      amountMicros: 100_000_000n,
+      code: 'deposit',
+      depositId: dep,
+      reference: `deposit/${dep}/0x${team}a/0`,
+      second: 5n,
+    });
+  });
+
+  it('that is paid in parts is open until all has come', async () => {
+    expect(await credit(5, [output('a', '60')])).toMatchObject({ status: 'pending' });
+    expect(await shown()).toMatchObject({ status: 'pending', receivedMicros: 60_000_000, closedSecond: null });
+    expect(await posted()).toBe(60_000_000);
+    await credit(9, [output('b', '40')]);
+    expect(await shown()).toMatchObject({ status: 'succeeded', receivedMicros: 100_000_000, closedSecond: 9 });
+  });
+
+  it('that is overpaid is credited with all of it, and what comes on top moves no second', async () => {
+    await credit(5, [output('a', '150')]);
+    await credit(50, [output('b', '1')]);
+    expect(await shown()).toMatchObject({ status: 'succeeded', receivedMicros: 151_000_000, closedSecond: 5 });
+    expect(await posted()).toBe(151_000_000);
+  });
+
+  it('whose output is reported by ten at once, in several cases of its hash, is credited once', async () => {
+    const both = [output('a', '60'), output('a', '40', 1)];
+    const shouted = both.map((seen) => ({
+      ...seen,
+      transactionHash: seen.transactionHash.toUpperCase().replace('X', 'x'),
+    }));
+    await atOnce(10, (i) => credit(5 + i, i % 3 === 0 ? shouted : both.slice(0, 1 + (i % 2)), i % 2 ? two : one));
+    await credit(30, both);
+    expect((await references()).toSorted()).toEqual([`deposit/${dep}/0x${team}a/0`, `deposit/${dep}/0x${team}a/1`]);
+    expect(await posted()).toBe(100_000_000);
+    expect((await cryptoReceiptsOf(one.db, [dep])).get(dep)).toHaveLength(2);
+    expect((await noticesOf(one.db, team)).map(({ kind }) => kind).toSorted()).toEqual([
+      'deposit.succeeded',
+      'deposit.succeeded',
+      'deposit_receipt',
+      'deposit_receipt',
+    ]);
+  });
+
+  it('cannot be credited with an output that another deposit was credited with', async () => {
+    await open(`${dep}_other`);
+    const tries = await Promise.allSettled([
+      credit(5, [output('a', '100')], one),
+      credit(5, [output('a', '100')], two, `${dep}_other`),
+    ]);
+    expect(tries.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(0);
+    await credit(6, [output('a', '100')], two, `${dep}_other`);
+    await credit(6, [output('a', '100')]);
+    expect(await posted()).toBe(100_000_000);
+    expect(await references()).toHaveLength(1);
+  });
+
+  it('of which nothing has come expires, once, and credits nobody', async () => {
+    expect(await expire(3600)).toMatchObject({ status: 'expired' });
+    await expire(4000);
+    expect(await shown()).toMatchObject({
+      status: 'expired',
+      closedSecond: 3600,
+      failureCode: 'expired',
+      receivedMicros: null,
+    });
+    expect(await references()).toEqual([]);
+    expect(await noticesOf(one.db, team)).toEqual([]);
+  });
+
+  it('of which some has come is that when its page expires', async () => {
+    await credit(5, [output('a', '60')]);
+    await expire(3600);
+    expect(await shown()).toMatchObject({ status: 'succeeded', receivedMicros: 60_000_000, closedSecond: 5 });
+  });
+
+  it('that has expired is credited late, at its own second, whatever comes', async () => {
+    await expire(3600);
+    await credit(90_000, [output('a', '1')]);
+    expect(await shown()).toMatchObject({
+      status: 'succeeded',
+      receivedMicros: 1_000_000,
+      closedSecond: 90_000,
+      failureCode: null,
+    });
+    await expire(90_001);
+    expect(await shown()).toMatchObject({ status: 'succeeded', closedSecond: 90_000 });
+  });
+
+  it('pays what is owed first', async () => {
+    await one.deposit(team, '15', 1);
+    const price = { inputMicrosPerMillion: parseDollars('1'), outputMicrosPerMillion: parseDollars('1') };
+    const used = { model: 'm', price, inputTokens: 18_000_000, outputTokens: 0, project: null, receivedSecond: 2 };
+    await one.ledger.recordUsage({ teamId: team, eventId: 'e', ...used }, 'test');
+    await credit(5, [output('a', '100')]);
+    expect(await posted()).toBe(97_000_000);
+    expect((await billOf(one.db, team)).netMicros).toBe(97_000_000n);
+    expect(await booksOf(one.db, team)).toEqual(await billOf(one.db, team));
+  });
+});
+
+describe('what people and the platform hear', () => {
+  const heard = async () => {
+    const notices = await noticesOf(one.db, team);
+    const about = { teamName: 'A team', billingUrl: 'https://pay.test/billing' };
+    const mails = notices.filter(({ channel }) => channel === 'mail');
+    const events = notices.filter(({ channel }) => channel === 'event');
+    return {
+      mails: await Promise.all(
+        mails.map(
+          async (notice) =>
+            (await mailOfNotice({ db: one.db, terms: TERMS, notice, about, receiptIssuer: 'Burnrate', nowSecond: 99 }))
+              ?.text,
+        ),
+      ),
+      events: await Promise.all(events.map(async (notice) => (await eventOfNotice(one.db, notice)).data)),
+    };
+  };
+
+  it('is each receipt for itself, with what was asked for where that differs', async () => {
+    await credit(5, [output('a', '60')]);
+    const { mails, events } = await heard();
+    expect(mails).toHaveLength(1);
+    expect(mails[0]).toContain('$60.00 has been added');
+    expect(mails[0]).toContain('asked for $100.00; $60.00 has arrived in all');
+    expect(mails[0]).toContain('stays open for the rest');
+    expect(mails[0]).toContain('USDC, by CopperX');
+    expect(events).toMatchObject([
+      {
+        deposit: dep,
+        status: 'pending',
+        amount: '60.000000',
+        expected: '100.000000',
+        received: '60.000000',
+        transaction: { hash: `0x${team}a`, output: 0 },
+      },
+    ]);
+  });
+
+  it('says nothing of a difference where there is none', async () => {
+    await credit(5, [output('a', '100')]);
+    const { mails } = await heard();
+    expect(mails[0]).toContain('$100.00 has been added');
+    expect(mails[0]).not.toContain('asked for');
+  });
+
+  it('says of an overpaid one that all of it is credit', async () => {
+    await credit(5, [output('a', '150')]);
+    const { mails } = await heard();
+    expect(mails[0]).toContain('asked for $100.00; $150.00 has arrived in all, and all of it is credit');
+    expect(mails[0]).not.toContain('stays open');
+  });
+});

@@ -1,0 +1,75 @@
+/**
+ * A crypto payment, followed from its page to long after it: coins can be sent in parts, too many, and after the page has
+ * expired. Whatever comes is credited as it is confirmed, each output once.
+ */
+import type { CryptoSeen } from '../activities/crypto.ts';
+import type { DepositOrder } from '../activities/ledger/deposits.ts';
+import { ledger, payments, tell } from './neighbours.ts';
+import { type News, nowSecond } from './waiting.ts';
+
+/** Webhooks wake it at once; the poll finds what they do not tell: they know of no payment in part, and none that is late. */
+const FIRST_POLL_MS = 15_000;
+const SLOWEST_POLL_MS = 2 * 60_000;
+const LATE_POLL_MS = 24 * 3600_000;
+const LATE_SECONDS = 30 * 24 * 3600;
+
+/** What the deposit's workflow lends: its news, and where it tells what is so. */
+export interface Following {
+  news: News;
+  pageIs(checkoutUrl: string): void;
+  /** Told after each look. */
+  stateIs(order: DepositOrder, seen: 'waiting' | 'confirming' | 'closed'): void;
+}
+
+const isOpen = ({ status }: DepositOrder) => status === 'pending' || status === 'requires_action';
+
+/** Follows a payment until nothing is to be expected of it any more; a webhook that comes even later starts it again, for one look. */
+export async function followCrypto(opened: DepositOrder, { news, pageIs, stateIs }: Following): Promise<DepositOrder> {
+  const { depositId, teamId } = opened;
+  let order = opened;
+  // A page of which nobody knows can only have been left by an earlier try, or by an earlier run.
+  let everyPage = true;
+  if (isOpen(order)) {
+    const page = await payments.createCryptoPage({ depositId });
+    if ('failureCode' in page) {
+      const { failureCode } = page;
+      return ledger.failDeposit({ depositId, nowSecond: nowSecond(), status: 'failed', failureCode });
+    }
+    const { sessionId: copperxSessionId, checkoutUrl } = page;
+    await ledger.noteDeposit({ depositId, change: { copperxSessionId, checkoutUrl } });
+    everyPage = page.maybeSeveral;
+    pageIs(checkoutUrl);
+    stateIs(order, 'waiting');
+    await news.orMs(FIRST_POLL_MS, 'look whether coins have come');
+  }
+
+  for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(pollMs * 2, SLOWEST_POLL_MS)) {
+    news.take();
+    const seen = await payments.fetchCrypto.executeWithOptions({ summary: 'what has come?' }, [
+      { depositId, everyPage: everyPage || !isOpen(order) },
+    ]);
+    const before = order.status;
+    if (seen.confirmed.length > 0)
+      order = await ledger.creditCrypto({ depositId, outputs: seen.confirmed, nowSecond: nowSecond() });
+    if (isOpen(order) && seen.expired && seen.awaiting === 0)
+      order = await ledger.expireCrypto({ depositId, nowSecond: nowSecond() });
+    if (seen.confirmed.length > 0 || order.status !== before) await tell.tellWatch({ teamId });
+    stateIs(order, isOpen(order) ? (seen.awaiting > 0 ? 'confirming' : 'waiting') : 'closed');
+    if (isOver(order, seen)) return order;
+    await news.orMs(
+      waitMs(order, seen, pollMs),
+      isOpen(order) ? 'look whether coins have come' : 'look for late coins',
+    );
+  }
+}
+
+const isOver = (order: DepositOrder, { awaiting, expiresSecond }: CryptoSeen): boolean =>
+  !isOpen(order) && awaiting === 0 && nowSecond() > expiresSecond + LATE_SECONDS;
+
+/** Soon while somebody may be paying or a block is awaited, and at the expiry; once a day for what comes late. */
+function waitMs(order: DepositOrder, { awaiting, expiresSecond }: CryptoSeen, pollMs: number): number {
+  if (awaiting > 0) return Math.min(pollMs, SLOWEST_POLL_MS / 2);
+  if (!isOpen(order)) return LATE_POLL_MS;
+  const untilExpiryMs = (expiresSecond + 1) * 1000 - Date.now();
+  return untilExpiryMs > 0 ? Math.min(pollMs, untilExpiryMs) : pollMs;
+}
