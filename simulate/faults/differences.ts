@@ -11,7 +11,7 @@ import type { Fault, Step } from './words.ts';
 export async function differencesOf(site: Site, team: Team, { kind, step, fault }: Case): Promise<string[]> {
   const now = await site.books.of(team.id);
   if (!now) return ['the books cannot be read'];
-  const { expected } = kind;
+  const expected = kind.expected(team);
   const mails = site.inbox.messages().filter(({ to }) => to.includes(team.email));
   return [
     ...unlike('the ledger’s deposits', now.deposits.map(depositInWords), [depositInWords(expected.deposit)]),

@@ -25,15 +25,20 @@ export interface PaymentKind {
   moved(site: Site, team: Team): Moved[];
   /** The subject of the mail that the last two steps are about. */
   subject: RegExp;
-  /** What must be so at the end, whatever went wrong. Amounts in micro-dollars, as they change the team's credit. */
-  expected: {
-    deposit: { label: string; status: string; amountMicros: number };
-    /** In micro-dollars; none unless told. */
-    refunds?: number[];
-    transfers: { code: string; micros: number }[];
-    /** Kinds of mail, each once. */
-    mails: string[];
-  };
+  /** Its workflow goes on after the payment: something may still come. */
+  staysOpen?: boolean;
+  expected(team: Team): Expected;
+}
+
+/** What must be so at the end, whatever went wrong. Amounts in micro-dollars. */
+export interface Expected {
+  deposit: { label: string; status: string; amountMicros: number };
+  /** None unless told. */
+  refunds?: number[];
+  /** As they change the team's credit. */
+  transfers: { code: string; micros: number }[];
+  /** Kinds of mail, each once. */
+  mails: string[];
 }
 
 /**

@@ -105,7 +105,7 @@ export class Run {
 
   async #openMatters(): Promise<string[]> {
     const { books } = this.#site;
-    const { expected } = this.what.kind;
+    const { kind: of } = this.what;
     const now = await books.of(this.#team.id);
     if (!now) return ['the books'];
     const open = now.deposits
@@ -115,13 +115,12 @@ export class Run {
     if (now.deposits.length === 0) open.push('no deposit yet');
     if (now.attemptDepositId !== null) open.push('an attempt in flight');
     for (const { id, isSent } of now.notices) if (!isSent) open.push(`${id} is not sent`);
-    for (const mail of expected.mails) if (!now.notices.some(({ kind }) => kind === mail)) open.push(`no ${mail} yet`);
+    for (const mail of of.expected(this.#team).mails)
+      if (!now.notices.some(({ kind }) => kind === mail)) open.push(`no ${mail} yet`);
     if (open.length > 0) return open;
     // Asked only once the rows are all there: each is a call.
-    const workflows = [
-      ...now.deposits.map(({ id }) => `deposit/${id}`),
-      ...now.notices.map(({ id }) => `notice/${id}`),
-    ];
+    const deposits = of.staysOpen ? [] : now.deposits.map(({ id }) => `deposit/${id}`);
+    const workflows = [...deposits, ...now.notices.map(({ id }) => `notice/${id}`)];
     const ended = await Promise.all(workflows.map((id) => this.#site.hasEnded(id)));
     return workflows.filter((_, i) => !ended[i]).map((id) => `${id} runs`);
   }

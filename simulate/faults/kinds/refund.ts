@@ -24,11 +24,14 @@ export const refund: PaymentKind = {
     return holdAtStripe(site, team, step === 'during' ? 'arrival' : 'answer', 'POST', /^\/v1\/refunds$/);
   },
   subject: /^refund of/i,
-  expected: {
-    ...savedCard.expected,
-    refunds: [AMOUNT.micros],
-    transfers: [...savedCard.expected.transfers, { code: 'refund', micros: -AMOUNT.micros }],
-    mails: [...savedCard.expected.mails, 'refund'],
+  expected: (team) => {
+    const { deposit, transfers, mails } = savedCard.expected(team);
+    return {
+      deposit,
+      refunds: [AMOUNT.micros],
+      transfers: [...transfers, { code: 'refund', micros: -AMOUNT.micros }],
+      mails: [...mails, 'refund'],
+    };
   },
 };
 

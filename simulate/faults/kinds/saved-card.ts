@@ -19,9 +19,9 @@ export const savedCard: PaymentKind = {
   },
   moved: movedAtStripe,
   subject: /deposit/i,
-  expected: {
+  expected: () => ({
     deposit: { label: 'Deposit', status: 'succeeded', amountMicros: AMOUNT.micros },
     transfers: [{ code: 'deposit', micros: AMOUNT.micros }],
     mails: ['deposit_receipt'],
-  },
+  }),
 };
