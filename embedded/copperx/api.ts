@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import express, { type Request, type Response, type Router } from 'express';
 import { z } from 'zod';
+import type { Point } from '../gates.ts';
 import type { Faults } from '../stripe/faults.ts';
+import type { CopperxGates } from './gates.ts';
 import type { World } from './world.ts';
 
 export interface LoggedRequest {
@@ -17,6 +19,7 @@ export interface LoggedRequest {
 export interface Api {
   world: World;
   faults: Faults;
+  gates: CopperxGates;
   requests: LoggedRequest[];
   /** Ends what waits when the stand-in closes. */
   closing: AbortSignal;
@@ -121,7 +124,7 @@ function parsed<T>(schema: z.ZodType<T>, value: unknown): T {
 }
 
 async function answer(
-  { world, faults, requests, closing }: Api,
+  { world, faults, gates, requests, closing }: Api,
   request: Request,
   response: Response,
   effect: Effect,
@@ -136,7 +139,14 @@ async function answer(
   };
   const fail = (status: number, message: string) => send(status, { statusCode: status, message });
 
-  const arrival = faults.outage ?? faults.strike('arrival', request.method, path, params)?.kind;
+  const pass = (point: Point) => {
+    const session = world.find(path.split('/').at(-1) ?? '');
+    return gates.pass({ point, method: request.method, path, body: request.body, session }, request.socket);
+  };
+  const came = await pass('arrival');
+  if (came === 'error') return fail(500, 'Internal server error');
+  const held = came === 'on' ? undefined : came;
+  const arrival = held ?? faults.outage ?? faults.strike('arrival', request.method, path, params)?.kind;
   if (arrival === 'hang') return;
   if (arrival === 'drop') return void request.socket.destroy();
   if (arrival === 'rate_limit') return fail(429, 'ThrottlerException: Too Many Requests');
@@ -156,6 +166,10 @@ async function answer(
     if (error instanceof Refusal) return fail(error.status, error.message);
     throw error;
   }
+  const way = await pass('answer');
+  if (way === 'drop') return void request.socket.destroy();
+  if (way === 'rate_limit') return fail(429, 'ThrottlerException: Too Many Requests');
+  if (way === 'error') return fail(500, 'Internal server error');
   if (fault?.kind === 'hang_after_effect') return;
   if (fault?.kind === 'drop_after_effect') return void request.socket.destroy();
   if (fault?.kind === 'error_after_effect') return fail(500, 'Internal server error');

@@ -68,7 +68,7 @@ export function controlRoutes(control: Control): Router {
   });
   on('POST /webhooks/reorder', (_, body) => webhooks.reorder(z.strictObject({ count }).parse(body).count));
   on('GET /deliveries', () => webhooks.deliveries);
-  on('POST /events/:id/resend', (request) => control.resendEvent(id(request)));
+  on('POST /events/:id/resend', (request) => void control.resendEvent(id(request)));
 
   on('POST /sessions/:id/pay', (request, body) => control.pay(id(request), payBody.parse(body)));
   on('POST /sessions/:id/repeat', (request, body) =>

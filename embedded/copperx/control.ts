@@ -1,6 +1,7 @@
 import type { Faults } from '../stripe/faults.ts';
 import type { Webhooks } from '../stripe/webhooks.ts';
 import type { LoggedRequest } from './api.ts';
+import type { CopperxGates } from './gates.ts';
 import type { CheckoutSession, Event, Transaction } from './objects.ts';
 import type { Paying, World } from './world.ts';
 
@@ -8,13 +9,16 @@ import type { Paying, World } from './world.ts';
 export class Control {
   /** As of the Stripe stand-in: `faults.add({on: 'POST /api/v1/checkout/sessions', kind: 'drop_after_effect'})`. */
   readonly faults: Faults;
+  /** Where requests, to the API and to the pages, can be held. */
+  readonly gates: CopperxGates;
   readonly webhooks: Webhooks<Event>;
   readonly #world: World;
   readonly #requests: LoggedRequest[];
 
-  constructor(world: World, faults: Faults, webhooks: Webhooks<Event>, requests: LoggedRequest[]) {
+  constructor(world: World, faults: Faults, gates: CopperxGates, webhooks: Webhooks<Event>, requests: LoggedRequest[]) {
     this.#world = world;
     this.faults = faults;
+    this.gates = gates;
     this.webhooks = webhooks;
     this.#requests = requests;
   }
@@ -56,11 +60,11 @@ export class Control {
     this.#world.expireDue();
   }
 
-  /** Sends an event to the webhook endpoint once more. */
-  resendEvent(id: string): void {
+  /** Sends an event to the webhook endpoint once more. Resolves when it was answered, or could not be. */
+  resendEvent(id: string): Promise<void> {
     const event = this.#world.state.events.find((kept) => kept.id === id);
     if (!event) throw new Error(`no event ${id}`);
-    this.webhooks.resend(event);
+    return this.webhooks.resend(event);
   }
 
   /** Takes back every script and fault. What happened stays. */

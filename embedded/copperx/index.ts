@@ -8,12 +8,14 @@ import { listen } from '../web.ts';
 import { apiRouter, type LoggedRequest } from './api.ts';
 import { Control } from './control.ts';
 import { controlRoutes } from './control-routes.ts';
+import { CopperxGates } from './gates.ts';
 import type { Event } from './objects.ts';
 import { hostedPages } from './pages.ts';
 import { type State, World } from './world.ts';
 
 export type { LoggedRequest } from './api.ts';
 export type { Control } from './control.ts';
+export type { CopperxPassing } from './gates.ts';
 export type * from './objects.ts';
 export type { Paying } from './world.ts';
 
@@ -56,16 +58,17 @@ export async function startCopperxStandIn(options: CopperxStandInOptions = {}): 
   const { now = Date.now, file, blockMs = 0, completeAfter = 12 } = options;
   const world = new World(now, completeAfter);
   const faults = new Faults();
+  const gates = new CopperxGates();
   const requests: LoggedRequest[] = [];
   const retry = { firstMs: 1000, longestMs: 3_600_000, attempts: 8, ...options.retry };
   const webhooks = new Webhooks<Event>(options.webhook, retry, asCopperx);
-  const control = new Control(world, faults, webhooks, requests);
+  const control = new Control(world, faults, gates, webhooks, requests);
   const closing = new AbortController();
 
   const app = express().disable('x-powered-by').set('etag', false);
   app.use('/_control', controlRoutes(control));
-  app.use(apiRouter({ world, faults, requests, closing: closing.signal }));
-  app.use(hostedPages(world));
+  app.use(apiRouter({ world, faults, gates, requests, closing: closing.signal }));
+  app.use(hostedPages(world, gates));
   const server = await listen(app, options.port);
   world.url = server.url;
 
@@ -96,6 +99,7 @@ export async function startCopperxStandIn(options: CopperxStandInOptions = {}): 
     async close() {
       if (blocks) clearInterval(blocks);
       closing.abort();
+      gates.close();
       webhooks.close();
       await server.close();
       save();

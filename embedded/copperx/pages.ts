@@ -1,17 +1,30 @@
 import express, { type Router } from 'express';
 import { type Html, html, page } from '../page.ts';
 import { STYLE } from '../style.ts';
+import type { CopperxGates } from './gates.ts';
 import type { CheckoutSession } from './objects.ts';
 import { coinsOf, unitsOf, type World } from './world.ts';
 
 const POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /** What people see of CopperX: the page that names an amount and waits for coins. Here a form sends them. */
-export function hostedPages(world: World): Router {
+export function hostedPages(world: World, gates: CopperxGates): Router {
   const router = express.Router();
   const path = '/payment/checkout-session/:id';
   router.get('/style.css', (_request, response) => void response.type('css').send(STYLE));
-  router.use('/payment', express.urlencoded({ extended: false }), (_request, response, next) => {
+  router.use('/payment', express.urlencoded({ extended: false }), async (request, response, next) => {
+    const { method, originalUrl: at, body, socket } = request;
+    const session = world.find(at.split('/').at(-1) ?? '');
+    const way = await gates.pass({ point: 'arrival', method, path: at, body, session }, socket);
+    if (way === 'on') next();
+    else if (way === 'drop') socket.destroy();
+    else
+      response
+        .status(way === 'rate_limit' ? 429 : 500)
+        .type('text')
+        .send('Please try again later.');
+  });
+  router.use('/payment', (_request, response, next) => {
     world.expireDue();
     response.set({ 'Content-Security-Policy': POLICY, 'Cache-Control': 'no-store' });
     next();

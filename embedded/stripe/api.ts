@@ -87,7 +87,7 @@ async function answer(api: Api, endpoint: Endpoint, request: Request, response: 
 
   const { method } = request;
   const pass = (point: Point) =>
-    api.gates.pass({ point, method, path, params: form, object: objectOf(world, path) }, request.socket);
+    api.gates.pass({ point, method, path, params: form, object: objectOf(world, path, form) }, request.socket);
   const came = await pass('arrival');
   const held = came === 'drop' || came === 'rate_limit' ? came : undefined;
   const arrival = held ?? faults.outage ?? faults.strike('arrival', method, path, form)?.kind;

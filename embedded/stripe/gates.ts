@@ -8,15 +8,15 @@ export interface StripePassing {
   readonly method: string;
   readonly path: string;
   readonly params: Form;
-  /** What the path names, as it is now: by its metadata a request without any can be told whose it is. */
+  /** What the path or the parameters name, as it is now: by its metadata a request without any can be told whose it is. */
   readonly object: { readonly id: string; readonly status?: string | null; readonly metadata?: unknown } | undefined;
 }
 
 export class StripeGates extends Gates<StripePassing> {}
 
-/** The object that a path names, if it names one. */
-export function objectOf({ state }: World, path: string): StripePassing['object'] {
-  for (const part of path.split('/')) {
+/** The payment that a request names, in its path or as a parameter. */
+export function objectOf({ state }: World, path: string, params: Form): StripePassing['object'] {
+  for (const part of [...path.split('/'), String(params.payment_intent ?? '')]) {
     const named = state.paymentIntents.get(part) ?? state.checkoutSessions.get(part) ?? state.charges.get(part);
     if (named) return named;
   }

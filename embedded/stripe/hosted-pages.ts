@@ -32,7 +32,10 @@ export function hostedPages(world: World, faults: Faults, gates: StripeGates): R
   router.use(express.urlencoded({ extended: false }));
   router.use(async (request, response, next) => {
     const { method, path, body: params = {}, socket } = request;
-    const way = await gates.pass({ point: 'arrival', method, path, params, object: objectOf(world, path) }, socket);
+    const way = await gates.pass(
+      { point: 'arrival', method, path, params, object: objectOf(world, path, params) },
+      socket,
+    );
     if (way === 'on') next();
     else if (way === 'drop') socket.destroy();
     else response.status(way === 'rate_limit' ? 429 : 500).send(page('Unavailable', TRY_AGAIN));

@@ -6,6 +6,7 @@ export interface TeamBooks {
   owedMicros: number;
   attemptDepositId: string | null;
   deposits: { id: string; label: string; status: string; amountMicros: number; checkoutUrl: string | null }[];
+  refunds: { id: string; status: string; amountMicros: number }[];
   /** As they change the team's credit. */
   transfers: { code: string; micros: number; depositId: string | null }[];
   notices: { id: string; kind: string; channel: string; isSent: boolean }[];
@@ -41,10 +42,11 @@ export class Books {
   async #all(): Promise<Map<string, TeamBooks>> {
     const db = this.#db;
     // In one snapshot: a deposit and its transfer are of one transaction.
-    const [accounts, deposits, transfers, notices] = await db.$transaction(
+    const [accounts, deposits, refunds, transfers, notices] = await db.$transaction(
       [
         db.account.findMany(),
         db.deposit.findMany({ orderBy: { openedOrder: 'asc' } }),
+        db.refund.findMany({ orderBy: { openedOrder: 'asc' } }),
         db.transfer.findMany({ orderBy: { id: 'asc' } }),
         db.notice.findMany({ orderBy: { id: 'asc' } }),
       ],
@@ -58,6 +60,7 @@ export class Books {
           owedMicros: Number(owedMicros),
           attemptDepositId,
           deposits: [],
+          refunds: [],
           transfers: [],
           notices: [],
         },
@@ -65,6 +68,8 @@ export class Books {
     );
     for (const { teamId, id, label, status, amountMicros, checkoutUrl } of deposits)
       books.get(teamId)?.deposits.push({ id, label, status, amountMicros: Number(amountMicros), checkoutUrl });
+    for (const { teamId, id, status, amountMicros } of refunds)
+      books.get(teamId)?.refunds.push({ id, status, amountMicros: Number(amountMicros) });
     for (const { teamId, code, amountMicros, creditAccount, depositId } of transfers) {
       const isCredit = creditAccount === `team/${teamId}/credit`;
       const micros = Number(amountMicros) * (isCredit ? 1 : -1);

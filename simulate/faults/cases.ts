@@ -2,10 +2,12 @@
 import type { PaymentKind } from './kind.ts';
 import { autoTopUp } from './kinds/auto-top-up.ts';
 import { checkout } from './kinds/checkout.ts';
+import { crypto } from './kinds/crypto.ts';
+import { refund } from './kinds/refund.ts';
 import { savedCard } from './kinds/saved-card.ts';
 import { FAULTS, type Fault, STEPS, type Step } from './words.ts';
 
-export const KINDS: readonly PaymentKind[] = [savedCard, autoTopUp, checkout];
+export const KINDS: readonly PaymentKind[] = [savedCard, autoTopUp, checkout, crypto, refund];
 
 export interface Case {
   kind: PaymentKind;

@@ -1,36 +1,30 @@
-/** Brings the provider's webhooks as a case wants them: a team is told of its payment late, twice, in another order, never. */
-import type { Control } from '../../embedded/stripe/index.ts';
+/** Brings the providers' webhooks as a case wants them: a team is told of its payment late, twice, in another order, never. */
 import type { WebhookFault } from './words.ts';
 
-/** The fields of an event by which it can be told whose it is. */
-interface Event {
-  id: string;
-  data: { object: unknown };
+/** Who sends webhooks: a stand-in's control. */
+interface Sender<E> {
+  readonly webhooks: { divert(takes: (event: E) => boolean): void };
+  resendEvent(id: string): Promise<void>;
 }
-interface EventObject {
-  id: string;
-  object: string;
-  customer?: string | null;
-  metadata?: { team?: string } | null;
-}
+
+/** Brings one event. Resolves when it was answered. */
+type Bring = () => Promise<void>;
 
 interface Round {
   fault: WebhookFault;
   /** Events that are still to come. */
-  held: string[];
+  held: Bring[];
   /** Events that have come: for those that come again. */
-  brought: string[];
+  brought: Bring[];
   isPastStep: boolean;
 }
 
 export class Courier {
-  readonly #control: Control;
   readonly #rounds = new Map<string, Round>();
-  readonly #teamOfCustomer = new Map<string, string>();
 
-  constructor(control: Control) {
-    this.#control = control;
-    control.webhooks.divert((event) => this.#takes(event));
+  /** From now on the events of a sender go through here. */
+  serve<E extends { id: string }>(sender: Sender<E>, teamOf: (event: E) => string | undefined): void {
+    sender.webhooks.divert((event) => this.#takes(teamOf(event), () => sender.resendEvent(event.id)));
   }
 
   /** From now on the team's webhooks come so. */
@@ -43,44 +37,38 @@ export class Courier {
     const round = this.#rounds.get(teamId);
     if (!round) return;
     round.isPastStep = true;
-    if (round.fault === 'doubled') await this.#bring(round.brought);
-    else await this.#bringHeld(round);
+    if (round.fault === 'doubled') await inTurn(round.brought);
+    else await bringHeld(round);
   }
 
   /** All is over. Resolves when the rest has come. */
   async atEnd(teamId: string): Promise<void> {
     const round = this.#rounds.get(teamId);
-    if (round) await this.#bringHeld(round);
+    if (round) await bringHeld(round);
   }
 
-  #takes(event: Event): boolean {
-    const round = this.#rounds.get(this.#teamOf(event) ?? '');
+  #takes(teamId: string | undefined, bring: Bring): boolean {
+    const round = this.#rounds.get(teamId ?? '');
     if (!round) return false;
     if (round.fault === 'lost') return true;
     if (round.fault === 'doubled') {
-      round.brought.push(event.id);
+      round.brought.push(bring);
       // The sender brings it as ever, and this once more: side by side, as nothing forbids.
-      if (round.isPastStep) void this.#bring([event.id]);
+      if (round.isPastStep) void bring();
       return false;
     }
-    round.held.push(event.id);
-    if (round.fault === 'reordered' && round.held.length === 2) void this.#bringHeld(round);
+    round.held.push(bring);
+    if (round.fault === 'reordered' && round.held.length === 2) void bringHeld(round);
     return true;
   }
+}
 
-  #bringHeld(round: Round): Promise<void> {
-    const events = round.held.splice(0);
-    return this.#bring(round.fault === 'reordered' ? events.reverse() : events);
-  }
+function bringHeld(round: Round): Promise<void> {
+  const events = round.held.splice(0);
+  return inTurn(round.fault === 'reordered' ? events.reverse() : events);
+}
 
-  /** One after the other: side by side, the order of arrival would be anybody's. */
-  async #bring(events: readonly string[]): Promise<void> {
-    for (const event of [...events]) await this.#control.resendEvent(event);
-  }
-
-  #teamOf({ data }: Event): string | undefined {
-    const about = data.object as EventObject;
-    if (about.object === 'customer' && about.metadata?.team) this.#teamOfCustomer.set(about.id, about.metadata.team);
-    return about.metadata?.team ?? this.#teamOfCustomer.get(about.customer ?? about.id);
-  }
+/** One after the other: side by side, the order of arrival would be anybody's. */
+async function inTurn(events: readonly Bring[]): Promise<void> {
+  for (const bring of [...events]) await bring();
 }

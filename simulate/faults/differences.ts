@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Message } from '../../embedded/mail/inbox.ts';
 import type { TeamBooks } from './books.ts';
 import type { Case } from './cases.ts';
-import type { Taken } from './kind.ts';
+import type { Moved } from './kind.ts';
 import type { Site, Team } from './site.ts';
 import type { Fault, Step } from './words.ts';
 
@@ -11,11 +11,16 @@ import type { Fault, Step } from './words.ts';
 export async function differencesOf(site: Site, team: Team, { kind, step, fault }: Case): Promise<string[]> {
   const now = await site.books.of(team.id);
   if (!now) return ['the books cannot be read'];
-  const { expected } = kind;
+  const expected = kind.expected(team);
   const mails = site.inbox.messages().filter(({ to }) => to.includes(team.email));
   return [
     ...unlike('the ledger’s deposits', now.deposits.map(depositInWords), [depositInWords(expected.deposit)]),
-    ...unlike('the provider’s payments', kind.taken(site, team).map(takenInWords), creditedIn(now).map(takenInWords)),
+    ...unlike(
+      'the ledger’s refunds',
+      now.refunds.map(({ amountMicros, status }) => `${amountMicros} ${status}`),
+      (expected.refunds ?? []).map((micros) => `${micros} succeeded`),
+    ),
+    ...unlike('the provider’s payments', kind.moved(site, team).map(movedInWords), movedIn(now).map(movedInWords)),
     ...unlike('the transfers', now.transfers.map(transferInWords), expected.transfers.map(transferInWords)),
     ...unlike('the balance', [String(now.postedMicros - now.owedMicros)], [String(sum(expected.transfers))]),
     ...unlike(
@@ -37,13 +42,14 @@ function unlike(what: string, found: string[], wanted: string[]): string[] {
 
 const depositInWords = (deposit: { label: string; status: string; amountMicros: number }): string =>
   `${deposit.label} of ${deposit.amountMicros} ${deposit.status}`;
-const takenInWords = ({ depositId, amountMicros }: Taken): string => `${amountMicros} for ${depositId}`;
+const movedInWords = ({ depositId, amountMicros }: Moved): string => `${amountMicros} for ${depositId}`;
 const transferInWords = ({ code, micros }: { code: string; micros: number }): string => `${code} ${micros}`;
 
-/** Deposits by the ledger’s rows, not by what their status says. */
-const creditedIn = ({ transfers }: TeamBooks): Taken[] =>
+/** What outside money the ledger knows of: by its rows, not by what a status says. */
+const OUTSIDE = ['deposit', 'auto_top_up', 'refund', 'refund_returned'];
+const movedIn = ({ transfers }: TeamBooks): Moved[] =>
   transfers
-    .filter(({ code }) => code === 'deposit' || code === 'auto_top_up')
+    .filter(({ code }) => OUTSIDE.includes(code))
     .map(({ depositId, micros }) => ({ depositId: depositId ?? 'none', amountMicros: micros }));
 
 // ── mails ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,8 +4,10 @@ import type { StripePassing } from '../../embedded/stripe/index.ts';
 import type { Site, Team } from './site.ts';
 import type { ProviderStep } from './words.ts';
 
-/** A payment that a provider has taken and kept. */
-export interface Taken {
+const MICROS_A_CENT = 10_000;
+
+/** Money that a provider has taken for a deposit, or, below zero, has given back. */
+export interface Moved {
   depositId: string;
   amountMicros: number;
 }
@@ -13,21 +15,30 @@ export interface Taken {
 export interface PaymentKind {
   /** As in a table and on the command line. */
   name: string;
+  /** What must have been before, with which nothing goes wrong yet. */
+  prepare?(site: Site, team: Team): Promise<void>;
   /** All that people do, from the first call to the last press of a button. Repeats what was not answered, as people do. */
   play(site: Site, team: Team): Promise<void>;
   /** Where its request stands at a step. */
   hold(site: Site, team: Team, step: ProviderStep): Gate<unknown>;
-  /** What the provider holds for the team. */
-  taken(site: Site, team: Team): Taken[];
+  /** What the provider has taken from the team and given back. */
+  moved(site: Site, team: Team): Moved[];
   /** The subject of the mail that the last two steps are about. */
   subject: RegExp;
-  /** What must be so at the end, whatever went wrong. Amounts in micro-dollars, as they change the team's credit. */
-  expected: {
-    deposit: { label: string; status: string; amountMicros: number };
-    transfers: { code: string; micros: number }[];
-    /** Kinds of mail, each once. */
-    mails: string[];
-  };
+  /** Its workflow goes on after the payment: something may still come. */
+  staysOpen?: boolean;
+  expected(team: Team): Expected;
+}
+
+/** What must be so at the end, whatever went wrong. Amounts in micro-dollars. */
+export interface Expected {
+  deposit: { label: string; status: string; amountMicros: number };
+  /** None unless told. */
+  refunds?: number[];
+  /** As they change the team's credit. */
+  transfers: { code: string; micros: number }[];
+  /** Kinds of mail, each once. */
+  mails: string[];
 }
 
 /**
@@ -58,19 +69,30 @@ export function holdAtStripe(
     reached: gate.reached,
     release: (way) => {
       if (way === 'drop' && held?.path.startsWith('/v1/')) {
-        const whose = held.object ? {} : { where: { 'metadata[team]': team.id } };
-        stripe.faults.add({ on: `${method} ${held.path}`, kind: 'drop', ...whose });
+        stripe.faults.add({ on: `${method} ${held.path}`, kind: 'drop', where: whoseOf(held) });
       }
       gate.release(way);
     },
   };
 }
 
+/** By what the repeat of a request is known: its path names an object, or its parameters say whose it is. */
+function whoseOf({ params, object }: StripePassing): Record<string, string> {
+  const team = teamIn(params.metadata);
+  if (team !== undefined) return { 'metadata[team]': team };
+  return object && params.payment_intent === object.id ? { payment_intent: object.id } : {};
+}
+
 const teamIn = (metadata: unknown): string | undefined => (metadata as { team?: string } | undefined)?.team;
 
-/** The charges that Stripe has made for a team and not given back whole. */
-export const stripeCharges = ({ stripe }: Site, team: Team): Taken[] =>
-  stripe
-    .charges()
-    .filter(({ metadata, status }) => metadata.team === team.id && status === 'succeeded')
-    .map(({ metadata, amount }) => ({ depositId: metadata.deposit ?? 'none', amountMicros: amount * 10_000 }));
+/** What Stripe has charged and refunded for a team. */
+export const movedAtStripe = ({ stripe }: Site, team: Team): Moved[] =>
+  [
+    ...stripe.charges().map((charge) => ({ ...charge, sign: 1 })),
+    ...stripe.refunds().map((refund) => ({ ...refund, sign: -1 })),
+  ]
+    .filter(({ metadata, status }) => metadata?.team === team.id && status !== 'failed')
+    .map(({ metadata, amount, sign }) => ({
+      depositId: metadata?.deposit ?? 'none',
+      amountMicros: sign * amount * MICROS_A_CENT,
+    }));

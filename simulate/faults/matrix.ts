@@ -20,38 +20,37 @@ export interface Outcome {
 export type OnOutcome = (outcome: Outcome) => void;
 
 const AT_A_TIME = 40;
+const ROUNDS = 3;
 /** For what should not happen to happen: a charge too many, a mail too many. */
 const LAST_LOOK_AFTER_MS = 2_000;
 const DOWN_FOR_MS = 1_000;
 
 export async function runMatrix(cases: readonly Case[], onOutcome: OnOutcome = () => {}): Promise<Outcome[]> {
-  const group = (is: (fault: Fault) => boolean) => cases.filter(({ fault }) => is(fault));
-  const outcomes = await Promise.all([
-    onSite(
-      group((fault) => fault === 'killed'),
-      onOutcome,
-      (site, of, done) => together(site, of, done, killWorker),
-    ),
-    onSite(
-      group((fault) => fault === 'postgres'),
-      onOutcome,
-      (site, of, done) => together(site, of, done, killPostgres),
-    ),
-    onSite(
-      group((fault) => fault !== 'killed' && fault !== 'postgres'),
-      onOutcome,
-      eachAlone,
-    ),
-  ]);
-  return outcomes.flat();
+  const underWay: Promise<Outcome[]>[] = [];
+  for (const { strikes, play } of GROUPS) {
+    const group = cases.filter(({ fault }) => strikes(fault));
+    if (group.length === 0) continue;
+    // One group after another comes to its steps, and then they rest together: at its start each is the busiest.
+    await new Promise<void>((atRest) => {
+      const outcomes = onSite(group, onOutcome, (site, done) => play(site, group, done, atRest));
+      underWay.push(outcomes);
+      outcomes.then(
+        () => atRest(),
+        () => atRest(),
+      );
+    });
+  }
+  return (await Promise.all(underWay)).flat();
 }
 
 type Done = (run: Run) => Promise<void>;
+/** `struck` is called when the fault has struck, and only what follows from it remains. */
+type Play = (site: Site, cases: readonly Case[], done: Done, struck: () => void) => Promise<void>;
 
 async function onSite(
   cases: readonly Case[],
   onOutcome: OnOutcome,
-  play: (site: Site, cases: readonly Case[], done: Done) => Promise<void>,
+  play: (site: Site, done: Done) => Promise<void>,
 ): Promise<Outcome[]> {
   if (cases.length === 0) return [];
   const site = await Site.start();
@@ -61,7 +60,7 @@ async function onSite(
     return { what: run.what, differences: await run.differences() };
   };
   try {
-    await play(site, cases, async (run) => {
+    await play(site, async (run) => {
       await run.rest();
       runs.push(run);
       onOutcome(await look(run));
@@ -88,21 +87,25 @@ async function differencesOfAll(site: Site): Promise<string[]> {
 
 // ── the groups ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** All cases come to their steps and are held there; then it strikes all of them at once. */
-async function together(
-  site: Site,
-  cases: readonly Case[],
-  done: Done,
-  strike: (site: Site, goOn: () => void) => Promise<void>,
-): Promise<void> {
-  const runs = await Promise.all(cases.map((what) => Run.begin(site, what)));
-  await Promise.all(runs.map((run) => run.atStep()));
-  for (const run of runs) run.checkIsHeld();
-  await strike(site, () => {
-    for (const run of runs) run.goOn();
-  });
-  await Promise.all(runs.map(done));
-}
+/**
+ * All cases come to their steps and are held there; then it strikes all of them at once. On a busy machine the first may
+ * have given up before the last has come: what struck those was their own patience, so they are played again.
+ */
+const together =
+  (strike: (site: Site, goOn: () => void) => Promise<void>, rounds = ROUNDS): Play =>
+  async (site, cases, done, struck) => {
+    const runs = await Promise.all(cases.map((what) => Run.of(site, what)));
+    await Promise.all(runs.map((run) => run.toStep()));
+    const tooLate = rounds > 1 ? runs.filter((run) => run.isTooLate) : [];
+    for (const run of runs) run.struck();
+    await strike(site, () => {
+      for (const run of runs) run.goOn();
+    });
+    if (tooLate.length === 0) struck();
+    const again = tooLate.map(({ what }) => what);
+    await Promise.all(runs.filter((run) => !tooLate.includes(run)).map(done));
+    if (again.length > 0) await together(strike, rounds - 1)(site, again, done, struck);
+  };
 
 /** What was asked by the dead is processed by the living: the providers do not know that nobody waits for the answer. */
 async function killWorker(site: Site, goOn: () => void): Promise<void> {
@@ -118,18 +121,25 @@ async function killPostgres({ postgres }: Site, goOn: () => void): Promise<void>
   await postgres.restart();
 }
 
-async function eachAlone(site: Site, cases: readonly Case[], done: Done): Promise<void> {
+const eachAlone: Play = async (site, cases, done) => {
   // The longest first: a timeout is waited for, and a payment of which no webhook tells is found by the poll.
   const waiting = [...cases].sort((a, b) => longest(b.fault) - longest(a.fault));
   const next = async (): Promise<void> => {
     for (let what = waiting.shift(); what; what = waiting.shift()) {
-      const run = await Run.begin(site, what);
-      await run.atStep();
+      const run = await Run.of(site, what);
+      await run.toStep();
       await run.strike();
       await done(run);
     }
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, next));
-}
+};
+
+/** In the order of how long they rest at the end: half a minute for a killed worker's charge, a whole one for its mail. */
+const GROUPS: { strikes: (fault: Fault) => boolean; play: Play }[] = [
+  { strikes: (fault) => fault === 'killed', play: together(killWorker) },
+  { strikes: (fault) => fault === 'postgres', play: together(killPostgres) },
+  { strikes: (fault) => fault !== 'killed' && fault !== 'postgres', play: eachAlone },
+];
 
 const longest = (fault: Fault): number => (fault === 'timeout' ? 2 : isWebhookFault(fault) ? 1 : 0);

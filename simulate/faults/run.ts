@@ -17,8 +17,8 @@ export class Run {
   readonly what: Case;
   readonly #site: Site;
   readonly #team: Team;
-  readonly #gate: Gate<unknown>;
-  readonly #playing: Promise<string | null>;
+  #gate: Gate<unknown> | null = null;
+  #playing: Promise<string | null> = Promise.resolve(null);
   #held: Held<unknown> | null = null;
   #difference: string | null = null;
 
@@ -26,21 +26,26 @@ export class Run {
     this.#site = site;
     this.#team = team;
     this.what = what;
-    if (isWebhookFault(what.fault)) site.courier.begin(team.id, what.fault);
-    this.#gate = holdAt(site, team, what);
-    this.#playing = what.kind.play(site, team).then(
+  }
+
+  /** A team that is about to pay. */
+  static async of(site: Site, what: Case): Promise<Run> {
+    const team = await site.newTeam();
+    await what.kind.prepare?.(site, team);
+    return new Run(site, team, what);
+  }
+
+  /** It pays. Resolves when the payment stands at its step. Never rejects: a case that does not come so far is a difference. */
+  async toStep(): Promise<void> {
+    const site = this.#site;
+    const team = this.#team;
+    const { kind, fault } = this.what;
+    if (isWebhookFault(fault)) site.courier.begin(team.id, fault);
+    this.#gate = holdAt(site, team, this.what);
+    this.#playing = kind.play(site, team).then(
       () => null,
       (error: Error) => `the person could not pay: ${error.message}`,
     );
-  }
-
-  /** A new team begins to pay. */
-  static async begin(site: Site, what: Case): Promise<Run> {
-    return new Run(site, await site.newTeam(), what);
-  }
-
-  /** Waits until the payment stands at its step. Never rejects: a case that does not come so far is a difference. */
-  async atStep(): Promise<void> {
     this.#held = await within(this.#gate.reached, REACHED_WITHIN_MS);
     if (this.#held === null) this.#difference = `it did not come to the step ${this.what.step}`;
   }
@@ -59,13 +64,18 @@ export class Run {
     this.goOn(WAYS[fault] ?? 'on');
   }
 
-  /** To be asked when the fault is about to strike: a caller that has gone before was struck by something else. */
-  checkIsHeld(): void {
-    if (this.#held?.hasGivenUp()) this.#difference = 'the caller gave up before the fault came';
+  /** To be called as the fault strikes: a case that it does not strike shows nothing. */
+  struck(): void {
+    if (this.isTooLate) this.#difference ??= 'the caller gave up before the fault came';
+  }
+
+  /** Whether the payment stands at its step no more, because its caller has waited too long for the others. */
+  get isTooLate(): boolean {
+    return this.#held?.hasGivenUp() === true;
   }
 
   goOn(way: Way = 'on'): void {
-    this.#gate.release(way);
+    this.#gate?.release(way);
   }
 
   /** Waits until nothing is left to do, brings the webhooks that were kept to the last, and waits again. */
@@ -95,22 +105,22 @@ export class Run {
 
   async #openMatters(): Promise<string[]> {
     const { books } = this.#site;
-    const { expected } = this.what.kind;
+    const { kind: of } = this.what;
     const now = await books.of(this.#team.id);
     if (!now) return ['the books'];
     const open = now.deposits
       .filter(({ status }) => status === 'pending' || status === 'requires_action')
       .map(({ id, status }) => `${id} is ${status}`);
+    for (const { id, status } of now.refunds) if (status === 'pending') open.push(`${id} is pending`);
     if (now.deposits.length === 0) open.push('no deposit yet');
     if (now.attemptDepositId !== null) open.push('an attempt in flight');
     for (const { id, isSent } of now.notices) if (!isSent) open.push(`${id} is not sent`);
-    for (const mail of expected.mails) if (!now.notices.some(({ kind }) => kind === mail)) open.push(`no ${mail} yet`);
+    for (const mail of of.expected(this.#team).mails)
+      if (!now.notices.some(({ kind }) => kind === mail)) open.push(`no ${mail} yet`);
     if (open.length > 0) return open;
     // Asked only once the rows are all there: each is a call.
-    const workflows = [
-      ...now.deposits.map(({ id }) => `deposit/${id}`),
-      ...now.notices.map(({ id }) => `notice/${id}`),
-    ];
+    const deposits = of.staysOpen ? [] : now.deposits.map(({ id }) => `deposit/${id}`);
+    const workflows = [...deposits, ...now.notices.map(({ id }) => `notice/${id}`)];
     const ended = await Promise.all(workflows.map((id) => this.#site.hasEnded(id)));
     return workflows.filter((_, i) => !ended[i]).map((id) => `${id} runs`);
   }

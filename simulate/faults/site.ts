@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
+import type { Control as Copperx } from '../../embedded/copperx/index.ts';
 import type { MailInbox } from '../../embedded/mail/inbox.ts';
 import { type Neighbours, startNeighbours } from '../../embedded/neighbours.ts';
 import type { Postgres } from '../../embedded/postgres.ts';
@@ -19,6 +20,8 @@ import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
 import { Api } from './api.ts';
 import { Books } from './books.ts';
 import { Courier } from './courier.ts';
+import { teamOfSession } from './kinds/crypto.ts';
+import { teamsOfStripe } from './teams.ts';
 
 /** Each case has a team of its own, whose every payment and mail can be told from the others'. */
 export interface Team {
@@ -35,9 +38,10 @@ const READY_WITHIN_MS = 60_000;
 export class Site {
   readonly api: Api;
   readonly books: Books;
-  readonly courier: Courier;
+  readonly courier = new Courier();
   readonly db: Db;
   readonly stripe: Control;
+  readonly copperx: Copperx;
   readonly inbox: MailInbox;
   readonly postgres: Postgres;
   readonly neighbours: Neighbours;
@@ -49,15 +53,18 @@ export class Site {
 
   private constructor(parts: SiteParts) {
     const { neighbours, connection, worker, stop } = parts;
-    const { environment, stripe, inbox, postgres } = neighbours;
-    if (!stripe || !inbox || !postgres) throw new Error('the matrix needs its own neighbours: configure none of them');
+    const { environment, stripe, copperx, inbox, postgres } = neighbours;
+    if (!stripe || !copperx || !inbox || !postgres)
+      throw new Error('the matrix needs its own neighbours: configure none of them');
     this.neighbours = neighbours;
     this.stripe = stripe.control;
+    this.copperx = copperx.control;
     this.inbox = inbox;
     this.postgres = postgres;
     this.db = connectDb(environment.DATABASE_URL ?? '');
     this.books = new Books(this.db);
-    this.courier = new Courier(this.stripe);
+    this.courier.serve(this.stripe, teamsOfStripe());
+    this.courier.serve(this.copperx, ({ data }) => teamOfSession(data.object));
     this.api = new Api(`http://127.0.0.1:${environment.PORT}`, environment.BURNRATE_PLATFORM_KEY ?? '');
     this.#environment = environment;
     this.#client = new Client({ connection, namespace: environment.TEMPORAL_NAMESPACE ?? 'default' });

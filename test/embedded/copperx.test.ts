@@ -236,7 +236,7 @@ test('events are lost, doubled, and sent again until they are taken', async () =
   await control.webhooks.settled();
   const [, second = { id: '' }, third = { id: '' }] = control.events();
   expect(heard.map(({ id }) => id)).toEqual([second.id, second.id, third.id, third.id]);
-  control.resendEvent(second.id);
+  void control.resendEvent(second.id);
   await control.webhooks.settled();
   expect(heard).toHaveLength(5);
 });

@@ -1,6 +1,7 @@
 import nodemailer from 'nodemailer';
 import type Stripe from 'stripe';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type CopperxStandIn, startCopperxStandIn } from '../../embedded/copperx/index.ts';
 import type { Way } from '../../embedded/gates.ts';
 import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
 import type { Control, StripeStandIn } from '../../embedded/stripe/index.ts';
@@ -143,6 +144,59 @@ describe('a gate of the Stripe stand-in', () => {
     await standIn.close();
     expect((await confirming).type).toBe('StripeConnectionError');
     ({ standIn, control, stripe } = await startWithSdk());
+  });
+});
+
+describe('a gate of the CopperX stand-in', () => {
+  const SESSIONS = '/api/v1/checkout/sessions';
+  let standIn: CopperxStandIn;
+  let id: string;
+  beforeEach(async () => {
+    standIn = await startCopperxStandIn();
+    const priceData = { currency: 'usdc', unitAmount: '2500000000', productData: { name: 'Credit' } };
+    const body = { successUrl: 'https://app.example.com/done', lineItems: { data: [{ priceData }] } };
+    id = ((await (await call('POST', SESSIONS, body)).json()) as { id: string }).id;
+  });
+  afterEach(() => standIn.close());
+
+  const call = (method: string, path: string, body?: object) =>
+    fetch(standIn.url + path, {
+      method,
+      headers: { authorization: 'Bearer key', 'content-type': 'application/json' },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+  const statusOf = async (answer: Promise<Response>) =>
+    answer.then(
+      ({ status }) => status,
+      () => undefined,
+    );
+
+  const ways: [Way, number | undefined][] = [
+    ['on', 200],
+    ['drop', undefined],
+    ['rate_limit', 429],
+    ['error', 500],
+  ];
+  test.each(ways)('opens to %s, before and after: the caller hears %s', async (way, heard) => {
+    for (const point of ['arrival', 'answer'] as const) {
+      const gate = standIn.control.gates.hold((at) => at.point === point && at.session?.id === id);
+      const asking = statusOf(call('GET', `${SESSIONS}/${id}`));
+      await gate.reached;
+      gate.release(way);
+      expect(await asking, point).toBe(heard);
+    }
+  });
+
+  test.each(ways)('at the page opens to %s: coins go only if it lets them', async (way) => {
+    const gate = standIn.control.gates.hold(({ method, session }) => method === 'POST' && session?.id === id);
+    const body = new URLSearchParams({ amount: '25' });
+    const path = `/payment/checkout-session/${id}`;
+    const pressing = statusOf(fetch(standIn.url + path, { method: 'POST', body, redirect: 'manual' }));
+    await gate.reached;
+    expect(standIn.control.transactions()).toHaveLength(0);
+    gate.release(way);
+    await pressing;
+    expect(standIn.control.transactions()).toHaveLength(way === 'on' ? 1 : 0);
   });
 });
 

@@ -5,7 +5,7 @@ import type { Message } from '../../embedded/mail/inbox.ts';
 import type { TeamBooks } from '../../simulate/faults/books.ts';
 import type { Case } from '../../simulate/faults/cases.ts';
 import { differencesOf } from '../../simulate/faults/differences.ts';
-import type { Taken } from '../../simulate/faults/kind.ts';
+import type { Moved } from '../../simulate/faults/kind.ts';
 import { savedCard } from '../../simulate/faults/kinds/saved-card.ts';
 import type { Site } from '../../simulate/faults/site.ts';
 
@@ -16,10 +16,11 @@ const RIGHT: TeamBooks = {
   owedMicros: 0,
   attemptDepositId: null,
   deposits: [{ id: 'dep_1', label: 'Deposit', status: 'succeeded', amountMicros: 20_000_000, checkoutUrl: null }],
+  refunds: [],
   transfers: [{ code: 'deposit', micros: 20_000_000, depositId: 'dep_1' }],
   notices: [NOTICE],
 };
-const TAKEN: Taken = { depositId: 'dep_1', amountMicros: 20_000_000 };
+const TAKEN: Moved = { depositId: 'dep_1', amountMicros: 20_000_000 };
 const HASH = createHash('sha256').update(NOTICE.id).digest('hex').slice(0, 32);
 
 const mail = (hash = HASH, to = TEAM.email): Message => ({
@@ -37,14 +38,14 @@ const mail = (hash = HASH, to = TEAM.email): Message => ({
 
 interface Made {
   books?: Partial<TeamBooks>;
-  taken?: Taken[];
+  moved?: Moved[];
   mails?: Message[];
   at?: Partial<Case>;
 }
 
-function found({ books = {}, taken = [TAKEN], mails = [mail()], at = {} }: Made): Promise<string[]> {
+function found({ books = {}, moved = [TAKEN], mails = [mail()], at = {} }: Made): Promise<string[]> {
   const site = { books: { of: async () => ({ ...RIGHT, ...books }) }, inbox: { messages: () => mails } };
-  const kind = { ...savedCard, taken: () => taken };
+  const kind = { ...savedCard, moved: () => moved };
   return differencesOf(site as unknown as Site, TEAM, { kind, step: 'during', fault: 'dropped', ...at });
 }
 
@@ -54,11 +55,26 @@ describe('the comparison', () => {
   });
 
   const made: [string, Made, RegExp][] = [
-    ['a payment charged twice', { taken: [TAKEN, TAKEN] }, /the provider’s payments: .*; .*, and must be/],
-    ['a deposit without a payment', { taken: [] }, /the provider’s payments: none/],
+    ['a payment charged twice', { moved: [TAKEN, TAKEN] }, /the provider’s payments: .*; .*, and must be/],
+    ['a deposit without a payment', { moved: [] }, /the provider’s payments: none/],
     ['a payment without a deposit', { books: { deposits: [], transfers: [], postedMicros: 0 } }, /must be: none/],
-    ['a payment of another amount', { taken: [{ ...TAKEN, amountMicros: 1 }] }, /the provider’s payments: 1 for dep_1/],
-    ['a payment for another deposit', { taken: [{ ...TAKEN, depositId: 'dep_2' }] }, /for dep_2/],
+    ['a payment of another amount', { moved: [{ ...TAKEN, amountMicros: 1 }] }, /the provider’s payments: 1 for dep_1/],
+    ['a payment for another deposit', { moved: [{ ...TAKEN, depositId: 'dep_2' }] }, /for dep_2/],
+    [
+      'a payment that went back at the provider alone',
+      { moved: [TAKEN, { ...TAKEN, amountMicros: -1 }] },
+      /-1 for dep_1/,
+    ],
+    [
+      'a refund of which the provider knows nothing',
+      {
+        books: {
+          refunds: [{ id: 'ref_1', status: 'succeeded', amountMicros: 1 }],
+          transfers: [...RIGHT.transfers, { code: 'refund', micros: -1, depositId: 'dep_1' }],
+        },
+      },
+      /must be: -1 for dep_1/,
+    ],
     [
       'a deposit credited twice',
       { books: { transfers: [...RIGHT.transfers, ...RIGHT.transfers], postedMicros: 40_000_000 } },

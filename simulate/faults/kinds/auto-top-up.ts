@@ -16,9 +16,9 @@ export const autoTopUp: PaymentKind = {
     });
   },
   subject: /top-up/i,
-  expected: {
+  expected: () => ({
     deposit: { label: 'Auto Top-Up', status: 'succeeded', amountMicros: AMOUNT.micros },
     transfers: [{ code: 'auto_top_up', micros: AMOUNT.micros }],
     mails: ['auto_top_up_charged'],
-  },
+  }),
 };

@@ -1,5 +1,5 @@
 /** A person pays in by a saved card. */
-import { holdAtStripe, type PaymentKind, stripeCharges } from '../kind.ts';
+import { holdAtStripe, movedAtStripe, type PaymentKind } from '../kind.ts';
 
 const AMOUNT = { dollars: '20.00', micros: 20_000_000 };
 
@@ -17,11 +17,11 @@ export const savedCard: PaymentKind = {
     const point = step === 'during' ? 'arrival' : 'answer';
     return holdAtStripe(site, team, point, 'POST', /\/confirm$/);
   },
-  taken: stripeCharges,
+  moved: movedAtStripe,
   subject: /deposit/i,
-  expected: {
+  expected: () => ({
     deposit: { label: 'Deposit', status: 'succeeded', amountMicros: AMOUNT.micros },
     transfers: [{ code: 'deposit', micros: AMOUNT.micros }],
     mails: ['deposit_receipt'],
-  },
+  }),
 };

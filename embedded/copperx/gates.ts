@@ -1,0 +1,14 @@
+import { Gates, type Point } from '../gates.ts';
+import type { CheckoutSession } from './objects.ts';
+
+/** A request at a gate, to the API or to a session's page. */
+export interface CopperxPassing {
+  readonly point: Point;
+  readonly method: string;
+  readonly path: string;
+  readonly body: unknown;
+  /** That the path names, as it is now. */
+  readonly session: CheckoutSession | undefined;
+}
+
+export class CopperxGates extends Gates<CopperxPassing> {}

@@ -1,0 +1,76 @@
+/** A person pays in coins on a CopperX page; they count once their blocks are found. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CheckoutSession, CopperxPassing } from '../../../embedded/copperx/index.ts';
+import type { Gate } from '../../../embedded/gates.ts';
+import type { PaymentKind } from '../kind.ts';
+import type { Site, Team } from '../site.ts';
+import { pageOf } from './checkout.ts';
+
+/** When a person looks whether the coins have gone. */
+const PATIENCE_MS = 20_000;
+const LOOKS_AGAIN_AFTER_MS = 300;
+const SESSIONS = '/api/v1/checkout/sessions';
+/** CopperX says amounts in units of 10⁻⁸ coin. */
+const UNITS_A_MICRO = 100;
+
+/** CopperX is told nothing of the team, so each pays an amount of its own, by which its requests are known. */
+const microsOf = ({ id }: Team): number => 25_000_000 + 10_000 * Number(/\d+$/.exec(id)?.[0]);
+const unitsOf = (team: Team): string => String(microsOf(team) * UNITS_A_MICRO);
+const dollarsOf = (team: Team): string => (microsOf(team) / 1_000_000).toFixed(2);
+const isOf = (session: CheckoutSession | undefined, team: Team): boolean => session?.amountTotal === unitsOf(team);
+
+/** Whose a session is, for the webhooks. */
+export const teamOfSession = ({ amountTotal }: CheckoutSession): string =>
+  `team-${(Number(amountTotal) / UNITS_A_MICRO - 25_000_000) / 10_000}`;
+
+export const crypto: PaymentKind = {
+  name: 'crypto',
+  play: async (site, team) => {
+    await site.api.insist('POST', `/v1/teams/${team.id}/deposits`, { amount: dollarsOf(team), method: 'crypto' });
+    await sendCoins(site, team, await pageOf(site, team));
+  },
+  hold: (site, team, step) => {
+    if (step === 'before')
+      return hold(site, ({ point, method, path, body }) => {
+        const isPage = point === 'arrival' && method === 'POST' && path === SESSIONS;
+        return isPage && JSON.stringify(body).includes(`"unitAmount":"${unitsOf(team)}"`);
+      });
+    const [point, method] = step === 'during' ? (['arrival', 'POST'] as const) : (['answer', 'GET'] as const);
+    return hold(site, (at) => {
+      const isPaid = step === 'during' || at.session?.status === 'complete';
+      return at.point === point && at.method === method && isPaid && isOf(at.session, team);
+    });
+  },
+  moved: (site, team) =>
+    site.copperx
+      .sessions()
+      .filter((session) => isOf(session, team))
+      .flatMap(({ clientReferenceId, paymentIntent }) =>
+        paymentIntent.transactions.map(({ amount }) => ({
+          depositId: clientReferenceId ?? 'none',
+          amountMicros: Number(amount) / UNITS_A_MICRO,
+        })),
+      ),
+  subject: /deposit/i,
+  staysOpen: true,
+  expected: (team) => ({
+    deposit: { label: 'Deposit', status: 'succeeded', amountMicros: microsOf(team) },
+    transfers: [{ code: 'deposit', micros: microsOf(team) }],
+    mails: ['deposit_receipt'],
+  }),
+};
+
+const hold = ({ copperx }: Site, matches: (passing: CopperxPassing) => boolean): Gate<unknown> =>
+  copperx.gates.hold(matches);
+
+/** Coins that were sent twice are two payments, so a person whose page did not answer looks before sending again. */
+async function sendCoins({ copperx }: Site, team: Team, page: string): Promise<void> {
+  const haveGone = () =>
+    copperx.sessions().some((session) => isOf(session, team) && session.paymentIntent.transactions.length > 0);
+  const body = new URLSearchParams({ amount: dollarsOf(team) });
+  while (!haveGone()) {
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    await fetch(page, { method: 'POST', body, redirect: 'manual', signal }).catch(() => null);
+    await sleep(LOOKS_AGAIN_AFTER_MS);
+  }
+}
