@@ -1,63 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { spendableMicros } from '../../billing/account.ts';
 import { advance } from '../../billing/facts.ts';
-import { micros } from '../../billing/money.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { readAccount } from '../../prisma/accounts.ts';
-import { savePaymentMethod } from '../../prisma/payment-methods.ts';
-import { createTeam, setStripeCustomer } from '../../prisma/teams.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
 import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
 import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import { aTeamAboutToBeCharged, dollars, switchOn } from './charged-team.ts';
 
 const HOUR = 3600;
-const dollars = (amount: number) => micros(amount * 1_000_000);
 
 let surroundings: Surroundings;
 beforeAll(async () => {
   surroundings = await startSurroundings();
 }, 120_000);
 afterAll(() => surroundings.stop());
-
-/** A team with $20, whose auto top-up of $50 is due at its next look: the policy's threshold is above what it has. */
-async function aTeamAboutToBeCharged(engine: Engine): Promise<string> {
-  const { db, stripe, ledger, clock } = engine;
-  const teamId = 'acme';
-  await createTeam(db, { id: teamId, name: 'Acme', email: 'acme@teams.example' }, clock.second(0));
-  const customer = await stripe.customers.create({ metadata: { team: teamId } });
-  const card = await stripe.paymentMethods.attach('pm_card_visa', { customer: customer.id });
-  await setStripeCustomer(db, teamId, customer.id);
-  await savePaymentMethod(db, {
-    id: 'pm_acme',
-    teamId,
-    stripePaymentMethodId: card.id,
-    brand: 'visa',
-    last4: '4242',
-    expMonth: 12,
-    expYear: 2099,
-    fingerprint: null,
-    createdSecond: clock.second(0),
-  });
-  await clock.goTo(0);
-  await ledger.grant(
-    { teamId, grantId: 'grant', amountMicros: dollars(20), note: 'to begin with', nowSecond: clock.now },
-    'test',
-  );
-  return teamId;
-}
-
-async function switchOn({ ledger, tell, clock }: Engine, teamId: string): Promise<void> {
-  const policy = {
-    enabled: true,
-    thresholdMicros: dollars(25),
-    amountMicros: dollars(50),
-    paymentMethodId: 'pm_acme',
-    monthlyCapMicros: null,
-  };
-  await ledger.setPolicy({ teamId, policy, actor: 'a person', nowSecond: clock.now }, 'test');
-  await tell.autoTopUp(teamId);
-  await tell.watch(teamId);
-}
 
 async function untilCredited({ db }: Engine, teamId: string) {
   for (let tries = 0; tries < 600; tries += 1) {

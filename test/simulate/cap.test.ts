@@ -1,0 +1,67 @@
+import { setTimeout as realTime } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { topUpOutlook } from '../../billing/account.ts';
+import { nextMonthStart } from '../../billing/time.ts';
+import { readAccount } from '../../prisma/accounts.ts';
+import { listDeposits } from '../../prisma/deposits.ts';
+import { noticesOf } from '../../prisma/notices.ts';
+import { type Engine, startEngine } from '../../simulate/engine.ts';
+import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
+import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import { aTeamAboutToBeCharged, dollars, switchOn } from './charged-team.ts';
+
+let surroundings: Surroundings;
+let engine: Engine;
+beforeAll(async () => {
+  surroundings = await startSurroundings();
+  engine = await startEngine(surroundings, { terms: SCENARIO_TERMS });
+}, 120_000);
+afterAll(async () => {
+  await engine.close();
+  await surroundings.stop();
+});
+
+it('a cap is told of before it blocks a charge, holds to the end of the month, and not a second longer', async () => {
+  const { db, clock, ledger, tell } = engine;
+  const teamId = await aTeamAboutToBeCharged(engine);
+  const charges = async () =>
+    (await listDeposits(db, teamId, { limit: 10 })).data.map(({ openedSecond, status }) => [openedSecond, status]);
+  const until = async (isSo: () => Promise<boolean>) => {
+    for (let looks = 0; !(await isSo()); looks += 1) {
+      if (looks > 600) throw new Error('it did not come about');
+      await realTime(20);
+    }
+  };
+  const capMails = async () => (await noticesOf(db, teamId)).filter(({ kind }) => kind === 'auto_top_up_capped');
+  // The server's clock begins now: the story must not begin in the last minutes of a month.
+  const left = nextMonthStart(clock.now) - clock.now;
+  if (left < 3_600) await clock.goTo(clock.offset(clock.now) + left);
+  const first = clock.now;
+
+  // $50 of $60 are charged at once: no room is left for the next charge, though none is due yet.
+  await switchOn(engine, teamId, dollars(60));
+  await until(async () => (await charges())[0]?.[1] === 'succeeded');
+  expect(await charges()).toEqual([[first, 'succeeded']]);
+  await until(async () => (await capMails())[0]?.sentSecond != null);
+
+  // Below the threshold again, and nothing is charged until the month is over.
+  await clock.goTo(clock.offset(first) + 600);
+  const price = { inputMicrosPerMillion: dollars(60), outputMicrosPerMillion: dollars(0) };
+  const usage = { teamId, eventId: 'e', model: 'm', project: null, price, inputTokens: 1_000_000, outputTokens: 0 };
+  await ledger.recordUsage({ ...usage, receivedSecond: clock.now }, 'test');
+  await tell.watch(teamId);
+  const newMonth = nextMonthStart(clock.now);
+  await clock.goTo(clock.offset(newMonth) - 1);
+  expect(await charges()).toEqual([[first, 'succeeded']]);
+  const capped = await readAccount(db, teamId);
+  expect(capped.policy?.enabled).toBe(true);
+  expect(topUpOutlook(capped, SCENARIO_TERMS)).toEqual({ state: 'capped', dueSecond: newMonth });
+
+  await clock.goTo(clock.offset(newMonth) + 30);
+  await until(async () => (await charges()).length === 2 && (await charges())[0]?.[1] === 'succeeded');
+  expect(await charges()).toEqual([
+    [newMonth, 'succeeded'],
+    [first, 'succeeded'],
+  ]);
+  expect((await capMails()).map(({ second }) => second)).toEqual([first, newMonth]);
+}, 120_000);
