@@ -1,32 +1,39 @@
-/** The matrix on the screen: on a terminal it fills as the cases end; in a log it is printed once, at the end. */
+/** The matrix on the screen: on a terminal it fills as the cases end; in a log it is printed once, when all have ended. */
 import { bold, dim, green, red } from '../demo/timeline.ts';
 import { type Case, nameOf } from './cases.ts';
 import type { Outcome } from './matrix.ts';
 import { FAULTS, STEPS } from './words.ts';
 
-const TTY = process.stdout.isTTY === true;
 const STEP_WIDTH = Math.max(...STEPS.map((step) => step.length)) + 2;
 const COLUMN_GAP = 2;
+/** In a log: a line now and then, so that one sees it go on. */
+const LOGS_EVERY_CASES = 25;
 
 export class Table {
   readonly #cases: readonly Case[];
   readonly #outcomes = new Map<Case, Outcome>();
+  /** A table that is higher than the screen cannot be drawn over. */
+  readonly #isLive: boolean;
   #linesShown = 0;
 
   constructor(cases: readonly Case[]) {
     this.#cases = cases;
+    this.#isLive = process.stdout.isTTY === true && process.stdout.rows > this.#lines().length + 1;
   }
 
   /** One case has ended. */
   fill(outcome: Outcome): void {
+    const isNew = !this.#outcomes.has(outcome.what);
     this.#outcomes.set(outcome.what, outcome);
-    if (TTY) this.#draw();
-    else if (outcome.differences.length > 0) process.stdout.write(`${inWords(outcome)}\n`);
+    const { size } = this.#outcomes;
+    if (this.#isLive) this.#draw();
+    else if (isNew && size % LOGS_EVERY_CASES === 0)
+      process.stdout.write(`${size} of ${this.#cases.length} cases have ended\n`);
   }
 
   /** On a terminal, the table before any case has ended. */
   begin(): void {
-    if (TTY) this.#draw();
+    if (this.#isLive) this.#draw();
   }
 
   /** The whole table, every difference, and the sum. Answers the number of differences. */
@@ -44,8 +51,8 @@ export class Table {
   #draw(): void {
     const lines = this.#lines();
     if (this.#linesShown > 0) process.stdout.write(`\x1b[${this.#linesShown}A`);
-    process.stdout.write(lines.map((line) => `${TTY ? '\x1b[2K' : ''}${line}\n`).join(''));
-    this.#linesShown = TTY ? lines.length : 0;
+    process.stdout.write(lines.map((line) => `${this.#isLive ? '\x1b[2K' : ''}${line}\n`).join(''));
+    this.#linesShown = this.#isLive ? lines.length : 0;
   }
 
   #lines(): string[] {
