@@ -23,6 +23,25 @@ export interface StripeHint {
   setup?: true;
 }
 
+/** What Stripe is to tell of. Payments are polled for as well; of disputes, and of refunds made at Stripe, only these tell. */
+export const STRIPE_EVENTS = [
+  'payment_intent.succeeded',
+  'payment_intent.payment_failed',
+  'payment_intent.canceled',
+  'payment_intent.requires_action',
+  'checkout.session.completed',
+  'checkout.session.expired',
+  'payment_method.detached',
+  'payment_method.updated',
+  'payment_method.automatically_updated',
+  'charge.refunded',
+  'refund.updated',
+  'refund.failed',
+  'charge.dispute.created',
+  'charge.dispute.updated',
+  'charge.dispute.closed',
+] as const;
+
 const TOLERANCE_SECONDS = 300;
 
 /** The fields that are read of whatever object an event carries. */

@@ -43,27 +43,7 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
     return null;
   }
 
-  if (order.kind === 'crypto') {
-    const followed = await followCrypto(order, {
-      news,
-      pageIs: (checkoutUrl) => {
-        answer.checkoutUrl = checkoutUrl;
-      },
-      stateIs: ({ status }, seen) => {
-        answer.status = status;
-        looks += 1;
-        show({ waiting: 'on_crypto_page', confirming: 'confirming', closed: status }[seen], order);
-      },
-    });
-    answer.status = followed.status;
-    show(followed.status, followed);
-    await tell.tellWatch({ teamId });
-    await condition(allHandlersFinished);
-    return followed;
-  }
-
-  // A repeat of one that is over must not charge again; it only tells again, which its first run may not have lived to do.
-  const closed = isOpen(order.status) ? await record(await pay(order)) : order;
+  const closed = order.kind === 'crypto' ? await payInCrypto(order) : await payByCard(order);
   answer.status = closed.status;
   show(closed.status, order);
 
@@ -71,6 +51,25 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
   if (order.kind === 'auto_top_up') await tell.tellAutoTopUp({ teamId });
   await condition(allHandlersFinished);
   return closed;
+
+  function payInCrypto(opened: DepositOrder): Promise<DepositOrder> {
+    return followCrypto(opened, {
+      news,
+      pageIs: (checkoutUrl) => {
+        answer.checkoutUrl = checkoutUrl;
+      },
+      stateIs: ({ status }, seen) => {
+        answer.status = status;
+        looks += 1;
+        show({ waiting: 'on_crypto_page', confirming: 'confirming', closed: status }[seen], opened);
+      },
+    });
+  }
+
+  /** A repeat of one that is over must not charge again; it only tells again, which its first run may not have lived to do. */
+  async function payByCard(opened: DepositOrder): Promise<DepositOrder> {
+    return isOpen(opened.status) ? record(await pay(opened)) : opened;
+  }
 
   function pay(open: DepositOrder): Promise<Known> {
     show('charging', open);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { verifyCopperxEvent } from '../../activities/copperx-events.ts';
 import { micros } from '../../billing/money.ts';
 import { readConfig } from '../../worker/config.ts';
+import { COMPLETE_ENVIRONMENT } from '../support/environment.ts';
 import { type CommandedApi, startCommandedApi, teamWith } from './support.ts';
 
 const SECRET = 'copperx-secret';
@@ -223,24 +224,13 @@ describe('CopperX’s webhook', () => {
 });
 
 describe('the environment', () => {
-  const needed = {
-    DATABASE_URL: 'postgresql://x@localhost/x',
-    TEMPORAL_ADDRESS: 'x',
-    STRIPE_SECRET_KEY: 'x',
-    STRIPE_WEBHOOK_SECRET: 'x',
-    SMTP_URL: 'smtp://x',
-    MAIL_FROM: 'x@x',
-    PLATFORM_WEBHOOK_URL: 'http://x',
-    PLATFORM_WEBHOOK_SECRET: 'x'.repeat(16),
-    BURNRATE_PLATFORM_KEY: 'x'.repeat(16),
-    PUBLIC_URL: 'http://x',
-  };
-
   it('switches crypto on by a key, and is not complete without the secret of its webhooks', () => {
-    expect(readConfig(needed).crypto).toBeNull();
-    expect(() => readConfig({ ...needed, COPPERX_API_KEY: 'k' })).toThrow('COPPERX_WEBHOOK_SECRET is not set');
+    expect(readConfig(COMPLETE_ENVIRONMENT).crypto).toBeNull();
+    expect(() => readConfig({ ...COMPLETE_ENVIRONMENT, COPPERX_API_KEY: 'k' })).toThrow(
+      'COPPERX_WEBHOOK_SECRET is not set',
+    );
     const given = { COPPERX_API_KEY: 'k', COPPERX_WEBHOOK_SECRET: 's', CRYPTO_CONFIRMATIONS: '3' };
-    expect(readConfig({ ...needed, ...given }).crypto).toEqual({
+    expect(readConfig({ ...COMPLETE_ENVIRONMENT, ...given }).crypto).toEqual({
       apiKey: 'k',
       webhookSecret: 's',
       apiBase: 'https://api.copperx.io',

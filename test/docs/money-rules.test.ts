@@ -1,4 +1,5 @@
 /** Every worked example of docs/money-rules.md, worked out again by the code that bills. */
+
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type Account, emptyAccount, nextCrossing, spendableMicros, type Terms } from '../../billing/account.ts';
@@ -21,6 +22,7 @@ import { tokensCost } from '../../billing/tokens.ts';
 import { checkPolicy, TOP_UP_LIMITS } from '../../billing/top-up.ts';
 import { costMicros } from '../../billing/usage.ts';
 import { readConfig } from '../../worker/config.ts';
+import { COMPLETE_ENVIRONMENT } from '../support/environment.ts';
 
 /** The page in one line, without its quote marks, so that a sentence may break anywhere. */
 const page = readFileSync(new URL('../../docs/money-rules.md', import.meta.url), 'utf8')
@@ -28,20 +30,8 @@ const page = readFileSync(new URL('../../docs/money-rules.md', import.meta.url),
   .replace(/\s+/g, ' ');
 const says = (sentence: string) => expect(page).toContain(sentence);
 
-const ENVIRONMENT = {
-  DATABASE_URL: 'postgresql://x@localhost/x',
-  TEMPORAL_ADDRESS: 'x',
-  STRIPE_SECRET_KEY: 'x',
-  STRIPE_WEBHOOK_SECRET: 'x',
-  SMTP_URL: 'smtp://x',
-  MAIL_FROM: 'x@x',
-  PLATFORM_WEBHOOK_URL: 'http://x',
-  PLATFORM_WEBHOOK_SECRET: 'x'.repeat(16),
-  BURNRATE_PLATFORM_KEY: 'x'.repeat(16),
-  PUBLIC_URL: 'http://x',
-};
-const config = readConfig(ENVIRONMENT);
-const crypto = readConfig({ ...ENVIRONMENT, COPPERX_API_KEY: 'x', COPPERX_WEBHOOK_SECRET: 'x' }).crypto;
+const config = readConfig(COMPLETE_ENVIRONMENT);
+const crypto = readConfig({ ...COMPLETE_ENVIRONMENT, COPPERX_API_KEY: 'x', COPPERX_WEBHOOK_SECRET: 'x' }).crypto;
 const terms: Terms = config.terms;
 const NOON = Date.UTC(2026, 2, 1, 12) / 1000;
 const clock = (second: number) => formatSecond(second).slice(11, 19);

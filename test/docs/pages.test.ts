@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { STRIPE_EVENTS } from '../../activities/stripe-events.ts';
 import { routesOf } from '../../api/app.ts';
 import type { Metrics } from '../../api/metrics.ts';
 import { openApiDocument } from '../../api/openapi.ts';
@@ -74,6 +75,10 @@ describe('README.md', () => {
     const asked = [...read('worker/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name]) => name as string);
     expect(asked.length).toBeGreaterThan(20);
     for (const name of asked) expect(readme).toContain(`\`${name}\``);
+  });
+
+  it('names every event that Stripe is to tell of', () => {
+    for (const event of STRIPE_EVENTS) expect(readme).toContain(`\`${event}\``);
   });
 
   it('counts the scenarios', () => {

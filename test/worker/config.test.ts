@@ -1,37 +1,27 @@
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../worker/config.ts';
 import { startCommandedApi, teamWith } from '../api/support.ts';
-
-const COMPLETE = {
-  DATABASE_URL: 'postgresql://db/burnrate',
-  TEMPORAL_ADDRESS: 'temporal:7233',
-  STRIPE_SECRET_KEY: 'sk_test_x',
-  STRIPE_WEBHOOK_SECRET: 'whsec_x',
-  SMTP_URL: 'smtp://mail:1025',
-  MAIL_FROM: 'billing@burnrate.example',
-  PLATFORM_WEBHOOK_URL: 'https://platform.example/events',
-  PLATFORM_WEBHOOK_SECRET: 'whsec_platform_secret',
-  BURNRATE_PLATFORM_KEY: 'a-key-of-the-platform',
-  PUBLIC_URL: 'https://billing.example',
-};
+import { COMPLETE_ENVIRONMENT } from '../support/environment.ts';
 
 describe('the environment', () => {
   it('names every variable that is missing or wrong, in one sentence', () => {
-    const { DATABASE_URL: _, ...rest } = COMPLETE;
+    const { DATABASE_URL: _, ...rest } = COMPLETE_ENVIRONMENT;
     expect(() => readConfig({ ...rest, SETTLE_EVERY: 'soon', PORT: '' })).toThrow(
       'The environment is not complete: DATABASE_URL is not set; SETTLE_EVERY: expected a duration such as 300s or 1h.',
     );
   });
 
   it('offers no amount that would then be refused', () => {
-    expect(() => readConfig({ ...COMPLETE, DEPOSIT_MIN: '60' })).toThrow(
+    expect(() => readConfig({ ...COMPLETE_ENVIRONMENT, DEPOSIT_MIN: '60' })).toThrow(
       'DEPOSIT_PRESETS: $50.00 is not between DEPOSIT_MIN ($60.00) and DEPOSIT_MAX ($5,000.00)',
     );
-    expect(() => readConfig({ ...COMPLETE, DEPOSIT_PRESETS: '10,6000', DEPOSIT_MIN: '5' })).toThrow('$6,000.00');
+    expect(() => readConfig({ ...COMPLETE_ENVIRONMENT, DEPOSIT_PRESETS: '10,6000', DEPOSIT_MIN: '5' })).toThrow(
+      '$6,000.00',
+    );
   });
 
   it('of a small-balance product gives its presets, and takes what they offer and no less than $5', async () => {
-    const { deposits } = readConfig({ ...COMPLETE, DEPOSIT_PRESETS: '10,25,50,100', DEPOSIT_MIN: '5' });
+    const { deposits } = readConfig({ ...COMPLETE_ENVIRONMENT, DEPOSIT_PRESETS: '10,25,50,100', DEPOSIT_MIN: '5' });
     const api = await startCommandedApi({ deposits });
     try {
       const { body } = await api.get('/v1/deposit-options');
