@@ -1,0 +1,47 @@
+/**
+ * Team discounts: the higher of the one that an operator assigned and the one that volume earns, never both.
+ * Source: rules.md, "Discounts, reservations, spot".
+ */
+import { type Micros, micros, mulDivHalfUp } from './money.ts';
+
+/** One hundredth of a percent. */
+const BASIS_POINTS = 10_000;
+
+/** Who has spent this much in the trailing 30 days pays so much less. */
+export interface VolumeTier {
+  spendMicros: Micros;
+  basisPoints: number;
+}
+
+export interface AssignedDiscount {
+  basisPoints: number;
+  /** The second from which it does not hold any more. Null: until it is changed. */
+  untilSecond: number | null;
+}
+
+export type DiscountKind = 'volume' | 'assigned';
+
+export interface Discount {
+  basisPoints: number;
+  kind: DiscountKind | null;
+}
+
+/** The discount that so much spending earns: that of the highest tier reached. */
+export const volumeBasisPointsOf = (tiers: readonly VolumeTier[], spentMicros: Micros): number =>
+  tiers.reduce(
+    (most, { spendMicros, basisPoints }) => (spentMicros >= spendMicros ? Math.max(most, basisPoints) : most),
+    0,
+  );
+
+/** The one that applies at a second. */
+export function discountAt(assigned: AssignedDiscount | null, volumeBasisPoints: number, second: number): Discount {
+  const holds = assigned !== null && (assigned.untilSecond === null || second < assigned.untilSecond);
+  const assignedBasisPoints = holds ? assigned.basisPoints : 0;
+  const basisPoints = Math.max(assignedBasisPoints, volumeBasisPoints);
+  if (basisPoints === 0) return { basisPoints, kind: null };
+  return { basisPoints, kind: assignedBasisPoints >= volumeBasisPoints ? 'assigned' : 'volume' };
+}
+
+/** A price less a discount, rounded half up to a micro. */
+export const discountedMicros = (listMicros: Micros, basisPoints: number): Micros =>
+  micros(mulDivHalfUp(listMicros, BASIS_POINTS - basisPoints, BASIS_POINTS));

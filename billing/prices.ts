@@ -1,0 +1,114 @@
+/**
+ * What an instance costs by the hour, and how it came to that: list prices by GPU type and region, each from a second on,
+ * and the rate of a segment made from one of them. Source: rules.md, "What an instance costs" and "Discounts, reservations, spot".
+ */
+import { type DiscountKind, discountedMicros } from './discounts.ts';
+import { BillingError } from './errors.ts';
+import { formatForPeople, type Micros, micros, ZERO } from './money.ts';
+
+export const PRICINGS = ['on_demand', 'spot', 'reserved'] as const;
+export type Pricing = (typeof PRICINGS)[number];
+
+/** How long a reservation runs. */
+export const RESERVATION_TERMS = ['1m', '3m', '6m', '12m'] as const;
+export type ReservationTerm = (typeof RESERVATION_TERMS)[number];
+export const MONTHS_OF_TERM: Record<ReservationTerm, number> = { '1m': 1, '3m': 3, '6m': 6, '12m': 12 };
+
+/** What a GPU type in a region costs from a second on, micros per hour. */
+export interface GpuPrice {
+  gpuType: string;
+  region: string;
+  effectiveSecond: number;
+  onDemandMicros: Micros;
+  spotMicros: Micros;
+  reservedMicros: Record<ReservationTerm, Micros>;
+  /** From here on it is not offered any more; what runs goes on as it was. */
+  withdrawn: boolean;
+}
+
+const MAX_HOURLY_MICROS = micros(1_000_000_000_000);
+const LEAST_RESERVED_SAVING_PERCENT = 30;
+const MOST_RESERVED_SAVING_PERCENT = 50;
+
+/**
+ * Refuses a rate above $1,000,000 an hour: a slip of the keyboard, whose sums would leave the range in which money is exact.
+ * @throws BillingError `amount_out_of_range`, naming `param`
+ */
+export function checkHourly(hourlyMicros: Micros, param = 'hourly'): void {
+  if (hourlyMicros > MAX_HOURLY_MICROS)
+    throw new BillingError('amount_out_of_range', `${param} must not be above $1,000,000`, param);
+}
+
+/**
+ * Refuses a list price that breaks what teams are promised: spot not above on-demand, reserved 30–50 % below it.
+ * @throws BillingError `amount_out_of_range`, naming `onDemand`, `spot` or `reserved.3m`
+ */
+export function checkGpuPrice({
+  onDemandMicros,
+  spotMicros,
+  reservedMicros,
+}: Pick<GpuPrice, 'onDemandMicros' | 'spotMicros' | 'reservedMicros'>): void {
+  const refuse = (param: string, must: string) => {
+    throw new BillingError('amount_out_of_range', `${param} must be ${must}`, param);
+  };
+  if (onDemandMicros <= 0) refuse('onDemand', 'above $0');
+  checkHourly(onDemandMicros, 'onDemand');
+  if (spotMicros <= 0 || spotMicros > onDemandMicros) refuse('spot', 'above $0 and not above onDemand');
+  for (const term of RESERVATION_TERMS) {
+    const reserved = BigInt(reservedMicros[term]) * 100n;
+    const onDemand = BigInt(onDemandMicros);
+    const least = onDemand * BigInt(100 - MOST_RESERVED_SAVING_PERCENT);
+    const most = onDemand * BigInt(100 - LEAST_RESERVED_SAVING_PERCENT);
+    if (reserved < least || reserved > most)
+      refuse(
+        `reserved.${term}`,
+        `${LEAST_RESERVED_SAVING_PERCENT} to ${MOST_RESERVED_SAVING_PERCENT} % below onDemand, which is ${formatForPeople(onDemandMicros)}`,
+      );
+  }
+}
+
+/**
+ * The price in force at a second, or null where nothing is offered then. Of two from the same second, the later in the
+ * list has been recorded later, and holds.
+ */
+export function priceAt(
+  prices: readonly GpuPrice[],
+  { gpuType, region }: { gpuType: string; region: string },
+  second: number,
+): GpuPrice | null {
+  let inForce: GpuPrice | null = null;
+  for (const price of prices) {
+    if (price.gpuType !== gpuType || price.region !== region || price.effectiveSecond > second) continue;
+    if (inForce === null || price.effectiveSecond >= inForce.effectiveSecond) inForce = price;
+  }
+  return inForce?.withdrawn ? null : inForce;
+}
+
+/** What an instance is listed at, before any discount or cover. One that is `reserved` costs on-demand where nothing covers it. */
+export const listMicrosOf = (price: GpuPrice, pricing: Pricing): Micros =>
+  pricing === 'spot' ? price.spotMicros : price.onDemandMicros;
+
+/** How a segment came to its rate: kept with it, so that a statement can explain each. */
+export interface Priced {
+  pricing: Pricing;
+  gpuType: string;
+  region: string;
+  /** Before discount and cover, micros per hour: the list price as it was fixed, or what the platform gave. */
+  listMicrosPerHour: Micros;
+  /** By the platform, and so charged as given: no discount and no price list moves it. */
+  given: boolean;
+  discountBasisPoints: number;
+  discountKind: DiscountKind | null;
+  /** The reservation that pays for it: while it does, the instance costs nothing. */
+  coveredBy: string | null;
+}
+
+/** What it costs where no reservation covers it, micros per hour. */
+export const uncoveredRateOf = ({ listMicrosPerHour, discountBasisPoints }: Priced): Micros =>
+  discountedMicros(listMicrosPerHour, discountBasisPoints);
+
+/** What a segment is charged, micros per hour. */
+export const rateOf = (priced: Priced): Micros => (priced.coveredBy === null ? uncoveredRateOf(priced) : ZERO);
+
+/** Whether the team's discount moves its rate: a price that was given is charged as given. */
+export const isDiscountable = ({ given }: Priced): boolean => !given;
