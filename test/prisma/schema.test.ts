@@ -113,13 +113,21 @@ describe('every model', () => {
   const sampleOf = (model: Model, field: Field): unknown => {
     if (field.type === 'uuid') return '00000000-0000-7000-8000-000000000001';
     if (field.type === 'text') return field.name === 'id' ? model.name.toLowerCase() : (IDS[field.name] ?? field.name);
-    if (field.type === 'bigint') return 1n;
+    if (field.type === 'bigint') return 900_001n;
     if (field.type === 'integer') return 1;
     if (field.type === 'boolean') return true;
     if (field.type === 'ARRAY') return ['a', 'b'];
     if (field.type === 'jsonb') return { a: 1 };
     return '1234567890123456789012345678901234567890';
   };
+
+  const plain = (row: Record<string, unknown>) =>
+    Object.fromEntries(
+      Object.entries(row).map(([name, value]) => [
+        name,
+        value && typeof value === 'object' && 'toFixed' in value ? (value as { toFixed(): string }).toFixed() : value,
+      ]),
+    );
 
   it('can be written and read through the generated client, each column with a value of its own', async () => {
     for (const model of models) {
@@ -128,12 +136,9 @@ describe('every model', () => {
       // biome-ignore lint/suspicious/noExplicitAny: each model has a type of its own, and all are met here
       const delegate = (database.db as any)[property];
       await delegate.create({ data });
-      const [row] = await delegate.findMany();
-      const read = Object.entries(row).map(([name, value]) => [
-        name,
-        value && typeof value === 'object' && 'toFixed' in value ? (value as { toFixed(): string }).toFixed() : value,
-      ]);
-      expect(Object.fromEntries(read), model.name).toEqual(data);
+      // Some tables have rows to begin with.
+      const rows: Array<Record<string, unknown>> = await delegate.findMany();
+      expect(rows.map(plain), model.name).toContainEqual(data);
     }
   });
 });

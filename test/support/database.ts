@@ -11,7 +11,7 @@ export interface TestDatabase {
   close(): Promise<void>;
 }
 
-/** A database of one's own in the run's Postgres, with all migrations and no rows. */
+/** A database of one's own in the run's Postgres, with all migrations, and no rows but the price list to begin with. */
 export async function newDatabase(): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   await maintain(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
