@@ -17,9 +17,11 @@ import { keys } from './keys.ts';
 import { limitKeys, limitStrangers } from './limits.ts';
 import { logCalls } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { models } from './models.ts';
 import { openApiDocument } from './openapi.ts';
 import { pages } from './pages.ts';
 import { paymentMethods } from './payment-methods.ts';
+import { prices } from './prices.ts';
 import { receipts } from './receipts.ts';
 import { reconciliation } from './reconciliation.ts';
 import { refunds } from './refunds.ts';
@@ -47,6 +49,8 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...receipts(world),
     ...transactions(world),
     ...grants(world, wake),
+    ...prices(world, wake),
+    ...models(world),
     ...reconciliation(world),
   ];
 }

@@ -1,4 +1,6 @@
 /** Token usage, exact by a carried remainder. Source: rules.md, "Token usage". */
+import { type Dated, inForceAt } from './dated.ts';
+import { BillingError } from './errors.ts';
 import { type Micros, micros } from './money.ts';
 
 /** An exact cost in millionths of a micro-dollar. Stays inside one calculation: it is no safe integer. */
@@ -9,6 +11,42 @@ const MILLIONTHS_PER_MICRO = 1_000_000n;
 export interface ModelPrice {
   inputMicrosPerMillion: Micros;
   outputMicrosPerMillion: Micros;
+}
+
+/** What a model's tokens cost from a second on. */
+export interface DatedModelPrice extends ModelPrice, Dated {
+  model: string;
+}
+
+const MAX_MICROS_PER_MILLION = micros(1_000_000_000);
+
+/**
+ * Refuses a price above $1,000 per million tokens: a slip of the keyboard, and 10¹² tokens at it would leave the range in
+ * which money is exact.
+ * @throws BillingError `amount_out_of_range`, naming `input` or `output`
+ */
+export function checkModelPrice({ inputMicrosPerMillion, outputMicrosPerMillion }: ModelPrice): void {
+  const refuse = (param: string) => {
+    throw new BillingError('amount_out_of_range', `${param} must not be above $1,000 per million tokens`, param);
+  };
+  if (inputMicrosPerMillion > MAX_MICROS_PER_MILLION) refuse('input');
+  if (outputMicrosPerMillion > MAX_MICROS_PER_MILLION) refuse('output');
+}
+
+/**
+ * A model's price in force at a second, or null where it was not offered then. Of two from the same second, the later in
+ * the list has been recorded later, and holds.
+ */
+export function modelPriceIn(
+  prices: readonly DatedModelPrice[],
+  model: string,
+  second: number,
+): DatedModelPrice | null {
+  const inForce = inForceAt(
+    prices.filter((price) => price.model === model),
+    second,
+  );
+  return inForce?.withdrawn ? null : inForce;
 }
 
 /** input × priceIn + output × priceOut, in millionths of a micro. */

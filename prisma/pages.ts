@@ -11,13 +11,15 @@ export interface Page<T> {
   nextCursor: string | null;
 }
 
-type Keyed<K extends string> = { id: string } & Record<K, bigint>;
+type Keyed<K extends string> = { id: string | bigint } & Record<K, bigint>;
 
-const encode = (second: bigint, id: string) => Buffer.from(`${second}.${id}`).toString('base64url');
+const encode = (second: bigint, id: string | bigint) => Buffer.from(`${second}.${id}`).toString('base64url');
 
 /** What ids can be made of. Postgres breaks on what no text, or no UUID, may hold: such a cursor is refused before. */
 const ANY_ID = /^[A-Za-z0-9_-]+$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const NUMBER = /^\d{1,18}$/;
+const LOOKS = { any: ANY_ID, uuid: UUID, number: NUMBER };
 
 function decode(cursor: string, ids: RegExp): { second: bigint; id: string } {
   const match = /^(\d{1,18})\.(.+)$/.exec(Buffer.from(cursor, 'base64url').toString());
@@ -34,10 +36,13 @@ export async function pageOf<K extends string, T extends Keyed<K>>(
   request: PageRequest,
   key: K,
   find: (where: object, take: number) => Promise<T[]>,
-  ids: 'any' | 'uuid' = 'any',
+  ids: keyof typeof LOOKS = 'any',
 ): Promise<Page<T>> {
-  const after = request.cursor === undefined ? null : decode(request.cursor, ids === 'uuid' ? UUID : ANY_ID);
-  const where = after ? { OR: [{ [key]: { lt: after.second } }, { [key]: after.second, id: { lt: after.id } }] } : {};
+  const after = request.cursor === undefined ? null : decode(request.cursor, LOOKS[ids]);
+  const idOf = (id: string) => (ids === 'number' ? BigInt(id) : id);
+  const where = after
+    ? { OR: [{ [key]: { lt: after.second } }, { [key]: after.second, id: { lt: idOf(after.id) } }] }
+    : {};
   const rows = await find(where, request.limit + 1);
   const data = rows.slice(0, request.limit);
   const last = data.at(-1);

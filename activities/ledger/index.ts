@@ -6,6 +6,7 @@ import { disputeActs } from './disputes.ts';
 import { grantActs } from './grants.ts';
 import { instanceActs } from './instances.ts';
 import { policyActs } from './policy.ts';
+import { priceActs } from './prices.ts';
 import { refundActs } from './refunds.ts';
 import { teamActs } from './team.ts';
 import { usageActs } from './usage.ts';
@@ -20,6 +21,7 @@ export const createLedger = (world: LedgerWorld) => ({
   ...policyActs(world),
   ...usageActs(world),
   ...grantActs(world),
+  ...priceActs(world),
 });
 
 export type Ledger = ReturnType<typeof createLedger>;

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseDollars } from '../../billing/money.ts';
-import { chargeWithRemainder, tokensCost } from '../../billing/tokens.ts';
+import {
+  chargeWithRemainder,
+  checkModelPrice,
+  type DatedModelPrice,
+  modelPriceIn,
+  tokensCost,
+} from '../../billing/tokens.ts';
 
 const price = (input: string, output: string) => ({
   inputMicrosPerMillion: parseDollars(input),
@@ -48,5 +54,68 @@ describe('token usage', () => {
 
   it('cannot be charged for part of a token', () => {
     expect(() => tokensCost(price('1', '1'), 0.5, 0)).toThrow(RangeError);
+  });
+});
+
+describe('a model’s price', () => {
+  const dated = (model: string, effectiveSecond: number, input: string, withdrawn = false): DatedModelPrice => ({
+    ...price(input, input),
+    model,
+    effectiveSecond,
+    withdrawn,
+  });
+  const LIST = [
+    dated('a', 0, '1'),
+    dated('a', 100, '2'),
+    dated('b', 50, '9'),
+    dated('a', 200, '3', true),
+    dated('a', 300, '4'),
+    dated('a', 300, '5'),
+  ];
+
+  it.each([
+    ['a', -1, null],
+    ['a', 0, '1'],
+    ['a', 99, '1'],
+    ['a', 100, '2'],
+    ['a', 199, '2'],
+    ['a', 200, null],
+    ['a', 299, null],
+    ['a', 300, '5'],
+    ['a', 10 ** 9, '5'],
+    ['b', 49, null],
+    ['b', 50, '9'],
+    ['c', 50, null],
+  ])('of %s at %d is %s', (model, second, input) => {
+    const expected = input === null ? null : parseDollars(input);
+    expect(modelPriceIn(LIST, model, second)?.inputMicrosPerMillion ?? null).toBe(expected);
+  });
+
+  it('at a second does not depend on how rows of different seconds are ordered', () => {
+    const rows = fc.uniqueArray(fc.record({ second: fc.nat(50), cents: fc.nat(500), withdrawn: fc.boolean() }), {
+      selector: ({ second }) => second,
+    });
+    fc.assert(
+      fc.property(rows, fc.nat(60), fc.nat(), (list, second, turn) => {
+        const prices = list.map((row) => dated('m', row.second, (row.cents / 100).toFixed(2), row.withdrawn));
+        const at = prices.length === 0 ? 0 : turn % prices.length;
+        const turned = [...prices.slice(at), ...prices.slice(0, at)];
+        expect(modelPriceIn(turned, 'm', second)).toEqual(modelPriceIn(prices, 'm', second));
+        const [last] = prices
+          .filter(({ effectiveSecond }) => effectiveSecond <= second)
+          .sort((a, b) => b.effectiveSecond - a.effectiveSecond);
+        expect(modelPriceIn(prices, 'm', second)).toEqual(last === undefined || last.withdrawn ? null : last);
+      }),
+    );
+  });
+
+  it('can be nothing and $1,000 per million, and cannot be more', () => {
+    expect(() => checkModelPrice(price('0', '0'))).not.toThrow();
+    expect(() => checkModelPrice(price('1000', '1000'))).not.toThrow();
+    const refusal = (param: string) => expect.objectContaining({ code: 'amount_out_of_range', param });
+    expect(() => checkModelPrice(price('1000.000001', '0'))).toThrow(refusal('input'));
+    expect(() => checkModelPrice(price('0', '1000.000001'))).toThrow(refusal('output'));
+    const most = chargeWithRemainder(tokensCost(price('1000', '1000'), 10 ** 12, 10 ** 12), 999_999);
+    expect(most.chargeMicros).toBe(2 * 10 ** 15);
   });
 });

@@ -1,0 +1,151 @@
+/** The GPU price list: what a team reads of it, and how an operator changes it. */
+import { BillingError } from '../billing/errors.ts';
+import { formatSecond } from '../billing/time.ts';
+import { gpuPricesInForce, listGpuPrices } from '../prisma/prices.ts';
+import { inSnapshot } from '../prisma/snapshot.ts';
+import { getTeam } from '../prisma/teams.ts';
+import { actorOf, mustSee } from './calls.ts';
+import { engineUnavailable } from './engine.ts';
+import { type Route, route } from './route.ts';
+import { Dollars, Id, listOf, pageQuery, pageRequest, parse, Second, Time, viewPage, z } from './schemas.ts';
+import { discountOf } from './views/discount.ts';
+import {
+  GpuPriceBody,
+  GpuPriceRow,
+  ListedGpuPrice,
+  viewGpuPrice,
+  viewGpuPriceRow,
+  viewListedGpuPrice,
+} from './views/price.ts';
+import type { Wakes } from './wakes.ts';
+import type { ApiWorld } from './world.ts';
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const Name = z.string().regex(NAME, 'expected 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit');
+const GpuType = Name.openapi({ example: 'h100-80gb' });
+const Region = Name.openapi({ example: 'eu-west-1' });
+const GpuPath = z.object({ gpuType: GpuType, region: Region });
+
+/** Names of what is to be made are arguments: a wrong one is an invalid request, not a path where nothing is. */
+const asked = (example: string) => z.string().openapi({ pattern: NAME.source, example });
+const NewGpuPath = z.object({ gpuType: asked('h100-80gb'), region: asked('eu-west-1') });
+
+/** Row numbers that the database makes. */
+const ROW_NUMBER = /^\d{1,18}$/;
+
+const NewGpuPrice = z.object({
+  onDemand: Dollars,
+  spot: Dollars,
+  reserved: z
+    .strictObject({ '1m': Dollars, '3m': Dollars, '6m': Dollars, '12m': Dollars })
+    .openapi({ description: 'each 30 to 50 % below onDemand' }),
+  effectiveFrom: Second.optional().openapi({ description: 'not in the past; from now on where it is left out' }),
+});
+
+export const prices = ({ db, ledger, engine, terms }: ApiWorld, wake: Wakes): Route[] => {
+  /** A change can bring an end of credit nearer, so the watch must hear of it: asked before, not after. */
+  const mustReachEngine = async () => {
+    if (!(await engine.reachable())) throw engineUnavailable();
+  };
+  const wakeTeams = (teamIds: string[]) => wake(...teamIds.map((id) => ({ what: 'watch' as const, id })));
+
+  return [
+    route({
+      method: 'get',
+      path: '/v1/prices',
+      tag: 'Prices',
+      summary: 'What GPUs cost per hour now, by type and region, and what that comes to for a team',
+      who: 'read',
+      query: z.object({
+        team: Id.optional().openapi({ description: 'whose discount to show; a team’s key shows its own' }),
+        gpuType: GpuType.optional(),
+        region: Region.optional(),
+      }),
+      answer: { status: 200, schema: z.object({ data: z.array(ListedGpuPrice) }) },
+      handle: async ({ query: { team, gpuType, region }, call }) => {
+        if (team !== undefined) mustSee(call, team, 'team', 'team');
+        const teamId = call.caller.kind === 'key' ? call.caller.teamId : team;
+        if (teamId !== undefined) await getTeam(db, teamId);
+        const second = call.receivedSecond;
+        return inSnapshot(db, async (tx) => {
+          const discount =
+            teamId === undefined ? { basisPoints: 0, kind: null } : await discountOf(tx, terms, teamId, second);
+          const list = (await gpuPricesInForce(tx, second)).filter(
+            (price) =>
+              (gpuType === undefined || price.gpuType === gpuType) && (region === undefined || price.region === region),
+          );
+          return { status: 200, body: { data: list.map((price) => viewListedGpuPrice(price, discount)) } };
+        });
+      },
+    }),
+
+    route({
+      method: 'put',
+      path: '/v1/prices/{gpuType}/{region}',
+      tag: 'Prices',
+      summary:
+        'Set what a GPU type costs in a region, from now or from a second to come; running spot instances move with it',
+      who: 'platform',
+      params: NewGpuPath,
+      body: NewGpuPrice,
+      answer: { status: 200, schema: GpuPriceBody },
+      fails: ['amount_out_of_range', 'at_out_of_range', 'engine_unavailable'],
+      handle: async ({ params, body, call }) => {
+        const price = {
+          ...parse(GpuPath, params, 'path'),
+          onDemandMicros: body.onDemand,
+          spotMicros: body.spot,
+          reservedMicros: body.reserved,
+        };
+        await mustReachEngine();
+        const { effectiveSecond, teamIds } = await ledger.changeGpuPrice({
+          price,
+          effectiveFromSecond: body.effectiveFrom ?? null,
+          actor: actorOf(call),
+          nowSecond: call.receivedSecond,
+        });
+        await wakeTeams(teamIds);
+        return { status: 200, body: viewGpuPrice({ ...price, effectiveSecond }) };
+      },
+    }),
+
+    route({
+      method: 'delete',
+      path: '/v1/prices/{gpuType}/{region}',
+      tag: 'Prices',
+      summary: 'Take a GPU type in a region off the list, from now on and with all prices to come; what runs goes on',
+      who: 'platform',
+      params: GpuPath,
+      answer: {
+        status: 200,
+        schema: GpuPath.extend({ withdrawnFrom: Time }).openapi('GpuPriceWithdrawn'),
+      },
+      fails: ['engine_unavailable'],
+      handle: async ({ params, call }) => {
+        await mustReachEngine();
+        const withdrawal = { pair: params, actor: actorOf(call), nowSecond: call.receivedSecond };
+        const { effectiveSecond, teamIds } = await ledger.withdrawGpuPrice(withdrawal);
+        await wakeTeams(teamIds);
+        return { status: 200, body: { ...params, withdrawnFrom: formatSecond(effectiveSecond) } };
+      },
+    }),
+
+    route({
+      method: 'get',
+      path: '/v1/prices/{gpuType}/{region}/history',
+      tag: 'Prices',
+      summary:
+        'Every price that a GPU type has had in a region, and those to come; the one that holds last comes first',
+      who: 'platform',
+      params: GpuPath,
+      query: pageQuery(ROW_NUMBER),
+      answer: { status: 200, schema: listOf(GpuPriceRow) },
+      handle: async ({ params, query }) => {
+        const page = await listGpuPrices(db, params, pageRequest(query));
+        if (page.data.length === 0 && query.cursor === undefined)
+          throw new BillingError('not_found', 'this gpuType was never listed in this region', 'gpuType');
+        return { status: 200, body: viewPage(page, viewGpuPriceRow) };
+      },
+    }),
+  ];
+};

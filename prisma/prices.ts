@@ -1,0 +1,276 @@
+/**
+ * The price list: what each GPU type costs by the hour in each region, and each model by the million tokens, from which
+ * second on. Rows are only ever added; which one holds, its second says, and the later recorded of two with the same.
+ */
+import type { GpuPrice } from '../billing/prices.ts';
+import type { DatedModelPrice } from '../billing/tokens.ts';
+import type { Tx } from './client.ts';
+import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
+import { type GpuPrice as GpuPriceRow, type ModelPrice as ModelPriceRow, Prisma } from './generated/client.ts';
+import { type Page, type PageRequest, pageOf } from './pages.ts';
+
+/** What a price is for. */
+export interface GpuPair {
+  gpuType: string;
+  region: string;
+}
+
+/** Who recorded a price, and at which second. */
+export interface Recorded {
+  recordedSecond: number;
+  actor: string;
+}
+
+const toGpuPrice = (row: GpuPriceRow): GpuPrice => ({
+  gpuType: row.gpuType,
+  region: row.region,
+  effectiveSecond: toSecond(row.effectiveSecond),
+  onDemandMicros: toMicros(row.onDemandMicros),
+  spotMicros: toMicros(row.spotMicros),
+  reservedMicros: {
+    '1m': toMicros(row.reserved1mMicros),
+    '3m': toMicros(row.reserved3mMicros),
+    '6m': toMicros(row.reserved6mMicros),
+    '12m': toMicros(row.reserved12mMicros),
+  },
+  withdrawn: row.withdrawn,
+});
+
+const toModelPrice = (row: ModelPriceRow): DatedModelPrice => ({
+  model: row.model,
+  effectiveSecond: toSecond(row.effectiveSecond),
+  inputMicrosPerMillion: toMicros(row.inputMicrosPerMillion),
+  outputMicrosPerMillion: toMicros(row.outputMicrosPerMillion),
+  withdrawn: row.withdrawn,
+});
+
+/** A row of gpu_prices, here called `price`, by the names of the client. */
+const GPU_PRICE = Prisma.sql`
+  price.recorded_order AS id, price.gpu_type AS "gpuType", price.region, price.effective_second AS "effectiveSecond",
+  price.on_demand_micros AS "onDemandMicros", price.spot_micros AS "spotMicros",
+  price.reserved_1m_micros AS "reserved1mMicros", price.reserved_3m_micros AS "reserved3mMicros",
+  price.reserved_6m_micros AS "reserved6mMicros", price.reserved_12m_micros AS "reserved12mMicros",
+  price.withdrawn, price.recorded_second AS "recordedSecond", price.actor`;
+
+const MODEL_PRICE = Prisma.sql`
+  price.recorded_order AS id, price.model, price.effective_second AS "effectiveSecond",
+  price.input_micros_per_million AS "inputMicrosPerMillion", price.output_micros_per_million AS "outputMicrosPerMillion",
+  price.withdrawn, price.recorded_second AS "recordedSecond", price.actor`;
+
+/**
+ * Puts all that asks for, or changes, a pair's price in one order, until the transaction ends. A start of a listed instance
+ * takes it shared, before its team's row lock; a change of the price takes it exclusively, before the row locks of the teams
+ * that it concerns. So a start has either seen the change, or is seen by it: the price's second and the start's second
+ * have one order, and a start of a spot instance cannot slip past the change that is to re-price it.
+ */
+export async function lockGpuPrice(tx: Tx, { gpuType, region }: GpuPair, mode: 'shared' | 'exclusive'): Promise<void> {
+  // Names hold no slash, so that no two pairs have one name.
+  const name = `gpu_price/${gpuType}/${region}`;
+  if (mode === 'shared') await tx.$executeRaw`SELECT pg_advisory_xact_lock_shared(hashtextextended(${name}, 0))`;
+  else await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${name}, 0))`;
+}
+
+/** Puts changes of a model's price in one order. Usage takes no lock: it is charged by what it finds. */
+export async function lockModelPrice(tx: Tx, model: string): Promise<void> {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`model_price/${model}`}, 0))`;
+}
+
+export const insertGpuPrice = async (tx: Tx, price: GpuPrice, recorded: Recorded): Promise<void> => {
+  const { reservedMicros, ...columns } = price;
+  await tx.gpuPrice.create({
+    data: {
+      ...columns,
+      reserved1mMicros: reservedMicros['1m'],
+      reserved3mMicros: reservedMicros['3m'],
+      reserved6mMicros: reservedMicros['6m'],
+      reserved12mMicros: reservedMicros['12m'],
+      ...recorded,
+    },
+  });
+};
+
+/**
+ * For each pair the row in force at a second, a withdrawal too, and all that come later: what `priceAt` needs to tell the
+ * price at any second from there on. By pair, then in the order in which they hold.
+ */
+export async function gpuPricesFor(tx: Tx, pairs: readonly GpuPair[], fromSecond: number): Promise<GpuPrice[]> {
+  if (pairs.length === 0) return [];
+  const rows = await tx.$queryRaw<GpuPriceRow[]>`
+    SELECT ${GPU_PRICE}
+    FROM (
+      SELECT DISTINCT * FROM unnest(
+        ${pairs.map(({ gpuType }) => gpuType)}::text[], ${pairs.map(({ region }) => region)}::text[]
+      ) AS asked (gpu_type, region)
+    ) AS pair
+    CROSS JOIN LATERAL (
+      (
+        SELECT * FROM gpu_prices
+        WHERE gpu_type = pair.gpu_type AND region = pair.region AND effective_second <= ${fromSecond}
+        ORDER BY effective_second DESC, recorded_order DESC LIMIT 1
+      )
+      UNION ALL
+      SELECT * FROM gpu_prices
+      WHERE gpu_type = pair.gpu_type AND region = pair.region AND effective_second > ${fromSecond}
+    ) AS price
+    ORDER BY price.gpu_type COLLATE "C", price.region COLLATE "C", price.effective_second, price.recorded_order`;
+  return rows.map(toGpuPrice);
+}
+
+/** The price of a pair at a second, or null where it is not offered then. */
+export async function gpuPriceAt(tx: Tx, { gpuType, region }: GpuPair, second: number): Promise<GpuPrice | null> {
+  const row = await tx.gpuPrice.findFirst({
+    where: { gpuType, region, effectiveSecond: { lte: second } },
+    orderBy: [{ effectiveSecond: 'desc' }, { id: 'desc' }],
+  });
+  return row && !row.withdrawn ? toGpuPrice(row) : null;
+}
+
+/** The whole list at a second, by GPU type and region. It goes from pair to pair by the index, however long their past. */
+export async function gpuPricesInForce(tx: Tx, second: number): Promise<GpuPrice[]> {
+  const rows = await tx.$queryRaw<GpuPriceRow[]>`
+    WITH RECURSIVE pairs AS (
+      (SELECT gpu_type, region FROM gpu_prices ORDER BY gpu_type, region LIMIT 1)
+      UNION ALL
+      SELECT following.gpu_type, following.region
+      FROM pairs CROSS JOIN LATERAL (
+        SELECT gpu_type, region FROM gpu_prices
+        WHERE (gpu_type, region) > (pairs.gpu_type, pairs.region)
+        ORDER BY gpu_type, region LIMIT 1
+      ) AS following
+    )
+    SELECT ${GPU_PRICE}
+    FROM pairs CROSS JOIN LATERAL (
+      SELECT * FROM gpu_prices
+      WHERE gpu_type = pairs.gpu_type AND region = pairs.region AND effective_second <= ${second}
+      ORDER BY effective_second DESC, recorded_order DESC LIMIT 1
+    ) AS price
+    WHERE NOT price.withdrawn
+    ORDER BY price.gpu_type COLLATE "C", price.region COLLATE "C"`;
+  return rows.map(toGpuPrice);
+}
+
+/** What was recorded of a price, by whom and when. */
+export type RecordedGpuPrice = GpuPrice & Recorded;
+
+/** Every price that a pair had, has and is to have: the one that holds last comes first. */
+export async function listGpuPrices(
+  tx: Tx,
+  { gpuType, region }: GpuPair,
+  page: PageRequest,
+): Promise<Page<RecordedGpuPrice>> {
+  const { data, nextCursor } = await pageOf(
+    page,
+    'effectiveSecond',
+    (where, take) =>
+      tx.gpuPrice.findMany({
+        where: { gpuType, region, ...where },
+        orderBy: [{ effectiveSecond: 'desc' }, { id: 'desc' }],
+        take,
+      }),
+    'number',
+  );
+  const view = (row: GpuPriceRow) => ({
+    ...toGpuPrice(row),
+    recordedSecond: toSecond(row.recordedSecond),
+    actor: row.actor,
+  });
+  return { data: data.map(view), nextCursor };
+}
+
+/**
+ * The second before which no change of a pair's price may lie, its lock being held: that of the last change, and that of
+ * the last start at its price, since both were recorded before.
+ */
+export async function latestSecondOfGpuPrice(tx: Tx, { gpuType, region }: GpuPair): Promise<number> {
+  const [row] = await tx.$queryRaw<Array<{ second: bigint | null }>>`
+    SELECT GREATEST(
+      (SELECT max(recorded_second) FROM gpu_prices WHERE gpu_type = ${gpuType} AND region = ${region}),
+      (SELECT max(start_second) FROM instances
+       WHERE gpu_type = ${gpuType} AND region = ${region} AND hourly_micros IS NULL)
+    ) AS second`;
+  return toSecondOrNull(row?.second ?? null) ?? 0;
+}
+
+/** The same for a model: usage that was charged stays as it was. */
+export async function latestSecondOfModelPrice(tx: Tx, model: string): Promise<number> {
+  const { _max } = await tx.modelPrice.aggregate({ where: { model }, _max: { recordedSecond: true } });
+  return toSecondOrNull(_max.recordedSecond) ?? 0;
+}
+
+/**
+ * Takes the row locks of all teams that run a listed spot instance of a pair, the lock of its price being held: none can
+ * be added meanwhile. In the order of their ids, so that two changes cannot wait for each other.
+ */
+export async function lockTeamsOnSpot(
+  tx: Tx,
+  { gpuType, region }: GpuPair,
+): Promise<Array<{ teamId: string; asOfSecond: number }>> {
+  const rows = await tx.$queryRaw<Array<{ teamId: string; asOfSecond: bigint }>>`
+    SELECT team_id AS "teamId", as_of_second AS "asOfSecond" FROM accounts
+    WHERE team_id IN (
+      SELECT team_id FROM instances
+      WHERE gpu_type = ${gpuType} AND region = ${region}
+        AND end_second IS NULL AND pricing = 'spot' AND hourly_micros IS NULL
+    )
+    ORDER BY team_id FOR UPDATE`;
+  return rows.map(({ teamId, asOfSecond }) => ({ teamId, asOfSecond: toSecond(asOfSecond) }));
+}
+
+export const insertModelPrice = async (tx: Tx, price: DatedModelPrice, recorded: Recorded): Promise<void> => {
+  await tx.modelPrice.create({ data: { ...price, ...recorded } });
+};
+
+/**
+ * For each model the row in force at a second, a withdrawal too, and all that come later: what `modelPriceIn` needs to
+ * price events of any second from there on.
+ */
+export async function modelPricesFor(
+  tx: Tx,
+  models: readonly string[],
+  fromSecond: number,
+): Promise<DatedModelPrice[]> {
+  if (models.length === 0) return [];
+  const rows = await tx.$queryRaw<ModelPriceRow[]>`
+    SELECT ${MODEL_PRICE}
+    FROM (SELECT DISTINCT * FROM unnest(${[...models]}::text[]) AS asked (model)) AS wanted
+    CROSS JOIN LATERAL (
+      (
+        SELECT * FROM model_prices WHERE model = wanted.model AND effective_second <= ${fromSecond}
+        ORDER BY effective_second DESC, recorded_order DESC LIMIT 1
+      )
+      UNION ALL
+      SELECT * FROM model_prices WHERE model = wanted.model AND effective_second > ${fromSecond}
+    ) AS price
+    ORDER BY price.model COLLATE "C", price.effective_second, price.recorded_order`;
+  return rows.map(toModelPrice);
+}
+
+/** A model's price at a second, or null where it is not offered then. */
+export async function modelPriceAt(tx: Tx, model: string, second: number): Promise<DatedModelPrice | null> {
+  const row = await tx.modelPrice.findFirst({
+    where: { model, effectiveSecond: { lte: second } },
+    orderBy: [{ effectiveSecond: 'desc' }, { id: 'desc' }],
+  });
+  return row && !row.withdrawn ? toModelPrice(row) : null;
+}
+
+/** All models that are offered at a second, by name. It goes from model to model by the index, however long their past. */
+export async function modelPricesInForce(tx: Tx, second: number): Promise<DatedModelPrice[]> {
+  const rows = await tx.$queryRaw<ModelPriceRow[]>`
+    WITH RECURSIVE models AS (
+      (SELECT model FROM model_prices ORDER BY model LIMIT 1)
+      UNION ALL
+      SELECT following.model
+      FROM models CROSS JOIN LATERAL (
+        SELECT model FROM model_prices WHERE model > models.model ORDER BY model LIMIT 1
+      ) AS following
+    )
+    SELECT ${MODEL_PRICE}
+    FROM models CROSS JOIN LATERAL (
+      SELECT * FROM model_prices WHERE model = models.model AND effective_second <= ${second}
+      ORDER BY effective_second DESC, recorded_order DESC LIMIT 1
+    ) AS price
+    WHERE NOT price.withdrawn
+    ORDER BY price.model COLLATE "C"`;
+  return rows.map(toModelPrice);
+}
