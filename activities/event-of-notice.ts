@@ -2,7 +2,7 @@
 import { formatDollars, micros } from '../billing/money.ts';
 import { burnMicrosPerHour, exhaustionSecond } from '../billing/runway.ts';
 import { formatSecond } from '../billing/time.ts';
-import { readAccount } from '../prisma/accounts.ts';
+import { AS_RECORDED, readAccount } from '../prisma/accounts.ts';
 import type { Db } from '../prisma/client.ts';
 import { findCryptoReceipt } from '../prisma/crypto-receipts.ts';
 import { getDeposit } from '../prisma/deposits.ts';
@@ -74,7 +74,7 @@ async function exhaustionData(db: Db, teamId: string, number: number) {
 }
 
 async function lowData(db: Db, teamId: string, levelMicros: number) {
-  const account = await readAccount(db, teamId);
+  const account = await readAccount(db, teamId, AS_RECORDED);
   const runsOutSecond = exhaustionSecond(account);
   return {
     level: formatDollars(micros(levelMicros)),

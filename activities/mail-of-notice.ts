@@ -4,15 +4,17 @@ import { advance } from '../billing/facts.ts';
 import { type Micros, micros } from '../billing/money.ts';
 import { burnMicrosPerHour, exhaustionSecond } from '../billing/runway.ts';
 import { nextMonthStart } from '../billing/time.ts';
-import { readAccount } from '../prisma/accounts.ts';
+import { AS_RECORDED, readAccount } from '../prisma/accounts.ts';
 import type { Db, Tx } from '../prisma/client.ts';
 import { findCryptoReceipt } from '../prisma/crypto-receipts.ts';
 import { type Deposit, getDeposit } from '../prisma/deposits.ts';
 import { getDispute } from '../prisma/disputes.ts';
 import { findExhaustion } from '../prisma/exhaustions.ts';
+import { getInstance } from '../prisma/instances.ts';
 import type { MailKind, Notice } from '../prisma/notices.ts';
 import { findAnyPaymentMethod } from '../prisma/payment-methods.ts';
 import { getRefund } from '../prisma/refunds.ts';
+import { termsOf } from '../prisma/reservations.ts';
 import { endedInstances } from './ended-instances.ts';
 import { final } from './failures.ts';
 import type { CardSeen } from './ledger/deposits.ts';
@@ -27,6 +29,8 @@ import { disputeMail } from './mails/dispute.ts';
 import type { About, PaymentFacts, Runway } from './mails/facts.ts';
 import type { Mail } from './mails/layout.ts';
 import { refundMail } from './mails/refund.ts';
+import { type ReservationFacts, reservationEnded, reservationEnding } from './mails/reservation.ts';
+import { spotReclaim } from './mails/spot-reclaim.ts';
 import { usageOwed } from './mails/usage-owed.ts';
 import { receiptOf } from './receipts/receipt.ts';
 
@@ -88,7 +92,7 @@ const WRITERS: Record<MailKind, Writer> = {
     return creditsExhausted(sending.about, exhaustion?.second ?? notice.second, stopped, await runwayOf(sending));
   },
   usage_owed: async (sending) => {
-    const { owedMicros } = await readAccount(sending.db, sending.notice.teamId);
+    const { owedMicros } = await readAccount(sending.db, sending.notice.teamId, AS_RECORDED);
     return usageOwed(sending.about, owedMicros, sending.notice.second);
   },
   refund: async (sending) => {
@@ -102,7 +106,7 @@ const WRITERS: Record<MailKind, Writer> = {
     const dispute = await getDispute(sending.db, sending.notice.data.disputeId ?? '');
     const { turn } = sending.notice.data;
     const payment = await paymentFacts(sending.db, await getDeposit(sending.db, dispute.depositId));
-    const { owedMicros } = await readAccount(sending.db, sending.notice.teamId);
+    const { owedMicros } = await readAccount(sending.db, sending.notice.teamId, AS_RECORDED);
     const about = { dispute, payment, owedMicros };
     return disputeMail(
       sending.about,
@@ -115,13 +119,34 @@ const WRITERS: Record<MailKind, Writer> = {
     const { paymentMethodId = '', expiry } = notice.data;
     const card = await findAnyPaymentMethod(db, paymentMethodId);
     if (card === null || expiry === undefined) throw final('mail', `no card to tell of in ${notice.id}`);
-    const { policy } = await readAccount(db, notice.teamId);
+    const { policy } = await readAccount(db, notice.teamId, AS_RECORDED);
     const chargedByAutoTopUp = policy?.enabled === true && policy.paymentMethodId === card.id;
     const { brand, last4 } = card;
     const told = { brand, last4, expYear: expiry.year, expMonth: expiry.month, chargedByAutoTopUp };
     return cardExpiring(about, told, nowSecond);
   },
+  spot_reclaim: async ({ db, notice, about }) => {
+    const { instanceId = '', reclaimSecond = notice.second } = notice.data;
+    const { gpuType, region } = await getInstance(db, instanceId);
+    return spotReclaim(about, { instanceId, gpuType, region, reclaimSecond });
+  },
+  reservation_ending: async ({ db, notice, about }) => {
+    const { endSecond = notice.second, days = 0 } = notice.data;
+    return reservationEnding(about, await reservationFacts(db, notice, endSecond), { endSecond, days });
+  },
+  reservation_ended: async ({ db, notice, about }) => {
+    const { endSecond = notice.second, how = 'ended' } = notice.data;
+    return reservationEnded(about, await reservationFacts(db, notice, endSecond), { endSecond, how });
+  },
 };
+
+/** The reservation as it was in the term that came, or comes, to its end at a second. */
+async function reservationFacts(db: Tx, { id, data }: Notice, endSecond: number): Promise<ReservationFacts> {
+  const terms = await termsOf(db, [data.reservationId ?? '']);
+  const term = terms.find((other) => (other.closedSecond ?? other.endSecond) === endSecond) ?? terms.at(-1);
+  if (!term) throw final('mail', `no reservation to tell of in ${id}`);
+  return term;
+}
 
 /** Null for a kind that this version has no words for. */
 export async function mailOfNotice(sending: Sending): Promise<Mail | null> {
@@ -170,7 +195,11 @@ async function cardOf(db: Tx, { cardBrand, cardLast4, paymentMethodId }: Deposit
 
 /** The same arithmetic as a write would do, without writing. Source: rules.md, "Facts and their seconds". */
 async function runwayOf({ db, terms, notice, nowSecond }: Sending): Promise<Runway> {
-  const { account } = advance(await readAccount(db, notice.teamId), terms, nowSecond);
+  const { account } = advance(
+    await readAccount(db, notice.teamId, { throughSecond: nowSecond, for: 'forecast' }),
+    terms,
+    nowSecond,
+  );
   const availableMicros: Micros = spendableMicros(account, account.asOfSecond);
   const burn = burnMicrosPerHour(account);
   return {

@@ -1,7 +1,7 @@
 /** A team's auto top-up policy. Putting one in force is a consent: who, when, old and new are kept. */
 import { BillingError } from '../billing/errors.ts';
 import type { TopUpPolicy } from '../billing/top-up.ts';
-import { readAccount } from '../prisma/accounts.ts';
+import { AS_RECORDED, readAccount } from '../prisma/accounts.ts';
 import { listConsents } from '../prisma/consents.ts';
 import { defaultPaymentMethod, findPaymentMethod } from '../prisma/payment-methods.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';
@@ -38,7 +38,7 @@ export function autoTopUp({ db, terms, ledger, engine }: ApiWorld, wake: Wakes):
 
   /** Switching off needs no amounts: those that were in force are kept for the next time. Null: nothing to switch off. */
   const policyOf = async (teamId: string, put: z.output<typeof Policy>): Promise<TopUpPolicy | null> => {
-    const { policy: old } = put.enabled ? { policy: null } : await readAccount(db, teamId);
+    const { policy: old } = put.enabled ? { policy: null } : await readAccount(db, teamId, AS_RECORDED);
     const { threshold = old?.thresholdMicros, amount = old?.amountMicros } = put;
     if (!put.enabled && threshold === undefined && amount === undefined) return null;
     if (threshold === undefined) throw new BillingError('invalid_request', 'threshold: is missing', 'threshold');

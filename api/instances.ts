@@ -1,7 +1,11 @@
 /** Instances: started, watched, re-priced, stopped, resumed. */
 import { BillingError } from '../billing/errors.ts';
+import type { Micros } from '../billing/money.ts';
+import { checkHourly, listMicrosOf, PRICINGS } from '../billing/prices.ts';
 import { readAccount } from '../prisma/accounts.ts';
+import type { Db } from '../prisma/client.ts';
 import { getInstance, type Instance as InstanceRow, type InstanceSpec, listInstances } from '../prisma/instances.ts';
+import { gpuPriceAt } from '../prisma/prices.ts';
 import { segmentsOf } from '../prisma/segments.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';
 import { getTeam } from '../prisma/teams.ts';
@@ -9,17 +13,9 @@ import { type Call, mustSee, newId } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { type Route, route } from './route.ts';
 import { Dollars, Id, listOf, PathId, pageQuery, pageRequest, Second, text, z } from './schemas.ts';
-import { checkHourly, hashOfSpec, startInstance } from './starting.ts';
+import { hashOfSpec, startInstance } from './starting.ts';
 import { readRecorded } from './unanswered.ts';
-import {
-  Instance,
-  type InstanceView,
-  PRICINGS,
-  ReceiptBody,
-  readInstances,
-  STATUSES,
-  viewReceipt,
-} from './views/instance.ts';
+import { Instance, type InstanceView, ReceiptBody, readInstances, STATUSES, viewReceipt } from './views/instance.ts';
 import { standingOf } from './views/standing.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
@@ -38,6 +34,13 @@ const NewInstance = z.object({
   shedOrder: z.int().min(0).max(MAX_SHED_ORDER).optional(),
 });
 
+/** What is charged as given goes on at what was given last; what came from the list, at the list's price today. */
+async function givenHourlyOf(db: Db, { id, hourlyMicros }: InstanceRow): Promise<Micros | null> {
+  const last = (await segmentsOf(db, [id])).at(-1);
+  if (!last) return hourlyMicros;
+  return last.priced.given ? last.priced.listMicrosPerHour : null;
+}
+
 export function instances(world: ApiWorld, wake: Wakes): Route[] {
   const { db, terms, ledger, engine } = world;
 
@@ -55,15 +58,11 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
 
   /** Starts it, and answers it as it stands by then. */
   const start = async (call: Call, asked: Omit<InstanceSpec, 'requestHash'>) => {
-    if (asked.hourlyMicros === null)
-      throw new BillingError(
-        'price_not_found',
-        'there is no price for this gpuType and region: send hourly',
-        'gpuType',
-      );
-    checkHourly(asked.hourlyMicros);
+    if (asked.hourlyMicros !== null) checkHourly(asked.hourlyMicros);
+    const listed = asked.hourlyMicros === null ? await gpuPriceAt(db, asked, call.receivedSecond) : null;
+    const pricedAt = asked.hourlyMicros ?? (listed && listMicrosOf(listed, asked.pricing));
     const spec = { ...asked, requestHash: hashOfSpec(asked) };
-    const row = await startInstance(world, call, spec, asked.hourlyMicros);
+    const row = await startInstance(world, call, spec, pricedAt);
     return { status: 201, body: await readRecorded(world, call, () => viewOf(row, call.receivedSecond)) };
   };
 
@@ -76,7 +75,14 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
       who: 'platform',
       body: NewInstance,
       answer: { status: 201, schema: Instance },
-      fails: ['insufficient_credit', 'id_taken', 'price_not_found', 'amount_out_of_range', 'engine_unavailable'],
+      fails: [
+        'insufficient_credit',
+        'id_taken',
+        'price_not_found',
+        'no_reservation',
+        'amount_out_of_range',
+        'engine_unavailable',
+      ],
       handle: async ({ body, call }) => {
         await getTeam(db, body.team);
         return start(call, {
@@ -133,7 +139,9 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
         };
         return inSnapshot(db, async (tx) => {
           // What the clock has ended and no row says yet reads as ended: of such a team, "terminated" shows open rows too.
-          const late = teamId !== undefined && standingOf(await readAccount(tx, teamId), terms, second).ended.size > 0;
+          const late =
+            teamId !== undefined &&
+            standingOf(await readAccount(tx, teamId, { throughSecond: second }), terms, second).ended.size > 0;
           const rowStatus = status !== undefined && !(status === 'terminated' && late) ? { status } : {};
           const page = await listInstances(tx, { ...filter, ...rowStatus }, pageRequest(query));
           const views = await readInstances(tx, terms, page.data, second);
@@ -175,17 +183,16 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
       method: 'post',
       path: '/v1/instances/{id}/resume',
       tag: 'Instances',
-      summary: 'Start a new instance with the configuration and the last price of one that has ended',
+      summary: 'Start a new instance with the configuration of one that has ended, at today’s price',
       who: 'platform',
       params: InstancePath,
       body: z.object({}),
       answer: { status: 201, schema: Instance },
-      fails: ['instance_active', 'insufficient_credit', 'engine_unavailable'],
+      fails: ['instance_active', 'insufficient_credit', 'price_not_found', 'no_reservation', 'engine_unavailable'],
       handle: async ({ params, call }) => {
         const ended = await seen(params.id, call);
         if ((await viewOf(ended, call.receivedSecond)).status === 'active')
           throw new BillingError('instance_active', 'the instance is still running');
-        const last = (await segmentsOf(db, [ended.id])).at(-1);
         const { teamId, project, gpuType, region, pricing, shedOrder } = ended;
         return start(call, {
           id: newId(call, 'inst'),
@@ -195,7 +202,7 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
           region,
           pricing,
           shedOrder,
-          hourlyMicros: ended.hourlyMicros === null ? null : (last?.rateMicrosPerHour ?? ended.hourlyMicros),
+          hourlyMicros: await givenHourlyOf(db, ended),
           resumedFrom: ended.id,
         });
       },

@@ -3,7 +3,7 @@ import { expiresSoon, isExpired } from '../billing/cards.ts';
 import { BillingError } from '../billing/errors.ts';
 import { formatForPeople } from '../billing/money.ts';
 import { formatSecond } from '../billing/time.ts';
-import { lockAccount } from '../prisma/accounts.ts';
+import { AS_RECORDED, lockAccount } from '../prisma/accounts.ts';
 import { inTransaction } from '../prisma/client.ts';
 import {
   findPaymentMethod,
@@ -110,7 +110,7 @@ export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
       answer: { status: 200, schema: PaymentMethod },
       handle: async ({ params: { team, paymentMethod }, call }) => {
         const card = await inTransaction(db, async (tx) => {
-          await lockAccount(tx, team);
+          await lockAccount(tx, team, AS_RECORDED);
           return makeDefault(tx, team, paymentMethod);
         });
         await wake({ what: 'watch', id: team });
@@ -137,7 +137,7 @@ export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
       fails: ['payment_method_in_use', 'provider_unavailable'],
       handle: async ({ params: { team: teamId, paymentMethod: paymentMethodId }, query, call }) => {
         await inTransaction(db, async (tx) => {
-          const { policy } = await lockAccount(tx, teamId);
+          const { policy } = await lockAccount(tx, teamId, AS_RECORDED);
           if (!(await findPaymentMethod(tx, teamId, paymentMethodId)))
             throw new BillingError('not_found', 'no such payment method', 'paymentMethod');
           if (policy?.enabled && policy.paymentMethodId === paymentMethodId && query.evenInUse !== 'true')

@@ -1,8 +1,9 @@
 /** Starting an instance: told to the engine, and answered only with what is so. */
 import { createHash } from 'node:crypto';
-import type { Admission } from '../activities/ledger/instances.ts';
+import { type Admission, priceNotFound } from '../activities/ledger/instances.ts';
 import { BillingError } from '../billing/errors.ts';
-import { type Micros, micros } from '../billing/money.ts';
+import { noReservation } from '../billing/instances.ts';
+import type { Micros } from '../billing/money.ts';
 import { callIdOf } from '../prisma/abandoned-calls.ts';
 import { findInstance, type Instance, type InstanceSpec } from '../prisma/instances.ts';
 import { type Call, random128 } from './calls.ts';
@@ -10,16 +11,8 @@ import { engineUnavailable } from './engine.ts';
 import { ADMIT_WITHIN_MS, foundOrAbandoned, readRecorded } from './unanswered.ts';
 import type { ApiWorld } from './world.ts';
 
-/** A rate above this is a slip of the keyboard, and its sums would leave the range in which money is exact. */
-const MAX_HOURLY_MICROS = micros(1_000_000_000_000);
 /** An admission in the last moment is still heard. */
 const HEARD_WITHIN_MS = ADMIT_WITHIN_MS + 500;
-
-/** @throws BillingError `amount_out_of_range` */
-export function checkHourly(hourlyMicros: Micros): void {
-  if (hourlyMicros > MAX_HOURLY_MICROS)
-    throw new BillingError('amount_out_of_range', 'hourly must not be above $1,000,000', 'hourly');
-}
 
 /** What was asked for, apart from the id: tells a repeat from another start under the same id. */
 export const hashOfSpec = (spec: Omit<InstanceSpec, 'id' | 'requestHash'>): string => {
@@ -36,24 +29,29 @@ function sameOrTaken(row: Instance, spec: InstanceSpec): Instance {
 
 /**
  * Starts an instance, once: a repeat of the same start answers the same instance, also after its end.
- * @throws BillingError `insufficient_credit` and `engine_unavailable`, after which there is no such instance and none
- *   comes to be by this call; `id_taken`
+ * @param pricedAt what the call is made at: given, or the list's price as it was received; null where nothing is listed
+ * @throws BillingError `insufficient_credit`, `no_reservation`, `price_not_found` and `engine_unavailable`, after which there
+ *   is no such instance and none comes to be by this call; `id_taken`
  */
 export async function startInstance(
   world: ApiWorld,
   call: Call,
   spec: InstanceSpec,
-  rateMicrosPerHour: Micros,
+  pricedAt: Micros | null,
 ): Promise<Instance> {
   const existing = await findInstance(world.db, spec.id);
   if (existing) return sameOrTaken(existing, spec);
+  if (pricedAt === null) throw priceNotFound();
 
   const callId = callIdOf(`instance/${spec.id}`, call.receivedSecond, random128());
-  const admission = await admitted(world, call, spec, rateMicrosPerHour, callId);
+  const admission = await admitted(world, call, spec, pricedAt, callId);
   if (admission?.status === 'refused' && admission.code === 'insufficient_credit')
     throw new BillingError('insufficient_credit', 'the balance is below the minimum for starting an instance');
   if (admission?.status === 'refused' && admission.code === 'id_taken')
     throw new BillingError('id_taken', 'another instance has this id', 'id');
+  if (admission?.status === 'refused' && admission.code === 'no_reservation') throw noReservation();
+  // It was withdrawn between the call and its admission.
+  if (admission?.status === 'refused' && admission.code === 'price_not_found') throw priceNotFound();
 
   const row =
     admission?.status === 'admitted'

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BillingError } from '../billing/errors.ts';
 import { secondOf } from '../billing/time.ts';
 import { abandonCall } from '../prisma/abandoned-calls.ts';
-import { lockAccount } from '../prisma/accounts.ts';
+import { AS_RECORDED, lockAccount } from '../prisma/accounts.ts';
 import { inTransaction, type Tx } from '../prisma/client.ts';
 import type { Call } from './calls.ts';
 import { isDatabaseAway } from './errors.ts';
@@ -30,7 +30,7 @@ export async function foundOrAbandoned<T>(
   find: (tx: Tx) => Promise<T | null>,
 ): Promise<T | null> {
   const look = (tx: Tx): Promise<T | null> =>
-    lockAccount(tx, teamId).then(async () => {
+    lockAccount(tx, teamId, AS_RECORDED).then(async () => {
       const found = await find(tx);
       if (found === null) await abandonCall(tx, callId, secondOf(world.nowMs()));
       return found;

@@ -20,6 +20,8 @@ const TERMS = {
   graceSeconds: 60,
   minStartMicros: micros(3_000_000),
   lowLevelMicros: micros(10_000_000),
+  volumeTiers: [],
+  chargeLatencySeconds: 10,
 };
 
 export async function facts(): Promise<Measured[]> {

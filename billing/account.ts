@@ -2,8 +2,13 @@
  * A team's account: its balance line, and what the clock will bring it next. Pure arithmetic over recorded facts; how
  * facts change an account is in facts.ts. Source: rules.md, "Balance" and "Auto top-up".
  */
+import { type DatedKind, expiringMicros, type HoldExpiry, nextDated } from './calendar.ts';
+import type { AssignedDiscount, VolumeTier } from './discounts.ts';
 import { add, type Micros, ZERO } from './money.ts';
+import type { GpuPrice } from './prices.ts';
+import type { ReservationMeter } from './reservation-meter.ts';
 import { availableMicros, type BalanceLine, exhaustionSecond, firstSecondBelow } from './runway.ts';
+import type { SpentByDay } from './spending.ts';
 import { monthStart, nextMonthStart } from './time.ts';
 import type { TopUpPolicy } from './top-up.ts';
 import type { Meter } from './usage.ts';
@@ -36,8 +41,22 @@ export interface Account extends BalanceLine {
   /** The team's fraction of a micro from token usage, in millionths. */
   remainderMillionths: number;
   meters: Meter[];
+  /** Those whose term runs. */
+  reservations: ReservationMeter[];
   /** Open disputes, in the order in which they were opened. */
   contests: Contest[];
+  /** What of `heldMicros` is held for requests under way, by the second at which it is let go; the soonest first. */
+  holdExpiries: HoldExpiry[];
+  /** The one that an operator assigned. */
+  discount: AssignedDiscount | null;
+  /** What volume earned when it was last looked at. */
+  volumeBasisPoints: number;
+  /** List prices in force and to come, of whatever a price can move: running spot instances, reservations to be renewed. */
+  prices: readonly GpuPrice[];
+  /** Read only where it can matter: for a start at a list price, and where a midnight has passed over a discountable one. */
+  spentByDay: SpentByDay | null;
+  /** Through which second dated facts have taken effect: the as-of second, or X while money stands there. */
+  datedThroughSecond: number;
   policy: TopUpPolicy | null;
   attempt: AttemptInFlight | null;
   /** The number of the last attempt, 0 before the first. Never reused. */
@@ -59,6 +78,9 @@ export interface Terms {
   graceSeconds: number;
   minStartMicros: Micros;
   lowLevelMicros: Micros;
+  volumeTiers: readonly VolumeTier[];
+  /** How long a charge may take to become credit, for warnings. */
+  chargeLatencySeconds: number;
 }
 
 /** An account with no money, no meters and no policy, as of its creation. */
@@ -70,7 +92,14 @@ export const emptyAccount = (teamId: string, second: number): Account => ({
   owedMicros: ZERO,
   remainderMillionths: 0,
   meters: [],
+  reservations: [],
   contests: [],
+  holdExpiries: [],
+  discount: null,
+  volumeBasisPoints: 0,
+  prices: [],
+  spentByDay: null,
+  datedThroughSecond: second,
   policy: null,
   attempt: null,
   attempts: 0,
@@ -133,20 +162,36 @@ function lowSecond(account: Account, terms: Terms, outlook: TopUpOutlook): numbe
   return firstSecondBelow(account, terms.lowLevelMicros, account.asOfSecond);
 }
 
+/**
+ * X, where credit ends. What is held until the very next second is let go there: if that pays for it, X lies later, and
+ * what comes first is the end of the hold.
+ */
+function endOfCredit(account: Account): Crossing | null {
+  const second = exhaustionSecond(account);
+  if (second === null) return null;
+  const next = second + 1;
+  const freedMicros = expiringMicros(account.holdExpiries, next);
+  return freedMicros > 0 && availableMicros(account, next) + freedMicros >= 0
+    ? { second: next, what: 'hold_expires' }
+    : { second, what: 'exhaustion' };
+}
+
 /** The next second at which the clock brings something, with what: what the watch sleeps towards. Null: nothing, ever. */
-export type Crossing = { second: number; what: 'top_up' | 'low' | 'exhaustion' | 'grace_over' };
+export type Crossing = { second: number; what: DatedKind | 'top_up' | 'low' | 'exhaustion' | 'grace_over' };
 
 export function nextCrossing(account: Account, terms: Terms): Crossing | null {
   if (account.standsAtSecond !== null)
     return { second: account.standsAtSecond + terms.graceSeconds + 1, what: 'grace_over' };
   const outlook = topUpOutlook(account, terms);
-  const crossings: Array<{ second: number | null; what: Crossing['what'] }> = [
+  // Of one second, what the calendar brings comes first: it may free credit, or change what the next second costs.
+  const crossings: Array<Crossing | { second: null }> = [
+    nextDated(account, terms) ?? { second: null },
     { second: dueSecondOf(outlook), what: 'top_up' },
     { second: lowSecond(account, terms, outlook), what: 'low' },
-    { second: exhaustionSecond(account), what: 'exhaustion' },
-  ];
-  return crossings.reduce<Crossing | null>(
-    (next, { second, what }) => (second !== null && (next === null || second < next.second) ? { second, what } : next),
+    endOfCredit(account) ?? { second: null },
+  ].filter((crossing): crossing is Crossing => crossing.second !== null);
+  return (crossings as Crossing[]).reduce<Crossing | null>(
+    (next, crossing) => (next === null || crossing.second < next.second ? crossing : next),
     null,
   );
 }

@@ -1,22 +1,13 @@
 /**
- * One change of a team's account under way: what the clock has brought first, then the fact, then what follows from it at
- * once; and what all of it asks of whoever keeps the rows. The facts themselves are in facts.ts.
+ * One change of a team's account under way, and what all of it asks of whoever keeps the rows. What the clock has brought
+ * is worked out in clock.ts; the facts themselves are in facts.ts and beside it.
  */
-import {
-  type Account,
-  type AttemptInFlight,
-  type Contest,
-  fitsMonth,
-  nextCrossing,
-  spendableMicros,
-  type Terms,
-} from './account.ts';
-import { attemptDepositId } from './ids.ts';
+import { type Account, type AttemptInFlight, type Contest, fitsMonth, spendableMicros, type Terms } from './account.ts';
 import { creditAccount, owedAccount, REVENUE, referenceOf, type Transfer } from './ledger.ts';
 import { add, larger, type Micros, micros, smaller, subtract, ZERO } from './money.ts';
-import { monthStart } from './time.ts';
-import type { TopUpPolicy } from './top-up.ts';
-import { chargeDueMicros, type Meter } from './usage.ts';
+import type { ReservationEnd, ReservationMeter } from './reservation-meter.ts';
+import { spendAt, spendOver } from './spending.ts';
+import { chargeDueMicros, type Meter, type Metered } from './usage.ts';
 
 export type EndReason = 'stopped' | 'out_of_credits' | 'spot_reclaimed' | 'operator';
 
@@ -28,6 +19,14 @@ export type Effect =
   | { kind: 'meter_closed'; meter: Meter; endSecond: number }
   | { kind: 'instance_ended'; instanceId: string; endSecond: number; reason: EndReason; exhaustion?: number }
   | { kind: 'exhausted'; number: number; second: number; instanceIds: string[] }
+  | { kind: 'reclaim_announced'; instanceId: string; reclaimSecond: number }
+  | { kind: 'shed_order'; instanceId: string; shedOrder: number | null }
+  | { kind: 'reservation_opened'; reservation: ReservationMeter }
+  | { kind: 'reservation_posted'; reservation: ReservationMeter }
+  | { kind: 'renewal_set'; reservationId: string; renew: boolean }
+  | { kind: 'reservation_closed'; reservation: ReservationMeter; endSecond: number; how: ReservationEnd }
+  /** Every hold whose second this is, or lies before. */
+  | { kind: 'holds_expired'; throughSecond: number }
   | { kind: 'attempt_opened'; attempt: AttemptInFlight; paymentMethodId: string | null }
   | { kind: 'policy_off'; attempt: AttemptInFlight }
   | { kind: 'low'; second: number; levelMicros: Micros }
@@ -46,11 +45,16 @@ export class Change {
   readonly account: Account;
   readonly effects: Effect[] = [];
   readonly terms: Terms;
+  private readonly spentByDay: Map<number, Micros> | null;
 
   constructor(account: Account, terms: Terms) {
+    this.spentByDay = account.spentByDay && new Map(account.spentByDay);
     this.account = {
       ...account,
+      spentByDay: this.spentByDay,
       meters: account.meters.map((meter) => ({ ...meter })),
+      reservations: account.reservations.map((reservation) => ({ ...reservation })),
+      holdExpiries: account.holdExpiries.map((expiry) => ({ ...expiry })),
       contests: account.contests.map((contest) => ({ ...contest })),
       policy: account.policy && { ...account.policy },
       toppedUp: { ...account.toppedUp },
@@ -60,6 +64,15 @@ export class Change {
 
   outcome(): Outcome {
     return { account: this.account, effects: this.effects };
+  }
+
+  /** Counts what was spent at one second, where anybody asks what was spent. */
+  spent(second: number, micros: Micros): void {
+    if (this.spentByDay) spendAt(this.spentByDay, second, micros);
+  }
+
+  spentOver(metered: Metered, endSecond: number): void {
+    if (this.spentByDay) spendOver(this.spentByDay, metered, endSecond);
   }
 
   transfer(transfer: Transfer): void {
@@ -116,76 +129,9 @@ export function postMeter(change: Change, meter: Meter, throughSecond: number): 
 /** Posts a meter's last charge and takes it off the line. */
 export function closeMeter(change: Change, meter: Meter, endSecond: number): void {
   postMeter(change, meter, endSecond);
+  change.spentOver(meter, endSecond);
   change.account.meters = change.account.meters.filter((other) => other !== meter);
   change.effects.push({ kind: 'meter_closed', meter: { ...meter }, endSecond });
-}
-
-/** All of the team's running instances end at X, the last second that was paid in full. */
-export function exhaust(change: Change, second: number): void {
-  const { account } = change;
-  account.standsAtSecond = null;
-  if (account.meters.length === 0) return;
-  const number = account.exhaustions + 1;
-  account.exhaustions = number;
-  const instanceIds = account.meters.map((meter) => meter.instanceId);
-  for (const meter of [...account.meters]) {
-    closeMeter(change, meter, second);
-    change.effects.push({
-      kind: 'instance_ended',
-      instanceId: meter.instanceId,
-      endSecond: second,
-      reason: 'out_of_credits',
-      exhaustion: number,
-    });
-  }
-  change.effects.push({ kind: 'exhausted', number, second, instanceIds });
-  // Whoever is told that credit has ended need not be told that it is low.
-  account.lowArmed = false;
-}
-
-/** Opens the attempt that is due at a second: from here on its outcome is waited for. */
-function openAttempt(change: Change, policy: TopUpPolicy, second: number): void {
-  const { account } = change;
-  const number = account.attempts + 1;
-  const attempt: AttemptInFlight = {
-    number,
-    depositId: attemptDepositId(account.teamId, number),
-    openedSecond: second,
-    amountMicros: policy.amountMicros,
-  };
-  const sameMonth = account.toppedUp.monthStartSecond === monthStart(second);
-  account.attempt = attempt;
-  account.attempts = number;
-  account.lastAttemptSecond = second;
-  account.toppedUp = {
-    monthStartSecond: monthStart(second),
-    micros: add(sameMonth ? account.toppedUp.micros : ZERO, policy.amountMicros),
-  };
-  change.effects.push({ kind: 'attempt_opened', attempt, paymentMethodId: policy.paymentMethodId });
-}
-
-/**
- * Lets everything take effect that the clock has brought through a second, each at its own: due top-ups, low-balance
- * warnings, the end of credit. At the same second a top-up comes first, since it keeps the exhaustion open.
- */
-export function bringUpToDate(change: Change, nowSecond: number): void {
-  const { account, terms } = change;
-  const second = Math.max(nowSecond, account.asOfSecond);
-  for (
-    let next = nextCrossing(account, terms);
-    next !== null && next.second <= second;
-    next = nextCrossing(account, terms)
-  ) {
-    account.asOfSecond = Math.max(account.asOfSecond, next.second);
-    if (next.what === 'top_up' && account.policy) openAttempt(change, account.policy, account.asOfSecond);
-    else if (next.what === 'low') {
-      account.lowArmed = false;
-      change.effects.push({ kind: 'low', second: next.second, levelMicros: terms.lowLevelMicros });
-    } else if (next.what === 'exhaustion' && account.attempt && account.attempt.openedSecond <= next.second)
-      account.standsAtSecond = next.second;
-    else exhaust(change, account.standsAtSecond ?? next.second);
-  }
-  account.asOfSecond = second;
 }
 
 /**
@@ -217,13 +163,4 @@ export function creditArrived(change: Change, causeReference: string): void {
   for (const contest of account.contests) holdWhatThereIs(change, contest);
   const wellAboveMicros = micros(terms.lowLevelMicros + Math.floor(terms.lowLevelMicros / 10));
   if (spendableMicros(account, second) >= wellAboveMicros) account.lowArmed = true;
-}
-
-/** Runs one fact: the account is brought up to date, the fact takes effect, and what follows from it at once does too. */
-export function record(account: Account, terms: Terms, nowSecond: number, fact: (change: Change) => void): Outcome {
-  const change = new Change(account, terms);
-  bringUpToDate(change, nowSecond);
-  fact(change);
-  bringUpToDate(change, nowSecond);
-  return change.outcome();
 }

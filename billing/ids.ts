@@ -7,7 +7,19 @@ import type { Micros } from './money.ts';
 /** What a caller may choose as the id of a team, an instance or an event. Source: api.md, "Conventions". */
 export const CALLER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-export type IdPrefix = 'team' | 'inst' | 'dep' | 'pm' | 'inv' | 'key' | 'hold' | 'grant' | 'req' | 'adm' | 'ref';
+export type IdPrefix =
+  | 'team'
+  | 'inst'
+  | 'dep'
+  | 'pm'
+  | 'inv'
+  | 'key'
+  | 'hold'
+  | 'grant'
+  | 'req'
+  | 'adm'
+  | 'ref'
+  | 'resv';
 
 /** A generated id: its prefix says what it names. `random` is 128 random bits in hex, made by the caller. */
 export const prefixedId = (prefix: IdPrefix, random: string): string => `${prefix}_${random}`;
@@ -37,5 +49,13 @@ export const cappedCause = (teamId: string, monthStartSecond: number, capMicros:
 /** One mail a card, expiry and step: a card that the bank has renewed is told of anew. */
 export const expiryCause = (paymentMethodId: string, expiry: { year: number; month: number; days: number }): string =>
   `${paymentMethodId}/expires-${expiry.year}-${expiry.month}-in-${expiry.days}-days`;
+/** One mail an announcement: one that was put off is told anew. */
+export const reclaimCause = (instanceId: string, reclaimSecond: number): string =>
+  `${instanceId}/reclaim-at-${reclaimSecond}`;
+/** One mail a term and step before its end. */
+export const reservationEndingCause = (reservationId: string, endSecond: number, days: number): string =>
+  `${reservationId}/ends-at-${endSecond}-in-${days}-days`;
+export const reservationEndedCause = (reservationId: string, endSecond: number): string =>
+  `${reservationId}/ended-at-${endSecond}`;
 export const lowCause = (teamId: string, second: number, levelMicros: Micros): string =>
   `${teamId}/low-${levelMicros}-at-${second}`;

@@ -21,6 +21,7 @@ export type TransferCode =
   | 'grant'
   | 'instance_usage'
   | 'instance_correction'
+  | 'reservation_usage'
   | 'token_usage'
   | 'owed_usage'
   | 'owed_collected'
@@ -42,6 +43,7 @@ export interface Transfer {
   /** The second of the fact, not of the writing. */
   second: number;
   instanceId?: string;
+  reservationId?: string;
   depositId?: string;
   /** For a correction: the reference of the row that it answers. */
   correctsReference?: string;
@@ -52,6 +54,11 @@ export const referenceOf = {
   instanceThrough: (instanceId: string, second: number) => `instance/${instanceId}/through/${second}`,
   /** The correction at an end that lies before what was posted; an instance ends once. */
   instanceEnd: (instanceId: string, second: number) => `instance/${instanceId}/end/${second}`,
+  /** A reservation's posting. Its terms tile as segments do. */
+  reservationThrough: (reservationId: string, second: number) => `reservation/${reservationId}/through/${second}`,
+  /** What a hold lets go; its part that pays what is owed names it. */
+  holdVoided: (holdId: string) => `hold/${holdId}/voided`,
+  holdsExpired: (teamId: string, second: number) => `holds/${teamId}/expired/${second}`,
   deposit: (depositId: string) => `deposit/${depositId}`,
   /** What arrived of a crypto deposit: one credit for each output of a transaction, in whatever case its hash is written. */
   cryptoReceipt: (depositId: string, outputKey: string) => `deposit/${depositId}/${outputKey}`,
@@ -61,6 +68,7 @@ export const referenceOf = {
   refundReturned: (refundId: string) => `refund/${refundId}/returned`,
   disputeLost: (disputeId: string) => `dispute/${disputeId}`,
   disputeWon: (disputeId: string) => `dispute/${disputeId}/won`,
+  /** Token usage that was recorded together, named by its first event: an event is accepted once. */
   usage: (teamId: string, eventId: string) => `usage/${teamId}/${eventId}`,
   /** The part of a usage that no credit was left for. */
   owed: (causeReference: string) => `${causeReference}/owed`,

@@ -3,7 +3,8 @@
  * no credit is left for is owed. Source: rules.md, "Deposits, refunds, disputes".
  */
 import { type Account, type Contest, spendableMicros, type Terms } from './account.ts';
-import { type Change, creditArrived, hold, holdWhatThereIs, type Outcome, record } from './change.ts';
+import { type Change, creditArrived, hold, holdWhatThereIs, type Outcome } from './change.ts';
+import { record } from './clock.ts';
 import { BillingError } from './errors.ts';
 import { creditFrom } from './facts.ts';
 import { creditAccount, owedAccount, referenceOf, STRIPE, type TransferCode } from './ledger.ts';

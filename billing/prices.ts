@@ -4,7 +4,7 @@
  */
 import { type DiscountKind, discountedMicros } from './discounts.ts';
 import { BillingError } from './errors.ts';
-import { formatForPeople, type Micros, micros, ZERO } from './money.ts';
+import { formatDollars, formatForPeople, type Micros, micros, ZERO } from './money.ts';
 
 export const PRICINGS = ['on_demand', 'spot', 'reserved'] as const;
 export type Pricing = (typeof PRICINGS)[number];
@@ -112,3 +112,19 @@ export const rateOf = (priced: Priced): Micros => (priced.coveredBy === null ? u
 
 /** Whether the team's discount moves its rate: a price that was given is charged as given. */
 export const isDiscountable = ({ given }: Priced): boolean => !given;
+
+const PRICING_IN_WORDS: Record<Pricing, string> = { on_demand: 'on-demand', spot: 'spot', reserved: 'on-demand' };
+const DISCOUNT_IN_WORDS: Record<DiscountKind, string> = { volume: 'volume discount', assigned: 'discount' };
+
+/** Basis points as people read them, `12.5 %`. */
+export const percentInWords = (basisPoints: number): string => `${basisPoints / 100} %`;
+
+/** Why a segment costs what it costs, in a line that a statement can show. */
+export function priceInWords(priced: Priced): string {
+  const { pricing, given, listMicrosPerHour, discountBasisPoints, discountKind, coveredBy } = priced;
+  if (coveredBy !== null) return `covered by reservation ${coveredBy}`;
+  if (given) return 'price given by the platform';
+  const list = `${PRICING_IN_WORDS[pricing]} list price $${formatDollars(listMicrosPerHour)}`;
+  if (discountKind === null) return list;
+  return `${list} less ${percentInWords(discountBasisPoints)} ${DISCOUNT_IN_WORDS[discountKind]}`;
+}

@@ -4,24 +4,30 @@
  */
 import { type Micros, micros } from './money.ts';
 import { LAST_SECOND } from './time.ts';
-import { chargeDueMicros, type Meter } from './usage.ts';
+import { chargeDueMicros, type Metered } from './usage.ts';
 
 /** What a team's balance is made of between two facts. */
 export interface BalanceLine {
   postedMicros: Micros;
   heldMicros: Micros;
-  meters: readonly Meter[];
+  /** What runs: instances, and reservations, which cost whether they are used or not. */
+  meters: readonly Metered[];
+  reservations?: readonly Metered[];
 }
+
+/** Everything on the line that costs by the second. */
+export const meteredOf = ({ meters, reservations = [] }: BalanceLine): readonly Metered[] =>
+  reservations.length === 0 ? meters : [...meters, ...reservations];
 
 /** posted − Σ (cost at S − posted for it) − held. */
 export function availableMicros(line: BalanceLine, second: number): Micros {
-  const accrued = line.meters.reduce((sum, meter) => sum + chargeDueMicros(meter, second), 0);
+  const accrued = meteredOf(line).reduce((sum, meter) => sum + chargeDueMicros(meter, second), 0);
   return micros(line.postedMicros - accrued - line.heldMicros);
 }
 
 /** Σ of the running rates, micros per hour. */
 export const burnMicrosPerHour = (line: BalanceLine): Micros =>
-  micros(line.meters.reduce((sum, meter) => sum + meter.rateMicrosPerHour, 0));
+  micros(meteredOf(line).reduce((sum, meter) => sum + meter.rateMicrosPerHour, 0));
 
 /**
  * The last second at which `available ≥ level`, or null when the line never falls below it (nothing runs, or only beyond
@@ -31,19 +37,20 @@ export const burnMicrosPerHour = (line: BalanceLine): Micros =>
  * meter wide, the floors are summed exactly.
  */
 export function lastSecondAtOrAbove(line: BalanceLine, levelMicros: Micros): number | null {
-  const rate = line.meters.reduce((sum, meter) => sum + BigInt(meter.rateMicrosPerHour), 0n);
+  const meters = meteredOf(line);
+  const rate = meters.reduce((sum, meter) => sum + BigInt(meter.rateMicrosPerHour), 0n);
   if (rate === 0n) return null;
 
-  const rateTimesStart = line.meters.reduce(
+  const rateTimesStart = meters.reduce(
     (sum, meter) => sum + BigInt(meter.rateMicrosPerHour) * BigInt(meter.startSecond),
     0n,
   );
-  const postedForMeters = line.meters.reduce((sum, meter) => sum + BigInt(meter.postedMicros), 0n);
+  const postedForMeters = meters.reduce((sum, meter) => sum + BigInt(meter.postedMicros), 0n);
   const budget = BigInt(line.postedMicros) - BigInt(line.heldMicros) - BigInt(levelMicros) + postedForMeters;
   const secondWhenSpent = (amount: bigint) => Number((3600n * amount + rateTimesStart) / rate);
 
   let above = secondWhenSpent(budget) - 1;
-  let below = secondWhenSpent(budget + BigInt(line.meters.length)) + 1;
+  let below = secondWhenSpent(budget + BigInt(meters.length)) + 1;
   if (above >= LAST_SECOND) return null;
   while (below - above > 1) {
     const middle = above + Math.floor((below - above) / 2);

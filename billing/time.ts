@@ -20,3 +20,27 @@ export function nextMonthStart(second: number): number {
   const date = new Date(second * 1000);
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1) / 1000;
 }
+
+const SECONDS_PER_DAY = 86_400;
+
+/** The first second of the UTC day in which a second lies. */
+export const dayStart = (second: number): number =>
+  second - (((second % SECONDS_PER_DAY) + SECONDS_PER_DAY) % SECONDS_PER_DAY);
+
+/** The next 00:00 UTC after a second. */
+export const nextDayStart = (second: number): number => dayStart(second) + SECONDS_PER_DAY;
+
+/** So many whole UTC days before a second. */
+export const daysBefore = (second: number, days: number): number => second - days * SECONDS_PER_DAY;
+
+/**
+ * The same time of day so many UTC months later, on the same day of the month; on its last day where it has no such day
+ * (31 January and a month is 28 or 29 February).
+ */
+export function addMonths(second: number, months: number): number {
+  const date = new Date(second * 1000);
+  const lastDay = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + months + 1, 0)).getUTCDate();
+  const day = Math.min(date.getUTCDate(), lastDay);
+  const midnight = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + months, day) / 1000;
+  return midnight + (second - dayStart(second));
+}

@@ -1,50 +1,100 @@
 /** The team's balance line: read, locked and kept as one row beside its running meters. */
-import type { Account, Contest } from '../billing/account.ts';
+import type { Account } from '../billing/account.ts';
 import { BillingError } from '../billing/errors.ts';
-import type { Meter } from '../billing/usage.ts';
+import { isDiscountable } from '../billing/prices.ts';
+import { trailingFrom } from '../billing/spending.ts';
+import { dayStart } from '../billing/time.ts';
 import type { Tx } from './client.ts';
 import { toMicros, toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts';
 import { contestsOf } from './disputes.ts';
 import type { Account as AccountRow } from './generated/client.ts';
-import { runningMeters, runningMetersOf } from './segments.ts';
+import { holdExpiriesOf } from './holds.ts';
+import { gpuPricesFor } from './prices.ts';
+import { runningTermsOf } from './reservations.ts';
+import { runningMetersOf } from './segments.ts';
+import { readSpentByDay } from './spending.ts';
+
+/** How far a reader will look: what the account must bring along depends on it. */
+export interface Reach {
+  /** The second up to which the account will be brought. */
+  throughSecond: number;
+  /**
+   * `start`: something is to be priced from the list, for which what the team has spent is read. `forecast`: the account is
+   * followed beyond that second.
+   */
+  for?: 'start' | 'forecast';
+}
+
+/** The account as it was recorded, for whoever does not bring it up to date. */
+export const AS_RECORDED: Reach = { throughSecond: 0 };
 
 /**
  * Takes the team's row lock and reads its account. The meters are read by a second statement, after the lock is held: one
  * statement would see them as they were before it waited.
  * @throws BillingError `not_found`
  */
-export async function lockAccount(tx: Tx, teamId: string): Promise<Account> {
+export async function lockAccount(tx: Tx, teamId: string, reach: Reach): Promise<Account> {
   const locked = await tx.$queryRaw<unknown[]>`SELECT 1 FROM accounts WHERE team_id = ${teamId} FOR UPDATE`;
   if (locked.length === 0) throw new BillingError('not_found', 'no such team', 'team');
-  return readAccount(tx, teamId);
+  return readAccount(tx, teamId, reach);
 }
 
 /**
  * Reads an account without locking it: for answers, never for a write.
  * @throws BillingError `not_found`
  */
-export async function readAccount(tx: Tx, teamId: string): Promise<Account> {
-  const row = await tx.account.findUnique({ where: { teamId } });
-  if (!row) throw new BillingError('not_found', 'no such team', 'team');
-  const contests = row.openDisputes > 0 ? await contestsOf(tx, [teamId]) : [];
-  return toAccount(row, await runningMeters(tx, teamId), contests);
+export async function readAccount(tx: Tx, teamId: string, reach: Reach): Promise<Account> {
+  const account = (await readAccounts(tx, [teamId], reach)).get(teamId);
+  if (!account) throw new BillingError('not_found', 'no such team', 'team');
+  return account;
 }
 
 /** Reads the accounts of several teams without locking them, for lists. */
-export async function readAccounts(tx: Tx, teamIds: string[]): Promise<Map<string, Account>> {
+export async function readAccounts(tx: Tx, teamIds: string[], reach: Reach): Promise<Map<string, Account>> {
   const rows = await tx.account.findMany({ where: { teamId: { in: teamIds } } });
   const meters = await runningMetersOf(tx, teamIds);
-  const disputed = rows.filter(({ openDisputes }) => openDisputes > 0).map(({ teamId }) => teamId);
+  const having = (has: (row: AccountRow) => boolean) => rows.filter(has).map(({ teamId }) => teamId);
+  const disputed = having(({ openDisputes }) => openDisputes > 0);
+  const reserving = having(({ runningReservations }) => runningReservations > 0);
+  const holding = having(({ heldMicros }) => heldMicros > 0n);
   const contests = disputed.length > 0 ? await contestsOf(tx, disputed) : [];
-  return new Map(
-    rows.map((row) => {
-      const own = contests.filter(({ teamId }) => teamId === row.teamId);
-      return [row.teamId, toAccount(row, meters.get(row.teamId) ?? [], own)];
-    }),
-  );
+  const reservations = reserving.length > 0 ? await runningTermsOf(tx, reserving) : new Map();
+  const expiries = holding.length > 0 ? await holdExpiriesOf(tx, holding) : new Map();
+  const accounts = new Map<string, Account>();
+  for (const row of rows) {
+    const { teamId } = row;
+    const account = toAccount(row, {
+      meters: meters.get(teamId) ?? [],
+      contests: contests.filter((contest) => contest.teamId === teamId),
+      reservations: reservations.get(teamId) ?? [],
+      holdExpiries: expiries.get(teamId) ?? [],
+    });
+    accounts.set(teamId, await withPrices(tx, account, reach));
+  }
+  return accounts;
 }
 
-function toAccount(row: AccountRow, meters: Meter[], contests: Contest[]): Account {
+/** Adds what the list and the last month say, where it can move a rate: most teams need neither. */
+async function withPrices(tx: Tx, account: Account, reach: Reach): Promise<Account> {
+  const { teamId, meters, reservations, datedThroughSecond } = account;
+  const pairs = [
+    ...meters.map(({ priced }) => priced).filter(({ pricing, given }) => pricing === 'spot' && !given),
+    ...reservations.filter(({ renew }) => renew),
+  ];
+  const prices = pairs.length > 0 ? await gpuPricesFor(tx, pairs, datedThroughSecond) : [];
+
+  const isMovable = meters.some(({ priced }) => isDiscountable(priced));
+  const newDay = dayStart(reach.throughSecond) > dayStart(datedThroughSecond);
+  const asks = reach.for === 'start' || (isMovable && (reach.for === 'forecast' || newDay));
+  const throughSecond = Math.max(reach.throughSecond, account.asOfSecond);
+  const spentByDay = asks ? await readSpentByDay(tx, teamId, trailingFrom(datedThroughSecond), throughSecond) : null;
+  return { ...account, prices, spentByDay };
+}
+
+/** What of an account has rows of its own. */
+type Parts = Pick<Account, 'meters' | 'contests' | 'reservations' | 'holdExpiries'>;
+
+function toAccount(row: AccountRow, parts: Parts): Account {
   return {
     teamId: row.teamId,
     asOfSecond: toSecond(row.asOfSecond),
@@ -52,8 +102,15 @@ function toAccount(row: AccountRow, meters: Meter[], contests: Contest[]): Accou
     heldMicros: toMicros(row.heldMicros),
     owedMicros: toMicros(row.owedMicros),
     remainderMillionths: Number(row.remainderMillionths),
-    meters,
-    contests,
+    ...parts,
+    discount:
+      row.discountBasisPoints === null
+        ? null
+        : { basisPoints: row.discountBasisPoints, untilSecond: toSecondOrNull(row.discountUntilSecond) },
+    volumeBasisPoints: row.volumeBasisPoints,
+    prices: [],
+    spentByDay: null,
+    datedThroughSecond: toSecond(row.standsAtSecond ?? row.asOfSecond),
     policy:
       row.policyThresholdMicros === null || row.policyAmountMicros === null
         ? null
@@ -104,6 +161,10 @@ const columns = (account: Account) => ({
   exhaustions: account.exhaustions,
   lowArmed: account.lowArmed,
   openDisputes: account.contests.length,
+  discountBasisPoints: account.discount?.basisPoints ?? null,
+  discountUntilSecond: account.discount?.untilSecond ?? null,
+  volumeBasisPoints: account.volumeBasisPoints,
+  runningReservations: account.reservations.length,
 });
 
 export const insertAccount = async (tx: Tx, account: Account): Promise<void> => {

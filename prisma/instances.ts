@@ -3,12 +3,11 @@
 import type { EndReason } from '../billing/change.ts';
 import { BillingError } from '../billing/errors.ts';
 import type { Micros } from '../billing/money.ts';
+import type { Pricing } from '../billing/prices.ts';
 import type { Tx } from './client.ts';
 import { toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts';
 import type { Instance as InstanceRow } from './generated/client.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
-
-export type Pricing = 'on_demand' | 'spot' | 'reserved';
 
 /** What an instance is, apart from its time and money. */
 export interface InstanceSpec {
@@ -31,6 +30,8 @@ export interface Instance extends InstanceSpec {
   reason: EndReason | null;
   exhaustion: number | null;
   terminatedConfirmedSecond: number | null;
+  /** The second for which the platform has announced that it takes a spot instance back. */
+  reclaimSecond: number | null;
 }
 
 const toInstance = (row: InstanceRow): Instance => ({
@@ -49,6 +50,7 @@ const toInstance = (row: InstanceRow): Instance => ({
   reason: row.reason as EndReason | null,
   exhaustion: row.exhaustion === null ? null : Number(row.exhaustion),
   terminatedConfirmedSecond: toSecondOrNull(row.terminatedConfirmedSecond),
+  reclaimSecond: toSecondOrNull(row.reclaimSecond),
 });
 
 export async function findInstance(tx: Tx, id: string): Promise<Instance | null> {
@@ -83,16 +85,37 @@ export interface InstanceEnd {
   exhaustion?: number;
 }
 
-/** In one statement, however many end together: one that has ended keeps its end. */
+/**
+ * In one statement, however many end together: one that has ended keeps its end. The platform sees to a machine that it
+ * takes back itself.
+ */
 export async function endInstances(tx: Tx, ends: InstanceEnd[]): Promise<void> {
   if (ends.length === 0) return;
   await tx.$executeRaw`
-    UPDATE instances SET end_second = ended.second, reason = ended.why, exhaustion = ended.number
+    UPDATE instances SET end_second = ended.second, reason = ended.why, exhaustion = ended.number,
+      terminated_confirmed_second = CASE WHEN ended.why = 'spot_reclaimed' THEN ended.second END
     FROM unnest(
       ${ends.map(({ instanceId }) => instanceId)}::text[], ${ends.map(({ endSecond }) => endSecond)}::bigint[],
       ${ends.map(({ reason }) => reason)}::text[], ${ends.map(({ exhaustion }) => exhaustion ?? null)}::bigint[]
     ) AS ended (id, second, why, number)
     WHERE instances.id = ended.id AND instances.end_second IS NULL`;
+}
+
+export const saveReclaim = async (tx: Tx, id: string, reclaimSecond: number): Promise<void> => {
+  await tx.instance.updateMany({ where: { id }, data: { reclaimSecond } });
+};
+
+export async function saveShedOrder(
+  tx: Tx,
+  places: Array<{ instanceId: string; shedOrder: number | null }>,
+): Promise<void> {
+  if (places.length === 0) return;
+  await tx.$executeRaw`
+    UPDATE instances SET shed_order = placed.place
+    FROM unnest(
+      ${places.map(({ instanceId }) => instanceId)}::text[], ${places.map(({ shedOrder }) => shedOrder)}::int[]
+    ) AS placed (id, place)
+    WHERE instances.id = placed.id`;
 }
 
 export const confirmTerminated = async (tx: Tx, id: string, second: number): Promise<void> => {

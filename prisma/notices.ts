@@ -3,7 +3,8 @@
  * made from the cause, so that none comes twice. The watch hands them on to workflows of their own.
  */
 import type { Effect } from '../billing/change.ts';
-import { cappedCause, exhaustionCause, lowCause, noticeId } from '../billing/ids.ts';
+import { cappedCause, exhaustionCause, lowCause, noticeId, reservationEndedCause } from '../billing/ids.ts';
+import type { ReservationEnd } from '../billing/reservation-meter.ts';
 import { monthStart } from '../billing/time.ts';
 import type { Tx } from './client.ts';
 import { toSecond, toSecondOrNull } from './columns.ts';
@@ -20,7 +21,10 @@ export type MailKind =
   | 'usage_owed'
   | 'refund'
   | 'dispute'
-  | 'card_expiring';
+  | 'card_expiring'
+  | 'spot_reclaim'
+  | 'reservation_ending'
+  | 'reservation_ended';
 
 /** Source: api.md, "outgoing events". */
 export type EventKind =
@@ -52,6 +56,14 @@ export interface NoticeData {
   capMicros?: number;
   toppedUpMicros?: number;
   amountMicros?: number;
+  /** A spot instance that the platform takes back, and when. */
+  instanceId?: string;
+  reclaimSecond?: number;
+  /** A reservation whose term ends in so many days, or has ended or been renewed at a second. */
+  reservationId?: string;
+  endSecond?: number;
+  days?: number;
+  how?: ReservationEnd;
   /** A card that expires, how it was saved, and in how many days. */
   paymentMethodId?: string;
   expiry?: { year: number; month: number; days: number };
@@ -109,6 +121,13 @@ export function noticesFor(teamId: string, effects: Effect[]): NewNotice[] {
       // The row that the team began to owe with: one mail an episode.
       const { second, reference: cause, amountMicros: owedMicros } = effect;
       return mailAndEvent({ teamId, second, cause, data: { owedMicros } }, 'usage_owed', 'usage.owed');
+    }
+    if (effect.kind === 'reservation_closed') {
+      const { endSecond, how, reservation } = effect;
+      const { reservationId } = reservation;
+      const cause = reservationEndedCause(reservationId, endSecond);
+      const data = { reservationId, endSecond, how };
+      return [{ teamId, second: endSecond, cause, data, channel: 'mail', kind: 'reservation_ended' }];
     }
     if (effect.kind === 'capped') {
       const { second, capMicros, toppedUpMicros, amountMicros } = effect;

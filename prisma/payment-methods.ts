@@ -1,6 +1,6 @@
 /** Saved cards, as far as a person may see them: brand, last four, expiry. */
 import { BillingError } from '../billing/errors.ts';
-import { lockAccount } from './accounts.ts';
+import { AS_RECORDED, lockAccount } from './accounts.ts';
 import { type Db, inTransaction, type Tx } from './client.ts';
 import { toSecond, toSecondOrNull } from './columns.ts';
 import type { PaymentMethod as PaymentMethodRow } from './generated/client.ts';
@@ -113,7 +113,7 @@ export async function makeDefault(tx: Tx, teamId: string, id: string): Promise<P
  */
 export const removePaymentMethod = (db: Db, teamId: string, id: string, second: number): Promise<boolean> =>
   inTransaction(db, async (tx) => {
-    const { policy } = await lockAccount(tx, teamId);
+    const { policy } = await lockAccount(tx, teamId, AS_RECORDED);
     await remove(tx, teamId, id, second);
     return policy?.enabled === true && policy.paymentMethodId === id;
   });

@@ -5,13 +5,16 @@
 import type { Account } from '../billing/account.ts';
 import type { Effect, Outcome } from '../billing/change.ts';
 import type { Meter } from '../billing/usage.ts';
-import { lockAccount, saveAccount } from './accounts.ts';
+import { lockAccount, type Reach, saveAccount } from './accounts.ts';
 import { type Db, inTransaction, type Tx } from './client.ts';
 import { openAttemptDeposit } from './deposits.ts';
 import { saveHeld } from './disputes.ts';
 import { insertExhaustion } from './exhaustions.ts';
-import { endInstances } from './instances.ts';
+import { expireHolds } from './holds.ts';
+import { endInstances, saveReclaim, saveShedOrder } from './instances.ts';
 import { insertNotices, type NewNotice, noticesFor } from './notices.ts';
+import { type GpuPair, lockGpuPrice } from './prices.ts';
+import { endReservation, openTerms, saveRenewal, saveTerm } from './reservations.ts';
 import { openSegments, saveSegments } from './segments.ts';
 import { insertTransfers } from './transfers.ts';
 
@@ -23,19 +26,26 @@ export interface Change<T> {
   answer: (tx: Tx) => Promise<T>;
 }
 
+/** Whose money, as far as the fact will look, and what the rows name as their cause: a workflow id, a request id. */
+export interface FactAbout extends Reach {
+  teamId: string;
+  causedBy: string;
+  /** A listed price that the fact asks for: taken before the row lock, as whoever changes it does. */
+  listed?: GpuPair;
+}
+
 /**
  * Records one fact about a team's money.
- * @param causedBy what the rows name as their cause: a workflow id, a request id
  * @throws BillingError `not_found` for an unknown team, and whatever `change` throws; nothing is kept then
  */
 export const recordFact = <T>(
   db: Db,
-  teamId: string,
-  causedBy: string,
+  { teamId, causedBy, listed, ...reach }: FactAbout,
   change: (account: Account, tx: Tx) => Promise<Change<T>>,
 ): Promise<T> =>
   inTransaction(db, async (tx) => {
-    const account = await lockAccount(tx, teamId);
+    if (listed) await lockGpuPrice(tx, listed, 'shared');
+    const account = await lockAccount(tx, teamId, reach);
     const { outcome, notices = [], answer } = await change(account, tx);
     await writeOutcome(tx, teamId, causedBy, outcome, notices);
     return answer(tx);
@@ -71,6 +81,12 @@ async function writeOutcome(
   await openSegments(tx, teamId, opened);
   await saveSegments(tx, changed.filter(isOpened));
   await endInstances(tx, only(effects, 'instance_ended'));
+  for (const { instanceId, reclaimSecond } of only(effects, 'reclaim_announced'))
+    await saveReclaim(tx, instanceId, reclaimSecond);
+  await saveShedOrder(tx, only(effects, 'shed_order'));
+  await writeReservations(tx, teamId, effects);
+  for (const { throughSecond } of only(effects, 'holds_expired').slice(-1))
+    await expireHolds(tx, teamId, throughSecond);
   for (const exhausted of only(effects, 'exhausted')) await insertExhaustion(tx, teamId, exhausted);
   for (const { attempt, paymentMethodId } of only(effects, 'attempt_opened'))
     await openAttemptDeposit(tx, teamId, attempt, paymentMethodId);
@@ -83,4 +99,17 @@ async function writeOutcome(
   );
   // What the fact itself has told comes before what follows from it: a charge fails, and so credit ends.
   await insertNotices(tx, [...notices, ...noticesFor(teamId, effects)]);
+}
+
+/** In their order: a term that is renewed closes before the next one opens. */
+async function writeReservations(tx: Tx, teamId: string, effects: Effect[]): Promise<void> {
+  for (const effect of effects) {
+    if (effect.kind === 'reservation_opened') await openTerms(tx, teamId, [effect.reservation]);
+    if (effect.kind === 'reservation_posted') await saveTerm(tx, effect.reservation);
+    if (effect.kind === 'renewal_set') await saveRenewal(tx, effect.reservationId, effect.renew);
+    if (effect.kind !== 'reservation_closed') continue;
+    const { reservation, endSecond, how } = effect;
+    await saveTerm(tx, reservation, endSecond);
+    if (how !== 'renewed') await endReservation(tx, reservation.reservationId, endSecond, how);
+  }
 }

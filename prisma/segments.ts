@@ -1,19 +1,61 @@
 /** The segments of instances: those that run are the team's meters. */
-import type { ClosedSegment } from '../billing/facts.ts';
+import type { DiscountKind } from '../billing/discounts.ts';
+import type { ClosedSegment } from '../billing/instances.ts';
+import type { Pricing } from '../billing/prices.ts';
 import type { Meter } from '../billing/usage.ts';
 import type { Tx } from './client.ts';
 import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
-import type { Segment as SegmentRow } from './generated/client.ts';
+import { Prisma } from './generated/client.ts';
 
 export type SegmentOfInstance = Meter & { endSecond: number | null };
 
+/** A segment beside what of its instance decides on its price. */
+interface SegmentRow {
+  team_id: string;
+  instance_id: string;
+  segment: number;
+  rate_micros_per_hour: bigint;
+  start_second: bigint;
+  end_second: bigint | null;
+  posted_micros: bigint;
+  list_micros_per_hour: bigint;
+  given: boolean;
+  discount_basis_points: number;
+  discount_kind: string | null;
+  covered_by: string | null;
+  pricing: string;
+  gpu_type: string;
+  region: string;
+  shed_order: number | null;
+  reclaim_second: bigint | null;
+  instance_start_second: bigint;
+}
+
+const SEGMENTS = Prisma.sql`
+  SELECT segments.*, instances.pricing, instances.gpu_type, instances.region, instances.shed_order, instances.reclaim_second,
+    instances.start_second AS instance_start_second
+  FROM segments JOIN instances ON instances.id = segments.instance_id`;
+
 const toSegment = (row: SegmentRow): SegmentOfInstance => ({
-  instanceId: row.instanceId,
+  instanceId: row.instance_id,
   segment: row.segment,
-  rateMicrosPerHour: toMicros(row.rateMicrosPerHour),
-  startSecond: toSecond(row.startSecond),
-  endSecond: toSecondOrNull(row.endSecond),
-  postedMicros: toMicros(row.postedMicros),
+  rateMicrosPerHour: toMicros(row.rate_micros_per_hour),
+  startSecond: toSecond(row.start_second),
+  endSecond: toSecondOrNull(row.end_second),
+  postedMicros: toMicros(row.posted_micros),
+  priced: {
+    pricing: row.pricing as Pricing,
+    gpuType: row.gpu_type,
+    region: row.region,
+    listMicrosPerHour: toMicros(row.list_micros_per_hour),
+    given: row.given,
+    discountBasisPoints: row.discount_basis_points,
+    discountKind: row.discount_kind as DiscountKind | null,
+    coveredBy: row.covered_by,
+  },
+  instanceStartSecond: toSecond(row.instance_start_second),
+  shedOrder: row.shed_order,
+  reclaimSecond: toSecondOrNull(row.reclaim_second),
 });
 
 /** A team's running meters, oldest first. */
@@ -22,25 +64,22 @@ export const runningMeters = async (tx: Tx, teamId: string): Promise<Meter[]> =>
 
 /** The running meters of several teams, for lists. */
 export async function runningMetersOf(tx: Tx, teamIds: string[]): Promise<Map<string, Meter[]>> {
-  const rows = await tx.segment.findMany({
-    where: { teamId: { in: teamIds }, endSecond: null },
-    orderBy: [{ startSecond: 'asc' }, { instanceId: 'asc' }],
-  });
+  const rows = await tx.$queryRaw<SegmentRow[]>`
+    ${SEGMENTS} WHERE segments.team_id = ANY(${teamIds}) AND segments.end_second IS NULL
+    ORDER BY segments.start_second, segments.instance_id`;
   const meters = new Map<string, Meter[]>();
   for (const row of rows) {
     const { endSecond: _, ...meter } = toSegment(row);
-    const ofTeam = meters.get(row.teamId);
+    const ofTeam = meters.get(row.team_id);
     if (ofTeam) ofTeam.push(meter);
-    else meters.set(row.teamId, [meter]);
+    else meters.set(row.team_id, [meter]);
   }
   return meters;
 }
 
 export async function segmentsOf(tx: Tx, instanceIds: string[]): Promise<SegmentOfInstance[]> {
-  const rows = await tx.segment.findMany({
-    where: { instanceId: { in: instanceIds } },
-    orderBy: [{ instanceId: 'asc' }, { segment: 'asc' }],
-  });
+  const rows = await tx.$queryRaw<SegmentRow[]>`
+    ${SEGMENTS} WHERE segments.instance_id = ANY(${instanceIds}) ORDER BY segments.instance_id, segments.segment`;
   return rows.map(toSegment);
 }
 
@@ -56,18 +95,29 @@ export async function segmentsBetween(
   fromSecond: number,
   toSecond: number,
 ): Promise<SegmentOfInstance[]> {
-  const rows = await tx.segment.findMany({
-    where: {
-      teamId,
-      startSecond: { lt: toSecond },
-      OR: [{ endSecond: null }, { endSecond: { gt: fromSecond } }],
-    },
-  });
+  const rows = await tx.$queryRaw<SegmentRow[]>`
+    ${SEGMENTS} WHERE segments.team_id = ${teamId} AND segments.start_second < ${toSecond}
+      AND (segments.end_second IS NULL OR segments.end_second > ${fromSecond})`;
   return rows.map(toSegment);
 }
 
 export async function openSegments(tx: Tx, teamId: string, meters: Meter[]): Promise<void> {
-  if (meters.length > 0) await tx.segment.createMany({ data: meters.map((meter) => ({ ...meter, teamId })) });
+  if (meters.length === 0) return;
+  await tx.segment.createMany({
+    data: meters.map(({ instanceId, segment, rateMicrosPerHour, startSecond, postedMicros, priced }) => ({
+      teamId,
+      instanceId,
+      segment,
+      rateMicrosPerHour,
+      startSecond,
+      postedMicros,
+      listMicrosPerHour: priced.listMicrosPerHour,
+      given: priced.given,
+      discountBasisPoints: priced.discountBasisPoints,
+      discountKind: priced.discountKind,
+      coveredBy: priced.coveredBy,
+    })),
+  });
 }
 
 /** Keeps what was posted for segments and, where they closed, their end. The last word on a segment wins. */

@@ -43,7 +43,7 @@ export async function readResult(finished: Finished): Promise<ScenarioResult> {
 }
 
 async function teamResult({ db, clock, terms }: Finished, teamId: string): Promise<TeamResult> {
-  const { account } = advance(await readAccount(db, teamId), terms, clock.now);
+  const { account } = advance(await readAccount(db, teamId, { throughSecond: clock.now }), terms, clock.now);
   const { data: deposits } = await listDeposits(db, teamId, ALL);
   const mails = (await noticesOf(db, teamId)).filter(
     ({ channel, kind, sentSecond }) => channel === 'mail' && sentSecond !== null && MAIL_KINDS.includes(kind),

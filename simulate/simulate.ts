@@ -8,7 +8,7 @@ import { nextCrossing, type Terms } from '../billing/account.ts';
 import { type Micros, micros } from '../billing/money.ts';
 import type { TopUpPolicy } from '../billing/top-up.ts';
 import type { StripeStandIn } from '../embedded/stripe/index.ts';
-import { readAccount, readAccounts } from '../prisma/accounts.ts';
+import { AS_RECORDED, readAccount, readAccounts } from '../prisma/accounts.ts';
 import { savePaymentMethod } from '../prisma/payment-methods.ts';
 import { createTeam, setStripeCustomer } from '../prisma/teams.ts';
 import { admit } from '../workflows/messages.ts';
@@ -36,6 +36,8 @@ export const SCENARIO_TERMS: Terms = {
   graceSeconds: 60,
   minStartMicros: micros(3_000_000),
   lowLevelMicros: micros(10_000_000),
+  volumeTiers: [],
+  chargeLatencySeconds: 10,
 };
 /** How long real work may take before something is taken to be lost. */
 const QUIET_WITHIN_MS = 30_000;
@@ -258,7 +260,7 @@ class Run {
   ): Promise<void> {
     const { ledger, tell, clock, db } = this.parts;
     const teamId = this.teamId(team);
-    const before = (await readAccount(db, teamId)).policy ?? this.policies.get(team);
+    const before = (await readAccount(db, teamId, AS_RECORDED)).policy ?? this.policies.get(team);
     const policy: TopUpPolicy = {
       enabled: change.enabled ?? before?.enabled ?? false,
       thresholdMicros: change.threshold ?? before?.thresholdMicros ?? micros(5_000_000),
@@ -289,7 +291,7 @@ class Run {
     const { db, clock } = this.parts;
     const teamIds = [...this.teamIds.values()];
     const [accounts, exhaustions, notices] = await Promise.all([
-      readAccounts(db, teamIds),
+      readAccounts(db, teamIds, { throughSecond: clock.now }),
       db.exhaustion.findMany({ where: { teamId: { in: teamIds }, announced: false } }),
       db.notice.findMany({ where: { teamId: { in: teamIds }, sentSecond: null } }),
     ]);

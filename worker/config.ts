@@ -6,6 +6,7 @@ import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { DEFAULT_ISSUER } from '../activities/receipts/receipt.ts';
 import type { Terms } from '../billing/account.ts';
+import type { VolumeTier } from '../billing/discounts.ts';
 import { formatForPeople, type Micros, micros, parseDollars } from '../billing/money.ts';
 
 export interface Config {
@@ -52,6 +53,28 @@ const presets = z
   .transform((text) => text.split(',').map((item) => item.trim()))
   .pipe(z.array(dollars).min(1));
 
+const TIER = /^(\d{1,9}):(\d{1,2}(?:\.\d{1,2})?)$/;
+
+/** `1000:2,5000:5`: who has spent $1,000 in the last 30 days pays 2 % less, $5,000 5 %. */
+function readTiers(text: string): VolumeTier[] {
+  return text.split(',').map((item) => {
+    const [, spent, percent] = TIER.exec(item.trim()) ?? [];
+    if (spent === undefined || percent === undefined)
+      throw new Error('expected dollars:percent,… such as 1000:2,5000:5, or none');
+    return { spendMicros: parseDollars(spent), basisPoints: Math.round(Number(percent) * 100) };
+  });
+}
+
+const tiers = z.string().transform((text, context) => {
+  if (text.trim() === 'none') return [];
+  try {
+    return readTiers(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message });
+    return z.NEVER;
+  }
+});
+
 /** The small-balance product's presets come by DEPOSIT_PRESETS=10,25,50,100 and DEPOSIT_MIN=5. */
 const ENVIRONMENT = z.object({
   DATABASE_URL: z.url(),
@@ -81,6 +104,8 @@ const ENVIRONMENT = z.object({
   DEPOSIT_PRESETS: presets.default([50, 100, 200, 500, 1000, 5000].map((amount) => micros(amount * 1_000_000))),
   MIN_START_BALANCE: dollars.default(micros(3_000_000)),
   LOW_BALANCE_LEVEL: dollars.default(micros(10_000_000)),
+  VOLUME_DISCOUNTS: tiers.default(readTiers('1000:2,5000:5,20000:8,50000:12')),
+  TOP_UP_LATENCY: duration.default(ms('10s')),
   RECEIPT_ISSUER: z.string().min(1).max(100).default(DEFAULT_ISSUER),
   RATE_LIMIT_PER_MINUTE: count.default(6000),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -125,6 +150,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       graceSeconds: Math.round(env.TOP_UP_GRACE / 1000),
       minStartMicros: env.MIN_START_BALANCE,
       lowLevelMicros: env.LOW_BALANCE_LEVEL,
+      volumeTiers: env.VOLUME_DISCOUNTS,
+      chargeLatencySeconds: Math.ceil(env.TOP_UP_LATENCY / 1000),
     },
     deposits: { minMicros: env.DEPOSIT_MIN, maxMicros: env.DEPOSIT_MAX, presetsMicros: env.DEPOSIT_PRESETS },
     receiptIssuer: env.RECEIPT_ISSUER,

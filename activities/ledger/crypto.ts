@@ -26,7 +26,7 @@ export const cryptoActs = ({ db, terms }: LedgerWorld) => ({
     causedBy: string,
   ): Promise<DepositOrder> => {
     const { teamId, id: depositId } = await getDeposit(db, input.depositId);
-    return recordFact(db, teamId, causedBy, async (account, tx) => {
+    return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       const deposit = await getDeposit(tx, depositId);
       const outputs = newOutputs(input.outputs, await creditedOutputs(tx, input.outputs));
       if (outputs.length === 0)
@@ -61,7 +61,7 @@ export const cryptoActs = ({ db, terms }: LedgerWorld) => ({
   /** The page's time is over: what came counts as the deposit, or nothing came and it has expired. */
   expireCrypto: async (input: { depositId: string; nowSecond: number }, causedBy: string): Promise<DepositOrder> => {
     const { teamId, id: depositId } = await getDeposit(db, input.depositId);
-    return recordFact(db, teamId, causedBy, async (account, tx) => {
+    return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       const deposit = await getDeposit(tx, depositId);
       const outcome = advance(account, terms, input.nowSecond);
       if (!isOpen(deposit.status)) return { outcome, answer: async () => orderOf(deposit) };

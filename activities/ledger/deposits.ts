@@ -77,24 +77,28 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
     const existing = await findDeposit(db, input.depositId);
     if (existing) return orderOf(existing);
     if (input.nowMs > input.notAfterMs) return null;
-    return recordFact(db, input.teamId, input.callId, async (account, tx) => {
-      const abandoned = await isAbandoned(tx, input.callId);
-      const {
-        depositId: id,
-        teamId,
-        kind,
-        amountMicros,
-        paymentMethodId,
-        receivedSecond: openedSecond,
-        saveCard = false,
-      } = input;
-      const order = { id, teamId, kind, amountMicros, paymentMethodId, openedSecond, saveCard };
-      if (!abandoned) await openDeposit(tx, order);
-      return {
-        outcome: { account, effects: [] },
-        answer: async (within) => (abandoned ? null : orderOf(await getDeposit(within, id))),
-      };
-    });
+    return recordFact(
+      db,
+      { teamId: input.teamId, causedBy: input.callId, throughSecond: input.receivedSecond },
+      async (account, tx) => {
+        const abandoned = await isAbandoned(tx, input.callId);
+        const {
+          depositId: id,
+          teamId,
+          kind,
+          amountMicros,
+          paymentMethodId,
+          receivedSecond: openedSecond,
+          saveCard = false,
+        } = input;
+        const order = { id, teamId, kind, amountMicros, paymentMethodId, openedSecond, saveCard };
+        if (!abandoned) await openDeposit(tx, order);
+        return {
+          outcome: { account, effects: [] },
+          answer: async (within) => (abandoned ? null : orderOf(await getDeposit(within, id))),
+        };
+      },
+    );
   },
 
   getDepositOrder: async (input: { depositId: string }): Promise<DepositOrder> =>
@@ -110,7 +114,7 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
     causedBy: string,
   ): Promise<DepositOrder> => {
     const { teamId } = await getDeposit(db, input.depositId);
-    return recordFact(db, teamId, causedBy, async (account, tx) => {
+    return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       const deposit = await getDeposit(tx, input.depositId);
       if (wasCredited(deposit))
         return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };
@@ -139,7 +143,7 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
     causedBy: string,
   ): Promise<DepositOrder> => {
     const { teamId } = await getDeposit(db, input.depositId);
-    return recordFact(db, teamId, causedBy, async (account, tx) => {
+    return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       const deposit = await getDeposit(tx, input.depositId);
       if (!isOpen(deposit.status))
         return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };

@@ -69,27 +69,32 @@ export const disputeActs = ({ db, terms }: LedgerWorld) => ({
   ): Promise<DisputeOrder | null> => {
     const { disputeId, depositId, stripeDisputeId, amountMicros, reason } = input;
     const { teamId } = await getDeposit(db, depositId);
-    return recordFact<DisputeOrder | null>(db, teamId, causedBy, async (account, tx) => {
-      const answer = async (within: Tx) => orderOf(await getDispute(within, disputeId));
-      if (await findDispute(tx, disputeId)) return { outcome: advance(account, terms, input.nowSecond), answer };
-      const deposit = await getDeposit(tx, depositId);
-      // Its success is on its way here: its own workflow asks for it.
-      if (!wasCredited(deposit)) return { outcome: advance(account, terms, input.nowSecond), answer: async () => null };
-      const opening = { disputeId, claimedMicros: amountMicros, deposit: await creditedDeposit(tx, deposit) };
-      const outcome = openDispute(account, terms, opening, input.nowSecond);
-      const openedSecond = outcome.account.asOfSecond;
-      await insertDispute(tx, {
-        id: disputeId,
-        teamId,
-        depositId,
-        stripeDisputeId,
-        amountMicros,
-        reason,
-        openedSecond,
-      });
-      await keepMoneyBack(tx, depositId);
-      return { outcome, notices: [noticeOf(teamId, disputeId, 'opened', openedSecond)], answer };
-    });
+    return recordFact<DisputeOrder | null>(
+      db,
+      { teamId, causedBy, throughSecond: input.nowSecond },
+      async (account, tx) => {
+        const answer = async (within: Tx) => orderOf(await getDispute(within, disputeId));
+        if (await findDispute(tx, disputeId)) return { outcome: advance(account, terms, input.nowSecond), answer };
+        const deposit = await getDeposit(tx, depositId);
+        // Its success is on its way here: its own workflow asks for it.
+        if (!wasCredited(deposit))
+          return { outcome: advance(account, terms, input.nowSecond), answer: async () => null };
+        const opening = { disputeId, claimedMicros: amountMicros, deposit: await creditedDeposit(tx, deposit) };
+        const outcome = openDispute(account, terms, opening, input.nowSecond);
+        const openedSecond = outcome.account.asOfSecond;
+        await insertDispute(tx, {
+          id: disputeId,
+          teamId,
+          depositId,
+          stripeDisputeId,
+          amountMicros,
+          reason,
+          openedSecond,
+        });
+        await keepMoneyBack(tx, depositId);
+        return { outcome, notices: [noticeOf(teamId, disputeId, 'opened', openedSecond)], answer };
+      },
+    );
   },
 
   /**
@@ -102,7 +107,7 @@ export const disputeActs = ({ db, terms }: LedgerWorld) => ({
   ): Promise<DisputeOrder> => {
     const { disputeId, outcome: decided } = input;
     const { teamId, depositId } = await getDispute(db, disputeId);
-    return recordFact(db, teamId, causedBy, async (account, tx) => {
+    return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       const answer = async (within: Tx) => orderOf(await getDispute(within, disputeId));
       const { status } = await getDispute(tx, disputeId);
       if (status !== 'open') return { outcome: advance(account, terms, input.nowSecond), answer };

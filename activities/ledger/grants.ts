@@ -11,7 +11,7 @@ export const grantActs = ({ db, terms }: LedgerWorld) => ({
     input: { teamId: string; grantId: string; amountMicros: Micros; note: string; nowSecond: number },
     causedBy: string,
   ): Promise<number> =>
-    recordFact(db, input.teamId, causedBy, async (account, tx) => {
+    recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       const { teamId, grantId, amountMicros, note } = input;
       const outcome = grantCredit(account, terms, { grantId, amountMicros }, input.nowSecond);
       const { asOfSecond } = outcome.account;

@@ -2,8 +2,19 @@
 import { type Account, moneySecond, nextCrossing, spendableMicros, type Terms } from '../../billing/account.ts';
 import type { Effect, EndReason } from '../../billing/change.ts';
 import { BillingError } from '../../billing/errors.ts';
-import { advance, repriceInstance, settleInstance, startInstance, stopInstance } from '../../billing/facts.ts';
+import { advance } from '../../billing/facts.ts';
+import { reclaimCause } from '../../billing/ids.ts';
+import {
+  announceReclaim,
+  type InstanceOrder,
+  repriceInstance,
+  setShedOrder,
+  settleInstance,
+  startInstance,
+  stopInstance,
+} from '../../billing/instances.ts';
 import { type Micros, micros } from '../../billing/money.ts';
+import { listMicrosOf } from '../../billing/prices.ts';
 import { costMicros } from '../../billing/usage.ts';
 import { isAbandoned } from '../../prisma/abandoned-calls.ts';
 import { isUniqueViolation, type Tx } from '../../prisma/client.ts';
@@ -14,14 +25,22 @@ import {
   type InstanceSpec,
   insertInstance,
 } from '../../prisma/instances.ts';
+import type { NewNotice } from '../../prisma/notices.ts';
+import { gpuPriceAt } from '../../prisma/prices.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { closedSegmentsOf, type SegmentOfInstance, segmentsOf } from '../../prisma/segments.ts';
 import { lastPostingReference } from '../../prisma/transfers.ts';
 import type { LedgerWorld } from '../world.ts';
 
+const REFUSALS = ['insufficient_credit', 'id_taken', 'start_expired', 'no_reservation', 'price_not_found'] as const;
+export type AdmissionRefusal = (typeof REFUSALS)[number];
+
+const refusalOf = (error: unknown): AdmissionRefusal | null =>
+  error instanceof BillingError ? (REFUSALS.find((code) => code === error.code) ?? null) : null;
+
 export type Admission =
   | { status: 'admitted'; startSecond: number; rateMicrosPerHour: Micros }
-  | { status: 'refused'; code: 'insufficient_credit' | 'id_taken' | 'start_expired' };
+  | { status: 'refused'; code: AdmissionRefusal };
 
 export interface Receipt {
   instanceId: string;
@@ -83,10 +102,33 @@ async function settlementOf(tx: Tx, instanceId: string, account: Account, terms:
 
 const isForTheWatch = (kind: Effect['kind']) => kind === 'exhausted' || kind === 'attempt_opened' || kind === 'low';
 
+/** What a start reads beside the account: the list's price of what it asks for, and what the team has spent. */
+const readsOf = ({ hourlyMicros, gpuType, region }: InstanceSpec) =>
+  hourlyMicros === null ? { listed: { gpuType, region }, for: 'start' as const } : {};
+
+/** @throws BillingError `price_not_found` where nothing is offered at that second */
+async function orderOf(tx: Tx, spec: InstanceSpec, second: number): Promise<InstanceOrder> {
+  const { id: instanceId, pricing, gpuType, region, shedOrder, hourlyMicros } = spec;
+  const order = { instanceId, pricing, gpuType, region, shedOrder };
+  if (hourlyMicros !== null) return { ...order, given: true, listMicrosPerHour: hourlyMicros };
+  const price = await gpuPriceAt(tx, spec, second);
+  if (!price) throw priceNotFound();
+  return { ...order, given: false, listMicrosPerHour: listMicrosOf(price, pricing) };
+}
+
+/** @returns the refusal of a start at a list price that there is not */
+export const priceNotFound = (): BillingError =>
+  new BillingError(
+    'price_not_found',
+    'this gpuType is not listed in this region: see GET /v1/prices, or send hourly',
+    'gpuType',
+  );
+
 export const instanceActs = ({ db, terms }: LedgerWorld) => ({
   /**
-   * Admits an instance: under the team's row lock the minimum is checked, the price fixed and the meter opened. The same
-   * id with the same request again is the same admission; a call that was answered 503 is refused.
+   * Admits an instance: under the team's row lock the minimum is checked, the price fixed as of the second of the start and
+   * the meter opened. The same id with the same request again is the same admission; a call that was answered 503 is refused.
+   * @param input `rateMicrosPerHour` is the price that the call was made at; what counts is the list's, or what was given
    */
   admitInstance: async (
     input: {
@@ -101,37 +143,42 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
   ): Promise<Admission> => {
     const { spec, rateMicrosPerHour } = input;
     try {
-      return await recordFact<Admission>(db, spec.teamId, causedBy, async (account, tx) => {
-        const existing = await findInstance(tx, spec.id);
-        if (existing) {
-          if (existing.requestHash !== spec.requestHash || existing.teamId !== spec.teamId)
-            throw new BillingError('id_taken', 'another instance has this id', 'id');
-          const [first] = await segmentsOf(tx, [spec.id]);
-          return {
-            outcome: { account, effects: [] },
-            answer: async () => ({
-              status: 'admitted',
-              startSecond: existing.startSecond,
-              rateMicrosPerHour: first?.rateMicrosPerHour ?? rateMicrosPerHour,
-            }),
-          };
-        }
-        // After the look: a try that is late may follow one that was in time and whose answer was lost.
-        if (input.nowMs > input.notAfterMs || (await isAbandoned(tx, input.callId)))
-          throw new BillingError('start_expired', 'the caller was answered already');
-        const instance = { instanceId: spec.id, rateMicrosPerHour };
-        const outcome = startInstance(account, terms, instance, input.receivedSecond);
-        const startSecond = outcome.account.asOfSecond;
-        await insertInstance(tx, spec, startSecond).catch((error) => {
-          // Another team has the id since we looked: its row lock is not ours.
-          throw isUniqueViolation(error) ? new BillingError('id_taken', 'another instance has this id', 'id') : error;
-        });
-        return { outcome, answer: async () => ({ status: 'admitted', startSecond, rateMicrosPerHour }) };
-      });
+      return await recordFact<Admission>(
+        db,
+        { teamId: spec.teamId, causedBy, throughSecond: input.receivedSecond, ...readsOf(spec) },
+        async (account, tx) => {
+          const existing = await findInstance(tx, spec.id);
+          if (existing) {
+            if (existing.requestHash !== spec.requestHash || existing.teamId !== spec.teamId)
+              throw new BillingError('id_taken', 'another instance has this id', 'id');
+            const [first] = await segmentsOf(tx, [spec.id]);
+            return {
+              outcome: { account, effects: [] },
+              answer: async () => ({
+                status: 'admitted',
+                startSecond: existing.startSecond,
+                rateMicrosPerHour: first?.rateMicrosPerHour ?? rateMicrosPerHour,
+              }),
+            };
+          }
+          // After the look: a try that is late may follow one that was in time and whose answer was lost.
+          if (input.nowMs > input.notAfterMs || (await isAbandoned(tx, input.callId)))
+            throw new BillingError('start_expired', 'the caller was answered already');
+          const order = await orderOf(tx, spec, Math.max(account.asOfSecond, input.receivedSecond));
+          const outcome = startInstance(account, terms, order, input.receivedSecond);
+          const startSecond = outcome.account.asOfSecond;
+          const opened = outcome.account.meters.find(({ instanceId }) => instanceId === spec.id);
+          await insertInstance(tx, spec, startSecond).catch((error) => {
+            // Another team has the id since we looked: its row lock is not ours.
+            throw isUniqueViolation(error) ? new BillingError('id_taken', 'another instance has this id', 'id') : error;
+          });
+          const rate = opened?.rateMicrosPerHour ?? rateMicrosPerHour;
+          return { outcome, answer: async () => ({ status: 'admitted', startSecond, rateMicrosPerHour: rate }) };
+        },
+      );
     } catch (error) {
-      const code = error instanceof BillingError ? error.code : null;
-      if (code === 'insufficient_credit' || code === 'id_taken' || code === 'start_expired')
-        return { status: 'refused', code };
+      const code = refusalOf(error);
+      if (code !== null) return { status: 'refused', code };
       throw error;
     }
   },
@@ -139,7 +186,7 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
   /** Posts what the instance owes through `nowSecond`, and answers how it stands: the workflow's way of seeing an end. */
   settleInstance: async (input: { instanceId: string; nowSecond: number }, causedBy: string): Promise<Settlement> => {
     const { teamId } = await getInstance(db, input.instanceId);
-    return recordFact(db, teamId, causedBy, async (account) => {
+    return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account) => {
       const outcome = settleInstance(account, terms, input.instanceId, input.nowSecond);
       const watchMustKnow = outcome.effects.some(({ kind }) => isForTheWatch(kind)) && { watchMustKnow: true as const };
       const answer = async (tx: Tx): Promise<Settlement> => ({
@@ -160,23 +207,27 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
     causedBy: string,
   ): Promise<Receipt> => {
     const instance = await getInstance(db, input.instanceId);
-    return recordFact(db, instance.teamId, causedBy, async (account, tx) => {
-      const current = await getInstance(tx, input.instanceId);
-      const answer = async (within: Tx) => {
-        if (input.platformAsked) await confirmTerminated(within, input.instanceId, input.nowSecond);
-        return receiptOf(within, input.instanceId);
-      };
-      if (current.endSecond !== null) return { outcome: advance(account, terms, input.nowSecond), answer };
-      const lastReference = await lastPostingReference(tx, input.instanceId);
-      const stop = {
-        instanceId: input.instanceId,
-        reason: input.reason,
-        closedSegments: await closedSegmentsOf(tx, input.instanceId),
-        ...(input.atSecond !== undefined && { atSecond: input.atSecond }),
-        ...(lastReference !== undefined && { lastPostingReference: lastReference }),
-      };
-      return { outcome: stopInstance(account, terms, stop, input.nowSecond), answer };
-    });
+    return recordFact(
+      db,
+      { teamId: instance.teamId, causedBy, throughSecond: input.nowSecond },
+      async (account, tx) => {
+        const current = await getInstance(tx, input.instanceId);
+        const answer = async (within: Tx) => {
+          if (input.platformAsked) await confirmTerminated(within, input.instanceId, input.nowSecond);
+          return receiptOf(within, input.instanceId);
+        };
+        if (current.endSecond !== null) return { outcome: advance(account, terms, input.nowSecond), answer };
+        const lastReference = await lastPostingReference(tx, input.instanceId);
+        const stop = {
+          instanceId: input.instanceId,
+          reason: input.reason,
+          closedSegments: await closedSegmentsOf(tx, input.instanceId),
+          ...(input.atSecond !== undefined && { atSecond: input.atSecond }),
+          ...(lastReference !== undefined && { lastPostingReference: lastReference }),
+        };
+        return { outcome: stopInstance(account, terms, stop, input.nowSecond), answer };
+      },
+    );
   },
 
   /**
@@ -190,11 +241,56 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
     const { teamId } = await getInstance(db, input.instanceId);
     const { instanceId, rateMicrosPerHour, atSecond } = input;
     const reprice = { instanceId, rateMicrosPerHour, ...(atSecond !== undefined && { atSecond }) };
-    await recordFact(db, teamId, causedBy, async (account) => ({
+    await recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account) => ({
       outcome: repriceInstance(account, terms, reprice, input.nowSecond),
       answer: async () => {},
     }));
   },
+
+  /**
+   * Announces that the platform takes a spot instance back at a second: it ends there, and the team is told.
+   * @throws BillingError `not_found`, `instance_ended`, `not_spot`, `at_out_of_range`
+   */
+  announceReclaim: async (
+    input: { instanceId: string; reclaimSecond: number; nowSecond: number },
+    causedBy: string,
+  ): Promise<void> => {
+    const { instanceId, reclaimSecond, nowSecond } = input;
+    const { teamId } = await getInstance(db, instanceId);
+    await recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account) => {
+      const outcome = announceReclaim(account, terms, { instanceId, reclaimSecond }, nowSecond);
+      const isNew = outcome.effects.some(({ kind }) => kind === 'reclaim_announced');
+      const cause = reclaimCause(instanceId, reclaimSecond);
+      const second = outcome.account.asOfSecond;
+      const notice: NewNotice = {
+        teamId,
+        second,
+        cause,
+        data: { instanceId, reclaimSecond },
+        channel: 'mail',
+        kind: 'spot_reclaim',
+      };
+      return { outcome, notices: isNew ? [notice] : [], answer: async () => {} };
+    });
+  },
+
+  /**
+   * Puts a team's running instances in the order in which they end when credit does, the first of the list first.
+   * @throws BillingError `not_found`, naming `order`, for one that is not running
+   */
+  setShedOrder: (
+    input: { teamId: string; instanceIds: string[]; nowSecond: number },
+    causedBy: string,
+  ): Promise<void> =>
+    recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account) => {
+      const order = new Map(input.instanceIds.map((instanceId, index) => [instanceId, index + 1]));
+      const outcome = setShedOrder(account, terms, order, input.nowSecond);
+      const running = new Set(outcome.account.meters.map(({ instanceId }) => instanceId));
+      const unknown = input.instanceIds.find((instanceId) => !running.has(instanceId));
+      if (unknown !== undefined)
+        throw new BillingError('not_found', `no running instance ${unknown} of this team`, 'order');
+      return { outcome, answer: async () => {} };
+    }),
 
   /** Remembers that the platform has confirmed that the machine is gone. */
   confirmTerminated: (input: { instanceId: string; nowSecond: number }): Promise<void> =>

@@ -20,7 +20,7 @@ export interface TopUpDecision {
 export const policyActs = ({ db, terms }: LedgerWorld) => ({
   /** Opens the attempt that is due, if one is; the transaction decides, being told is only a wake. */
   openAttempt: (input: { teamId: string; nowSecond: number }, causedBy: string): Promise<TopUpDecision> =>
-    recordFact(db, input.teamId, causedBy, async (account) => {
+    recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account) => {
       const outcome = advance(account, terms, input.nowSecond);
       const { attempt, policy } = outcome.account;
       const outlook = topUpOutlook(outcome.account, terms);
@@ -49,7 +49,7 @@ export const policyActs = ({ db, terms }: LedgerWorld) => ({
     input: { teamId: string; policy: TopUpPolicy; actor: string; nowSecond: number },
     causedBy: string,
   ): Promise<void> =>
-    recordFact(db, input.teamId, causedBy, async (account, tx) => {
+    recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       checkPolicy(input.policy);
       const outcome = setPolicy(account, terms, input.policy, input.nowSecond);
       await insertConsent(tx, {

@@ -118,33 +118,37 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
     if (existing) return { status: 'taken', order: orderOf(existing) };
     if (input.nowMs > input.notAfterMs) return { status: 'too_late' };
     try {
-      return await recordFact<RefundRequested>(db, input.teamId, causedBy, async (account, tx) => {
-        const nothing = { account, effects: [] };
-        const earlier = await findRefund(tx, input.refundId);
-        if (earlier) return { outcome: nothing, answer: async () => ({ status: 'taken', order: orderOf(earlier) }) };
-        if (await isAbandoned(tx, input.callId))
-          return { outcome: nothing, answer: async () => ({ status: 'too_late' }) };
-        const { refundId, teamId, depositId, actor } = input;
-        const deposit = await getDeposit(tx, depositId);
-        if (!wasCredited(deposit)) throw new BillingError('not_refundable', `the deposit is ${deposit.status}`);
-        const asked = { refundId, deposit: await creditedDeposit(tx, deposit), amountMicros: input.amountMicros };
-        const { amountMicros, ...outcome } = requestRefund(account, terms, asked, input.receivedSecond);
-        await insertRefund(tx, {
-          id: refundId,
-          teamId,
-          depositId,
-          amountMicros,
-          origin: 'operator',
-          actor,
-          stripeRefundId: null,
-          openedSecond: outcome.account.asOfSecond,
-        });
-        await keepMoneyBack(tx, depositId);
-        return {
-          outcome,
-          answer: async (within) => ({ status: 'taken', order: orderOf(await getRefund(within, refundId)) }),
-        };
-      });
+      return await recordFact<RefundRequested>(
+        db,
+        { teamId: input.teamId, causedBy, throughSecond: input.receivedSecond },
+        async (account, tx) => {
+          const nothing = { account, effects: [] };
+          const earlier = await findRefund(tx, input.refundId);
+          if (earlier) return { outcome: nothing, answer: async () => ({ status: 'taken', order: orderOf(earlier) }) };
+          if (await isAbandoned(tx, input.callId))
+            return { outcome: nothing, answer: async () => ({ status: 'too_late' }) };
+          const { refundId, teamId, depositId, actor } = input;
+          const deposit = await getDeposit(tx, depositId);
+          if (!wasCredited(deposit)) throw new BillingError('not_refundable', `the deposit is ${deposit.status}`);
+          const asked = { refundId, deposit: await creditedDeposit(tx, deposit), amountMicros: input.amountMicros };
+          const { amountMicros, ...outcome } = requestRefund(account, terms, asked, input.receivedSecond);
+          await insertRefund(tx, {
+            id: refundId,
+            teamId,
+            depositId,
+            amountMicros,
+            origin: 'operator',
+            actor,
+            stripeRefundId: null,
+            openedSecond: outcome.account.asOfSecond,
+          });
+          await keepMoneyBack(tx, depositId);
+          return {
+            outcome,
+            answer: async (within) => ({ status: 'taken', order: orderOf(await getRefund(within, refundId)) }),
+          };
+        },
+      );
     } catch (error) {
       if (!(error instanceof BillingError)) throw error;
       return { status: 'refused', refusal: refusalOf(error) };
@@ -170,29 +174,33 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
   ): Promise<RefundOrder | null> => {
     const { refundId, depositId, stripeRefundId, amountMicros } = input;
     const { teamId } = await getDeposit(db, depositId);
-    return recordFact<RefundOrder | null>(db, teamId, causedBy, async (account, tx) => {
-      const notYet = { outcome: advance(account, terms, input.nowSecond), answer: async () => null };
-      const named = input.namedRefundId === null ? null : await findRefund(tx, input.namedRefundId);
-      const known = (await findRefundByStripeId(tx, stripeRefundId)) ?? named;
-      if (known) return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(known) };
-      const deposit = await getDeposit(tx, depositId);
-      if (!wasCredited(deposit)) return notYet;
-      const credited = await creditedDeposit(tx, deposit);
-      if (credited.refundedMicros + amountMicros > credited.creditedMicros) return notYet;
-      const outcome = bookRefund(account, terms, { refundId, amountMicros, deposit: credited }, input.nowSecond);
-      await insertRefund(tx, {
-        id: refundId,
-        teamId,
-        depositId,
-        amountMicros,
-        origin: 'provider',
-        actor: 'provider',
-        stripeRefundId,
-        openedSecond: outcome.account.asOfSecond,
-      });
-      await keepMoneyBack(tx, depositId);
-      return { outcome, answer: async (within) => orderOf(await getRefund(within, refundId)) };
-    });
+    return recordFact<RefundOrder | null>(
+      db,
+      { teamId, causedBy, throughSecond: input.nowSecond },
+      async (account, tx) => {
+        const notYet = { outcome: advance(account, terms, input.nowSecond), answer: async () => null };
+        const named = input.namedRefundId === null ? null : await findRefund(tx, input.namedRefundId);
+        const known = (await findRefundByStripeId(tx, stripeRefundId)) ?? named;
+        if (known) return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(known) };
+        const deposit = await getDeposit(tx, depositId);
+        if (!wasCredited(deposit)) return notYet;
+        const credited = await creditedDeposit(tx, deposit);
+        if (credited.refundedMicros + amountMicros > credited.creditedMicros) return notYet;
+        const outcome = bookRefund(account, terms, { refundId, amountMicros, deposit: credited }, input.nowSecond);
+        await insertRefund(tx, {
+          id: refundId,
+          teamId,
+          depositId,
+          amountMicros,
+          origin: 'provider',
+          actor: 'provider',
+          stripeRefundId,
+          openedSecond: outcome.account.asOfSecond,
+        });
+        await keepMoneyBack(tx, depositId);
+        return { outcome, answer: async (within) => orderOf(await getRefund(within, refundId)) };
+      },
+    );
   },
 
   findRefundOrder: async (input: { refundId: string }): Promise<RefundOrder | null> => {
@@ -214,7 +222,7 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
   ): Promise<RefundOrder> => {
     const { refundId, outcome: status, failureCode } = input;
     const { teamId, depositId } = await getRefund(db, refundId);
-    return recordFact(db, teamId, causedBy, async (account, tx) => {
+    return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       const refund = await getRefund(tx, refundId);
       const answer = async (within: Tx) => orderOf(await getRefund(within, refundId));
       // A failure is final; a success is only until the bank says otherwise.

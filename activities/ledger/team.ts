@@ -30,7 +30,7 @@ const sooner = (crossing: Outlook['next'], cardSecond: number | null): Outlook['
 export const teamActs = ({ db, terms }: LedgerWorld) => ({
   /** Brings the team up to date through `nowSecond` and answers what is to be done and when to look again. */
   lookAhead: (input: { teamId: string; nowSecond: number }, causedBy: string): Promise<Outlook> =>
-    recordFact(db, input.teamId, causedBy, async (account, tx) => {
+    recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       const outcome = advance(account, terms, input.nowSecond);
       const now = outcome.account;
       const expiry = await cardExpiry(tx, input.teamId, now.asOfSecond);

@@ -70,7 +70,7 @@ export async function readAutoTopUp(
   teamId: string,
   second: number,
 ): Promise<z.input<typeof AutoTopUp>> {
-  const standing = standingOf(await readAccount(tx, teamId), terms, second);
+  const standing = standingOf(await readAccount(tx, teamId, { throughSecond: second, for: 'forecast' }), terms, second);
   const { policy, lastAttemptSecond } = standing.account;
   const cardId = policy?.paymentMethodId ?? null;
   const card = cardId === null ? null : await findPaymentMethod(tx, teamId, cardId);

@@ -1,15 +1,17 @@
 /** A team's balance as callers see it. */
 import type { Terms } from '../../billing/account.ts';
-import { add, type Micros, micros } from '../../billing/money.ts';
-import { burnMicrosPerHour, exhaustionSecond, firstSecondBelow } from '../../billing/runway.ts';
+import { firstBelowSecond, runsOutSecond } from '../../billing/forecast.ts';
+import { add, type Micros, ZERO } from '../../billing/money.ts';
+import { burnMicrosPerHour } from '../../billing/runway.ts';
 import { monthStart, nextMonthStart } from '../../billing/time.ts';
-import { costBetweenMicros } from '../../billing/usage.ts';
+import { costBetweenMicros, type Metered } from '../../billing/usage.ts';
 import { readAccount } from '../../prisma/accounts.ts';
 import type { Tx } from '../../prisma/client.ts';
-import { type SegmentOfInstance, segmentsBetween } from '../../prisma/segments.ts';
+import { termsBetween } from '../../prisma/reservations.ts';
+import { segmentsBetween } from '../../prisma/segments.ts';
 import { tokenUsageMicros } from '../../prisma/usage-sums.ts';
 import { Amount, amount, Time, timeOrNull, z } from '../schemas.ts';
-import { type Standing, shownAvailableMicros, standingOf } from './standing.ts';
+import { type Standing, segmentsAsStanding, shownAvailableMicros, standingOf, termsAsStanding } from './standing.ts';
 
 export const Balance = z
   .object({
@@ -26,22 +28,19 @@ export const Balance = z
   })
   .openapi('Balance');
 
-/** What the instances of a team have cost in `[fromSecond, toSecond)`, as far as the clock has come. */
-function instanceUsageMicros(
-  segments: SegmentOfInstance[],
-  standing: Standing,
+/** What stretches of running have cost in `[fromSecond, toSecond)`, as far as the clock has come. */
+const costIn = (
+  stretches: ReadonlyArray<Metered & { until: number | null }>,
+  { moneySecond }: Standing,
   fromSecond: number,
   toSecond: number,
-): Micros {
-  const endOf = ({ endSecond, instanceId }: SegmentOfInstance) =>
-    endSecond ?? standing.ended.get(instanceId)?.endSecond ?? standing.moneySecond;
-  return micros(
-    segments.reduce(
-      (sum, segment) => sum + costBetweenMicros(segment, fromSecond, Math.min(endOf(segment), toSecond)),
-      0,
+): Micros =>
+  add(
+    ZERO,
+    ...stretches.map((stretch) =>
+      costBetweenMicros(stretch, fromSecond, Math.min(stretch.until ?? moneySecond, toSecond)),
     ),
   );
-}
 
 export async function readBalance(
   tx: Tx,
@@ -49,10 +48,15 @@ export async function readBalance(
   teamId: string,
   second: number,
 ): Promise<z.input<typeof Balance>> {
-  const standing = standingOf(await readAccount(tx, teamId), terms, second);
+  const standing = standingOf(await readAccount(tx, teamId, { throughSecond: second, for: 'forecast' }), terms, second);
   const { account, nowSecond } = standing;
   const month = [monthStart(nowSecond), nextMonthStart(nowSecond)] as const;
-  const segments = await segmentsBetween(tx, teamId, ...month);
+  const segments = segmentsAsStanding(await segmentsBetween(tx, teamId, ...month), standing);
+  const reserved = termsAsStanding(await termsBetween(tx, teamId, ...month), standing);
+  const stretches = [
+    ...segments.map((segment) => ({ ...segment, until: segment.endSecond })),
+    ...reserved.map((term) => ({ ...term, until: term.closedSecond })),
+  ];
   const tokens = await tokenUsageMicros(tx, teamId, ...month);
   return {
     available: amount(shownAvailableMicros(standing)),
@@ -60,9 +64,9 @@ export async function readBalance(
     held: amount(account.heldMicros),
     owed: amount(account.owedMicros),
     burnPerHour: amount(burnMicrosPerHour(account)),
-    runsOutAt: timeOrNull(exhaustionSecond(account)),
-    lowAt: timeOrNull(firstSecondBelow(account, terms.lowLevelMicros, standing.moneySecond)),
-    thisMonth: amount(add(instanceUsageMicros(segments, standing, ...month), tokens)),
+    runsOutAt: timeOrNull(runsOutSecond(account, terms)),
+    lowAt: timeOrNull(firstBelowSecond(account, terms, terms.lowLevelMicros)),
+    thisMonth: amount(add(costIn(stretches, standing, ...month), tokens)),
     activeInstances: new Set(account.meters.map((meter) => meter.instanceId)).size,
     asOf: timeOrNull(nowSecond) as string,
   };

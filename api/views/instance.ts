@@ -2,6 +2,7 @@
 import type { Receipt } from '../../activities/ledger/instances.ts';
 import type { Terms } from '../../billing/account.ts';
 import { micros, ZERO } from '../../billing/money.ts';
+import { PRICINGS, priceInWords } from '../../billing/prices.ts';
 import { formatSecond } from '../../billing/time.ts';
 import { costMicros } from '../../billing/usage.ts';
 import { readAccounts } from '../../prisma/accounts.ts';
@@ -9,14 +10,26 @@ import type { Tx } from '../../prisma/client.ts';
 import type { Instance as InstanceRow } from '../../prisma/instances.ts';
 import { type SegmentOfInstance, segmentsOf } from '../../prisma/segments.ts';
 import { Amount, amount, Time, timeOrNull, z } from '../schemas.ts';
-import { type Standing, standingOf } from './standing.ts';
+import { type Standing, segmentsAsStanding, standingOf } from './standing.ts';
 
-export const PRICINGS = ['on_demand', 'spot', 'reserved'] as const;
 export const END_REASONS = ['stopped', 'out_of_credits', 'spot_reclaimed', 'operator'] as const;
 export const STATUSES = ['active', 'terminated'] as const;
 
 const Segment = z
-  .object({ hourly: Amount, startedAt: Time, endedAt: Time.nullable(), seconds: z.int(), cost: Amount })
+  .object({
+    hourly: Amount.openapi({ description: 'what it is charged: the list price less the discount, 0 where covered' }),
+    startedAt: Time,
+    endedAt: Time.nullable(),
+    seconds: z.int(),
+    cost: Amount,
+    list: Amount.openapi({ description: 'the price before discount and cover, or what the platform gave' }),
+    discountPercent: z.number(),
+    discountKind: z.enum(['volume', 'assigned']).nullable(),
+    coveredBy: z.string().nullable().openapi({ description: 'the reservation that pays for it' }),
+    why: z
+      .string()
+      .openapi({ description: 'in words', example: 'on-demand list price $2.490000 less 5 % volume discount' }),
+  })
   .openapi('Segment');
 
 export const Instance = z
@@ -36,6 +49,7 @@ export const Instance = z
     reason: z.enum(END_REASONS).nullable(),
     segments: z.array(Segment).openapi({ description: 'one a price; they tile the time of the instance' }),
     shedOrder: z.int().nullable(),
+    reclaimAt: Time.nullable().openapi({ description: 'when the platform takes a spot instance back' }),
     resumedFrom: z.string().nullable(),
   })
   .openapi('Instance');
@@ -61,7 +75,8 @@ export const viewReceipt = (receipt: Receipt): z.input<typeof ReceiptBody> => ({
   reason: receipt.reason,
 });
 
-function viewInstance(row: InstanceRow, segments: SegmentOfInstance[], standing: Standing): InstanceView {
+function viewInstance(row: InstanceRow, rows: SegmentOfInstance[], standing: Standing): InstanceView {
+  const segments = segmentsAsStanding(rows, standing);
   const ended = standing.ended.get(row.id);
   const endSecond = row.endSecond ?? ended?.endSecond ?? null;
   const through = endSecond ?? standing.moneySecond;
@@ -89,8 +104,14 @@ function viewInstance(row: InstanceRow, segments: SegmentOfInstance[], standing:
       endedAt: timeOrNull(segment.endSecond ?? endSecond),
       seconds,
       cost: amount(cost),
+      list: amount(segment.priced.listMicrosPerHour),
+      discountPercent: segment.priced.discountBasisPoints / 100,
+      discountKind: segment.priced.discountKind,
+      coveredBy: segment.priced.coveredBy,
+      why: priceInWords(segment.priced),
     })),
     shedOrder: row.shedOrder,
+    reclaimAt: timeOrNull(row.reclaimSecond),
     resumedFrom: row.resumedFrom,
   };
 }
@@ -102,7 +123,7 @@ export async function readInstances(
   rows: InstanceRow[],
   second: number,
 ): Promise<InstanceView[]> {
-  const accounts = await readAccounts(tx, [...new Set(rows.map((row) => row.teamId))]);
+  const accounts = await readAccounts(tx, [...new Set(rows.map((row) => row.teamId))], { throughSecond: second });
   const standings = new Map([...accounts].map(([teamId, account]) => [teamId, standingOf(account, terms, second)]));
   const segments = new Map<string, SegmentOfInstance[]>(rows.map((row) => [row.id, []]));
   for (const segment of await segmentsOf(tx, [...segments.keys()])) segments.get(segment.instanceId)?.push(segment);

@@ -17,6 +17,8 @@ const TERMS: Terms = {
   graceSeconds: 60,
   minStartMicros: dollars(3),
   lowLevelMicros: dollars(10),
+  volumeTiers: [],
+  chargeLatencySeconds: 10,
 };
 
 let database: TestDatabase;

@@ -9,7 +9,14 @@ import { findNotice, noticesOf } from '../../prisma/notices.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { dollars, NOW, newDeposit, newTeam, SILENT } from './fixtures.ts';
 
-const TERMS = { cooldownSeconds: 300, graceSeconds: 60, minStartMicros: dollars(3), lowLevelMicros: dollars(10) };
+const TERMS = {
+  cooldownSeconds: 300,
+  graceSeconds: 60,
+  minStartMicros: dollars(3),
+  lowLevelMicros: dollars(10),
+  volumeTiers: [],
+  chargeLatencySeconds: 10,
+};
 
 let database: TestDatabase;
 let inbox: MailInbox;

@@ -11,7 +11,14 @@ import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { dollars, NOW, newDeposit, newTeam, SILENT } from './fixtures.ts';
 
 const SECRET = `whsec_${Buffer.from('what the platform and we know').toString('base64')}`;
-const TERMS = { cooldownSeconds: 300, graceSeconds: 60, minStartMicros: dollars(3), lowLevelMicros: dollars(10) };
+const TERMS = {
+  cooldownSeconds: 300,
+  graceSeconds: 60,
+  minStartMicros: dollars(3),
+  lowLevelMicros: dollars(10),
+  volumeTiers: [],
+  chargeLatencySeconds: 10,
+};
 
 let database: TestDatabase;
 let platform: PlatformStandIn;

@@ -21,6 +21,8 @@ const TERMS = {
   graceSeconds: 60,
   minStartMicros: dollars(3),
   lowLevelMicros: dollars(10),
+  volumeTiers: [],
+  chargeLatencySeconds: 10,
 };
 
 let database: TestDatabase;

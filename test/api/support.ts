@@ -24,6 +24,8 @@ export const TERMS: Terms = {
   graceSeconds: 60,
   minStartMicros: micros(3_000_000),
   lowLevelMicros: micros(10_000_000),
+  volumeTiers: [],
+  chargeLatencySeconds: 10,
 };
 
 export interface Answer {

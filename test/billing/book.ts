@@ -5,25 +5,20 @@
 import assert from 'node:assert/strict';
 import { type Account, emptyAccount, moneySecond, spendableMicros, type Terms } from '../../billing/account.ts';
 import type { Effect, EndReason, Outcome } from '../../billing/change.ts';
+import { advance, creditDeposit, failAttempt, grantCredit, recordUsage, setPolicy } from '../../billing/facts.ts';
 import {
-  advance,
   type ClosedSegment,
-  creditDeposit,
-  failAttempt,
-  grantCredit,
-  recordUsage,
   repriceInstance,
-  setPolicy,
   settleInstance,
   startInstance,
   stopInstance,
-} from '../../billing/facts.ts';
+} from '../../billing/instances.ts';
 import { creditAccount, owedAccount, type Transfer } from '../../billing/ledger.ts';
 import { type Micros, micros, parseDollars, ZERO } from '../../billing/money.ts';
 import { bookRefund, closeDispute, openDispute, requestRefund, returnRefund } from '../../billing/money-back.ts';
 import type { TopUpPolicy } from '../../billing/top-up.ts';
 import { costMicros, type Meter } from '../../billing/usage.ts';
-import { TERMS } from './pure-run.ts';
+import { givenOrder, TERMS } from './pure-run.ts';
 
 export const TEAM = 't';
 export { TERMS };
@@ -91,7 +86,7 @@ export class Book {
 
   start(instanceId: string, hourly: string | Micros, at: number): this {
     const rateMicrosPerHour = typeof hourly === 'string' ? parseDollars(hourly) : hourly;
-    return this.#keep(startInstance(this.account, this.terms, { instanceId, rateMicrosPerHour }, at));
+    return this.#keep(startInstance(this.account, this.terms, givenOrder(instanceId, rateMicrosPerHour), at));
   }
 
   stop(instanceId: string, at: number, options: { backTo?: number; reason?: EndReason } = {}): this {

@@ -20,6 +20,8 @@ const TERMS: Terms = {
   graceSeconds: 60,
   minStartMicros: micros(3_000_000),
   lowLevelMicros: micros(10_000_000),
+  volumeTiers: [],
+  chargeLatencySeconds: 10,
 };
 const outputOf = (transactionHash: string, output: number, amount: number): CryptoOutput => ({
   transactionHash,

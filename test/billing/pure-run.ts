@@ -5,27 +5,32 @@
 import { type Account, emptyAccount, type Terms } from '../../billing/account.ts';
 import type { Effect, Outcome } from '../../billing/change.ts';
 import { BillingError } from '../../billing/errors.ts';
-import {
-  advance,
-  creditDeposit,
-  failAttempt,
-  recordUsage,
-  setPolicy,
-  settleInstance,
-  startInstance,
-  stopInstance,
-} from '../../billing/facts.ts';
+import { advance, creditDeposit, failAttempt, recordUsage, setPolicy } from '../../billing/facts.ts';
+import { type InstanceOrder, settleInstance, startInstance, stopInstance } from '../../billing/instances.ts';
 import { formatDollars, type Micros, micros, parseDollars } from '../../billing/money.ts';
 import { availableMicros } from '../../billing/runway.ts';
 import { tokensCost } from '../../billing/tokens.ts';
 import { meterCostMicros } from '../../billing/usage.ts';
 import type { DepositResult, EmailResult, Scenario, ScenarioResult } from '../oracle/oracle.ts';
 
+/** An instance at a price that the platform gives. */
+export const givenOrder = (instanceId: string, hourlyMicros: Micros): InstanceOrder => ({
+  instanceId,
+  pricing: 'on_demand',
+  gpuType: 'any',
+  region: 'anywhere',
+  listMicrosPerHour: hourlyMicros,
+  given: true,
+  shedOrder: null,
+});
+
 export const TERMS: Terms = {
   cooldownSeconds: 300,
   graceSeconds: 60,
   minStartMicros: micros(3_000_000),
   lowLevelMicros: micros(10_000_000),
+  volumeTiers: [],
+  chargeLatencySeconds: 10,
 };
 
 interface TeamRun {
@@ -195,8 +200,7 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
   }): void {
     if (instances.has(instance)) return;
     try {
-      const rateMicrosPerHour = parseDollars(hourly);
-      const outcome = startInstance(team(name).account, TERMS, { instanceId: instance, rateMicrosPerHour }, at);
+      const outcome = startInstance(team(name).account, TERMS, givenOrder(instance, parseDollars(hourly)), at);
       instances.set(instance, { team: name, startedAt: at, postedMicros: 0 });
       apply(name, outcome);
     } catch (error) {

@@ -21,9 +21,9 @@ describe('a stop', () => {
   it('again, or of what was never started, changes nothing', () => {
     const book = new Book().deposit('100', 0).start('i', CENT_A_SECOND, 0).stop('i', 100, { reason: 'spot_reclaimed' });
     const { transfers } = book;
-    const before = { ...book.account, asOfSecond: 0 };
+    const before = { ...book.account, asOfSecond: 0, datedThroughSecond: 0 };
     book.stop('i', 200).stop('i', 300, { backTo: 50 }).stop('unknown', 400);
-    expect({ ...book.account, asOfSecond: 0 }).toEqual(before);
+    expect({ ...book.account, asOfSecond: 0, datedThroughSecond: 0 }).toEqual(before);
     expect(book.transfers).toEqual(transfers);
     expect(book.instances.get('i')).toMatchObject({ endSecond: 100, reason: 'spot_reclaimed' });
   });

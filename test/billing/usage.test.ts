@@ -1,12 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
-import { chargeDueMicros, costBetweenMicros, costMicros, type Meter, meterCostMicros } from '../../billing/usage.ts';
+import { chargeDueMicros, costBetweenMicros, costMicros, type Metered, meterCostMicros } from '../../billing/usage.ts';
 
 const START = 1_767_225_600;
-const meter = (hourly: string | Micros, startSecond = START): Meter => ({
-  instanceId: 'i',
-  segment: 1,
+const meter = (hourly: string | Micros, startSecond = START): Metered => ({
   rateMicrosPerHour: typeof hourly === 'string' ? parseDollars(hourly) : hourly,
   startSecond,
   postedMicros: micros(0),

@@ -4,16 +4,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type Account, emptyAccount, nextCrossing, spendableMicros, type Terms } from '../../billing/account.ts';
 import { coinUnitsToMicrosFloor, cryptoStatus } from '../../billing/crypto.ts';
-import {
-  advance,
-  creditDeposit,
-  failAttempt,
-  recordUsage,
-  setPolicy,
-  settleInstance,
-  startInstance,
-  stopInstance,
-} from '../../billing/facts.ts';
+import { advance, creditDeposit, failAttempt, recordUsage, setPolicy } from '../../billing/facts.ts';
+import { settleInstance, startInstance, stopInstance } from '../../billing/instances.ts';
 import { formatDollars, type Micros, micros, parseDollars } from '../../billing/money.ts';
 import { closeDispute, openDispute, requestRefund } from '../../billing/money-back.ts';
 import { exhaustionSecond } from '../../billing/runway.ts';
@@ -22,6 +14,7 @@ import { tokensCost } from '../../billing/tokens.ts';
 import { checkPolicy, TOP_UP_LIMITS } from '../../billing/top-up.ts';
 import { costMicros } from '../../billing/usage.ts';
 import { readConfig } from '../../worker/config.ts';
+import { givenOrder } from '../billing/pure-run.ts';
 import { COMPLETE_ENVIRONMENT } from '../support/environment.ts';
 
 /** The page in one line, without its quote marks, so that a sentence may break anywhere. */
@@ -41,7 +34,7 @@ const paidIn = (amount: string) => deposit(emptyAccount('acme', NOON), amount, N
 const deposit = (account: Account, amount: string, second: number, depositId = `dep_${second}`) =>
   creditDeposit(account, terms, { depositId, amountMicros: parseDollars(amount) }, second).account;
 const start = (account: Account, instanceId: string, hourly: string) =>
-  startInstance(account, terms, { instanceId, rateMicrosPerHour: parseDollars(hourly) }, NOON).account;
+  startInstance(account, terms, givenOrder(instanceId, parseDollars(hourly)), NOON).account;
 const topUp = (account: Account, threshold: string, amount: string) => {
   const policy = {
     enabled: true,

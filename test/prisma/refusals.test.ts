@@ -107,8 +107,9 @@ describe('the database keeps instances and their segments', () => {
     [id, team],
   ];
   const segment = (id: string, number: number, end: number | null, start = 10) => [
-    `INSERT INTO segments (instance_id, segment, team_id, rate_micros_per_hour, start_second, end_second, posted_micros)
-     VALUES ($1, $2, $3, 1, $4, $5, 0)`,
+    `INSERT INTO segments (instance_id, segment, team_id, rate_micros_per_hour, list_micros_per_hour, given, start_second, end_second,
+       posted_micros)
+     VALUES ($1, $2, $3, 1, 1, true, $4, $5, 0)`,
     [id, number, team, start, end],
   ];
   const refusedRow = ([sql, values]: unknown[]) => refused(sql as string, values as unknown[]);

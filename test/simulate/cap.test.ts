@@ -2,7 +2,7 @@ import { setTimeout as realTime } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { topUpOutlook } from '../../billing/account.ts';
 import { nextMonthStart } from '../../billing/time.ts';
-import { readAccount } from '../../prisma/accounts.ts';
+import { AS_RECORDED, readAccount } from '../../prisma/accounts.ts';
 import { listDeposits } from '../../prisma/deposits.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
@@ -53,7 +53,7 @@ it('a cap is told of before it blocks a charge, holds to the end of the month, a
   const newMonth = nextMonthStart(clock.now);
   await clock.goTo(clock.offset(newMonth) - 1);
   expect(await charges()).toEqual([[first, 'succeeded']]);
-  const capped = await readAccount(db, teamId);
+  const capped = await readAccount(db, teamId, AS_RECORDED);
   expect(capped.policy?.enabled).toBe(true);
   expect(topUpOutlook(capped, SCENARIO_TERMS)).toEqual({ state: 'capped', dueSecond: newMonth });
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { spendableMicros } from '../../billing/account.ts';
 import { advance } from '../../billing/facts.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
-import { readAccount } from '../../prisma/accounts.ts';
+import { AS_RECORDED, readAccount } from '../../prisma/accounts.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
 import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
 import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
@@ -70,7 +70,7 @@ describe('while Stripe is away for longer than it remembers its idempotency keys
 
         const { control } = standIn;
         expect({ created: control.paymentIntents().length, charged: control.charges().length }).toEqual(tookEffect);
-        const during = await readAccount(engine.db, teamId);
+        const during = await readAccount(engine.db, teamId, AS_RECORDED);
         expect(during.policy?.enabled).toBe(true);
         expect(during.attempt?.number).toBe(1);
         const pending = await engine.db.deposit.findFirstOrThrow({ where: { teamId, kind: 'auto_top_up' } });
@@ -82,7 +82,11 @@ describe('while Stripe is away for longer than it remembers its idempotency keys
         expect(deposit.status).toBe('succeeded');
         const taken = standIn.control.charges().filter(({ status }) => status === 'succeeded');
         expect(taken.map(({ amount, metadata }) => [amount, metadata.deposit])).toEqual([[5000, deposit.id]]);
-        const { account } = advance(await readAccount(engine.db, teamId), SCENARIO_TERMS, engine.clock.now);
+        const { account } = advance(
+          await readAccount(engine.db, teamId, AS_RECORDED),
+          SCENARIO_TERMS,
+          engine.clock.now,
+        );
         expect(account.policy?.enabled).toBe(true);
         expect(spendableMicros(account, account.asOfSecond)).toBe(dollars(70));
       } finally {

@@ -1,0 +1,82 @@
+/**
+ * Which instances a team's reservations pay for. The reservations of a GPU type and region are one pool; the best cover
+ * for the customer is that of the dearest instances, after those that were started as `reserved`.
+ * Source: rules.md, "Discounts, reservations, spot".
+ */
+import { type Priced, uncoveredRateOf } from './prices.ts';
+import type { ReservationMeter } from './reservation-meter.ts';
+
+/** What of an instance decides on its cover. */
+export interface Coverable {
+  instanceId: string;
+  instanceStartSecond: number;
+  priced: Priced;
+}
+
+export const isSamePair = (a: { gpuType: string; region: string }, b: { gpuType: string; region: string }): boolean =>
+  a.gpuType === b.gpuType && a.region === b.region;
+
+/** A price that was given is charged as given, unless the instance was started as `reserved`. */
+const canBeCovered = ({ priced }: Coverable): boolean => priced.pricing === 'reserved' || !priced.given;
+
+const isReserved = ({ priced }: Coverable): boolean => priced.pricing === 'reserved';
+
+/** The first in this order are covered. */
+function byWorth(a: Coverable, b: Coverable): number {
+  if (isReserved(a) !== isReserved(b)) return isReserved(a) ? -1 : 1;
+  return (
+    uncoveredRateOf(b.priced) - uncoveredRateOf(a.priced) ||
+    a.instanceStartSecond - b.instanceStartSecond ||
+    (a.instanceId < b.instanceId ? -1 : 1)
+  );
+}
+
+const capacityOf = (reservations: readonly ReservationMeter[]): number =>
+  reservations.reduce((sum, { count }) => sum + count, 0);
+
+/** Whether one more instance that is started as `reserved` would be covered. */
+export function hasCoverFor(
+  pair: { gpuType: string; region: string },
+  instances: readonly Coverable[],
+  reservations: readonly ReservationMeter[],
+): boolean {
+  const taken = instances.filter((instance) => isReserved(instance) && isSamePair(instance.priced, pair)).length;
+  return taken < capacityOf(reservations.filter((reservation) => isSamePair(reservation, pair)));
+}
+
+/** The reservation of each covered instance. An instance keeps its own as long as that one still has room for it. */
+export function coversOf(
+  instances: readonly Coverable[],
+  reservations: readonly ReservationMeter[],
+): ReadonlyMap<string, string> {
+  const covers = new Map<string, string>();
+  const room = new Map(reservations.map(({ reservationId, count }) => [reservationId, count]));
+  const cover = (instance: Coverable, reservationId: string): void => {
+    covers.set(instance.instanceId, reservationId);
+    room.set(reservationId, (room.get(reservationId) ?? 0) - 1);
+  };
+  const hasRoom = (reservationId: string): boolean => (room.get(reservationId) ?? 0) > 0;
+
+  const pairs = new Map(
+    reservations.map((reservation) => [JSON.stringify([reservation.gpuType, reservation.region]), reservation]),
+  );
+  for (const pair of pairs.values()) {
+    // Those that end last first, so that covers change hands seldom.
+    const pool = reservations
+      .filter((reservation) => isSamePair(reservation, pair))
+      .sort((a, b) => b.endSecond - a.endSecond || (a.reservationId < b.reservationId ? -1 : 1));
+    const chosen = instances
+      .filter((instance) => canBeCovered(instance) && isSamePair(instance.priced, pair))
+      .sort(byWorth)
+      .slice(0, capacityOf(pool));
+    for (const instance of chosen) {
+      const { coveredBy } = instance.priced;
+      if (coveredBy !== null && hasRoom(coveredBy)) cover(instance, coveredBy);
+    }
+    for (const instance of chosen) {
+      const free = pool.find(({ reservationId }) => hasRoom(reservationId));
+      if (!covers.has(instance.instanceId) && free) cover(instance, free.reservationId);
+    }
+  }
+  return covers;
+}

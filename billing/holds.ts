@@ -1,0 +1,75 @@
+/**
+ * Holds: credit set aside for a request under way, the most that it can cost, so that what it uses is never owed.
+ * One ends once: settled by the usage that names it, voided, or expired at its second. Source: rules.md, "Token usage".
+ */
+import { type Account, spendableMicros, type Terms } from './account.ts';
+import { type Change, creditArrived, type Outcome } from './change.ts';
+import { record } from './clock.ts';
+import { BillingError } from './errors.ts';
+import { referenceOf } from './ledger.ts';
+import { add, type Micros, micros, subtract } from './money.ts';
+import type { MicroMillionths } from './tokens.ts';
+
+const MILLIONTHS_PER_MICRO = 1_000_000n;
+
+/** The most that usage of this exact cost can post, whatever fraction the team carries: rounded up to a micro. */
+export const holdMicrosFor = (most: MicroMillionths): Micros =>
+  micros((most + MILLIONTHS_PER_MICRO - 1n) / MILLIONTHS_PER_MICRO);
+
+/** A hold as its row keeps it. */
+export interface Hold {
+  holdId: string;
+  amountMicros: Micros;
+  /** The second in which it is held no more. */
+  expiresSecond: number;
+}
+
+/**
+ * Sets credit aside.
+ * @throws BillingError `insufficient_credit` when less is available, or an exhaustion is open
+ */
+export function placeHold(
+  account: Account,
+  terms: Terms,
+  placed: { amountMicros: Micros; ttlSeconds: number },
+  nowSecond: number,
+): Outcome {
+  return record(account, terms, nowSecond, ({ account }) => {
+    const { amountMicros, ttlSeconds } = placed;
+    const second = account.asOfSecond;
+    if (account.standsAtSecond !== null || spendableMicros(account, second) < amountMicros)
+      throw new BillingError('insufficient_credit', 'the balance is below the most that the request can cost');
+    account.heldMicros = add(account.heldMicros, amountMicros);
+    const expiry = { second: second + ttlSeconds, micros: amountMicros };
+    account.holdExpiries = merged([...account.holdExpiries, expiry]);
+  });
+}
+
+/** Lets go of a hold that has not expired; its amount can be spent again. Answers whether it was still there. */
+export function letGo(change: Change, { amountMicros, expiresSecond }: Hold): boolean {
+  const { account } = change;
+  // One that has expired was let go then.
+  if (expiresSecond <= account.asOfSecond && !account.holdExpiries.some(({ second }) => second === expiresSecond))
+    return false;
+  account.heldMicros = subtract(account.heldMicros, amountMicros);
+  account.holdExpiries = merged([...account.holdExpiries, { second: expiresSecond, micros: micros(-amountMicros) }]);
+  return true;
+}
+
+/** Gives a hold's credit back before its second. One that has expired by then is left as it ended. */
+export const voidHold = (account: Account, terms: Terms, hold: Hold, nowSecond: number): Outcome =>
+  record(account, terms, nowSecond, (change) => {
+    if (letGo(change, hold)) creditArrived(change, referenceOf.holdVoided(hold.holdId));
+  });
+
+/** One entry a second, the soonest first; what has come to nothing is left out. */
+function merged(
+  expiries: ReadonlyArray<{ second: number; micros: Micros }>,
+): Array<{ second: number; micros: Micros }> {
+  const bySecond = new Map<number, Micros>();
+  for (const { second, micros: amount } of expiries) bySecond.set(second, micros((bySecond.get(second) ?? 0) + amount));
+  return [...bySecond]
+    .filter(([, amount]) => amount !== 0)
+    .sort(([a], [b]) => a - b)
+    .map(([second, amount]) => ({ second, micros: amount }));
+}

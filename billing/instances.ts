@@ -1,0 +1,221 @@
+/**
+ * The facts of instances: started, re-priced, announced to be reclaimed, put in an order, settled, stopped.
+ * Source: rules.md, "What an instance costs" and "Discounts, reservations, spot".
+ */
+import { type Account, moneySecond, spendableMicros, type Terms } from './account.ts';
+import { type Change, creditArrived, type EndReason, type Outcome, postMeter } from './change.ts';
+import { record } from './clock.ts';
+import { hasCoverFor } from './covers.ts';
+import { BillingError } from './errors.ts';
+import { creditAccount, REVENUE, referenceOf } from './ledger.ts';
+import { type Micros, micros, ZERO } from './money.ts';
+import type { Pricing } from './prices.ts';
+import { beginSegment, rerate, reviewVolume } from './rerating.ts';
+import { costMicros, type Meter } from './usage.ts';
+
+/** What is to run, and from what price. */
+export interface InstanceOrder {
+  instanceId: string;
+  pricing: Pricing;
+  gpuType: string;
+  region: string;
+  /** The list price as of the second of the start, or what the platform gives. */
+  listMicrosPerHour: Micros;
+  /** By the platform: charged as given. */
+  given: boolean;
+  shedOrder: number | null;
+}
+
+/** The refusal of a `reserved` start that nothing would cover. */
+export const noReservation = (): BillingError =>
+  new BillingError(
+    'no_reservation',
+    'no reservation of this gpuType and region has room for another instance',
+    'pricing',
+  );
+
+/**
+ * Opens an instance's meter at the fact's second: its list price less the team's discount, or nothing where a reservation
+ * covers it.
+ * @throws BillingError `insufficient_credit` when less than the minimum is available, or an exhaustion is open;
+ *   `no_reservation` when it is to be `reserved` and no reservation has room for it
+ */
+export function startInstance(account: Account, terms: Terms, order: InstanceOrder, nowSecond: number): Outcome {
+  return record(account, terms, nowSecond, (change) => {
+    const { account } = change;
+    const startSecond = account.asOfSecond;
+    if (account.standsAtSecond !== null || spendableMicros(account, startSecond) < terms.minStartMicros)
+      throw new BillingError('insufficient_credit', 'the balance is below the minimum for starting an instance');
+    if (order.pricing === 'reserved' && !hasCoverFor(order, account.meters, account.reservations))
+      throw noReservation();
+    const { instanceId, shedOrder, ...price } = order;
+    const meter: Meter = {
+      instanceId,
+      segment: 1,
+      rateMicrosPerHour: order.listMicrosPerHour,
+      priced: { ...price, discountBasisPoints: 0, discountKind: null, coveredBy: null },
+      startSecond,
+      instanceStartSecond: startSecond,
+      postedMicros: ZERO,
+      shedOrder,
+      reclaimSecond: null,
+    };
+    if (!order.given) reviewVolume(change, startSecond);
+    account.meters.push(meter);
+    rerate(change, startSecond, meter);
+    change.effects.push({ kind: 'meter_opened', meter: { ...meter } });
+  });
+}
+
+/** A segment of an instance that has ended by a re-price, as far as a stop in the past must know it. */
+export type ClosedSegment = Meter & { endSecond: number };
+
+/**
+ * Ends a running instance. Without `atSecond` at the fact's second; with it in the past, and what was posted beyond
+ * comes back as a correcting transfer. An instance that ends by exhaustion first stays ended there: see the effects.
+ * @throws BillingError `at_out_of_range` before the start or in the future
+ */
+export function stopInstance(
+  account: Account,
+  terms: Terms,
+  stop: {
+    instanceId: string;
+    reason: EndReason;
+    closedSegments: readonly ClosedSegment[];
+    atSecond?: number;
+    lastPostingReference?: string;
+  },
+  nowSecond: number,
+): Outcome {
+  return record(account, terms, nowSecond, (change) => {
+    const { account } = change;
+    const running = account.meters.find((meter) => meter.instanceId === stop.instanceId);
+    if (!running) return;
+    const first = stop.closedSegments[0] ?? running;
+    const latest = moneySecond(account, account.asOfSecond);
+    const endSecond = Math.min(stop.atSecond ?? latest, latest);
+    if (stop.atSecond !== undefined && (stop.atSecond < first.startSecond || stop.atSecond > account.asOfSecond))
+      throw new BillingError('at_out_of_range', 'at must lie between the start of the instance and now', 'at');
+
+    const segments = [...stop.closedSegments, running];
+    const postedBeyond = segments.reduce((sum, segment) => {
+      const end = Math.min(endSecond, 'endSecond' in segment ? (segment.endSecond as number) : endSecond);
+      return sum + Math.max(0, segment.postedMicros - costMicros(segment.rateMicrosPerHour, end - segment.startSecond));
+    }, 0);
+    for (const segment of stop.closedSegments)
+      if (segment.endSecond > endSecond) closeAt(change, segment, Math.max(endSecond, segment.startSecond));
+    account.meters = account.meters.filter((meter) => meter !== running);
+    postMeter(change, running, endSecond);
+    change.spentOver(running, endSecond);
+    closeAt(change, running, Math.max(endSecond, running.startSecond));
+    change.effects.push({ kind: 'instance_ended', instanceId: stop.instanceId, endSecond, reason: stop.reason });
+
+    const reference = referenceOf.instanceEnd(stop.instanceId, endSecond);
+    change.transfer({
+      debitAccount: REVENUE,
+      creditAccount: creditAccount(account.teamId),
+      amountMicros: micros(postedBeyond),
+      code: 'instance_correction',
+      reference,
+      second: account.asOfSecond,
+      instanceId: stop.instanceId,
+      ...(stop.lastPostingReference && { correctsReference: stop.lastPostingReference }),
+    });
+    // An end in the past gives credit back also where none of it was posted yet: the bill is the same either way.
+    creditArrived(change, reference);
+    // Its reservation may cover another from here on.
+    rerate(change, latest);
+  });
+}
+
+/** Records a segment as closed at an end that may lie before what was posted for it: its cost is the formula's. */
+function closeAt(change: Change, segment: Meter, endSecond: number): void {
+  const cost = costMicros(segment.rateMicrosPerHour, endSecond - segment.startSecond);
+  change.effects.push({ kind: 'meter_closed', meter: { ...segment, postedMicros: cost }, endSecond });
+}
+
+/**
+ * Ends one segment and begins the next at the same second, at the rate that the platform gives: from then on it is charged
+ * as given. The rate that is given already changes nothing, so that a repeat of the call does not cut the cost into floors of
+ * its own.
+ * @throws BillingError `instance_ended`; `at_out_of_range` for a second before the as-of second or in the future
+ */
+export function repriceInstance(
+  account: Account,
+  terms: Terms,
+  reprice: { instanceId: string; rateMicrosPerHour: Micros; atSecond?: number },
+  nowSecond: number,
+): Outcome {
+  if (reprice.atSecond !== undefined && (reprice.atSecond < account.asOfSecond || reprice.atSecond > nowSecond))
+    throw new BillingError(
+      'at_out_of_range',
+      "at must not lie before the team's last recorded fact, nor in the future",
+      'at',
+    );
+  return record(account, terms, reprice.atSecond ?? nowSecond, (change) => {
+    const { account } = change;
+    const running = account.meters.find((meter) => meter.instanceId === reprice.instanceId);
+    if (!running) throw new BillingError('instance_ended', 'the instance has ended');
+    const { given, listMicrosPerHour } = running.priced;
+    if (given && listMicrosPerHour === reprice.rateMicrosPerHour) return;
+    const second = moneySecond(account, account.asOfSecond);
+    const priced = {
+      ...running.priced,
+      listMicrosPerHour: reprice.rateMicrosPerHour,
+      given: true,
+      discountBasisPoints: 0,
+      discountKind: null,
+    };
+    const covered = running.priced.pricing === 'reserved' ? running.priced.coveredBy : null;
+    beginSegment(change, running, { ...priced, coveredBy: covered }, second);
+    rerate(change, second);
+  });
+}
+
+/** Posts what an instance owes through a second; no fact, so the bill is the same however often it happens. */
+export function settleInstance(account: Account, terms: Terms, instanceId: string, nowSecond: number): Outcome {
+  return record(account, terms, nowSecond, (change) => {
+    const meter = change.account.meters.find((running) => running.instanceId === instanceId);
+    if (meter) postMeter(change, meter, moneySecond(change.account, change.account.asOfSecond));
+  });
+}
+
+/**
+ * Announces the second at which the platform takes a spot instance back: it ends there by itself, whoever runs then. An
+ * earlier announcement is replaced.
+ * @throws BillingError `instance_ended`; `not_spot`; `at_out_of_range` for a second that is over
+ */
+export function announceReclaim(
+  account: Account,
+  terms: Terms,
+  reclaim: { instanceId: string; reclaimSecond: number },
+  nowSecond: number,
+): Outcome {
+  return record(account, terms, nowSecond, ({ account, effects }) => {
+    const { instanceId, reclaimSecond } = reclaim;
+    const running = account.meters.find((meter) => meter.instanceId === instanceId);
+    if (!running) throw new BillingError('instance_ended', 'the instance has ended');
+    if (running.priced.pricing !== 'spot') throw new BillingError('not_spot', 'only spot instances are reclaimed');
+    if (reclaimSecond < account.asOfSecond)
+      throw new BillingError('at_out_of_range', 'at must not lie in the past', 'at');
+    if (running.reclaimSecond === reclaimSecond) return;
+    running.reclaimSecond = reclaimSecond;
+    effects.push({ kind: 'reclaim_announced', instanceId, reclaimSecond });
+  });
+}
+
+/** Puts the team's running instances in the order in which they end when credit does; those left out end last. */
+export const setShedOrder = (
+  account: Account,
+  terms: Terms,
+  order: ReadonlyMap<string, number>,
+  nowSecond: number,
+): Outcome =>
+  record(account, terms, nowSecond, ({ account, effects }) => {
+    for (const meter of account.meters) {
+      const shedOrder = order.get(meter.instanceId) ?? null;
+      if (meter.shedOrder === shedOrder) continue;
+      meter.shedOrder = shedOrder;
+      effects.push({ kind: 'shed_order', instanceId: meter.instanceId, shedOrder });
+    }
+  });

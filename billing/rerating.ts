@@ -1,0 +1,78 @@
+/**
+ * What moves the rates of running instances: the team's discount, a spot price, a reservation that covers or covers no
+ * more. Where one of them has changed, a segment ends and the next begins at the same second.
+ * Source: rules.md, "What an instance costs" and "Discounts, reservations, spot".
+ */
+import type { Account, Terms } from './account.ts';
+import { type Change, closeMeter } from './change.ts';
+import { coversOf } from './covers.ts';
+import { discountAt, volumeBasisPointsOf } from './discounts.ts';
+import { ZERO } from './money.ts';
+import { isDiscountable, type Priced, priceAt, rateOf } from './prices.ts';
+import { trailingSpendMicros } from './spending.ts';
+import type { Meter } from './usage.ts';
+
+/** Looks at what the team has spent by a second, and keeps the discount that it earns. */
+export function reviewVolume(change: Change, second: number): void {
+  const { account, terms } = change;
+  account.volumeBasisPoints = volumeDiscountAt(account, terms, second);
+}
+
+/** What volume earns a team at a second, in basis points. */
+export function volumeDiscountAt(account: Account, { volumeTiers }: Terms, second: number): number {
+  if (volumeTiers.length === 0) return 0;
+  if (account.spentByDay === null) throw new Error(`what ${account.teamId} has spent was not read`);
+  return volumeBasisPointsOf(volumeTiers, trailingSpendMicros(account, account.spentByDay, second));
+}
+
+/** How an instance is priced from a second on, as it stands; which reservation covers it is a question of all of them. */
+function pricedAt(account: Account, { priced }: Meter, second: number): Priced {
+  if (!isDiscountable(priced)) return priced;
+  const spotMicros = priced.pricing === 'spot' ? priceAt(account.prices, priced, second)?.spotMicros : undefined;
+  const { basisPoints, kind } = discountAt(account.discount, account.volumeBasisPoints, second);
+  return {
+    ...priced,
+    listMicrosPerHour: spotMicros ?? priced.listMicrosPerHour,
+    discountBasisPoints: basisPoints,
+    discountKind: kind,
+  };
+}
+
+/** Nothing that the customer pays from has changed. While one reservation covers it, list price and discount do not matter. */
+const isAsBefore = (before: Priced, now: Priced): boolean =>
+  before.coveredBy === now.coveredBy &&
+  (now.coveredBy !== null ||
+    (before.listMicrosPerHour === now.listMicrosPerHour && before.discountBasisPoints === now.discountBasisPoints));
+
+/**
+ * Prices every running instance anew as of a second, and cuts a segment wherever that changes something.
+ * @param opening one that starts at this second: it has no segment to cut yet
+ */
+export function rerate(change: Change, second: number, opening?: Meter): void {
+  const { account } = change;
+  const inForce = new Map(account.meters.map((meter) => [meter, pricedAt(account, meter, second)]));
+  const covers = coversOf(
+    [...inForce].map(([meter, priced]) => ({ ...meter, priced })),
+    account.reservations,
+  );
+  for (const [meter, uncovered] of inForce) {
+    const priced: Priced = { ...uncovered, coveredBy: covers.get(meter.instanceId) ?? null };
+    if (meter === opening) Object.assign(meter, { priced, rateMicrosPerHour: rateOf(priced) });
+    else if (!isAsBefore(meter.priced, priced)) beginSegment(change, meter, priced, second);
+  }
+}
+
+/** Ends a segment and begins the next at the same second. */
+export function beginSegment(change: Change, meter: Meter, priced: Priced, second: number): void {
+  closeMeter(change, meter, second);
+  const next: Meter = {
+    ...meter,
+    segment: meter.segment + 1,
+    priced,
+    rateMicrosPerHour: rateOf(priced),
+    startSecond: second,
+    postedMicros: ZERO,
+  };
+  change.account.meters.push(next);
+  change.effects.push({ kind: 'meter_opened', meter: { ...next } });
+}

@@ -1,0 +1,83 @@
+/**
+ * The meter of a reservation: one term at one rate, posted as an instance's segment is, renewed or closed at its end.
+ * Source: rules.md, "Discounts, reservations, spot".
+ */
+import type { Change } from './change.ts';
+import { creditAccount, REVENUE, referenceOf } from './ledger.ts';
+import { add, type Micros, micros, ZERO } from './money.ts';
+import { MONTHS_OF_TERM, priceAt, type ReservationTerm } from './prices.ts';
+import { addMonths } from './time.ts';
+import { chargeDueMicros, type Metered } from './usage.ts';
+
+/** One term of a reservation that runs. Its rate is that of all it reserves. */
+export interface ReservationMeter extends Metered {
+  reservationId: string;
+  /** 1 for the first; each renewal begins the next. */
+  termNumber: number;
+  gpuType: string;
+  region: string;
+  count: number;
+  term: ReservationTerm;
+  /** The first second after the term. */
+  endSecond: number;
+  /** Whether another term follows, at the price in force then. */
+  renew: boolean;
+}
+
+/** `lapsed`: credit ended before the term did. `not_offered`: it was to be renewed, and there was no price any more. */
+export type ReservationEnd = 'ended' | 'renewed' | 'not_offered' | 'lapsed';
+
+/** Posts what a reservation owes through a second. */
+export function postReservation(change: Change, reservation: ReservationMeter, throughSecond: number): void {
+  const dueMicros = chargeDueMicros(reservation, throughSecond);
+  if (dueMicros <= 0) return;
+  reservation.postedMicros = add(reservation.postedMicros, dueMicros);
+  change.effects.push({ kind: 'reservation_posted', reservation: { ...reservation } });
+  change.transfer({
+    debitAccount: creditAccount(change.account.teamId),
+    creditAccount: REVENUE,
+    amountMicros: dueMicros,
+    code: 'reservation_usage',
+    reference: referenceOf.reservationThrough(reservation.reservationId, throughSecond),
+    second: change.account.asOfSecond,
+    reservationId: reservation.reservationId,
+  });
+}
+
+/** Posts a term's last charge and takes it off the line. */
+export function closeReservation(
+  change: Change,
+  reservation: ReservationMeter,
+  endSecond: number,
+  how: ReservationEnd,
+): void {
+  postReservation(change, reservation, endSecond);
+  change.spentOver(reservation, endSecond);
+  change.account.reservations = change.account.reservations.filter((other) => other !== reservation);
+  change.effects.push({ kind: 'reservation_closed', reservation: { ...reservation }, endSecond, how });
+}
+
+export const openTerm = (change: Change, reservation: ReservationMeter): void => {
+  change.account.reservations.push(reservation);
+  change.effects.push({ kind: 'reservation_opened', reservation: { ...reservation } });
+};
+
+/** The rate of so many at the price of one. */
+export const rateFor = (count: number, unitMicrosPerHour: Micros): Micros =>
+  micros(BigInt(count) * BigInt(unitMicrosPerHour));
+
+/** Ends a term whose second has come; begins the next if that was asked for and it is still offered. */
+export function renewReservation(change: Change, reservation: ReservationMeter): void {
+  const { endSecond, renew, term, count } = reservation;
+  const price = renew ? priceAt(change.account.prices, reservation, endSecond) : null;
+  closeReservation(change, reservation, endSecond, price ? 'renewed' : renew ? 'not_offered' : 'ended');
+  if (!price) return;
+  openTerm(change, {
+    ...reservation,
+    termNumber: reservation.termNumber + 1,
+    rateMicrosPerHour: rateFor(count, price.reservedMicros[term]),
+    startSecond: endSecond,
+    endSecond: addMonths(endSecond, MONTHS_OF_TERM[term]),
+    postedMicros: ZERO,
+  });
+}

@@ -1,0 +1,76 @@
+/**
+ * Reservations: capacity that is paid for its whole term, used or not, at a rate below on-demand; the instances that it
+ * covers cost nothing. Source: rules.md, "Discounts, reservations, spot".
+ */
+import { type Account, moneySecond, spendableMicros, type Terms } from './account.ts';
+import type { Outcome } from './change.ts';
+import { record } from './clock.ts';
+import { BillingError } from './errors.ts';
+import { type Micros, ZERO } from './money.ts';
+import { MONTHS_OF_TERM, type ReservationTerm } from './prices.ts';
+import { rerate } from './rerating.ts';
+import { openTerm, postReservation, rateFor } from './reservation-meter.ts';
+import { addMonths } from './time.ts';
+
+/** What a team reserves. */
+export interface ReservationOrder {
+  reservationId: string;
+  gpuType: string;
+  region: string;
+  count: number;
+  term: ReservationTerm;
+  renew: boolean;
+  /** The reserved price of one, micros per hour. */
+  unitMicrosPerHour: Micros;
+}
+
+/**
+ * Begins a reservation at the fact's second; from then on it covers.
+ * @throws BillingError `insufficient_credit` when less than the minimum is available, or an exhaustion is open
+ */
+export function openReservation(account: Account, terms: Terms, order: ReservationOrder, nowSecond: number): Outcome {
+  return record(account, terms, nowSecond, (change) => {
+    const { account } = change;
+    const { unitMicrosPerHour, ...reserved } = order;
+    const startSecond = account.asOfSecond;
+    if (account.standsAtSecond !== null || spendableMicros(account, startSecond) < terms.minStartMicros)
+      throw new BillingError('insufficient_credit', 'the balance is below the minimum for a reservation');
+    openTerm(change, {
+      ...reserved,
+      termNumber: 1,
+      rateMicrosPerHour: rateFor(order.count, unitMicrosPerHour),
+      startSecond,
+      endSecond: addMonths(startSecond, MONTHS_OF_TERM[order.term]),
+      postedMicros: ZERO,
+    });
+    rerate(change, startSecond);
+  });
+}
+
+/** Posts what a reservation owes by now; no fact, so the bill is the same however often it happens. */
+export function settleReservation(account: Account, terms: Terms, reservationId: string, nowSecond: number): Outcome {
+  return record(account, terms, nowSecond, (change) => {
+    const { account } = change;
+    const running = account.reservations.find((reservation) => reservation.reservationId === reservationId);
+    if (running) postReservation(change, running, moneySecond(account, account.asOfSecond));
+  });
+}
+
+/**
+ * Says whether another term is to follow.
+ * @throws BillingError `reservation_ended`
+ */
+export function setRenewal(
+  account: Account,
+  terms: Terms,
+  asked: { reservationId: string; renew: boolean },
+  nowSecond: number,
+): Outcome {
+  return record(account, terms, nowSecond, ({ account, effects }) => {
+    const running = account.reservations.find(({ reservationId }) => reservationId === asked.reservationId);
+    if (!running) throw new BillingError('reservation_ended', 'the reservation has ended');
+    if (running.renew === asked.renew) return;
+    running.renew = asked.renew;
+    effects.push({ kind: 'renewal_set', reservationId: asked.reservationId, renew: asked.renew });
+  });
+}

@@ -1,0 +1,101 @@
+/** Holds: credit set aside for requests under way. */
+import type { HoldExpiry } from '../billing/calendar.ts';
+import { BillingError } from '../billing/errors.ts';
+import type { Micros } from '../billing/money.ts';
+import type { Tx } from './client.ts';
+import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
+import type { Hold as HoldRow } from './generated/client.ts';
+import { type Page, type PageRequest, pageOf } from './pages.ts';
+
+export type HoldStatus = 'pending' | 'settled' | 'voided' | 'expired';
+
+export interface HoldOfTeam {
+  holdId: string;
+  teamId: string;
+  model: string;
+  maxInputTokens: number;
+  maxOutputTokens: number;
+  amountMicros: Micros;
+  placedSecond: number;
+  expiresSecond: number;
+  status: HoldStatus;
+  closedSecond: number | null;
+  settledBy: string | null;
+}
+
+const toHold = ({ id, ...row }: HoldRow): HoldOfTeam => ({
+  ...row,
+  holdId: id,
+  maxInputTokens: Number(row.maxInputTokens),
+  maxOutputTokens: Number(row.maxOutputTokens),
+  amountMicros: toMicros(row.amountMicros),
+  placedSecond: toSecond(row.placedSecond),
+  expiresSecond: toSecond(row.expiresSecond),
+  status: row.status as HoldStatus,
+  closedSecond: toSecondOrNull(row.closedSecond),
+});
+
+/** What teams hold for requests under way, by the second at which it is let go, the soonest first. */
+export async function holdExpiriesOf(tx: Tx, teamIds: string[]): Promise<Map<string, HoldExpiry[]>> {
+  const rows = await tx.$queryRaw<Array<{ team_id: string; second: bigint; held: bigint }>>`
+    SELECT team_id, expires_second AS second, SUM(amount_micros)::bigint AS held FROM holds
+    WHERE team_id = ANY(${teamIds}) AND status = 'pending' GROUP BY team_id, expires_second ORDER BY expires_second`;
+  const expiries = new Map<string, HoldExpiry[]>(teamIds.map((teamId) => [teamId, []]));
+  for (const { team_id, second, held } of rows)
+    if (held > 0n) expiries.get(team_id)?.push({ second: toSecond(second), micros: toMicros(held) });
+  return expiries;
+}
+
+export const insertHold = async (
+  tx: Tx,
+  { holdId, ...hold }: Omit<HoldOfTeam, 'status' | 'closedSecond' | 'settledBy'>,
+): Promise<void> => {
+  await tx.hold.create({ data: { ...hold, id: holdId, status: 'pending' } });
+};
+
+export async function findHold(tx: Tx, id: string): Promise<HoldOfTeam | null> {
+  const row = await tx.hold.findUnique({ where: { id } });
+  return row && toHold(row);
+}
+
+/** @throws BillingError `not_found` */
+export async function getHold(tx: Tx, id: string): Promise<HoldOfTeam> {
+  const hold = await findHold(tx, id);
+  if (!hold) throw new BillingError('not_found', 'no such hold', 'id');
+  return hold;
+}
+
+/** Those of the ids that exist. */
+export async function findHolds(tx: Tx, ids: string[]): Promise<HoldOfTeam[]> {
+  if (ids.length === 0) return [];
+  return (await tx.hold.findMany({ where: { id: { in: ids } } })).map(toHold);
+}
+
+export async function listHolds(tx: Tx, teamId: string, page: PageRequest): Promise<Page<HoldOfTeam>> {
+  const { data, nextCursor } = await pageOf(page, 'placedSecond', (where, take) =>
+    tx.hold.findMany({ where: { teamId, ...where }, orderBy: [{ placedSecond: 'desc' }, { id: 'desc' }], take }),
+  );
+  return { data: data.map(toHold), nextCursor };
+}
+
+/** Ends holds that are still pending; one ends once. */
+export async function closeHolds(
+  tx: Tx,
+  closed: ReadonlyArray<{ holdId: string; settledBy?: string }>,
+  status: 'settled' | 'voided',
+  second: number,
+): Promise<void> {
+  if (closed.length === 0) return;
+  await tx.$executeRaw`
+    UPDATE holds SET status = ${status}, closed_second = ${second}, settled_by = closing.event
+    FROM unnest(${closed.map(({ holdId }) => holdId)}::text[], ${closed.map(({ settledBy }) => settledBy ?? null)}::text[])
+      AS closing (id, event)
+    WHERE holds.id = closing.id AND holds.status = 'pending'`;
+}
+
+/** Ends, each at its own second, those whose second has come. */
+export const expireHolds = async (tx: Tx, teamId: string, throughSecond: number): Promise<void> => {
+  await tx.$executeRaw`
+    UPDATE holds SET status = 'expired', closed_second = expires_second
+    WHERE team_id = ${teamId} AND status = 'pending' AND expires_second <= ${throughSecond}`;
+};

@@ -1,0 +1,159 @@
+/** Reservations and their terms: the one that runs is a meter of the team. */
+import { BillingError } from '../billing/errors.ts';
+import type { ReservationTerm } from '../billing/prices.ts';
+import type { ReservationEnd, ReservationMeter } from '../billing/reservation-meter.ts';
+import type { Tx } from './client.ts';
+import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
+import { Prisma, type Reservation as ReservationRow } from './generated/client.ts';
+import { type Page, type PageRequest, pageOf } from './pages.ts';
+
+export interface Reservation {
+  id: string;
+  teamId: string;
+  gpuType: string;
+  region: string;
+  count: number;
+  term: ReservationTerm;
+  renew: boolean;
+  startSecond: number;
+  endedSecond: number | null;
+  endedHow: Exclude<ReservationEnd, 'renewed'> | null;
+}
+
+/** One term as it is kept: `endSecond` is what was agreed, `closedSecond` where it ended. */
+export type TermOfReservation = ReservationMeter & { closedSecond: number | null };
+
+interface TermRow {
+  team_id: string;
+  reservation_id: string;
+  term_number: number;
+  gpu_type: string;
+  region: string;
+  count: number;
+  term: string;
+  renew: boolean;
+  rate_micros_per_hour: bigint;
+  start_second: bigint;
+  end_second: bigint;
+  closed_second: bigint | null;
+  posted_micros: bigint;
+}
+
+const TERMS = Prisma.sql`
+  SELECT terms.*, reservations.gpu_type, reservations.region, reservations.count, reservations.term, reservations.renew
+  FROM reservation_terms AS terms JOIN reservations ON reservations.id = terms.reservation_id`;
+
+const toTerm = (row: TermRow): TermOfReservation => ({
+  reservationId: row.reservation_id,
+  termNumber: row.term_number,
+  gpuType: row.gpu_type,
+  region: row.region,
+  count: row.count,
+  term: row.term as ReservationTerm,
+  renew: row.renew,
+  rateMicrosPerHour: toMicros(row.rate_micros_per_hour),
+  startSecond: toSecond(row.start_second),
+  endSecond: toSecond(row.end_second),
+  closedSecond: toSecondOrNull(row.closed_second),
+  postedMicros: toMicros(row.posted_micros),
+});
+
+const toReservation = (row: ReservationRow): Reservation => ({
+  ...row,
+  term: row.term as ReservationTerm,
+  startSecond: toSecond(row.startSecond),
+  endedSecond: toSecondOrNull(row.endedSecond),
+  endedHow: row.endedHow as Reservation['endedHow'],
+});
+
+/** The running terms of several teams, oldest first. */
+export async function runningTermsOf(tx: Tx, teamIds: string[]): Promise<Map<string, ReservationMeter[]>> {
+  const rows = await tx.$queryRaw<TermRow[]>`
+    ${TERMS} WHERE terms.team_id = ANY(${teamIds}) AND terms.closed_second IS NULL
+    ORDER BY terms.start_second, terms.reservation_id`;
+  const running = new Map<string, ReservationMeter[]>(teamIds.map((teamId) => [teamId, []]));
+  for (const row of rows) {
+    const { closedSecond: _, ...meter } = toTerm(row);
+    running.get(row.team_id)?.push(meter);
+  }
+  return running;
+}
+
+export async function termsOf(tx: Tx, reservationIds: string[]): Promise<TermOfReservation[]> {
+  const rows = await tx.$queryRaw<TermRow[]>`
+    ${TERMS} WHERE terms.reservation_id = ANY(${reservationIds}) ORDER BY terms.reservation_id, terms.term_number`;
+  return rows.map(toTerm);
+}
+
+/** All terms of a team that ran at any time in `[fromSecond, toSecond)`. */
+export async function termsBetween(
+  tx: Tx,
+  teamId: string,
+  fromSecond: number,
+  toSecond: number,
+): Promise<TermOfReservation[]> {
+  const rows = await tx.$queryRaw<TermRow[]>`
+    ${TERMS} WHERE terms.team_id = ${teamId} AND terms.start_second < ${toSecond}
+      AND (terms.closed_second IS NULL OR terms.closed_second > ${fromSecond})`;
+  return rows.map(toTerm);
+}
+
+export async function findReservation(tx: Tx, id: string): Promise<Reservation | null> {
+  const row = await tx.reservation.findUnique({ where: { id } });
+  return row && toReservation(row);
+}
+
+/** @throws BillingError `not_found` */
+export async function getReservation(tx: Tx, id: string): Promise<Reservation> {
+  const reservation = await findReservation(tx, id);
+  if (!reservation) throw new BillingError('not_found', 'no such reservation', 'id');
+  return reservation;
+}
+
+export async function listReservations(tx: Tx, teamId: string | null, page: PageRequest): Promise<Page<Reservation>> {
+  const { data, nextCursor } = await pageOf(page, 'startSecond', (where, take) =>
+    tx.reservation.findMany({
+      where: { ...(teamId !== null && { teamId }), AND: where },
+      orderBy: [{ startSecond: 'desc' }, { id: 'desc' }],
+      take,
+    }),
+  );
+  return { data: data.map(toReservation), nextCursor };
+}
+
+/** Keeps a term that begins; with the first, the reservation itself. */
+export async function openTerms(tx: Tx, teamId: string, terms: ReservationMeter[]): Promise<void> {
+  for (const meter of terms) {
+    const { reservationId, termNumber, rateMicrosPerHour, startSecond, endSecond, postedMicros } = meter;
+    const { gpuType, region, count, term, renew } = meter;
+    if (termNumber === 1)
+      await tx.reservation.create({
+        data: { id: reservationId, teamId, gpuType, region, count, term, renew, startSecond },
+      });
+    await tx.reservationTerm.create({
+      data: { reservationId, termNumber, teamId, rateMicrosPerHour, startSecond, endSecond, postedMicros },
+    });
+  }
+}
+
+/** Keeps what was posted for a term and, where it closed, its end. */
+export async function saveTerm(tx: Tx, meter: ReservationMeter, closedSecond?: number): Promise<void> {
+  const { reservationId, termNumber, postedMicros } = meter;
+  await tx.reservationTerm.updateMany({
+    where: { reservationId, termNumber },
+    data: { postedMicros, ...(closedSecond !== undefined && { closedSecond }) },
+  });
+}
+
+export const endReservation = async (
+  tx: Tx,
+  id: string,
+  endedSecond: number,
+  endedHow: Exclude<ReservationEnd, 'renewed'>,
+): Promise<void> => {
+  await tx.reservation.updateMany({ where: { id, endedSecond: null }, data: { endedSecond, endedHow } });
+};
+
+export const saveRenewal = async (tx: Tx, id: string, renew: boolean): Promise<void> => {
+  await tx.reservation.updateMany({ where: { id }, data: { renew } });
+};

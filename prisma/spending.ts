@@ -1,0 +1,35 @@
+/** What a team has spent by day, for the volume discount: read only where it can matter, since it sums a month of rows. */
+import { type Micros, micros } from '../billing/money.ts';
+import type { Tx } from './client.ts';
+
+/**
+ * What segments and terms that are over, and tokens, cost in each UTC day of `[fromSecond, throughSecond]`. Of a stretch,
+ * what it cost by the end of a day less what it cost by the start of it; what still runs is added by whoever asks.
+ */
+export async function readSpentByDay(
+  tx: Tx,
+  teamId: string,
+  fromSecond: number,
+  throughSecond: number,
+): Promise<Map<number, Micros>> {
+  const rows = await tx.$queryRaw<Array<{ day: bigint; spent: bigint }>>`
+    WITH days AS (
+      SELECT day, day + 86400 AS next_day FROM generate_series(${fromSecond}::bigint, ${throughSecond}::bigint, 86400) AS day
+    ), stretches AS (
+      SELECT rate_micros_per_hour AS rate, start_second AS started, end_second AS ended FROM segments
+      WHERE team_id = ${teamId} AND end_second > ${fromSecond}
+      UNION ALL
+      SELECT rate_micros_per_hour, start_second, closed_second FROM reservation_terms
+      WHERE team_id = ${teamId} AND closed_second > ${fromSecond}
+    ), spent AS (
+      SELECT day,
+        div(rate::numeric * (LEAST(ended, next_day) - started), 3600)
+          - div(rate::numeric * (GREATEST(started, day) - started), 3600) AS micros
+      FROM days JOIN stretches ON started < next_day AND ended > day
+      UNION ALL
+      SELECT second - second % 86400, amount_micros FROM transfers
+      WHERE team_id = ${teamId} AND code IN ('token_usage', 'owed_usage') AND second >= ${fromSecond}
+    )
+    SELECT day::bigint AS day, SUM(micros)::bigint AS spent FROM spent GROUP BY day`;
+  return new Map(rows.map(({ day, spent }) => [Number(day), micros(spent)]));
+}
