@@ -55,6 +55,13 @@ const ROUTES: Array<[string, string, Who]> = [
   ['POST', '/v1/teams/{team}/grants', 'platform'],
   ['POST', '/v1/deposits/{id}/refund', 'platform'],
   ['GET', '/v1/reconciliation', 'platform'],
+  ['GET', '/v1/prices', 'read'],
+  ['PUT', '/v1/prices/{gpuType}/{region}', 'platform'],
+  ['DELETE', '/v1/prices/{gpuType}/{region}', 'platform'],
+  ['GET', '/v1/prices/{gpuType}/{region}/history', 'platform'],
+  ['GET', '/v1/models', 'read'],
+  ['PUT', '/v1/models/{model}', 'platform'],
+  ['DELETE', '/v1/models/{model}', 'platform'],
 ];
 const OPEN = ['/healthz', '/readyz', '/metrics', '/v1/openapi.json', '/v1/webhooks/stripe', '/v1/webhooks/copperx'];
 
