@@ -96,6 +96,7 @@ const WRONG_TIME: unknown[] = [
   {},
 ];
 const RESERVED = { '1m': '7', '3m': '6.30', '6m': '5.70', '12m': '5' };
+const WRONG_COUNT: unknown[] = ['1', 1.5, -1, 1_000_000_000_001, 1e99, null, true, {}, [1]];
 const WRONG_FLAG: unknown[] = ['true', 1, 0, null, {}, []];
 
 type Field = [name: string, wrong: unknown[]];
@@ -265,6 +266,20 @@ const BODIES: Body[] = [
       ['effectiveFrom', WRONG_TIME],
     ],
     required: ['input', 'output'],
+  },
+  {
+    name: 'a calculation',
+    method: 'POST',
+    path: () => '/v1/calculator',
+    good: () => ({ inputTokens: 1, outputTokens: 1, perMonth: 1, model: 'phi-4', compareWith: 'gpt-4o-mini' }),
+    fields: [
+      ['inputTokens', WRONG_COUNT],
+      ['outputTokens', WRONG_COUNT],
+      ['perMonth', WRONG_COUNT],
+      ['model', WRONG_TEXT],
+      ['compareWith', WRONG_TEXT],
+    ],
+    required: ['inputTokens', 'outputTokens', 'perMonth', 'model'],
   },
 ];
 
@@ -462,6 +477,9 @@ describe('what is well formed and still cannot be', () => {
       [model({ input: '1000.01' }), 422, 'amount_out_of_range', 'input'],
       [model({ output: '1000.01' }), 422, 'amount_out_of_range', 'output'],
       [model({ effectiveFrom: '2000-01-01T00:00:00Z' }), 422, 'at_out_of_range', 'effectiveFrom'],
+      [calculation({ model: 'never-listed' }), 422, 'price_not_found', 'model'],
+      [calculation({ compareWith: 'phi-4' }), 422, 'price_not_found', 'compareWith'],
+      [calculation({ perMonth: 1_000_000_000_000 }), 422, 'amount_out_of_range', 'perMonth'],
       [reprice(ended, { hourly: '1' }), 409, 'instance_ended'],
       [api.post(`/v1/instances/${instance}/resume`), 409, 'instance_active'],
       [api.post('/v1/teams', { id: team, name: 'Other', email: 'other@example.com' }), 409, 'id_taken', 'id'],
@@ -482,6 +500,8 @@ describe('what is well formed and still cannot be', () => {
   const price = (change: object) =>
     api.put('/v1/prices/never-listed/eu-1', { onDemand: '10', spot: '5', reserved: RESERVED, ...change });
   const model = (change: object) => api.put('/v1/models/never-listed', { input: '1', output: '1', ...change });
+  const calculation = (change: object) =>
+    api.post('/v1/calculator', { inputTokens: 1_000_000, outputTokens: 0, perMonth: 1, model: 'phi-4', ...change });
   const stop = (body: object) => api.post(`/v1/instances/${instance}/stop`, body);
   const reprice = (id: string, body: object) => api.post(`/v1/instances/${id}/reprice`, body);
 });
