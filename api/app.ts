@@ -6,6 +6,7 @@ import { BillingError } from '../billing/errors.ts';
 import { bearerOf, callerOf } from './auth.ts';
 import { autoTopUp } from './auto-top-up.ts';
 import { balance } from './balance.ts';
+import { calculator } from './calculator.ts';
 import { type Call, newCall } from './calls.ts';
 import { copperxWebhook } from './crypto-webhook.ts';
 import { deposits } from './deposits.ts';
@@ -51,6 +52,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...grants(world, wake),
     ...prices(world, wake),
     ...models(world),
+    ...calculator(world),
     ...reconciliation(world),
   ];
 }

@@ -16,6 +16,7 @@ let before: string;
 const everything = async (): Promise<string> => {
   const tables = ['teams', 'accounts', 'transfers', 'instances', 'segments', 'deposits', 'grants', 'payment_methods'];
   tables.push('consents', 'exhaustions', 'notices', 'api_keys', 'provider_events', 'abandoned_calls');
+  tables.push('gpu_prices', 'model_prices');
   const rows = await Promise.all(
     tables.map((table) =>
       api.db.$queryRawUnsafe(`SELECT to_jsonb(t) - 'as_of_second' AS row FROM ${table} t ORDER BY 1`),
@@ -94,6 +95,8 @@ const WRONG_TIME: unknown[] = [
   null,
   {},
 ];
+const RESERVED = { '1m': '7', '3m': '6.30', '6m': '5.70', '12m': '5' };
+const WRONG_COUNT: unknown[] = ['1', 1.5, -1, 1_000_000_000_001, 1e99, null, true, {}, [1]];
 const WRONG_FLAG: unknown[] = ['true', 1, 0, null, {}, []];
 
 type Field = [name: string, wrong: unknown[]];
@@ -233,6 +236,51 @@ const BODIES: Body[] = [
     ],
     required: ['amount', 'note'],
   },
+  {
+    name: 'a GPU’s price',
+    method: 'PUT',
+    path: () => '/v1/prices/never-listed/eu-1',
+    good: () => ({ onDemand: '10', spot: '5', reserved: RESERVED }),
+    fields: [
+      ['onDemand', WRONG_MONEY],
+      ['spot', WRONG_MONEY],
+      [
+        'reserved',
+        [
+          ...['5', 5, null, [], {}, { ...RESERVED, '2m': '6' }, { '1m': '7', '3m': '6.30', '6m': '5.70' }],
+          ...WRONG_MONEY.map((wrong) => ({ ...RESERVED, '6m': wrong })),
+        ],
+      ],
+      ['effectiveFrom', WRONG_TIME],
+    ],
+    required: ['onDemand', 'spot', 'reserved'],
+  },
+  {
+    name: 'a model’s price',
+    method: 'PUT',
+    path: () => '/v1/models/never-listed',
+    good: () => ({ input: '0.25', output: '0.75' }),
+    fields: [
+      ['input', WRONG_MONEY],
+      ['output', WRONG_MONEY],
+      ['effectiveFrom', WRONG_TIME],
+    ],
+    required: ['input', 'output'],
+  },
+  {
+    name: 'a calculation',
+    method: 'POST',
+    path: () => '/v1/calculator',
+    good: () => ({ inputTokens: 1, outputTokens: 1, perMonth: 1, model: 'phi-4', compareWith: 'gpt-4o-mini' }),
+    fields: [
+      ['inputTokens', WRONG_COUNT],
+      ['outputTokens', WRONG_COUNT],
+      ['perMonth', WRONG_COUNT],
+      ['model', WRONG_TEXT],
+      ['compareWith', WRONG_TEXT],
+    ],
+    required: ['inputTokens', 'outputTokens', 'perMonth', 'model'],
+  },
 ];
 
 const without = (body: Record<string, unknown>, name: string) =>
@@ -308,10 +356,25 @@ describe('paths and queries', () => {
     ['GET', (id) => `/v1/instances/${id}`],
     ['POST', (id) => `/v1/instances/${id}/stop`],
     ['POST', (id) => `/v1/instances/${id}/resume`],
+    ['DELETE', (id) => `/v1/prices/${id}/eu-west-1`],
+    ['DELETE', (id) => `/v1/prices/h100-80gb/${id}`],
+    ['GET', (id) => `/v1/prices/h100-80gb/${id}/history`],
+    ['DELETE', (id) => `/v1/models/${id}`],
   ];
   it.each(PATHS)('%s with an id that is nobody’s', async (method, path) => {
     for (const id of NOBODYS) expectRefusal(await api.send(method, path(id)), [404]);
     expectRefusal(await api.send(method, path('%E0%A4%A')), [400]);
+    expect(await everything()).toBe(before);
+  });
+
+  it('refuses a price for what cannot be a name, by what is wrong', async () => {
+    const price = { onDemand: '10', spot: '5', reserved: RESERVED };
+    for (const name of ['a%20b', 'x'.repeat(65), '%00', 'a%2Fb', '-a', '..%2f..', '%C3%BC', "'%20OR%201=1--"]) {
+      expectRefusal(await api.put(`/v1/prices/${name}/eu-1`, price), [400], 'gpuType');
+      expectRefusal(await api.put(`/v1/prices/never-listed/${name}`, price), [400], 'region');
+    }
+    for (const name of ['a%20b', 'x'.repeat(101), '%00', '-a', '..%2f..', '%C3%BC', "'%20OR%201=1--"])
+      expectRefusal(await api.put(`/v1/models/${name}`, { input: '1', output: '1' }), [400], 'model');
     expect(await everything()).toBe(before);
   });
 
@@ -332,6 +395,7 @@ describe('paths and queries', () => {
       `/v1/teams/${team}/deposits`,
       `/v1/teams/${team}/transactions`,
       `/v1/teams/${team}/keys`,
+      '/v1/prices/h100-80gb/eu-west-1/history',
     ];
     for (const path of lists) {
       for (const limit of ['0', '101', '-1', '1.5', 'x', '', '1e1', '99999999999999999999'])
@@ -350,6 +414,10 @@ describe('paths and queries', () => {
     }
     for (const query of ['status=done', 'team=a%20b', 'project=%00', 'gpuType='])
       expectRefusal(await api.get(`/v1/instances?${query}`), [400], query.split('=')[0]);
+    for (const query of ['team=a%20b', 'gpuType=', 'gpuType=a%20b', 'region=%00', 'region=a&region=b', 'limit=1'])
+      expectRefusal(await api.get(`/v1/prices?${query}`), [400], query.split('=')[0]);
+    expectRefusal(await api.get('/v1/prices?team=nobody'), [404], 'team');
+    expectRefusal(await api.get('/v1/models?id=x'), [400], 'id');
   });
 
   it('answers unknown paths and methods with the error object', async () => {
@@ -398,6 +466,20 @@ describe('what is well formed and still cannot be', () => {
       [stop({ at: '9999-12-31T23:59:59Z' }), 422, 'at_out_of_range', 'at'],
       [reprice(instance, { hourly: '1', at: '2000-01-01T00:00:00Z' }), 422, 'at_out_of_range', 'at'],
       [reprice(instance, { hourly: '1', at: '9999-12-31T23:59:59Z' }), 422, 'at_out_of_range', 'at'],
+      [price({ onDemand: '1000000.01' }), 422, 'amount_out_of_range', 'onDemand'],
+      [price({ onDemand: '0' }), 422, 'amount_out_of_range', 'onDemand'],
+      [price({ spot: '10.000001' }), 422, 'amount_out_of_range', 'spot'],
+      [price({ spot: '0' }), 422, 'amount_out_of_range', 'spot'],
+      [price({ reserved: { ...RESERVED, '1m': '7.000001' } }), 422, 'amount_out_of_range', 'reserved.1m'],
+      [price({ reserved: { ...RESERVED, '12m': '4.999999' } }), 422, 'amount_out_of_range', 'reserved.12m'],
+      [price({ effectiveFrom: '2000-01-01T00:00:00Z' }), 422, 'at_out_of_range', 'effectiveFrom'],
+      [price({ effectiveFrom: '9999-12-31T23:59:59-01:00' }), 422, 'at_out_of_range', 'effectiveFrom'],
+      [model({ input: '1000.01' }), 422, 'amount_out_of_range', 'input'],
+      [model({ output: '1000.01' }), 422, 'amount_out_of_range', 'output'],
+      [model({ effectiveFrom: '2000-01-01T00:00:00Z' }), 422, 'at_out_of_range', 'effectiveFrom'],
+      [calculation({ model: 'never-listed' }), 422, 'price_not_found', 'model'],
+      [calculation({ compareWith: 'phi-4' }), 422, 'price_not_found', 'compareWith'],
+      [calculation({ perMonth: 1_000_000_000_000 }), 422, 'amount_out_of_range', 'perMonth'],
       [reprice(ended, { hourly: '1' }), 409, 'instance_ended'],
       [api.post(`/v1/instances/${instance}/resume`), 409, 'instance_active'],
       [api.post('/v1/teams', { id: team, name: 'Other', email: 'other@example.com' }), 409, 'id_taken', 'id'],
@@ -415,6 +497,11 @@ describe('what is well formed and still cannot be', () => {
     api.post(`/v1/teams/${team}/deposits`, { amount, method: 'card', paymentMethod: card });
   const policy = (change: object) =>
     api.put(`/v1/teams/${team}/auto-top-up`, { enabled: true, threshold: '10', amount: '20', ...change });
+  const price = (change: object) =>
+    api.put('/v1/prices/never-listed/eu-1', { onDemand: '10', spot: '5', reserved: RESERVED, ...change });
+  const model = (change: object) => api.put('/v1/models/never-listed', { input: '1', output: '1', ...change });
+  const calculation = (change: object) =>
+    api.post('/v1/calculator', { inputTokens: 1_000_000, outputTokens: 0, perMonth: 1, model: 'phi-4', ...change });
   const stop = (body: object) => api.post(`/v1/instances/${instance}/stop`, body);
   const reprice = (id: string, body: object) => api.post(`/v1/instances/${id}/reprice`, body);
 });

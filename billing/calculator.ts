@@ -1,0 +1,109 @@
+/** What the same requests cost here and elsewhere: one of them, a month of them, by volume. Source: api.md, `POST /v1/calculator`. */
+import { BillingError } from './errors.ts';
+import { type Micros, micros, mulDivHalfUp, subtract } from './money.ts';
+import { type MicroMillionths, type ModelPrice, tokensCost } from './tokens.ts';
+
+/** The tokens of one request, and how many of them a month has. */
+export interface Workload {
+  inputTokens: number;
+  outputTokens: number;
+  perMonth: number;
+}
+
+export interface WorkloadCost {
+  /** Exact, in dollars: a request may cost far less than a micro. See `formatTokensCost`. */
+  perRequest: string;
+  perMonthMicros: Micros;
+}
+
+/** A month of so many requests. `savesMicros` is below zero where it costs more here. */
+export interface Volume {
+  perMonth: number;
+  hereMicros: Micros;
+  thereMicros: Micros;
+  savesMicros: Micros;
+}
+
+export interface Comparison {
+  here: WorkloadCost;
+  there: WorkloadCost;
+  savesMicros: Micros;
+  /** Of what it costs there, two decimals, below zero where it costs more here; the same at any volume. Null where it costs nothing there. */
+  savesPercent: number | null;
+  byVolume: Volume[];
+}
+
+/** Requests a month that every comparison shows, beside the number that was asked for. */
+const VOLUMES = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+
+const MILLIONTHS_PER_MICRO = 1_000_000n;
+const MOST_MICROS = BigInt(Number.MAX_SAFE_INTEGER);
+
+/**
+ * Compares two prices of the same workload. Each sum is calculated exactly and rounded half up to a micro once. Of the
+ * volumes that every comparison shows, those are left out that cost more than can be counted.
+ * @throws BillingError `amount_out_of_range`, naming the number that makes it too much
+ */
+export function compare(workload: Workload, here: ModelPrice, there: ModelPrice): Comparison {
+  const hereExact = requestCost(here, workload);
+  const thereExact = requestCost(there, workload);
+  const dearer = hereExact > thereExact ? { price: here, exact: hereExact } : { price: there, exact: thereExact };
+  if (!isCountable(dearer.exact, workload.perMonth)) throw tooMuch(workload, dearer.price);
+
+  const at = (perMonth: number): Volume => volumeOf(hereExact, thereExact, perMonth);
+  const asked = at(workload.perMonth);
+  return {
+    here: { perRequest: formatTokensCost(hereExact), perMonthMicros: asked.hereMicros },
+    there: { perRequest: formatTokensCost(thereExact), perMonthMicros: asked.thereMicros },
+    savesMicros: asked.savesMicros,
+    savesPercent: percentSaved(hereExact, thereExact),
+    byVolume: volumesWith(workload.perMonth)
+      .filter((perMonth) => isCountable(dearer.exact, perMonth))
+      .map(at),
+  };
+}
+
+/**
+ * An exact cost as a decimal string of dollars: six places as all money has, and as many more as it takes, up to twelve.
+ * `"0.000450"`, `"0.00000015"`.
+ */
+export function formatTokensCost(cost: MicroMillionths): string {
+  const digits = cost.toString().padStart(13, '0');
+  const finer = digits.slice(-6).replace(/0+$/, '');
+  return `${digits.slice(0, -12)}.${digits.slice(-12, -6)}${finer}`;
+}
+
+const requestCost = (price: ModelPrice, { inputTokens, outputTokens }: Workload): MicroMillionths =>
+  tokensCost(price, inputTokens, outputTokens);
+
+const monthMicros = (exact: MicroMillionths, perMonth: number): bigint =>
+  mulDivHalfUp(exact, perMonth, MILLIONTHS_PER_MICRO);
+
+const isCountable = (exact: MicroMillionths, perMonth: number): boolean => monthMicros(exact, perMonth) <= MOST_MICROS;
+
+function volumeOf(hereExact: MicroMillionths, thereExact: MicroMillionths, perMonth: number): Volume {
+  const hereMicros = micros(monthMicros(hereExact, perMonth));
+  const thereMicros = micros(monthMicros(thereExact, perMonth));
+  // Of the sums as they are shown, so that a row adds up.
+  return { perMonth, hereMicros, thereMicros, savesMicros: subtract(thereMicros, hereMicros) };
+}
+
+const volumesWith = (asked: number): number[] => [...new Set([...VOLUMES, asked])].sort((a, b) => a - b);
+
+/** Hundredths of a percent rounded half up, a loss as a gain. Of what one request costs: no rounding of a month moves it. */
+function percentSaved(hereExact: MicroMillionths, thereExact: MicroMillionths): number | null {
+  if (thereExact === 0n) return null;
+  const saved = thereExact - hereExact;
+  const hundredths = mulDivHalfUp(saved < 0n ? -saved : saved, 10_000n, thereExact);
+  return Number(saved < 0n ? -hundredths : hundredths) / 100;
+}
+
+/** One request alone may be too much already: then it is its tokens that are at fault, and those that cost the more. */
+function tooMuch({ inputTokens, outputTokens, perMonth }: Workload, price: ModelPrice): BillingError {
+  const inputExact = tokensCost(price, inputTokens, 0);
+  const outputExact = tokensCost(price, 0, outputTokens);
+  const tokens = inputExact > outputExact ? 'inputTokens' : 'outputTokens';
+  const param = isCountable(inputExact + outputExact, 1) ? 'perMonth' : tokens;
+  const what = param === 'perMonth' ? `${perMonth} requests a month` : 'one request';
+  return new BillingError('amount_out_of_range', `${what} would cost more than can be counted`, param);
+}

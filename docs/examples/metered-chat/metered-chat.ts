@@ -1,0 +1,129 @@
+/**
+ * A chat completion that is paid for: the most it can cost is held before the model is asked, and what it did cost is
+ * reported after, whatever happened in between.
+ */
+import { createHash } from 'node:crypto';
+import type { Burnrate } from './burnrate.ts';
+import { type Message, type ModelEndpoint, streamChat, type TokenCounts } from './chat-stream.ts';
+
+export interface Ask {
+  /** The model's name at the endpoint. */
+  model: string;
+  /** Its id in Burnrate's price list, where that is another one. */
+  billedAs?: string;
+  messages: Message[];
+  maxOutputTokens: number;
+  /** For the team's usage report. */
+  project?: string;
+  /** Stops the stream. What has arrived by then is billed. */
+  signal?: AbortSignal;
+}
+
+export interface Answer extends TokenCounts {
+  text: string;
+  /** Why the text is not whole; null where it is. */
+  brokenBy: Error | null;
+  /** By the model's side, or estimated here because the stream broke before it said. */
+  countedBy: 'model' | 'estimate';
+  /** Dollars, as decimal strings. */
+  cost: string;
+  available: string;
+}
+
+/** Longer than any stream lasts. A hold that expires before its usage comes is no loss: the usage is charged without it. */
+const HOLD_SECONDS = 900;
+
+/**
+ * Hands each piece of text to `write` as it arrives. Where the stream breaks or is stopped, it bills what arrived, and
+ * the answer says so.
+ * @throws NotEnoughCredit before the model was asked
+ * @throws the model's error where nothing was produced; nothing is billed then
+ */
+export async function meteredChat(
+  burnrate: Burnrate,
+  endpoint: ModelEndpoint,
+  ask: Ask,
+  write: (text: string) => void,
+): Promise<Answer> {
+  const model = ask.billedAs ?? ask.model;
+  const hold = await burnrate.placeHold({
+    model,
+    maxInputTokens: mostInputTokens(ask.messages),
+    maxOutputTokens: ask.maxOutputTokens,
+    ttlSeconds: HOLD_SECONDS,
+  });
+
+  const received = await receive(endpoint, ask, write);
+  if (received.text === '' && received.counts === null) {
+    await burnrate.voidHold(hold.id);
+    throw received.brokenBy ?? new Error('the model produced nothing');
+  }
+
+  const { inputTokens, outputTokens } = received.counts ?? estimate(ask, received);
+  const charge = await burnrate.reportUsage({
+    id: eventIdOf(received.completionId ?? hold.id),
+    model,
+    inputTokens,
+    outputTokens,
+    ...(ask.project !== undefined && { project: ask.project }),
+    hold: hold.id,
+  });
+  const { text, brokenBy, counts } = received;
+  return { text, brokenBy, inputTokens, outputTokens, countedBy: counts ? 'model' : 'estimate', ...charge };
+}
+
+interface Received {
+  completionId: string | null;
+  text: string;
+  /** How many parts had text. */
+  pieces: number;
+  counts: TokenCounts | null;
+  brokenBy: Error | null;
+}
+
+/** Keeps what arrives, however it ends. */
+async function receive(endpoint: ModelEndpoint, ask: Ask, write: (text: string) => void): Promise<Received> {
+  const received: Received = { completionId: null, text: '', pieces: 0, counts: null, brokenBy: null };
+  try {
+    for await (const { completionId, text, counts } of streamChat(endpoint, ask, ask.signal ?? NEVER)) {
+      received.completionId ??= completionId;
+      received.counts = counts ?? received.counts;
+      if (text === '') continue;
+      received.text += text;
+      received.pieces += 1;
+      write(text);
+    }
+  } catch (error) {
+    received.brokenBy = error instanceof Error ? error : new Error(String(error));
+  }
+  return received;
+}
+
+const NEVER = new AbortController().signal;
+
+/** No tokenizer makes more tokens of a text than it has bytes; each message is framed by a few. */
+export const mostInputTokens = (messages: readonly Message[]): number =>
+  messages.reduce((sum, { content }) => sum + new TextEncoder().encode(content).length + 16, 16);
+
+/**
+ * What was used, where nobody said: a token for every four characters of the prompt, and the same of the answer, yet no
+ * fewer than the pieces it came in, since a piece holds at least one. Never more than was held for. If you have the
+ * model's tokenizer, count with it here instead.
+ */
+export function estimate(
+  { messages, maxOutputTokens }: Pick<Ask, 'messages' | 'maxOutputTokens'>,
+  { text, pieces }: Pick<Received, 'text' | 'pieces'>,
+): TokenCounts {
+  const tokensOf = (characters: number) => Math.ceil(characters / 4);
+  const inputTokens = messages.reduce((sum, { content }) => sum + tokensOf(content.length) + 4, 0);
+  return {
+    inputTokens: Math.min(inputTokens, mostInputTokens(messages)),
+    outputTokens: Math.min(Math.max(tokensOf(text.length), pieces), maxOutputTokens),
+  };
+}
+
+/** The completion's own id where it can be an event's, else one made from it: to report it again is no second charge. */
+export const eventIdOf = (completionId: string): string =>
+  /^[A-Za-z0-9_-]{1,64}$/.test(completionId)
+    ? completionId
+    : createHash('sha256').update(completionId).digest('base64url');
