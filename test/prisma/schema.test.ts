@@ -109,7 +109,12 @@ describe('schema.prisma and the migrations', () => {
 });
 
 describe('every model', () => {
-  const IDS: Record<string, string> = { teamId: 'team', instanceId: 'instance', depositId: 'deposit' };
+  const IDS: Record<string, string> = {
+    teamId: 'team',
+    instanceId: 'instance',
+    depositId: 'deposit',
+    reservationId: 'reservation',
+  };
   /** What a check of the table asks for. */
   const BY_THE_CHECKS: Record<string, Record<string, unknown>> = {
     Segment: { rateMicrosPerHour: 0n },
