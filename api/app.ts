@@ -27,8 +27,10 @@ import { receipts } from './receipts.ts';
 import { reconciliation } from './reconciliation.ts';
 import { refunds } from './refunds.ts';
 import { authorizing, expressPath, handling, type Route, takesBody } from './route.ts';
+import { createLooks } from './soon.ts';
 import { teams } from './teams.ts';
 import { transactions } from './transactions.ts';
+import { usage } from './usage.ts';
 import { createWakes } from './wakes.ts';
 import { stripeWebhook } from './webhooks.ts';
 import type { ApiWorld } from './world.ts';
@@ -38,6 +40,7 @@ const BODY_LIMIT = '1mb';
 /** Every route of the api's own language. */
 export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
   const wake = createWakes(world, metrics);
+  const looks = createLooks(world, metrics, wake);
   return [
     ...teams(world),
     ...keys(world),
@@ -52,6 +55,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...grants(world, wake),
     ...prices(world, wake),
     ...models(world),
+    ...usage(world, looks),
     ...calculator(world),
     ...reconciliation(world),
   ];

@@ -8,6 +8,7 @@ import type { Terms } from '../../billing/account.ts';
 import type { EndReason } from '../../billing/change.ts';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
 import type { TopUpPolicy } from '../../billing/top-up.ts';
+import type { UsageEvent } from '../../billing/usage-batch.ts';
 import { connectDb, type Db } from '../../prisma/client.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import { newDatabase } from '../support/database.ts';
@@ -125,20 +126,13 @@ export class Desk {
   }
 
   /** At a dollar a million, a token costs a micro. */
-  use(teamId: string, eventId: string, tokens: number, at: number) {
-    return this.ledger.recordUsage(
-      {
-        teamId,
-        eventId,
-        model: 'a-model',
-        price: { inputMicrosPerMillion: parseDollars('1'), outputMicrosPerMillion: parseDollars('1') },
-        inputTokens: tokens,
-        outputTokens: 0,
-        project: null,
-        receivedSecond: at,
-      },
-      CAUSE,
-    );
+  async use(teamId: string, eventId: string, tokens: number, at: number) {
+    const [result] = (await this.useAll([usageEvent(teamId, eventId, tokens)], at)).results;
+    return result?.status;
+  }
+
+  useAll(events: UsageEvent[], at: number) {
+    return this.ledger.recordUsage({ events, receivedSecond: at, causedBy: CAUSE });
   }
 
   grant(teamId: string, grantId: string, amount: string, at: number) {
@@ -191,6 +185,25 @@ export class Desk {
     return this.ledger.setPolicy({ teamId, policy: whole, actor: 'me', nowSecond: at }, CAUSE);
   }
 }
+
+/** At a dollar a million, a token costs a micro. */
+export const usageEvent = (
+  teamId: string,
+  eventId: string,
+  inputTokens: number,
+  change: Partial<UsageEvent> = {},
+): UsageEvent => ({
+  teamId,
+  eventId,
+  model: 'a-model',
+  price: { inputMicrosPerMillion: parseDollars('1'), outputMicrosPerMillion: parseDollars('1') },
+  inputTokens,
+  outputTokens: 0,
+  project: null,
+  atSecond: null,
+  holdId: null,
+  ...change,
+});
 
 let last = 0;
 const unique = () => {
@@ -288,11 +301,14 @@ export async function booksOf(db: Db, teamId: string): Promise<Bill> {
     instances[id] = posted + due;
     unposted += due;
   }
-  const held = (await db.dispute.findMany({ where: { teamId, status: 'open' } })).reduce(
-    (sum, { heldMicros }) => sum + heldMicros,
-    0n,
-  );
-  if (held !== account.heldMicros) throw new Error(`the account holds ${account.heldMicros}, its disputes ${held}`);
+  const disputed = await db.dispute.findMany({ where: { teamId, status: 'open' } });
+  const pending = await db.hold.findMany({ where: { teamId, status: 'pending' } });
+  const held = [
+    ...disputed.map(({ heldMicros }) => heldMicros),
+    ...pending.map(({ amountMicros }) => amountMicros),
+  ].reduce((sum, heldMicros) => sum + heldMicros, 0n);
+  if (held !== account.heldMicros)
+    throw new Error(`the account holds ${account.heldMicros}, its disputes and holds ${held}`);
   const available = account.postedMicros - unposted - held;
   if (available < 0n) throw new Error(`available is negative: ${available}`);
   if (available > 0n && account.owedMicros > 0n) throw new Error('owes while there is credit');
