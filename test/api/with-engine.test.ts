@@ -254,10 +254,10 @@ describe('with everything up', () => {
     stripe.control.faults.add({
       on: 'POST /v1/payment_intents/:id/confirm',
       kind: 'slow_after_effect',
-      ms: 1_500,
+      ms: 4_000,
     });
     const first = pay();
-    await expect.poll(async () => (await pay()).body.error?.code).toBe('idempotency_in_flight');
+    await expect.poll(async () => (await pay()).body.error?.code, { timeout: 10_000 }).toBe('idempotency_in_flight');
     const { status, body } = await first;
     expect([status, body.status]).toEqual([201, 'succeeded']);
     const again = await pay();
