@@ -35,6 +35,9 @@ const ledgerActivities = (ledger: Ledger) => ({
   settleInstance: (input: Parameters<Ledger['settleInstance']>[0]) => ledger.settleInstance(input, cause()),
   stopInstance: (input: Parameters<Ledger['stopInstance']>[0]) => ledger.stopInstance(input, cause()),
   confirmTerminated: ledger.confirmTerminated,
+  openReservation: (input: Omit<Parameters<Ledger['openReservation']>[0], 'nowMs'>) =>
+    ledger.openReservation({ ...input, nowMs: Date.now() }, cause()),
+  settleReservation: (input: Parameters<Ledger['settleReservation']>[0]) => ledger.settleReservation(input, cause()),
   openDeposit: (input: Omit<Parameters<Ledger['openDeposit']>[0], 'nowMs'>) =>
     ledger.openDeposit({ ...input, nowMs: Date.now() }),
   getDepositOrder: ledger.getDepositOrder,
@@ -61,6 +64,9 @@ const tellActivities = (tell: Tell) => ({
   /** One activity for many: an exhaustion ends all of a team's instances. */
   tellInstances: async (input: { instanceIds: string[] }) => {
     await Promise.all(input.instanceIds.map((id) => tell.instance(id)));
+  },
+  tellReservations: async (input: { reservationIds: string[] }) => {
+    await Promise.all(input.reservationIds.map((id) => tell.reservation(id)));
   },
   handOnNotices: async (input: { notices: Parameters<Tell['notice']>[0][] }) => {
     await Promise.all(input.notices.map((notice) => tell.notice(notice)));

@@ -30,7 +30,7 @@ import { disputeMail } from './mails/dispute.ts';
 import type { About, PaymentFacts, Runway } from './mails/facts.ts';
 import type { Mail } from './mails/layout.ts';
 import { refundMail } from './mails/refund.ts';
-import { type ReservationFacts, reservationEnded, reservationEnding } from './mails/reservation.ts';
+import { type NextTerm, type ReservationFacts, reservationEnded, reservationEnding } from './mails/reservation.ts';
 import { spotReclaim } from './mails/spot-reclaim.ts';
 import { usageOwed } from './mails/usage-owed.ts';
 import { receiptOf } from './receipts/receipt.ts';
@@ -133,20 +133,31 @@ const WRITERS: Record<MailKind, Writer> = {
   },
   reservation_ending: async ({ db, notice, about }) => {
     const { endSecond = notice.second, days = 0 } = notice.data;
-    return reservationEnding(about, await reservationFacts(db, notice, endSecond), { endSecond, days });
+    const [term] = await termAt(db, notice, endSecond);
+    return reservationEnding(about, term, { endSecond, days });
   },
   reservation_ended: async ({ db, notice, about }) => {
     const { endSecond = notice.second, how = 'ended' } = notice.data;
-    return reservationEnded(about, await reservationFacts(db, notice, endSecond), { endSecond, how });
+    const [over, next] = await termAt(db, notice, endSecond);
+    return reservationEnded(about, over, { endSecond, how, next: how === 'renewed' ? next : undefined });
   },
 };
 
-/** The reservation as it was in the term that came, or comes, to its end at a second. */
-async function reservationFacts(db: Tx, { id, data }: Notice, endSecond: number): Promise<ReservationFacts> {
+/** The reservation in the term that came, or comes, to its end at a second; and the term that follows, if one does. */
+async function termAt(
+  db: Tx,
+  { id, data }: Notice,
+  endSecond: number,
+): Promise<[ReservationFacts, NextTerm | undefined]> {
   const terms = await termsOf(db, [data.reservationId ?? '']);
-  const term = terms.find((other) => (other.closedSecond ?? other.endSecond) === endSecond) ?? terms.at(-1);
+  const isOver = (term: { closedSecond: number | null; endSecond: number }) =>
+    (term.closedSecond ?? term.endSecond) === endSecond;
+  // One that was renewed may have lapsed at the very same second.
+  const found = data.how === 'renewed' ? terms.findIndex(isOver) : terms.findLastIndex(isOver);
+  const index = found === -1 ? terms.length - 1 : found;
+  const term = terms[index];
   if (!term) throw final('mail', `no reservation to tell of in ${id}`);
-  return term;
+  return [term, terms[index + 1]];
 }
 
 /** Null for a kind that this version has no words for. */

@@ -24,6 +24,8 @@ export interface Tell {
   autoTopUp(teamId: string): Promise<void>;
   /** Tells an instance's workflow that something about it was recorded. One that has closed needs no telling. */
   instance(instanceId: string): Promise<void>;
+  /** Tells a reservation's workflow that something about it was recorded. One that has closed needs no telling. */
+  reservation(reservationId: string): Promise<void>;
   /** Wakes the workflow of an open deposit, its provider may know more; starts it again if an operator has ended it. */
   deposit(deposit: { depositId: string; teamId: string; kind: DepositKind }): Promise<void>;
   /** Wakes the workflow of a refund, the provider may know more; starts it for one that was made at the provider. */

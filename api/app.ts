@@ -26,6 +26,7 @@ import { prices } from './prices.ts';
 import { receipts } from './receipts.ts';
 import { reconciliation } from './reconciliation.ts';
 import { refunds } from './refunds.ts';
+import { reservations } from './reservations.ts';
 import { authorizing, expressPath, handling, type Route, takesBody } from './route.ts';
 import { createLooks } from './soon.ts';
 import { teams } from './teams.ts';
@@ -56,6 +57,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...prices(world, wake),
     ...models(world),
     ...usage(world, looks),
+    ...reservations(world, wake),
     ...calculator(world),
     ...reconciliation(world),
   ];

@@ -1,16 +1,19 @@
 /** What the api needs of Temporal: to start an instance or a deposit and hear its answer, to wake, to know whether it is there. */
 import { type Client, WithStartWorkflowOperation, WorkflowUpdateFailedError } from '@temporalio/client';
 import type { Admission } from '../activities/ledger/instances.ts';
+import type { ReservationAdmission } from '../activities/ledger/reservations.ts';
 import type { Tell } from '../activities/world.ts';
 import { BillingError } from '../billing/errors.ts';
 import {
   admit,
+  admitReservation,
   type DepositAnswer,
   type DepositInput,
   firstAnswer,
   type InstanceInput,
   type RefundAnswer,
   type RefundInput,
+  type ReservationInput,
   refundAnswer,
   TASK_QUEUES,
 } from '../workflows/messages.ts';
@@ -22,6 +25,11 @@ export interface Engine {
    * @throws BillingError `engine_unavailable`: whether it was received is not known
    */
   admit(input: InstanceInput, requestId: string, deadlineMs: number): Promise<Admission>;
+  /**
+   * Starts a reservation's workflow, or joins the one that runs, and waits for its admission until `deadlineMs`.
+   * @throws BillingError `engine_unavailable`: whether it was received is not known
+   */
+  reserve(input: ReservationInput, requestId: string, deadlineMs: number): Promise<ReservationAdmission>;
   /**
    * Starts a deposit's workflow, or joins the one that runs, and waits up to `withinMs` for the first thing to tell.
    * @throws BillingError `engine_unavailable`: whether it was received is not known
@@ -70,6 +78,16 @@ export function createEngine(client: Client): Engine {
           }),
         }),
       ).catch(orUnavailable),
+    reserve: (input, requestId, deadlineMs) =>
+      within(deadlineMs, () =>
+        client.workflow.executeUpdateWithStart(admitReservation, {
+          args: [{ requestHash: input.spec.requestHash }],
+          startWorkflowOperation: new WithStartWorkflowOperation('reservation', {
+            ...startOptions.reservation(input, requestId),
+            workflowIdConflictPolicy: 'USE_EXISTING',
+          }),
+        }),
+      ).catch(orUnavailable),
     deposit: (input, requestId, withinMs, deadlineMs) =>
       within(deadlineMs, () =>
         client.workflow.executeUpdateWithStart(firstAnswer, {
@@ -96,6 +114,7 @@ export function createEngine(client: Client): Engine {
       watchSoon: (teamId) => soon(() => tell.watchSoon(teamId), TELL_WITHIN_MS),
       autoTopUp: (teamId) => soon(() => tell.autoTopUp(teamId), TELL_WITHIN_MS),
       instance: (instanceId) => soon(() => tell.instance(instanceId), TELL_WITHIN_MS),
+      reservation: (reservationId) => soon(() => tell.reservation(reservationId), TELL_WITHIN_MS),
       deposit: (deposit) => soon(() => tell.deposit(deposit), TELL_WITHIN_MS),
       refund: (refund) => soon(() => tell.refund(refund), TELL_WITHIN_MS),
       dispute: (dispute) => soon(() => tell.dispute(dispute), TELL_WITHIN_MS),

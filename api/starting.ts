@@ -8,11 +8,8 @@ import { callIdOf } from '../prisma/abandoned-calls.ts';
 import { findInstance, type Instance, type InstanceSpec } from '../prisma/instances.ts';
 import { type Call, random128 } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
-import { ADMIT_WITHIN_MS, foundOrAbandoned, readRecorded } from './unanswered.ts';
+import { ADMIT_WITHIN_MS, admissionOf, foundOrAbandoned, readRecorded } from './unanswered.ts';
 import type { ApiWorld } from './world.ts';
-
-/** An admission in the last moment is still heard. */
-const HEARD_WITHIN_MS = ADMIT_WITHIN_MS + 500;
 
 /** What was asked for, apart from the id: tells a repeat from another start under the same id. */
 export const hashOfSpec = (spec: Omit<InstanceSpec, 'id' | 'requestHash'>): string => {
@@ -62,7 +59,7 @@ export async function startInstance(
 }
 
 /** The engine's answer, or null when it gave none that concerns this call. */
-async function admitted(
+function admitted(
   world: ApiWorld,
   call: Call,
   spec: InstanceSpec,
@@ -77,13 +74,5 @@ async function admitted(
     notAfterMs: call.receivedMs + ADMIT_WITHIN_MS,
     settleEveryMs: world.settleEveryMs,
   };
-  const ask = () => world.engine.admit(input, call.requestId, call.receivedMs + HEARD_WITHIN_MS);
-  try {
-    const first = await ask();
-    // A run of an earlier call that came too late was joined; it ends now, and another takes this call.
-    return first.status === 'refused' && first.code === 'start_expired' ? await ask() : first;
-  } catch (error) {
-    call.log.warn({ callId, err: error }, 'the engine did not answer a start');
-    return null;
-  }
+  return admissionOf(call, callId, (deadlineMs) => world.engine.admit(input, call.requestId, deadlineMs));
 }

@@ -14,9 +14,31 @@ import type { ApiWorld } from './world.ts';
 
 /** How long after receipt a start may still be admitted. */
 export const ADMIT_WITHIN_MS = 8_000;
+/** An admission in the last moment is still heard. */
+const HEARD_WITHIN_MS = ADMIT_WITHIN_MS + 500;
 /** An admission that was looked at in time may wait 5 s for a connection, and its transaction take 10 s (prisma/client.ts). */
 const LAST_COMMIT_AFTER_MS = 16_000;
 const LOOK_AGAIN_AFTER_MS = 500;
+
+/**
+ * The engine's answer to a start, or null when it gave none that concerns this call.
+ * @param ask starts the workflow or joins the one that runs, and hears its answer until `deadlineMs`
+ */
+export async function admissionOf<A extends { status: 'admitted' } | { status: 'refused'; code: string }>(
+  call: Call,
+  callId: string,
+  ask: (deadlineMs: number) => Promise<A>,
+): Promise<A | null> {
+  const deadlineMs = call.receivedMs + HEARD_WITHIN_MS;
+  try {
+    const first = await ask(deadlineMs);
+    // A run of an earlier call that came too late was joined; it ends now, and another takes this call.
+    return first.status === 'refused' && first.code === 'start_expired' ? await ask(deadlineMs) : first;
+  } catch (error) {
+    call.log.warn({ callId, err: error }, 'the engine did not answer a start');
+    return null;
+  }
+}
 
 /**
  * Under the team's row lock: finds what the call has brought about after all, or marks the call so that it brings about

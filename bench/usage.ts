@@ -334,6 +334,7 @@ function worldOf(
     ledger: { ...ledger, recordUsageOf: hooks.record },
     engine: {
       admit: never,
+      reserve: never,
       deposit: never,
       refund: never,
       tell: {
@@ -341,6 +342,7 @@ function worldOf(
         watchSoon: wake,
         autoTopUp: wake,
         instance: wake,
+        reservation: wake,
         deposit: wake,
         refund: wake,
         dispute: wake,

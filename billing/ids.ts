@@ -55,7 +55,8 @@ export const reclaimCause = (instanceId: string, reclaimSecond: number): string 
 /** One mail a term and step before its end. */
 export const reservationEndingCause = (reservationId: string, endSecond: number, days: number): string =>
   `${reservationId}/ends-at-${endSecond}-in-${days}-days`;
-export const reservationEndedCause = (reservationId: string, endSecond: number): string =>
-  `${reservationId}/ended-at-${endSecond}`;
+/** Told of each: a term may be renewed at the very second at which credit ends. */
+export const reservationEndedCause = (reservationId: string, how: string, endSecond: number): string =>
+  `${reservationId}/${how}-at-${endSecond}`;
 export const lowCause = (teamId: string, second: number, levelMicros: Micros): string =>
   `${teamId}/low-${levelMicros}-at-${second}`;

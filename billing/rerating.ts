@@ -26,7 +26,7 @@ export function volumeDiscountAt(account: Account, { volumeTiers }: Terms, secon
 }
 
 /** How an instance is priced from a second on, as it stands; which reservation covers it is a question of all of them. */
-function pricedAt(account: Account, { priced }: Meter, second: number): Priced {
+export function pricedAt(account: Account, { priced }: Meter, second: number): Priced {
   if (!isDiscountable(priced)) return priced;
   const spotMicros = priced.pricing === 'spot' ? priceAt(account.prices, priced, second)?.spotMicros : undefined;
   const { basisPoints, kind } = discountAt(account.discount, account.volumeBasisPoints, second);

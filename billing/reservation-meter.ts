@@ -7,7 +7,7 @@ import { creditAccount, REVENUE, referenceOf } from './ledger.ts';
 import { add, type Micros, micros, ZERO } from './money.ts';
 import { MONTHS_OF_TERM, priceAt, type ReservationTerm } from './prices.ts';
 import { addMonths } from './time.ts';
-import { chargeDueMicros, type Metered } from './usage.ts';
+import { chargeDueMicros, costMicros, type Metered } from './usage.ts';
 
 /** One term of a reservation that runs. Its rate is that of all it reserves. */
 export interface ReservationMeter extends Metered {
@@ -23,6 +23,9 @@ export interface ReservationMeter extends Metered {
   /** Whether another term follows, at the price in force then. */
   renew: boolean;
 }
+
+/** How many days before a term's end its team is told, the most first: early enough to decide, and not to be forgotten. */
+export const TERM_REMINDER_DAYS = [7, 1] as const;
 
 /** `lapsed`: credit ended before the term did. `not_offered`: it was to be renewed, and there was no price any more. */
 export type ReservationEnd = 'ended' | 'renewed' | 'not_offered' | 'lapsed';
@@ -56,6 +59,18 @@ export function closeReservation(
   change.account.reservations = change.account.reservations.filter((other) => other !== reservation);
   change.effects.push({ kind: 'reservation_closed', reservation: { ...reservation }, endSecond, how });
 }
+
+/** What a term has cost by a second, which is its whole cost from its end on. */
+export const termCostMicros = (
+  {
+    rateMicrosPerHour,
+    startSecond,
+    closedSecond,
+  }: Pick<Metered, 'rateMicrosPerHour' | 'startSecond'> & {
+    closedSecond: number | null;
+  },
+  throughSecond: number,
+): Micros => costMicros(rateMicrosPerHour, Math.min(closedSecond ?? throughSecond, throughSecond) - startSecond);
 
 export const openTerm = (change: Change, reservation: ReservationMeter): void => {
   change.account.reservations.push(reservation);

@@ -125,7 +125,7 @@ export function noticesFor(teamId: string, effects: Effect[]): NewNotice[] {
     if (effect.kind === 'reservation_closed') {
       const { endSecond, how, reservation } = effect;
       const { reservationId } = reservation;
-      const cause = reservationEndedCause(reservationId, endSecond);
+      const cause = reservationEndedCause(reservationId, how, endSecond);
       const data = { reservationId, endSecond, how };
       return [{ teamId, second: endSecond, cause, data, channel: 'mail', kind: 'reservation_ended' }];
     }

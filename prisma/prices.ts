@@ -179,14 +179,18 @@ export async function listGpuPrices(
 
 /**
  * The second before which no change of a pair's price may lie, its lock being held: that of the last change, and that of
- * the last start at its price, since both were recorded before.
+ * the last start at its price, since both were recorded before. The last renewal lies before any change, and not in its
+ * second: it is charged what is in force at its second, whenever it is worked out.
  */
 export async function latestSecondOfGpuPrice(tx: Tx, { gpuType, region }: GpuPair): Promise<number> {
   const [row] = await tx.$queryRaw<Array<{ second: bigint | null }>>`
     SELECT GREATEST(
       (SELECT max(recorded_second) FROM gpu_prices WHERE gpu_type = ${gpuType} AND region = ${region}),
       (SELECT max(start_second) FROM instances
-       WHERE gpu_type = ${gpuType} AND region = ${region} AND hourly_micros IS NULL)
+       WHERE gpu_type = ${gpuType} AND region = ${region} AND hourly_micros IS NULL),
+      (SELECT max(CASE WHEN terms.term_number = 1 THEN terms.start_second ELSE terms.start_second + 1 END)
+       FROM reservations JOIN reservation_terms AS terms ON terms.reservation_id = reservations.id
+       WHERE gpu_type = ${gpuType} AND region = ${region})
     ) AS second`;
   return toSecondOrNull(row?.second ?? null) ?? 0;
 }

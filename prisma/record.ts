@@ -14,7 +14,7 @@ import { expireHolds } from './holds.ts';
 import { endInstances, saveReclaim, saveShedOrder } from './instances.ts';
 import { insertNotices, type NewNotice, noticesFor } from './notices.ts';
 import { type GpuPair, lockGpuPrice } from './prices.ts';
-import { endReservation, openTerms, saveRenewal, saveTerm } from './reservations.ts';
+import { endReservation, openTerm, saveRenewal, saveTerm } from './reservations.ts';
 import { openSegments, saveSegments } from './segments.ts';
 import { insertTransfers } from './transfers.ts';
 
@@ -111,7 +111,7 @@ async function writeOutcome(
 /** In their order: a term that is renewed closes before the next one opens. */
 async function writeReservations(tx: Tx, teamId: string, effects: Effect[]): Promise<void> {
   for (const effect of effects) {
-    if (effect.kind === 'reservation_opened') await openTerms(tx, teamId, [effect.reservation]);
+    if (effect.kind === 'reservation_opened') await openTerm(tx, teamId, effect.reservation);
     if (effect.kind === 'reservation_posted') await saveTerm(tx, effect.reservation);
     if (effect.kind === 'renewal_set') await saveRenewal(tx, effect.reservationId, effect.renew);
     if (effect.kind !== 'reservation_closed') continue;

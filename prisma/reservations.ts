@@ -7,7 +7,8 @@ import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
 import { Prisma, type Reservation as ReservationRow } from './generated/client.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
 
-export interface Reservation {
+/** What is reserved, apart from its time and money. */
+export interface ReservationSpec {
   id: string;
   teamId: string;
   gpuType: string;
@@ -15,6 +16,10 @@ export interface Reservation {
   count: number;
   term: ReservationTerm;
   renew: boolean;
+  requestHash: string;
+}
+
+export interface Reservation extends ReservationSpec {
   startSecond: number;
   endedSecond: number | null;
   endedHow: Exclude<ReservationEnd, 'renewed'> | null;
@@ -110,10 +115,23 @@ export async function getReservation(tx: Tx, id: string): Promise<Reservation> {
   return reservation;
 }
 
-export async function listReservations(tx: Tx, teamId: string | null, page: PageRequest): Promise<Page<Reservation>> {
+export interface ReservationFilter {
+  teamId?: string;
+  status?: 'active' | 'ended';
+}
+
+export async function listReservations(
+  tx: Tx,
+  { teamId, status }: ReservationFilter,
+  page: PageRequest,
+): Promise<Page<Reservation>> {
   const { data, nextCursor } = await pageOf(page, 'startSecond', (where, take) =>
     tx.reservation.findMany({
-      where: { ...(teamId !== null && { teamId }), AND: where },
+      where: {
+        ...(teamId !== undefined && { teamId }),
+        ...(status && { endedSecond: status === 'active' ? null : { not: null } }),
+        AND: where,
+      },
       orderBy: [{ startSecond: 'desc' }, { id: 'desc' }],
       take,
     }),
@@ -121,19 +139,16 @@ export async function listReservations(tx: Tx, teamId: string | null, page: Page
   return { data: data.map(toReservation), nextCursor };
 }
 
-/** Keeps a term that begins; with the first, the reservation itself. */
-export async function openTerms(tx: Tx, teamId: string, terms: ReservationMeter[]): Promise<void> {
-  for (const meter of terms) {
-    const { reservationId, termNumber, rateMicrosPerHour, startSecond, endSecond, postedMicros } = meter;
-    const { gpuType, region, count, term, renew } = meter;
-    if (termNumber === 1)
-      await tx.reservation.create({
-        data: { id: reservationId, teamId, gpuType, region, count, term, renew, startSecond },
-      });
-    await tx.reservationTerm.create({
-      data: { reservationId, termNumber, teamId, rateMicrosPerHour, startSecond, endSecond, postedMicros },
-    });
-  }
+export const insertReservation = async (tx: Tx, spec: ReservationSpec, startSecond: number): Promise<void> => {
+  await tx.reservation.create({ data: { ...spec, startSecond } });
+};
+
+/** Keeps a term that begins. */
+export async function openTerm(tx: Tx, teamId: string, meter: ReservationMeter): Promise<void> {
+  const { reservationId, termNumber, rateMicrosPerHour, startSecond, endSecond, postedMicros } = meter;
+  await tx.reservationTerm.create({
+    data: { reservationId, termNumber, teamId, rateMicrosPerHour, startSecond, endSecond, postedMicros },
+  });
 }
 
 /** Keeps what was posted for a term and, where it closed, its end. */

@@ -30,10 +30,11 @@ export async function balanceWatch({ teamId, lookSoon }: TeamInput): Promise<voi
   await continueAsNew<typeof balanceWatch>({ teamId, ...(news.isPromised() && { lookSoon: true }) });
 
   /** Announces whatever was recorded and not told yet, whoever recorded it: the machines are stopped, people are written to. */
-  async function announce({ exhaustions, notices }: Outlook): Promise<void> {
+  async function announce({ exhaustions, notices, reservationIds = [] }: Outlook): Promise<void> {
     if (exhaustions.length === 0 && notices.length === 0) return;
     const instanceIds = exhaustions.flatMap((exhaustion) => exhaustion.instanceIds);
     if (instanceIds.length > 0) await tell.tellInstances({ instanceIds });
+    if (reservationIds.length > 0) await tell.tellReservations({ reservationIds });
     if (notices.length > 0) await tell.handOnNotices({ notices });
     const numbers = exhaustions.map((exhaustion) => exhaustion.number);
     await ledger.markTold({ teamId, exhaustions: numbers, noticeIds: notices.map((notice) => notice.noticeId) });

@@ -7,3 +7,4 @@ export { instance } from './instance.ts';
 export { notice } from './notice.ts';
 export { dailyReconciliation, reconciliation } from './reconciliation.ts';
 export { refund } from './refund.ts';
+export { reservation } from './reservation.ts';

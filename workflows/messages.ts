@@ -7,11 +7,13 @@ import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { NewDepositOrder } from '../activities/ledger/deposits.ts';
 import type { Admission, Receipt } from '../activities/ledger/instances.ts';
 import type { NewRefundOrder, RefundRefusal } from '../activities/ledger/refunds.ts';
+import type { ReservationAdmission } from '../activities/ledger/reservations.ts';
 import type { Micros } from '../billing/money.ts';
 import type { DepositKind, DepositStatus } from '../prisma/deposits.ts';
 import type { DisputeStatus } from '../prisma/disputes.ts';
 import type { InstanceSpec } from '../prisma/instances.ts';
 import type { RefundStatus } from '../prisma/refunds.ts';
+import type { ReservationSpec } from '../prisma/reservations.ts';
 
 /** Each kind of work at its own pace: a Stripe outage never holds up metering. */
 export const TASK_QUEUES = { billing: 'billing', payments: 'payments', mail: 'mail', platform: 'platform' } as const;
@@ -19,6 +21,7 @@ export const TASK_QUEUES = { billing: 'billing', payments: 'payments', mail: 'ma
 /** Workflow ids are ids of the business, so that the same cause meets the same workflow. */
 export const workflowId = {
   instance: (instanceId: string) => `instance/${instanceId}`,
+  reservation: (reservationId: string) => `reservation/${reservationId}`,
   balanceWatch: (teamId: string) => `balance-watch/${teamId}`,
   autoTopUp: (teamId: string) => `auto-top-up/${teamId}`,
   deposit: (depositId: string) => `deposit/${depositId}`,
@@ -65,6 +68,36 @@ export interface InstanceState {
   costMicros: Micros;
 }
 export const instanceState = defineQuery<InstanceState>('state');
+
+// ── reservation ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface ReservationInput {
+  spec: ReservationSpec;
+  /** The second at which the call was received. */
+  receivedSecond: number;
+  /** Names this call: once it was answered 503 it must not be admitted any more. */
+  callId: string;
+  /** Unix milliseconds after which admission is refused. */
+  notAfterMs: number;
+  /** Milliseconds between settlements, a day at the least; 0 for none but at reminders and ends. */
+  settleEveryMs: number;
+  /** Set on a continued run: it was admitted in an earlier one. */
+  admission?: ReservationAdmission;
+}
+
+/** Answers whether the reservation was admitted. Sent with the start; another request for the same id is refused `id_taken`. */
+export const admitReservation = defineUpdate<ReservationAdmission, [{ requestHash: string }]>('admit');
+/** For an operator: post what is owed now instead of at the next settlement. */
+export const settleReservationNow = defineUpdate<ReservationState>('settleNow');
+
+export interface ReservationState {
+  reservationId: string;
+  teamId: string;
+  state: 'admitting' | 'refused' | 'running' | 'ended';
+  /** Of all terms so far. */
+  costMicros: Micros;
+}
+export const reservationState = defineQuery<ReservationState>('state');
 
 // ── balanceWatch, autoTopUp ──────────────────────────────────────────────────────────────────────────────────────
 

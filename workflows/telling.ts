@@ -16,6 +16,7 @@ import {
   keyword,
   type NoticeInput,
   type RefundInput,
+  type ReservationInput,
   TASK_QUEUES,
   TEAM_ID,
   told,
@@ -34,6 +35,19 @@ export const startOptions = {
     typedSearchAttributes: [
       keyword(TEAM_ID, input.spec.teamId),
       keyword(INSTANCE_ID, input.spec.id),
+      keyword(GPU_TYPE, input.spec.gpuType),
+      keyword(BILLING_STATE, 'admitting'),
+      keyword(CAUSE, requestId),
+    ],
+  }),
+  reservation: (input: ReservationInput, requestId: string) => ({
+    workflowId: workflowId.reservation(input.spec.id),
+    taskQueue: TASK_QUEUES.billing,
+    args: [input] as [ReservationInput],
+    staticSummary: `${input.spec.count} × ${input.spec.gpuType} in ${input.spec.region}, ${input.spec.term}, for ${input.spec.teamId}`,
+    memo: { requestId },
+    typedSearchAttributes: [
+      keyword(TEAM_ID, input.spec.teamId),
       keyword(GPU_TYPE, input.spec.gpuType),
       keyword(BILLING_STATE, 'admitting'),
       keyword(CAUSE, requestId),
@@ -114,6 +128,7 @@ export function createTell(client: Client): Tell {
     watchSoon: (teamId) => signalTeam('balanceWatch', teamId, toldSoon),
     autoTopUp: (teamId) => signalTeam('autoTopUp', teamId),
     instance: (instanceId) => signalIfThere(workflowId.instance(instanceId)),
+    reservation: (reservationId) => signalIfThere(workflowId.reservation(reservationId)),
     deposit: async (deposit) => {
       await client.workflow.signalWithStart('deposit', {
         ...startOptions.deposit(deposit, 'told'),

@@ -8,6 +8,7 @@ import { instanceActs } from './instances.ts';
 import { policyActs } from './policy.ts';
 import { priceActs } from './prices.ts';
 import { refundActs } from './refunds.ts';
+import { reservationActs } from './reservations.ts';
 import { teamActs } from './team.ts';
 import { usageActs } from './usage.ts';
 
@@ -22,6 +23,7 @@ export const createLedger = (world: LedgerWorld) => ({
   ...usageActs(world),
   ...grantActs(world),
   ...priceActs(world),
+  ...reservationActs(world),
 });
 
 export type Ledger = ReturnType<typeof createLedger>;

@@ -100,13 +100,14 @@ async function settlementOf(tx: Tx, instanceId: string, account: Account, terms:
   };
 }
 
+/** What only the watch has people, machines and the card told of. */
 const FOR_THE_WATCH: ReadonlySet<Effect['kind']> = new Set([
   'exhausted',
   'attempt_opened',
   'low',
   'reservation_closed',
 ]);
-const isForTheWatch = (kind: Effect['kind']) => FOR_THE_WATCH.has(kind);
+export const isForTheWatch = (kind: Effect['kind']) => FOR_THE_WATCH.has(kind);
 
 /** What a start reads beside the account: the list's price of what it asks for, and what the team has spent. */
 const readsOf = ({ hourlyMicros, gpuType, region }: InstanceSpec) =>

@@ -34,15 +34,15 @@ interface Change<Price> extends Asked {
   effectiveFromSecond: number | null;
 }
 
-/** From when on a change of a GPU's price holds, and the teams whose running spot instances it may concern. */
+/** From when on a change of a GPU's price holds, and the teams whose spot instances and reservations it may concern. */
 export interface GpuPriceChanged {
   effectiveSecond: number;
   teamIds: string[];
 }
 
 /**
- * Takes the lock of a price and the row locks of the teams that run a spot instance at it; no start and no settlement of
- * theirs is under way then. The second is not before anything that was recorded by the price as it was.
+ * Takes the lock of a price and the row locks of the teams that it moves; no start, no settlement and no renewal of theirs
+ * is under way then. The second is not before anything that was recorded by the price as it was.
  */
 async function openGpuPrice(tx: Tx, pair: GpuPair, nowSecond: number): Promise<{ second: number; teamIds: string[] }> {
   await lockGpuPrice(tx, pair, 'exclusive');

@@ -4,7 +4,7 @@ import { advance } from '../../billing/facts.ts';
 import type { Micros } from '../../billing/money.ts';
 import { burnMicrosPerHour } from '../../billing/runway.ts';
 import { type Exhaustion, markAnnounced, unannouncedExhaustions } from '../../prisma/exhaustions.ts';
-import { markHandedOn, noticesNotHandedOn } from '../../prisma/notices.ts';
+import { markHandedOn, type Notice, noticesNotHandedOn } from '../../prisma/notices.ts';
 import { recordFact } from '../../prisma/record.ts';
 import type { LedgerWorld } from '../world.ts';
 import { cardExpiry } from './card-expiry.ts';
@@ -14,6 +14,8 @@ export interface Outlook {
   exhaustions: Exhaustion[];
   /** Mails and events written beside their causes and not yet handed on. */
   notices: Array<{ noticeId: string; teamId: string; channel: 'mail' | 'event' }>;
+  /** Reservations that one of those notices says have ended or been renewed: their workflows are to look. */
+  reservationIds?: string[];
   /** The attempt whose outcome is not known yet. */
   attemptDepositId: string | null;
   next: { second: number; what: string } | null;
@@ -27,6 +29,15 @@ const sooner = (crossing: Outlook['next'], cardSecond: number | null): Outlook['
     ? { second: cardSecond, what: 'card_expiring' }
     : crossing;
 
+/** A term came to its end, and it was not the reservation's own workflow that saw it first. */
+const reservationsThatEnded = (notices: Notice[]): string[] => [
+  ...new Set(
+    notices.flatMap(({ kind, data }) =>
+      kind === 'reservation_ended' && data.reservationId ? [data.reservationId] : [],
+    ),
+  ),
+];
+
 export const teamActs = ({ db, terms }: LedgerWorld) => ({
   /** Brings the team up to date through `nowSecond` and answers what is to be done and when to look again. */
   lookAhead: (input: { teamId: string; nowSecond: number }, causedBy: string): Promise<Outlook> =>
@@ -37,19 +48,20 @@ export const teamActs = ({ db, terms }: LedgerWorld) => ({
       return {
         outcome,
         notices: expiry.notices,
-        answer: async (tx) => ({
-          exhaustions: await unannouncedExhaustions(tx, input.teamId),
-          notices: (await noticesNotHandedOn(tx, input.teamId)).map(({ id, teamId, channel }) => ({
-            noticeId: id,
-            teamId,
-            channel,
-          })),
-          attemptDepositId: now.attempt?.depositId ?? null,
-          next: sooner(nextCrossing(now, terms), expiry.nextSecond),
-          availableMicros: spendableMicros(now, now.asOfSecond),
-          burnMicrosPerHour: burnMicrosPerHour(now),
-          topUp: topUpOutlook(now, terms).state,
-        }),
+        answer: async (tx) => {
+          const notices = await noticesNotHandedOn(tx, input.teamId);
+          const reservationIds = reservationsThatEnded(notices);
+          return {
+            exhaustions: await unannouncedExhaustions(tx, input.teamId),
+            notices: notices.map(({ id, teamId, channel }) => ({ noticeId: id, teamId, channel })),
+            ...(reservationIds.length > 0 && { reservationIds }),
+            attemptDepositId: now.attempt?.depositId ?? null,
+            next: sooner(nextCrossing(now, terms), expiry.nextSecond),
+            availableMicros: spendableMicros(now, now.asOfSecond),
+            burnMicrosPerHour: burnMicrosPerHour(now),
+            topUp: topUpOutlook(now, terms).state,
+          };
+        },
       };
     }),
 

@@ -17,13 +17,16 @@ export interface ReservationFacts {
 
 const inWords = ({ count, gpuType, region }: ReservationFacts): string => `${count} × ${gpuType} in ${region}`;
 
-const table = (reservation: ReservationFacts, endSecond: number) =>
+const months = ({ term }: ReservationFacts): string =>
+  MONTHS_OF_TERM[term] === 1 ? '1 month' : `${MONTHS_OF_TERM[term]} months`;
+
+const table = (reservation: ReservationFacts, ...dated: Array<[label: string, second: number]>) =>
   facts(
     ['Reservation', reservation.reservationId],
     ['Capacity', inWords(reservation)],
-    ['Term', MONTHS_OF_TERM[reservation.term] === 1 ? '1 month' : `${MONTHS_OF_TERM[reservation.term]} months`],
+    ['Term', months(reservation)],
     ['Rate', `${formatForPeople(reservation.rateMicrosPerHour)} an hour`],
-    ['Term ends', utc(endSecond)],
+    ...dated.map(([label, second]): [string, string] => [label, utc(second)]),
   );
 
 /** A term ends soon: what happens then, and what can be done about it. */
@@ -33,51 +36,66 @@ export function reservationEnding(
   { endSecond, days }: { endSecond: number; days: number },
 ): Mail {
   const what = inWords(reservation);
-  return compose(`Your reservation of ${what} ends in ${days === 1 ? 'one day' : `${days} days`}`, teamName, [
+  const when = days === 1 ? 'in one day' : `in ${days} days`;
+  const { renew } = reservation;
+  return compose(`Your reservation of ${what} ${renew ? 'is renewed' : 'ends'} ${when}`, teamName, [
     words(
-      reservation.renew
-        ? `The reservation of ${what} is renewed at ${utc(endSecond)} for another term, at the reserved price in force then.`
-        : `The reservation of ${what} ends at ${utc(endSecond)}. Instances that it covers go on at their on-demand or spot price from that second.`,
+      renew
+        ? `The term of your reservation of ${what} is over at ${utc(endSecond)}. It is then renewed for another ${months(reservation)}, at the reserved price in force at that time.`
+        : `Your reservation of ${what} ends at ${utc(endSecond)}. Instances that it covers run on, and are charged their own price from that second.`,
     ),
-    table(reservation, endSecond),
+    table(reservation, ['Term ends', endSecond]),
     words(
-      reservation.renew
-        ? 'If you do not need it any more, switch renewal off before then.'
-        : 'To keep the reserved price, switch renewal on before then, or make a new reservation.',
+      renew
+        ? 'If you do not need it any more, switch its renewal off before then.'
+        : 'If you still need it, switch its renewal on before then.',
     ),
     link('Reservations', billingUrl),
   ]);
 }
 
-const HOW_IN_WORDS: Record<ReservationEnd, { subject: string; why: string }> = {
-  ended: {
-    subject: 'has ended',
-    why: 'Its term is over. Instances that it covered are charged their on-demand or spot price from that second.',
-  },
-  renewed: {
-    subject: 'was renewed',
-    why: 'As asked for, another term has begun, at the reserved price that is in force now.',
-  },
-  not_offered: {
-    subject: 'has ended and could not be renewed',
-    why: 'It is not offered any more, so it was not renewed. Instances that it covered are charged their own price from that second.',
-  },
-  lapsed: {
-    subject: 'has lapsed',
-    why: 'The credit of the team was used up, and a reservation is paid from credit for its whole term. You owe nothing for the rest of it.',
-  },
-};
+/** The term that follows one that was renewed. */
+export interface NextTerm {
+  rateMicrosPerHour: Micros;
+  endSecond: number;
+}
 
-/** A term is over: renewed, ended, or lapsed with the credit. */
+/** A term is over, or was cut short: renewed, ended, or lapsed with the credit. */
 export function reservationEnded(
   { teamName, billingUrl }: About,
   reservation: ReservationFacts,
-  { endSecond, how }: { endSecond: number; how: ReservationEnd },
+  { endSecond, how, next }: { endSecond: number; how: ReservationEnd; next?: NextTerm | undefined },
 ): Mail {
-  const { subject, why } = HOW_IN_WORDS[how];
-  return compose(`Your reservation of ${inWords(reservation)} ${subject}`, teamName, [
-    words(`The term of your reservation of ${inWords(reservation)} came to its end at ${utc(endSecond)}. ${why}`),
-    table(reservation, endSecond),
+  const what = inWords(reservation);
+  const at = utc(endSecond);
+  const told: Record<ReservationEnd, { subject: string; story: string }> = {
+    ended: {
+      subject: 'has ended',
+      story: `The term of your reservation of ${what} was over at ${at}. Instances that it covered run on, and are charged their own price from that second.`,
+    },
+    renewed: {
+      subject: 'was renewed',
+      story: next
+        ? `As you asked, your reservation of ${what} was renewed at ${at}: for another ${months(reservation)}, until ${utc(next.endSecond)}, at ${formatForPeople(next.rateMicrosPerHour)} an hour, the reserved price in force then.`
+        : `As you asked, your reservation of ${what} was renewed at ${at} for another ${months(reservation)}, at the reserved price in force then.`,
+    },
+    not_offered: {
+      subject: 'has ended and could not be renewed',
+      story: `The term of your reservation of ${what} was over at ${at}. It was to be renewed, but is not offered any more. Instances that it covered run on, and are charged their own price from that second.`,
+    },
+    lapsed: {
+      subject: 'has lapsed',
+      story: `Your reservation of ${what} lapsed at ${at}: your credit was used up, and a reservation is paid from it by the second. You owe nothing for the rest of the term.`,
+    },
+  };
+  const { subject, story } = told[how];
+  const ended = how === 'lapsed' ? 'Lapsed' : how === 'renewed' ? 'Renewed' : 'Ended';
+  return compose(`Your reservation of ${what} ${subject}`, teamName, [
+    words(story),
+    table(next ? { ...reservation, ...next } : reservation, [ended, endSecond], ...termEnd(next)),
+    ...(how === 'lapsed' ? [words('To reserve again, add credit and make a new reservation.')] : []),
     link('Reservations', billingUrl),
   ]);
 }
+
+const termEnd = (next: NextTerm | undefined): Array<[string, number]> => (next ? [['Term ends', next.endSecond]] : []);

@@ -16,6 +16,7 @@ export const Transaction = z
     reference: z.string().openapi({ description: 'made from its cause; the same cause is never a second row' }),
     cause: z.string().openapi({ description: 'the workflow or the request that brought it about' }),
     instance: z.string().nullable(),
+    reservation: z.string().nullable(),
     deposit: z.string().nullable(),
     corrects: z.string().nullable().openapi({ description: 'the reference of the row that it answers' }),
   })
@@ -37,6 +38,7 @@ export function viewTransaction(row: Transfer): z.input<typeof Transaction> {
     reference: row.reference,
     cause: row.causedBy,
     instance: row.instanceId,
+    reservation: row.reservationId,
     deposit: row.depositId,
     corrects: row.correctsReference,
   };

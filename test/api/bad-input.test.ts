@@ -16,7 +16,7 @@ let before: string;
 const everything = async (): Promise<string> => {
   const tables = ['teams', 'accounts', 'transfers', 'instances', 'segments', 'deposits', 'grants', 'payment_methods'];
   tables.push('consents', 'exhaustions', 'notices', 'api_keys', 'provider_events', 'abandoned_calls');
-  tables.push('gpu_prices', 'model_prices');
+  tables.push('gpu_prices', 'model_prices', 'reservations', 'reservation_terms');
   const rows = await Promise.all(
     tables.map((table) =>
       api.db.$queryRawUnsafe(`SELECT to_jsonb(t) - 'as_of_second' AS row FROM ${table} t ORDER BY 1`),
@@ -268,6 +268,22 @@ const BODIES: Body[] = [
     required: ['input', 'output'],
   },
   {
+    name: 'a reservation',
+    method: 'POST',
+    path: () => '/v1/reservations',
+    good: () => ({ team, gpuType: 'h100-80gb', region: 'eu-west-1', count: 1, term: '12m' }),
+    fields: [
+      ['id', WRONG_ID],
+      ['team', WRONG_ID],
+      ['gpuType', WRONG_TEXT],
+      ['region', WRONG_TEXT],
+      ['count', [...WRONG_COUNT, 0, 1_001]],
+      ['term', ['2m', '1', '', 1, null, {}, []]],
+      ['renew', WRONG_FLAG],
+    ],
+    required: ['team', 'gpuType', 'region', 'count', 'term'],
+  },
+  {
     name: 'a calculation',
     method: 'POST',
     path: () => '/v1/calculator',
@@ -360,6 +376,7 @@ describe('paths and queries', () => {
     ['DELETE', (id) => `/v1/prices/h100-80gb/${id}`],
     ['GET', (id) => `/v1/prices/h100-80gb/${id}/history`],
     ['DELETE', (id) => `/v1/models/${id}`],
+    ['GET', (id) => `/v1/reservations/${id}`],
   ];
   it.each(PATHS)('%s with an id that is nobody’s', async (method, path) => {
     for (const id of NOBODYS) expectRefusal(await api.send(method, path(id)), [404]);
@@ -392,6 +409,7 @@ describe('paths and queries', () => {
   it('refuses wrong queries, by the name of what is wrong', async () => {
     const lists = [
       `/v1/instances`,
+      '/v1/reservations',
       `/v1/teams/${team}/deposits`,
       `/v1/teams/${team}/transactions`,
       `/v1/teams/${team}/keys`,
@@ -414,6 +432,8 @@ describe('paths and queries', () => {
     }
     for (const query of ['status=done', 'team=a%20b', 'project=%00', 'gpuType='])
       expectRefusal(await api.get(`/v1/instances?${query}`), [400], query.split('=')[0]);
+    for (const query of ['status=terminated', 'team=a%20b', 'gpuType=h100-80gb'])
+      expectRefusal(await api.get(`/v1/reservations?${query}`), [400], query.split('=')[0]);
     for (const query of ['team=a%20b', 'gpuType=', 'gpuType=a%20b', 'region=%00', 'region=a&region=b', 'limit=1'])
       expectRefusal(await api.get(`/v1/prices?${query}`), [400], query.split('=')[0]);
     expectRefusal(await api.get('/v1/prices?team=nobody'), [404], 'team');

@@ -180,6 +180,11 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
         engine.starts += 1;
         return ledger.admitInstance({ ...input, nowMs: input.notAfterMs }, requestId);
       }),
+    reserve: (input, requestId) =>
+      answering(() => {
+        engine.starts += 1;
+        return ledger.openReservation({ ...input, nowMs: input.notAfterMs }, requestId);
+      }),
     deposit: (input) =>
       answering(async () => {
         if (!input.order) throw new Error('a person’s deposit has an order');
@@ -227,6 +232,7 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
       watchSoon: told('watchSoon'),
       autoTopUp: told('autoTopUp'),
       instance: told('instance'),
+      reservation: told('reservation'),
       deposit: ({ depositId }) => told('deposit')(depositId),
       refund: ({ refundId }) => told('refund')(refundId),
       dispute: ({ disputeId }) => told('dispute')(disputeId),

@@ -153,6 +153,29 @@ describe('with everything up', () => {
     expect((await api.post('/v1/instances', asked)).status).toBe(201);
   });
 
+  it('takes a reservation from its start to its lapse, and what it covers with it', async () => {
+    const team = await teamWith(api, '6.00');
+    const asked = { id: 'whole-term', team, gpuType: 'h100-80gb', region: 'eu-west-1', count: 1_000, term: '1m' };
+    // $1,740 an hour: $6 last twelve seconds.
+    const begun = await api.post('/v1/reservations', asked);
+    expect(begun.status).toBe(201);
+    const covered = { id: 'covered', team, gpuType: 'h100-80gb', region: 'eu-west-1', pricing: 'reserved' };
+    expect((await api.post('/v1/instances', covered)).body).toMatchObject({ status: 'active', hourly: '0.000000' });
+    const { memo } = await client.workflow.getHandle(workflowId.reservation('whole-term')).describe();
+    expect(memo).toEqual({ requestId: begun.headers.get('X-Request-Id') });
+    // Its next settlement is a day away: the watch tells it.
+    const result = await client.workflow.getHandle(workflowId.reservation('whole-term')).result();
+    expect(result).toMatchObject({ how: 'lapsed', terms: 1 });
+    const { body } = await api.get('/v1/reservations/whole-term');
+    expect(body).toMatchObject({ status: 'ended', how: 'lapsed' });
+    expect(Date.parse(body.endedAt) - Date.parse(body.startedAt)).toBe(12_000);
+    expect((await api.get('/v1/instances/covered')).body).toMatchObject({
+      reason: 'out_of_credits',
+      endedAt: body.endedAt,
+      cost: '0.000000',
+    });
+  });
+
   it('admits one of twenty starts at once against three dollars, by the rules’ arithmetic', async () => {
     const team = await teamWith(api, '3.00');
     const answers = await Promise.all(

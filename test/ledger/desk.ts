@@ -7,6 +7,7 @@ import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
 import type { Terms } from '../../billing/account.ts';
 import type { EndReason } from '../../billing/change.ts';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
+import type { ReservationTerm } from '../../billing/prices.ts';
 import type { TopUpPolicy } from '../../billing/top-up.ts';
 import type { UsageEvent } from '../../billing/usage-batch.ts';
 import { connectDb, type Db } from '../../prisma/client.ts';
@@ -29,6 +30,20 @@ export interface StartOf {
   id: string;
   hourly: string;
   at: number;
+  body?: string;
+  callId?: string;
+  notAfterMs?: number;
+  nowMs?: number;
+}
+
+export interface ReservationOf {
+  teamId: string;
+  id: string;
+  gpuType: string;
+  at: number;
+  count?: number;
+  term?: ReservationTerm;
+  renew?: boolean;
   body?: string;
   callId?: string;
   notAfterMs?: number;
@@ -103,6 +118,21 @@ export class Desk {
       },
       CAUSE,
     );
+  }
+
+  /** Without a term: a month. */
+  reserve({ teamId, id, gpuType, at, body = 'hash', callId = `call_${unique()}`, ...more }: ReservationOf) {
+    const { count = 1, term = '1m', renew = false, notAfterMs = FOREVER, nowMs = 0 } = more;
+    const spec = { id, teamId, gpuType, region: 'eu', count, term, renew, requestHash: body };
+    return this.ledger.openReservation({ spec, callId, notAfterMs, nowMs, receivedSecond: at }, CAUSE);
+  }
+
+  settleReservation(reservationId: string, at: number) {
+    return this.ledger.settleReservation({ reservationId, nowSecond: at }, CAUSE);
+  }
+
+  renew(reservationId: string, renew: boolean, at: number) {
+    return this.ledger.setRenewal({ reservationId, renew, nowSecond: at }, CAUSE);
   }
 
   stop(instanceId: string, at: number, more: { backTo?: number; reason?: EndReason; platformAsked?: boolean } = {}) {
@@ -238,9 +268,10 @@ export interface Bill {
   /** What the team has, less what it owes, at the second of its last fact. */
   netMicros: bigint;
   instances: Record<string, bigint>;
+  reservations: Record<string, bigint>;
 }
 
-/** The bill from the facts: segments, deposits, grants and usage; no balance and no transfer is looked at. */
+/** The bill from the facts: segments, terms, deposits, grants and usage; no balance and no transfer is looked at. */
 export async function billOf(db: Db, teamId: string): Promise<Bill> {
   const { asOfSecond, standsAtSecond } = await db.account.findUniqueOrThrow({ where: { teamId } });
   const now = standsAtSecond ?? asOfSecond;
@@ -249,6 +280,11 @@ export async function billOf(db: Db, teamId: string): Promise<Bill> {
     const seconds = (segment.endSecond ?? now) - segment.startSecond;
     const cost = seconds > 0n ? (segment.rateMicrosPerHour * seconds) / 3600n : 0n;
     instances[segment.instanceId] = (instances[segment.instanceId] ?? 0n) + cost;
+  }
+  const reservations: Record<string, bigint> = {};
+  for (const term of await db.reservationTerm.findMany({ where: { teamId } })) {
+    const cost = (term.rateMicrosPerHour * ((term.closedSecond ?? now) - term.startSecond)) / 3600n;
+    reservations[term.reservationId] = (reservations[term.reservationId] ?? 0n) + cost;
   }
   const credited = { in: ['succeeded', 'refunded', 'disputed'] };
   const deposits = await db.deposit.findMany({ where: { teamId, status: credited, method: 'card' } });
@@ -268,7 +304,8 @@ export async function billOf(db: Db, teamId: string): Promise<Bill> {
     return amountMicros < paid - back ? amountMicros : paid - back;
   });
   const out = sum(refunds.map(({ amountMicros }) => amountMicros)) + sum(lostOf);
-  return { netMicros: credits - out - used - sum(Object.values(instances)), instances };
+  const ran = sum([...Object.values(instances), ...Object.values(reservations)]);
+  return { netMicros: credits - out - used - ran, instances, reservations };
 }
 
 /** What the ledger and the stored balance say of the same. Throws where they disagree with each other. */
@@ -309,10 +346,21 @@ export async function booksOf(db: Db, teamId: string): Promise<Bill> {
   ].reduce((sum, heldMicros) => sum + heldMicros, 0n);
   if (held !== account.heldMicros)
     throw new Error(`the account holds ${account.heldMicros}, its disputes and holds ${held}`);
+
+  const reservations: Record<string, bigint> = {};
+  for (const { id } of await db.reservation.findMany({ where: { teamId } })) {
+    const posted = transfers
+      .filter(({ reservationId }) => reservationId === id)
+      .reduce((sum, { amountMicros }) => sum + amountMicros, 0n);
+    const running = await db.reservationTerm.findFirst({ where: { reservationId: id, closedSecond: null } });
+    const due = running ? (running.rateMicrosPerHour * (now - running.startSecond)) / 3600n - running.postedMicros : 0n;
+    reservations[id] = posted + due;
+    unposted += due;
+  }
   const available = account.postedMicros - unposted - held;
   if (available < 0n) throw new Error(`available is negative: ${available}`);
   if (available > 0n && account.owedMicros > 0n) throw new Error('owes while there is credit');
-  return { netMicros: available + held - account.owedMicros, instances };
+  return { netMicros: available + held - account.owedMicros, instances, reservations };
 }
 
 /** The segments of an ended instance, those of no length left out: they must tile its life. */

@@ -68,6 +68,18 @@ describe('a team’s watch', TIMEOUT, () => {
     });
   });
 
+  it('tells a reservation whose end nobody told it of, and hands the mail of it on', () => {
+    const notices = [{ noticeId: 'notice_a', teamId: 'team', channel: 'mail' as const }];
+    const ended = outlook({ notices, reservationIds: ['resv_a', 'resv_b'] });
+    return play({ lookAhead: inTurn(ended, outlook()) }, async (scene) => {
+      await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('markTold');
+      expect(scene.calls('reservation')).toEqual(['resv_a', 'resv_b']);
+      expect(scene.order('reservation', 'notice')).toEqual(['reservation', 'reservation', 'notice']);
+      expect(scene.calls('markTold')).toMatchObject([{ noticeIds: ['notice_a'] }]);
+    });
+  });
+
   it('of an idle team costs nothing: no timer, no further look, no event in forty days', () =>
     play({ lookAhead: async () => outlook() }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');

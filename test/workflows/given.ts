@@ -7,12 +7,18 @@ import type { DisputeOrder } from '../../activities/ledger/disputes.ts';
 import type { Admission, Receipt, Settlement } from '../../activities/ledger/instances.ts';
 import type { TopUpDecision } from '../../activities/ledger/policy.ts';
 import type { RefundOrder } from '../../activities/ledger/refunds.ts';
+import type {
+  ReservationAdmission,
+  ReservationReceipt,
+  ReservationStanding,
+} from '../../activities/ledger/reservations.ts';
 import type { Outlook } from '../../activities/ledger/team.ts';
 import type { PaymentOutcome } from '../../activities/payments.ts';
 import type { RefundSeen } from '../../activities/refunds.ts';
 import { micros } from '../../billing/money.ts';
 import {
   admit,
+  admitReservation,
   type DepositAnswer,
   type DepositInput,
   firstAnswer,
@@ -20,6 +26,7 @@ import {
   type NoticeInput,
   type RefundAnswer,
   type RefundInput,
+  type ReservationInput,
   refundAnswer,
   workflowId,
 } from '../../workflows/messages.ts';
@@ -108,6 +115,93 @@ export async function instanceThatRuns(scene: Scene, change: Partial<InstanceInp
   await requestInstance(scene, input);
   await scene.untilAsked('settleInstance');
   return scene.handle(workflowId.instance(input.spec.id));
+}
+
+// ── reservation ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const reserved: ReservationAdmission = {
+  status: 'admitted',
+  startSecond: 1_800_000_000,
+  endSecond: 1_802_592_000,
+  rateMicrosPerHour: RATE,
+};
+
+/** In a term in which nothing is due before a second. */
+export const inTerm = (
+  next: Extract<ReservationStanding, { status: 'running' }>['next'],
+  change: Partial<Extract<ReservationStanding, { status: 'running' }>> = {},
+): ReservationStanding => ({
+  status: 'running',
+  termNumber: 1,
+  rateMicrosPerHour: RATE,
+  costMicros: micros(0),
+  endSecond: next.second,
+  renew: false,
+  covered: 1,
+  count: 2,
+  next,
+  ...change,
+});
+
+export const reservationReceipt = (how: ReservationReceipt['how'] = 'ended'): ReservationReceipt => ({
+  reservationId: 'resv',
+  teamId: 'team',
+  startSecond: 1_800_000_000,
+  endSecond: 1_802_592_000,
+  terms: 1,
+  costMicros: micros(1_792_800_000),
+  how,
+});
+export const overAndDone = (how?: ReservationReceipt['how']): ReservationStanding => ({
+  status: 'ended',
+  receipt: reservationReceipt(how),
+});
+
+export const reservationInput = (scene: Scene, change: Partial<ReservationInput> = {}): ReservationInput => ({
+  spec: {
+    id: scene.id('resv'),
+    teamId: scene.id('team'),
+    gpuType: 'H100',
+    region: 'eu-1',
+    count: 2,
+    term: '1m',
+    renew: false,
+    requestHash: 'one request',
+  },
+  receivedSecond: 1_800_000_000,
+  callId: 'call_1',
+  notAfterMs: 1_800_000_030_000,
+  settleEveryMs: HOUR_MS,
+  ...change,
+});
+
+/** The start that the api sends along with an update; a repeat finds the one that runs. */
+export const startOfReservation = (input: ReservationInput) =>
+  new WithStartWorkflowOperation<(input: ReservationInput) => Promise<ReservationReceipt | null>>('reservation', {
+    ...startOptions.reservation(input, 'req_1'),
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+
+/** Starts a reservation and asks for its admission in one call, as the api does. */
+export const requestReservation = (
+  scene: Scene,
+  input: ReservationInput,
+  requestHash = input.spec.requestHash,
+): Promise<ReservationAdmission> =>
+  scene.client.workflow.executeUpdateWithStart(admitReservation, {
+    args: [{ requestHash }],
+    startWorkflowOperation: startOfReservation(input),
+  });
+
+/** A reservation that was admitted and has settled for the first time. */
+export async function reservationThatRuns(
+  scene: Scene,
+  change: Partial<ReservationInput> = {},
+): Promise<WorkflowHandle> {
+  const input = reservationInput(scene, change);
+  await requestReservation(scene, input);
+  await scene.untilAsked('settleReservation');
+  return scene.handle(workflowId.reservation(input.spec.id));
 }
 
 // ── balanceWatch, autoTopUp ──────────────────────────────────────────────────────────────────────────────────────

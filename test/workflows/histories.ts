@@ -33,9 +33,9 @@ export async function recordHistory(scene: Scene, story: string, workflowId: str
   return { name: `${story}.${workflowId.split('/', 1)[0]}`, workflowId, history };
 }
 
-/** One event a line, so that a re-recording shows which events have changed. */
-export async function keepHistories(histories: RecordedHistory[]): Promise<void> {
-  await rm(FOLDER, { recursive: true, force: true });
+/** One event a line, so that a re-recording shows which events have changed. Of all stories, or some beside the others. */
+export async function keepHistories(histories: RecordedHistory[], of: 'all' | 'some'): Promise<void> {
+  if (of === 'all') await rm(FOLDER, { recursive: true, force: true });
   await mkdir(FOLDER, { recursive: true });
   for (const { name, workflowId, history } of histories) {
     const events = history.events.map((event) => JSON.stringify(event)).join(',\n');

@@ -57,6 +57,7 @@ describe('a recorded history', TIMEOUT, async () => {
   /** What each workflow asks first or last, changed into something else: a change that would break what runs. */
   const CHANGES: Array<[workflow: string, was: RegExp, becomes: string]> = [
     ['instance', /\.settleInstance\(/g, '.stopInstance('],
+    ['reservation', /\.settleReservation\(/g, '.settleInstance('],
     ['balance-watch', /\.lookAhead\(/g, '.openAttempt('],
     ['auto-top-up', /\.openAttempt\(/g, '.lookAhead('],
     ['deposit', /\.tellWatch\(/g, '.tellAutoTopUp('],

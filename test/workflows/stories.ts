@@ -9,9 +9,11 @@ import {
   ended,
   instanceInput,
   instanceThatRuns,
+  inTerm,
   oneAttempt,
   orderOf,
   outlook,
+  overAndDone,
   PROCESSING,
   policyOff,
   RATE,
@@ -19,6 +21,10 @@ import {
   refundSeen,
   requestInstance,
   requestRefund,
+  requestReservation,
+  reservationInput,
+  reservationThatRuns,
+  reserved,
   running,
   SUCCEEDED,
   startDeposit,
@@ -78,6 +84,71 @@ export const STORIES: Story[] = [
       await scene.pass('61 minutes');
       await scene.handle(id).result();
       return [id];
+    },
+  })),
+
+  story('reservation-is-renewed-and-ends', () => {
+    let first: number | undefined;
+    const DAY = 86_400;
+    const settleReservation: Mocks['settleReservation'] = async ({ nowSecond }) => {
+      first ??= nowSecond;
+      const day = (nowSecond - first) / DAY;
+      const next = (on: number, what: 'reminder' | 'end of term') => ({ second: (first ?? 0) + on * DAY, what });
+      if (day < 2) return inTerm(next(2, 'reminder'), { renew: true });
+      if (day < 3) return { ...inTerm(next(3, 'end of term'), { renew: true }), watchMustKnow: true };
+      return day < 5 ? inTerm(next(5, 'end of term'), { termNumber: 2 }) : overAndDone();
+    };
+    return {
+      mocks: { openReservation: failing(2, reserved), settleReservation },
+      tell: async (scene) => {
+        const handle = await reservationThatRuns(scene);
+        await scene.pass('1 hour');
+        await handle.signal(told);
+        await handle.result();
+        return [handle.workflowId];
+      },
+    };
+  }),
+
+  story('reservation-refused', () => ({
+    mocks: { openReservation: async () => ({ status: 'refused', code: 'price_not_found' }) },
+    tell: async (scene) => {
+      const input = reservationInput(scene);
+      await requestReservation(scene, input);
+      const id = workflowId.reservation(input.spec.id);
+      await scene.handle(id).result();
+      return [id];
+    },
+  })),
+
+  story('reservation-in-a-second-run-lapses', () => ({
+    mocks: {
+      settleReservation: async () => ({ ...overAndDone('lapsed'), watchMustKnow: true }),
+    },
+    tell: async (scene) => {
+      const input = reservationInput(scene, { admission: reserved });
+      await requestReservation(scene, input);
+      const id = workflowId.reservation(input.spec.id);
+      await scene.handle(id).result();
+      return [id];
+    },
+  })),
+
+  story('watch-of-a-reservation-that-ends', () => ({
+    mocks: {
+      lookAhead: inTurn(
+        outlook({
+          notices: [{ noticeId: 'notice_a', teamId: 'team', channel: 'mail' }],
+          reservationIds: ['resv_a', 'resv_b'],
+        }),
+        outlook(),
+      ),
+    },
+    tell: async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('markTold');
+      await scene.quiet(handle);
+      return [handle.workflowId];
     },
   })),
 

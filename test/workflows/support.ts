@@ -30,6 +30,7 @@ const ANSWERS_NOTHING: ReadonlySet<string> = new Set<Act>([
   'watch',
   'autoTopUp',
   'instance',
+  'reservation',
   'deposit',
   'notice',
   'markTold',
@@ -124,6 +125,7 @@ function worldOf(answer: (act: string, args: unknown[]) => Promise<unknown>): Wo
 /** The workflows that may run under an id. */
 const WORKFLOWS_OF = {
   inst: [workflowId.instance],
+  resv: [workflowId.reservation],
   team: [workflowId.balanceWatch, workflowId.autoTopUp],
   dep: [workflowId.deposit],
   ref: [workflowId.refund],

@@ -1,0 +1,210 @@
+/** What is recorded of a reservation: that it begins, what it has cost so far, whether it is to be renewed. */
+import { type Account, moneySecond } from '../../billing/account.ts';
+import { BillingError } from '../../billing/errors.ts';
+import { reservationEndingCause } from '../../billing/ids.ts';
+import { add, type Micros, ZERO } from '../../billing/money.ts';
+import { dueReminder, nextReminderSecond } from '../../billing/reminders.ts';
+import { type ReservationMeter, TERM_REMINDER_DAYS, termCostMicros } from '../../billing/reservation-meter.ts';
+import { openReservation, type ReservationOrder, setRenewal, settleReservation } from '../../billing/reservations.ts';
+import { isAbandoned } from '../../prisma/abandoned-calls.ts';
+import { isUniqueViolation, type Tx } from '../../prisma/client.ts';
+import { type NewNotice, noticesNotHandedOn } from '../../prisma/notices.ts';
+import { gpuPriceAt } from '../../prisma/prices.ts';
+import { recordFact } from '../../prisma/record.ts';
+import {
+  findReservation,
+  getReservation,
+  insertReservation,
+  type Reservation,
+  type ReservationSpec,
+  type TermOfReservation,
+  termsOf,
+} from '../../prisma/reservations.ts';
+import type { LedgerWorld } from '../world.ts';
+import { isForTheWatch, priceNotFound } from './instances.ts';
+
+const REFUSALS = ['insufficient_credit', 'id_taken', 'start_expired', 'price_not_found'] as const;
+export type ReservationRefusal = (typeof REFUSALS)[number];
+
+const refusalOf = (error: unknown): ReservationRefusal | null =>
+  error instanceof BillingError ? (REFUSALS.find((code) => code === error.code) ?? null) : null;
+
+/** The rate is that of all that is reserved. */
+export type ReservationAdmission =
+  | { status: 'admitted'; startSecond: number; endSecond: number; rateMicrosPerHour: Micros }
+  | { status: 'refused'; code: ReservationRefusal };
+
+export interface ReservationReceipt {
+  reservationId: string;
+  teamId: string;
+  startSecond: number;
+  endSecond: number;
+  terms: number;
+  costMicros: Micros;
+  how: NonNullable<Reservation['endedHow']>;
+}
+
+/**
+ * How a reservation stands after a settlement: in one of its terms, or ended, by whomever. `watchMustKnow`: there is
+ * something that only the watch has people told of.
+ */
+export type ReservationStanding = { watchMustKnow?: true } & (
+  | {
+      status: 'running';
+      termNumber: number;
+      rateMicrosPerHour: Micros;
+      /** Of all terms so far. */
+      costMicros: Micros;
+      endSecond: number;
+      renew: boolean;
+      /** How many instances it covers now, of how many it could. */
+      covered: number;
+      count: number;
+      next: { second: number; what: 'reminder' | 'end of term' };
+    }
+  | { status: 'ended'; receipt: ReservationReceipt }
+);
+
+const idTaken = (): BillingError => new BillingError('id_taken', 'another reservation has this id', 'id');
+
+const costOf = (terms: readonly TermOfReservation[], throughSecond: number): Micros =>
+  add(ZERO, ...terms.map((term) => termCostMicros(term, throughSecond)));
+
+const admissionOf = (term: ReservationMeter): ReservationAdmission => ({
+  status: 'admitted',
+  startSecond: term.startSecond,
+  endSecond: term.endSecond,
+  rateMicrosPerHour: term.rateMicrosPerHour,
+});
+
+/** @throws BillingError `price_not_found` where nothing is offered at that second */
+async function orderOf(tx: Tx, spec: ReservationSpec, second: number): Promise<ReservationOrder> {
+  const { id: reservationId, gpuType, region, count, term, renew } = spec;
+  const price = await gpuPriceAt(tx, spec, second);
+  if (!price) throw priceNotFound();
+  return { reservationId, gpuType, region, count, term, renew, unitMicrosPerHour: price.reservedMicros[term] };
+}
+
+async function standingOf(tx: Tx, reservationId: string, account: Account): Promise<ReservationStanding> {
+  const { teamId, startSecond, endedSecond, endedHow, count, renew } = await getReservation(tx, reservationId);
+  const terms = await termsOf(tx, [reservationId]);
+  const last = terms.at(-1);
+  if (!last) throw new Error(`reservation ${reservationId} has no term`);
+  if (endedSecond !== null && endedHow !== null) {
+    const cost = { terms: terms.length, costMicros: costOf(terms, endedSecond) };
+    const receipt = { reservationId, teamId, startSecond, endSecond: endedSecond, ...cost, how: endedHow };
+    return { status: 'ended', receipt };
+  }
+  const { termNumber, rateMicrosPerHour, endSecond } = last;
+  const reminderSecond = nextReminderSecond(endSecond, TERM_REMINDER_DAYS, account.asOfSecond);
+  return {
+    status: 'running',
+    termNumber,
+    rateMicrosPerHour,
+    costMicros: costOf(terms, moneySecond(account, account.asOfSecond)),
+    endSecond,
+    renew,
+    covered: account.meters.filter(({ priced }) => priced.coveredBy === reservationId).length,
+    count,
+    next:
+      reminderSecond === null
+        ? { second: endSecond, what: 'end of term' }
+        : { second: reminderSecond, what: 'reminder' },
+  };
+}
+
+/** The reminder of a term's end that is due, if it is: the same term and step again is the same notice. */
+function reminders({ teamId, asOfSecond, reservations }: Account, reservationId: string): NewNotice[] {
+  const running = reservations.find((reservation) => reservation.reservationId === reservationId);
+  const days = running ? dueReminder(running.endSecond, TERM_REMINDER_DAYS, asOfSecond) : null;
+  if (!running || days === null) return [];
+  const { endSecond } = running;
+  const cause = reservationEndingCause(reservationId, endSecond, days);
+  const data = { reservationId, endSecond, days };
+  return [{ teamId, second: asOfSecond, cause, data, channel: 'mail', kind: 'reservation_ending' }];
+}
+
+export const reservationActs = ({ db, terms }: LedgerWorld) => ({
+  /**
+   * Begins a reservation: under the team's row lock the minimum is checked, the price of the list fixed as of that second and
+   * the first term opened. The same id with the same request again is the same one; a call that was answered 503 is refused.
+   */
+  openReservation: async (
+    input: { spec: ReservationSpec; callId: string; notAfterMs: number; nowMs: number; receivedSecond: number },
+    causedBy: string,
+  ): Promise<ReservationAdmission> => {
+    const { spec, receivedSecond } = input;
+    const { teamId, gpuType, region } = spec;
+    try {
+      return await recordFact<ReservationAdmission>(
+        db,
+        { teamId, causedBy, throughSecond: receivedSecond, listed: { gpuType, region } },
+        async (account, tx) => {
+          const existing = await findReservation(tx, spec.id);
+          if (existing) {
+            if (existing.requestHash !== spec.requestHash || existing.teamId !== teamId) throw idTaken();
+            const [first] = await termsOf(tx, [spec.id]);
+            if (!first) throw new Error(`reservation ${spec.id} has no term`);
+            return { outcome: { account, effects: [] }, answer: async () => admissionOf(first) };
+          }
+          // After the look: a try that is late may follow one that was in time and whose answer was lost.
+          if (input.nowMs > input.notAfterMs || (await isAbandoned(tx, input.callId)))
+            throw new BillingError('start_expired', 'the caller was answered already');
+          const order = await orderOf(tx, spec, Math.max(account.asOfSecond, receivedSecond));
+          const outcome = openReservation(account, terms, order, receivedSecond);
+          const opened = outcome.account.reservations.find(({ reservationId }) => reservationId === spec.id);
+          if (!opened) throw new Error(`reservation ${spec.id} did not begin`);
+          await insertReservation(tx, spec, opened.startSecond).catch((error) => {
+            // Another team has the id since we looked: its row lock is not ours.
+            throw isUniqueViolation(error) ? idTaken() : error;
+          });
+          return { outcome, answer: async () => admissionOf(opened) };
+        },
+      );
+    } catch (error) {
+      const code = refusalOf(error);
+      if (code !== null) return { status: 'refused', code };
+      throw error;
+    }
+  },
+
+  /**
+   * Posts what the reservation owes through `nowSecond`, writes the reminder of its end that is due, and answers how it
+   * stands: the workflow's way of seeing a renewal, an end, a lapse.
+   */
+  settleReservation: async (
+    input: { reservationId: string; nowSecond: number },
+    causedBy: string,
+  ): Promise<ReservationStanding> => {
+    const { reservationId, nowSecond } = input;
+    const { teamId } = await getReservation(db, reservationId);
+    return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account) => {
+      const outcome = settleReservation(account, terms, reservationId, nowSecond);
+      const answer = async (tx: Tx): Promise<ReservationStanding> => {
+        // Also what an earlier try wrote whose answer was lost.
+        const waits = (await noticesNotHandedOn(tx, teamId)).length > 0;
+        const isNews = waits || outcome.effects.some(({ kind }) => isForTheWatch(kind));
+        return { ...(await standingOf(tx, reservationId, outcome.account)), ...(isNews && { watchMustKnow: true }) };
+      };
+      return { outcome, notices: reminders(outcome.account, reservationId), answer };
+    });
+  },
+
+  /**
+   * Says whether another term is to follow. With the lock of the price that it will be renewed at, so that a change of the
+   * list has either seen it or is seen by it.
+   * @throws BillingError `not_found`, `reservation_ended`
+   */
+  setRenewal: async (
+    input: { reservationId: string; renew: boolean; nowSecond: number },
+    causedBy: string,
+  ): Promise<void> => {
+    const { reservationId, renew, nowSecond } = input;
+    const { teamId, gpuType, region } = await getReservation(db, reservationId);
+    const about = { teamId, causedBy, throughSecond: nowSecond, listed: { gpuType, region } };
+    await recordFact(db, about, async (account) => ({
+      outcome: setRenewal(account, terms, { reservationId, renew }, nowSecond),
+      answer: async () => {},
+    }));
+  },
+});
