@@ -118,7 +118,7 @@ function viewEvents(all: ReadonlyArray<UsageEvent | Bad>, results: readonly Usag
 const NOTHING: Recorded = { results: [], teams: new Map() };
 
 export function usage({ db, terms, ledger }: ApiWorld, looks: Looks): Route[] {
-  const record = createUsageLanes(ledger.recordUsageOf);
+  const record = createUsageLanes((calls) => ledger.recordUsageOf(calls));
 
   async function priced(read: ReadonlyArray<Said | Bad>, call: Call): Promise<Array<UsageEvent | Bad>> {
     const models = new Set<string>();

@@ -14,6 +14,8 @@ export interface ReservationMeter extends Metered {
   reservationId: string;
   /** 1 for the first; each renewal begins the next. */
   termNumber: number;
+  /** The first second of the first term. */
+  reservedSecond: number;
   gpuType: string;
   region: string;
   count: number;
@@ -83,7 +85,7 @@ export const rateFor = (count: number, unitMicrosPerHour: Micros): Micros =>
 
 /** Ends a term whose second has come; begins the next if that was asked for and it is still offered. */
 export function renewReservation(change: Change, reservation: ReservationMeter): void {
-  const { endSecond, renew, term, count } = reservation;
+  const { endSecond, renew, term, count, reservedSecond } = reservation;
   const price = renew ? priceAt(change.account.prices, reservation, endSecond) : null;
   closeReservation(change, reservation, endSecond, price ? 'renewed' : renew ? 'not_offered' : 'ended');
   if (!price) return;
@@ -92,7 +94,8 @@ export function renewReservation(change: Change, reservation: ReservationMeter):
     termNumber: reservation.termNumber + 1,
     rateMicrosPerHour: rateFor(count, price.reservedMicros[term]),
     startSecond: endSecond,
-    endSecond: addMonths(endSecond, MONTHS_OF_TERM[term]),
+    // Counted from the beginning: what began on a 31st ends on a last day of the month each time.
+    endSecond: addMonths(reservedSecond, MONTHS_OF_TERM[term] * (reservation.termNumber + 1)),
     postedMicros: ZERO,
   });
 }

@@ -38,6 +38,7 @@ export function openReservation(account: Account, terms: Terms, order: Reservati
     openTerm(change, {
       ...reserved,
       termNumber: 1,
+      reservedSecond: startSecond,
       rateMicrosPerHour: rateFor(order.count, unitMicrosPerHour),
       startSecond,
       endSecond: addMonths(startSecond, MONTHS_OF_TERM[order.term]),

@@ -32,6 +32,7 @@ interface TermRow {
   team_id: string;
   reservation_id: string;
   term_number: number;
+  reserved_second: bigint;
   gpu_type: string;
   region: string;
   count: number;
@@ -45,12 +46,14 @@ interface TermRow {
 }
 
 const TERMS = Prisma.sql`
-  SELECT terms.*, reservations.gpu_type, reservations.region, reservations.count, reservations.term, reservations.renew
+  SELECT terms.*, reservations.gpu_type, reservations.region, reservations.count, reservations.term, reservations.renew,
+    reservations.start_second AS reserved_second
   FROM reservation_terms AS terms JOIN reservations ON reservations.id = terms.reservation_id`;
 
 const toTerm = (row: TermRow): TermOfReservation => ({
   reservationId: row.reservation_id,
   termNumber: row.term_number,
+  reservedSecond: toSecond(row.reserved_second),
   gpuType: row.gpu_type,
   region: row.region,
   count: row.count,

@@ -204,6 +204,7 @@ describe('covers', () => {
     count,
     endSecond,
     term: '1m',
+    reservedSecond: 0,
     termNumber: 1,
     renew: false,
     startSecond: 0,
@@ -380,12 +381,12 @@ describe('a reservation whose term is over', () => {
     expect(team.segments('i')).toEqual([]);
   });
 
-  it('begins at the last day of a shorter month, and stays there', () => {
+  it('of a 31st ends on the last day of a shorter month, and on the 31st again', () => {
     const team = new Team('9000', [priceFrom(0, '1')]).look(at('2026-03-31T08:00:00Z'));
     team.reserve({ renew: true }, at('2026-03-31T08:00:00Z')).look(at('2026-06-15T00:00:00Z'));
     expect(team.ends.map(([, second]) => formatSecond(Number(second)))).toEqual([
       '2026-04-30T08:00:00Z',
-      '2026-05-30T08:00:00Z',
+      '2026-05-31T08:00:00Z',
     ]);
   });
 

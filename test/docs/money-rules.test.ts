@@ -153,7 +153,8 @@ describe('docs/money-rules.md', () => {
     const stop = { instanceId: 'b', reason: 'stopped' as const, closedSegments: [] };
     expect(rates(stopInstance(second, flat, stop, NOON + 20).account)).toEqual({ a: 0 });
     expect(formatSecond(addMonths(Date.UTC(2027, 0, 31) / 1000, 1))).toBe('2027-02-28T00:00:00Z');
-    says('(31 January and a month is 28 February)');
+    expect(formatSecond(addMonths(Date.UTC(2027, 0, 31) / 1000, 2))).toBe('2027-03-31T00:00:00Z');
+    says('(31 January and a month is 28 February; renewed, the next month ends on 31 March)');
   });
 
   it('works out what a hold sets aside and what it lets go', () => {
