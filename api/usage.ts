@@ -1,10 +1,9 @@
 /** Token usage: up to a thousand events a call, each answered for itself. */
 import type { UsageAnswer as Recorded } from '../activities/ledger/usage.ts';
 import { createUsageLanes } from '../activities/ledger/usage-lanes.ts';
+import type { SaidUsage } from '../activities/ledger/usage-prices.ts';
 import { CALLER_ID } from '../billing/ids.ts';
-import { type DatedModelPrice, modelPriceIn } from '../billing/tokens.ts';
-import type { UsageEvent, UsageResult } from '../billing/usage-batch.ts';
-import { modelPricesFor } from '../prisma/prices.ts';
+import type { UsageResult } from '../billing/usage-batch.ts';
 import type { Call } from './calls.ts';
 import { type Route, route } from './route.ts';
 import { Id, PathId, Second, text, z } from './schemas.ts';
@@ -67,17 +66,15 @@ const UsageBody = z.object({ events: z.array(ReadEvent).min(1).max(MAX_EVENTS) }
 
 const NO_TEAM: EventError = { code: 'not_found', message: 'no such team', param: 'team' };
 const NOT_YET: EventError = { code: 'at_out_of_range', message: 'at lies in the future', param: 'at' };
-const NO_PRICE: EventError = { code: 'price_not_found', message: 'the model had no price then', param: 'model' };
 
 /** The event as the ledger takes it, or what is wrong with it. Another team's is refused as if that team were not there. */
-function toEvent(said: Said, call: Call, priceAt: PriceAt): UsageEvent | Bad {
+function toEvent(said: Said, { caller, receivedSecond }: Call): SaidUsage | Bad {
   const { id: eventId, team: teamId, model, inputTokens, outputTokens, at, hold, project } = said;
-  const { caller, receivedSecond } = call;
   if (caller.kind === 'key' && caller.teamId !== teamId) return { id: eventId, error: NO_TEAM };
   if (at !== undefined && at > receivedSecond + AHEAD_SECONDS) return { id: eventId, error: NOT_YET };
-  const price = priceAt(model, at ?? receivedSecond);
-  if (!price) return { id: eventId, error: NO_PRICE };
-  const body = {
+  return {
+    teamId,
+    eventId,
     model,
     project: project ?? null,
     inputTokens,
@@ -85,26 +82,10 @@ function toEvent(said: Said, call: Call, priceAt: PriceAt): UsageEvent | Bad {
     atSecond: at ?? null,
     holdId: hold ?? null,
   };
-  return { teamId, eventId, price, ...body };
-}
-
-type PriceAt = (model: string, second: number) => DatedModelPrice | null;
-
-/** Looks for each model's price at a second once. */
-function pricesIn(rows: readonly DatedModelPrice[]): PriceAt {
-  const found = new Map<string, DatedModelPrice | null>();
-  return (model, second) => {
-    const key = `${second}/${model}`;
-    const price = found.get(key);
-    if (price !== undefined) return price;
-    const inForce = modelPriceIn(rows, model, second);
-    found.set(key, inForce);
-    return inForce;
-  };
 }
 
 /** In the order of the call: the ledger has answered for those that it was given. */
-function viewEvents(all: ReadonlyArray<UsageEvent | Bad>, results: readonly UsageResult[]): EventView[] {
+function viewEvents(all: ReadonlyArray<SaidUsage | Bad>, results: readonly UsageResult[]): EventView[] {
   let answered = 0;
   return all.map((event) => {
     if ('error' in event) return viewInvalid(event.id, event.error);
@@ -117,20 +98,8 @@ function viewEvents(all: ReadonlyArray<UsageEvent | Bad>, results: readonly Usag
 
 const NOTHING: Recorded = { results: [], teams: new Map() };
 
-export function usage({ db, terms, ledger }: ApiWorld, looks: Looks): Route[] {
+export function usage({ terms, ledger }: ApiWorld, looks: Looks): Route[] {
   const record = createUsageLanes((calls) => ledger.recordUsageOf(calls));
-
-  async function priced(read: ReadonlyArray<Said | Bad>, call: Call): Promise<Array<UsageEvent | Bad>> {
-    const models = new Set<string>();
-    let fromSecond = call.receivedSecond;
-    for (const said of read) {
-      if ('error' in said) continue;
-      models.add(said.model);
-      if (said.at !== undefined) fromSecond = Math.min(fromSecond, said.at);
-    }
-    const priceAt = pricesIn(await modelPricesFor(db, [...models], fromSecond));
-    return read.map((said) => ('error' in said ? said : toEvent(said, call, priceAt)));
-  }
 
   return [
     route({
@@ -144,7 +113,7 @@ export function usage({ db, terms, ledger }: ApiWorld, looks: Looks): Route[] {
       fails: ['engine_unavailable'],
       handle: async ({ body, call }) => {
         const { receivedSecond, requestId: causedBy } = call;
-        const all = await priced(body.events, call);
+        const all = body.events.map((said) => ('error' in said ? said : toEvent(said, call)));
         const events = all.filter((event) => 'eventId' in event);
         const { results, teams } = events.length > 0 ? await record({ events, receivedSecond, causedBy }) : NOTHING;
         // A repeat, too: the wake of the first may have failed.

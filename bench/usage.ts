@@ -12,12 +12,12 @@ import pg from 'pg';
 import { createLedger, type Ledger } from '../activities/ledger/index.ts';
 import type { UsageCall } from '../activities/ledger/usage.ts';
 import { createUsageLanes } from '../activities/ledger/usage-lanes.ts';
+import type { SaidUsage } from '../activities/ledger/usage-prices.ts';
 import { createApp, routesOf } from '../api/app.ts';
 import { createLogger } from '../api/log.ts';
 import { createMetrics } from '../api/metrics.ts';
 import type { ApiWorld } from '../api/world.ts';
 import { micros } from '../billing/money.ts';
-import type { UsageEvent } from '../billing/usage-batch.ts';
 import { startPostgres } from '../embedded/postgres.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import { migrate } from '../prisma/migrate.ts';
@@ -94,7 +94,7 @@ async function onPostgres(
 const teamOf = (index: number) => `team-${index % TEAMS}`;
 let runs = 0;
 
-const eventOf = (teamId: string, eventId: string, n: number): UsageEvent => ({
+const eventOf = (teamId: string, eventId: string, n: number): SaidUsage => ({
   teamId,
   eventId,
   model: MODEL,
@@ -281,7 +281,7 @@ async function overHttp(place: Place, store: number, storeSmall: number): Promis
   }
 }
 
-const said = ({ eventId: id, teamId: team, model, project, inputTokens, outputTokens }: UsageEvent) => ({
+const said = ({ eventId: id, teamId: team, model, project, inputTokens, outputTokens }: SaidUsage) => ({
   ...{ id, team, model, project, inputTokens, outputTokens },
 });
 
@@ -289,7 +289,7 @@ const rounded = (parts: Record<string, number>): Record<string, number> =>
   Object.fromEntries(Object.entries(parts).map(([name, value]) => [name, Number(value.toFixed(3))]));
 
 /** What Node itself is busy with for one call, each part measured by itself. */
-function partsOf(world: ApiWorld, events: readonly UsageEvent[]): Record<string, number> {
+function partsOf(world: ApiWorld, events: readonly SaidUsage[]): Record<string, number> {
   const body = JSON.stringify({ events: events.map(said) });
   const route = routesOf(world, createMetrics(world)).find(({ path }) => path === '/v1/usage');
   const answer = { events: events.map(({ eventId }) => ({ id: eventId, status: 'accepted', cost: '0.006400' })) };

@@ -24,8 +24,8 @@ export interface UsageBody {
 export interface UsageEvent extends UsageBody {
   teamId: string;
   eventId: string;
-  /** In force when it happened. */
-  price: ModelPrice;
+  /** In force when it happened. Null: its model had none then. */
+  price: ModelPrice | null;
 }
 
 /** An event that is recorded: what was said of it, and what it posted, the team's carried remainder included. */
@@ -72,6 +72,12 @@ export interface UsageDecision {
 
 export const NO_TEAM: UsageResult = { status: 'invalid', code: 'not_found', message: 'no such team', param: 'team' };
 const NO_HOLD: UsageResult = { status: 'invalid', code: 'not_found', message: 'no such hold', param: 'hold' };
+const NO_PRICE: UsageResult = {
+  status: 'invalid',
+  code: 'price_not_found',
+  message: 'the model had no price then',
+  param: 'model',
+};
 const UNCOUNTABLE: UsageResult = {
   status: 'invalid',
   code: 'amount_out_of_range',
@@ -120,6 +126,7 @@ function sort(
     const before = seen.get(event.eventId);
     if (before) return sameBody(before.event, event) ? { status: 'duplicate', as: before } : { status: 'conflict' };
     if (event.holdId !== null && holds.get(event.holdId)?.teamId !== event.teamId) return NO_HOLD;
+    if (event.price === null) return NO_PRICE;
     const cost = tokensCost(event.price, event.inputTokens, event.outputTokens);
     if (cost > room) return UNCOUNTABLE;
     room -= cost;

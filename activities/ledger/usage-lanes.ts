@@ -3,8 +3,9 @@
  * calls cost hardly more than one. A team has one lane, in which its calls follow each other: no two flushes of a process
  * are ever after the same account. A few lanes work side by side, so that one writes while another computes.
  */
-import type { UsageEvent, UsageResult } from '../../billing/usage-batch.ts';
+import type { UsageResult } from '../../billing/usage-batch.ts';
 import type { TeamAfterUsage, UsageAnswer, UsageCall, UsageOutcome } from './usage.ts';
+import type { SaidUsage } from './usage-prices.ts';
 
 export type RecordUsageOf = (calls: readonly UsageCall[]) => Promise<UsageOutcome[]>;
 
@@ -20,7 +21,7 @@ export function createUsageLanes(record: RecordUsageOf, lanes = LANES): RecordUs
   const laneOf = (teamId: string): Lane => all[hashOf(teamId) % lanes] as Lane;
 
   return async (call) => {
-    const parts = new Map<Lane, UsageEvent[]>();
+    const parts = new Map<Lane, SaidUsage[]>();
     for (const event of call.events) {
       const lane = laneOf(event.teamId);
       const part = parts.get(lane);

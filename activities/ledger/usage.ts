@@ -22,10 +22,11 @@ import { closeHolds, findHolds } from '../../prisma/holds.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { insertUsageEvents, knownUsageEvents, postUsage, type UsagePosting } from '../../prisma/usage-events.ts';
 import type { LedgerWorld } from '../world.ts';
+import { type SaidUsage, withPrices } from './usage-prices.ts';
 
 /** Events that were received together. */
 export interface UsageCall {
-  events: readonly UsageEvent[];
+  events: readonly SaidUsage[];
   receivedSecond: number;
   causedBy: string;
 }
@@ -87,8 +88,10 @@ const transfersOf = ({ effects }: Outcome): Transfer[] =>
 const isPlain = (before: Account, { account, effects }: Outcome): boolean =>
   effects.every(({ kind }) => kind === 'transfer') && isMovedByUsageOnly(before, account);
 
+type PricedCall = Omit<UsageCall, 'events'> & { events: readonly UsageEvent[] };
+
 /** The events of all calls by team, and where each call finds its own again. */
-function byTeam(calls: readonly UsageCall[]): Map<string, TeamBatch> {
+function byTeam(calls: readonly PricedCall[]): Map<string, TeamBatch> {
   const batches = new Map<string, TeamBatch>();
   for (const { events, receivedSecond, causedBy } of calls)
     for (const event of events) {
@@ -202,7 +205,7 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
    * @throws whatever keeps the database from being asked
    */
   async function recordUsageOf(calls: readonly UsageCall[]): Promise<UsageOutcome[]> {
-    const batches = [...byTeam(calls).values()];
+    const batches = [...byTeam(await withPrices(db, calls)).values()];
     let recorded = await recordTogether(batches, new Map()).catch(orNoneOfThem);
     // Some were recorded before: which, is asked only now. When it happens again, others record them at this very moment.
     recorded ??= await recordTogether(batches, await knownUsageEvents(db, batches.map(keysOf))).catch(orNoneOfThem);

@@ -1,0 +1,49 @@
+/** What each event of a flush is charged by: the price of its model at its second, read once for all of them. */
+import { type DatedModelPrice, type ModelPrice, modelPriceIn } from '../../billing/tokens.ts';
+import type { UsageEvent } from '../../billing/usage-batch.ts';
+import type { Tx } from '../../prisma/client.ts';
+import { modelPricesFor } from '../../prisma/prices.ts';
+
+/** An event as it was said. Without a price, that of the list is charged, as of when it happened or was received. */
+export type SaidUsage = Omit<UsageEvent, 'price'> & { price?: ModelPrice };
+
+interface Received {
+  events: readonly SaidUsage[];
+  receivedSecond: number;
+}
+
+/** The calls with a price on each event, or null where its model had none then. */
+export async function withPrices<T extends Received>(
+  tx: Tx,
+  calls: readonly T[],
+): Promise<Array<Omit<T, 'events'> & { events: UsageEvent[] }>> {
+  const models = new Set<string>();
+  let fromSecond = Number.MAX_SAFE_INTEGER;
+  for (const { events, receivedSecond } of calls)
+    for (const { model, price, atSecond } of events) {
+      if (price) continue;
+      models.add(model);
+      fromSecond = Math.min(fromSecond, atSecond ?? receivedSecond);
+    }
+  const priceAt = pricesIn(models.size > 0 ? await modelPricesFor(tx, [...models], fromSecond) : []);
+  return calls.map((call) => ({
+    ...call,
+    events: call.events.map((event) => ({
+      ...event,
+      price: event.price ?? priceAt(event.model, event.atSecond ?? call.receivedSecond),
+    })),
+  }));
+}
+
+/** Looks for each model's price at a second once. */
+function pricesIn(rows: readonly DatedModelPrice[]): (model: string, second: number) => DatedModelPrice | null {
+  const found = new Map<string, DatedModelPrice | null>();
+  return (model, second) => {
+    const key = `${second}/${model}`;
+    const price = found.get(key);
+    if (price !== undefined) return price;
+    const inForce = modelPriceIn(rows, model, second);
+    found.set(key, inForce);
+    return inForce;
+  };
+}
