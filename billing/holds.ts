@@ -25,7 +25,7 @@ export interface Hold {
 }
 
 /**
- * Sets credit aside.
+ * Sets credit aside. What can cost nothing needs no credit.
  * @throws BillingError `insufficient_credit` when less is available, or an exhaustion is open
  */
 export function placeHold(
@@ -37,7 +37,8 @@ export function placeHold(
   return record(account, terms, nowSecond, ({ account }) => {
     const { amountMicros, ttlSeconds } = placed;
     const second = account.asOfSecond;
-    if (account.standsAtSecond !== null || spendableMicros(account, second) < amountMicros)
+    const tooLittle = account.standsAtSecond !== null || spendableMicros(account, second) < amountMicros;
+    if (amountMicros > 0 && tooLittle)
       throw new BillingError('insufficient_credit', 'the balance is below the most that the request can cost');
     account.heldMicros = add(account.heldMicros, amountMicros);
     const expiry = { second: second + ttlSeconds, micros: amountMicros };
@@ -45,12 +46,15 @@ export function placeHold(
   });
 }
 
+/** From its second on it has expired: nobody can settle or void it, also while money stands at X and it is not let go yet. */
+export const hasExpired = ({ expiresSecond }: Pick<Hold, 'expiresSecond'>, second: number): boolean =>
+  expiresSecond <= second;
+
 /** Lets go of a hold that has not expired; its amount can be spent again. Answers whether it was still there. */
-export function letGo(change: Change, { amountMicros, expiresSecond }: Hold): boolean {
+export function letGo(change: Change, hold: Hold): boolean {
   const { account } = change;
-  // One that has expired was let go then.
-  if (expiresSecond <= account.asOfSecond && !account.holdExpiries.some(({ second }) => second === expiresSecond))
-    return false;
+  const { amountMicros, expiresSecond } = hold;
+  if (hasExpired(hold, account.asOfSecond)) return false;
   account.heldMicros = subtract(account.heldMicros, amountMicros);
   account.holdExpiries = merged([...account.holdExpiries, { second: expiresSecond, micros: micros(-amountMicros) }]);
   return true;

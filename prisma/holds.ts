@@ -1,6 +1,7 @@
 /** Holds: credit set aside for requests under way. */
 import type { HoldExpiry } from '../billing/calendar.ts';
 import { BillingError } from '../billing/errors.ts';
+import { hasExpired } from '../billing/holds.ts';
 import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
 import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
@@ -61,7 +62,7 @@ export async function findHold(tx: Tx, id: string): Promise<HoldOfTeam | null> {
 /** @throws BillingError `not_found` */
 export async function getHold(tx: Tx, id: string): Promise<HoldOfTeam> {
   const hold = await findHold(tx, id);
-  if (!hold) throw new BillingError('not_found', 'no such hold', 'id');
+  if (!hold) throw new BillingError('not_found', 'no such hold', 'hold');
   return hold;
 }
 
@@ -71,6 +72,21 @@ export async function findHolds(tx: Tx, ids: string[]): Promise<HoldOfTeam[]> {
   return (await tx.hold.findMany({ where: { id: { in: ids } } })).map(toHold);
 }
 
+/** The hold as it is at a second: one whose second has come has expired, whether or not a process ran then. */
+export const asOf = (hold: HoldOfTeam, second: number): HoldOfTeam =>
+  hold.status === 'pending' && hasExpired(hold, second)
+    ? { ...hold, status: 'expired', closedSecond: hold.expiresSecond }
+    : hold;
+
+/**
+ * Of the ids, each once, those of a team that can still be settled at a second, the team's row lock being held: what a
+ * fact may let go, and what `closeHolds` then closes.
+ */
+export async function openHoldsOf(tx: Tx, teamId: string, ids: string[], second: number): Promise<HoldOfTeam[]> {
+  const holds = await findHolds(tx, [...new Set(ids)]);
+  return holds.filter((hold) => hold.teamId === teamId && asOf(hold, second).status === 'pending');
+}
+
 export async function listHolds(tx: Tx, teamId: string, page: PageRequest): Promise<Page<HoldOfTeam>> {
   const { data, nextCursor } = await pageOf(page, 'placedSecond', (where, take) =>
     tx.hold.findMany({ where: { teamId, ...where }, orderBy: [{ placedSecond: 'desc' }, { id: 'desc' }], take }),
@@ -78,7 +94,7 @@ export async function listHolds(tx: Tx, teamId: string, page: PageRequest): Prom
   return { data: data.map(toHold), nextCursor };
 }
 
-/** Ends holds that are still pending; one ends once. */
+/** Ends holds that are still pending and have not expired by a second; one ends once. */
 export async function closeHolds(
   tx: Tx,
   closed: ReadonlyArray<{ holdId: string; settledBy?: string }>,
@@ -90,7 +106,7 @@ export async function closeHolds(
     UPDATE holds SET status = ${status}, closed_second = ${second}, settled_by = closing.event
     FROM unnest(${closed.map(({ holdId }) => holdId)}::text[], ${closed.map(({ settledBy }) => settledBy ?? null)}::text[])
       AS closing (id, event)
-    WHERE holds.id = closing.id AND holds.status = 'pending'`;
+    WHERE holds.id = closing.id AND holds.status = 'pending' AND holds.expires_second > ${second}`;
 }
 
 /** Ends, each at its own second, those whose second has come. */
@@ -98,4 +114,11 @@ export const expireHolds = async (tx: Tx, teamId: string, throughSecond: number)
   await tx.$executeRaw`
     UPDATE holds SET status = 'expired', closed_second = expires_second
     WHERE team_id = ${teamId} AND status = 'pending' AND expires_second <= ${throughSecond}`;
+};
+
+/** The same for those that hold nothing: no crossing of the account will come for them. */
+export const expireFreeHolds = async (tx: Tx, teamId: string, throughSecond: number): Promise<void> => {
+  await tx.$executeRaw`
+    UPDATE holds SET status = 'expired', closed_second = expires_second
+    WHERE team_id = ${teamId} AND status = 'pending' AND expires_second <= ${throughSecond} AND amount_micros = 0`;
 };

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { type Account, emptyAccount, moneySecond, spendableMicros, type Terms } from '../../billing/account.ts';
 import type { Effect, EndReason, Outcome } from '../../billing/change.ts';
 import { advance, creditDeposit, failAttempt, grantCredit, recordUsage, setPolicy } from '../../billing/facts.ts';
+import { type Hold, placeHold, voidHold } from '../../billing/holds.ts';
 import {
   type ClosedSegment,
   repriceInstance,
@@ -48,6 +49,10 @@ export interface RefundOfBook {
   returned: boolean;
 }
 
+export interface HoldOfBook extends Hold {
+  status: 'pending' | 'settled' | 'voided' | 'expired';
+}
+
 export const policyOf = (threshold: string, amount: string, more: Partial<TopUpPolicy> = {}): TopUpPolicy => ({
   enabled: true,
   thresholdMicros: parseDollars(threshold),
@@ -69,6 +74,7 @@ export class Book {
   readonly attempts: Array<{ at: number; amountMicros: Micros; outcome: 'in_flight' | 'succeeded' | 'failed' }> = [];
   readonly deposits: DepositOfBook[] = [];
   readonly refunds: RefundOfBook[] = [];
+  readonly holds: HoldOfBook[] = [];
   /** By the row that the team began to owe with. */
   readonly owes: string[] = [];
   #ids = 0;
@@ -124,10 +130,37 @@ export class Book {
     return this.#keep(grantCredit(this.account, this.terms, grant, at));
   }
 
-  /** `cost` in dollars, or exactly in millionths of a micro. */
-  use(cost: string | bigint, at: number): this {
+  /** `cost` in dollars, or exactly in millionths of a micro; of the holds that it names it settles those that are open. */
+  use(cost: string | bigint, at: number, named: readonly HoldOfBook[] = []): this {
     const exact = typeof cost === 'bigint' ? cost : BigInt(parseDollars(cost)) * 1_000_000n;
-    return this.#keep(recordUsage(this.account, this.terms, { eventId: this.#id('ev'), cost: exact }, at));
+    const second = Math.max(at, this.account.asOfSecond);
+    const holds = this.#open(named, second);
+    const outcome = recordUsage(this.account, this.terms, { eventId: this.#id('ev'), cost: exact, holds }, at);
+    for (const hold of holds) hold.status = 'settled';
+    return this.#keep(outcome);
+  }
+
+  hold(amount: string | Micros, ttlSeconds: number, at: number): this {
+    const amountMicros = toAmount(amount);
+    const outcome = placeHold(this.account, this.terms, { amountMicros, ttlSeconds }, at);
+    const expiresSecond = outcome.account.asOfSecond + ttlSeconds;
+    this.holds.push({ holdId: this.#id('hold'), amountMicros, expiresSecond, status: 'pending' });
+    return this.#keep(outcome);
+  }
+
+  /** False where it has ended already. */
+  void(hold: HoldOfBook, at: number): boolean {
+    const isOpen = this.#open([hold], Math.max(at, this.account.asOfSecond)).length > 0;
+    const outcome = voidHold(this.account, this.terms, hold, at);
+    if (isOpen) {
+      hold.status = 'voided';
+      this.#keep(outcome);
+    }
+    return isOpen;
+  }
+
+  #open(holds: readonly HoldOfBook[], second: number): HoldOfBook[] {
+    return [...new Set(holds)].filter(({ status, expiresSecond }) => status === 'pending' && expiresSecond > second);
   }
 
   policy(policy: TopUpPolicy, at: number): this {
@@ -254,6 +287,9 @@ export class Book {
       const { number, second, instanceIds } = effect;
       this.exhaustions.push({ number, second, instanceIds });
     }
+    if (effect.kind === 'holds_expired')
+      for (const hold of this.holds)
+        if (hold.status === 'pending' && hold.expiresSecond <= effect.throughSecond) hold.status = 'expired';
     if (effect.kind === 'owes') this.owes.push(effect.reference);
     if (effect.kind === 'low') this.lows.push(effect.second);
     if (effect.kind === 'capped') this.capped.push({ at: effect.second, cap: effect.capMicros });
@@ -293,8 +329,10 @@ export class Book {
     assert(account.postedMicros >= 0 && account.owedMicros >= 0, 'a negative balance');
     assert(this.spendable >= 0, `available is negative: ${this.spendable}`);
     assert(account.owedMicros === 0 || this.spendable === 0, 'owes while there is credit');
-    const held = account.contests.reduce((sum, contest) => sum + contest.heldMicros, 0);
-    assert.equal(account.heldMicros, held, 'what is held is not what the disputes hold');
+    const contested = account.contests.reduce((sum, contest) => sum + contest.heldMicros, 0);
+    const pending = this.holds.filter(({ status }) => status === 'pending');
+    const held = pending.reduce((sum, { amountMicros }) => sum + amountMicros, contested);
+    assert.equal(account.heldMicros, held, 'what is held is not what the disputes and the holds hold');
     assert(account.postedMicros >= held, 'more is held than there is');
     for (const { heldMicros, amountMicros } of account.contests) {
       assert(heldMicros >= 0 && heldMicros <= amountMicros, 'a dispute holds more than is contested');
