@@ -13,6 +13,7 @@ import { deposits } from './deposits.ts';
 import { errorAnswer } from './errors.ts';
 import { grants } from './grants.ts';
 import { healthz, readyz } from './health.ts';
+import { holds } from './holds.ts';
 import { instances } from './instances.ts';
 import { keys } from './keys.ts';
 import { limitKeys, limitStrangers } from './limits.ts';
@@ -50,6 +51,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...receipts(world),
     ...transactions(world),
     ...grants(world, wake),
+    ...holds(world, wake),
     ...prices(world, wake),
     ...models(world),
     ...calculator(world),

@@ -4,6 +4,7 @@ import { cryptoActs } from './crypto.ts';
 import { depositActs } from './deposits.ts';
 import { disputeActs } from './disputes.ts';
 import { grantActs } from './grants.ts';
+import { holdActs } from './holds.ts';
 import { instanceActs } from './instances.ts';
 import { policyActs } from './policy.ts';
 import { priceActs } from './prices.ts';
@@ -20,6 +21,7 @@ export const createLedger = (world: LedgerWorld) => ({
   ...cryptoActs(world),
   ...policyActs(world),
   ...usageActs(world),
+  ...holdActs(world),
   ...grantActs(world),
   ...priceActs(world),
 });

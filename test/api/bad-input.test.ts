@@ -10,13 +10,14 @@ let card: string;
 let othersCard: string;
 let instance: string;
 let ended: string;
+let hold: string;
 let before: string;
 
 /** Everything that is remembered, but for what a call itself leaves. */
 const everything = async (): Promise<string> => {
   const tables = ['teams', 'accounts', 'transfers', 'instances', 'segments', 'deposits', 'grants', 'payment_methods'];
   tables.push('consents', 'exhaustions', 'notices', 'api_keys', 'provider_events', 'abandoned_calls');
-  tables.push('gpu_prices', 'model_prices');
+  tables.push('gpu_prices', 'model_prices', 'holds');
   const rows = await Promise.all(
     tables.map((table) =>
       api.db.$queryRawUnsafe(`SELECT to_jsonb(t) - 'as_of_second' AS row FROM ${table} t ORDER BY 1`),
@@ -37,6 +38,10 @@ beforeAll(async () => {
   instance = (await api.post('/v1/instances', instanceOf(team, { hourly: '0' }))).body.id;
   ended = (await api.post('/v1/instances', instanceOf(team, { hourly: '0' }))).body.id;
   await api.post(`/v1/instances/${ended}/stop`, {});
+  // One that is voided already: again, that changes nothing.
+  const order = { team, model: 'phi-4', maxInputTokens: 1, maxOutputTokens: 1, ttlSeconds: 1 };
+  hold = (await api.post('/v1/holds', order)).body.id;
+  await api.post(`/v1/holds/${hold}/void`);
   before = await everything();
 }, 60_000);
 afterAll(() => api.close());
@@ -237,6 +242,28 @@ const BODIES: Body[] = [
     required: ['amount', 'note'],
   },
   {
+    name: 'a hold',
+    method: 'POST',
+    path: () => '/v1/holds',
+    good: () => ({ team, model: 'phi-4', maxInputTokens: 1, maxOutputTokens: 1, ttlSeconds: 60 }),
+    fields: [
+      ['team', WRONG_ID],
+      ['model', WRONG_TEXT],
+      ['maxInputTokens', WRONG_COUNT],
+      ['maxOutputTokens', WRONG_COUNT],
+      ['ttlSeconds', [...WRONG_COUNT, 0, 86_401]],
+    ],
+    required: ['team', 'model', 'maxInputTokens', 'maxOutputTokens', 'ttlSeconds'],
+  },
+  {
+    name: 'a void',
+    method: 'POST',
+    path: () => `/v1/holds/${hold}/void`,
+    good: () => ({}),
+    fields: [],
+    required: [],
+  },
+  {
     name: 'a GPU’s price',
     method: 'PUT',
     path: () => '/v1/prices/never-listed/eu-1',
@@ -356,6 +383,9 @@ describe('paths and queries', () => {
     ['GET', (id) => `/v1/instances/${id}`],
     ['POST', (id) => `/v1/instances/${id}/stop`],
     ['POST', (id) => `/v1/instances/${id}/resume`],
+    ['GET', (id) => `/v1/holds/${id}`],
+    ['POST', (id) => `/v1/holds/${id}/void`],
+    ['GET', (id) => `/v1/teams/${id}/holds`],
     ['DELETE', (id) => `/v1/prices/${id}/eu-west-1`],
     ['DELETE', (id) => `/v1/prices/h100-80gb/${id}`],
     ['GET', (id) => `/v1/prices/h100-80gb/${id}/history`],
@@ -395,6 +425,7 @@ describe('paths and queries', () => {
       `/v1/teams/${team}/deposits`,
       `/v1/teams/${team}/transactions`,
       `/v1/teams/${team}/keys`,
+      `/v1/teams/${team}/holds`,
       '/v1/prices/h100-80gb/eu-west-1/history',
     ];
     for (const path of lists) {
@@ -477,6 +508,9 @@ describe('what is well formed and still cannot be', () => {
       [model({ input: '1000.01' }), 422, 'amount_out_of_range', 'input'],
       [model({ output: '1000.01' }), 422, 'amount_out_of_range', 'output'],
       [model({ effectiveFrom: '2000-01-01T00:00:00Z' }), 422, 'at_out_of_range', 'effectiveFrom'],
+      [holding({ model: 'never-listed' }), 422, 'price_not_found', 'model'],
+      [holding({ team: 'nobody' }), 404, 'not_found', 'team'],
+      [holding({ maxInputTokens: 1_000_000_000_000 }), 402, 'insufficient_credit'],
       [calculation({ model: 'never-listed' }), 422, 'price_not_found', 'model'],
       [calculation({ compareWith: 'phi-4' }), 422, 'price_not_found', 'compareWith'],
       [calculation({ perMonth: 1_000_000_000_000 }), 422, 'amount_out_of_range', 'perMonth'],
@@ -502,6 +536,8 @@ describe('what is well formed and still cannot be', () => {
   const model = (change: object) => api.put('/v1/models/never-listed', { input: '1', output: '1', ...change });
   const calculation = (change: object) =>
     api.post('/v1/calculator', { inputTokens: 1_000_000, outputTokens: 0, perMonth: 1, model: 'phi-4', ...change });
+  const holding = (change: object) =>
+    api.post('/v1/holds', { team, model: 'phi-4', maxInputTokens: 1, maxOutputTokens: 1, ttlSeconds: 60, ...change });
   const stop = (body: object) => api.post(`/v1/instances/${instance}/stop`, body);
   const reprice = (id: string, body: object) => api.post(`/v1/instances/${id}/reprice`, body);
 });

@@ -141,6 +141,21 @@ export class Desk {
     );
   }
 
+  /** What a model's tokens cost: at a dollar a million, a token is a micro. */
+  price(model: string, input: string, at: number, output = input) {
+    const price = { model, inputMicrosPerMillion: parseDollars(input), outputMicrosPerMillion: parseDollars(output) };
+    return this.ledger.changeModelPrice({ price, effectiveFromSecond: null, actor: 'me', nowSecond: at });
+  }
+
+  hold(teamId: string, holdId: string, model: string, tokens: number, at: number, ttlSeconds = 600) {
+    const most = { maxInputTokens: tokens, maxOutputTokens: 0 };
+    return this.ledger.placeHold({ holdId, teamId, model, ...most, ttlSeconds, nowSecond: at }, CAUSE);
+  }
+
+  void(holdId: string, at: number) {
+    return this.ledger.voidHold({ holdId, nowSecond: at }, CAUSE);
+  }
+
   grant(teamId: string, grantId: string, amount: string, at: number) {
     return this.ledger.grant({ teamId, grantId, amountMicros: parseDollars(amount), note: '', nowSecond: at }, CAUSE);
   }
@@ -288,15 +303,16 @@ export async function booksOf(db: Db, teamId: string): Promise<Bill> {
     instances[id] = posted + due;
     unposted += due;
   }
-  const held = (await db.dispute.findMany({ where: { teamId, status: 'open' } })).reduce(
-    (sum, { heldMicros }) => sum + heldMicros,
-    0n,
-  );
-  if (held !== account.heldMicros) throw new Error(`the account holds ${account.heldMicros}, its disputes ${held}`);
-  const available = account.postedMicros - unposted - held;
+  const contested = await db.dispute.findMany({ where: { teamId, status: 'open' } });
+  const pending = await db.hold.findMany({ where: { teamId, status: 'pending' } });
+  const held = [...contested.map(({ heldMicros }) => heldMicros), ...pending.map(({ amountMicros }) => amountMicros)];
+  const heldMicros = held.reduce((sum, micros) => sum + micros, 0n);
+  if (heldMicros !== account.heldMicros)
+    throw new Error(`the account holds ${account.heldMicros}, its disputes and holds ${heldMicros}`);
+  const available = account.postedMicros - unposted - heldMicros;
   if (available < 0n) throw new Error(`available is negative: ${available}`);
   if (available > 0n && account.owedMicros > 0n) throw new Error('owes while there is credit');
-  return { netMicros: available + held - account.owedMicros, instances };
+  return { netMicros: available + heldMicros - account.owedMicros, instances };
 }
 
 /** The segments of an ended instance, those of no length left out: they must tile its life. */

@@ -1,0 +1,84 @@
+/** Holds: credit set aside for a request under way, and given back. Usage that names one settles it: see usage.ts. */
+import { BillingError } from '../../billing/errors.ts';
+import { advance } from '../../billing/facts.ts';
+import { holdMicrosFor, placeHold, voidHold } from '../../billing/holds.ts';
+import { tokensCost } from '../../billing/tokens.ts';
+import {
+  asOf,
+  closeHolds,
+  expireFreeHolds,
+  findHold,
+  getHold,
+  type HoldOfTeam,
+  insertHold,
+} from '../../prisma/holds.ts';
+import { modelPriceAt } from '../../prisma/prices.ts';
+import { recordFact } from '../../prisma/record.ts';
+import type { LedgerWorld } from '../world.ts';
+
+export interface HoldOrder {
+  holdId: string;
+  teamId: string;
+  model: string;
+  maxInputTokens: number;
+  maxOutputTokens: number;
+  ttlSeconds: number;
+  nowSecond: number;
+}
+
+export const holdActs = ({ db, terms }: LedgerWorld) => ({
+  /**
+   * Sets aside the most that a request can cost, at the model's price in force as the call was received. The same id again
+   * is the same hold, however it has ended since.
+   * @throws BillingError `not_found` for an unknown team, `price_not_found`, `insufficient_credit`
+   */
+  placeHold: (order: HoldOrder, causedBy: string): Promise<HoldOfTeam> => {
+    const { holdId, teamId, model, maxInputTokens, maxOutputTokens, ttlSeconds, nowSecond } = order;
+    return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
+      const answer = () => getHold(tx, holdId);
+      if (await findHold(tx, holdId)) return { outcome: advance(account, terms, nowSecond), answer };
+
+      const price = await modelPriceAt(tx, model, nowSecond);
+      if (!price) throw new BillingError('price_not_found', 'this model is not listed: see GET /v1/models', 'model');
+      const amountMicros = holdMicrosFor(tokensCost(price, maxInputTokens, maxOutputTokens));
+      const outcome = placeHold(account, terms, { amountMicros, ttlSeconds }, nowSecond);
+      const placedSecond = outcome.account.asOfSecond;
+      const expiresSecond = placedSecond + ttlSeconds;
+      if (amountMicros === 0) await expireFreeHolds(tx, teamId, placedSecond);
+      await insertHold(tx, {
+        holdId,
+        teamId,
+        model,
+        maxInputTokens,
+        maxOutputTokens,
+        amountMicros,
+        placedSecond,
+        expiresSecond,
+      });
+      return { outcome, answer };
+    });
+  },
+
+  /**
+   * Gives a hold's credit back before its second. One that was voided already is answered as it is.
+   * @throws BillingError `not_found`; `hold_closed` where it was settled, or has expired
+   */
+  voidHold: async (
+    { holdId, nowSecond }: { holdId: string; nowSecond: number },
+    causedBy: string,
+  ): Promise<HoldOfTeam> => {
+    const { teamId } = await getHold(db, holdId);
+    return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
+      const hold = asOf(await getHold(tx, holdId), Math.max(account.asOfSecond, nowSecond));
+      if (hold.status === 'voided') return { outcome: advance(account, terms, nowSecond), answer: async () => hold };
+      if (hold.status !== 'pending')
+        throw new BillingError('hold_closed', `the hold is ${hold.status}: it holds nothing any more`);
+      const outcome = voidHold(account, terms, hold, nowSecond);
+      const answer = async () => {
+        await closeHolds(tx, [{ holdId }], 'voided', outcome.account.asOfSecond);
+        return getHold(tx, holdId);
+      };
+      return { outcome, answer };
+    });
+  },
+});

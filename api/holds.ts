@@ -1,0 +1,102 @@
+/** Holds: credit set aside before a request is served, so that what it uses is never owed. */
+
+import { getHold, type HoldOfTeam, listHolds } from '../prisma/holds.ts';
+import { type Call, mustSee, newId } from './calls.ts';
+import { type Route, route } from './route.ts';
+import { Id, listOf, PathId, pageQuery, pageRequest, TeamPath, TokenCount, text, viewPage, z } from './schemas.ts';
+import { Hold, viewHold } from './views/hold.ts';
+import type { Wakes } from './wakes.ts';
+import type { ApiWorld } from './world.ts';
+
+const LONGEST_TTL_SECONDS = 86_400;
+const HoldPath = z.object({ hold: PathId });
+
+const NewHold = z.object({
+  team: Id,
+  model: text(100).openapi({ example: 'llama-3.3-70b-instruct' }),
+  maxInputTokens: TokenCount,
+  maxOutputTokens: TokenCount,
+  ttlSeconds: z
+    .int()
+    .min(1)
+    .max(LONGEST_TTL_SECONDS)
+    .openapi({ description: 'how long it is held for, unless it is settled or voided before', example: 600 }),
+});
+
+export function holds({ db, ledger }: ApiWorld, wake: Wakes): Route[] {
+  /** Another team's hold is not there. */
+  const seen = async (id: string, call: Call): Promise<HoldOfTeam> => {
+    const hold = await getHold(db, id);
+    mustSee(call, hold.teamId, 'hold', 'hold');
+    return hold;
+  };
+
+  return [
+    route({
+      method: 'post',
+      path: '/v1/holds',
+      tag: 'Tokens',
+      summary: 'Set aside the most that a request can cost; usage that names the hold settles it',
+      who: 'usage',
+      body: NewHold,
+      answer: { status: 201, schema: Hold },
+      fails: ['insufficient_credit', 'price_not_found'],
+      handle: async ({ body: { team: teamId, ...asked }, call }) => {
+        mustSee(call, teamId, 'team', 'team');
+        const nowSecond = call.receivedSecond;
+        const order = { holdId: newId(call, 'hold'), teamId, ...asked, nowSecond };
+        const hold = await ledger.placeHold(order, call.requestId);
+        // Less can be spent: credit may end sooner, or a charge be due.
+        await wake({ what: 'watch', id: teamId });
+        return { status: 201, body: viewHold(hold, nowSecond) };
+      },
+    }),
+
+    route({
+      method: 'post',
+      path: '/v1/holds/{hold}/void',
+      tag: 'Tokens',
+      summary: 'Give a hold’s credit back before it expires; again, the same answer',
+      who: 'usage',
+      params: HoldPath,
+      body: z.object({}),
+      answer: { status: 200, schema: Hold },
+      fails: ['hold_closed'],
+      handle: async ({ params, call }) => {
+        const { holdId, teamId } = await seen(params.hold, call);
+        const hold = await ledger.voidHold({ holdId, nowSecond: call.receivedSecond }, call.requestId);
+        await wake({ what: 'watch', id: teamId });
+        return { status: 200, body: viewHold(hold, call.receivedSecond) };
+      },
+    }),
+
+    route({
+      method: 'get',
+      path: '/v1/holds/{hold}',
+      tag: 'Tokens',
+      summary: 'A hold, and what became of it',
+      who: 'any_scope',
+      params: HoldPath,
+      answer: { status: 200, schema: Hold },
+      handle: async ({ params, call }) => ({
+        status: 200,
+        body: viewHold(await seen(params.hold, call), call.receivedSecond),
+      }),
+    }),
+
+    route({
+      method: 'get',
+      path: '/v1/teams/{team}/holds',
+      tag: 'Tokens',
+      summary: 'A team’s holds, newest first',
+      who: 'any_scope',
+      params: TeamPath,
+      query: pageQuery(),
+      answer: { status: 200, schema: listOf(Hold) },
+      handle: async ({ params, query, call }) => {
+        const page = await listHolds(db, params.team, pageRequest(query));
+        return { status: 200, body: viewPage(page, (hold) => viewHold(hold, call.receivedSecond)) };
+      },
+    }),
+  ];
+}
