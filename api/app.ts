@@ -10,6 +10,7 @@ import { calculator } from './calculator.ts';
 import { type Call, newCall } from './calls.ts';
 import { copperxWebhook } from './crypto-webhook.ts';
 import { deposits } from './deposits.ts';
+import { discount } from './discount.ts';
 import { errorAnswer } from './errors.ts';
 import { grants } from './grants.ts';
 import { healthz, readyz } from './health.ts';
@@ -51,6 +52,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...receipts(world),
     ...transactions(world),
     ...grants(world, wake),
+    ...discount(world, wake),
     ...holds(world, wake),
     ...prices(world, wake),
     ...models(world),

@@ -2,6 +2,7 @@
 import type { LedgerWorld } from '../world.ts';
 import { cryptoActs } from './crypto.ts';
 import { depositActs } from './deposits.ts';
+import { discountActs } from './discounts.ts';
 import { disputeActs } from './disputes.ts';
 import { grantActs } from './grants.ts';
 import { holdActs } from './holds.ts';
@@ -22,6 +23,7 @@ export const createLedger = (world: LedgerWorld) => ({
   ...policyActs(world),
   ...usageActs(world),
   ...holdActs(world),
+  ...discountActs(world),
   ...grantActs(world),
   ...priceActs(world),
 });

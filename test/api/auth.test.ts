@@ -53,6 +53,8 @@ const ROUTES: Array<[string, string, Who]> = [
   ['GET', '/v1/teams/{team}/deposits/{deposit}/receipt', 'read'],
   ['GET', '/v1/teams/{team}/transactions', 'read'],
   ['POST', '/v1/teams/{team}/grants', 'platform'],
+  ['PUT', '/v1/teams/{team}/discount', 'platform'],
+  ['GET', '/v1/teams/{team}/discount', 'read'],
   ['POST', '/v1/holds', 'usage'],
   ['POST', '/v1/holds/{hold}/void', 'usage'],
   ['GET', '/v1/holds/{hold}', 'any_scope'],

@@ -17,7 +17,7 @@ let before: string;
 const everything = async (): Promise<string> => {
   const tables = ['teams', 'accounts', 'transfers', 'instances', 'segments', 'deposits', 'grants', 'payment_methods'];
   tables.push('consents', 'exhaustions', 'notices', 'api_keys', 'provider_events', 'abandoned_calls');
-  tables.push('gpu_prices', 'model_prices', 'holds');
+  tables.push('gpu_prices', 'model_prices', 'holds', 'discounts');
   const rows = await Promise.all(
     tables.map((table) =>
       api.db.$queryRawUnsafe(`SELECT to_jsonb(t) - 'as_of_second' AS row FROM ${table} t ORDER BY 1`),
@@ -242,6 +242,18 @@ const BODIES: Body[] = [
     required: ['amount', 'note'],
   },
   {
+    name: 'a discount',
+    method: 'PUT',
+    path: () => `/v1/teams/${team}/discount`,
+    good: () => ({ percent: 10, note: 'never' }),
+    fields: [
+      ['percent', ['10', -1, -0.01, 100.01, 12.345, 1e-7, 1e99, null, true, {}, []]],
+      ['until', WRONG_TIME],
+      ['note', WRONG_TEXT],
+    ],
+    required: ['percent', 'note'],
+  },
+  {
     name: 'a hold',
     method: 'POST',
     path: () => '/v1/holds',
@@ -386,6 +398,8 @@ describe('paths and queries', () => {
     ['GET', (id) => `/v1/holds/${id}`],
     ['POST', (id) => `/v1/holds/${id}/void`],
     ['GET', (id) => `/v1/teams/${id}/holds`],
+    ['GET', (id) => `/v1/teams/${id}/discount`],
+    ['PUT', (id) => `/v1/teams/${id}/discount`],
     ['DELETE', (id) => `/v1/prices/${id}/eu-west-1`],
     ['DELETE', (id) => `/v1/prices/h100-80gb/${id}`],
     ['GET', (id) => `/v1/prices/h100-80gb/${id}/history`],
@@ -508,6 +522,7 @@ describe('what is well formed and still cannot be', () => {
       [model({ input: '1000.01' }), 422, 'amount_out_of_range', 'input'],
       [model({ output: '1000.01' }), 422, 'amount_out_of_range', 'output'],
       [model({ effectiveFrom: '2000-01-01T00:00:00Z' }), 422, 'at_out_of_range', 'effectiveFrom'],
+      [discount({ until: '2000-01-01T00:00:00Z' }), 422, 'at_out_of_range', 'until'],
       [holding({ model: 'never-listed' }), 422, 'price_not_found', 'model'],
       [holding({ team: 'nobody' }), 404, 'not_found', 'team'],
       [holding({ maxInputTokens: 1_000_000_000_000 }), 402, 'insufficient_credit'],
@@ -536,6 +551,7 @@ describe('what is well formed and still cannot be', () => {
   const model = (change: object) => api.put('/v1/models/never-listed', { input: '1', output: '1', ...change });
   const calculation = (change: object) =>
     api.post('/v1/calculator', { inputTokens: 1_000_000, outputTokens: 0, perMonth: 1, model: 'phi-4', ...change });
+  const discount = (change: object) => api.put(`/v1/teams/${team}/discount`, { percent: 10, note: 'never', ...change });
   const holding = (change: object) =>
     api.post('/v1/holds', { team, model: 'phi-4', maxInputTokens: 1, maxOutputTokens: 1, ttlSeconds: 60, ...change });
   const stop = (body: object) => api.post(`/v1/instances/${instance}/stop`, body);
