@@ -1,6 +1,8 @@
 /** What an outgoing event says. Money is decimal strings of dollars, times are RFC 3339. */
+import type { Terms } from '../billing/account.ts';
+import { runsOutSecond } from '../billing/forecast.ts';
 import { formatDollars, micros } from '../billing/money.ts';
-import { burnMicrosPerHour, exhaustionSecond } from '../billing/runway.ts';
+import { burnMicrosPerHour } from '../billing/runway.ts';
 import { formatSecond } from '../billing/time.ts';
 import { AS_RECORDED, readAccount } from '../prisma/accounts.ts';
 import type { Db } from '../prisma/client.ts';
@@ -17,18 +19,18 @@ export interface PlatformEvent {
   data: Record<string, unknown>;
 }
 
-export const eventOfNotice = async (db: Db, notice: Notice): Promise<PlatformEvent> => ({
+export const eventOfNotice = async (db: Db, terms: Terms, notice: Notice): Promise<PlatformEvent> => ({
   type: notice.kind,
   timestamp: formatSecond(notice.second),
-  data: { team: notice.teamId, ...(await dataOf(db, notice)) },
+  data: { team: notice.teamId, ...(await dataOf(db, terms, notice)) },
 });
 
-async function dataOf(db: Db, { teamId, data }: Notice): Promise<Record<string, unknown>> {
+async function dataOf(db: Db, terms: Terms, { teamId, data }: Notice): Promise<Record<string, unknown>> {
   if (data.depositId !== undefined)
     return { ...(await depositData(db, data.depositId)), ...(data.receipt && (await receiptData(db, data.receipt))) };
   if (data.exhaustion !== undefined) return exhaustionData(db, teamId, data.exhaustion);
   if (data.owedMicros !== undefined) return { owed: formatDollars(micros(data.owedMicros)) };
-  if (data.levelMicros !== undefined) return lowData(db, teamId, data.levelMicros);
+  if (data.levelMicros !== undefined) return lowData(db, terms, teamId, data.levelMicros);
   return {};
 }
 
@@ -73,12 +75,12 @@ async function exhaustionData(db: Db, teamId: string, number: number) {
   };
 }
 
-async function lowData(db: Db, teamId: string, levelMicros: number) {
-  const account = await readAccount(db, teamId, AS_RECORDED);
-  const runsOutSecond = exhaustionSecond(account);
+async function lowData(db: Db, terms: Terms, teamId: string, levelMicros: number) {
+  const account = await readAccount(db, teamId, { ...AS_RECORDED, for: 'forecast' });
+  const second = runsOutSecond(account, terms);
   return {
     level: formatDollars(micros(levelMicros)),
     burnPerHour: formatDollars(burnMicrosPerHour(account)),
-    runsOutAt: runsOutSecond === null ? null : formatSecond(runsOutSecond),
+    runsOutAt: second === null ? null : formatSecond(second),
   };
 }

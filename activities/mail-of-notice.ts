@@ -1,8 +1,9 @@
 /** Makes the mail of a notice from what the database says now: ids go in, words come out. */
 import { spendableMicros, type Terms } from '../billing/account.ts';
 import { advance } from '../billing/facts.ts';
+import { runsOutSecond } from '../billing/forecast.ts';
 import { type Micros, micros } from '../billing/money.ts';
-import { burnMicrosPerHour, exhaustionSecond } from '../billing/runway.ts';
+import { burnMicrosPerHour } from '../billing/runway.ts';
 import { nextMonthStart } from '../billing/time.ts';
 import { AS_RECORDED, readAccount } from '../prisma/accounts.ts';
 import type { Db, Tx } from '../prisma/client.ts';
@@ -206,6 +207,6 @@ async function runwayOf({ db, terms, notice, nowSecond }: Sending): Promise<Runw
     asOfSecond: account.asOfSecond,
     availableMicros,
     burnMicrosPerHour: burn,
-    runsOutSecond: burn === 0 ? null : (account.standsAtSecond ?? exhaustionSecond(account)),
+    runsOutSecond: runsOutSecond(account, terms),
   };
 }

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
+import type { Terms } from '../billing/account.ts';
 import { formatDollars } from '../billing/money.ts';
 import { formatSecond } from '../billing/time.ts';
 import type { Db } from '../prisma/client.ts';
@@ -16,6 +17,7 @@ import type { Log } from './world.ts';
 
 export interface PlatformWorld {
   db: Db;
+  terms: Terms;
   webhookUrl: string;
   /** PLATFORM_WEBHOOK_SECRET: `whsec_` and base64, or any other string, taken as it is. */
   secret: string;
@@ -24,7 +26,7 @@ export interface PlatformWorld {
 
 const TIMEOUT_MS = 10_000;
 
-export function createPlatformEvents({ db, webhookUrl, secret, log }: PlatformWorld): Platform {
+export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: PlatformWorld): Platform {
   const webhook = signer(secret);
 
   /** Resolves on a 2xx. The timestamp is the sending's, so that a late retry is not refused as a replay. */
@@ -67,7 +69,7 @@ export function createPlatformEvents({ db, webhookUrl, secret, log }: PlatformWo
       const notice = await findNotice(db, noticeId);
       if (notice === null) throw final('platform', `no such notice: ${noticeId}`);
       if (notice.sentSecond !== null) return;
-      await post(noticeId, await eventOfNotice(db, notice));
+      await post(noticeId, await eventOfNotice(db, terms, notice));
       await markSent(db, noticeId, nowSecond);
     },
   };

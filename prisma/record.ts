@@ -54,6 +54,24 @@ export const recordFact = <T>(
 const only = <K extends Effect['kind']>(effects: Effect[], kind: K) =>
   effects.filter((effect): effect is Extract<Effect, { kind: K }> => effect.kind === kind);
 
+type SegmentAfter = Meter & { endSecond?: number };
+
+/**
+ * The segments as a change leaves them, the last word on each: those that it opened, which may have closed again (a look
+ * that comes late finds several prices), and those that were there.
+ */
+function segmentsAfter(effects: Effect[]): { opened: SegmentAfter[]; changed: SegmentAfter[] } {
+  const opened = new Map<string, SegmentAfter>();
+  const changed = new Map<string, SegmentAfter>();
+  for (const effect of effects) {
+    if (effect.kind !== 'meter_opened' && effect.kind !== 'meter_posted' && effect.kind !== 'meter_closed') continue;
+    const key = `${effect.meter.instanceId}/${effect.meter.segment}`;
+    const into = effect.kind === 'meter_opened' || opened.has(key) ? opened : changed;
+    into.set(key, { ...effect.meter, ...(effect.kind === 'meter_closed' && { endSecond: effect.endSecond }) });
+  }
+  return { opened: [...opened.values()], changed: [...changed.values()] };
+}
+
 /** Writes what a change asks for, a table at a time. */
 async function writeOutcome(
   tx: Tx,
@@ -65,21 +83,10 @@ async function writeOutcome(
   await saveAccount(tx, account);
   if (effects.length === 0 && notices.length === 0) return;
 
-  const opened = only(effects, 'meter_opened').map((effect) => effect.meter);
-  const isOpened = ({ instanceId, segment }: Meter) =>
-    opened.some((meter) => meter.instanceId === instanceId && meter.segment === segment);
-  const changed = effects.flatMap((effect) => {
-    if (effect.kind === 'meter_posted') return [effect.meter];
-    if (effect.kind === 'meter_closed') return [{ ...effect.meter, endSecond: effect.endSecond }];
-    return [];
-  });
-  // A re-price closes a segment before the next opens: an instance has one running segment at the most.
-  await saveSegments(
-    tx,
-    changed.filter((segment) => !isOpened(segment)),
-  );
+  const { opened, changed } = segmentsAfter(effects);
+  // Those that were there close before others open: an instance has one running segment at the most.
+  await saveSegments(tx, changed);
   await openSegments(tx, teamId, opened);
-  await saveSegments(tx, changed.filter(isOpened));
   await endInstances(tx, only(effects, 'instance_ended'));
   for (const { instanceId, reclaimSecond } of only(effects, 'reclaim_announced'))
     await saveReclaim(tx, instanceId, reclaimSecond);

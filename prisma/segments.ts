@@ -101,15 +101,20 @@ export async function segmentsBetween(
   return rows.map(toSegment);
 }
 
-export async function openSegments(tx: Tx, teamId: string, meters: Meter[]): Promise<void> {
-  if (meters.length === 0) return;
+export async function openSegments(
+  tx: Tx,
+  teamId: string,
+  segments: Array<Meter & { endSecond?: number }>,
+): Promise<void> {
+  if (segments.length === 0) return;
   await tx.segment.createMany({
-    data: meters.map(({ instanceId, segment, rateMicrosPerHour, startSecond, postedMicros, priced }) => ({
+    data: segments.map(({ instanceId, segment, rateMicrosPerHour, startSecond, endSecond, postedMicros, priced }) => ({
       teamId,
       instanceId,
       segment,
       rateMicrosPerHour,
       startSecond,
+      endSecond: endSecond ?? null,
       postedMicros,
       listMicrosPerHour: priced.listMicrosPerHour,
       given: priced.given,
@@ -120,11 +125,9 @@ export async function openSegments(tx: Tx, teamId: string, meters: Meter[]): Pro
   });
 }
 
-/** Keeps what was posted for segments and, where they closed, their end. The last word on a segment wins. */
-export async function saveSegments(tx: Tx, segments: Array<Meter & { endSecond?: number }>): Promise<void> {
-  const last = new Map(segments.map((segment) => [`${segment.instanceId}/${segment.segment}`, segment]));
-  if (last.size === 0) return;
-  const rows = [...last.values()];
+/** Keeps what was posted for segments and, where they closed, their end. */
+export async function saveSegments(tx: Tx, rows: Array<Meter & { endSecond?: number }>): Promise<void> {
+  if (rows.length === 0) return;
   await tx.$executeRaw`
     UPDATE segments SET posted_micros = changed.posted, end_second = COALESCE(changed.ended, end_second)
     FROM unnest(

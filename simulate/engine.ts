@@ -73,7 +73,7 @@ export async function startEngine(surroundings: Surroundings, options: EngineOpt
       refunds: createStripeRefunds({ stripe, db, log: SILENT }),
       disputes: createStripeDisputes({ stripe }),
       mailer,
-      platform: createPlatformEvents({ db, webhookUrl: platform.url, secret: PLATFORM_SECRET, log: SILENT }),
+      platform: createPlatformEvents({ db, terms, webhookUrl: platform.url, secret: PLATFORM_SECRET, log: SILENT }),
       reconciliation: createReconciliation(createReconciler({ db, books: [createStripeBooks(stripe)], log: SILENT })),
     },
     interceptors: { activity: [clock.holdBack] },

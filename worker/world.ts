@@ -56,6 +56,7 @@ export function createWorld(config: Config, client: Client, log: Log): WorkerWor
     mailer,
     platform: createPlatformEvents({
       db,
+      terms,
       webhookUrl: config.platform.webhookUrl,
       secret: config.platform.webhookSecret,
       log,

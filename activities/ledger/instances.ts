@@ -100,7 +100,13 @@ async function settlementOf(tx: Tx, instanceId: string, account: Account, terms:
   };
 }
 
-const isForTheWatch = (kind: Effect['kind']) => kind === 'exhausted' || kind === 'attempt_opened' || kind === 'low';
+const FOR_THE_WATCH: ReadonlySet<Effect['kind']> = new Set([
+  'exhausted',
+  'attempt_opened',
+  'low',
+  'reservation_closed',
+]);
+const isForTheWatch = (kind: Effect['kind']) => FOR_THE_WATCH.has(kind);
 
 /** What a start reads beside the account: the list's price of what it asks for, and what the team has spent. */
 const readsOf = ({ hourlyMicros, gpuType, region }: InstanceSpec) =>

@@ -73,7 +73,7 @@ async function start(teamId: string, id: string, hourly: number) {
     gpuType: 'H100',
     region: 'us-east-1',
     pricing: 'on_demand' as const,
-    hourlyMicros: null,
+    hourlyMicros: micros(hourly * 1_000_000),
     shedOrder: null,
     resumedFrom: null,
     requestHash: id,

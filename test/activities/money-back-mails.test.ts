@@ -166,7 +166,7 @@ describe('what a team owes', () => {
     says(mail, '$3.00 is owed now', 'The next credit that comes in pays it first');
     const event = (await noticesOf(database.db, teamId)).find(({ kind }) => kind === 'usage.owed');
     const notice = await findNotice(database.db, event?.id ?? '');
-    expect(notice && (await eventOfNotice(database.db, notice))).toMatchObject({
+    expect(notice && (await eventOfNotice(database.db, TERMS, notice))).toMatchObject({
       type: 'usage.owed',
       data: { team: teamId, owed: '3.000000' },
     });

@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 const events = (webhookUrl = platform.url) =>
-  createPlatformEvents({ db: database.db, webhookUrl, secret: SECRET, log: SILENT });
+  createPlatformEvents({ db: database.db, terms: TERMS, webhookUrl, secret: SECRET, log: SILENT });
 const ledger = () => createLedger({ db: database.db, terms: TERMS });
 
 /** A team whose one instance, at $4 an hour, ran until $13 were used up. */
@@ -52,7 +52,7 @@ async function exhausted() {
     gpuType: 'H100',
     region: 'us-east-1',
     pricing: 'on_demand' as const,
-    hourlyMicros: null,
+    hourlyMicros: micros(4_000_000),
     shedOrder: null,
     resumedFrom: null,
     requestHash: 'x',

@@ -4,12 +4,15 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type Account, emptyAccount, nextCrossing, spendableMicros, type Terms } from '../../billing/account.ts';
 import { coinUnitsToMicrosFloor, cryptoStatus } from '../../billing/crypto.ts';
-import { advance, creditDeposit, failAttempt, recordUsage, setPolicy } from '../../billing/facts.ts';
+import { discountedMicros } from '../../billing/discounts.ts';
+import { advance, assignDiscount, creditDeposit, failAttempt, recordUsage, setPolicy } from '../../billing/facts.ts';
+import { holdMicrosFor, placeHold } from '../../billing/holds.ts';
 import { settleInstance, startInstance, stopInstance } from '../../billing/instances.ts';
-import { formatDollars, type Micros, micros, parseDollars } from '../../billing/money.ts';
+import { formatDollars, formatForPeople, type Micros, micros, parseDollars, subtract } from '../../billing/money.ts';
 import { closeDispute, openDispute, requestRefund } from '../../billing/money-back.ts';
+import { openReservation } from '../../billing/reservations.ts';
 import { exhaustionSecond } from '../../billing/runway.ts';
-import { formatSecond } from '../../billing/time.ts';
+import { addMonths, formatSecond } from '../../billing/time.ts';
 import { tokensCost } from '../../billing/tokens.ts';
 import { checkPolicy, TOP_UP_LIMITS } from '../../billing/top-up.ts';
 import { costMicros } from '../../billing/usage.ts';
@@ -88,6 +91,82 @@ describe('docs/money-rules.md', () => {
     const left = advance(running, terms, last + 86_400).account.postedMicros;
     says(`At ${clock(last)} they have cost ${costs[0]}, ${costs[1]} and ${costs[2]}, and ${dollars(left)} is left`);
     says(`so X is ${clock(last)}`);
+  });
+
+  it('works out the order in which instances end', () => {
+    const inOrder = (account: Account, instanceId: string, hourly: string, shedOrder: number | null) =>
+      startInstance(account, terms, { ...givenOrder(instanceId, parseDollars(hourly)), shedOrder }, NOON).account;
+    const running = inOrder(inOrder(inOrder(paidIn('15'), 'render', '7200', 1), 'train', '3.6', 2), 'web', '1.8', null);
+    const ends = advance(running, terms, NOON + 86_400).effects.flatMap((effect) =>
+      effect.kind === 'instance_ended' ? [[effect.instanceId, clock(effect.endSecond)]] : [],
+    );
+    const [render, train, web] = ends;
+    expect([render?.[0], train?.[0], web?.[0]]).toEqual(['render', 'train', 'web']);
+    says(`\`render\` ends at ${render?.[1]}, \`train\` at ${train?.[1]}, \`web\` at ${web?.[1]}.`);
+  });
+
+  it('works out discounts, and names the tiers as they are by default', () => {
+    says(`$2.49 less 5 % is ${dollars(discountedMicros(parseDollars('2.49'), 500))}`);
+    for (const { spendMicros, basisPoints } of terms.volumeTiers)
+      says(`| ${formatForPeople(spendMicros).replace('.00', '')} | ${basisPoints / 100} % |`);
+    const untilTwelve = { basisPoints: 1_000, untilSecond: NOON };
+    const atTen = creditDeposit(
+      emptyAccount('acme', NOON - 7_200),
+      { ...terms, volumeTiers: [] },
+      { depositId: 'd', amountMicros: parseDollars('100') },
+      NOON - 7_200,
+    ).account;
+    const assigned = assignDiscount(atTen, terms, untilTwelve, NOON - 7_200).account;
+    const listed = { ...givenOrder('a', parseDollars('3')), given: false };
+    const running = startInstance(assigned, { ...terms, volumeTiers: [] }, listed, NOON - 7_200).account;
+    const later = advance(running, { ...terms, volumeTiers: [] }, NOON + 1).account;
+    says(`To 12:00:00 it costs ${dollars(subtract(parseDollars('100'), later.postedMicros))}`);
+    expect(later.meters[0]?.rateMicrosPerHour).toBe(parseDollars('3'));
+  });
+
+  it('works out which instance a reservation covers', () => {
+    const reserved = openReservation(
+      paidIn('100'),
+      terms,
+      {
+        reservationId: 'r',
+        gpuType: 'any',
+        region: 'anywhere',
+        count: 1,
+        term: '1m',
+        renew: false,
+        unitMicrosPerHour: parseDollars('1'),
+      },
+      NOON,
+    ).account;
+    const flat = { ...terms, volumeTiers: [] };
+    const listed = (instanceId: string, hourly: string) => ({
+      ...givenOrder(instanceId, parseDollars(hourly)),
+      given: false,
+    });
+    const rates = (account: Account) =>
+      Object.fromEntries(account.meters.map((meter) => [meter.instanceId, meter.rateMicrosPerHour]));
+    const first = startInstance(reserved, flat, listed('a', '2.49'), NOON).account;
+    expect(rates(first)).toEqual({ a: 0 });
+    const second = startInstance(first, flat, listed('b', '3.99'), NOON + 10).account;
+    expect(rates(second)).toEqual({ a: 2_490_000, b: 0 });
+    const stop = { instanceId: 'b', reason: 'stopped' as const, closedSegments: [] };
+    expect(rates(stopInstance(second, flat, stop, NOON + 20).account)).toEqual({ a: 0 });
+    expect(formatSecond(addMonths(Date.UTC(2027, 0, 31) / 1000, 1))).toBe('2027-02-28T00:00:00Z');
+    says('(31 January and a month is 28 February)');
+  });
+
+  it('works out what a hold sets aside and what it lets go', () => {
+    const price = { inputMicrosPerMillion: parseDollars('0.15'), outputMicrosPerMillion: parseDollars('0.6') };
+    const amountMicros = holdMicrosFor(tokensCost(price, 8_000, 2_000));
+    const held = placeHold(paidIn('15'), terms, { amountMicros, ttlSeconds: 60 }, NOON).account;
+    says(`${dollars(held.heldMicros)} is held`);
+    const hold = { holdId: 'h', amountMicros, expiresSecond: NOON + 60 };
+    const usage = { eventId: 'e', cost: tokensCost(price, 5_000, 500), holds: [hold] };
+    const used = recordUsage(held, terms, usage, NOON + 10).account;
+    expect(used.heldMicros).toBe(0);
+    const charged = subtract(parseDollars('15'), used.postedMicros);
+    says(`${dollars(charged)} is charged, and ${dollars(subtract(amountMicros, charged))} is free again`);
   });
 
   it('works out when the card is charged', () => {

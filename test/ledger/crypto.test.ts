@@ -198,7 +198,7 @@ describe('what people and the platform hear', () => {
               ?.text,
         ),
       ),
-      events: await Promise.all(events.map(async (notice) => (await eventOfNotice(one.db, notice)).data)),
+      events: await Promise.all(events.map(async (notice) => (await eventOfNotice(one.db, TERMS, notice)).data)),
     };
   };
 
