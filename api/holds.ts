@@ -1,10 +1,11 @@
 /** Holds: credit set aside before a request is served, so that what it uses is never owed. */
 
 import { getHold, type HoldOfTeam, listHolds } from '../prisma/holds.ts';
+import { inSnapshot } from '../prisma/snapshot.ts';
 import { type Call, mustSee, newId } from './calls.ts';
 import { type Route, route } from './route.ts';
-import { Id, listOf, PathId, pageQuery, pageRequest, TeamPath, TokenCount, text, viewPage, z } from './schemas.ts';
-import { Hold, viewHold } from './views/hold.ts';
+import { Id, listOf, PathId, pageQuery, pageRequest, TeamPath, TokenCount, text, z } from './schemas.ts';
+import { Hold, readHolds, viewHold } from './views/hold.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -23,7 +24,7 @@ const NewHold = z.object({
     .openapi({ description: 'how long it is held for, unless it is settled or voided before', example: 600 }),
 });
 
-export function holds({ db, ledger }: ApiWorld, wake: Wakes): Route[] {
+export function holds({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] {
   /** Another team's hold is not there. */
   const seen = async (id: string, call: Call): Promise<HoldOfTeam> => {
     const hold = await getHold(db, id);
@@ -48,7 +49,7 @@ export function holds({ db, ledger }: ApiWorld, wake: Wakes): Route[] {
         const hold = await ledger.placeHold(order, call.requestId);
         // Less can be spent: credit may end sooner, or a charge be due.
         await wake({ what: 'watch', id: teamId });
-        return { status: 201, body: viewHold(hold, nowSecond) };
+        return { status: 201, body: viewHold(hold) };
       },
     }),
 
@@ -66,7 +67,7 @@ export function holds({ db, ledger }: ApiWorld, wake: Wakes): Route[] {
         const { holdId, teamId } = await seen(params.hold, call);
         const hold = await ledger.voidHold({ holdId, nowSecond: call.receivedSecond }, call.requestId);
         await wake({ what: 'watch', id: teamId });
-        return { status: 200, body: viewHold(hold, call.receivedSecond) };
+        return { status: 200, body: viewHold(hold) };
       },
     }),
 
@@ -78,10 +79,14 @@ export function holds({ db, ledger }: ApiWorld, wake: Wakes): Route[] {
       who: 'any_scope',
       params: HoldPath,
       answer: { status: 200, schema: Hold },
-      handle: async ({ params, call }) => ({
-        status: 200,
-        body: viewHold(await seen(params.hold, call), call.receivedSecond),
-      }),
+      handle: async ({ params, call }) => {
+        await seen(params.hold, call);
+        return inSnapshot(db, async (tx) => {
+          const [body] = await readHolds(tx, terms, [await getHold(tx, params.hold)], call.receivedSecond);
+          if (!body) throw new Error('a hold that was read has no view');
+          return { status: 200, body };
+        });
+      },
     }),
 
     route({
@@ -93,10 +98,11 @@ export function holds({ db, ledger }: ApiWorld, wake: Wakes): Route[] {
       params: TeamPath,
       query: pageQuery(),
       answer: { status: 200, schema: listOf(Hold) },
-      handle: async ({ params, query, call }) => {
-        const page = await listHolds(db, params.team, pageRequest(query));
-        return { status: 200, body: viewPage(page, (hold) => viewHold(hold, call.receivedSecond)) };
-      },
+      handle: ({ params, query, call }) =>
+        inSnapshot(db, async (tx) => {
+          const { data, nextCursor } = await listHolds(tx, params.team, pageRequest(query));
+          return { status: 200, body: { data: await readHolds(tx, terms, data, call.receivedSecond), nextCursor } };
+        }),
     }),
   ];
 }

@@ -2,7 +2,7 @@
  * Holds: credit set aside for a request under way, the most that it can cost, so that what it uses is never owed.
  * One ends once: settled by the usage that names it, voided, or expired at its second. Source: rules.md, "Token usage".
  */
-import { type Account, spendableMicros, type Terms } from './account.ts';
+import { type Account, moneySecond, spendableMicros, type Terms } from './account.ts';
 import { type Change, creditArrived, type Outcome } from './change.ts';
 import { record } from './clock.ts';
 import { BillingError } from './errors.ts';
@@ -25,7 +25,7 @@ export interface Hold {
 }
 
 /**
- * Sets credit aside. What can cost nothing needs no credit.
+ * Sets credit aside.
  * @throws BillingError `insufficient_credit` when less is available, or an exhaustion is open
  */
 export function placeHold(
@@ -37,8 +37,7 @@ export function placeHold(
   return record(account, terms, nowSecond, ({ account }) => {
     const { amountMicros, ttlSeconds } = placed;
     const second = account.asOfSecond;
-    const tooLittle = account.standsAtSecond !== null || spendableMicros(account, second) < amountMicros;
-    if (amountMicros > 0 && tooLittle)
+    if (account.standsAtSecond !== null || spendableMicros(account, second) < amountMicros)
       throw new BillingError('insufficient_credit', 'the balance is below the most that the request can cost');
     account.heldMicros = add(account.heldMicros, amountMicros);
     const expiry = { second: second + ttlSeconds, micros: amountMicros };
@@ -46,15 +45,16 @@ export function placeHold(
   });
 }
 
-/** From its second on it has expired: nobody can settle or void it, also while money stands at X and it is not let go yet. */
-export const hasExpired = ({ expiresSecond }: Pick<Hold, 'expiresSecond'>, second: number): boolean =>
-  expiresSecond <= second;
+/** Whether a hold's second has come for the team's money: while that stands at X, no hold expires. */
+export const hasExpired = ({ expiresSecond }: Pick<Hold, 'expiresSecond'>, account: Account): boolean =>
+  expiresSecond <= moneySecond(account, account.asOfSecond);
 
 /** Lets go of a hold that has not expired; its amount can be spent again. Answers whether it was still there. */
 export function letGo(change: Change, hold: Hold): boolean {
   const { account } = change;
+  // One that has expired was let go then.
+  if (hasExpired(hold, account)) return false;
   const { amountMicros, expiresSecond } = hold;
-  if (hasExpired(hold, account.asOfSecond)) return false;
   account.heldMicros = subtract(account.heldMicros, amountMicros);
   account.holdExpiries = merged([...account.holdExpiries, { second: expiresSecond, micros: micros(-amountMicros) }]);
   return true;

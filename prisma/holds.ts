@@ -1,7 +1,6 @@
 /** Holds: credit set aside for requests under way. */
 import type { HoldExpiry } from '../billing/calendar.ts';
 import { BillingError } from '../billing/errors.ts';
-import { hasExpired } from '../billing/holds.ts';
 import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
 import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
@@ -72,19 +71,13 @@ export async function findHolds(tx: Tx, ids: string[]): Promise<HoldOfTeam[]> {
   return (await tx.hold.findMany({ where: { id: { in: ids } } })).map(toHold);
 }
 
-/** The hold as it is at a second: one whose second has come has expired, whether or not a process ran then. */
-export const asOf = (hold: HoldOfTeam, second: number): HoldOfTeam =>
-  hold.status === 'pending' && hasExpired(hold, second)
-    ? { ...hold, status: 'expired', closedSecond: hold.expiresSecond }
-    : hold;
-
 /**
- * Of the ids, each once, those of a team that can still be settled at a second, the team's row lock being held: what a
- * fact may let go, and what `closeHolds` then closes.
+ * Of the ids, each once, those of a team that no row says have ended, the team's row lock being held: what a fact is
+ * handed to let go. Those that have expired by then, the fact leaves, and so does `closeHolds` after it.
  */
-export async function openHoldsOf(tx: Tx, teamId: string, ids: string[], second: number): Promise<HoldOfTeam[]> {
+export async function openHoldsOf(tx: Tx, teamId: string, ids: string[]): Promise<HoldOfTeam[]> {
   const holds = await findHolds(tx, [...new Set(ids)]);
-  return holds.filter((hold) => hold.teamId === teamId && asOf(hold, second).status === 'pending');
+  return holds.filter((hold) => hold.teamId === teamId && hold.status === 'pending');
 }
 
 export async function listHolds(tx: Tx, teamId: string, page: PageRequest): Promise<Page<HoldOfTeam>> {
@@ -94,7 +87,10 @@ export async function listHolds(tx: Tx, teamId: string, page: PageRequest): Prom
   return { data: data.map(toHold), nextCursor };
 }
 
-/** Ends holds that are still pending and have not expired by a second; one ends once. */
+/**
+ * Ends holds that are still pending; one ends once. To be called once the outcome of the fact is written: what has expired
+ * by then is closed already. Only of those that hold nothing no outcome says so.
+ */
 export async function closeHolds(
   tx: Tx,
   closed: ReadonlyArray<{ holdId: string; settledBy?: string }>,
@@ -106,7 +102,8 @@ export async function closeHolds(
     UPDATE holds SET status = ${status}, closed_second = ${second}, settled_by = closing.event
     FROM unnest(${closed.map(({ holdId }) => holdId)}::text[], ${closed.map(({ settledBy }) => settledBy ?? null)}::text[])
       AS closing (id, event)
-    WHERE holds.id = closing.id AND holds.status = 'pending' AND holds.expires_second > ${second}`;
+    WHERE holds.id = closing.id AND holds.status = 'pending'
+      AND (holds.amount_micros > 0 OR holds.expires_second > ${second})`;
 }
 
 /** Ends, each at its own second, those whose second has come. */
@@ -116,7 +113,7 @@ export const expireHolds = async (tx: Tx, teamId: string, throughSecond: number)
     WHERE team_id = ${teamId} AND status = 'pending' AND expires_second <= ${throughSecond}`;
 };
 
-/** The same for those that hold nothing: no crossing of the account will come for them. */
+/** The same for those that hold nothing: no crossing of the account comes for them. */
 export const expireFreeHolds = async (tx: Tx, teamId: string, throughSecond: number): Promise<void> => {
   await tx.$executeRaw`
     UPDATE holds SET status = 'expired', closed_second = expires_second

@@ -1,17 +1,9 @@
 /** Holds: credit set aside for a request under way, and given back. Usage that names one settles it: see usage.ts. */
 import { BillingError } from '../../billing/errors.ts';
 import { advance } from '../../billing/facts.ts';
-import { holdMicrosFor, placeHold, voidHold } from '../../billing/holds.ts';
+import { hasExpired, holdMicrosFor, placeHold, voidHold } from '../../billing/holds.ts';
 import { tokensCost } from '../../billing/tokens.ts';
-import {
-  asOf,
-  closeHolds,
-  expireFreeHolds,
-  findHold,
-  getHold,
-  type HoldOfTeam,
-  insertHold,
-} from '../../prisma/holds.ts';
+import { closeHolds, expireFreeHolds, findHold, getHold, type HoldOfTeam, insertHold } from '../../prisma/holds.ts';
 import { modelPriceAt } from '../../prisma/prices.ts';
 import { recordFact } from '../../prisma/record.ts';
 import type { LedgerWorld } from '../world.ts';
@@ -25,6 +17,9 @@ export interface HoldOrder {
   ttlSeconds: number;
   nowSecond: number;
 }
+
+const holdClosed = (how: string): BillingError =>
+  new BillingError('hold_closed', `the hold ${how}: it holds nothing any more`);
 
 export const holdActs = ({ db, terms }: LedgerWorld) => ({
   /**
@@ -69,11 +64,11 @@ export const holdActs = ({ db, terms }: LedgerWorld) => ({
   ): Promise<HoldOfTeam> => {
     const { teamId } = await getHold(db, holdId);
     return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
-      const hold = asOf(await getHold(tx, holdId), Math.max(account.asOfSecond, nowSecond));
+      const hold = await getHold(tx, holdId);
       if (hold.status === 'voided') return { outcome: advance(account, terms, nowSecond), answer: async () => hold };
-      if (hold.status !== 'pending')
-        throw new BillingError('hold_closed', `the hold is ${hold.status}: it holds nothing any more`);
       const outcome = voidHold(account, terms, hold, nowSecond);
+      if (hold.status === 'settled') throw holdClosed('was settled by usage');
+      if (hold.status === 'expired' || hasExpired(hold, outcome.account)) throw holdClosed('has expired');
       const answer = async () => {
         await closeHolds(tx, [{ holdId }], 'voided', outcome.account.asOfSecond);
         return getHold(tx, holdId);

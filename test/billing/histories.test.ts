@@ -10,9 +10,7 @@ type Act = { after: number } & (
   | { do: 'stop'; which: number; back: number | null }
   | { do: 'reprice'; which: number; rate: number }
   | { do: 'deposit' | 'grant'; amount: number }
-  | { do: 'use'; exact: bigint; named: number[] }
-  | { do: 'hold'; amount: number; ttl: number }
-  | { do: 'void'; which: number }
+  | { do: 'use'; exact: bigint }
   | { do: 'policy'; enabled: boolean; threshold: number; amount: number; cap: number | null }
   | { do: 'outcome'; succeeds: boolean }
   | { do: 'refund'; which: number; amount: number | null }
@@ -39,7 +37,6 @@ const after = fc.oneof(
 const dollars = (least: number, most: number) =>
   fc.integer({ min: least * 100, max: most * 100 }).map((cents) => cents * 10_000);
 const which = fc.nat(5);
-const ttl = fc.oneof(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 61, max: 600 }));
 
 const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ after, do: fc.constant('start' as const), rate }) },
@@ -63,7 +60,6 @@ const act: fc.Arbitrary<Act> = fc.oneof(
       after,
       do: fc.constant('use' as const),
       exact: fc.oneof(fc.bigInt({ min: 0n, max: 3_000_000n }), fc.bigInt({ min: 0n, max: 40_000_000_000_000n })),
-      named: fc.array(which, { maxLength: 3 }),
     }),
   },
   {
@@ -93,16 +89,6 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ after, do: fc.constant('sent_back' as const), which }) },
   { weight: 3, arbitrary: fc.record({ after, do: fc.constant('decided' as const), which, won: fc.boolean() }) },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      after,
-      do: fc.constant('hold' as const),
-      amount: fc.oneof(dollars(0, 8), dollars(0, 40)),
-      ttl,
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ after, do: fc.constant('void' as const), which }) },
   { weight: 3, arbitrary: fc.record({ after, do: fc.constant('settle' as const), which }) },
   { weight: 2, arbitrary: fc.record({ after, do: fc.constant('look' as const) }) },
   { weight: 1, arbitrary: fc.record({ after, do: fc.constant('repeat' as const) }) },
@@ -126,10 +112,6 @@ const history = fc
 
 const pick = <T>(list: readonly T[], index: number): T | undefined => list[index % Math.max(1, list.length)];
 
-/** From the last on, so that those which still hold something are named often. */
-const picks = <T>(list: readonly T[], indexes: readonly number[]): T[] =>
-  indexes.flatMap((index) => list[list.length - 1 - index] ?? []);
-
 /** Does to the book what an act says; acts about nothing change nothing. */
 function keep(book: Book, doing: Act, second: number, instanceIds: string[]): 'done' | 'refused' {
   const instanceOf = (index: number) => instanceIds[index % Math.max(1, instanceIds.length)] ?? 'none';
@@ -151,16 +133,8 @@ function keep(book: Book, doing: Act, second: number, instanceIds: string[]): 'd
         book.grant(asMicros(doing.amount), second);
         break;
       case 'use':
-        book.use(doing.exact, second, picks(book.holds, doing.named));
+        book.use(doing.exact, second);
         break;
-      case 'hold':
-        book.hold(asMicros(doing.amount), doing.ttl, second);
-        break;
-      case 'void': {
-        const hold = pick(book.holds, doing.which);
-        if (hold && !book.void(hold, second)) return 'refused';
-        break;
-      }
       case 'policy':
         book.policy(
           policyOf('0', '0', {
@@ -253,12 +227,7 @@ function walkOn(walk: Walk, doing: Act, second: number, instanceIds: string[]): 
     const contest = pick(walk.contests, doing.which);
     if (contest) walk.decide(contest, doing.won);
   }
-  if (doing.do === 'use') walk.use(doing.exact, picks(walk.holds, doing.named));
-  if (doing.do === 'hold') return answer(walk.place(doing.amount, doing.ttl));
-  if (doing.do === 'void') {
-    const hold = pick(walk.holds, doing.which);
-    if (hold) return answer(walk.void(hold));
-  }
+  if (doing.do === 'use') walk.use(doing.exact);
   if (doing.do === 'policy') walk.setPolicy(doing);
   if (doing.do === 'outcome') doing.succeeds ? walk.succeed() : walk.fail();
   return 'done';

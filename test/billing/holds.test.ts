@@ -2,11 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { holdMicrosFor } from '../../billing/holds.ts';
 import { tokensCost } from '../../billing/tokens.ts';
-import { asMicros, Book, dollars, type HoldOfBook, policyOf } from './book.ts';
+import { asMicros, dollars, policyOf } from './book.ts';
+import { HoldBook, type HoldOfBook } from './hold-book.ts';
 
 const refusal = (code: string) => expect.objectContaining({ name: 'BillingError', code });
-const state = ({ account, spendable }: Book) => [spendable, account.heldMicros, account.owedMicros];
-const holdOf = (book: Book, index = 0): HoldOfBook => book.holds[index] as HoldOfBook;
+const state = ({ account, spendable }: HoldBook) => [spendable, account.heldMicros, account.owedMicros];
+const holdOf = (book: HoldBook, index = 0): HoldOfBook => book.placed[index] as HoldOfBook;
 /** A dollar a second. */
 const FAST = '3600';
 
@@ -26,7 +27,7 @@ describe('the amount of a hold', () => {
     const cost = fc.bigInt({ min: 0n, max: 10n ** 12n });
     fc.assert(
       fc.property(cost, fc.bigInt({ min: 0n, max: 999_999n }), (exact, carried) => {
-        const book = new Book().deposit('10', 0).use(carried, 0).hold(holdMicrosFor(exact), 60, 0);
+        const book = new HoldBook().deposit('10', 0).use(carried, 0).hold(holdMicrosFor(exact), 60, 0);
         const before = book.spendable;
         book.use(exact, 1, [holdOf(book)]);
         expect(book.account.owedMicros).toBe(0);
@@ -43,47 +44,47 @@ describe('the amount of a hold', () => {
 
 describe('a hold', () => {
   it('is still the team’s, and cannot be spent', () => {
-    const book = new Book().deposit('10', 0).hold('4', 60, 0);
+    const book = new HoldBook().deposit('10', 0).hold('4', 60, 0);
     expect(state(book)).toEqual([6_000_000, 4_000_000, 0]);
     expect(book.account.postedMicros).toBe(10_000_000);
   });
 
   it('can take the last micro, and not one more', () => {
-    const book = new Book().deposit('10', 0).hold('10', 60, 0);
+    const book = new HoldBook().deposit('10', 0).hold('10', 60, 0);
     expect(() => book.hold(asMicros(1), 60, 0)).toThrow(refusal('insufficient_credit'));
     expect(book.spendable).toBe(0);
   });
 
   it('counts what running instances have used and nobody has posted', () => {
-    const book = new Book().deposit('10', 0).start('i', FAST, 0);
+    const book = new HoldBook().deposit('10', 0).start('i', FAST, 0);
     expect(() => book.hold('5.000001', 60, 5)).toThrow(refusal('insufficient_credit'));
     expect(state(book.hold('5', 60, 5))).toEqual([0, 5_000_000, 0]);
   });
 
   it('of what costs nothing needs no credit, and holds nothing', () => {
-    expect(state(new Book().use('1', 0).hold('0', 60, 0))).toEqual([0, 0, 1_000_000]);
+    expect(state(new HoldBook().use('1', 0).hold('0', 60, 0))).toEqual([0, 0, 1_000_000]);
   });
 
   it('is refused while a charge in flight keeps an exhaustion open', () => {
-    const book = new Book().deposit('20', 0).policy(policyOf('5', '15'), 0).start('i', FAST, 0).look(21);
+    const book = new HoldBook().deposit('20', 0).policy(policyOf('5', '15'), 0).start('i', FAST, 0).look(21);
     expect(book.account.standsAtSecond).toBe(20);
-    expect(() => book.hold(asMicros(1), 60, 21)).toThrow(refusal('insufficient_credit'));
-    expect(book.hold('0', 60, 21).account.heldMicros).toBe(0);
+    for (const amount of [0, 1])
+      expect(() => book.hold(asMicros(amount), 60, 21)).toThrow(refusal('insufficient_credit'));
   });
 
   it('can bring a charge about', () => {
-    const book = new Book().deposit('20', 0).policy(policyOf('5', '15'), 0).hold('15.000001', 60, 10);
+    const book = new HoldBook().deposit('20', 0).policy(policyOf('5', '15'), 0).hold('15.000001', 60, 10);
     expect(book.attempts).toMatchObject([{ at: 10, outcome: 'in_flight' }]);
-    expect(new Book().deposit('20', 0).policy(policyOf('5', '15'), 0).hold('15', 60, 10).attempts).toEqual([]);
+    expect(new HoldBook().deposit('20', 0).policy(policyOf('5', '15'), 0).hold('15', 60, 10).attempts).toEqual([]);
   });
 
   it('can have the team warned that credit is low', () => {
-    expect(new Book().deposit('20', 0).hold('10.000001', 60, 10).lows).toEqual([10]);
+    expect(new HoldBook().deposit('20', 0).hold('10.000001', 60, 10).lows).toEqual([10]);
   });
 });
 
 describe('a hold ends once', () => {
-  const held = () => new Book().deposit('10', 0).hold('4', 60, 0);
+  const held = () => new HoldBook().deposit('10', 0).hold('4', 60, 0);
 
   it('settled by the usage that names it: the usage is charged, the rest can be spent again', () => {
     const book = held();
@@ -126,26 +127,36 @@ describe('a hold ends once', () => {
     book.use('0.5', 6, [holdOf(book, 2)]);
     expect(state(book)).toEqual([5_500_000, 4_000_000, 0]);
     expect(state(book.look(60))).toEqual([9_500_000, 0, 0]);
-    expect(book.holds.map(({ status }) => status)).toEqual(['expired', 'voided', 'settled']);
+    expect(book.placed.map(({ status }) => status)).toEqual(['expired', 'voided', 'settled']);
   });
 
-  it('and not while money stands at X: from its second on nobody can void it, and it is let go once the charge is known', () => {
-    const book = new Book().deposit('30', 0).hold('10', 30, 0).policy(policyOf('5', '15'), 0).start('i', FAST, 0);
-    expect(book.look(35).account).toMatchObject({ standsAtSecond: 20, heldMicros: 10_000_000 });
-    expect(book.void(holdOf(book), 35)).toBe(false);
-    expect(holdOf(book).status).toBe('pending');
-    expect(state(book.use('2', 36, [holdOf(book)]))).toEqual([0, 10_000_000, 2_000_000]);
-    // It failed: the instance ends at X, then the hold is over and pays what is owed.
-    expect(state(book.fail(40))).toEqual([8_000_000, 0, 0]);
-    expect(book.instances.get('i')).toMatchObject({ endSecond: 20, reason: 'out_of_credits' });
+  it('and not while money stands at X: there no second of its comes, and it can be settled or voided', () => {
+    const standing = () =>
+      new HoldBook().deposit('30', 0).hold('10', 30, 0).policy(policyOf('5', '15'), 0).start('i', FAST, 0).look(35);
+    expect(standing().account).toMatchObject({ standsAtSecond: 20, heldMicros: 10_000_000 });
+    const settled = standing();
+    expect(state(settled.use('2', 36, [holdOf(settled)]))).toEqual([8_000_000, 0, 0]);
+    const voided = standing();
+    expect([voided.void(holdOf(voided), 36), holdOf(voided).status]).toEqual([true, 'voided']);
+    // The charge failed: the instance ends at X, then the hold is over and pays what is owed.
+    const expired = standing();
+    expect(state(expired.use('2', 36))).toEqual([0, 10_000_000, 2_000_000]);
+    expect(state(expired.fail(40))).toEqual([8_000_000, 0, 0]);
+    expect(expired.instances.get('i')).toMatchObject({ endSecond: 20, reason: 'out_of_credits' });
+    expect(holdOf(expired).status).toBe('expired');
+  });
+
+  it('where the fact that names it brings the end of the grace, and so its own', () => {
+    const book = new HoldBook().deposit('30', 0).hold('10', 30, 0).policy(policyOf('5', '15'), 0).start('i', FAST, 0);
+    expect(state(book.look(35).use('2', 90, [holdOf(book)]))).toEqual([8_000_000, 0, 0]);
     expect(holdOf(book).status).toBe('expired');
   });
 });
 
 describe('what a hold lets go', () => {
-  const owing = () => new Book().deposit('10', 0).hold('6', 60, 0).use('7', 1);
+  const owing = () => new HoldBook().deposit('10', 0).hold('6', 60, 0).use('7', 1);
 
-  it.each<[string, (book: Book) => unknown, string]>([
+  it.each<[string, (book: HoldBook) => unknown, string]>([
     ['by a void', (book) => book.void(holdOf(book), 10), 'hold/hold_2/voided/collects'],
     ['by its expiry', (book) => book.look(60), 'holds/t/expired/60/collects'],
     ['by usage that costs less', (book) => book.use('1', 10, [holdOf(book)]), 'usage/t/ev_4/collects'],
@@ -158,22 +169,22 @@ describe('what a hold lets go', () => {
   });
 
   it('fills what an open dispute waits for', () => {
-    const book = new Book().deposit('10', 0).hold('6', 60, 0);
+    const book = new HoldBook().deposit('10', 0).hold('6', 60, 0);
     book.dispute(book.deposits[0]!, '10', 1);
     expect(book.account.contests[0]?.heldMicros).toBe(4_000_000);
     expect(book.look(60).account.contests[0]?.heldMicros).toBe(10_000_000);
   });
 
   it('arms the low-balance warning again', () => {
-    const book = new Book().deposit('20', 0).hold('15', 60, 10).look(60).hold('15', 60, 70);
+    const book = new HoldBook().deposit('20', 0).hold('15', 60, 10).look(60).hold('15', 60, 70);
     expect(book.lows).toEqual([10, 70]);
   });
 });
 
 describe('the end of credit', () => {
   /** $100 at a dollar a second, $40 of it held for so long. */
-  const burning = (ttl: number) => new Book().deposit('100', 0).hold('40', ttl, 0).start('i', FAST, 0);
-  const end = (book: Book) => book.instances.get('i')?.endSecond;
+  const burning = (ttl: number) => new HoldBook().deposit('100', 0).hold('40', ttl, 0).start('i', FAST, 0);
+  const end = (book: HoldBook) => book.instances.get('i')?.endSecond;
 
   it.each([
     ['comes later by what is let go before it', 30, 100],
@@ -188,24 +199,24 @@ describe('the end of credit', () => {
   });
 
   it('is where it was where the second’s hold does not pay for the second', () => {
-    const book = new Book().deposit('60.5', 0).hold('0.4', 61, 0).start('i', FAST, 0);
+    const book = new HoldBook().deposit('60.5', 0).hold('0.4', 61, 0).start('i', FAST, 0);
     expect(end(book.look(1000))).toBe(60);
   });
 
   it('comes sooner by a hold, and later again by its void', () => {
-    const book = new Book().deposit('100', 0).start('i', FAST, 0).hold('40', 3600, 10);
+    const book = new HoldBook().deposit('100', 0).start('i', FAST, 0).hold('40', 3600, 10);
     book.void(holdOf(book), 50);
     expect(end(book.look(1000))).toBe(100);
   });
 
   it('comes at once where a hold leaves nothing for the next second', () => {
-    const book = new Book().deposit('100', 0).start('i', FAST, 0).hold('90', 3600, 10);
+    const book = new HoldBook().deposit('100', 0).start('i', FAST, 0).hold('90', 3600, 10);
     expect(end(book)).toBe(10);
     expect(state(book)).toEqual([0, 90_000_000, 0]);
   });
 
   it('does not come for a hold that is let go in the next second', () => {
-    expect(end(new Book().deposit('100', 0).start('i', FAST, 0).hold('90', 1, 10).look(50))).toBeUndefined();
+    expect(end(new HoldBook().deposit('100', 0).start('i', FAST, 0).hold('90', 1, 10).look(50))).toBeUndefined();
   });
 });
 
@@ -246,14 +257,14 @@ describe('any interleaving of holds, settles, voids, expiries and usage', () => 
   it('keeps what is held within what there is, ends each hold once, and lets what is freed pay what is owed', () => {
     fc.assert(
       fc.property(cents(300), fc.array(act, { minLength: 5, maxLength: 40 }), (opening, acts) => {
-        const book = new Book().deposit(asMicros(opening), 0);
+        const book = new HoldBook().deposit(asMicros(opening), 0);
         let paidIn = opening;
         let used = 0n;
         let second = 0;
         const ends: string[] = [];
         for (const doing of acts) {
           second += doing.after;
-          const named = (indexes: number[]) => indexes.flatMap((index) => book.holds[index] ?? []);
+          const named = (indexes: number[]) => indexes.flatMap((index) => book.placed[index] ?? []);
           if (doing.do === 'deposit') {
             book.deposit(asMicros(doing.amount), second);
             paidIn += doing.amount;
@@ -276,7 +287,7 @@ describe('any interleaving of holds, settles, voids, expiries and usage', () => 
           }
 
           const { postedMicros, heldMicros, owedMicros } = book.look(second).account;
-          const pending = book.holds.filter(
+          const pending = book.placed.filter(
             ({ expiresSecond, holdId }) => expiresSecond > second && !ends.includes(holdId),
           );
           expect(heldMicros).toBe(pending.reduce((sum, { amountMicros }) => sum + amountMicros, 0));

@@ -1,7 +1,7 @@
 /**
  * What the rules say, done second by second: nothing is computed ahead, each second adds up the facts from the beginning.
  * It knows more of the rules than the oracle of the scenarios (charges that take time, re-prices, stops in the past,
- * grants, caps, low-balance warnings, refunds, disputes, holds) and imports nothing from the product, so that agreement between the two means something.
+ * grants, caps, low-balance warnings, refunds, disputes) and imports nothing from the product, so that agreement between the two means something.
  */
 export interface WalkTerms {
   cooldownSeconds: number;
@@ -35,11 +35,6 @@ interface WalkedContest {
   held: number;
 }
 
-interface WalkedHold {
-  amount: number;
-  expires: number;
-}
-
 export interface WalkedPolicy {
   enabled: boolean;
   threshold: number;
@@ -66,9 +61,6 @@ export class Walk {
   readonly deposits: WalkedDeposit[] = [];
   readonly refunds: Array<{ deposit: WalkedDeposit; amount: number; returned: boolean }> = [];
   contests: WalkedContest[] = [];
-  /** Every hold that there was; those in `pending` hold something. */
-  readonly holds: WalkedHold[] = [];
-  readonly #pending = new Set<WalkedHold>();
   readonly #terms: WalkTerms;
 
   constructor(terms: WalkTerms) {
@@ -85,8 +77,7 @@ export class Walk {
   }
 
   get held(): number {
-    const contested = this.contests.reduce((sum, { held }) => sum + held, 0);
-    return [...this.#pending].reduce((sum, { amount }) => sum + amount, contested);
+    return this.contests.reduce((sum, { held }) => sum + held, 0);
   }
 
   get available(): number {
@@ -208,36 +199,13 @@ export class Walk {
       contest.held += Math.max(0, Math.min(this.#contested(contest) - contest.held, this.available));
   }
 
-  place(amount: number, ttl: number): boolean {
-    if (amount > 0 && (this.standsAt !== null || this.available < amount)) return false;
-    const hold = { amount, expires: this.second + ttl };
-    this.holds.push(hold);
-    this.#pending.add(hold);
-    this.#hear();
-    return true;
-  }
-
-  /** False where it has ended, or its second has come. */
-  void(hold: WalkedHold): boolean {
-    if (!this.#letGo(hold)) return false;
-    this.#creditArrived();
-    this.#hear();
-    return true;
-  }
-
-  #letGo(hold: WalkedHold): boolean {
-    return hold.expires > this.second && this.#pending.delete(hold);
-  }
-
-  use(exact: bigint, named: WalkedHold[] = []): void {
-    const freed = named.filter((hold) => this.#letGo(hold));
+  use(exact: bigint): void {
     const before = this.usedExact / 1_000_000n;
     this.usedExact += exact;
     const charge = Number(this.usedExact / 1_000_000n - before);
     const paid = Math.min(charge, this.available);
     this.credit -= paid;
     this.owed += charge - paid;
-    if (freed.length > 0) this.#creditArrived();
     this.#hear();
   }
 
@@ -254,10 +222,8 @@ export class Walk {
     this.standsAt = null;
     this.credit += attempt.amount;
     // The credit counts from the attempt's second, and may be too little to have lasted until now.
-    for (let second = from ?? this.second; second < this.second && this.running.length > 0; second += 1) {
-      for (const hold of this.#over(second)) this.#pending.delete(hold);
-      if (!this.#canPayAfter(second)) this.#exhaust(second);
-    }
+    for (let second = from ?? this.second; second < this.second && this.running.length > 0; second += 1)
+      if (this.availableAt(second + 1) < 0) this.#exhaust(second);
     this.#creditArrived();
     this.#hear();
   }
@@ -280,9 +246,6 @@ export class Walk {
       if (this.standsAt !== null) {
         if (now <= this.standsAt + this.#terms.graceSeconds) return;
         this.#exhaust(this.standsAt);
-      } else if (this.#over(now).length > 0) {
-        for (const hold of this.#over(now)) this.#pending.delete(hold);
-        this.#creditArrived();
       } else if (this.#topUpIsDue()) {
         this.inFlight = { at: now, amount: this.policy!.amount };
         this.attempts.push(now);
@@ -290,22 +253,11 @@ export class Walk {
       } else if (this.#lowArmed && !this.#warningIsNeedless() && this.availableAt(now) < this.#terms.lowLevelMicros) {
         this.#lowArmed = false;
         this.lows.push(now);
-      } else if (this.running.length > 0 && !this.#canPayAfter(now)) {
+      } else if (this.running.length > 0 && this.availableAt(now + 1) < 0) {
         if (this.inFlight) this.standsAt = now;
         else this.#exhaust(now);
       } else return;
     }
-  }
-
-  /** Holds whose second has come. */
-  #over(second: number): WalkedHold[] {
-    return [...this.#pending].filter(({ expires }) => expires <= second);
-  }
-
-  /** Whether the next second can be paid; what is held until then is not held in it. */
-  #canPayAfter(second: number): boolean {
-    const freed = this.#over(second + 1).reduce((sum, { amount }) => sum + amount, 0);
-    return this.availableAt(second + 1) + freed >= 0;
   }
 
   #fits(): boolean {

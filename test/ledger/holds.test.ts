@@ -40,7 +40,7 @@ const rowOf = async (holdId: string) => getHold(one.db, idOf(holdId));
 /** Usage of so many tokens that names some holds, as it is recorded. Answers the holds that it settled. */
 const settle = (desk: Desk, teamId: string, eventId: string, tokens: number, holdIds: string[], nowSecond: number) =>
   recordFact(desk.db, { teamId, causedBy: 'test', throughSecond: nowSecond }, async (account, tx) => {
-    const holds = await openHoldsOf(tx, teamId, holdIds, Math.max(account.asOfSecond, nowSecond));
+    const holds = await openHoldsOf(tx, teamId, holdIds);
     const cost = BigInt(tokens) * 1_000_000n;
     const outcome = recordUsage(account, TERMS, { eventId, cost, holds }, nowSecond);
     const second = outcome.account.asOfSecond;
@@ -49,6 +49,7 @@ const settle = (desk: Desk, teamId: string, eventId: string, tokens: number, hol
       answer: async () => {
         const closed = holds.map(({ holdId }) => ({ holdId, settledBy: eventId }));
         await closeHolds(tx, closed, 'settled', second);
+        const settled = await tx.hold.findMany({ where: { settledBy: eventId, teamId } });
         const project = null;
         await tx.usageEvent.create({
           data: {
@@ -63,7 +64,7 @@ const settle = (desk: Desk, teamId: string, eventId: string, tokens: number, hol
             second,
           },
         });
-        return closed.map(({ holdId }) => holdId);
+        return settled.map(({ id }) => id);
       },
     };
   });
@@ -151,9 +152,9 @@ describe('a void', () => {
 
   it('cannot be of a hold that was settled, nor of one that has expired, whether or not that is recorded', async () => {
     await hold('settled', 1_000_000, 100, 60);
-    expect(await settle(one, team, 'ev', 500_000, [idOf('settled')], 110)).toEqual([idOf('settled')]);
+    expect(await settle(one, team, `${team}-ev`, 500_000, [idOf('settled')], 110)).toEqual([idOf('settled')]);
     await expect(one.void(idOf('settled'), 120)).rejects.toEqual(refusal('hold_closed'));
-    expect(await rowOf('settled')).toMatchObject({ status: 'settled', closedSecond: 110, settledBy: 'ev' });
+    expect(await rowOf('settled')).toMatchObject({ status: 'settled', closedSecond: 110, settledBy: `${team}-ev` });
 
     await hold('expired', 1_000_000, 120, 60);
     await expect(one.void(idOf('expired'), 180)).rejects.toEqual(refusal('hold_closed'));
@@ -172,7 +173,8 @@ describe('a void', () => {
       const holdId = `race-${round}`;
       await hold(holdId, 1_000_000, 100);
       const outcomes = await atOnce(8, async (i) => {
-        if (i % 2 === 0) return (await settle(either(i / 2), team, `${holdId}-${i}`, 0, [idOf(holdId)], 100)).length;
+        if (i % 2 === 0)
+          return (await settle(either(i / 2), team, `${idOf(holdId)}-${i}`, 0, [idOf(holdId)], 100)).length;
         return either(i)
           .void(idOf(holdId), 100)
           .then(
@@ -190,18 +192,32 @@ describe('a void', () => {
 });
 
 describe('usage that names a hold whose second has come', () => {
-  it('is charged plainly, also while money stands at X', async () => {
+  it('is charged plainly', async () => {
+    await hold('a', 10_000_000, 0, 30);
+    expect(await settle(one, team, `${team}-ev`, 1_000_000, [idOf('a')], 30)).toEqual([]);
+    expect(await rowOf('a')).toMatchObject({ status: 'expired', closedSecond: 30, settledBy: null });
+    expect(await accountOf()).toMatchObject({ heldMicros: 0n, postedMicros: 19_000_000n });
+  });
+
+  it('of a free model is charged plainly too', async () => {
+    await one.price(`${model}-free`, '0', 0);
+    await one.hold(team, idOf('free'), `${model}-free`, 1, 0, 30);
+    expect(await settle(one, team, `${team}-ev`, 1, [idOf('free')], 30)).toEqual([]);
+    expect(await rowOf('free')).toMatchObject({ status: 'pending' });
+  });
+
+  it('still settles it while money stands at X, where no hold expires', async () => {
     await one.policy(team, { threshold: '5', amount: '15' }, 0);
     await hold('a', 10_000_000, 0, 30);
     await one.start({ teamId: team, id: `${team}-i`, hourly: '3600', at: 0 });
     // The charge is in flight at X = 10, and the hold's second comes while it is.
     await one.look(team, 12);
     expect(await accountOf()).toMatchObject({ standsAtSecond: 10n, heldMicros: 10_000_000n });
-    expect(await settle(one, team, 'ev', 1_000_000, [idOf('a')], 31)).toEqual([]);
-    expect(await rowOf('a')).toMatchObject({ status: 'pending' });
-    expect(await accountOf()).toMatchObject({ heldMicros: 10_000_000n, owedMicros: 1_000_000n });
+    expect(await settle(one, team, `${team}-ev`, 1_000_000, [idOf('a')], 31)).toEqual([idOf('a')]);
+    expect(await rowOf('a')).toMatchObject({ status: 'settled', closedSecond: 31 });
+    expect(await accountOf()).toMatchObject({ heldMicros: 0n, owedMicros: 0n });
+    // Past the grace it would have been over: there, a hold that was not named is.
     await one.look(team, 100);
-    expect(await rowOf('a')).toMatchObject({ status: 'expired', closedSecond: 30 });
     expect(await accountOf()).toMatchObject({ heldMicros: 0n, owedMicros: 0n, postedMicros: 9_000_000n });
     expect(await booksOf(one.db, team)).toEqual(await billOf(one.db, team));
   });
@@ -256,7 +272,7 @@ describe('fifty clients at once', () => {
             else if (kind === 'look') await desk.look(teamId, at);
             else {
               const named = kind === 'settle' ? [which, which + 1, which, i - 1].map(holdOf) : [];
-              ended.push(...(await settle(desk, teamId, `ev-${i}`, tokens, named, at)));
+              ended.push(...(await settle(desk, teamId, `${teamId}-ev-${i}`, tokens, named, at)));
             }
           } catch (error) {
             if ((error as Error).name !== 'BillingError') throw error;
