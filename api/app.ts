@@ -25,6 +25,7 @@ import { openApiDocument } from './openapi.ts';
 import { pages } from './pages.ts';
 import { paymentMethods } from './payment-methods.ts';
 import { prices } from './prices.ts';
+import { quote } from './quote.ts';
 import { receipts } from './receipts.ts';
 import { reconciliation } from './reconciliation.ts';
 import { refunds } from './refunds.ts';
@@ -56,6 +57,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...holds(world, wake),
     ...prices(world, wake),
     ...models(world),
+    ...quote(world),
     ...calculator(world),
     ...reconciliation(world),
   ];

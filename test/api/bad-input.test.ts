@@ -307,6 +307,21 @@ const BODIES: Body[] = [
     required: ['input', 'output'],
   },
   {
+    name: 'a quote',
+    method: 'POST',
+    path: () => '/v1/quote',
+    good: () => ({ team, gpuType: 'h100-80gb', region: 'eu-west-1', pricing: 'on_demand', count: 1, hourly: '1' }),
+    fields: [
+      ['team', WRONG_ID],
+      ['gpuType', WRONG_TEXT],
+      ['region', WRONG_TEXT],
+      ['pricing', ['cheap', 1, '', null]],
+      ['count', [...WRONG_COUNT, 0, 1_001]],
+      ['hourly', WRONG_MONEY],
+    ],
+    required: ['team', 'gpuType', 'region', 'pricing', 'count'],
+  },
+  {
     name: 'a calculation',
     method: 'POST',
     path: () => '/v1/calculator',
@@ -526,6 +541,10 @@ describe('what is well formed and still cannot be', () => {
       [holding({ model: 'never-listed' }), 422, 'price_not_found', 'model'],
       [holding({ team: 'nobody' }), 404, 'not_found', 'team'],
       [holding({ maxInputTokens: 1_000_000_000_000 }), 402, 'insufficient_credit'],
+      [quote({ gpuType: 'never-listed' }), 422, 'price_not_found', 'gpuType'],
+      [quote({ team: 'nobody' }), 404, 'not_found', 'team'],
+      [quote({ pricing: 'reserved' }), 409, 'no_reservation', 'pricing'],
+      [quote({ hourly: '1000000.01' }), 422, 'amount_out_of_range', 'hourly'],
       [calculation({ model: 'never-listed' }), 422, 'price_not_found', 'model'],
       [calculation({ compareWith: 'phi-4' }), 422, 'price_not_found', 'compareWith'],
       [calculation({ perMonth: 1_000_000_000_000 }), 422, 'amount_out_of_range', 'perMonth'],
@@ -549,6 +568,15 @@ describe('what is well formed and still cannot be', () => {
   const price = (change: object) =>
     api.put('/v1/prices/never-listed/eu-1', { onDemand: '10', spot: '5', reserved: RESERVED, ...change });
   const model = (change: object) => api.put('/v1/models/never-listed', { input: '1', output: '1', ...change });
+  const quote = (change: object) =>
+    api.post('/v1/quote', {
+      team,
+      gpuType: 'h100-80gb',
+      region: 'eu-west-1',
+      pricing: 'on_demand',
+      count: 1,
+      ...change,
+    });
   const calculation = (change: object) =>
     api.post('/v1/calculator', { inputTokens: 1_000_000, outputTokens: 0, perMonth: 1, model: 'phi-4', ...change });
   const discount = (change: object) => api.put(`/v1/teams/${team}/discount`, { percent: 10, note: 'never', ...change });
