@@ -30,6 +30,7 @@ import { receipts } from './receipts.ts';
 import { reconciliation } from './reconciliation.ts';
 import { refunds } from './refunds.ts';
 import { authorizing, expressPath, handling, type Route, takesBody } from './route.ts';
+import { shedding } from './shedding.ts';
 import { teams } from './teams.ts';
 import { transactions } from './transactions.ts';
 import { createWakes } from './wakes.ts';
@@ -46,6 +47,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...keys(world),
     ...balance(world),
     ...instances(world, wake),
+    ...shedding(world, wake),
     ...autoTopUp(world, wake),
     ...paymentMethods(world, wake),
     ...deposits(world),

@@ -189,6 +189,22 @@ const BODIES: Body[] = [
     required: ['hourly'],
   },
   {
+    name: 'a reclaim',
+    method: 'POST',
+    path: () => `/v1/instances/${instance}/reclaim`,
+    good: () => ({ at: '2999-01-01T00:00:00Z' }),
+    fields: [['at', WRONG_TIME]],
+    required: [],
+  },
+  {
+    name: 'an order to end in',
+    method: 'PUT',
+    path: () => `/v1/teams/${team}/shedding`,
+    good: () => ({ order: [] }),
+    fields: [['order', ['a', 1, null, {}, true, ['x', 'x'], [['x']], ...WRONG_ID.map((wrong) => [wrong])]]],
+    required: ['order'],
+  },
+  {
     name: 'a resume',
     method: 'POST',
     path: () => `/v1/instances/${ended}/resume`,
@@ -410,6 +426,8 @@ describe('paths and queries', () => {
     ['GET', (id) => `/v1/instances/${id}`],
     ['POST', (id) => `/v1/instances/${id}/stop`],
     ['POST', (id) => `/v1/instances/${id}/resume`],
+    ['POST', (id) => `/v1/instances/${id}/reclaim`],
+    ['PUT', (id) => `/v1/teams/${id}/shedding`],
     ['GET', (id) => `/v1/holds/${id}`],
     ['POST', (id) => `/v1/holds/${id}/void`],
     ['GET', (id) => `/v1/teams/${id}/holds`],
@@ -549,6 +567,11 @@ describe('what is well formed and still cannot be', () => {
       [calculation({ compareWith: 'phi-4' }), 422, 'price_not_found', 'compareWith'],
       [calculation({ perMonth: 1_000_000_000_000 }), 422, 'amount_out_of_range', 'perMonth'],
       [reprice(ended, { hourly: '1' }), 409, 'instance_ended'],
+      [reclaim(ended, {}), 409, 'instance_ended'],
+      [reclaim(instance, {}), 409, 'not_spot'],
+      [reclaim(instance, { at: '9999-12-31T23:59:59Z' }), 422, 'at_out_of_range', 'at'],
+      [api.put(`/v1/teams/${team}/shedding`, { order: [ended] }), 404, 'not_found', 'order'],
+      [api.put(`/v1/teams/${other}/shedding`, { order: [instance] }), 404, 'not_found', 'order'],
       [api.post(`/v1/instances/${instance}/resume`), 409, 'instance_active'],
       [api.post('/v1/teams', { id: team, name: 'Other', email: 'other@example.com' }), 409, 'id_taken', 'id'],
       [api.post('/v1/instances', instanceOf(team, { id: instance, hourly: '9' })), 409, 'id_taken', 'id'],
@@ -583,5 +606,6 @@ describe('what is well formed and still cannot be', () => {
   const holding = (change: object) =>
     api.post('/v1/holds', { team, model: 'phi-4', maxInputTokens: 1, maxOutputTokens: 1, ttlSeconds: 60, ...change });
   const stop = (body: object) => api.post(`/v1/instances/${instance}/stop`, body);
+  const reclaim = (id: string, body: object) => api.post(`/v1/instances/${id}/reclaim`, body);
   const reprice = (id: string, body: object) => api.post(`/v1/instances/${id}/reprice`, body);
 });
