@@ -15,6 +15,11 @@ export interface Log {
 export interface Tell {
   /** Wakes a team's balance watch, starting it if it is not there. Resolves once Temporal has accepted it. */
   watch(teamId: string): Promise<void>;
+  /**
+   * The same, for what can wait a second: the watch looks once within a second from the call, and once more if that look
+   * would come too early to see all that is recorded within a second from it.
+   */
+  watchSoon(teamId: string): Promise<void>;
   /** Wakes a team's auto top-up, starting it if it is not there. */
   autoTopUp(teamId: string): Promise<void>;
   /** Tells an instance's workflow that something about it was recorded. One that has closed needs no telling. */

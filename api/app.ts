@@ -31,8 +31,10 @@ import { reconciliation } from './reconciliation.ts';
 import { refunds } from './refunds.ts';
 import { authorizing, expressPath, handling, type Route, takesBody } from './route.ts';
 import { shedding } from './shedding.ts';
+import { createLooks } from './soon.ts';
 import { teams } from './teams.ts';
 import { transactions } from './transactions.ts';
+import { usage } from './usage.ts';
 import { createWakes } from './wakes.ts';
 import { stripeWebhook } from './webhooks.ts';
 import type { ApiWorld } from './world.ts';
@@ -42,6 +44,7 @@ const BODY_LIMIT = '1mb';
 /** Every route of the api's own language. */
 export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
   const wake = createWakes(world, metrics);
+  const looks = createLooks(world, metrics, wake);
   return [
     ...teams(world),
     ...keys(world),
@@ -56,10 +59,11 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...transactions(world),
     ...grants(world, wake),
     ...discount(world, wake),
-    ...holds(world, wake),
+    ...holds(world, looks),
     ...prices(world, wake),
     ...models(world),
     ...quote(world),
+    ...usage(world, looks),
     ...calculator(world),
     ...reconciliation(world),
   ];

@@ -93,6 +93,7 @@ export function createEngine(client: Client): Engine {
 
     tell: {
       watch: (teamId) => soon(() => tell.watch(teamId), TELL_WITHIN_MS),
+      watchSoon: (teamId) => soon(() => tell.watchSoon(teamId), TELL_WITHIN_MS),
       autoTopUp: (teamId) => soon(() => tell.autoTopUp(teamId), TELL_WITHIN_MS),
       instance: (instanceId) => soon(() => tell.instance(instanceId), TELL_WITHIN_MS),
       deposit: (deposit) => soon(() => tell.deposit(deposit), TELL_WITHIN_MS),

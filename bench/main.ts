@@ -5,8 +5,9 @@
 import { facts } from './facts.ts';
 import type { Measured } from './measured.ts';
 import { runway } from './runway.ts';
+import { usage } from './usage.ts';
 
-const BENCHES: Record<string, () => Promise<Measured[]>> = { facts, runway };
+const BENCHES: Record<string, () => Promise<Measured[]>> = { facts, runway, usage };
 
 async function main(names: string[]): Promise<number> {
   const unknown = names.filter((name) => !(name in BENCHES));

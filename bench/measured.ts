@@ -6,4 +6,8 @@ export interface Measured {
   unit: string;
   reference: string;
   referenceFigure: number;
+  /** The ratio that is promised. */
+  atLeast?: number;
+  /** Where the time of a call goes. */
+  msPerCall?: Record<string, number>;
 }

@@ -6,7 +6,7 @@ import { type Micros, micros } from './money.ts';
 /** An exact cost in millionths of a micro-dollar. Stays inside one calculation: it is no safe integer. */
 export type MicroMillionths = bigint;
 
-const MILLIONTHS_PER_MICRO = 1_000_000n;
+export const MILLIONTHS_PER_MICRO = 1_000_000n;
 
 export interface ModelPrice {
   inputMicrosPerMillion: Micros;
@@ -67,4 +67,19 @@ export function chargeWithRemainder(
     chargeMicros: micros(total / MILLIONTHS_PER_MICRO),
     remainderMillionths: Number(total % MILLIONTHS_PER_MICRO),
   };
+}
+
+/**
+ * What each of several costs adds to the charge for all of them, in their order: the floors of the running total. They
+ * sum to `chargeWithRemainder` of the sum, and so does any split of them into batches.
+ */
+export function chargesOf(costs: readonly MicroMillionths[], remainderMillionths: number): Micros[] {
+  let total = BigInt(remainderMillionths);
+  let charged = 0n;
+  return costs.map((cost) => {
+    total += cost;
+    const chargedBefore = charged;
+    charged = total / MILLIONTHS_PER_MICRO;
+    return micros(charged - chargedBefore);
+  });
 }

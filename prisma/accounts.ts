@@ -4,14 +4,17 @@ import { BillingError } from '../billing/errors.ts';
 import { isDiscountable } from '../billing/prices.ts';
 import { trailingFrom } from '../billing/spending.ts';
 import { dayStart } from '../billing/time.ts';
-import type { Tx } from './client.ts';
+import type { Meter } from '../billing/usage.ts';
+import { textColumn } from './arrays.ts';
+import type { Db, Tx } from './client.ts';
 import { toMicros, toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts';
 import { contestsOf } from './disputes.ts';
 import type { Account as AccountRow } from './generated/client.ts';
 import { holdExpiriesOf } from './holds.ts';
+import { runPrepared } from './prepared.ts';
 import { gpuPricesFor } from './prices.ts';
 import { runningTermsOf } from './reservations.ts';
-import { runningMetersOf } from './segments.ts';
+import { preparedMetersOf, runningMetersOf } from './segments.ts';
 import { readSpentByDay } from './spending.ts';
 
 /** How far a reader will look: what the account must bring along depends on it. */
@@ -52,7 +55,16 @@ export async function readAccount(tx: Tx, teamId: string, reach: Reach): Promise
 /** Reads the accounts of several teams without locking them, for lists. */
 export async function readAccounts(tx: Tx, teamIds: string[], reach: Reach): Promise<Map<string, Account>> {
   const rows = await tx.account.findMany({ where: { teamId: { in: teamIds } } });
-  const meters = await runningMetersOf(tx, teamIds);
+  return assembled(tx, rows, await runningMetersOf(tx, teamIds), reach);
+}
+
+/** Accounts from their rows and their meters, and what only some of them have beside these. */
+async function assembled(
+  tx: Tx,
+  rows: readonly AccountRow[],
+  meters: ReadonlyMap<string, Meter[]>,
+  reach: Reach,
+): Promise<Map<string, Account>> {
   const having = (has: (row: AccountRow) => boolean) => rows.filter(has).map(({ teamId }) => teamId);
   const disputed = having(({ openDisputes }) => openDisputes > 0);
   const reserving = having(({ runningReservations }) => runningReservations > 0);
@@ -72,6 +84,68 @@ export async function readAccounts(tx: Tx, teamIds: string[], reach: Reach): Pro
     accounts.set(teamId, await withPrices(tx, account, reach));
   }
   return accounts;
+}
+
+const READ_ACCOUNTS = {
+  name: 'read-accounts',
+  text: 'SELECT *, xmin::text AS version FROM accounts WHERE team_id = ANY($1::text[])',
+};
+
+export interface AccountAsOf {
+  account: Account;
+  /** Another one once any transaction has written the account's row, as every fact does. */
+  version: string;
+}
+
+/**
+ * Reads the accounts of several teams, each with its version, by prepared statements: for a write that takes place only
+ * where the version is still the same. The rows are read first and what belongs to them afterwards, so that no meter that
+ * began in between is taken for theirs.
+ */
+export async function readAccountsAsOf(
+  db: Db,
+  teamIds: readonly string[],
+  reach: Reach,
+): Promise<Map<string, AccountAsOf>> {
+  const found = await runPrepared<{ team_id: string; version: string }>(db, READ_ACCOUNTS, [
+    textColumn(teamIds, (teamId) => teamId),
+  ]);
+  const accounts = await assembled(db, found.map(toRow), await preparedMetersOf(db, teamIds), reach);
+  const read = new Map<string, AccountAsOf>();
+  for (const { team_id, version } of found) {
+    const account = accounts.get(team_id);
+    if (account) read.set(team_id, { account, version });
+  }
+  return read;
+}
+
+const camelCase = (column: string): string => column.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+const nameOf = new Map<string, string>();
+
+/** A row of the table as the client has it. */
+function toRow(raw: object): AccountRow {
+  const row: Record<string, unknown> = {};
+  for (const [column, value] of Object.entries(raw)) {
+    const name = nameOf.get(column) ?? camelCase(column);
+    nameOf.set(column, name);
+    row[name] = value;
+  }
+  return row as unknown as AccountRow;
+}
+
+/** The columns that usage moves, of those of an account. */
+const MOVED_BY_USAGE = new Set<string>([
+  'asOfSecond',
+  'postedMicros',
+  'heldMicros',
+  'owedMicros',
+  'remainderMillionths',
+]);
+
+/** Whether nothing of the account's row has changed but what `postUsage` writes. */
+export function isMovedByUsageOnly(before: Account, after: Account): boolean {
+  const old: Record<string, unknown> = columns(before);
+  return Object.entries(columns(after)).every(([name, value]) => MOVED_BY_USAGE.has(name) || value === old[name]);
 }
 
 /** Adds what the list and the last month say, where it can move a rate: most teams need neither. */

@@ -71,15 +71,6 @@ export async function findHolds(tx: Tx, ids: string[]): Promise<HoldOfTeam[]> {
   return (await tx.hold.findMany({ where: { id: { in: ids } } })).map(toHold);
 }
 
-/**
- * Of the ids, each once, those of a team that no row says have ended, the team's row lock being held: what a fact is
- * handed to let go. Those that have expired by then, the fact leaves, and so does `closeHolds` after it.
- */
-export async function openHoldsOf(tx: Tx, teamId: string, ids: string[]): Promise<HoldOfTeam[]> {
-  const holds = await findHolds(tx, [...new Set(ids)]);
-  return holds.filter((hold) => hold.teamId === teamId && hold.status === 'pending');
-}
-
 export async function listHolds(tx: Tx, teamId: string, page: PageRequest): Promise<Page<HoldOfTeam>> {
   const { data, nextCursor } = await pageOf(page, 'placedSecond', (where, take) =>
     tx.hold.findMany({ where: { teamId, ...where }, orderBy: [{ placedSecond: 'desc' }, { id: 'desc' }], take }),
@@ -87,10 +78,7 @@ export async function listHolds(tx: Tx, teamId: string, page: PageRequest): Prom
   return { data: data.map(toHold), nextCursor };
 }
 
-/**
- * Ends holds that are still pending; one ends once. To be called once the outcome of the fact is written: what has expired
- * by then is closed already. Only of those that hold nothing no outcome says so.
- */
+/** Ends holds that are still pending; one ends once. */
 export async function closeHolds(
   tx: Tx,
   closed: ReadonlyArray<{ holdId: string; settledBy?: string }>,
@@ -102,8 +90,7 @@ export async function closeHolds(
     UPDATE holds SET status = ${status}, closed_second = ${second}, settled_by = closing.event
     FROM unnest(${closed.map(({ holdId }) => holdId)}::text[], ${closed.map(({ settledBy }) => settledBy ?? null)}::text[])
       AS closing (id, event)
-    WHERE holds.id = closing.id AND holds.status = 'pending'
-      AND (holds.amount_micros > 0 OR holds.expires_second > ${second})`;
+    WHERE holds.id = closing.id AND holds.status = 'pending'`;
 }
 
 /** Ends, each at its own second, those whose second has come. */

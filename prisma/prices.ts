@@ -198,22 +198,32 @@ export async function latestSecondOfModelPrice(tx: Tx, model: string): Promise<n
 }
 
 /**
- * Takes the row locks of all teams that run a listed spot instance of a pair, the lock of its price being held: none can
- * be added meanwhile. In the order of their ids, so that two changes cannot wait for each other.
+ * Locks the accounts of all teams whose rates a price of the pair moves: those that run on spot from the list, and those
+ * with a reservation to be renewed; in the order of their ids, so that two changes never wait for each other. Each row is
+ * written, as it was: usage that has read the account before must read it again, and with it the price.
  */
-export async function lockTeamsOnSpot(
+export async function lockTeamsMovedBy(
   tx: Tx,
   { gpuType, region }: GpuPair,
 ): Promise<Array<{ teamId: string; asOfSecond: number }>> {
   const rows = await tx.$queryRaw<Array<{ teamId: string; asOfSecond: bigint }>>`
-    SELECT team_id AS "teamId", as_of_second AS "asOfSecond" FROM accounts
-    WHERE team_id IN (
-      SELECT team_id FROM instances
-      WHERE gpu_type = ${gpuType} AND region = ${region}
-        AND end_second IS NULL AND pricing = 'spot' AND hourly_micros IS NULL
+    WITH locked AS (
+      SELECT team_id FROM accounts
+      WHERE team_id IN (
+        SELECT team_id FROM instances
+        WHERE gpu_type = ${gpuType} AND region = ${region}
+          AND end_second IS NULL AND pricing = 'spot' AND hourly_micros IS NULL
+        UNION
+        SELECT team_id FROM reservations
+        WHERE gpu_type = ${gpuType} AND region = ${region} AND ended_second IS NULL AND renew
+      )
+      ORDER BY team_id FOR UPDATE
     )
-    ORDER BY team_id FOR UPDATE`;
-  return rows.map(({ teamId, asOfSecond }) => ({ teamId, asOfSecond: toSecond(asOfSecond) }));
+    UPDATE accounts SET as_of_second = as_of_second FROM locked WHERE accounts.team_id = locked.team_id
+    RETURNING accounts.team_id AS "teamId", as_of_second AS "asOfSecond"`;
+  return rows
+    .map(({ teamId, asOfSecond }) => ({ teamId, asOfSecond: toSecond(asOfSecond) }))
+    .sort((a, b) => (a.teamId < b.teamId ? -1 : 1));
 }
 
 export const insertModelPrice = async (tx: Tx, price: DatedModelPrice, recorded: Recorded): Promise<void> => {

@@ -3,9 +3,11 @@ import type { DiscountKind } from '../billing/discounts.ts';
 import type { ClosedSegment } from '../billing/instances.ts';
 import type { Pricing } from '../billing/prices.ts';
 import type { Meter } from '../billing/usage.ts';
-import type { Tx } from './client.ts';
+import { textColumn } from './arrays.ts';
+import type { Db, Tx } from './client.ts';
 import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
 import { Prisma } from './generated/client.ts';
+import { runPrepared } from './prepared.ts';
 
 export type SegmentOfInstance = Meter & { endSecond: number | null };
 
@@ -67,6 +69,20 @@ export async function runningMetersOf(tx: Tx, teamIds: string[]): Promise<Map<st
   const rows = await tx.$queryRaw<SegmentRow[]>`
     ${SEGMENTS} WHERE segments.team_id = ANY(${teamIds}) AND segments.end_second IS NULL
     ORDER BY segments.start_second, segments.instance_id`;
+  return metersByTeam(rows);
+}
+
+const RUNNING_METERS = {
+  name: 'running-meters',
+  text: `${SEGMENTS.text} WHERE segments.team_id = ANY($1::text[]) AND segments.end_second IS NULL
+    ORDER BY segments.start_second, segments.instance_id`,
+};
+
+/** The same, prepared. */
+export const preparedMetersOf = async (db: Db, teamIds: readonly string[]): Promise<Map<string, Meter[]>> =>
+  metersByTeam(await runPrepared<SegmentRow>(db, RUNNING_METERS, [textColumn(teamIds, (teamId) => teamId)]));
+
+function metersByTeam(rows: readonly SegmentRow[]): Map<string, Meter[]> {
   const meters = new Map<string, Meter[]>();
   for (const row of rows) {
     const { endSecond: _, ...meter } = toSegment(row);

@@ -249,8 +249,10 @@ class Run {
       inputTokens,
       outputTokens,
       project: null,
+      atSecond: null,
+      holdId: null,
     };
-    await ledger.recordUsage({ ...usage, receivedSecond: clock.now }, 'scenario');
+    await ledger.recordUsage({ events: [usage], receivedSecond: clock.now, causedBy: 'scenario' });
     await tell.watch(teamId);
   }
 

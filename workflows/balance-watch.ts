@@ -2,16 +2,18 @@
 import { continueAsNew, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { Outlook } from '../activities/ledger/team.ts';
 import { dollars, Stated, showDetails, when } from './details.ts';
-import { type TeamInput, told, type WatchState, watchState } from './messages.ts';
+import { type TeamInput, told, toldSoon, type WatchState, watchState } from './messages.ts';
 import { ledger, tell } from './neighbours.ts';
 import { News, nowSecond } from './waiting.ts';
 
-export async function balanceWatch({ teamId }: TeamInput): Promise<void> {
+export async function balanceWatch({ teamId, lookSoon }: TeamInput): Promise<void> {
   const news = new News();
   const state = new Stated('watching');
   let seen: WatchState | null = null;
   let attemptTold: string | null = null;
   setHandler(told, news.arrived);
+  setHandler(toldSoon, news.soon);
+  if (lookSoon) news.soon();
   setHandler(watchState, () => seen);
 
   while (!workflowInfo().continueAsNewSuggested) {
@@ -25,7 +27,7 @@ export async function balanceWatch({ teamId }: TeamInput): Promise<void> {
 
     await news.orSecond(outlook.next?.second ?? null, outlook.next?.what ?? 'idle');
   }
-  await continueAsNew<typeof balanceWatch>({ teamId });
+  await continueAsNew<typeof balanceWatch>({ teamId, ...(news.isPromised() && { lookSoon: true }) });
 
   /** Announces whatever was recorded and not told yet, whoever recorded it: the machines are stopped, people are written to. */
   async function announce({ exhaustions, notices }: Outlook): Promise<void> {

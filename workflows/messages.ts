@@ -30,6 +30,8 @@ export const workflowId = {
 
 /** Something that concerns this workflow was recorded: look again. What is so, the ledger says. */
 export const told = defineSignal('told');
+/** The same, and there is a second's time: the look that follows sees all that is recorded within a second from now. */
+export const toldSoon = defineSignal('toldSoon');
 
 // ── instance ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -68,6 +70,8 @@ export const instanceState = defineQuery<InstanceState>('state');
 
 export interface TeamInput {
   teamId: string;
+  /** Set on a continued run: a look within a second was promised by the earlier one. */
+  lookSoon?: true;
 }
 
 export interface WatchState {

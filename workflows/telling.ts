@@ -3,6 +3,7 @@
  * workflow imports this; it needs a client, which a workflow may not have.
  */
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import type { SignalDefinition } from '@temporalio/common';
 import type { Tell } from '../activities/world.ts';
 import {
   BILLING_STATE,
@@ -18,6 +19,7 @@ import {
   TASK_QUEUES,
   TEAM_ID,
   told,
+  toldSoon,
   workflowId,
 } from './messages.ts';
 
@@ -86,15 +88,15 @@ export const startOptions = {
 };
 
 export function createTell(client: Client): Tell {
-  const signalTeam = async (type: 'balanceWatch' | 'autoTopUp', teamId: string, state: string) => {
+  const signalTeam = async (type: 'balanceWatch' | 'autoTopUp', teamId: string, signal: SignalDefinition = told) => {
     await client.workflow.signalWithStart(type, {
       workflowId: workflowId[type](teamId),
       taskQueue: TASK_QUEUES.billing,
       args: [{ teamId }],
-      signal: told,
+      signal,
       signalArgs: [],
       staticSummary: `${type === 'balanceWatch' ? 'balance' : 'auto top-up'} of ${teamId}`,
-      typedSearchAttributes: [keyword(TEAM_ID, teamId), keyword(BILLING_STATE, state)],
+      typedSearchAttributes: [keyword(TEAM_ID, teamId), keyword(BILLING_STATE, 'watching')],
     });
   };
 
@@ -108,8 +110,9 @@ export function createTell(client: Client): Tell {
   };
 
   return {
-    watch: (teamId) => signalTeam('balanceWatch', teamId, 'watching'),
-    autoTopUp: (teamId) => signalTeam('autoTopUp', teamId, 'watching'),
+    watch: (teamId) => signalTeam('balanceWatch', teamId),
+    watchSoon: (teamId) => signalTeam('balanceWatch', teamId, toldSoon),
+    autoTopUp: (teamId) => signalTeam('autoTopUp', teamId),
     instance: (instanceId) => signalIfThere(workflowId.instance(instanceId)),
     deposit: async (deposit) => {
       await client.workflow.signalWithStart('deposit', {

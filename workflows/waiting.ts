@@ -9,6 +9,8 @@ export const nowSecond = (): number => secondOf(Date.now());
 const LONGEST_SLEEP_MS = 30 * 24 * 3600 * 1000;
 /** When the time to wait for is here but the one who decides does not see it yet, looking again at once would spin. */
 const SHORTEST_SLEEP_MS = 1000;
+/** A timer due in less would fire about a second late. */
+const SOON_MS = 1000;
 
 /**
  * Whether there is something new to look at; taking the news leaves none. The time itself is news: an alarm that was set
@@ -19,10 +21,29 @@ export class News {
   private unread = false;
   /** When the timers that are out will ring, in unix milliseconds. */
   private alarmsMs: number[] = [];
+  /** When the last timer rings that was set for `soon`. */
+  private soonMs = 0;
 
   readonly arrived = (): void => {
     this.unread = true;
   };
+
+  /**
+   * News is to come within a second, and once a second however often this is called. Whoever calls may count on news that
+   * is no less than a second away, in which all is seen that is recorded till then: an alarm that is out and rings earlier
+   * is followed by another.
+   */
+  readonly soon = (): void => {
+    const now = Date.now();
+    if (this.soonMs >= now + SOON_MS) return;
+    this.soonMs = Math.max(this.soonMs, now) + SOON_MS;
+    this.ring(this.soonMs, 'what was recorded meanwhile');
+  };
+
+  /** Whether news that `soon` has promised is still to come. */
+  isPromised(): boolean {
+    return this.soonMs > Date.now();
+  }
 
   take(): boolean {
     const { unread } = this;
@@ -42,7 +63,10 @@ export class News {
   }
 
   private setAlarm(atMs: number, summary: string): void {
-    if (this.alarmsMs.some((alarmMs) => alarmMs <= atMs)) return;
+    if (!this.alarmsMs.some((alarmMs) => alarmMs <= atMs)) this.ring(atMs, summary);
+  }
+
+  private ring(atMs: number, summary: string): void {
     const ms = atMs - Date.now();
     this.alarmsMs.push(atMs);
     void sleep(ms > 0 ? Math.min(ms, LONGEST_SLEEP_MS) : SHORTEST_SLEEP_MS, { summary }).then(() => {

@@ -1,4 +1,6 @@
 /** Holds: credit set aside for a request under way, and given back. Usage that names one settles it: see usage.ts. */
+
+import type { Outcome } from '../../billing/change.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { advance } from '../../billing/facts.ts';
 import { hasExpired, holdMicrosFor, placeHold, voidHold } from '../../billing/holds.ts';
@@ -7,6 +9,7 @@ import { closeHolds, expireFreeHolds, findHold, getHold, type HoldOfTeam, insert
 import { modelPriceAt } from '../../prisma/prices.ts';
 import { recordFact } from '../../prisma/record.ts';
 import type { LedgerWorld } from '../world.ts';
+import { isUrgent } from './urgency.ts';
 
 export interface HoldOrder {
   holdId: string;
@@ -18,6 +21,12 @@ export interface HoldOrder {
   nowSecond: number;
 }
 
+/** A hold as it was recorded, and whether something follows from that which the watch must see to at once. */
+export interface HoldRecorded {
+  hold: HoldOfTeam;
+  urgent: boolean;
+}
+
 const holdClosed = (how: string): BillingError =>
   new BillingError('hold_closed', `the hold ${how}: it holds nothing any more`);
 
@@ -27,11 +36,14 @@ export const holdActs = ({ db, terms }: LedgerWorld) => ({
    * is the same hold, however it has ended since.
    * @throws BillingError `not_found` for an unknown team, `price_not_found`, `insufficient_credit`
    */
-  placeHold: (order: HoldOrder, causedBy: string): Promise<HoldOfTeam> => {
+  placeHold: (order: HoldOrder, causedBy: string): Promise<HoldRecorded> => {
     const { holdId, teamId, model, maxInputTokens, maxOutputTokens, ttlSeconds, nowSecond } = order;
     return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
-      const answer = () => getHold(tx, holdId);
-      if (await findHold(tx, holdId)) return { outcome: advance(account, terms, nowSecond), answer };
+      const recorded = (outcome: Outcome) => ({
+        outcome,
+        answer: async () => ({ hold: await getHold(tx, holdId), urgent: isUrgent(outcome.effects) }),
+      });
+      if (await findHold(tx, holdId)) return recorded(advance(account, terms, nowSecond));
 
       const price = await modelPriceAt(tx, model, nowSecond);
       if (!price) throw new BillingError('price_not_found', 'this model is not listed: see GET /v1/models', 'model');
@@ -50,7 +62,7 @@ export const holdActs = ({ db, terms }: LedgerWorld) => ({
         placedSecond,
         expiresSecond,
       });
-      return { outcome, answer };
+      return recorded(outcome);
     });
   },
 
@@ -61,19 +73,22 @@ export const holdActs = ({ db, terms }: LedgerWorld) => ({
   voidHold: async (
     { holdId, nowSecond }: { holdId: string; nowSecond: number },
     causedBy: string,
-  ): Promise<HoldOfTeam> => {
+  ): Promise<HoldRecorded> => {
     const { teamId } = await getHold(db, holdId);
     return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
       const hold = await getHold(tx, holdId);
-      if (hold.status === 'voided') return { outcome: advance(account, terms, nowSecond), answer: async () => hold };
+      const recorded = (outcome: Outcome) => ({
+        outcome,
+        answer: async () => {
+          if (hold.status === 'pending') await closeHolds(tx, [{ holdId }], 'voided', outcome.account.asOfSecond);
+          return { hold: await getHold(tx, holdId), urgent: isUrgent(outcome.effects) };
+        },
+      });
+      if (hold.status === 'voided') return recorded(advance(account, terms, nowSecond));
       const outcome = voidHold(account, terms, hold, nowSecond);
       if (hold.status === 'settled') throw holdClosed('was settled by usage');
       if (hold.status === 'expired' || hasExpired(hold, outcome.account)) throw holdClosed('has expired');
-      const answer = async () => {
-        await closeHolds(tx, [{ holdId }], 'voided', outcome.account.asOfSecond);
-        return getHold(tx, holdId);
-      };
-      return { outcome, answer };
+      return recorded(outcome);
     });
   },
 });

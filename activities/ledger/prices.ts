@@ -17,7 +17,7 @@ import {
   latestSecondOfModelPrice,
   lockGpuPrice,
   lockModelPrice,
-  lockTeamsOnSpot,
+  lockTeamsMovedBy,
   modelPricesFor,
 } from '../../prisma/prices.ts';
 import type { LedgerWorld } from '../world.ts';
@@ -46,7 +46,7 @@ export interface GpuPriceChanged {
  */
 async function openGpuPrice(tx: Tx, pair: GpuPair, nowSecond: number): Promise<{ second: number; teamIds: string[] }> {
   await lockGpuPrice(tx, pair, 'exclusive');
-  const teams = await lockTeamsOnSpot(tx, pair);
+  const teams = await lockTeamsMovedBy(tx, pair);
   const latest = await latestSecondOfGpuPrice(tx, pair);
   const second = Math.max(nowSecond, latest, ...teams.map(({ asOfSecond }) => asOfSecond));
   return { second, teamIds: teams.map(({ teamId }) => teamId) };

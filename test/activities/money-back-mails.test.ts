@@ -42,14 +42,17 @@ async function paid() {
 }
 
 const use = (teamId: string, amount: number) =>
-  ledger.recordUsage(
-    {
-      ...{ teamId, eventId: `e${amount}`, model: 'm', project: null, receivedSecond: NOW, outputTokens: 0 },
-      price: { inputMicrosPerMillion: dollars(1), outputMicrosPerMillion: dollars(1) },
-      inputTokens: amount * 1_000_000,
-    },
-    'test',
-  );
+  ledger.recordUsage({
+    events: [
+      {
+        ...{ teamId, eventId: `e${amount}`, model: 'm', project: null, atSecond: null, holdId: null, outputTokens: 0 },
+        price: { inputMicrosPerMillion: dollars(1), outputMicrosPerMillion: dollars(1) },
+        inputTokens: amount * 1_000_000,
+      },
+    ],
+    receivedSecond: NOW,
+    causedBy: 'test',
+  });
 
 async function refunded({ teamId, depositId }: { teamId: string; depositId: string }): Promise<string> {
   const refundId = `ref_of_${depositId}`;

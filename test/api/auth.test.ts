@@ -58,6 +58,7 @@ const ROUTES: Array<[string, string, Who]> = [
   ['POST', '/v1/teams/{team}/grants', 'platform'],
   ['PUT', '/v1/teams/{team}/discount', 'platform'],
   ['GET', '/v1/teams/{team}/discount', 'read'],
+  ['POST', '/v1/usage', 'usage'],
   ['POST', '/v1/holds', 'usage'],
   ['POST', '/v1/holds/{hold}/void', 'usage'],
   ['GET', '/v1/holds/{hold}', 'any_scope'],

@@ -38,21 +38,13 @@ const start = async (change: object = {}) =>
   (await api.post('/v1/instances', instanceOf(team, { gpuType: GPU, hourly: undefined, ...change }))).body;
 const instance = async (id: string) => (await api.get(`/v1/instances/${id}`)).body;
 const listed = async () => (await api.get(`/v1/prices?team=${team}&gpuType=${GPU}`)).body.data[0];
+let events = 0;
 /** Tokens for so many dollars. */
-const use = (dollars: number) =>
-  api.world.ledger.recordUsage(
-    {
-      teamId: team,
-      eventId: `ev-${team}-${dollars}-${Math.random()}`,
-      model: 'a-dollar',
-      price: { inputMicrosPerMillion: parseDollars('1'), outputMicrosPerMillion: parseDollars('1') },
-      inputTokens: dollars * 1_000_000,
-      outputTokens: 0,
-      project: null,
-      receivedSecond: Math.floor(api.world.nowMs() / 1_000),
-    },
-    'test',
-  );
+const use = (dollars: number) => {
+  events += 1;
+  const event = { id: `ev-${events}`, team, model: 'a-dollar', inputTokens: dollars * 1_000_000, outputTokens: 0 };
+  return api.post('/v1/usage', { events: [event] });
+};
 
 describe('a discount that is assigned', () => {
   it('is answered with what it comes to, and has the watch told', async () => {

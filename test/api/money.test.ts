@@ -54,10 +54,16 @@ describe('the balance', () => {
   it('counts token usage of the month and what is owed', async () => {
     await grant('1');
     const price = { inputMicrosPerMillion: micros(2_000_000), outputMicrosPerMillion: micros(0) };
-    const event = { teamId: team, model: 'm', price, outputTokens: 0, project: null };
+    const event = { teamId: team, model: 'm', price, outputTokens: 0, project: null, atSecond: null, holdId: null };
     const receivedSecond = secondOf(Date.now());
-    await api.world.ledger.recordUsage({ ...event, eventId: 'e1', inputTokens: 250_000, receivedSecond }, 'test');
-    await api.world.ledger.recordUsage({ ...event, eventId: 'e2', inputTokens: 500_000, receivedSecond }, 'test');
+    const use = (eventId: string, inputTokens: number) =>
+      api.world.ledger.recordUsage({
+        events: [{ ...event, eventId, inputTokens }],
+        receivedSecond,
+        causedBy: 'test',
+      });
+    await use('e1', 250_000);
+    await use('e2', 500_000);
     const { body } = await api.get(at('balance'));
     expect(body).toMatchObject({ available: '0.000000', owed: '0.500000', thisMonth: '1.500000', lowAt: body.asOf });
     await grant('2');

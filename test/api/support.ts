@@ -226,6 +226,7 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
       }),
     tell: {
       watch: told('watch'),
+      watchSoon: told('watchSoon'),
       autoTopUp: told('autoTopUp'),
       instance: told('instance'),
       deposit: ({ depositId }) => told('deposit')(depositId),

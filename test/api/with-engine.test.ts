@@ -254,10 +254,10 @@ describe('with everything up', () => {
     stripe.control.faults.add({
       on: 'POST /v1/payment_intents/:id/confirm',
       kind: 'slow_after_effect',
-      ms: 1_500,
+      ms: 4_000,
     });
     const first = pay();
-    await expect.poll(async () => (await pay()).body.error?.code).toBe('idempotency_in_flight');
+    await expect.poll(async () => (await pay()).body.error?.code, { timeout: 10_000 }).toBe('idempotency_in_flight');
     const { status, body } = await first;
     expect([status, body.status]).toEqual([201, 'succeeded']);
     const again = await pay();
@@ -346,14 +346,18 @@ describe('money back', () => {
     const intent = stripe.control.paymentIntents().find(({ metadata }) => metadata.deposit === id)?.id ?? '';
     const read = async () => (await api.get(`/v1/teams/${team}/balance`)).body;
     const spend = (tokens: number) =>
-      api.world.ledger.recordUsage(
-        {
-          ...{ teamId: team, eventId: `e${tokens}`, model: 'm', project: null, inputTokens: tokens, outputTokens: 0 },
-          price: { inputMicrosPerMillion: micros(1_000_000), outputMicrosPerMillion: micros(0) },
-          receivedSecond: Math.floor(Date.now() / 1000),
-        },
-        'test',
-      );
+      api.world.ledger.recordUsage({
+        events: [
+          {
+            ...{ teamId: team, eventId: `e${tokens}`, model: 'm', project: null, atSecond: null, holdId: null },
+            price: { inputMicrosPerMillion: micros(1_000_000), outputMicrosPerMillion: micros(0) },
+            inputTokens: tokens,
+            outputTokens: 0,
+          },
+        ],
+        receivedSecond: Math.floor(Date.now() / 1000),
+        causedBy: 'test',
+      });
     const labels = async () =>
       (await api.get(`/v1/teams/${team}/deposits`)).body.data.map(
         ({ label, amount, status }: Record<string, string>) => `${label} ${amount} ${status}`,

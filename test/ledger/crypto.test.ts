@@ -175,8 +175,9 @@ describe('a crypto deposit', () => {
   it('pays what is owed first', async () => {
     await one.deposit(team, '15', 1);
     const price = { inputMicrosPerMillion: parseDollars('1'), outputMicrosPerMillion: parseDollars('1') };
-    const used = { model: 'm', price, inputTokens: 18_000_000, outputTokens: 0, project: null, receivedSecond: 2 };
-    await one.ledger.recordUsage({ teamId: team, eventId: 'e', ...used }, 'test');
+    const used = { model: 'm', project: null, inputTokens: 18_000_000, outputTokens: 0, atSecond: null, holdId: null };
+    const events = [{ teamId: team, eventId: 'e', price, ...used }];
+    await one.ledger.recordUsage({ events, receivedSecond: 2, causedBy: 'test' });
     await credit(5, [output('a', '100')]);
     expect(await posted()).toBe(97_000_000);
     expect((await billOf(one.db, team)).netMicros).toBe(97_000_000n);

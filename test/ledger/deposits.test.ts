@@ -306,19 +306,16 @@ describe('token usage', () => {
     await one.team(team, '3');
     const price = { inputMicrosPerMillion: 1, outputMicrosPerMillion: 333_333 } as never;
     await atOnce(30, (i) =>
-      either(i).ledger.recordUsage(
-        {
-          teamId: team,
-          eventId: `e${i}`,
-          model: 'a-model',
-          price,
-          inputTokens: 999_999,
-          outputTokens: 333_331 + i,
-          project: null,
-          receivedSecond: i,
-        },
-        'test',
-      ),
+      either(i).ledger.recordUsage({
+        events: [
+          {
+            ...{ teamId: team, eventId: `e${i}`, model: 'a-model', project: null, atSecond: null, holdId: null },
+            ...{ price, inputTokens: 999_999, outputTokens: 333_331 + i },
+          },
+        ],
+        receivedSecond: i,
+        causedBy: 'test',
+      }),
     );
     const bill = await billOf(one.db, team);
     expect(bill.netMicros).toBeLessThan(0n);

@@ -8,6 +8,7 @@ import type { Terms } from '../../billing/account.ts';
 import type { EndReason } from '../../billing/change.ts';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
 import type { TopUpPolicy } from '../../billing/top-up.ts';
+import type { UsageEvent } from '../../billing/usage-batch.ts';
 import { connectDb, type Db } from '../../prisma/client.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import { newDatabase } from '../support/database.ts';
@@ -125,20 +126,13 @@ export class Desk {
   }
 
   /** At a dollar a million, a token costs a micro. */
-  use(teamId: string, eventId: string, tokens: number, at: number) {
-    return this.ledger.recordUsage(
-      {
-        teamId,
-        eventId,
-        model: 'a-model',
-        price: { inputMicrosPerMillion: parseDollars('1'), outputMicrosPerMillion: parseDollars('1') },
-        inputTokens: tokens,
-        outputTokens: 0,
-        project: null,
-        receivedSecond: at,
-      },
-      CAUSE,
-    );
+  async use(teamId: string, eventId: string, tokens: number, at: number) {
+    const [result] = (await this.useAll([usageEvent(teamId, eventId, tokens)], at)).results;
+    return result?.status;
+  }
+
+  useAll(events: UsageEvent[], at: number) {
+    return this.ledger.recordUsage({ events, receivedSecond: at, causedBy: CAUSE });
   }
 
   /** What a model's tokens cost: at a dollar a million, a token is a micro. */
@@ -147,13 +141,13 @@ export class Desk {
     return this.ledger.changeModelPrice({ price, effectiveFromSecond: null, actor: 'me', nowSecond: at });
   }
 
-  hold(teamId: string, holdId: string, model: string, tokens: number, at: number, ttlSeconds = 600) {
-    const most = { maxInputTokens: tokens, maxOutputTokens: 0 };
-    return this.ledger.placeHold({ holdId, teamId, model, ...most, ttlSeconds, nowSecond: at }, CAUSE);
+  async hold(teamId: string, holdId: string, model: string, tokens: number, at: number, ttlSeconds = 600) {
+    const order = { holdId, teamId, model, maxInputTokens: tokens, maxOutputTokens: 0, ttlSeconds, nowSecond: at };
+    return (await this.ledger.placeHold(order, CAUSE)).hold;
   }
 
-  void(holdId: string, at: number) {
-    return this.ledger.voidHold({ holdId, nowSecond: at }, CAUSE);
+  async void(holdId: string, at: number) {
+    return (await this.ledger.voidHold({ holdId, nowSecond: at }, CAUSE)).hold;
   }
 
   grant(teamId: string, grantId: string, amount: string, at: number) {
@@ -206,6 +200,25 @@ export class Desk {
     return this.ledger.setPolicy({ teamId, policy: whole, actor: 'me', nowSecond: at }, CAUSE);
   }
 }
+
+/** At a dollar a million, a token costs a micro. */
+export const usageEvent = (
+  teamId: string,
+  eventId: string,
+  inputTokens: number,
+  change: Partial<UsageEvent> = {},
+): UsageEvent => ({
+  teamId,
+  eventId,
+  model: 'a-model',
+  price: { inputMicrosPerMillion: parseDollars('1'), outputMicrosPerMillion: parseDollars('1') },
+  inputTokens,
+  outputTokens: 0,
+  project: null,
+  atSecond: null,
+  holdId: null,
+  ...change,
+});
 
 let last = 0;
 const unique = () => {
@@ -303,16 +316,18 @@ export async function booksOf(db: Db, teamId: string): Promise<Bill> {
     instances[id] = posted + due;
     unposted += due;
   }
-  const contested = await db.dispute.findMany({ where: { teamId, status: 'open' } });
+  const disputed = await db.dispute.findMany({ where: { teamId, status: 'open' } });
   const pending = await db.hold.findMany({ where: { teamId, status: 'pending' } });
-  const held = [...contested.map(({ heldMicros }) => heldMicros), ...pending.map(({ amountMicros }) => amountMicros)];
-  const heldMicros = held.reduce((sum, micros) => sum + micros, 0n);
-  if (heldMicros !== account.heldMicros)
-    throw new Error(`the account holds ${account.heldMicros}, its disputes and holds ${heldMicros}`);
-  const available = account.postedMicros - unposted - heldMicros;
+  const held = [
+    ...disputed.map(({ heldMicros }) => heldMicros),
+    ...pending.map(({ amountMicros }) => amountMicros),
+  ].reduce((sum, heldMicros) => sum + heldMicros, 0n);
+  if (held !== account.heldMicros)
+    throw new Error(`the account holds ${account.heldMicros}, its disputes and holds ${held}`);
+  const available = account.postedMicros - unposted - held;
   if (available < 0n) throw new Error(`available is negative: ${available}`);
   if (available > 0n && account.owedMicros > 0n) throw new Error('owes while there is credit');
-  return { netMicros: available + heldMicros - account.owedMicros, instances };
+  return { netMicros: available + held - account.owedMicros, instances };
 }
 
 /** The segments of an ended instance, those of no length left out: they must tile its life. */

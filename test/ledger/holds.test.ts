@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { recordUsage } from '../../billing/facts.ts';
-import { closeHolds, getHold, openHoldsOf } from '../../prisma/holds.ts';
-import { recordFact } from '../../prisma/record.ts';
-import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS } from './desk.ts';
+import { getHold } from '../../prisma/holds.ts';
+import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, usageEvent } from './desk.ts';
 
 // A database on a machine that is busy with other tests takes its time.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -37,37 +35,13 @@ const idOf = (holdId: string) => `${team}-${holdId}`;
 const accountOf = (teamId = team) => one.db.account.findUniqueOrThrow({ where: { teamId } });
 const rowOf = async (holdId: string) => getHold(one.db, idOf(holdId));
 
-/** Usage of so many tokens that names some holds, as it is recorded. Answers the holds that it settled. */
-const settle = (desk: Desk, teamId: string, eventId: string, tokens: number, holdIds: string[], nowSecond: number) =>
-  recordFact(desk.db, { teamId, causedBy: 'test', throughSecond: nowSecond }, async (account, tx) => {
-    const holds = await openHoldsOf(tx, teamId, holdIds);
-    const cost = BigInt(tokens) * 1_000_000n;
-    const outcome = recordUsage(account, TERMS, { eventId, cost, holds }, nowSecond);
-    const second = outcome.account.asOfSecond;
-    return {
-      outcome,
-      answer: async () => {
-        const closed = holds.map(({ holdId }) => ({ holdId, settledBy: eventId }));
-        await closeHolds(tx, closed, 'settled', second);
-        const settled = await tx.hold.findMany({ where: { settledBy: eventId, teamId } });
-        const project = null;
-        await tx.usageEvent.create({
-          data: {
-            teamId,
-            eventId,
-            bodyHash: '',
-            model,
-            project,
-            inputTokens: tokens,
-            outputTokens: 0,
-            cost: cost.toString(),
-            second,
-          },
-        });
-        return settled.map(({ id }) => id);
-      },
-    };
-  });
+/** Usage of so many tokens, an event for each hold that it names. Answers the holds that it settled. */
+async function settle(desk: Desk, teamId: string, eventId: string, tokens: number, holdIds: string[], at: number) {
+  const events = holdIds.map((holdId, i) => usageEvent(teamId, `${eventId}-${i}`, i === 0 ? tokens : 0, { holdId }));
+  await desk.useAll(events.length > 0 ? events : [usageEvent(teamId, `${eventId}-0`, tokens)], at);
+  const settledBy = { in: events.map((event) => event.eventId) };
+  return (await one.db.hold.findMany({ where: { teamId, settledBy } })).map(({ id }) => id);
+}
 
 describe('a hold', () => {
   it('is kept with what it is for, and holds credit until its second', async () => {
@@ -154,7 +128,7 @@ describe('a void', () => {
     await hold('settled', 1_000_000, 100, 60);
     expect(await settle(one, team, `${team}-ev`, 500_000, [idOf('settled')], 110)).toEqual([idOf('settled')]);
     await expect(one.void(idOf('settled'), 120)).rejects.toEqual(refusal('hold_closed'));
-    expect(await rowOf('settled')).toMatchObject({ status: 'settled', closedSecond: 110, settledBy: `${team}-ev` });
+    expect(await rowOf('settled')).toMatchObject({ status: 'settled', closedSecond: 110, settledBy: `${team}-ev-0` });
 
     await hold('expired', 1_000_000, 120, 60);
     await expect(one.void(idOf('expired'), 180)).rejects.toEqual(refusal('hold_closed'));

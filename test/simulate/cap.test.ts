@@ -47,8 +47,9 @@ it('a cap is told of before it blocks a charge, holds to the end of the month, a
   // Below the threshold again, and nothing is charged until the month is over.
   await clock.goTo(clock.offset(first) + 600);
   const price = { inputMicrosPerMillion: dollars(60), outputMicrosPerMillion: dollars(0) };
-  const usage = { teamId, eventId: 'e', model: 'm', project: null, price, inputTokens: 1_000_000, outputTokens: 0 };
-  await ledger.recordUsage({ ...usage, receivedSecond: clock.now }, 'test');
+  const said = { model: 'm', project: null, inputTokens: 1_000_000, outputTokens: 0, atSecond: null, holdId: null };
+  const events = [{ teamId, eventId: 'e', price, ...said }];
+  await ledger.recordUsage({ events, receivedSecond: clock.now, causedBy: 'test' });
   await tell.watch(teamId);
   const newMonth = nextMonthStart(clock.now);
   await clock.goTo(clock.offset(newMonth) - 1);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
-import { told, watchState } from '../../workflows/messages.ts';
+import { TASK_QUEUES, told, toldSoon, watchState, workflowId } from '../../workflows/messages.ts';
 import { outlook, tellTeam } from './given.ts';
 import { failing, heldBack, inTurn, type Mocks, nearly, openStage, type Scene, type Stage } from './support.ts';
 
@@ -143,6 +143,51 @@ describe('a team’s watch', TIMEOUT, () => {
       expect(looks(scene)).toHaveLength(2);
     });
   });
+
+  it('looks once, a second later, after a burst of a hundred changes that can wait so long', () =>
+    play({ lookAhead: async () => outlook() }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead');
+      await Promise.all(Array.from({ length: 100 }, () => handle.signal(toldSoon)));
+      await scene.quiet(handle);
+      expect(looks(scene)).toHaveLength(1);
+      await scene.pass('1 minute');
+      const [first = 0, ...rest] = looks(scene);
+      expect(rest.length).toBeGreaterThan(0);
+      // Told within more than one second of a slow machine, it looks once for each.
+      expect(rest.length).toBeLessThanOrEqual(2);
+      expect(rest[0]).toBeGreaterThan(first);
+    }));
+
+  it('looks once a second while it is told all the time, and once more after the last', () =>
+    play({ lookAhead: async () => outlook() }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead');
+      for (let told = 0; told < 40; told += 1) {
+        await handle.signal(toldSoon);
+        await scene.pass('250 ms');
+      }
+      const lastTold = await scene.env.currentTimeMs();
+      await scene.pass('1 minute');
+      const [first = 0, ...rest] = looks(scene);
+      expect(rest.length).toBeLessThanOrEqual(Math.ceil(lastTold / 1000) - first + 1);
+      expect(rest.length).toBeGreaterThanOrEqual(10);
+      expect(new Set(rest).size).toBe(rest.length);
+      expect(rest.at(-1)).toBeGreaterThanOrEqual(Math.floor(lastTold / 1000));
+    }));
+
+  it('keeps as a continued run what the one before has promised: a look at once, and another in a second', () =>
+    play({ lookAhead: async () => outlook() }, async (scene) => {
+      const teamId = scene.id('team');
+      await scene.env.client.workflow.start('balanceWatch', {
+        workflowId: workflowId.balanceWatch(teamId),
+        taskQueue: TASK_QUEUES.billing,
+        args: [{ teamId, lookSoon: true }],
+      });
+      await scene.untilAsked('lookAhead');
+      await scene.pass('1 minute');
+      expect(looks(scene)).toHaveLength(2);
+    }));
 
   it('is one, however often it is told', () =>
     play({ lookAhead: async () => outlook() }, async (scene) => {

@@ -1,0 +1,160 @@
+/** Token usage: up to a thousand events a call, each answered for itself. */
+import type { UsageAnswer as Recorded } from '../activities/ledger/usage.ts';
+import { createUsageLanes } from '../activities/ledger/usage-lanes.ts';
+import { CALLER_ID } from '../billing/ids.ts';
+import { type DatedModelPrice, modelPriceIn } from '../billing/tokens.ts';
+import type { UsageEvent, UsageResult } from '../billing/usage-batch.ts';
+import { modelPricesFor } from '../prisma/prices.ts';
+import type { Call } from './calls.ts';
+import { type Route, route } from './route.ts';
+import { Id, PathId, Second, text, z } from './schemas.ts';
+import type { Looks } from './soon.ts';
+import { type EventError, type EventView, UsageAnswer, viewBalances, viewInvalid, viewResult } from './views/usage.ts';
+import type { ApiWorld } from './world.ts';
+
+const MAX_EVENTS = 1_000;
+const MAX_TOKENS = 10 ** 12;
+/** By how much a caller's clock may be ahead of ours. */
+const AHEAD_SECONDS = 60;
+
+const Tokens = z
+  .int('expected a whole number')
+  .min(0)
+  .max(MAX_TOKENS)
+  .openapi({ type: 'integer', minimum: 0, maximum: MAX_TOKENS, example: 1200 });
+
+const NewUsageEvent = z
+  .strictObject({
+    id: Id.openapi({ description: 'accepted once a team; the same event again is a duplicate' }),
+    team: Id,
+    model: text(100).openapi({ example: 'llama-3.3-70b-instruct' }),
+    inputTokens: Tokens,
+    outputTokens: Tokens,
+    project: text(100).optional(),
+    at: Second.optional().openapi({ description: 'when it happened: the price of that second is charged' }),
+    hold: PathId.optional().openapi({ description: 'the hold that it settles' }),
+  })
+  .openapi('NewUsageEvent');
+type Said = z.output<typeof NewUsageEvent>;
+
+/** What is wrong with an event, beside its id where it has one. */
+type Bad = { id: string | null; error: EventError };
+
+/** What is wrong with what is no event. */
+function badEvent(value: unknown): Bad {
+  const [issue] = NewUsageEvent.safeParse(value).error?.issues ?? [];
+  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+  const param = (unknown ?? issue?.path.map(String).join('.') ?? '').slice(0, 100);
+  const wrong = unknown === undefined ? (issue?.message ?? 'is not an event') : 'there is no such field';
+  const message = (param === '' ? wrong : `${param}: ${wrong}`).slice(0, 300);
+  const { id } = (value ?? {}) as { id?: unknown };
+  return {
+    id: typeof id === 'string' && CALLER_ID.test(id) ? id : null,
+    error: { code: 'invalid_request', message, ...(param !== '' && { param }) },
+  };
+}
+
+/** One bad event is no bad call: it is told what is wrong with it, and the rest goes on. */
+const ReadEvent = z.union([
+  NewUsageEvent,
+  z
+    .unknown()
+    .transform(badEvent)
+    .openapi({ description: 'whatever else: it is answered `invalid`, and the rest goes on' }),
+]);
+
+const UsageBody = z.object({ events: z.array(ReadEvent).min(1).max(MAX_EVENTS) });
+
+const NO_TEAM: EventError = { code: 'not_found', message: 'no such team', param: 'team' };
+const NOT_YET: EventError = { code: 'at_out_of_range', message: 'at lies in the future', param: 'at' };
+const NO_PRICE: EventError = { code: 'price_not_found', message: 'the model had no price then', param: 'model' };
+
+/** The event as the ledger takes it, or what is wrong with it. Another team's is refused as if that team were not there. */
+function toEvent(said: Said, call: Call, priceAt: PriceAt): UsageEvent | Bad {
+  const { id: eventId, team: teamId, model, inputTokens, outputTokens, at, hold, project } = said;
+  const { caller, receivedSecond } = call;
+  if (caller.kind === 'key' && caller.teamId !== teamId) return { id: eventId, error: NO_TEAM };
+  if (at !== undefined && at > receivedSecond + AHEAD_SECONDS) return { id: eventId, error: NOT_YET };
+  const price = priceAt(model, at ?? receivedSecond);
+  if (!price) return { id: eventId, error: NO_PRICE };
+  const body = {
+    model,
+    project: project ?? null,
+    inputTokens,
+    outputTokens,
+    atSecond: at ?? null,
+    holdId: hold ?? null,
+  };
+  return { teamId, eventId, price, ...body };
+}
+
+type PriceAt = (model: string, second: number) => DatedModelPrice | null;
+
+/** Looks for each model's price at a second once. */
+function pricesIn(rows: readonly DatedModelPrice[]): PriceAt {
+  const found = new Map<string, DatedModelPrice | null>();
+  return (model, second) => {
+    const key = `${second}/${model}`;
+    const price = found.get(key);
+    if (price !== undefined) return price;
+    const inForce = modelPriceIn(rows, model, second);
+    found.set(key, inForce);
+    return inForce;
+  };
+}
+
+/** In the order of the call: the ledger has answered for those that it was given. */
+function viewEvents(all: ReadonlyArray<UsageEvent | Bad>, results: readonly UsageResult[]): EventView[] {
+  let answered = 0;
+  return all.map((event) => {
+    if ('error' in event) return viewInvalid(event.id, event.error);
+    const result = results[answered];
+    if (!result) throw new Error('an event was not answered');
+    answered += 1;
+    return viewResult(event.eventId, result);
+  });
+}
+
+const NOTHING: Recorded = { results: [], teams: new Map() };
+
+export function usage({ db, terms, ledger }: ApiWorld, looks: Looks): Route[] {
+  const record = createUsageLanes(ledger.recordUsageOf);
+
+  async function priced(read: ReadonlyArray<Said | Bad>, call: Call): Promise<Array<UsageEvent | Bad>> {
+    const models = new Set<string>();
+    let fromSecond = call.receivedSecond;
+    for (const said of read) {
+      if ('error' in said) continue;
+      models.add(said.model);
+      if (said.at !== undefined) fromSecond = Math.min(fromSecond, said.at);
+    }
+    const priceAt = pricesIn(await modelPricesFor(db, [...models], fromSecond));
+    return read.map((said) => ('error' in said ? said : toEvent(said, call, priceAt)));
+  }
+
+  return [
+    route({
+      method: 'post',
+      path: '/v1/usage',
+      tag: 'Usage',
+      summary: 'Report token usage: 1 to 1,000 events, each accepted once and answered for itself',
+      who: 'usage',
+      body: UsageBody,
+      answer: { status: 200, schema: UsageAnswer },
+      fails: ['engine_unavailable'],
+      handle: async ({ body, call }) => {
+        const { receivedSecond, requestId: causedBy } = call;
+        const all = await priced(body.events, call);
+        const events = all.filter((event) => 'eventId' in event);
+        const { results, teams } = events.length > 0 ? await record({ events, receivedSecond, causedBy }) : NOTHING;
+        // A repeat, too: the wake of the first may have failed.
+        await Promise.all([...teams].map(([id, { urgent }]) => (urgent ? looks.atOnce(id) : looks.soon(id))));
+
+        return {
+          status: 200,
+          body: { events: viewEvents(all, results), balances: viewBalances(teams, terms, receivedSecond) },
+        };
+      },
+    }),
+  ];
+}

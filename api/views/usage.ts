@@ -1,0 +1,51 @@
+/** What a call of usage is answered: each of its events, and how its teams stand. */
+import type { TeamAfterUsage } from '../../activities/ledger/usage.ts';
+import type { Terms } from '../../billing/account.ts';
+import type { UsageResult } from '../../billing/usage-batch.ts';
+import { Amount, amount, z } from '../schemas.ts';
+import { shownAvailableMicros, standingOf } from './standing.ts';
+
+const EventAnswer = z
+  .object({
+    id: z.string().nullable().openapi({ description: 'null where the event has none that is valid' }),
+    status: z.enum(['accepted', 'duplicate', 'conflict', 'invalid']),
+    cost: Amount.optional().openapi({
+      description: 'what it added to the team’s posted usage; of a duplicate, what it added the first time',
+    }),
+    error: z.object({ code: z.string(), message: z.string(), param: z.string().optional() }).optional(),
+  })
+  .openapi('UsageEvent');
+export type EventView = z.input<typeof EventAnswer>;
+export type EventError = NonNullable<EventView['error']>;
+
+export const UsageAnswer = z
+  .object({
+    events: z.array(EventAnswer).openapi({ description: 'in the order of the call' }),
+    balances: z.record(z.string(), z.object({ available: Amount, owed: Amount })),
+  })
+  .openapi('UsageAnswer');
+export type UsageView = z.input<typeof UsageAnswer>;
+
+const CONFLICT: EventError = { code: 'id_taken', message: 'another event was recorded under this id', param: 'id' };
+
+export const viewInvalid = (id: string | null, error: EventError): EventView => ({ id, status: 'invalid', error });
+
+export function viewResult(id: string, result: UsageResult): EventView {
+  if (result.status === 'conflict') return { id, status: 'conflict', error: CONFLICT };
+  if (result.status !== 'invalid') return { id, status: result.status, cost: amount(result.chargeMicros) };
+  const { code, message, param } = result;
+  return viewInvalid(id, { code, message, ...(param !== undefined && { param }) });
+}
+
+export const viewBalances = (
+  teams: ReadonlyMap<string, TeamAfterUsage>,
+  terms: Terms,
+  second: number,
+): UsageView['balances'] =>
+  Object.fromEntries(
+    [...teams].map(([teamId, { account }]) => {
+      const standing = standingOf(account, terms, second);
+      const { owedMicros } = standing.account;
+      return [teamId, { available: amount(shownAvailableMicros(standing)), owed: amount(owedMicros) }];
+    }),
+  );

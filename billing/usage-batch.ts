@@ -1,0 +1,159 @@
+/**
+ * Token usage that is recorded together: which of a team's events are new, what each of them posts, which holds they
+ * settle. Source: rules.md, "Token usage".
+ */
+import type { Account, Terms } from './account.ts';
+import type { Outcome } from './change.ts';
+import type { FailureCode } from './errors.ts';
+import { recordUsage } from './facts.ts';
+import { type Hold, hasExpired } from './holds.ts';
+import { type Micros, ZERO } from './money.ts';
+import { chargesOf, MILLIONTHS_PER_MICRO, type MicroMillionths, type ModelPrice, tokensCost } from './tokens.ts';
+
+/** What a caller says of an event; the same again is a duplicate. */
+export interface UsageBody {
+  model: string;
+  project: string | null;
+  inputTokens: number;
+  outputTokens: number;
+  /** When it happened, if that was said. */
+  atSecond: number | null;
+  holdId: string | null;
+}
+
+export interface UsageEvent extends UsageBody {
+  teamId: string;
+  eventId: string;
+  /** In force when it happened. */
+  price: ModelPrice;
+}
+
+/** An event that is recorded: what was said of it, and what it posted, the team's carried remainder included. */
+export interface RecordedUsage {
+  event: UsageBody;
+  chargeMicros: Micros;
+}
+
+/** One that is new. */
+export interface NewUsage extends RecordedUsage {
+  event: UsageEvent;
+  /** Exact, in millionths of a micro. */
+  cost: MicroMillionths;
+}
+
+/** `chargeMicros`: what it posted; of a duplicate, what it posted the first time. */
+export type UsageResult =
+  | { status: 'accepted' | 'duplicate'; chargeMicros: Micros }
+  | { status: 'conflict' }
+  | { status: 'invalid'; code: FailureCode; message: string; param?: string };
+
+export type NamedHold = Hold & { teamId: string; status: string };
+
+/** What must be known to decide on a team's events. */
+export interface UsageGiven {
+  account: Account;
+  terms: Terms;
+  /** What was recorded before under their ids. */
+  known: ReadonlyMap<string, RecordedUsage>;
+  /** The holds that they name, of whichever team. */
+  holds: ReadonlyMap<string, NamedHold>;
+  nowSecond: number;
+}
+
+export interface UsageDecision {
+  /** One for each event, in their order. */
+  results: UsageResult[];
+  /** Those that are new. */
+  rows: NewUsage[];
+  /** Holds that are let go, each by the first event that names it. */
+  settled: Array<{ holdId: string; settledBy: string }>;
+  outcome: Outcome;
+}
+
+export const NO_TEAM: UsageResult = { status: 'invalid', code: 'not_found', message: 'no such team', param: 'team' };
+const NO_HOLD: UsageResult = { status: 'invalid', code: 'not_found', message: 'no such hold', param: 'hold' };
+const UNCOUNTABLE: UsageResult = {
+  status: 'invalid',
+  code: 'amount_out_of_range',
+  message: 'it costs more than can be counted',
+};
+
+/**
+ * Decides on each event: an id is accepted once; the same id and body again is a duplicate, another body a conflict, and
+ * within the batch too. Those that are new are one fact, posted by one row.
+ */
+export function decideUsage(events: readonly UsageEvent[], given: UsageGiven): UsageDecision {
+  const { account, terms, holds, nowSecond } = given;
+  const { rows, decided } = sort(events, given);
+  const charges = chargesOf(
+    rows.map(({ cost }) => cost),
+    account.remainderMillionths,
+  );
+  rows.forEach((row, index) => {
+    row.chargeMicros = charges[index] ?? ZERO;
+  });
+  const results = decided.map((result) =>
+    'as' in result ? { status: result.status, chargeMicros: result.as.chargeMicros } : result,
+  );
+  const named = settledBy(rows, holds);
+  const [first] = rows;
+  if (!first) return { results, rows, settled: [], outcome: { account, effects: [] } };
+
+  const cost = rows.reduce((sum, row) => sum + row.cost, 0n);
+  const usage = { eventId: first.event.eventId, cost, holds: named.map(({ hold }) => hold) };
+  const outcome = recordUsage(account, terms, usage, nowSecond);
+  const letGo = named.filter(({ hold }) => !hasExpired(hold, outcome.account));
+  const settled = letGo.map(({ hold: { holdId }, event: { eventId } }) => ({ holdId, settledBy: eventId }));
+  return { results, rows, settled, outcome };
+}
+
+/** A result, or what it is to tell the charge of. */
+type Decided = UsageResult | { status: 'accepted' | 'duplicate'; as: RecordedUsage };
+
+/** Which are new, and what each comes to; what the new ones post is worked out when all are known. */
+function sort(
+  events: readonly UsageEvent[],
+  { account, known, holds }: UsageGiven,
+): { rows: NewUsage[]; decided: Decided[] } {
+  const rows: NewUsage[] = [];
+  const seen = new Map<string, RecordedUsage>(known);
+  let room = roomOf(account);
+  const decided = events.map((event): Decided => {
+    const before = seen.get(event.eventId);
+    if (before) return sameBody(before.event, event) ? { status: 'duplicate', as: before } : { status: 'conflict' };
+    if (event.holdId !== null && holds.get(event.holdId)?.teamId !== event.teamId) return NO_HOLD;
+    const cost = tokensCost(event.price, event.inputTokens, event.outputTokens);
+    if (cost > room) return UNCOUNTABLE;
+    room -= cost;
+    const row: NewUsage = { event, cost, chargeMicros: ZERO };
+    rows.push(row);
+    seen.set(event.eventId, row);
+    return { status: 'accepted', as: row };
+  });
+  return { rows, decided };
+}
+
+const sameBody = (a: UsageBody, b: UsageBody): boolean =>
+  a.model === b.model &&
+  a.inputTokens === b.inputTokens &&
+  a.outputTokens === b.outputTokens &&
+  a.project === b.project &&
+  a.atSecond === b.atSecond &&
+  a.holdId === b.holdId;
+
+/** The largest cost that what the team owes can still take in. */
+const roomOf = ({ owedMicros }: Account): MicroMillionths =>
+  BigInt(Number.MAX_SAFE_INTEGER - owedMicros - 1) * MILLIONTHS_PER_MICRO;
+
+/** A hold that has ended already, whichever way, is settled by nobody: such usage is charged as if it named none. */
+function settledBy(
+  rows: readonly NewUsage[],
+  holds: ReadonlyMap<string, NamedHold>,
+): Array<{ hold: NamedHold; event: UsageEvent }> {
+  const settled = new Map<string, { hold: NamedHold; event: UsageEvent }>();
+  for (const { event } of rows) {
+    const hold = event.holdId === null ? undefined : holds.get(event.holdId);
+    if (hold?.status === 'pending' && !settled.has(hold.holdId)) settled.set(hold.holdId, { hold, event });
+  }
+  return [...settled.values()];
+}

@@ -1,0 +1,20 @@
+/**
+ * Statements that are so hot that they go to the pool directly, each prepared once a connection under its name. Their rows
+ * are as the client's raw queries answer them: columns by their own names, BIGINT as bigint.
+ */
+import pg from 'pg';
+import type { Db } from './client.ts';
+
+export interface Prepared {
+  name: string;
+  text: string;
+}
+
+const BIGINT_OID = 20;
+
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid, format) => (oid === BIGINT_OID ? BigInt : pg.types.getTypeParser(oid, format)),
+};
+
+export const runPrepared = async <T extends object>(db: Db, statement: Prepared, values: unknown[]): Promise<T[]> =>
+  (await db.pool.query<T>({ ...statement, values, types })).rows;

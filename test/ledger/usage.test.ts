@@ -1,0 +1,399 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { UsageOutcome } from '../../activities/ledger/usage.ts';
+import { createUsageLanes } from '../../activities/ledger/usage-lanes.ts';
+import { placeHold } from '../../billing/holds.ts';
+import { parseDollars } from '../../billing/money.ts';
+import type { UsageEvent, UsageResult } from '../../billing/usage-batch.ts';
+import { unannouncedExhaustions } from '../../prisma/exhaustions.ts';
+import { getHold, insertHold } from '../../prisma/holds.ts';
+import { noticesOf } from '../../prisma/notices.ts';
+import { recordFact } from '../../prisma/record.ts';
+import { trialBalance } from '../../prisma/transfers.ts';
+import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS, usageEvent } from './desk.ts';
+
+// A database on a machine that is busy with other tests takes its time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+
+/** $36 an hour is a cent a second. */
+const CENT = '36';
+
+let office: Office;
+let one: Desk;
+let two: Desk;
+let teams = 0;
+let team: string;
+
+beforeAll(async () => {
+  office = await openOffice();
+  ({ one, two } = office);
+});
+afterAll(async () => {
+  expect(await trialBalance(one.db)).toMatchObject({ balanced: true, differences: [] });
+  await office.close();
+});
+beforeEach(() => {
+  teams += 1;
+  team = `t${teams}`;
+});
+
+const either = (i: number) => (i % 2 === 0 ? one : two);
+const event = (id: string, tokens: number, change: Partial<UsageEvent> = {}) => usageEvent(team, id, tokens, change);
+const rowsOf = (teamId = team) => one.db.usageEvent.findMany({ where: { teamId }, orderBy: { eventId: 'asc' } });
+const transfersOf = async (teamId = team) =>
+  (await one.db.transfer.findMany({ where: { teamId }, orderBy: { id: 'asc' } }))
+    .filter(({ code }) => code !== 'deposit')
+    .map(({ code, reference, amountMicros }) => [code, reference, Number(amountMicros)]);
+const statuses = (results: UsageResult[]) => results.map(({ status }) => status);
+const chargeOf = (result: UsageResult | undefined) => (result && 'chargeMicros' in result ? result.chargeMicros : null);
+const errorOf = (outcome: UsageOutcome | undefined) => outcome && 'error' in outcome && outcome.error;
+const resultsOf = (outcome: UsageOutcome | undefined) => (outcome && 'answer' in outcome ? outcome.answer.results : []);
+
+/** Each event’s charge is a part of the one row that it was charged with, and the bill from the events is the books’. */
+async function expectWhole(teamId = team): Promise<void> {
+  const posted = new Map<string, bigint>();
+  for (const { chargedWith, chargeMicros } of await rowsOf(teamId))
+    posted.set(chargedWith, (posted.get(chargedWith) ?? 0n) + chargeMicros);
+  const transfers = await one.db.transfer.findMany({
+    where: { teamId, code: { in: ['token_usage', 'owed_usage'] } },
+  });
+  const moved = new Map<string, bigint>();
+  for (const { reference, amountMicros } of transfers) {
+    const [, , eventId = ''] = reference.split('/');
+    moved.set(eventId, (moved.get(eventId) ?? 0n) + amountMicros);
+  }
+  expect(new Map([...posted].filter(([, micros]) => micros > 0n))).toEqual(moved);
+  expect(await booksOf(one.db, teamId)).toEqual(await billOf(one.db, teamId));
+}
+
+describe('a batch of usage', () => {
+  it('is one row of the ledger, named by its first event; each event keeps what it added', async () => {
+    await one.team(team, '50');
+    const { results, teams } = await one.useAll([event('a', 1_000_000), event('b', 2), event('c', 0)], 7);
+    expect(results).toEqual([1_000_000, 2, 0].map((chargeMicros) => ({ status: 'accepted', chargeMicros })));
+    expect(teams.get(team)).toMatchObject({ urgent: false, account: { postedMicros: 48_999_998, asOfSecond: 7 } });
+    expect(await transfersOf()).toEqual([['token_usage', `usage/${team}/a`, 1_000_002]]);
+    expect(await rowsOf()).toMatchObject([
+      { eventId: 'a', chargeMicros: 1_000_000n, chargedWith: 'a', second: 7n },
+      { eventId: 'b', chargeMicros: 2n, chargedWith: 'a', second: 7n },
+      { eventId: 'c', chargeMicros: 0n, chargedWith: 'a', second: 7n },
+    ]);
+    await expectWhole();
+  });
+
+  it('of a thousand events with a fraction each posts floor(total exact), its parts summing to it', async () => {
+    await one.team(team, '50');
+    const price = { inputMicrosPerMillion: parseDollars('0.333333'), outputMicrosPerMillion: parseDollars('0.000001') };
+    const events = Array.from({ length: 1_000 }, (_, i) => event(`e${i}`, 7 + i, { price, outputTokens: i }));
+    const { results } = await one.useAll(events, 9);
+    expect(results.every(({ status }) => status === 'accepted')).toBe(true);
+    const exactly = events.reduce(
+      (sum, { inputTokens, outputTokens }) => sum + inputTokens * 333_333 + outputTokens,
+      0,
+    );
+    const charged = results.reduce((sum, result) => sum + (chargeOf(result) ?? 0), 0);
+    expect(charged).toBe(Math.floor(exactly / 1_000_000));
+    expect(await transfersOf()).toEqual([['token_usage', `usage/${team}/e0`, charged]]);
+    await expectWhole();
+  });
+
+  it('keeps all that was said of an event, whatever letters it is written in', async () => {
+    await one.team(team, '5');
+    const said = { model: 'a "quoted", {odd} \\ model', project: 'null', atSecond: 3, outputTokens: 2 };
+    await one.useAll([event('NULL', 1, said), event('plain', 1)], 5);
+    expect(await rowsOf()).toMatchObject([
+      { eventId: 'NULL', model: said.model, project: 'null', atSecond: 3n, inputTokens: 1n, outputTokens: 2n },
+      { eventId: 'plain', model: 'a-model', project: null, atSecond: null, holdId: null },
+    ]);
+    expect(statuses((await two.useAll([event('NULL', 1, said)], 6)).results)).toEqual(['duplicate']);
+  });
+
+  it('that costs nothing is kept, and moves nothing', async () => {
+    await one.team(team);
+    expect(await one.use(team, 'free', 0, 5)).toBe('accepted');
+    expect(await one.use(team, 'free', 0, 6)).toBe('duplicate');
+    expect(await transfersOf()).toEqual([]);
+  });
+
+  it('is posted at the second of its receipt, or the last fact’s where that is later, however late it tells', async () => {
+    await one.team(team, '5', 100);
+    await one.useAll([event('late', 10, { atSecond: 1 })], 120);
+    await one.useAll([event('later', 10, { atSecond: 119 })], 110);
+    expect((await rowsOf()).map(({ second, atSecond }) => [second, atSecond])).toEqual([
+      [120n, 1n],
+      [120n, 119n],
+    ]);
+    await expectWhole();
+  });
+});
+
+describe('an event id', () => {
+  it('is accepted once, is a duplicate with the same body and a conflict with another, within a batch too', async () => {
+    await one.team(team, '50');
+    const first = await one.useAll([event('a', 5), event('a', 5), event('a', 6), event('b', 1)], 5);
+    expect(statuses(first.results)).toEqual(['accepted', 'duplicate', 'conflict', 'accepted']);
+    const again = await two.useAll([event('a', 5), event('b', 2), event('c', 9), event('c', 9)], 6);
+    expect(statuses(again.results)).toEqual(['duplicate', 'conflict', 'accepted', 'duplicate']);
+    expect(again.results.map(chargeOf)).toEqual([5, null, 9, 9]);
+    expect(await transfersOf()).toEqual([
+      ['token_usage', `usage/${team}/a`, 6],
+      ['token_usage', `usage/${team}/c`, 9],
+    ]);
+    await expectWhole();
+  });
+
+  it('tells as a duplicate what it posted the first time, the fraction of those before it included', async () => {
+    await one.team(team, '50');
+    const half = { inputMicrosPerMillion: parseDollars('0.5'), outputMicrosPerMillion: parseDollars('0') };
+    const batch = [event('a', 1, { price: half }), event('b', 1, { price: half })];
+    expect((await one.useAll(batch, 5)).results.map(chargeOf)).toEqual([0, 1]);
+    expect((await one.useAll(batch.reverse(), 6)).results.map(chargeOf)).toEqual([1, 0]);
+    await expectWhole();
+  });
+
+  it('that twenty processes send at the same moment is charged once, whichever comes first', async () => {
+    await one.team(team, '50');
+    const batch = Array.from({ length: 30 }, (_, i) => event(`e${i}`, 100 + i));
+    const answers = await atOnce(20, (i) => either(i).useAll(batch.slice(i, i + 11), 5 + i));
+    const accepted = answers.flatMap(({ results }) => results.filter(({ status }) => status === 'accepted'));
+    expect(accepted).toHaveLength(30);
+    expect(answers.flatMap(({ results }) => statuses(results)).filter((status) => status === 'duplicate')).toHaveLength(
+      20 * 11 - 30,
+    );
+    expect(await rowsOf()).toHaveLength(30);
+    await expectWhole();
+    expect((await billOf(one.db, team)).netMicros).toBe(50_000_000n - BigInt(30 * 100 + (30 * 29) / 2));
+  });
+
+  it('is another’s under another team, in the same flush too', async () => {
+    await one.team(team, '5');
+    await one.team(`${team}-x`, '5');
+    const { results, teams } = await one.useAll([event('a', 1), usageEvent(`${team}-x`, 'a', 2)], 5);
+    expect(results.map(chargeOf)).toEqual([1, 2]);
+    expect([...teams.keys()]).toEqual([team, `${team}-x`]);
+    await expectWhole();
+    await expectWhole(`${team}-x`);
+  });
+});
+
+describe('usage of several calls', () => {
+  const call = (events: UsageEvent[], receivedSecond = 5, causedBy = 'test') => ({ events, receivedSecond, causedBy });
+
+  it('is recorded together, each call with its own answer, the row caused by the first', async () => {
+    await one.team(team, '50');
+    await one.team(`${team}-x`, '50');
+    const outcomes = await one.ledger.recordUsageOf([
+      call([event('a', 1), usageEvent(`${team}-x`, 'a', 2)], 5, 'req_1'),
+      call([event('b', 3), event('a', 1)], 7, 'req_2'),
+      call([event('a', 4)], 6, 'req_3'),
+    ]);
+    expect(outcomes.map((outcome) => statuses(resultsOf(outcome)))).toEqual([
+      ['accepted', 'accepted'],
+      ['accepted', 'duplicate'],
+      ['conflict'],
+    ]);
+    const rows = await one.db.transfer.findMany({ where: { teamId: team, code: 'token_usage' } });
+    expect(rows).toMatchObject([{ reference: `usage/${team}/a`, amountMicros: 4n, causedBy: 'req_1', second: 7n }]);
+    await expectWhole();
+    await expectWhole(`${team}-x`);
+  });
+
+  it('for a team that is not there is invalid, and keeps nobody else from theirs', async () => {
+    await one.team(team, '50');
+    const [outcome] = await one.ledger.recordUsageOf([call([usageEvent('nobody', 'a', 1), event('a', 1)])]);
+    expect(resultsOf(outcome)).toMatchObject([
+      { status: 'invalid', code: 'not_found', param: 'team' },
+      { status: 'accepted' },
+    ]);
+  });
+
+  it('of which the database refuses one team’s leaves nothing of it behind, and fails only the calls that name it', async () => {
+    await one.team(team, '50');
+    await one.team(`${team}-x`, '50');
+    await one.db.$executeRaw`CREATE FUNCTION refuse_boom() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN IF NEW.event_id = 'boom' THEN RAISE check_violation; END IF; RETURN NEW; END $$`;
+    await one.db
+      .$executeRaw`CREATE TRIGGER boom BEFORE INSERT ON usage_events FOR EACH ROW EXECUTE FUNCTION refuse_boom()`;
+    try {
+      const outcomes = await one.ledger.recordUsageOf([
+        call([event('a', 1), event('boom', 1)]),
+        call([usageEvent(`${team}-x`, 'a', 2)]),
+      ]);
+      expect(errorOf(outcomes[0])).toBeInstanceOf(Error);
+      expect(statuses(resultsOf(outcomes[1]))).toEqual(['accepted']);
+    } finally {
+      await one.db.$executeRaw`DROP TRIGGER boom ON usage_events`;
+      await one.db.$executeRaw`DROP FUNCTION refuse_boom`;
+    }
+    expect(await rowsOf()).toEqual([]);
+    expect(await transfersOf()).toEqual([]);
+    await expectWhole(`${team}-x`);
+    expect(statuses((await one.useAll([event('a', 1), event('boom', 1)], 6)).results)).toEqual([
+      'accepted',
+      'accepted',
+    ]);
+  });
+
+  it('of which an answer was lost comes again as duplicates', async () => {
+    await one.team(team, '50');
+    const batch = Array.from({ length: 100 }, (_, i) => event(`e${i}`, i));
+    await one.useAll(batch, 5);
+    const again = await two.useAll([...batch, event('new', 1)], 9);
+    expect(new Set(statuses(again.results).slice(0, 100))).toEqual(new Set(['duplicate']));
+    expect(again.results.at(-1)).toEqual({ status: 'accepted', chargeMicros: 1 });
+    await expectWhole();
+  });
+});
+
+describe('what follows from usage is recorded with it:', () => {
+  it('beyond the credit it is owed, and the team is told so; credit that comes pays it', async () => {
+    await one.team(team, '15');
+    const { teams } = await one.useAll([event('a', 14_000_000), event('b', 3_000_000)], 5);
+    expect(teams.get(team)).toMatchObject({ urgent: true, account: { postedMicros: 0, owedMicros: 2_000_000 } });
+    expect(await transfersOf()).toEqual([
+      ['token_usage', `usage/${team}/a`, 15_000_000],
+      ['owed_usage', `usage/${team}/a/owed`, 2_000_000],
+    ]);
+    expect((await noticesOf(one.db, team)).map(({ kind }) => kind)).toContain('usage_owed');
+    await expectWhole();
+    await one.deposit(team, '15', 9);
+    await expectWhole();
+    expect((await billOf(one.db, team)).netMicros).toBe(13_000_000n);
+  });
+
+  it('the end of credit, at its own second', async () => {
+    await one.team(team, '5');
+    await one.start({ teamId: team, id: `${team}-i`, hourly: CENT, at: 0 });
+    const { teams } = await one.useAll([event('a', 4_500_000), event('b', 500_000)], 10);
+    expect(teams.get(team)?.urgent).toBe(true);
+    expect(await unannouncedExhaustions(one.db, team)).toMatchObject([{ second: 10, instanceIds: [`${team}-i`] }]);
+    expect(await rowsOf()).toHaveLength(2);
+    await expectWhole();
+  });
+
+  it('an end of credit that the clock has brought before it, whatever the usage then costs', async () => {
+    await one.team(team, '5');
+    await one.start({ teamId: team, id: `${team}-i`, hourly: CENT, at: 0 });
+    await one.useAll([event('a', 1_000_000)], 600);
+    expect(await unannouncedExhaustions(one.db, team)).toMatchObject([{ second: 500 }]);
+    expect((await billOf(one.db, team)).netMicros).toBe(-1_000_000n);
+    await expectWhole();
+  });
+
+  it('the attempt to charge, when it falls below the threshold', async () => {
+    await one.team(team, '50');
+    await one.policy(team, { threshold: '20', amount: '50' }, 1);
+    expect((await one.useAll([event('a', 30_000_000)], 5)).teams.get(team)?.urgent).toBe(false);
+    const { teams } = await one.useAll([event('b', 1)], 7);
+    expect(teams.get(team)).toMatchObject({ urgent: true, account: { attempt: { openedSecond: 7 } } });
+    expect(await one.db.deposit.count({ where: { teamId: team, kind: 'auto_top_up' } })).toBe(1);
+    await expectWhole();
+  });
+
+  it('the warning that the balance is low, once', async () => {
+    await one.team(team, '50');
+    expect((await one.useAll([event('a', 41_000_000)], 5)).teams.get(team)?.urgent).toBe(true);
+    expect((await one.useAll([event('b', 1_000_000)], 6)).teams.get(team)?.urgent).toBe(false);
+    expect((await noticesOf(one.db, team)).filter(({ kind }) => kind === 'balance_low')).toHaveLength(1);
+    await expectWhole();
+  });
+
+  it('the end of the hold that it names, which pays for it', async () => {
+    await one.team(team, '5');
+    const hold = { amountMicros: parseDollars('4'), ttlSeconds: 60 };
+    await recordFact(one.db, { teamId: team, causedBy: 'test', throughSecond: 5 }, async (account) => ({
+      outcome: placeHold(account, TERMS, hold, 5),
+      answer: (tx) =>
+        insertHold(tx, {
+          ...{ holdId: `h-${team}`, teamId: team, model: 'a-model', maxInputTokens: 1, maxOutputTokens: 1 },
+          ...{ amountMicros: hold.amountMicros, placedSecond: 5, expiresSecond: 65 },
+        }),
+    }));
+    const named = { holdId: `h-${team}` };
+    const { results, teams } = await one.useAll([event('a', 3_500_000, named), event('b', 1, { holdId: 'none' })], 9);
+    expect(results).toMatchObject([{ status: 'accepted' }, { status: 'invalid', code: 'not_found', param: 'hold' }]);
+    expect(teams.get(team)?.account).toMatchObject({ heldMicros: 0, postedMicros: 1_500_000, owedMicros: 0 });
+    expect(await getHold(one.db, `h-${team}`)).toMatchObject({ status: 'settled', settledBy: 'a', closedSecond: 9 });
+    expect(statuses((await two.useAll([event('c', 1, named), event('a', 3_500_000, named)], 10)).results)).toEqual([
+      'accepted',
+      'duplicate',
+    ]);
+    await expectWhole();
+  });
+});
+
+describe('a process that is told of much usage at once', () => {
+  it('writes calls that wait together, and answers each with its own', async () => {
+    await one.team(team, '50');
+    const flushes: number[] = [];
+    const lanes = createUsageLanes((calls) => {
+      flushes.push(calls.length);
+      return one.ledger.recordUsageOf(calls);
+    });
+    const answers = await atOnce(50, (i) =>
+      lanes({ events: [event(`e${i}`, i)], receivedSecond: 5, causedBy: `req_${i}` }),
+    );
+    expect(answers.map(({ results }) => chargeOf(results[0]))).toEqual(Array.from({ length: 50 }, (_, i) => i));
+    expect(flushes).toEqual([1, 49]);
+    await expectWhole();
+  });
+
+  it('takes no more into one flush than it may, and nobody overtakes', async () => {
+    const flushes: string[][] = [];
+    const lanes = createUsageLanes(async (calls) => {
+      flushes.push(calls.map(({ causedBy }) => causedBy));
+      return calls.map(({ events }) => ({
+        answer: { results: events.map(() => ({ status: 'conflict' as const })), teams: new Map() },
+      }));
+    });
+    const sizes = [1, 900, 900, 900, 5_000, 1];
+    await Promise.all(
+      sizes.map((size, i) =>
+        lanes({ events: Array(size).fill(event('e', 1)), receivedSecond: 5, causedBy: `req_${i}` }),
+      ),
+    );
+    expect(flushes).toEqual([['req_0'], ['req_1', 'req_2'], ['req_3'], ['req_4'], ['req_5']]);
+  });
+
+  it('fails those in a flush that fails, and not those that wait for the next', async () => {
+    let flushes = 0;
+    const lanes = createUsageLanes(async (calls) => {
+      flushes += 1;
+      if (flushes === 1) throw new Error('away');
+      return one.ledger.recordUsageOf(calls);
+    });
+    await one.team(team, '50');
+    const answers = await Promise.allSettled(
+      [0, 1, 2].map((i) => lanes({ events: [event(`e${i}`, 1)], receivedSecond: 5, causedBy: 'test' })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
+    expect((await rowsOf()).map(({ eventId }) => eventId)).toEqual(['e1', 'e2']);
+  });
+
+  it('brings a call of many teams back together, in its own order', async () => {
+    const ids = Array.from({ length: 12 }, (_, i) => `${team}-${i}`);
+    for (const id of ids) await one.team(id, '5');
+    const lanes = createUsageLanes(one.ledger.recordUsageOf);
+    const events = Array.from({ length: 60 }, (_, i) => usageEvent(ids[i % 12] ?? '', `e${i}`, i));
+    const { results, teams } = await lanes({ events, receivedSecond: 5, causedBy: 'test' });
+    expect(results.map(chargeOf)).toEqual(Array.from({ length: 60 }, (_, i) => i));
+    expect(new Set(teams.keys())).toEqual(new Set(ids));
+    for (const id of ids) await expectWhole(id);
+  });
+
+  it('comes to the same bill as one after another, while other facts of the team are recorded', async () => {
+    await one.team(team, '50');
+    await one.start({ teamId: team, id: `${team}-i`, hourly: CENT, at: 0 });
+    const lanes = [one, two].map((desk) => createUsageLanes(desk.ledger.recordUsageOf));
+    const price = { inputMicrosPerMillion: parseDollars('0.7'), outputMicrosPerMillion: parseDollars('0') };
+    await Promise.all([
+      ...Array.from({ length: 60 }, (_, i) =>
+        lanes[i % 2]?.({ events: [event(`e${i % 40}`, 101, { price })], receivedSecond: 10 + i, causedBy: 'test' }),
+      ),
+      ...Array.from({ length: 10 }, (_, i) => either(i).settle(`${team}-i`, 20 + i)),
+      ...Array.from({ length: 10 }, (_, i) => either(i).look(team, 30 + i)),
+      one.deposit(team, '15', 33),
+    ]);
+    expect(await rowsOf()).toHaveLength(40);
+    await expectWhole();
+  });
+});
