@@ -10,9 +10,11 @@ import { calculator } from './calculator.ts';
 import { type Call, newCall } from './calls.ts';
 import { copperxWebhook } from './crypto-webhook.ts';
 import { deposits } from './deposits.ts';
+import { discount } from './discount.ts';
 import { errorAnswer } from './errors.ts';
 import { grants } from './grants.ts';
 import { healthz, readyz } from './health.ts';
+import { holds } from './holds.ts';
 import { instances } from './instances.ts';
 import { keys } from './keys.ts';
 import { limitKeys, limitStrangers } from './limits.ts';
@@ -23,11 +25,13 @@ import { openApiDocument } from './openapi.ts';
 import { pages } from './pages.ts';
 import { paymentMethods } from './payment-methods.ts';
 import { prices } from './prices.ts';
+import { quote } from './quote.ts';
 import { receipts } from './receipts.ts';
 import { reconciliation } from './reconciliation.ts';
 import { refunds } from './refunds.ts';
 import { reservations } from './reservations.ts';
 import { authorizing, expressPath, handling, type Route, takesBody } from './route.ts';
+import { shedding } from './shedding.ts';
 import { createLooks } from './soon.ts';
 import { teams } from './teams.ts';
 import { transactions } from './transactions.ts';
@@ -47,6 +51,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...keys(world),
     ...balance(world),
     ...instances(world, wake),
+    ...shedding(world, wake),
     ...autoTopUp(world, wake),
     ...paymentMethods(world, wake),
     ...deposits(world),
@@ -54,8 +59,11 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...receipts(world),
     ...transactions(world),
     ...grants(world, wake),
+    ...discount(world, wake),
+    ...holds(world, looks),
     ...prices(world, wake),
     ...models(world),
+    ...quote(world),
     ...usage(world, looks),
     ...reservations(world, wake),
     ...calculator(world),

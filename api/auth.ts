@@ -5,8 +5,8 @@ import { findApiKey, type KeyScope } from '../prisma/api-keys.ts';
 import type { Caller } from './calls.ts';
 import type { ApiWorld } from './world.ts';
 
-/** What a route asks for: the platform's key, or a team's key with a scope. */
-export type Who = 'platform' | KeyScope;
+/** What a route asks for: the platform's key, or a team's key with a scope; `any_scope`: whichever it has. */
+export type Who = 'platform' | KeyScope | 'any_scope';
 
 export const digestOf = (secret: string): string => createHash('sha256').update(secret).digest('hex');
 
@@ -31,7 +31,12 @@ export async function callerOf(world: ApiWorld, secret: string | null): Promise<
 }
 
 /** `billing` may also read: it sees what it changes. */
-const GRANTED_BY: Record<KeyScope, KeyScope[]> = { read: ['read', 'billing'], billing: ['billing'], usage: ['usage'] };
+const GRANTED_BY: Record<Exclude<Who, 'platform'>, KeyScope[]> = {
+  read: ['read', 'billing'],
+  billing: ['billing'],
+  usage: ['usage'],
+  any_scope: ['read', 'billing', 'usage'],
+};
 
 /**
  * Refuses a caller what is not theirs: another team's path is not there, what a key's scopes do not cover is forbidden.

@@ -22,6 +22,9 @@ import type { ApiWorld } from './world.ts';
 
 const InstancePath = z.object({ id: PathId });
 const MAX_SHED_ORDER = 1_000_000;
+/** How long a team has when the platform does not say. */
+const USUAL_NOTICE_SECONDS = 120;
+const LONGEST_NOTICE_SECONDS = 30 * 86_400;
 
 const NewInstance = z.object({
   id: Id.optional(),
@@ -205,6 +208,30 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
           hourlyMicros: await givenHourlyOf(db, ended),
           resumedFrom: ended.id,
         });
+      },
+    }),
+
+    route({
+      method: 'post',
+      path: '/v1/instances/{id}/reclaim',
+      tag: 'Instances',
+      summary: 'Announce when a spot instance is taken back: it ends at that second by itself, and the team is told',
+      who: 'platform',
+      params: InstancePath,
+      body: z.object({
+        at: Second.optional().openapi({ description: 'at most 30 days ahead; in 120 seconds where it is left out' }),
+      }),
+      answer: { status: 200, schema: Instance },
+      fails: ['not_spot', 'instance_ended', 'at_out_of_range'],
+      handle: async ({ params, body, call }) => {
+        const nowSecond = call.receivedSecond;
+        const reclaimSecond = body.at ?? nowSecond + USUAL_NOTICE_SECONDS;
+        if (reclaimSecond > nowSecond + LONGEST_NOTICE_SECONDS)
+          throw new BillingError('at_out_of_range', 'at must not lie more than 30 days ahead', 'at');
+        const { teamId } = await getInstance(db, params.id);
+        await ledger.announceReclaim({ instanceId: params.id, reclaimSecond, nowSecond }, call.requestId);
+        await wake({ what: 'watch', id: teamId }, { what: 'instance', id: params.id });
+        return { status: 200, body: await viewOf(await getInstance(db, params.id), nowSecond) };
       },
     }),
 

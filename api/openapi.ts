@@ -1,5 +1,7 @@
 /** The OpenAPI 3.1 document, made from the routes that serve. */
+
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi';
+import type { Who } from './auth.ts';
 import { STATUS_OF } from './errors.ts';
 import { type Route, takesBody } from './route.ts';
 import { ErrorBody, z } from './schemas.ts';
@@ -42,14 +44,13 @@ const hasFields = (schema: z.ZodType): boolean => isObject(schema) && Object.key
 
 function register(registry: OpenAPIRegistry, route: Route): void {
   const { params, query, body, answer } = route;
-  const scope = route.who === 'platform' ? 'the platform key' : `the platform key, or a team key with \`${route.who}\``;
   registry.registerPath({
     method: route.method,
     path: route.path,
     tags: [route.tag],
     operationId: operationId(route),
     summary: route.summary,
-    description: `Needs ${scope}.`,
+    description: `Needs ${keyFor(route.who)}.`,
     security: [{ key: [] }],
     request: {
       ...(isObject(params) && hasFields(params) && { params }),
@@ -73,6 +74,11 @@ function register(registry: OpenAPIRegistry, route: Route): void {
       ...errorsOf(route),
     },
   });
+}
+
+function keyFor(who: Who): string {
+  if (who === 'platform') return 'the platform key';
+  return who === 'any_scope' ? 'the platform key, or a team key' : `the platform key, or a team key with \`${who}\``;
 }
 
 /** `post /v1/teams/{team}/keys` → `postTeamsTeamKeys`. */

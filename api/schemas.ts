@@ -59,6 +59,10 @@ export const PathId = z
   .regex(/^[A-Za-z0-9_-]{1,128}$/)
   .openapi({ example: 'acme' });
 
+const MOST_TOKENS = 1_000_000_000_000;
+/** Tokens of one request: none to 10¹². */
+export const TokenCount = z.int().min(0).max(MOST_TOKENS).openapi({ example: 4_000 });
+
 export const TeamPath = z.object({ team: PathId });
 
 const MAX_LIMIT = 100;

@@ -33,6 +33,16 @@ export const volumeBasisPointsOf = (tiers: readonly VolumeTier[], spentMicros: M
     0,
   );
 
+/** What a team would have to have spent for more than it earns now. Null at the highest. */
+export function nextTierOf(tiers: readonly VolumeTier[], spentMicros: Micros): VolumeTier | null {
+  const earned = volumeBasisPointsOf(tiers, spentMicros);
+  const better = tiers.filter(({ spendMicros, basisPoints }) => spendMicros > spentMicros && basisPoints > earned);
+  return better.reduce<VolumeTier | null>(
+    (next, tier) => (next === null || tier.spendMicros < next.spendMicros ? tier : next),
+    null,
+  );
+}
+
 /** The one that applies at a second. */
 export function discountAt(assigned: AssignedDiscount | null, volumeBasisPoints: number, second: number): Discount {
   const holds = assigned !== null && (assigned.untilSecond === null || second < assigned.untilSecond);

@@ -10,6 +10,7 @@ import { type Change, creditArrived, noteCapped, type Outcome } from './change.t
 import { bringUpToDate, exhaust, record } from './clock.ts';
 import { type CryptoOutput, outputKey } from './crypto.ts';
 import type { AssignedDiscount } from './discounts.ts';
+import { BillingError } from './errors.ts';
 import { type Hold, letGo } from './holds.ts';
 import {
   COPPERX,
@@ -168,7 +169,10 @@ export function recordUsage(
   });
 }
 
-/** Assigns a team's discount, or takes it away; what runs at a discountable price is charged by it from this second on. */
+/**
+ * Assigns a team's discount, or takes it away; what runs at a discountable price is charged by it from this second on.
+ * @throws BillingError `at_out_of_range` for one that would be over already
+ */
 export const assignDiscount = (
   account: Account,
   terms: Terms,
@@ -176,6 +180,9 @@ export const assignDiscount = (
   nowSecond: number,
 ): Outcome =>
   record(account, terms, nowSecond, (change) => {
+    const until = discount?.untilSecond ?? null;
+    if (until !== null && until <= change.account.asOfSecond)
+      throw new BillingError('at_out_of_range', 'until must lie in the future', 'until');
     change.account.discount = discount;
     rerate(change, moneySecond(change.account, change.account.asOfSecond));
   });

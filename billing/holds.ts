@@ -2,7 +2,7 @@
  * Holds: credit set aside for a request under way, the most that it can cost, so that what it uses is never owed.
  * One ends once: settled by the usage that names it, voided, or expired at its second. Source: rules.md, "Token usage".
  */
-import { type Account, spendableMicros, type Terms } from './account.ts';
+import { type Account, moneySecond, spendableMicros, type Terms } from './account.ts';
 import { type Change, creditArrived, type Outcome } from './change.ts';
 import { record } from './clock.ts';
 import { BillingError } from './errors.ts';
@@ -45,12 +45,16 @@ export function placeHold(
   });
 }
 
+/** Whether a hold's second has come for the team's money: while that stands at X, no hold expires. */
+export const hasExpired = ({ expiresSecond }: Pick<Hold, 'expiresSecond'>, account: Account): boolean =>
+  expiresSecond <= moneySecond(account, account.asOfSecond);
+
 /** Lets go of a hold that has not expired; its amount can be spent again. Answers whether it was still there. */
-export function letGo(change: Change, { amountMicros, expiresSecond }: Hold): boolean {
+export function letGo(change: Change, hold: Hold): boolean {
   const { account } = change;
   // One that has expired was let go then.
-  if (expiresSecond <= account.asOfSecond && !account.holdExpiries.some(({ second }) => second === expiresSecond))
-    return false;
+  if (hasExpired(hold, account)) return false;
+  const { amountMicros, expiresSecond } = hold;
   account.heldMicros = subtract(account.heldMicros, amountMicros);
   account.holdExpiries = merged([...account.holdExpiries, { second: expiresSecond, micros: micros(-amountMicros) }]);
   return true;

@@ -34,6 +34,10 @@ export const noReservation = (): BillingError =>
     'pricing',
   );
 
+/** Whether anything may be started: not below the minimum, nor while an exhaustion is open. */
+export const mayStart = (account: Account, { minStartMicros }: Terms): boolean =>
+  account.standsAtSecond === null && spendableMicros(account, account.asOfSecond) >= minStartMicros;
+
 /**
  * Opens an instance's meter at the fact's second: its list price less the team's discount, or nothing where a reservation
  * covers it.
@@ -42,10 +46,21 @@ export const noReservation = (): BillingError =>
  */
 export function startInstance(account: Account, terms: Terms, order: InstanceOrder, nowSecond: number): Outcome {
   return record(account, terms, nowSecond, (change) => {
-    const { account } = change;
-    const startSecond = account.asOfSecond;
-    if (account.standsAtSecond !== null || spendableMicros(account, startSecond) < terms.minStartMicros)
+    if (!mayStart(change.account, terms))
       throw new BillingError('insufficient_credit', 'the balance is below the minimum for starting an instance');
+    openMeters(change, [order]);
+  });
+}
+
+/**
+ * Opens the meters of instances that start together, whatever credit there is for them.
+ * @throws BillingError `no_reservation`
+ */
+export function openMeters(change: Change, orders: readonly InstanceOrder[]): Meter[] {
+  const { account } = change;
+  const startSecond = account.asOfSecond;
+  if (orders.some(({ given }) => !given)) reviewVolume(change, startSecond);
+  const opening = orders.map((order) => {
     if (order.pricing === 'reserved' && !hasCoverFor(order, account.meters, account.reservations))
       throw noReservation();
     const { instanceId, shedOrder, ...price } = order;
@@ -60,11 +75,12 @@ export function startInstance(account: Account, terms: Terms, order: InstanceOrd
       shedOrder,
       reclaimSecond: null,
     };
-    if (!order.given) reviewVolume(change, startSecond);
     account.meters.push(meter);
-    rerate(change, startSecond, meter);
-    change.effects.push({ kind: 'meter_opened', meter: { ...meter } });
+    return meter;
   });
+  rerate(change, startSecond, opening);
+  for (const meter of opening) change.effects.push({ kind: 'meter_opened', meter: { ...meter } });
+  return opening;
 }
 
 /** A segment of an instance that has ended by a re-price, as far as a stop in the past must know it. */

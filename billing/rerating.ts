@@ -46,10 +46,11 @@ const isAsBefore = (before: Priced, now: Priced): boolean =>
 
 /**
  * Prices every running instance anew as of a second, and cuts a segment wherever that changes something.
- * @param opening one that starts at this second: it has no segment to cut yet
+ * @param opening those that start at this second: they have no segment to cut yet
  */
-export function rerate(change: Change, second: number, opening?: Meter): void {
+export function rerate(change: Change, second: number, opening: readonly Meter[] = []): void {
   const { account } = change;
+  const opens = new Set(opening);
   const inForce = new Map(account.meters.map((meter) => [meter, pricedAt(account, meter, second)]));
   const covers = coversOf(
     [...inForce].map(([meter, priced]) => ({ ...meter, priced })),
@@ -57,7 +58,7 @@ export function rerate(change: Change, second: number, opening?: Meter): void {
   );
   for (const [meter, uncovered] of inForce) {
     const priced: Priced = { ...uncovered, coveredBy: covers.get(meter.instanceId) ?? null };
-    if (meter === opening) Object.assign(meter, { priced, rateMicrosPerHour: rateOf(priced) });
+    if (opens.has(meter)) Object.assign(meter, { priced, rateMicrosPerHour: rateOf(priced) });
     else if (!isAsBefore(meter.priced, priced)) beginSegment(change, meter, priced, second);
   }
 }

@@ -6,7 +6,7 @@ import type { Account, Terms } from './account.ts';
 import type { Outcome } from './change.ts';
 import type { FailureCode } from './errors.ts';
 import { recordUsage } from './facts.ts';
-import type { Hold } from './holds.ts';
+import { type Hold, hasExpired } from './holds.ts';
 import { type Micros, ZERO } from './money.ts';
 import { chargesOf, MILLIONTHS_PER_MICRO, type MicroMillionths, type ModelPrice, tokensCost } from './tokens.ts';
 
@@ -102,13 +102,15 @@ export function decideUsage(events: readonly UsageEvent[], given: UsageGiven): U
     'as' in result ? { status: result.status, chargeMicros: result.as.chargeMicros } : result,
   );
   const named = settledBy(rows, holds);
-  const settled = named.map(({ hold: { holdId }, event: { eventId } }) => ({ holdId, settledBy: eventId }));
   const [first] = rows;
-  if (!first) return { results, rows, settled, outcome: { account, effects: [] } };
+  if (!first) return { results, rows, settled: [], outcome: { account, effects: [] } };
 
   const cost = rows.reduce((sum, row) => sum + row.cost, 0n);
   const usage = { eventId: first.event.eventId, cost, holds: named.map(({ hold }) => hold) };
-  return { results, rows, settled, outcome: recordUsage(account, terms, usage, nowSecond) };
+  const outcome = recordUsage(account, terms, usage, nowSecond);
+  const letGo = named.filter(({ hold }) => !hasExpired(hold, outcome.account));
+  const settled = letGo.map(({ hold: { holdId }, event: { eventId } }) => ({ holdId, settledBy: eventId }));
+  return { results, rows, settled, outcome };
 }
 
 /** A result, or what it is to tell the charge of. */

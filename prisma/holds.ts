@@ -61,7 +61,7 @@ export async function findHold(tx: Tx, id: string): Promise<HoldOfTeam | null> {
 /** @throws BillingError `not_found` */
 export async function getHold(tx: Tx, id: string): Promise<HoldOfTeam> {
   const hold = await findHold(tx, id);
-  if (!hold) throw new BillingError('not_found', 'no such hold', 'id');
+  if (!hold) throw new BillingError('not_found', 'no such hold', 'hold');
   return hold;
 }
 
@@ -98,4 +98,11 @@ export const expireHolds = async (tx: Tx, teamId: string, throughSecond: number)
   await tx.$executeRaw`
     UPDATE holds SET status = 'expired', closed_second = expires_second
     WHERE team_id = ${teamId} AND status = 'pending' AND expires_second <= ${throughSecond}`;
+};
+
+/** The same for those that hold nothing: no crossing of the account comes for them. */
+export const expireFreeHolds = async (tx: Tx, teamId: string, throughSecond: number): Promise<void> => {
+  await tx.$executeRaw`
+    UPDATE holds SET status = 'expired', closed_second = expires_second
+    WHERE team_id = ${teamId} AND status = 'pending' AND expires_second <= ${throughSecond} AND amount_micros = 0`;
 };

@@ -2,8 +2,10 @@
 import type { LedgerWorld } from '../world.ts';
 import { cryptoActs } from './crypto.ts';
 import { depositActs } from './deposits.ts';
+import { discountActs } from './discounts.ts';
 import { disputeActs } from './disputes.ts';
 import { grantActs } from './grants.ts';
+import { holdActs } from './holds.ts';
 import { instanceActs } from './instances.ts';
 import { policyActs } from './policy.ts';
 import { priceActs } from './prices.ts';
@@ -21,6 +23,8 @@ export const createLedger = (world: LedgerWorld) => ({
   ...cryptoActs(world),
   ...policyActs(world),
   ...usageActs(world),
+  ...holdActs(world),
+  ...discountActs(world),
   ...grantActs(world),
   ...priceActs(world),
   ...reservationActs(world),

@@ -5,7 +5,7 @@
  * takes the way of all facts, a team at a time under its row lock.
  */
 import type { Account } from '../../billing/account.ts';
-import type { Effect, Outcome } from '../../billing/change.ts';
+import type { Outcome } from '../../billing/change.ts';
 import type { Transfer } from '../../billing/ledger.ts';
 import {
   decideUsage,
@@ -22,6 +22,7 @@ import { closeHolds, findHolds } from '../../prisma/holds.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { insertUsageEvents, knownUsageEvents, postUsage, type UsagePosting } from '../../prisma/usage-events.ts';
 import type { LedgerWorld } from '../world.ts';
+import { isUrgent } from './urgency.ts';
 import { type SaidUsage, withPrices } from './usage-prices.ts';
 
 /** Events that were received together. */
@@ -65,20 +66,9 @@ const NOTHING: ReadonlyMap<string, RecordedUsage> = new Map();
 
 const keysOf = ({ teamId, events }: TeamBatch) => ({ teamId, eventIds: events.map(({ eventId }) => eventId) });
 
-/** What the watch has to announce or to charge, and so must hear of at once. */
-const URGENT: ReadonlySet<Effect['kind']> = new Set<Effect['kind']>([
-  'exhausted',
-  'instance_ended',
-  'attempt_opened',
-  'reservation_closed',
-  'low',
-  'owes',
-  'capped',
-]);
-
 const recordedBy = ({ results, outcome: { account, effects } }: UsageDecision): Recorded => ({
   results,
-  after: { account, urgent: effects.some(({ kind }) => URGENT.has(kind)) },
+  after: { account, urgent: isUrgent(effects) },
 });
 
 const transfersOf = ({ effects }: Outcome): Transfer[] =>

@@ -1,6 +1,8 @@
 /** Auto top-up as callers see it: the policy, and where it is in its story. */
 import { type Terms, topUpOutlook } from '../../billing/account.ts';
+import { burnMicrosPerHour } from '../../billing/runway.ts';
 import { formatSecond } from '../../billing/time.ts';
+import { topUpWarnings } from '../../billing/warnings.ts';
 import { disabledReason, readAccount } from '../../prisma/accounts.ts';
 import type { Tx } from '../../prisma/client.ts';
 import { lastAttempt } from '../../prisma/deposits.ts';
@@ -8,6 +10,7 @@ import { findPaymentMethod } from '../../prisma/payment-methods.ts';
 import { Amount, amount, amountOrNull, Time, timeOrNull, z } from '../schemas.ts';
 import { DEPOSIT_STATUSES } from './deposit.ts';
 import { type Standing, standingOf } from './standing.ts';
+import { Warning } from './warning.ts';
 
 const Attempt = z
   .object({
@@ -38,6 +41,7 @@ export const AutoTopUp = z
       .string()
       .nullable()
       .openapi({ description: 'why it went off by itself; null when a person did it' }),
+    warnings: z.array(Warning).openapi({ description: 'what of it cannot carry what runs now through a cooldown' }),
   })
   .openapi('AutoTopUp');
 
@@ -86,5 +90,6 @@ export async function readAutoTopUp(
     lastAttempt: await attemptOf(tx, standing),
     cooldownUntil: timeOrNull(cooldownUntil !== null && cooldownUntil > standing.nowSecond ? cooldownUntil : null),
     disabledReason: await disabledReason(tx, teamId),
+    warnings: topUpWarnings(policy, burnMicrosPerHour(standing.account), terms),
   };
 }

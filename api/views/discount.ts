@@ -1,13 +1,65 @@
 /** The discount that a team has: what its listing shows, and what its next start is charged. */
-import type { Terms } from '../../billing/account.ts';
-import type { Discount } from '../../billing/discounts.ts';
+import type { Account, Terms } from '../../billing/account.ts';
+import { type Discount, discountAt, nextTierOf } from '../../billing/discounts.ts';
+import { volumeDiscountAt } from '../../billing/rerating.ts';
+import { trailingSpendMicros } from '../../billing/spending.ts';
+import { readAccount } from '../../prisma/accounts.ts';
 import type { Tx } from '../../prisma/client.ts';
+import { lastDiscount } from '../../prisma/discounts.ts';
+import { Amount, amount, Time, timeOrNull, z } from '../schemas.ts';
+import { standingOf } from './standing.ts';
 
-/**
- * A team's discount at a second. No discount is recorded anywhere yet, neither an assigned one nor spending by day, so that
- * nobody has one: this reads nothing, and is the one place that will.
- */
-export const discountOf = async (_tx: Tx, _terms: Terms, _teamId: string, _second: number): Promise<Discount> => ({
-  basisPoints: 0,
-  kind: null,
-});
+export const TeamDiscount = z
+  .object({
+    percent: z.number().openapi({ example: 12.5, description: 'the one that an operator assigned; 0 for none' }),
+    until: Time.nullable().openapi({ description: 'the second from which it does not hold any more' }),
+    note: z.string().nullable(),
+    volumePercent: z.number().openapi({ description: 'what the team’s spending earns' }),
+    effectivePercent: z
+      .number()
+      .openapi({ description: 'the higher of the two: what its listing shows, and its next start is charged' }),
+    effectiveKind: z.enum(['volume', 'assigned']).nullable(),
+    trailingSpend: Amount.openapi({ description: 'of the 30 whole UTC days before today, and of today so far' }),
+    nextTier: z
+      .object({ spend: Amount, percent: z.number() })
+      .nullable()
+      .openapi({ description: 'the trailing spend from which volume earns more; null at the highest' }),
+  })
+  .openapi('TeamDiscount');
+
+/** The account as it stands, with what the team has spent: what a start at this second would find. */
+const readAsForStart = async (tx: Tx, terms: Terms, teamId: string, second: number): Promise<Account> =>
+  standingOf(await readAccount(tx, teamId, { throughSecond: second, for: 'start' }), terms, second).account;
+
+/** What its next start is charged: as assigned, or as its spending by now has earned. */
+const effectiveOf = (account: Account, terms: Terms): Discount =>
+  discountAt(account.discount, volumeDiscountAt(account, terms, account.asOfSecond), account.asOfSecond);
+
+/** A team's discount at a second. */
+export const discountOf = async (tx: Tx, terms: Terms, teamId: string, second: number): Promise<Discount> =>
+  effectiveOf(await readAsForStart(tx, terms, teamId, second), terms);
+
+const percent = (basisPoints: number): number => basisPoints / 100;
+
+export async function readDiscount(
+  tx: Tx,
+  terms: Terms,
+  teamId: string,
+  second: number,
+): Promise<z.input<typeof TeamDiscount>> {
+  const account = await readAsForStart(tx, terms, teamId, second);
+  const { discount, spentByDay, asOfSecond } = account;
+  const effective = effectiveOf(account, terms);
+  const spentMicros = trailingSpendMicros(account, spentByDay ?? new Map(), asOfSecond);
+  const next = nextTierOf(terms.volumeTiers, spentMicros);
+  return {
+    percent: percent(discount?.basisPoints ?? 0),
+    until: timeOrNull(discount?.untilSecond ?? null),
+    note: discount && ((await lastDiscount(tx, teamId))?.note ?? null),
+    volumePercent: percent(volumeDiscountAt(account, terms, asOfSecond)),
+    effectivePercent: percent(effective.basisPoints),
+    effectiveKind: effective.kind,
+    trailingSpend: amount(spentMicros),
+    nextTier: next && { spend: amount(next.spendMicros), percent: percent(next.basisPoints) },
+  };
+}

@@ -22,7 +22,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => api.close());
 
-type Who = 'platform' | 'read' | 'billing';
+type Who = 'platform' | 'read' | 'billing' | 'usage' | 'any_scope';
 
 /** What each route asks for, said again here so that a slip in a route shows. */
 const ROUTES: Array<[string, string, Who]> = [
@@ -38,11 +38,14 @@ const ROUTES: Array<[string, string, Who]> = [
   ['GET', '/v1/instances', 'read'],
   ['POST', '/v1/instances/{id}/stop', 'platform'],
   ['POST', '/v1/instances/{id}/resume', 'platform'],
+  ['POST', '/v1/instances/{id}/reclaim', 'platform'],
   ['POST', '/v1/instances/{id}/reprice', 'platform'],
   ['POST', '/v1/reservations', 'platform'],
   ['GET', '/v1/reservations', 'read'],
   ['GET', '/v1/reservations/{id}', 'read'],
   ['PATCH', '/v1/reservations/{id}', 'billing'],
+  ['GET', '/v1/teams/{team}/shedding', 'read'],
+  ['PUT', '/v1/teams/{team}/shedding', 'billing'],
   ['GET', '/v1/teams/{team}/auto-top-up', 'read'],
   ['PUT', '/v1/teams/{team}/auto-top-up', 'billing'],
   ['GET', '/v1/teams/{team}/auto-top-up/changes', 'read'],
@@ -57,6 +60,13 @@ const ROUTES: Array<[string, string, Who]> = [
   ['GET', '/v1/teams/{team}/deposits/{deposit}/receipt', 'read'],
   ['GET', '/v1/teams/{team}/transactions', 'read'],
   ['POST', '/v1/teams/{team}/grants', 'platform'],
+  ['PUT', '/v1/teams/{team}/discount', 'platform'],
+  ['GET', '/v1/teams/{team}/discount', 'read'],
+  ['POST', '/v1/usage', 'usage'],
+  ['POST', '/v1/holds', 'usage'],
+  ['POST', '/v1/holds/{hold}/void', 'usage'],
+  ['GET', '/v1/holds/{hold}', 'any_scope'],
+  ['GET', '/v1/teams/{team}/holds', 'any_scope'],
   ['POST', '/v1/deposits/{id}/refund', 'platform'],
   ['GET', '/v1/reconciliation', 'platform'],
   ['GET', '/v1/prices', 'read'],
@@ -66,12 +76,17 @@ const ROUTES: Array<[string, string, Who]> = [
   ['GET', '/v1/models', 'read'],
   ['PUT', '/v1/models/{model}', 'platform'],
   ['DELETE', '/v1/models/{model}', 'platform'],
+  ['POST', '/v1/quote', 'read'],
   ['POST', '/v1/calculator', 'read'],
   ['GET', '/v1/calculator/models', 'read'],
 ];
 const OPEN = ['/healthz', '/readyz', '/metrics', '/v1/openapi.json', '/v1/webhooks/stripe', '/v1/webhooks/copperx'];
 
-const MAY: Record<'read' | 'billing' | 'usage', Who[]> = { read: ['read'], billing: ['read', 'billing'], usage: [] };
+const MAY: Record<'read' | 'billing' | 'usage', Who[]> = {
+  read: ['read', 'any_scope'],
+  billing: ['read', 'billing', 'any_scope'],
+  usage: ['usage', 'any_scope'],
+};
 
 const here = (path: string) =>
   path
@@ -118,7 +133,7 @@ describe.each(ROUTES)('%s %s', (method, path, who) => {
     const { status } = await call(method, path, keys.stranger);
     if (path.includes('{team}')) expect(status).toBe(404);
     else if (who === 'platform') expect(status).toBe(403);
-    else if (path.includes('{id}')) expect(status).toBe(404);
+    else if (path.includes('{id}') || path.includes('{hold}')) expect(status).toBe(404);
     // Nobody's, and so open to it: what takes a body only misses that.
     else expect(status).toBe(method === 'POST' ? 400 : 200);
   });

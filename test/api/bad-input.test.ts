@@ -10,13 +10,14 @@ let card: string;
 let othersCard: string;
 let instance: string;
 let ended: string;
+let hold: string;
 let before: string;
 
 /** Everything that is remembered, but for what a call itself leaves. */
 const everything = async (): Promise<string> => {
   const tables = ['teams', 'accounts', 'transfers', 'instances', 'segments', 'deposits', 'grants', 'payment_methods'];
   tables.push('consents', 'exhaustions', 'notices', 'api_keys', 'provider_events', 'abandoned_calls');
-  tables.push('gpu_prices', 'model_prices', 'reservations', 'reservation_terms');
+  tables.push('gpu_prices', 'model_prices', 'reservations', 'reservation_terms', 'holds', 'discounts');
   const rows = await Promise.all(
     tables.map((table) =>
       api.db.$queryRawUnsafe(`SELECT to_jsonb(t) - 'as_of_second' AS row FROM ${table} t ORDER BY 1`),
@@ -37,6 +38,10 @@ beforeAll(async () => {
   instance = (await api.post('/v1/instances', instanceOf(team, { hourly: '0' }))).body.id;
   ended = (await api.post('/v1/instances', instanceOf(team, { hourly: '0' }))).body.id;
   await api.post(`/v1/instances/${ended}/stop`, {});
+  // One that is voided already: again, that changes nothing.
+  const order = { team, model: 'phi-4', maxInputTokens: 1, maxOutputTokens: 1, ttlSeconds: 1 };
+  hold = (await api.post('/v1/holds', order)).body.id;
+  await api.post(`/v1/holds/${hold}/void`);
   before = await everything();
 }, 60_000);
 afterAll(() => api.close());
@@ -184,6 +189,22 @@ const BODIES: Body[] = [
     required: ['hourly'],
   },
   {
+    name: 'a reclaim',
+    method: 'POST',
+    path: () => `/v1/instances/${instance}/reclaim`,
+    good: () => ({ at: '2999-01-01T00:00:00Z' }),
+    fields: [['at', WRONG_TIME]],
+    required: [],
+  },
+  {
+    name: 'an order to end in',
+    method: 'PUT',
+    path: () => `/v1/teams/${team}/shedding`,
+    good: () => ({ order: [] }),
+    fields: [['order', ['a', 1, null, {}, true, ['x', 'x'], [['x']], ...WRONG_ID.map((wrong) => [wrong])]]],
+    required: ['order'],
+  },
+  {
     name: 'a resume',
     method: 'POST',
     path: () => `/v1/instances/${ended}/resume`,
@@ -237,6 +258,40 @@ const BODIES: Body[] = [
     required: ['amount', 'note'],
   },
   {
+    name: 'a discount',
+    method: 'PUT',
+    path: () => `/v1/teams/${team}/discount`,
+    good: () => ({ percent: 10, note: 'never' }),
+    fields: [
+      ['percent', ['10', -1, -0.01, 100.01, 12.345, 1e-7, 1e99, null, true, {}, []]],
+      ['until', WRONG_TIME],
+      ['note', WRONG_TEXT],
+    ],
+    required: ['percent', 'note'],
+  },
+  {
+    name: 'a hold',
+    method: 'POST',
+    path: () => '/v1/holds',
+    good: () => ({ team, model: 'phi-4', maxInputTokens: 1, maxOutputTokens: 1, ttlSeconds: 60 }),
+    fields: [
+      ['team', WRONG_ID],
+      ['model', WRONG_TEXT],
+      ['maxInputTokens', WRONG_COUNT],
+      ['maxOutputTokens', WRONG_COUNT],
+      ['ttlSeconds', [...WRONG_COUNT, 0, 86_401]],
+    ],
+    required: ['team', 'model', 'maxInputTokens', 'maxOutputTokens', 'ttlSeconds'],
+  },
+  {
+    name: 'a void',
+    method: 'POST',
+    path: () => `/v1/holds/${hold}/void`,
+    good: () => ({}),
+    fields: [],
+    required: [],
+  },
+  {
     name: 'a GPU’s price',
     method: 'PUT',
     path: () => '/v1/prices/never-listed/eu-1',
@@ -282,6 +337,21 @@ const BODIES: Body[] = [
       ['renew', WRONG_FLAG],
     ],
     required: ['team', 'gpuType', 'region', 'count', 'term'],
+  },
+  {
+    name: 'a quote',
+    method: 'POST',
+    path: () => '/v1/quote',
+    good: () => ({ team, gpuType: 'h100-80gb', region: 'eu-west-1', pricing: 'on_demand', count: 1, hourly: '1' }),
+    fields: [
+      ['team', WRONG_ID],
+      ['gpuType', WRONG_TEXT],
+      ['region', WRONG_TEXT],
+      ['pricing', ['cheap', 1, '', null]],
+      ['count', [...WRONG_COUNT, 0, 1_001]],
+      ['hourly', WRONG_MONEY],
+    ],
+    required: ['team', 'gpuType', 'region', 'pricing', 'count'],
   },
   {
     name: 'a calculation',
@@ -372,6 +442,13 @@ describe('paths and queries', () => {
     ['GET', (id) => `/v1/instances/${id}`],
     ['POST', (id) => `/v1/instances/${id}/stop`],
     ['POST', (id) => `/v1/instances/${id}/resume`],
+    ['POST', (id) => `/v1/instances/${id}/reclaim`],
+    ['PUT', (id) => `/v1/teams/${id}/shedding`],
+    ['GET', (id) => `/v1/holds/${id}`],
+    ['POST', (id) => `/v1/holds/${id}/void`],
+    ['GET', (id) => `/v1/teams/${id}/holds`],
+    ['GET', (id) => `/v1/teams/${id}/discount`],
+    ['PUT', (id) => `/v1/teams/${id}/discount`],
     ['DELETE', (id) => `/v1/prices/${id}/eu-west-1`],
     ['DELETE', (id) => `/v1/prices/h100-80gb/${id}`],
     ['GET', (id) => `/v1/prices/h100-80gb/${id}/history`],
@@ -413,6 +490,7 @@ describe('paths and queries', () => {
       `/v1/teams/${team}/deposits`,
       `/v1/teams/${team}/transactions`,
       `/v1/teams/${team}/keys`,
+      `/v1/teams/${team}/holds`,
       '/v1/prices/h100-80gb/eu-west-1/history',
     ];
     for (const path of lists) {
@@ -497,10 +575,23 @@ describe('what is well formed and still cannot be', () => {
       [model({ input: '1000.01' }), 422, 'amount_out_of_range', 'input'],
       [model({ output: '1000.01' }), 422, 'amount_out_of_range', 'output'],
       [model({ effectiveFrom: '2000-01-01T00:00:00Z' }), 422, 'at_out_of_range', 'effectiveFrom'],
+      [discount({ until: '2000-01-01T00:00:00Z' }), 422, 'at_out_of_range', 'until'],
+      [holding({ model: 'never-listed' }), 422, 'price_not_found', 'model'],
+      [holding({ team: 'nobody' }), 404, 'not_found', 'team'],
+      [holding({ maxInputTokens: 1_000_000_000_000 }), 402, 'insufficient_credit'],
+      [quote({ gpuType: 'never-listed' }), 422, 'price_not_found', 'gpuType'],
+      [quote({ team: 'nobody' }), 404, 'not_found', 'team'],
+      [quote({ pricing: 'reserved' }), 409, 'no_reservation', 'pricing'],
+      [quote({ hourly: '1000000.01' }), 422, 'amount_out_of_range', 'hourly'],
       [calculation({ model: 'never-listed' }), 422, 'price_not_found', 'model'],
       [calculation({ compareWith: 'phi-4' }), 422, 'price_not_found', 'compareWith'],
       [calculation({ perMonth: 1_000_000_000_000 }), 422, 'amount_out_of_range', 'perMonth'],
       [reprice(ended, { hourly: '1' }), 409, 'instance_ended'],
+      [reclaim(ended, {}), 409, 'instance_ended'],
+      [reclaim(instance, {}), 409, 'not_spot'],
+      [reclaim(instance, { at: '9999-12-31T23:59:59Z' }), 422, 'at_out_of_range', 'at'],
+      [api.put(`/v1/teams/${team}/shedding`, { order: [ended] }), 404, 'not_found', 'order'],
+      [api.put(`/v1/teams/${other}/shedding`, { order: [instance] }), 404, 'not_found', 'order'],
       [api.post(`/v1/instances/${instance}/resume`), 409, 'instance_active'],
       [api.post('/v1/teams', { id: team, name: 'Other', email: 'other@example.com' }), 409, 'id_taken', 'id'],
       [api.post('/v1/instances', instanceOf(team, { id: instance, hourly: '9' })), 409, 'id_taken', 'id'],
@@ -520,8 +611,21 @@ describe('what is well formed and still cannot be', () => {
   const price = (change: object) =>
     api.put('/v1/prices/never-listed/eu-1', { onDemand: '10', spot: '5', reserved: RESERVED, ...change });
   const model = (change: object) => api.put('/v1/models/never-listed', { input: '1', output: '1', ...change });
+  const quote = (change: object) =>
+    api.post('/v1/quote', {
+      team,
+      gpuType: 'h100-80gb',
+      region: 'eu-west-1',
+      pricing: 'on_demand',
+      count: 1,
+      ...change,
+    });
   const calculation = (change: object) =>
     api.post('/v1/calculator', { inputTokens: 1_000_000, outputTokens: 0, perMonth: 1, model: 'phi-4', ...change });
+  const discount = (change: object) => api.put(`/v1/teams/${team}/discount`, { percent: 10, note: 'never', ...change });
+  const holding = (change: object) =>
+    api.post('/v1/holds', { team, model: 'phi-4', maxInputTokens: 1, maxOutputTokens: 1, ttlSeconds: 60, ...change });
   const stop = (body: object) => api.post(`/v1/instances/${instance}/stop`, body);
+  const reclaim = (id: string, body: object) => api.post(`/v1/instances/${id}/reclaim`, body);
   const reprice = (id: string, body: object) => api.post(`/v1/instances/${id}/reprice`, body);
 });

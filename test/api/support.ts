@@ -68,12 +68,14 @@ export async function startApi(world: (db: Db, databaseUrl: string) => Partial<A
   const { db } = database;
   const logged: Api['logged'] = [];
   const clock = { aheadMs: 0 };
+  const change = world(db, database.url);
+  const { terms = TERMS } = change;
   const log = createLogger('debug', { write: (line: string) => void logged.push(JSON.parse(line)) });
   const whole: ApiWorld = {
     db,
     log,
-    terms: TERMS,
-    ledger: createLedger({ db, terms: TERMS }),
+    terms,
+    ledger: createLedger({ db, terms }),
     engine: undefined as unknown as Engine,
     cards: commandedCards(db),
     stripeLooks: { depositOfIntent: async () => null, refundsOfIntent: async () => [] },
@@ -90,7 +92,7 @@ export async function startApi(world: (db: Db, databaseUrl: string) => Partial<A
     publicUrl: 'http://127.0.0.1',
     rateLimitPerMinute: 100_000,
     nowMs: () => Date.now() + clock.aheadMs,
-    ...world(db, database.url),
+    ...change,
   };
   const server = createServer(createApp(whole)).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -139,7 +141,7 @@ export interface CommandedApi extends Api {
 export async function startCommandedApi(change: Partial<ApiWorld> = {}): Promise<CommandedApi> {
   let engine: CommandedEngine | undefined;
   const api = await startApi((db) => {
-    engine = commandedEngine(db);
+    engine = commandedEngine(db, change.terms);
     return { engine, ...change };
   });
   return Object.assign(api, { engine: engine as CommandedEngine });

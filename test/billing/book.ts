@@ -81,12 +81,12 @@ export class Book {
   // ── Facts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   look(at: number): this {
-    return this.#keep(advance(this.account, this.terms, at));
+    return this.keep(advance(this.read(at), this.terms, at));
   }
 
   start(instanceId: string, hourly: string | Micros, at: number): this {
     const rateMicrosPerHour = typeof hourly === 'string' ? parseDollars(hourly) : hourly;
-    return this.#keep(startInstance(this.account, this.terms, givenOrder(instanceId, rateMicrosPerHour), at));
+    return this.keep(startInstance(this.read(at), this.terms, givenOrder(instanceId, rateMicrosPerHour), at));
   }
 
   stop(instanceId: string, at: number, options: { backTo?: number; reason?: EndReason } = {}): this {
@@ -100,93 +100,98 @@ export class Book {
       ...(options.backTo !== undefined && { atSecond: options.backTo }),
       ...(lastPosting && { lastPostingReference: lastPosting.reference }),
     };
-    return this.#keep(stopInstance(this.account, this.terms, stop, at));
+    return this.keep(stopInstance(this.read(at), this.terms, stop, at));
   }
 
   reprice(instanceId: string, hourly: string | Micros, at: number): this {
     const rateMicrosPerHour = typeof hourly === 'string' ? parseDollars(hourly) : hourly;
-    return this.#keep(repriceInstance(this.account, this.terms, { instanceId, rateMicrosPerHour }, at));
+    return this.keep(repriceInstance(this.read(at), this.terms, { instanceId, rateMicrosPerHour }, at));
   }
 
   settle(instanceId: string, at: number): this {
-    return this.#keep(settleInstance(this.account, this.terms, instanceId, at));
+    return this.keep(settleInstance(this.read(at), this.terms, instanceId, at));
   }
 
   deposit(amount: string | Micros, at: number): this {
-    const deposit = { depositId: this.#id('dep'), amountMicros: toAmount(amount) };
+    const deposit = { depositId: this.id('dep'), amountMicros: toAmount(amount) };
     const { depositId, amountMicros: creditedMicros } = deposit;
     this.deposits.push({ depositId, creditedMicros, refundedMicros: ZERO, disputed: false });
-    return this.#keep(creditDeposit(this.account, this.terms, deposit, at));
+    return this.keep(creditDeposit(this.read(at), this.terms, deposit, at));
   }
 
   grant(amount: string | Micros, at: number): this {
-    const grant = { grantId: this.#id('grant'), amountMicros: toAmount(amount) };
-    return this.#keep(grantCredit(this.account, this.terms, grant, at));
+    const grant = { grantId: this.id('grant'), amountMicros: toAmount(amount) };
+    return this.keep(grantCredit(this.read(at), this.terms, grant, at));
   }
 
   /** `cost` in dollars, or exactly in millionths of a micro. */
   use(cost: string | bigint, at: number): this {
     const exact = typeof cost === 'bigint' ? cost : BigInt(parseDollars(cost)) * 1_000_000n;
-    return this.#keep(recordUsage(this.account, this.terms, { eventId: this.#id('ev'), cost: exact }, at));
+    return this.keep(recordUsage(this.read(at), this.terms, { eventId: this.id('ev'), cost: exact }, at));
   }
 
   policy(policy: TopUpPolicy, at: number): this {
-    return this.#keep(setPolicy(this.account, this.terms, policy, at));
+    return this.keep(setPolicy(this.read(at), this.terms, policy, at));
   }
 
   /** The charge in flight succeeded, as is known at a second. */
   succeed(at: number): this {
     const { depositId, amountMicros, number } = this.#inFlight();
     this.attempts[number - 1]!.outcome = 'succeeded';
-    return this.#keep(creditDeposit(this.account, this.terms, { depositId, amountMicros }, at));
+    return this.keep(creditDeposit(this.read(at), this.terms, { depositId, amountMicros }, at));
   }
 
   fail(at: number): this {
     const { depositId, number } = this.#inFlight();
     this.attempts[number - 1]!.outcome = 'failed';
-    return this.#keep(failAttempt(this.account, this.terms, depositId, at));
+    return this.keep(failAttempt(this.read(at), this.terms, depositId, at));
   }
 
   /** Without an amount: all that can be refunded. */
   refund(deposit: DepositOfBook, amount: string | Micros | null, at: number): this {
-    const refundId = this.#id('ref');
+    const refundId = this.id('ref');
     const asked = { refundId, deposit, amountMicros: amount === null ? null : toAmount(amount) };
-    const taken = requestRefund(this.account, this.terms, asked, at);
+    const taken = requestRefund(this.read(at), this.terms, asked, at);
     return this.#refunded(refundId, deposit, taken.amountMicros, taken);
   }
 
   /** Made at the provider. */
   found(deposit: DepositOfBook, amount: string | Micros, at: number): this {
-    const found = { refundId: this.#id('ref'), deposit, amountMicros: toAmount(amount) };
-    return this.#refunded(found.refundId, deposit, found.amountMicros, bookRefund(this.account, this.terms, found, at));
+    const found = { refundId: this.id('ref'), deposit, amountMicros: toAmount(amount) };
+    return this.#refunded(
+      found.refundId,
+      deposit,
+      found.amountMicros,
+      bookRefund(this.read(at), this.terms, found, at),
+    );
   }
 
   #refunded(refundId: string, deposit: DepositOfBook, amountMicros: Micros, outcome: Outcome): this {
     deposit.refundedMicros = micros(deposit.refundedMicros + amountMicros);
     this.refunds.push({ refundId, depositId: deposit.depositId, amountMicros, returned: false });
-    return this.#keep(outcome);
+    return this.keep(outcome);
   }
 
   /** Refused by the provider, or sent back by the bank. */
   sendBack(refund: RefundOfBook, at: number): this {
     const deposit = this.deposits.find(({ depositId }) => depositId === refund.depositId)!;
-    const outcome = returnRefund(this.account, this.terms, { ...refund, deposit }, at);
+    const outcome = returnRefund(this.read(at), this.terms, { ...refund, deposit }, at);
     deposit.refundedMicros = micros(deposit.refundedMicros - refund.amountMicros);
     refund.returned = true;
-    return this.#keep(outcome);
+    return this.keep(outcome);
   }
 
   dispute(deposit: DepositOfBook, claimed: string | Micros, at: number): this {
-    const dispute = { disputeId: this.#id('disp'), claimedMicros: toAmount(claimed), deposit };
-    const outcome = openDispute(this.account, this.terms, dispute, at);
+    const dispute = { disputeId: this.id('disp'), claimedMicros: toAmount(claimed), deposit };
+    const outcome = openDispute(this.read(at), this.terms, dispute, at);
     deposit.disputed = true;
-    return this.#keep(outcome);
+    return this.keep(outcome);
   }
 
   decide(disputeId: string, outcome: 'won' | 'lost', at: number): this {
     const { depositId } = this.account.contests.find((contest) => contest.disputeId === disputeId)!;
     if (outcome === 'won') this.deposits.find((deposit) => deposit.depositId === depositId)!.disputed = false;
-    return this.#keep(closeDispute(this.account, this.terms, { disputeId, outcome }, at));
+    return this.keep(closeDispute(this.read(at), this.terms, { disputeId, outcome }, at));
   }
 
   // ── What can be read ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -218,23 +223,28 @@ export class Book {
     return this.account.attempt;
   }
 
-  #id(prefix: string): string {
+  protected id(prefix: string): string {
     this.#ids += 1;
     return `${prefix}_${this.#ids}`;
   }
 
+  /** The account as whoever records a fact at a second reads it. */
+  protected read(_at: number): Account {
+    return this.account;
+  }
+
   // ── Keeping ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #keep({ account, effects }: Outcome): this {
+  protected keep({ account, effects }: Outcome): this {
     const before = this.account.asOfSecond;
     this.account = account;
-    for (const effect of effects) this.#note(effect);
+    for (const effect of effects) this.note(effect);
     assert(account.asOfSecond >= before, 'the as-of second went back');
-    this.#holds();
+    this.holds();
     return this;
   }
 
-  #note(effect: Effect): void {
+  protected note(effect: Effect): void {
     if (effect.kind === 'transfer') this.transfers.push(effect.transfer);
     if (effect.kind === 'meter_opened') {
       const { instanceId, startSecond, segment } = effect.meter;
@@ -270,7 +280,7 @@ export class Book {
   }
 
   /** What must hold after every fact, whatever came before it. */
-  #holds(): void {
+  protected holds(): void {
     const { account, transfers, instances } = this;
     const balances = new Map<string, number>();
     for (const { creditAccount: to, debitAccount: from, amountMicros } of transfers) {
@@ -293,8 +303,9 @@ export class Book {
     assert(account.postedMicros >= 0 && account.owedMicros >= 0, 'a negative balance');
     assert(this.spendable >= 0, `available is negative: ${this.spendable}`);
     assert(account.owedMicros === 0 || this.spendable === 0, 'owes while there is credit');
-    const held = account.contests.reduce((sum, contest) => sum + contest.heldMicros, 0);
-    assert.equal(account.heldMicros, held, 'what is held is not what the disputes hold');
+    const contested = account.contests.reduce((sum, contest) => sum + contest.heldMicros, 0);
+    const held = account.holdExpiries.reduce((sum, expiry) => sum + expiry.micros, contested);
+    assert.equal(account.heldMicros, held, 'what is held is not what the disputes and the requests hold');
     assert(account.postedMicros >= held, 'more is held than there is');
     for (const { heldMicros, amountMicros } of account.contests) {
       assert(heldMicros >= 0 && heldMicros <= amountMicros, 'a dispute holds more than is contested');

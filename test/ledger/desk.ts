@@ -4,12 +4,12 @@
  */
 
 import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
+import type { SaidUsage } from '../../activities/ledger/usage-prices.ts';
 import type { Terms } from '../../billing/account.ts';
 import type { EndReason } from '../../billing/change.ts';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
 import type { ReservationTerm } from '../../billing/prices.ts';
 import type { TopUpPolicy } from '../../billing/top-up.ts';
-import type { UsageEvent } from '../../billing/usage-batch.ts';
 import { connectDb, type Db } from '../../prisma/client.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import { newDatabase } from '../support/database.ts';
@@ -161,8 +161,23 @@ export class Desk {
     return result?.status;
   }
 
-  useAll(events: UsageEvent[], at: number) {
+  useAll(events: SaidUsage[], at: number) {
     return this.ledger.recordUsage({ events, receivedSecond: at, causedBy: CAUSE });
+  }
+
+  /** What a model's tokens cost: at a dollar a million, a token is a micro. */
+  price(model: string, input: string, at: number, output = input) {
+    const price = { model, inputMicrosPerMillion: parseDollars(input), outputMicrosPerMillion: parseDollars(output) };
+    return this.ledger.changeModelPrice({ price, effectiveFromSecond: null, actor: 'me', nowSecond: at });
+  }
+
+  async hold(teamId: string, holdId: string, model: string, tokens: number, at: number, ttlSeconds = 600) {
+    const order = { holdId, teamId, model, maxInputTokens: tokens, maxOutputTokens: 0, ttlSeconds, nowSecond: at };
+    return (await this.ledger.placeHold(order, CAUSE)).hold;
+  }
+
+  async void(holdId: string, at: number) {
+    return (await this.ledger.voidHold({ holdId, nowSecond: at }, CAUSE)).hold;
   }
 
   grant(teamId: string, grantId: string, amount: string, at: number) {
@@ -221,8 +236,8 @@ export const usageEvent = (
   teamId: string,
   eventId: string,
   inputTokens: number,
-  change: Partial<UsageEvent> = {},
-): UsageEvent => ({
+  change: Partial<SaidUsage> = {},
+): SaidUsage => ({
   teamId,
   eventId,
   model: 'a-model',

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { UsageOutcome } from '../../activities/ledger/usage.ts';
 import { createUsageLanes } from '../../activities/ledger/usage-lanes.ts';
+import type { SaidUsage } from '../../activities/ledger/usage-prices.ts';
 import { placeHold } from '../../billing/holds.ts';
 import { parseDollars } from '../../billing/money.ts';
-import type { UsageEvent, UsageResult } from '../../billing/usage-batch.ts';
+import type { UsageResult } from '../../billing/usage-batch.ts';
 import { unannouncedExhaustions } from '../../prisma/exhaustions.ts';
 import { getHold, insertHold } from '../../prisma/holds.ts';
 import { noticesOf } from '../../prisma/notices.ts';
@@ -37,7 +38,7 @@ beforeEach(() => {
 });
 
 const either = (i: number) => (i % 2 === 0 ? one : two);
-const event = (id: string, tokens: number, change: Partial<UsageEvent> = {}) => usageEvent(team, id, tokens, change);
+const event = (id: string, tokens: number, change: Partial<SaidUsage> = {}) => usageEvent(team, id, tokens, change);
 const rowsOf = (teamId = team) => one.db.usageEvent.findMany({ where: { teamId }, orderBy: { eventId: 'asc' } });
 const transfersOf = async (teamId = team) =>
   (await one.db.transfer.findMany({ where: { teamId }, orderBy: { id: 'asc' } }))
@@ -176,7 +177,7 @@ describe('an event id', () => {
 });
 
 describe('usage of several calls', () => {
-  const call = (events: UsageEvent[], receivedSecond = 5, causedBy = 'test') => ({ events, receivedSecond, causedBy });
+  const call = (events: SaidUsage[], receivedSecond = 5, causedBy = 'test') => ({ events, receivedSecond, causedBy });
 
   it('is recorded together, each call with its own answer, the row caused by the first', async () => {
     await one.team(team, '50');

@@ -1,0 +1,94 @@
+/** Holds: credit set aside for a request under way, and given back. Usage that names one settles it: see usage.ts. */
+
+import type { Outcome } from '../../billing/change.ts';
+import { BillingError } from '../../billing/errors.ts';
+import { advance } from '../../billing/facts.ts';
+import { hasExpired, holdMicrosFor, placeHold, voidHold } from '../../billing/holds.ts';
+import { tokensCost } from '../../billing/tokens.ts';
+import { closeHolds, expireFreeHolds, findHold, getHold, type HoldOfTeam, insertHold } from '../../prisma/holds.ts';
+import { modelPriceAt } from '../../prisma/prices.ts';
+import { recordFact } from '../../prisma/record.ts';
+import type { LedgerWorld } from '../world.ts';
+import { isUrgent } from './urgency.ts';
+
+export interface HoldOrder {
+  holdId: string;
+  teamId: string;
+  model: string;
+  maxInputTokens: number;
+  maxOutputTokens: number;
+  ttlSeconds: number;
+  nowSecond: number;
+}
+
+/** A hold as it was recorded, and whether something follows from that which the watch must see to at once. */
+export interface HoldRecorded {
+  hold: HoldOfTeam;
+  urgent: boolean;
+}
+
+const holdClosed = (how: string): BillingError =>
+  new BillingError('hold_closed', `the hold ${how}: it holds nothing any more`);
+
+export const holdActs = ({ db, terms }: LedgerWorld) => ({
+  /**
+   * Sets aside the most that a request can cost, at the model's price in force as the call was received. The same id again
+   * is the same hold, however it has ended since.
+   * @throws BillingError `not_found` for an unknown team, `price_not_found`, `insufficient_credit`
+   */
+  placeHold: (order: HoldOrder, causedBy: string): Promise<HoldRecorded> => {
+    const { holdId, teamId, model, maxInputTokens, maxOutputTokens, ttlSeconds, nowSecond } = order;
+    return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
+      const recorded = (outcome: Outcome) => ({
+        outcome,
+        answer: async () => ({ hold: await getHold(tx, holdId), urgent: isUrgent(outcome.effects) }),
+      });
+      if (await findHold(tx, holdId)) return recorded(advance(account, terms, nowSecond));
+
+      const price = await modelPriceAt(tx, model, nowSecond);
+      if (!price) throw new BillingError('price_not_found', 'this model is not listed: see GET /v1/models', 'model');
+      const amountMicros = holdMicrosFor(tokensCost(price, maxInputTokens, maxOutputTokens));
+      const outcome = placeHold(account, terms, { amountMicros, ttlSeconds }, nowSecond);
+      const placedSecond = outcome.account.asOfSecond;
+      const expiresSecond = placedSecond + ttlSeconds;
+      if (amountMicros === 0) await expireFreeHolds(tx, teamId, placedSecond);
+      await insertHold(tx, {
+        holdId,
+        teamId,
+        model,
+        maxInputTokens,
+        maxOutputTokens,
+        amountMicros,
+        placedSecond,
+        expiresSecond,
+      });
+      return recorded(outcome);
+    });
+  },
+
+  /**
+   * Gives a hold's credit back before its second. One that was voided already is answered as it is.
+   * @throws BillingError `not_found`; `hold_closed` where it was settled, or has expired
+   */
+  voidHold: async (
+    { holdId, nowSecond }: { holdId: string; nowSecond: number },
+    causedBy: string,
+  ): Promise<HoldRecorded> => {
+    const { teamId } = await getHold(db, holdId);
+    return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
+      const hold = await getHold(tx, holdId);
+      const recorded = (outcome: Outcome) => ({
+        outcome,
+        answer: async () => {
+          if (hold.status === 'pending') await closeHolds(tx, [{ holdId }], 'voided', outcome.account.asOfSecond);
+          return { hold: await getHold(tx, holdId), urgent: isUrgent(outcome.effects) };
+        },
+      });
+      if (hold.status === 'voided') return recorded(advance(account, terms, nowSecond));
+      const outcome = voidHold(account, terms, hold, nowSecond);
+      if (hold.status === 'settled') throw holdClosed('was settled by usage');
+      if (hold.status === 'expired' || hasExpired(hold, outcome.account)) throw holdClosed('has expired');
+      return recorded(outcome);
+    });
+  },
+});

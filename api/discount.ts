@@ -1,0 +1,69 @@
+/** A team's discount: assigned by an operator, or earned by volume; the higher applies. */
+import { inSnapshot } from '../prisma/snapshot.ts';
+import { actorOf } from './calls.ts';
+import { engineUnavailable } from './engine.ts';
+import { type Route, route } from './route.ts';
+import { Second, TeamPath, text, z } from './schemas.ts';
+import { readDiscount, TeamDiscount } from './views/discount.ts';
+import type { Wakes } from './wakes.ts';
+import type { ApiWorld } from './world.ts';
+
+/** A JSON number is read as it is written: no product of it can hide a third decimal. */
+const TWO_DECIMALS = /^\d{1,3}(\.\d{1,2})?$/;
+const Percent = z
+  .number()
+  .min(0)
+  .max(100)
+  .refine((percent) => TWO_DECIMALS.test(String(percent)), 'expected at most two decimals')
+  .openapi({ multipleOf: 0.01, example: 12.5, description: '0 takes it away' });
+
+export function discount({ db, ledger, engine, terms }: ApiWorld, wake: Wakes): Route[] {
+  const answer = async (teamId: string, second: number) => ({
+    status: 200,
+    body: await inSnapshot(db, (tx) => readDiscount(tx, terms, teamId, second)),
+  });
+
+  return [
+    route({
+      method: 'put',
+      path: '/v1/teams/{team}/discount',
+      tag: 'Operator',
+      summary: 'Assign a team’s discount; running instances at a list price move with it, from this second on',
+      who: 'platform',
+      params: TeamPath,
+      body: z.object({
+        percent: Percent,
+        until: Second.optional().openapi({ description: 'the second from which it does not hold any more' }),
+        note: text(500),
+      }),
+      answer: { status: 200, schema: TeamDiscount },
+      fails: ['at_out_of_range', 'engine_unavailable'],
+      handle: async ({ params: { team: teamId }, body: { percent, until, note }, call }) => {
+        // A lower discount brings the end of credit nearer, so the watch must hear of it: asked before, not after.
+        if (!(await engine.reachable())) throw engineUnavailable();
+        const order = {
+          teamId,
+          basisPoints: Math.round(percent * 100),
+          untilSecond: until ?? null,
+          note,
+          actor: actorOf(call),
+          nowSecond: call.receivedSecond,
+        };
+        await ledger.assignDiscount(order, call.requestId);
+        await wake({ what: 'watch', id: teamId });
+        return answer(teamId, call.receivedSecond);
+      },
+    }),
+
+    route({
+      method: 'get',
+      path: '/v1/teams/{team}/discount',
+      tag: 'Prices',
+      summary: 'A team’s discount, what it has spent lately, and what would earn it more',
+      who: 'read',
+      params: TeamPath,
+      answer: { status: 200, schema: TeamDiscount },
+      handle: ({ params, call }) => answer(params.team, call.receivedSecond),
+    }),
+  ];
+}

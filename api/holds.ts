@@ -1,0 +1,111 @@
+/** Holds: credit set aside before a request is served, so that what it uses is never owed. */
+
+import type { HoldRecorded } from '../activities/ledger/holds.ts';
+import { getHold, type HoldOfTeam, listHolds } from '../prisma/holds.ts';
+import { inSnapshot } from '../prisma/snapshot.ts';
+import { type Call, mustSee, newId } from './calls.ts';
+import { type Route, route } from './route.ts';
+import { Id, listOf, PathId, pageQuery, pageRequest, TeamPath, TokenCount, text, z } from './schemas.ts';
+import type { Looks } from './soon.ts';
+import { Hold, readHolds, viewHold } from './views/hold.ts';
+import type { ApiWorld } from './world.ts';
+
+const LONGEST_TTL_SECONDS = 86_400;
+const HoldPath = z.object({ hold: PathId });
+
+const NewHold = z.object({
+  team: Id,
+  model: text(100).openapi({ example: 'llama-3.3-70b-instruct' }),
+  maxInputTokens: TokenCount,
+  maxOutputTokens: TokenCount,
+  ttlSeconds: z
+    .int()
+    .min(1)
+    .max(LONGEST_TTL_SECONDS)
+    .openapi({ description: 'how long it is held for, unless it is settled or voided before', example: 600 }),
+});
+
+export function holds({ db, ledger, terms }: ApiWorld, looks: Looks): Route[] {
+  /** Another team's hold is not there. */
+  const seen = async (id: string, call: Call): Promise<HoldOfTeam> => {
+    const hold = await getHold(db, id);
+    mustSee(call, hold.teamId, 'hold', 'hold');
+    return hold;
+  };
+
+  /** Less, or more, can be spent: credit may end sooner or later, or a charge be due. */
+  const look = (teamId: string, { urgent }: HoldRecorded) => (urgent ? looks.atOnce(teamId) : looks.soon(teamId));
+
+  return [
+    route({
+      method: 'post',
+      path: '/v1/holds',
+      tag: 'Usage',
+      summary: 'Set aside the most that a request can cost; usage that names the hold settles it',
+      who: 'usage',
+      body: NewHold,
+      answer: { status: 201, schema: Hold },
+      fails: ['insufficient_credit', 'price_not_found', 'engine_unavailable'],
+      handle: async ({ body: { team: teamId, ...asked }, call }) => {
+        mustSee(call, teamId, 'team', 'team');
+        const nowSecond = call.receivedSecond;
+        const order = { holdId: newId(call, 'hold'), teamId, ...asked, nowSecond };
+        const placed = await ledger.placeHold(order, call.requestId);
+        await look(teamId, placed);
+        return { status: 201, body: viewHold(placed.hold) };
+      },
+    }),
+
+    route({
+      method: 'post',
+      path: '/v1/holds/{hold}/void',
+      tag: 'Usage',
+      summary: 'Give a hold’s credit back before it expires; again, the same answer',
+      who: 'usage',
+      params: HoldPath,
+      body: z.object({}),
+      answer: { status: 200, schema: Hold },
+      fails: ['hold_closed', 'engine_unavailable'],
+      handle: async ({ params, call }) => {
+        const { holdId, teamId } = await seen(params.hold, call);
+        const voided = await ledger.voidHold({ holdId, nowSecond: call.receivedSecond }, call.requestId);
+        await look(teamId, voided);
+        return { status: 200, body: viewHold(voided.hold) };
+      },
+    }),
+
+    route({
+      method: 'get',
+      path: '/v1/holds/{hold}',
+      tag: 'Usage',
+      summary: 'A hold, and what became of it',
+      who: 'any_scope',
+      params: HoldPath,
+      answer: { status: 200, schema: Hold },
+      handle: async ({ params, call }) => {
+        await seen(params.hold, call);
+        return inSnapshot(db, async (tx) => {
+          const [body] = await readHolds(tx, terms, [await getHold(tx, params.hold)], call.receivedSecond);
+          if (!body) throw new Error('a hold that was read has no view');
+          return { status: 200, body };
+        });
+      },
+    }),
+
+    route({
+      method: 'get',
+      path: '/v1/teams/{team}/holds',
+      tag: 'Usage',
+      summary: 'A team’s holds, newest first',
+      who: 'any_scope',
+      params: TeamPath,
+      query: pageQuery(),
+      answer: { status: 200, schema: listOf(Hold) },
+      handle: ({ params, query, call }) =>
+        inSnapshot(db, async (tx) => {
+          const { data, nextCursor } = await listHolds(tx, params.team, pageRequest(query));
+          return { status: 200, body: { data: await readHolds(tx, terms, data, call.receivedSecond), nextCursor } };
+        }),
+    }),
+  ];
+}

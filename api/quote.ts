@@ -1,0 +1,80 @@
+/** What happens to a team's runway if it starts so many more. */
+import { priceNotFound } from '../activities/ledger/instances.ts';
+import { checkHourly, listMicrosOf, PRICINGS, priceAt } from '../billing/prices.ts';
+import { type Quote, type QuoteOrder, quoteStarts } from '../billing/quote.ts';
+import { readAccount } from '../prisma/accounts.ts';
+import { gpuPricesFor } from '../prisma/prices.ts';
+import { inSnapshot } from '../prisma/snapshot.ts';
+import { mustSee } from './calls.ts';
+import { type Route, route } from './route.ts';
+import { Amount, amount, Dollars, Id, Time, text, timeOrNull, z } from './schemas.ts';
+import { Warning } from './views/warning.ts';
+import type { ApiWorld } from './world.ts';
+
+const MOST_AT_ONCE = 1_000;
+
+const Asked = z.object({
+  team: Id,
+  gpuType: text(100).openapi({ example: 'h100-80gb' }),
+  region: text(100).openapi({ example: 'eu-west-1' }),
+  pricing: z.enum(PRICINGS),
+  count: z.int().min(1).max(MOST_AT_ONCE).openapi({ example: 2 }),
+  hourly: Dollars.optional().openapi({ description: 'instead of the list price: charged as given' }),
+});
+
+const QuoteBody = z
+  .object({
+    hourly: Amount.openapi({ description: 'of one that no reservation covers; 0 where all are covered' }),
+    totalPerHour: Amount.openapi({ description: 'of all of them' }),
+    coveredCount: z.int().openapi({ description: 'how many of them reservations would cover' }),
+    discountPercent: z.number(),
+    burnPerHour: Amount.openapi({ description: 'of the whole team, once they run' }),
+    runsOutAt: Time.nullable().openapi({ description: 'the last second that is paid in full, without future top-ups' }),
+    nextTopUpAt: Time.nullable().openapi({ description: 'when the card is charged next; null when it is not' }),
+    warnings: z.array(Warning),
+  })
+  .openapi('Quote');
+
+const viewQuote = (quote: Quote): z.input<typeof QuoteBody> => ({
+  hourly: amount(quote.hourlyMicros),
+  totalPerHour: amount(quote.totalMicrosPerHour),
+  coveredCount: quote.coveredCount,
+  discountPercent: quote.discountBasisPoints / 100,
+  burnPerHour: amount(quote.burnMicrosPerHour),
+  runsOutAt: timeOrNull(quote.runsOutSecond),
+  nextTopUpAt: timeOrNull(quote.nextTopUpSecond),
+  warnings: quote.warnings,
+});
+
+export const quote = ({ db, terms }: ApiWorld): Route[] => [
+  route({
+    method: 'post',
+    path: '/v1/quote',
+    tag: 'Prices',
+    summary: 'The price of so many more instances, and what starting them now does to the runway',
+    who: 'read',
+    body: Asked,
+    answer: { status: 200, schema: QuoteBody },
+    fails: ['price_not_found', 'no_reservation', 'amount_out_of_range'],
+    handle: async ({ body: { team: teamId, hourly, ...asked }, call }) => {
+      mustSee(call, teamId, 'team', 'team');
+      if (hourly !== undefined) checkHourly(hourly);
+      return inSnapshot(db, async (tx) => {
+        const account = await readAccount(tx, teamId, { throughSecond: call.receivedSecond, for: 'start' });
+        const second = Math.max(account.asOfSecond, call.receivedSecond);
+        const prices = hourly === undefined ? await gpuPricesFor(tx, [asked], second) : [];
+        const order: QuoteOrder = { ...asked, ...priceOf() };
+        const known = { ...account, prices: [...account.prices, ...prices] };
+        return { status: 200, body: viewQuote(quoteStarts(known, terms, order, second)) };
+
+        /** As a start at this second would find it. */
+        function priceOf(): Pick<QuoteOrder, 'given' | 'listMicrosPerHour'> {
+          if (hourly !== undefined) return { given: true, listMicrosPerHour: hourly };
+          const price = priceAt(prices, asked, second);
+          if (!price) throw priceNotFound();
+          return { given: false, listMicrosPerHour: listMicrosOf(price, asked.pricing) };
+        }
+      });
+    },
+  }),
+];

@@ -1,0 +1,60 @@
+/** The order in which a team's instances end when its credit does: the first ends first, those left out end last. */
+import { readAccount } from '../prisma/accounts.ts';
+import { inSnapshot } from '../prisma/snapshot.ts';
+import { type Route, route } from './route.ts';
+import { Id, TeamPath, z } from './schemas.ts';
+import { standingOf } from './views/standing.ts';
+import type { Wakes } from './wakes.ts';
+import type { ApiWorld } from './world.ts';
+
+const MOST_PLACES = 10_000;
+
+const Order = z
+  .object({
+    order: z
+      .array(Id)
+      .max(MOST_PLACES)
+      .refine((ids) => new Set(ids).size === ids.length, 'names an instance twice')
+      .openapi({ description: 'running instances; the first ends first, those left out end last, together' }),
+  })
+  .openapi('Shedding');
+
+export function shedding({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] {
+  /** As it stands: those that the clock has ended are in it no more. Of one place, the oldest comes first. */
+  const answer = (teamId: string, second: number) =>
+    inSnapshot(db, async (tx) => {
+      const { account } = standingOf(await readAccount(tx, teamId, { throughSecond: second }), terms, second);
+      const placed = account.meters
+        .flatMap(({ shedOrder: place, ...meter }) => (place === null ? [] : [{ ...meter, place }]))
+        .sort((a, b) => a.place - b.place || a.instanceStartSecond - b.instanceStartSecond);
+      return { status: 200, body: { order: placed.map(({ instanceId }) => instanceId) } };
+    });
+
+  return [
+    route({
+      method: 'get',
+      path: '/v1/teams/{team}/shedding',
+      tag: 'Instances',
+      summary: 'The order in which running instances end when credit does',
+      who: 'read',
+      params: TeamPath,
+      answer: { status: 200, schema: Order },
+      handle: ({ params, call }) => answer(params.team, call.receivedSecond),
+    }),
+    route({
+      method: 'put',
+      path: '/v1/teams/{team}/shedding',
+      tag: 'Instances',
+      summary: 'Put running instances in the order in which they end when credit does, in place of the order before',
+      who: 'billing',
+      params: TeamPath,
+      body: Order,
+      answer: { status: 200, schema: Order },
+      handle: async ({ params: { team: teamId }, body: { order: instanceIds }, call }) => {
+        await ledger.setShedOrder({ teamId, instanceIds, nowSecond: call.receivedSecond }, call.requestId);
+        await wake({ what: 'watch', id: teamId });
+        return answer(teamId, call.receivedSecond);
+      },
+    }),
+  ];
+}

@@ -1,0 +1,51 @@
+/** A hold as callers see it: expired from its second on, whether or not that is recorded yet. */
+import type { Terms } from '../../billing/account.ts';
+import { hasExpired } from '../../billing/holds.ts';
+import { formatSecond } from '../../billing/time.ts';
+import { readAccount } from '../../prisma/accounts.ts';
+import type { Tx } from '../../prisma/client.ts';
+import type { HoldOfTeam } from '../../prisma/holds.ts';
+import { Amount, amount, Time, timeOrNull, z } from '../schemas.ts';
+import { standingOf } from './standing.ts';
+
+export const Hold = z
+  .object({
+    id: z.string().openapi({ example: 'hold_0a1b2c' }),
+    team: z.string(),
+    model: z.string(),
+    maxInputTokens: z.int(),
+    maxOutputTokens: z.int(),
+    amount: Amount.openapi({ description: 'set aside: the most that the request can cost, rounded up' }),
+    placedAt: Time,
+    expiresAt: Time.openapi({ description: 'from this second on nothing is held' }),
+    status: z.enum(['pending', 'settled', 'voided', 'expired']),
+    closedAt: Time.nullable(),
+    settledBy: z.string().nullable().openapi({ description: 'the usage event that named it' }),
+  })
+  .openapi('Hold');
+export type HoldView = z.input<typeof Hold>;
+
+export const viewHold = (hold: HoldOfTeam): HoldView => ({
+  id: hold.holdId,
+  team: hold.teamId,
+  model: hold.model,
+  maxInputTokens: hold.maxInputTokens,
+  maxOutputTokens: hold.maxOutputTokens,
+  amount: amount(hold.amountMicros),
+  placedAt: formatSecond(hold.placedSecond),
+  expiresAt: formatSecond(hold.expiresSecond),
+  status: hold.status,
+  closedAt: timeOrNull(hold.closedSecond),
+  settledBy: hold.settledBy,
+});
+
+/** Holds of one team as they stand at a second: its account is only asked where one may have expired. */
+export async function readHolds(tx: Tx, terms: Terms, holds: HoldOfTeam[], second: number): Promise<HoldView[]> {
+  const late = holds.find(({ status, expiresSecond }) => status === 'pending' && expiresSecond <= second);
+  if (!late) return holds.map(viewHold);
+  const { account } = standingOf(await readAccount(tx, late.teamId, { throughSecond: second }), terms, second);
+  return holds.map((hold) => {
+    const isOver = hold.status === 'pending' && hasExpired(hold, account);
+    return viewHold(isOver ? { ...hold, status: 'expired', closedSecond: hold.expiresSecond } : hold);
+  });
+}

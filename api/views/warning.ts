@@ -1,0 +1,9 @@
+/** A warning as callers see it. */
+import { z } from '../schemas.ts';
+
+export const Warning = z
+  .object({
+    code: z.enum(['threshold_too_low', 'amount_too_small', 'insufficient_credit']),
+    message: z.string().openapi({ description: 'in plain words, with the numbers that would do' }),
+  })
+  .openapi('Warning');

@@ -1,0 +1,74 @@
+/**
+ * What happens to a team's runway if it starts so many more instances now: they are started, by the very rule that starts
+ * them, on a copy of its account, and that is followed ahead. Source: api.md, "quote".
+ */
+import { type Account, spendableMicros, type Terms } from './account.ts';
+import { Change } from './change.ts';
+import { bringUpToDate } from './clock.ts';
+import { nextTopUpSecond, runsOutSecond } from './forecast.ts';
+import { type InstanceOrder, mayStart, openMeters } from './instances.ts';
+import { add, formatForPeople, larger, MICROS_PER_CENT, type Micros, micros, subtract, ZERO } from './money.ts';
+import { uncoveredRateOf } from './prices.ts';
+import { burnMicrosPerHour } from './runway.ts';
+import { topUpWarnings, type Warning } from './warnings.ts';
+
+/** What is to be started, and how many of it. */
+export type QuoteOrder = Omit<InstanceOrder, 'instanceId' | 'shedOrder'> & { count: number };
+
+export interface Quote {
+  /** What one of them costs that no reservation covers; 0 where all are covered. */
+  hourlyMicros: Micros;
+  /** What all of them cost together. */
+  totalMicrosPerHour: Micros;
+  coveredCount: number;
+  discountBasisPoints: number;
+  /** The team's whole burn, once they run. */
+  burnMicrosPerHour: Micros;
+  /** The last second that is paid in full, without future top-ups. */
+  runsOutSecond: number | null;
+  nextTopUpSecond: number | null;
+  warnings: Warning[];
+}
+
+/**
+ * @param account with what the team has spent, and the prices to come of what is asked for
+ * @throws BillingError `no_reservation`, as a start would
+ */
+export function quoteStarts(account: Account, terms: Terms, { count, ...order }: QuoteOrder, nowSecond: number): Quote {
+  const change = new Change(account, terms);
+  bringUpToDate(change, nowSecond);
+  const refusal = refusalOf(change.account, terms);
+  // No id of an instance holds a slash.
+  const orders = Array.from({ length: count }, (_, i) => ({ ...order, instanceId: `quote/${i}`, shedOrder: null }));
+  const opened = openMeters(change, orders);
+  const uncovered = opened.find(({ priced }) => priced.coveredBy === null);
+  const burn = burnMicrosPerHour(change.account);
+  return {
+    hourlyMicros: uncovered ? uncoveredRateOf(uncovered.priced) : ZERO,
+    totalMicrosPerHour: add(ZERO, ...opened.map(({ rateMicrosPerHour }) => rateMicrosPerHour)),
+    coveredCount: opened.filter(({ priced }) => priced.coveredBy !== null).length,
+    discountBasisPoints: opened[0]?.priced.discountBasisPoints ?? 0,
+    burnMicrosPerHour: burn,
+    runsOutSecond: runsOutSecond(change.account, terms),
+    nextTopUpSecond: nextTopUpSecond(change.account, terms),
+    warnings: [...refusal, ...topUpWarnings(change.account.policy, burn, terms)],
+  };
+}
+
+/** Why the start would be refused for want of credit, as a warning. */
+function refusalOf(account: Account, terms: Terms): Warning[] {
+  if (mayStart(account, terms)) return [];
+  const code = 'insufficient_credit';
+  if (account.standsAtSecond !== null)
+    return [
+      { code, message: 'Credit is used up and a charge is under way: nothing can be started until it is known.' },
+    ];
+  const available = larger(spendableMicros(account, account.asOfSecond), ZERO);
+  const missing = Math.ceil(subtract(terms.minStartMicros, available) / MICROS_PER_CENT) * MICROS_PER_CENT;
+  return [
+    {
+      code,
+      message: `A start needs ${formatForPeople(terms.minStartMicros)} of credit, and ${formatForPeople(available)} is available: add ${formatForPeople(micros(missing))} or more.`,
+    },
+  ];
+}
