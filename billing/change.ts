@@ -126,12 +126,18 @@ export function postMeter(change: Change, meter: Meter, throughSecond: number): 
   });
 }
 
-/** Posts a meter's last charge and takes it off the line. */
+/** Posts a meter's last charge. Whoever closes meters takes them off the line afterwards, all together: see `replaceMeters`. */
 export function closeMeter(change: Change, meter: Meter, endSecond: number): void {
   postMeter(change, meter, endSecond);
   change.spentOver(meter, endSecond);
-  change.account.meters = change.account.meters.filter((other) => other !== meter);
   change.effects.push({ kind: 'meter_closed', meter: { ...meter }, endSecond });
+}
+
+/** Takes meters off the line and puts others on it: at once, for a team may have thousands. */
+export function replaceMeters({ account }: Change, closed: readonly Meter[], opened: readonly Meter[] = []): void {
+  if (closed.length === 0) return;
+  const gone = new Set(closed);
+  account.meters = [...account.meters.filter((meter) => !gone.has(meter)), ...opened];
 }
 
 /**

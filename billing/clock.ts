@@ -4,7 +4,7 @@
  */
 import { type Account, type AttemptInFlight, type Crossing, nextCrossing, type Terms } from './account.ts';
 import { expiringMicros, isReviewed } from './calendar.ts';
-import { Change, closeMeter, creditArrived, type Outcome } from './change.ts';
+import { Change, closeMeter, creditArrived, type Outcome, replaceMeters } from './change.ts';
 import { attemptDepositId } from './ids.ts';
 import { referenceOf } from './ledger.ts';
 import { add, subtract, ZERO } from './money.ts';
@@ -50,6 +50,7 @@ export function exhaust(change: Change, second: number): void {
       });
       instanceIds.push(meter.instanceId);
     }
+    replaceMeters(change, group);
     if (isLast)
       for (const reservation of [...account.reservations]) closeReservation(change, reservation, second, 'lapsed');
     rerate(change, second);
@@ -96,7 +97,8 @@ function expireHolds(change: Change, second: number): void {
 /** Lets take effect whatever moves prices at this second, all of it before any rate is worked out again. */
 function changePrices(change: Change, second: number): void {
   const { account, terms } = change;
-  for (const meter of account.meters.filter(({ reclaimSecond }) => reclaimSecond !== null && reclaimSecond <= second)) {
+  const reclaimed = account.meters.filter(({ reclaimSecond }) => reclaimSecond !== null && reclaimSecond <= second);
+  for (const meter of reclaimed) {
     closeMeter(change, meter, second);
     change.effects.push({
       kind: 'instance_ended',
@@ -105,6 +107,7 @@ function changePrices(change: Change, second: number): void {
       reason: 'spot_reclaimed',
     });
   }
+  replaceMeters(change, reclaimed);
   const until = account.discount?.untilSecond;
   if (until !== null && until !== undefined && until <= second) account.discount = null;
   for (const reservation of account.reservations.filter(({ endSecond }) => endSecond <= second))

@@ -2,74 +2,133 @@
  * Where a team's line will lead if nothing more happens: the same crossings as the watch waits for, followed into the
  * future. Source: rules.md, "Balance", and api.md, "balance" and "quote".
  */
-import { type Account, moneySecond, nextCrossing, type Terms } from './account.ts';
+import { type Account, type Crossing, nextCrossing, type Terms } from './account.ts';
+import { isReviewed } from './calendar.ts';
 import { Change } from './change.ts';
 import { cross } from './clock.ts';
+import { isSamePair } from './covers.ts';
 import type { Micros } from './money.ts';
-import { firstSecondBelow, meteredOf } from './runway.ts';
-import { daysBefore } from './time.ts';
+import { availableMicros, meteredOf } from './runway.ts';
+import { firstOtherTier } from './spending.ts';
+import { nextDayStart } from './time.ts';
 
-/** After so many days in which nothing changes, what volume earns does not change either. */
-const STEADY_DAYS = 32;
-/** No calendar brings more than this before credit ends; a bound, so that no answer takes for ever. */
+/** So many crossings of one meter, or fewer of more, so that no answer takes long: centuries of renewals, thousands of holds. */
+const MOST_METERS_CROSSED = 1_000_000;
 const MOST_CROSSINGS = 5_000;
 
 /** The account as if nobody would charge a card any more. */
-const withoutTopUps = (account: Account): Account => ({ ...account, policy: null, attempt: null, lowArmed: false });
+const withoutTopUps = (account: Account): Account => ({ ...account, policy: null, attempt: null });
 
-/** Follows an account through what the clock will bring, crossing by crossing, until `stop` has seen enough. */
-function follow(
-  account: Account,
-  terms: Terms,
-  stop: (account: Account, next: ReturnType<typeof nextCrossing>) => boolean,
-) {
+/** The account as if the calendar brought nothing any more. */
+const withoutCalendar = (account: Account): Account => ({
+  ...account,
+  meters: account.meters.map((meter) => ({ ...meter, reclaimSecond: null })),
+  reservations: account.reservations.map((reservation) => ({ ...reservation, endSecond: Number.POSITIVE_INFINITY })),
+  holdExpiries: [],
+  discount: null,
+  prices: [],
+});
+
+/**
+ * Follows an account through what the clock will bring to the first crossing of a kind. Null when it never comes. Beyond
+ * more crossings than anybody will see, the line goes on as it is.
+ */
+function firstCrossing(account: Account, terms: Terms, wanted: 'exhaustion' | 'low' | 'top_up'): number | null {
   const change = new Change(account, terms);
-  let steadySince = account.asOfSecond;
-  for (let crossed = 0; crossed < MOST_CROSSINGS; crossed += 1) {
-    const isSteady = daysBefore(change.account.datedThroughSecond, STEADY_DAYS) > steadySince;
-    const next = nextCrossing(change.account, isSteady ? { ...terms, volumeTiers: [] } : terms);
-    if (stop(change.account, next) || next === null) return;
-    const effects = change.effects.length;
-    change.account.asOfSecond = Math.max(change.account.asOfSecond, next.second);
+  const ahead = change.account;
+  const most = Math.min(MOST_CROSSINGS, MOST_METERS_CROSSED / (1 + ahead.meters.length));
+  for (let crossed = 0; ; crossed += 1) {
+    // Asked for, a warning is due whenever credit is low; otherwise it is of no interest.
+    ahead.lowArmed = wanted === 'low';
+    const isOver = crossed >= most;
+    const next = isOver
+      ? nextCrossing(withoutCalendar(ahead), withoutTiers(terms))
+      : nextAhead(ahead, terms, account.datedThroughSecond);
+    if (next === null || next.what === wanted) return next?.second ?? null;
+    if (isOver) return null;
+    ahead.asOfSecond = Math.max(ahead.asOfSecond, next.second);
     cross(change, next);
-    if (change.effects.length > effects) steadySince = next.second;
   }
 }
 
+const withoutTiers = (terms: Terms): Terms => ({ ...terms, volumeTiers: [] });
+
+/** The next crossing that changes anything: midnights at which volume earns what it did, and holds that only end, are passed over. */
+function nextAhead(account: Account, terms: Terms, sinceSecond: number): Crossing | null {
+  const untiered = withoutTiers(terms);
+  const next = nextCrossing(account, untiered);
+  const review = nextReview(account, terms, sinceSecond, next?.second ?? Number.POSITIVE_INFINITY);
+  if (
+    review !== null &&
+    (next === null || review < next.second || (review === next.second && next.what !== 'hold_expires'))
+  )
+    return { second: review, what: 'volume_review' };
+  return next?.what === 'hold_expires' ? severalHolds(account, untiered, next, review) : next;
+}
+
+/**
+ * The last hold's end before anything else comes, for all of them: each end only raises the line, so that nothing which
+ * comes when it falls can come in between. Where somebody waits for credit, each is taken by itself.
+ */
+function severalHolds(account: Account, untiered: Terms, first: Crossing, review: number | null): Crossing {
+  const { holdExpiries, owedMicros, contests } = account;
+  if (owedMicros > 0 || contests.some(({ heldMicros, amountMicros }) => heldMicros < amountMicros)) return first;
+  const besides = nextCrossing({ ...account, holdExpiries: [] }, untiered)?.second ?? Number.POSITIVE_INFINITY;
+  const until = Math.min(besides, review ?? besides);
+  const second = holdExpiries.findLast((expiry) => expiry.second <= until)?.second ?? first.second;
+  return { ...first, second: Math.max(first.second, second) };
+}
+
+/**
+ * The first 00:00 UTC at which the look at the volume discount changes something: what volume earns, or which instances
+ * are covered.
+ */
+function nextReview(account: Account, terms: Terms, sinceSecond: number, throughSecond: number): number | null {
+  const { teamId, spentByDay, standsAtSecond, volumeBasisPoints } = account;
+  if (standsAtSecond !== null || !isReviewed(account, terms)) return null;
+  if (spentByDay === null) throw new Error(`what ${teamId} has spent was not read`);
+  const ofCovers = nextLookAtCovers(account, sinceSecond);
+  const until = Math.min(throughSecond, ofCovers ?? throughSecond);
+  const ofTier = firstOtherTier(account, spentByDay, terms.volumeTiers, volumeBasisPoints, until);
+  return ofTier ?? (ofCovers !== null && ofCovers <= throughSecond ? ofCovers : null);
+}
+
+/**
+ * The first midnight at which another instance may be covered. The dearest are, and a covered one's spot price may have
+ * moved since they were chosen, which no crossing of its own says.
+ * @param sinceSecond when the following began: what was chosen before is looked at once
+ */
+function nextLookAtCovers(
+  { datedThroughSecond, meters, reservations, prices }: Account,
+  sinceSecond: number,
+): number | null {
+  if (reservations.length === 0) return null;
+  if (datedThroughSecond === sinceSecond) return nextDayStart(sinceSecond);
+  const covered = meters.filter(({ priced }) => priced.pricing === 'spot' && priced.coveredBy !== null);
+  const moves = prices
+    .filter(({ effectiveSecond }) => effectiveSecond > datedThroughSecond)
+    .filter((price) => covered.some(({ priced }) => isSamePair(priced, price)));
+  // A look at a second sees the prices of that second.
+  return moves.length === 0 ? null : nextDayStart(Math.min(...moves.map(({ effectiveSecond }) => effectiveSecond)) - 1);
+}
+
 /** The last second that can be paid in full if no card is charged any more. Null when credit is not being used up. */
-export function runsOutSecond(account: Account, terms: Terms): number | null {
-  if (account.standsAtSecond !== null) return account.standsAtSecond;
-  let runsOut: number | null = null;
-  follow(withoutTopUps(account), terms, (_, next) => {
-    if (next?.what === 'exhaustion') runsOut = next.second;
-    return next?.what === 'exhaustion';
-  });
-  return runsOut;
-}
+export const runsOutSecond = (account: Account, terms: Terms): number | null =>
+  account.standsAtSecond ?? firstCrossing(withoutTopUps(account), terms, 'exhaustion');
 
-/** The first second below a level if no card is charged any more; now if it is below. Null: never. */
+/**
+ * The first second below a level if no card is charged any more; now if it is below. Null: never, also where all ends
+ * before, since the next second would cost more than the level.
+ */
 export function firstBelowSecond(account: Account, terms: Terms, levelMicros: Micros): number | null {
-  let below: number | null = null;
-  follow(withoutTopUps(account), terms, (ahead, next) => {
-    const second = firstSecondBelow(ahead, levelMicros, moneySecond(ahead, ahead.asOfSecond));
-    // What is let go at a second counts at that second already; what changes a rate, only from the next one on.
-    const before =
-      next === null || next.what === 'exhaustion' ? null : next.what === 'hold_expires' ? next.second - 1 : next.second;
-    if (second !== null && (before === null || second <= before)) below = second;
-    return below !== null || next?.what === 'exhaustion';
-  });
-  return below;
+  const { standsAtSecond } = account;
+  if (standsAtSecond !== null && availableMicros(account, standsAtSecond) < levelMicros) return standsAtSecond;
+  return firstCrossing(withoutTopUps(account), { ...terms, lowLevelMicros: levelMicros }, 'low');
 }
 
-/** When the card will be charged next. Null when it will not be, or credit ends before. */
-export function nextTopUpSecond(account: Account, terms: Terms): number | null {
-  let due: number | null = null;
-  follow({ ...account, lowArmed: false }, terms, (_, next) => {
-    if (next?.what === 'top_up') due = next.second;
-    return next?.what === 'top_up' || next?.what === 'exhaustion' || next?.what === 'grace_over';
-  });
-  return due;
-}
+/** When the card will be charged next, be it after the end of credit. Null when it will not be. */
+export const nextTopUpSecond = (account: Account, terms: Terms): number | null =>
+  firstCrossing(account, terms, 'top_up');
 
 /** Whether anything runs that uses credit up. */
 export const burns = (account: Account): boolean =>

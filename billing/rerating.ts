@@ -4,7 +4,7 @@
  * Source: rules.md, "What an instance costs" and "Discounts, reservations, spot".
  */
 import type { Account, Terms } from './account.ts';
-import { type Change, closeMeter } from './change.ts';
+import { type Change, closeMeter, replaceMeters } from './change.ts';
 import { coversOf } from './covers.ts';
 import { discountAt, volumeBasisPointsOf } from './discounts.ts';
 import { ZERO } from './money.ts';
@@ -29,19 +29,23 @@ export function volumeDiscountAt(account: Account, { volumeTiers }: Terms, secon
 export function pricedAt(account: Account, { priced }: Meter, second: number): Priced {
   if (!isDiscountable(priced)) return priced;
   const spotMicros = priced.pricing === 'spot' ? priceAt(account.prices, priced, second)?.spotMicros : undefined;
+  const listMicrosPerHour = spotMicros ?? priced.listMicrosPerHour;
   const { basisPoints, kind } = discountAt(account.discount, account.volumeBasisPoints, second);
+  const { discountBasisPoints, discountKind } = priced;
+  if (listMicrosPerHour === priced.listMicrosPerHour && basisPoints === discountBasisPoints && kind === discountKind)
+    return priced;
   return {
     ...priced,
-    listMicrosPerHour: spotMicros ?? priced.listMicrosPerHour,
+    listMicrosPerHour,
     discountBasisPoints: basisPoints,
     discountKind: kind,
   };
 }
 
 /** Nothing that the customer pays from has changed. While one reservation covers it, list price and discount do not matter. */
-const isAsBefore = (before: Priced, now: Priced): boolean =>
-  before.coveredBy === now.coveredBy &&
-  (now.coveredBy !== null ||
+const isAsBefore = (before: Priced, now: Priced, coveredBy: string | null): boolean =>
+  before.coveredBy === coveredBy &&
+  (coveredBy !== null ||
     (before.listMicrosPerHour === now.listMicrosPerHour && before.discountBasisPoints === now.discountBasisPoints));
 
 /**
@@ -51,20 +55,37 @@ const isAsBefore = (before: Priced, now: Priced): boolean =>
 export function rerate(change: Change, second: number, opening: readonly Meter[] = []): void {
   const { account } = change;
   const opens = new Set(opening);
-  const inForce = new Map(account.meters.map((meter) => [meter, pricedAt(account, meter, second)]));
+  const inForce = account.meters.map((meter) => ({ meter, priced: pricedAt(account, meter, second) }));
   const covers = coversOf(
-    [...inForce].map(([meter, priced]) => ({ ...meter, priced })),
+    account.reservations.length === 0
+      ? []
+      : inForce.map(({ meter: { instanceId, instanceStartSecond }, priced }) => ({
+          instanceId,
+          instanceStartSecond,
+          priced,
+        })),
     account.reservations,
   );
-  for (const [meter, uncovered] of inForce) {
-    const priced: Priced = { ...uncovered, coveredBy: covers.get(meter.instanceId) ?? null };
-    if (opens.has(meter)) Object.assign(meter, { priced, rateMicrosPerHour: rateOf(priced) });
-    else if (!isAsBefore(meter.priced, priced)) beginSegment(change, meter, priced, second);
+  const cut: Meter[] = [];
+  const begun: Meter[] = [];
+  for (const { meter, priced: uncovered } of inForce) {
+    const coveredBy = covers.get(meter.instanceId) ?? null;
+    if (opens.has(meter)) {
+      const priced = { ...uncovered, coveredBy };
+      Object.assign(meter, { priced, rateMicrosPerHour: rateOf(priced) });
+    } else if (!isAsBefore(meter.priced, uncovered, coveredBy)) {
+      cut.push(meter);
+      begun.push(nextSegment(change, meter, { ...uncovered, coveredBy }, second));
+    }
   }
+  replaceMeters(change, cut, begun);
 }
 
 /** Ends a segment and begins the next at the same second. */
-export function beginSegment(change: Change, meter: Meter, priced: Priced, second: number): void {
+export const beginSegment = (change: Change, meter: Meter, priced: Priced, second: number): void =>
+  replaceMeters(change, [meter], [nextSegment(change, meter, priced, second)]);
+
+function nextSegment(change: Change, meter: Meter, priced: Priced, second: number): Meter {
   closeMeter(change, meter, second);
   const next: Meter = {
     ...meter,
@@ -74,6 +95,6 @@ export function beginSegment(change: Change, meter: Meter, priced: Priced, secon
     startSecond: second,
     postedMicros: ZERO,
   };
-  change.account.meters.push(next);
   change.effects.push({ kind: 'meter_opened', meter: { ...next } });
+  return next;
 }

@@ -4,12 +4,14 @@
  * Source: rules.md, "Discounts, reservations, spot".
  */
 import type { Account } from './account.ts';
-import { add, type Micros, ZERO } from './money.ts';
+import { type VolumeTier, volumeBasisPointsOf } from './discounts.ts';
+import { add, type Micros, micros, ZERO } from './money.ts';
 import { meteredOf } from './runway.ts';
-import { dayStart, daysBefore, nextDayStart } from './time.ts';
+import { dayStart, daysAfter, daysBefore, daysBetween, nextDayStart } from './time.ts';
 import { costBetweenMicros, type Metered } from './usage.ts';
 
 const TRAILING_DAYS = 30;
+const HOURS_OF_DAY = 24;
 
 /** By a day's first second: what was spent in it by tokens and by stretches of running that are over. */
 export type SpentByDay = ReadonlyMap<number, Micros>;
@@ -23,6 +25,58 @@ export function trailingSpendMicros(account: Account, spentByDay: SpentByDay, se
   let spent = ZERO;
   for (const [day, micros] of spentByDay) if (day >= from && day <= second) spent = add(spent, micros);
   return meteredOf(account).reduce((sum, meter) => add(sum, costBetweenMicros(meter, from, second)), spent);
+}
+
+/** After so many midnights a window of 30 days holds nothing but whole days of what runs. */
+const MIDNIGHTS_UNTIL_STEADY = 32;
+
+/**
+ * The first 00:00 UTC, after what has taken effect and through a second, at which volume earns something else than now if
+ * nothing changes before. A whole day of a meter costs 24 times its hour, without a fraction, so days are added up but once.
+ */
+export function firstOtherTier(
+  account: Account,
+  spentByDay: SpentByDay,
+  tiers: readonly VolumeTier[],
+  basisPoints: number,
+  throughSecond: number,
+): number | null {
+  const midnight = nextDayStart(account.datedThroughSecond);
+  if (midnight > throughSecond) return null;
+  const firstDay = trailingFrom(midnight);
+  const days = TRAILING_DAYS + MIDNIGHTS_UNTIL_STEADY;
+  const running = runningByDay(account, firstDay, days);
+  const spentOn = (day: number): number => (running[day] ?? 0) + (spentByDay.get(daysAfter(firstDay, day)) ?? 0);
+  let spent = 0;
+  for (let day = 0; day < TRAILING_DAYS; day += 1) spent += spentOn(day);
+  for (let day = TRAILING_DAYS; day < days; day += 1) {
+    const second = daysAfter(firstDay, day);
+    if (second > throughSecond) return null;
+    // What was spent in the day that begins counts as far as it is known, as in `trailingSpendMicros`.
+    const counted = micros(spent + (spentByDay.get(second) ?? 0));
+    if (volumeBasisPointsOf(tiers, counted) !== basisPoints) return second;
+    spent += spentOn(day) - spentOn(day - TRAILING_DAYS);
+  }
+  return null;
+}
+
+/** What all that runs costs on each of so many days, if it goes on. */
+function runningByDay(account: Account, firstDay: number, days: number): number[] {
+  const costs = new Array<number>(days).fill(0);
+  const begins = new Array<number>(days).fill(0);
+  for (const meter of meteredOf(account)) {
+    const { startSecond, rateMicrosPerHour } = meter;
+    const day = daysBetween(firstDay, dayStart(startSecond));
+    // From its second day on, its days are whole.
+    const whole = startSecond <= firstDay ? 0 : day + 1;
+    if (whole > 0) costs[day] = (costs[day] ?? 0) + costBetweenMicros(meter, startSecond, nextDayStart(startSecond));
+    begins[whole] = (begins[whole] ?? 0) + rateMicrosPerHour;
+  }
+  let hourly = 0;
+  return costs.map((cost, day) => {
+    hourly += begins[day] ?? 0;
+    return cost + HOURS_OF_DAY * hourly;
+  });
 }
 
 /** Counts what was spent at one second. */

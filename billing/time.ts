@@ -33,6 +33,13 @@ export const nextDayStart = (second: number): number => dayStart(second) + SECON
 /** So many whole UTC days before a second. */
 export const daysBefore = (second: number, days: number): number => second - days * SECONDS_PER_DAY;
 
+/** So many whole UTC days after a second. */
+export const daysAfter = (second: number, days: number): number => second + days * SECONDS_PER_DAY;
+
+/** How many whole days lie between two seconds. */
+export const daysBetween = (fromSecond: number, toSecond: number): number =>
+  Math.floor((toSecond - fromSecond) / SECONDS_PER_DAY);
+
 /**
  * The same time of day so many UTC months later, on the same day of the month; on its last day where it has no such day
  * (31 January and a month is 28 or 29 February).

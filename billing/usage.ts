@@ -1,5 +1,5 @@
 /** What a running meter has cost, and what of it is still to be posted. Source: rules.md, "What an instance costs". */
-import { type Micros, micros, mulDivFloor } from './money.ts';
+import { type Micros, micros, mulDivFloor, ZERO } from './money.ts';
 import type { Priced } from './prices.ts';
 
 /** Whatever costs by the second: a rate that has held since its start second. */
@@ -29,7 +29,11 @@ const SECONDS_PER_HOUR = 3600;
 
 /** floor(rate × seconds / 3600): the whole cost of so many seconds, never a step of it. Nothing before the start. */
 export function costMicros(rateMicrosPerHour: Micros, seconds: number): Micros {
-  return seconds <= 0 ? micros(0) : micros(mulDivFloor(rateMicrosPerHour, seconds, SECONDS_PER_HOUR));
+  if (seconds <= 0) return ZERO;
+  const product = rateMicrosPerHour * seconds;
+  // Most products are safe integers, for which this is exact and many times faster; lines of a thousand meters add up many.
+  if (product <= Number.MAX_SAFE_INTEGER) return micros((product - (product % SECONDS_PER_HOUR)) / SECONDS_PER_HOUR);
+  return micros(mulDivFloor(rateMicrosPerHour, seconds, SECONDS_PER_HOUR));
 }
 
 /** What a meter has cost at `second`, from its start. */
@@ -49,6 +53,8 @@ export function costBetweenMicros(
   fromSecond: number,
   toSecond: number,
 ): Micros {
-  const costAt = (second: number) => costMicros(segment.rateMicrosPerHour, second - segment.startSecond);
-  return micros(costAt(Math.max(toSecond, segment.startSecond)) - costAt(Math.max(fromSecond, segment.startSecond)));
+  const { rateMicrosPerHour, startSecond } = segment;
+  return micros(
+    costMicros(rateMicrosPerHour, toSecond - startSecond) - costMicros(rateMicrosPerHour, fromSecond - startSecond),
+  );
 }

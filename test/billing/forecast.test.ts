@@ -1,0 +1,276 @@
+/**
+ * What is shown of the future is what comes of it: teams with everything that the calendar can bring, and no further fact.
+ * Each is shown its runway now and at some later looks, and then brought past it.
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Account, emptyAccount, type Terms } from '../../billing/account.ts';
+import type { Effect } from '../../billing/change.ts';
+import { advance, assignDiscount, grantCredit, recordUsage, setPolicy } from '../../billing/facts.ts';
+import { firstBelowSecond, nextTopUpSecond, runsOutSecond } from '../../billing/forecast.ts';
+import { placeHold } from '../../billing/holds.ts';
+import { announceReclaim, startInstance } from '../../billing/instances.ts';
+import { type GpuPrice, listMicrosOf, PRICINGS, priceAt } from '../../billing/prices.ts';
+import { availableMicros } from '../../billing/runway.ts';
+import { asMicros, dollars, policyOf, TERMS } from './book.ts';
+
+const DAY = 86_400;
+/** A UTC midnight. */
+const MIDNIGHT = 1_800_057_600;
+const START = MIDNIGHT - 5 * 3_600;
+/** Where nothing that a team has lasts so long. */
+const FAR = START + 400 * DAY;
+const PAIRS = [
+  { gpuType: 'gpu', region: 'eu' },
+  { gpuType: 'gpu', region: 'us' },
+] as const;
+
+/** So many seconds from the start on: seconds, hours and weeks, often at a midnight or beside it. */
+const later = fc.oneof(
+  fc.integer({ min: 1, max: 120 }),
+  fc.integer({ min: 1, max: 2 * DAY }),
+  fc.integer({ min: 1, max: 70 * DAY }),
+  fc
+    .tuple(fc.integer({ min: 0, max: 40 }), fc.integer({ min: -1, max: 1 }))
+    .map(([day, beside]) => MIDNIGHT - START + day * DAY + beside),
+);
+const pair = fc.constantFrom(...PAIRS);
+
+const priceOf = (onDemand: number, spotPercent: number) => {
+  const reserved = asMicros(Math.ceil(onDemand * 0.6));
+  return {
+    onDemandMicros: asMicros(onDemand),
+    spotMicros: asMicros(Math.max(1, Math.floor((onDemand * spotPercent) / 100))),
+    reservedMicros: { '1m': reserved, '3m': reserved, '6m': reserved, '12m': reserved },
+  };
+};
+const price = fc
+  .record({ onDemand: fc.integer({ min: 1_000, max: 40_000_000 }), spotPercent: fc.integer({ min: 1, max: 100 }) })
+  .map(({ onDemand, spotPercent }) => priceOf(onDemand, spotPercent));
+
+const team = fc.record({
+  listed: fc.tuple(price, price),
+  toCome: fc.array(fc.record({ pair, price, after: later, withdrawn: fc.constantFrom(false, false, false, true) }), {
+    maxLength: 4,
+  }),
+  instances: fc.array(
+    fc.record({
+      pair,
+      pricing: fc.constantFrom(...PRICINGS),
+      given: fc.option(fc.integer({ min: 1_000, max: 40_000_000 })),
+      shedOrder: fc.option(fc.integer({ min: 1, max: 3 })),
+      reclaim: fc.option(later),
+    }),
+    { minLength: 1, maxLength: 6 },
+  ),
+  reservations: fc.array(fc.record({ pair, count: fc.integer({ min: 1, max: 3 }), ends: later, renew: fc.boolean() }), {
+    maxLength: 2,
+  }),
+  holds: fc.array(fc.record({ part: fc.integer({ min: 1, max: 60 }), ttl: later }), { maxLength: 4 }),
+  discount: fc.option(
+    fc.record({ basisPoints: fc.integer({ min: 1, max: 10_000 }), until: fc.option(later, { freq: 4 }) }),
+  ),
+  tiers: fc.array(
+    fc.record({ hours: fc.integer({ min: 1, max: 1_000 }), basisPoints: fc.integer({ min: 1, max: 6_000 }) }),
+    {
+      maxLength: 3,
+    },
+  ),
+  spent: fc.array(fc.tuple(fc.integer({ min: 0, max: 30 }), fc.integer({ min: 1, max: 300 })), { maxLength: 4 }),
+  /** How long credit would last if nothing but what is started burned, at its list price. */
+  lasts: later,
+  owes: fc.boolean(),
+  levelPercent: fc.integer({ min: 0, max: 100 }),
+  looks: fc.array(later, { maxLength: 4 }),
+});
+type Team = typeof team extends fc.Arbitrary<infer T> ? T : never;
+
+/** A team in the middle of its life, and the terms that it lives under. */
+function begin({
+  listed,
+  toCome,
+  instances,
+  reservations,
+  holds,
+  discount,
+  tiers,
+  spent,
+  lasts,
+  owes,
+  levelPercent,
+}: Team): {
+  account: Account;
+  terms: Terms;
+} {
+  const prices: GpuPrice[] = [
+    ...PAIRS.map((of, i) => ({ ...of, ...listed[i]!, effectiveSecond: START - 90 * DAY, withdrawn: false })),
+    ...toCome.map(({ pair, price, after, withdrawn }) => ({
+      ...pair,
+      ...price,
+      effectiveSecond: START + after,
+      withdrawn,
+    })),
+  ];
+  const listMicros = (of: Team['instances'][number]) =>
+    asMicros(of.given ?? listMicrosOf(priceAt(prices, of.pair, START)!, of.pricing));
+  const hourly = instances.reduce((sum, each) => sum + listMicros(each), 0);
+  const credit = asMicros(Math.ceil((hourly * lasts) / 3_600) + 1);
+  const terms: Terms = {
+    ...TERMS,
+    minStartMicros: asMicros(0),
+    lowLevelMicros: asMicros(Math.floor((credit * levelPercent) / 100)),
+    volumeTiers: tiers.map(({ hours, basisPoints }) => ({ spendMicros: asMicros(hourly * hours), basisPoints })),
+  };
+  let account: Account = {
+    ...emptyAccount('t', START),
+    prices,
+    spentByDay: new Map(spent.map(([day, hours]) => [MIDNIGHT - DAY - day * DAY, asMicros(hourly * hours)])),
+    reservations: reservations.map(({ pair, count, ends, renew }, i) => ({
+      ...pair,
+      reservationId: `r${i}`,
+      termNumber: 1,
+      reservedSecond: START + ends - 31 * DAY,
+      count,
+      term: '1m',
+      rateMicrosPerHour: asMicros(count * priceAt(prices, pair, START)!.reservedMicros['1m']),
+      startSecond: START,
+      endSecond: START + ends,
+      renew,
+      postedMicros: asMicros(0),
+    })),
+  };
+  account = grantCredit(account, terms, { grantId: 'g', amountMicros: credit }, START).account;
+  if (discount) {
+    const { basisPoints, until } = discount;
+    account = assignDiscount(account, terms, { basisPoints, untilSecond: until && START + until }, START).account;
+  }
+  for (const { part, ttl } of holds) {
+    const amountMicros = asMicros(Math.floor((credit * part) / 100));
+    if (amountMicros > 0 && amountMicros <= account.postedMicros - account.heldMicros)
+      account = placeHold(account, terms, { amountMicros, ttlSeconds: ttl }, START).account;
+  }
+  instances.forEach((each, i) => {
+    const instanceId = `i${i}`;
+    const { pair, pricing, given, shedOrder, reclaim } = each;
+    const order = {
+      ...pair,
+      instanceId,
+      pricing,
+      given: given !== null,
+      shedOrder,
+      listMicrosPerHour: listMicros(each),
+    };
+    try {
+      account = startInstance(account, terms, order, START).account;
+      if (pricing === 'spot' && reclaim !== null && account.meters.some((meter) => meter.instanceId === instanceId))
+        account = announceReclaim(account, terms, { instanceId, reclaimSecond: START + reclaim }, START).account;
+    } catch (error) {
+      if ((error as Error).name !== 'BillingError') throw error;
+    }
+  });
+  if (owes) {
+    const cost = BigInt(account.postedMicros + 7) * 1_000_000n;
+    if (account.heldMicros > 0) account = recordUsage(account, terms, { eventId: 'e', cost }, START).account;
+  }
+  return { account, terms };
+}
+
+/** The second at which credit first ended, for whatever ran then. */
+const firstEnd = (effects: readonly Effect[]): number | null =>
+  effects.reduce<number | null>((first, effect) => {
+    if (first !== null) return first;
+    if (effect.kind === 'instance_ended' && effect.reason === 'out_of_credits') return effect.endSecond;
+    return effect.kind === 'reservation_closed' && effect.how === 'lapsed' ? effect.endSecond : null;
+  }, null);
+
+/** The account at later looks, each from the one before, and at each look what the clock had brought by then. */
+function* looked(account: Account, terms: Terms, looks: readonly number[]) {
+  let now = account;
+  const effects: Effect[] = [];
+  yield { now, effects };
+  for (const look of [...looks].sort((a, b) => a - b)) {
+    const outcome = advance(now, terms, START + look);
+    now = outcome.account;
+    effects.push(...outcome.effects);
+    yield { now, effects };
+  }
+}
+
+/** Long lives of many meters are all alike: what is rare happens to small ones. */
+const RUNS = { numRuns: 400 };
+
+describe('any team, if nothing more happens,', () => {
+  it('runs out in the second that it was shown all along, and not while none was shown', () => {
+    fc.assert(
+      fc.property(team, (given) => {
+        const { account, terms } = begin(given);
+        const recorded = firstEnd(advance(account, terms, FAR).effects);
+        for (const { now, effects } of looked(account, terms, given.looks)) {
+          if (firstEnd(effects) !== null) break;
+          const shown = runsOutSecond(now, terms);
+          if (shown === null || shown <= FAR) expect(shown).toBe(recorded);
+          else expect(recorded).toBeNull();
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('is below the level from the second on that it was shown, and never before', () => {
+    fc.assert(
+      fc.property(team, (given) => {
+        const { account, terms } = begin(given);
+        const { lowLevelMicros: level } = terms;
+        const availableAt = (from: Account, second: number) =>
+          availableMicros(advance(from, terms, second).account, second);
+        for (const { now } of looked(account, terms, given.looks)) {
+          const shown = firstBelowSecond(now, terms, level);
+          const until = Math.min(shown ?? FAR, FAR);
+          // Between two holds' ends the line only falls.
+          const rises = now.holdExpiries.map(({ second }) => second).filter((second) => second <= until);
+          for (const second of [...rises, until].map((second) => second - 1))
+            if (second >= now.asOfSecond) expect(availableAt(now, second)).toBeGreaterThanOrEqual(level);
+          if (shown !== null && shown <= FAR) expect(availableAt(now, shown)).toBeLessThan(level);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('has its card charged in the second that it was shown, and not while none was shown', () => {
+    const policy = fc.record({
+      percent: fc.integer({ min: 0, max: 100 }),
+      lastAttempt: fc.option(fc.integer({ min: 0, max: 600 })),
+      capped: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(team, policy, (given, { percent, lastAttempt, capped }) => {
+        const { account: begun, terms } = begin(given);
+        const thresholdMicros = asMicros(Math.floor((begun.postedMicros * percent) / 100));
+        const monthlyCapMicros = capped ? dollars('20') : null;
+        const { account } = setPolicy(
+          {
+            ...begun,
+            lastAttemptSecond: lastAttempt === null ? null : START - lastAttempt,
+            toppedUp: { ...begun.toppedUp, micros: dollars(capped ? '15' : '0') },
+          },
+          terms,
+          { ...policyOf('5', '15', { monthlyCapMicros }), thresholdMicros },
+          START,
+        );
+        fc.pre(account.attempt === null);
+        const opened = (effects: readonly Effect[]) =>
+          effects.flatMap((effect) => (effect.kind === 'attempt_opened' ? [effect.attempt.openedSecond] : []))[0] ??
+          null;
+        const recorded = opened(advance(account, terms, FAR).effects);
+        for (const { now, effects } of looked(account, terms, given.looks)) {
+          if (opened(effects) !== null) break;
+          const shown = nextTopUpSecond(now, terms);
+          if (shown === null || shown <= FAR) expect(shown).toBe(recorded);
+          else expect(recorded).toBeNull();
+        }
+      }),
+      RUNS,
+    );
+  });
+});
