@@ -75,6 +75,12 @@ export const viewReceipt = (receipt: Receipt): z.input<typeof ReceiptBody> => ({
   reason: receipt.reason,
 });
 
+/** Two changes in one second, or a stop in the past, leave segments that lasted no second: nobody need read of them. */
+function lasting<T extends { segment: SegmentOfInstance; seconds: number }>(parts: T[]): T[] {
+  const read = parts.filter(({ segment, seconds }) => seconds > 0 || segment.endSecond === null);
+  return read.length > 0 ? read : parts.slice(0, 1);
+}
+
 /** What came off: of one that a reservation pays for, nothing, whatever the team's discount is. */
 const discountOf = ({ priced: { discountBasisPoints, discountKind, coveredBy } }: SegmentOfInstance) =>
   coveredBy === null
@@ -104,7 +110,7 @@ function viewInstance(row: InstanceRow, rows: SegmentOfInstance[], standing: Sta
     cost: amount(micros(parts.reduce((sum, part) => sum + part.cost, 0))),
     hourly: amount(segments.at(-1)?.rateMicrosPerHour ?? row.hourlyMicros ?? ZERO),
     reason: row.reason ?? ended?.reason ?? null,
-    segments: parts.map(({ segment, seconds, cost }) => ({
+    segments: lasting(parts).map(({ segment, seconds, cost }) => ({
       ...discountOf(segment),
       hourly: amount(segment.rateMicrosPerHour),
       startedAt: formatSecond(segment.startSecond),
