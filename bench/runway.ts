@@ -1,6 +1,11 @@
-/** The second at which credit ends, computed a second, beside walking to it. */
+/**
+ * The second at which credit ends, computed a second, beside walking to it; and what a balance read works out of a team with a
+ * thousand listed instances that volume makes cheaper as they run, beside the same of a plain line.
+ */
+import { type Account, emptyAccount, type Terms } from '../billing/account.ts';
+import { firstBelowSecond, runsOutSecond } from '../billing/forecast.ts';
 import { micros } from '../billing/money.ts';
-import { availableMicros, type BalanceLine, exhaustionSecond } from '../billing/runway.ts';
+import { availableMicros, type BalanceLine, exhaustionSecond, lastSecondAtOrAbove } from '../billing/runway.ts';
 import type { Measured } from './measured.ts';
 
 const METERS = 50;
@@ -36,5 +41,74 @@ export async function runway(): Promise<Measured[]> {
       reference: 'walking there second by second',
       referenceFigure: Number(walked.toFixed(2)),
     },
+    foresight(),
   ];
+}
+
+const LISTED = 1_000;
+const LOOKS = 20;
+const START = 1_800_000_000;
+
+/** A thousand instances from the list, with credit for weeks, and volume tiers on the way. */
+function listedTeam(): { account: Account; terms: Terms } {
+  const tier = (dollars: number, basisPoints: number) => ({ spendMicros: micros(dollars * 1_000_000), basisPoints });
+  const terms: Terms = {
+    cooldownSeconds: 300,
+    graceSeconds: 60,
+    minStartMicros: micros(3_000_000),
+    lowLevelMicros: micros(10_000_000),
+    volumeTiers: [tier(1_000, 200), tier(50_000, 500), tier(1_000_000, 1_000)],
+    chargeLatencySeconds: 10,
+  };
+  const meters = Array.from({ length: LISTED }, (_, index) => ({
+    instanceId: `i${index}`,
+    segment: 1,
+    priced: {
+      pricing: 'on_demand' as const,
+      gpuType: 'gpu',
+      region: 'eu',
+      listMicrosPerHour: micros(1_990_000),
+      given: false,
+      discountBasisPoints: 0,
+      discountKind: null,
+      coveredBy: null,
+    },
+    rateMicrosPerHour: micros(1_990_000),
+    startSecond: START + (index % 60),
+    instanceStartSecond: START + (index % 60),
+    postedMicros: micros(0),
+    shedOrder: null,
+    reclaimSecond: null,
+  }));
+  const credited = {
+    ...emptyAccount('bench', START + 60),
+    spentByDay: new Map(),
+    postedMicros: micros(2_000_000_000_000),
+  };
+  return { account: { ...credited, meters }, terms };
+}
+
+function foresight(): Measured {
+  const { account, terms } = listedTeam();
+  const looksPerSecond = (look: () => void): number => {
+    const started = performance.now();
+    for (let run = 0; run < LOOKS; run += 1) look();
+    return LOOKS / ((performance.now() - started) / 1000);
+  };
+  const foreseen = looksPerSecond(() => {
+    runsOutSecond(account, terms);
+    firstBelowSecond(account, terms, terms.lowLevelMicros);
+  });
+  const plain = looksPerSecond(() => {
+    exhaustionSecond(account);
+    lastSecondAtOrAbove(account, terms.lowLevelMicros);
+  });
+  return {
+    bench: 'runway',
+    what: `what a balance foresees of ${LISTED} listed instances through ${terms.volumeTiers.length} tiers`,
+    figure: Number(foreseen.toFixed(2)),
+    unit: 'looks/s',
+    reference: 'the same of their line as it is',
+    referenceFigure: Number(plain.toFixed(2)),
+  };
 }

@@ -27,9 +27,8 @@ export type DatedKind =
 export const expiringMicros = (expiries: readonly HoldExpiry[], second: number): Micros =>
   expiries.reduce((sum, expiry) => (expiry.second === second ? add(sum, expiry.micros) : sum), ZERO);
 
-/** Whether the price list moves it while it runs. A covered one costs nothing, whatever the list says. */
-const followsSpotPrice = ({ priced: { pricing, given, coveredBy } }: Meter): boolean =>
-  pricing === 'spot' && !given && coveredBy === null;
+/** Whether the price list moves it while it runs: of a covered one, what it is worth to cover it. */
+const followsSpotPrice = ({ priced: { pricing, given } }: Meter): boolean => pricing === 'spot' && !given;
 
 /** The first second, not before `fromSecond`, at which the spot price is not what the instance is charged from. */
 function nextSpotMove(prices: readonly GpuPrice[], meter: Meter, fromSecond: number): number | null {

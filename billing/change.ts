@@ -44,6 +44,8 @@ export interface Outcome {
 export class Change {
   readonly account: Account;
   readonly effects: Effect[] = [];
+  /** The cause of credit that was let go in a time in which money stood: it pays what is owed at the end of that time. */
+  freedMeanwhile: string | null = null;
   readonly terms: Terms;
   private readonly spentByDay: Map<number, Micros> | null;
 

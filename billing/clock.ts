@@ -8,7 +8,7 @@ import { Change, closeMeter, creditArrived, type Outcome, replaceMeters } from '
 import { attemptDepositId } from './ids.ts';
 import { referenceOf } from './ledger.ts';
 import { add, subtract, ZERO } from './money.ts';
-import { rerate, reviewVolume } from './rerating.ts';
+import { rerate, reviewVolumeAtMidnight } from './rerating.ts';
 import { closeReservation, renewReservation } from './reservation-meter.ts';
 import { availableMicros } from './runway.ts';
 import { dayStart, monthStart } from './time.ts';
@@ -91,7 +91,10 @@ function expireHolds(change: Change, second: number): void {
   account.holdExpiries = account.holdExpiries.filter((expiry) => expiry.second > second);
   account.heldMicros = subtract(account.heldMicros, add(ZERO, ...over.map(({ micros }) => micros)));
   change.effects.push({ kind: 'holds_expired', throughSecond: second });
-  creditArrived(change, referenceOf.holdsExpired(account.teamId, second));
+  const reference = referenceOf.holdsExpired(account.teamId, second);
+  // Money stood at X then: what pays a debt is what is left of it when all of that time has been worked out.
+  if (second < account.asOfSecond) change.freedMeanwhile = reference;
+  else creditArrived(change, reference);
 }
 
 /** Lets take effect whatever moves prices at this second, all of it before any rate is worked out again. */
@@ -113,7 +116,7 @@ function changePrices(change: Change, second: number): void {
   for (const reservation of account.reservations.filter(({ endSecond }) => endSecond <= second))
     renewReservation(change, reservation);
   const isNewDay = second === dayStart(second) && second > account.datedThroughSecond;
-  if (isNewDay && isReviewed(account, terms)) reviewVolume(change, second);
+  if (isNewDay && isReviewed(account, terms)) reviewVolumeAtMidnight(change, second);
   account.datedThroughSecond = second;
   rerate(change, second);
 }
@@ -151,6 +154,9 @@ export function bringUpToDate(change: Change, nowSecond: number): void {
   }
   account.asOfSecond = second;
   account.datedThroughSecond = account.standsAtSecond ?? second;
+  const { freedMeanwhile } = change;
+  change.freedMeanwhile = null;
+  if (freedMeanwhile !== null) creditArrived(change, freedMeanwhile);
 }
 
 /** Runs one fact: the account is brought up to date, the fact takes effect, and what follows from it at once does too. */

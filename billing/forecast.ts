@@ -6,11 +6,9 @@ import { type Account, type Crossing, nextCrossing, type Terms } from './account
 import { isReviewed } from './calendar.ts';
 import { Change } from './change.ts';
 import { cross } from './clock.ts';
-import { isSamePair } from './covers.ts';
 import type { Micros } from './money.ts';
 import { availableMicros, meteredOf } from './runway.ts';
 import { firstOtherTier } from './spending.ts';
-import { nextDayStart } from './time.ts';
 
 /** So many crossings of one meter, or fewer of more, so that no answer takes long: centuries of renewals, thousands of holds. */
 const MOST_METERS_CROSSED = 1_000_000;
@@ -41,9 +39,7 @@ function firstCrossing(account: Account, terms: Terms, wanted: 'exhaustion' | 'l
     // Asked for, a warning is due whenever credit is low; otherwise it is of no interest.
     ahead.lowArmed = wanted === 'low';
     const isOver = crossed >= most;
-    const next = isOver
-      ? nextCrossing(withoutCalendar(ahead), withoutTiers(terms))
-      : nextAhead(ahead, terms, account.datedThroughSecond);
+    const next = isOver ? nextCrossing(withoutCalendar(ahead), withoutTiers(terms)) : nextAhead(ahead, terms);
     if (next === null || next.what === wanted) return next?.second ?? null;
     if (isOver) return null;
     ahead.asOfSecond = Math.max(ahead.asOfSecond, next.second);
@@ -54,62 +50,37 @@ function firstCrossing(account: Account, terms: Terms, wanted: 'exhaustion' | 'l
 const withoutTiers = (terms: Terms): Terms => ({ ...terms, volumeTiers: [] });
 
 /** The next crossing that changes anything: midnights at which volume earns what it did, and holds that only end, are passed over. */
-function nextAhead(account: Account, terms: Terms, sinceSecond: number): Crossing | null {
+function nextAhead(account: Account, terms: Terms): Crossing | null {
   const untiered = withoutTiers(terms);
   const next = nextCrossing(account, untiered);
-  const review = nextReview(account, terms, sinceSecond, next?.second ?? Number.POSITIVE_INFINITY);
+  const review = nextReview(account, terms, next?.second ?? Number.POSITIVE_INFINITY);
   if (
     review !== null &&
     (next === null || review < next.second || (review === next.second && next.what !== 'hold_expires'))
   )
     return { second: review, what: 'volume_review' };
-  return next?.what === 'hold_expires' ? severalHolds(account, untiered, next, review) : next;
+  return next?.what === 'hold_expires' ? severalHolds(account, terms, next) : next;
 }
 
 /**
  * The last hold's end before anything else comes, for all of them: each end only raises the line, so that nothing which
  * comes when it falls can come in between. Where somebody waits for credit, each is taken by itself.
  */
-function severalHolds(account: Account, untiered: Terms, first: Crossing, review: number | null): Crossing {
+function severalHolds(account: Account, terms: Terms, first: Crossing): Crossing {
   const { holdExpiries, owedMicros, contests } = account;
   if (owedMicros > 0 || contests.some(({ heldMicros, amountMicros }) => heldMicros < amountMicros)) return first;
-  const besides = nextCrossing({ ...account, holdExpiries: [] }, untiered)?.second ?? Number.POSITIVE_INFINITY;
-  const until = Math.min(besides, review ?? besides);
-  const second = holdExpiries.findLast((expiry) => expiry.second <= until)?.second ?? first.second;
-  return { ...first, second: Math.max(first.second, second) };
+  const besides = nextCrossing({ ...account, holdExpiries: [] }, withoutTiers(terms))?.second;
+  const until = nextReview(account, terms, besides ?? Number.POSITIVE_INFINITY) ?? besides ?? Number.POSITIVE_INFINITY;
+  const last = holdExpiries.findLast(({ second }) => second <= until);
+  return { ...first, second: Math.max(first.second, last?.second ?? first.second) };
 }
 
-/**
- * The first 00:00 UTC at which the look at the volume discount changes something: what volume earns, or which instances
- * are covered.
- */
-function nextReview(account: Account, terms: Terms, sinceSecond: number, throughSecond: number): number | null {
+/** The first 00:00 UTC at which the look at the volume discount changes what it earns. */
+function nextReview(account: Account, terms: Terms, throughSecond: number): number | null {
   const { teamId, spentByDay, standsAtSecond, volumeBasisPoints } = account;
   if (standsAtSecond !== null || !isReviewed(account, terms)) return null;
   if (spentByDay === null) throw new Error(`what ${teamId} has spent was not read`);
-  const ofCovers = nextLookAtCovers(account, sinceSecond);
-  const until = Math.min(throughSecond, ofCovers ?? throughSecond);
-  const ofTier = firstOtherTier(account, spentByDay, terms.volumeTiers, volumeBasisPoints, until);
-  return ofTier ?? (ofCovers !== null && ofCovers <= throughSecond ? ofCovers : null);
-}
-
-/**
- * The first midnight at which another instance may be covered. The dearest are, and a covered one's spot price may have
- * moved since they were chosen, which no crossing of its own says.
- * @param sinceSecond when the following began: what was chosen before is looked at once
- */
-function nextLookAtCovers(
-  { datedThroughSecond, meters, reservations, prices }: Account,
-  sinceSecond: number,
-): number | null {
-  if (reservations.length === 0) return null;
-  if (datedThroughSecond === sinceSecond) return nextDayStart(sinceSecond);
-  const covered = meters.filter(({ priced }) => priced.pricing === 'spot' && priced.coveredBy !== null);
-  const moves = prices
-    .filter(({ effectiveSecond }) => effectiveSecond > datedThroughSecond)
-    .filter((price) => covered.some(({ priced }) => isSamePair(priced, price)));
-  // A look at a second sees the prices of that second.
-  return moves.length === 0 ? null : nextDayStart(Math.min(...moves.map(({ effectiveSecond }) => effectiveSecond)) - 1);
+  return firstOtherTier(account, spentByDay, terms.volumeTiers, volumeBasisPoints, throughSecond);
 }
 
 /** The last second that can be paid in full if no card is charged any more. Null when credit is not being used up. */

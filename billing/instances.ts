@@ -107,18 +107,20 @@ export function stopInstance(
     const { account } = change;
     const running = account.meters.find((meter) => meter.instanceId === stop.instanceId);
     if (!running) return;
-    const first = stop.closedSegments[0] ?? running;
+    const closed = [...stop.closedSegments, ...cutByNow(change, stop.instanceId)];
+    const lastPosting = postedByNow(change, stop.instanceId) ?? stop.lastPostingReference;
+    const first = closed[0] ?? running;
     const latest = moneySecond(account, account.asOfSecond);
     const endSecond = Math.min(stop.atSecond ?? latest, latest);
     if (stop.atSecond !== undefined && (stop.atSecond < first.startSecond || stop.atSecond > account.asOfSecond))
       throw new BillingError('at_out_of_range', 'at must lie between the start of the instance and now', 'at');
 
-    const segments = [...stop.closedSegments, running];
+    const segments = [...closed, running];
     const postedBeyond = segments.reduce((sum, segment) => {
       const end = Math.min(endSecond, 'endSecond' in segment ? (segment.endSecond as number) : endSecond);
       return sum + Math.max(0, segment.postedMicros - costMicros(segment.rateMicrosPerHour, end - segment.startSecond));
     }, 0);
-    for (const segment of stop.closedSegments)
+    for (const segment of closed)
       if (segment.endSecond > endSecond) closeAt(change, segment, Math.max(endSecond, segment.startSecond));
     account.meters = account.meters.filter((meter) => meter !== running);
     postMeter(change, running, endSecond);
@@ -135,7 +137,7 @@ export function stopInstance(
       reference,
       second: account.asOfSecond,
       instanceId: stop.instanceId,
-      ...(stop.lastPostingReference && { correctsReference: stop.lastPostingReference }),
+      ...(lastPosting && { correctsReference: lastPosting }),
     });
     // An end in the past gives credit back also where none of it was posted yet: the bill is the same either way.
     creditArrived(change, reference);
@@ -143,6 +145,26 @@ export function stopInstance(
     rerate(change, latest);
   });
 }
+
+/** Segments that this change has ended already, by what the clock had brought: no row says so yet. */
+const cutByNow = ({ effects }: Change, instanceId: string): ClosedSegment[] =>
+  effects.flatMap((effect) =>
+    effect.kind === 'meter_closed' && effect.meter.instanceId === instanceId
+      ? [{ ...effect.meter, endSecond: effect.endSecond }]
+      : [],
+  );
+
+/** The last that this change has posted for an instance. */
+const postedByNow = ({ effects }: Change, instanceId: string): string | undefined =>
+  effects.reduce<string | undefined>(
+    (last, effect) =>
+      effect.kind === 'transfer' &&
+      effect.transfer.code === 'instance_usage' &&
+      effect.transfer.instanceId === instanceId
+        ? effect.transfer.reference
+        : last,
+    undefined,
+  );
 
 /** Records a segment as closed at an end that may lie before what was posted for it: its cost is the formula's. */
 function closeAt(change: Change, segment: Meter, endSecond: number): void {

@@ -10,19 +10,36 @@ import { discountAt, volumeBasisPointsOf } from './discounts.ts';
 import { ZERO } from './money.ts';
 import { isDiscountable, type Priced, priceAt, rateOf } from './prices.ts';
 import { trailingSpendMicros } from './spending.ts';
+import { dayStart, daysBefore } from './time.ts';
 import type { Meter } from './usage.ts';
 
 /** Looks at what the team has spent by a second, and keeps the discount that it earns. */
 export function reviewVolume(change: Change, second: number): void {
-  const { account, terms } = change;
-  account.volumeBasisPoints = volumeDiscountAt(account, terms, second);
+  change.account.volumeBasisPoints = volumeDiscountAt(change.account, change.terms, second);
 }
 
-/** What volume earns a team at a second, in basis points. */
-export function volumeDiscountAt(account: Account, { volumeTiers }: Terms, second: number): number {
+/**
+ * The look at 00:00. It may be made late, after a charge in flight has kept the end of credit open beyond it: what was spent
+ * in the new day by then does not count.
+ */
+export function reviewVolumeAtMidnight(change: Change, midnightSecond: number): void {
+  const yesterday = daysBefore(midnightSecond, 1);
+  change.account.volumeBasisPoints = volumeDiscountAt(change.account, change.terms, midnightSecond, yesterday);
+}
+
+/**
+ * What volume earns a team at a second, in basis points.
+ * @param lastDay see `trailingSpendMicros`
+ */
+export function volumeDiscountAt(
+  account: Account,
+  { volumeTiers }: Terms,
+  second: number,
+  lastDay = dayStart(second),
+): number {
   if (volumeTiers.length === 0) return 0;
   if (account.spentByDay === null) throw new Error(`what ${account.teamId} has spent was not read`);
-  return volumeBasisPointsOf(volumeTiers, trailingSpendMicros(account, account.spentByDay, second));
+  return volumeBasisPointsOf(volumeTiers, trailingSpendMicros(account, account.spentByDay, second, lastDay));
 }
 
 /** How an instance is priced from a second on, as it stands; which reservation covers it is a question of all of them. */
@@ -42,11 +59,11 @@ export function pricedAt(account: Account, { priced }: Meter, second: number): P
   };
 }
 
-/** Nothing that the customer pays from has changed. While one reservation covers it, list price and discount do not matter. */
+/** Nothing that its rate, or its worth to be covered, is made of has changed. Of a covered one the discount does not matter. */
 const isAsBefore = (before: Priced, now: Priced, coveredBy: string | null): boolean =>
   before.coveredBy === coveredBy &&
-  (coveredBy !== null ||
-    (before.listMicrosPerHour === now.listMicrosPerHour && before.discountBasisPoints === now.discountBasisPoints));
+  before.listMicrosPerHour === now.listMicrosPerHour &&
+  (coveredBy !== null || before.discountBasisPoints === now.discountBasisPoints);
 
 /**
  * Prices every running instance anew as of a second, and cuts a segment wherever that changes something.

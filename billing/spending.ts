@@ -19,11 +19,19 @@ export type SpentByDay = ReadonlyMap<number, Micros>;
 /** The first second that counts at a second. */
 export const trailingFrom = (second: number): number => daysBefore(dayStart(second), TRAILING_DAYS);
 
-/** What a team has spent by a second, what still runs included. */
-export function trailingSpendMicros(account: Account, spentByDay: SpentByDay, second: number): Micros {
+/**
+ * What a team has spent by a second, what still runs included.
+ * @param lastDay the first second of the last day that counts: today so far, or at 00:00 the day before
+ */
+export function trailingSpendMicros(
+  account: Account,
+  spentByDay: SpentByDay,
+  second: number,
+  lastDay = dayStart(second),
+): Micros {
   const from = trailingFrom(second);
   let spent = ZERO;
-  for (const [day, micros] of spentByDay) if (day >= from && day <= second) spent = add(spent, micros);
+  for (const [day, micros] of spentByDay) if (day >= from && day <= lastDay) spent = add(spent, micros);
   return meteredOf(account).reduce((sum, meter) => add(sum, costBetweenMicros(meter, from, second)), spent);
 }
 
@@ -52,9 +60,7 @@ export function firstOtherTier(
   for (let day = TRAILING_DAYS; day < days; day += 1) {
     const second = daysAfter(firstDay, day);
     if (second > throughSecond) return null;
-    // What was spent in the day that begins counts as far as it is known, as in `trailingSpendMicros`.
-    const counted = micros(spent + (spentByDay.get(second) ?? 0));
-    if (volumeBasisPointsOf(tiers, counted) !== basisPoints) return second;
+    if (volumeBasisPointsOf(tiers, micros(spent)) !== basisPoints) return second;
     spent += spentOn(day) - spentOn(day - TRAILING_DAYS);
   }
   return null;

@@ -75,6 +75,18 @@ export const viewReceipt = (receipt: Receipt): z.input<typeof ReceiptBody> => ({
   reason: receipt.reason,
 });
 
+/** Two changes in one second, or a stop in the past, leave segments that lasted no second: nobody need read of them. */
+function lasting<T extends { segment: SegmentOfInstance; seconds: number }>(parts: T[]): T[] {
+  const read = parts.filter(({ segment, seconds }) => seconds > 0 || segment.endSecond === null);
+  return read.length > 0 ? read : parts.slice(0, 1);
+}
+
+/** What came off: of one that a reservation pays for, nothing, whatever the team's discount is. */
+const discountOf = ({ priced: { discountBasisPoints, discountKind, coveredBy } }: SegmentOfInstance) =>
+  coveredBy === null
+    ? { discountPercent: discountBasisPoints / 100, discountKind }
+    : { discountPercent: 0, discountKind: null };
+
 function viewInstance(row: InstanceRow, rows: SegmentOfInstance[], standing: Standing): InstanceView {
   const segments = segmentsAsStanding(rows, standing);
   const ended = standing.ended.get(row.id);
@@ -98,15 +110,14 @@ function viewInstance(row: InstanceRow, rows: SegmentOfInstance[], standing: Sta
     cost: amount(micros(parts.reduce((sum, part) => sum + part.cost, 0))),
     hourly: amount(segments.at(-1)?.rateMicrosPerHour ?? row.hourlyMicros ?? ZERO),
     reason: row.reason ?? ended?.reason ?? null,
-    segments: parts.map(({ segment, seconds, cost }) => ({
+    segments: lasting(parts).map(({ segment, seconds, cost }) => ({
+      ...discountOf(segment),
       hourly: amount(segment.rateMicrosPerHour),
       startedAt: formatSecond(segment.startSecond),
       endedAt: timeOrNull(segment.endSecond ?? endSecond),
       seconds,
       cost: amount(cost),
       list: amount(segment.priced.listMicrosPerHour),
-      discountPercent: segment.priced.discountBasisPoints / 100,
-      discountKind: segment.priced.discountKind,
       coveredBy: segment.priced.coveredBy,
       why: priceInWords(segment.priced),
     })),

@@ -6,13 +6,18 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Account, emptyAccount, type Terms } from '../../billing/account.ts';
 import type { Effect } from '../../billing/change.ts';
+import { volumeBasisPointsOf } from '../../billing/discounts.ts';
 import { advance, assignDiscount, grantCredit, recordUsage, setPolicy } from '../../billing/facts.ts';
 import { firstBelowSecond, nextTopUpSecond, runsOutSecond } from '../../billing/forecast.ts';
 import { placeHold } from '../../billing/holds.ts';
-import { announceReclaim, startInstance } from '../../billing/instances.ts';
+import { announceReclaim, type InstanceOrder, startInstance } from '../../billing/instances.ts';
 import { type GpuPrice, listMicrosOf, PRICINGS, priceAt } from '../../billing/prices.ts';
+import type { ReservationMeter } from '../../billing/reservation-meter.ts';
 import { availableMicros } from '../../billing/runway.ts';
+import { firstOtherTier, trailingSpendMicros } from '../../billing/spending.ts';
+import type { Meter } from '../../billing/usage.ts';
 import { asMicros, dollars, policyOf, TERMS } from './book.ts';
+import { givenOrder } from './pure-run.ts';
 
 const DAY = 86_400;
 /** A UTC midnight. */
@@ -48,6 +53,41 @@ const price = fc
   .record({ onDemand: fc.integer({ min: 1_000, max: 40_000_000 }), spotPercent: fc.integer({ min: 1, max: 100 }) })
   .map(({ onDemand, spotPercent }) => priceOf(onDemand, spotPercent));
 
+const aReservation = (change: Partial<ReservationMeter>): ReservationMeter => ({
+  ...PAIRS[0],
+  reservationId: 'r',
+  termNumber: 1,
+  reservedSecond: START,
+  count: 1,
+  term: '1m',
+  rateMicrosPerHour: asMicros(0),
+  startSecond: START,
+  endSecond: START + 31 * DAY,
+  renew: false,
+  postedMicros: asMicros(0),
+  ...change,
+});
+
+const aMeter = (instanceId: string, hourly: number, startSecond: number): Meter => ({
+  instanceId,
+  segment: 1,
+  priced: {
+    ...PAIRS[0],
+    pricing: 'on_demand',
+    listMicrosPerHour: asMicros(hourly),
+    given: false,
+    discountBasisPoints: 0,
+    discountKind: null,
+    coveredBy: null,
+  },
+  rateMicrosPerHour: asMicros(hourly),
+  startSecond,
+  instanceStartSecond: startSecond,
+  postedMicros: asMicros(0),
+  shedOrder: null,
+  reclaimSecond: null,
+});
+
 const team = fc.record({
   listed: fc.tuple(price, price),
   toCome: fc.array(fc.record({ pair, price, after: later, withdrawn: fc.constantFrom(false, false, false, true) }), {
@@ -66,7 +106,7 @@ const team = fc.record({
   reservations: fc.array(fc.record({ pair, count: fc.integer({ min: 1, max: 3 }), ends: later, renew: fc.boolean() }), {
     maxLength: 2,
   }),
-  holds: fc.array(fc.record({ part: fc.integer({ min: 1, max: 60 }), ttl: later }), { maxLength: 4 }),
+  holds: fc.array(fc.record({ part: fc.integer({ min: 1, max: 60 }), ttl: later }), { maxLength: 6 }),
   discount: fc.option(
     fc.record({ basisPoints: fc.integer({ min: 1, max: 10_000 }), until: fc.option(later, { freq: 4 }) }),
   ),
@@ -125,19 +165,17 @@ function begin({
     ...emptyAccount('t', START),
     prices,
     spentByDay: new Map(spent.map(([day, hours]) => [MIDNIGHT - DAY - day * DAY, asMicros(hourly * hours)])),
-    reservations: reservations.map(({ pair, count, ends, renew }, i) => ({
-      ...pair,
-      reservationId: `r${i}`,
-      termNumber: 1,
-      reservedSecond: START + ends - 31 * DAY,
-      count,
-      term: '1m',
-      rateMicrosPerHour: asMicros(count * priceAt(prices, pair, START)!.reservedMicros['1m']),
-      startSecond: START,
-      endSecond: START + ends,
-      renew,
-      postedMicros: asMicros(0),
-    })),
+    reservations: reservations.map(({ pair, count, ends, renew }, i) =>
+      aReservation({
+        ...pair,
+        reservationId: `r${i}`,
+        reservedSecond: START + ends - 31 * DAY,
+        count,
+        rateMicrosPerHour: asMicros(count * priceAt(prices, pair, START)!.reservedMicros['1m']),
+        endSecond: START + ends,
+        renew,
+      }),
+    ),
   };
   account = grantCredit(account, terms, { grantId: 'g', amountMicros: credit }, START).account;
   if (discount) {
@@ -271,6 +309,100 @@ describe('any team, if nothing more happens,', () => {
         }
       }),
       RUNS,
+    );
+  });
+});
+
+describe('what is foreseen', () => {
+  const rich = (amount: string, terms: Terms = TERMS): Account =>
+    grantCredit(
+      { ...emptyAccount('t', START), spentByDay: new Map() },
+      terms,
+      { grantId: 'g', amountMicros: dollars(amount) },
+      START,
+    ).account;
+  const started = (account: Account, terms: Terms, hourly: string, change: Partial<InstanceOrder> = {}) =>
+    startInstance(account, terms, { ...givenOrder('i', dollars(hourly)), ...change }, START).account;
+
+  it('is no second below a level where all ends with more than that left', () => {
+    // $20 a second: after 4 of them $5 are left, which do not pay for a fifth.
+    const account = started(rich('85'), TERMS, '72000');
+    expect(runsOutSecond(account, TERMS)).toBe(START + 4);
+    expect(firstBelowSecond(account, TERMS, dollars('5'))).toBeNull();
+    expect(firstBelowSecond(account, TERMS, dollars('5.000001'))).toBe(START + 4);
+  });
+
+  it('is a second below a level also where only some have ended before', () => {
+    const account = started(started(rich('85'), TERMS, '72000', { shedOrder: 1 }), TERMS, '3600', { instanceId: 'j' });
+    // $21 a second leave $1 after 4 of them; the dear one ends, and the other runs on for a second.
+    expect(runsOutSecond(account, TERMS)).toBe(START + 4);
+    expect(firstBelowSecond(account, TERMS, dollars('1'))).toBe(START + 5);
+  });
+
+  it('is a charge also where the cooldown lasts longer than credit', () => {
+    const policied = { ...rich('20'), policy: policyOf('15', '15'), lastAttemptSecond: START - 100 };
+    const account = started(policied, TERMS, '1800');
+    expect(runsOutSecond(account, TERMS)).toBe(START + 40);
+    expect(nextTopUpSecond(account, TERMS)).toBe(START + 200);
+  });
+
+  it('is not one charge while another is in flight', () => {
+    const account = started(setPolicy(rich('20'), TERMS, policyOf('25', '15'), START).account, TERMS, '1800');
+    expect(account.attempt).not.toBeNull();
+    expect(nextTopUpSecond(account, TERMS)).toBeNull();
+  });
+
+  it('is said of a life of five hundred years too: what comes after all that is followed goes on as it is', () => {
+    const account: Account = {
+      ...rich('8.76'),
+      prices: [{ ...PAIRS[0], ...priceOf(2, 100), effectiveSecond: 0, withdrawn: false }],
+      reservations: [aReservation({ rateMicrosPerHour: asMicros(2), renew: true })],
+    };
+    const years = ((runsOutSecond(account, TERMS) ?? 0) - START) / (365.2425 * DAY);
+    expect(years).toBeGreaterThan(490);
+    expect(years).toBeLessThan(510);
+  });
+
+  it('counts what a thousand holds let go on the way', () => {
+    let account = started(rich('1000'), TERMS, '3.6');
+    for (let i = 1; i <= 1_000; i += 1)
+      account = placeHold(account, TERMS, { amountMicros: dollars('0.75'), ttlSeconds: i * 7 }, START).account;
+    expect(runsOutSecond(account, TERMS)).toBe(START + 1_000_000);
+  });
+});
+
+describe('the midnight at which volume earns something else', () => {
+  const meter = fc.record({
+    hourly: fc.integer({ min: 1, max: 5_000_000 }),
+    started: fc.integer({ min: 0, max: 40 * DAY }),
+  });
+  const day = fc.integer({ min: 0, max: 40 });
+  const spent = fc.array(fc.tuple(day, fc.integer({ min: 1, max: 1_000_000_000 })), { maxLength: 6 });
+  const tiers = fc.array(
+    fc.record({
+      spendMicros: fc.integer({ min: 1, max: 4_000_000_000 }).map(asMicros),
+      basisPoints: fc.integer({ min: 1, max: 9_000 }),
+    }),
+    { minLength: 1, maxLength: 3 },
+  );
+
+  it('is the first at which the sum of that second reaches another tier', () => {
+    fc.assert(
+      fc.property(fc.array(meter, { maxLength: 4 }), spent, tiers, fc.nat(40), (meters, spentOn, tiers, days) => {
+        const spentByDay = new Map(spentOn.map(([day, amount]) => [MIDNIGHT - day * DAY, asMicros(amount)]));
+        const account: Account = {
+          ...emptyAccount('t', MIDNIGHT + 5_000),
+          meters: meters.map(({ hourly, started }, i) => aMeter(`i${i}`, hourly, MIDNIGHT + 5_000 - started)),
+        };
+        const earnedAt = (second: number) =>
+          volumeBasisPointsOf(tiers, trailingSpendMicros(account, spentByDay, second, second - DAY));
+        const earned = earnedAt(MIDNIGHT);
+        const through = MIDNIGHT + days * DAY;
+        const midnights = Array.from({ length: days }, (_, i) => MIDNIGHT + (i + 1) * DAY);
+        const expected = midnights.find((second) => earnedAt(second) !== earned) ?? null;
+        expect(firstOtherTier(account, spentByDay, tiers, earned, through)).toBe(expected);
+      }),
+      { numRuns: 500 },
     );
   });
 });

@@ -1,38 +1,28 @@
 /**
  * What the rules say, done second by second: nothing is computed ahead, each second adds up the facts from the beginning.
  * It knows more of the rules than the oracle of the scenarios (charges that take time, re-prices, stops in the past,
- * grants, caps, low-balance warnings, refunds, disputes) and imports nothing from the product, so that agreement between the two means something.
+ * grants, caps, low-balance warnings, refunds, disputes, prices and discounts, reservations, holds, shedding) and imports
+ * nothing from the product, so that agreement between the two means something.
  */
+import {
+  Fleet,
+  type WalkedDiscount,
+  type WalkedInstance,
+  type WalkedPricing,
+  type WalkedReservation,
+  type WalkedStart,
+} from './walk/fleet.ts';
+import type { WalkedPrice, WalkedTier } from './walk/price-list.ts';
+import { Purse } from './walk/purse.ts';
+
+export { costOf } from './walk/meters.ts';
+
 export interface WalkTerms {
   cooldownSeconds: number;
   graceSeconds: number;
   minStartMicros: number;
   lowLevelMicros: number;
-}
-
-interface Stretch {
-  rate: number;
-  from: number;
-  to?: number;
-}
-
-interface WalkedInstance {
-  id: string;
-  stretches: Stretch[];
-  endedAt?: number;
-  reason?: string;
-}
-
-interface WalkedDeposit {
-  paid: number;
-  refunded: number;
-  disputed: boolean;
-}
-
-interface WalkedContest {
-  deposit: WalkedDeposit;
-  claimed: number;
-  held: number;
+  volumeTiers?: readonly WalkedTier[];
 }
 
 export interface WalkedPolicy {
@@ -42,190 +32,202 @@ export interface WalkedPolicy {
   cap: number | null;
 }
 
-export class Walk {
-  second = 0;
-  credit = 0;
-  owed = 0;
-  /** All token usage so far, exactly, in millionths of a micro. */
-  usedExact = 0n;
-  readonly instances: WalkedInstance[] = [];
+export interface WalkedExhaustion {
+  second: number;
+  instanceIds: string[];
+}
+
+const DAY = 86_400;
+const DAYS_OF_VOLUME = 30;
+const GIVEN: Omit<WalkedStart, 'id'> = { pricing: 'on_demand', gpuType: null, region: null, shedOrder: null };
+
+export class Walk extends Purse {
+  second: number;
   policy: WalkedPolicy | null = null;
   inFlight: { at: number; amount: number } | null = null;
   readonly attempts: number[] = [];
   toppedUp = 0;
   /** X, while a charge in flight keeps the end of credit open. */
   standsAt: number | null = null;
-  readonly exhaustions: Array<{ second: number; instanceIds: string[] }> = [];
+  readonly exhaustions: WalkedExhaustion[] = [];
   readonly lows: number[] = [];
-  #lowArmed = false;
-  readonly deposits: WalkedDeposit[] = [];
-  readonly refunds: Array<{ deposit: WalkedDeposit; amount: number; returned: boolean }> = [];
-  contests: WalkedContest[] = [];
+  /** The second that the money has come to: the present one, unless it stands at X. */
+  #at: number;
+  /** What ends at one second, as the clock is heard once, has ended together. */
+  #ending: WalkedExhaustion | null = null;
+  readonly #fleet: Fleet;
   readonly #terms: WalkTerms;
 
-  constructor(terms: WalkTerms) {
+  constructor(terms: WalkTerms, second = 0) {
+    super();
+    this.second = second;
+    this.#at = second;
     this.#terms = terms;
+    this.#fleet = new Fleet(terms.volumeTiers ?? []);
   }
 
-  get running(): WalkedInstance[] {
-    return this.instances.filter((instance) => instance.endedAt === undefined);
+  get instances(): readonly WalkedInstance[] {
+    return this.#fleet.instances;
+  }
+
+  get running(): readonly WalkedInstance[] {
+    return this.#fleet.running;
+  }
+
+  get reservations(): readonly WalkedReservation[] {
+    return this.#fleet.reservations;
   }
 
   /** What there is at a second, had nothing more happened by then. */
   availableAt(second: number): number {
-    return this.running.reduce((left, instance) => left - costOf(instance, second), this.credit - this.held);
-  }
-
-  get held(): number {
-    return this.contests.reduce((sum, { held }) => sum + held, 0);
+    return this.credit - this.#fleet.costBy(second) - this.heldAt(second);
   }
 
   get available(): number {
-    return this.availableAt(this.#moneySecond);
+    return this.availableAt(this.#at);
   }
 
-  get #moneySecond(): number {
-    return this.standsAt ?? this.second;
+  protected get moneySecond(): number {
+    return this.#at;
+  }
+
+  get held(): number {
+    return this.heldAt(this.#at);
+  }
+
+  get isOpen(): boolean {
+    return this.standsAt !== null;
+  }
+
+  protected get lowLevel(): number {
+    return this.#terms.lowLevelMicros;
   }
 
   to(second: number): void {
+    // Where nothing runs, is held or is watched, no second brings anything.
+    if (this.#isQuiet && second > this.second) {
+      this.second = second - 1;
+      this.#at = this.second;
+    }
     while (this.second < second) {
       this.second += 1;
-      this.#hear();
+      if (!this.isOpen && this.#comeTo(this.second)) this.creditArrived();
+      this.hear();
     }
+  }
+
+  get #isQuiet(): boolean {
+    const { policy, inFlight, holds } = this;
+    const isWatched = policy?.enabled === true || inFlight !== null || holds.some(({ ended }) => ended === null);
+    return this.#fleet.isIdle && !isWatched && !this.isOpen;
   }
 
   // ── Facts, each at the walk's second ─────────────────────────────────────────────────────────────────────────────
 
-  start(id: string, rate: number): boolean {
-    if (this.standsAt !== null || this.available < this.#terms.minStartMicros) return false;
-    this.instances.push({ id, stretches: [{ rate, from: this.second }] });
-    this.#hear();
+  /** At a rate that the platform gives. */
+  start(id: string, rate: number, more: Partial<WalkedStart> = {}): boolean {
+    return this.#start({ ...GIVEN, ...more, id }, rate);
+  }
+
+  /** At the list's price, less the team's discount. */
+  startListed(asked: WalkedStart & { pricing: WalkedPricing; gpuType: string; region: string }): boolean {
+    return this.#start(asked, null);
+  }
+
+  #start(asked: WalkedStart, given: number | null): boolean {
+    if (!this.#mayBegin) return false;
+    if (!this.#fleet.start(asked, given, this.second, () => this.#spentBy(this.second))) return false;
+    this.hear();
     return true;
+  }
+
+  reserve(
+    asked: { id: string; gpuType: string; region: string; count: number; term: string; renew: boolean },
+    endOf: (second: number) => number,
+  ): boolean {
+    if (!this.#mayBegin || !this.#fleet.reserve({ ...asked, endOf }, this.second)) return false;
+    this.hear();
+    return true;
+  }
+
+  get #mayBegin(): boolean {
+    return !this.isOpen && this.available >= this.#terms.minStartMicros;
   }
 
   /** False when `backTo` lies before the start or in the future. */
   stop(id: string, backTo: number | null): boolean {
     const instance = this.running.find((running) => running.id === id);
     if (!instance) return true;
-    if (backTo !== null && (backTo > this.second || backTo < instance.stretches[0]!.from)) return false;
-    this.#end(instance, Math.min(backTo ?? this.#moneySecond, this.#moneySecond), 'stopped');
-    this.#creditArrived();
-    this.#hear();
+    if (backTo !== null && (backTo > this.second || backTo < instance.startedAt)) return false;
+    this.#fleet.end(instance, Math.min(backTo ?? this.#at, this.#at), 'stopped');
+    this.#fleet.work(this.#at);
+    this.creditArrived();
+    this.hear();
     return true;
   }
 
+  /** From now on it is charged as given. */
   reprice(id: string, rate: number): boolean {
     const instance = this.running.find((running) => running.id === id);
     if (!instance) return false;
-    const last = instance.stretches.at(-1)!;
-    if (last.rate !== rate) {
-      last.to = this.#moneySecond;
-      instance.stretches.push({ rate, from: this.#moneySecond });
-    }
-    this.#hear();
+    Object.assign(instance, { list: rate, given: true });
+    this.#fleet.work(this.#at);
+    this.hear();
     return true;
   }
 
-  receive(amount: number): void {
-    this.credit += amount;
-    this.#creditArrived();
-    this.#hear();
+  /** Those that are left out end last. */
+  orderToEnd(order: ReadonlyMap<string, number>): void {
+    for (const instance of this.running) instance.shedOrder = order.get(instance.id) ?? null;
+    this.hear();
   }
 
-  payIn(amount: number): void {
-    this.deposits.push({ paid: amount, refunded: 0, disputed: false });
-    this.receive(amount);
+  assignDiscount(discount: WalkedDiscount | null): void {
+    this.#fleet.assigned = discount;
+    this.#fleet.work(this.#at);
+    this.hear();
   }
 
-  /** Without an amount all that can be; a card is paid in whole cents. */
-  refund(deposit: WalkedDeposit, asked: number | null): boolean {
-    const most = Math.max(0, Math.min(deposit.paid - deposit.refunded, this.available));
-    const whole = Math.floor(most / 10_000) * 10_000;
-    const amount = asked ?? whole;
-    if (deposit.disputed || whole === 0 || amount <= 0 || amount > whole) return false;
-    this.#refunded(deposit, amount);
-    this.#hear();
+  /** From a second on that is not past. */
+  changePrice(price: WalkedPrice): void {
+    this.#fleet.prices.add(price);
+    if (!this.isOpen) this.#fleet.work(this.#at);
+    this.hear();
+  }
+
+  setRenew(id: string, renew: boolean): boolean {
+    const reservation = this.#fleet.reserved.find((reservation) => reservation.id === id);
+    if (!reservation) return false;
+    reservation.renew = renew;
+    this.hear();
     return true;
   }
 
-  found(deposit: WalkedDeposit, amount: number): void {
-    this.#refunded(deposit, amount);
-    this.#creditArrived();
-    this.#hear();
-  }
-
-  #refunded(deposit: WalkedDeposit, amount: number): void {
-    deposit.refunded += amount;
-    this.refunds.push({ deposit, amount, returned: false });
-    // No dispute can be about what was refunded.
-    for (const contest of this.contests) contest.held = Math.min(contest.held, this.#contested(contest));
-    this.#take(amount);
-  }
-
-  sendBack(refund: { deposit: WalkedDeposit; amount: number; returned: boolean }): void {
-    refund.returned = true;
-    refund.deposit.refunded -= refund.amount;
-    this.receive(refund.amount);
-  }
-
-  dispute(deposit: WalkedDeposit, claimed: number): void {
-    deposit.disputed = true;
-    this.contests.push({ deposit, claimed, held: 0 });
-    this.#fillContests();
-    this.#hear();
-  }
-
-  decide(contest: WalkedContest, won: boolean): void {
-    this.contests = this.contests.filter((other) => other !== contest);
-    contest.deposit.disputed = !won;
-    if (won) this.#creditArrived();
-    else this.#take(this.#contested(contest));
-    this.#hear();
-  }
-
-  #contested({ claimed, deposit }: WalkedContest): number {
-    return Math.min(claimed, deposit.paid - deposit.refunded);
-  }
-
-  #take(amount: number): void {
-    const paid = Math.min(amount, Math.max(0, this.available));
-    this.credit -= paid;
-    this.owed += amount - paid;
-  }
-
-  #fillContests(): void {
-    for (const contest of this.contests)
-      contest.held += Math.max(0, Math.min(this.#contested(contest) - contest.held, this.available));
-  }
-
-  use(exact: bigint): void {
-    const before = this.usedExact / 1_000_000n;
-    this.usedExact += exact;
-    const charge = Number(this.usedExact / 1_000_000n - before);
-    const paid = Math.min(charge, this.available);
-    this.credit -= paid;
-    this.owed += charge - paid;
-    this.#hear();
+  /** The platform announces that it takes a spot instance back. */
+  reclaim(id: string, at: number): boolean {
+    const instance = this.running.find((running) => running.id === id);
+    if (instance?.pricing !== 'spot' || at < this.second) return false;
+    instance.reclaimAt = at;
+    if (!this.isOpen) this.#fleet.come(this.#at);
+    this.hear();
+    return true;
   }
 
   setPolicy(policy: WalkedPolicy): void {
     this.policy = { ...policy };
-    this.#hear();
+    this.hear();
   }
 
+  /** The credit counts from the attempt's second, and may be too little to have lasted until now. */
   succeed(): void {
     const attempt = this.inFlight;
     if (!attempt) return;
-    const from = this.standsAt;
     this.inFlight = null;
     this.standsAt = null;
     this.credit += attempt.amount;
-    // The credit counts from the attempt's second, and may be too little to have lasted until now.
-    for (let second = from ?? this.second; second < this.second && this.running.length > 0; second += 1)
-      if (this.availableAt(second + 1) < 0) this.#exhaust(second);
-    this.#creditArrived();
-    this.#hear();
+    this.#catchUp();
+    this.creditArrived();
+    this.hear();
   }
 
   fail(): void {
@@ -234,30 +236,71 @@ export class Walk {
     this.inFlight = null;
     this.toppedUp -= attempt.amount;
     if (this.policy) this.policy.enabled = false;
-    if (this.standsAt !== null) this.#exhaust(this.standsAt);
-    this.#hear();
+    if (this.standsAt !== null) this.#endTheFirst(this.standsAt);
+    this.#catchUp();
+    this.hear();
+  }
+
+  /** Today so far, and in the 30 whole days before. */
+  #spentBy(second: number, chargedBefore = second + 1): number {
+    const today = Math.floor(second / DAY) * DAY;
+    const from = today - DAYS_OF_VOLUME * DAY;
+    const charged = this.charges.filter((charge) => charge.second >= from && charge.second < chargedBefore);
+    return charged.reduce((sum, { amount }) => sum + amount, this.#fleet.spentBetween(from, second));
   }
 
   // ── What the clock brings ────────────────────────────────────────────────────────────────────────────────────────
 
-  #hear(): void {
+  /** What has its second since long, before anything is decided or asked at it. Answers whether it has let go of credit. */
+  #comeTo(second: number): boolean {
+    this.#at = second;
+    const hasFreed = this.expireHolds(second);
+    if (second % DAY === 0 && this.#fleet.anyListed) this.#fleet.look(this.#spentBy(second, second));
+    this.#fleet.come(second);
+    return hasFreed;
+  }
+
+  protected hear(): void {
     for (;;) {
       const now = this.second;
       if (this.standsAt !== null) {
-        if (now <= this.standsAt + this.#terms.graceSeconds) return;
-        this.#exhaust(this.standsAt);
+        if (now <= this.standsAt + this.#terms.graceSeconds) break;
+        this.#endTheFirst(this.standsAt);
+        this.#catchUp();
       } else if (this.#topUpIsDue()) {
         this.inFlight = { at: now, amount: this.policy!.amount };
         this.attempts.push(now);
         this.toppedUp += this.policy!.amount;
-      } else if (this.#lowArmed && !this.#warningIsNeedless() && this.availableAt(now) < this.#terms.lowLevelMicros) {
-        this.#lowArmed = false;
+      } else if (this.lowArmed && !this.#warningIsNeedless() && this.availableAt(now) < this.#terms.lowLevelMicros) {
+        this.lowArmed = false;
         this.lows.push(now);
-      } else if (this.running.length > 0 && this.availableAt(now + 1) < 0) {
+      } else if (this.#isTheLast) {
         if (this.inFlight) this.standsAt = now;
-        else this.#exhaust(now);
-      } else return;
+        else this.#endTheFirst(now);
+      } else break;
     }
+    this.#ending = null;
+  }
+
+  /** Whether the second that the money has come to is the last that can be paid in full. */
+  get #isTheLast(): boolean {
+    return !this.#fleet.isIdle && this.availableAt(this.#at + 1) < 0;
+  }
+
+  /**
+   * From where the money stood through the seconds since. A charge that is still in flight keeps a later end open too. What
+   * became owed meanwhile is collected from what is left at the end of it, as when a charge succeeds.
+   */
+  #catchUp(): void {
+    // What was said for this very second while the money stood.
+    if (this.standsAt === null) this.#fleet.come(this.#at);
+    let hasFreed = false;
+    while (this.#at < this.second && this.standsAt === null) {
+      if (!this.#isTheLast) hasFreed = this.#comeTo(this.#at + 1) || hasFreed;
+      else if (this.inFlight && this.second <= this.#at + this.#terms.graceSeconds) this.standsAt = this.#at;
+      else this.#endTheFirst(this.#at);
+    }
+    if (hasFreed) this.creditArrived();
   }
 
   #fits(): boolean {
@@ -277,36 +320,28 @@ export class Walk {
     return this.inFlight !== null || (this.policy?.enabled === true && this.#fits());
   }
 
-  #exhaust(second: number): void {
+  /** Those of the lowest order; where no order is left, all the rest, and reservations lapse. */
+  #endTheFirst(second: number): void {
     this.standsAt = null;
-    const ending = this.running;
-    if (ending.length === 0) return;
-    for (const instance of ending) this.#end(instance, second, 'out_of_credits');
-    this.exhaustions.push({ second, instanceIds: ending.map(({ id }) => id) });
-    this.#lowArmed = false;
+    if (this.#fleet.isIdle) return;
+    const orders = this.running.flatMap(({ shedOrder }) => (shedOrder === null ? [] : [shedOrder]));
+    const first = orders.length > 0 ? Math.min(...orders) : null;
+    for (const instance of this.running)
+      if (instance.shedOrder === first) {
+        this.#fleet.end(instance, second, 'out_of_credits');
+        this.#rowOf(second).instanceIds.push(instance.id);
+      }
+    if (first === null)
+      for (const reservation of this.#fleet.reserved) this.#fleet.endReservation(reservation, second, 'lapsed');
+    this.#fleet.work(second);
+    this.lowArmed = false;
   }
 
-  #end(instance: WalkedInstance, second: number, reason: string): void {
-    instance.stretches = instance.stretches.filter(({ from }, i) => i === 0 || from < second);
-    instance.stretches.at(-1)!.to = second;
-    instance.endedAt = second;
-    instance.reason = reason;
-    this.credit -= costOf(instance, second);
-  }
-
-  #creditArrived(): void {
-    const collected = Math.min(this.owed, this.available);
-    this.credit -= collected;
-    this.owed -= collected;
-    this.#fillContests();
-    const { lowLevelMicros } = this.#terms;
-    if (this.available >= lowLevelMicros + Math.floor(lowLevelMicros / 10)) this.#lowArmed = true;
+  #rowOf(second: number): WalkedExhaustion {
+    if (this.#ending?.second !== second) {
+      this.#ending = { second, instanceIds: [] };
+      this.exhaustions.push(this.#ending);
+    }
+    return this.#ending;
   }
 }
-
-/** Rates and seconds are small enough here for exact products. */
-export const costOf = (instance: { stretches: Stretch[] }, second: number): number =>
-  instance.stretches.reduce((sum, { rate, from, to = second }) => {
-    const end = Math.min(to, second);
-    return end > from ? sum + Math.floor((rate * (end - from)) / 3600) : sum;
-  }, 0);

@@ -162,6 +162,25 @@ describe('a change of a spot price', () => {
     expect(await booksOf(one.db, teamId)).toEqual(await billOf(one.db, teamId));
   });
 
+  it('that no row has yet is known to a stop in the past: each segment is cut where the machine had gone', async () => {
+    const teamId = await team('100', 0);
+    await list('3.6', 0);
+    await start(teamId, `${gpuType}-i`, 0, 'spot');
+    await list('7.2', 10, 1_000);
+    await list('1.8', 10, 3_000);
+    await one.settle(`${gpuType}-i`, 2_000);
+    const receipt = await one.stop(`${gpuType}-i`, 5_000, { backTo: 900 });
+    expect(receipt).toMatchObject({ endSecond: 900, costMicros: 900_000 });
+    expect((await segmentsFrom(`${gpuType}-i`, 0)).filter(([, from, to]) => from !== to)).toEqual([
+      [3_600_000, 0, 900, null],
+    ]);
+    expect(await booksOf(one.db, teamId)).toEqual(await billOf(one.db, teamId));
+    const { postedMicros } = await one.db.account.findUniqueOrThrow({ where: { teamId } });
+    expect(postedMicros).toBe(99_100_000n);
+    const [view] = await readInstances(one.db, TIERED, [await getInstance(one.db, `${gpuType}-i`)], 6_000);
+    expect(view?.segments.map(({ seconds }) => seconds)).toEqual([900]);
+  });
+
   it('reaches every team that runs on it, and only those', async () => {
     await list('4', 0);
     const ids = await Promise.all(

@@ -124,7 +124,7 @@ describe('a Postgres that is killed in the middle of a burst', () => {
 
 /** The same story has the same bill, whatever broke on the way. */
 const rename = (bill: Awaited<ReturnType<typeof booksOf>>, from: string, to: string) => ({
-  netMicros: bill.netMicros,
+  ...bill,
   instances: Object.fromEntries(
     Object.entries(bill.instances).map(([id, micros]) => [id.replace(`${from}-`, `${to}-`), micros]),
   ),

@@ -1,0 +1,99 @@
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import { withBigInt } from './acts.ts';
+import { asMicros, TERMS } from './book.ts';
+import { before, DAWN, type History, history, MIDNIGHT, type PriceAct, told } from './price-acts.ts';
+import { keepPriced, ofPricedBook, ofPricedWalk, walkPriced } from './price-keeping.ts';
+import { PricedBook } from './priced-book.ts';
+import { Walk } from './walk.ts';
+
+// A month is as long here as a history has drawn it, so that the terms of reservations begin and end among the rest.
+const month = vi.hoisted(() => ({ seconds: 0 }));
+vi.mock(import('../../billing/time.ts'), async (original) => ({
+  ...(await original()),
+  addMonths: (second, months) => second + months * month.seconds,
+}));
+
+const PRICED = {
+  ...TERMS,
+  volumeTiers: [
+    { spendMicros: asMicros(20_000_000), basisPoints: 500 },
+    { spendMicros: asMicros(45_000_000), basisPoints: 1_000 },
+    { spendMicros: asMicros(90_000_000), basisPoints: 1_750 },
+  ],
+};
+
+/** A walk that has come to where a history becomes lively, and what was done until then. */
+function begun(given: History): { walk: Walk; acts: PriceAct[] } {
+  const walk = new Walk(PRICED, DAWN);
+  const at = MIDNIGHT - given.startsBefore;
+  const acts = [
+    ...before(given),
+    { at, do: 'plain', act: { after: 0, do: 'deposit', amount: given.deposit } } as const,
+  ];
+  for (const doing of acts) walkPriced(walk, doing);
+  month.seconds = 0;
+  return { walk, acts };
+}
+
+/** As `toEqual`, which takes its time, only to say where they differ. */
+function expectSame(actual: unknown, expected: unknown, doing?: PriceAct): void {
+  if (!isDeepStrictEqual(actual, expected)) expect(actual, JSON.stringify(doing, withBigInt)).toEqual(expected);
+}
+
+describe('any history of a team with prices', () => {
+  it('comes to what a walk through its seconds comes to, after every fact', () => {
+    fc.assert(
+      fc.property(history, (given) => {
+        const { walk, acts } = begun(given);
+        const book = new PricedBook(PRICED, DAWN);
+        for (const doing of acts) keepPriced(book, doing);
+        for (const drawn of given.acts) {
+          const doing = told(drawn, walk, month);
+          expectSame(keepPriced(book, doing), walkPriced(walk, doing), doing);
+          // A refused fact keeps nothing; what the clock brought by then is there at the next look.
+          book.look(doing.at);
+          expectSame(ofPricedBook(book), ofPricedWalk(walk), doing);
+        }
+        book.lookBack();
+      }),
+      { numRuns: 2000 },
+    );
+  }, 120_000);
+
+  it('comes to the same bill whoever looks or settles in between, however often', () => {
+    const busy = fc.tuple(history, fc.array(fc.tuple(fc.nat(400), fc.nat(8)), { maxLength: 40 }));
+    fc.assert(
+      fc.property(busy, ([given, meddling]) => {
+        const { walk, acts } = begun(given);
+        for (const drawn of given.acts) {
+          const doing = told(drawn, walk, month);
+          acts.push(doing);
+          walkPriced(walk, doing);
+        }
+        const [quiet, watched] = [new PricedBook(PRICED, DAWN), new PricedBook(PRICED, DAWN)];
+        for (const [i, doing] of acts.entries()) {
+          for (const [gap, index] of meddling.filter((_, k) => k % given.acts.length === acts.length - 1 - i)) {
+            const since = watched.account.asOfSecond;
+            meddle(watched, since + (gap % (doing.at - since + 1)), index);
+          }
+          expectSame(keepPriced(watched, doing), keepPriced(quiet, doing), doing);
+        }
+        for (const book of [quiet, watched]) book.look(walk.second + 1_000);
+        expectSame(ofPricedBook(watched), ofPricedBook(quiet));
+        expect(watched.account.lowArmed).toBe(quiet.account.lowArmed);
+        // What is posted may differ only for what still runs.
+        for (const [id, { endSecond }] of quiet.instances)
+          if (endSecond !== undefined) expect(watched.postedFor(id)).toBe(quiet.postedFor(id));
+      }),
+      { numRuns: 2000 },
+    );
+  }, 120_000);
+});
+
+function meddle(book: PricedBook, second: number, index: number): void {
+  book.look(second);
+  book.settle([...book.instances.keys()][index] ?? 'none', second);
+  book.settleReservation(`r${index % 3}`, second);
+}
