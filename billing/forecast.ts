@@ -10,9 +10,8 @@ import type { Micros } from './money.ts';
 import { availableMicros, meteredOf } from './runway.ts';
 import { firstOtherTier } from './spending.ts';
 
-/** So many crossings of one meter, or fewer of more, so that no answer takes long: centuries of renewals, thousands of holds. */
-const MOST_METERS_CROSSED = 1_000_000;
-const MOST_CROSSINGS = 5_000;
+/** So that no answer takes long: a reservation that is renewed each month comes to this many in 83 years. */
+const MOST_CROSSINGS = 1_000;
 
 /** The account as if nobody would charge a card any more. */
 const withoutTopUps = (account: Account): Account => ({ ...account, policy: null, attempt: null });
@@ -34,11 +33,10 @@ const withoutCalendar = (account: Account): Account => ({
 function firstCrossing(account: Account, terms: Terms, wanted: 'exhaustion' | 'low' | 'top_up'): number | null {
   const change = new Change(account, terms);
   const ahead = change.account;
-  const most = Math.min(MOST_CROSSINGS, MOST_METERS_CROSSED / (1 + ahead.meters.length));
   for (let crossed = 0; ; crossed += 1) {
     // Asked for, a warning is due whenever credit is low; otherwise it is of no interest.
     ahead.lowArmed = wanted === 'low';
-    const isOver = crossed >= most;
+    const isOver = crossed >= MOST_CROSSINGS;
     const next = isOver ? nextCrossing(withoutCalendar(ahead), withoutTiers(terms)) : nextAhead(ahead, terms);
     if (next === null || next.what === wanted) return next?.second ?? null;
     if (isOver) return null;
