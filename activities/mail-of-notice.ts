@@ -24,7 +24,7 @@ import { autoTopUpCharged } from './mails/auto-top-up-charged.ts';
 import { autoTopUpFailed } from './mails/auto-top-up-failed.ts';
 import { balanceLow } from './mails/balance-low.ts';
 import { cardExpiring } from './mails/card-expiring.ts';
-import { creditsExhausted } from './mails/credits-exhausted.ts';
+import { creditsExhausted, type RunningInstance } from './mails/credits-exhausted.ts';
 import { depositReceipt } from './mails/deposit-receipt.ts';
 import { disputeMail } from './mails/dispute.ts';
 import type { About, PaymentFacts, Runway } from './mails/facts.ts';
@@ -43,6 +43,8 @@ interface Sending {
   nowSecond: number;
   receiptIssuer: string;
 }
+
+type Running = RunningInstance & { startSecond: number };
 
 type Writer = (sending: Sending) => Promise<Mail>;
 
@@ -89,8 +91,12 @@ const WRITERS: Record<MailKind, Writer> = {
   credits_exhausted: async (sending) => {
     const { db, notice } = sending;
     const exhaustion = await findExhaustion(db, notice.teamId, notice.data.exhaustion ?? 0);
+    const second = exhaustion?.second ?? notice.second;
     const stopped = await endedInstances(db, exhaustion?.instanceIds ?? []);
-    return creditsExhausted(sending.about, exhaustion?.second ?? notice.second, stopped, await runwayOf(sending));
+    const { running, ...runway } = await standingOf(sending);
+    // What was started since, with new credit, was not spared by any order.
+    const spared = running.filter(({ startSecond }) => startSecond <= second);
+    return creditsExhausted(sending.about, second, { stopped, running: spared }, runway);
   },
   usage_owed: async (sending) => {
     const { owedMicros } = await readAccount(sending.db, sending.notice.teamId, AS_RECORDED);
@@ -205,8 +211,13 @@ async function cardOf(db: Tx, { cardBrand, cardLast4, paymentMethodId }: Deposit
   return paymentMethodId === null ? null : findAnyPaymentMethod(db, paymentMethodId);
 }
 
+const runwayOf = async (sending: Sending): Promise<Runway> => {
+  const { running: _, ...runway } = await standingOf(sending);
+  return runway;
+};
+
 /** The same arithmetic as a write would do, without writing. Source: rules.md, "Facts and their seconds". */
-async function runwayOf({ db, terms, notice, nowSecond }: Sending): Promise<Runway> {
+async function standingOf({ db, terms, notice, nowSecond }: Sending): Promise<Runway & { running: Running[] }> {
   const { account } = advance(
     await readAccount(db, notice.teamId, { throughSecond: nowSecond, for: 'forecast' }),
     terms,
@@ -219,5 +230,11 @@ async function runwayOf({ db, terms, notice, nowSecond }: Sending): Promise<Runw
     availableMicros,
     burnMicrosPerHour: burn,
     runsOutSecond: runsOutSecond(account, terms),
+    running: account.meters.map(({ instanceId, instanceStartSecond: startSecond, priced: { gpuType, region } }) => ({
+      instanceId,
+      gpuType,
+      region,
+      startSecond,
+    })),
   };
 }

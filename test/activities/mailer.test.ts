@@ -6,6 +6,7 @@ import { micros } from '../../billing/money.ts';
 import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
 import type { Message } from '../../embedded/mail/message.ts';
 import { updateDeposit } from '../../prisma/deposits.ts';
+import type { InstanceSpec } from '../../prisma/instances.ts';
 import { type MailKind, noticesOf } from '../../prisma/notices.ts';
 import { savePaymentMethod } from '../../prisma/payment-methods.ts';
 import { onAttempt, untilAnswered } from '../support/activity.ts';
@@ -65,7 +66,7 @@ async function funded(amount: number, about: { name?: string; email?: string } =
   return { ...team, depositId };
 }
 
-async function start(teamId: string, id: string, hourly: number) {
+async function start(teamId: string, id: string, hourly: number, change: Partial<InstanceSpec> = {}, at = NOW) {
   const spec = {
     id,
     teamId,
@@ -77,8 +78,9 @@ async function start(teamId: string, id: string, hourly: number) {
     shedOrder: null,
     resumedFrom: null,
     requestHash: id,
+    ...change,
   };
-  const call = { callId: id, notAfterMs: Number.MAX_SAFE_INTEGER, nowMs: 0, receivedSecond: NOW };
+  const call = { callId: id, notAfterMs: Number.MAX_SAFE_INTEGER, nowMs: 0, receivedSecond: at };
   await ledger().admitInstance({ spec, rateMicrosPerHour: micros(hourly * 1_000_000), ...call }, 'test');
 }
 
@@ -215,6 +217,79 @@ describe('what the mails say, in text and HTML alike', () => {
         '$2.00',
         '$3.00',
         '2 instances were stopped',
+      ])
+        expect(face).toContain(fact);
+  });
+
+  it('credit that is running out: what was stopped by the order, what runs on and until when, and where to change the order', async () => {
+    const { id: teamId } = await funded(5);
+    // $1 a second and $3.60 an hour: after 4 of those $0.996 are left, 996 seconds of the cheap one.
+    await start(teamId, `render_${teamId}`, 3600, { shedOrder: 1 });
+    await start(teamId, `serve_${teamId}`, 3.6);
+    await ledger().lookAhead({ teamId, nowSecond: NOW + 5 }, 'test');
+    const mail = await mailOf(teamId, 'credits_exhausted', NOW + 10);
+    expect(mail.subject).toBe(`Credit is running out: render_${teamId} was stopped`);
+    for (const face of faces(mail)) {
+      for (const fact of [
+        `render_${teamId}`,
+        '2026-03-01 00:00:04 UTC',
+        'one instance was stopped',
+        '$4.00',
+        `serve_${teamId}`,
+        'credit ends at 2026-03-01 00:16:40 UTC',
+        '$0.99',
+        'order in which instances end',
+        'https://burnrate.test/billing',
+      ])
+        expect(face).toContain(fact);
+      expect(face.indexOf(`render_${teamId}`)).toBeLessThan(face.indexOf('run on'));
+      expect(face.indexOf(`serve_${teamId}`)).toBeGreaterThan(face.indexOf('run on'));
+    }
+  });
+
+  it('of several stopped by the order their number; those that cost nothing run on without an end', async () => {
+    const { id: teamId } = await funded(5);
+    await start(teamId, `a_${teamId}`, 1800, { shedOrder: 1 });
+    await start(teamId, `b_${teamId}`, 1800, { shedOrder: 1 });
+    await start(teamId, `free_${teamId}`, 0);
+    await ledger().lookAhead({ teamId, nowSecond: NOW + 10 }, 'test');
+    const mail = await mailOf(teamId, 'credits_exhausted', NOW + 10);
+    expect(mail.subject).toBe('Credit is running out: 2 instances were stopped');
+    for (const face of faces(mail)) expect(face).toContain('These run on, and use no credit up');
+  });
+
+  it('as used up where what the order had spared has ended by now, and where others were started since', async () => {
+    const { id: teamId } = await funded(5);
+    await start(teamId, `render_${teamId}`, 3600, { shedOrder: 1 });
+    await start(teamId, `serve_${teamId}`, 360);
+    await ledger().lookAhead({ teamId, nowSecond: NOW + 5 }, 'test');
+    await ledger().lookAhead({ teamId, nowSecond: NOW + 50 }, 'test');
+    const grant = { teamId, grantId: `grant_${teamId}`, amountMicros: dollars(50), note: 'more' };
+    await ledger().grant({ ...grant, nowSecond: NOW + 60 }, 'test');
+    await start(teamId, `new_${teamId}`, 1, {}, NOW + 60);
+    const mail = await mailOf(teamId, 'credits_exhausted', NOW + 70);
+    expect(mail.subject).toBe('Credit used up: your instances were stopped');
+    for (const face of faces(mail)) expect(face).not.toContain(`new_${teamId}`);
+  });
+
+  it('a spot instance that is taken back: which, when, what it costs until then, and what to do', async () => {
+    const { id: teamId } = await funded(50);
+    const instanceId = `spot_${teamId}`;
+    await start(teamId, instanceId, 1, { pricing: 'spot' });
+    await ledger().announceReclaim({ instanceId, reclaimSecond: NOW + 3_725, nowSecond: NOW + 5 }, 'test');
+    const mail = await mailOf(teamId, 'spot_reclaim', NOW + 6);
+    expect(mail.to).toEqual(['billing@acme.test']);
+    expect(mail.subject).toBe(`Spot instance ${instanceId} will be reclaimed`);
+    for (const face of faces(mail))
+      for (const fact of [
+        instanceId,
+        'H100',
+        'us-east-1',
+        'ends at 2026-03-01 01:02:05 UTC',
+        'charged to that second and no further',
+        'Save what you need',
+        'on-demand instances are not reclaimed',
+        'https://burnrate.test/billing',
       ])
         expect(face).toContain(fact);
   });
