@@ -6,11 +6,12 @@ import { type TeamInput, told, toldSoon, type WatchState, watchState } from './m
 import { ledger, tell } from './neighbours.ts';
 import { News, nowSecond } from './waiting.ts';
 
-export async function balanceWatch({ teamId, lookSoon }: TeamInput): Promise<void> {
+export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput): Promise<void> {
   const news = new News();
   const state = new Stated('watching');
   let seen: WatchState | null = null;
   let attemptTold: string | null = null;
+  let reclaiming = earlier.reclaiming ?? [];
   setHandler(told, news.arrived);
   setHandler(toldSoon, news.soon);
   if (lookSoon) news.soon();
@@ -22,12 +23,17 @@ export async function balanceWatch({ teamId, lookSoon }: TeamInput): Promise<voi
     seen = show(outlook);
 
     await announce(outlook);
+    await tellReclaimed(outlook);
     if (outlook.attemptDepositId && outlook.attemptDepositId !== attemptTold) await tell.tellAutoTopUp({ teamId });
     attemptTold = outlook.attemptDepositId;
 
     await news.orSecond(outlook.next?.second ?? null, outlook.next?.what ?? 'idle');
   }
-  await continueAsNew<typeof balanceWatch>({ teamId, ...(news.isPromised() && { lookSoon: true }) });
+  await continueAsNew<typeof balanceWatch>({
+    teamId,
+    ...(news.isPromised() && { lookSoon: true }),
+    ...(reclaiming.length > 0 && { reclaiming }),
+  });
 
   /** Announces whatever was recorded and not told yet, whoever recorded it: the machines are stopped, people are written to. */
   async function announce({ exhaustions, notices, reservationIds = [] }: Outlook): Promise<void> {
@@ -38,6 +44,15 @@ export async function balanceWatch({ teamId, lookSoon }: TeamInput): Promise<voi
     if (notices.length > 0) await tell.handOnNotices({ notices });
     const numbers = exhaustions.map((exhaustion) => exhaustion.number);
     await ledger.markTold({ teamId, exhaustions: numbers, noticeIds: notices.map((notice) => notice.noticeId) });
+  }
+
+  /** An instance that was to be reclaimed and is gone by now ended without anybody having said so to its workflow. */
+  async function tellReclaimed({ exhaustions, reclaiming: still = [] }: Outlook): Promise<void> {
+    const told = exhaustions.flatMap((exhaustion) => exhaustion.instanceIds);
+    const known = new Set([...still, ...told]);
+    const instanceIds = reclaiming.filter((instanceId) => !known.has(instanceId));
+    reclaiming = still;
+    if (instanceIds.length > 0) await tell.tellInstances({ instanceIds });
   }
 
   function show(outlook: Outlook): WatchState {

@@ -105,6 +105,8 @@ export interface TeamInput {
   teamId: string;
   /** Set on a continued run: a look within a second was promised by the earlier one. */
   lookSoon?: true;
+  /** Set on a continued run: instances that were to be reclaimed when the earlier one last looked. */
+  reclaiming?: string[];
 }
 
 export interface WatchState {

@@ -16,6 +16,8 @@ export interface Outlook {
   notices: Array<{ noticeId: string; teamId: string; channel: 'mail' | 'event' }>;
   /** Reservations that one of those notices says have ended or been renewed: their workflows are to look. */
   reservationIds?: string[];
+  /** Running instances for which a reclaim is announced: once one of them is gone, its workflow is to look. */
+  reclaiming?: string[];
   /** The attempt whose outcome is not known yet. */
   attemptDepositId: string | null;
   next: { second: number; what: string } | null;
@@ -51,10 +53,12 @@ export const teamActs = ({ db, terms }: LedgerWorld) => ({
         answer: async (tx) => {
           const notices = await noticesNotHandedOn(tx, input.teamId);
           const reservationIds = reservationsThatEnded(notices);
+          const reclaiming = now.meters.filter(({ reclaimSecond }) => reclaimSecond !== null);
           return {
             exhaustions: await unannouncedExhaustions(tx, input.teamId),
             notices: notices.map(({ id, teamId, channel }) => ({ noticeId: id, teamId, channel })),
             ...(reservationIds.length > 0 && { reservationIds }),
+            ...(reclaiming.length > 0 && { reclaiming: reclaiming.map(({ instanceId }) => instanceId) }),
             attemptDepositId: now.attempt?.depositId ?? null,
             next: sooner(nextCrossing(now, terms), expiry.nextSecond),
             availableMicros: spendableMicros(now, now.asOfSecond),

@@ -334,6 +334,68 @@ describe('what nobody has announced yet', TIMEOUT, () => {
   });
 });
 
+describe('an announced reclaim', TIMEOUT, () => {
+  const reclaiming = (...ids: string[]) => outlook({ reclaiming: ids });
+
+  it('has the instance’s workflow told once, by the look that finds the instance gone', () =>
+    play(
+      {
+        lookAhead: inTurn(
+          reclaiming('inst_a', 'inst_b'),
+          reclaiming('inst_b'),
+          reclaiming('inst_b'),
+          outlook(),
+          outlook(),
+        ),
+      },
+      async (scene) => {
+        const handle = await tellTeam(scene, 'balanceWatch');
+        const toldByLook = [[], ['inst_a'], ['inst_a'], ['inst_a', 'inst_b'], ['inst_a', 'inst_b']];
+        for (const [look, instanceIds] of toldByLook.entries()) {
+          await scene.untilAsked('lookAhead', look + 1);
+          await scene.quiet(handle);
+          expect(scene.calls('instance')).toEqual(instanceIds);
+          await handle.signal(told);
+        }
+      },
+    ));
+
+  it('is remembered by a continued run', () =>
+    play({ lookAhead: async () => outlook() }, async (scene) => {
+      const teamId = scene.id('team');
+      await scene.env.client.workflow.start('balanceWatch', {
+        workflowId: workflowId.balanceWatch(teamId),
+        taskQueue: TASK_QUEUES.billing,
+        args: [{ teamId, reclaiming: ['inst_a'] }],
+      });
+      await scene.untilAsked('instance');
+      expect(scene.calls('instance')).toEqual(['inst_a']);
+    }));
+
+  it('of an instance that credit did not last for is told with the others, and not twice', () => {
+    const ran = outlook({ exhaustions: [{ number: 1, second: 1_800_000_000, instanceIds: ['inst_a', 'inst_b'] }] });
+    return play({ lookAhead: inTurn(reclaiming('inst_a'), ran, outlook()) }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead');
+      await handle.signal(told);
+      await scene.untilAsked('markTold');
+      await scene.quiet(handle);
+      expect(scene.calls('instance')).toEqual(['inst_a', 'inst_b']);
+    });
+  });
+
+  it('is told again until the telling succeeds', () =>
+    play({ lookAhead: inTurn(reclaiming('inst_a'), outlook()), instance: failing(3, undefined) }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead');
+      await handle.signal(told);
+      await scene.pass('1 minute');
+      await scene.untilAsked('instance', 4);
+      await scene.quiet(handle);
+      expect(scene.calls('instance')).toHaveLength(4);
+    }));
+});
+
 describe('a charge in flight', TIMEOUT, () => {
   it('has auto top-up told once, and the next charge once again', () => {
     const first = outlook({ attemptDepositId: 'dep_1' });

@@ -152,6 +152,31 @@ export const STORIES: Story[] = [
     },
   })),
 
+  story('watch-of-a-spot-instance-that-is-reclaimed', () => {
+    let first: number | undefined;
+    const lookAhead: Mocks['lookAhead'] = async ({ nowSecond }) => {
+      first ??= nowSecond;
+      return nowSecond < first + 120
+        ? outlook({
+            reclaiming: ['inst_a'],
+            next: { second: first + 120, what: 'spot_reclaim' },
+            burnMicrosPerHour: RATE,
+          })
+        : outlook();
+    };
+    return {
+      mocks: { lookAhead, instance: failing(1, undefined) },
+      tell: async (scene) => {
+        const handle = await tellTeam(scene, 'balanceWatch');
+        await scene.untilAsked('lookAhead');
+        await scene.pass('121 seconds');
+        await scene.untilAsked('instance', 2);
+        await scene.quiet(handle);
+        return [handle.workflowId];
+      },
+    };
+  }),
+
   story('watch-to-zero', () => {
     let first: number | undefined;
     const lookAhead: Mocks['lookAhead'] = async ({ nowSecond }) => {
