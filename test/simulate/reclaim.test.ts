@@ -1,0 +1,77 @@
+/** A spot instance that is taken back, in skipped time through the real workflows. */
+import { setTimeout as realTime } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { noticesOf } from '../../prisma/notices.ts';
+import { trialBalance } from '../../prisma/transfers.ts';
+import { type Engine, startEngine } from '../../simulate/engine.ts';
+import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
+import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import { workflowId } from '../../workflows/messages.ts';
+import { aTeam, changePrice, costOf, HOUR, priceOf, sawOf, start, untilQuiet } from './renting.ts';
+
+let surroundings: Surroundings;
+let engine: Engine;
+beforeAll(async () => {
+  surroundings = await startSurroundings();
+  engine = await startEngine(surroundings, { terms: SCENARIO_TERMS });
+}, 120_000);
+afterAll(async () => {
+  await engine.close();
+  await surroundings.stop();
+});
+
+/** Asked for without waiting for the result, which would let time pass. */
+const statusOf = async (id: string): Promise<string> =>
+  (await engine.client.workflow.getHandle(workflowId.instance(id)).describe()).status.name;
+
+async function untilClosed(id: string): Promise<void> {
+  for (let looks = 0; (await statusOf(id)) !== 'COMPLETED'; looks += 1) {
+    if (looks > 1_500) throw new Error(`the workflow of ${id} goes on`);
+    await realTime(20);
+  }
+}
+
+async function announce(instanceId: string, reclaimSecond: number): Promise<void> {
+  await engine.ledger.announceReclaim({ instanceId, reclaimSecond, nowSecond: engine.clock.now }, 'test');
+  await engine.tell.watch('team');
+}
+
+it('ends at the second that was announced last, and its workflow then, hours before it would have settled', async () => {
+  const { clock, db } = engine;
+  await clock.goTo(0);
+  await changePrice(engine, priceOf('4', '1.234567', 0), null);
+  await aTeam(engine, 'team', '50');
+  await clock.goTo(60);
+  for (const id of ['taken', 'kept']) await start(engine, { teamId: 'team', id, pricing: 'spot' });
+  await clock.goTo(HOUR + 1);
+  await announce('taken', clock.second(HOUR + 600));
+  await clock.goTo(HOUR + 300);
+  const reclaimAt = HOUR + 1_907;
+  await announce('taken', clock.second(reclaimAt));
+
+  await clock.goTo(reclaimAt - 1);
+  expect(await statusOf('taken')).toBe('RUNNING');
+  await clock.goTo(reclaimAt + 2);
+  await untilClosed('taken');
+  await untilQuiet(engine, 'team');
+  // They settle every six hours.
+  expect(clock.offset(clock.now)).toBeLessThan(reclaimAt + HOUR);
+  expect(await statusOf('kept')).toBe('RUNNING');
+  expect((await sawOf(engine, 'kept')).endedAt).toBeNull();
+
+  const { endedAt, reason, segments } = await sawOf(engine, 'taken');
+  expect([endedAt, reason]).toEqual([reclaimAt, 'spot_reclaimed']);
+  expect(segments.map(({ rate, from, to, posted }) => ({ rate, from, to, posted }))).toEqual([
+    { rate: 1_234_567, from: 60, to: reclaimAt, posted: costOf(1_234_567, reclaimAt - 60) },
+  ]);
+  const row = await db.instance.findUniqueOrThrow({ where: { id: 'taken' } });
+  expect(row.terminatedConfirmedSecond).not.toBeNull();
+  const told = (await noticesOf(db, 'team')).filter(({ kind }) => kind === 'spot_reclaim');
+  expect(new Set(told.map(({ data }) => data.reclaimSecond))).toEqual(
+    new Set([clock.second(HOUR + 600), clock.second(reclaimAt)]),
+  );
+  const usage = { instanceId: 'taken', code: 'instance_usage' };
+  const { _sum } = await db.transfer.aggregate({ _sum: { amountMicros: true }, where: usage });
+  expect(Number(_sum.amountMicros)).toBe(costOf(1_234_567, reclaimAt - 60));
+  expect((await trialBalance(db)).balanced).toBe(true);
+}, 120_000);
