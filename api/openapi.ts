@@ -19,7 +19,7 @@ const MEANING: Record<number, string> = {
   415: 'The body is not JSON',
   422: 'Well formed, but cannot be done',
   429: 'Too many calls; see Retry-After',
-  503: 'The engine, or a provider, is away; nothing was recorded; see Retry-After',
+  503: 'The engine, or a provider, is away; the message says whether anything was recorded; see Retry-After',
 };
 
 const error = (status: number) => ({

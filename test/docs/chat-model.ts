@@ -20,7 +20,6 @@ export type Step =
 export interface ChatModel extends Listening {
   /** What it was asked, oldest first. */
   asked: Array<Record<string, unknown>>;
-  completionId: string;
   plays: Step[];
   /** Sends a few bytes at a time: in the middle of lines, and of letters. */
   choppy: boolean;
@@ -39,8 +38,7 @@ export async function startChatModel(): Promise<ChatModel> {
   });
 
   async function play(response: ServerResponse, step: Step): Promise<void> {
-    const id = model.completionId;
-    const base = { id, object: 'chat.completion.chunk', created: 1_790_000_000, model: 'gpt-4o-mini' };
+    const base = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1_790_000_000, model: 'gpt-4o-mini' };
     const choice = (delta: object) => [{ index: 0, delta, finish_reason: null }];
     if (step === 'end') response.end();
     else if (step === 'wait') await once(response, 'close');
@@ -80,7 +78,6 @@ export async function startChatModel(): Promise<ChatModel> {
     ...listening,
     url: `${listening.url}/v1`,
     asked: [],
-    completionId: 'chatcmpl-1',
     plays: [],
     choppy: false,
     hungUp: 0,

@@ -50,6 +50,8 @@ export async function startFront(): Promise<Front> {
     const answered = await answer.json();
     remember(fault ? 'dropped' : answer.status, answered);
     if (fault) return void response.destroy();
+    const retryAfter = answer.headers.get('retry-after');
+    if (retryAfter !== null) response.set('Retry-After', retryAfter);
     response.status(answer.status).json(answered);
   });
   const front: Front = { ...(await listen(app)), target: '', calls: [], faults: [] };

@@ -1,65 +1,95 @@
-/** docs/examples/metered-chat, against a model that says what a test wants. */
+/** docs/examples/metered-chat, between a model that says what a test wants and the real app. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { BurnrateRefusal, createBurnrate, NotEnoughCredit } from '../../docs/examples/metered-chat/burnrate.ts';
-import {
-  type Ask,
-  estimate,
-  eventIdOf,
-  meteredChat,
-  mostInputTokens,
-} from '../../docs/examples/metered-chat/metered-chat.ts';
+import { type Ask, estimate, meteredChat, mostInputTokens } from '../../docs/examples/metered-chat/metered-chat.ts';
+import { trialBalance } from '../../prisma/transfers.ts';
+import { type CommandedApi, keyFor, startCommandedApi, teamWith } from '../api/support.ts';
 import { type ChatModel, startChatModel } from './chat-model.ts';
 import { type Front, startFront } from './front.ts';
-import { type HoldsAndUsage, startHoldsAndUsage } from './holds-and-usage.ts';
 
-let model: ChatModel;
-let service: HoldsAndUsage;
+let api: CommandedApi;
 let front: Front;
+let model: ChatModel;
 
 beforeAll(async () => {
-  model = await startChatModel();
-  front = await startFront();
+  [api, front, model] = await Promise.all([startCommandedApi(), startFront(), startChatModel()]);
+  front.target = api.url;
 });
-afterEach(() => service.close());
-afterAll(() => Promise.all([model.close(), front.close()]));
+afterAll(async () => {
+  expect(await trialBalance(api.db)).toMatchObject({ balanced: true, differences: [] });
+  await Promise.all([api.close(), front.close(), model.close()]);
+});
 
-let completions = 0;
+let team: string;
+let key: string;
+/** From now on the test's team is a new one with so much credit. */
+const giveCredit = async (credit?: string) => {
+  team = await teamWith(api, credit);
+  key = await keyFor(api, team, ['usage']);
+};
+
 beforeEach(async () => {
-  completions += 1;
-  Object.assign(model, { asked: [], plays: [], choppy: false, hungUp: 0, completionId: `chatcmpl-${completions}` });
-  service = await startHoldsAndUsage();
-  Object.assign(front, { calls: [], faults: [], target: service.url });
-  service.balanceMicros = 10_000_000;
+  Object.assign(model, { asked: [], plays: [], choppy: false, hungUp: 0 });
+  Object.assign(front, { calls: [], faults: [] });
+  api.clock.aheadMs = 0;
+  api.engine.away = false;
+  await api.put('/v1/models/gpt-4o-mini', { input: '150', output: '600' });
+  await giveCredit('10');
 });
 
+const EXAMPLE = join(import.meta.dirname, '..', '..', 'docs', 'examples', 'metered-chat');
 const QUESTION = { role: 'user', content: 'Why is the sky blue?' } as const;
 let written = '';
 
-const ask = (change: Partial<Ask> = {}) => {
+const ask = (change: Partial<Ask> = {}, hear: (text: string) => void = () => {}) => {
   written = '';
-  const { key, team } = service;
   return meteredChat(
     createBurnrate({ url: front.url, key, team, firstPauseMs: 5 }),
     { url: model.url, key: 'sk-of-the-model' },
     { model: 'gpt-4o-mini', messages: [QUESTION], maxOutputTokens: 100, ...change },
     (text) => {
       written += text;
+      hear(text);
     },
   );
 };
 
 const paths = () => front.calls.map(({ path }) => path.replace(/hold_\w+/, '{hold}'));
 const reported = () => front.calls.filter(({ path }) => path === '/v1/usage').map(({ body }) => body.events[0]);
-const holdId = () => front.calls[0]?.answer.id;
+const holdId = () => front.calls.find(({ answer }) => answer?.id !== undefined)?.answer.id;
+
 const balance = async () => {
-  const headers = { Authorization: `Bearer ${service.key}` };
-  const answer = await fetch(`${service.url}/v1/teams/${service.team}/balance`, { headers });
-  const { available, held }: Record<string, string> = JSON.parse(await answer.text());
-  return { available, held };
+  const { available, held, owed } = (await api.get(`/v1/teams/${team}/balance`)).body;
+  return { available, held, owed };
 };
+/** What moved the team's credit, newest first. */
+const moves = async () =>
+  (await api.get(`/v1/teams/${team}/transactions`)).body.data.map(
+    ({ code, amount }: Record<string, string>) => `${code} ${amount}`,
+  );
+/** What became of the team's holds, and by which usage. */
+const holds = async () =>
+  (await api.get(`/v1/teams/${team}/holds`)).body.data
+    .map(({ status, settledBy }: Record<string, string>) => (settledBy === null ? status : `${status} by ${settledBy}`))
+    .sort();
+
+/** One usage was charged, and settled the one hold that there was. */
+async function expectCharged(cost: string, left: string): Promise<void> {
+  expect(await balance()).toEqual({ available: left, held: '0.000000', owed: '0.000000' });
+  expect(await moves()).toEqual([`token_usage -${cost}`, 'grant 10.000000']);
+  expect(await holds()).toEqual([`settled by ${holdId()}`]);
+}
+
+/** As if nothing had been asked. */
+async function expectFree(): Promise<void> {
+  expect(await balance()).toEqual({ available: '10.000000', held: '0.000000', owed: '0.000000' });
+  expect(await moves()).toEqual(['grant 10.000000']);
+  expect(await holds()).toEqual(['voided']);
+}
 
 const TROUBLE = { send: `data: ${JSON.stringify({ error: { message: 'overloaded' } })}\n\n` };
 const WHOLE = [{ say: 'Rayleigh ' }, { say: 'scattering.' }, { used: [14, 3] as [number, number] }, 'done' as const];
@@ -90,12 +120,12 @@ describe('an answer', () => {
       },
     ]);
     expect(paths()).toEqual(['/v1/holds', '/v1/usage']);
-    const held = { team: 'acme', model: 'gpt-4o-mini', maxInputTokens: 52, maxOutputTokens: 100, ttlSeconds: 900 };
-    expect(front.calls[0]?.body).toEqual(held);
+    const most = { team, model: 'gpt-4o-mini', maxInputTokens: 52, maxOutputTokens: 100, ttlSeconds: 900 };
+    expect(front.calls[0]).toMatchObject({ body: most, answer: { amount: '0.067800', status: 'pending' } });
     expect(reported()).toEqual([
       {
-        team: 'acme',
-        id: model.completionId,
+        team,
+        id: holdId(),
         model: 'gpt-4o-mini',
         inputTokens: 14,
         outputTokens: 3,
@@ -103,6 +133,20 @@ describe('an answer', () => {
         hold: holdId(),
       },
     ]);
+    await expectCharged('0.003900', '9.996100');
+  });
+
+  it('is held for while it comes', async () => {
+    model.plays = [{ say: 'Rayleigh ' }, 'wait'];
+    const stopping = new AbortController();
+    const answering = ask({ signal: stopping.signal });
+    await expect.poll(() => written).toBe('Rayleigh ');
+    // 52 × $150 and 100 × $600 a million.
+    expect(await balance()).toEqual({ available: '9.932200', held: '0.067800', owed: '0.000000' });
+    expect(await holds()).toEqual(['pending']);
+    stopping.abort();
+    await answering;
+    expect(await balance()).toMatchObject({ held: '0.000000' });
   });
 
   it('is the same however its bytes arrive', async () => {
@@ -126,16 +170,32 @@ describe('an answer', () => {
 
 describe('without credit', () => {
   it('nothing is asked of the model', async () => {
-    service.balanceMicros = 60_000;
+    await giveCredit('0.06');
     model.plays = WHOLE;
     await expect(ask()).rejects.toThrow(NotEnoughCredit);
     expect({ asked: model.asked, paths: paths() }).toEqual({ asked: [], paths: ['/v1/holds'] });
+    expect(await balance()).toEqual({ available: '0.060000', held: '0.000000', owed: '0.000000' });
+    expect(await holds()).toEqual([]);
   });
 
   it('a shorter answer may be asked for', async () => {
-    service.balanceMicros = 60_000;
+    await giveCredit('0.06');
     model.plays = WHOLE;
     expect(await ask({ maxOutputTokens: 80 })).toMatchObject({ cost: '0.003900', available: '0.056100' });
+  });
+
+  it('of two that it would pay for one at a time, the second is not asked while the first is', async () => {
+    await giveCredit('0.1');
+    model.plays = [{ say: 'Rayleigh ' }, 'wait'];
+    const stopping = new AbortController();
+    const first = ask({ signal: stopping.signal });
+    await expect.poll(() => written).toBe('Rayleigh ');
+    await expect(ask()).rejects.toThrow(NotEnoughCredit);
+    expect(model.asked).toHaveLength(1);
+    stopping.abort();
+    await first;
+    model.plays = WHOLE;
+    expect(await ask()).toMatchObject({ text: 'Rayleigh scattering.', brokenBy: null });
   });
 });
 
@@ -157,7 +217,7 @@ describe('where the model produces nothing', () => {
   ] as const)('because it %s, the hold is voided and its error is thrown', async (_, plays, message) => {
     model.plays = [...plays];
     expect(await nothing()).toMatch(message);
-    expect(await balance()).toEqual({ available: '10.000000', held: '0.000000' });
+    await expectFree();
   });
 
   it('because it was stopped before, the hold is voided', async () => {
@@ -165,6 +225,7 @@ describe('where the model produces nothing', () => {
     await expect(ask({ signal })).rejects.toThrow('stopped');
     expect(paths()).toEqual(['/v1/holds', '/v1/holds/{hold}/void']);
     expect(model.asked).toEqual([]);
+    await expectFree();
   });
 
   it('a hold that cannot be voided is left to expire, and the error is the model’s', async () => {
@@ -172,6 +233,10 @@ describe('where the model produces nothing', () => {
     front.faults = Array.from({ length: 4 }, () => ({ path: /void$/, how: 503 }));
     await expect(ask()).rejects.toThrow('down');
     expect(paths()).toEqual(['/v1/holds', ...Array.from({ length: 4 }, () => '/v1/holds/{hold}/void')]);
+    expect(await balance()).toMatchObject({ available: '9.932200', held: '0.067800' });
+    api.clock.aheadMs = 901_000;
+    expect(await balance()).toMatchObject({ available: '10.000000', held: '0.000000' });
+    expect(await holds()).toEqual(['expired']);
   });
 });
 
@@ -191,9 +256,9 @@ describe('where the stream breaks midway', () => {
     expect(answer).toMatchObject({ text: SPOKEN, ...ESTIMATED, cost: '0.005550', available: '9.994450' });
     expect(answer.brokenBy?.message).toMatch(message);
     expect(reported()).toEqual([
-      expect.objectContaining({ id: model.completionId, inputTokens: 9, outputTokens: 7, hold: holdId() }),
+      expect.objectContaining({ id: holdId(), inputTokens: 9, outputTokens: 7, hold: holdId() }),
     ]);
-    expect(await balance()).toEqual({ available: '9.994450', held: '0.000000' });
+    await expectCharged('0.005550', '9.994450');
   });
 
   it('because it is stopped, the model is hung up on, and what arrived is billed', async () => {
@@ -208,7 +273,6 @@ describe('where the stream breaks midway', () => {
 
   it('because nobody reads on, what arrived is billed', async () => {
     model.plays = [{ say: SPOKEN }, { say: ' Not only.' }, 'wait'];
-    const { key, team } = service;
     const answer = await meteredChat(
       createBurnrate({ url: front.url, key, team }),
       { url: model.url, key: 'sk' },
@@ -246,7 +310,7 @@ describe('the report', () => {
     expect(await ask()).toMatchObject({ cost: '0.003900', available: '9.996100' });
     expect(front.calls.map(({ status }) => status)).toEqual([201, 503, 'dropped', 200]);
     expect(new Set(reported().map((event) => JSON.stringify(event))).size).toBe(1);
-    expect(await balance()).toEqual({ available: '9.996100', held: '0.000000' });
+    await expectCharged('0.003900', '9.996100');
   });
 
   it('whose answer was lost is a duplicate when it comes again, and is charged once', async () => {
@@ -258,21 +322,47 @@ describe('the report', () => {
     expect(await ask()).toMatchObject({ cost: '0.003900', available: '9.996100' });
     const statuses = front.calls.map(({ answer }) => answer?.events?.[0].status);
     expect(statuses).toEqual([undefined, 'accepted', undefined, 'duplicate']);
-    expect(await balance()).toEqual({ available: '9.996100', held: '0.000000' });
+    await expectCharged('0.003900', '9.996100');
+  });
+
+  it('of each answer is charged, though the model’s side gives all of them one id', async () => {
+    model.plays = WHOLE;
+    await ask();
+    expect(await ask()).toMatchObject({ cost: '0.003900', available: '9.992200' });
+    expect(await moves()).toEqual(['token_usage -0.003900', 'token_usage -0.003900', 'grant 10.000000']);
+    expect(await balance()).toMatchObject({ held: '0.000000' });
   });
 
   it('cannot be made under an id that another usage has', async () => {
     model.plays = WHOLE;
     await ask();
-    model.plays = [{ say: 'Twice?' }, { used: [1, 1] }, 'done'];
-    await expect(ask()).rejects.toThrow(`usage ${model.completionId} was not recorded`);
+    const { team: _, ...usage } = reported()[0];
+    const again = createBurnrate({ url: front.url, key, team }).reportUsage({ ...usage, outputTokens: 4 });
+    await expect(again).rejects.toThrow(BurnrateRefusal);
+    await expect(again).rejects.toMatchObject({ code: 'id_taken' });
+    await expectCharged('0.003900', '9.996100');
   });
 
-  it('of a model without a price is an error that says so', async () => {
+  it('that comes after its hold has expired is charged without it', async () => {
     model.plays = WHOLE;
-    const failing = ask({ billedAs: 'gpt-2' });
+    await ask({}, () => {
+      api.clock.aheadMs = 901_000;
+    });
+    expect(await balance()).toEqual({ available: '9.996100', held: '0.000000', owed: '0.000000' });
+    expect(await holds()).toEqual(['expired']);
+  });
+
+  it('of a model that was taken off the list meanwhile is an error that says so', async () => {
+    await api.put('/v1/models/fleeting', { input: '150', output: '600' });
+    model.plays = [{ say: 'Rayleigh ' }, 'wait'];
+    const stopping = new AbortController();
+    const failing = ask({ billedAs: 'fleeting', signal: stopping.signal });
+    await expect.poll(() => written).toBe('Rayleigh ');
+    expect((await api.send('DELETE', '/v1/models/fleeting')).status).toBe(200);
+    stopping.abort();
     await expect(failing).rejects.toThrow(BurnrateRefusal);
     await expect(failing).rejects.toMatchObject({ code: 'price_not_found' });
+    expect(await moves()).toEqual(['grant 10.000000']);
   });
 });
 
@@ -286,7 +376,31 @@ describe('the hold', () => {
     await ask();
     expect(front.calls.map(({ status }) => status)).toEqual(['dropped', 503, 201, 200]);
     expect(front.calls[2]?.answer.id).toBe(front.calls[0]?.answer.id);
-    expect(await balance()).toEqual({ available: '9.996100', held: '0.000000' });
+    await expectCharged('0.003900', '9.996100');
+  });
+
+  it('is one, though the engine is away at first', async () => {
+    model.plays = WHOLE;
+    api.engine.away = true;
+    const answering = ask();
+    await expect.poll(() => front.calls.map(({ status }) => status)).toContain(503);
+    api.engine.away = false;
+    expect(await answering).toMatchObject({ cost: '0.003900', available: '9.996100' });
+    await expectCharged('0.003900', '9.996100');
+  });
+
+  it('cannot be for a model without a price, and the model is not asked', async () => {
+    const failing = ask({ billedAs: 'gpt-2' });
+    await expect(failing).rejects.toThrow(BurnrateRefusal);
+    await expect(failing).rejects.toMatchObject({ code: 'price_not_found' });
+    expect(model.asked).toEqual([]);
+    expect(await holds()).toEqual([]);
+  });
+
+  it('cannot be for another team than the key’s', async () => {
+    team = await teamWith(api, '10');
+    await expect(ask()).rejects.toMatchObject({ code: 'not_found' });
+    expect(await holds()).toEqual([]);
   });
 
   it('is not waited for for ever: a person is waiting', async () => {
@@ -301,23 +415,24 @@ describe('the hold', () => {
   });
 });
 
-it.each([
-  ['chatcmpl-AbC_123', 'chatcmpl-AbC_123'],
-  ['x'.repeat(64), 'x'.repeat(64)],
-  ['x'.repeat(65), 'lTfF_fEgSC99WNJentWD9SwCtOME6oFNsWM61WWu1-k'],
-  ['cmpl:1/2', expect.stringMatching(/^[A-Za-z0-9_-]{43}$/)],
-])('of the completion %s the event’s id is made, the same each time', (completionId, expected) => {
-  expect(eventIdOf(completionId)).toEqual(expected);
-  expect(eventIdOf(completionId)).toBe(eventIdOf(completionId));
+it('the calls of its page are answered as they stand there', async () => {
+  const page = readFileSync(join(EXAMPLE, 'README.md'), 'utf8');
+  const calls = [...page.matchAll(/^burnrate (?:-X (\w+) )?\$BURNRATE_URL(\/\S+)(?: -d '(.*)')?$/gm)];
+  expect(calls.length).toBeGreaterThanOrEqual(6);
+  for (const [call, method, path = '', raw] of calls) {
+    const sent = raw === undefined ? {} : { raw, headers: { 'Content-Type': 'application/json' } };
+    const { status, text } = await api.send(method ?? (raw ? 'POST' : 'GET'), path, sent);
+    expect([200, 201], `${call}: ${text}`).toContain(status);
+  }
 });
 
 describe('the command', () => {
-  const MAIN = join(import.meta.dirname, '..', '..', 'docs', 'examples', 'metered-chat', 'main.ts');
+  const MAIN = join(EXAMPLE, 'main.ts');
   const run = (change: Record<string, string> = {}) => {
     const environment = {
       BURNRATE_URL: front.url,
-      BURNRATE_KEY: service.key,
-      BURNRATE_TEAM: service.team,
+      BURNRATE_KEY: key,
+      BURNRATE_TEAM: team,
       OPENAI_BASE_URL: model.url,
       OPENAI_API_KEY: 'sk',
       PATH: process.env.PATH ?? '',
@@ -334,10 +449,34 @@ describe('the command', () => {
 
   it('writes the answer to its output, and what it cost beside it', async () => {
     model.plays = WHOLE;
-    const { said, ended } = run();
+    const { said, ended } = run({ MODEL: 'gpt-4o-mini' });
     expect((await ended)[0], said.err).toBe(0);
     expect(said.out).toBe('Rayleigh scattering.');
     expect(said.err).toContain('14 tokens in, 3 out (counted by the model): $0.003900; $9.996100 left');
+    await expectCharged('0.003900', '9.996100');
+  });
+
+  it('asks, where no model is named, for one of the list to begin with', async () => {
+    model.plays = [{ say: 'Rayleigh scattering.' }, { used: [1_400, 300] }, 'done'];
+    const { said, ended } = run();
+    expect((await ended)[0], said.err).toBe(0);
+    // 1,400 × $0.05 and 300 × $0.20 a million.
+    expect(said.err).toContain('$0.000130; $9.999870 left');
+    expect(model.asked[0]?.model).toBe(reported()[0].model);
+  });
+
+  it('bills what is asked under the endpoint’s name for it as what it is in the list', async () => {
+    model.plays = WHOLE;
+    const { said, ended } = run({ MODEL: 'gpt-oss:20b', BILLED_AS: 'gpt-oss-20b' });
+    expect((await ended)[0], said.err).toBe(0);
+    expect([model.asked[0]?.model, reported()[0].model]).toEqual(['gpt-oss:20b', 'gpt-oss-20b']);
+  });
+
+  it('says of a model that is not listed what is to be set', async () => {
+    const { said, ended } = run({ MODEL: 'gpt-oss:20b' });
+    expect((await ended)[0]).toBe(1);
+    expect(said.err).toMatch(/BILLED_AS/);
+    expect(model.asked).toEqual([]);
   });
 
   it('bills what arrived when it is interrupted', async () => {
@@ -347,11 +486,12 @@ describe('the command', () => {
     child.kill('SIGINT');
     expect((await ended)[0], said.err).toBe(0);
     expect(said.err).toContain('(not whole: stopped)');
-    expect(reported()).toEqual([expect.objectContaining({ id: model.completionId, inputTokens: 9, outputTokens: 3 })]);
+    expect(await holds()).toEqual([`settled by ${holdId()}`]);
+    expect(reported()).toEqual([expect.objectContaining({ id: holdId(), inputTokens: 9, outputTokens: 3 })]);
   });
 
   it('says politely that there is not enough credit', async () => {
-    service.balanceMicros = 0;
+    await giveCredit();
     const { said, ended } = run();
     expect((await ended)[0]).toBe(1);
     expect(said.err).toMatch(/^Not enough credit for this: /);

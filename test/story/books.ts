@@ -4,6 +4,8 @@
  * Imports nothing from billing/. Source: rules.md.
  */
 import { expect } from 'vitest';
+import { auditUsage } from './books-of-usage.ts';
+import { dollars, microsOf, sum } from './micros.ts';
 import { type Api, type Heard, type ProductUnderTest, type Sql, secondsOf, type Team, until } from './support.ts';
 
 interface InstanceRow {
@@ -59,12 +61,10 @@ interface Credit {
   second: bigint;
 }
 
-const sum = (amounts: bigint[]): bigint => amounts.reduce((total, amount) => total + amount, 0n);
 /** floor(rate × seconds / 3600), a total and never a step. */
 const cost = (rate: bigint, seconds: bigint): bigint => (seconds <= 0n ? 0n : (rate * seconds) / 3600n);
 const costThrough = (pieces: Piece[], second: bigint): bigint =>
   sum(pieces.map(({ rate, from, to }) => cost(rate, (to < second ? to : second) - from)));
-const dollars = (micros: bigint): string => `${micros / 1_000_000n}.${String(micros % 1_000_000n).padStart(6, '0')}`;
 
 /** Ends whatever still runs, waits until nothing is under way any more, and audits the teams. */
 export async function settleAndAudit(product: ProductUnderTest, teams: Team[], quietWithinMs = 90_000): Promise<void> {
@@ -128,8 +128,9 @@ async function auditTeam(product: ProductUnderTest, team: Team): Promise<void> {
     of<TransferRow>('transfers'),
     of<ExhaustionRow>('exhaustions'),
     of<{ amount_micros: bigint; second: bigint }>('grants'),
-    of<{ posted_micros: bigint }>('accounts'),
+    of<{ posted_micros: bigint; owed_micros: bigint }>('accounts'),
   ]);
+  const { tokensMicros, heldMicrosAt } = await auditUsage(product, team);
 
   // Each instance: its segments tile its time, and its charges sum to the formula's.
   const pieces: Piece[] = [];
@@ -168,15 +169,20 @@ async function auditTeam(product: ProductUnderTest, team: Team): Promise<void> {
 
   // The team's credit is what came in less what was used.
   const paid = deposits.filter(({ status }) => status === 'succeeded');
-  const used = costThrough(pieces, BigInt(Number.MAX_SAFE_INTEGER));
+  const used = costThrough(pieces, BigInt(Number.MAX_SAFE_INTEGER)) + tokensMicros;
   const given = sum(grants.map(({ amount_micros }) => amount_micros));
-  const credit = sum(paid.map(({ amount_micros }) => amount_micros)) + given - used;
+  const owed = accounts[0]?.owed_micros ?? 0n;
+  const credit = sum(paid.map(({ amount_micros }) => amount_micros)) + given - used + owed;
   expect(accounts[0]?.posted_micros, `credit of ${team.id}`).toBe(credit);
   const shown = await api.read(`${team.path}/balance`);
-  expect(shown).toMatchObject({ available: dollars(credit), posted: dollars(credit), owed: '0.000000' });
+  const held = heldMicrosAt(BigInt(secondsOf(shown.asOf)));
+  expect(shown).toMatchObject({ posted: dollars(credit), held: dollars(held), owed: dollars(owed) });
+  expect(shown.available, `available to ${team.id}`).toBe(dollars(credit - held));
+  // Nothing is owed while there is something to pay it from.
+  if (owed > 0n) expect(credit, `credit of ${team.id}, which owes`).toBe(held);
   expect(shown).toMatchObject({ activeInstances: 0, burnPerHour: '0.000000', thisMonth: dollars(used) });
 
-  auditLine(team, pieces, creditsOf(paid, grants), exhaustions);
+  auditLine(team, pieces, [...creditsOf(paid, grants), ...debitsOf(transfers)], exhaustions);
   auditPostings(team, transfers);
   auditStripe(product, team, deposits);
   auditPlatform(product, team, instances, exhaustions);
@@ -196,12 +202,23 @@ function creditsOf(paid: DepositRow[], grants: Array<{ amount_micros: bigint; se
   ];
 }
 
+/** What tokens took from credit, as credit of less than nothing: nobody knows of it before its second. */
+const debitsOf = (transfers: TransferRow[]): Credit[] =>
+  transfers
+    .filter(({ code }) => code === 'token_usage' || code === 'owed_collected')
+    .map(({ amount_micros, second }) => ({ micros: -amount_micros, from: second, second }));
+
 /** Never below zero at any second, and whatever ended for want of credit ended at the last second that was paid in full. */
 function auditLine(team: Team, pieces: Piece[], credits: Credit[], exhaustions: ExhaustionRow[]): void {
   const available = (second: bigint, counted: Credit[], line = pieces) =>
     sum(counted.map(({ micros }) => micros)) - costThrough(line, second);
-  // The line only falls between credits, so its lowest points lie before them and at the ends.
-  const lows = [...credits.map(({ second }) => second), ...pieces.map(({ to }) => to)];
+  // The line only falls between credits, so its lowest points lie before them, at the ends, and after a debit.
+  const debits = credits.filter(({ micros }) => micros < 0n);
+  const lows = [
+    ...credits.map(({ second }) => second),
+    ...pieces.map(({ to }) => to),
+    ...debits.map(({ second }) => second + 1n),
+  ];
   for (const second of lows) {
     const counted = credits.filter(({ from, second: recorded }) => from < second || recorded < second);
     if (available(second, counted) < 0n)
@@ -322,12 +339,14 @@ function auditMails(
 ): void {
   const outcome = (auto: boolean, wanted: string) =>
     deposits.filter(({ kind, status }) => (kind === 'auto_top_up') === auto && status === wanted).length;
+  const mailed = (kind: string) => notices.filter((notice) => notice.kind === kind && notice.channel === 'mail').length;
   const expected = {
     'Receipt for your deposit of': outcome(false, 'succeeded'),
     'Auto top-up charged': outcome(true, 'succeeded'),
     'Auto top-up failed and is now off': outcome(true, 'failed'),
     'Credit used up: your instances were stopped': exhaustions.length,
-    'Credit is below': notices.filter(({ kind, channel }) => kind === 'balance_low' && channel === 'mail').length,
+    'Credit is below': mailed('balance_low'),
+    'Your credit did not cover everything': mailed('usage_owed'),
   };
   const mails = inbox.messages().filter(({ to }) => to.includes(team.email));
   const idOf = (mail: (typeof mails)[number]) =>
@@ -352,9 +371,15 @@ async function auditLedger(sql: Sql): Promise<void> {
     `SELECT team_id FROM accounts WHERE posted_micros < 0 OR owed_micros < 0 OR posted_micros <> (
        SELECT COALESCE(SUM(CASE WHEN credit_account = 'team/' || accounts.team_id || '/credit' THEN amount_micros
          WHEN debit_account = 'team/' || accounts.team_id || '/credit' THEN -amount_micros ELSE 0 END), 0)
-       FROM transfers WHERE transfers.team_id = accounts.team_id)`,
+       FROM transfers WHERE transfers.team_id = accounts.team_id)
+     OR owed_micros <> (
+       SELECT COALESCE(SUM(CASE WHEN debit_account = 'team/' || accounts.team_id || '/owed' THEN amount_micros
+         WHEN credit_account = 'team/' || accounts.team_id || '/owed' THEN -amount_micros ELSE 0 END), 0)
+       FROM transfers WHERE transfers.team_id = accounts.team_id)
+     OR held_micros <> (
+       SELECT COALESCE(SUM(amount_micros), 0) FROM holds WHERE holds.team_id = accounts.team_id AND status = 'pending')`,
   );
-  expect(differing, 'accounts that differ from their transfers').toEqual([]);
+  expect(differing, 'accounts that differ from their transfers and holds').toEqual([]);
 }
 
 /** A caller who was refused has nothing to pay, one who was admitted has an instance, and nobody met a fault of ours. */
@@ -380,10 +405,7 @@ async function auditAnswers({ api, sql, errorsLogged }: ProductUnderTest): Promi
     expect(exists.has(id), `${id}, whose start was answered ${statuses.join(', ')}, exists`).toBe(
       statuses.includes(201),
     );
-  const payments = answersTo(api, '/deposits', ({ path, sent }) => {
-    const [whole = '0', cents = ''] = sent.amount.split('.');
-    return `${path.split('/')[3]} ${BigInt(whole + cents.padEnd(2, '0')) * 10_000n}`;
-  });
+  const payments = answersTo(api, '/deposits', ({ path, sent }) => `${path.split('/')[3]} ${microsOf(sent.amount)}`);
   for (const [what, statuses] of payments)
     if (statuses.every((status) => status === 402 || status === 503))
       expect(paid.has(what), `the deposit ${what}, answered ${statuses.join(', ')}, was made`).toBe(false);

@@ -24,7 +24,6 @@ export interface TokenCounts {
 }
 
 export interface Part {
-  completionId: string | null;
   text: string;
   /** With the last part of a whole stream. */
   counts: TokenCounts | null;
@@ -71,16 +70,14 @@ async function* eventsOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<string
 }
 
 interface Chunk {
-  id?: string;
   choices?: Array<{ delta?: { content?: string | null } }>;
   usage?: { prompt_tokens: number; completion_tokens: number } | null;
   error?: { message?: string };
 }
 
-function partOf({ id, choices, usage, error }: Chunk): Part {
+function partOf({ choices, usage, error }: Chunk): Part {
   if (error) throw new Error(error.message ?? 'the model failed');
   return {
-    completionId: id || null,
     text: choices?.[0]?.delta?.content ?? '',
     counts: usage ? { inputTokens: usage.prompt_tokens, outputTokens: usage.completion_tokens } : null,
   };

@@ -1,5 +1,5 @@
 /** `node --import tsx docs/examples/metered-chat/main.ts "Why is the sky blue?"`: see README.md. */
-import { createBurnrate, NotEnoughCredit } from './burnrate.ts';
+import { BurnrateRefusal, createBurnrate, NotEnoughCredit } from './burnrate.ts';
 import { meteredChat } from './metered-chat.ts';
 
 const setting = (name: string, otherwise?: string): string => {
@@ -17,10 +17,11 @@ async function main(): Promise<void> {
     team: setting('BURNRATE_TEAM'),
   });
   const endpoint = {
-    url: setting('OPENAI_BASE_URL', 'https://api.openai.com/v1'),
-    key: setting('OPENAI_API_KEY'),
+    url: setting('OPENAI_BASE_URL'),
+    // A server of one's own asks for none.
+    key: setting('OPENAI_API_KEY', 'none'),
   };
-  const model = setting('MODEL', 'gpt-4o-mini');
+  const model = setting('MODEL', 'gpt-oss-20b');
 
   // The first Ctrl-C stops the stream, and what arrived is still billed; the second one ends the process.
   const stopping = new AbortController();
@@ -45,10 +46,16 @@ async function main(): Promise<void> {
   console.error(`\n${inputTokens} tokens in, ${outputTokens} out (${counted}): $${cost}; $${available} left`);
 }
 
+function inWords(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof NotEnoughCredit) return `Not enough credit for this: ${message}`;
+  const isUnlisted = error instanceof BurnrateRefusal && error.code === 'price_not_found';
+  return isUnlisted ? `${message}; set BILLED_AS to the listed model that this is` : message;
+}
+
 try {
   await main();
 } catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
-  console.error(error instanceof NotEnoughCredit ? `Not enough credit for this: ${message}` : message);
+  console.error(inWords(error));
   process.exitCode = 1;
 }

@@ -2,7 +2,6 @@
  * A chat completion that is paid for: the most it can cost is held before the model is asked, and what it did cost is
  * reported after, whatever happened in between.
  */
-import { createHash } from 'node:crypto';
 import type { Burnrate } from './burnrate.ts';
 import { type Message, type ModelEndpoint, streamChat, type TokenCounts } from './chat-stream.ts';
 
@@ -61,7 +60,8 @@ export async function meteredChat(
 
   const { inputTokens, outputTokens } = received.counts ?? estimate(ask, received);
   const charge = await burnrate.reportUsage({
-    id: eventIdOf(received.completionId ?? hold.id),
+    // One hold, one usage. A completion's id would do where it is never given twice; some servers count from one again.
+    id: hold.id,
     model,
     inputTokens,
     outputTokens,
@@ -73,7 +73,6 @@ export async function meteredChat(
 }
 
 interface Received {
-  completionId: string | null;
   text: string;
   /** How many parts had text. */
   pieces: number;
@@ -83,10 +82,9 @@ interface Received {
 
 /** Keeps what arrives, however it ends. */
 async function receive(endpoint: ModelEndpoint, ask: Ask, write: (text: string) => void): Promise<Received> {
-  const received: Received = { completionId: null, text: '', pieces: 0, counts: null, brokenBy: null };
+  const received: Received = { text: '', pieces: 0, counts: null, brokenBy: null };
   try {
-    for await (const { completionId, text, counts } of streamChat(endpoint, ask, ask.signal ?? NEVER)) {
-      received.completionId ??= completionId;
+    for await (const { text, counts } of streamChat(endpoint, ask, ask.signal ?? NEVER)) {
       received.counts = counts ?? received.counts;
       if (text === '') continue;
       received.text += text;
@@ -121,9 +119,3 @@ export function estimate(
     outputTokens: Math.min(Math.max(tokensOf(text.length), pieces), maxOutputTokens),
   };
 }
-
-/** The completion's own id where it can be an event's, else one made from it: to report it again is no second charge. */
-export const eventIdOf = (completionId: string): string =>
-  /^[A-Za-z0-9_-]{1,64}$/.test(completionId)
-    ? completionId
-    : createHash('sha256').update(completionId).digest('base64url');
