@@ -7,7 +7,7 @@ import { isReviewed } from './calendar.ts';
 import { Change } from './change.ts';
 import { cross } from './clock.ts';
 import type { Micros } from './money.ts';
-import { availableMicros, meteredOf } from './runway.ts';
+import { availableMicros } from './runway.ts';
 import { firstOtherTier } from './spending.ts';
 
 /** So that no answer takes long: a reservation that is renewed each month comes to this many in 83 years. */
@@ -98,7 +98,3 @@ export function firstBelowSecond(account: Account, terms: Terms, levelMicros: Mi
 /** When the card will be charged next, be it after the end of credit. Null when it will not be. */
 export const nextTopUpSecond = (account: Account, terms: Terms): number | null =>
   firstCrossing(account, terms, 'top_up');
-
-/** Whether anything runs that uses credit up. */
-export const burns = (account: Account): boolean =>
-  meteredOf(account).some(({ rateMicrosPerHour }) => rateMicrosPerHour > 0);
