@@ -9,20 +9,13 @@ import { startPostgres } from '../embedded/postgres.ts';
 import { connectDb } from '../prisma/client.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { createTeam } from '../prisma/teams.ts';
+import { SCENARIO_TERMS as TERMS } from '../simulate/terms.ts';
 import type { Measured } from './measured.ts';
 
 const TEAMS = 40;
 const FACTS = 1_000;
 const CALLERS = [1, 8, 32];
 const SECOND = 1_800_000_000;
-const TERMS = {
-  cooldownSeconds: 300,
-  graceSeconds: 60,
-  minStartMicros: micros(3_000_000),
-  lowLevelMicros: micros(10_000_000),
-  volumeTiers: [],
-  chargeLatencySeconds: 10,
-};
 
 export async function facts(): Promise<Measured[]> {
   const dataDir = await mkdtemp(join(tmpdir(), 'burnrate-bench-'));

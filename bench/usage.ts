@@ -23,6 +23,7 @@ import { connectDb, type Db } from '../prisma/client.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { insertModelPrice } from '../prisma/prices.ts';
 import { createTeam } from '../prisma/teams.ts';
+import { SCENARIO_TERMS as TERMS } from '../simulate/terms.ts';
 import type { Measured } from './measured.ts';
 
 const TEAMS = 40;
@@ -37,14 +38,6 @@ const SECOND = 1_800_000_000;
 const KEY = 'platform-key-of-the-bench';
 const MODEL = 'llama-3.3-70b-instruct';
 const PRICE = { inputMicrosPerMillion: micros(2_500_000), outputMicrosPerMillion: micros(10_000_000) };
-const TERMS = {
-  cooldownSeconds: 300,
-  graceSeconds: 60,
-  minStartMicros: micros(3_000_000),
-  lowLevelMicros: micros(10_000_000),
-  volumeTiers: [],
-  chargeLatencySeconds: 10,
-};
 /** As long as a disk may take to have written a commit. */
 const SLOW_COMMIT_MICROSECONDS = 5_000;
 

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { WithStartWorkflowOperation } from '@temporalio/client';
-import { nextCrossing, type Terms } from '../billing/account.ts';
+import { nextCrossing } from '../billing/account.ts';
 import { type Micros, micros } from '../billing/money.ts';
 import type { TopUpPolicy } from '../billing/top-up.ts';
 import type { StripeStandIn } from '../embedded/stripe/index.ts';
@@ -18,6 +18,7 @@ import { type Engine, startEngine } from './engine.ts';
 import { readResult } from './result.ts';
 import type { Scenario, ScenarioEvent, ScenarioResult } from './scenario.ts';
 import type { Surroundings } from './surroundings.ts';
+import { SCENARIO_TERMS } from './terms.ts';
 
 export interface SimulateOptions {
   /** Milliseconds between an instance's settlements; 0 for never before its end. The bill is the same. */
@@ -31,14 +32,9 @@ const HOUR_MS = 3_600_000;
 /** The bill does not depend on how often it is settled, so a long scenario settles less often than the product's hour. */
 const SETTLEMENTS_AT_MOST = 100;
 const settleEvery = ({ until }: Scenario) => HOUR_MS * Math.ceil(Math.max(1, until / 3600 / SETTLEMENTS_AT_MOST));
-export const SCENARIO_TERMS: Terms = {
-  cooldownSeconds: 300,
-  graceSeconds: 60,
-  minStartMicros: micros(3_000_000),
-  lowLevelMicros: micros(10_000_000),
-  volumeTiers: [],
-  chargeLatencySeconds: 10,
-};
+
+export { SCENARIO_TERMS };
+
 /** How long real work may take before something is taken to be lost. */
 const QUIET_WITHIN_MS = 30_000;
 const LOOK_AGAIN_MS = 5;

@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createLedger } from '../../activities/ledger/index.ts';
 import { createMailer } from '../../activities/mailer.ts';
-import type { Terms } from '../../billing/account.ts';
 import { micros } from '../../billing/money.ts';
 import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
 import type { Message } from '../../embedded/mail/message.ts';
@@ -9,18 +8,10 @@ import { updateDeposit } from '../../prisma/deposits.ts';
 import type { InstanceSpec } from '../../prisma/instances.ts';
 import { type MailKind, noticesOf } from '../../prisma/notices.ts';
 import { savePaymentMethod } from '../../prisma/payment-methods.ts';
+import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { onAttempt, untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { dollars, NOW, newDeposit, newTeam } from './fixtures.ts';
-
-const TERMS: Terms = {
-  cooldownSeconds: 300,
-  graceSeconds: 60,
-  minStartMicros: dollars(3),
-  lowLevelMicros: dollars(10),
-  volumeTiers: [],
-  chargeLatencySeconds: 10,
-};
 
 let database: TestDatabase;
 let inbox: MailInbox;

@@ -6,17 +6,9 @@ import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
 import type { Message } from '../../embedded/mail/message.ts';
 import { updateDeposit } from '../../prisma/deposits.ts';
 import { findNotice, noticesOf } from '../../prisma/notices.ts';
+import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { dollars, NOW, newDeposit, newTeam, SILENT } from './fixtures.ts';
-
-const TERMS = {
-  cooldownSeconds: 300,
-  graceSeconds: 60,
-  minStartMicros: dollars(3),
-  lowLevelMicros: dollars(10),
-  volumeTiers: [],
-  chargeLatencySeconds: 10,
-};
 
 let database: TestDatabase;
 let inbox: MailInbox;

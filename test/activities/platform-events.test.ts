@@ -6,19 +6,12 @@ import { createPlatformEvents } from '../../activities/platform-events.ts';
 import { micros } from '../../billing/money.ts';
 import { type PlatformStandIn, startPlatformStandIn } from '../../embedded/platform.ts';
 import { noticesOf } from '../../prisma/notices.ts';
+import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { dollars, NOW, newDeposit, newTeam, SILENT } from './fixtures.ts';
 
 const SECRET = `whsec_${Buffer.from('what the platform and we know').toString('base64')}`;
-const TERMS = {
-  cooldownSeconds: 300,
-  graceSeconds: 60,
-  minStartMicros: dollars(3),
-  lowLevelMicros: dollars(10),
-  volumeTiers: [],
-  chargeLatencySeconds: 10,
-};
 
 let database: TestDatabase;
 let platform: PlatformStandIn;

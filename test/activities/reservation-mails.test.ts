@@ -4,17 +4,10 @@ import { createMailer } from '../../activities/mailer.ts';
 import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
 import type { Message } from '../../embedded/mail/message.ts';
 import { noticesOf } from '../../prisma/notices.ts';
+import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { dollars, NOW, newTeam, SILENT } from './fixtures.ts';
 
-const TERMS = {
-  cooldownSeconds: 300,
-  graceSeconds: 60,
-  minStartMicros: dollars(3),
-  lowLevelMicros: dollars(10),
-  volumeTiers: [],
-  chargeLatencySeconds: 10,
-};
 const DAY = 86_400;
 /** A month after the fixtures' now. */
 const APRIL = Date.parse('2026-04-01T00:00:00Z') / 1_000;

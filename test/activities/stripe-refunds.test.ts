@@ -10,20 +10,13 @@ import { createStripeRefunds } from '../../activities/stripe-refunds.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { findDeposit, updateDeposit } from '../../prisma/deposits.ts';
 import { updateRefund } from '../../prisma/refunds.ts';
+import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { onAttempt, untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { dollars, NOW, newDeposit, newTeam, SILENT, saveCard } from './fixtures.ts';
 
 const CREATE = 'POST /v1/refunds';
 const PUBLIC_URL = 'https://burnrate.test';
-const TERMS = {
-  cooldownSeconds: 300,
-  graceSeconds: 60,
-  minStartMicros: dollars(3),
-  lowLevelMicros: dollars(10),
-  volumeTiers: [],
-  chargeLatencySeconds: 10,
-};
 
 let database: TestDatabase;
 let standIn: StripeStandIn;

@@ -10,23 +10,16 @@ import { createApp } from '../../api/app.ts';
 import type { Engine } from '../../api/engine.ts';
 import { createLogger } from '../../api/log.ts';
 import type { ApiWorld } from '../../api/world.ts';
-import type { Terms } from '../../billing/account.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { micros } from '../../billing/money.ts';
 import type { Db } from '../../prisma/client.ts';
 import { removePaymentMethod, savePaymentMethod } from '../../prisma/payment-methods.ts';
+import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { newDatabase } from '../support/database.ts';
 
 export const PLATFORM_KEY = 'platform-key-for-tests';
 export const WEBHOOK_SECRET = 'whsec_for_tests';
-export const TERMS: Terms = {
-  cooldownSeconds: 300,
-  graceSeconds: 60,
-  minStartMicros: micros(3_000_000),
-  lowLevelMicros: micros(10_000_000),
-  volumeTiers: [],
-  chargeLatencySeconds: 10,
-};
+export { TERMS };
 
 export interface Answer {
   status: number;

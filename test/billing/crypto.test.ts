@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { emptyAccount, type Terms } from '../../billing/account.ts';
+import { emptyAccount } from '../../billing/account.ts';
 import {
   type CryptoOutput,
   coinUnitsToMicrosFloor,
@@ -14,15 +14,8 @@ import {
 import { creditCrypto } from '../../billing/facts.ts';
 import { COPPERX, creditAccount } from '../../billing/ledger.ts';
 import { micros } from '../../billing/money.ts';
+import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 
-const TERMS: Terms = {
-  cooldownSeconds: 300,
-  graceSeconds: 60,
-  minStartMicros: micros(3_000_000),
-  lowLevelMicros: micros(10_000_000),
-  volumeTiers: [],
-  chargeLatencySeconds: 10,
-};
 const outputOf = (transactionHash: string, output: number, amount: number): CryptoOutput => ({
   transactionHash,
   output,

@@ -2,7 +2,7 @@
  * A scenario through the pure rules alone: billing/ with nothing around it, so that thousands of them take seconds. The
  * real workflows, activities and Postgres run the same scenarios in simulate.
  */
-import { type Account, emptyAccount, type Terms } from '../../billing/account.ts';
+import { type Account, emptyAccount } from '../../billing/account.ts';
 import type { Effect, Outcome } from '../../billing/change.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { advance, creditDeposit, failAttempt, recordUsage, setPolicy } from '../../billing/facts.ts';
@@ -11,6 +11,7 @@ import { formatDollars, type Micros, micros, parseDollars } from '../../billing/
 import { availableMicros } from '../../billing/runway.ts';
 import { tokensCost } from '../../billing/tokens.ts';
 import { meterCostMicros } from '../../billing/usage.ts';
+import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import type { DepositResult, EmailResult, Scenario, ScenarioResult } from '../oracle/oracle.ts';
 
 /** An instance at a price that the platform gives. */
@@ -24,14 +25,7 @@ export const givenOrder = (instanceId: string, hourlyMicros: Micros): InstanceOr
   shedOrder: null,
 });
 
-export const TERMS: Terms = {
-  cooldownSeconds: 300,
-  graceSeconds: 60,
-  minStartMicros: micros(3_000_000),
-  lowLevelMicros: micros(10_000_000),
-  volumeTiers: [],
-  chargeLatencySeconds: 10,
-};
+export { TERMS };
 
 interface TeamRun {
   account: Account;

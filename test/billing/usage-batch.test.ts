@@ -1,18 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Account, emptyAccount, type Terms } from '../../billing/account.ts';
+import { type Account, emptyAccount } from '../../billing/account.ts';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
 import { chargesOf, chargeWithRemainder } from '../../billing/tokens.ts';
 import { decideUsage, type UsageEvent, type UsageGiven, type UsageResult } from '../../billing/usage-batch.ts';
+import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 
-const TERMS: Terms = {
-  cooldownSeconds: 300,
-  graceSeconds: 60,
-  minStartMicros: micros(3_000_000),
-  lowLevelMicros: micros(10_000_000),
-  volumeTiers: [],
-  chargeLatencySeconds: 10,
-};
 /** At a dollar a million, a token costs a micro. */
 const DOLLAR_A_MILLION = { inputMicrosPerMillion: parseDollars('1'), outputMicrosPerMillion: parseDollars('1') };
 const NOW = 1_800_000_000;

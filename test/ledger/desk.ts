@@ -7,21 +7,16 @@ import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
 import type { SaidUsage } from '../../activities/ledger/usage-prices.ts';
 import type { Terms } from '../../billing/account.ts';
 import type { EndReason } from '../../billing/change.ts';
-import { type Micros, micros, parseDollars } from '../../billing/money.ts';
+import { type Micros, parseDollars } from '../../billing/money.ts';
 import type { ReservationTerm } from '../../billing/prices.ts';
 import type { TopUpPolicy } from '../../billing/top-up.ts';
 import { connectDb, type Db } from '../../prisma/client.ts';
 import { createTeam } from '../../prisma/teams.ts';
+import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { newDatabase } from '../support/database.ts';
 
-export const TERMS: Terms = {
-  cooldownSeconds: 300,
-  graceSeconds: 60,
-  minStartMicros: micros(3_000_000),
-  lowLevelMicros: micros(10_000_000),
-  volumeTiers: [],
-  chargeLatencySeconds: 10,
-};
+export { TERMS };
+
 const FOREVER = Number.MAX_SAFE_INTEGER;
 const CAUSE = 'test';
 

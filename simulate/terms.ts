@@ -1,0 +1,12 @@
+/** The terms of scenarios: the product's defaults (rules.md), without a volume discount. Tests and benches share them. */
+import type { Terms } from '../billing/account.ts';
+import { micros } from '../billing/money.ts';
+
+export const SCENARIO_TERMS: Terms = {
+  cooldownSeconds: 300,
+  graceSeconds: 60,
+  minStartMicros: micros(3_000_000),
+  lowLevelMicros: micros(10_000_000),
+  volumeTiers: [],
+  chargeLatencySeconds: 10,
+};
