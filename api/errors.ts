@@ -144,6 +144,9 @@ const AWAY_CODES = new Set([
   'P2034',
   'ECONNREFUSED',
   'ECONNRESET',
+  // Postgres' own: a statement was cancelled for its time, a lock was not to be had.
+  '57014',
+  '55P03',
 ]);
 
 /** True when the database could not be asked, or did not answer. */

@@ -4,6 +4,7 @@ import type { HoldRecorded } from '../activities/ledger/holds.ts';
 import { getHold, type HoldOfTeam, listHolds } from '../prisma/holds.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';
 import { type Call, mustSee, newId } from './calls.ts';
+import { engineUnavailable } from './engine.ts';
 import { type Route, route } from './route.ts';
 import { Id, listOf, PathId, pageQuery, pageRequest, TeamPath, TokenCount, text, z } from './schemas.ts';
 import type { Looks } from './soon.ts';
@@ -51,7 +52,12 @@ export function holds({ db, ledger, terms }: ApiWorld, looks: Looks): Route[] {
         const nowSecond = call.receivedSecond;
         const order = { holdId: newId(call, 'hold'), teamId, ...asked, nowSecond };
         const placed = await ledger.placeHold(order, call.requestId);
-        await look(teamId, placed);
+        await look(teamId, placed).catch(async (error) => {
+          // Whoever sends the call again under its key meets this hold; anybody else would never hear of it.
+          if (call.seed !== null) throw error;
+          await ledger.voidHold({ holdId: order.holdId, nowSecond }, call.requestId);
+          throw engineUnavailable(error);
+        });
         return { status: 201, body: viewHold(placed.hold) };
       },
     }),

@@ -25,9 +25,9 @@ function sameOrTaken(row: Reservation, spec: ReservationSpec): Reservation {
   throw idTaken();
 }
 
-const REFUSAL: Record<ReservationRefusal, () => BillingError> = {
-  insufficient_credit: () =>
-    new BillingError('insufficient_credit', 'the balance is below the minimum for a reservation'),
+const REFUSAL: Record<ReservationRefusal, (message?: string) => BillingError> = {
+  insufficient_credit: (message = 'there is not enough credit for a reservation') =>
+    new BillingError('insufficient_credit', message),
   id_taken: idTaken,
   // It was withdrawn between the call and its admission.
   price_not_found: priceNotFound,
@@ -55,7 +55,8 @@ export async function reserve(
   const { receivedSecond } = call;
   const input = { spec, receivedSecond, callId, notAfterMs: call.receivedMs + ADMIT_WITHIN_MS, settleEveryMs };
   const admission = await admissionOf(call, callId, (deadlineMs) => engine.reserve(input, call.requestId, deadlineMs));
-  if (admission?.status === 'refused' && admission.code !== 'start_expired') throw REFUSAL[admission.code]();
+  if (admission?.status === 'refused' && admission.code !== 'start_expired')
+    throw REFUSAL[admission.code](admission.message);
 
   const row =
     admission?.status === 'admitted'

@@ -43,7 +43,7 @@ export async function startInstance(
   const callId = callIdOf(`instance/${spec.id}`, call.receivedSecond, random128());
   const admission = await admitted(world, call, spec, pricedAt, callId);
   if (admission?.status === 'refused' && admission.code === 'insufficient_credit')
-    throw new BillingError('insufficient_credit', 'the balance is below the minimum for starting an instance');
+    throw new BillingError('insufficient_credit', admission.message ?? 'there is not enough credit for a start');
   if (admission?.status === 'refused' && admission.code === 'id_taken')
     throw new BillingError('id_taken', 'another instance has this id', 'id');
   if (admission?.status === 'refused' && admission.code === 'no_reservation') throw noReservation();

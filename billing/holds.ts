@@ -7,7 +7,7 @@ import { type Change, creditArrived, type Outcome } from './change.ts';
 import { record } from './clock.ts';
 import { BillingError } from './errors.ts';
 import { referenceOf } from './ledger.ts';
-import { add, type Micros, micros, subtract } from './money.ts';
+import { add, formatDollars, larger, type Micros, micros, subtract, ZERO } from './money.ts';
 import type { MicroMillionths } from './tokens.ts';
 
 const MILLIONTHS_PER_MICRO = 1_000_000n;
@@ -37,8 +37,17 @@ export function placeHold(
   return record(account, terms, nowSecond, ({ account }) => {
     const { amountMicros, ttlSeconds } = placed;
     const second = account.asOfSecond;
-    if (account.standsAtSecond !== null || spendableMicros(account, second) < amountMicros)
-      throw new BillingError('insufficient_credit', 'the balance is below the most that the request can cost');
+    const available = larger(spendableMicros(account, second), ZERO);
+    if (account.standsAtSecond !== null)
+      throw new BillingError(
+        'insufficient_credit',
+        'credit is used up and a charge is under way: nothing can be held until its outcome is known',
+      );
+    if (available < amountMicros)
+      throw new BillingError(
+        'insufficient_credit',
+        `the request can cost $${formatDollars(amountMicros)}, and $${formatDollars(available)} is available`,
+      );
     account.heldMicros = add(account.heldMicros, amountMicros);
     const expiry = { second: second + ttlSeconds, micros: amountMicros };
     account.holdExpiries = merged([...account.holdExpiries, expiry]);

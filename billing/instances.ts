@@ -8,7 +8,7 @@ import { record } from './clock.ts';
 import { hasCoverFor } from './covers.ts';
 import { BillingError } from './errors.ts';
 import { creditAccount, REVENUE, referenceOf } from './ledger.ts';
-import { type Micros, micros, ZERO } from './money.ts';
+import { formatForPeople, larger, MICROS_PER_CENT, type Micros, micros, subtract, ZERO } from './money.ts';
 import type { Pricing } from './prices.ts';
 import { beginSegment, rerate, reviewVolume } from './rerating.ts';
 import { costMicros, type Meter } from './usage.ts';
@@ -38,6 +38,15 @@ export const noReservation = (): BillingError =>
 export const mayStart = (account: Account, { minStartMicros }: Terms): boolean =>
   account.standsAtSecond === null && spendableMicros(account, account.asOfSecond) >= minStartMicros;
 
+/** Why nothing can be started now, with the numbers that would do. */
+export function whyNotStart(account: Account, terms: Terms): string {
+  if (account.standsAtSecond !== null)
+    return 'Credit is used up and a charge is under way: nothing can be started until its outcome is known.';
+  const available = larger(spendableMicros(account, account.asOfSecond), ZERO);
+  const missing = Math.ceil(subtract(terms.minStartMicros, available) / MICROS_PER_CENT) * MICROS_PER_CENT;
+  return `${formatForPeople(terms.minStartMicros)} of credit is needed, and ${formatForPeople(available)} is available: add ${formatForPeople(micros(missing))} or more.`;
+}
+
 /**
  * Opens an instance's meter at the fact's second: its list price less the team's discount, or nothing where a reservation
  * covers it.
@@ -47,7 +56,7 @@ export const mayStart = (account: Account, { minStartMicros }: Terms): boolean =
 export function startInstance(account: Account, terms: Terms, order: InstanceOrder, nowSecond: number): Outcome {
   return record(account, terms, nowSecond, (change) => {
     if (!mayStart(change.account, terms))
-      throw new BillingError('insufficient_credit', 'the balance is below the minimum for starting an instance');
+      throw new BillingError('insufficient_credit', whyNotStart(change.account, terms));
     openMeters(change, [order]);
   });
 }

@@ -2,12 +2,12 @@
  * What happens to a team's runway if it starts so many more instances now: they are started, by the very rule that starts
  * them, on a copy of its account, and that is followed ahead. Source: api.md, "quote".
  */
-import { type Account, spendableMicros, type Terms } from './account.ts';
+import type { Account, Terms } from './account.ts';
 import { Change } from './change.ts';
 import { bringUpToDate } from './clock.ts';
 import { nextTopUpSecond, runsOutSecond } from './forecast.ts';
-import { type InstanceOrder, mayStart, openMeters } from './instances.ts';
-import { add, formatForPeople, larger, MICROS_PER_CENT, type Micros, micros, subtract, ZERO } from './money.ts';
+import { type InstanceOrder, mayStart, openMeters, whyNotStart } from './instances.ts';
+import { add, type Micros, ZERO } from './money.ts';
 import { uncoveredRateOf } from './prices.ts';
 import { burnMicrosPerHour } from './runway.ts';
 import { topUpWarnings, type Warning } from './warnings.ts';
@@ -55,20 +55,6 @@ export function quoteStarts(account: Account, terms: Terms, { count, ...order }:
   };
 }
 
-/** Why the start would be refused for want of credit, as a warning. */
-function refusalOf(account: Account, terms: Terms): Warning[] {
-  if (mayStart(account, terms)) return [];
-  const code = 'insufficient_credit';
-  if (account.standsAtSecond !== null)
-    return [
-      { code, message: 'Credit is used up and a charge is under way: nothing can be started until it is known.' },
-    ];
-  const available = larger(spendableMicros(account, account.asOfSecond), ZERO);
-  const missing = Math.ceil(subtract(terms.minStartMicros, available) / MICROS_PER_CENT) * MICROS_PER_CENT;
-  return [
-    {
-      code,
-      message: `A start needs ${formatForPeople(terms.minStartMicros)} of credit, and ${formatForPeople(available)} is available: add ${formatForPeople(micros(missing))} or more.`,
-    },
-  ];
-}
+/** That the start would be refused for want of credit. */
+const refusalOf = (account: Account, terms: Terms): Warning[] =>
+  mayStart(account, terms) ? [] : [{ code: 'insufficient_credit', message: whyNotStart(account, terms) }];

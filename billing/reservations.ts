@@ -2,10 +2,11 @@
  * Reservations: capacity that is paid for its whole term, used or not, at a rate below on-demand; the instances that it
  * covers cost nothing. Source: rules.md, "Discounts, reservations, spot".
  */
-import { type Account, moneySecond, spendableMicros, type Terms } from './account.ts';
+import { type Account, moneySecond, type Terms } from './account.ts';
 import type { Outcome } from './change.ts';
 import { record } from './clock.ts';
 import { BillingError } from './errors.ts';
+import { mayStart, whyNotStart } from './instances.ts';
 import { type Micros, ZERO } from './money.ts';
 import { MONTHS_OF_TERM, type ReservationTerm } from './prices.ts';
 import { rerate } from './rerating.ts';
@@ -33,8 +34,7 @@ export function openReservation(account: Account, terms: Terms, order: Reservati
     const { account } = change;
     const { unitMicrosPerHour, ...reserved } = order;
     const startSecond = account.asOfSecond;
-    if (account.standsAtSecond !== null || spendableMicros(account, startSecond) < terms.minStartMicros)
-      throw new BillingError('insufficient_credit', 'the balance is below the minimum for a reservation');
+    if (!mayStart(account, terms)) throw new BillingError('insufficient_credit', whyNotStart(account, terms));
     openTerm(change, {
       ...reserved,
       termNumber: 1,

@@ -75,7 +75,7 @@ const NO_HOLD: UsageResult = { status: 'invalid', code: 'not_found', message: 'n
 const NO_PRICE: UsageResult = {
   status: 'invalid',
   code: 'price_not_found',
-  message: 'the model had no price then',
+  message: 'the model had no price then: if it happened earlier, send at',
   param: 'model',
 };
 const UNCOUNTABLE: UsageResult = {

@@ -158,9 +158,10 @@ async function withPrices(tx: Tx, account: Account, reach: Reach): Promise<Accou
   const prices = pairs.length > 0 ? await gpuPricesFor(tx, pairs, datedThroughSecond) : [];
 
   const isMovable = meters.some(({ priced }) => isDiscountable(priced));
-  const newDay = dayStart(reach.throughSecond) > dayStart(datedThroughSecond);
-  const asks = reach.for === 'start' || (isMovable && (reach.for === 'forecast' || newDay));
+  // A fact's second is never before the as-of second, which may lie past a midnight that money has stood before.
   const throughSecond = Math.max(reach.throughSecond, account.asOfSecond);
+  const newDay = dayStart(throughSecond) > dayStart(datedThroughSecond);
+  const asks = reach.for === 'start' || (isMovable && (reach.for === 'forecast' || newDay));
   const spentByDay = asks ? await readSpentByDay(tx, teamId, trailingFrom(datedThroughSecond), throughSecond) : null;
   return { ...account, prices, spentByDay };
 }

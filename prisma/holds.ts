@@ -39,7 +39,7 @@ const toHold = ({ id, ...row }: HoldRow): HoldOfTeam => ({
 export async function holdExpiriesOf(tx: Tx, teamIds: string[]): Promise<Map<string, HoldExpiry[]>> {
   const rows = await tx.$queryRaw<Array<{ team_id: string; second: bigint; held: bigint }>>`
     SELECT team_id, expires_second AS second, SUM(amount_micros)::bigint AS held FROM holds
-    WHERE team_id = ANY(${teamIds}) AND status = 'pending' GROUP BY team_id, expires_second ORDER BY expires_second`;
+    WHERE team_id = ANY(${teamIds}) AND status = 'pending' AND amount_micros > 0 GROUP BY team_id, expires_second ORDER BY expires_second`;
   const expiries = new Map<string, HoldExpiry[]>(teamIds.map((teamId) => [teamId, []]));
   for (const { team_id, second, held } of rows)
     if (held > 0n) expiries.get(team_id)?.push({ second: toSecond(second), micros: toMicros(held) });

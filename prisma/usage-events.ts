@@ -86,8 +86,8 @@ export async function insertUsageEvents(
 }
 
 /**
- * Teams are locked in the order of their ids, so that two batches never wait for each other, and only where the account is
- * still the one that was computed with; the others are left alone, rows and all.
+ * Teams are locked only where nobody else has the lock and the account is still the one that was computed with; the others
+ * are left alone, rows and all: no team's usage waits for what another is in the middle of.
  */
 const POST_USAGE = {
   name: 'post-usage',
@@ -98,7 +98,7 @@ const POST_USAGE = {
       WITH ORDINALITY AS batches (team_id, version, charged_with, caused_by, as_of, posted, held, owed, remainder, n)
   ), locked AS (
     SELECT batches.* FROM accounts JOIN batches USING (team_id)
-    WHERE accounts.xmin::text = batches.version ORDER BY team_id FOR UPDATE OF accounts
+    WHERE accounts.xmin::text = batches.version ORDER BY team_id FOR UPDATE OF accounts SKIP LOCKED
   ), saved AS (
     UPDATE accounts
     SET as_of_second = as_of, posted_micros = posted, held_micros = held, owed_micros = owed,

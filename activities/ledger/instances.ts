@@ -40,7 +40,8 @@ const refusalOf = (error: unknown): AdmissionRefusal | null =>
 
 export type Admission =
   | { status: 'admitted'; startSecond: number; rateMicrosPerHour: Micros }
-  | { status: 'refused'; code: AdmissionRefusal };
+  /** `message`: how much credit is missing, in words for the caller. */
+  | { status: 'refused'; code: AdmissionRefusal; message?: string };
 
 export interface Receipt {
   instanceId: string;
@@ -185,6 +186,7 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
       );
     } catch (error) {
       const code = refusalOf(error);
+      if (code === 'insufficient_credit') return { status: 'refused', code, message: (error as Error).message };
       if (code !== null) return { status: 'refused', code };
       throw error;
     }

@@ -32,7 +32,8 @@ const refusalOf = (error: unknown): ReservationRefusal | null =>
 /** The rate is that of all that is reserved. */
 export type ReservationAdmission =
   | { status: 'admitted'; startSecond: number; endSecond: number; rateMicrosPerHour: Micros }
-  | { status: 'refused'; code: ReservationRefusal };
+  /** `message`: how much credit is missing, in words for the caller. */
+  | { status: 'refused'; code: ReservationRefusal; message?: string };
 
 export interface ReservationReceipt {
   reservationId: string;
@@ -163,6 +164,7 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
       );
     } catch (error) {
       const code = refusalOf(error);
+      if (code === 'insufficient_credit') return { status: 'refused', code, message: (error as Error).message };
       if (code !== null) return { status: 'refused', code };
       throw error;
     }

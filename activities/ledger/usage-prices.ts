@@ -2,6 +2,7 @@
 import { type DatedModelPrice, type ModelPrice, modelPriceIn } from '../../billing/tokens.ts';
 import type { UsageEvent } from '../../billing/usage-batch.ts';
 import type { Tx } from '../../prisma/client.ts';
+import { findHolds } from '../../prisma/holds.ts';
 import { modelPricesFor } from '../../prisma/prices.ts';
 
 /** An event as it was said. Without a price, that of the list is charged, as of when it happened or was received. */
@@ -26,13 +27,45 @@ export async function withPrices<T extends Received>(
       fromSecond = Math.min(fromSecond, atSecond ?? receivedSecond);
     }
   const priceAt = pricesIn(models.size > 0 ? await modelPricesFor(tx, [...models], fromSecond) : []);
-  return calls.map((call) => ({
+  const priced = calls.map((call) => ({
     ...call,
     events: call.events.map((event) => ({
       ...event,
       price: event.price ?? priceAt(event.model, event.atSecond ?? call.receivedSecond),
     })),
   }));
+  await priceByHolds(
+    tx,
+    priced.flatMap(({ events }) => events),
+  );
+  return priced;
+}
+
+/**
+ * A model that was withdrawn while a request was under way: what was held for it at a price is charged by that price, unless
+ * the event says itself when it happened.
+ */
+async function priceByHolds(tx: Tx, events: UsageEvent[]): Promise<void> {
+  const unpriced = events.filter(
+    ({ price, atSecond, holdId }) => price === null && atSecond === null && holdId !== null,
+  );
+  if (unpriced.length === 0) return;
+  const holds = new Map(
+    (
+      await findHolds(
+        tx,
+        unpriced.map(({ holdId }) => holdId ?? ''),
+      )
+    ).map((hold) => [hold.holdId, hold]),
+  );
+  const fromSecond = Math.min(...[...holds.values()].map(({ placedSecond }) => placedSecond));
+  const models = [...new Set(unpriced.map(({ model }) => model))];
+  const priceAt = pricesIn(holds.size > 0 ? await modelPricesFor(tx, models, fromSecond) : []);
+  for (const event of unpriced) {
+    const hold = holds.get(event.holdId ?? '');
+    if (hold?.teamId === event.teamId && hold.model === event.model)
+      event.price = priceAt(event.model, hold.placedSecond);
+  }
 }
 
 /** Looks for each model's price at a second once. */

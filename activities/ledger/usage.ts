@@ -6,6 +6,7 @@
  */
 import type { Account } from '../../billing/account.ts';
 import type { Outcome } from '../../billing/change.ts';
+import { BillingError } from '../../billing/errors.ts';
 import type { Transfer } from '../../billing/ledger.ts';
 import {
   decideUsage,
@@ -121,6 +122,9 @@ async function holdsNamedBy(tx: Tx, batches: readonly TeamBatch[]): Promise<Read
   return new Map((await findHolds(tx, [...ids])).map((hold) => [hold.holdId, hold]));
 }
 
+const noTeam = ({ events }: TeamBatch): Recorded => ({ results: events.map(() => NO_TEAM), after: null });
+const isNotFound = (error: unknown): boolean => error instanceof BillingError && error.code === 'not_found';
+
 /** What the database refused to keep, for whichever team's sake, it has kept nothing of. */
 const orNoneOfThem = (error: unknown): null => {
   if (isRefusedByDatabase(error)) return null;
@@ -137,10 +141,10 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
     const recorded = new Map<string, Recorded>();
     const postings = new Map<string, UsagePosting & { recorded: Recorded }>();
     for (const batch of batches) {
-      const { teamId, events } = batch;
+      const { teamId } = batch;
       const read = accounts.get(teamId);
       const decided = read && decide(batch, read, known.get(teamId) ?? NOTHING, holds);
-      if (!decided) recorded.set(teamId, { results: events.map(() => NO_TEAM), after: null });
+      if (!decided) recorded.set(teamId, noTeam(batch));
       else if ('posting' in decided) postings.set(teamId, decided.posting);
       else if ('recorded' in decided) recorded.set(teamId, decided.recorded);
     }
@@ -202,7 +206,10 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
     recorded ??= new Map<string, Recorded>();
     for (const batch of batches)
       if (!recorded.has(batch.teamId))
-        recorded.set(batch.teamId, await recordAlone(batch).catch((error: unknown) => ({ error })));
+        recorded.set(
+          batch.teamId,
+          await recordAlone(batch).catch((error: unknown) => (isNotFound(error) ? noTeam(batch) : { error })),
+        );
     return answersOf(calls, recorded);
   }
 

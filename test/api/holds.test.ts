@@ -39,6 +39,29 @@ const pass = (seconds: number) => {
 };
 
 describe('POST /v1/holds', () => {
+  it('that cannot be told holds nothing, unless the same call comes again under its key', async () => {
+    api.engine.away = true;
+    const lost = await place();
+    expect([lost.status, lost.body.error.code]).toEqual([503, 'engine_unavailable']);
+    expect(lost.body.error.message).toContain('nothing was recorded');
+    expect(await balance()).toMatchObject({ held: '0.000000', available: '10.000000' });
+
+    const headers = { 'Idempotency-Key': `key-of-${team}` };
+    expect((await place({}, { headers })).status).toBe(503);
+    api.engine.away = false;
+    const again = await place({}, { headers });
+    expect([again.status, again.body.status]).toEqual([201, 'pending']);
+    expect(await balance()).toMatchObject({ held: '0.430001' });
+    expect(
+      (await api.get(`/v1/teams/${team}/holds`)).body.data.map(({ status }: { status: string }) => status),
+    ).toEqual(['pending', 'voided']);
+  });
+
+  it('says what the request can cost and what there is where that is too little', async () => {
+    const { status, body } = await placeDollars(11);
+    expect([status, body.error.message]).toEqual([402, 'the request can cost $11.000000, and $10.000000 is available']);
+  });
+
   it('sets aside the most that the request can cost, rounded up, and has the watch told', async () => {
     const { status, body } = await place();
     expect(status).toBe(201);
@@ -140,11 +163,11 @@ describe('POST /v1/holds/{hold}/void', () => {
 
 describe('a hold as it is read', () => {
   it('has expired at its second, though nobody has recorded that', async () => {
-    const { id, expiresAt } = (await place({ ttlSeconds: 60 })).body;
-    pass(59);
+    const { id, expiresAt } = (await place({ ttlSeconds: 600 })).body;
+    pass(500);
     expect((await api.get(`/v1/holds/${id}`)).body).toMatchObject({ status: 'pending', closedAt: null });
     expect(await balance()).toMatchObject({ held: '0.430001' });
-    pass(2);
+    pass(101);
     expect((await api.get(`/v1/holds/${id}`)).body).toMatchObject({ status: 'expired', closedAt: expiresAt });
     expect(await balance()).toMatchObject({ held: '0.000000', available: '10.000000' });
     expect(await api.db.hold.findUnique({ where: { id } })).toMatchObject({ status: 'pending' });

@@ -434,7 +434,7 @@ describe('transactions', () => {
     expect(csv.headers.get('content-type')).toContain('text/csv');
     expect(csv.headers.get('content-disposition')).toContain(`transactions-${team}.csv`);
     const [header, ...rows] = csv.text.trim().split('\n');
-    expect(header).toBe('id,at,amount,account,code,status,reference,cause,instance,deposit,corrects');
+    expect(header).toBe('id,at,amount,account,code,status,reference,cause,instance,reservation,deposit,corrects');
     expect(rows).toHaveLength(2);
     expect(rows[0]).toMatch(/,-0\.\d{6},credit,instance_usage,posted,/);
     const json = await api.get(at('transactions'));

@@ -182,6 +182,7 @@ describe('an instance of what is reserved', () => {
     const { body: reservation } = await reserve();
     const { body: dear } = await startInstance();
     const { body: spot } = await startInstance({ pricing: 'spot' });
+    pass(60);
     const { body: third } = await startInstance();
     pass(600);
     const view = async (id: string) => (await api.get(`/v1/instances/${id}`)).body;

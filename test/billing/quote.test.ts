@@ -101,7 +101,7 @@ describe('a quote', () => {
       warnings: [
         {
           code: 'insufficient_credit',
-          message: 'A start needs $3.00 of credit, and $2.99 is available: add $0.01 or more.',
+          message: '$3.00 of credit is needed, and $2.99 is available: add $0.01 or more.',
         },
       ],
     });

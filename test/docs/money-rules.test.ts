@@ -67,7 +67,9 @@ describe('docs/money-rules.md', () => {
 
   it('lets three dollars start an instance, and a millionth less not', () => {
     expect(start(paidIn('3'), 'a', '1').meters).toHaveLength(1);
-    expect(() => start(paidIn('2.999999'), 'a', '1')).toThrow('below the minimum');
+    expect(() => start(paidIn('2.999999'), 'a', '1')).toThrow(
+      '$3.00 of credit is needed, and $2.99 is available: add $0.01 or more.',
+    );
   });
 
   it('works out what an instance costs', () => {

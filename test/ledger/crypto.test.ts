@@ -8,7 +8,7 @@ import { noticesOf } from '../../prisma/notices.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS } from './desk.ts';
 
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let office: Office;
 let one: Desk;

@@ -9,7 +9,7 @@ import { trialBalance } from '../../prisma/transfers.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice } from './desk.ts';
 
 // A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const CENT = '36';
 const DOLLAR = '3600';

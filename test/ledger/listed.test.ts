@@ -10,7 +10,7 @@ import { segmentsOf } from '../../prisma/segments.ts';
 import { readSpentByDay } from '../../prisma/spending.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS } from './desk.ts';
 
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const DAY = 86_400;
 const MIDNIGHT = 1_800_057_600;
@@ -198,6 +198,23 @@ describe('a change of a spot price', () => {
         i % 2 === 0 ? [4_000_000, 5_000_000] : [10_000_000],
       );
     expect(effectiveSecond).toBe(50);
+  });
+});
+
+describe('a charge under way over midnight', () => {
+  it('that succeeds averts the end, though somebody has looked in the new day and the success was seen in the old one', async () => {
+    const x = MIDNIGHT - 10;
+    const teamId = await team('10', x - 3_600);
+    await list('4', x - 3_600);
+    await start(teamId, `${gpuType}-i`, x - 3_600);
+    await one.policy(teamId, { threshold: '5', amount: '50' }, x - 1_800);
+    await ledger().lookAhead({ teamId, nowSecond: MIDNIGHT + 1 }, 'test');
+    const { standsAtSecond, attemptDepositId } = await one.db.account.findUniqueOrThrow({ where: { teamId } });
+    expect([Number(standsAtSecond), attemptDepositId !== null]).toEqual([x, true]);
+    const credit = { depositId: attemptDepositId ?? '', nowSecond: MIDNIGHT - 1, receiptUrl: null };
+    await ledger().creditDeposit(credit, 'test');
+    expect(await getInstance(one.db, `${gpuType}-i`)).toMatchObject({ endSecond: null });
+    expect(await booksOf(one.db, teamId)).toEqual(await billOf(one.db, teamId));
   });
 });
 

@@ -7,7 +7,7 @@ import { gpuPriceAt, gpuPricesFor, lockGpuPrice, modelPriceAt } from '../../pris
 import { atOnce, type Desk, dollars, type Office, openOffice } from './desk.ts';
 
 // A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let office: Office;
 let one: Desk;

@@ -13,7 +13,7 @@ import { trialBalance } from '../../prisma/transfers.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS, usageEvent } from './desk.ts';
 
 // A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 /** $36 an hour is a cent a second. */
 const CENT = '36';
@@ -65,6 +65,77 @@ async function expectWhole(teamId = team): Promise<void> {
   expect(new Map([...posted].filter(([, micros]) => micros > 0n))).toEqual(moved);
   expect(await booksOf(one.db, teamId)).toEqual(await billOf(one.db, teamId));
 }
+
+describe('usage at the list’s price', () => {
+  /** As the api hands it on: without a price of its own. */
+  const listed = (id: string, model: string, change: Partial<SaidUsage> = {}): SaidUsage => {
+    const { price: _, ...said } = event(id, 1_000_000, change);
+    return { ...said, model };
+  };
+
+  it('of a model that was withdrawn while a request was under way is charged by the price that was held for', async () => {
+    await one.team(team, '50');
+    const model = `model-of-${team}`;
+    await one.price(model, '2', 1);
+    const { holdId } = await one.hold(team, `hold-${team}`, model, 1_000_000, 10);
+    await one.ledger.withdrawModelPrice({ model, actor: 'me', nowSecond: 20 });
+    const { results } = await one.useAll(
+      [listed('a', model), listed('b', model, { holdId }), listed('c', model, { atSecond: 15 }), listed('d', 'never')],
+      30,
+    );
+    expect(results).toMatchObject([
+      { status: 'invalid', code: 'price_not_found', message: expect.stringContaining('send at') },
+      { status: 'accepted', chargeMicros: 2_000_000 },
+      { status: 'accepted', chargeMicros: 2_000_000 },
+      { status: 'invalid', code: 'price_not_found' },
+    ]);
+    expect(await one.db.hold.findUniqueOrThrow({ where: { id: holdId } })).toMatchObject({ status: 'settled' });
+    await expectWhole();
+  });
+
+  it('of a team that there is not is invalid, and the rest of the call is recorded, also where each goes its own way', async () => {
+    await one.team(team, '50');
+    const call = {
+      events: [event('a', 5), { ...event('b', 5), teamId: 'nobody' }],
+      receivedSecond: 5,
+      causedBy: 'test',
+    };
+    // Two processes at once, so that the database refuses: every team goes alone then.
+    const answers = await atOnce(12, (i) => either(i).ledger.recordUsage(call));
+    for (const { results } of answers) {
+      expect(['accepted', 'duplicate']).toContain(results[0]?.status);
+      expect(results[1]).toMatchObject({ status: 'invalid', param: 'team' });
+    }
+    await expectWhole();
+  });
+
+  it('does not wait for a team whose row somebody else has', async () => {
+    await one.team(team, '50');
+    const other = await one.team(`${team}-other`, '50');
+    let [release, isLocked] = [() => {}, () => {}];
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const locked = new Promise<void>((resolve) => {
+      isLocked = resolve;
+    });
+    const locking = two.db.$transaction(
+      async (tx) => {
+        await tx.$queryRaw`SELECT 1 FROM accounts WHERE team_id = ${other} FOR UPDATE`;
+        isLocked();
+        await held;
+      },
+      { timeout: 20_000 },
+    );
+    await locked;
+    const both = one.useAll([event('a', 5), { ...event('b', 5), teamId: other }], 5);
+    await expect.poll(async () => (await rowsOf()).length).toBe(1);
+    expect(await rowsOf(other)).toHaveLength(0);
+    release();
+    await locking;
+    expect(statuses((await both).results)).toEqual(['accepted', 'accepted']);
+  });
+});
 
 describe('a batch of usage', () => {
   it('is one row of the ledger, named by its first event; each event keeps what it added', async () => {
