@@ -28,9 +28,17 @@ export interface MailerWorld {
 /** Each shorter than the activity's minute, so that a server that says nothing is told of as that. */
 const TIMEOUTS = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000, dnsTimeout: 10_000 };
 
+/**
+ * Connections to the mail server, kept for the next mail. A worker sends no more mails at once than this, so none waits
+ * for a connection past its activity's time, to be sent a second time when a server that hung is well again.
+ */
+export const MAILS_AT_ONCE = 10;
+
 export function createMailer(world: MailerWorld): Mailer & { close(): void } {
   const { db, terms, from, log, receiptIssuer = DEFAULT_ISSUER } = world;
-  const transport = createTransport({ url: world.smtpUrl, ...TIMEOUTS });
+  // A mail whose connection breaks is tried again by its workflow, where it can be seen, and not by the pool.
+  const pool = { pool: true as const, maxConnections: MAILS_AT_ONCE, maxRequeues: 0 };
+  const transport = createTransport({ url: world.smtpUrl, ...pool, ...TIMEOUTS });
   const host = /@([^>\s]+)>?\s*$/.exec(from)?.[1] ?? 'localhost';
 
   return {

@@ -37,7 +37,9 @@ export { SCENARIO_TERMS };
 
 /** How long real work may take before something is taken to be lost. */
 const QUIET_WITHIN_MS = 30_000;
+/** Soon at first, then less often: looking takes the processor from those who are waited for. */
 const LOOK_AGAIN_MS = 5;
+const LOOK_AGAIN_AT_MOST_MS = 40;
 
 /** Played again on another server, since a clock that stands still says nothing of the product. */
 const TRIES = 3;
@@ -278,9 +280,11 @@ class Run {
    */
   private async untilQuiet(): Promise<void> {
     const deadline = Date.now() + QUIET_WITHIN_MS;
+    let waitMs = LOOK_AGAIN_MS;
     for (let open = await this.openMatters(); open.length > 0; open = await this.openMatters()) {
       if (Date.now() > deadline) throw new Error(`still open after ${QUIET_WITHIN_MS} ms: ${open.join(', ')}`);
-      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      waitMs = Math.min(2 * waitMs, LOOK_AGAIN_AT_MOST_MS);
     }
   }
 

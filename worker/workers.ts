@@ -9,6 +9,7 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import { createActivities, type World } from '../activities/index.ts';
+import { MAILS_AT_ONCE } from '../activities/mailer.ts';
 import { TASK_QUEUES } from '../workflows/messages.ts';
 
 const WORKFLOWS = join(import.meta.dirname, '..', 'workflows');
@@ -74,7 +75,12 @@ export async function createWorkers(options: WorkersOptions): Promise<Workers> {
       activities: activities.payments,
       maxTaskQueueActivitiesPerSecond: PAYMENTS_PER_SECOND,
     }),
-    Worker.create({ ...shared, taskQueue: TASK_QUEUES.mail, activities: activities.mail }),
+    Worker.create({
+      ...shared,
+      taskQueue: TASK_QUEUES.mail,
+      activities: activities.mail,
+      maxConcurrentActivityTaskExecutions: MAILS_AT_ONCE,
+    }),
     Worker.create({ ...shared, taskQueue: TASK_QUEUES.platform, activities: activities.platform }),
   ]);
   const shutdown = () => {

@@ -16,12 +16,15 @@ import { dollars, NOW, newDeposit, newTeam } from './fixtures.ts';
 let database: TestDatabase;
 let inbox: MailInbox;
 let logged: string[];
+let senders: ReturnType<typeof createMailer>[] = [];
 
 beforeAll(async () => {
   [database, inbox] = await Promise.all([newDatabase(), startMailInbox()]);
 });
 afterEach(async () => {
   inbox.refuse(null);
+  for (const sender of senders) sender.close();
+  senders = [];
   await inbox.clear();
 });
 afterAll(async () => {
@@ -32,7 +35,7 @@ afterAll(async () => {
 function mailer(smtpUrl = inbox.smtpUrl) {
   logged = [];
   const keep = (fields: object, message: string) => void logged.push(JSON.stringify([fields, message]));
-  return createMailer({
+  const sender = createMailer({
     db: database.db,
     terms: TERMS,
     smtpUrl,
@@ -40,6 +43,8 @@ function mailer(smtpUrl = inbox.smtpUrl) {
     publicUrl: 'https://burnrate.test',
     log: { debug: keep, info: keep, warn: keep, error: keep },
   });
+  senders.push(sender);
+  return sender;
 }
 
 const ledger = () => createLedger({ db: database.db, terms: TERMS });
@@ -384,6 +389,16 @@ describe('how mails are sent', () => {
     expect(failures).toHaveLength(2);
     expect(failures[0]).toMatchObject({ type: 'mail_unavailable', nonRetryable: false });
     expect(inbox.messages()).toHaveLength(1);
+  });
+
+  it('over the connection that the last one left, since to connect and to log in takes longer than a mail', async () => {
+    const sender = mailer();
+    for (const illness of [null, 'drop'] as const) {
+      const { id } = await funded(100);
+      inbox.refuse(illness);
+      await sender.sendMail({ noticeId: await noticeId(id, 'deposit_receipt'), nowSecond: NOW });
+    }
+    expect(inbox.messages()).toHaveLength(2);
   });
 
   it('again when the server was away', async () => {
