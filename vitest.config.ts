@@ -1,10 +1,12 @@
 import { defaultExclude, defineConfig } from 'vitest/config';
+import LongestFirst from './test/support/longest-first.ts';
 
 const STORY = 'test/story/**/*.test.ts';
 
 export default defineConfig({
   test: {
     reporters: ['default', 'test/support/closing-line.ts'],
+    sequence: { sequencer: LongestFirst },
     // Real servers on a busy machine: a limit here only says that something hangs.
     testTimeout: 60_000,
     hookTimeout: 120_000,
