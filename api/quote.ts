@@ -1,5 +1,5 @@
 /** What happens to a team's runway if it starts so many more. */
-import { priceNotFound } from '../activities/ledger/instances.ts';
+import { OR_SEND_HOURLY, priceNotFound } from '../activities/ledger/instances.ts';
 import { checkHourly, listMicrosOf, PRICINGS, priceAt } from '../billing/prices.ts';
 import { type Quote, type QuoteOrder, quoteStarts } from '../billing/quote.ts';
 import { readAccount } from '../prisma/accounts.ts';
@@ -71,7 +71,7 @@ export const quote = ({ db, terms }: ApiWorld): Route[] => [
         function priceOf(): Pick<QuoteOrder, 'given' | 'listMicrosPerHour'> {
           if (hourly !== undefined) return { given: true, listMicrosPerHour: hourly };
           const price = priceAt(prices, asked, second);
-          if (!price) throw priceNotFound();
+          if (!price) throw priceNotFound(OR_SEND_HOURLY);
           return { given: false, listMicrosPerHour: listMicrosOf(price, asked.pricing) };
         }
       });

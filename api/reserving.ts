@@ -30,7 +30,7 @@ const REFUSAL: Record<ReservationRefusal, (message?: string) => BillingError> = 
     new BillingError('insufficient_credit', message),
   id_taken: idTaken,
   // It was withdrawn between the call and its admission.
-  price_not_found: priceNotFound,
+  price_not_found: () => priceNotFound(),
   start_expired: engineUnavailable,
 };
 

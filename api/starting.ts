@@ -1,6 +1,6 @@
 /** Starting an instance: told to the engine, and answered only with what is so. */
 import { createHash } from 'node:crypto';
-import { type Admission, priceNotFound } from '../activities/ledger/instances.ts';
+import { type Admission, OR_SEND_HOURLY, priceNotFound } from '../activities/ledger/instances.ts';
 import { BillingError } from '../billing/errors.ts';
 import { noReservation } from '../billing/instances.ts';
 import type { Micros } from '../billing/money.ts';
@@ -38,7 +38,7 @@ export async function startInstance(
 ): Promise<Instance> {
   const existing = await findInstance(world.db, spec.id);
   if (existing) return sameOrTaken(existing, spec);
-  if (pricedAt === null) throw priceNotFound();
+  if (pricedAt === null) throw priceNotFound(OR_SEND_HOURLY);
 
   const callId = callIdOf(`instance/${spec.id}`, call.receivedSecond, random128());
   const admission = await admitted(world, call, spec, pricedAt, callId);
@@ -48,7 +48,7 @@ export async function startInstance(
     throw new BillingError('id_taken', 'another instance has this id', 'id');
   if (admission?.status === 'refused' && admission.code === 'no_reservation') throw noReservation();
   // It was withdrawn between the call and its admission.
-  if (admission?.status === 'refused' && admission.code === 'price_not_found') throw priceNotFound();
+  if (admission?.status === 'refused' && admission.code === 'price_not_found') throw priceNotFound(OR_SEND_HOURLY);
 
   const row =
     admission?.status === 'admitted'

@@ -59,6 +59,7 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
     const { availableMicros, burnMicrosPerHour, topUp, next } = outlook;
     state.say(next?.what === 'grace_over' ? 'charge_in_flight' : burnMicrosPerHour > 0 ? 'burning' : 'idle');
     showDetails({
+      'as of': when(nowSecond()),
       balance: dollars(availableMicros),
       'burn per hour': dollars(burnMicrosPerHour),
       'next crossing': next ? `${next.what} at ${when(next.second)}` : 'none',

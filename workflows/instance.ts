@@ -89,13 +89,15 @@ export async function instance(input: InstanceInput): Promise<Receipt | null> {
 
   /** Posts what is owed by now, and sees an end that nobody told of. What the ledger answers is what is so. */
   async function settle(): Promise<Settlement> {
-    const answer = await ledger.settleInstance({ instanceId, nowSecond: nowSecond() });
+    const second = nowSecond();
+    const answer = await ledger.settleInstance({ instanceId, nowSecond: second });
     // The watch has a timer for it, but that one may be for a plan from before a re-price whose wake was lost.
     if (answer.watchMustKnow) await tell.tellWatch({ teamId });
     if (answer.status === 'running') {
       seen.rateMicrosPerHour = answer.rateMicrosPerHour;
       seen.costMicros = answer.costMicros;
       showDetails({
+        'as of': when(second),
         'rate per hour': dollars(answer.rateMicrosPerHour),
         'cost so far': dollars(answer.costMicros),
         'team balance': dollars(answer.availableMicros),

@@ -69,10 +69,11 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
 
   /** Posts what is owed by now, and sees a renewal or an end, whoever recorded it. What the ledger answers is what is so. */
   async function settle(): Promise<ReservationStanding> {
-    const answer = await ledger.settleReservation({ reservationId, nowSecond: nowSecond() });
+    const second = nowSecond();
+    const answer = await ledger.settleReservation({ reservationId, nowSecond: second });
     if (answer.watchMustKnow) await tell.tellWatch({ teamId });
     seen.costMicros = answer.status === 'running' ? answer.costMicros : answer.receipt.costMicros;
-    showDetails(answer.status === 'running' ? tableOfRunning(answer) : tableOfEnded(answer.receipt));
+    showDetails(answer.status === 'running' ? tableOfRunning(answer, second) : tableOfEnded(answer.receipt));
     return answer;
   }
 
@@ -103,7 +104,8 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
   }
 }
 
-const tableOfRunning = (term: Extract<ReservationStanding, { status: 'running' }>) => ({
+const tableOfRunning = (term: Extract<ReservationStanding, { status: 'running' }>, asOfSecond: number) => ({
+  'as of': when(asOfSecond),
   'rate per hour': dollars(term.rateMicrosPerHour),
   'cost so far': dollars(term.costMicros),
   covered: `${term.covered} of ${term.count}`,

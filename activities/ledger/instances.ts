@@ -120,17 +120,18 @@ async function orderOf(tx: Tx, spec: InstanceSpec, second: number): Promise<Inst
   const order = { instanceId, pricing, gpuType, region, shedOrder };
   if (hourlyMicros !== null) return { ...order, given: true, listMicrosPerHour: hourlyMicros };
   const price = await gpuPriceAt(tx, spec, second);
-  if (!price) throw priceNotFound();
+  if (!price) throw priceNotFound(OR_SEND_HOURLY);
   return { ...order, given: false, listMicrosPerHour: listMicrosOf(price, pricing) };
 }
 
-/** @returns the refusal of a start at a list price that there is not */
-export const priceNotFound = (): BillingError =>
+/** @returns the refusal of what is asked for at a list price that there is not; `instead` is what else the caller may do */
+export const priceNotFound = (instead = ''): BillingError =>
   new BillingError(
     'price_not_found',
-    'this gpuType is not listed in this region: see GET /v1/prices, or send hourly',
+    `this gpuType is not listed in this region: see GET /v1/prices${instead}`,
     'gpuType',
   );
+export const OR_SEND_HOURLY = ', or send hourly';
 
 export const instanceActs = ({ db, terms }: LedgerWorld) => ({
   /**

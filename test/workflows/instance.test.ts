@@ -249,6 +249,7 @@ describe('an instance settles', TIMEOUT, () => {
       expect(currentDetails.split('\n')).toEqual([
         '| | |',
         '|---|---|',
+        expect.stringMatching(/^\| as of \| 20\d\d-\d\d-\d\dT[\d:]{8}Z \|$/),
         '| rate per hour | $2.490000 |',
         '| cost so far | $1.000000 |',
         '| team balance | $50.000000 |',

@@ -270,6 +270,7 @@ describe('an operator', TIMEOUT, () => {
         await reservationThatRuns(scene);
         await scene.until('the table is there', async () => (await tableOf(scene)).length > 0);
         expect(await tableOf(scene)).toEqual([
+          expect.stringMatching(/^\| as of \| 20\d\d-\d\d-\d\dT[\d:]{8}Z \|$/),
           '| rate per hour | $2.490000 |',
           '| cost so far | $0.000000 |',
           '| covered | 1 of 2 |',
