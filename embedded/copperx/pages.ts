@@ -6,8 +6,12 @@ import type { CheckoutSession } from './objects.ts';
 import { coinsOf, unitsOf, type World } from './world.ts';
 
 const POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const TRANSACTION_HASH = /^0x[0-9a-f]{64}$/;
 
-/** What people see of CopperX: the page that names an amount and waits for coins. Here a form sends them. */
+/**
+ * What people see of CopperX: the page that names an amount and waits for coins. Here a form sends them. A wallet that may
+ * have to send again names its transaction, as it has signed it; without a name each sending is a payment of its own.
+ */
 export function hostedPages(world: World, gates: CopperxGates): Router {
   const router = express.Router();
   const path = '/payment/checkout-session/:id';
@@ -38,16 +42,19 @@ export function hostedPages(world: World, gates: CopperxGates): Router {
   router.post(path, (request, response) => {
     const session = world.find(request.params.id);
     if (!session) return void response.status(404).type('text').send('There is nothing here.');
-    const { amount = '', times = '1' } = (request.body ?? {}) as { amount?: string; times?: string };
+    const { amount = '', times = '1', transactionHash } = (request.body ?? {}) as Partial<Record<string, string>>;
     try {
       if (unitsOf(amount) === 0n) throw new RangeError('nothing is no payment');
+      if (transactionHash !== undefined && !TRANSACTION_HASH.test(transactionHash))
+        throw new RangeError(`not a transaction: ${transactionHash}`);
     } catch (error) {
       return void response
         .status(400)
         .type('html')
         .send(sessionPage(session, (error as Error).message).markup);
     }
-    for (let time = 0; time < Math.min(Number(times) || 1, 5); time++) world.pay(session, { amount });
+    for (let time = 0; time < Math.min(Number(times) || 1, 5); time++)
+      world.pay(session, { amount, ...(transactionHash !== undefined && { transactionHash, output: time }) });
     response.redirect(303, session.url);
   });
   return router;

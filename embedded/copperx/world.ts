@@ -132,14 +132,22 @@ export class World {
     return session;
   }
 
-  /** Somebody sends coins to a session's address. Nothing stops them from doing so after it has expired. */
+  /**
+   * Somebody sends coins to a session's address. Nothing stops them from doing so after it has expired. A transaction that
+   * is sent again is the one that the chain has already.
+   */
   pay(session: CheckoutSession, paying: Paying = {}): Transaction {
+    const { output = 0 } = paying;
+    const sent = session.paymentIntent.transactions.find(
+      ({ transactionHash, outputIndex }) => transactionHash === paying.transactionHash && outputIndex === output,
+    );
+    if (sent) return sent;
     const amount = paying.amount === undefined ? session.amountTotal : String(unitsOf(paying.amount));
     const transaction: Transaction = {
       id: randomUUID(),
       createdAt: this.#time(),
       transactionHash: paying.transactionHash ?? `0x${randomBytes(32).toString('hex')}`,
-      outputIndex: paying.output ?? 0,
+      outputIndex: output,
       chainId: paying.chainId ?? CHAIN,
       currency: paying.currency ?? session.currency,
       amount,

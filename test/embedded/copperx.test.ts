@@ -180,6 +180,21 @@ test('its page is paid on in a browser: less, more, twice, and not with nonsense
   expect(control.transactions()).toHaveLength(3);
 });
 
+test('on its page a transaction that is sent again is there once, and another output of it is another', async () => {
+  const { control, create } = await start();
+  const { url } = await create();
+  const send = (form: Record<string, string>) => fetch(url, { method: 'POST', body: new URLSearchParams(form) });
+  const transactionHash = `0x${'ab'.repeat(32)}`;
+  for (const times of ['1', '1', '2', '2']) await send({ amount: '20', times, transactionHash });
+  expect(control.transactions()).toMatchObject([
+    { transactionHash, outputIndex: 0 },
+    { transactionHash, outputIndex: 1 },
+  ]);
+  expect((await send({ amount: '20', transactionHash: '0xab' })).status).toBe(400);
+  await send({ amount: '20', transactionHash: `0x${'cd'.repeat(32)}` });
+  expect(control.transactions()).toHaveLength(3);
+});
+
 test('blocks are found by themselves where that is asked for', async () => {
   const { control, create, retrieve } = await start({ blockMs: 5, completeAfter: 4 });
   const { id } = await create();

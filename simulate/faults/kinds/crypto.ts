@@ -1,4 +1,5 @@
 /** A person pays in coins on a CopperX page; they count once their blocks are found. */
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CheckoutSession, CopperxPassing } from '../../../embedded/copperx/index.ts';
 import type { Gate } from '../../../embedded/gates.ts';
@@ -63,13 +64,23 @@ export const crypto: PaymentKind = {
 const hold = ({ copperx }: Site, matches: (passing: CopperxPassing) => boolean): Gate<unknown> =>
   copperx.gates.hold(matches);
 
-/** Coins that were sent twice are two payments, so a person whose page did not answer looks before sending again. */
-async function sendCoins({ copperx }: Site, team: Team, page: string): Promise<void> {
+/**
+ * A person whose page did not answer looks, and sends again what has not gone. The page may still have the first request
+ * and let it go on at any time, so what is sent again is the same transaction, as a wallet has signed it: another would be
+ * a second payment, and rightly credited.
+ */
+export async function sendCoins(
+  { copperx }: Pick<Site, 'copperx'>,
+  team: Team,
+  page: string,
+  patienceMs = PATIENCE_MS,
+): Promise<void> {
   const haveGone = () =>
     copperx.sessions().some((session) => isOf(session, team) && session.paymentIntent.transactions.length > 0);
-  const body = new URLSearchParams({ amount: dollarsOf(team) });
+  const transactionHash = `0x${randomBytes(32).toString('hex')}`;
+  const body = new URLSearchParams({ amount: dollarsOf(team), transactionHash });
   while (!haveGone()) {
-    const signal = AbortSignal.timeout(PATIENCE_MS);
+    const signal = AbortSignal.timeout(patienceMs);
     await fetch(page, { method: 'POST', body, redirect: 'manual', signal }).catch(() => null);
     await sleep(LOOKS_AGAIN_AFTER_MS);
   }
