@@ -213,6 +213,35 @@ describe('an event id', () => {
     await expectWhole();
   });
 
+  it('stays accepted when its model is withdrawn: a repeat is a duplicate, another body a conflict, one not seen invalid', async () => {
+    await one.team(team, '50');
+    const model = `model-of-${team}`;
+    await one.price(model, '2', 1);
+    const listed = (id: string, tokens = 1_000_000): SaidUsage => {
+      const { price: _, ...said } = event(id, tokens);
+      return { ...said, model };
+    };
+    await one.useAll([listed('a'), listed('b')], 5);
+    await one.ledger.withdrawModelPrice({ model, actor: 'me', nowSecond: 20 });
+    const again = await two.useAll([listed('a'), listed('b', 7), listed('c'), event('d', 3)], 30);
+    expect(statuses(again.results)).toEqual(['duplicate', 'conflict', 'invalid', 'accepted']);
+    expect(chargeOf(again.results[0])).toBe(2_000_000);
+    expect(statuses((await one.useAll([listed('a')], 31)).results)).toEqual(['duplicate']);
+    await expectWhole();
+  });
+
+  it('stays accepted when so much is owed that it could not be counted once more', async () => {
+    await one.team(team, '50');
+    const dearest = { inputMicrosPerMillion: parseDollars('1000'), outputMicrosPerMillion: parseDollars('1000') };
+    const batch = ['a', 'b', 'c', 'd', 'e'].map((id) =>
+      event(id, 10 ** 12, { outputTokens: 10 ** 12, price: dearest }),
+    );
+    const sent = ['accepted', 'accepted', 'accepted', 'accepted', 'invalid'];
+    expect(statuses((await one.useAll(batch, 5)).results)).toEqual(sent);
+    expect(statuses((await two.useAll(batch.slice(0, 1), 6)).results)).toEqual(['duplicate']);
+    await expectWhole();
+  });
+
   it('tells as a duplicate what it posted the first time, the fraction of those before it included', async () => {
     await one.team(team, '50');
     const half = { inputMicrosPerMillion: parseDollars('0.5'), outputMicrosPerMillion: parseDollars('0') };
