@@ -44,13 +44,17 @@ export const Second = z.iso
   })
   .openapi({ type: 'string', format: 'date-time', example: '2026-03-01T00:00:00Z' });
 
+const PRINTABLE = /^[^\p{Cc}\p{Cs}]+$/u;
+
 /** Text for people: no control characters, no halves of characters, which no database and no mail can carry. */
 export const text = (max: number) =>
   z
     .string()
     .min(1)
     .max(max)
-    .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must not hold control characters');
+    .regex(PRINTABLE, 'must not hold control characters')
+    // Made from the expression, the document would have its flag in the pattern, which nothing matches then.
+    .openapi({ pattern: PRINTABLE.source });
 
 export const Id = z.string().regex(CALLER_ID, 'expected 1 to 64 of A-Z a-z 0-9 _ -').openapi({ example: 'acme' });
 /** An id in a path. One that could be nobody's is not an invalid request but simply not there: see route.ts. */
