@@ -23,11 +23,11 @@ export const Dollars = z
       return z.NEVER;
     }
   })
-  .openapi({ type: 'string', pattern: '^(0|[1-9]\\d{0,9})(\\.\\d{1,6})?$', example: '2.49' });
+  .openapi({ pattern: '^(0|[1-9]\\d{0,9})(\\.\\d{1,6})?$', example: '2.49' });
 
 /** Money that goes out: six places. */
-export const Amount = z.string().openapi({ type: 'string', example: '2.490000', description: 'dollars, six places' });
-export const Time = z.string().openapi({ type: 'string', format: 'date-time', example: '2026-03-01T00:00:00Z' });
+export const Amount = z.string().openapi({ example: '2.490000', description: 'dollars, six places' });
+export const Time = z.string().openapi({ format: 'date-time', example: '2026-03-01T00:00:00Z' });
 
 export const amount = (micros: Micros | bigint): string => formatDollars(micros);
 export const amountOrNull = (micros: Micros | null): string | null => (micros === null ? null : formatDollars(micros));
@@ -42,7 +42,7 @@ export const Second = z.iso
     context.addIssue({ code: 'custom', message: 'expected whole seconds' });
     return z.NEVER;
   })
-  .openapi({ type: 'string', format: 'date-time', example: '2026-03-01T00:00:00Z' });
+  .openapi({ format: 'date-time', example: '2026-03-01T00:00:00Z' });
 
 const PRINTABLE = /^[^\p{Cc}\p{Cs}]+$/u;
 

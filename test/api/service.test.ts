@@ -90,6 +90,23 @@ describe('the document', () => {
     }
   });
 
+  it('says of what may be null that it may', async () => {
+    const { body } = await api.get('/v1/openapi.json', { key: null });
+    const mayBeNull = {
+      Balance: ['runsOutAt', 'lowAt'],
+      Quote: ['runsOutAt', 'nextTopUpAt'],
+      Instance: ['endedAt', 'reclaimAt', 'project'],
+      Reservation: ['endedAt'],
+      Hold: ['closedAt'],
+      TeamDiscount: ['until'],
+      AutoTopUp: ['monthlyCap', 'cooldownUntil'],
+    };
+    for (const [schema, fields] of Object.entries(mayBeNull))
+      for (const field of fields)
+        expect(body.components.schemas[schema].properties[field].type, `${schema}.${field}`).toContain('null');
+    expect(body.components.schemas.Balance.properties.available.type).toBe('string');
+  });
+
   it('tells of a team that is not there wherever a call names one', async () => {
     const { body } = await api.get('/v1/openapi.json', { key: null });
     const routes = ['post /v1/instances', 'get /v1/instances', 'post /v1/quote', 'post /v1/holds', 'get /v1/prices'];
