@@ -49,7 +49,7 @@ const chargeOf = (result: UsageResult | undefined) => (result && 'chargeMicros' 
 const errorOf = (outcome: UsageOutcome | undefined) => outcome && 'error' in outcome && outcome.error;
 const resultsOf = (outcome: UsageOutcome | undefined) => (outcome && 'answer' in outcome ? outcome.answer.results : []);
 
-/** Each event’s charge is a part of the one row that it was charged with, and the bill from the events is the books’. */
+/** Each event’s charge is a part of the one row that it was charged with, the days sum the rows, and the bill from the events is the books’. */
 async function expectWhole(teamId = team): Promise<void> {
   const posted = new Map<string, bigint>();
   for (const { chargedWith, chargeMicros } of await rowsOf(teamId))
@@ -63,6 +63,13 @@ async function expectWhole(teamId = team): Promise<void> {
     moved.set(eventId, (moved.get(eventId) ?? 0n) + amountMicros);
   }
   expect(new Map([...posted].filter(([, micros]) => micros > 0n))).toEqual(moved);
+  const spent = new Map<bigint, bigint>();
+  for (const { second, amountMicros } of transfers) {
+    const day = second - (second % 86_400n);
+    spent.set(day, (spent.get(day) ?? 0n) + amountMicros);
+  }
+  const days = await one.db.tokenDay.findMany({ where: { teamId } });
+  expect(new Map(days.map(({ daySecond, micros }) => [daySecond, micros]))).toEqual(spent);
   expect(await booksOf(one.db, teamId)).toEqual(await billOf(one.db, teamId));
 }
 
