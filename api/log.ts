@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { type HttpLogger, pinoHttp } from 'pino-http';
 import { prefixedId } from '../billing/ids.ts';
+import { describeError } from '../worker/described.ts';
 import { random128 } from './calls.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -21,29 +22,12 @@ const SECRETS = [
   '*.secret',
 ];
 
-/** What a database or a provider says of an error may quote what it was given. */
-const scrub = (text: string | undefined): string | undefined =>
-  text?.replace(/[\w.+-]+@[\w-]+(\.[\w-]+)+/g, '[address]').replace(/\b(bk|sk|rk|whsec)_[\w-]+/g, '[secret]');
-
-function describe(error: unknown): object {
-  if (!(error instanceof Error)) return { message: scrub(String(error)) };
-  const { name, message, stack, cause } = error;
-  const { code } = error as { code?: unknown };
-  return {
-    name,
-    ...(code !== undefined && { code }),
-    message: scrub(message),
-    stack: scrub(stack),
-    ...(cause !== undefined && { cause: describe(cause) }),
-  };
-}
-
 export const createLogger = (level: string, destination?: DestinationStream): Logger => {
   const options = {
     level,
     base: { process: 'api' },
     redact: { paths: SECRETS, censor: '[redacted]' },
-    serializers: { err: describe },
+    serializers: { err: describeError },
   };
   return destination ? pino(options, destination) : pino(options);
 };
@@ -69,7 +53,7 @@ export const logCalls = ({ log }: ApiWorld): HttpLogger<IncomingMessage, Answere
       return requestId;
     },
     serializers: {
-      err: describe,
+      err: describeError,
       req: ({ method, url }: { method: string; url: string }) => ({ method, path: url.split('?')[0] }),
       res: ({ statusCode }: { statusCode: number }) => ({ status: statusCode }),
     },

@@ -29,7 +29,7 @@ const error = (status: number) => ({
 
 function errorsOf(route: Route): Record<string, ReturnType<typeof error>> {
   const statuses = new Set([400, 401, 403, 429, 503, ...route.fails.map((code) => STATUS_OF[code])]);
-  if (route.path.includes('{')) statuses.add(404);
+  if (route.path.includes('{') || namesTeam(route.query) || namesTeam(route.body)) statuses.add(404);
   if (takesBody(route)) for (const status of [413, 415]) statuses.add(status);
   if (route.method === 'post') statuses.add(409);
   return Object.fromEntries([...statuses].sort().map((status) => [String(status), error(status)]));
@@ -40,6 +40,8 @@ const IdempotencyKey = z.object({
 });
 
 const isObject = (schema: z.ZodType): schema is z.ZodObject => schema instanceof z.ZodObject;
+/** A team that there is not, or that is not the caller's, is not found, wherever it is named. */
+const namesTeam = (schema: z.ZodType): boolean => isObject(schema) && 'team' in schema.shape;
 const hasFields = (schema: z.ZodType): boolean => isObject(schema) && Object.keys(schema.shape).length > 0;
 
 function register(registry: OpenAPIRegistry, route: Route): void {

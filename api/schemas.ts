@@ -23,11 +23,11 @@ export const Dollars = z
       return z.NEVER;
     }
   })
-  .openapi({ type: 'string', pattern: '^(0|[1-9]\\d{0,9})(\\.\\d{1,6})?$', example: '2.49' });
+  .openapi({ pattern: '^(0|[1-9]\\d{0,9})(\\.\\d{1,6})?$', example: '2.49' });
 
 /** Money that goes out: six places. */
-export const Amount = z.string().openapi({ type: 'string', example: '2.490000', description: 'dollars, six places' });
-export const Time = z.string().openapi({ type: 'string', format: 'date-time', example: '2026-03-01T00:00:00Z' });
+export const Amount = z.string().openapi({ example: '2.490000', description: 'dollars, six places' });
+export const Time = z.string().openapi({ format: 'date-time', example: '2026-03-01T00:00:00Z' });
 
 export const amount = (micros: Micros | bigint): string => formatDollars(micros);
 export const amountOrNull = (micros: Micros | null): string | null => (micros === null ? null : formatDollars(micros));
@@ -42,7 +42,9 @@ export const Second = z.iso
     context.addIssue({ code: 'custom', message: 'expected whole seconds' });
     return z.NEVER;
   })
-  .openapi({ type: 'string', format: 'date-time', example: '2026-03-01T00:00:00Z' });
+  .openapi({ format: 'date-time', example: '2026-03-01T00:00:00Z' });
+
+const PRINTABLE = /^[^\p{Cc}\p{Cs}]+$/u;
 
 /** Text for people: no control characters, no halves of characters, which no database and no mail can carry. */
 export const text = (max: number) =>
@@ -50,7 +52,9 @@ export const text = (max: number) =>
     .string()
     .min(1)
     .max(max)
-    .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must not hold control characters');
+    .regex(PRINTABLE, 'must not hold control characters')
+    // Made from the expression, the document would have its flag in the pattern, which nothing matches then.
+    .openapi({ pattern: PRINTABLE.source });
 
 export const Id = z.string().regex(CALLER_ID, 'expected 1 to 64 of A-Z a-z 0-9 _ -').openapi({ example: 'acme' });
 /** An id in a path. One that could be nobody's is not an invalid request but simply not there: see route.ts. */

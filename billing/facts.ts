@@ -144,7 +144,7 @@ export function recordUsage(
     const { account } = change;
     const second = account.asOfSecond;
     const reference = referenceOf.usage(account.teamId, usage.eventId);
-    const freed = (usage.holds ?? []).filter((hold) => letGo(change, hold));
+    const isFreed = letGo(change, usage.holds ?? []);
     const { chargeMicros, remainderMillionths } = chargeWithRemainder(usage.cost, account.remainderMillionths);
     account.remainderMillionths = remainderMillionths;
     const paidMicros = smaller(chargeMicros, larger(spendableMicros(account, second), ZERO));
@@ -165,7 +165,7 @@ export function recordUsage(
       second,
     });
     change.spent(second, chargeMicros);
-    if (freed.length > 0) creditArrived(change, reference);
+    if (isFreed) creditArrived(change, reference);
   });
 }
 

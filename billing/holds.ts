@@ -58,21 +58,28 @@ export function placeHold(
 export const hasExpired = ({ expiresSecond }: Pick<Hold, 'expiresSecond'>, account: Account): boolean =>
   expiresSecond <= moneySecond(account, account.asOfSecond);
 
-/** Lets go of a hold that has not expired; its amount can be spent again. Answers whether it was still there. */
-export function letGo(change: Change, hold: Hold): boolean {
+/**
+ * Lets go of those that have not expired; their amounts can be spent again. Answers whether any was still there. All of
+ * them at once: a batch of usage may name a thousand, of a team that has many more.
+ */
+export function letGo(change: Change, holds: readonly Hold[]): boolean {
   const { account } = change;
   // One that has expired was let go then.
-  if (hasExpired(hold, account)) return false;
-  const { amountMicros, expiresSecond } = hold;
-  account.heldMicros = subtract(account.heldMicros, amountMicros);
-  account.holdExpiries = merged([...account.holdExpiries, { second: expiresSecond, micros: micros(-amountMicros) }]);
+  const held = holds.filter((hold) => !hasExpired(hold, account));
+  if (held.length === 0) return false;
+  account.heldMicros = held.reduce((left, { amountMicros }) => subtract(left, amountMicros), account.heldMicros);
+  const freed = held.map(({ amountMicros, expiresSecond }) => ({
+    second: expiresSecond,
+    micros: micros(-amountMicros),
+  }));
+  account.holdExpiries = merged([...account.holdExpiries, ...freed]);
   return true;
 }
 
 /** Gives a hold's credit back before its second. One that has expired by then is left as it ended. */
 export const voidHold = (account: Account, terms: Terms, hold: Hold, nowSecond: number): Outcome =>
   record(account, terms, nowSecond, (change) => {
-    if (letGo(change, hold)) creditArrived(change, referenceOf.holdVoided(hold.holdId));
+    if (letGo(change, [hold])) creditArrived(change, referenceOf.holdVoided(hold.holdId));
   });
 
 /** One entry a second, the soonest first; what has come to nothing is left out. */

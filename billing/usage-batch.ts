@@ -72,12 +72,15 @@ export interface UsageDecision {
 
 export const NO_TEAM: UsageResult = { status: 'invalid', code: 'not_found', message: 'no such team', param: 'team' };
 const NO_HOLD: UsageResult = { status: 'invalid', code: 'not_found', message: 'no such hold', param: 'hold' };
-const NO_PRICE: UsageResult = {
+const noPrice = ({ atSecond }: UsageEvent): UsageResult => ({
   status: 'invalid',
   code: 'price_not_found',
-  message: 'the model had no price then: if it happened earlier, send at',
+  message:
+    atSecond === null
+      ? 'the model has no price now: if it was used earlier, send at; see GET /v1/models'
+      : 'the model had no price at that time: see GET /v1/models',
   param: 'model',
-};
+});
 const UNCOUNTABLE: UsageResult = {
   status: 'invalid',
   code: 'amount_out_of_range',
@@ -128,7 +131,7 @@ function sort(
     const before = seen.get(event.eventId);
     if (before) return sameBody(before.event, event) ? { status: 'duplicate', as: before } : { status: 'conflict' };
     if (event.holdId !== null && holds.get(event.holdId)?.teamId !== event.teamId) return NO_HOLD;
-    if (event.price === null) return NO_PRICE;
+    if (event.price === null) return noPrice(event);
     const cost = tokensCost(event.price, event.inputTokens, event.outputTokens);
     if (cost > room) return UNCOUNTABLE;
     room -= cost;

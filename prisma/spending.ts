@@ -5,6 +5,7 @@ import type { Tx } from './client.ts';
 /**
  * What segments and terms that are over, and tokens, cost in each UTC day of `[fromSecond, throughSecond]`. Of a stretch,
  * what it cost by the end of a day less what it cost by the start of it; what still runs is added by whoever asks.
+ * @param fromSecond the first of a day
  */
 export async function readSpentByDay(
   tx: Tx,
@@ -27,8 +28,7 @@ export async function readSpentByDay(
           - div(rate::numeric * (GREATEST(started, day) - started), 3600) AS micros
       FROM days JOIN stretches ON started < next_day AND ended > day
       UNION ALL
-      SELECT second - second % 86400, amount_micros FROM transfers
-      WHERE team_id = ${teamId} AND code IN ('token_usage', 'owed_usage') AND second >= ${fromSecond}
+      SELECT day_second, micros FROM token_days WHERE team_id = ${teamId} AND day_second >= ${fromSecond}
     )
     SELECT day::bigint AS day, SUM(micros)::bigint AS spent FROM spent GROUP BY day`;
   return new Map(rows.map(({ day, spent }) => [Number(day), micros(spent)]));

@@ -2,11 +2,14 @@
 import { type Micros, micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
 
-/** What a team's token usage in `[fromSecond, toSecond)` cost, whether credit paid for it or it is owed. */
+/**
+ * What a team's token usage in `[fromSecond, toSecond)` cost, whether credit paid for it or it is owed.
+ * @param fromSecond the first of a day, as `toSecond` is: it is kept by the day
+ */
 export async function tokenUsageMicros(tx: Tx, teamId: string, fromSecond: number, toSecond: number): Promise<Micros> {
-  const { _sum } = await tx.transfer.aggregate({
-    _sum: { amountMicros: true },
-    where: { teamId, code: { in: ['token_usage', 'owed_usage'] }, second: { gte: fromSecond, lt: toSecond } },
+  const { _sum } = await tx.tokenDay.aggregate({
+    _sum: { micros: true },
+    where: { teamId, daySecond: { gte: fromSecond, lt: toSecond } },
   });
-  return micros(_sum.amountMicros ?? 0n);
+  return micros(_sum.micros ?? 0n);
 }

@@ -1,8 +1,8 @@
 /** The worker process: connects, builds its world, bundles the workflows, works until it is told to stop. */
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
-import pino from 'pino';
 import { readConfig } from './config.ts';
+import { createWorkerLogger } from './log.ts';
 import { installRuntime } from './runtime.ts';
 import { keepSchedulesIfPossible } from './schedules.ts';
 import { tellUntold } from './untold.ts';
@@ -11,7 +11,7 @@ import { connectTemporal, createWorld, temporalConnection } from './world.ts';
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
-  const log = pino({ level: config.logLevel, base: { process: 'worker' } });
+  const log = createWorkerLogger(config.logLevel);
   installRuntime(log);
 
   const connection = await connectTemporal(config);

@@ -65,7 +65,14 @@ type Recorded = { results: UsageResult[]; after: TeamAfterUsage | null } | { err
 type KnownByTeam = ReadonlyMap<string, ReadonlyMap<string, RecordedUsage>>;
 const NOTHING: ReadonlyMap<string, RecordedUsage> = new Map();
 
-const keysOf = ({ teamId, events }: TeamBatch) => ({ teamId, eventIds: events.map(({ eventId }) => eventId) });
+const keysOf = ({ teamId, events }: Pick<TeamBatch, 'teamId' | 'events'>) => ({
+  teamId,
+  eventIds: events.map(({ eventId }) => eventId),
+});
+
+/** Those that would be refused though they may have been recorded before, while their model had a price: no row of theirs would tell. */
+const unpricedOf = ({ teamId, events }: TeamBatch) =>
+  keysOf({ teamId, events: events.filter(({ price }) => price === null) });
 
 const recordedBy = ({ results, outcome: { account, effects } }: UsageDecision): Recorded => ({
   results,
@@ -122,6 +129,9 @@ async function holdsNamedBy(tx: Tx, batches: readonly TeamBatch[]): Promise<Read
   return new Map((await findHolds(tx, [...ids])).map((hold) => [hold.holdId, hold]));
 }
 
+const isUncountable = (result: UsageResult): boolean =>
+  result.status === 'invalid' && result.code === 'amount_out_of_range';
+
 const noTeam = ({ events }: TeamBatch): Recorded => ({ results: events.map(() => NO_TEAM), after: null });
 const isNotFound = (error: unknown): boolean => error instanceof BillingError && error.code === 'not_found';
 
@@ -166,8 +176,9 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
     const decision = decideUsage(events, { account: before, terms, known, holds, nowSecond });
     const { rows, settled, outcome } = decision;
     const recorded = recordedBy(decision);
+    // What costs too much by now may have been recorded when it did not.
+    if (!isPlain(before, outcome) || decision.results.some(isUncountable)) return { alone: true };
     if (rows.length === 0) return { recorded };
-    if (!isPlain(before, outcome)) return { alone: true };
     const { account } = outcome;
     const transfers = transfersOf(outcome);
     return { posting: { teamId, causedBy, version, account, transfers, settled, rows, recorded } };
@@ -200,8 +211,10 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
    */
   async function recordUsageOf(calls: readonly UsageCall[]): Promise<UsageOutcome[]> {
     const batches = [...byTeam(await withPrices(db, calls)).values()];
-    let recorded = await recordTogether(batches, new Map()).catch(orNoneOfThem);
-    // Some were recorded before: which, is asked only now. When it happens again, others record them at this very moment.
+    const unpriced = batches.map(unpricedOf).filter(({ eventIds }) => eventIds.length > 0);
+    const known: KnownByTeam = unpriced.length > 0 ? await knownUsageEvents(db, unpriced) : new Map();
+    let recorded = await recordTogether(batches, known).catch(orNoneOfThem);
+    // Others were recorded before: which, is asked only now. When it happens again, others record them at this very moment.
     recorded ??= await recordTogether(batches, await knownUsageEvents(db, batches.map(keysOf))).catch(orNoneOfThem);
     recorded ??= new Map<string, Recorded>();
     for (const batch of batches)

@@ -73,6 +73,49 @@ describe('the document', () => {
     expect(create.required).toEqual(['team', 'gpuType', 'region', 'pricing']);
   });
 
+  it('has patterns that match their own examples, and the names that people give', async () => {
+    const { body } = await api.get('/v1/openapi.json', { key: null });
+    const patterned: Array<{ pattern: string; example?: string }> = [];
+    JSON.stringify(body, (_, value) => {
+      if (typeof value?.pattern === 'string') patterned.push(value);
+      return value;
+    });
+    expect(patterned.length).toBeGreaterThan(50);
+    for (const { pattern, example } of patterned)
+      if (example !== undefined) expect(example).toMatch(new RegExp(pattern, 'u'));
+    const { model, project } = body.components.schemas.NewUsageEvent.properties;
+    for (const { pattern } of [model, project]) {
+      expect('Größe 😀').toMatch(new RegExp(pattern, 'u'));
+      expect('a\u0000b').not.toMatch(new RegExp(pattern, 'u'));
+    }
+  });
+
+  it('says of what may be null that it may', async () => {
+    const { body } = await api.get('/v1/openapi.json', { key: null });
+    const mayBeNull = {
+      Balance: ['runsOutAt', 'lowAt'],
+      Quote: ['runsOutAt', 'nextTopUpAt'],
+      Instance: ['endedAt', 'reclaimAt', 'project'],
+      Reservation: ['endedAt'],
+      Hold: ['closedAt'],
+      TeamDiscount: ['until'],
+      AutoTopUp: ['monthlyCap', 'cooldownUntil'],
+    };
+    for (const [schema, fields] of Object.entries(mayBeNull))
+      for (const field of fields)
+        expect(body.components.schemas[schema].properties[field].type, `${schema}.${field}`).toContain('null');
+    expect(body.components.schemas.Balance.properties.available.type).toBe('string');
+  });
+
+  it('tells of a team that is not there wherever a call names one', async () => {
+    const { body } = await api.get('/v1/openapi.json', { key: null });
+    const routes = ['post /v1/instances', 'get /v1/instances', 'post /v1/quote', 'post /v1/holds', 'get /v1/prices'];
+    for (const name of [...routes, 'post /v1/reservations', 'get /v1/reservations']) {
+      const [method = '', path = ''] = name.split(' ');
+      expect(Object.keys(body.paths[path][method].responses), name).toContain('404');
+    }
+  });
+
   interface Operation {
     operationId?: string;
     parameters?: Array<{ in: string; name: string; required: boolean }>;

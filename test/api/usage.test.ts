@@ -102,7 +102,11 @@ describe('usage', () => {
       { id: 'new', cost: '0.000020' },
       { id: 'new-at', cost: '0.000020' },
       { id: 'old', cost: '0.000010' },
-      { id: 'before', status: 'invalid', error: { code: 'price_not_found', param: 'model' } },
+      {
+        id: 'before',
+        status: 'invalid',
+        error: { code: 'price_not_found', message: expect.stringMatching(/^the model had no price at that time/) },
+      },
       { id: 'soon', cost: '0.000020' },
       { id: 'future', status: 'invalid', error: { code: 'at_out_of_range', param: 'at' } },
     ]);
@@ -193,7 +197,11 @@ describe('an event that is not valid is told so, and the others beside it are re
       event('d', 1),
     ]);
     expect(body.events).toMatchObject([
-      { id: 'a', status: 'invalid', error: { code: 'price_not_found', param: 'model' } },
+      {
+        id: 'a',
+        status: 'invalid',
+        error: { code: 'price_not_found', message: expect.stringContaining('has no price now'), param: 'model' },
+      },
       { id: 'b', status: 'invalid', error: { code: 'not_found', param: 'team' } },
       { id: 'c', status: 'invalid', error: { code: 'not_found', param: 'hold' } },
       { id: 'd', status: 'accepted' },

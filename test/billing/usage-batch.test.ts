@@ -224,6 +224,25 @@ describe('a hold that an event names', () => {
     },
   );
 
+  it('is let go with a thousand others in a moment, however many more the team has', () => {
+    const second = (index: number) => NOW + 60 + index;
+    const all = Array.from({ length: 20_000 }, (_, index) => ({ second: second(index), micros: micros(4) }));
+    const holds = new Map(
+      Array.from({ length: 1_000 }, (_, index) => [
+        `h${index}`,
+        held({ holdId: `h${index}`, amountMicros: micros(4), expiresSecond: second(index) }),
+      ]),
+    );
+    const events = [...holds.keys()].map((holdId) => event(holdId, 3, { holdId }));
+    const holdingAll = account('5', { heldMicros: micros(80_000), holdExpiries: all });
+    const startedMs = performance.now();
+    const { settled, outcome } = decideUsage(events, given(holdingAll, { holds }));
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
+    expect(settled).toHaveLength(1_000);
+    expect(outcome.account).toMatchObject({ heldMicros: 76_000, postedMicros: 4_997_000 });
+    expect(outcome.account.holdExpiries).toEqual(all.slice(1_000));
+  });
+
   it('cannot be another team’s, or none: such an event is invalid, as if the hold were not there', () => {
     const holds = new Map([['h', held({ teamId: 'other' })]]);
     const events = [event('a', 1, { holdId: 'h' }), event('b', 1, { holdId: 'none' }), event('c', 1)];

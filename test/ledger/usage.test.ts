@@ -49,7 +49,7 @@ const chargeOf = (result: UsageResult | undefined) => (result && 'chargeMicros' 
 const errorOf = (outcome: UsageOutcome | undefined) => outcome && 'error' in outcome && outcome.error;
 const resultsOf = (outcome: UsageOutcome | undefined) => (outcome && 'answer' in outcome ? outcome.answer.results : []);
 
-/** Each event’s charge is a part of the one row that it was charged with, and the bill from the events is the books’. */
+/** Each event’s charge is a part of the one row that it was charged with, the days sum the rows, and the bill from the events is the books’. */
 async function expectWhole(teamId = team): Promise<void> {
   const posted = new Map<string, bigint>();
   for (const { chargedWith, chargeMicros } of await rowsOf(teamId))
@@ -63,6 +63,13 @@ async function expectWhole(teamId = team): Promise<void> {
     moved.set(eventId, (moved.get(eventId) ?? 0n) + amountMicros);
   }
   expect(new Map([...posted].filter(([, micros]) => micros > 0n))).toEqual(moved);
+  const spent = new Map<bigint, bigint>();
+  for (const { second, amountMicros } of transfers) {
+    const day = second - (second % 86_400n);
+    spent.set(day, (spent.get(day) ?? 0n) + amountMicros);
+  }
+  const days = await one.db.tokenDay.findMany({ where: { teamId } });
+  expect(new Map(days.map(({ daySecond, micros }) => [daySecond, micros]))).toEqual(spent);
   expect(await booksOf(one.db, teamId)).toEqual(await billOf(one.db, teamId));
 }
 
@@ -210,6 +217,35 @@ describe('an event id', () => {
       ['token_usage', `usage/${team}/a`, 6],
       ['token_usage', `usage/${team}/c`, 9],
     ]);
+    await expectWhole();
+  });
+
+  it('stays accepted when its model is withdrawn: a repeat is a duplicate, another body a conflict, one not seen invalid', async () => {
+    await one.team(team, '50');
+    const model = `model-of-${team}`;
+    await one.price(model, '2', 1);
+    const listed = (id: string, tokens = 1_000_000): SaidUsage => {
+      const { price: _, ...said } = event(id, tokens);
+      return { ...said, model };
+    };
+    await one.useAll([listed('a'), listed('b')], 5);
+    await one.ledger.withdrawModelPrice({ model, actor: 'me', nowSecond: 20 });
+    const again = await two.useAll([listed('a'), listed('b', 7), listed('c'), event('d', 3)], 30);
+    expect(statuses(again.results)).toEqual(['duplicate', 'conflict', 'invalid', 'accepted']);
+    expect(chargeOf(again.results[0])).toBe(2_000_000);
+    expect(statuses((await one.useAll([listed('a')], 31)).results)).toEqual(['duplicate']);
+    await expectWhole();
+  });
+
+  it('stays accepted when so much is owed that it could not be counted once more', async () => {
+    await one.team(team, '50');
+    const dearest = { inputMicrosPerMillion: parseDollars('1000'), outputMicrosPerMillion: parseDollars('1000') };
+    const batch = ['a', 'b', 'c', 'd', 'e'].map((id) =>
+      event(id, 10 ** 12, { outputTokens: 10 ** 12, price: dearest }),
+    );
+    const sent = ['accepted', 'accepted', 'accepted', 'accepted', 'invalid'];
+    expect(statuses((await one.useAll(batch, 5)).results)).toEqual(sent);
+    expect(statuses((await two.useAll(batch.slice(0, 1), 6)).results)).toEqual(['duplicate']);
     await expectWhole();
   });
 
