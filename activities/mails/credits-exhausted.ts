@@ -57,7 +57,9 @@ function allStopped({ teamName, billingUrl }: About, second: number, stopped: St
   return compose('Credit used up: your instances were stopped', teamName, [
     words(`The credit of ${teamName} was used up at ${utc(second)}, and ${countOf(stopped)} stopped at that second.`),
     tableOf(stopped),
-    words('You have not been charged beyond your credit. Add credit, then resume or start your instances again.'),
+    words(
+      'Your instances have not been charged beyond your credit. Add credit, then resume or start your instances again.',
+    ),
     creditNow(runway),
     link('Add credit', billingUrl),
   ]);
@@ -87,7 +89,7 @@ function someStopped(
       running.map(({ instanceId, gpuType, region }) => [instanceId, gpuType, region]),
     ),
     words(
-      'You have not been charged beyond your credit. Add credit to keep what runs, then resume or start again what was stopped.',
+      'Your instances have not been charged beyond your credit. Add credit to keep what runs, then resume or start again what was stopped.',
     ),
     words('You can change the order in which instances end at any time.'),
     creditNow(runway),
