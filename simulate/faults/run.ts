@@ -35,15 +35,19 @@ export class Run {
     this.what = what;
   }
 
-  /** A team that is about to pay. */
+  /** A team that is about to pay. One that cannot be made so is a difference of its own case, and of no other. */
   static async of(site: Site, what: Case): Promise<Run> {
     const team = await site.newTeam();
-    await what.kind.prepare?.(site, team);
-    return new Run(site, team, what);
+    const run = new Run(site, team, what);
+    await what.kind.prepare?.(site, team).catch((error: Error) => {
+      run.#difference = `it could not be prepared: ${error.message}`;
+    });
+    return run;
   }
 
   /** It pays. Resolves when the payment stands at its step. Never rejects: a case that does not come so far is a difference. */
   async toStep(): Promise<void> {
+    if (this.#difference !== null) return;
     const site = this.#site;
     const team = this.#team;
     const { kind, fault } = this.what;

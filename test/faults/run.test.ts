@@ -1,11 +1,23 @@
 /** A case that does not come to its step says why: a person who could not pay is no payment that was lost on its way. */
 import { describe, expect, it } from 'vitest';
 import type { Case } from '../../simulate/faults/cases.ts';
+import { Courier } from '../../simulate/faults/courier.ts';
+import type { PaymentKind } from '../../simulate/faults/kind.ts';
 import { savedCard } from '../../simulate/faults/kinds/saved-card.ts';
 import { Run } from '../../simulate/faults/run.ts';
 import type { Site } from '../../simulate/faults/site.ts';
 
 const TEAM = { id: 'team-1', email: 't1@faults.example', card: 'pm_1' };
+
+const site = { newTeam: async () => TEAM, courier: new Courier() } as unknown as Site;
+
+async function played(kind: PaymentKind, fault: Case['fault']): Promise<string[]> {
+  const run = await Run.of(site, { kind, step: 'during', fault });
+  await run.toStep();
+  await run.strike();
+  await run.rest();
+  return run.differences();
+}
 
 describe('a case that does not come to its step', () => {
   it('tells what the person was answered who could not pay, and waits for nothing more', async () => {
@@ -16,13 +28,20 @@ describe('a case that does not come to its step', () => {
       },
       hold: () => ({ reached: new Promise<never>(() => {}), release: () => {} }),
     };
-    const what: Case = { kind, step: 'during', fault: 'dropped' };
-    const run = await Run.of({ newTeam: async () => TEAM } as unknown as Site, what);
-    await run.toStep();
-    await run.strike();
-    await run.rest();
-    expect(await run.differences()).toEqual([
+    expect(await played(kind, 'dropped')).toEqual([
       'the person could not pay: POST /v1/teams/team-1/deposits was answered 503',
+    ]);
+  });
+
+  it.each(['dropped', 'lost'] as const)('because it could not be prepared stops no other (%s)', async (fault) => {
+    const kind = {
+      ...savedCard,
+      prepare: async () => {
+        throw new Error('POST /v1/teams/team-1/deposits was answered 503');
+      },
+    };
+    expect(await played(kind, fault)).toEqual([
+      'it could not be prepared: POST /v1/teams/team-1/deposits was answered 503',
     ]);
   });
 });
