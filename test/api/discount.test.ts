@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseDollars } from '../../billing/money.ts';
 import { type CommandedApi, instanceOf, startCommandedApi, TERMS, teamWith } from './support.ts';
 
+const DAY_MS = 86_400_000;
 const GPU = 'gpu-of-ten';
 const VOLUME_TIERS = [
   { spendMicros: parseDollars('100'), basisPoints: 500 },
@@ -19,7 +20,8 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   Object.assign(api.engine, { away: false, told: [] });
-  api.clock.aheadMs = 0;
+  // Of a day to come, the noon: volume is looked at again at midnight, which may be near.
+  api.clock.aheadMs = 1.5 * DAY_MS - (Date.now() % DAY_MS);
   team = await teamWith(api, '5000');
 });
 afterAll(() => api.close());
