@@ -63,8 +63,11 @@ async function main(): Promise<void> {
   const { db, log } = world;
 
   const server = createServer({ requestTimeout: REQUEST_WITHIN_MS, keepAliveTimeout: KEEP_ALIVE_MS }, createApp(world));
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(config.port, resolve));
-  log.info({ port: config.port }, 'api listens');
+  await new Promise<void>((resolve, reject) => {
+    const address = { port: config.port, ...(config.host !== null && { host: config.host }) };
+    server.once('error', reject).listen(address, resolve);
+  });
+  log.info({ port: config.port, host: config.host ?? '*' }, 'api listens');
   const housekeeping = setInterval(() => {
     forgetOldCalls(db, secondOf(Date.now())).catch((error) => log.warn({ err: error }, 'old calls were not forgotten'));
   }, HOUR_MS);

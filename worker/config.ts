@@ -2,12 +2,12 @@
  * What a process is told by its environment (api.md, "Environment"). A missing or wrong variable stops the process with
  * a sentence that names it; nothing is guessed and nothing is embedded here.
  */
-import ms, { type StringValue } from 'ms';
+import ms from 'ms';
 import { z } from 'zod';
 import { DEFAULT_ISSUER } from '../activities/receipts/receipt.ts';
 import type { Terms } from '../billing/account.ts';
-import type { VolumeTier } from '../billing/discounts.ts';
-import { formatForPeople, type Micros, micros, parseDollars } from '../billing/money.ts';
+import { formatForPeople, type Micros, micros } from '../billing/money.ts';
+import * as value from './setting-values.ts';
 
 export interface Config {
   databaseUrl: string;
@@ -19,6 +19,8 @@ export interface Config {
   platform: { webhookUrl: string; webhookSecret: string; key: string };
   publicUrl: string;
   port: number;
+  /** Null: every interface of the machine. */
+  host: string | null;
   settleEveryMs: number;
   terms: Terms;
   deposits: { minMicros: Micros; maxMicros: Micros; presetsMicros: Micros[] };
@@ -27,89 +29,45 @@ export interface Config {
   logLevel: string;
 }
 
-const duration = z.string().transform((text, context) => {
-  const value = ms(text as StringValue);
-  if (Number.isFinite(value) && value >= 0) return value;
-  context.addIssue({ code: 'custom', message: 'expected a duration such as 300s or 1h' });
-  return z.NEVER;
-});
-
-const dollars = z.string().transform((text, context) => {
-  try {
-    return parseDollars(text);
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: (error as Error).message });
-    return z.NEVER;
-  }
-});
-
-const count = z
-  .string()
-  .regex(/^\d{1,9}$/, 'expected a whole number')
-  .transform(Number);
-const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
-const presets = z
-  .string()
-  .transform((text) => text.split(',').map((item) => item.trim()))
-  .pipe(z.array(dollars).min(1));
-
-const TIER = /^(\d{1,9}):(\d{1,2}(?:\.\d{1,2})?)$/;
-
-/** `1000:2,5000:5`: who has spent $1,000 in the last 30 days pays 2 % less, $5,000 5 %. */
-function readTiers(text: string): VolumeTier[] {
-  return text.split(',').map((item) => {
-    const [, spent, percent] = TIER.exec(item.trim()) ?? [];
-    if (spent === undefined || percent === undefined)
-      throw new Error('expected dollars:percent,… such as 1000:2,5000:5, or none');
-    return { spendMicros: parseDollars(spent), basisPoints: Math.round(Number(percent) * 100) };
-  });
-}
-
-const tiers = z.string().transform((text, context) => {
-  if (text.trim() === 'none') return [];
-  try {
-    return readTiers(text);
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: (error as Error).message });
-    return z.NEVER;
-  }
-});
-
 /** The small-balance product's presets come by DEPOSIT_PRESETS=10,25,50,100 and DEPOSIT_MIN=5. */
 const ENVIRONMENT = z.object({
-  DATABASE_URL: z.url(),
-  TEMPORAL_ADDRESS: z.string().min(1),
+  DATABASE_URL: value.address('postgresql', 'postgres'),
+  TEMPORAL_ADDRESS: value.hostAndPort,
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
-  TEMPORAL_API_KEY: z.string().min(1).optional(),
-  TEMPORAL_TLS: flag.optional(),
-  STRIPE_SECRET_KEY: z.string().min(1),
-  STRIPE_WEBHOOK_SECRET: z.string().min(1),
-  STRIPE_API_BASE: z.url().optional(),
-  COPPERX_API_KEY: z.string().min(1).optional(),
+  TEMPORAL_API_KEY: value.apiKey.optional(),
+  TEMPORAL_TLS: value.flag.optional(),
+  STRIPE_SECRET_KEY: value.stripeSecretKey,
+  STRIPE_WEBHOOK_SECRET: value.stripeWebhookSecret,
+  STRIPE_API_BASE: value.baseAddress.optional(),
+  COPPERX_API_KEY: value.apiKey.optional(),
   COPPERX_WEBHOOK_SECRET: z.string().min(1).optional(),
-  COPPERX_API_BASE: z.url().default('https://api.copperx.io'),
-  CRYPTO_CONFIRMATIONS: count.default(12),
+  COPPERX_API_BASE: value.baseAddress.default('https://api.copperx.io'),
+  CRYPTO_CONFIRMATIONS: value.count.default(12),
   SMTP_URL: z.string().regex(/^smtps?:\/\//, 'expected smtp:// or smtps://'),
   MAIL_FROM: z.string().min(3),
-  PLATFORM_WEBHOOK_URL: z.url(),
-  PLATFORM_WEBHOOK_SECRET: z.string().min(16),
-  BURNRATE_PLATFORM_KEY: z.string().min(16),
-  PUBLIC_URL: z.url(),
-  PORT: count.default(3000),
-  SETTLE_EVERY: duration.default(ms('1h')),
-  TOP_UP_COOLDOWN: duration.default(ms('300s')),
-  TOP_UP_GRACE: duration.default(ms('60s')),
-  DEPOSIT_MIN: dollars.default(micros(15_000_000)),
-  DEPOSIT_MAX: dollars.default(micros(5_000_000_000)),
-  DEPOSIT_PRESETS: presets.default([50, 100, 200, 500, 1000, 5000].map((amount) => micros(amount * 1_000_000))),
-  MIN_START_BALANCE: dollars.default(micros(3_000_000)),
-  LOW_BALANCE_LEVEL: dollars.default(micros(10_000_000)),
-  VOLUME_DISCOUNTS: tiers.default(readTiers('1000:2,5000:5,20000:8,50000:12')),
-  TOP_UP_LATENCY: duration.default(ms('10s')),
+  PLATFORM_WEBHOOK_URL: value.address('http', 'https'),
+  PLATFORM_WEBHOOK_SECRET: value.signingSecret,
+  BURNRATE_PLATFORM_KEY: value.platformKey,
+  PUBLIC_URL: value.baseAddress,
+  PORT: value.port.default(3000),
+  HOST: value.host.optional(),
+  SETTLE_EVERY: value.duration.default(ms('1h')),
+  TOP_UP_COOLDOWN: value.duration.default(ms('300s')),
+  TOP_UP_GRACE: value.duration.default(ms('60s')),
+  DEPOSIT_MIN: value.dollars.default(micros(15_000_000)),
+  DEPOSIT_MAX: value.dollars.default(micros(5_000_000_000)),
+  DEPOSIT_PRESETS: value.presets.default([50, 100, 200, 500, 1000, 5000].map((amount) => micros(amount * 1_000_000))),
+  MIN_START_BALANCE: value.dollars.default(micros(3_000_000)),
+  LOW_BALANCE_LEVEL: value.dollars.default(micros(10_000_000)),
+  VOLUME_DISCOUNTS: value.tiers.default(value.readTiers('1000:2,5000:5,20000:8,50000:12')),
+  TOP_UP_LATENCY: value.duration.default(ms('10s')),
   RECEIPT_ISSUER: z.string().min(1).max(100).default(DEFAULT_ISSUER),
-  RATE_LIMIT_PER_MINUTE: count.default(6000),
+  RATE_LIMIT_PER_MINUTE: value.countFromOne.default(6000),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
+
+/** The names of all settings. */
+export const SETTINGS: readonly string[] = Object.keys(ENVIRONMENT.shape);
 
 /**
  * Reads the configuration.
@@ -117,6 +75,10 @@ const ENVIRONMENT = z.object({
  */
 export function readConfig(environment: Record<string, string | undefined>): Config {
   const env = parse(ENVIRONMENT, environment);
+  if (env.DEPOSIT_MIN > env.DEPOSIT_MAX)
+    throw new Error(
+      `The environment is not complete: DEPOSIT_MIN (${formatForPeople(env.DEPOSIT_MIN)}) is above DEPOSIT_MAX (${formatForPeople(env.DEPOSIT_MAX)}).`,
+    );
   const unpayable = env.DEPOSIT_PRESETS.filter((preset) => preset < env.DEPOSIT_MIN || preset > env.DEPOSIT_MAX);
   if (unpayable.length > 0)
     throw new Error(
@@ -144,6 +106,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     },
     publicUrl: env.PUBLIC_URL.replace(/\/$/, ''),
     port: env.PORT,
+    host: env.HOST ?? null,
     settleEveryMs: env.SETTLE_EVERY,
     terms: {
       cooldownSeconds: Math.round(env.TOP_UP_COOLDOWN / 1000),
@@ -185,16 +148,20 @@ export function readBooksConfig(environment: Record<string, string | undefined>)
   };
 }
 
-function parse<T>(schema: z.ZodType<T>, environment: Record<string, string | undefined>): T {
+function parse<T extends z.ZodObject>(schema: T, environment: Record<string, string | undefined>): z.output<T> {
   const given = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
   );
+  const blemished = new Set(Object.keys(schema.shape).filter((name) => value.blemishOf(given[name] ?? '')));
   const parsed = schema.safeParse(given);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => {
-    const name = String(issue.path[0]);
-    return name in given ? `${name}: ${issue.message}` : `${name} is not set`;
-  });
+  if (parsed.success && blemished.size === 0) return parsed.data;
+  const issues = parsed.error?.issues.filter(({ path }) => !blemished.has(String(path[0]))) ?? [];
+  const problems = [
+    ...[...blemished].map((name) => `${name} ${value.blemishOf(given[name] ?? '')}`),
+    ...issues.map(({ path, message }) =>
+      String(path[0]) in given ? `${String(path[0])}: ${message}` : `${String(path[0])} is not set`,
+    ),
+  ];
   throw new Error(`The environment is not complete: ${problems.join('; ')}.`);
 }
 

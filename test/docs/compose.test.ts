@@ -154,7 +154,9 @@ describe('.env.example', () => {
   });
 
   it('says the defaults as they are', () => {
-    const needed = Object.fromEntries(required.map((name) => [name, example.get(name) || `whsec_${'x'.repeat(20)}`]));
+    const prefixes: Record<string, string> = { STRIPE_SECRET_KEY: 'sk_test_', STRIPE_WEBHOOK_SECRET: 'whsec_' };
+    const made = (name: string) => `${prefixes[name] ?? ''}${'x'.repeat(20)}`;
+    const needed = Object.fromEntries(required.map((name) => [name, example.get(name) || made(name)]));
     const asWritten = { ...Object.fromEntries(example), ...needed };
     const { temporal: _, ...defaults } = readConfig(needed);
     const { temporal: __, ...written } = readConfig(asWritten);

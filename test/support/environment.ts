@@ -7,7 +7,7 @@ export const COMPLETE_ENVIRONMENT = {
   SMTP_URL: 'smtp://mail:1025',
   MAIL_FROM: 'billing@burnrate.example',
   PLATFORM_WEBHOOK_URL: 'https://platform.example/events',
-  PLATFORM_WEBHOOK_SECRET: 'whsec_platform_secret',
+  PLATFORM_WEBHOOK_SECRET: 'whsec_cGxhdGZvcm0tc2VjcmV0',
   BURNRATE_PLATFORM_KEY: 'a-key-of-the-platform',
   PUBLIC_URL: 'https://billing.example',
 };

@@ -11,6 +11,66 @@ describe('the environment', () => {
     );
   });
 
+  it.each([
+    ['BURNRATE_PLATFORM_KEY', `${'k'.repeat(20)} `, 'BURNRATE_PLATFORM_KEY begins or ends with a space'],
+    ['BURNRATE_PLATFORM_KEY', `${'k'.repeat(20)}\n`, 'BURNRATE_PLATFORM_KEY ends with a line break'],
+    ['BURNRATE_PLATFORM_KEY', 'k'.repeat(513), 'BURNRATE_PLATFORM_KEY: expected 512 characters or fewer'],
+    ['BURNRATE_PLATFORM_KEY', 'k'.repeat(15), 'BURNRATE_PLATFORM_KEY: expected 16 characters or more'],
+    ['BURNRATE_PLATFORM_KEY', 'a key with spaces in it', 'without spaces'],
+    ['BURNRATE_PLATFORM_KEY', 'schlüssel-der-plattform', 'letters, digits and punctuation of ASCII'],
+    ['BURNRATE_PLATFORM_KEY', 'key\u0000with-a-nul-in-it', 'BURNRATE_PLATFORM_KEY holds a control character'],
+    ['STRIPE_SECRET_KEY', 'pk_test_x', 'a publishable key (pk_…) cannot charge'],
+    ['STRIPE_SECRET_KEY', 'sk_test_x\r\n', 'STRIPE_SECRET_KEY ends with a line break'],
+    ['STRIPE_WEBHOOK_SECRET', 'sk_test_x', 'which begins with whsec_'],
+    ['PLATFORM_WEBHOOK_SECRET', 'whsec_platform-secret', 'PLATFORM_WEBHOOK_SECRET: expected base64 after whsec_'],
+    ['PLATFORM_WEBHOOK_SECRET', 'short', 'PLATFORM_WEBHOOK_SECRET: expected 16 characters or more'],
+    ['COPPERX_API_KEY', 'ke y', 'COPPERX_API_KEY: expected letters'],
+    ['TEMPORAL_API_KEY', 'ключ', 'TEMPORAL_API_KEY: expected letters'],
+    ['TEMPORAL_ADDRESS', 'http://temporal:7233', 'TEMPORAL_ADDRESS: expected host:port, without a scheme'],
+    ['TEMPORAL_ADDRESS', 'temporal', 'TEMPORAL_ADDRESS: expected host:port'],
+    ['DATABASE_URL', 'mysql://db/burnrate', 'expected an address that begins with postgresql:// or postgres://'],
+    ['PUBLIC_URL', 'billing.example', 'PUBLIC_URL: expected an address that begins with http:// or https://'],
+    ['PUBLIC_URL', 'https://billing.example/?a=b', 'PUBLIC_URL: expected an address without ? and #'],
+    ['PLATFORM_WEBHOOK_URL', 'ftp://platform.example', 'PLATFORM_WEBHOOK_URL: expected an address'],
+    ['STRIPE_API_BASE', 'http://', 'STRIPE_API_BASE: expected an address'],
+    ['PORT', '0', 'PORT: expected a port from 1 to 65535'],
+    ['PORT', '65536', 'PORT: expected a port from 1 to 65535'],
+    ['PORT', '3000\n', 'PORT ends with a line break'],
+    ['HOST', 'http://127.0.0.1', 'HOST: expected a host name or an IP address'],
+    ['RATE_LIMIT_PER_MINUTE', '0', 'RATE_LIMIT_PER_MINUTE: expected a whole number of 1 or more'],
+    ['TOP_UP_COOLDOWN', '300', 'TOP_UP_COOLDOWN: expected a duration such as 300s or 1h'],
+    ['SETTLE_EVERY', '30d', 'SETTLE_EVERY: expected a duration of 24 days or less'],
+    ['TEMPORAL_TLS', 'yes', 'TEMPORAL_TLS: expected true or false'],
+    ['DEPOSIT_MIN', '6000', 'DEPOSIT_MIN ($6,000.00) is above DEPOSIT_MAX ($5,000.00)'],
+  ])('refuses %s=%j with a sentence', (name, text, sentence) => {
+    expect(() => readConfig({ ...COMPLETE_ENVIRONMENT, [name]: text })).toThrow(sentence);
+  });
+
+  it('names a value with a stray space together with what else is wrong, and repeats no value', () => {
+    const wrong = {
+      BURNRATE_PLATFORM_KEY: ' secret-of-the-platform',
+      STRIPE_SECRET_KEY: 'pk_live_published',
+      PORT: 'x',
+    };
+    const message = (() => {
+      try {
+        readConfig({ ...COMPLETE_ENVIRONMENT, ...wrong });
+      } catch (error) {
+        return (error as Error).message;
+      }
+    })();
+    for (const name of Object.keys(wrong)) expect(message).toContain(name);
+    expect(message).not.toMatch(/secret-of-the-platform|pk_live_published/);
+  });
+
+  it('takes every key that fits into an Authorization header', () => {
+    for (const key of ['k'.repeat(512), 'sixteen-letters!', '~!@#$%^&*()_+{}|:"<>?'])
+      expect(readConfig({ ...COMPLETE_ENVIRONMENT, BURNRATE_PLATFORM_KEY: key }).platform.key).toBe(key);
+    expect(readConfig({ ...COMPLETE_ENVIRONMENT, STRIPE_SECRET_KEY: 'rk_live_x' }).stripe.secretKey).toBe('rk_live_x');
+    expect(readConfig({ ...COMPLETE_ENVIRONMENT, HOST: '::1' }).host).toBe('::1');
+    expect(readConfig(COMPLETE_ENVIRONMENT).host).toBeNull();
+  });
+
   it('offers no amount that would then be refused', () => {
     expect(() => readConfig({ ...COMPLETE_ENVIRONMENT, DEPOSIT_MIN: '60' })).toThrow(
       'DEPOSIT_PRESETS: $50.00 is not between DEPOSIT_MIN ($60.00) and DEPOSIT_MAX ($5,000.00)',

@@ -1,0 +1,131 @@
+/** What the values of the settings may be. A value that could not work later is refused when the process starts. */
+import ms, { type StringValue } from 'ms';
+import { z } from 'zod';
+import type { VolumeTier } from '../billing/discounts.ts';
+import { parseDollars } from '../billing/money.ts';
+
+/** A custom rule: `read` answers the value, or throws an error that says what was expected. */
+const readBy = <T>(read: (text: string) => T) =>
+  z.string().transform((text, context) => {
+    try {
+      return read(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+      return z.NEVER;
+    }
+  });
+
+/** setTimeout of Node.js fires at once when it is given more. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** Milliseconds of a duration such as `300s`. A number without a unit would be milliseconds, which nobody means. */
+export const duration = readBy((text) => {
+  const value = ms(text as StringValue);
+  if (!Number.isFinite(value) || value < 0 || (value > 0 && /^[\d.]+$/.test(text)))
+    throw new Error('expected a duration such as 300s or 1h');
+  if (value > LONGEST_MS) throw new Error('expected a duration of 24 days or less');
+  return value;
+});
+
+export const dollars = readBy(parseDollars);
+
+export const presets = z
+  .string()
+  .transform((text) => text.split(',').map((item) => item.trim()))
+  .pipe(z.array(dollars).min(1));
+
+export const count = z
+  .string()
+  .regex(/^\d{1,9}$/, 'expected a whole number')
+  .transform(Number);
+
+export const countFromOne = count.refine((value) => value >= 1, 'expected a whole number of 1 or more');
+
+export const port = count.refine((value) => value >= 1 && value <= 65_535, 'expected a port from 1 to 65535');
+
+export const flag = z.enum(['true', 'false'], 'expected true or false').transform((text) => text === 'true');
+
+const TIER = /^(\d{1,9}):(\d{1,2}(?:\.\d{1,2})?)$/;
+
+/** `1000:2,5000:5`: who has spent $1,000 in the last 30 days pays 2 % less, $5,000 5 %. */
+export function readTiers(text: string): VolumeTier[] {
+  return text.split(',').map((item) => {
+    const [, spent, percent] = TIER.exec(item.trim()) ?? [];
+    if (spent === undefined || percent === undefined)
+      throw new Error('expected dollars:percent,… such as 1000:2,5000:5, or none');
+    return { spendMicros: parseDollars(spent), basisPoints: Math.round(Number(percent) * 100) };
+  });
+}
+
+export const tiers = readBy((text) => (text.trim() === 'none' ? [] : readTiers(text)));
+
+/** The longest key that the api reads from an Authorization header. */
+const LONGEST_KEY = 512;
+
+/** A secret that travels in an HTTP header: no other characters arrive there as they were sent. */
+const headerValue = z
+  .string()
+  .max(LONGEST_KEY, `expected ${LONGEST_KEY} characters or fewer`)
+  .regex(/^[\x21-\x7e]*$/, 'expected letters, digits and punctuation of ASCII, without spaces');
+
+export const apiKey = headerValue;
+
+export const platformKey = headerValue.min(16, 'expected 16 characters or more');
+
+export const stripeSecretKey = headerValue.refine(
+  (key) => /^(sk|rk)_/.test(key),
+  "expected Stripe's secret key (sk_…) or a restricted key (rk_…); a publishable key (pk_…) cannot charge",
+);
+
+export const stripeWebhookSecret = headerValue.refine(
+  (secret) => /^whsec_./.test(secret),
+  "expected the signing secret of Stripe's webhook endpoint, which begins with whsec_",
+);
+
+/** A receiver's library reads what follows `whsec_` as base64, so a secret with that prefix must be base64. */
+export const signingSecret = z
+  .string()
+  .min(16, 'expected 16 characters or more')
+  .max(LONGEST_KEY, `expected ${LONGEST_KEY} characters or fewer`)
+  .refine(
+    (secret) =>
+      !secret.startsWith('whsec_') || /^whsec_(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2,3}={0,2})?$/.test(secret),
+    'expected base64 after whsec_',
+  );
+
+/** An address of one of the schemes, which `new URL` can read. */
+export const address = (...schemes: string[]) =>
+  z
+    .string()
+    .refine(
+      (text) => schemes.some((scheme) => text.startsWith(`${scheme}://`)) && URL.canParse(text) && !/\s/.test(text),
+      `expected an address that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+    );
+
+/** An address to which paths are appended. */
+export const baseAddress = address('http', 'https').refine(
+  (text) => !/[?#]/.test(text),
+  'expected an address without ? and #',
+);
+
+export const hostAndPort = z
+  .string()
+  .refine(
+    (text) => /^[^\s/@]+:\d{1,5}$/.test(text) && Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535,
+    'expected host:port, without a scheme',
+  );
+
+/** The name or number of an interface to listen on. */
+export const host = z.string().regex(/^[A-Za-z0-9.:_-]{1,255}$/, 'expected a host name or an IP address');
+
+/**
+ * Says what is wrong with a value whatever it is for: a line break from a file that was read whole, or a space from a
+ * quoted value, would be part of a key, an address or a name.
+ */
+export function blemishOf(value: string): string | undefined {
+  if (/[\r\n]$/.test(value)) return 'ends with a line break';
+  if (value !== value.trim()) return 'begins or ends with a space';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is searched for
+  if (/[\u0000-\u001f\u007f]/.test(value)) return 'holds a control character';
+  return undefined;
+}
