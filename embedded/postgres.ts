@@ -42,7 +42,7 @@ export interface Postgres {
 
 const USER = 'burnrate';
 /** Recovery after a crash reads the log since the last checkpoint, which can take a while on a slow disk. */
-const READY_TIMEOUT_MS = 90_000;
+const READY_TIMEOUT_MS = 300_000;
 /** How long a Postgres that is on its way out may still hold the data. */
 const RELEASE_TIMEOUT_MS = 15_000;
 const DUPLICATE_DATABASE = '42P04';

@@ -8,6 +8,9 @@ export interface ProductProcess extends Child {
   readonly name: 'api' | 'worker';
 }
 
+/** Only a process that hangs takes longer: transpiling and bundling take minutes on a machine that is busy with other programs. */
+const READY_WITHIN_MS = 600_000;
+
 /** Starts `npm run api` or `npm run worker` and resolves once it serves. */
 export async function startProduct(
   name: 'api' | 'worker',
@@ -23,8 +26,8 @@ export async function startProduct(
   });
   try {
     await (name === 'api'
-      ? child.ready(() => answers(`http://127.0.0.1:${environment.PORT}/healthz`), 60_000)
-      : child.waitForLine(/worker works/, 60_000));
+      ? child.ready(() => answers(`http://127.0.0.1:${environment.PORT}/healthz`), READY_WITHIN_MS)
+      : child.waitForLine(/worker works/, READY_WITHIN_MS));
   } catch (error) {
     await child.kill();
     throw error;

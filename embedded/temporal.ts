@@ -39,7 +39,7 @@ export interface TemporalDevServer {
   restart(): Promise<void>;
 }
 
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 300_000;
 const PORT_TRIES = 3;
 
 /** The names that the CLI gives to the SDK's types. */

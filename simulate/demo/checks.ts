@@ -76,7 +76,11 @@ async function depositsAgainstStripe(api: Api, team: string, neighbours: Neighbo
   });
   return [
     ...rows,
-    webhookThatCameTwice(neighbours),
+    {
+      what: 'deliveries of the webhook that came twice',
+      expected: '2',
+      found: String(webhookDeliveries(neighbours)),
+    },
     { what: "Stripe's charges in all", expected: String(data.length), found: String(charges.length) },
     ...moneyBackAndCrypto(history, neighbours),
   ];
@@ -108,12 +112,26 @@ function moneyBackAndCrypto(history: PaymentSeen[], { stripe, copperx }: Neighbo
   ];
 }
 
-/** The first success that Stripe told of was delivered twice, and taken in twice with a 2xx. */
-function webhookThatCameTwice({ stripe }: Neighbours): Check {
+/** How many deliveries of the first success at Stripe were answered 200: Stripe's stand-in sends that event twice. */
+export function webhookDeliveries({ stripe }: Neighbours): number {
   const deliveries =
     stripe?.control.webhooks.deliveries.filter(({ type }) => type === 'payment_intent.succeeded') ?? [];
-  const first = deliveries.filter(({ event, status }) => event === deliveries[0]?.event && status === 200);
-  return { what: 'deliveries of the webhook that came twice', expected: '2', found: String(first.length) };
+  return deliveries.filter(({ event, status }) => event === deliveries[0]?.event && status === 200).length;
+}
+
+/** How many mails and events are not sent yet, and of how many ended machines the platform has not confirmed the stop. */
+export async function undelivered({ environment }: Neighbours): Promise<{ notices: number; machines: number }> {
+  const client = new pg.Client({ connectionString: environment.DATABASE_URL });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ notices: number; machines: number }>(
+      `SELECT (SELECT count(*)::int FROM notices WHERE sent_second IS NULL) AS notices,
+         (SELECT count(*)::int FROM instances WHERE end_second IS NOT NULL AND terminated_confirmed_second IS NULL) AS machines`,
+    );
+    return rows[0] ?? { notices: 0, machines: 0 };
+  } finally {
+    await client.end();
+  }
 }
 
 async function ledgerChecks(client: pg.Client, team: string): Promise<Check[]> {

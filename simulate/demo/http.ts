@@ -1,3 +1,6 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+
 /** The platform's side of the demo: plain HTTP calls, as any cloud would make them. */
 export interface Api {
   get<T>(path: string): Promise<T>;
@@ -5,16 +8,36 @@ export interface Api {
   put<T>(path: string, body: object): Promise<T>;
 }
 
+/** How often a call is repeated that a busy machine answers 503, and how long to wait where the answer does not say. */
+const TRIES = 30;
+const WAIT_MS = 1_000;
+
+/**
+ * Calls the API as a careful platform would: a call that is answered 503, or not at all, is repeated under the same
+ * Idempotency-Key, so that it takes effect once.
+ */
 export function apiAt(baseUrl: string, key: string): Api {
   const call = async <T>(method: string, path: string, body?: object): Promise<T> => {
-    const response = await fetch(`${baseUrl}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${key}`, ...(body && { 'content-type': 'application/json' }) },
-      ...(body && { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
-    return JSON.parse(text) as T;
+    const headers = {
+      authorization: `Bearer ${key}`,
+      ...(body && { 'content-type': 'application/json' }),
+      ...(method === 'POST' && { 'idempotency-key': randomUUID() }),
+    };
+    for (let tries = 1; ; tries += 1) {
+      const response = await fetch(`${baseUrl}${path}`, {
+        method,
+        headers,
+        ...(body && { body: JSON.stringify(body) }),
+      }).catch(() => null);
+      const text = (await response?.text().catch(() => null)) ?? null;
+      if (response?.ok && text !== null) return JSON.parse(text) as T;
+      const passes =
+        response === null || text === null || response.status === 503 || text.includes('idempotency_in_flight');
+      if (!passes || tries === TRIES)
+        throw new Error(`${method} ${path} answered ${response?.status ?? 'nothing'}: ${text ?? ''}`);
+      const retryAfterSeconds = Number(response?.headers.get('retry-after') ?? 0);
+      await sleep(Math.max(WAIT_MS, retryAfterSeconds * 1_000));
+    }
   };
   return {
     get: (path) => call('GET', path),
