@@ -1,5 +1,7 @@
 /** What an outgoing event says. Money is decimal strings of dollars, times are RFC 3339. */
 import type { Terms } from '../billing/account.ts';
+import { paymentFailure } from '../billing/failure-reasons.ts';
+import { inSentences, paymentFailureWords } from '../billing/failure-words.ts';
 import { runsOutSecond } from '../billing/forecast.ts';
 import { formatDollars, micros } from '../billing/money.ts';
 import { burnMicrosPerHour } from '../billing/runway.ts';
@@ -36,14 +38,17 @@ async function dataOf(db: Db, terms: Terms, { teamId, data }: Notice): Promise<R
 
 async function depositData(db: Db, depositId: string) {
   const deposit = await getDeposit(db, depositId);
-  const { amountMicros, label, status, closedSecond, openedSecond, failureCode, receiptUrl } = deposit;
+  const { amountMicros, label, method, status, closedSecond, openedSecond, failureCode, receiptUrl } = deposit;
   return {
     deposit: depositId,
     amount: formatDollars(amountMicros),
     label,
     status,
     at: formatSecond(closedSecond ?? openedSecond),
-    ...(failureCode !== null && { failureCode }),
+    ...(failureCode !== null && {
+      failureCode: paymentFailure(failureCode),
+      failureMessage: inSentences(paymentFailureWords(failureCode, method)),
+    }),
     ...(receiptUrl !== null && { receiptUrl }),
   };
 }

@@ -8,7 +8,7 @@
 import { ApplicationFailure } from '@temporalio/activity';
 import Stripe from 'stripe';
 import { BillingError } from '../billing/errors.ts';
-import { type DeclineReason, declineReason } from '../billing/top-up.ts';
+import { type DeclineReason, declineReason } from '../billing/failure-reasons.ts';
 
 export type Neighbour = 'stripe' | 'copperx' | 'mail' | 'platform';
 

@@ -2,10 +2,10 @@
  * Payments: what a deposit needs of a card provider, each a touch of the outside that may be tried again.
  * Implemented by Stripe in stripe-payments.ts.
  */
-import type { DeclineReason } from '../billing/top-up.ts';
+import type { PaymentFailure } from '../billing/failure-reasons.ts';
 
-/** Why a charge failed. `provider_rejected`: the provider refuses the payment itself, whatever the card; an operator must look. */
-export type ChargeFailure = DeclineReason | 'provider_rejected';
+/** Why a charge failed. An expired page is an outcome of its own. */
+export type ChargeFailure = Exclude<PaymentFailure, 'expired'>;
 
 /** What a provider says of a payment. What is not known is no outcome: the activity fails, and is tried again. */
 export type PaymentOutcome =

@@ -4,7 +4,7 @@
  */
 import type Stripe from 'stripe';
 import { BillingError } from '../billing/errors.ts';
-import { DECLINE_IN_WORDS } from '../billing/top-up.ts';
+import { paymentFailureWords } from '../billing/failure-words.ts';
 import type { Db } from '../prisma/client.ts';
 import {
   findByStripeId,
@@ -186,7 +186,10 @@ async function refusing<T>({ log }: CardsWorld, work: () => Promise<T>): Promise
     if (!isStripeError(error)) throw error;
     const fault = stripeFault(error);
     if (fault.kind === 'declined')
-      throw new BillingError('card_declined', `the card was declined: ${DECLINE_IN_WORDS[fault.reason].why}`);
+      throw new BillingError(
+        'card_declined',
+        `the card was declined: ${paymentFailureWords(fault.reason, 'card').why}`,
+      );
     if (fault.kind === 'refused')
       throw new BillingError(
         'payment_method_invalid',

@@ -1,6 +1,6 @@
 /** What a PaymentIntent says, in our words. Pure: intents come fetched, with `latest_charge` expanded. */
 import type Stripe from 'stripe';
-import { declineReason } from '../billing/top-up.ts';
+import { declineReason, paymentFailure } from '../billing/failure-reasons.ts';
 import type { CardSeen } from './ledger/deposits.ts';
 import type { ChargeFailure } from './payments.ts';
 
@@ -23,7 +23,8 @@ export function cardOf(intent: Stripe.PaymentIntent): CardSeen | null {
  * later change; before that the error says it, or the failed charge.
  */
 export function failureOf(intent: Stripe.PaymentIntent): ChargeFailure {
-  if (intent.metadata.failure) return intent.metadata.failure as ChargeFailure;
+  const stored = intent.metadata.failure ? paymentFailure(intent.metadata.failure) : null;
+  if (stored !== null && stored !== 'expired') return stored;
   const error = intent.last_payment_error;
   if (error) return declineReason(error.code ?? '', error.decline_code ?? null);
   const charge = chargeOf(intent);

@@ -4,6 +4,7 @@
  * after a look at what there is. Source: docs.stripe.com/api/refunds, docs.stripe.com/api/idempotent_requests
  */
 import type Stripe from 'stripe';
+import { refundFailure } from '../billing/failure-reasons.ts';
 import { fromCents, toCents } from '../billing/money.ts';
 import type { Db } from '../prisma/client.ts';
 import { type Deposit, getDeposit } from '../prisma/deposits.ts';
@@ -41,7 +42,7 @@ async function createRefund(world: RefundsWorld, refundId: string): Promise<Refu
     } catch (error) {
       if (stripeFault(error).kind === 'refused') {
         log.warn({ refundId, error: inCodes(error) }, 'Stripe refuses a refund');
-        const failureCode = (isStripeError(error) && error.code) || 'provider_rejected';
+        const failureCode = refundFailure(isStripeError(error) ? (error.code ?? null) : null);
         return { status: 'failed', stripeRefundId: null, failureCode };
       }
       if (!isReplayed(error) || key === MOST_KEYS) throw error;
@@ -86,7 +87,12 @@ function seenOf(refund: Stripe.Refund): RefundSeen {
       return { ...seen, status: 'succeeded', stripeRefundId };
     case 'failed':
     case 'canceled':
-      return { ...seen, status: 'failed', stripeRefundId, failureCode: refund.failure_reason ?? refund.status };
+      return {
+        ...seen,
+        status: 'failed',
+        stripeRefundId,
+        failureCode: refundFailure(refund.failure_reason ?? refund.status),
+      };
     default:
       return { ...seen, status: 'pending', stripeRefundId };
   }

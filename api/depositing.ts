@@ -1,7 +1,8 @@
 /** Opening a deposit: told to the engine, and answered only with what is so. */
 import type { NewDepositOrder } from '../activities/ledger/deposits.ts';
-import { BillingError } from '../billing/errors.ts';
-import { DECLINE_IN_WORDS, type DeclineReason } from '../billing/top-up.ts';
+import type { BillingError } from '../billing/errors.ts';
+import { isDecline, paymentFailure } from '../billing/failure-reasons.ts';
+import { inSentences, paymentFailureWords } from '../billing/failure-words.ts';
 import { callIdOf } from '../prisma/abandoned-calls.ts';
 import { type Deposit, findDeposit } from '../prisma/deposits.ts';
 import { type Call, random128 } from './calls.ts';
@@ -16,7 +17,8 @@ const HEARD_WITHIN_MS = OUTCOME_WITHIN_MS + 1_500;
 
 /**
  * Opens a deposit and waits for the first thing to tell: an outcome, or the page on which a person pays.
- * @throws BillingError `card_declined`, with a failed deposit; `engine_unavailable`, after which this call charges nobody
+ * @throws BillingError `card_declined` and `provider_rejected`, each with a failed deposit; `engine_unavailable`, after
+ *   which this call charges nobody
  */
 export async function openDeposit(
   world: ApiWorld,
@@ -33,7 +35,7 @@ export async function openDeposit(
     (answered ? await readRecorded(world, call, () => findDeposit(world.db, depositId)) : null) ??
     (await foundOrAbandoned(world, call, { teamId, callId }, (tx) => findDeposit(tx, depositId)));
   if (!deposit) throw engineUnavailable();
-  if (deposit.status === 'failed') throw declined(deposit);
+  if (deposit.status === 'failed') throw failureOf(deposit);
   return deposit;
 }
 
@@ -57,10 +59,10 @@ async function told(
   }
 }
 
-function declined({ id, method, failureCode }: Deposit): BillingError {
-  if (method === 'crypto')
-    return new BillingError('provider_unavailable', 'the provider of crypto payments does not open a page just now');
-  const reason = (failureCode ?? 'declined') as DeclineReason;
-  const why = (DECLINE_IN_WORDS[reason] ?? DECLINE_IN_WORDS.declined).why;
-  return new DetailedError('card_declined', `The card was not charged: ${why}.`, { deposit: id, reason });
+/** Only an error of the card or its bank is `card_declined`; any other cause is ours or the provider's. */
+function failureOf({ id, method, failureCode }: Deposit): BillingError {
+  const reason = paymentFailure(failureCode);
+  const code = method === 'card' && isDecline(reason) ? 'card_declined' : 'provider_rejected';
+  const message = inSentences(paymentFailureWords(failureCode, method));
+  return new DetailedError(code, message, { deposit: id, reason });
 }

@@ -10,6 +10,7 @@ type ErrorType =
   | 'conflict_error'
   | 'rate_limit_error'
   | 'unavailable_error'
+  | 'provider_error'
   | 'internal_error';
 
 export const STATUS_OF: Record<FailureCode, number> = {
@@ -44,6 +45,7 @@ export const STATUS_OF: Record<FailureCode, number> = {
   price_not_found: 422,
   rate_limited: 429,
   internal: 500,
+  provider_rejected: 502,
   start_expired: 503,
   engine_unavailable: 503,
   provider_unavailable: 503,
@@ -57,6 +59,7 @@ const TYPE_OF_STATUS: Record<number, ErrorType> = {
   409: 'conflict_error',
   429: 'rate_limit_error',
   500: 'internal_error',
+  502: 'provider_error',
   503: 'unavailable_error',
 };
 

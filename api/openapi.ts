@@ -19,6 +19,7 @@ const MEANING: Record<number, string> = {
   415: 'The body is not JSON',
   422: 'Well formed, but cannot be done',
   429: 'Too many calls; see Retry-After',
+  502: 'A provider refused our request; the cause is neither the caller nor a card, and the message says what was recorded',
   503: 'The engine, or a provider, is away; the message says whether anything was recorded; see Retry-After',
 };
 

@@ -1,6 +1,8 @@
 /** Refunding a deposit: told to the engine, and answered only with what is so. */
 import type { RefundRefusal } from '../activities/ledger/refunds.ts';
 import { BillingError } from '../billing/errors.ts';
+import { refundFailure } from '../billing/failure-reasons.ts';
+import { inSentences, refundFailureWords } from '../billing/failure-words.ts';
 import type { Micros } from '../billing/money.ts';
 import { callIdOf } from '../prisma/abandoned-calls.ts';
 import type { Deposit } from '../prisma/deposits.ts';
@@ -73,7 +75,7 @@ function unlessRefused(refund: Refund): Refund {
   if (refund.status !== 'failed') return refund;
   throw new DetailedError(
     'refund_refused',
-    'The card provider refused the refund. Nothing was sent, and the amount is credit again.',
-    { refund: refund.id, reason: refund.failureCode ?? 'provider_rejected' },
+    `${inSentences(refundFailureWords(refund.failureCode))} The amount is credit again.`,
+    { refund: refund.id, reason: refundFailure(refund.failureCode) },
   );
 }

@@ -33,6 +33,7 @@ export type FailureCode =
   | 'start_expired'
   | 'engine_unavailable'
   | 'provider_unavailable'
+  | 'provider_rejected'
   | 'internal';
 
 /** A refusal with its code and, where one argument is at fault, its name. */

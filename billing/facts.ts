@@ -99,16 +99,27 @@ export const creditCrypto = (
       });
   });
 
-/** The attempt in flight failed: the policy goes off, and an exhaustion that it kept open takes effect at X. */
-export function failAttempt(account: Account, terms: Terms, depositId: string, nowSecond: number): Outcome {
+/**
+ * Fails the attempt in flight. An exhaustion that the attempt kept open takes effect at X.
+ * @param switchesOff whether the policy goes off: after an error of the card, not after a fault of ours or the provider's
+ */
+export function failAttempt(
+  account: Account,
+  terms: Terms,
+  depositId: string,
+  nowSecond: number,
+  switchesOff = true,
+): Outcome {
   return record(account, terms, nowSecond, (change) => {
     const { account } = change;
     const { attempt, standsAtSecond } = account;
     if (attempt?.depositId !== depositId) return;
     account.attempt = null;
     account.toppedUp.micros = subtract(account.toppedUp.micros, attempt.amountMicros);
-    if (account.policy) account.policy.enabled = false;
-    change.effects.push({ kind: 'policy_off', attempt });
+    if (switchesOff) {
+      if (account.policy) account.policy.enabled = false;
+      change.effects.push({ kind: 'policy_off', attempt });
+    }
     if (standsAtSecond !== null) exhaust(change, standsAtSecond);
   });
 }

@@ -166,3 +166,14 @@ export async function lastAttempt(tx: Tx, teamId: string): Promise<Deposit | nul
   const row = await tx.deposit.findFirst({ where: { teamId, kind: 'auto_top_up' }, orderBy: { attempt: 'desc' } });
   return row && toDeposit(row);
 }
+
+/** True when the attempt before this one failed for the same reason. */
+export async function failedBefore(tx: Tx, { teamId, attempt }: Deposit, failureCode: string): Promise<boolean> {
+  if (attempt === null) return false;
+  const row = await tx.deposit.findFirst({
+    where: { teamId, kind: 'auto_top_up', attempt: { lt: attempt } },
+    orderBy: { attempt: 'desc' },
+    select: { status: true, failureCode: true },
+  });
+  return row?.status === 'failed' && row.failureCode === failureCode;
+}

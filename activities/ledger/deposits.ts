@@ -1,6 +1,7 @@
 /** What is recorded of a deposit: opened, known to the provider, credited once, or failed. */
 import { BillingError } from '../../billing/errors.ts';
 import { advance, creditDeposit, failAttempt } from '../../billing/facts.ts';
+import { paymentFailure, switchesTopUpOff } from '../../billing/failure-reasons.ts';
 import type { Micros } from '../../billing/money.ts';
 import { isAbandoned } from '../../prisma/abandoned-calls.ts';
 import { setDisabledReason } from '../../prisma/accounts.ts';
@@ -10,6 +11,7 @@ import {
   type DepositChange,
   type DepositKind,
   type DepositStatus,
+  failedBefore,
   findDeposit,
   getDeposit,
   openDeposit,
@@ -132,7 +134,10 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
     });
   },
 
-  /** Writes a deposit's failure; an auto top-up's switches the policy off, as a consent row, and has the team told. */
+  /**
+   * Writes a deposit's failure. Of an auto top-up the team is notified, and an error of the card switches the policy off,
+   * which writes a consent row; a request that the provider refuses leaves the policy on.
+   */
   failDeposit: async (
     input: {
       depositId: string;
@@ -148,13 +153,16 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
       if (!isOpen(deposit.status))
         return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };
       const { status, failureCode } = input;
-      const outcome = failAttempt(account, terms, deposit.id, input.nowSecond);
+      const switchesOff = switchesTopUpOff(paymentFailure(failureCode));
+      const outcome = failAttempt(account, terms, deposit.id, input.nowSecond, switchesOff);
       const closedSecond = deposit.kind === 'auto_top_up' ? deposit.openedSecond : outcome.account.asOfSecond;
       await updateDeposit(tx, deposit.id, {
         status,
         closedSecond,
         failureCode,
       });
+      // While the policy stays on, attempts follow each other: only the first failure of a row of them is mailed.
+      const isRepeat = !switchesOff && (await failedBefore(tx, deposit, failureCode));
       const wentOff = outcome.effects.some((effect) => effect.kind === 'policy_off');
       if (wentOff && outcome.account.policy)
         await insertConsent(tx, {
@@ -167,7 +175,7 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
         });
       return {
         outcome,
-        notices: noticesOf(deposit, 'failed', closedSecond),
+        notices: noticesOf(deposit, 'failed', closedSecond).filter(({ channel }) => channel === 'event' || !isRepeat),
         answer: async (within) => {
           if (wentOff) await setDisabledReason(within, teamId, failureCode);
           return { ...orderOf(deposit), status };

@@ -1,7 +1,6 @@
 /** What mails are made of, and how its parts are said to people. */
 import { formatForPeople, type Micros } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
-import { DECLINE_IN_WORDS, type DeclineReason } from '../../billing/top-up.ts';
 import type { CardSeen } from '../ledger/deposits.ts';
 
 /** In every mail. */
@@ -84,14 +83,3 @@ export function runwayInWords({ asOfSecond, availableMicros, burnMicrosPerHour, 
   const left = duration(Math.max(0, runsOutSecond - asOfSecond));
   return `At today's burn of ${formatForPeople(burnMicrosPerHour)} an hour, your credit of ${credit} runs out at ${utc(runsOutSecond)}, in ${left}. Instances that are running then are stopped.`;
 }
-
-const REJECTED = {
-  why: 'our payment provider did not accept the charge; the cause is not your card',
-  whatToDo: 'Make a deposit by hand, and switch auto top-up on again. If that fails too, please reply to this mail.',
-};
-
-/** Why a charge failed and what to do. */
-export const failureInWords = (failureCode: string): { why: string; whatToDo: string } =>
-  failureCode === 'provider_rejected'
-    ? REJECTED
-    : (DECLINE_IN_WORDS[failureCode as DeclineReason] ?? DECLINE_IN_WORDS.declined);

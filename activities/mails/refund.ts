@@ -1,10 +1,12 @@
+import { isRefusedByBank, refundFailure } from '../../billing/failure-reasons.ts';
+import { refundFailureWords } from '../../billing/failure-words.ts';
 import { formatForPeople, type Micros } from '../../billing/money.ts';
 import type { RefundTurn } from '../../prisma/notices.ts';
 import { type About, cardInWords, type PaymentFacts, type Runway, runwayInWords, utc } from './facts.ts';
 import { compose, facts, link, type Mail, words } from './layout.ts';
 
 export interface RefundFacts {
-  refund: { id: string; amountMicros: Micros; openedSecond: number };
+  refund: { id: string; amountMicros: Micros; openedSecond: number; failureCode: string | null };
   /** The deposit that it is of. */
   payment: PaymentFacts;
   deposit: { amountMicros: Micros; receivedMicros: Micros | null; refundedMicros: Micros };
@@ -43,10 +45,13 @@ function sent({ teamName, billingUrl }: About, { refund, payment, deposit }: Ref
 
 function returned({ teamName, billingUrl }: About, { refund, payment }: RefundFacts, runway: Runway): Mail {
   const amount = formatForPeople(refund.amountMicros);
+  const { why, whatToDo } = refundFailureWords(refund.failureCode);
+  const card = cardInWords(payment.card);
+  const what = isRefusedByBank(refundFailure(refund.failureCode))
+    ? `The bank of your ${card} did not take the refund of ${amount}`
+    : `The refund of ${amount} to your ${card} was not paid out`;
   return compose(`Your refund of ${amount} came back`, teamName, [
-    words(
-      `The bank of your ${cardInWords(payment.card)} did not take the refund of ${amount}, for example because the card was closed. The money is credit of ${teamName} again, less what was owed. Please reply to this mail if you want it another way.`,
-    ),
+    words(`${what}: ${why}. The money is credit of ${teamName} again, less what was owed. ${whatToDo}`),
     facts(
       ['Amount', amount],
       ['Credit now', formatForPeople(runway.availableMicros)],

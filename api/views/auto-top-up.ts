@@ -1,5 +1,7 @@
 /** Auto top-up as callers see it: the policy, and where it is in its story. */
 import { type Terms, topUpOutlook } from '../../billing/account.ts';
+import { paymentFailure } from '../../billing/failure-reasons.ts';
+import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
 import { burnMicrosPerHour } from '../../billing/runway.ts';
 import { formatSecond } from '../../billing/time.ts';
 import { topUpWarnings } from '../../billing/warnings.ts';
@@ -19,6 +21,7 @@ const Attempt = z
     amount: Amount,
     status: z.enum(DEPOSIT_STATUSES),
     failureCode: z.string().nullable(),
+    failureMessage: z.string().nullable().openapi({ description: 'what failed, why, and what to do, in sentences' }),
   })
   .openapi('AutoTopUpAttempt');
 
@@ -41,9 +44,15 @@ export const AutoTopUp = z
       .string()
       .nullable()
       .openapi({ description: 'why it went off by itself; null when a person did it' }),
+    disabledMessage: z.string().nullable().openapi({ description: 'disabledReason in sentences, with what to do' }),
     warnings: z.array(Warning).openapi({ description: 'what of it cannot carry what runs now through a cooldown' }),
   })
   .openapi('AutoTopUp');
+
+const failureOf = (code: string | null) => ({
+  failureCode: code === null ? null : paymentFailure(code),
+  failureMessage: code === null ? null : inSentences(paymentFailureWords(code, 'card')),
+});
 
 /** The attempt that the clock has opened and no transaction has yet counts too. */
 async function attemptOf(tx: Tx, { account }: Standing): Promise<z.input<typeof Attempt> | null> {
@@ -56,6 +65,7 @@ async function attemptOf(tx: Tx, { account }: Standing): Promise<z.input<typeof 
       amount: amount(attempt.amountMicros),
       status: 'pending',
       failureCode: null,
+      failureMessage: null,
     };
   return (
     recorded && {
@@ -63,7 +73,7 @@ async function attemptOf(tx: Tx, { account }: Standing): Promise<z.input<typeof 
       at: formatSecond(recorded.openedSecond),
       amount: amount(recorded.amountMicros),
       status: recorded.status,
-      failureCode: recorded.failureCode,
+      ...failureOf(recorded.failureCode),
     }
   );
 }
@@ -78,6 +88,7 @@ export async function readAutoTopUp(
   const { policy, lastAttemptSecond } = standing.account;
   const cardId = policy?.paymentMethodId ?? null;
   const card = cardId === null ? null : await findPaymentMethod(tx, teamId, cardId);
+  const disabled = failureOf(await disabledReason(tx, teamId));
   const cooldownUntil = lastAttemptSecond === null ? null : lastAttemptSecond + terms.cooldownSeconds;
   return {
     enabled: policy?.enabled ?? false,
@@ -89,7 +100,8 @@ export async function readAutoTopUp(
     state: topUpOutlook(standing.account, terms).state,
     lastAttempt: await attemptOf(tx, standing),
     cooldownUntil: timeOrNull(cooldownUntil !== null && cooldownUntil > standing.nowSecond ? cooldownUntil : null),
-    disabledReason: await disabledReason(tx, teamId),
+    disabledReason: disabled.failureCode,
+    disabledMessage: disabled.failureMessage,
     warnings: topUpWarnings(policy, burnMicrosPerHour(standing.account), terms),
   };
 }

@@ -1,5 +1,7 @@
 /** A deposit as callers see it. */
 import { receiptLink } from '../../activities/links.ts';
+import { PAYMENT_FAILURES, paymentFailure } from '../../billing/failure-reasons.ts';
+import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
 import { ZERO } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
 import type { CryptoReceipt } from '../../prisma/crypto-receipts.ts';
@@ -42,7 +44,17 @@ export const Deposit = z
       .array(z.object({ hash: z.string(), output: z.number().int(), chain: z.string(), amount: Amount, at: Time }))
       .optional()
       .openapi({ description: 'crypto: each output that was credited' }),
-    failureCode: z.string().nullable().openapi({ example: 'insufficient_funds' }),
+    failureCode: z
+      .string()
+      .nullable()
+      .openapi({
+        description: `Why it failed: ${PAYMENT_FAILURES.join(', ')}`,
+        example: 'insufficient_funds',
+      }),
+    failureMessage: z
+      .string()
+      .nullable()
+      .openapi({ description: 'what failed, why, and what to do, in sentences; null when it has not failed' }),
   })
   .openapi('Deposit');
 
@@ -78,5 +90,6 @@ export const viewDeposit = (
       at: formatSecond(creditedSecond),
     })),
   }),
-  failureCode: row.failureCode,
+  failureCode: row.failureCode === null ? null : paymentFailure(row.failureCode),
+  failureMessage: row.failureCode === null ? null : inSentences(paymentFailureWords(row.failureCode, row.method)),
 });

@@ -2,6 +2,8 @@
  * A row of a team's payment history. Refunds and disputes are shown as deposits are, with the same fields: their amount is
  * negative, since it is what they take from the team, and `deposit` names what they are about.
  */
+import { REFUND_FAILURES, refundFailure } from '../../billing/failure-reasons.ts';
+import { inSentences, refundFailureWords } from '../../billing/failure-words.ts';
 import { micros } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
 import type { CryptoReceipt } from '../../prisma/crypto-receipts.ts';
@@ -15,6 +17,13 @@ export const Payment = Deposit.extend({
   status: z
     .enum([...DEPOSIT_STATUSES, 'open', 'won', 'lost'])
     .openapi({ description: 'of a refund: pending, succeeded, failed; of a dispute: open, won, lost' }),
+  failureCode: z
+    .string()
+    .nullable()
+    .openapi({
+      description: `Why it failed; of a refund: ${REFUND_FAILURES.join(', ')}`,
+      example: 'insufficient_funds',
+    }),
   deposit: z.string().nullable().openapi({ description: 'of a refund or a dispute: the deposit that it is about' }),
 }).openapi('Payment');
 
@@ -37,6 +46,11 @@ export const PAYMENT_COLUMNS = [
 export const paymentAsCells = ({ card, ...payment }: z.input<typeof Payment>) => ({
   ...payment,
   card: card === null ? '' : `${card.brand} ${card.last4}`,
+});
+
+const failureOf = (code: string | null) => ({
+  failureCode: code === null ? null : refundFailure(code),
+  failureMessage: code === null ? null : inSentences(refundFailureWords(code)),
 });
 
 /** @param publicUrl where this service is reached, without a slash at its end */
@@ -62,7 +76,7 @@ export function viewPayment(
     openedAt: formatSecond(openedSecond),
     paymentMethod,
     card,
-    failureCode: row.kind === 'refund' ? row.refund.failureCode : null,
+    ...failureOf(row.kind === 'refund' ? row.refund.failureCode : null),
     deposit: row.deposit.id,
   };
 }

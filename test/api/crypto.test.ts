@@ -90,25 +90,22 @@ describe('a crypto deposit', () => {
     expect([status, body.error.code, body.error.param]).toEqual([400, 'invalid_request', 'paymentMethod']);
   });
 
-  it('is 503 while the engine is away, or when CopperX will not open a page', async () => {
+  it('is 503 while the engine is away', async () => {
     api.engine.away = true;
     expect((await deposit()).status).toBe(503);
     api.engine.away = false;
-    const { engine } = api;
-    const open = engine.deposit;
-    engine.deposit = async (input, ...rest) => {
-      await open(input, ...rest);
-      const nowSecond = Math.floor(Date.now() / 1000);
-      const { depositId } = input;
-      const failed = { depositId, nowSecond, status: 'failed' as const, failureCode: 'provider_rejected' };
-      await api.world.ledger.failDeposit(failed, 'test');
-      return { status: 'failed', checkoutUrl: null };
-    };
+  });
+
+  it('is 502 when CopperX refuses to open a page, and the failed deposit says why', async () => {
+    Object.assign(api.engine, { charge: 'declines', failureCode: 'provider_rejected' });
     try {
       const { status, body } = await deposit();
-      expect([status, body.error.code]).toEqual([503, 'provider_unavailable']);
+      expect([status, body.error.code, body.error.reason]).toEqual([502, 'provider_rejected', 'provider_rejected']);
+      expect(body.error.message).not.toMatch(/card was|bank/);
+      const { body: row } = await api.get(`/v1/teams/${team}/deposits/${body.error.deposit}`);
+      expect(row).toMatchObject({ status: 'failed', failureMessage: body.error.message });
     } finally {
-      engine.deposit = open;
+      Object.assign(api.engine, { charge: 'succeeds', failureCode: 'insufficient_funds' });
     }
   });
 

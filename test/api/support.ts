@@ -148,6 +148,8 @@ export interface CommandedEngine extends Engine {
   deaf: boolean;
   /** What the next charge of a saved card comes to. */
   charge: 'succeeds' | 'declines' | 'waits';
+  /** Why a charge that declines fails. */
+  failureCode: string;
   /** What the card provider says of the next refund. */
   refunding: 'succeeds' | 'refuses' | 'waits';
   told: string[];
@@ -167,6 +169,7 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
     away: false,
     deaf: false,
     charge: 'succeeds',
+    failureCode: 'insufficient_funds',
     refunding: 'succeeds',
     told: [],
     starts: 0,
@@ -186,7 +189,8 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
         const { depositId } = input;
         const order = await ledger.openDeposit({ ...input.order, nowMs: input.order.notAfterMs });
         if (!order) return { status: 'refused', checkoutUrl: null };
-        if (order.kind === 'crypto') {
+        const declines = engine.charge === 'declines';
+        if (order.kind === 'crypto' && !declines) {
           const checkoutUrl = `https://crypto.example/${depositId}`;
           await ledger.noteDeposit({ depositId, change: { checkoutUrl, copperxSessionId: `session_${depositId}` } });
           return { status: 'pending', checkoutUrl };
@@ -203,7 +207,7 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
           engine.charge === 'succeeds'
             ? await ledger.creditDeposit({ depositId, nowSecond, receiptUrl: null }, 'test')
             : await ledger.failDeposit(
-                { depositId, nowSecond, status: 'failed', failureCode: 'insufficient_funds' },
+                { depositId, nowSecond, status: 'failed', failureCode: engine.failureCode },
                 'test',
               );
         return { status: closed.status, checkoutUrl: null };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Micros, parseDollars } from '../../billing/money.ts';
-import { checkPayment, checkPolicy, DECLINE_IN_WORDS, declineReason, type TopUpPolicy } from '../../billing/top-up.ts';
+import { checkPayment, checkPolicy, type TopUpPolicy } from '../../billing/top-up.ts';
 import { policyOf } from './book.ts';
 
 const refusalOf = (policy: TopUpPolicy) => {
@@ -50,36 +50,5 @@ describe('a payment', () => {
 
   it.each(['14.99', '14.999999', '5000.01', '5000.000001', '15.005'])('cannot be %s', (amount) => {
     expect(within(amount)).toThrow(expect.objectContaining({ code: 'amount_out_of_range', param: 'amount' }));
-  });
-});
-
-describe('the class of a card error', () => {
-  it.each([
-    ['card_declined', 'insufficient_funds', 'insufficient_funds'],
-    ['card_declined', 'card_velocity_exceeded', 'insufficient_funds'],
-    ['expired_card', null, 'card_expired'],
-    ['card_declined', 'expired_card', 'card_expired'],
-    ['authentication_required', null, 'authentication_required'],
-    ['card_declined', 'authentication_required', 'authentication_required'],
-    ['resource_missing', null, 'card_removed'],
-    ['incorrect_cvc', null, 'incorrect_details'],
-    ['card_declined', 'card_not_supported', 'card_not_supported'],
-    ['card_declined', 'generic_decline', 'declined'],
-    ['card_declined', null, 'declined'],
-    ['card_declined', 'a_word_of_tomorrow', 'declined'],
-    ['', null, 'declined'],
-    // A word that every object knows is no decline code either.
-    ['constructor', 'toString', 'declined'],
-  ])('of %s, %s is %s', (code, declineCode, expected) => {
-    expect(declineReason(code, declineCode)).toBe(expected);
-  });
-
-  it('has its words for people: why, and what to do', () => {
-    for (const { why, whatToDo } of Object.values(DECLINE_IN_WORDS)) {
-      expect(why).toMatch(/^(your|the) /);
-      expect(whatToDo).toMatch(/\.$/);
-    }
-    // A bank that says "stolen" does not want the holder told so.
-    expect(declineReason('card_declined', 'stolen_card')).toBe('declined');
   });
 });
