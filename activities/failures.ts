@@ -5,10 +5,11 @@
  * What is thrown here ends up in Temporal's history, so it is said in codes: the neighbours' own words can hold an
  * address or a name.
  */
-import { ApplicationFailure } from '@temporalio/activity';
+import { ApplicationFailure, Context } from '@temporalio/activity';
 import Stripe from 'stripe';
 import { BillingError } from '../billing/errors.ts';
 import { type DeclineReason, declineReason } from '../billing/failure-reasons.ts';
+import { enhancedCodes, smtpVerdict } from './smtp-answers.ts';
 
 export type Neighbour = 'stripe' | 'copperx' | 'mail' | 'platform';
 
@@ -68,21 +69,25 @@ interface SmtpError extends Error {
   code?: string;
   responseCode?: number;
   command?: string;
+  response?: string;
 }
 
-/**
- * A 5xx to the recipient or to the message is final: it would be refused for ever. One to the sender or the login is our
- * own configuration, which an operator mends, and so is passing, like 4xx, timeouts and refused connections.
- * Source: RFC 5321, 4.2.1
- */
+/** From this attempt on, some two hours after the first, a recipient or message that is still refused is tried hourly. */
+const PATIENT_ATTEMPTS = 30;
+const SLOW_RETRY = '1 hour';
+
+/** The failure of a mail, in codes: an SMTP answer can hold the recipient's address. Source of the classes: smtp-answers.ts */
 export function mailFailure(error: unknown): ApplicationFailure {
-  const { code, responseCode, command } = error as SmtpError;
-  const what = [code, responseCode, command && `to ${command}`].filter(Boolean).join(' ') || 'unknown error';
-  const aboutThisMail = command === 'RCPT TO' || command === 'DATA';
-  if (aboutThisMail && responseCode !== undefined && responseCode >= 500)
-    return final('mail', `the server refused the ${command === 'DATA' ? 'message' : 'recipient'} for good (${what})`);
-  // Not sent to the server at all: the address cannot be one.
+  const { code, responseCode, command, response = '' } = error as SmtpError;
+  const codes = [code, responseCode, ...enhancedCodes(response), command && `to ${command}`];
+  const what = codes.filter(Boolean).join(' ') || 'unknown error';
+  if (smtpVerdict({ command, responseCode, response }) === 'refused')
+    return final('mail', `the server refused the recipient for good (${what})`);
+  // Nothing was sent: nodemailer found that the address is none. The sender's was checked when the process started.
   if (code === 'EENVELOPE' && command === 'API')
     return final('mail', 'the recipient has no address that mail can go to');
-  return passing('mail', what);
+  const isAboutThisMail = command === 'RCPT TO' || command === 'DATA';
+  return isAboutThisMail && Context.current().info.attempt >= PATIENT_ATTEMPTS
+    ? ApplicationFailure.create({ message: `mail: ${what}`, type: 'mail_unavailable', nextRetryDelay: SLOW_RETRY })
+    : passing('mail', what);
 }

@@ -46,6 +46,9 @@ const ledgerActivities = (ledger: Ledger) => ({
   failDeposit: (input: Parameters<Ledger['failDeposit']>[0]) => ledger.failDeposit(input, cause()),
   creditCrypto: (input: Parameters<Ledger['creditCrypto']>[0]) => ledger.creditCrypto(input, cause()),
   expireCrypto: (input: Parameters<Ledger['expireCrypto']>[0]) => ledger.expireCrypto(input, cause()),
+  claimNotice: ledger.claimNotice,
+  markNoticeSent: ledger.markNoticeSent,
+  markNoticeRefused: ledger.markNoticeRefused,
   openAttempt: (input: Parameters<Ledger['openAttempt']>[0]) => ledger.openAttempt(input, cause()),
   requestRefund: (input: Omit<Parameters<Ledger['requestRefund']>[0], 'nowMs'>) =>
     ledger.requestRefund({ ...input, nowMs: Date.now() }, cause()),
@@ -92,10 +95,14 @@ export const createActivities = (world: World) => ({
       world.reconciliation.reconcileDay(input),
     ...cryptoActivities(world.crypto ?? withoutCrypto),
   },
-  mail: { sendMail: world.mailer.sendMail.bind(world.mailer) },
+  mail: {
+    sendMail: world.mailer.sendMail.bind(world.mailer),
+    deliverMail: world.mailer.deliverMail.bind(world.mailer),
+  },
   platform: {
     terminateMachine: world.platform.terminateMachine.bind(world.platform),
     sendEvent: world.platform.sendEvent.bind(world.platform),
+    deliverEvent: world.platform.deliverEvent.bind(world.platform),
   },
 });
 

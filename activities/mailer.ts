@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { createTransport } from 'nodemailer';
 import type { Terms } from '../billing/account.ts';
 import type { Db } from '../prisma/client.ts';
-import { findNotice, markSent } from '../prisma/notices.ts';
+import { claimNotice, findNotice, markSent } from '../prisma/notices.ts';
 import { getTeam } from '../prisma/teams.ts';
 import { final, mailFailure } from './failures.ts';
 import { billingPage } from './links.ts';
@@ -41,32 +41,38 @@ export function createMailer(world: MailerWorld): Mailer & { close(): void } {
   const transport = createTransport({ url: world.smtpUrl, ...pool, ...TIMEOUTS });
   const host = /@([^>\s]+)>?\s*$/.exec(from)?.[1] ?? 'localhost';
 
+  const deliverMail: Mailer['deliverMail'] = async ({ noticeId, nowSecond }) => {
+    const notice = await findNotice(db, noticeId);
+    if (notice === null) throw final('mail', `no such notice: ${noticeId}`);
+    const { name, email } = await getTeam(db, notice.teamId);
+    // In one line: a name must not write lines of its own into the mail.
+    const about = { teamName: name.replace(/\s+/g, ' '), billingUrl: billingPage(world.publicUrl) };
+    const mail = await mailOfNotice({ db, terms, notice, about, nowSecond, receiptIssuer });
+    if (mail === null) throw final('mail', `no words for a notice of the kind ${notice.kind}`);
+    try {
+      await transport.sendMail({
+        ...mail,
+        from,
+        // As an object: a comma in it makes no second recipient.
+        to: { name: '', address: email },
+        messageId: `<${messageHash(noticeId)}@${host}>`,
+        headers: { 'Auto-Submitted': 'auto-generated', 'List-Id': `Burnrate billing <billing.${host}>` },
+      });
+    } catch (error) {
+      const failure = mailFailure(error);
+      log[failure.nonRetryable ? 'error' : 'warn']({ noticeId, error: failure.message }, 'a mail was not sent');
+      throw failure;
+    }
+    log.info({ noticeId, teamId: notice.teamId }, 'a mail was sent');
+  };
+
   return {
-    sendMail: async ({ noticeId, nowSecond }) => {
-      const notice = await findNotice(db, noticeId);
-      if (notice === null) throw final('mail', `no such notice: ${noticeId}`);
-      if (notice.sentSecond !== null) return;
-      const { name, email } = await getTeam(db, notice.teamId);
-      // In one line: a name must not write lines of its own into the mail.
-      const about = { teamName: name.replace(/\s+/g, ' '), billingUrl: billingPage(world.publicUrl) };
-      const mail = await mailOfNotice({ db, terms, notice, about, nowSecond, receiptIssuer });
-      if (mail === null) throw final('mail', `no words for a notice of the kind ${notice.kind}`);
-      try {
-        await transport.sendMail({
-          ...mail,
-          from,
-          // As an object: a comma in it makes no second recipient.
-          to: { name: '', address: email },
-          messageId: `<${messageHash(noticeId)}@${host}>`,
-          headers: { 'Auto-Submitted': 'auto-generated', 'List-Id': `Burnrate billing <billing.${host}>` },
-        });
-      } catch (error) {
-        const failure = mailFailure(error);
-        log[failure.nonRetryable ? 'error' : 'warn']({ noticeId, error: failure.message }, 'a mail was not sent');
-        throw failure;
-      }
-      await markSent(db, noticeId, nowSecond);
-      log.info({ noticeId, teamId: notice.teamId }, 'a mail was sent');
+    deliverMail,
+    sendMail: async (input) => {
+      if ((await findNotice(db, input.noticeId)) === null) throw final('mail', `no such notice: ${input.noticeId}`);
+      if (!(await claimNotice(db, input.noticeId, input.nowSecond))) return;
+      await deliverMail(input);
+      await markSent(db, input.noticeId, input.nowSecond);
     },
     close: () => transport.close(),
   };

@@ -1,12 +1,18 @@
-/** Mails and outgoing events: each sends what a notice row is about, composed from the ledger at that moment. */
+/** Mails and outgoing events: each is composed from the ledger at the moment of sending. */
+import type { NoticeAt } from './ledger/notices.ts';
+
 export interface Mailer {
-  /** Sends the mail of a notice, once: under a stable Message-ID, and not again when it is marked as sent. */
-  sendMail(input: { noticeId: string; nowSecond: number }): Promise<void>;
+  /** Sends the mail of a notice under the notice's Message-ID. Resolves when the mail server has accepted it. Marks nothing. */
+  deliverMail(input: NoticeAt): Promise<void>;
+  /** Claims, sends and marks in one activity: for notice workflows that began before these were three steps. */
+  sendMail(input: NoticeAt): Promise<void>;
 }
 
 export interface Platform {
   /** Has the platform stop a machine. Resolves when it has confirmed with a 2xx. */
   terminateMachine(input: { instanceId: string }): Promise<void>;
-  /** Sends the outgoing event of a notice. Resolves when the platform has answered 2xx. */
-  sendEvent(input: { noticeId: string; nowSecond: number }): Promise<void>;
+  /** Sends the outgoing event of a notice. Resolves when the platform has answered 2xx. Marks nothing. */
+  deliverEvent(input: NoticeAt): Promise<void>;
+  /** Claims, sends and marks in one activity: for notice workflows that began before these were three steps. */
+  sendEvent(input: NoticeAt): Promise<void>;
 }

@@ -8,7 +8,7 @@ import type { Terms } from '../billing/account.ts';
 import { formatDollars } from '../billing/money.ts';
 import { formatSecond } from '../billing/time.ts';
 import type { Db } from '../prisma/client.ts';
-import { findNotice, markSent } from '../prisma/notices.ts';
+import { claimNotice, findNotice, markSent } from '../prisma/notices.ts';
 import { endedInstances } from './ended-instances.ts';
 import { eventOfNotice, type PlatformEvent } from './event-of-notice.ts';
 import { final, passing } from './failures.ts';
@@ -45,7 +45,15 @@ export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: Pla
     if (status < 200 || status > 299) throw passing('platform', `answered ${status} to ${event.type}`);
   }
 
+  const deliverEvent: Platform['deliverEvent'] = async ({ noticeId }) => {
+    const notice = await findNotice(db, noticeId);
+    if (notice === null) throw final('platform', `no such notice: ${noticeId}`);
+    await post(noticeId, await eventOfNotice(db, terms, notice));
+  };
+
   return {
+    deliverEvent,
+
     terminateMachine: async ({ instanceId }) => {
       const [ended] = await endedInstances(db, [instanceId]);
       if (!ended) throw final('platform', `instance ${instanceId} has not ended`);
@@ -66,10 +74,9 @@ export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: Pla
     },
 
     sendEvent: async ({ noticeId, nowSecond }) => {
-      const notice = await findNotice(db, noticeId);
-      if (notice === null) throw final('platform', `no such notice: ${noticeId}`);
-      if (notice.sentSecond !== null) return;
-      await post(noticeId, await eventOfNotice(db, terms, notice));
+      if ((await findNotice(db, noticeId)) === null) throw final('platform', `no such notice: ${noticeId}`);
+      if (!(await claimNotice(db, noticeId, nowSecond))) return;
+      await deliverEvent({ noticeId, nowSecond });
       await markSent(db, noticeId, nowSecond);
     },
   };

@@ -56,10 +56,25 @@ export function formatDollars(amountMicros: Micros | bigint): string {
   return `${value < 0n ? '-' : ''}${digits.slice(0, -6)}.${digits.slice(-6)}`;
 }
 
-/** Micros as people read them in a mail: cents, rounded down so that nobody is told of more than there is. */
-export function formatForPeople(amountMicros: Micros): string {
-  const [whole = '0', fraction = ''] = formatDollars(amountMicros).split('.');
-  return `$${whole.replace(/\B(?=(\d{3})+$)/g, ',')}.${fraction.slice(0, 2)}`;
+const grouped = (whole: string): string => whole.replace(/\B(?=(\d{3})+$)/g, ',');
+
+/**
+ * Micros as an amount for people: `$1,234.56`. Cents are rounded towards zero, so that nobody reads of more than there is.
+ * Less than a cent is written in full (`$0.00001`): only nothing is `$0.00`.
+ */
+export function formatForPeople(amountMicros: Micros | bigint): string {
+  const value = BigInt(amountMicros);
+  const isBelowCent = value !== 0n && value < MICROS_PER_CENT && value > -MICROS_PER_CENT;
+  return isBelowCent ? formatInFull(value) : inDollars(value, (fraction) => fraction.slice(0, 2));
+}
+
+/** Micros in full, for rates and what must not be rounded: at least two decimals and as many as it takes, `$2.30325`. */
+export const formatInFull = (amountMicros: Micros | bigint): string =>
+  inDollars(BigInt(amountMicros), (fraction) => fraction.replace(/0{1,4}$/, ''));
+
+function inDollars(value: bigint, decimalsOf: (fraction: string) => string): string {
+  const [whole = '0', fraction = ''] = formatDollars(value < 0n ? -value : value).split('.');
+  return `${value < 0n ? '-' : ''}$${grouped(whole)}.${decimalsOf(fraction)}`;
 }
 
 /** True for whole cents: what a card can be charged. */

@@ -82,6 +82,12 @@ export interface Notice {
   second: number;
   data: NoticeData;
   sentSecond: number | null;
+  /** When sending last began. Set on a notice that is not sent: its receiver may already have it. */
+  claimedSecond: number | null;
+  /** Set while the receiver's refusal is one that no retry changes. */
+  refusedSecond: number | null;
+  /** The refusal in codes, without an address. */
+  refusal: string | null;
 }
 
 const toNotice = (row: NoticeRow): Notice => ({
@@ -92,6 +98,9 @@ const toNotice = (row: NoticeRow): Notice => ({
   second: toSecond(row.second),
   data: row.data as NoticeData,
   sentSecond: toSecondOrNull(row.sentSecond),
+  claimedSecond: toSecondOrNull(row.claimedSecond),
+  refusedSecond: toSecondOrNull(row.refusedSecond),
+  refusal: row.refusal,
 });
 
 /** A mail to the team and the event to the platform about the same cause. */
@@ -171,9 +180,31 @@ export const markHandedOn = async (tx: Tx, ids: string[]): Promise<void> => {
   await tx.notice.updateMany({ where: { id: { in: ids } }, data: { handedOn: true } });
 };
 
+/** Marks a notice as being sent. False if it is marked as sent already. */
+export async function claimNotice(tx: Tx, id: string, second: number): Promise<boolean> {
+  const { count } = await tx.notice.updateMany({
+    where: { id, sentSecond: null },
+    data: { claimedSecond: second, refusedSecond: null, refusal: null },
+  });
+  return count > 0;
+}
+
 export const markSent = async (tx: Tx, id: string, second: number): Promise<void> => {
   await tx.notice.updateMany({ where: { id, sentSecond: null }, data: { sentSecond: second } });
 };
+
+export const markRefused = async (tx: Tx, id: string, second: number, refusal: string): Promise<void> => {
+  await tx.notice.updateMany({ where: { id, sentSecond: null }, data: { refusedSecond: second, refusal } });
+};
+
+/** Hands a team's refused mails to its watch again. Returns how many there are. */
+export async function reopenRefusedMails(tx: Tx, teamId: string): Promise<number> {
+  const { count } = await tx.notice.updateMany({
+    where: { teamId, channel: 'mail', sentSecond: null, refusedSecond: { not: null } },
+    data: { handedOn: false, refusedSecond: null, refusal: null },
+  });
+  return count;
+}
 
 export async function noticesOf(tx: Tx, teamId: string): Promise<Notice[]> {
   const rows = await tx.notice.findMany({ where: { teamId }, orderBy: OLDEST_FIRST });

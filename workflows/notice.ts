@@ -1,12 +1,38 @@
-/** One mail or outgoing event, retried until it is sent: a dead mail server holds up nobody's money. */
+/**
+ * One mail or outgoing event: claimed in the database, sent, then marked as sent. Each step is retried by itself, so an
+ * outage of the database after the sending repeats the mark and not the mail. A worker that dies between the mail
+ * server's answer and the end of the activity sends a second copy, under the same Message-ID or webhook-id.
+ */
+import { ActivityFailure, ApplicationFailure, patched } from '@temporalio/workflow';
 import { Stated } from './details.ts';
 import type { NoticeInput } from './messages.ts';
-import { mail, platform } from './neighbours.ts';
+import { ledger, mail, platform } from './neighbours.ts';
 import { nowSecond } from './waiting.ts';
 
 export async function notice({ noticeId, channel }: NoticeInput): Promise<void> {
   const state = new Stated('sending');
   const sending = { noticeId, nowSecond: nowSecond() };
-  await (channel === 'mail' ? mail.sendMail(sending) : platform.sendEvent(sending));
+  if (!patched('claim-before-sending')) {
+    await (channel === 'mail' ? mail.sendMail(sending) : platform.sendEvent(sending));
+    return state.say('sent');
+  }
+
+  const claim = await ledger.claimNotice(sending);
+  if (claim === 'claimed') {
+    try {
+      await (channel === 'mail' ? mail.deliverMail(sending) : platform.deliverEvent(sending));
+    } catch (error) {
+      await ledger.markNoticeRefused({ noticeId, nowSecond: nowSecond(), refusal: refusalOf(error) });
+      state.say('refused');
+      throw error;
+    }
+    await ledger.markNoticeSent({ noticeId, nowSecond: nowSecond() });
+  }
   state.say('sent');
+}
+
+/** Why an activity that is retried without end has ended: a failure that no retry can change. Others are thrown on. */
+function refusalOf(error: unknown): string {
+  if (error instanceof ActivityFailure && error.cause instanceof ApplicationFailure) return error.cause.message;
+  throw error;
 }

@@ -154,7 +154,8 @@ export function createTell(client: Client): Tell {
       try {
         await client.workflow.start('notice', {
           ...startOptions.notice(notice),
-          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          // Only a notice whose run has failed is handed on twice, to be sent again.
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
         });
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -7,6 +7,7 @@ import { disputeActs } from './disputes.ts';
 import { grantActs } from './grants.ts';
 import { holdActs } from './holds.ts';
 import { instanceActs } from './instances.ts';
+import { noticeActs } from './notices.ts';
 import { policyActs } from './policy.ts';
 import { priceActs } from './prices.ts';
 import { refundActs } from './refunds.ts';
@@ -21,6 +22,7 @@ export const createLedger = (world: LedgerWorld) => ({
   ...refundActs(world),
   ...disputeActs(world),
   ...cryptoActs(world),
+  ...noticeActs(world),
   ...policyActs(world),
   ...usageActs(world),
   ...holdActs(world),

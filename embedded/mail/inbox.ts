@@ -3,11 +3,11 @@ import { type Journal, openJournal } from '../journal.ts';
 import { type Logger, toLog } from '../log.ts';
 import { listen } from '../web.ts';
 import type { Message } from './message.ts';
-import { type MailPassing, type Refusal, receiveMail } from './smtp.ts';
+import { type Answer, type MailPassing, type Refusal, receiveMail } from './smtp.ts';
 import { mailApp } from './web.ts';
 
 export type { Message } from './message.ts';
-export type { MailPassing, Refusal } from './smtp.ts';
+export type { Answer, MailPassing, Refusal } from './smtp.ts';
 
 export interface MailInboxOptions {
   readonly smtpPort?: number;
@@ -26,7 +26,7 @@ export interface MailInbox {
   waitFor: Journal<Message>['waitFor'];
   clear(): Promise<void>;
   /** Makes the server ill, or (null) well again. Holds for connections and messages from now on. */
-  refuse(mode: Refusal | null): void;
+  refuse(mode: Refusal | Answer | null): void;
   /** Where messages can be held. */
   readonly gates: Gates<MailPassing>;
   stop(): Promise<void>;
@@ -37,8 +37,8 @@ export async function startMailInbox(options: MailInboxOptions = {}): Promise<Ma
   const log = toLog(options.logger);
   const inbox = await openJournal<Message>(options.file, ({ subject, to }) => `"${subject}" to ${to.join(', ')}`);
   const gates = new Gates<MailPassing>();
-  let mode: Refusal | null = null;
-  const refuse = (next: Refusal | null) => {
+  let mode: Refusal | Answer | null = null;
+  const refuse = (next: Refusal | Answer | null) => {
     mode = next;
   };
   const smtp = await receiveMail(

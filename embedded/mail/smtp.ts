@@ -11,6 +11,15 @@ import { type Message, parseMessage } from './message.ts';
 export type Refusal = '4xx' | '5xx' | 'hang' | 'drop' | 'drop-after';
 export const REFUSALS: readonly Refusal[] = ['4xx', '5xx', 'hang', 'drop', 'drop-after'];
 
+/** A refusal in words of one's own: `{at: 'rcpt', code: 554, text: '5.7.1 Client host blocked'}`. */
+export interface Answer {
+  /** The greeting, the login, MAIL FROM, RCPT TO, or the end of the message. */
+  readonly at: (typeof ANSWER_POINTS)[number];
+  readonly code: number;
+  readonly text: string;
+}
+export const ANSWER_POINTS = ['connect', 'auth', 'mail', 'rcpt', 'data'] as const;
+
 const REPLIES: Partial<Record<Refusal, { code: number; text: string }>> = {
   '4xx': { code: 451, text: 'Mailbox busy, try again later' },
   '5xx': { code: 550, text: 'No such mailbox' },
@@ -35,29 +44,36 @@ export interface SmtpReceiver {
 /** Listens for SMTP on 127.0.0.1. A message is acknowledged only after `keep` has resolved. */
 export async function receiveMail(
   port: number,
-  refusal: () => Refusal | null,
+  refusal: () => Refusal | Answer | null,
   keep: (message: Message) => Promise<void>,
   gates: Gates<MailPassing>,
 ): Promise<SmtpReceiver> {
   const sockets = new Map<number | undefined, Socket>();
   const hangUp = (remotePort: number) => sockets.get(remotePort)?.destroy();
+  /** The error that makes the server answer as it was told to at this point. */
+  const answerAt = (at: Answer['at']): Error | undefined => {
+    const mode = refusal();
+    if (typeof mode === 'string' || mode?.at !== at) return undefined;
+    return Object.assign(new Error(mode.text), { responseCode: mode.code });
+  };
   const server = new SMTPServer({
     authOptional: true,
     // Any name and password will do: a stand-in has no accounts, but senders may be configured with some.
     allowInsecureAuth: true,
-    onAuth: (auth, _session, callback) => callback(null, { user: auth.username }),
+    onAuth: (auth, _session, callback) => callback(answerAt('auth'), { user: auth.username }),
     disabledCommands: ['STARTTLS'],
     disableReverseLookup: true,
     size: MAX_BYTES,
     onConnect(session, callback) {
       const mode = refusal();
       if (mode === 'drop') hangUp(session.remotePort);
-      else if (mode !== 'hang') callback();
+      else if (mode !== 'hang') callback(answerAt('connect'));
     },
+    onMailFrom: (_address, _session, callback) => callback(answerAt('mail')),
     onRcptTo(_address, _session, callback) {
       const mode = refusal();
-      const reply = mode === null ? undefined : REPLIES[mode];
-      callback(reply && Object.assign(new Error(reply.text), { responseCode: reply.code }));
+      const reply = typeof mode === 'string' ? REPLIES[mode] : undefined;
+      callback(reply ? Object.assign(new Error(reply.text), { responseCode: reply.code }) : answerAt('rcpt'));
     },
     async onData(stream, session, callback) {
       try {
@@ -78,6 +94,8 @@ export async function receiveMail(
           else if (reply) callback(Object.assign(new Error(reply.text), { responseCode: reply.code }));
           return way === 'on';
         };
+        const answer = answerAt('data');
+        if (answer) return callback(answer);
         if (!(await mayPass('arrival'))) return;
         await keep(message);
         if (!(await mayPass('answer'))) return;

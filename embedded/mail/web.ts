@@ -3,14 +3,22 @@ import type { Journal } from '../journal.ts';
 import { sendPage, servePageParts } from '../web.ts';
 import { attachmentOf, type Message } from './message.ts';
 import { listPage, messagePage, VIEWS } from './pages.ts';
-import { REFUSALS, type Refusal } from './smtp.ts';
+import { ANSWER_POINTS, type Answer, REFUSALS, type Refusal } from './smtp.ts';
 
 /** A mail's own HTML: pictures only from within it, so that to read a mail tells nobody that it was read. */
 const MAIL_POLICY =
   "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'";
 
+const isAnswer = (answer: Partial<Answer>): answer is Answer =>
+  ANSWER_POINTS.some((point) => point === answer.at) &&
+  Number.isInteger(answer.code) &&
+  Number(answer.code) >= 400 &&
+  Number(answer.code) <= 599 &&
+  typeof answer.text === 'string' &&
+  answer.text !== '';
+
 /** The inbox in a browser, and as JSON. */
-export function mailApp(inbox: Journal<Message>, refuse: (mode: Refusal | null) => void): Express {
+export function mailApp(inbox: Journal<Message>, refuse: (mode: Refusal | Answer | null) => void): Express {
   const app = express().disable('x-powered-by');
   servePageParts(app, inbox.onChange);
   const find = (id: string | undefined) => inbox.all().find((message) => message.id === id);
@@ -47,7 +55,15 @@ export function mailApp(inbox: Journal<Message>, refuse: (mode: Refusal | null) 
     res.sendStatus(204);
   });
   app.post('/_control/refuse', express.json(), (req, res) => {
-    const { mode } = (req.body ?? {}) as { mode?: Refusal | null };
+    const { mode, answer } = (req.body ?? {}) as { mode?: Refusal | null; answer?: Partial<Answer> };
+    if (answer !== undefined) {
+      if (!isAnswer(answer))
+        return void res.status(400).json({
+          error: `answer is {"at": one of ${ANSWER_POINTS.join(', ')}, "code": 400 to 599, "text": "5.7.1 Blocked"}`,
+        });
+      refuse(answer);
+      return void res.json({ answer });
+    }
     if (mode !== null && !REFUSALS.includes(mode as Refusal)) {
       return void res.status(400).json({ error: `mode is null or one of ${REFUSALS.join(', ')}` });
     }

@@ -68,8 +68,8 @@ async function startWorkers(): Promise<void> {
         confirmations: 12,
         log,
       }),
-      mailer: { sendMail: async () => {} },
-      platform: { terminateMachine: async () => {}, sendEvent: async () => {} },
+      mailer: { sendMail: async () => {}, deliverMail: async () => {} },
+      platform: { terminateMachine: async () => {}, sendEvent: async () => {}, deliverEvent: async () => {} },
       reconciliation: { reconcileDay: async ({ day }) => ({ day, compared: 0, differences: 0 }) },
     },
   });

@@ -4,6 +4,7 @@ import {
   add,
   formatDollars,
   formatForPeople,
+  formatInFull,
   fromCents,
   isWholeCents,
   micros,
@@ -54,11 +55,60 @@ describe('an amount of dollars', () => {
     );
   });
 
-  it('is told to people in cents, and never as more than there is', () => {
-    expect(formatForPeople(micros(9_999))).toBe('$0.00');
+  it('is written for people in cents, and never as more than there is', () => {
     expect(formatForPeople(micros(2_499_999))).toBe('$2.49');
     expect(formatForPeople(micros(1_234_567_890_000))).toBe('$1,234,567.89');
     expect(formatForPeople(micros(100_000_000))).toBe('$100.00');
+    expect(formatForPeople(micros(10_000))).toBe('$0.01');
+    expect(formatForPeople(micros(0))).toBe('$0.00');
+    expect(formatForPeople(micros(-250_000))).toBe('-$0.25');
+    expect(formatForPeople(9_007_199_254_740_993_000_000n)).toBe('$9,007,199,254,740,993.00');
+  });
+
+  it('below a cent is written for people in full', () => {
+    expect(formatForPeople(micros(1))).toBe('$0.000001');
+    expect(formatForPeople(micros(10))).toBe('$0.00001');
+    expect(formatForPeople(micros(9_999))).toBe('$0.009999');
+    expect(formatForPeople(micros(-10))).toBe('-$0.00001');
+  });
+
+  it('as a rate is written in full, with two decimals or more', () => {
+    expect(formatInFull(micros(2_490_000))).toBe('$2.49');
+    expect(formatInFull(micros(2_303_250))).toBe('$2.30325');
+    expect(formatInFull(micros(3_000_000))).toBe('$3.00');
+    expect(formatInFull(micros(3_100_000))).toBe('$3.10');
+    expect(formatInFull(micros(1_000_000_000_001))).toBe('$1,000,000.000001');
+  });
+
+  const amounts = fc.oneof(
+    fc.integer({ min: -20_000, max: 20_000 }),
+    fc.integer({ min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER }),
+  );
+  const readBack = (text: string): bigint => {
+    const [, sign, digits = ''] = /^(-?)\$([\d,]+\.\d{2,6})$/.exec(text) ?? [];
+    const [whole = '', fraction = ''] = digits.replaceAll(',', '').split('.');
+    return BigInt(`${sign}${whole}${fraction.padEnd(6, '0')}`);
+  };
+
+  it('that is not nothing is never written as nothing, and is less than a cent from what is written', () => {
+    fc.assert(
+      fc.property(amounts, (amount) => {
+        const written = readBack(formatForPeople(micros(amount)));
+        if (amount !== 0) expect(written).not.toBe(0n);
+        const lost = amount < 0 ? written - BigInt(amount) : BigInt(amount) - written;
+        expect(lost >= 0n && lost < 10_000n).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('in full is read back as the same', () => {
+    fc.assert(
+      fc.property(amounts, (amount) => {
+        expect(readBack(formatInFull(micros(amount)))).toBe(BigInt(amount));
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it('becomes cents where a card is charged, and cannot where a fraction would be lost', () => {

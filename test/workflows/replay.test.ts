@@ -63,7 +63,7 @@ describe('a recorded history', TIMEOUT, async () => {
     ['deposit', /\.tellWatch\(/g, '.tellAutoTopUp('],
     ['refund', /\.(requestRefund|findRefundOrder)\(/g, '.noteRefund('],
     ['dispute', /\.findDisputeOrder\(/g, '.openDispute('],
-    ['notice', /\.(sendMail|sendEvent)\(/g, '.sent('],
+    ['notice', /\.(sendMail|sendEvent|deliverMail|deliverEvent)\(/g, '.sent('],
   ];
   it.each(CHANGES)('no longer replays on a changed %s', async (workflow, was, becomes) => {
     const changed = code.replace(was, becomes);

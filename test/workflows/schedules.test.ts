@@ -52,8 +52,8 @@ it('days that were missed are each compared, under the id of the day before the 
     payments: new Proxy(nothing, { get: () => async () => {} }),
     refunds: new Proxy(nothing, { get: () => async () => {} }),
     disputes: new Proxy(nothing, { get: () => async () => {} }),
-    mailer: { sendMail: async () => {} },
-    platform: { terminateMachine: async () => {}, sendEvent: async () => {} },
+    mailer: { sendMail: async () => {}, deliverMail: async () => {} },
+    platform: { terminateMachine: async () => {}, sendEvent: async () => {}, deliverEvent: async () => {} },
     reconciliation: {
       reconcileDay: async ({ day }) => {
         days.push(day);

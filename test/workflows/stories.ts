@@ -33,7 +33,7 @@ import {
   tellRefund,
   tellTeam,
 } from './given.ts';
-import { failing, inTurn, type Mocks, type Scene } from './support.ts';
+import { failing, inTurn, type Mocks, refusing, type Scene } from './support.ts';
 
 export interface Story {
   name: string;
@@ -347,7 +347,11 @@ export const STORIES: Story[] = [
 
   ...(['mail', 'event'] as const).map((channel) =>
     story(`notice-by-${channel}`, () => ({
-      mocks: { sendMail: failing(2, undefined), sendEvent: failing(2, undefined) },
+      mocks: {
+        claimNotice: async () => 'claimed',
+        deliverMail: failing(2, undefined),
+        deliverEvent: failing(2, undefined),
+      },
       tell: async (scene) => {
         const handle = await startNotice(scene, channel);
         await handle.result();
@@ -355,4 +359,30 @@ export const STORIES: Story[] = [
       },
     })),
   ),
+  ...(['mail', 'event'] as const).map((channel) =>
+    story(`notice-by-${channel}-is-marked-late`, () => ({
+      mocks: {
+        claimNotice: failing(1, 'claimed'),
+        deliverMail: async () => {},
+        deliverEvent: async () => {},
+        markNoticeSent: failing(2, undefined),
+      },
+      tell: async (scene) => {
+        const handle = await startNotice(scene, channel);
+        await handle.result();
+        return [handle.workflowId];
+      },
+    })),
+  ),
+  story('notice-is-refused', () => ({
+    mocks: {
+      claimNotice: async () => 'claimed',
+      deliverMail: refusing('mail: the server refused the recipient for good (EENVELOPE 550 5.1.1 to RCPT TO)'),
+    },
+    tell: async (scene) => {
+      const handle = await startNotice(scene, 'mail');
+      await handle.result().catch(() => {});
+      return [handle.workflowId];
+    },
+  })),
 ];

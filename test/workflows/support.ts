@@ -37,6 +37,8 @@ const ANSWERS_NOTHING: ReadonlySet<string> = new Set<Act>([
   'confirmTerminated',
   'noteDeposit',
   'noteRefund',
+  'markNoticeSent',
+  'markNoticeRefused',
 ]);
 
 /** Failing on purpose is what many stories are about; what the runtime says of it would only cover the result. */
@@ -290,6 +292,11 @@ export function failing<T>(times: number, answer: T): () => Promise<T> {
     return answer;
   };
 }
+
+/** Fails each time with an error that no retry changes. */
+export const refusing = (message: string) => async (): Promise<never> => {
+  throw ApplicationFailure.nonRetryable(message, 'mail_refused');
+};
 
 /** Answers only once the test lets it. */
 export function heldBack<T>(answer: T): { answer: () => Promise<T>; release: () => void } {
