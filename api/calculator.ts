@@ -39,7 +39,7 @@ const signed = Amount.openapi({ example: '-2.490000', description: 'dollars, bel
 const Comparison = z
   .object({
     model: z.object({ id: z.string(), ...price, ...cost }),
-    compareWith: ListedPublicPrice.extend(cost).openapi('ComparedPublicPrice'),
+    compareWith: z.object({ ...ListedPublicPrice.shape, ...cost }).openapi('ComparedPublicPrice'),
     saves: z.object({
       perMonth: signed,
       percent: z.number().nullable().openapi({

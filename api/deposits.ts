@@ -80,7 +80,13 @@ export function deposits(world: ApiWorld): Route[] {
       params: TeamPath,
       body: NewDeposit,
       answer: { status: 201, schema: Deposit },
-      fails: ['card_declined', 'amount_out_of_range', 'provider_rejected', 'engine_unavailable'],
+      fails: [
+        'card_declined',
+        'amount_out_of_range',
+        'provider_rejected',
+        'engine_unavailable',
+        'provider_unavailable',
+      ],
       handle: async ({ params: { team: teamId }, body, call }) => {
         if (body.method === 'crypto') {
           if (world.verifyCopperxEvent === null)

@@ -1,7 +1,7 @@
 /** How a refusal leaves the house: one table from the list of failure codes to HTTP, and the one shape of an error. */
 import { BillingError, type FailureCode } from '../billing/errors.ts';
 
-type ErrorType =
+export type ErrorType =
   | 'invalid_request_error'
   | 'authentication_error'
   | 'permission_error'
@@ -22,6 +22,7 @@ export const STATUS_OF: Record<FailureCode, number> = {
   card_declined: 402,
   forbidden: 403,
   not_found: 404,
+  method_not_allowed: 405,
   id_taken: 409,
   instance_ended: 409,
   instance_active: 409,
@@ -63,6 +64,8 @@ const TYPE_OF_STATUS: Record<number, ErrorType> = {
   503: 'unavailable_error',
 };
 
+export const typeOf = (code: FailureCode): ErrorType => TYPE_OF_STATUS[STATUS_OF[code]] ?? 'invalid_request_error';
+
 const RETRY_AFTER_SECONDS: Partial<Record<FailureCode, number>> = {
   engine_unavailable: 2,
   provider_unavailable: 5,
@@ -98,7 +101,7 @@ export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
   const status = STATUS_OF[code];
   const retryAfter = RETRY_AFTER_SECONDS[code];
   const details = refusal instanceof DetailedError ? refusal.details : {};
-  const type = TYPE_OF_STATUS[status] ?? 'invalid_request_error';
+  const type = typeOf(code);
   return {
     status,
     headers: {

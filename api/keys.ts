@@ -22,9 +22,12 @@ const Key = z
     revokedAt: Time.nullable(),
   })
   .openapi('Key');
-const NewKey = Key.extend({
-  secret: z.string().openapi({ description: 'shown this once', example: 'bk_…' }),
-}).openapi('NewKey');
+const NewKey = z
+  .object({
+    ...Key.shape,
+    secret: z.string().openapi({ description: 'shown this once', example: 'bk_…' }),
+  })
+  .openapi('NewKey');
 
 const view = (key: ApiKey): z.input<typeof Key> => ({
   id: key.id,

@@ -1,39 +1,30 @@
 /** The OpenAPI 3.1 document, made from the routes that serve. */
 
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi';
+import type { FailureCode } from '../billing/errors.ts';
 import type { Who } from './auth.ts';
-import { STATUS_OF } from './errors.ts';
+import { errorAnswers, REQUEST_ID_HEADER, registerErrorExamples } from './reference/error-answers.ts';
 import { type Route, takesBody } from './route.ts';
-import { ErrorBody, z } from './schemas.ts';
+import { z } from './schemas.ts';
 
 const JSON_TYPE = 'application/json';
 
-const MEANING: Record<number, string> = {
-  400: 'The request is not valid; `param` names the argument at fault',
-  401: 'No key, or one that is not known',
-  402: 'Not enough credit, or the card was declined',
-  403: 'The key may not do this',
-  404: 'Not there, or another team’s',
-  409: 'In conflict with what is so',
-  413: 'The body is too large',
-  415: 'The body is not JSON',
-  422: 'Well formed, but cannot be done',
-  429: 'Too many calls; see Retry-After',
-  502: 'A provider refused our request; the cause is neither the caller nor a card, and the message says what was recorded',
-  503: 'The engine, or a provider, is away; the message says whether anything was recorded; see Retry-After',
-};
+/** What every call with a key can fail with. */
+const ALWAYS: FailureCode[] = [
+  'invalid_request',
+  'unauthenticated',
+  'forbidden',
+  'rate_limited',
+  'internal',
+  'engine_unavailable',
+];
 
-const error = (status: number) => ({
-  description: MEANING[status] ?? 'An error',
-  content: { [JSON_TYPE]: { schema: ErrorBody } },
-});
-
-function errorsOf(route: Route): Record<string, ReturnType<typeof error>> {
-  const statuses = new Set([400, 401, 403, 429, 503, ...route.fails.map((code) => STATUS_OF[code])]);
-  if (route.path.includes('{') || namesTeam(route.query) || namesTeam(route.body)) statuses.add(404);
-  if (takesBody(route)) for (const status of [413, 415]) statuses.add(status);
-  if (route.method === 'post') statuses.add(409);
-  return Object.fromEntries([...statuses].sort().map((status) => [String(status), error(status)]));
+function failuresOf(route: Route): Set<FailureCode> {
+  const failures = new Set<FailureCode>([...ALWAYS, ...route.fails]);
+  if (route.path.includes('{') || namesTeam(route.query) || namesTeam(route.body)) failures.add('not_found');
+  if (takesBody(route)) failures.add('payload_too_large').add('unsupported_media_type');
+  if (route.method === 'post') failures.add('idempotency_key_reused').add('idempotency_in_flight');
+  return failures;
 }
 
 const IdempotencyKey = z.object({
@@ -69,15 +60,26 @@ function register(registry: OpenAPIRegistry, route: Route): void {
     responses: {
       [answer.status]: {
         description: route.summary,
+        headers: headersOf(route),
         content: {
           [answer.type ?? JSON_TYPE]: { schema: answer.schema },
           ...(route.csv && { 'text/csv': { schema: { type: 'string' as const } } }),
         },
       },
-      ...errorsOf(route),
+      ...errorAnswers(failuresOf(route)),
     },
   });
 }
+
+const headersOf = ({ method }: Route) => ({
+  'X-Request-Id': REQUEST_ID_HEADER,
+  ...(method === 'post' && {
+    'Idempotent-Replayed': {
+      description: '`true` where this is the kept answer of an earlier request under the same `Idempotency-Key`.',
+      schema: { type: 'string' as const, enum: ['true'], example: 'true' },
+    },
+  }),
+});
 
 function keyFor(who: Who): string {
   if (who === 'platform') return 'the platform key';
@@ -87,6 +89,16 @@ function keyFor(who: Who): string {
 /** `post /v1/teams/{team}/keys` → `postTeamsTeamKeys`. */
 const operationId = ({ method, path }: Route): string =>
   method + path.replace('/v1', '').replace(/[^A-Za-z]+(\w?)/g, (_, letter: string) => letter.toUpperCase());
+
+const PROVIDER_FAILURES: FailureCode[] = [
+  'invalid_request',
+  'webhook_invalid',
+  'payload_too_large',
+  'unsupported_media_type',
+  'internal',
+  'engine_unavailable',
+  'provider_unavailable',
+];
 
 /** Routes that are not the api's own language: a provider's, a probe's. */
 function registerOthers(registry: OpenAPIRegistry): void {
@@ -118,8 +130,7 @@ function registerOthers(registry: OpenAPIRegistry): void {
     },
     responses: {
       200: { description: 'Taken in', content: { [JSON_TYPE]: { schema: z.object({ received: z.literal(true) }) } } },
-      400: error(400),
-      503: error(503),
+      ...errorAnswers(PROVIDER_FAILURES),
     },
   });
   registry.registerPath({
@@ -134,9 +145,7 @@ function registerOthers(registry: OpenAPIRegistry): void {
     },
     responses: {
       200: { description: 'Taken in', content: { [JSON_TYPE]: { schema: z.object({ received: z.literal(true) }) } } },
-      400: error(400),
-      404: error(404),
-      503: error(503),
+      ...errorAnswers([...PROVIDER_FAILURES, 'not_found']),
     },
   });
 }
@@ -148,6 +157,7 @@ export function openApiDocument(routes: Route[], publicUrl: string): object {
     scheme: 'bearer',
     description: 'The platform key, or a team key with the scopes `read`, `billing`, `usage`',
   });
+  registerErrorExamples(registry);
   for (const route of routes) register(registry, route);
   registerOthers(registry);
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({

@@ -118,7 +118,7 @@ export const prices = ({ db, ledger, engine, terms }: ApiWorld, wake: Wakes): Ro
       params: GpuPath,
       answer: {
         status: 200,
-        schema: GpuPath.extend({ withdrawnFrom: Time }).openapi('GpuPriceWithdrawn'),
+        schema: z.object({ ...GpuPath.shape, withdrawnFrom: Time }).openapi('GpuPriceWithdrawn'),
       },
       fails: ['engine_unavailable'],
       handle: async ({ params, call }) => {

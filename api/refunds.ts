@@ -18,7 +18,14 @@ export const refunds = (world: ApiWorld): Route[] => [
       amount: Dollars.optional().openapi({ description: 'without it, all that can be refunded', example: '20.00' }),
     }),
     answer: { status: 201, schema: Refund },
-    fails: ['not_refundable', 'deposit_disputed', 'amount_out_of_range', 'refund_refused', 'engine_unavailable'],
+    fails: [
+      'not_refundable',
+      'deposit_disputed',
+      'amount_out_of_range',
+      'refund_refused',
+      'refund_not_supported',
+      'engine_unavailable',
+    ],
     handle: async ({ params, body, call }) => {
       const deposit = await getDeposit(world.db, params.id);
       return { status: 201, body: viewRefund(await refundDeposit(world, call, deposit, body.amount ?? null)) };

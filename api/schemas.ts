@@ -115,13 +115,18 @@ export const viewPage = <T, V>(page: Page<T>, view: (item: T) => V): Page<V> => 
   nextCursor: page.nextCursor,
 });
 
+/** Types and codes are those of errors.ts, which this file does not import: it stands below it. */
 export const ErrorBody = z
   .object({
-    error: z.looseObject({
+    error: z.object({
       type: z.string(),
       code: z.string(),
       message: z.string(),
       param: z.string().optional(),
+      errors: z.array(z.object({ param: z.string(), message: z.string() })).optional(),
+      deposit: z.string().optional(),
+      refund: z.string().optional(),
+      reason: z.string().optional(),
       requestId: z.string(),
     }),
   })

@@ -5,6 +5,7 @@ export type FailureCode =
   | 'unauthenticated'
   | 'forbidden'
   | 'not_found'
+  | 'method_not_allowed'
   | 'insufficient_credit'
   | 'card_declined'
   | 'not_refundable'

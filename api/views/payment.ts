@@ -11,21 +11,24 @@ import type { Payment as PaymentRow } from '../../prisma/history.ts';
 import { Amount, amount, z } from '../schemas.ts';
 import { DEPOSIT_STATUSES, Deposit, viewDeposit } from './deposit.ts';
 
-export const Payment = Deposit.extend({
-  amount: Amount.openapi({ description: 'negative for a refund and for what is disputed', example: '-20.000000' }),
-  label: z.enum(['Deposit', 'Auto Top-Up', 'Refund', 'Dispute']),
-  status: z
-    .enum([...DEPOSIT_STATUSES, 'open', 'won', 'lost'])
-    .openapi({ description: 'of a refund: pending, succeeded, failed; of a dispute: open, won, lost' }),
-  failureCode: z
-    .string()
-    .nullable()
-    .openapi({
-      description: `Why it failed; of a refund: ${REFUND_FAILURES.join(', ')}`,
-      example: 'insufficient_funds',
-    }),
-  deposit: z.string().nullable().openapi({ description: 'of a refund or a dispute: the deposit that it is about' }),
-}).openapi('Payment');
+export const Payment = z
+  .object({
+    ...Deposit.shape,
+    amount: Amount.openapi({ description: 'negative for a refund and for what is disputed', example: '-20.000000' }),
+    label: z.enum(['Deposit', 'Auto Top-Up', 'Refund', 'Dispute']),
+    status: z
+      .enum([...DEPOSIT_STATUSES, 'open', 'won', 'lost'])
+      .openapi({ description: 'of a refund: pending, succeeded, failed; of a dispute: open, won, lost' }),
+    failureCode: z
+      .string()
+      .nullable()
+      .openapi({
+        description: `Why it failed; of a refund: ${REFUND_FAILURES.join(', ')}`,
+        example: 'insufficient_funds',
+      }),
+    deposit: z.string().nullable().openapi({ description: 'of a refund or a dispute: the deposit that it is about' }),
+  })
+  .openapi('Payment');
 
 /** The columns of the history as a file; a card is its brand and last four. */
 export const PAYMENT_COLUMNS = [

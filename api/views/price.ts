@@ -28,11 +28,14 @@ export const ListedGpuPrice = z
   })
   .openapi('ListedGpuPrice');
 
-export const GpuPriceRow = GpuPriceBody.extend({
-  withdrawn: z.boolean().openapi({ description: 'not offered from effectiveFrom on' }),
-  recordedAt: Time,
-  actor: z.string(),
-}).openapi('GpuPriceRow');
+export const GpuPriceRow = z
+  .object({
+    ...GpuPriceBody.shape,
+    withdrawn: z.boolean().openapi({ description: 'not offered from effectiveFrom on' }),
+    recordedAt: Time,
+    actor: z.string(),
+  })
+  .openapi('GpuPriceRow');
 
 const viewListed = ({ gpuType, region, onDemandMicros, spotMicros, reservedMicros }: Omit<GpuPrice, 'withdrawn'>) => ({
   gpuType,

@@ -15,6 +15,7 @@ import { micros } from '../../billing/money.ts';
 import type { Db } from '../../prisma/client.ts';
 import { removePaymentMethod, savePaymentMethod } from '../../prisma/payment-methods.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
+import { servedContract } from '../support/contract.ts';
 import { newDatabase } from '../support/database.ts';
 
 export const PLATFORM_KEY = 'platform-key-for-tests';
@@ -91,6 +92,8 @@ export async function startApi(world: (db: Db, databaseUrl: string) => Partial<A
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
+  const contract = await servedContract(url);
+  /** Each answer is held against the served document, so that a route and its description cannot disagree. */
   const send: Send = async (method, path, { key = PLATFORM_KEY, body, raw, headers = {} } = {}) => {
     const sent = raw ?? (body === undefined ? null : JSON.stringify(body));
     const response = await fetch(url + path, {
@@ -103,8 +106,17 @@ export async function startApi(world: (db: Db, databaseUrl: string) => Partial<A
       body: sent,
     });
     const text = await response.text();
-    const isJson = response.headers.get('content-type')?.includes('json');
-    return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined };
+    const { status, headers: answered } = response;
+    contract.check({
+      method,
+      path,
+      requestBody: raw === undefined ? body : undefined,
+      status,
+      headers: answered,
+      text,
+    });
+    const isJson = answered.get('content-type')?.includes('json');
+    return { status, headers: answered, text, body: isJson && text !== '' ? JSON.parse(text) : undefined };
   };
 
   return {

@@ -16,6 +16,7 @@ import type { StripeStandIn } from '../../embedded/stripe/index.ts';
 import { resolveTemporalCli } from '../../embedded/temporal.ts';
 import { migrate } from '../../prisma/migrate.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
+import { type Contract, servedContract } from '../support/contract.ts';
 
 export interface Answer {
   /** 0: the connection broke, and whether the call was received is not known. */
@@ -96,7 +97,7 @@ export async function startProductUnderTest(
   await until('the product is ready', () => answers(`${base}/readyz`), 60_000);
 
   return {
-    api: new Api(base, environment.BURNRATE_PLATFORM_KEY ?? ''),
+    api: new Api(base, environment.BURNRATE_PLATFORM_KEY ?? '', await servedContract(base)),
     parts: { worker, api, ...killable(neighbours) },
     stripe: stripe.control,
     inbox,
@@ -228,12 +229,18 @@ export class Api {
   readonly heard: Heard[] = [];
   readonly #base: string;
   readonly #key: string;
+  readonly #contract: Contract;
 
-  constructor(base: string, key: string) {
+  constructor(base: string, key: string, contract: Contract) {
     this.#base = base;
     this.#key = key;
+    this.#contract = contract;
   }
 
+  /**
+   * Calls the api and checks its answer against the document that it serves.
+   * @throws ContractBroken
+   */
   async send(method: string, path: string, sent?: object, headers: Record<string, string> = {}): Promise<Answer> {
     const answer = await fetch(this.#base + path, {
       method,
@@ -245,14 +252,12 @@ export class Api {
       ...(sent && { body: JSON.stringify(sent) }),
       signal: AbortSignal.timeout(CALL_WITHIN_MS),
     })
-      .then(
-        async (response): Promise<Answer> => ({
-          status: response.status,
-          headers: response.headers,
-          body: await response.json(),
-        }),
-      )
-      .catch((): Answer => ({ status: 0, headers: new Headers(), body: null }));
+      .then(async (response): Promise<Answer & { text: string }> => {
+        const text = await response.text();
+        return { status: response.status, headers: response.headers, text, body: JSON.parse(text) };
+      })
+      .catch((): Answer & { text: string } => ({ status: 0, headers: new Headers(), text: '', body: null }));
+    if (answer.status !== 0) this.#contract.check({ method, path, requestBody: sent, ...answer });
     this.heard.push({ method, path, sent, answer });
     return answer;
   }

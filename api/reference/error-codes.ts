@@ -1,0 +1,214 @@
+/** Each code of an error with its meaning, what a caller does about it, and an example. The OpenAPI document lists them. */
+import type { FailureCode } from '../../billing/errors.ts';
+import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
+
+export interface ErrorCode {
+  meaning: string;
+  whatToDo: string;
+  /** The message of the example, as the service words it. */
+  message: string;
+  /** The argument that the example names. */
+  param?: string;
+  /** Further fields of the error. */
+  details?: Record<string, string>;
+}
+
+export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
+  invalid_request: {
+    meaning: 'The request is not valid. `param` names the first argument at fault, `errors` names all of them.',
+    whatToDo: 'Correct the request. The same request is refused again.',
+    message: 'name is required',
+    param: 'name',
+  },
+  invalid_amount: {
+    meaning: 'An amount cannot be read as money.',
+    whatToDo: 'Send a decimal string of dollars with up to six places.',
+    message: 'amount must be a decimal string of dollars such as "2.49"',
+    param: 'amount',
+  },
+  webhook_invalid: {
+    meaning: 'The signature of a provider’s event does not match, or the event is too old.',
+    whatToDo: 'Check the signing secret of the endpoint and the clock of this machine.',
+    message: 'the signature of the event does not fit',
+  },
+  unauthenticated: {
+    meaning: 'The call carries no key, or a key that is unknown or revoked.',
+    whatToDo: 'Send `Authorization: Bearer KEY` with a valid key.',
+    message: 'send a key as "Authorization: Bearer KEY"',
+  },
+  insufficient_credit: {
+    meaning: 'The team has less credit than the call needs.',
+    whatToDo: 'Make a deposit, wait for auto top-up, or ask for less.',
+    message: 'available is $1.20 and a start needs $3.00',
+  },
+  card_declined: {
+    meaning: 'The bank declined the card. `deposit` names the failed deposit and `reason` the failure code.',
+    whatToDo: 'Show the message to the person, who can use another card or contact the bank.',
+    message: inSentences(paymentFailureWords('insufficient_funds', 'card')),
+    details: { deposit: 'dep_9c1185a5c5e9fc54612808977ee8f548', reason: 'insufficient_funds' },
+  },
+  forbidden: {
+    meaning: 'The key is valid and may not make this call, or may not send this field.',
+    whatToDo: 'Use the platform key, or a team key with the scope that the message names.',
+    message: 'only the platform may do this',
+  },
+  not_found: {
+    meaning: 'The object does not exist, or belongs to another team.',
+    whatToDo: 'Check the id, and check that the key belongs to the team.',
+    message: 'no such team',
+    param: 'team',
+  },
+  method_not_allowed: {
+    meaning: 'The path exists and does not take this method.',
+    whatToDo: 'Use one of the methods of the `Allow` header.',
+    message: '/v1/teams/acme takes GET and PATCH, not DELETE',
+  },
+  id_taken: {
+    meaning: 'Another object has this id with other contents.',
+    whatToDo: 'Choose another id. Sending the first request again returns the existing object.',
+    message: 'another instance has this id',
+    param: 'id',
+  },
+  instance_ended: {
+    meaning: 'The instance has ended and cannot be changed.',
+    whatToDo: 'Resume it with `POST /v1/instances/{id}/resume`, or start another one.',
+    message: 'the instance has ended',
+  },
+  instance_active: {
+    meaning: 'The instance is still running.',
+    whatToDo: 'Stop it before it is resumed.',
+    message: 'the instance is still running',
+  },
+  payment_method_in_use: {
+    meaning: 'Auto top-up charges this card.',
+    whatToDo: 'Choose another card for auto top-up, switch it off, or repeat the call with `evenInUse=true`.',
+    message: 'auto top-up charges this card when less than $20.00 is available',
+  },
+  not_refundable: {
+    meaning: 'The deposit has no amount that can be refunded in its current state.',
+    whatToDo: 'Look at the deposit’s `status` and `refunded`.',
+    message: 'the deposit is pending',
+  },
+  deposit_disputed: {
+    meaning: 'The cardholder disputes the deposit, and the bank decides who gets the money.',
+    whatToDo: 'Wait for the bank’s decision.',
+    message: 'the deposit is disputed: the bank decides who has the money',
+  },
+  refund_refused: {
+    meaning: 'The card provider refused the refund. `refund` names the failed refund and `reason` the provider’s code.',
+    whatToDo: 'The credit was given back to the team. Check the payment in the provider’s dashboard.',
+    message: 'The card provider refused the refund. Nothing was sent, and the amount is credit again.',
+    details: { refund: 'ref_5d41402abc4b2a76b9719d911017c592', reason: 'charge_disputed' },
+  },
+  refund_not_supported: {
+    meaning: 'The deposit was paid in crypto, which this service cannot send back.',
+    whatToDo: 'Send the coins back by hand.',
+    message: 'only card payments can be refunded here: send crypto back by hand',
+  },
+  no_reservation: {
+    meaning: '`pricing: reserved` was asked for and no reservation of the team has a free place.',
+    whatToDo: 'Begin a reservation, or start the instance with another `pricing`.',
+    message: 'no reservation of the team covers another h100-80gb in eu-west-1',
+    param: 'pricing',
+  },
+  not_spot: {
+    meaning: 'Only instances with `pricing: spot` can be reclaimed.',
+    whatToDo: 'Stop the instance instead.',
+    message: 'only spot instances are reclaimed',
+  },
+  reservation_ended: {
+    meaning: 'The reservation has ended and cannot be changed.',
+    whatToDo: 'Begin another reservation.',
+    message: 'the reservation has ended',
+  },
+  hold_closed: {
+    meaning: 'The hold was settled or has expired and holds no credit.',
+    whatToDo: 'Nothing is left to void.',
+    message: 'the hold has expired: it holds nothing any more',
+  },
+  idempotency_key_reused: {
+    meaning: 'The `Idempotency-Key` was used within 24 hours for a request with another body.',
+    whatToDo: 'Use a new key for a new request.',
+    message: 'the key was used for another request',
+    param: 'Idempotency-Key',
+  },
+  idempotency_in_flight: {
+    meaning: 'The first request with this `Idempotency-Key` has not been answered yet.',
+    whatToDo: 'Repeat the call after `Retry-After` seconds.',
+    message: 'the first request with this key is still under way',
+    param: 'Idempotency-Key',
+  },
+  payload_too_large: {
+    meaning: 'The body is larger than the service reads.',
+    whatToDo: 'Send less at once.',
+    message: 'the body is larger than 1 MiB',
+  },
+  unsupported_media_type: {
+    meaning: 'The body is not JSON in UTF-8, or is compressed in an unknown way.',
+    whatToDo: 'Send `Content-Type: application/json`.',
+    message: 'send JSON, as "Content-Type: application/json"',
+  },
+  amount_out_of_range: {
+    meaning: 'The amount is a valid number and lies outside the limits of this call.',
+    whatToDo: 'Stay within the limits that the message names.',
+    message: 'amount must be between $15.00 and $5,000.00',
+    param: 'amount',
+  },
+  at_out_of_range: {
+    meaning: 'The time is valid and lies outside the limits of this call.',
+    whatToDo: 'Stay within the limits that the message names.',
+    message: 'at must lie between the start of the instance and now',
+    param: 'at',
+  },
+  payment_method_required: {
+    meaning: 'The team has no saved card.',
+    whatToDo: 'Save a card with `POST /v1/teams/{team}/payment-methods` first.',
+    message: 'save a card before switching auto top-up on',
+    param: 'paymentMethod',
+  },
+  payment_method_invalid: {
+    meaning: 'Stripe does not know the payment method, or it cannot be attached to this team.',
+    whatToDo: 'Send the id of a new card that your own Stripe form made.',
+    message: 'the payment method is not a card',
+    param: 'stripePaymentMethod',
+  },
+  price_not_found: {
+    meaning: 'The price list has no such GPU type, region or model.',
+    whatToDo: 'Use a name of `GET /v1/prices` or `GET /v1/models`, or send `hourly` with the platform key.',
+    message: 'h100 is not listed in eu-west-1: did you mean h100-80gb?',
+    param: 'gpuType',
+  },
+  rate_limited: {
+    meaning: 'The key, or the address, has made too many calls within a minute.',
+    whatToDo: 'Repeat the call after `Retry-After` seconds.',
+    message: 'too many calls within a minute: wait as long as Retry-After says',
+  },
+  internal: {
+    meaning: 'The service failed. The cause is in its log under the `requestId`.',
+    whatToDo: 'Repeat the call under the same `Idempotency-Key` or id. Report the `requestId` if it fails again.',
+    message: 'something went wrong on our side',
+  },
+  start_expired: {
+    meaning: 'The start was not admitted in time and will not happen.',
+    whatToDo: 'Repeat the call after `Retry-After` seconds.',
+    message: 'the caller was answered already',
+  },
+  engine_unavailable: {
+    meaning:
+      'Temporal, its worker or the database cannot be reached. The message states whether anything was recorded.',
+    whatToDo: 'Repeat the call after `Retry-After` seconds.',
+    message: 'the engine cannot be reached just now; nothing was recorded',
+  },
+  provider_rejected: {
+    meaning:
+      'The payment provider refused our own request. Neither the caller nor the card is the cause. `deposit` names the failed deposit.',
+    whatToDo: 'Try another way to pay. The operator finds the provider’s reason in the log.',
+    message: inSentences(paymentFailureWords('provider_rejected', 'card')),
+    details: { deposit: 'dep_9c1185a5c5e9fc54612808977ee8f548', reason: 'provider_rejected' },
+  },
+  provider_unavailable: {
+    meaning: 'The payment provider does not answer.',
+    whatToDo: 'Repeat the call after `Retry-After` seconds.',
+    message: 'the payment provider does not answer; please try again',
+  },
+};
