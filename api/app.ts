@@ -81,6 +81,7 @@ export function createApp(world: ApiWorld): Express {
   app.set('query parser', 'simple');
   app.set('strict routing', true);
   app.set('case sensitive routing', true);
+  app.set('trust proxy', world.trustedProxies);
 
   app.use(logCalls(world));
   app.use(
@@ -183,6 +184,7 @@ const answerError =
   (world: ApiWorld): ErrorRequestHandler =>
   (error, request, response, next) => {
     const { status, headers, body } = errorAnswer(error, String(request.id));
+    response.locals.errorCode = body.error.code;
     if (status === 503) logOf(request, world).warn({ err: error }, 'a call could not be served');
     else if (status >= 500) logOf(request, world).error({ err: error }, 'a call failed');
     // A file that broke off half way can only be broken off.

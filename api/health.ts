@@ -1,5 +1,7 @@
 /** Whether the process is up, and whether it can do its work. */
 import type { RequestHandler } from 'express';
+import { secondOf } from '../billing/time.ts';
+import { proveWritable } from '../prisma/readiness.ts';
 import type { ApiWorld } from './world.ts';
 
 const LOOK_WITHIN_MS = 2_000;
@@ -19,15 +21,20 @@ export const healthz: RequestHandler = (_request, response) => {
   response.json({ status: 'ok' });
 };
 
-/** GET /readyz: 200 when the database and Temporal answer and a worker asks for work, else 503 that says which does not. */
+/**
+ * GET /readyz: 200 when the database takes a write, Temporal answers and a worker polls; else 503, which says which of
+ * them does not. The write finds a full disk and a read-only standby: every call that records something fails there.
+ */
 export const readyz =
-  ({ db, engine }: ApiWorld): RequestHandler =>
+  ({ db, engine, nowMs }: ApiWorld): RequestHandler =>
   async (_request, response) => {
-    const [database, temporal, worker] = await Promise.all([
+    const [database, writable, temporal, worker] = await Promise.all([
       within(db.$queryRaw`SELECT 1`),
+      within(proveWritable(db, secondOf(nowMs()))),
       engine.reachable(),
       engine.workerPolling(),
     ]);
-    const ready = database && temporal && worker;
-    response.status(ready ? 200 : 503).json({ status: ready ? 'ready' : 'not_ready', database, temporal, worker });
+    const ready = database && writable && temporal && worker;
+    const status = ready ? 'ready' : 'not_ready';
+    response.status(ready ? 200 : 503).json({ status, database, writable, temporal, worker });
   };

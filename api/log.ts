@@ -1,5 +1,6 @@
-/** Structured logs: a line a call, with its request id, and never a secret, an address or a body. */
+/** Structured logs: one line for each call, with its request id. No secret, mail address or body is logged. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Request } from 'express';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { type HttpLogger, pinoHttp } from 'pino-http';
 import { prefixedId } from '../billing/ids.ts';
@@ -36,8 +37,15 @@ export const createLogger = (level: string, destination?: DestinationStream): Lo
 const QUIET_PATHS = new Set(['/healthz', '/readyz', '/metrics']);
 
 interface Answered extends ServerResponse {
-  locals?: { route?: string; call?: { caller: { kind: string; keyId?: string } } };
+  locals?: { route?: string; errorCode?: string; call?: { caller: { kind: string; keyId?: string } } };
 }
+
+/** Refusals by which an operator finds a leaked or guessed key, a runaway client or a forger. */
+const REFUSED_STRANGERS = new Set(['unauthenticated', 'rate_limited', 'webhook_invalid']);
+
+/** The caller's network address: behind proxies that TRUSTED_PROXIES names, the address that they forward. */
+const addressOf = (request: IncomingMessage): string | undefined =>
+  (request as Partial<Request>).ip ?? request.socket.remoteAddress;
 
 /** Gives every call its request id, answers it as X-Request-Id, and writes a line when the call is answered. */
 export const logCalls = ({ log }: ApiWorld): HttpLogger<IncomingMessage, Answered> =>
@@ -57,9 +65,15 @@ export const logCalls = ({ log }: ApiWorld): HttpLogger<IncomingMessage, Answere
       req: ({ method, url }: { method: string; url: string }) => ({ method, path: url.split('?')[0] }),
       res: ({ statusCode }: { statusCode: number }) => ({ status: statusCode }),
     },
-    customProps: (_request, response) => {
-      const caller = response.locals?.call?.caller;
-      return { ...(caller && { caller: caller.keyId ?? caller.kind }), route: response.locals?.route };
+    customProps: (request, response) => {
+      const { call, route, errorCode: code } = response.locals ?? {};
+      const caller = call && (call.caller.keyId ?? call.caller.kind);
+      return {
+        ...(caller && { caller }),
+        route,
+        ...(code && { code }),
+        ...(code && REFUSED_STRANGERS.has(code) && { address: addressOf(request) }),
+      };
     },
     customLogLevel: (request, response, error) => {
       if (QUIET_PATHS.has(request.url?.split('?')[0] ?? '')) return 'debug';

@@ -32,7 +32,8 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
   const db = connectDb(config.databaseUrl);
   const log = createLogger(config.logLevel);
   const stripe = createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS });
-  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute, receiptIssuer, crypto } = config;
+  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute, trustedProxies, receiptIssuer, crypto } =
+    config;
   return {
     db,
     log,
@@ -41,6 +42,7 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
     publicUrl,
     settleEveryMs,
     rateLimitPerMinute,
+    trustedProxies,
     receiptIssuer,
     ledger: createLedger({ db, terms }),
     engine: createEngine(client),

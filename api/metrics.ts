@@ -1,7 +1,10 @@
-/** GET /metrics: how calls go, how the engine answers, and a few gauges over all teams. No label names a team. */
+/** GET /metrics: calls, answers of the engine, and gauges over all teams. No label names a team. */
 import type { RequestHandler } from 'express';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { type Gauges, readGauges } from '../prisma/gauges.ts';
+import { secondOf } from '../billing/time.ts';
+import type { DepositKind } from '../prisma/deposits.ts';
+import { type Backlog, type Gauges, readBacklogs, readGauges } from '../prisma/gauges.ts';
+import type { Notice } from '../prisma/notices.ts';
 import type { ApiWorld } from './world.ts';
 
 export interface Metrics {
@@ -9,6 +12,32 @@ export interface Metrics {
   serve: RequestHandler;
   told(what: string, accepted: boolean): void;
   engineFailed(what: string): void;
+}
+
+const CHANNELS = ['mail', 'event'] satisfies Notice['channel'][];
+const DEPOSIT_KINDS = ['saved_card', 'checkout', 'auto_top_up', 'crypto'] satisfies DepositKind[];
+
+interface BacklogNames {
+  name: string;
+  age: string;
+  help: string;
+  label?: string;
+  values?: string[];
+}
+
+/** Two gauges for one kind of work: how many pieces wait, and the age of the oldest. A label without work shows 0. */
+function backlogGauge(registers: Registry[], { name, age, help, label, values = [''] }: BacklogNames) {
+  const labelNames = label === undefined ? [] : [label];
+  const count = new Gauge({ name: `burnrate_${name}`, help, labelNames, registers });
+  const oldest = new Gauge({ name: `burnrate_${age}`, help: `${help}: age of the oldest`, labelNames, registers });
+  return (backlogs: Map<string, Backlog>): void => {
+    for (const value of values) {
+      const labels = label === undefined ? {} : { [label]: value };
+      const backlog = backlogs.get(value);
+      count.set(labels, backlog?.count ?? 0);
+      oldest.set(labels, backlog?.oldestAgeSeconds ?? 0);
+    }
+  };
 }
 
 export function createMetrics(world: ApiWorld): Metrics {
@@ -46,6 +75,34 @@ export function createMetrics(world: ApiWorld): Metrics {
     ),
     reconciledDaySecond: gauge('reconciled_day_seconds', 'When the latest compared day began'),
   };
+  const backlogs = {
+    notices: backlogGauge(registers, {
+      ...{ name: 'notices_unsent', age: 'notices_unsent_oldest_age_seconds', label: 'channel', values: CHANNELS },
+      help: 'Mails and events that are recorded and not sent',
+    }),
+    deposits: backlogGauge(registers, {
+      ...{ name: 'deposits_open', age: 'deposits_open_oldest_age_seconds', label: 'kind', values: DEPOSIT_KINDS },
+      help: 'Deposits without an outcome',
+    }),
+    machines: backlogGauge(registers, {
+      ...{ name: 'machine_stops_unconfirmed', age: 'machine_stops_unconfirmed_oldest_age_seconds' },
+      help: 'Ended instances whose machine’s stop the platform has not confirmed',
+    }),
+    refunds: backlogGauge(registers, {
+      ...{ name: 'refunds_open', age: 'refunds_open_oldest_age_seconds' },
+      help: 'Refunds without an outcome',
+    }),
+  };
+
+  async function measure(): Promise<void> {
+    const [totals, waiting] = await Promise.all([
+      readGauges(world.db),
+      readBacklogs(world.db, secondOf(world.nowMs())),
+    ]);
+    for (const [name, value] of Object.entries(totals)) gauges[name as keyof Gauges].set(value);
+    for (const work of ['notices', 'deposits'] as const) backlogs[work](waiting[work]);
+    for (const work of ['machines', 'refunds'] as const) backlogs[work](new Map([['', waiting[work]]]));
+  }
 
   return {
     countCalls: (request, response, next) => {
@@ -55,9 +112,9 @@ export function createMetrics(world: ApiWorld): Metrics {
     },
     serve: async (_request, response) => {
       try {
-        for (const [name, value] of Object.entries(await readGauges(world.db))) gauges[name as keyof Gauges].set(value);
+        await measure();
       } catch (error) {
-        // The rest is worth the more when the database is away.
+        // The other metrics matter most while the database is away.
         world.log.warn({ err: error }, 'no gauges: the database did not answer');
       }
       response.type(register.contentType).send(await register.metrics());

@@ -115,7 +115,7 @@ function registerOthers(registry: OpenAPIRegistry): void {
       },
     });
   plain('/healthz', 'The process is up');
-  plain('/readyz', 'Database and Temporal answer, and a worker asks for work', JSON_TYPE, true);
+  plain('/readyz', 'The database takes writes, Temporal answers, and a worker polls', JSON_TYPE, true);
   plain('/metrics', 'Prometheus metrics', 'text/plain');
   plain('/v1/openapi.json', 'This document');
   registry.registerPath({

@@ -35,6 +35,8 @@ export interface ApiWorld {
   /** Whose name stands on receipts. */
   receiptIssuer?: string;
   rateLimitPerMinute: number;
+  /** Whose `X-Forwarded-For` is believed: a number of hops, or addresses and networks. False: nobody's. */
+  trustedProxies: number | string[] | false;
   log: Logger;
   /** Unix milliseconds. */
   nowMs: () => number;

@@ -364,6 +364,7 @@ function worldOf(
     platformKey: KEY,
     publicUrl: 'http://127.0.0.1',
     rateLimitPerMinute: 10 ** 9,
+    trustedProxies: false,
     log: createLogger('silent'),
     nowMs: () => SECOND * 1000,
   };

@@ -1,15 +1,30 @@
-/** A few numbers over all teams, each from a partial index: cheap enough to be asked every few seconds. */
+/** Totals over all teams, each from a partial index: cheap enough to be read every few seconds. */
 import type { Tx } from './client.ts';
+
+/** Work that waits for a neighbour: how much, and for how long the oldest piece has waited. */
+export interface Backlog {
+  count: number;
+  oldestAgeSeconds: number;
+}
 
 export interface Gauges {
   runningInstances: number;
   burnMicrosPerHour: number;
   noticesNotHandedOn: number;
   exhaustionsNotAnnounced: number;
-  /** Over the last seven reports: a day that was put right is compared again, and then shows none. */
+  /** In the latest seven reports. A day that was corrected is compared again, and its report replaced. */
   reconciliationDifferences: number;
   /** When the latest compared day began, in unix seconds; 0 before the first. */
   reconciledDaySecond: number;
+}
+
+/** By kind of work, and within notices by channel, within deposits by kind. Work without a row here has no backlog. */
+export interface Backlogs {
+  notices: Map<string, Backlog>;
+  deposits: Map<string, Backlog>;
+  /** Ended instances whose machine's stop the platform has not confirmed. */
+  machines: Backlog;
+  refunds: Backlog;
 }
 
 export async function readGauges(tx: Tx): Promise<Gauges> {
@@ -32,3 +47,31 @@ export async function readGauges(tx: Tx): Promise<Gauges> {
     reconciledDaySecond: Number(row?.reconciledDaySecond ?? 0),
   };
 }
+
+interface BacklogRow {
+  work: 'notices' | 'machines' | 'deposits' | 'refunds';
+  label: string;
+  count: bigint;
+  oldestSecond: bigint;
+}
+
+/** A stop that the platform itself asked for, or announced, needs no confirmation. */
+export async function readBacklogs(tx: Tx, nowSecond: number): Promise<Backlogs> {
+  const rows = await tx.$queryRaw<BacklogRow[]>`
+    SELECT 'notices' AS work, channel AS label, count(*) AS count, min(second) AS "oldestSecond"
+      FROM notices WHERE sent_second IS NULL GROUP BY channel
+    UNION ALL SELECT 'machines', '', count(*), min(end_second) FROM instances
+      WHERE end_second IS NOT NULL AND terminated_confirmed_second IS NULL AND reason <> 'stopped' HAVING count(*) > 0
+    UNION ALL SELECT 'deposits', kind, count(*), min(opened_second) FROM deposits
+      WHERE status IN ('pending', 'requires_action') GROUP BY kind
+    UNION ALL SELECT 'refunds', '', count(*), min(opened_second) FROM refunds WHERE status = 'pending' HAVING count(*) > 0`;
+  const backlogs: Backlogs = { notices: new Map(), deposits: new Map(), machines: NONE, refunds: NONE };
+  for (const { work, label, count, oldestSecond } of rows) {
+    const backlog = { count: Number(count), oldestAgeSeconds: Math.max(0, nowSecond - Number(oldestSecond)) };
+    if (work === 'notices' || work === 'deposits') backlogs[work].set(label, backlog);
+    else backlogs[work] = backlog;
+  }
+  return backlogs;
+}
+
+const NONE: Backlog = { count: 0, oldestAgeSeconds: 0 };

@@ -26,6 +26,8 @@ export interface Config {
   deposits: { minMicros: Micros; maxMicros: Micros; presetsMicros: Micros[] };
   receiptIssuer: string;
   rateLimitPerMinute: number;
+  /** Whose `X-Forwarded-For` is believed: a number of hops, or addresses and networks. False: nobody's. */
+  trustedProxies: number | string[] | false;
   logLevel: string;
 }
 
@@ -63,6 +65,7 @@ const ENVIRONMENT = z.object({
   TOP_UP_LATENCY: value.duration.default(ms('10s')),
   RECEIPT_ISSUER: z.string().min(1).max(100).default(DEFAULT_ISSUER),
   RATE_LIMIT_PER_MINUTE: value.countFromOne.default(6000),
+  TRUSTED_PROXIES: value.proxies.default(false),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 
@@ -119,6 +122,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     deposits: { minMicros: env.DEPOSIT_MIN, maxMicros: env.DEPOSIT_MAX, presetsMicros: env.DEPOSIT_PRESETS },
     receiptIssuer: env.RECEIPT_ISSUER,
     rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
+    trustedProxies: env.TRUSTED_PROXIES,
     logLevel: env.LOG_LEVEL,
   };
 }

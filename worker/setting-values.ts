@@ -1,4 +1,5 @@
 /** What the values of the settings may be. A value that could not work later is refused when the process starts. */
+import { isIP } from 'node:net';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import type { VolumeTier } from '../billing/discounts.ts';
@@ -128,4 +129,24 @@ export function blemishOf(value: string): string | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is searched for
   if (/[\u0000-\u001f\u007f]/.test(value)) return 'holds a control character';
   return undefined;
+}
+
+/** `1` for one load balancer, or the addresses and networks of all of them: `10.0.0.0/8,fd00::/8`. */
+export const proxies = z.string().transform((text, context): number | string[] | false => {
+  if (text === 'none') return false;
+  if (/^[1-9]$/.test(text)) return Number(text);
+  const networks = text.split(',').map((network) => network.trim());
+  if (networks.every(isNetwork)) return networks;
+  context.addIssue({
+    code: 'custom',
+    message: 'expected none, a number of proxies from 1 to 9, or addresses and networks such as 10.0.0.0/8',
+  });
+  return z.NEVER;
+});
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  if (longest === -1 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest);
 }

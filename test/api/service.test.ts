@@ -13,6 +13,8 @@ import {
 } from './support.ts';
 
 let api: CommandedApi;
+/** Only the lines of these refusals name the caller's network address. */
+const REFUSED_STRANGERS = ['unauthenticated', 'rate_limited', 'webhook_invalid'];
 const adopted = vi.fn(async () => null);
 
 beforeAll(async () => {
@@ -25,10 +27,43 @@ afterAll(() => api.close());
 describe('health', () => {
   it('is up, and ready only with its neighbours', async () => {
     expect((await api.get('/healthz', { key: null })).body).toEqual({ status: 'ok' });
-    expect((await api.get('/readyz', { key: null })).status).toBe(200);
+    // A probe waits two seconds for each neighbour: on a busy machine the first connection may take longer.
+    await expect.poll(async () => (await api.get('/readyz', { key: null })).status).toBe(200);
     api.engine.away = true;
+    const away = async () => (await api.get('/readyz', { key: null })).body;
+    await expect.poll(away).toMatchObject({ database: true, writable: true });
     const { status, body } = await api.get('/readyz', { key: null });
-    expect([status, body]).toEqual([503, { status: 'not_ready', database: true, temporal: false, worker: false }]);
+    expect([status, body]).toEqual([
+      503,
+      { status: 'not_ready', database: true, writable: true, temporal: false, worker: false },
+    ]);
+  });
+
+  it('is not ready while the database answers reads and refuses writes', async () => {
+    const database = new URL(api.databaseUrl).pathname.slice(1);
+    const admin = connectDb(api.databaseUrl);
+    const readOnly = (value: 'on' | 'off') =>
+      admin.$transaction([
+        admin.$executeRawUnsafe('SET TRANSACTION READ WRITE'),
+        admin.$executeRawUnsafe(`ALTER DATABASE "${database}" SET default_transaction_read_only = ${value}`),
+      ]);
+    await readOnly('on');
+    try {
+      // The setting counts for connections that are opened from now on.
+      const standby = await startCommandedApi({ db: connectDb(api.databaseUrl) });
+      try {
+        const readiness = async () => (await standby.get('/readyz', { key: null })).body;
+        await expect.poll(readiness).toMatchObject({ status: 'not_ready', database: true, writable: false });
+        expect((await standby.get('/readyz', { key: null })).status).toBe(503);
+      } finally {
+        await standby.world.db.$disconnect();
+        await standby.close();
+      }
+    } finally {
+      await readOnly('off');
+      await admin.$disconnect();
+    }
+    await expect.poll(async () => (await api.get('/readyz', { key: null })).status).toBe(200);
   });
 
   it('is measured, by route and without the name of a team', async () => {
@@ -42,6 +77,83 @@ describe('health', () => {
     expect(text).toMatch(/burnrate_running_instances \d/);
     expect(text).toMatch(/burnrate_tells_total\{what="watch",accepted="true"\} [1-9]/);
     expect(text).not.toContain(team);
+  });
+});
+
+describe('a backlog', () => {
+  /** The value of one metric, by its name and labels. */
+  const metric = async (name: string): Promise<number> => {
+    const { text } = await api.get('/metrics', { key: null });
+    const line = text.split('\n').find((each) => each.startsWith(`${name} `));
+    return Number(line?.split(' ')[1]);
+  };
+
+  it('of mails, events, stops, deposits and refunds is measured with the age of its oldest piece', async () => {
+    const team = await teamWith(api, '10');
+    const nowSecond = Math.floor(api.world.nowMs() / 1000);
+    const names = [
+      ['burnrate_notices_unsent{channel="mail"}', 'burnrate_notices_unsent_oldest_age_seconds{channel="mail"}', 700],
+      ['burnrate_notices_unsent{channel="event"}', 'burnrate_notices_unsent_oldest_age_seconds{channel="event"}', 600],
+      ['burnrate_machine_stops_unconfirmed', 'burnrate_machine_stops_unconfirmed_oldest_age_seconds', 500],
+      [
+        'burnrate_deposits_open{kind="saved_card"}',
+        'burnrate_deposits_open_oldest_age_seconds{kind="saved_card"}',
+        400,
+      ],
+      ['burnrate_refunds_open', 'burnrate_refunds_open_oldest_age_seconds', 300],
+    ] as const;
+    const before = await Promise.all(names.map(([name]) => metric(name)));
+
+    const { db } = api;
+    const notice = { teamId: team, kind: 'refund', data: {}, handedOn: true };
+    await db.notice.createMany({
+      data: [
+        { ...notice, id: `${team}-mail`, channel: 'mail', second: nowSecond - 700 },
+        { ...notice, id: `${team}-event`, channel: 'event', second: nowSecond - 600 },
+        { ...notice, id: `${team}-sent`, channel: 'mail', second: nowSecond - 9_000, sentSecond: nowSecond },
+      ],
+    });
+    const ended = (id: string, reason: string, endSecond: number, confirmedSecond: number | null) =>
+      db.instance.create({
+        data: {
+          ...{
+            id: `${team}-${id}`,
+            teamId: team,
+            gpuType: 'h100',
+            region: 'eu',
+            pricing: 'on_demand',
+            requestHash: id,
+          },
+          ...{ startSecond: endSecond - 60, endSecond, reason, terminatedConfirmedSecond: confirmedSecond },
+        },
+      });
+    await ended('waits', 'out_of_credits', nowSecond - 500, null);
+    await ended('confirmed', 'out_of_credits', nowSecond - 9_000, nowSecond);
+    await ended('asked', 'stopped', nowSecond - 9_000, null);
+    const deposit = (id: string, status: string, openedSecond: number) =>
+      db.deposit.create({
+        data: {
+          ...{ id: `${team}-${id}`, teamId: team, kind: 'saved_card', method: 'card', label: 'Deposit', status },
+          ...{ amountMicros: 15_000_000, openedSecond },
+        },
+      });
+    await deposit('waits', 'pending', nowSecond - 400);
+    await deposit('failed', 'failed', nowSecond - 9_000);
+    const refund = {
+      teamId: team,
+      depositId: `${team}-failed`,
+      amountMicros: 1_000_000,
+      origin: 'api',
+      actor: 'platform',
+    };
+    await db.refund.create({
+      data: { ...refund, id: `${team}-refund`, status: 'pending', openedSecond: nowSecond - 300 },
+    });
+
+    const after = await Promise.all(names.map(([name]) => metric(name)));
+    expect(after).toEqual(before.map((count) => count + 1));
+    for (const [, age, seconds] of names) expect(await metric(age), age).toBeGreaterThanOrEqual(seconds);
+    expect(await metric('burnrate_deposits_open{kind="crypto"}')).toBe(0);
   });
 });
 
@@ -146,6 +258,43 @@ describe('each call', () => {
       .toMatchObject([{ msg: 'answered', route: '/v1/teams/{team}', caller: 'platform', res: { status: 404 } }]);
   });
 
+  it('has the code of its refusal in its log line, and the address of a caller who is not known', async () => {
+    const lineOf = async ({ headers }: { headers: Headers }) => {
+      const requestId = headers.get('X-Request-Id');
+      const lines = () => api.logged.filter((line) => line.requestId === requestId && line.msg === 'answered');
+      await expect.poll(lines).toHaveLength(1);
+      return lines()[0];
+    };
+    const unknown = await api.get('/v1/teams/nobody', { key: 'a-key-that-nobody-has' });
+    const forged = await api.post('/v1/webhooks/stripe', {}, { headers: { 'Stripe-Signature': 't=1,v1=00' } });
+    const missing = await api.get('/v1/teams/nobody');
+    expect(await lineOf(unknown)).toMatchObject({
+      code: 'unauthenticated',
+      address: expect.stringContaining('127.0.0.1'),
+    });
+    expect(await lineOf(forged)).toMatchObject({
+      code: 'webhook_invalid',
+      address: expect.stringContaining('127.0.0.1'),
+    });
+    const known = await lineOf(missing);
+    expect(known).toMatchObject({ code: 'not_found' });
+    expect(known).not.toHaveProperty('address');
+  });
+
+  it('is logged with the address that a trusted proxy forwards, and with no other forwarded address', async () => {
+    const forwarded = { key: 'a-key-that-nobody-has', headers: { 'X-Forwarded-For': '192.0.2.7' } };
+    const addressesIn = (logged: Array<Record<string, unknown>>) => logged.flatMap(({ address }) => address ?? []);
+    await api.get('/v1/teams/nobody', forwarded);
+    expect(addressesIn(api.logged)).not.toContain('192.0.2.7');
+    const behindProxy = await startCommandedApi({ trustedProxies: 1 });
+    try {
+      await behindProxy.get('/v1/teams/nobody', forwarded);
+      await expect.poll(() => addressesIn(behindProxy.logged)).toEqual(['192.0.2.7']);
+    } finally {
+      await behindProxy.close();
+    }
+  });
+
   it('has the headers of a careful service', async () => {
     const { headers } = await api.get('/v1/deposit-options');
     expect(headers.get('content-security-policy')).toContain("default-src 'none'");
@@ -170,8 +319,9 @@ describe('each call', () => {
     expect(failed.status).toBe(500);
     expect(failed.body.error).toMatchObject({ code: 'internal', type: 'internal_error' });
     expect(failed.text).not.toContain('duplicate');
-    const log = JSON.stringify(api.logged);
+    const log = JSON.stringify(api.logged.filter(({ code }) => !REFUSED_STRANGERS.includes(String(code))));
     expect(log).toContain('duplicate key');
+    expect(JSON.stringify(api.logged)).not.toContain('wrong-key');
     for (const word of [PLATFORM_KEY, secret, 'very-secret', 'wrong-key', 'private', '@example.com', '127.0.0.1'])
       expect(log).not.toContain(word);
   });
@@ -190,6 +340,9 @@ describe('too many calls', () => {
       expect([last?.status, last?.body.error.code]).toEqual([429, 'rate_limited']);
       expect(Number(last?.headers.get('Retry-After'))).toBeGreaterThan(0);
       expect((await limited.get(`/v1/teams/${team}`)).status).toBe(200);
+      await expect
+        .poll(() => limited.logged.filter(({ code }) => code === 'rate_limited'))
+        .toMatchObject([{ address: expect.stringContaining('127.0.0.1') }, {}]);
     } finally {
       await limited.close();
     }

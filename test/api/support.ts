@@ -85,6 +85,7 @@ export async function startApi(world: (db: Db, databaseUrl: string) => Partial<A
     platformKey: PLATFORM_KEY,
     publicUrl: 'http://127.0.0.1',
     rateLimitPerMinute: 100_000,
+    trustedProxies: false,
     nowMs: () => Date.now() + clock.aheadMs,
     ...change,
   };

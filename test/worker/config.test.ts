@@ -71,6 +71,26 @@ describe('the environment', () => {
     expect(readConfig(COMPLETE_ENVIRONMENT).host).toBeNull();
   });
 
+  it('takes proxies as a number or as addresses, and names the variable that holds anything else', () => {
+    const proxiesOf = (text: string) => readConfig({ ...COMPLETE_ENVIRONMENT, TRUSTED_PROXIES: text }).trustedProxies;
+    expect(readConfig(COMPLETE_ENVIRONMENT).trustedProxies).toBe(false);
+    expect(proxiesOf('none')).toBe(false);
+    expect(proxiesOf('2')).toBe(2);
+    expect(proxiesOf('10.0.0.0/8, fd00::/8,192.0.2.1')).toEqual(['10.0.0.0/8', 'fd00::/8', '192.0.2.1']);
+    for (const wrong of [
+      'true',
+      '0',
+      '10',
+      '10.0.0.0/33',
+      '10.0.0/8',
+      'balancer',
+      '10.0.0.0/8,',
+      '::/129',
+      '1.2.3.4/8/9',
+    ])
+      expect(() => proxiesOf(wrong), wrong).toThrow(/TRUSTED_PROXIES: expected none, a number of proxies/);
+  });
+
   it('offers no amount that would then be refused', () => {
     expect(() => readConfig({ ...COMPLETE_ENVIRONMENT, DEPOSIT_MIN: '60' })).toThrow(
       'DEPOSIT_PRESETS: $50.00 is not between DEPOSIT_MIN ($60.00) and DEPOSIT_MAX ($5,000.00)',
