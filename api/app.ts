@@ -33,6 +33,7 @@ import { reservations } from './reservations.ts';
 import { authorizing, expressPath, handling, type Route, takesBody } from './route.ts';
 import { shedding } from './shedding.ts';
 import { createLooks } from './soon.ts';
+import { teamState } from './team-state.ts';
 import { teams } from './teams.ts';
 import { transactions } from './transactions.ts';
 import { usage } from './usage.ts';
@@ -48,6 +49,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
   const looks = createLooks(world, metrics, wake);
   return [
     ...teams(world),
+    ...teamState(world, wake),
     ...keys(world),
     ...balance(world),
     ...instances(world, wake),

@@ -1,43 +1,142 @@
-/** Credit that an operator gives. */
+/** Credit that an operator gives, and takes back. */
 import { BillingError } from '../billing/errors.ts';
-import { micros } from '../billing/money.ts';
+import { micros, subtract } from '../billing/money.ts';
 import { formatSecond } from '../billing/time.ts';
-import { isUniqueViolation } from '../prisma/client.ts';
-import { findGrant } from '../prisma/grants.ts';
-import { newId } from './calls.ts';
+import { findGrant, type Grant as GrantRow, listGrants } from '../prisma/grants.ts';
+import { mustSee, newId } from './calls.ts';
+import { Metadata, NewMetadata } from './metadata.ts';
 import { type Route, route } from './route.ts';
-import { Amount, amount, Dollars, TeamPath, Time, text, z } from './schemas.ts';
+import {
+  Amount,
+  amount,
+  Dollars,
+  Id,
+  listOf,
+  PathId,
+  pageQuery,
+  pageRequest,
+  TeamPath,
+  Time,
+  text,
+  viewPage,
+  z,
+} from './schemas.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
 const MAX_GRANT_MICROS = micros(1_000_000_000_000);
 
-const Grant = z.object({ id: z.string(), at: Time, amount: Amount, note: z.string() }).openapi('Grant');
+const Revocation = z
+  .object({
+    at: Time,
+    note: z.string().nullable(),
+    fromCredit: Amount.openapi({ description: 'what was taken from credit', example: '20.000000' }),
+    owed: Amount.openapi({ description: 'what no credit was left for, and became owed', example: '0.000000' }),
+  })
+  .openapi('GrantRevocation');
+
+const Grant = z
+  .object({
+    id: z.string(),
+    team: z.string(),
+    at: Time,
+    amount: Amount,
+    note: z.string(),
+    status: z.enum(['given', 'revoked']),
+    revocation: Revocation.nullable(),
+    metadata: Metadata,
+  })
+  .openapi('Grant');
+
+const view = ({ id, teamId, second, amountMicros, note, metadata, revocation }: GrantRow): z.input<typeof Grant> => ({
+  id,
+  team: teamId,
+  at: formatSecond(second),
+  amount: amount(amountMicros),
+  note,
+  status: revocation === null ? 'given' : 'revoked',
+  revocation: revocation && {
+    at: formatSecond(revocation.second),
+    note: revocation.note,
+    fromCredit: amount(revocation.creditMicros),
+    owed: amount(subtract(amountMicros, revocation.creditMicros)),
+  },
+  metadata: { ...metadata },
+});
 
 export const grants = ({ db, ledger }: ApiWorld, wake: Wakes): Route[] => [
   route({
     method: 'post',
     path: '/v1/teams/{team}/grants',
     tag: 'Operator',
-    summary: 'Give a team credit that nobody paid for',
+    summary: 'Give a team credit that nobody paid for; the same id and body again is the same grant',
     who: 'platform',
     params: TeamPath,
-    body: z.object({ amount: Dollars, note: text(500) }),
+    body: z.object({
+      id: Id.optional(),
+      amount: Dollars,
+      note: text(500).openapi({ example: 'launch credit' }),
+      metadata: NewMetadata.optional(),
+    }),
     answer: { status: 201, schema: Grant },
-    fails: ['amount_out_of_range'],
-    handle: async ({ params: { team: teamId }, body: { amount: amountMicros, note }, call }) => {
+    fails: ['amount_out_of_range', 'id_taken', 'team_archived'],
+    handle: async ({ params: { team: teamId }, body, call }) => {
+      const { id: grantId = newId(call, 'grant'), amount: amountMicros, note, metadata = {} } = body;
       if (amountMicros <= 0 || amountMicros > MAX_GRANT_MICROS)
         throw new BillingError('amount_out_of_range', 'amount must be above $0 and not above $1,000,000', 'amount');
-      const grantId = newId(call, 'grant');
-      const given = { teamId, grantId, amountMicros, note, nowSecond: call.receivedSecond };
-      const second = await ledger.grant(given, call.requestId).catch(async (error) => {
-        // A call under an Idempotency-Key that was cut off after its work, and now comes again.
-        const earlier = isUniqueViolation(error) ? await findGrant(db, grantId) : null;
-        if (!earlier) throw error;
-        return earlier.second;
-      });
+      const asked = { teamId, grantId, amountMicros, note, metadata, nowSecond: call.receivedSecond };
+      const grant = await ledger.grant(asked, call.requestId);
       await wake({ what: 'watch', id: teamId });
-      return { status: 201, body: { id: grantId, at: formatSecond(second), amount: amount(amountMicros), note } };
+      return { status: 201, body: view(grant) };
+    },
+  }),
+
+  route({
+    method: 'get',
+    path: '/v1/teams/{team}/grants',
+    tag: 'Operator',
+    summary: 'A team’s grants, newest first, those that were revoked too',
+    who: 'read',
+    params: TeamPath,
+    query: pageQuery(),
+    answer: { status: 200, schema: listOf(Grant) },
+    handle: async ({ params: { team }, query }) => ({
+      status: 200,
+      body: viewPage(await listGrants(db, team, pageRequest(query)), view),
+    }),
+  }),
+
+  route({
+    method: 'get',
+    path: '/v1/grants/{id}',
+    tag: 'Operator',
+    summary: 'A grant',
+    who: 'read',
+    params: z.object({ id: PathId }),
+    answer: { status: 200, schema: Grant },
+    handle: async ({ params, call }) => {
+      const grant = await findGrant(db, params.id);
+      if (!grant) throw new BillingError('not_found', 'no such grant', 'id');
+      mustSee(call, grant.teamId, 'grant', 'id');
+      return { status: 200, body: view(grant) };
+    },
+  }),
+
+  route({
+    method: 'post',
+    path: '/v1/grants/{id}/revoke',
+    tag: 'Operator',
+    summary: 'Take a grant back: from credit first, the rest becomes owed; again, the same answer',
+    who: 'platform',
+    params: z.object({ id: PathId }),
+    body: z.object({ note: text(500).optional().openapi({ example: 'given to the wrong team' }) }),
+    answer: { status: 200, schema: Grant },
+    fails: ['team_archived'],
+    handle: async ({ params, body: { note = null }, call }) => {
+      const asked = { grantId: params.id, note, nowSecond: call.receivedSecond };
+      const grant = await ledger.revokeGrant(asked, call.requestId);
+      await wake({ what: 'watch', id: grant.teamId });
+      return { status: 200, body: view(grant) };
     },
   }),
 ];

@@ -3,6 +3,7 @@ import { BillingError } from '../billing/errors.ts';
 import type { Micros } from '../billing/money.ts';
 import { checkHourly, listMicrosOf, PRICINGS } from '../billing/prices.ts';
 import { readAccount } from '../prisma/accounts.ts';
+import { keepDetails, NO_DETAILS } from '../prisma/call-details.ts';
 import type { Db } from '../prisma/client.ts';
 import { getInstance, type Instance as InstanceRow, type InstanceSpec, listInstances } from '../prisma/instances.ts';
 import { gpuPriceAt } from '../prisma/prices.ts';
@@ -11,6 +12,8 @@ import { inSnapshot } from '../prisma/snapshot.ts';
 import { getTeam } from '../prisma/teams.ts';
 import { type Call, mustSee, newId } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
+import { DetailedError } from './errors.ts';
+import { NewMetadata } from './metadata.ts';
 import { type Route, route } from './route.ts';
 import { Dollars, Id, listOf, PathId, pageQuery, pageRequest, Second, text, z } from './schemas.ts';
 import { hashOfSpec, startInstance } from './starting.ts';
@@ -35,6 +38,7 @@ const NewInstance = z.object({
   pricing: z.enum(PRICINGS),
   hourly: Dollars.optional(),
   shedOrder: z.int().min(0).max(MAX_SHED_ORDER).optional(),
+  metadata: NewMetadata.optional(),
 });
 
 /** What is charged as given goes on at what was given last; what came from the list, at the list's price today. */
@@ -80,6 +84,8 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
       answer: { status: 201, schema: Instance },
       fails: [
         'insufficient_credit',
+        'team_suspended',
+        'team_archived',
         'id_taken',
         'price_not_found',
         'no_reservation',
@@ -88,6 +94,7 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
       ],
       handle: async ({ body, call }) => {
         await getTeam(db, body.team);
+        const detailsHash = await keepDetails(db, { ...NO_DETAILS, metadata: body.metadata ?? {} });
         return start(call, {
           id: body.id ?? newId(call, 'inst'),
           teamId: body.team,
@@ -98,6 +105,7 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
           hourlyMicros: body.hourly ?? null,
           shedOrder: body.shedOrder ?? null,
           resumedFrom: null,
+          ...(detailsHash !== null && { detailsHash }),
         });
       },
     }),
@@ -189,16 +197,31 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
       summary: 'Start a new instance with the configuration of one that has ended, at today’s price',
       who: 'platform',
       params: InstancePath,
-      body: z.object({}),
+      body: z.object({
+        id: Id.optional().openapi({
+          description: 'the id of the new instance; the same id again is the same instance',
+          example: 'train-1b',
+        }),
+      }),
       answer: { status: 201, schema: Instance },
-      fails: ['instance_active', 'insufficient_credit', 'price_not_found', 'no_reservation', 'engine_unavailable'],
-      handle: async ({ params, call }) => {
+      fails: [
+        'instance_active',
+        'id_taken',
+        'insufficient_credit',
+        'team_suspended',
+        'team_archived',
+        'price_not_found',
+        'no_reservation',
+        'engine_unavailable',
+      ],
+      handle: async ({ params, body, call }) => {
         const ended = await seen(params.id, call);
         if ((await viewOf(ended, call.receivedSecond)).status === 'active')
-          throw new BillingError('instance_active', 'the instance is still running');
-        const { teamId, project, gpuType, region, pricing, shedOrder } = ended;
+          throw new DetailedError('instance_active', 'the instance is still running', { instance: ended.id });
+        const { teamId, project, gpuType, region, pricing, shedOrder, detailsHash } = ended;
         return start(call, {
-          id: newId(call, 'inst'),
+          id: body.id ?? newId(call, 'inst'),
+          ...(detailsHash !== undefined && { detailsHash }),
           teamId,
           project,
           gpuType,

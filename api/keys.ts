@@ -81,6 +81,7 @@ export const keys = ({ db }: ApiWorld): Route[] => [
     path: '/v1/teams/{team}/keys/{key}',
     tag: 'Keys',
     summary: 'Revoke a key, from this moment on',
+    archivedToo: true,
     who: 'platform',
     params: TeamPath.extend({ key: PathId }),
     answer: { status: 200, schema: Key },

@@ -135,6 +135,7 @@ export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
         schema: z.object({ id: z.string(), deleted: z.literal(true), usedByAutoTopUp: z.boolean() }),
       },
       fails: ['payment_method_in_use', 'provider_unavailable'],
+      archivedToo: true,
       handle: async ({ params: { team: teamId, paymentMethod: paymentMethodId }, query, call }) => {
         await inTransaction(db, async (tx) => {
           const { policy } = await lockAccount(tx, teamId, AS_RECORDED);

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { priceNotFound } from '../activities/ledger/instances.ts';
 import type { ReservationRefusal } from '../activities/ledger/reservations.ts';
 import { BillingError } from '../billing/errors.ts';
+import { teamArchived } from '../billing/team-state.ts';
 import { callIdOf } from '../prisma/abandoned-calls.ts';
 import { gpuPriceAt } from '../prisma/prices.ts';
 import { findReservation, type Reservation, type ReservationSpec } from '../prisma/reservations.ts';
@@ -28,6 +29,8 @@ function sameOrTaken(row: Reservation, spec: ReservationSpec): Reservation {
 const REFUSAL: Record<ReservationRefusal, (message?: string) => BillingError> = {
   insufficient_credit: (message = 'there is not enough credit for a reservation') =>
     new BillingError('insufficient_credit', message),
+  team_suspended: (message = 'the team is suspended') => new BillingError('team_suspended', message, 'team'),
+  team_archived: () => teamArchived(),
   id_taken: idTaken,
   // It was withdrawn between the call and its admission.
   price_not_found: () => priceNotFound(),

@@ -4,7 +4,8 @@
  */
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { BillingError, type FailureCode } from '../billing/errors.ts';
-import { getTeam } from '../prisma/teams.ts';
+import { teamArchived } from '../billing/team-state.ts';
+import { getTeam, isArchived } from '../prisma/teams.ts';
 import { authorize, type Who } from './auth.ts';
 import type { Call } from './calls.ts';
 import { once } from './idempotency.ts';
@@ -48,18 +49,21 @@ export interface Route<
   answer: { status: number; schema: A; type?: string };
   csv: boolean;
   fails: FailureCode[];
+  /** Whether a change of a team, by its path, is allowed while the team is archived. */
+  archivedToo: boolean;
   handle: (given: Given<P, Q, B>) => Promise<{ status: number; body: z.input<A> } | FileAnswer>;
 }
 
 type Described<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> = Omit<
   Route<P, Q, B, A>,
-  'params' | 'query' | 'body' | 'fails' | 'csv' | 'handle'
+  'params' | 'query' | 'body' | 'fails' | 'csv' | 'archivedToo' | 'handle'
 > & {
   params?: P;
   query?: Q;
   body?: B;
   fails?: FailureCode[];
   csv?: boolean;
+  archivedToo?: boolean;
   handle: Route<P, Q, B, A>['handle'];
 };
 
@@ -76,6 +80,7 @@ export function route<
     body: NOTHING,
     fails: [],
     csv: false,
+    archivedToo: false,
     ...described,
   } as unknown as Route;
 }
@@ -90,7 +95,7 @@ const strict = (schema: z.ZodType): z.ZodType => (schema instanceof z.ZodObject 
 
 /** Whether the caller may call this, and about this team; before the body is read. */
 export const authorizing =
-  (world: ApiWorld, { who, path }: Route): RequestHandler =>
+  (world: ApiWorld, { who, path, method, archivedToo }: Route): RequestHandler =>
   async (request: Request, response: Response, next: NextFunction) => {
     const call = response.locals.call as Call;
     const team = path.includes('{team}') ? String(request.params.team) : undefined;
@@ -99,6 +104,9 @@ export const authorizing =
       if (!/^[A-Za-z0-9_-]{1,128}$/.test(team)) throw new BillingError('not_found', 'no such team', 'team');
       await getTeam(world.db, team);
     }
+    // Facts about money look again, under the team's row lock.
+    if (team !== undefined && method !== 'get' && !archivedToo && (await isArchived(world.db, team)))
+      throw teamArchived();
     next();
   };
 

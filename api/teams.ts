@@ -1,10 +1,13 @@
 /** Teams: whom credit belongs to. */
 import { BillingError } from '../billing/errors.ts';
-import { formatSecond } from '../billing/time.ts';
-import { createTeam, getTeam, type Team as TeamRow, updateTeam } from '../prisma/teams.ts';
+import { AS_RECORDED, lockAccount } from '../prisma/accounts.ts';
+import { inTransaction } from '../prisma/client.ts';
+import { createTeam, getTeam, getTeamWithState, listTeams, updateTeam } from '../prisma/teams.ts';
 import { newId } from './calls.ts';
+import { MetadataChange, mergeMetadata, NewMetadata } from './metadata.ts';
 import { type Route, route } from './route.ts';
-import { Id, TeamPath, Time, text, z } from './schemas.ts';
+import { Id, listOf, pageQuery, pageRequest, TeamPath, text, viewPage, z } from './schemas.ts';
+import { TEAM_STATUSES, Team, viewTeam } from './views/team.ts';
 import type { ApiWorld } from './world.ts';
 
 const MAX_EMAIL = 254;
@@ -12,28 +15,39 @@ const MAX_EMAIL = 254;
 const Name = text(200).openapi({ example: 'Acme Robotics' });
 const Email = z.email('expected an e-mail address').max(MAX_EMAIL).openapi({ example: 'billing@acme.example' });
 
-const Team = z.object({ id: z.string(), name: z.string(), email: z.string(), createdAt: Time }).openapi('Team');
-
-const view = ({ id, name, email, createdSecond }: TeamRow): z.input<typeof Team> => ({
-  id,
-  name,
-  email,
-  createdAt: formatSecond(createdSecond),
-});
-
 export const teams = ({ db }: ApiWorld): Route[] => [
   route({
     method: 'post',
     path: '/v1/teams',
     tag: 'Teams',
-    summary: 'Make a team; the same id, name and address again is the same team',
+    summary: 'Create a team; the same id and body again is the same team',
     who: 'platform',
-    body: z.object({ id: Id.optional(), name: Name, email: Email }),
+    body: z.object({ id: Id.optional(), name: Name, email: Email, metadata: NewMetadata.optional() }),
     answer: { status: 201, schema: Team },
     fails: ['id_taken'],
-    handle: async ({ body: { id, name, email }, call }) => {
-      const { team } = await createTeam(db, { id: id ?? newId(call, 'team'), name, email }, call.receivedSecond);
-      return { status: 201, body: view(team) };
+    handle: async ({ body: { id, name, email, metadata }, call }) => {
+      const asked = { id: id ?? newId(call, 'team'), name, email, ...(metadata !== undefined && { metadata }) };
+      const { team } = await createTeam(db, asked, call.receivedSecond);
+      return { status: 201, body: viewTeam(await getTeamWithState(db, team.id)) };
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/v1/teams',
+    tag: 'Teams',
+    summary: 'Teams, newest first; archived ones only when status asks for them',
+    who: 'platform',
+    query: pageQuery().extend({
+      search: text(200)
+        .optional()
+        .openapi({ description: 'a part of the name, the id or the e-mail address, in any case', example: 'acme' }),
+      status: z.enum([...TEAM_STATUSES, 'all']).optional(),
+    }),
+    answer: { status: 200, schema: listOf(Team) },
+    handle: async ({ query }) => {
+      const { search, status } = query;
+      const filter = { ...(search !== undefined && { search }), ...(status !== undefined && { status }) };
+      return { status: 200, body: viewPage(await listTeams(db, filter, pageRequest(query)), viewTeam) };
     },
   }),
   route({
@@ -44,22 +58,31 @@ export const teams = ({ db }: ApiWorld): Route[] => [
     who: 'read',
     params: TeamPath,
     answer: { status: 200, schema: Team },
-    handle: async ({ params }) => ({ status: 200, body: view(await getTeam(db, params.team)) }),
+    handle: async ({ params }) => ({ status: 200, body: viewTeam(await getTeamWithState(db, params.team)) }),
   }),
   route({
     method: 'patch',
     path: '/v1/teams/{team}',
     tag: 'Teams',
-    summary: 'Change a team’s name or the address that its mails go to',
+    summary: 'Change a team’s name, the address that its mails go to, or its metadata',
     who: 'platform',
     params: TeamPath,
-    body: z.object({ name: Name.optional(), email: Email.optional() }),
+    body: z.object({ name: Name.optional(), email: Email.optional(), metadata: MetadataChange.optional() }),
     answer: { status: 200, schema: Team },
-    handle: async ({ params, body: { name, email } }) => {
-      if (name === undefined && email === undefined)
-        throw new BillingError('invalid_request', 'send a name, an email, or both', 'name');
-      const change = { ...(name !== undefined && { name }), ...(email !== undefined && { email }) };
-      return { status: 200, body: view(await updateTeam(db, params.team, change)) };
+    archivedToo: true,
+    handle: async ({ params: { team }, body: { name, email, metadata } }) => {
+      if (name === undefined && email === undefined && metadata === undefined)
+        throw new BillingError('invalid_request', 'send at least one of name, email and metadata', 'name');
+      await inTransaction(db, async (tx) => {
+        // Two changes of metadata at once are merged one after the other.
+        await lockAccount(tx, team, AS_RECORDED);
+        await updateTeam(tx, team, {
+          ...(name !== undefined && { name }),
+          ...(email !== undefined && { email }),
+          ...(metadata !== undefined && { metadata: mergeMetadata((await getTeam(tx, team)).metadata, metadata) }),
+        });
+      });
+      return { status: 200, body: viewTeam(await getTeamWithState(db, team)) };
     },
   }),
 ];

@@ -70,6 +70,10 @@ export interface Account extends BalanceLine {
   exhaustions: number;
   /** False from a low-balance warning until credit is well above the level again. */
   lowArmed: boolean;
+  /** Since when the team may spend nothing new; null while it may. */
+  suspendedSecond: number | null;
+  /** Since when the team takes no new facts; null while it does. */
+  archivedSecond: number | null;
 }
 
 /** What the deployment has configured. */
@@ -108,7 +112,13 @@ export const emptyAccount = (teamId: string, second: number): Account => ({
   standsAtSecond: null,
   exhaustions: 0,
   lowArmed: false,
+  suspendedSecond: null,
+  archivedSecond: null,
 });
+
+/** Whether the team may spend anything new. */
+export const maySpend = ({ suspendedSecond, archivedSecond }: Account): boolean =>
+  suspendedSecond === null && archivedSecond === null;
 
 /** The second at which the team's money stands: now, or X while a charge in flight keeps an exhaustion open. */
 export const moneySecond = (account: Account, second: number): number => account.standsAtSecond ?? second;
@@ -121,6 +131,8 @@ export const spendableMicros = (account: Account, second: number): Micros =>
 export type TopUpOutlook =
   | { state: 'off' }
   | { state: 'charging' }
+  /** The team is suspended or archived: no charge is due until it is not. */
+  | { state: 'suspended' }
   | { state: 'watching'; dueSecond: number | null }
   | { state: 'cooling_down'; dueSecond: number | null; cooldownUntilSecond: number }
   | { state: 'capped'; dueSecond: number | null };
@@ -140,6 +152,7 @@ export function topUpOutlook(account: Account, terms: Terms): TopUpOutlook {
   const { policy, attempt, lastAttemptSecond, asOfSecond } = account;
   if (attempt) return { state: 'charging' };
   if (!policy?.enabled) return { state: 'off' };
+  if (!maySpend(account)) return { state: 'suspended' };
 
   const below = firstSecondBelow(account, policy.thresholdMicros, asOfSecond);
   const cooldownUntilSecond = lastAttemptSecond === null ? asOfSecond : lastAttemptSecond + terms.cooldownSeconds;

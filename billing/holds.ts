@@ -2,12 +2,13 @@
  * Holds: credit set aside for a request under way, the most that it can cost, so that what it uses is never owed.
  * One ends once: settled by the usage that names it, voided, or expired at its second. Source: rules.md, "Token usage".
  */
-import { type Account, moneySecond, spendableMicros, type Terms } from './account.ts';
+import { type Account, maySpend, moneySecond, spendableMicros, type Terms } from './account.ts';
 import { type Change, creditArrived, type Outcome } from './change.ts';
 import { record } from './clock.ts';
 import { BillingError } from './errors.ts';
 import { referenceOf } from './ledger.ts';
 import { add, formatDollars, larger, type Micros, micros, subtract, ZERO } from './money.ts';
+import { spendingRefused } from './team-state.ts';
 import type { MicroMillionths } from './tokens.ts';
 
 const MILLIONTHS_PER_MICRO = 1_000_000n;
@@ -26,7 +27,8 @@ export interface Hold {
 
 /**
  * Sets credit aside.
- * @throws BillingError `insufficient_credit` when less is available, or an exhaustion is open
+ * @throws BillingError `team_suspended`, `team_archived`; `insufficient_credit` when less is available, or an exhaustion is
+ *   open
  */
 export function placeHold(
   account: Account,
@@ -36,6 +38,7 @@ export function placeHold(
 ): Outcome {
   return record(account, terms, nowSecond, ({ account }) => {
     const { amountMicros, ttlSeconds } = placed;
+    if (!maySpend(account)) throw spendingRefused(account);
     const second = account.asOfSecond;
     const available = larger(spendableMicros(account, second), ZERO);
     if (account.standsAtSecond !== null)

@@ -2,7 +2,7 @@
  * The facts of instances: started, re-priced, announced to be reclaimed, put in an order, settled, stopped.
  * Source: rules.md, "What an instance costs" and "Discounts, reservations, spot".
  */
-import { type Account, moneySecond, spendableMicros, type Terms } from './account.ts';
+import { type Account, maySpend, moneySecond, spendableMicros, type Terms } from './account.ts';
 import { type Change, creditArrived, type EndReason, type Outcome, postMeter } from './change.ts';
 import { record } from './clock.ts';
 import { hasCoverFor } from './covers.ts';
@@ -11,6 +11,7 @@ import { creditAccount, REVENUE, referenceOf } from './ledger.ts';
 import { formatForPeople, larger, MICROS_PER_CENT, type Micros, micros, subtract, ZERO } from './money.ts';
 import type { Pricing } from './prices.ts';
 import { beginSegment, rerate, reviewVolume } from './rerating.ts';
+import { spendingRefused } from './team-state.ts';
 import { costMicros, type Meter } from './usage.ts';
 
 /** What is to run, and from what price. */
@@ -34,12 +35,19 @@ export const noReservation = (): BillingError =>
     'pricing',
   );
 
-/** Whether anything may be started: not below the minimum, nor while an exhaustion is open. */
-export const mayStart = (account: Account, { minStartMicros }: Terms): boolean =>
-  account.standsAtSecond === null && spendableMicros(account, account.asOfSecond) >= minStartMicros;
+/**
+ * The refusal of anything that is to be started now, or null when it may start.
+ * @returns `team_archived`, `team_suspended`; `insufficient_credit` below the minimum and while an exhaustion is open
+ */
+export function startRefusal(account: Account, terms: Terms): BillingError | null {
+  if (!maySpend(account)) return spendingRefused(account);
+  const isEnough = spendableMicros(account, account.asOfSecond) >= terms.minStartMicros;
+  if (account.standsAtSecond === null && isEnough) return null;
+  return new BillingError('insufficient_credit', whyNotStart(account, terms));
+}
 
-/** Why nothing can be started now, with the numbers that would do. */
-export function whyNotStart(account: Account, terms: Terms): string {
+/** Why credit allows no start now, with the numbers that would do. */
+function whyNotStart(account: Account, terms: Terms): string {
   if (account.standsAtSecond !== null)
     return 'Credit is used up and a charge is under way: nothing can be started until its outcome is known.';
   const available = larger(spendableMicros(account, account.asOfSecond), ZERO);
@@ -50,13 +58,13 @@ export function whyNotStart(account: Account, terms: Terms): string {
 /**
  * Opens an instance's meter at the fact's second: its list price less the team's discount, or nothing where a reservation
  * covers it.
- * @throws BillingError `insufficient_credit` when less than the minimum is available, or an exhaustion is open;
- *   `no_reservation` when it is to be `reserved` and no reservation has room for it
+ * @throws BillingError `team_suspended`, `team_archived`; `insufficient_credit` when less than the minimum is available, or
+ *   an exhaustion is open; `no_reservation` when it is to be `reserved` and no reservation has room for it
  */
 export function startInstance(account: Account, terms: Terms, order: InstanceOrder, nowSecond: number): Outcome {
   return record(account, terms, nowSecond, (change) => {
-    if (!mayStart(change.account, terms))
-      throw new BillingError('insufficient_credit', whyNotStart(change.account, terms));
+    const refusal = startRefusal(change.account, terms);
+    if (refusal) throw refusal;
     openMeters(change, [order]);
   });
 }

@@ -31,7 +31,10 @@ export type TransferCode =
   | 'dispute_lost'
   /** The part of a loss that no credit was left for. */
   | 'owed_dispute'
-  | 'owed_refund';
+  | 'owed_refund'
+  /** A grant taken back; the part that no credit was left for is owed. */
+  | 'grant_revoked'
+  | 'owed_revocation';
 
 export interface Transfer {
   debitAccount: string;
@@ -63,6 +66,8 @@ export const referenceOf = {
   /** What arrived of a crypto deposit: one credit for each output of a transaction, in whatever case its hash is written. */
   cryptoReceipt: (depositId: string, outputKey: string) => `deposit/${depositId}/${outputKey}`,
   grant: (grantId: string) => `grant/${grantId}`,
+  /** A grant is taken back once, and whole. */
+  grantRevoked: (grantId: string) => `grant/${grantId}/revoked`,
   refund: (refundId: string) => `refund/${refundId}`,
   /** What the provider refused, or the bank sent back: once a refund. */
   refundReturned: (refundId: string) => `refund/${refundId}/returned`,

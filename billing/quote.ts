@@ -6,7 +6,7 @@ import type { Account, Terms } from './account.ts';
 import { Change } from './change.ts';
 import { bringUpToDate } from './clock.ts';
 import { nextTopUpSecond, runsOutSecond } from './forecast.ts';
-import { type InstanceOrder, mayStart, openMeters, whyNotStart } from './instances.ts';
+import { type InstanceOrder, openMeters, startRefusal } from './instances.ts';
 import { add, type Micros, ZERO } from './money.ts';
 import { uncoveredRateOf } from './prices.ts';
 import { burnMicrosPerHour } from './runway.ts';
@@ -55,6 +55,8 @@ export function quoteStarts(account: Account, terms: Terms, { count, ...order }:
   };
 }
 
-/** That the start would be refused for want of credit. */
-const refusalOf = (account: Account, terms: Terms): Warning[] =>
-  mayStart(account, terms) ? [] : [{ code: 'insufficient_credit', message: whyNotStart(account, terms) }];
+/** The refusal that a start would meet now, if it would meet one. */
+function refusalOf(account: Account, terms: Terms): Warning[] {
+  const refusal = startRefusal(account, terms);
+  return refusal ? [{ code: refusal.code as Warning['code'], message: refusal.message }] : [];
+}

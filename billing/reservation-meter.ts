@@ -2,6 +2,7 @@
  * The meter of a reservation: one term at one rate, posted as an instance's segment is, renewed or closed at its end.
  * Source: rules.md, "Discounts, reservations, spot".
  */
+import { maySpend } from './account.ts';
 import type { Change } from './change.ts';
 import { creditAccount, REVENUE, referenceOf } from './ledger.ts';
 import { add, type Micros, micros, ZERO } from './money.ts';
@@ -86,8 +87,10 @@ export const rateFor = (count: number, unitMicrosPerHour: Micros): Micros =>
 /** Ends a term whose second has come; begins the next if that was asked for and it is still offered. */
 export function renewReservation(change: Change, reservation: ReservationMeter): void {
   const { endSecond, renew, term, count, reservedSecond } = reservation;
-  const price = renew ? priceAt(change.account.prices, reservation, endSecond) : null;
-  closeReservation(change, reservation, endSecond, price ? 'renewed' : renew ? 'not_offered' : 'ended');
+  // A suspended team begins no new term.
+  const isRenewed = renew && maySpend(change.account);
+  const price = isRenewed ? priceAt(change.account.prices, reservation, endSecond) : null;
+  closeReservation(change, reservation, endSecond, price ? 'renewed' : isRenewed ? 'not_offered' : 'ended');
   if (!price) return;
   openTerm(change, {
     ...reservation,

@@ -6,7 +6,7 @@ import { type Account, moneySecond, type Terms } from './account.ts';
 import type { Outcome } from './change.ts';
 import { record } from './clock.ts';
 import { BillingError } from './errors.ts';
-import { mayStart, whyNotStart } from './instances.ts';
+import { startRefusal } from './instances.ts';
 import { type Micros, ZERO } from './money.ts';
 import { MONTHS_OF_TERM, type ReservationTerm } from './prices.ts';
 import { rerate } from './rerating.ts';
@@ -27,14 +27,16 @@ export interface ReservationOrder {
 
 /**
  * Begins a reservation at the fact's second; from then on it covers.
- * @throws BillingError `insufficient_credit` when less than the minimum is available, or an exhaustion is open
+ * @throws BillingError `team_suspended`, `team_archived`; `insufficient_credit` when less than the minimum is available, or
+ *   an exhaustion is open
  */
 export function openReservation(account: Account, terms: Terms, order: ReservationOrder, nowSecond: number): Outcome {
   return record(account, terms, nowSecond, (change) => {
     const { account } = change;
     const { unitMicrosPerHour, ...reserved } = order;
     const startSecond = account.asOfSecond;
-    if (!mayStart(account, terms)) throw new BillingError('insufficient_credit', whyNotStart(account, terms));
+    const refusal = startRefusal(account, terms);
+    if (refusal) throw refusal;
     openTerm(change, {
       ...reserved,
       termNumber: 1,

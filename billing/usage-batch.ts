@@ -71,6 +71,12 @@ export interface UsageDecision {
 }
 
 export const NO_TEAM: UsageResult = { status: 'invalid', code: 'not_found', message: 'no such team', param: 'team' };
+const ARCHIVED: UsageResult = {
+  status: 'invalid',
+  code: 'team_archived',
+  message: 'the team is archived: unarchive it and send the event again',
+  param: 'team',
+};
 const NO_HOLD: UsageResult = { status: 'invalid', code: 'not_found', message: 'no such hold', param: 'hold' };
 const noPrice = ({ atSecond }: UsageEvent): UsageResult => ({
   status: 'invalid',
@@ -130,6 +136,7 @@ function sort(
   const decided = events.map((event): Decided => {
     const before = seen.get(event.eventId);
     if (before) return sameBody(before.event, event) ? { status: 'duplicate', as: before } : { status: 'conflict' };
+    if (account.archivedSecond !== null) return ARCHIVED;
     if (event.holdId !== null && holds.get(event.holdId)?.teamId !== event.teamId) return NO_HOLD;
     if (event.price === null) return noPrice(event);
     const cost = tokensCost(event.price, event.inputTokens, event.outputTokens);

@@ -6,7 +6,12 @@ import type { Terms } from './account.ts';
 import { formatForPeople, MICROS_PER_CENT, type Micros, micros } from './money.ts';
 import { TOP_UP_LIMITS, type TopUpPolicy } from './top-up.ts';
 
-export type WarningCode = 'threshold_too_low' | 'amount_too_small' | 'insufficient_credit';
+export type WarningCode =
+  | 'threshold_too_low'
+  | 'amount_too_small'
+  | 'insufficient_credit'
+  | 'team_suspended'
+  | 'team_archived';
 
 export interface Warning {
   code: WarningCode;

@@ -211,6 +211,8 @@ function toAccount(row: AccountRow, parts: Parts): Account {
     standsAtSecond: toSecondOrNull(row.standsAtSecond),
     exhaustions: Number(row.exhaustions),
     lowArmed: row.lowArmed,
+    suspendedSecond: toSecondOrNull(row.suspendedSecond),
+    archivedSecond: toSecondOrNull(row.archivedSecond),
   };
 }
 
@@ -240,6 +242,8 @@ const columns = (account: Account) => ({
   discountUntilSecond: account.discount?.untilSecond ?? null,
   volumeBasisPoints: account.volumeBasisPoints,
   runningReservations: account.reservations.length,
+  suspendedSecond: account.suspendedSecond,
+  archivedSecond: account.archivedSecond,
 });
 
 export const insertAccount = async (tx: Tx, account: Account): Promise<void> => {
@@ -249,6 +253,11 @@ export const insertAccount = async (tx: Tx, account: Account): Promise<void> => 
 /** Keeps an account whose row lock is held. The meters have rows of their own. */
 export const saveAccount = async (tx: Tx, account: Account): Promise<void> => {
   await tx.account.updateMany({ where: { teamId: account.teamId }, data: columns(account) });
+};
+
+/** What the operator wrote of a suspension. */
+export const setSuspendedNote = async (tx: Tx, teamId: string, note: string | null): Promise<void> => {
+  await tx.account.updateMany({ where: { teamId }, data: { suspendedNote: note } });
 };
 
 /** Why a policy went off, for the dashboard and the api. Null when it is on, or was switched off by a person. */

@@ -161,6 +161,13 @@ export async function listDeposits(tx: Tx, teamId: string, page: PageRequest): P
   return { data: data.map(toDeposit), nextCursor };
 }
 
+/** How many payments of a team have no outcome yet. */
+export async function paymentsWithoutOutcome(tx: Tx, teamId: string): Promise<{ deposits: number; refunds: number }> {
+  const deposits = await tx.deposit.count({ where: { teamId, status: { in: ['pending', 'requires_action'] } } });
+  const refunds = await tx.refund.count({ where: { teamId, status: 'pending' } });
+  return { deposits, refunds };
+}
+
 /** The last auto top-up attempt of a team, for what the workflow is doing. */
 export async function lastAttempt(tx: Tx, teamId: string): Promise<Deposit | null> {
   const row = await tx.deposit.findFirst({ where: { teamId, kind: 'auto_top_up' }, orderBy: { attempt: 'desc' } });

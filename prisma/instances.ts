@@ -22,6 +22,8 @@ export interface InstanceSpec {
   shedOrder: number | null;
   resumedFrom: string | null;
   requestHash: string;
+  /** Names the caller's metadata: see call-details.ts. Absent where there is none. */
+  detailsHash?: string;
 }
 
 export interface Instance extends InstanceSpec {
@@ -45,6 +47,7 @@ const toInstance = (row: InstanceRow): Instance => ({
   shedOrder: row.shedOrder,
   requestHash: row.requestHash,
   resumedFrom: row.resumedFrom,
+  ...(row.detailsHash !== null && { detailsHash: row.detailsHash }),
   startSecond: toSecond(row.startSecond),
   endSecond: toSecondOrNull(row.endSecond),
   reason: row.reason as EndReason | null,
@@ -124,6 +127,20 @@ export const confirmTerminated = async (tx: Tx, id: string, second: number): Pro
     data: { terminatedConfirmedSecond: second },
   });
 };
+
+/** Those that run of the chain that an instance belongs to: what it resumed, what resumed it, and so on. The newest first. */
+export async function runningOfChain(tx: Tx, id: string): Promise<string[]> {
+  const rows = await tx.$queryRaw<Array<{ id: string }>>`
+    WITH RECURSIVE earlier AS (
+      SELECT id, resumed_from FROM instances WHERE id = ${id}
+      UNION SELECT instances.id, instances.resumed_from FROM instances JOIN earlier ON instances.id = earlier.resumed_from
+    ), chain AS (
+      SELECT id FROM earlier WHERE resumed_from IS NULL
+      UNION SELECT instances.id FROM instances JOIN chain ON instances.resumed_from = chain.id
+    )
+    SELECT id FROM instances WHERE id IN (SELECT id FROM chain) AND end_second IS NULL ORDER BY start_second DESC, id DESC`;
+  return rows.map((row) => row.id);
+}
 
 export interface InstanceFilter {
   teamId?: string;

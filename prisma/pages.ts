@@ -29,6 +29,22 @@ function decode(cursor: string, ids: RegExp): { second: bigint; id: string } {
 }
 
 /**
+ * One page of rows that a statement of its own finds, ordered by (second, id) descending.
+ * @param find the rows after the named one, at most `take`
+ * @throws BillingError `invalid_request` for a cursor that no list answered
+ */
+export async function pageBySql<T extends { second: bigint; id: string }>(
+  request: PageRequest,
+  find: (after: { second: bigint; id: string } | null, take: number) => Promise<T[]>,
+): Promise<Page<T>> {
+  const after = request.cursor === undefined ? null : decode(request.cursor, LOOKS.any);
+  const rows = await find(after, request.limit + 1);
+  const data = rows.slice(0, request.limit);
+  const last = data.at(-1);
+  return { data, nextCursor: rows.length > request.limit && last ? encode(last.second, last.id) : null };
+}
+
+/**
  * One page of rows that are ordered by (`key`, id) descending.
  * @throws BillingError `invalid_request` for a cursor that no list answered
  */

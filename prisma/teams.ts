@@ -3,8 +3,10 @@ import { emptyAccount } from '../billing/account.ts';
 import { BillingError } from '../billing/errors.ts';
 import { insertAccount } from './accounts.ts';
 import { type Db, inTransaction, isUniqueViolation, type Tx } from './client.ts';
-import { toSecond } from './columns.ts';
-import type { Team as TeamRow } from './generated/client.ts';
+import { toSecond, toSecondOrNull } from './columns.ts';
+import { Prisma as PrismaSql, type Team as TeamRow } from './generated/client.ts';
+import { isSameMetadata, type Metadata, toMetadata } from './metadata.ts';
+import { type Page, type PageRequest, pageBySql } from './pages.ts';
 
 export interface Team {
   id: string;
@@ -12,22 +14,29 @@ export interface Team {
   email: string;
   stripeCustomerId: string | null;
   createdSecond: number;
+  metadata: Metadata;
 }
 
-const toTeam = (row: TeamRow): Team => ({ ...row, createdSecond: toSecond(row.createdSecond) });
+const toTeam = ({ searchText: _, ...row }: TeamRow): Team => ({
+  ...row,
+  createdSecond: toSecond(row.createdSecond),
+  metadata: toMetadata(row.metadata),
+});
 
 /**
- * Makes a team and its account. The same id with the same name and address again is the same team.
+ * Makes a team and its account. The same id with the same name, address and metadata again is the same team.
  * @throws BillingError `id_taken`
  */
 export async function createTeam(
   db: Db,
-  team: { id: string; name: string; email: string },
+  team: { id: string; name: string; email: string; metadata?: Metadata },
   second: number,
 ): Promise<{ team: Team; created: boolean }> {
   try {
     const created = await inTransaction(db, async (tx) => {
-      const row = await tx.team.create({ data: { ...team, createdSecond: second } });
+      const { metadata = {}, ...named } = team;
+      const kept = { metadata: { ...metadata }, searchText: searchTextOf(team), createdSecond: second };
+      const row = await tx.team.create({ data: { ...named, ...kept } });
       await insertAccount(tx, emptyAccount(team.id, second));
       return toTeam(row);
     });
@@ -35,7 +44,8 @@ export async function createTeam(
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     const existing = await getTeam(db, team.id);
-    if (existing.name !== team.name || existing.email !== team.email)
+    const isOther = team.metadata !== undefined && !isSameMetadata(existing.metadata, team.metadata);
+    if (existing.name !== team.name || existing.email !== team.email || isOther)
       throw new BillingError('id_taken', 'another team has this id', 'id');
     return { team: existing, created: false };
   }
@@ -49,9 +59,96 @@ export async function getTeam(tx: Tx, id: string): Promise<Team> {
 }
 
 /** @throws BillingError `not_found` */
-export async function updateTeam(tx: Tx, id: string, change: { name?: string; email?: string }): Promise<Team> {
-  await tx.team.updateMany({ where: { id }, data: change });
-  return getTeam(tx, id);
+export async function updateTeam(
+  tx: Tx,
+  id: string,
+  change: { name?: string; email?: string; metadata?: Metadata },
+): Promise<void> {
+  const { metadata, ...named } = change;
+  const data = { ...named, ...(metadata !== undefined && { metadata: { ...metadata } }) };
+  await tx.team.updateMany({ where: { id }, data });
+  const searchText = searchTextOf(await getTeam(tx, id));
+  await tx.team.updateMany({ where: { id }, data: { searchText } });
+}
+
+/** A team with what an operator has made of it. */
+export interface TeamWithState extends Team {
+  suspendedSecond: number | null;
+  suspendedNote: string | null;
+  archivedSecond: number | null;
+}
+
+async function withState(tx: Tx, teams: Team[]): Promise<TeamWithState[]> {
+  const rows = await tx.account.findMany({
+    where: { teamId: { in: teams.map(({ id }) => id) } },
+    select: { teamId: true, suspendedSecond: true, suspendedNote: true, archivedSecond: true },
+  });
+  const states = new Map(rows.map((row) => [row.teamId, row]));
+  return teams.map((team) => {
+    const state = states.get(team.id);
+    return {
+      ...team,
+      suspendedSecond: toSecondOrNull(state?.suspendedSecond ?? null),
+      suspendedNote: state?.suspendedNote ?? null,
+      archivedSecond: toSecondOrNull(state?.archivedSecond ?? null),
+    };
+  });
+}
+
+/** @throws BillingError `not_found` */
+export async function getTeamWithState(tx: Tx, id: string): Promise<TeamWithState> {
+  const [team] = await withState(tx, [await getTeam(tx, id)]);
+  return team as TeamWithState;
+}
+
+export const isArchived = async (tx: Tx, id: string): Promise<boolean> =>
+  (await tx.account.count({ where: { teamId: id, archivedSecond: { not: null } } })) > 0;
+
+export type TeamStatus = 'active' | 'suspended' | 'archived';
+
+export interface TeamFilter {
+  /** A part of the name, the id or the address, in any case. */
+  search?: string;
+  /** Without it, those that are not archived. */
+  status?: TeamStatus | 'all';
+}
+
+const STATUS_IN_SQL = {
+  active: PrismaSql.sql`AND suspended_second IS NULL AND archived_second IS NULL`,
+  suspended: PrismaSql.sql`AND suspended_second IS NOT NULL AND archived_second IS NULL`,
+  archived: PrismaSql.sql`AND archived_second IS NOT NULL`,
+  all: PrismaSql.empty,
+  not_archived: PrismaSql.sql`AND archived_second IS NULL`,
+};
+
+/** What a search looks through; no name and no address holds a line break. */
+const searchTextOf = ({ id, name, email }: Pick<Team, 'id' | 'name' | 'email'>): string =>
+  [id, name, email].join('\n').normalize('NFKC').toLowerCase();
+
+/** A pattern that finds a text as it is written, whatever it holds. */
+const containing = (text: string): string =>
+  `%${text
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[\\%_]/g, '\\$&')}%`;
+
+/** Teams, newest first. */
+export async function listTeams(tx: Tx, filter: TeamFilter, page: PageRequest): Promise<Page<TeamWithState>> {
+  const { search, status = 'not_archived' } = filter;
+  const pattern = search === undefined ? null : containing(search);
+  const found = await pageBySql(page, async (after, take) => {
+    const rows = await tx.$queryRaw<Array<{ id: string; created_second: bigint }>>`
+      SELECT id, created_second FROM teams JOIN accounts ON team_id = id
+      WHERE true ${STATUS_IN_SQL[status]}
+      ${pattern === null ? PrismaSql.empty : PrismaSql.sql`AND search_text LIKE ${pattern}`}
+      ${after === null ? PrismaSql.empty : PrismaSql.sql`AND (created_second, id) < (${after.second}, ${after.id})`}
+      ORDER BY created_second DESC, id DESC LIMIT ${take}`;
+    return rows.map(({ id, created_second: second }) => ({ id, second }));
+  });
+  const ids = found.data.map(({ id }) => id);
+  const rows = await tx.team.findMany({ where: { id: { in: ids } } });
+  const teams = new Map((await withState(tx, rows.map(toTeam))).map((team) => [team.id, team]));
+  return { data: ids.flatMap((id) => teams.get(id) ?? []), nextCursor: found.nextCursor };
 }
 
 export const setStripeCustomer = async (tx: Tx, id: string, stripeCustomerId: string): Promise<void> => {

@@ -36,20 +36,23 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
   });
 
   /** Announces whatever was recorded and not told yet, whoever recorded it: the machines are stopped, people are written to. */
-  async function announce({ exhaustions, notices, reservationIds = [] }: Outlook): Promise<void> {
-    if (exhaustions.length === 0 && notices.length === 0) return;
-    const instanceIds = exhaustions.flatMap((exhaustion) => exhaustion.instanceIds);
+  async function announce({ exhaustions, stop, notices, reservationIds = [] }: Outlook): Promise<void> {
+    if (exhaustions.length === 0 && notices.length === 0 && !stop) return;
+    const instanceIds = [...exhaustions, ...(stop ? [stop] : [])].flatMap((ended) => ended.instanceIds);
     if (instanceIds.length > 0) await tell.tellInstances({ instanceIds });
     if (reservationIds.length > 0) await tell.tellReservations({ reservationIds });
     if (notices.length > 0) await tell.handOnNotices({ notices });
     const numbers = exhaustions.map((exhaustion) => exhaustion.number);
-    await ledger.markTold({ teamId, exhaustions: numbers, noticeIds: notices.map((notice) => notice.noticeId) });
+    const noticeIds = notices.map((notice) => notice.noticeId);
+    await ledger.markTold({ teamId, exhaustions: numbers, noticeIds, ...(stop && { stops: [stop.id] }) });
+    // Another batch may wait behind this one.
+    if (stop) news.arrived();
   }
 
   /** An instance that was to be reclaimed and is gone by now ended without anybody having said so to its workflow. */
-  async function tellReclaimed({ exhaustions, reclaiming: still = [] }: Outlook): Promise<void> {
+  async function tellReclaimed({ exhaustions, stop, reclaiming: still = [] }: Outlook): Promise<void> {
     const told = exhaustions.flatMap((exhaustion) => exhaustion.instanceIds);
-    const known = new Set([...still, ...told]);
+    const known = new Set([...still, ...told, ...(stop?.instanceIds ?? [])]);
     const instanceIds = reclaiming.filter((instanceId) => !known.has(instanceId));
     reclaiming = still;
     if (instanceIds.length > 0) await tell.tellInstances({ instanceIds });

@@ -73,7 +73,7 @@ function noticesOf(deposit: Deposit, outcome: 'credited' | 'failed', second: num
 export const depositActs = ({ db, terms }: LedgerWorld) => ({
   /**
    * Opens a deposit that a person asked for, or finds one that is open already: an attempt's is opened with the attempt.
-   * Answers null for a call that was answered 503.
+   * Answers null for a call that was answered 503, and where the team is archived.
    */
   openDeposit: async (input: NewDepositOrder & { nowMs: number }): Promise<DepositOrder | null> => {
     const existing = await findDeposit(db, input.depositId);
@@ -83,7 +83,8 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
       db,
       { teamId: input.teamId, causedBy: input.callId, throughSecond: input.receivedSecond },
       async (account, tx) => {
-        const abandoned = await isAbandoned(tx, input.callId);
+        // An archived team takes no new deposit; the caller is told why (api/depositing.ts).
+        const abandoned = account.archivedSecond !== null || (await isAbandoned(tx, input.callId));
         const {
           depositId: id,
           teamId,

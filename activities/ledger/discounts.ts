@@ -1,5 +1,6 @@
 /** Discounts that an operator assigns: each is kept, with who, when, how much, until when and why. */
 import { assignDiscount } from '../../billing/facts.ts';
+import { checkNotArchived } from '../../billing/team-state.ts';
 import { insertDiscount } from '../../prisma/discounts.ts';
 import { recordFact } from '../../prisma/record.ts';
 import type { LedgerWorld } from '../world.ts';
@@ -17,12 +18,13 @@ export interface DiscountOrder {
 export const discountActs = ({ db, terms }: LedgerWorld) => ({
   /**
    * Assigns a team's discount in place of the one that it had; running instances at a list price move with it.
-   * @throws BillingError `not_found`; `at_out_of_range` where `untilSecond` has come already
+   * @throws BillingError `not_found`; `team_archived`; `at_out_of_range` where `untilSecond` has come already
    */
   assignDiscount: (order: DiscountOrder, causedBy: string): Promise<void> => {
     const { teamId, basisPoints, note, actor, nowSecond } = order;
     const untilSecond = basisPoints === 0 ? null : order.untilSecond;
     return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
+      checkNotArchived(account);
       const assigned = basisPoints === 0 ? null : { basisPoints, untilSecond };
       const outcome = assignDiscount(account, terms, assigned, nowSecond);
       const second = outcome.account.asOfSecond;

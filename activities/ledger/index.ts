@@ -13,10 +13,12 @@ import { priceActs } from './prices.ts';
 import { refundActs } from './refunds.ts';
 import { reservationActs } from './reservations.ts';
 import { teamActs } from './team.ts';
+import { teamStateActs } from './team-state.ts';
 import { usageActs } from './usage.ts';
 
 export const createLedger = (world: LedgerWorld) => ({
   ...teamActs(world),
+  ...teamStateActs(world),
   ...instanceActs(world),
   ...depositActs(world),
   ...refundActs(world),

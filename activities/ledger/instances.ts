@@ -31,8 +31,18 @@ import { recordFact } from '../../prisma/record.ts';
 import { closedSegmentsOf, type SegmentOfInstance, segmentsOf } from '../../prisma/segments.ts';
 import { lastPostingReference } from '../../prisma/transfers.ts';
 import type { LedgerWorld } from '../world.ts';
+import { checkNothingRuns, SuccessorRuns } from './resuming.ts';
 
-const REFUSALS = ['insufficient_credit', 'id_taken', 'start_expired', 'no_reservation', 'price_not_found'] as const;
+const REFUSALS = [
+  'insufficient_credit',
+  'team_suspended',
+  'team_archived',
+  'instance_active',
+  'id_taken',
+  'start_expired',
+  'no_reservation',
+  'price_not_found',
+] as const;
 export type AdmissionRefusal = (typeof REFUSALS)[number];
 
 const refusalOf = (error: unknown): AdmissionRefusal | null =>
@@ -40,8 +50,8 @@ const refusalOf = (error: unknown): AdmissionRefusal | null =>
 
 export type Admission =
   | { status: 'admitted'; startSecond: number; rateMicrosPerHour: Micros }
-  /** `message`: how much credit is missing, in words for the caller. */
-  | { status: 'refused'; code: AdmissionRefusal; message?: string };
+  /** `message`: why, in words for the caller. `instanceId`: the one that runs already. */
+  | { status: 'refused'; code: AdmissionRefusal; message?: string; instanceId?: string };
 
 export interface Receipt {
   instanceId: string;
@@ -173,6 +183,11 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
           // After the look: a try that is late may follow one that was in time and whose answer was lost.
           if (input.nowMs > input.notAfterMs || (await isAbandoned(tx, input.callId)))
             throw new BillingError('start_expired', 'the caller was answered already');
+          if (spec.resumedFrom !== null)
+            await checkNothingRuns(tx, account, terms, {
+              instanceId: spec.resumedFrom,
+              nowSecond: input.receivedSecond,
+            });
           const order = await orderOf(tx, spec, Math.max(account.asOfSecond, input.receivedSecond));
           const outcome = startInstance(account, terms, order, input.receivedSecond);
           const startSecond = outcome.account.asOfSecond;
@@ -187,9 +202,14 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
       );
     } catch (error) {
       const code = refusalOf(error);
-      if (code === 'insufficient_credit') return { status: 'refused', code, message: (error as Error).message };
-      if (code !== null) return { status: 'refused', code };
-      throw error;
+      if (code === null) throw error;
+      const { message } = error as BillingError;
+      return {
+        status: 'refused',
+        code,
+        message,
+        ...(error instanceof SuccessorRuns && { instanceId: error.instanceId }),
+      };
     }
   },
 

@@ -1,6 +1,7 @@
 /** The auto top-up policy: set by a person, asked by the workflow, each change a consent row. */
 import { topUpOutlook } from '../../billing/account.ts';
 import { advance, setPolicy } from '../../billing/facts.ts';
+import { checkNotArchived } from '../../billing/team-state.ts';
 import { checkPolicy, type TopUpPolicy } from '../../billing/top-up.ts';
 import { setDisabledReason } from '../../prisma/accounts.ts';
 import { insertConsent } from '../../prisma/consents.ts';
@@ -43,7 +44,7 @@ export const policyActs = ({ db, terms }: LedgerWorld) => ({
 
   /**
    * Puts a policy in force and keeps the consent. Enabled while the balance is below, the attempt is opened at once.
-   * @throws BillingError `amount_out_of_range`, `payment_method_required`
+   * @throws BillingError `amount_out_of_range`, `payment_method_required`, `team_archived`
    */
   setPolicy: (
     input: { teamId: string; policy: TopUpPolicy; actor: string; nowSecond: number },
@@ -51,6 +52,7 @@ export const policyActs = ({ db, terms }: LedgerWorld) => ({
   ): Promise<void> =>
     recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       checkPolicy(input.policy);
+      checkNotArchived(account);
       const outcome = setPolicy(account, terms, input.policy, input.nowSecond);
       await insertConsent(tx, {
         teamId: input.teamId,

@@ -9,6 +9,7 @@ import {
   requestRefund,
   returnRefund,
 } from '../../billing/money-back.ts';
+import { checkNotArchived } from '../../billing/team-state.ts';
 import { isAbandoned } from '../../prisma/abandoned-calls.ts';
 import type { Tx } from '../../prisma/client.ts';
 import { creditedMicros, type Deposit, getDeposit, updateDeposit, wasCredited } from '../../prisma/deposits.ts';
@@ -127,6 +128,7 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
           if (earlier) return { outcome: nothing, answer: async () => ({ status: 'taken', order: orderOf(earlier) }) };
           if (await isAbandoned(tx, input.callId))
             return { outcome: nothing, answer: async () => ({ status: 'too_late' }) };
+          checkNotArchived(account);
           const { refundId, teamId, depositId, actor } = input;
           const deposit = await getDeposit(tx, depositId);
           if (!wasCredited(deposit)) throw new BillingError('not_refundable', `the deposit is ${deposit.status}`);

@@ -23,7 +23,14 @@ import {
 import type { LedgerWorld } from '../world.ts';
 import { isForTheWatch, priceNotFound } from './instances.ts';
 
-const REFUSALS = ['insufficient_credit', 'id_taken', 'start_expired', 'price_not_found'] as const;
+const REFUSALS = [
+  'insufficient_credit',
+  'team_suspended',
+  'team_archived',
+  'id_taken',
+  'start_expired',
+  'price_not_found',
+] as const;
 export type ReservationRefusal = (typeof REFUSALS)[number];
 
 const refusalOf = (error: unknown): ReservationRefusal | null =>
@@ -32,7 +39,7 @@ const refusalOf = (error: unknown): ReservationRefusal | null =>
 /** The rate is that of all that is reserved. */
 export type ReservationAdmission =
   | { status: 'admitted'; startSecond: number; endSecond: number; rateMicrosPerHour: Micros }
-  /** `message`: how much credit is missing, in words for the caller. */
+  /** `message`: why, in words for the caller. */
   | { status: 'refused'; code: ReservationRefusal; message?: string };
 
 export interface ReservationReceipt {
@@ -164,8 +171,7 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
       );
     } catch (error) {
       const code = refusalOf(error);
-      if (code === 'insufficient_credit') return { status: 'refused', code, message: (error as Error).message };
-      if (code !== null) return { status: 'refused', code };
+      if (code !== null) return { status: 'refused', code, message: (error as BillingError).message };
       throw error;
     }
   },

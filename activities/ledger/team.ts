@@ -6,12 +6,15 @@ import { burnMicrosPerHour } from '../../billing/runway.ts';
 import { type Exhaustion, markAnnounced, unannouncedExhaustions } from '../../prisma/exhaustions.ts';
 import { markHandedOn, type Notice, noticesNotHandedOn } from '../../prisma/notices.ts';
 import { recordFact } from '../../prisma/record.ts';
+import { markTeamStops, nextTeamStop, type TeamStop } from '../../prisma/team-stops.ts';
 import type { LedgerWorld } from '../world.ts';
 import { cardExpiry } from './card-expiry.ts';
 
 export interface Outlook {
   /** Ends of credit that nobody has announced yet, whoever recorded them. */
   exhaustions: Exhaustion[];
+  /** Instances that an operator ended together and whose machines are to be stopped: a batch at a time. */
+  stop?: TeamStop;
   /** Mails and events written beside their causes and not yet handed on. */
   notices: Array<{ noticeId: string; teamId: string; channel: 'mail' | 'event' }>;
   /** Reservations that one of those notices says have ended or been renewed: their workflows are to look. */
@@ -52,10 +55,12 @@ export const teamActs = ({ db, terms }: LedgerWorld) => ({
         notices: expiry.notices,
         answer: async (tx) => {
           const notices = await noticesNotHandedOn(tx, input.teamId);
+          const stop = await nextTeamStop(tx, input.teamId);
           const reservationIds = reservationsThatEnded(notices);
           const reclaiming = now.meters.filter(({ reclaimSecond }) => reclaimSecond !== null);
           return {
             exhaustions: await unannouncedExhaustions(tx, input.teamId),
+            ...(stop && { stop }),
             notices: notices.map(({ id, teamId, channel }) => ({ noticeId: id, teamId, channel })),
             ...(reservationIds.length > 0 && { reservationIds }),
             ...(reclaiming.length > 0 && { reclaiming: reclaiming.map(({ instanceId }) => instanceId) }),
@@ -69,9 +74,15 @@ export const teamActs = ({ db, terms }: LedgerWorld) => ({
       };
     }),
 
-  /** Remembers that ends of credit were told to the instances, and that notices have workflows of their own. */
-  markTold: async (input: { teamId: string; exhaustions: number[]; noticeIds: string[] }): Promise<void> => {
+  /** Remembers that ends were told to the instances, and that notices have workflows of their own. */
+  markTold: async (input: {
+    teamId: string;
+    exhaustions: number[];
+    noticeIds: string[];
+    stops?: number[];
+  }): Promise<void> => {
     await markAnnounced(db, input.teamId, input.exhaustions);
+    await markTeamStops(db, input.stops ?? []);
     await markHandedOn(db, input.noticeIds);
   },
 });

@@ -35,7 +35,7 @@ export const AutoTopUp = z
       description: 'the card of the policy is not saved any more: its next charge will fail',
     }),
     monthlyCap: Amount.nullable(),
-    state: z.enum(['off', 'watching', 'charging', 'cooling_down', 'capped']),
+    state: z.enum(['off', 'watching', 'charging', 'cooling_down', 'capped', 'suspended']),
     lastAttempt: Attempt.nullable(),
     cooldownUntil: Time.nullable().openapi({
       description: 'before this second no charge is made; null when it is past',

@@ -6,9 +6,11 @@ import { PRICINGS, priceInWords } from '../../billing/prices.ts';
 import { formatSecond } from '../../billing/time.ts';
 import { costMicros } from '../../billing/usage.ts';
 import { readAccounts } from '../../prisma/accounts.ts';
+import { type CallDetails, detailsOf, NO_DETAILS } from '../../prisma/call-details.ts';
 import type { Tx } from '../../prisma/client.ts';
 import type { Instance as InstanceRow } from '../../prisma/instances.ts';
 import { type SegmentOfInstance, segmentsOf } from '../../prisma/segments.ts';
+import { Metadata } from '../metadata.ts';
 import { Amount, amount, Time, timeOrNull, z } from '../schemas.ts';
 import { type Standing, segmentsAsStanding, standingOf } from './standing.ts';
 
@@ -51,6 +53,7 @@ export const Instance = z
     shedOrder: z.int().nullable(),
     reclaimAt: Time.nullable().openapi({ description: 'when the platform takes a spot instance back' }),
     resumedFrom: z.string().nullable(),
+    metadata: Metadata,
   })
   .openapi('Instance');
 export type InstanceView = z.input<typeof Instance>;
@@ -87,7 +90,12 @@ const discountOf = ({ priced: { discountBasisPoints, discountKind, coveredBy } }
     ? { discountPercent: discountBasisPoints / 100, discountKind }
     : { discountPercent: 0, discountKind: null };
 
-function viewInstance(row: InstanceRow, rows: SegmentOfInstance[], standing: Standing): InstanceView {
+function viewInstance(
+  row: InstanceRow,
+  rows: SegmentOfInstance[],
+  { metadata }: Pick<CallDetails, 'metadata'>,
+  standing: Standing,
+): InstanceView {
   const segments = segmentsAsStanding(rows, standing);
   const ended = standing.ended.get(row.id);
   const endSecond = row.endSecond ?? ended?.endSecond ?? null;
@@ -124,10 +132,11 @@ function viewInstance(row: InstanceRow, rows: SegmentOfInstance[], standing: Sta
     shedOrder: row.shedOrder,
     reclaimAt: timeOrNull(row.reclaimSecond),
     resumedFrom: row.resumedFrom,
+    metadata: { ...metadata },
   };
 }
 
-/** The views of some rows, in three reads however many teams they belong to. */
+/** The views of some rows, in as many reads however many teams they belong to. */
 export async function readInstances(
   tx: Tx,
   terms: Terms,
@@ -138,8 +147,13 @@ export async function readInstances(
   const standings = new Map([...accounts].map(([teamId, account]) => [teamId, standingOf(account, terms, second)]));
   const segments = new Map<string, SegmentOfInstance[]>(rows.map((row) => [row.id, []]));
   for (const segment of await segmentsOf(tx, [...segments.keys()])) segments.get(segment.instanceId)?.push(segment);
+  const details = await detailsOf(
+    tx,
+    rows.map(({ detailsHash }) => detailsHash ?? null),
+  );
   return rows.flatMap((row) => {
+    const added = details.get(row.detailsHash ?? '') ?? NO_DETAILS;
     const standing = standings.get(row.teamId);
-    return standing ? [viewInstance(row, segments.get(row.id) ?? [], standing)] : [];
+    return standing ? [viewInstance(row, segments.get(row.id) ?? [], added, standing)] : [];
   });
 }

@@ -3,7 +3,7 @@ import { z } from '../schemas.ts';
 
 export const Warning = z
   .object({
-    code: z.enum(['threshold_too_low', 'amount_too_small', 'insufficient_credit']),
+    code: z.enum(['threshold_too_low', 'amount_too_small', 'insufficient_credit', 'team_suspended', 'team_archived']),
     message: z.string().openapi({ description: 'in plain words, with the numbers that would do' }),
   })
   .openapi('Warning');

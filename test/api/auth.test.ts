@@ -29,6 +29,12 @@ const ROUTES: Array<[string, string, Who]> = [
   ['POST', '/v1/teams', 'platform'],
   ['GET', '/v1/teams/{team}', 'read'],
   ['PATCH', '/v1/teams/{team}', 'platform'],
+  ['GET', '/v1/teams', 'platform'],
+  ['POST', '/v1/teams/{team}/stop', 'platform'],
+  ['POST', '/v1/teams/{team}/suspend', 'platform'],
+  ['POST', '/v1/teams/{team}/unsuspend', 'platform'],
+  ['POST', '/v1/teams/{team}/archive', 'platform'],
+  ['POST', '/v1/teams/{team}/unarchive', 'platform'],
   ['POST', '/v1/teams/{team}/keys', 'platform'],
   ['GET', '/v1/teams/{team}/keys', 'read'],
   ['DELETE', '/v1/teams/{team}/keys/{key}', 'platform'],
@@ -60,6 +66,9 @@ const ROUTES: Array<[string, string, Who]> = [
   ['GET', '/v1/teams/{team}/deposits/{deposit}/receipt', 'read'],
   ['GET', '/v1/teams/{team}/transactions', 'read'],
   ['POST', '/v1/teams/{team}/grants', 'platform'],
+  ['GET', '/v1/teams/{team}/grants', 'read'],
+  ['GET', '/v1/grants/{id}', 'read'],
+  ['POST', '/v1/grants/{id}/revoke', 'platform'],
   ['PUT', '/v1/teams/{team}/discount', 'platform'],
   ['GET', '/v1/teams/{team}/discount', 'read'],
   ['POST', '/v1/usage', 'usage'],
@@ -140,7 +149,7 @@ describe.each(ROUTES)('%s %s', (method, path, who) => {
 
   it('is open to the platform', async () => {
     // Last of the routes that this test calls in truth are reads: what an empty body can do is nothing.
-    if (path.endsWith('/stop')) return;
+    if (/\/(stop|suspend|archive)$/.test(path)) return;
     const { status } = await call(method, path, undefined as unknown as string);
     expect([401, 403]).not.toContain(status);
   });

@@ -114,6 +114,9 @@ describe('every model', () => {
     instanceId: 'instance',
     depositId: 'deposit',
     reservationId: 'reservation',
+    grantId: 'grant',
+    hash: 'details',
+    detailsHash: 'details',
   };
   /** What a check of the table asks for. */
   const BY_THE_CHECKS: Record<string, Record<string, unknown>> = {

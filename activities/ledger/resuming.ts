@@ -1,0 +1,34 @@
+/** Resuming: of an instance and those that resumed it, in whatever order, one runs at the most. */
+import type { Account, Terms } from '../../billing/account.ts';
+import { BillingError } from '../../billing/errors.ts';
+import { advance } from '../../billing/facts.ts';
+import type { Tx } from '../../prisma/client.ts';
+import { runningOfChain } from '../../prisma/instances.ts';
+
+/** The refusal of a resume, with the instance that runs already. */
+export class SuccessorRuns extends BillingError {
+  readonly instanceId: string;
+
+  constructor(instanceId: string) {
+    super('instance_active', `the instance was resumed as ${instanceId}, which is running: stop it first`);
+    this.instanceId = instanceId;
+  }
+}
+
+/**
+ * Called under the team's row lock, so that of two resumes at the same moment the second sees the first.
+ * @throws SuccessorRuns
+ */
+export async function checkNothingRuns(
+  tx: Tx,
+  account: Account,
+  terms: Terms,
+  resumed: { instanceId: string; nowSecond: number },
+): Promise<void> {
+  const recorded = await runningOfChain(tx, resumed.instanceId);
+  if (recorded.length === 0) return;
+  // The clock may have ended one of them without a row that says so yet.
+  const { meters } = advance(account, terms, resumed.nowSecond).account;
+  const running = recorded.find((id) => meters.some(({ instanceId }) => instanceId === id));
+  if (running !== undefined) throw new SuccessorRuns(running);
+}

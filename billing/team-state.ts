@@ -1,0 +1,113 @@
+/**
+ * What an operator does with a whole team: end its instances together, suspend it, archive it. A suspended team spends
+ * nothing new and keeps what runs; an archived one takes no new facts. What a provider reports is recorded in every state:
+ * money that was received is never refused.
+ */
+import { type Account, moneySecond, type Terms } from './account.ts';
+import { type Change, closeMeter, type EndReason, type Outcome, replaceMeters } from './change.ts';
+import { record } from './clock.ts';
+import { BillingError } from './errors.ts';
+import { formatForPeople } from './money.ts';
+import { rerate } from './rerating.ts';
+
+export const teamArchived = (): BillingError =>
+  new BillingError('team_archived', 'the team is archived: unarchive it first', 'team');
+
+/** The refusal of a new spending of a team that is suspended or archived. */
+export const spendingRefused = ({ archivedSecond }: Account): BillingError =>
+  archivedSecond === null
+    ? new BillingError('team_suspended', 'the team is suspended: it can start, hold and reserve nothing', 'team')
+    : teamArchived();
+
+/** @throws BillingError `team_archived` */
+export function checkNotArchived({ archivedSecond }: Account): void {
+  if (archivedSecond !== null) throw teamArchived();
+}
+
+/** Ends those of the named instances that run, together, at the fact's second. */
+export const stopInstances = (
+  account: Account,
+  terms: Terms,
+  stop: { instanceIds: ReadonlySet<string>; reason: EndReason },
+  nowSecond: number,
+): Outcome => record(account, terms, nowSecond, (change) => endTogether(change, stop));
+
+function endTogether(change: Change, stop: { instanceIds: ReadonlySet<string>; reason: EndReason }): void {
+  const { account } = change;
+  const second = moneySecond(account, account.asOfSecond);
+  const ending = account.meters.filter(({ instanceId }) => stop.instanceIds.has(instanceId));
+  for (const meter of ending) {
+    const endSecond = Math.max(second, meter.startSecond);
+    closeMeter(change, meter, endSecond);
+    const { instanceId } = meter;
+    change.effects.push({ kind: 'instance_ended', instanceId, endSecond, reason: stop.reason });
+  }
+  replaceMeters(change, ending);
+  // A reservation that covered one of them may cover another from here on.
+  if (ending.length > 0) rerate(change, second);
+}
+
+/**
+ * Suspends a team, and ends the named instances if any are named. Suspended again, it stays suspended since the first
+ * time.
+ * @throws BillingError `team_archived`
+ */
+export const suspendTeam = (
+  account: Account,
+  terms: Terms,
+  stop: { instanceIds: ReadonlySet<string>; reason: EndReason },
+  nowSecond: number,
+): Outcome =>
+  record(account, terms, nowSecond, (change) => {
+    checkNotArchived(change.account);
+    change.account.suspendedSecond ??= change.account.asOfSecond;
+    if (stop.instanceIds.size > 0) endTogether(change, stop);
+  });
+
+/** Lets a team spend again. A top-up that is due is opened at once. */
+export const unsuspendTeam = (account: Account, terms: Terms, nowSecond: number): Outcome =>
+  record(account, terms, nowSecond, ({ account }) => {
+    account.suspendedSecond = null;
+  });
+
+/** What of an account keeps it from being archived, in words; empty when nothing does. */
+export function archiveObstacles(account: Account, keepsBalance: boolean): string[] {
+  const { meters, reservations, contests, holdExpiries, attempt, postedMicros, owedMicros } = account;
+  const obstacles: Array<[boolean, string]> = [
+    [meters.length > 0, `${meters.length} running instances`],
+    [reservations.length > 0, `${reservations.length} running reservations`],
+    [attempt !== null, 'a charge under way'],
+    [contests.length > 0, `${contests.length} open disputes`],
+    [holdExpiries.length > 0, 'credit that is held'],
+    [!keepsBalance && postedMicros > 0, `${formatForPeople(postedMicros)} of credit`],
+    [!keepsBalance && owedMicros > 0, `${formatForPeople(owedMicros)} owed`],
+  ];
+  return obstacles.flatMap(([stands, words]) => (stands ? [words] : []));
+}
+
+/**
+ * Archives a team and switches its auto top-up off. Archived again, it stays archived since the first time.
+ * @param archive `openPayments`: what of its payments has no outcome yet, in words; `keepsBalance`: credit and debt stay
+ *   with the archived team
+ * @throws BillingError `team_in_use`, naming everything that is in the way
+ */
+export const archiveTeam = (
+  account: Account,
+  terms: Terms,
+  archive: { keepsBalance: boolean; openPayments: readonly string[] },
+  nowSecond: number,
+): Outcome =>
+  record(account, terms, nowSecond, ({ account }) => {
+    if (account.archivedSecond !== null) return;
+    const obstacles = [...archiveObstacles(account, archive.keepsBalance), ...archive.openPayments];
+    if (obstacles.length > 0)
+      throw new BillingError('team_in_use', `the team cannot be archived: it has ${obstacles.join(', ')}`, 'team');
+    if (account.policy) account.policy.enabled = false;
+    account.archivedSecond = account.asOfSecond;
+  });
+
+/** Lets an archived team take facts again. Its auto top-up stays off. */
+export const unarchiveTeam = (account: Account, terms: Terms, nowSecond: number): Outcome =>
+  record(account, terms, nowSecond, ({ account }) => {
+    account.archivedSecond = null;
+  });

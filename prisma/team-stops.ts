@@ -1,0 +1,39 @@
+/** Instances that one call ended together: one row a batch, until the team's watch has had their machines stopped. */
+import type { Tx } from './client.ts';
+
+/** How many instances one row names: the watch has so many stopped in one step. */
+const BATCH = 200;
+
+export interface TeamStop {
+  id: number;
+  instanceIds: string[];
+}
+
+export async function insertTeamStops(tx: Tx, teamId: string, second: number, instanceIds: string[]): Promise<void> {
+  const batches = Array.from({ length: Math.ceil(instanceIds.length / BATCH) }, (_, i) =>
+    instanceIds.slice(i * BATCH, (i + 1) * BATCH),
+  );
+  await tx.teamStop.createMany({
+    data: batches.map((batch) => ({ teamId, second, instanceIds: batch, announced: false })),
+  });
+}
+
+/** The oldest batch whose machines were not asked to stop, or null. */
+export async function nextTeamStop(tx: Tx, teamId: string): Promise<TeamStop | null> {
+  const row = await tx.teamStop.findFirst({ where: { teamId, announced: false }, orderBy: { id: 'asc' } });
+  return row && { id: Number(row.id), instanceIds: row.instanceIds };
+}
+
+export const markTeamStops = async (tx: Tx, ids: number[]): Promise<void> => {
+  if (ids.length > 0) await tx.teamStop.updateMany({ where: { id: { in: ids } }, data: { announced: true } });
+};
+
+/** The running instances of a team, or of one of its projects. */
+export async function runningInstanceIds(tx: Tx, teamId: string, project: string | null): Promise<string[]> {
+  const rows = await tx.instance.findMany({
+    where: { teamId, endSecond: null, ...(project !== null && { project }) },
+    select: { id: true },
+    orderBy: [{ startSecond: 'asc' }, { id: 'asc' }],
+  });
+  return rows.map(({ id }) => id);
+}
