@@ -522,7 +522,7 @@ describe('paths and queries', () => {
     for (const [method, path] of [
       ['GET', '/'],
       ['GET', '/v1'],
-      ['GET', '/v1/teams'],
+      ['GET', '/v1/holds'],
       ['DELETE', `/v1/teams/${team}`],
       ['PUT', '/v1/instances'],
       ['GET', '/docs/../package.json'],
