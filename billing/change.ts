@@ -31,6 +31,8 @@ export type Effect =
   | { kind: 'policy_off'; attempt: AttemptInFlight }
   | { kind: 'low'; second: number; levelMicros: Micros }
   | { kind: 'held'; contest: Contest }
+  | { kind: 'dispute_turned'; disputeId: string; takenMicros: Micros; turn: number; lostReference: string | null }
+  | { kind: 'refund_turned'; refundId: string; takenMicros: Micros; turn: number }
   /** The team owed nothing before this row. */
   | { kind: 'owes'; second: number; amountMicros: Micros; reference: string }
   | { kind: 'capped'; second: number; capMicros: Micros; toppedUpMicros: Micros; amountMicros: Micros };

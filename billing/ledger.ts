@@ -29,12 +29,18 @@ export type TransferCode =
   | 'refund'
   | 'refund_returned'
   | 'dispute_lost'
+  /** A lost dispute that was won after all, opened again, or lost over less: credit again. */
+  | 'dispute_reinstated'
   /** The part of a loss that no credit was left for. */
   | 'owed_dispute'
   | 'owed_refund'
   /** A grant taken back; the part that no credit was left for is owed. */
   | 'grant_revoked'
-  | 'owed_revocation';
+  | 'owed_revocation'
+  /** A deposit was credited with another amount than it brought in: the difference, to credit or from it. */
+  | 'deposit_correction'
+  /** The part of a correction that no credit was left for. */
+  | 'owed_correction';
 
 export interface Transfer {
   debitAccount: string;
@@ -69,10 +75,15 @@ export const referenceOf = {
   /** A grant is taken back once, and whole. */
   grantRevoked: (grantId: string) => `grant/${grantId}/revoked`,
   refund: (refundId: string) => `refund/${refundId}`,
-  /** What the provider refused, or the bank sent back: once a refund. */
-  refundReturned: (refundId: string) => `refund/${refundId}/returned`,
-  disputeLost: (disputeId: string) => `dispute/${disputeId}`,
-  disputeWon: (disputeId: string) => `dispute/${disputeId}/won`,
+  /** A refund that the provider refused or the bank sent back. The second turn of a refund is mostly its return. */
+  refundReturned: (refundId: string, turn: number) => `refund/${refundId}/returned${turn > 2 ? `/${turn}` : ''}`,
+  /** A refund that was sent after it had come back, or that was raised. */
+  refundTakenAgain: (refundId: string, turn: number) => `refund/${refundId}/taken/${turn}`,
+  /** A turn of a dispute: a decision, or a change of what it can claim. */
+  dispute: ({ disputeId, status, turn }: { disputeId: string; status: string; turn: number }) => {
+    const first = status === 'lost' ? `dispute/${disputeId}` : `dispute/${disputeId}/${status}`;
+    return turn > 1 ? `dispute/${disputeId}/${status}/${turn}` : first;
+  },
   /** Token usage that was recorded together, named by its first event: an event is accepted once. */
   usage: (teamId: string, eventId: string) => `usage/${teamId}/${eventId}`,
   /** The part of a usage that no credit was left for. */

@@ -1,13 +1,15 @@
 /** Disputes: deposits that a cardholder contests at the bank. An open one holds credit back. */
 import type { Contest } from '../billing/account.ts';
+import type { DepositDispute, DisputeStatus } from '../billing/credited-deposit.ts';
+import { disputeShares } from '../billing/disputes.ts';
 import { BillingError } from '../billing/errors.ts';
-import { type Micros, smaller, subtract } from '../billing/money.ts';
+import { type Micros, subtract, ZERO } from '../billing/money.ts';
 import type { Tx } from './client.ts';
 import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
 import { creditedMicros } from './deposits.ts';
 import type { Dispute as DisputeRow } from './generated/client.ts';
 
-export type DisputeStatus = 'open' | 'won' | 'lost';
+export type { DisputeStatus };
 
 export interface Dispute {
   id: string;
@@ -18,6 +20,11 @@ export interface Dispute {
   amountMicros: Micros;
   /** Held back from the team's credit while it is open; as it was held in the end when it is closed. */
   heldMicros: Micros;
+  /** Posted as lost, from credit or as owed, less what was given back. */
+  takenMicros: Micros;
+  /** Counts decisions and postings. */
+  turn: number;
+  lostReference: string | null;
   /** The bank's word for why, such as `fraudulent`. */
   reason: string;
   status: DisputeStatus;
@@ -29,6 +36,7 @@ export const toDispute = ({ openedOrder: _, ...row }: DisputeRow): Dispute => ({
   ...row,
   amountMicros: toMicros(row.amountMicros),
   heldMicros: toMicros(row.heldMicros),
+  takenMicros: toMicros(row.takenMicros),
   status: row.status as DisputeStatus,
   openedSecond: toSecond(row.openedSecond),
   closedSecond: toSecondOrNull(row.closedSecond),
@@ -37,24 +45,42 @@ export const toDispute = ({ openedOrder: _, ...row }: DisputeRow): Dispute => ({
 /** Before its first hold is known: that is written with the account's. */
 export const insertDispute = async (
   tx: Tx,
-  dispute: Omit<Dispute, 'heldMicros' | 'status' | 'closedSecond'>,
+  dispute: Pick<
+    Dispute,
+    'id' | 'teamId' | 'depositId' | 'stripeDisputeId' | 'amountMicros' | 'reason' | 'openedSecond'
+  >,
 ): Promise<void> => {
   await tx.dispute.create({ data: { ...dispute, heldMicros: 0n, status: 'open' } });
 };
 
-/** What was held at the end stays on the row of a dispute that is closed. */
+/** A dispute that is closed keeps the amount that it held at its end. */
 export const saveHeld = async (tx: Tx, { disputeId, heldMicros }: Contest): Promise<void> => {
   await tx.dispute.updateMany({ where: { id: disputeId, status: 'open' }, data: { heldMicros } });
 };
 
-export const closeDisputeRow = async (
+export const updateDispute = async (
   tx: Tx,
   id: string,
-  status: Exclude<DisputeStatus, 'open'>,
-  closedSecond: number,
+  change: Partial<Pick<Dispute, 'status' | 'amountMicros' | 'heldMicros' | 'takenMicros' | 'closedSecond'>>,
 ): Promise<void> => {
-  await tx.dispute.updateMany({ where: { id, status: 'open' }, data: { status, closedSecond } });
+  await tx.dispute.updateMany({ where: { id }, data: change });
 };
+
+export const saveDisputeTurn = async (
+  tx: Tx,
+  { disputeId, ...change }: Pick<DepositDispute, 'disputeId' | 'takenMicros' | 'turn' | 'lostReference'>,
+): Promise<void> => {
+  await tx.dispute.updateMany({ where: { id: disputeId }, data: change });
+};
+
+export const toDepositDispute = ({
+  id: disputeId,
+  amountMicros: claimedMicros,
+  status,
+  takenMicros,
+  turn,
+  lostReference,
+}: Dispute): DepositDispute => ({ disputeId, status, claimedMicros, takenMicros, turn, lostReference });
 
 export async function findDispute(tx: Tx, id: string): Promise<Dispute | null> {
   const row = await tx.dispute.findUnique({ where: { id } });
@@ -74,21 +100,31 @@ export async function disputesOfDeposit(tx: Tx, depositId: string): Promise<Disp
   return rows.map(toDispute);
 }
 
-/** The open disputes of teams, as their accounts know them. */
+/** The open disputes of teams, as their accounts know them. What each can hold depends on the others over its deposit. */
 export async function contestsOf(tx: Tx, teamIds: string[]): Promise<Array<Contest & { teamId: string }>> {
-  const rows = await tx.dispute.findMany({
+  const open = await tx.dispute.findMany({
     where: { teamId: { in: teamIds }, status: 'open' },
     orderBy: { openedOrder: 'asc' },
   });
-  const deposits = await tx.deposit.findMany({ where: { id: { in: rows.map(({ depositId }) => depositId) } } });
-  return rows.map(toDispute).map(({ id: disputeId, teamId, depositId, amountMicros: claimedMicros, heldMicros }) => {
-    const deposit = deposits.find((row) => row.id === depositId);
-    if (!deposit) throw new Error(`dispute ${disputeId} is over no deposit`);
-    const paid = creditedMicros({
-      amountMicros: toMicros(deposit.amountMicros),
-      receivedMicros: deposit.receivedMicros === null ? null : toMicros(deposit.receivedMicros),
-    });
-    const amountMicros = smaller(claimedMicros, subtract(paid, toMicros(deposit.refundedMicros)));
-    return { teamId, disputeId, depositId, claimedMicros, amountMicros, heldMicros };
+  const depositIds = [...new Set(open.map(({ depositId }) => depositId))];
+  const deposits = await tx.deposit.findMany({ where: { id: { in: depositIds } } });
+  const all = await tx.dispute.findMany({
+    where: { depositId: { in: depositIds } },
+    orderBy: { openedOrder: 'asc' },
   });
+  const shares = new Map(
+    deposits.flatMap((deposit) => {
+      const paidMicros = creditedMicros({
+        amountMicros: toMicros(deposit.amountMicros),
+        receivedMicros: deposit.receivedMicros === null ? null : toMicros(deposit.receivedMicros),
+      });
+      const leftMicros = subtract(paidMicros, toMicros(deposit.refundedMicros));
+      const disputes = all.filter(({ depositId }) => depositId === deposit.id).map(toDispute);
+      return [...disputeShares(leftMicros, disputes.map(toDepositDispute))];
+    }),
+  );
+  return open.map(toDispute).map(({ id: disputeId, teamId, depositId, amountMicros: claimedMicros, heldMicros }) => ({
+    ...{ teamId, disputeId, depositId, claimedMicros, heldMicros },
+    amountMicros: shares.get(disputeId) ?? ZERO,
+  }));
 }

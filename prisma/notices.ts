@@ -37,7 +37,26 @@ export type EventKind =
 
 /** `returned`: the bank sent it back, and it is credit again. */
 export type RefundTurn = 'sent' | 'returned';
-export type DisputeTurn = 'opened' | 'won' | 'lost';
+/** `reopened`: the bank looks at it again; `changed`: another amount is contested. */
+export type DisputeTurn = 'opened' | 'changed' | 'reopened' | 'won' | 'lost';
+
+/** What a turn of a dispute did to the team's credit, in micros. The dispute may have turned again since. */
+export interface DisputeTurnFacts {
+  /** Contested now, and before this turn. */
+  claimedMicros: number;
+  beforeMicros: number;
+  /** Held after this turn. */
+  heldMicros: number;
+  /** Held before and free now. */
+  freedMicros: number;
+  /** Taken by this turn: from credit, and what no credit was left for. */
+  fromCreditMicros: number;
+  owedMicros: number;
+  /** Taken by an earlier turn and given back by this one. */
+  returnedMicros: number;
+  /** The bank has decided before. */
+  again: boolean;
+}
 
 /** What a notice is about: the ids of rows from which its words are made when it is sent, never an address or a card. */
 export interface NoticeData {
@@ -52,6 +71,7 @@ export interface NoticeData {
   disputeId?: string;
   /** Which turn of a refund or a dispute the mail is about. */
   turn?: RefundTurn | DisputeTurn;
+  disputeTurn?: DisputeTurnFacts;
   /** Of a month's cap as it was reached. */
   capMicros?: number;
   toppedUpMicros?: number;

@@ -8,12 +8,13 @@ import type { Meter } from '../billing/usage.ts';
 import { lockAccount, type Reach, saveAccount } from './accounts.ts';
 import { type Db, inTransaction, type Tx } from './client.ts';
 import { openAttemptDeposit } from './deposits.ts';
-import { saveHeld } from './disputes.ts';
+import { saveDisputeTurn, saveHeld } from './disputes.ts';
 import { insertExhaustion } from './exhaustions.ts';
 import { expireHolds } from './holds.ts';
 import { endInstances, saveReclaim, saveShedOrder } from './instances.ts';
 import { insertNotices, type NewNotice, noticesFor } from './notices.ts';
 import { type GpuPair, lockGpuPrice } from './prices.ts';
+import { updateRefund } from './refunds.ts';
 import { endReservation, openTerm, saveRenewal, saveTerm } from './reservations.ts';
 import { openSegments, saveSegments } from './segments.ts';
 import { insertTransfers } from './transfers.ts';
@@ -98,6 +99,11 @@ async function writeOutcome(
   for (const { attempt, paymentMethodId } of only(effects, 'attempt_opened'))
     await openAttemptDeposit(tx, teamId, attempt, paymentMethodId);
   for (const { contest } of only(effects, 'held')) await saveHeld(tx, contest);
+  // Only the last turn of each is how it stands now.
+  const turns = new Map(only(effects, 'dispute_turned').map(({ kind: _, ...turned }) => [turned.disputeId, turned]));
+  for (const turned of turns.values()) await saveDisputeTurn(tx, turned);
+  for (const { refundId, takenMicros, turn } of only(effects, 'refund_turned'))
+    await updateRefund(tx, refundId, { takenMicros, turn });
   await insertTransfers(
     tx,
     teamId,

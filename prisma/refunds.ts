@@ -5,7 +5,7 @@ import type { Tx } from './client.ts';
 import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
 import type { Refund as RefundRow } from './generated/client.ts';
 
-/** `failed`: refused by the provider or sent back by the bank; what was taken is credit again. */
+/** `failed`: refused by the provider or sent back by the bank; what was taken is credit again. No status is final. */
 export type RefundStatus = 'pending' | 'succeeded' | 'failed';
 
 export interface Refund {
@@ -19,6 +19,10 @@ export interface Refund {
   actor: string;
   stripeRefundId: string | null;
   failureCode: string | null;
+  /** Posted as refunded, from credit or as owed, less what came back. */
+  takenMicros: Micros;
+  /** Counts postings. */
+  turn: number;
   openedSecond: number;
   /** When its outcome became known. */
   closedSecond: number | null;
@@ -27,23 +31,27 @@ export interface Refund {
 export const toRefund = ({ openedOrder: _, ...row }: RefundRow): Refund => ({
   ...row,
   amountMicros: toMicros(row.amountMicros),
+  takenMicros: toMicros(row.takenMicros),
   status: row.status as RefundStatus,
   origin: row.origin as Refund['origin'],
   openedSecond: toSecond(row.openedSecond),
   closedSecond: toSecondOrNull(row.closedSecond),
 });
 
+/** Keeps a refund whose amount is taken in the same transaction. */
 export const insertRefund = async (
   tx: Tx,
-  refund: Omit<Refund, 'status' | 'failureCode' | 'closedSecond'>,
+  refund: Omit<Refund, 'status' | 'failureCode' | 'closedSecond' | 'takenMicros' | 'turn'>,
 ): Promise<void> => {
-  await tx.refund.create({ data: { ...refund, status: 'pending' } });
+  await tx.refund.create({ data: { ...refund, takenMicros: refund.amountMicros, status: 'pending' } });
 };
 
 export const updateRefund = async (
   tx: Tx,
   id: string,
-  change: Partial<Pick<Refund, 'status' | 'stripeRefundId' | 'failureCode' | 'closedSecond'>>,
+  change: Partial<
+    Pick<Refund, 'status' | 'amountMicros' | 'stripeRefundId' | 'failureCode' | 'closedSecond' | 'takenMicros' | 'turn'>
+  >,
 ): Promise<void> => {
   await tx.refund.updateMany({ where: { id }, data: change });
 };

@@ -1,22 +1,25 @@
-/** What is recorded of a dispute: held from credit while the bank decides, then credit again, or gone. */
+/** What is recorded of a dispute: held from credit while the bank decides, then credit again, or gone. No decision is final. */
+import type { Account } from '../../billing/account.ts';
+import type { Outcome } from '../../billing/change.ts';
+import { recordDispute } from '../../billing/disputes.ts';
 import { advance } from '../../billing/facts.ts';
-import type { Micros } from '../../billing/money.ts';
-import { closeDispute, openDispute } from '../../billing/money-back.ts';
+import type { TransferCode } from '../../billing/ledger.ts';
+import { type Micros, smaller, ZERO } from '../../billing/money.ts';
 import type { Tx } from '../../prisma/client.ts';
 import { getDeposit, wasCredited } from '../../prisma/deposits.ts';
 import {
-  closeDisputeRow,
   type Dispute,
   type DisputeStatus,
   findDispute,
   getDispute,
   insertDispute,
+  updateDispute,
 } from '../../prisma/disputes.ts';
-import type { DisputeTurn, NewNotice } from '../../prisma/notices.ts';
+import type { DisputeTurn, DisputeTurnFacts, NewNotice } from '../../prisma/notices.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { refundsOfDeposit } from '../../prisma/refunds.ts';
 import type { LedgerWorld } from '../world.ts';
-import { creditedDeposit, keepMoneyBack } from './refunds.ts';
+import { creditedDeposit, updateMoneyBack } from './refunds.ts';
 
 /** What a dispute's workflow needs to know of it. */
 export interface DisputeOrder {
@@ -37,18 +40,24 @@ const orderOf = ({ id, depositId, teamId, amountMicros, heldMicros, status }: Di
   status,
 });
 
-const noticeOf = (teamId: string, disputeId: string, turn: DisputeTurn, second: number): NewNotice => ({
-  teamId,
-  second,
-  cause: `${disputeId}/${turn}`,
-  data: { disputeId, turn },
-  channel: 'mail',
-  kind: 'dispute',
-});
+/** How the provider says that a dispute stands, as of a second. */
+interface Standing {
+  disputeId: string;
+  status: DisputeStatus;
+  amountMicros: Micros;
+  nowSecond: number;
+}
 
-export const disputeActs = ({ db, terms }: LedgerWorld) => ({
+interface NewDispute extends Standing {
+  depositId: string;
+  stripeDisputeId: string;
+  /** The bank's word for why. */
+  reason: string;
+}
+
+export const disputeActs = (world: LedgerWorld) => ({
   findDisputeOrder: async (input: { disputeId: string }): Promise<DisputeOrder | null> => {
-    const dispute = await findDispute(db, input.disputeId);
+    const dispute = await findDispute(world.db, input.disputeId);
     return dispute && orderOf(dispute);
   },
 
@@ -56,69 +65,126 @@ export const disputeActs = ({ db, terms }: LedgerWorld) => ({
    * Opens a dispute, or finds the one that was opened: what is contested is held, as far as there is credit. Null while the
    * deposit is still to be credited.
    */
-  openDispute: async (
-    input: {
-      disputeId: string;
-      depositId: string;
-      stripeDisputeId: string;
-      amountMicros: Micros;
-      reason: string;
-      nowSecond: number;
-    },
-    causedBy: string,
-  ): Promise<DisputeOrder | null> => {
-    const { disputeId, depositId, stripeDisputeId, amountMicros, reason } = input;
-    const { teamId } = await getDeposit(db, depositId);
-    return recordFact<DisputeOrder | null>(
-      db,
-      { teamId, causedBy, throughSecond: input.nowSecond },
-      async (account, tx) => {
-        const answer = async (within: Tx) => orderOf(await getDispute(within, disputeId));
-        if (await findDispute(tx, disputeId)) return { outcome: advance(account, terms, input.nowSecond), answer };
-        const deposit = await getDeposit(tx, depositId);
-        // Its success is on its way here: its own workflow asks for it.
-        if (!wasCredited(deposit))
-          return { outcome: advance(account, terms, input.nowSecond), answer: async () => null };
-        const opening = { disputeId, claimedMicros: amountMicros, deposit: await creditedDeposit(tx, deposit) };
-        const outcome = openDispute(account, terms, opening, input.nowSecond);
-        const openedSecond = outcome.account.asOfSecond;
-        await insertDispute(tx, {
-          id: disputeId,
-          teamId,
-          depositId,
-          stripeDisputeId,
-          amountMicros,
-          reason,
-          openedSecond,
-        });
-        await keepMoneyBack(tx, depositId);
-        return { outcome, notices: [noticeOf(teamId, disputeId, 'opened', openedSecond)], answer };
-      },
-    );
-  },
+  openDispute: (input: Omit<NewDispute, 'status'>, causedBy: string): Promise<DisputeOrder | null> =>
+    openDispute(world, { ...input, status: 'open' }, causedBy),
 
   /**
-   * Writes how the bank decided, once. It stays open while a refund of the deposit is under way: what of the deposit is
-   * left to lose depends on it.
+   * Records the bank's decision, and the amount that it is about. A later decision replaces an earlier one. The dispute
+   * stays as it is while a refund of the deposit is under way: what is left to lose depends on it.
    */
   closeDispute: async (
-    input: { disputeId: string; outcome: 'won' | 'lost'; nowSecond: number },
+    input: { disputeId: string; outcome: 'won' | 'lost'; nowSecond: number; amountMicros?: Micros },
     causedBy: string,
   ): Promise<DisputeOrder> => {
-    const { disputeId, outcome: decided } = input;
-    const { teamId, depositId } = await getDispute(db, disputeId);
-    return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
-      const answer = async (within: Tx) => orderOf(await getDispute(within, disputeId));
-      const { status } = await getDispute(tx, disputeId);
-      if (status !== 'open') return { outcome: advance(account, terms, input.nowSecond), answer };
-      const refunds = await refundsOfDeposit(tx, depositId);
-      if (refunds.some((refund) => refund.status === 'pending'))
-        return { outcome: advance(account, terms, input.nowSecond), answer };
-      const outcome = closeDispute(account, terms, { disputeId, outcome: decided }, input.nowSecond);
-      const second = outcome.account.asOfSecond;
-      await closeDisputeRow(tx, disputeId, decided, second);
-      await keepMoneyBack(tx, depositId);
-      return { outcome, notices: [noticeOf(teamId, disputeId, decided, second)], answer };
-    });
+    const { disputeId, outcome: status, nowSecond } = input;
+    const { amountMicros } = await getDispute(world.db, disputeId);
+    const standing = { disputeId, status, nowSecond, amountMicros: input.amountMicros ?? amountMicros };
+    return changeDispute(world, standing, causedBy);
   },
+
+  /** Records that a dispute is open, again after a decision, or that another amount is contested. */
+  changeDispute: (input: Omit<Standing, 'status'>, causedBy: string): Promise<DisputeOrder> =>
+    changeDispute(world, { ...input, status: 'open' }, causedBy),
 });
+
+async function openDispute(
+  { db, terms }: LedgerWorld,
+  opening: NewDispute,
+  causedBy: string,
+): Promise<DisputeOrder | null> {
+  const { disputeId, depositId, stripeDisputeId, amountMicros, reason, nowSecond } = opening;
+  const { teamId } = await getDeposit(db, depositId);
+  return recordFact<DisputeOrder | null>(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
+    const answer = async (within: Tx) => orderOf(await getDispute(within, disputeId));
+    if (await findDispute(tx, disputeId)) return { outcome: advance(account, terms, nowSecond), answer };
+    const deposit = await getDeposit(tx, depositId);
+    // Its success is still to be recorded, by its own workflow.
+    if (!wasCredited(deposit)) return { outcome: advance(account, terms, nowSecond), answer: async () => null };
+    const standing = { disputeId, status: 'open' as const, claimedMicros: amountMicros };
+    const credited = await creditedDeposit(tx, deposit);
+    const outcome = recordDispute(account, terms, { deposit: credited, standing }, nowSecond);
+    const openedSecond = outcome.account.asOfSecond;
+    const row = { id: disputeId, teamId, depositId, stripeDisputeId, amountMicros, reason, openedSecond };
+    await insertDispute(tx, row);
+    await updateMoneyBack(tx, depositId);
+    const facts = turnFacts(standing, null, account, outcome);
+    return { outcome, notices: [noticeOf(row, 'opened', 0, openedSecond, facts)], answer };
+  });
+}
+
+async function changeDispute({ db, terms }: LedgerWorld, now: Standing, causedBy: string): Promise<DisputeOrder> {
+  const { disputeId, status, amountMicros, nowSecond } = now;
+  const { teamId, depositId } = await getDispute(db, disputeId);
+  return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
+    const answer = async (within: Tx) => orderOf(await getDispute(within, disputeId));
+    const before = await getDispute(tx, disputeId);
+    const isKnown = before.status === status && before.amountMicros === amountMicros;
+    const refunds = await refundsOfDeposit(tx, depositId);
+    const waits = status !== 'open' && refunds.some((refund) => refund.status === 'pending');
+    if (isKnown || waits) return { outcome: advance(account, terms, nowSecond), answer };
+
+    const standing = { disputeId, status, claimedMicros: amountMicros };
+    const deposit = await creditedDeposit(tx, await getDeposit(tx, depositId));
+    const outcome = recordDispute(account, terms, { deposit, standing }, nowSecond);
+    const second = outcome.account.asOfSecond;
+    await updateDispute(tx, disputeId, {
+      ...{ status, amountMicros, closedSecond: status === 'open' ? null : second },
+      // The account's own effects write what an open dispute holds and what a lost one has taken.
+      heldMicros: before.status !== 'open' && status === 'open' ? ZERO : smaller(before.heldMicros, amountMicros),
+      takenMicros: smaller(before.takenMicros, amountMicros),
+    });
+    await updateMoneyBack(tx, depositId);
+    const facts = turnFacts(standing, before, account, outcome);
+    const notice = noticeOf(before, turnOf(before.status, status), before.turn + 1, second, facts);
+    return { outcome, notices: [notice], answer };
+  });
+}
+
+function turnOf(before: DisputeStatus, after: DisputeStatus): DisputeTurn {
+  if (before === after) return 'changed';
+  return after === 'open' ? 'reopened' : after;
+}
+
+/** A dispute can be decided more than once: each turn has a mail of its own. */
+const noticeOf = (
+  { id: disputeId, teamId }: Pick<Dispute, 'id' | 'teamId'>,
+  turn: DisputeTurn,
+  number: number,
+  second: number,
+  disputeTurn: DisputeTurnFacts,
+): NewNotice => ({
+  teamId,
+  second,
+  cause: `${disputeId}/${turn}${number > 1 ? `/${number}` : ''}`,
+  data: { disputeId, turn, disputeTurn },
+  channel: 'mail',
+  kind: 'dispute',
+});
+
+function turnFacts(
+  { disputeId, claimedMicros }: { disputeId: string; claimedMicros: Micros },
+  before: Dispute | null,
+  accountBefore: Account,
+  { account, effects }: Outcome,
+): DisputeTurnFacts {
+  const heldIn = ({ contests }: Account) =>
+    contests.find((contest) => contest.disputeId === disputeId)?.heldMicros ?? ZERO;
+  const posted = (code: TransferCode) =>
+    effects.reduce(
+      (sum, effect) =>
+        effect.kind === 'transfer' && effect.transfer.code === code ? sum + effect.transfer.amountMicros : sum,
+      0,
+    );
+  const fromCreditMicros = posted('dispute_lost');
+  const heldMicros = heldIn(account);
+  return {
+    claimedMicros,
+    beforeMicros: before?.amountMicros ?? claimedMicros,
+    heldMicros,
+    freedMicros: Math.max(0, heldIn(accountBefore) - heldMicros - fromCreditMicros),
+    fromCreditMicros,
+    owedMicros: posted('owed_dispute'),
+    returnedMicros: posted('dispute_reinstated'),
+    again: before !== null && (before.status !== 'open' || before.turn > 1),
+  };
+}

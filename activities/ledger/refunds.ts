@@ -1,19 +1,14 @@
 /** What is recorded of a refund: taken from credit before the provider is asked, then sent, or credit again. */
+import type { CreditedDeposit } from '../../billing/credited-deposit.ts';
 import { BillingError, type FailureCode } from '../../billing/errors.ts';
 import { advance } from '../../billing/facts.ts';
-import { type Micros, micros } from '../../billing/money.ts';
-import {
-  bookRefund,
-  type CreditedDeposit,
-  creditedStatus,
-  requestRefund,
-  returnRefund,
-} from '../../billing/money-back.ts';
+import { add, type Micros, micros, smaller, subtract, ZERO } from '../../billing/money.ts';
+import { adjustRefund, bookRefund, creditedStatus, requestRefund } from '../../billing/money-back.ts';
 import { checkNotArchived } from '../../billing/team-state.ts';
 import { isAbandoned } from '../../prisma/abandoned-calls.ts';
 import type { Tx } from '../../prisma/client.ts';
 import { creditedMicros, type Deposit, getDeposit, updateDeposit, wasCredited } from '../../prisma/deposits.ts';
-import { disputesOfDeposit } from '../../prisma/disputes.ts';
+import { disputesOfDeposit, toDepositDispute } from '../../prisma/disputes.ts';
 import type { NewNotice, RefundTurn } from '../../prisma/notices.ts';
 import { recordFact } from '../../prisma/record.ts';
 import {
@@ -82,12 +77,12 @@ export async function creditedDeposit(tx: Tx, deposit: Deposit): Promise<Credite
     depositId: deposit.id,
     creditedMicros: creditedMicros(deposit),
     refundedMicros: deposit.refundedMicros,
-    disputed: disputes.some(({ status }) => status !== 'won'),
+    disputes: disputes.map(toDepositDispute),
   };
 }
 
-/** Keeps on a deposit's row what its refunds and disputes come to. */
-export async function keepMoneyBack(tx: Tx, depositId: string): Promise<void> {
+/** Updates what a deposit's row says of its refunds and disputes. */
+export async function updateMoneyBack(tx: Tx, depositId: string): Promise<void> {
   const deposit = await getDeposit(tx, depositId);
   const refunds = await refundsOfDeposit(tx, depositId);
   const sent = sumMicros(refunds, 'succeeded');
@@ -97,10 +92,11 @@ export async function keepMoneyBack(tx: Tx, depositId: string): Promise<void> {
   });
 }
 
-const noticeOf = ({ id: refundId, teamId }: Refund, turn: RefundTurn, second: number): NewNotice => ({
+/** A refund can be sent and come back more than once: each has a mail of its own. */
+const noticeOf = ({ id: refundId, teamId, turn: number }: Refund, turn: RefundTurn, second: number): NewNotice => ({
   teamId,
   second,
-  cause: `${refundId}/${turn}`,
+  cause: `${refundId}/${turn}${number > 1 ? `/${number}` : ''}`,
   data: { refundId, turn },
   channel: 'mail',
   kind: 'refund',
@@ -144,7 +140,7 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
             stripeRefundId: null,
             openedSecond: outcome.account.asOfSecond,
           });
-          await keepMoneyBack(tx, depositId);
+          await updateMoneyBack(tx, depositId);
           return {
             outcome,
             answer: async (within) => ({ status: 'taken', order: orderOf(await getRefund(within, refundId)) }),
@@ -199,7 +195,7 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
           stripeRefundId,
           openedSecond: outcome.account.asOfSecond,
         });
-        await keepMoneyBack(tx, depositId);
+        await updateMoneyBack(tx, depositId);
         return { outcome, answer: async (within) => orderOf(await getRefund(within, refundId)) };
       },
     );
@@ -215,11 +211,17 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
     updateRefund(db, input.refundId, { stripeRefundId: input.stripeRefundId }),
 
   /**
-   * Writes what became of a refund, once. One that fails is credit again, also after it had succeeded: banks send money
-   * back days later.
+   * Records how a refund stands at the provider, and what it amounts to there. No status is final: one that fails is credit
+   * again, also after it had succeeded, and one that is sent after all takes credit again.
    */
   closeRefund: async (
-    input: { refundId: string; outcome: 'succeeded' | 'failed'; failureCode: string | null; nowSecond: number },
+    input: {
+      refundId: string;
+      outcome: RefundStatus;
+      failureCode: string | null;
+      nowSecond: number;
+      amountMicros?: Micros;
+    },
     causedBy: string,
   ): Promise<RefundOrder> => {
     const { refundId, outcome: status, failureCode } = input;
@@ -227,22 +229,30 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
     return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       const refund = await getRefund(tx, refundId);
       const answer = async (within: Tx) => orderOf(await getRefund(within, refundId));
-      // A failure is final; a success is only until the bank says otherwise.
-      if (refund.status === 'failed' || refund.status === status)
-        return { outcome: advance(account, terms, input.nowSecond), answer };
-      const { amountMicros } = refund;
+      const amountMicros = input.amountMicros ?? refund.amountMicros;
       const deposit = await creditedDeposit(tx, await getDeposit(tx, depositId));
-      const outcome =
-        status === 'succeeded'
-          ? advance(account, terms, input.nowSecond)
-          : returnRefund(account, terms, { refundId, amountMicros, deposit }, input.nowSecond);
+      const dueMicros = status === 'failed' ? ZERO : amountMicros;
+      const refundedMicros = add(subtract(deposit.refundedMicros, refund.takenMicros), dueMicros);
+      const isKnown = refund.status === status && refund.amountMicros === amountMicros;
+      // More than was paid in cannot have gone back: the provider is asked again, and the daily comparison reports it.
+      if (isKnown || refundedMicros > deposit.creditedMicros)
+        return { outcome: advance(account, terms, input.nowSecond), answer };
+      const { takenMicros, turn } = refund;
+      const outcome = adjustRefund(
+        account,
+        terms,
+        { refundId, takenMicros, turn, dueMicros, deposit },
+        input.nowSecond,
+      );
       const second = outcome.account.asOfSecond;
-      await updateRefund(tx, refundId, { status, failureCode, closedSecond: second });
-      await keepMoneyBack(tx, depositId);
+      const closedSecond = status === 'pending' ? null : second;
+      const kept = { amountMicros, takenMicros: smaller(takenMicros, amountMicros) };
+      await updateRefund(tx, refundId, { ...kept, status, failureCode, closedSecond });
+      await updateMoneyBack(tx, depositId);
       const notices: NewNotice[] = [];
-      if (status === 'succeeded') notices.push(noticeOf(refund, 'sent', second));
-      // Whoever was told that it was sent is told that it came back; of a refusal the operator is told.
-      else if (refund.status === 'succeeded') notices.push(noticeOf(refund, 'returned', second));
+      if (status === 'succeeded' && refund.status !== status) notices.push(noticeOf(refund, 'sent', second));
+      // A team that was told of the refund is told of its return; a refusal is for the operator.
+      if (status === 'failed' && refund.status === 'succeeded') notices.push(noticeOf(refund, 'returned', second));
       return { outcome, notices, answer };
     });
   },

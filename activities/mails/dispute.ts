@@ -12,6 +12,8 @@ export interface DisputeFacts {
 
 const SUBJECTS: Record<DisputeTurn, string> = {
   opened: 'A payment is disputed: credit is held',
+  changed: 'The disputed amount has changed',
+  reopened: 'The dispute is open again: credit is held',
   won: 'The dispute is over: your credit is free again',
   lost: 'The dispute is over: the payment was taken back',
 };
@@ -46,6 +48,14 @@ function wordsOf({ teamName }: About, turn: DisputeTurn, { dispute, payment, owe
       dispute.heldMicros < dispute.amountMicros
         ? `There was not credit enough to hold all of it. Credit that comes in is held first, until ${amount} is.`
         : 'Instances run on as long as there is other credit. If nobody of yours meant to dispute it, ask the cardholder to withdraw the dispute at the bank.',
+    ];
+  if (turn === 'changed')
+    return [
+      `The bank has changed the disputed amount of ${what}. It is ${amount} now. Of the credit of ${teamName}, ${held} is held.`,
+    ];
+  if (turn === 'reopened')
+    return [
+      `The bank is deciding again about ${what}. While it decides, ${held} of the credit of ${teamName} is held.`,
     ];
   if (turn === 'won')
     return [`The bank has decided that ${what} stands. What was held of the credit of ${teamName} is free again.`];

@@ -1,5 +1,6 @@
 /** What can happen to a team, at random; and how it is done to the book and to the walk, and how the two are compared. */
 import fc from 'fast-check';
+import { type DisputeStatus, isDisputed } from '../../billing/credited-deposit.ts';
 import { asMicros, type Book, policyOf } from './book.ts';
 import type { Walk } from './walk.ts';
 
@@ -13,9 +14,9 @@ export type Act = { after: number } & (
   | { do: 'policy'; enabled: boolean; threshold: number; amount: number; cap: number | null }
   | { do: 'outcome'; succeeds: boolean }
   | { do: 'refund'; which: number; amount: number | null }
-  | { do: 'found' | 'dispute'; which: number; amount: number }
-  | { do: 'sent_back'; which: number }
-  | { do: 'decided'; which: number; won: boolean }
+  | { do: 'found' | 'dispute' | 'disputed_again' | 'claimed'; which: number; amount: number }
+  | { do: 'sent_back' | 'sent_again'; which: number }
+  | { do: 'decided'; which: number; status: DisputeStatus }
   | { do: 'settle'; which: number }
   | { do: 'look' }
   | { do: 'repeat' }
@@ -78,16 +79,27 @@ export const act: fc.Arbitrary<Act> = fc.oneof(
     arbitrary: fc.record({ after, do: fc.constant('refund' as const), which, amount: fc.option(dollars(0, 70)) }),
   },
   {
-    weight: 3,
+    weight: 4,
     arbitrary: fc.record({
       after,
-      do: fc.constantFrom('found' as const, 'dispute' as const),
+      do: fc.constantFrom('found' as const, 'dispute' as const, 'disputed_again' as const, 'claimed' as const),
       which,
       amount: dollars(1, 70),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ after, do: fc.constant('sent_back' as const), which }) },
-  { weight: 3, arbitrary: fc.record({ after, do: fc.constant('decided' as const), which, won: fc.boolean() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ after, do: fc.constantFrom('sent_back' as const, 'sent_again' as const), which }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      after,
+      do: fc.constant('decided' as const),
+      which,
+      status: fc.constantFrom<DisputeStatus>('open', 'won', 'won', 'lost', 'lost'),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ after, do: fc.constant('settle' as const), which }) },
   { weight: 2, arbitrary: fc.record({ after, do: fc.constant('look' as const) }) },
   { weight: 1, arbitrary: fc.record({ after, do: fc.constant('repeat' as const) }) },
@@ -153,12 +165,32 @@ export function keep(book: Book, doing: Act, second: number, instanceIds: string
       }
       case 'dispute': {
         const deposit = pick(book.deposits, doing.which);
-        if (deposit && !deposit.disputed) book.dispute(deposit, asMicros(doing.amount), second);
+        if (deposit && !isDisputed(deposit)) book.dispute(deposit, asMicros(doing.amount), second);
+        break;
+      }
+      case 'sent_again': {
+        const refund = pick(
+          book.refunds.filter(({ returned }) => returned),
+          doing.which,
+        );
+        const deposit = book.deposits.find(({ depositId }) => depositId === refund?.depositId);
+        if (refund && deposit && deposit.refundedMicros + refund.amountMicros <= deposit.creditedMicros)
+          book.sendAgain(refund, second);
+        break;
+      }
+      case 'disputed_again': {
+        const deposit = pick(book.deposits, doing.which);
+        if (deposit) book.dispute(deposit, asMicros(doing.amount), second);
         break;
       }
       case 'decided': {
-        const contest = pick(book.account.contests, doing.which);
-        if (contest) book.decide(contest.disputeId, doing.won ? 'won' : 'lost', second);
+        const dispute = pick(book.disputes, doing.which);
+        if (dispute) book.decide(dispute.disputeId, doing.status, second);
+        break;
+      }
+      case 'claimed': {
+        const dispute = pick(book.disputes, doing.which);
+        if (dispute) book.claim(dispute.disputeId, asMicros(doing.amount), second);
         break;
       }
       case 'settle':
@@ -196,7 +228,19 @@ export function walkOn(walk: Walk, doing: Act, second: number, instanceIds: stri
   }
   if (doing.do === 'dispute') {
     const deposit = pick(walk.deposits, doing.which);
-    if (deposit && !deposit.disputed) walk.dispute(deposit, doing.amount);
+    const isDisputed = walk.disputes.some((dispute) => dispute.deposit === deposit && dispute.status !== 'won');
+    if (deposit && !isDisputed) walk.dispute(deposit, doing.amount);
+  }
+  if (doing.do === 'disputed_again') {
+    const deposit = pick(walk.deposits, doing.which);
+    if (deposit) walk.dispute(deposit, doing.amount);
+  }
+  if (doing.do === 'sent_again') {
+    const refund = pick(
+      walk.refunds.filter(({ returned }) => returned),
+      doing.which,
+    );
+    if (refund && refund.deposit.refunded + refund.amount <= refund.deposit.paid) walk.sendAgain(refund);
   }
   if (doing.do === 'sent_back') {
     const refund = pick(
@@ -206,8 +250,12 @@ export function walkOn(walk: Walk, doing: Act, second: number, instanceIds: stri
     if (refund) walk.sendBack(refund);
   }
   if (doing.do === 'decided') {
-    const contest = pick(walk.contests, doing.which);
-    if (contest) walk.decide(contest, doing.won);
+    const dispute = pick(walk.disputes, doing.which);
+    if (dispute) walk.decide(dispute, doing.status);
+  }
+  if (doing.do === 'claimed') {
+    const dispute = pick(walk.disputes, doing.which);
+    if (dispute) walk.claim(dispute, doing.amount);
   }
   if (doing.do === 'use') walk.use(doing.exact);
   if (doing.do === 'policy') walk.setPolicy(doing);

@@ -5,6 +5,8 @@
 import assert from 'node:assert/strict';
 import { type Account, emptyAccount, moneySecond, spendableMicros, type Terms } from '../../billing/account.ts';
 import type { Effect, EndReason, Outcome } from '../../billing/change.ts';
+import type { DepositDispute, DisputeStatus } from '../../billing/credited-deposit.ts';
+import { recordDispute } from '../../billing/disputes.ts';
 import { advance, creditDeposit, failAttempt, grantCredit, recordUsage, setPolicy } from '../../billing/facts.ts';
 import {
   type ClosedSegment,
@@ -15,7 +17,7 @@ import {
 } from '../../billing/instances.ts';
 import { creditAccount, owedAccount, type Transfer } from '../../billing/ledger.ts';
 import { type Micros, micros, parseDollars, ZERO } from '../../billing/money.ts';
-import { bookRefund, closeDispute, openDispute, requestRefund, returnRefund } from '../../billing/money-back.ts';
+import { adjustRefund, bookRefund, requestRefund } from '../../billing/money-back.ts';
 import type { TopUpPolicy } from '../../billing/top-up.ts';
 import { costMicros, type Meter } from '../../billing/usage.ts';
 import { givenOrder, TERMS } from './pure-run.ts';
@@ -39,12 +41,14 @@ export interface DepositOfBook {
   depositId: string;
   creditedMicros: Micros;
   refundedMicros: Micros;
-  disputed: boolean;
+  disputes: DepositDispute[];
 }
 export interface RefundOfBook {
   refundId: string;
   depositId: string;
   amountMicros: Micros;
+  takenMicros: Micros;
+  turn: number;
   returned: boolean;
 }
 
@@ -115,7 +119,7 @@ export class Book {
   deposit(amount: string | Micros, at: number): this {
     const deposit = { depositId: this.id('dep'), amountMicros: toAmount(amount) };
     const { depositId, amountMicros: creditedMicros } = deposit;
-    this.deposits.push({ depositId, creditedMicros, refundedMicros: ZERO, disputed: false });
+    this.deposits.push({ depositId, creditedMicros, refundedMicros: ZERO, disputes: [] });
     return this.keep(creditDeposit(this.read(at), this.terms, deposit, at));
   }
 
@@ -168,36 +172,79 @@ export class Book {
 
   #refunded(refundId: string, deposit: DepositOfBook, amountMicros: Micros, outcome: Outcome): this {
     deposit.refundedMicros = micros(deposit.refundedMicros + amountMicros);
-    this.refunds.push({ refundId, depositId: deposit.depositId, amountMicros, returned: false });
+    this.refunds.push({
+      ...{ refundId, depositId: deposit.depositId, amountMicros, takenMicros: amountMicros },
+      ...{ turn: 1, returned: false },
+    });
     return this.keep(outcome);
   }
 
   /** Refused by the provider, or sent back by the bank. */
   sendBack(refund: RefundOfBook, at: number): this {
+    return this.adjust(refund, ZERO, at);
+  }
+
+  /** Sent after it had come back. */
+  sendAgain(refund: RefundOfBook, at: number): this {
+    return this.adjust(refund, refund.amountMicros, at);
+  }
+
+  adjust(refund: RefundOfBook, due: string | Micros, at: number): this {
     const deposit = this.deposits.find(({ depositId }) => depositId === refund.depositId)!;
-    const outcome = returnRefund(this.read(at), this.terms, { ...refund, deposit }, at);
-    deposit.refundedMicros = micros(deposit.refundedMicros - refund.amountMicros);
-    refund.returned = true;
+    const dueMicros = toAmount(due);
+    const { takenMicros } = refund;
+    const outcome = adjustRefund(this.read(at), this.terms, { ...refund, dueMicros, deposit }, at);
+    deposit.refundedMicros = micros(deposit.refundedMicros - takenMicros + dueMicros);
+    refund.returned = dueMicros === 0;
     return this.keep(outcome);
   }
 
   dispute(deposit: DepositOfBook, claimed: string | Micros, at: number): this {
-    const dispute = { disputeId: this.id('disp'), claimedMicros: toAmount(claimed), deposit };
-    const outcome = openDispute(this.read(at), this.terms, dispute, at);
-    deposit.disputed = true;
-    return this.keep(outcome);
+    const standing = { disputeId: this.id('disp'), status: 'open' as const, claimedMicros: toAmount(claimed) };
+    return this.#stands(deposit, standing, at);
   }
 
-  decide(disputeId: string, outcome: 'won' | 'lost', at: number): this {
-    const { depositId } = this.account.contests.find((contest) => contest.disputeId === disputeId)!;
-    if (outcome === 'won') this.deposits.find((deposit) => deposit.depositId === depositId)!.disputed = false;
-    return this.keep(closeDispute(this.read(at), this.terms, { disputeId, outcome }, at));
+  /** Decided, decided again, or open again. */
+  decide(disputeId: string, status: DisputeStatus, at: number): this {
+    const { deposit, dispute } = this.disputeOf(disputeId);
+    return this.#stands(deposit, { disputeId, status, claimedMicros: dispute.claimedMicros }, at);
+  }
+
+  /** The provider says that another amount is contested. */
+  claim(disputeId: string, claimed: string | Micros, at: number): this {
+    const { deposit, dispute } = this.disputeOf(disputeId);
+    return this.#stands(deposit, { disputeId, status: dispute.status, claimedMicros: toAmount(claimed) }, at);
+  }
+
+  #stands(
+    deposit: DepositOfBook,
+    standing: Pick<DepositDispute, 'disputeId' | 'status' | 'claimedMicros'>,
+    at: number,
+  ) {
+    const outcome = recordDispute(this.read(at), this.terms, { deposit, standing }, at);
+    const { disputeId } = standing;
+    const row = deposit.disputes.find((dispute) => dispute.disputeId === disputeId);
+    if (row) Object.assign(row, standing);
+    else deposit.disputes.push({ ...standing, takenMicros: ZERO, turn: 0, lostReference: null });
+    return this.keep(outcome);
   }
 
   // ── What can be read ─────────────────────────────────────────────────────────────────────────────────────────────
 
   get spendable(): Micros {
     return spendableMicros(this.account, this.account.asOfSecond);
+  }
+
+  get disputes(): DepositDispute[] {
+    return this.deposits
+      .flatMap(({ disputes }) => disputes)
+      .sort((a, b) => numberOf(a.disputeId) - numberOf(b.disputeId));
+  }
+
+  disputeOf(disputeId: string): { deposit: DepositOfBook; dispute: DepositDispute } {
+    for (const deposit of this.deposits)
+      for (const dispute of deposit.disputes) if (dispute.disputeId === disputeId) return { deposit, dispute };
+    throw new Error(`no dispute ${disputeId}`);
   }
 
   segmentsOf(instanceId: string): SegmentOfBook[] {
@@ -228,9 +275,10 @@ export class Book {
     return `${prefix}_${this.#ids}`;
   }
 
-  /** The account as whoever records a fact at a second reads it. */
+  /** The account as whoever records a fact at a second reads it: open disputes lie in the order of their opening. */
   protected read(_at: number): Account {
-    return this.account;
+    const contests = this.account.contests.toSorted((a, b) => numberOf(a.disputeId) - numberOf(b.disputeId));
+    return { ...this.account, contests };
   }
 
   // ── Keeping ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -263,6 +311,14 @@ export class Book {
     if (effect.kind === 'exhausted') {
       const { number, second, instanceIds } = effect;
       this.exhaustions.push({ number, second, instanceIds });
+    }
+    if (effect.kind === 'dispute_turned') {
+      const { takenMicros, turn, lostReference } = effect;
+      Object.assign(this.disputeOf(effect.disputeId).dispute, { takenMicros, turn, lostReference });
+    }
+    if (effect.kind === 'refund_turned') {
+      const { refundId, takenMicros, turn } = effect;
+      Object.assign(this.refunds.find((refund) => refund.refundId === refundId)!, { takenMicros, turn });
     }
     if (effect.kind === 'owes') this.owes.push(effect.reference);
     if (effect.kind === 'low') this.lows.push(effect.second);
@@ -311,8 +367,18 @@ export class Book {
       assert(heldMicros >= 0 && heldMicros <= amountMicros, 'a dispute holds more than is contested');
       assert(heldMicros === amountMicros || this.spendable === 0, 'a dispute waits while there is credit');
     }
-    for (const { refundedMicros, creditedMicros } of this.deposits)
+    for (const { depositId, refundedMicros, creditedMicros, disputes } of this.deposits) {
       assert(refundedMicros >= 0 && refundedMicros <= creditedMicros, 'more was refunded than was paid in');
+      const claimed = disputes.reduce((sum, each) => sum + (each.status === 'lost' ? each.claimedMicros : 0), 0);
+      const lost = Math.min(claimed, creditedMicros - refundedMicros);
+      const taken = disputes.reduce((sum, { takenMicros }) => sum + takenMicros, 0);
+      assert.equal(taken, lost, 'what disputes have taken is not what was lost of what is left of the deposit');
+      const out = transfers.reduce((sum, { depositId: of, code, amountMicros }) => {
+        if (of !== depositId || DEPOSIT_CODES.has(code)) return sum;
+        return sum + (code === 'refund_returned' || code === 'dispute_reinstated' ? -amountMicros : amountMicros);
+      }, 0);
+      assert.equal(out, refundedMicros + lost, 'what left a deposit is not what was refunded and lost');
+    }
     assert(account.remainderMillionths >= 0 && account.remainderMillionths < 1_000_000, 'the remainder is no fraction');
     let last = 0;
     for (const { code, reference, second } of transfers) {
@@ -343,6 +409,8 @@ export class Book {
   }
 }
 
+const DEPOSIT_CODES: ReadonlySet<string> = new Set(['deposit', 'auto_top_up', 'owed_collected']);
+const numberOf = (id: string): number => Number(id.split('_')[1]);
 const isClosed = (segment: SegmentOfBook): segment is ClosedSegment => segment.endSecond !== undefined;
 const toAmount = (amount: string | Micros): Micros => (typeof amount === 'string' ? parseDollars(amount) : amount);
 export const dollars = (amount: string): Micros => parseDollars(amount);

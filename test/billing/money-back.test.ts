@@ -232,6 +232,14 @@ describe('a deposit', () => {
     ['is disputed whatever was refunded', '50', true, 'disputed'],
     ['is as it was without either', '0', false, 'succeeded'],
   ])('%s', (_, sentBack, disputed, expected) => {
-    expect(creditedStatus({ creditedMicros: dollars('50'), disputed }, dollars(sentBack))).toBe(expected);
+    const dispute = {
+      disputeId: 'd',
+      claimedMicros: dollars('50'),
+      takenMicros: dollars('0'),
+      turn: 0,
+      lostReference: null,
+    };
+    const disputes = [{ ...dispute, status: disputed ? ('lost' as const) : ('won' as const) }];
+    expect(creditedStatus({ creditedMicros: dollars('50'), disputes }, dollars(sentBack))).toBe(expected);
   });
 });

@@ -5,11 +5,12 @@ import { describe, expect, it } from 'vitest';
 import { type Account, emptyAccount, nextCrossing, spendableMicros, type Terms } from '../../billing/account.ts';
 import { coinUnitsToMicrosFloor, cryptoStatus } from '../../billing/crypto.ts';
 import { discountedMicros } from '../../billing/discounts.ts';
+import { recordDispute } from '../../billing/disputes.ts';
 import { advance, assignDiscount, creditDeposit, failAttempt, recordUsage, setPolicy } from '../../billing/facts.ts';
 import { holdMicrosFor, placeHold } from '../../billing/holds.ts';
 import { settleInstance, startInstance, stopInstance } from '../../billing/instances.ts';
 import { formatDollars, formatForPeople, type Micros, micros, parseDollars, subtract } from '../../billing/money.ts';
-import { closeDispute, openDispute, requestRefund } from '../../billing/money-back.ts';
+import { requestRefund } from '../../billing/money-back.ts';
 import { openReservation } from '../../billing/reservations.ts';
 import { exhaustionSecond } from '../../billing/runway.ts';
 import { addMonths, formatSecond } from '../../billing/time.ts';
@@ -227,7 +228,7 @@ describe('docs/money-rules.md', () => {
       depositId: `dep_${NOON}`,
       creditedMicros: parseDollars(credited),
       refundedMicros: micros(0),
-      disputed: false,
+      disputes: [],
     });
     const after = requestRefund(
       used(paidIn('100'), '30.000001'),
@@ -238,11 +239,14 @@ describe('docs/money-rules.md', () => {
     says(
       `$30.000001 of it is used. $${formatDollars(after.amountMicros).slice(0, -4)} can be refunded. Refunded, ${dollars(spendableMicros(after.account, NOON))} is left`,
     );
-    const claim = { disputeId: 'd', claimedMicros: parseDollars('50'), deposit: of('50') };
-    const held = openDispute(used(paidIn('50'), '30'), terms, claim, NOON).account;
+    const claim = { disputeId: 'd', claimedMicros: parseDollars('50') };
+    const opened = { deposit: of('50'), standing: { ...claim, status: 'open' as const } };
+    const held = recordDispute(used(paidIn('50'), '30'), terms, opened, NOON).account;
     expect([held.heldMicros, spendableMicros(held, NOON)]).toEqual([parseDollars('20'), 0]);
     says('$20.00 is held and $0.00 is available');
-    const lost = closeDispute(held, terms, { disputeId: 'd', outcome: 'lost' }, NOON).account;
+    const open = { ...opened.standing, takenMicros: micros(0), turn: 0, lostReference: null };
+    const decided = { deposit: { ...of('50'), disputes: [open] }, standing: { ...claim, status: 'lost' as const } };
+    const lost = recordDispute(held, terms, decided, NOON).account;
     expect([lost.postedMicros, lost.owedMicros]).toEqual([0, parseDollars('30')]);
     says('Lost, the $20.00 is gone and $30.00 is owed');
     const paid = deposit(lost, '100', NOON + 1);

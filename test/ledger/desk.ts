@@ -208,8 +208,14 @@ export class Desk {
     return this.ledger.openDispute({ ...dispute, amountMicros: parseDollars(amount), nowSecond: at }, CAUSE);
   }
 
-  decide(disputeId: string, outcome: 'won' | 'lost', at: number) {
-    return this.ledger.closeDispute({ disputeId, outcome, nowSecond: at }, CAUSE);
+  decide(disputeId: string, outcome: 'won' | 'lost', at: number, amount?: string) {
+    const claimed = amount === undefined ? {} : { amountMicros: parseDollars(amount) };
+    return this.ledger.closeDispute({ disputeId, outcome, nowSecond: at, ...claimed }, CAUSE);
+  }
+
+  /** The provider says that a dispute is open over so much. */
+  claim(disputeId: string, amount: string, at: number) {
+    return this.ledger.changeDispute({ disputeId, amountMicros: parseDollars(amount), nowSecond: at }, CAUSE);
   }
 
   policy(teamId: string, policy: Partial<TopUpPolicy> & { threshold: string; amount: string }, at: number) {
@@ -308,10 +314,10 @@ export async function billOf(db: Db, teamId: string): Promise<Bill> {
   const used = sum(usage.map(({ cost }) => BigInt(cost.toFixed()))) / 1_000_000n;
   const credits = sum([...deposits, ...receipts, ...grants].map(({ amountMicros }) => amountMicros));
   // Of a deposit no more is lost than was not refunded.
-  const lostOf = lost.map(({ depositId, amountMicros }) => {
-    const paid = deposits.find(({ id }) => id === depositId)?.amountMicros ?? 0n;
-    const back = sum(refunds.filter((refund) => refund.depositId === depositId).map((refund) => refund.amountMicros));
-    return amountMicros < paid - back ? amountMicros : paid - back;
+  const lostOf = deposits.map(({ id, amountMicros }) => {
+    const back = sum(refunds.filter((refund) => refund.depositId === id).map((refund) => refund.amountMicros));
+    const claimed = sum(lost.filter((dispute) => dispute.depositId === id).map((dispute) => dispute.amountMicros));
+    return claimed < amountMicros - back ? claimed : amountMicros - back;
   });
   const out = sum(refunds.map(({ amountMicros }) => amountMicros)) + sum(lostOf);
   const ran = sum([...Object.values(instances), ...Object.values(reservations)]);

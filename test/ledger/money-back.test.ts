@@ -108,14 +108,21 @@ describe('a refund', () => {
     await agrees();
   });
 
-  it('that the bank sends back later is credit again, and the team is told; it cannot succeed any more', async () => {
+  it('that the bank sends back later is credit again, and the team is told; sent after all, it is taken again', async () => {
     await one.refund(team, deposit, null, 5, `ref_${team}`);
     await one.closeRefund(`ref_${team}`, 'succeeded', 6);
     await two.closeRefund(`ref_${team}`, 'failed', 900);
-    await two.closeRefund(`ref_${team}`, 'succeeded', 901);
-    expect(await getRefund(one.db, `ref_${team}`)).toMatchObject({ status: 'failed' });
+    expect(await getRefund(one.db, `ref_${team}`)).toMatchObject({ status: 'failed', takenMicros: 0 });
     expect(await getDeposit(one.db, deposit)).toMatchObject({ status: 'succeeded', refundedMicros: 0 });
     expect((await mails()).sort()).toEqual(['refund returned', 'refund sent']);
+    await one.use(team, 'u', 30_000_000, 901);
+    await atOnce(4, (i) => either(i).closeRefund(`ref_${team}`, 'succeeded', 902 + i));
+    expect(await getRefund(one.db, `ref_${team}`)).toMatchObject({ status: 'succeeded', takenMicros: 50_000_000 });
+    expect(await getDeposit(one.db, deposit)).toMatchObject({ status: 'refunded', refundedMicros: 50_000_000 });
+    expect(await accountOf()).toMatchObject({ postedMicros: 0n, owedMicros: 30_000_000n });
+    await two.closeRefund(`ref_${team}`, 'failed', 950);
+    expect(await accountOf()).toMatchObject({ postedMicros: 20_000_000n, owedMicros: 0n });
+    expect((await mails()).filter((mail) => mail.startsWith('refund'))).toHaveLength(4);
     await agrees();
   });
 
@@ -201,13 +208,85 @@ describe('a dispute', () => {
     await agrees();
   });
 
-  it('that is won frees the credit, and cannot be lost any more', async () => {
+  it('that is won frees the credit; lost after all, it takes it, and won again it gives it back', async () => {
     await one.dispute(deposit, '50', 2, `disp_${team}`);
     await one.decide(`disp_${team}`, 'won', 3);
-    expect(await two.decide(`disp_${team}`, 'lost', 4)).toMatchObject({ status: 'won' });
     expect(await accountOf()).toMatchObject({ heldMicros: 0n, postedMicros: 50_000_000n, openDisputes: 0 });
     expect(await getDeposit(one.db, deposit)).toMatchObject({ status: 'succeeded' });
     expect(await mails()).toEqual(['dispute opened', 'dispute won']);
+    await one.use(team, 'u', 30_000_000, 4);
+    await atOnce(4, (i) => either(i).decide(`disp_${team}`, 'lost', 5 + i));
+    expect(await accountOf()).toMatchObject({ postedMicros: 0n, owedMicros: 30_000_000n });
+    expect(await getDeposit(one.db, deposit)).toMatchObject({ status: 'disputed' });
+    await agrees();
+    await atOnce(4, (i) => either(i).decide(`disp_${team}`, 'won', 10 + i));
+    expect(await accountOf()).toMatchObject({ heldMicros: 0n, postedMicros: 20_000_000n, owedMicros: 0n });
+    expect(await getDispute(one.db, `disp_${team}`)).toMatchObject({ status: 'won', takenMicros: 0, turn: 3 });
+    expect((await mails()).filter((mail) => mail.startsWith('dispute'))).toEqual([
+      'dispute opened',
+      'dispute won',
+      'dispute lost',
+      'dispute won',
+    ]);
+    await agrees();
+  });
+
+  it('whose amount changes while it is open holds the new amount, and a loss takes no more', async () => {
+    await one.dispute(deposit, '50', 2, `disp_${team}`);
+    await atOnce(3, (i) => either(i).claim(`disp_${team}`, '20', 3 + i));
+    expect(await accountOf()).toMatchObject({ heldMicros: 20_000_000n, postedMicros: 50_000_000n });
+    await one.claim(`disp_${team}`, '70', 9);
+    expect(await accountOf()).toMatchObject({ heldMicros: 50_000_000n });
+    await one.claim(`disp_${team}`, '20', 10);
+    await two.decide(`disp_${team}`, 'lost', 11);
+    expect(await accountOf()).toMatchObject({ heldMicros: 0n, postedMicros: 30_000_000n, owedMicros: 0n });
+    await one.decide(`disp_${team}`, 'lost', 12, '35');
+    expect(await accountOf()).toMatchObject({ postedMicros: 15_000_000n });
+    await one.decide(`disp_${team}`, 'lost', 13, '5');
+    expect(await accountOf()).toMatchObject({ postedMicros: 45_000_000n });
+    await agrees();
+  });
+
+  it('that the bank opens again after a loss gives back what it took, and holds it', async () => {
+    await one.use(team, 'u', 30_000_000, 1);
+    await one.dispute(deposit, '50', 2, `disp_${team}`);
+    await one.decide(`disp_${team}`, 'lost', 3);
+    await one.grant(team, `grant_${team}`, '40', 4);
+    expect(await accountOf()).toMatchObject({ postedMicros: 10_000_000n, owedMicros: 0n });
+    await atOnce(3, (i) => either(i).claim(`disp_${team}`, '50', 5 + i));
+    expect(await getDispute(one.db, `disp_${team}`)).toMatchObject({ status: 'open', heldMicros: 50_000_000 });
+    expect(await accountOf()).toMatchObject({ postedMicros: 60_000_000n, heldMicros: 50_000_000n, openDisputes: 1 });
+    expect(await mails()).toContain('dispute reopened');
+    await one.decide(`disp_${team}`, 'won', 9);
+    expect(await accountOf()).toMatchObject({ postedMicros: 60_000_000n, heldMicros: 0n, openDisputes: 0 });
+    await agrees();
+  });
+
+  it('that was lost takes more when a refund of the same deposit comes back, and less when one is found', async () => {
+    await one.refund(team, deposit, '20', 1, `ref_${team}`);
+    await one.closeRefund(`ref_${team}`, 'succeeded', 2);
+    await one.dispute(deposit, '50', 3, `disp_${team}`);
+    await one.decide(`disp_${team}`, 'lost', 4);
+    expect(await getDispute(one.db, `disp_${team}`)).toMatchObject({ takenMicros: 30_000_000 });
+    await two.closeRefund(`ref_${team}`, 'failed', 5);
+    expect(await getDispute(one.db, `disp_${team}`)).toMatchObject({ takenMicros: 50_000_000 });
+    await agrees();
+    await two.foundRefund(deposit, '15', 6, `re_${team}`);
+    expect(await getDispute(one.db, `disp_${team}`)).toMatchObject({ takenMicros: 35_000_000 });
+    expect(await accountOf()).toMatchObject({ postedMicros: 0n, owedMicros: 0n });
+    await agrees();
+  });
+
+  it('beside another over the same deposit can claim no more than the other leaves', async () => {
+    await one.dispute(deposit, '40', 2, `disp_${team}_1`);
+    await one.dispute(deposit, '30', 3, `disp_${team}_2`);
+    expect(await accountOf()).toMatchObject({ heldMicros: 50_000_000n });
+    await one.decide(`disp_${team}_2`, 'lost', 4);
+    expect(await getDispute(one.db, `disp_${team}_1`)).toMatchObject({ heldMicros: 20_000_000 });
+    expect(await accountOf()).toMatchObject({ heldMicros: 20_000_000n, postedMicros: 20_000_000n });
+    await one.decide(`disp_${team}_1`, 'lost', 5);
+    await one.decide(`disp_${team}_2`, 'won', 6);
+    expect(await accountOf()).toMatchObject({ heldMicros: 0n, postedMicros: 10_000_000n, owedMicros: 0n });
     await agrees();
   });
 

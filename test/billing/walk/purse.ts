@@ -5,7 +5,6 @@
 export interface WalkedDeposit {
   paid: number;
   refunded: number;
-  disputed: boolean;
 }
 
 export interface WalkedRefund {
@@ -14,10 +13,13 @@ export interface WalkedRefund {
   returned: boolean;
 }
 
-export interface WalkedContest {
+export interface WalkedDispute {
   deposit: WalkedDeposit;
   claimed: number;
+  status: 'open' | 'won' | 'lost';
   held: number;
+  /** As lost, from credit or as owed. */
+  taken: number;
 }
 
 export interface WalkedHold {
@@ -39,8 +41,9 @@ export abstract class Purse {
   readonly charges: Array<{ second: number; amount: number }> = [];
   readonly deposits: WalkedDeposit[] = [];
   readonly refunds: WalkedRefund[] = [];
-  contests: WalkedContest[] = [];
+  readonly disputes: WalkedDispute[] = [];
   readonly holds: WalkedHold[] = [];
+  #reopened: WalkedDispute | null = null;
   protected lowArmed = false;
 
   /** What there is, as of the second at which the money stands. */
@@ -52,7 +55,7 @@ export abstract class Purse {
   protected abstract hear(): void;
 
   heldAt(second: number): number {
-    const contested = this.contests.reduce((sum, { held }) => sum + held, 0);
+    const contested = this.disputes.reduce((sum, { held }) => sum + held, 0);
     return this.holds.reduce(
       (sum, { amount, until, ended }) => (ended === null && second < until ? sum + amount : sum),
       contested,
@@ -66,7 +69,7 @@ export abstract class Purse {
   }
 
   payIn(amount: number): void {
-    this.deposits.push({ paid: amount, refunded: 0, disputed: false });
+    this.deposits.push({ paid: amount, refunded: 0 });
     this.receive(amount);
   }
 
@@ -128,7 +131,7 @@ export abstract class Purse {
     const most = Math.max(0, Math.min(deposit.paid - deposit.refunded, this.available));
     const whole = Math.floor(most / 10_000) * 10_000;
     const amount = asked ?? whole;
-    if (deposit.disputed || whole === 0 || amount <= 0 || amount > whole) return false;
+    if (this.#isDisputed(deposit) || whole === 0 || amount <= 0 || amount > whole) return false;
     this.#refunded(deposit, amount);
     this.hear();
     return true;
@@ -141,41 +144,100 @@ export abstract class Purse {
   }
 
   #refunded(deposit: WalkedDeposit, amount: number): void {
-    deposit.refunded += amount;
     this.refunds.push({ deposit, amount, returned: false });
-    // No dispute can be about what was refunded.
-    for (const contest of this.contests) contest.held = Math.min(contest.held, this.#contested(contest));
-    this.take(amount);
+    deposit.refunded += amount;
+    this.#settle(deposit, () => this.take(amount));
   }
 
   sendBack(refund: WalkedRefund): void {
     refund.returned = true;
     refund.deposit.refunded -= refund.amount;
-    this.receive(refund.amount);
+    this.credit += refund.amount;
+    this.creditArrived();
+    this.#settle(refund.deposit);
+    this.hear();
+  }
+
+  sendAgain(refund: WalkedRefund): void {
+    refund.returned = false;
+    refund.deposit.refunded += refund.amount;
+    this.#settle(refund.deposit, () => this.take(refund.amount));
+    this.creditArrived();
+    this.hear();
   }
 
   dispute(deposit: WalkedDeposit, claimed: number): void {
-    deposit.disputed = true;
-    this.contests.push({ deposit, claimed, held: 0 });
+    this.disputes.push({ deposit, claimed, status: 'open', held: 0, taken: 0 });
+    this.#settle(deposit);
+    this.hear();
+  }
+
+  /** One that is open again comes after the others that wait for credit, until the next fact. */
+  decide(dispute: WalkedDispute, status: WalkedDispute['status']): void {
+    if (dispute.status !== 'open') this.#reopened = dispute;
+    dispute.status = status;
+    this.#settle(dispute.deposit);
+    this.#reopened = null;
+    this.hear();
+  }
+
+  claim(dispute: WalkedDispute, claimed: number): void {
+    dispute.claimed = claimed;
+    this.#settle(dispute.deposit);
+    this.hear();
+  }
+
+  #isDisputed(deposit: WalkedDeposit): boolean {
+    return this.disputes.some((dispute) => dispute.deposit === deposit && dispute.status !== 'won');
+  }
+
+  /** What is left of a deposit after refunds goes to its lost disputes, then to its open ones, each the older first. */
+  #shareOf(dispute: WalkedDispute): number {
+    const { deposit } = dispute;
+    const inOrder = ['lost', 'open'].flatMap((status) =>
+      this.disputes.filter((other) => other.deposit === deposit && other.status === status),
+    );
+    let rest = deposit.paid - deposit.refunded;
+    for (const other of inOrder) {
+      const share = Math.min(other.claimed, rest);
+      if (other === dispute) return share;
+      rest -= share;
+    }
+    return 0;
+  }
+
+  /** Credit that is freed or given back comes first; then what is taken, by a refund and by what is lost. */
+  #settle(deposit: WalkedDeposit, refund = () => {}): void {
+    const disputes = this.disputes.filter((dispute) => dispute.deposit === deposit);
+    const lostOf = (dispute: WalkedDispute) => (dispute.status === 'lost' ? this.#shareOf(dispute) : 0);
+    let isFreed = false;
+    for (const dispute of disputes) {
+      const most = dispute.status === 'open' ? this.#shareOf(dispute) : 0;
+      isFreed ||= dispute.held > most;
+      dispute.held = Math.min(dispute.held, most);
+    }
+    for (const dispute of disputes) {
+      const back = dispute.taken - lostOf(dispute);
+      if (back <= 0) continue;
+      dispute.taken -= back;
+      this.credit += back;
+      this.creditArrived();
+    }
+    refund();
+    for (const dispute of disputes) {
+      const missing = lostOf(dispute) - dispute.taken;
+      dispute.taken += missing;
+      this.take(missing);
+    }
+    if (isFreed) this.creditArrived();
     this.#fillContests();
-    this.hear();
-  }
-
-  decide(contest: WalkedContest, won: boolean): void {
-    this.contests = this.contests.filter((other) => other !== contest);
-    contest.deposit.disputed = !won;
-    if (won) this.creditArrived();
-    else this.take(this.#contested(contest));
-    this.hear();
-  }
-
-  #contested({ claimed, deposit }: WalkedContest): number {
-    return Math.min(claimed, deposit.paid - deposit.refunded);
   }
 
   #fillContests(): void {
-    for (const contest of this.contests)
-      contest.held += Math.max(0, Math.min(this.#contested(contest) - contest.held, this.available));
+    const isLast = (dispute: WalkedDispute) => Number(dispute === this.#reopened);
+    for (const dispute of this.disputes.toSorted((a, b) => isLast(a) - isLast(b)))
+      if (dispute.status === 'open')
+        dispute.held += Math.max(0, Math.min(this.#shareOf(dispute) - dispute.held, this.available));
   }
 
   // ── What is taken, and what is collected ─────────────────────────────────────────────────────────────────────────

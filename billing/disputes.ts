@@ -1,0 +1,137 @@
+/**
+ * Disputes of cardholders. An open dispute holds credit, a lost one takes it, a won one frees it. Banks decide again, and
+ * change the amount, so each fact states how the dispute stands now; the difference to what is held and taken is posted.
+ * Source: rules.md, "Deposits, refunds, disputes".
+ */
+import type { Account, Contest, Terms } from './account.ts';
+import { type Change, creditArrived, hold, holdWhatThereIs, type Outcome } from './change.ts';
+import { record } from './clock.ts';
+import { type CreditedDeposit, type DepositDispute, type DisputeStatus, leftOf, takeBack } from './credited-deposit.ts';
+import { creditFrom } from './facts.ts';
+import { referenceOf, STRIPE } from './ledger.ts';
+import { type Micros, smaller, subtract, ZERO } from './money.ts';
+
+/** How a provider says that a dispute stands. */
+export interface DisputeStanding {
+  disputeId: string;
+  status: DisputeStatus;
+  claimedMicros: Micros;
+}
+
+/**
+ * The part of a deposit that each of its disputes can hold or take, by dispute id. Together they are never more than what
+ * is left of the deposit after refunds. Lost disputes come first, because their money has left for good.
+ */
+export function disputeShares(leftMicros: Micros, disputes: readonly DisputeStanding[]): Map<string, Micros> {
+  const shares = new Map<string, Micros>();
+  let restMicros = leftMicros;
+  for (const of of ['lost', 'open', 'won'] as const)
+    for (const { disputeId, status, claimedMicros } of disputes) {
+      if (status !== of) continue;
+      const shareMicros = status === 'won' ? ZERO : smaller(claimedMicros, restMicros);
+      shares.set(disputeId, shareMicros);
+      restMicros = subtract(restMicros, shareMicros);
+    }
+  return shares;
+}
+
+/** Records how a dispute stands: opened, decided, decided again, opened again, or over another amount. */
+export function recordDispute(
+  account: Account,
+  terms: Terms,
+  { deposit, standing }: { deposit: CreditedDeposit; standing: DisputeStanding },
+  nowSecond: number,
+): Outcome {
+  const { disputeId, status } = standing;
+  const known = deposit.disputes.find((dispute) => dispute.disputeId === disputeId);
+  const before = known ?? { takenMicros: ZERO, turn: status === 'open' ? -1 : 0, lostReference: null };
+  const dispute: DepositDispute = { ...before, ...standing, turn: before.turn + 1 };
+  const disputes = known
+    ? deposit.disputes.map((other) => (other === known ? dispute : other))
+    : [...deposit.disputes, dispute];
+  return record(account, terms, nowSecond, (change) => {
+    saveTurn(change, dispute);
+    settleDisputes(change, { ...deposit, disputes }, { reference: referenceOf.dispute(dispute), disputeId });
+  });
+}
+
+/** The cause of a settlement: a ledger reference, and the dispute whose turn was counted already, if there is one. */
+interface Cause {
+  reference: string;
+  disputeId?: string;
+}
+
+/**
+ * Brings what the disputes over a deposit hold and have taken to what they can claim now. Credit that is freed comes
+ * before credit that is taken.
+ * @param postRefund posts the refund that changes what is left of the deposit: after credit is freed, before more is taken
+ */
+export function settleDisputes(
+  change: Change,
+  deposit: CreditedDeposit,
+  cause: Cause,
+  postRefund: () => void = () => {},
+): void {
+  const { depositId, disputes } = deposit;
+  const shares = disputeShares(leftOf(deposit), disputes);
+  const heldBefore = change.account.heldMicros;
+  for (const dispute of disputes) limitContest(change, depositId, dispute, shares.get(dispute.disputeId) ?? ZERO);
+  const isFreed = change.account.heldMicros < heldBefore;
+
+  const due = disputes.map((dispute) => ({
+    dispute: counted(dispute, cause),
+    dueMicros: dispute.status === 'lost' ? (shares.get(dispute.disputeId) ?? ZERO) : ZERO,
+  }));
+  for (const { dispute, dueMicros } of due)
+    if (dueMicros < dispute.takenMicros) giveBack(change, depositId, dispute, dueMicros);
+  postRefund();
+  for (const { dispute, dueMicros } of due)
+    if (dueMicros > dispute.takenMicros) take(change, depositId, dispute, dueMicros);
+  if (isFreed) creditArrived(change, cause.reference);
+  for (const contest of change.account.contests) holdWhatThereIs(change, contest);
+}
+
+/** Limits what a dispute holds to its share. A dispute that is decided holds nothing. */
+function limitContest(change: Change, depositId: string, dispute: DepositDispute, shareMicros: Micros): void {
+  const { account } = change;
+  const { disputeId, status, claimedMicros } = dispute;
+  const contest = account.contests.find((open) => open.disputeId === disputeId);
+  if (status !== 'open') {
+    if (!contest) return;
+    hold(change, contest, ZERO);
+    account.contests = account.contests.filter((other) => other !== contest);
+  } else if (contest) {
+    Object.assign(contest, { claimedMicros, amountMicros: shareMicros });
+    hold(change, contest, smaller(contest.heldMicros, shareMicros));
+  } else {
+    const opened: Contest = { disputeId, depositId, claimedMicros, amountMicros: shareMicros, heldMicros: ZERO };
+    account.contests.push(opened);
+  }
+}
+
+const counted = (dispute: DepositDispute, cause: Cause): DepositDispute =>
+  dispute.disputeId === cause.disputeId ? dispute : { ...dispute, turn: dispute.turn + 1 };
+
+function take(change: Change, depositId: string, dispute: DepositDispute, dueMicros: Micros): void {
+  const reference = referenceOf.dispute(dispute);
+  saveTurn(change, { ...dispute, takenMicros: dueMicros, lostReference: reference });
+  const amountMicros = subtract(dueMicros, dispute.takenMicros);
+  const codes = { code: 'dispute_lost', owedCode: 'owed_dispute' } as const;
+  takeBack(change, { creditAccount: STRIPE, amountMicros, reference, depositId, ...codes });
+}
+
+function giveBack(change: Change, depositId: string, dispute: DepositDispute, dueMicros: Micros): void {
+  saveTurn(change, { ...dispute, takenMicros: dueMicros });
+  creditFrom(change, {
+    debitAccount: STRIPE,
+    amountMicros: subtract(dispute.takenMicros, dueMicros),
+    code: 'dispute_reinstated',
+    reference: referenceOf.dispute(dispute),
+    depositId,
+    ...(dispute.lostReference !== null && { correctsReference: dispute.lostReference }),
+  });
+}
+
+const saveTurn = (change: Change, { disputeId, takenMicros, turn, lostReference }: DepositDispute): void => {
+  change.effects.push({ kind: 'dispute_turned', disputeId, takenMicros, turn, lostReference });
+};
