@@ -4,7 +4,8 @@ import { BillingError } from '../billing/errors.ts';
 import {
   compare,
   type Day,
-  dayThatIsOver,
+  dayToCompare,
+  isProvisional,
   type LedgerRows,
   NO_PROVIDER_ROWS,
   type ProviderRows,
@@ -32,12 +33,13 @@ export interface Reconciled {
 /** How the ledger compares with the providers, for whoever waits: the api and the command. */
 export interface Reconciler {
   /**
-   * Compares a day anew, and keeps the report.
+   * Compares a day and keeps the report. The report of a day that is not over is provisional, and is not kept.
    * @throws BillingError `invalid_request` naming `day`; a Stripe error when Stripe cannot be asked
    */
   reconcile(input: { day: string; nowSecond: number }, onProgress?: () => void): Promise<Reconciliation>;
   /**
-   * The report that is kept, or one made now: when there is none, or when something was under way when it was made.
+   * The kept report of a day. Compares the day now when no report is kept, when rows were under way when the report was
+   * made, or when the day is not over.
    * @throws BillingError `invalid_request` naming `day`, `provider_unavailable`
    */
   reportOf(input: { day: string; nowSecond: number }): Promise<Reconciliation>;
@@ -48,7 +50,7 @@ export const createReconciler = (world: ReconciliationWorld): Reconciler => {
   return {
     reconcile,
     reportOf: async (input) => {
-      dayThatIsOver(input.day, input.nowSecond);
+      dayToCompare(input.day, input.nowSecond);
       const kept = await findReconciliation(world.db, input.day);
       if (kept && kept.underWay === 0) return kept;
       try {
@@ -63,10 +65,12 @@ export const createReconciler = (world: ReconciliationWorld): Reconciler => {
   };
 };
 
-/** For a workflow: the same as an activity, which says that it is alive and leaves the report where it is. */
+/** The comparison as an activity: it sends heartbeats, keeps the report in the database, and refuses a day that is not over. */
 export const createReconciliation = (reconciler: Reconciler) => ({
   reconcileDay: (input: { day: string; nowSecond: number }): Promise<Reconciled> =>
     withStripe(async () => {
+      if (isProvisional({ day: input.day, madeSecond: input.nowSecond }))
+        throw new BillingError('invalid_request', 'the day is not over yet: it ends at 00:00 UTC', 'day');
       const { day, rows, differences } = await reconciler.reconcile(input, () => Context.current().heartbeat());
       return { day, compared: rows.length, differences: differences.length };
     }),
@@ -79,13 +83,13 @@ async function reconcileDay(
   { day: name, nowSecond }: { day: string; nowSecond: number },
   onProgress: () => void,
 ): Promise<Reconciliation> {
-  const day = dayThatIsOver(name, nowSecond);
+  const day = dayToCompare(name, nowSecond);
   const provider = together(await Promise.all(books.map((book) => book.read(day, onProgress))));
   const ledger = await readLedger(db, day, provider, onProgress);
   const looked = await Promise.all(books.map((book) => book.lookUp(ledger, provider, onProgress)));
   const comparison = compare(day, ledger, together([provider, ...looked]), nowSecond);
   const report = { ...comparison, madeSecond: nowSecond };
-  await saveReconciliation(db, report);
+  if (!isProvisional(report)) await saveReconciliation(db, report);
   const { rows, differences, foreign, underWay } = comparison;
   const about = { day: name, compared: rows.length, foreign: foreign.length, underWay };
   if (differences.length === 0) log.info(about, 'the ledger and the providers agree');

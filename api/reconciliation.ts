@@ -1,6 +1,6 @@
 /** The ledger against the providers, row by row, for operators. */
 import { DIFFERENCES, type DifferenceClass } from '../billing/differences.ts';
-import { dayThatIsOver } from '../billing/reconciliation.ts';
+import { dayToCompare, isProvisional } from '../billing/reconciliation.ts';
 import { formatSecond } from '../billing/time.ts';
 import type { Reconciliation as Report } from '../prisma/reconciliations.ts';
 import { type Route, route } from './route.ts';
@@ -25,6 +25,11 @@ const Reconciliation = z
   .object({
     day: Day,
     madeAt: Time,
+    provisional: z
+      .boolean()
+      .openapi({
+        description: 'true while the day is not over: rows of the day may still come, and the report is not kept',
+      }),
     compared: z.int(),
     underWay: z.int().openapi({ description: 'rows so young that the other side may still be writing them' }),
     differences: z.array(
@@ -69,7 +74,7 @@ export const reconciliation = ({ reconciler }: ApiWorld): Route[] => [
     answer: { status: 200, schema: Reconciliation },
     fails: ['provider_unavailable'],
     handle: async ({ query: { day }, call: { receivedSecond: nowSecond } }) => {
-      dayThatIsOver(day, nowSecond);
+      dayToCompare(day, nowSecond);
       return { status: 200, body: viewOf(await reconciler.reportOf({ day, nowSecond })) };
     },
   }),
@@ -87,6 +92,7 @@ const sides = ({ depositId, teamId, providerId, ledgerMicros, providerMicros }: 
 const viewOf = ({ day, madeSecond, underWay, rows, differences, foreign }: Report): z.input<typeof Reconciliation> => ({
   day,
   madeAt: formatSecond(madeSecond),
+  provisional: isProvisional({ day, madeSecond }),
   compared: rows.length,
   underWay,
   differences: differences.map(({ class: found, day, sentence, whatToDo, ...row }) => ({

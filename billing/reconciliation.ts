@@ -184,20 +184,23 @@ export interface Day {
 export const DAY_SECONDS = 86_400;
 
 /**
- * A UTC day that is over, from its name.
- * @throws BillingError `invalid_request` naming `day`: no such day, or one that is not over
+ * A UTC day that has begun, from its name.
+ * @throws BillingError `invalid_request` naming `day`: no such day, or a day that has not begun
  */
-export function dayThatIsOver(name: string, nowSecond: number): Day {
+export function dayToCompare(name: string, nowSecond: number): Day {
   const ms = /^(19[7-9]|[2-9]\d\d)\d-\d\d-\d\d$/.test(name) ? Date.parse(`${name}T00:00:00Z`) : Number.NaN;
-  // Date.parse takes the 30th of February for the 2nd of March in some engines.
+  // Date.parse reads the 30th of February as the 2nd of March in some engines.
   if (Number.isNaN(ms) || dayOf(ms / 1000) !== name)
     throw new BillingError('invalid_request', 'expected a day in UTC such as "2026-03-01"', 'day');
   const fromSecond = ms / 1000;
-  const day = { name, fromSecond, toSecond: fromSecond + DAY_SECONDS };
-  if (day.toSecond > nowSecond)
-    throw new BillingError('invalid_request', 'the day is not over yet: it ends at 00:00 UTC', 'day');
-  return day;
+  if (fromSecond > nowSecond)
+    throw new BillingError('invalid_request', 'the day has not begun yet: it begins at 00:00 UTC', 'day');
+  return { name, fromSecond, toSecond: fromSecond + DAY_SECONDS };
 }
+
+/** True for a comparison that was made before its day was over: rows of the day may still come. */
+export const isProvisional = ({ day, madeSecond }: { day: string; madeSecond: number }): boolean =>
+  dayOf(madeSecond) <= day;
 
 /** The UTC day in which a second lies. */
 export const dayOf = (second: number): string => new Date(second * 1000).toISOString().slice(0, 10);

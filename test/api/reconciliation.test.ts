@@ -6,6 +6,7 @@ import { createStripeBooks } from '../../activities/stripe-books.ts';
 import { dayOf } from '../../billing/reconciliation.ts';
 import { secondOf } from '../../billing/time.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
+import { findReconciliation } from '../../prisma/reconciliations.ts';
 import { type Api, commandedEngine, keyFor, startApi, teamWith } from './support.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
@@ -43,7 +44,7 @@ it('a day that is over is compared when it is asked for: a deposit that nobody w
   api.clock.aheadMs = DAY_MS;
   const { status, body } = await reconciliation(today);
   expect(status).toBe(200);
-  expect(body).toMatchObject({ day: today, compared: 1, underWay: 0, foreign: [] });
+  expect(body).toMatchObject({ day: today, provisional: false, compared: 1, underWay: 0, foreign: [] });
   const sides = { depositId: deposit.id, teamId: team, ledgerAmount: '50.000000', providerAmount: null };
   expect(body.differences).toEqual([
     {
@@ -83,9 +84,19 @@ it.each(['2026-02-30', '2026-3-1', 'yesterday', '', '1969-12-31', '9999-12-31', 
   },
 );
 
-it('a day that is not over, and none at all, are refused by name', async () => {
+it('the day so far is compared provisionally, and its report is not kept', async () => {
+  api.clock.aheadMs = 2 * DAY_MS;
+  const day = dayOf(secondOf(api.world.nowMs()));
+  const { status, body } = await reconciliation(day);
+  expect([status, body.day, body.provisional]).toEqual([200, day, true]);
+  expect(await findReconciliation(api.db, day)).toBeNull();
+});
+
+it('a day that has not begun, and a call without a day, are refused by name', async () => {
   api.clock.aheadMs = 0;
-  expect((await reconciliation(dayOf(secondOf(Date.now())))).body.error).toMatchObject({ param: 'day' });
+  const tomorrow = await reconciliation(dayOf(secondOf(api.world.nowMs() + DAY_MS)));
+  expect(tomorrow.status).toBe(400);
+  expect(tomorrow.body.error).toMatchObject({ code: 'invalid_request', param: 'day' });
   const { status, body } = await api.get('/v1/reconciliation');
   expect(status).toBe(400);
   expect(body.error).toMatchObject({ code: 'invalid_request', param: 'day' });

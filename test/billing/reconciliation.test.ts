@@ -8,7 +8,8 @@ import {
   compare,
   type Day,
   dayBefore,
-  dayThatIsOver,
+  dayToCompare,
+  isProvisional,
   type LedgerDeposit,
   type LedgerRows,
   type ProviderPayment,
@@ -331,8 +332,11 @@ describe('what is settled, or nobody’s business,', () => {
 });
 
 describe('a day', () => {
-  it('is a UTC day that is over', () => {
-    expect(dayThatIsOver('2026-03-01', DAY.toSecond)).toEqual(DAY);
+  it('can be compared from its first second on, and provisionally until its last', () => {
+    expect(dayToCompare('2026-03-01', DAY.toSecond)).toEqual(DAY);
+    expect(dayToCompare('2026-03-01', DAY.fromSecond)).toEqual(DAY);
+    const made = (madeSecond: number) => isProvisional({ day: '2026-03-01', madeSecond });
+    expect([DAY.fromSecond, DAY.toSecond - 1, DAY.toSecond].map(made)).toEqual([true, true, false]);
     expect(dayBefore(NOW)).toBe('2026-03-01');
     expect(dayBefore(DAY.toSecond - 1)).toBe('2026-02-28');
   });
@@ -340,14 +344,12 @@ describe('a day', () => {
   it.each(['2026-3-1', '2026-02-30', '2026-13-01', '', 'today', '0026-03-01', '2026-03-01T00:00:00Z'])(
     'is not %j',
     (name) => {
-      expect(() => dayThatIsOver(name, NOW)).toThrow(
-        expect.objectContaining({ code: 'invalid_request', param: 'day' }),
-      );
+      expect(() => dayToCompare(name, NOW)).toThrow(expect.objectContaining({ code: 'invalid_request', param: 'day' }));
     },
   );
 
-  it('is not today, nor tomorrow', () => {
-    expect(() => dayThatIsOver('2026-03-01', DAY.toSecond - 1)).toThrow(/not over/);
-    expect(() => dayThatIsOver('2026-03-03', NOW)).toThrow(expect.objectContaining({ param: 'day' }));
+  it('cannot be compared before it begins', () => {
+    expect(() => dayToCompare('2026-03-01', DAY.fromSecond - 1)).toThrow(/has not begun yet/);
+    expect(() => dayToCompare('2026-03-03', NOW)).toThrow(expect.objectContaining({ param: 'day' }));
   });
 });

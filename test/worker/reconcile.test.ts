@@ -4,16 +4,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { publishEnvironment, readPublishedEnvironment, withdrawEnvironment } from '../../embedded/published.ts';
+import { publishEnvironment, withdrawEnvironment } from '../../embedded/published.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { findReconciliation } from '../../prisma/reconciliations.ts';
+import { readPublishedEnvironment } from '../../worker/published.ts';
+import { sdk } from '../embedded/stripe-helpers.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
-import { sdk } from './stripe-helpers.ts';
 
 /** 2026-03-01T12:00:00Z */
 const NOON_MS = 1_772_366_400_000;
 const DAY = ['--day', '2026-03-01'];
-const MAIN = join(import.meta.dirname, '..', '..', 'embedded', 'reconcile.ts');
+const MAIN = join(import.meta.dirname, '..', '..', 'worker', 'reconcile.ts');
 let database: TestDatabase;
 let stripe: StripeStandIn;
 let environment: Record<string, string>;

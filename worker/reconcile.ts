@@ -1,35 +1,45 @@
 /**
- * `npm run reconcile -- [--day YYYY-MM-DD]`: compares a day, yesterday unless told, prints what differs, and exits 1 if
- * anything does. It asks the neighbours that the environment names; beside a running `npm start`, those of that one.
+ * `npm run reconcile -- [--day YYYY-MM-DD|today]`: compares a day, yesterday by default, prints each difference, and exits 1
+ * if there is one. The command asks the neighbours that the environment names, or those of an `npm start` that runs beside it.
  */
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { allBooks } from '../activities/books.ts';
 import { createReconciler } from '../activities/reconciliation.ts';
 import { createStripe } from '../activities/stripe.ts';
 import { formatDollars, type Micros } from '../billing/money.ts';
-import { dayBefore } from '../billing/reconciliation.ts';
+import { dayBefore, dayOf, isProvisional } from '../billing/reconciliation.ts';
 import { formatSecond, secondOf } from '../billing/time.ts';
 import { connectDb } from '../prisma/client.ts';
 import type { Reconciliation } from '../prisma/reconciliations.ts';
-import { readBooksConfig } from '../worker/config.ts';
-import { readPublishedEnvironment } from './published.ts';
+import { readBooksConfig } from './config.ts';
+import { commandEnvironment } from './published.ts';
 
-const DATA_DIR = process.env.BURNRATE_DATA_DIR ?? join(import.meta.dirname, '..', '.data');
+const USAGE = `Usage: npm run reconcile -- [--day YYYY-MM-DD|today]
+
+Compares the ledger with the payment providers' books for one UTC day, yesterday by default, and prints every row and
+every difference. "today" compares the day so far: the result is provisional and is not kept.
+Exit status: 0 no difference, 1 a difference, 2 the comparison could not be made.`;
+
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 async function main(): Promise<number> {
   const nowSecond = secondOf(Date.now());
-  const { values } = parseArgs({ options: { day: { type: 'string', default: dayBefore(nowSecond) } } });
-  const published = process.env.NODE_ENV === 'production' ? {} : await readPublishedEnvironment(DATA_DIR);
-  const config = readBooksConfig({ ...published, ...process.env });
+  const { values } = parseArgs({
+    options: { day: { type: 'string', default: dayBefore(nowSecond) }, help: { type: 'boolean', short: 'h' } },
+  });
+  if (values.help) {
+    say(USAGE);
+    return 0;
+  }
+  const config = readBooksConfig(await commandEnvironment(process.env));
   const db = connectDb(config.databaseUrl);
   try {
-    // What is found is printed; the log would only say it twice.
+    // The differences are printed: a log would repeat them.
     const log = pino({ level: 'silent' });
     const reconciler = createReconciler({ db, books: allBooks(createStripe(config.stripe), config.crypto), log });
-    const report = await reconciler.reconcile({ day: values.day, nowSecond });
+    const day = values.day === 'today' ? dayOf(nowSecond) : values.day;
+    const report = await reconciler.reconcile({ day, nowSecond });
     print(report);
     return report.differences.length > 0 ? 1 : 0;
   } finally {
@@ -39,7 +49,7 @@ async function main(): Promise<number> {
 
 const amount = (micros: Micros | null): string => (micros === null ? '-' : formatDollars(micros));
 
-function print({ day, rows, foreign, underWay, differences }: Reconciliation): void {
+function print({ day, rows, foreign, underWay, differences, madeSecond }: Reconciliation): void {
   table([
     ['at', 'kind', 'deposit', 'provider', 'ledger $', 'provider $', ''],
     ...rows.map((row) => [
@@ -59,6 +69,8 @@ function print({ day, rows, foreign, underWay, differences }: Reconciliation): v
     say(`  ${each.whatToDo}`);
   }
   say('');
+  if (isProvisional({ day, madeSecond }))
+    say(`provisional: the day ends at 00:00 UTC, the comparison is as of ${formatSecond(madeSecond)}`);
   say(
     `${day}: ${rows.length} rows compared, ${differences.length} differences, ${underWay} under way, ${foreign.length} foreign`,
   );
