@@ -79,6 +79,24 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     whatToDo: 'Stop it before it is resumed.',
     message: 'the instance is still running',
   },
+  team_suspended: {
+    meaning: 'The team is suspended: it starts, holds and reserves nothing new. What runs goes on.',
+    whatToDo: 'Unsuspend the team with `POST /v1/teams/{team}/unsuspend` when its matter is settled.',
+    message: 'the team is suspended: it can start, hold and reserve nothing',
+    param: 'team',
+  },
+  team_archived: {
+    meaning: 'The team is archived: it can be read, and takes no new facts.',
+    whatToDo: 'Take the team out of the archive with `POST /v1/teams/{team}/unarchive` first.',
+    message: 'the team is archived: unarchive it first',
+    param: 'team',
+  },
+  team_in_use: {
+    meaning: 'The team cannot be archived yet. The message names everything that is in the way.',
+    whatToDo: 'Stop its instances, wait for its payments, and refund its credit or send `keepBalance`.',
+    message: 'the team cannot be archived: it has 2 running instances, $20.00 of credit',
+    param: 'team',
+  },
   payment_method_in_use: {
     meaning: 'Auto top-up charges this card.',
     whatToDo: 'Choose another card for auto top-up, switch it off, or repeat the call with `evenInUse=true`.',
