@@ -13,6 +13,7 @@ import { secondOf } from '../billing/time.ts';
 import { connectDb } from '../prisma/client.ts';
 import { forgetOldCalls } from '../prisma/idempotent-calls.ts';
 import { type Config, readConfig } from '../worker/config.ts';
+import { warnOfOwner } from '../worker/roles.ts';
 import { temporalConnection } from '../worker/world.ts';
 import { createApp } from './app.ts';
 import { createEngine } from './engine.ts';
@@ -70,6 +71,7 @@ async function main(): Promise<void> {
     server.once('error', reject).listen(address, resolve);
   });
   log.info({ port: config.port, host: config.host ?? '*' }, 'api listens');
+  void warnOfOwner(db, log);
   const housekeeping = setInterval(() => {
     forgetOldCalls(db, secondOf(Date.now())).catch((error) => log.warn({ err: error }, 'old calls were not forgotten'));
   }, HOUR_MS);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { createLedger } from '../activities/ledger/index.ts';
 import { micros } from '../billing/money.ts';
-import { startPostgres } from '../embedded/postgres.ts';
+import { RUNTIME_ROLE, startPostgres } from '../embedded/postgres.ts';
 import { connectDb } from '../prisma/client.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { createTeam } from '../prisma/teams.ts';
@@ -21,8 +21,8 @@ export async function facts(): Promise<Measured[]> {
   const dataDir = await mkdtemp(join(tmpdir(), 'burnrate-bench-'));
   const postgres = await startPostgres({ dataDir });
   await postgres.createDatabase('bench');
-  const url = postgres.databaseUrl('bench');
-  await migrate(url);
+  const url = postgres.runtimeUrl('bench');
+  await migrate(postgres.databaseUrl('bench'), RUNTIME_ROLE);
   const db = connectDb(url, { poolSize: 32 });
   try {
     const ledger = createLedger({ db, terms: TERMS });

@@ -18,7 +18,7 @@ import { createLogger } from '../api/log.ts';
 import { createMetrics } from '../api/metrics.ts';
 import type { ApiWorld } from '../api/world.ts';
 import { micros } from '../billing/money.ts';
-import { startPostgres } from '../embedded/postgres.ts';
+import { RUNTIME_ROLE, startPostgres } from '../embedded/postgres.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { insertModelPrice } from '../prisma/prices.ts';
@@ -63,8 +63,8 @@ async function onPostgres(
   const dataDir = await mkdtemp(join(tmpdir(), 'burnrate-bench-'));
   const postgres = await startPostgres({ dataDir, settings });
   await postgres.createDatabase('bench');
-  const url = postgres.databaseUrl('bench');
-  await migrate(url);
+  const url = postgres.runtimeUrl('bench');
+  await migrate(postgres.databaseUrl('bench'), RUNTIME_ROLE);
   const db = connectDb(url);
   try {
     const ledger = createLedger({ db, terms: TERMS });

@@ -116,7 +116,7 @@ export async function startNeighbours(options: NeighboursOptions): Promise<Neigh
     PUBLIC_URL: publicUrl,
     MAIL_FROM: 'Burnrate <billing@burnrate.example>',
     BURNRATE_PLATFORM_KEY: secrets.platformKey,
-    ...(postgres && { DATABASE_URL: postgres.databaseUrl(DATABASE) }),
+    ...(postgres && { DATABASE_URL: postgres.runtimeUrl(DATABASE) }),
     ...(temporal && { TEMPORAL_ADDRESS: temporal.address, TEMPORAL_NAMESPACE: temporal.namespace }),
     ...(inbox && { SMTP_URL: inbox.smtpUrl }),
     ...(stripe && {
@@ -141,7 +141,9 @@ export async function startNeighbours(options: NeighboursOptions): Promise<Neigh
   ] as const)
     say(part ? `${name} is not configured: embedded at ${where}` : `${name} as configured`);
 
-  const set = Object.entries({ ...embedded, ...given }).filter(
+  // An owner's address belongs to the database that is used, whatever else the environment names.
+  const owner = postgres && { MIGRATE_DATABASE_URL: postgres.databaseUrl(DATABASE) };
+  const set = Object.entries({ ...embedded, ...given, ...owner }).filter(
     (entry): entry is [string, string] => entry[1] !== undefined,
   );
   return {

@@ -27,7 +27,10 @@ export interface Postgres {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
+  /** As the superuser, who owns what migrations make. */
   databaseUrl(name: string): string;
+  /** As the role of the api and the workers. */
+  runtimeUrl(name: string): string;
   /** True when made now, false when it was there already. */
   createDatabase(name: string, options?: { template?: string }): Promise<boolean>;
   /** Drops it, connections and all. No complaint when there is none. */
@@ -41,6 +44,11 @@ export interface Postgres {
 }
 
 const USER = 'burnrate';
+/** The role of the api and the workers: owns nothing, and has the privileges that migrations grant. */
+export const RUNTIME_ROLE = 'burnrate_app';
+const CREATE_RUNTIME_ROLE = `DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${RUNTIME_ROLE}') THEN CREATE ROLE ${RUNTIME_ROLE} LOGIN; END IF;
+END $$`;
 /** Recovery after a crash reads the log since the last checkpoint, which can take a while on a slow disk. */
 const READY_TIMEOUT_MS = 300_000;
 /** How long a Postgres that is on its way out may still hold the data. */
@@ -87,12 +95,14 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   }
   await start();
 
-  const databaseUrl = (name: string) => `postgresql://${USER}@127.0.0.1:${port}/${encodeURIComponent(name)}`;
+  const urlAs = (user: string, name: string) => `postgresql://${user}@127.0.0.1:${port}/${encodeURIComponent(name)}`;
+  const databaseUrl = (name: string) => urlAs(USER, name);
   async function query(sql: string): Promise<void> {
     const client = new pg.Client({ connectionString: databaseUrl('postgres') });
     await client.connect();
     await client.query(sql).finally(() => client.end());
   }
+  await query(CREATE_RUNTIME_ROLE);
 
   return {
     get url() {
@@ -105,6 +115,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       return server.pid;
     },
     databaseUrl,
+    runtimeUrl: (name) => urlAs(RUNTIME_ROLE, name),
     async createDatabase(name, { template } = {}) {
       // As files, a template of many small tables is copied four times as fast as through the write-ahead log.
       const from = template === undefined ? '' : ` TEMPLATE ${pg.escapeIdentifier(template)} STRATEGY FILE_COPY`;

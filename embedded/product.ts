@@ -17,11 +17,13 @@ export async function startProduct(
   environment: Record<string, string>,
   log?: (line: string) => void,
 ): Promise<ProductProcess> {
+  // The owner's address is for migrations alone.
+  const { MIGRATE_DATABASE_URL: _, ...env } = { ...process.env, ...environment };
   const child = await startChild({
     name,
     file: process.execPath,
     args: ['--import', 'tsx', join(ROOT, name, 'main.ts')],
-    env: { ...process.env, ...environment },
+    env,
     ...(log && { log }),
   });
   try {

@@ -1,6 +1,6 @@
 /** `npm start`: everything in one process group, each neighbour that is not configured embedded, data kept in `.data/`. */
 import { join } from 'node:path';
-import { migrate } from '../prisma/migrate.ts';
+import { migrateBy } from '../prisma/migrate.ts';
 import { readConfig } from '../worker/config.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/messages.ts';
 import { type Neighbours, startNeighbours } from './neighbours.ts';
@@ -63,7 +63,7 @@ async function main(): Promise<void> {
   whenOrphaned(leave);
 
   try {
-    await migrate(environment.DATABASE_URL ?? '');
+    await migrateBy(environment);
     if (embed) await publishEnvironment(dataDir, environment);
     processes.push(
       ...(await Promise.all([startProduct('worker', environment, say), startProduct('api', environment, say)])),

@@ -1,10 +1,18 @@
-/** `npm run db:migrate`: applies the migrations to DATABASE_URL. */
-import { migrate } from './migrate.ts';
+/** `npm run db:migrate`: applies the migrations as the owner of the tables, and grants the runtime role its privileges. */
+import { migrate, migrationOf } from './migrate.ts';
 
-const { DATABASE_URL } = process.env;
-if (!DATABASE_URL) {
-  process.stderr.write('DATABASE_URL is not set.\n');
-  process.exit(1);
+async function main(): Promise<void> {
+  const { ownerUrl, runtimeRole } = migrationOf(process.env);
+  const applied = await migrate(ownerUrl, runtimeRole);
+  process.stdout.write(applied.length > 0 ? `applied: ${applied.join(', ')}\n` : 'nothing to apply\n');
+  process.stdout.write(
+    runtimeRole === null
+      ? 'DATABASE_URL connects as the owner of the tables, who can change the ledger: set MIGRATE_DATABASE_URL to connect as the owner, and DATABASE_URL as another role.\n'
+      : `privileges granted to ${runtimeRole}\n`,
+  );
 }
-const applied = await migrate(DATABASE_URL);
-process.stdout.write(applied.length > 0 ? `applied: ${applied.join(', ')}\n` : 'nothing to apply\n');
+
+main().catch((error: Error) => {
+  process.stderr.write(`db:migrate: ${error.message}\n`);
+  process.exit(1);
+});

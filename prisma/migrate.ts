@@ -6,6 +6,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
+import { grantRuntime } from './privileges.ts';
 
 const MIGRATIONS = join(import.meta.dirname, 'migrations');
 /** Prisma takes the same lock, so that two deployments at once wait for each other. */
@@ -16,9 +17,38 @@ const RECORDS = `CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
   "logs" TEXT, "rolled_back_at" TIMESTAMPTZ, "started_at" TIMESTAMPTZ NOT NULL DEFAULT now(), "applied_steps_count" INTEGER NOT NULL DEFAULT 0
 )`;
 
-/** Applies what is not applied yet, in order, each in a transaction of its own. Answers the names applied. */
-export async function migrate(databaseUrl: string): Promise<string[]> {
-  const client = new pg.Client({ connectionString: databaseUrl });
+/** Which roles a deployment's addresses name. */
+export interface Migration {
+  /** Connects as the owner of the tables. */
+  ownerUrl: string;
+  /** The role of the api and the workers; null where it is the owner itself. */
+  runtimeRole: string | null;
+}
+
+/**
+ * Reads the addresses: MIGRATE_DATABASE_URL connects as the owner and DATABASE_URL as the runtime role. Without the first,
+ * one role is both.
+ */
+export function migrationOf(environment: Record<string, string | undefined>): Migration {
+  const { DATABASE_URL, MIGRATE_DATABASE_URL } = environment;
+  if (!DATABASE_URL && !MIGRATE_DATABASE_URL) throw new Error('DATABASE_URL is not set.');
+  const ownerUrl = MIGRATE_DATABASE_URL || (DATABASE_URL as string);
+  const [owner, runtime] = [ownerUrl, DATABASE_URL || ownerUrl].map((url) => decodeURIComponent(new URL(url).username));
+  return { ownerUrl, runtimeRole: runtime && runtime !== owner ? runtime : null };
+}
+
+/** Migrates the database that an environment names. Answers the names applied. */
+export function migrateBy(environment: Record<string, string | undefined>): Promise<string[]> {
+  const { ownerUrl, runtimeRole } = migrationOf(environment);
+  return migrate(ownerUrl, runtimeRole);
+}
+
+/**
+ * Applies what is not applied yet, in order, each in a transaction of its own, and then gives the runtime role its
+ * privileges. Answers the names applied.
+ */
+export async function migrate(ownerUrl: string, runtimeRole: string | null = null): Promise<string[]> {
+  const client = new pg.Client({ connectionString: ownerUrl });
   await client.connect();
   try {
     await client.query('SELECT pg_advisory_lock($1)', [PRISMA_MIGRATE_LOCK]);
@@ -37,6 +67,7 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
       await apply(client, name, sql, checksum);
       applied.push(name);
     }
+    if (runtimeRole !== null) await grantRuntime(client, runtimeRole);
     return applied;
   } finally {
     await client.end();

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Neighbours, startNeighbours } from '../embedded/neighbours.ts';
 import { type ProductProcess, startProduct } from '../embedded/product.ts';
-import { migrate } from '../prisma/migrate.ts';
+import { migrateBy } from '../prisma/migrate.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/messages.ts';
 import { allChecks, printTable, undelivered, webhookDeliveries } from './demo/checks.ts';
 import { type Api, apiAt } from './demo/http.ts';
@@ -294,7 +294,7 @@ async function main(): Promise<boolean> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.once(signal, () => void stop().then(() => process.exit(130)));
   try {
-    await migrate(environment.DATABASE_URL ?? '');
+    await migrateBy(environment);
     const [api, worker] = await Promise.all([startProduct('api', environment), startProduct('worker', environment)]);
     processes = [api, worker];
     const http = apiAt(`http://127.0.0.1:${environment.PORT}`, environment.BURNRATE_PLATFORM_KEY ?? '');

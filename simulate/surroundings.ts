@@ -6,7 +6,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { type MailInbox, startMailInbox } from '../embedded/mail/inbox.ts';
 import { type PlatformStandIn, startPlatformStandIn } from '../embedded/platform.ts';
-import { type Postgres, startPostgres } from '../embedded/postgres.ts';
+import { type Postgres, RUNTIME_ROLE, startPostgres } from '../embedded/postgres.ts';
 import { type StripeStandIn, startStripeStandIn } from '../embedded/stripe/index.ts';
 import { startTimeSkippingServer } from '../embedded/time-skipping.ts';
 import { migrate } from '../prisma/migrate.ts';
@@ -24,8 +24,8 @@ export interface Surroundings {
    * of a task stops it for good. It starts in a fraction of a second.
    */
   newTemporal(): Promise<TestWorkflowEnvironment>;
-  /** A database of its own, migrated. */
-  newDatabase(): Promise<{ url: string; drop(): Promise<void> }>;
+  /** A database of its own, migrated. `url` connects as the product does, `ownerUrl` as the owner of the tables. */
+  newDatabase(): Promise<{ url: string; ownerUrl: string; drop(): Promise<void> }>;
   stop(): Promise<void>;
 }
 
@@ -46,7 +46,7 @@ export async function startSurroundings(options: { postgres?: Postgres } = {}): 
     startMailInbox(),
     startPlatformStandIn({ secret: PLATFORM_SECRET }),
   ]);
-  if (await postgres.createDatabase(TEMPLATE)) await migrate(postgres.databaseUrl(TEMPLATE));
+  if (await postgres.createDatabase(TEMPLATE)) await migrate(postgres.databaseUrl(TEMPLATE), RUNTIME_ROLE);
 
   let databases = 0;
   return {
@@ -59,7 +59,11 @@ export async function startSurroundings(options: { postgres?: Postgres } = {}): 
       databases += 1;
       const name = `simulate_${process.pid}_${databases}`;
       await postgres.createDatabase(name, { template: TEMPLATE });
-      return { url: postgres.databaseUrl(name), drop: () => postgres.dropDatabase(name) };
+      return {
+        url: postgres.runtimeUrl(name),
+        ownerUrl: postgres.databaseUrl(name),
+        drop: () => postgres.dropDatabase(name),
+      };
     },
     stop: async () => {
       await Promise.all([

@@ -3,6 +3,7 @@ import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { readConfig } from './config.ts';
 import { createWorkerLogger } from './log.ts';
+import { warnOfOwner } from './roles.ts';
 import { installRuntime } from './runtime.ts';
 import { keepSchedulesIfPossible } from './schedules.ts';
 import { tellUntold } from './untold.ts';
@@ -32,6 +33,7 @@ async function main(): Promise<void> {
     });
   // At any log level: whoever has started a worker waits for this line.
   log.child({}, { level: 'info' }).info({ address: config.temporal.address }, 'worker works');
+  void warnOfOwner(db, log);
   try {
     await Promise.all([workers.run(), tellUntold(db, world.tell, log), keepSchedulesIfPossible(client, log)]);
   } finally {

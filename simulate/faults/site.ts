@@ -15,7 +15,7 @@ import { answers, type ProductProcess, startProduct } from '../../embedded/produ
 import type { Control } from '../../embedded/stripe/index.ts';
 import { startTemporalDevServer, type TemporalDevServer } from '../../embedded/temporal.ts';
 import { connectDb, type Db } from '../../prisma/client.ts';
-import { migrate } from '../../prisma/migrate.ts';
+import { migrateBy } from '../../prisma/migrate.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
 import { Api } from './api.ts';
 import { Books } from './books.ts';
@@ -95,7 +95,7 @@ export class Site {
       });
       toStop.push(() => neighbours.stop());
       const { environment } = neighbours;
-      await migrate(environment.DATABASE_URL ?? '');
+      await migrateBy(environment);
       const [worker, api] = await Promise.all([startProduct('worker', environment), startProduct('api', environment)]);
       toStop.push(() => api.end());
       const connection = await Connection.connect({ address: temporal.address });

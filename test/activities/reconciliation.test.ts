@@ -322,7 +322,7 @@ describe('is found:', () => {
     const { id: teamId } = await newTeam(database.db);
     const card = await saveCard(cards, teamId);
     const cancelled = await newDeposit(database.db, { teamId, kind: 'saved_card', paymentMethodId: card.id });
-    await database.db.deposit.update({ where: { id: cancelled }, data: { openedSecond: NOON } });
+    await database.owner.deposit.update({ where: { id: cancelled }, data: { openedSecond: NOON } });
     const { answer } = await untilAnswered(() => payments.createIntent({ depositId: cancelled }));
     const { intentId } = answer as { intentId: string };
     await updateDeposit(database.db, cancelled, { stripeIntentId: intentId });
@@ -415,7 +415,7 @@ describe('crypto, whose provider’s books stand beside Stripe’s', () => {
     const { db } = database;
     const { id: teamId } = await newTeam(db);
     const depositId = await newDeposit(db, { teamId, kind: 'checkout', amountMicros });
-    await db.deposit.update({
+    await database.owner.deposit.update({
       where: { id: depositId },
       data: { method: 'crypto', receivedMicros: amountMicros, status: 'succeeded', closedSecond: NOON + 5 },
     });

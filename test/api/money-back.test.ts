@@ -142,7 +142,7 @@ describe('a refund', () => {
   });
 
   it('of crypto is not supported, and says what to do', async () => {
-    await api.db.deposit.update({ where: { id: deposit }, data: { method: 'crypto' } });
+    await api.owner.deposit.update({ where: { id: deposit }, data: { method: 'crypto' } });
     const { status, body } = await refund();
     expect([status, body.error.code]).toEqual([409, 'refund_not_supported']);
     expect(body.error.message).toContain('by hand');

@@ -43,6 +43,8 @@ export type Send = (method: string, path: string, options?: CallOptions) => Prom
 export interface Api {
   url: string;
   db: Db;
+  /** Connects as the owner of the tables: for what the runtime role may not do. */
+  owner: Db;
   databaseUrl: string;
   world: ApiWorld;
   /** How far the api's clock is ahead. */
@@ -123,6 +125,7 @@ export async function startApi(world: (db: Db, databaseUrl: string) => Partial<A
   return {
     url,
     db,
+    owner: database.owner,
     databaseUrl: database.url,
     world: whole,
     clock,

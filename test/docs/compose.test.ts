@@ -135,6 +135,23 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  it('has the api and the workers connect as a role that owns no table, and gives them no other role’s password', () => {
+    const roles = compose.configs['roles-and-databases']?.content ?? '';
+    for (const role of ['burnrate', 'burnrate_app', 'temporal']) expect(roles).toContain(`CREATE ROLE ${role} LOGIN`);
+    expect(roles).toContain('CREATE DATABASE burnrate OWNER burnrate;');
+    const { MIGRATE_DATABASE_URL: ownerUrl = '', DATABASE_URL: url = '' } = compose.services.migrate?.environment ?? {};
+    expect(ownerUrl).toMatch(/^postgresql:\/\/burnrate:/);
+    for (const name of ['api', 'worker']) {
+      const environment = compose.services[name]?.environment ?? {};
+      expect(environment.DATABASE_URL).toMatch(/^postgresql:\/\/burnrate_app:/);
+      expect(environment.DATABASE_URL).toBe(url);
+      expect(environment).not.toHaveProperty('MIGRATE_DATABASE_URL');
+      // They are given all of .env, where these have values.
+      for (const password of ['BURNRATE_DB_PASSWORD', 'POSTGRES_PASSWORD', 'TEMPORAL_DB_PASSWORD'])
+        expect(environment[password], `${password} of ${name}`).toBe('');
+    }
+  });
+
   it('asks .env for nothing that .env.example does not name', () => {
     for (const [, variable] of text.matchAll(/(?<!\$)\$\{([A-Z_]+)/g)) expect([...example.keys()]).toContain(variable);
   });

@@ -262,6 +262,8 @@ export interface Office {
   /** Two processes: each has a pool of its own. */
   one: Desk;
   two: Desk;
+  /** As the owner of the tables. */
+  owner: Db;
   close(): Promise<void>;
 }
 
@@ -273,6 +275,7 @@ export async function openOffice(terms: Terms = TERMS): Promise<Office> {
     url: database.url,
     one: new Desk(database.db, terms),
     two: new Desk(second, terms),
+    owner: database.owner,
     async close() {
       await second.$disconnect();
       await database.close();

@@ -361,11 +361,11 @@ describe('the end of credit of twelve thousand instances of one team', () => {
       SELECT ${team} || '-' || n, ${team}, 'H100', 'eu', 'on_demand', 'hash', 10 FROM generate_series(1, ${count}) AS n`;
     // Rows that come in by the thousand in one statement are otherwise unknown to the planner until autovacuum comes by: a
     // connection goes on to look each segment's instance up as it did when there were five of them.
-    await one.db.$executeRaw`ANALYZE instances`;
+    await office.owner.$executeRaw`ANALYZE instances`;
     await one.db.$executeRaw`
       INSERT INTO segments (instance_id, segment, team_id, rate_micros_per_hour, list_micros_per_hour, given, start_second, posted_micros)
       SELECT ${team} || '-' || n, 1, ${team}, 360000, 360000, true, 10, 0 FROM generate_series(1, ${count}) AS n`;
-    await one.db.$executeRaw`ANALYZE segments`;
+    await office.owner.$executeRaw`ANALYZE segments`;
     await one.look(team, 1000);
     const ended = { teamId: team, endSecond: 20, reason: 'out_of_credits', exhaustion: 1 };
     expect(await one.db.instance.count({ where: ended })).toBe(count);

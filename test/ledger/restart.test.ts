@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BillingError } from '../../billing/errors.ts';
-import { type Postgres, startPostgres } from '../../embedded/postgres.ts';
+import { type Postgres, RUNTIME_ROLE, startPostgres } from '../../embedded/postgres.ts';
 import { connectDb } from '../../prisma/client.ts';
 import { migrate } from '../../prisma/migrate.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
@@ -22,8 +22,8 @@ beforeAll(async () => {
   // A process that dies loses nothing that it has given to the operating system: fsync guards against more than is tried here.
   postgres = await startPostgres({ dataDir: join(dir, 'postgres'), settings: { fsync: 'off' } });
   await postgres.createDatabase('ledger');
-  await migrate(postgres.databaseUrl('ledger'));
-  desk = new Desk(connectDb(postgres.databaseUrl('ledger')));
+  await migrate(postgres.databaseUrl('ledger'), RUNTIME_ROLE);
+  desk = new Desk(connectDb(postgres.runtimeUrl('ledger')));
 }, 60_000);
 afterAll(async () => {
   await desk.db.$disconnect();

@@ -317,9 +317,9 @@ describe('usage of several calls', () => {
   it('of which the database refuses one team’s leaves nothing of it behind, and fails only the calls that name it', async () => {
     await one.team(team, '50');
     await one.team(`${team}-x`, '50');
-    await one.db.$executeRaw`CREATE FUNCTION refuse_boom() RETURNS trigger LANGUAGE plpgsql AS $$
+    await office.owner.$executeRaw`CREATE FUNCTION refuse_boom() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN IF NEW.event_id = 'boom' THEN RAISE check_violation; END IF; RETURN NEW; END $$`;
-    await one.db
+    await office.owner
       .$executeRaw`CREATE TRIGGER boom BEFORE INSERT ON usage_events FOR EACH ROW EXECUTE FUNCTION refuse_boom()`;
     try {
       const outcomes = await one.ledger.recordUsageOf([
@@ -329,8 +329,8 @@ describe('usage of several calls', () => {
       expect(errorOf(outcomes[0])).toBeInstanceOf(Error);
       expect(statuses(resultsOf(outcomes[1]))).toEqual(['accepted']);
     } finally {
-      await one.db.$executeRaw`DROP TRIGGER boom ON usage_events`;
-      await one.db.$executeRaw`DROP FUNCTION refuse_boom`;
+      await office.owner.$executeRaw`DROP TRIGGER boom ON usage_events`;
+      await office.owner.$executeRaw`DROP FUNCTION refuse_boom`;
     }
     expect(await rowsOf()).toEqual([]);
     expect(await transfersOf()).toEqual([]);

@@ -30,7 +30,7 @@ let model: string;
 
 beforeAll(async () => {
   database = await newDatabase();
-  client = await connect(database.url);
+  client = await connect(database.ownerUrl);
 });
 afterAll(async () => {
   await client.end();

@@ -148,7 +148,7 @@ describe('every model', () => {
       const data = { ...sample, ...BY_THE_CHECKS[model.name] };
       const property = model.name[0]!.toLowerCase() + model.name.slice(1);
       // biome-ignore lint/suspicious/noExplicitAny: each model has a type of its own, and all are met here
-      const delegate = (database.db as any)[property];
+      const delegate = (database.owner as any)[property];
       await delegate.create({ data });
       // Some tables have rows to begin with.
       const rows: Array<Record<string, unknown>> = await delegate.findMany();

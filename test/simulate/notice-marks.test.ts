@@ -42,7 +42,7 @@ beforeEach(async () => {
   const platform = { ...surroundings.platform, url: `http://127.0.0.1:${port}/` };
   const newDatabase = async () => {
     const database = await surroundings.newDatabase();
-    databaseUrl = database.url;
+    databaseUrl = database.ownerUrl;
     return database;
   };
   engine = await startEngine({ ...surroundings, platform, newDatabase }, { terms: SCENARIO_TERMS });

@@ -14,7 +14,7 @@ import type { PlatformStandIn } from '../../embedded/platform.ts';
 import { answers, type ProductProcess, startProduct } from '../../embedded/product.ts';
 import type { StripeStandIn } from '../../embedded/stripe/index.ts';
 import { resolveTemporalCli } from '../../embedded/temporal.ts';
-import { migrate } from '../../prisma/migrate.ts';
+import { migrateBy } from '../../prisma/migrate.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
 import { type Contract, servedContract } from '../support/contract.ts';
 
@@ -85,7 +85,7 @@ export async function startProductUnderTest(
   const { environment, stripe, inbox, platform } = neighbours;
   if (!stripe || !inbox || !platform) throw new Error('a story needs its own neighbours: configure none of them');
   const sql = sqlAt(environment.DATABASE_URL ?? '');
-  await migrate(environment.DATABASE_URL ?? '');
+  await migrateBy(environment);
 
   const diedAlone: string[] = [];
   const errorsLogged: string[] = [];

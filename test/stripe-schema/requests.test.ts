@@ -120,7 +120,7 @@ async function everyStory(): Promise<void> {
       reason: 'fraudulent',
     },
   });
-  await db.deposit.updateMany({
+  await database.owner.deposit.updateMany({
     where: { id: pageDeposit },
     data: { openedSecond: NOW, stripeSessionId: 'cs_elsewhere' },
   });

@@ -1,12 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { RUNTIME_ROLE } from '../../embedded/postgres.ts';
 import { connectDb, type Db } from '../../prisma/client.ts';
 import { TEMPLATE } from './global-setup.ts';
 
 export interface TestDatabase {
+  /** Connects as the product does, as the runtime role. */
   url: string;
   db: Db;
+  /** Connects as the owner of the tables, who may change what the runtime role may not. */
+  ownerUrl: string;
+  owner: Db;
   /** Closes the connections and drops it. */
   close(): Promise<void>;
 }
@@ -15,14 +20,18 @@ export interface TestDatabase {
 export async function newDatabase(): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   await maintain(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
-  const url = new URL(inject('postgresUrl'));
-  url.pathname = `/${name}`;
-  const db = connectDb(url.href);
+  const ownerUrl = new URL(inject('postgresUrl'));
+  ownerUrl.pathname = `/${name}`;
+  const url = new URL(ownerUrl);
+  url.username = RUNTIME_ROLE;
+  const [db, owner] = [connectDb(url.href), connectDb(ownerUrl.href)];
   return {
     url: url.href,
     db,
+    ownerUrl: ownerUrl.href,
+    owner,
     async close() {
-      await db.$disconnect();
+      await Promise.all([db.$disconnect(), owner.$disconnect()]);
       await maintain(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     },
   };

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { startPostgres } from '../../embedded/postgres.ts';
+import { RUNTIME_ROLE, startPostgres } from '../../embedded/postgres.ts';
 import { migrate } from '../../prisma/migrate.ts';
 
 declare module 'vitest' {
@@ -22,7 +22,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const dataDir = await mkdtemp(join(tmpdir(), 'burnrate-tests-'));
   const postgres = await startPostgres({ dataDir: join(dataDir, 'postgres'), settings: HASTY });
   await postgres.createDatabase(TEMPLATE);
-  await migrate(postgres.databaseUrl(TEMPLATE));
+  await migrate(postgres.databaseUrl(TEMPLATE), RUNTIME_ROLE);
   project.provide('postgresUrl', postgres.url);
   return async () => {
     await postgres.stop();
