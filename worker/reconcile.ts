@@ -14,6 +14,7 @@ import { connectDb } from '../prisma/client.ts';
 import type { Reconciliation } from '../prisma/reconciliations.ts';
 import { readBooksConfig } from './config.ts';
 import { commandEnvironment } from './published.ts';
+import { tableLines } from './table-lines.ts';
 
 const USAGE = `Usage: npm run reconcile -- [--day YYYY-MM-DD|today]
 
@@ -50,7 +51,7 @@ async function main(): Promise<number> {
 const amount = (micros: Micros | null): string => (micros === null ? '-' : formatDollars(micros));
 
 function print({ day, rows, foreign, underWay, differences, madeSecond }: Reconciliation): void {
-  table([
+  const lines = tableLines([
     ['at', 'kind', 'deposit', 'provider', 'ledger $', 'provider $', ''],
     ...rows.map((row) => [
       formatSecond(row.second),
@@ -62,6 +63,7 @@ function print({ day, rows, foreign, underWay, differences, madeSecond }: Reconc
       row.differences.join(', ') || 'agrees',
     ]),
   ]);
+  for (const line of lines) say(line);
   for (const each of differences) {
     say('');
     say(`${each.class}: ${each.depositId ?? '-'}, ${each.providerId ?? '-'}`);
@@ -74,17 +76,6 @@ function print({ day, rows, foreign, underWay, differences, madeSecond }: Reconc
   say(
     `${day}: ${rows.length} rows compared, ${differences.length} differences, ${underWay} under way, ${foreign.length} foreign`,
   );
-}
-
-function table(lines: string[][]): void {
-  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  for (const line of lines)
-    say(
-      line
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    );
 }
 
 main().then(

@@ -19,6 +19,7 @@ interface Service {
   depends_on?: Record<string, { condition: string }>;
   configs?: Array<{ source: string; target: string }>;
   volumes?: string[];
+  profiles?: string[];
 }
 interface Compose {
   services: Record<string, Service>;
@@ -66,8 +67,10 @@ describe('docker-compose.yml', () => {
   });
 
   it('knows of each service whether it is well, or waits for its end', () => {
-    for (const [name, { healthcheck, restart }] of services) {
-      if (healthcheck) expect(restart, name).toBe('unless-stopped');
+    for (const [name, { healthcheck, restart, profiles }] of services) {
+      // A service of a profile is a command that an operator runs.
+      if (profiles) expect(restart, name).toBe('no');
+      else if (healthcheck) expect(restart, name).toBe('unless-stopped');
       else {
         expect(waitersFor(name), `${name} is a one-shot that nobody waits for`).not.toHaveLength(0);
         expect(restart, name).toMatch(/^on-failure/);

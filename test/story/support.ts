@@ -50,6 +50,10 @@ export interface ProductUnderTest {
   inbox: MailInbox;
   platform: PlatformStandIn;
   sql: Sql;
+  /** The settings of its processes. */
+  environment: Record<string, string>;
+  /** The folder in which its neighbours keep their data. */
+  folder: string;
   /** Whether the run of a workflow has ended; true also when there never was one. */
   hasEnded(workflowId: string): Promise<boolean>;
   /** What the engine knows of a workflow, in a line: for the message of a wait in vain. */
@@ -103,6 +107,8 @@ export async function startProductUnderTest(
     inbox,
     platform,
     sql,
+    environment,
+    folder,
     hasEnded: async (workflowId) => (await described(environment, workflowId))?.status.name !== 'RUNNING',
     engineSays: async (workflowId) => {
       const run = await described(environment, workflowId);

@@ -1,0 +1,60 @@
+/**
+ * `npm run sql`: reads SQL from standard input, or from its argument, runs the statements in one read-only transaction, and
+ * prints each result as a table. The database is that of the environment, or of the `npm start` that runs beside it.
+ */
+import { text } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { commandEnvironment } from './published.ts';
+import { tableLines } from './table-lines.ts';
+
+const USAGE = `Usage: npm run sql -- 'SELECT …'    or    npm run sql < file.sql
+
+Runs the statements in one read-only transaction and prints each result as a table.
+Exit status: 0 the statements ran, 2 they did not.`;
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    options: { help: { type: 'boolean', short: 'h' } },
+    allowPositionals: true,
+  });
+  if (values.help) {
+    say(USAGE);
+    return 0;
+  }
+  const { DATABASE_URL } = await commandEnvironment(process.env);
+  if (!DATABASE_URL)
+    throw new Error('DATABASE_URL is not set, and no npm start runs in this folder (or in BURNRATE_DATA_DIR).');
+  const statements = positionals.join(' ') || (await text(process.stdin));
+  const client = new pg.Client({ connectionString: DATABASE_URL });
+  await client.connect();
+  try {
+    await client.query('BEGIN READ ONLY');
+    // Several statements in one text are answered by a list, a single statement by its result alone.
+    const answered: pg.QueryResult | pg.QueryResult[] = await client.query({ text: statements, rowMode: 'array' });
+    for (const { fields, rows } of [answered].flat()) {
+      const cells = (rows as unknown[][]).map((row) => row.map(cellOf));
+      for (const line of tableLines([fields.map(({ name }) => name), ...cells])) say(line);
+      say(`(${rows.length} ${rows.length === 1 ? 'row' : 'rows'})\n`);
+    }
+    return 0;
+  } finally {
+    await client.end();
+  }
+}
+
+const cellOf = (value: unknown): string => {
+  if (value === null) return '';
+  if (value instanceof Date) return value.toISOString();
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+};
+
+main().then(
+  (status) => process.exit(status),
+  (error: Error) => {
+    process.stderr.write(`sql: ${error.message}\n`);
+    process.exit(2);
+  },
+);
