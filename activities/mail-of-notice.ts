@@ -6,6 +6,7 @@ import { type Micros, micros } from '../billing/money.ts';
 import { burnMicrosPerHour } from '../billing/runway.ts';
 import { nextMonthStart } from '../billing/time.ts';
 import { AS_RECORDED, readAccount } from '../prisma/accounts.ts';
+import { currentBillingDetails } from '../prisma/billing-details.ts';
 import type { Db, Tx } from '../prisma/client.ts';
 import { findCryptoReceipt } from '../prisma/crypto-receipts.ts';
 import { type Deposit, getDeposit } from '../prisma/deposits.ts';
@@ -33,7 +34,8 @@ import { refundMail } from './mails/refund.ts';
 import { type NextTerm, type ReservationFacts, reservationEnded, reservationEnding } from './mails/reservation.ts';
 import { spotReclaim } from './mails/spot-reclaim.ts';
 import { usageOwed } from './mails/usage-owed.ts';
-import { receiptOf } from './receipts/receipt.ts';
+import type { Issuer } from './papers/issuer.ts';
+import { receiptFile } from './papers/receipts.ts';
 
 interface Sending {
   db: Db;
@@ -41,7 +43,7 @@ interface Sending {
   notice: Notice;
   about: About;
   nowSecond: number;
-  receiptIssuer: string;
+  issuer: Issuer;
 }
 
 type Running = RunningInstance & { startSecond: number };
@@ -55,6 +57,7 @@ const WRITERS: Record<MailKind, Writer> = {
     return withReceipt(
       sending,
       deposit,
+      payment,
       depositReceipt(sending.about, payment, deposit.receiptUrl, await runwayOf(sending)),
     );
   },
@@ -64,6 +67,7 @@ const WRITERS: Record<MailKind, Writer> = {
     return withReceipt(
       sending,
       deposit,
+      payment,
       autoTopUpCharged(sending.about, payment, deposit.receiptUrl, await runwayOf(sending)),
     );
   },
@@ -172,12 +176,26 @@ export async function mailOfNotice(sending: Sending): Promise<Mail | null> {
   return writer ? writer(sending) : null;
 }
 
-/** The receipt goes with the mail, so that who keeps the books need not sign in for it. */
-async function withReceipt({ db, receiptIssuer }: Sending, deposit: Deposit, mail: Mail): Promise<Mail> {
-  const receipt = await receiptOf(db, deposit, receiptIssuer);
+/**
+ * Attaches the receipt of the payment that the mail is about, and sends a copy to the address for papers. Whoever keeps the
+ * books need not sign in for it.
+ */
+async function withReceipt(
+  { db, issuer, nowSecond }: Sending,
+  deposit: Deposit,
+  { receiptNumber }: PaymentFacts,
+  mail: Mail,
+): Promise<Mail> {
+  const receipt = await receiptFile({ db, issuer, nowSecond }, deposit, receiptNumber);
   if (receipt === null) return mail;
   const { name: filename, content } = receipt;
-  return { ...mail, attachments: [{ filename, content, contentType: 'application/pdf' }] };
+  const { email } = await currentBillingDetails(db, deposit.teamId);
+  return {
+    ...mail,
+    attachments: [{ filename, content, contentType: 'application/pdf' }],
+    // As an object, so that a comma in it makes no second recipient.
+    ...(email !== null && { cc: { name: '', address: email } }),
+  };
 }
 
 const depositOf = ({ db, notice }: Sending): Promise<Deposit> => getDeposit(db, notice.data.depositId ?? '');
@@ -202,7 +220,8 @@ async function receiptFacts({ db, notice }: Sending, deposit: Deposit): Promise<
     receivedMicros: receivedMicros ?? amountMicros,
     open: status === 'pending',
   };
-  return { depositId: deposit.id, amountMicros, second, card: null, receiptNumber: deposit.receiptNumber, crypto };
+  const receiptNumber = receipt.receiptNumber ?? deposit.receiptNumber;
+  return { depositId: deposit.id, amountMicros, second, card: null, receiptNumber, crypto };
 }
 
 /** The card as the provider saw it; where it saw none, since the card was gone, as it had been saved. */

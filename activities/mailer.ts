@@ -9,7 +9,7 @@ import { final, mailFailure } from './failures.ts';
 import { billingPage } from './links.ts';
 import { mailOfNotice } from './mail-of-notice.ts';
 import type { Mailer } from './notices.ts';
-import { DEFAULT_ISSUER } from './receipts/receipt.ts';
+import { DEFAULT_ISSUER, type Issuer } from './papers/issuer.ts';
 import type { Log } from './world.ts';
 
 export interface MailerWorld {
@@ -20,8 +20,8 @@ export interface MailerWorld {
   /** MAIL_FROM: an address, or a name with an address in angle brackets. */
   from: string;
   publicUrl: string;
-  /** RECEIPT_ISSUER: whose name stands on receipts. */
-  receiptIssuer?: string;
+  /** Who gives receipts. */
+  issuer?: Issuer;
   log: Log;
 }
 
@@ -35,7 +35,7 @@ const TIMEOUTS = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTim
 export const MAILS_AT_ONCE = 10;
 
 export function createMailer(world: MailerWorld): Mailer & { close(): void } {
-  const { db, terms, from, log, receiptIssuer = DEFAULT_ISSUER } = world;
+  const { db, terms, from, log, issuer = DEFAULT_ISSUER } = world;
   // A mail whose connection breaks is tried again by its workflow, where it can be seen, and not by the pool.
   const pool = { pool: true as const, maxConnections: MAILS_AT_ONCE, maxRequeues: 0 };
   const transport = createTransport({ url: world.smtpUrl, ...pool, ...TIMEOUTS });
@@ -47,7 +47,7 @@ export function createMailer(world: MailerWorld): Mailer & { close(): void } {
     const { name, email } = await getTeam(db, notice.teamId);
     // In one line: a name must not write lines of its own into the mail.
     const about = { teamName: name.replace(/\s+/g, ' '), billingUrl: billingPage(world.publicUrl) };
-    const mail = await mailOfNotice({ db, terms, notice, about, nowSecond, receiptIssuer });
+    const mail = await mailOfNotice({ db, terms, notice, about, nowSecond, issuer });
     if (mail === null) throw final('mail', `no words for a notice of the kind ${notice.kind}`);
     try {
       await transport.sendMail({

@@ -6,6 +6,7 @@ import { BillingError } from '../billing/errors.ts';
 import { bearerOf, callerOf } from './auth.ts';
 import { autoTopUp } from './auto-top-up.ts';
 import { balance } from './balance.ts';
+import { billingDetails } from './billing-details.ts';
 import { calculator } from './calculator.ts';
 import { type Call, newCall } from './calls.ts';
 import { copperxWebhook } from './crypto-webhook.ts';
@@ -59,6 +60,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...deposits(world),
     ...refunds(world),
     ...receipts(world),
+    ...billingDetails(world),
     ...transactions(world),
     ...grants(world, wake),
     ...discount(world, wake),

@@ -24,6 +24,7 @@ export const STATUS_OF: Record<FailureCode, number> = {
   not_found: 404,
   method_not_allowed: 405,
   id_taken: 409,
+  version_conflict: 409,
   instance_ended: 409,
   instance_active: 409,
   team_suspended: 409,

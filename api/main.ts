@@ -33,8 +33,7 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
   const db = connectDb(config.databaseUrl);
   const log = createLogger(config.logLevel);
   const stripe = createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS });
-  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute, trustedProxies, receiptIssuer, crypto } =
-    config;
+  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute, trustedProxies, issuer, crypto } = config;
   return {
     db,
     log,
@@ -44,7 +43,7 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
     settleEveryMs,
     rateLimitPerMinute,
     trustedProxies,
-    receiptIssuer,
+    issuer,
     ledger: createLedger({ db, terms }),
     engine: createEngine(client),
     cards: createCards({ stripe, db, publicUrl, log }),

@@ -25,11 +25,9 @@ const Reconciliation = z
   .object({
     day: Day,
     madeAt: Time,
-    provisional: z
-      .boolean()
-      .openapi({
-        description: 'true while the day is not over: rows of the day may still come, and the report is not kept',
-      }),
+    provisional: z.boolean().openapi({
+      description: 'true while the day is not over: rows of the day may still come, and the report is not kept',
+    }),
     compared: z.int(),
     underWay: z.int().openapi({ description: 'rows so young that the other side may still be writing them' }),
     differences: z.array(

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { CopperxHint } from '../activities/copperx-events.ts';
 import type { Ledger } from '../activities/ledger/index.ts';
+import type { Issuer } from '../activities/papers/issuer.ts';
 import type { Reconciler } from '../activities/reconciliation.ts';
 import type { Cards } from '../activities/stripe-cards.ts';
 import type { StripeHint } from '../activities/stripe-events.ts';
@@ -32,8 +33,8 @@ export interface ApiWorld {
   settleEveryMs: number;
   platformKey: string;
   publicUrl: string;
-  /** Whose name stands on receipts. */
-  receiptIssuer?: string;
+  /** Who gives receipts. */
+  issuer?: Issuer;
   rateLimitPerMinute: number;
   /** Whose `X-Forwarded-For` is believed: a number of hops, or addresses and networks. False: nobody's. */
   trustedProxies: number | string[] | false;

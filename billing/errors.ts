@@ -17,6 +17,7 @@ export type FailureCode =
   | 'payment_method_in_use'
   | 'amount_out_of_range'
   | 'id_taken'
+  | 'version_conflict'
   | 'instance_ended'
   | 'instance_active'
   | 'team_suspended'

@@ -7,6 +7,8 @@ import type { Micros } from './money.ts';
 /** What a caller may choose as the id of a team, an instance or an event. Source: api.md, "Conventions". */
 export const CALLER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
+export type PaperKind = 'receipt';
+
 export type IdPrefix =
   | 'team'
   | 'inst'
@@ -38,6 +40,9 @@ export const disputeIdOf = (stripeDisputeId: string): string => `disp_${stripeDi
  * without a gap.
  */
 export const receiptNumber = (teamId: string, number: number): string => `${teamId}-${String(number).padStart(6, '0')}`;
+
+/** One paper per kind and number: numbers of another kind are counted apart. */
+export const paperId = (kind: PaperKind, number: string): string => `${kind}/${number}`;
 
 /** One mail or event per cause: `balance_low` of two episodes differ by the second at which the episode began. */
 export const noticeId = (kind: string, cause: string): string => `${kind}/${cause}`;

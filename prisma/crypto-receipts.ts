@@ -1,19 +1,25 @@
-/** What arrived of crypto deposits: a row for each output that was credited, so that none is credited twice. */
+/** The payments of crypto deposits: a row for each output that was credited, so that none is credited twice. */
 import { type CryptoOutput, outputKey } from '../billing/crypto.ts';
+import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
-import { toMicros, toSecond } from './columns.ts';
+import { toMicros, toMicrosOrNull, toSecond } from './columns.ts';
 import type { CryptoReceipt as CryptoReceiptRow } from './generated/client.ts';
 
 export interface CryptoReceipt extends CryptoOutput {
   depositId: string;
   teamId: string;
   creditedSecond: number;
+  /** Null for a payment that was credited under the receipt of its whole deposit, before each had its own. */
+  receiptNumber: string | null;
+  /** What had arrived for the deposit with this payment. Null where `receiptNumber` is. */
+  totalMicros: Micros | null;
 }
 
 const toReceipt = (row: CryptoReceiptRow): CryptoReceipt => ({
   ...row,
   amountMicros: toMicros(row.amountMicros),
   creditedSecond: toSecond(row.creditedSecond),
+  totalMicros: toMicrosOrNull(row.totalMicros),
 });
 
 /** Hashes are kept in lower case: the key is the same however a report writes them. */
@@ -37,12 +43,18 @@ export async function insertCryptoReceipts(tx: Tx, receipts: readonly CryptoRece
   });
 }
 
-/** What arrived for deposits, by deposit, in the order of its crediting. */
+/** The payments of deposits, by deposit, in the order of their crediting. */
 export async function cryptoReceiptsOf(tx: Tx, depositIds: string[]): Promise<Map<string, CryptoReceipt[]>> {
   if (depositIds.length === 0) return new Map();
   const rows = await tx.cryptoReceipt.findMany({
     where: { depositId: { in: depositIds } },
-    orderBy: [{ creditedSecond: 'asc' }, { transactionHash: 'asc' }, { output: 'asc' }],
+    // Within a second, the total tells which was credited first.
+    orderBy: [
+      { creditedSecond: 'asc' },
+      { totalMicros: { sort: 'asc', nulls: 'first' } },
+      { transactionHash: 'asc' },
+      { output: 'asc' },
+    ],
   });
   const receipts = new Map<string, CryptoReceipt[]>();
   for (const row of rows) receipts.set(row.depositId, [...(receipts.get(row.depositId) ?? []), toReceipt(row)]);

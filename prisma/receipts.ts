@@ -1,22 +1,32 @@
-/** Receipts: a number for each deposit that was credited, without a gap in each team. */
+/** Receipts: a number for each payment that was credited, without a gap in each team. */
 import { receiptNumber } from '../billing/ids.ts';
 import type { Tx } from './client.ts';
+import { openPaper } from './papers.ts';
 
 /**
- * Gives a deposit its receipt's number, in the transaction that credits it and under the team's row lock: what is not
- * credited takes none, and what is rolled back leaves no gap. A deposit that has one keeps it.
+ * Takes the team's next receipt number and opens its paper. Called in the transaction that credits the payment, under the
+ * team's row lock: a payment that is not credited takes no number, and a transaction that is rolled back leaves no gap.
  */
-export async function numberReceipt(tx: Tx, teamId: string, depositId: string): Promise<void> {
-  const unnumbered = await tx.deposit.count({ where: { id: depositId, teamId, receiptNumber: null } });
-  if (unnumbered === 0) return;
-  // Counted in SQL: the account that a fact computes with knows nothing of receipts.
+export async function nextReceipt(tx: Tx, teamId: string, second: number): Promise<string> {
+  // Counted in SQL: the account that a fact computes with has no receipts.
   const { receipts } = await tx.account.update({
     where: { teamId },
     data: { receipts: { increment: 1 } },
     select: { receipts: true },
   });
-  await tx.deposit.update({
-    where: { id: depositId },
-    data: { receiptNumber: receiptNumber(teamId, Number(receipts)) },
-  });
+  const number = receiptNumber(teamId, Number(receipts));
+  await openPaper(tx, { kind: 'receipt', number, teamId, second });
+  return number;
 }
+
+/** Numbers the receipt of a deposit. A deposit that has one keeps it. */
+export async function numberReceipt(tx: Tx, teamId: string, depositId: string, second: number): Promise<void> {
+  const unnumbered = await tx.deposit.count({ where: { id: depositId, teamId, receiptNumber: null } });
+  if (unnumbered === 0) return;
+  await nameReceipt(tx, depositId, await nextReceipt(tx, teamId, second));
+}
+
+/** Gives a deposit the number of its receipt, or of the receipt of its first payment. A deposit that has one keeps it. */
+export const nameReceipt = async (tx: Tx, depositId: string, number: string): Promise<void> => {
+  await tx.deposit.updateMany({ where: { id: depositId, receiptNumber: null }, data: { receiptNumber: number } });
+};

@@ -4,7 +4,7 @@
  */
 import ms from 'ms';
 import { z } from 'zod';
-import { DEFAULT_ISSUER } from '../activities/receipts/receipt.ts';
+import { DEFAULT_ISSUER, type Issuer } from '../activities/papers/issuer.ts';
 import type { Terms } from '../billing/account.ts';
 import { formatForPeople, type Micros, micros } from '../billing/money.ts';
 import * as value from './setting-values.ts';
@@ -24,7 +24,7 @@ export interface Config {
   settleEveryMs: number;
   terms: Terms;
   deposits: { minMicros: Micros; maxMicros: Micros; presetsMicros: Micros[] };
-  receiptIssuer: string;
+  issuer: Issuer;
   rateLimitPerMinute: number;
   /** Whose `X-Forwarded-For` is believed: a number of hops, or addresses and networks. False: nobody's. */
   trustedProxies: number | string[] | false;
@@ -63,7 +63,10 @@ const ENVIRONMENT = z.object({
   LOW_BALANCE_LEVEL: value.dollars.default(micros(10_000_000)),
   VOLUME_DISCOUNTS: value.tiers.default(value.readTiers('1000:2,5000:5,20000:8,50000:12')),
   TOP_UP_LATENCY: value.duration.default(ms('10s')),
-  RECEIPT_ISSUER: z.string().min(1).max(100).default(DEFAULT_ISSUER),
+  RECEIPT_ISSUER: value.paperLine(100).default(DEFAULT_ISSUER.name),
+  RECEIPT_ISSUER_ADDRESS: value.paperLines(400, 8).optional(),
+  RECEIPT_ISSUER_TAX_ID: value.paperLine(60).optional(),
+  RECEIPT_ISSUER_CONTACT: value.paperLine(200).optional(),
   RATE_LIMIT_PER_MINUTE: value.countFromOne.default(6000),
   TRUSTED_PROXIES: value.proxies.default(false),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -120,7 +123,12 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       chargeLatencySeconds: Math.ceil(env.TOP_UP_LATENCY / 1000),
     },
     deposits: { minMicros: env.DEPOSIT_MIN, maxMicros: env.DEPOSIT_MAX, presetsMicros: env.DEPOSIT_PRESETS },
-    receiptIssuer: env.RECEIPT_ISSUER,
+    issuer: {
+      name: env.RECEIPT_ISSUER,
+      address: env.RECEIPT_ISSUER_ADDRESS ?? null,
+      taxId: env.RECEIPT_ISSUER_TAX_ID ?? null,
+      contact: env.RECEIPT_ISSUER_CONTACT ?? null,
+    },
     rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
     trustedProxies: env.TRUSTED_PROXIES,
     logLevel: env.LOG_LEVEL,

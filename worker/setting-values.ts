@@ -46,6 +46,24 @@ export const port = count.refine((value) => value >= 1 && value <= 65_535, 'expe
 
 export const flag = z.enum(['true', 'false'], 'expected true or false').transform((text) => text === 'true');
 
+const CONTROL = /[\p{Cc}\p{Cs}]/u;
+
+/** One line for a paper. */
+export const paperLine = (longest: number) =>
+  z
+    .string()
+    .max(longest)
+    .refine((text) => text.trim() !== '' && !CONTROL.test(text), 'expected one line of text');
+
+/** Lines for a paper: `1 Main St\n10115 Berlin`, with a line break or the two characters `\n` between them. */
+export const paperLines = (longest: number, mostLines: number) =>
+  readBy((text) => {
+    const lines = text.split(/\r?\n|\\n/).map((line) => line.trim());
+    if (text.length > longest || lines.length > mostLines || lines.some((line) => line === '' || CONTROL.test(line)))
+      throw new Error(`expected up to ${mostLines} lines of text with \\n between them, ${longest} characters in all`);
+    return lines.join('\n');
+  });
+
 const TIER = /^(\d{1,9}):(\d{1,2}(?:\.\d{1,2})?)$/;
 
 /** `1000:2,5000:5`: who has spent $1,000 in the last 30 days pays 2 % less, $5,000 5 %. */

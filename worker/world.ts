@@ -35,9 +35,9 @@ export interface WorkerWorld {
 export function createWorld(config: Config, client: Client, log: Log): WorkerWorld {
   const db = connectDb(config.databaseUrl);
   const stripe = createStripe(config.stripe);
-  const { terms, publicUrl, receiptIssuer, crypto } = config;
+  const { terms, publicUrl, issuer, crypto } = config;
   const { smtpUrl, from } = config.mail;
-  const mailer = createMailer({ db, terms, smtpUrl, from, publicUrl, receiptIssuer, log });
+  const mailer = createMailer({ db, terms, smtpUrl, from, publicUrl, issuer, log });
   const world: World = {
     ledger: createLedger({ db, terms }),
     tell: createTell(client),

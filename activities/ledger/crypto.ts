@@ -2,10 +2,16 @@
 import { type CryptoOutput, cryptoStatus, newOutputs, outputKey, sumOf } from '../../billing/crypto.ts';
 import { advance, creditCrypto } from '../../billing/facts.ts';
 import { add, ZERO } from '../../billing/money.ts';
-import { creditedOutputs, cryptoReceiptsOf, insertCryptoReceipts } from '../../prisma/crypto-receipts.ts';
+import type { Tx } from '../../prisma/client.ts';
+import {
+  type CryptoReceipt,
+  creditedOutputs,
+  cryptoReceiptsOf,
+  insertCryptoReceipts,
+} from '../../prisma/crypto-receipts.ts';
 import { type Deposit, getDeposit, updateDeposit } from '../../prisma/deposits.ts';
 import { mailAndEvent, type NewNotice } from '../../prisma/notices.ts';
-import { numberReceipt } from '../../prisma/receipts.ts';
+import { nameReceipt, nextReceipt, numberReceipt } from '../../prisma/receipts.ts';
 import { recordFact } from '../../prisma/record.ts';
 import type { LedgerWorld } from '../world.ts';
 import { type DepositOrder, isOpen, orderOf } from './deposits.ts';
@@ -18,6 +24,24 @@ const noticesOf = ({ id: depositId, teamId }: Deposit, outputs: readonly CryptoO
     const about = { teamId, second, cause: `${depositId}/${outputKey(receipt)}`, data };
     return mailAndEvent(about, 'deposit_receipt', 'deposit.succeeded');
   });
+
+/** The payments with a receipt number each; the deposit is named by the receipt of its first payment. */
+async function numbered(
+  tx: Tx,
+  { id: depositId, teamId, receivedMicros }: Deposit,
+  outputs: readonly CryptoOutput[],
+  creditedSecond: number,
+): Promise<CryptoReceipt[]> {
+  const payments: CryptoReceipt[] = [];
+  let totalMicros = receivedMicros ?? ZERO;
+  for (const output of outputs) {
+    totalMicros = add(totalMicros, output.amountMicros);
+    const receiptNumber = await nextReceipt(tx, teamId, creditedSecond);
+    await nameReceipt(tx, depositId, receiptNumber);
+    payments.push({ ...output, depositId, teamId, creditedSecond, receiptNumber, totalMicros });
+  }
+  return payments;
+}
 
 export const cryptoActs = ({ db, terms }: LedgerWorld) => ({
   /** Credits those of the outputs that were not credited before, whenever they come and however often they are reported. */
@@ -45,11 +69,7 @@ export const cryptoActs = ({ db, terms }: LedgerWorld) => ({
         receivedMicros,
         ...(succeedsNow && { status, closedSecond: creditedSecond, failureCode: null }),
       });
-      if (succeedsNow) await numberReceipt(tx, teamId, depositId);
-      await insertCryptoReceipts(
-        tx,
-        outputs.map((output) => ({ ...output, depositId, teamId, creditedSecond })),
-      );
+      await insertCryptoReceipts(tx, await numbered(tx, deposit, outputs, creditedSecond));
       return {
         outcome,
         notices: noticesOf(deposit, outputs, creditedSecond),
@@ -73,7 +93,8 @@ export const cryptoActs = ({ db, terms }: LedgerWorld) => ({
         closedSecond: last?.creditedSecond ?? outcome.account.asOfSecond,
         ...(status === 'expired' && { failureCode: 'expired' }),
       });
-      if (status === 'succeeded') await numberReceipt(tx, teamId, depositId);
+      if (status === 'succeeded')
+        await numberReceipt(tx, teamId, depositId, last?.creditedSecond ?? outcome.account.asOfSecond);
       return { outcome, answer: async () => ({ ...orderOf(deposit), status }) };
     });
   },

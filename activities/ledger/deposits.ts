@@ -129,7 +129,7 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
         closedSecond: creditedSecond,
         receiptUrl: input.receiptUrl,
       });
-      await numberReceipt(tx, teamId, depositId);
+      await numberReceipt(tx, teamId, depositId, creditedSecond);
       const notices = noticesOf(deposit, 'credited', creditedSecond);
       return { outcome, notices, answer: async () => ({ ...orderOf(deposit), status: 'succeeded' }) };
     });

@@ -7,6 +7,8 @@ export interface Mail {
   subject: string;
   text: string;
   html: string;
+  /** Gets a copy of a mail that carries a paper. */
+  cc?: { name: string; address: string };
   attachments?: Array<{ filename: string; content: Buffer; contentType: string }>;
 }
 

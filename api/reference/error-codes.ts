@@ -69,6 +69,13 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     message: 'another instance has this id',
     param: 'id',
   },
+  version_conflict: {
+    meaning: 'Another change was made since the version that the request names was read.',
+    whatToDo: 'Read the object again, apply the change to what it holds now, and send it with the new version.',
+    message:
+      'version: the billing details are at version 3 by now: read them again, then send the change with that version',
+    param: 'version',
+  },
   instance_ended: {
     meaning: 'The instance has ended and cannot be changed.',
     whatToDo: 'Resume it with `POST /v1/instances/{id}/resume`, or start another one.',

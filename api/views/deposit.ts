@@ -27,7 +27,9 @@ export const Deposit = z
     label: z.enum(['Deposit', 'Auto Top-Up']),
     status: z.enum(DEPOSIT_STATUSES),
     refunded: Amount.openapi({ description: 'how much of it has gone back, or is on its way', example: '0.000000' }),
-    receiptUrl: z.string().nullable().openapi({ description: 'the receipt as PDF; null before it is credited' }),
+    receiptUrl: z.string().nullable().openapi({
+      description: 'the receipt as PDF, of crypto paid in parts that of the first part; null before it is credited',
+    }),
     receiptNumber: z.string().nullable().openapi({ example: 'acme-000001' }),
     providerReceiptUrl: z
       .string()
@@ -41,9 +43,19 @@ export const Deposit = z
       description: 'crypto: what has arrived and is credited, be it less or more than amount',
     }),
     transactions: z
-      .array(z.object({ hash: z.string(), output: z.number().int(), chain: z.string(), amount: Amount, at: Time }))
+      .array(
+        z.object({
+          hash: z.string(),
+          output: z.number().int(),
+          chain: z.string(),
+          amount: Amount,
+          at: Time,
+          receiptNumber: z.string().nullable(),
+          receiptUrl: z.string().nullable(),
+        }),
+      )
       .optional()
-      .openapi({ description: 'crypto: each output that was credited' }),
+      .openapi({ description: 'crypto: each payment that was credited, with its own receipt' }),
     failureCode: z
       .string()
       .nullable()
@@ -59,6 +71,21 @@ export const Deposit = z
   .openapi('Deposit');
 
 const isOpen = ({ status }: DepositRow): boolean => status === 'pending' || status === 'requires_action';
+
+/** A payment from before each had its own receipt is under the deposit's. */
+function viewPayment(row: DepositRow, receipt: CryptoReceipt, publicUrl: string) {
+  const { transactionHash: hash, output, chain, amountMicros, creditedSecond } = receipt;
+  const receiptNumber = receipt.receiptNumber ?? row.receiptNumber;
+  return {
+    hash,
+    output,
+    chain,
+    amount: amount(amountMicros),
+    at: formatSecond(creditedSecond),
+    receiptNumber,
+    receiptUrl: receiptNumber === null ? null : receiptLink(publicUrl, row, receiptNumber),
+  };
+}
 
 /** @param publicUrl where this service is reached, without a slash at its end */
 export const viewDeposit = (
@@ -82,13 +109,7 @@ export const viewDeposit = (
   card: row.cardLast4 === null ? null : { brand: row.cardBrand ?? 'card', last4: row.cardLast4 },
   ...(row.method === 'crypto' && {
     received: amount(row.receivedMicros ?? ZERO),
-    transactions: receipts.map(({ transactionHash: hash, output, chain, amountMicros, creditedSecond }) => ({
-      hash,
-      output,
-      chain,
-      amount: amount(amountMicros),
-      at: formatSecond(creditedSecond),
-    })),
+    transactions: receipts.map((receipt) => viewPayment(row, receipt, publicUrl)),
   }),
   failureCode: row.failureCode === null ? null : paymentFailure(row.failureCode),
   failureMessage: row.failureCode === null ? null : inSentences(paymentFailureWords(row.failureCode, row.method)),

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { eventOfNotice } from '../../activities/event-of-notice.ts';
 import { mailOfNotice } from '../../activities/mail-of-notice.ts';
+import { DEFAULT_ISSUER } from '../../activities/papers/issuer.ts';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
 import { cryptoReceiptsOf } from '../../prisma/crypto-receipts.ts';
 import { getDeposit } from '../../prisma/deposits.ts';
@@ -195,7 +196,7 @@ describe('what people and the platform hear', () => {
       mails: await Promise.all(
         mails.map(
           async (notice) =>
-            (await mailOfNotice({ db: one.db, terms: TERMS, notice, about, receiptIssuer: 'Burnrate', nowSecond: 99 }))
+            (await mailOfNotice({ db: one.db, terms: TERMS, notice, about, issuer: DEFAULT_ISSUER, nowSecond: 99 }))
               ?.text,
         ),
       ),

@@ -29,6 +29,7 @@ const TYPES: Record<string, string> = {
   Boolean: 'boolean',
   Json: 'jsonb',
   Decimal: 'numeric',
+  Bytes: 'bytea',
   'String[]': 'ARRAY',
 };
 
@@ -117,6 +118,7 @@ describe('every model', () => {
     grantId: 'grant',
     hash: 'details',
     detailsHash: 'details',
+    paperId: 'paper',
   };
   /** What a check of the table asks for. */
   const BY_THE_CHECKS: Record<string, Record<string, unknown>> = {
@@ -130,6 +132,7 @@ describe('every model', () => {
     if (field.type === 'integer') return 1;
     if (field.type === 'boolean') return true;
     if (field.type === 'ARRAY') return ['a', 'b'];
+    if (field.type === 'bytea') return new Uint8Array([1, 2]);
     if (field.type === 'jsonb') return { a: 1 };
     return '1234567890123456789012345678901234567890';
   };

@@ -1,0 +1,116 @@
+/** The receipts of deposits: which there are, and the file of each, drawn once and kept. */
+import { add, type Micros, ZERO } from '../../billing/money.ts';
+import type { Db, Tx } from '../../prisma/client.ts';
+import { type CryptoReceipt, cryptoReceiptsOf } from '../../prisma/crypto-receipts.ts';
+import { creditedMicros, type Deposit } from '../../prisma/deposits.ts';
+import { findPaper, findPaperFile, keepPaperFile, openPaper } from '../../prisma/papers.ts';
+import { findAnyPaymentMethod } from '../../prisma/payment-methods.ts';
+import { cardInWords } from '../mails/facts.ts';
+import type { Issuer } from './issuer.ts';
+import { type Coins, receiptPaper } from './receipt-paper.ts';
+
+/** One payment of a deposit, under the number of its receipt. */
+export interface ReceivedPayment {
+  number: string;
+  /** When it was credited. */
+  second: number;
+  amountMicros: Micros;
+  /** Of a crypto deposit; empty for a card. */
+  coins: Coins[];
+  /** What had arrived for the deposit with this payment. */
+  totalMicros: Micros;
+}
+
+export interface PaperFile {
+  /** `receipt-acme-000001.pdf` */
+  name: string;
+  content: Buffer;
+}
+
+export interface PaperMaking {
+  db: Db;
+  issuer: Issuer;
+  /** When the file is made, if it is not yet. */
+  nowSecond: number;
+}
+
+/** The payments of a deposit that were credited, oldest first. */
+export async function paymentsOf(tx: Tx, deposit: Deposit): Promise<ReceivedPayment[]> {
+  if (deposit.method === 'card') return wholeDeposit(deposit, []);
+  const receipts = (await cryptoReceiptsOf(tx, [deposit.id])).get(deposit.id) ?? [];
+  // Payments from before each had a number of its own are under that of their deposit, once it had succeeded.
+  const unnumbered = receipts.filter(({ receiptNumber }) => receiptNumber === null);
+  return [...wholeDeposit(deposit, unnumbered), ...receipts.flatMap(paymentOf)];
+}
+
+function wholeDeposit(deposit: Deposit, receipts: CryptoReceipt[]): ReceivedPayment[] {
+  const { receiptNumber: number, closedSecond: second, method } = deposit;
+  if (number === null || second === null || (method === 'crypto' && receipts.length === 0)) return [];
+  const amountMicros =
+    method === 'card' ? creditedMicros(deposit) : add(ZERO, ...receipts.map((receipt) => receipt.amountMicros));
+  return [{ number, second, amountMicros, coins: receipts, totalMicros: amountMicros }];
+}
+
+function paymentOf(receipt: CryptoReceipt): ReceivedPayment[] {
+  const { receiptNumber: number, creditedSecond: second, amountMicros, totalMicros } = receipt;
+  if (number === null) return [];
+  return [{ number, second, amountMicros, coins: [receipt], totalMicros: totalMicros ?? amountMicros }];
+}
+
+/**
+ * The file of a receipt: the kept one, or the first to be drawn.
+ * @param number null: of the deposit's first payment
+ * @returns null where the deposit has no such receipt: an unpaid deposit has none
+ */
+export async function receiptFile(
+  making: PaperMaking,
+  deposit: Deposit,
+  number: string | null = null,
+): Promise<PaperFile | null> {
+  const payments = await paymentsOf(making.db, deposit);
+  const payment = number === null ? payments[0] : payments.find((candidate) => candidate.number === number);
+  if (payment === undefined) return null;
+  return { name: `receipt-${payment.number}.pdf`, content: await receiptContent(making, deposit, payment) };
+}
+
+async function receiptContent(
+  { db, issuer, nowSecond }: PaperMaking,
+  deposit: Deposit,
+  payment: ReceivedPayment,
+): Promise<Buffer> {
+  const { number, second } = payment;
+  const { teamId } = deposit;
+  let paper = await findPaper(db, 'receipt', number);
+  if (paper === null) {
+    // Of a payment from before papers were kept.
+    await openPaper(db, { kind: 'receipt', number, teamId, second });
+    paper = await findPaper(db, 'receipt', number);
+  }
+  if (paper === null) throw new Error(`receipt ${number} could not be opened`);
+  const kept = await findPaperFile(db, paper.id);
+  if (kept) return kept;
+  const drawn = await receiptPaper({
+    number,
+    issuer,
+    recipient: paper.recipient,
+    teamId,
+    depositId: deposit.id,
+    label: deposit.label,
+    method: await methodInWords(db, deposit, payment),
+    paidMicros: payment.amountMicros,
+    creditedSecond: paper.second,
+    coins: payment.coins,
+    deposit:
+      deposit.method === 'crypto' ? { askedMicros: deposit.amountMicros, totalMicros: payment.totalMicros } : null,
+  });
+  return keepPaperFile(db, paper.id, drawn, nowSecond);
+}
+
+/** The card as the provider saw it; where it saw none, since the card was gone, as it had been saved. */
+async function methodInWords(db: Tx, deposit: Deposit, { coins }: ReceivedPayment): Promise<string> {
+  if (deposit.method === 'crypto')
+    return `${[...new Set(coins.map(({ currency }) => currency.toUpperCase()))].join(', ')}, by CopperX`;
+  const { cardBrand, cardLast4, paymentMethodId } = deposit;
+  if (cardBrand !== null && cardLast4 !== null) return cardInWords({ brand: cardBrand, last4: cardLast4 });
+  return cardInWords(paymentMethodId === null ? null : await findAnyPaymentMethod(db, paymentMethodId));
+}

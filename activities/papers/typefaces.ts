@@ -1,0 +1,117 @@
+/**
+ * The typefaces of papers: Noto Sans, in the packages of Fontsource, one package a script. Each package splits its font into
+ * files by ranges of Unicode, so that a paper reads only the few files that hold its letters.
+ */
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { Blob, Face, Font } from 'harfbuzzjs';
+import subsetFont from 'subset-font';
+
+export type Weight = 'regular' | 'semibold';
+
+export interface Typeface {
+  /** Unique for each file and weight. */
+  key: string;
+  /** A TrueType font of one weight, as pdfkit embeds it. */
+  ttf: Buffer;
+  /** The same font, as HarfBuzz shapes with it. */
+  font: Font;
+  unitsPerEm: number;
+  codePoints: ReadonlySet<number>;
+}
+
+/** In the order of preference: the first font that holds a character draws it. */
+const BEFORE_HAN = [
+  'noto-sans',
+  ...['arabic', 'hebrew', 'thai', 'georgian', 'armenian', 'ethiopic', 'bengali', 'gujarati', 'gurmukhi', 'kannada'],
+  ...['khmer', 'lao', 'malayalam', 'myanmar', 'oriya', 'sinhala', 'tamil', 'telugu', 'thaana'],
+].map((name) => (name === 'noto-sans' ? name : `noto-sans-${name}`));
+const AFTER_HAN = ['noto-sans-symbols', 'noto-emoji'];
+
+/** Which national forms Han characters take. */
+export type Han = 'sc' | 'tc' | 'jp' | 'kr';
+const HAN: Han[] = ['sc', 'tc', 'jp', 'kr'];
+
+export const familiesOf = (han: Han): string[] => [
+  ...BEFORE_HAN,
+  ...[han, ...HAN.filter((other) => other !== han)].map((name) => `noto-sans-${name}`),
+  ...AFTER_HAN,
+];
+
+interface FontFile {
+  path: string;
+  ranges: Array<[first: number, last: number]>;
+}
+
+const require = createRequire(import.meta.url);
+const filesByFamily = new Map<string, FontFile[]>();
+
+/** The files of a family, with the characters that each may hold. */
+function filesOf(family: string): FontFile[] {
+  const known = filesByFamily.get(family);
+  if (known) return known;
+  const index = require.resolve(`@fontsource-variable/${family}/unicode.json`);
+  const rangesBySubset: Record<string, string> = JSON.parse(readFileSync(index, 'utf8'));
+  const files = Object.entries(rangesBySubset).map(([subset, ranges]) => ({
+    path: join(dirname(index), 'files', `${family}-${subset.replace(/[[\]]/g, '')}-wght-normal.woff2`),
+    ranges: ranges.split(',').map(readRange),
+  }));
+  filesByFamily.set(family, files);
+  return files;
+}
+
+/** Reads `U+0401` or `U+0401-040F`. */
+function readRange(text: string): [number, number] {
+  const [first = '', last = first] = text.trim().replace(/^U\+/i, '').split('-');
+  return [Number.parseInt(first, 16), Number.parseInt(last, 16)];
+}
+
+const WEIGHTS: Record<Weight, number> = { regular: 400, semibold: 600 };
+
+/** Parsed fonts that are kept: those of common names stay, and a long run of rare ones does not fill the memory. */
+const KEPT = 48;
+const kept = new Map<string, Promise<Typeface>>();
+
+function load(path: string, weight: Weight): Promise<Typeface> {
+  const key = `${path}:${weight}`;
+  const typeface = kept.get(key) ?? read(path, weight, key);
+  // The most recently used is last.
+  kept.delete(key);
+  kept.set(key, typeface);
+  typeface.catch(() => kept.delete(key));
+  const [oldest] = kept.keys();
+  if (kept.size > KEPT && oldest !== undefined) kept.delete(oldest);
+  return typeface;
+}
+
+/** Makes a font of one weight from a variable one: pdfkit cannot embed a variable font. */
+async function read(path: string, weight: Weight, key: string): Promise<Typeface> {
+  const ttf = await subsetFont(await readFile(path), undefined, {
+    keepAllGlyphs: true,
+    noHinting: true,
+    targetFormat: 'truetype',
+    variationAxes: { wght: WEIGHTS[weight] },
+  });
+  // A copy: HarfBuzz reads a whole ArrayBuffer, and a Buffer may be a part of one.
+  const face = new Face(new Blob(new Uint8Array(ttf).buffer));
+  return { key, ttf, font: new Font(face), unitsPerEm: face.upem, codePoints: new Set(face.collectUnicodes()) };
+}
+
+/** The first typeface that holds all of these characters. Null where none does. */
+export async function typefaceFor(
+  codePoints: readonly number[],
+  weight: Weight,
+  families: readonly string[],
+): Promise<Typeface | null> {
+  const [base] = codePoints;
+  if (base === undefined) return null;
+  for (const family of families)
+    for (const { path, ranges } of filesOf(family)) {
+      if (!ranges.some(([first, last]) => base >= first && base <= last)) continue;
+      const typeface = await load(path, weight);
+      if (codePoints.every((codePoint) => typeface.codePoints.has(codePoint))) return typeface;
+    }
+  return null;
+}
