@@ -112,9 +112,9 @@ describe('a receipt', () => {
 
   it('of a payment from before papers were kept is made at the first download, and then kept', async () => {
     const { id, receiptNumber } = await payByCard();
-    await api.db.$executeRaw`ALTER TABLE papers DISABLE TRIGGER ALL`;
-    await api.db.paper.deleteMany({ where: { number: receiptNumber } });
-    await api.db.$executeRaw`ALTER TABLE papers ENABLE TRIGGER ALL`;
+    await api.owner.$executeRaw`ALTER TABLE papers DISABLE TRIGGER ALL`;
+    await api.owner.paper.deleteMany({ where: { number: receiptNumber } });
+    await api.owner.$executeRaw`ALTER TABLE papers ENABLE TRIGGER ALL`;
     const first = await receiptOf(id);
     await api.send('PATCH', `/v1/teams/${team}`, { body: { name: 'Another name' } });
     expect(digest(await receiptOf(id))).toBe(digest(first));
@@ -125,11 +125,11 @@ describe('a receipt', () => {
     await receiptOf(id);
     const paperId = `receipt/${receiptNumber}`;
     const content = new Uint8Array([1]);
-    await expect(api.db.paperFile.updateMany({ where: { paperId }, data: { content } })).rejects.toThrow(
+    await expect(api.owner.paperFile.updateMany({ where: { paperId }, data: { content } })).rejects.toThrow(
       /never changed/,
     );
-    await expect(api.db.paperFile.deleteMany({ where: { paperId } })).rejects.toThrow(/never changed/);
-    await expect(api.db.paper.deleteMany({ where: { id: paperId } })).rejects.toThrow(/never changed/);
+    await expect(api.owner.paperFile.deleteMany({ where: { paperId } })).rejects.toThrow(/never changed/);
+    await expect(api.owner.paper.deleteMany({ where: { id: paperId } })).rejects.toThrow(/never changed/);
   });
 
   it('is not there for an unpaid deposit, under another deposit, or for another team', async () => {
@@ -215,7 +215,7 @@ describe('crypto that is paid in parts', () => {
     const id = await openCrypto();
     await credit(id, 'a', '60');
     await credit(id, 'b', '40');
-    await api.db.cryptoReceipt.updateMany({
+    await api.owner.cryptoReceipt.updateMany({
       where: { depositId: id },
       data: { receiptNumber: null, totalMicros: null },
     });
@@ -284,7 +284,7 @@ describe('billing details', () => {
     const first = (await api.get(at('billing-details/changes?limit=1'))).body;
     const second = (await api.get(at(`billing-details/changes?limit=1&cursor=${first.nextCursor}`))).body;
     expect([first.data[0].version, second.data[0].version, second.nextCursor]).toEqual([2, 1, null]);
-    await expect(api.db.billingDetails.deleteMany({ where: { teamId: team } })).rejects.toThrow(/never changed/);
+    await expect(api.owner.billingDetails.deleteMany({ where: { teamId: team } })).rejects.toThrow(/never changed/);
   });
 
   it.each([
