@@ -43,7 +43,7 @@ export async function openJournal<Entry>(
     all: () => [...entries],
     onChange,
     async append(entry) {
-      if (file !== undefined) await write(() => appendFile(file, `${JSON.stringify(entry)}\n`));
+      if (file !== undefined) await write(() => appendFile(file, `${JSON.stringify(entry)}\n`, { mode: 0o600 }));
       entries.push(entry);
       changed();
     },
@@ -66,7 +66,7 @@ export async function openJournal<Entry>(
       });
     },
     async clear() {
-      if (file !== undefined) await write(() => writeFile(file, ''));
+      if (file !== undefined) await write(() => writeFile(file, '', { mode: 0o600 }));
       entries.length = 0;
       changed();
     },

@@ -2,47 +2,57 @@
  * The neighbours that are not configured, run embedded, each speaking its real protocol. What the environment names is
  * used as it is. Answers the environment that the product's processes are then given.
  */
-import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CopperxStandIn, startCopperxStandIn } from './copperx/index.ts';
 import { type MailInbox, startMailInbox } from './mail/inbox.ts';
 import { type PlatformStandIn, startPlatformStandIn } from './platform.ts';
-import { freePort, isListening } from './ports.ts';
+import { freePort } from './ports.ts';
 import { type Postgres, startPostgres } from './postgres.ts';
+import { keptSecrets, type Secrets } from './secrets.ts';
 import { type StripeStandIn, startStripeStandIn } from './stripe/index.ts';
-import { type SearchAttribute, startTemporalDevServer, type TemporalDevServer } from './temporal.ts';
+import {
+  resolveTemporalCli,
+  type SearchAttribute,
+  startTemporalDevServer,
+  type TemporalDevServer,
+} from './temporal.ts';
 
 type Environment = Record<string, string | undefined>;
 
 export interface NeighboursOptions {
   /** Where what they keep is kept. */
   dataDir: string;
-  /** Where programs are kept that had to be fetched; beside the data unless told. */
+  /** Where fetched programs are kept: `.data/` of the checkout by default, whatever the data folder is. */
   toolsDir?: string;
   environment: Environment;
   searchAttributes: readonly SearchAttribute[];
-  /** False: any free port for everything, so that several can run side by side. */
-  usualPorts?: boolean;
+  /** A claimed port for each part. By default each takes any free one. */
+  ports?: Readonly<Record<PortName, number>>;
   postgresSettings?: Record<string, string>;
   /** Told once for each neighbour: whether it is embedded or configured, and where it is. */
   say?: (line: string) => void;
 }
 
-export interface Neighbours {
-  environment: Record<string, string>;
+interface Parts {
   postgres: Postgres | null;
   temporal: TemporalDevServer | null;
   inbox: MailInbox | null;
   stripe: StripeStandIn | null;
   copperx: CopperxStandIn | null;
   platform: PlatformStandIn | null;
+}
+
+export interface Neighbours extends Parts {
+  environment: Record<string, string>;
   /** Stops what was started here, in the order in which they need each other. */
   stop(): Promise<void>;
 }
 
-const USUAL_PORTS = {
+/** The ports of `npm start`, unless they are taken. */
+export const USUAL_PORTS = {
   api: 3000,
+  postgres: 15432,
   temporal: 7233,
   temporalUi: 8233,
   smtp: 1025,
@@ -51,69 +61,154 @@ const USUAL_PORTS = {
   copperx: 12112,
   platform: 9797,
   platformWeb: 9798,
-};
+} as const;
+export type PortName = keyof typeof USUAL_PORTS;
+
+const TOOLS = join(import.meta.dirname, '..', '.data');
 const DATABASE = 'burnrate';
 /** Blocks of an embedded chain: a payment is confirmed within seconds, and one can watch it. */
 const BLOCK_MS = 250;
 
 export async function startNeighbours(options: NeighboursOptions): Promise<Neighbours> {
-  const { dataDir, environment: given, say = () => {} } = options;
+  const { dataDir, say = () => {} } = options;
+  // An empty variable is one that is not set.
+  const given = Object.fromEntries(
+    Object.entries(options.environment).filter((entry): entry is [string, string] => Boolean(entry[1])),
+  );
   await mkdir(dataDir, { recursive: true });
-  const port = options.usualPorts ? usualOrFree : () => freePort();
-  const apiPort = Number(given.PORT ?? (await port(USUAL_PORTS.api)));
-  const publicUrl = given.PUBLIC_URL ?? `http://127.0.0.1:${apiPort}`;
   const secrets = await keptSecrets(dataDir);
-  const has = (name: string) => given[name] !== undefined && given[name] !== '';
+  const apiPort = Number(given.PORT ?? options.ports?.api ?? (await freePort()));
+  const starts = startsOf(options, secrets, apiPort);
 
-  const [postgres, temporal, inbox, stripe, copperx, platform] = await Promise.all([
-    has('DATABASE_URL')
-      ? null
-      : startPostgres({ dataDir: join(dataDir, 'postgres'), settings: options.postgresSettings ?? {} }),
-    has('TEMPORAL_ADDRESS')
-      ? null
-      : startTemporalDevServer({
-          dataDir: options.toolsDir ?? dataDir,
+  const parts: Parts = { postgres: null, temporal: null, inbox: null, stripe: null, copperx: null, platform: null };
+  const stop = async () => {
+    const { stripe, copperx, platform, inbox, temporal, postgres } = parts;
+    await Promise.all([stripe?.close(), copperx?.close(), platform?.stop(), inbox?.stop(), temporal?.stop()]);
+    await postgres?.stop();
+  };
+  const start = async <Name extends keyof Parts>(name: Name) => {
+    const { variable, title, run, where } = starts[name] as Start<NonNullable<Parts[Name]>>;
+    if (given[variable] !== undefined) return say(`${title} as configured`);
+    const part = await run();
+    parts[name] = part;
+    say(`${title} is not configured: embedded at ${where(part)}`);
+  };
+  const ends = await Promise.allSettled((Object.keys(parts) as Array<keyof Parts>).map(start));
+  const failed = ends.find((end) => end.status === 'rejected');
+  if (failed) {
+    await stop();
+    throw failed.reason;
+  }
+  // An owner's address belongs to the database that is used, whatever else the environment names.
+  const owner = parts.postgres && { MIGRATE_DATABASE_URL: parts.postgres.databaseUrl(DATABASE) };
+  const environment = { ...embeddedEnvironment(parts, secrets, apiPort), ...given, ...owner };
+  return { ...parts, environment, stop };
+}
+
+interface Start<Part> {
+  /** The setting that names another one, which is then used. */
+  variable: string;
+  title: string;
+  run(): Promise<Part>;
+  where(part: Part): string;
+}
+
+function startsOf(
+  options: NeighboursOptions,
+  secrets: Secrets,
+  apiPort: number,
+): { [Name in keyof Parts]: Start<NonNullable<Parts[Name]>> } {
+  const { dataDir, toolsDir = TOOLS, say = () => {} } = options;
+  const port = async (name: PortName) => options.ports?.[name] ?? (await freePort());
+  const webhook = (provider: string, secret: string) => ({
+    url: `http://127.0.0.1:${apiPort}/v1/webhooks/${provider}`,
+    secret,
+  });
+  return {
+    postgres: {
+      variable: 'DATABASE_URL',
+      title: 'Postgres',
+      run: async () => {
+        const settings = options.postgresSettings ?? {};
+        const postgres = await startPostgres({
+          dataDir: join(dataDir, 'postgres'),
+          settings,
+          ...(options.ports && { port: options.ports.postgres }),
+        });
+        await postgres.createDatabase(DATABASE);
+        return postgres;
+      },
+      where: (postgres) => postgres.runtimeUrl(DATABASE),
+    },
+    temporal: {
+      variable: 'TEMPORAL_ADDRESS',
+      title: 'Temporal',
+      run: async () => {
+        await resolveTemporalCli({ dataDir: toolsDir, logger: say });
+        return startTemporalDevServer({
+          dataDir: toolsDir,
           dbFile: join(dataDir, 'temporal.db'),
-          port: await port(USUAL_PORTS.temporal),
-          uiPort: await port(USUAL_PORTS.temporalUi),
+          ...(options.ports && { port: options.ports.temporal, uiPort: options.ports.temporalUi }),
           searchAttributes: options.searchAttributes,
-        }),
-    has('SMTP_URL')
-      ? null
-      : startMailInbox({
-          smtpPort: await port(USUAL_PORTS.smtp),
-          webPort: await port(USUAL_PORTS.inbox),
+        });
+      },
+      where: (temporal) => temporal.address,
+    },
+    inbox: {
+      variable: 'SMTP_URL',
+      title: 'mail',
+      run: async () =>
+        startMailInbox({
+          smtpPort: await port('smtp'),
+          webPort: await port('inbox'),
           file: join(dataDir, 'mails.jsonl'),
         }),
-    has('STRIPE_SECRET_KEY')
-      ? null
-      : startStripeStandIn({
-          port: await port(USUAL_PORTS.stripe),
+      where: (inbox) => inbox.smtpUrl,
+    },
+    stripe: {
+      variable: 'STRIPE_SECRET_KEY',
+      title: 'Stripe',
+      run: async () =>
+        startStripeStandIn({
+          port: await port('stripe'),
           file: join(dataDir, 'stripe.json'),
-          webhook: { url: `http://127.0.0.1:${apiPort}/v1/webhooks/stripe`, secret: secrets.stripeWebhook },
+          webhook: webhook('stripe', secrets.stripeWebhook),
         }),
-    has('COPPERX_API_KEY')
-      ? null
-      : startCopperxStandIn({
-          port: await port(USUAL_PORTS.copperx),
+      where: (stripe) => stripe.url,
+    },
+    copperx: {
+      variable: 'COPPERX_API_KEY',
+      title: 'CopperX',
+      run: async () =>
+        startCopperxStandIn({
+          port: await port('copperx'),
           file: join(dataDir, 'copperx.json'),
-          webhook: { url: `http://127.0.0.1:${apiPort}/v1/webhooks/copperx`, secret: secrets.copperxWebhook },
+          webhook: webhook('copperx', secrets.copperxWebhook),
           blockMs: BLOCK_MS,
         }),
-    has('PLATFORM_WEBHOOK_URL')
-      ? null
-      : startPlatformStandIn({
-          port: await port(USUAL_PORTS.platform),
-          webPort: await port(USUAL_PORTS.platformWeb),
+      where: (copperx) => copperx.url,
+    },
+    platform: {
+      variable: 'PLATFORM_WEBHOOK_URL',
+      title: 'the platform',
+      run: async () =>
+        startPlatformStandIn({
+          port: await port('platform'),
+          webPort: await port('platformWeb'),
           secret: secrets.platformWebhook,
           file: join(dataDir, 'platform-events.jsonl'),
         }),
-  ]);
-  await postgres?.createDatabase(DATABASE);
+      where: (platform) => platform.url,
+    },
+  };
+}
 
-  const embedded: Environment = {
+function embeddedEnvironment(parts: Parts, secrets: Secrets, apiPort: number): Record<string, string> {
+  const { postgres, temporal, inbox, stripe, copperx, platform } = parts;
+  return {
     PORT: String(apiPort),
-    PUBLIC_URL: publicUrl,
+    HOST: '127.0.0.1',
+    PUBLIC_URL: `http://127.0.0.1:${apiPort}`,
     MAIL_FROM: 'Burnrate <billing@burnrate.example>',
     BURNRATE_PLATFORM_KEY: secrets.platformKey,
     ...(postgres && { DATABASE_URL: postgres.runtimeUrl(DATABASE) }),
@@ -131,65 +226,4 @@ export async function startNeighbours(options: NeighboursOptions): Promise<Neigh
     }),
     ...(platform && { PLATFORM_WEBHOOK_URL: platform.url, PLATFORM_WEBHOOK_SECRET: secrets.platformWebhook }),
   };
-  for (const [name, part, where] of [
-    ['Postgres', postgres, postgres?.url],
-    ['Temporal', temporal, temporal?.address],
-    ['mail', inbox, inbox?.smtpUrl],
-    ['Stripe', stripe, stripe?.url],
-    ['CopperX', copperx, copperx?.url],
-    ['the platform', platform, platform?.url],
-  ] as const)
-    say(part ? `${name} is not configured: embedded at ${where}` : `${name} as configured`);
-
-  // An owner's address belongs to the database that is used, whatever else the environment names.
-  const owner = postgres && { MIGRATE_DATABASE_URL: postgres.databaseUrl(DATABASE) };
-  const set = Object.entries({ ...embedded, ...given, ...owner }).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined,
-  );
-  return {
-    environment: Object.fromEntries(set),
-    postgres,
-    temporal,
-    inbox,
-    stripe,
-    copperx,
-    platform,
-    stop: async () => {
-      await Promise.all([stripe?.close(), copperx?.close(), platform?.stop(), inbox?.stop(), temporal?.stop()]);
-      await postgres?.stop();
-    },
-  };
-}
-
-async function usualOrFree(usual: number): Promise<number> {
-  return (await isListening(usual)) ? freePort() : usual;
-}
-
-interface Secrets {
-  platformKey: string;
-  platformWebhook: string;
-  stripeWebhook: string;
-  copperxWebhook: string;
-}
-
-/** Made on the first start and kept, so that a restart does not lock out who was given a key. */
-async function keptSecrets(dataDir: string): Promise<Secrets> {
-  const file = join(dataDir, 'secrets.json');
-  const kept: Partial<Secrets> = await readFile(file, 'utf8').then(
-    (text) => JSON.parse(text),
-    (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-      return {};
-    },
-  );
-  const secrets: Secrets = {
-    platformKey: `bk_platform_${randomBytes(18).toString('base64url')}`,
-    platformWebhook: `whsec_${randomBytes(24).toString('base64')}`,
-    stripeWebhook: `whsec_${randomBytes(24).toString('base64url')}`,
-    copperxWebhook: randomBytes(24).toString('base64url'),
-    // One that an earlier version kept lacks what came since.
-    ...kept,
-  };
-  await writeFile(file, JSON.stringify(secrets), { mode: 0o600 });
-  return secrets;
 }

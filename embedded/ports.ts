@@ -1,17 +1,13 @@
+import { createSocket, type Socket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 
 const LOOPBACK = '127.0.0.1';
 
-// The system may name a port twice while its first taker has not bound it yet; within this process it never does.
-const given = new Set<number>();
-
-/** A port on 127.0.0.1 that nobody listens on now. Another process may still take it first, so callers try again. */
+/** A port on 127.0.0.1 that is free, and claimed for the life of this process. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = await portOfTheSystemsChoice();
-    if (given.has(port)) continue;
-    given.add(port);
-    return port;
+    if (await claimPort(port)) return port;
   }
 }
 
@@ -37,5 +33,32 @@ function portOfTheSystemsChoice(): Promise<number> {
       const port = typeof address === 'object' && address !== null ? address.port : 0;
       server.close(() => resolve(port));
     });
+  });
+}
+
+/**
+ * Claims a TCP port by binding the UDP port of the same number, which the system gives to one process alone and takes back
+ * however that process ends. So the port can be given to a child that needs seconds until it listens. Null when the port is
+ * taken.
+ */
+export async function claimPort(port: number): Promise<Socket | null> {
+  const claim = createSocket('udp4');
+  const bound = await new Promise<boolean>((resolve) => {
+    claim.once('error', () => resolve(false));
+    claim.bind({ port, address: LOOPBACK, exclusive: true }, () => resolve(true));
+  });
+  if (bound && !(await isListening(port)) && (await canListen(port))) {
+    claim.unref();
+    return claim;
+  }
+  claim.close();
+  return null;
+}
+
+function canListen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, LOOPBACK, () => server.close(() => resolve(true)));
   });
 }

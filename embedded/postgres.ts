@@ -8,7 +8,8 @@ import { type Logger, toLog } from './log.ts';
 import { freePort } from './ports.ts';
 import { type Account, postgresAccount } from './postgres-account.ts';
 import { findPostgresBinaries } from './postgres-binaries.ts';
-import { type Child, isRunning, programOf, startChild } from './process.ts';
+import { type Child, startChild } from './process.ts';
+import { isRunning, programOf } from './strangers.ts';
 
 const run = promisify(execFile);
 
@@ -27,6 +28,8 @@ export interface Postgres {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
+  /** Resolves when the server of now has gone, with how it went. */
+  exited(): Promise<string>;
   /** As the superuser, who owns what migrations make. */
   databaseUrl(name: string): string;
   /** As the role of the api and the workers. */
@@ -114,6 +117,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     get pid() {
       return server.pid;
     },
+    exited: () => server.exited,
     databaseUrl,
     runtimeUrl: (name) => urlAs(RUNTIME_ROLE, name),
     async createDatabase(name, { template } = {}) {

@@ -1,9 +1,7 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 
 /** What to run, and how it wants to be ended. */
 export interface ChildSpec {
@@ -17,6 +15,8 @@ export interface ChildSpec {
   /** The signal that asks it to end in order. */
   readonly endSignal?: NodeJS.Signals;
   readonly log?: (line: string) => void;
+  /** Whether it reads what `write` is given. */
+  readonly reads?: boolean;
 }
 
 /** A child process with its end in view. Everything here acts on this child's own pid, never on a name. */
@@ -25,6 +25,8 @@ export interface Child {
   /** Resolves when the process has gone, with how it went: "code 1", "SIGKILL". */
   readonly exited: Promise<string>;
   isAlive(): boolean;
+  /** Writes to its standard input, which then ends. */
+  write(text: string): void;
   /** The last lines it wrote, for an error message. */
   tail(): string;
   /** Resolves when `check` first answers true; rejects with the child's last words if it ends, or is not ready in time. */
@@ -43,7 +45,7 @@ const TAIL_LINES = 40;
 export async function startChild(spec: ChildSpec): Promise<Child> {
   const endSignal = spec.endSignal ?? 'SIGTERM';
   const child = spawn(spec.file, spec.args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [spec.reads ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     ...(spec.env && { env: spec.env }),
     ...(spec.uid !== undefined && { uid: spec.uid }),
     ...(spec.gid !== undefined && { gid: spec.gid }),
@@ -51,7 +53,9 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
   const lines: string[] = [];
   const listeners = new Set<(line: string) => void>();
   let ending = false;
-  for (const stream of [child.stdout, child.stderr]) {
+  // One that has gone meanwhile says so by its exit.
+  child.stdin?.once('error', () => {});
+  for (const stream of [child.stdout!, child.stderr!]) {
     createInterface({ input: stream }).on('line', (line) => {
       lines.push(line);
       if (lines.length > TAIL_LINES) lines.shift();
@@ -90,6 +94,7 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
     pid,
     exited,
     tail,
+    write: (text) => void child.stdin?.end(text),
     isAlive: () => !gone,
     async ready(check, timeoutMs) {
       const deadline = Date.now() + timeoutMs;
@@ -98,6 +103,8 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
         if (Date.now() > deadline) throw late(timeoutMs);
         await sleep(15);
       }
+      // Another program may have answered in its place.
+      if (gone) throw ended(await exited);
       holdProcess(false);
     },
     async waitForLine(pattern, timeoutMs) {
@@ -136,26 +143,6 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
       await exited;
     },
   };
-}
-
-/** True when a process with this pid exists, whoever owns it. */
-export function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** The path of the program that a live process runs; undefined when there is none, or only its corpse (a zombie). */
-export async function programOf(pid: number): Promise<string | undefined> {
-  if (process.platform === 'linux') {
-    const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    return commandLine.split('\0')[0] || undefined;
-  }
-  const { stdout } = await promisify(execFile)('ps', ['-p', String(pid), '-o', 'comm=']).catch(() => ({ stdout: '' }));
-  return stdout.trim() || undefined;
 }
 
 // Reads until this process lets go of the pipe, which the kernel sees to however this process ends; then ends the child.

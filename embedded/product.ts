@@ -1,40 +1,69 @@
 /** The product's own processes, started as they are in production: by their entry files and their environment alone. */
 import { join } from 'node:path';
+import { buildPrograms } from './build.mjs';
 import { type Child, startChild } from './process.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-
-export interface ProductProcess extends Child {
-  readonly name: 'api' | 'worker';
-}
-
-/** Only a process that hangs takes longer: transpiling and bundling take minutes on a machine that is busy with other programs. */
+const PREPARED = join(import.meta.dirname, 'prepared.mjs');
+/** Only a process that hangs takes longer: on a machine that is busy with other programs, a start takes minutes. */
 const READY_WITHIN_MS = 600_000;
 
-/** Starts `npm run api` or `npm run worker` and resolves once it serves. */
-export async function startProduct(
-  name: 'api' | 'worker',
-  environment: Record<string, string>,
-  log?: (line: string) => void,
-): Promise<ProductProcess> {
+export type ProductName = 'api' | 'worker';
+
+export interface ProductProcess extends Child {
+  readonly name: ProductName;
+}
+
+/** A process that has loaded its packages, or is about to, and waits for its environment. */
+export interface PreparedProduct {
+  readonly pid: number;
+  /** Runs the program. Resolves once it serves. */
+  start(environment: Record<string, string>): Promise<ProductProcess>;
+  /** For one that is not needed after all. */
+  end(): Promise<void>;
+}
+
+/** Begins a process of `npm run api` or `npm run worker` before its environment is known. */
+export async function prepareProduct(name: ProductName, log?: (line: string) => void): Promise<PreparedProduct> {
+  const programs = await buildPrograms();
   // The owner's address is for migrations alone.
-  const { MIGRATE_DATABASE_URL: _, ...env } = { ...process.env, ...environment };
+  const { MIGRATE_DATABASE_URL: _, ...env } = process.env;
   const child = await startChild({
     name,
     file: process.execPath,
-    args: ['--import', 'tsx', join(ROOT, name, 'main.ts')],
+    args: programs
+      ? ['--enable-source-maps', PREPARED, programs[name]]
+      : ['--import', 'tsx', PREPARED, join(ROOT, name, 'main.ts')],
     env,
+    reads: true,
     ...(log && { log }),
   });
-  try {
-    await (name === 'api'
-      ? child.ready(() => answers(`http://127.0.0.1:${environment.PORT}/healthz`), READY_WITHIN_MS)
-      : child.waitForLine(/worker works/, READY_WITHIN_MS));
-  } catch (error) {
-    await child.kill();
-    throw error;
-  }
-  return { ...child, name };
+  return {
+    pid: child.pid,
+    end: () => child.kill(),
+    async start(environment) {
+      const { MIGRATE_DATABASE_URL: _, ...env } = environment;
+      child.write(JSON.stringify(env));
+      try {
+        await (name === 'api'
+          ? child.ready(() => answers(`http://127.0.0.1:${environment.PORT}/healthz`), READY_WITHIN_MS)
+          : child.waitForLine(/worker works/, READY_WITHIN_MS));
+      } catch (error) {
+        await child.kill();
+        throw error;
+      }
+      return { ...child, name };
+    },
+  };
+}
+
+/** Starts `npm run api` or `npm run worker` and resolves once it serves. */
+export async function startProduct(
+  name: ProductName,
+  environment: Record<string, string>,
+  log?: (line: string) => void,
+): Promise<ProductProcess> {
+  return (await prepareProduct(name, log)).start(environment);
 }
 
 /** Whether an address answers 2xx. */

@@ -1,12 +1,23 @@
 /**
- * What `npm start` gave its processes, for commands that are run beside it: a file next to the data, readable by its owner
- * alone and gone when it ends.
+ * The settings that `npm start` gave its processes, for commands that run beside it: a file next to the data, readable by
+ * its owner alone and removed when it ends. It holds the settings of Burnrate and nothing else of the environment.
  */
-import { rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { SETTINGS } from '../worker/config.ts';
+import { identityOf } from '../worker/process-identity.ts';
 import { publishedFile } from '../worker/published.ts';
 
+/** Settings of commands which the api and the workers do not read. */
+const OF_COMMANDS = ['MIGRATE_DATABASE_URL', 'TEMPORAL_CLI_PATH'];
+
 export async function publishEnvironment(dataDir: string, environment: Record<string, string>): Promise<void> {
-  await writeFile(publishedFile(dataDir), JSON.stringify({ pid: process.pid, environment }), { mode: 0o600 });
+  const ours = [...SETTINGS, ...OF_COMMANDS].flatMap((name) =>
+    environment[name] === undefined ? [] : [[name, environment[name]] as const],
+  );
+  const published = { ...(await identityOf(process.pid)), environment: Object.fromEntries(ours) };
+  const draft = `${publishedFile(dataDir)}.${process.pid}`;
+  await writeFile(draft, JSON.stringify(published), { mode: 0o600 });
+  await rename(draft, publishedFile(dataDir));
 }
 
 export const withdrawEnvironment = (dataDir: string): Promise<void> => rm(publishedFile(dataDir), { force: true });

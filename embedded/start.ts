@@ -1,19 +1,37 @@
 /** `npm start`: everything in one process group, each neighbour that is not configured embedded, data kept in `.data/`. */
-import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { migrateBy } from '../prisma/migrate.ts';
 import { readConfig } from '../worker/config.ts';
+import { dataFolder } from '../worker/published.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/messages.ts';
-import { type Neighbours, startNeighbours } from './neighbours.ts';
-import type { Child } from './process.ts';
-import { answers, startProduct } from './product.ts';
+import { claimPorts } from './claimed-ports.ts';
+import { readCommandLine, UsageError } from './command-line.ts';
+import { type DataFolder, takeDataFolder } from './data-folder.ts';
+import { type Neighbours, startNeighbours, USUAL_PORTS } from './neighbours.ts';
+import { type Product, startProducts } from './products.ts';
 import { publishEnvironment, withdrawEnvironment } from './published.ts';
+import { readableLog } from './readable-log.ts';
+import { notReadyBecause, watchReadiness } from './readiness.ts';
+import { createSupervisor, type Supervised } from './supervisor.ts';
+import { watchSources } from './watched-sources.ts';
 
-const dataDir = process.env.BURNRATE_DATA_DIR ?? join(import.meta.dirname, '..', '.data');
-const say = (line: string) => process.stdout.write(`${line}\n`);
+const ROOT = join(import.meta.dirname, '..');
+const USAGE = `usage: npm start
+       npm run dev     restarts the api and the worker when a source changes, and prints readable logs
+
+Runs Burnrate with an embedded Postgres, Temporal, mail inbox and stand-ins for Stripe, CopperX and the platform, each
+unless the environment names another one. README.md lists the settings.
+
+  BURNRATE_DATA_DIR   where the data is kept (default: .data)
+  NODE_ENV=production embeds nothing`;
+
+const write = (line: string) => process.stdout.write(`${line}\n`);
 
 /**
- * npm does not pass a SIGTERM on to what it runs, it only leaves it behind; so that ending `npm start` ends all of it,
- * losing the parent counts as being told.
+ * npm does not pass a SIGTERM on to its command, but ends and leaves the command behind. The loss of the parent counts as a
+ * signal, so that ending `npm start` ends all of it.
  */
 function whenOrphaned(leave: () => void): void {
   const parent = process.ppid;
@@ -25,70 +43,177 @@ function whenOrphaned(leave: () => void): void {
   look.unref();
 }
 
-/** In production nothing is embedded: what is missing stops the process with a sentence that names it. */
-const productionNeighbours = (): Neighbours => {
-  readConfig(process.env);
-  const environment = Object.fromEntries(
-    Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
-  const none = { postgres: null, temporal: null, inbox: null, stripe: null, copperx: null, platform: null };
-  return { environment: { PORT: '3000', ...environment }, ...none, stop: async () => {} };
+/** Lines of the start, each with the seconds since it began. */
+function progress(): (line: string) => void {
+  return (line) => write(`${(performance.now() / 1000).toFixed(1).padStart(5)} s  ${line}`);
+}
+
+/** What `npm start` is made of so far, to be stopped in the opposite order. */
+class Started {
+  readonly #stops: Array<() => Promise<unknown>> = [];
+  #stopped: Promise<void> | null = null;
+
+  get isStopping(): boolean {
+    return this.#stopped !== null;
+  }
+
+  onStop(stop: () => Promise<unknown>): void {
+    this.#stops.push(stop);
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= (async () => {
+      for (const stop of this.#stops.reverse())
+        await stop().catch((error: Error) => process.stderr.write(`${error.message}\n`));
+    })();
+    return this.#stopped;
+  }
+}
+
+/** Stands for the settings that embedded neighbours will bring, so that the given ones are checked before anything starts. */
+const EMBEDDED_SETTINGS = {
+  DATABASE_URL: 'postgresql://embedded/burnrate',
+  TEMPORAL_ADDRESS: 'embedded:7233',
+  STRIPE_SECRET_KEY: 'sk_embedded',
+  STRIPE_WEBHOOK_SECRET: 'whsec_embedded',
+  COPPERX_WEBHOOK_SECRET: 'embedded',
+  SMTP_URL: 'smtp://embedded',
+  MAIL_FROM: 'billing@burnrate.example',
+  PLATFORM_WEBHOOK_URL: 'http://embedded',
+  PLATFORM_WEBHOOK_SECRET: 'embedded-embedded',
+  BURNRATE_PLATFORM_KEY: 'embedded-embedded',
+  PUBLIC_URL: 'http://embedded',
 };
 
-async function main(): Promise<void> {
-  const embed = process.env.NODE_ENV !== 'production';
-  const neighbours = embed
-    ? await startNeighbours({
-        dataDir,
-        environment: process.env,
-        searchAttributes: SEARCH_ATTRIBUTES,
-        usualPorts: true,
-        say,
-      })
-    : productionNeighbours();
-  const { environment } = neighbours;
-  const processes: Child[] = [];
-  let stopping: Promise<void> | null = null;
+const nonEmpty = (environment: NodeJS.ProcessEnv): Record<string, string> =>
+  Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => Boolean(entry[1])));
 
-  const stop = () => {
-    stopping ??= (async () => {
-      if (embed) await withdrawEnvironment(dataDir);
-      await Promise.all(processes.map((child) => child.end()));
-      await neighbours.stop();
-    })();
-    return stopping;
+/** Where fetched programs are kept: with the checkout, so that they are fetched once whatever the data folder is. */
+async function toolsDir(dataDir: string): Promise<string> {
+  const shared = join(ROOT, '.data');
+  return await mkdir(shared, { recursive: true, mode: 0o700 }).then(
+    () => shared,
+    () => dataDir,
+  );
+}
+
+async function startEmbedded(started: Started, folder: DataFolder, say: (line: string) => void): Promise<Neighbours> {
+  const { PORT } = process.env;
+  const ports = await claimPorts(join(folder.path, 'ports.json'), USUAL_PORTS, {
+    say,
+    ...(PORT && { fixed: { api: Number(PORT) } }),
+  });
+  started.onStop(async () => ports.release());
+  const neighbours = await startNeighbours({
+    dataDir: folder.path,
+    toolsDir: await toolsDir(folder.path),
+    environment: process.env,
+    searchAttributes: SEARCH_ATTRIBUTES,
+    ports: ports.of,
+    say,
+  });
+  started.onStop(() => neighbours.stop());
+  return neighbours;
+}
+
+const supervisedOf = ({ postgres, temporal }: Neighbours): Supervised[] => [
+  ...(postgres ? [{ name: 'Postgres', exited: postgres.exited, start: postgres.restart }] : []),
+  ...(temporal ? [{ name: 'Temporal', exited: temporal.exited, start: temporal.restart }] : []),
+];
+
+function childrenOf(neighbours: Neighbours, products: readonly Product[]) {
+  const { postgres, temporal } = neighbours;
+  return [
+    ...(postgres ? [{ name: 'Postgres', pid: postgres.pid, signal: 'SIGINT' as const }] : []),
+    ...(temporal ? [{ name: 'Temporal', pid: temporal.pid, signal: 'SIGTERM' as const }] : []),
+    ...products.map(({ name, pid }) => ({ name: `the ${name}`, pid: pid(), signal: 'SIGTERM' as const })),
+  ];
+}
+
+function printAddresses(base: string, neighbours: Neighbours | null, platformKey: string | undefined): void {
+  write('');
+  write(`API           ${base}/v1   (documents: ${base}/docs)`);
+  if (neighbours?.temporal) write(`Temporal UI   ${neighbours.temporal.uiUrl}`);
+  if (neighbours?.inbox) write(`Mail inbox    ${neighbours.inbox.webUrl}`);
+  if (neighbours?.stripe) write(`Stripe        ${neighbours.stripe.url}   (stand-in)`);
+  if (neighbours?.copperx) write(`CopperX       ${neighbours.copperx.url}   (stand-in)`);
+  if (neighbours?.platform) write(`Platform      ${neighbours.platform.webUrl}   (stand-in)`);
+  if (platformKey) write(`Platform key  ${platformKey}`);
+  write('Ready. Ctrl-C ends all of it.');
+}
+
+async function run(started: Started, isDev: boolean): Promise<void> {
+  const say = progress();
+  const embeds = process.env.NODE_ENV !== 'production';
+  const given = nonEmpty(process.env);
+  readConfig(embeds ? { ...EMBEDDED_SETTINGS, ...given } : given);
+  const folder = embeds ? await takeDataFolder(resolve(dataFolder(process.env)), say) : null;
+  if (folder) {
+    started.onStop(() => folder.release());
+    say(`data folder ${folder.path}`);
+  }
+
+  // The packages of the api and the worker are loaded while the neighbours start.
+  const products = await startProducts(isDev || process.stdout.isTTY ? readableLog(write) : write);
+  const neighbours = folder && (await startEmbedded(started, folder, say));
+  started.onStop(() => products.end());
+  const environment = neighbours?.environment ?? { PORT: '3000', ...given };
+  const base = `http://127.0.0.1:${environment.PORT}`;
+
+  const applied = await migrateBy(environment);
+  say(applied.length > 0 ? `${applied.length} migrations applied` : 'the database is up to date');
+  if (folder) {
+    await publishEnvironment(folder.path, environment);
+    started.onStop(() => withdrawEnvironment(folder.path));
+  }
+
+  const note = () => {
+    if (folder && neighbours)
+      folder.note(base, childrenOf(neighbours, products.all)).catch((error: Error) => say(error.message));
   };
-  const leave = () => void stop().then(() => process.exit(0));
+  const supervisor = createSupervisor({ say: write, restarted: note, givesUp: !isDev });
+  // The first of the stops, so that nothing is restarted that is meant to end.
+  started.onStop(() => supervisor.stop());
+  if (neighbours) for (const part of supervisedOf(neighbours)) supervisor.watch(part);
+  note();
+  await products.run(environment, say);
+  for (const product of products.all) supervisor.watch(product);
+  note();
+
+  const ready = async () => {
+    for (let tries = 1; (await notReadyBecause(base)) !== null; tries++) {
+      if (tries % 50 === 0) say(`not ready yet: ${await notReadyBecause(base)}`);
+      await sleep(200);
+    }
+  };
+  await Promise.race([ready(), supervisor.failed]);
+  printAddresses(base, neighbours, process.env.BURNRATE_PLATFORM_KEY ? undefined : environment.BURNRATE_PLATFORM_KEY);
+  const endWatch = watchReadiness(base, write);
+  started.onStop(async () => endWatch());
+  if (isDev) watchSources({ say: write, products, environment, restarted: note });
+  await supervisor.failed;
+}
+
+async function main(): Promise<void> {
+  const command = readCommandLine({ usage: USAGE, options: { dev: { type: 'boolean', default: false } } });
+  if (!command) return;
+  // What is written here holds secrets and addresses.
+  process.umask(0o077);
+  const started = new Started();
+  const leave = () => void started.stop().then(() => process.exit(0));
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, leave);
   whenOrphaned(leave);
-
   try {
-    await migrateBy(environment);
-    if (embed) await publishEnvironment(dataDir, environment);
-    processes.push(
-      ...(await Promise.all([startProduct('worker', environment, say), startProduct('api', environment, say)])),
-    );
-    const base = `http://127.0.0.1:${environment.PORT}`;
-    while (!(await answers(`${base}/readyz`))) await new Promise((resolve) => setTimeout(resolve, 200));
-    say('');
-    say(`API           ${base}/v1   (documents: ${base}/docs)`);
-    if (neighbours.temporal) say(`Temporal UI   ${neighbours.temporal.uiUrl}`);
-    if (neighbours.inbox) say(`Mail inbox    ${neighbours.inbox.webUrl}`);
-    if (neighbours.stripe) say(`Stripe        ${neighbours.stripe.url}   (stand-in)`);
-    if (neighbours.copperx) say(`CopperX       ${neighbours.copperx.url}   (stand-in)`);
-    if (neighbours.platform) say(`Platform      ${neighbours.platform.webUrl}   (stand-in)`);
-    if (embed && !process.env.BURNRATE_PLATFORM_KEY) say(`Platform key  ${environment.BURNRATE_PLATFORM_KEY}`);
-    say('Ready. Ctrl-C ends all of it.');
-    const ended = await Promise.race(processes.map(async (child) => `${child.tail()}\n(${await child.exited})`));
-    if (!stopping) throw new Error(`a process has ended:\n${ended}`);
-    await stopping;
+    await run(started, command.values.dev);
   } catch (error) {
-    await stop();
+    // While it stops, parts fail that others need.
+    if (started.isStopping) return await started.stop();
+    await started.stop();
     throw error;
   }
 }
 
 main().catch((error: Error) => {
   process.stderr.write(`${error.message}\n`);
-  process.exit(1);
+  process.exit(error instanceof UsageError ? 2 : 1);
 });

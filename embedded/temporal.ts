@@ -32,6 +32,8 @@ export interface TemporalDevServer {
   readonly uiUrl: string;
   readonly namespace: string;
   readonly pid: number;
+  /** Resolves when the server of now has gone, with how it went. */
+  exited(): Promise<string>;
   stop(): Promise<void>;
   /** SIGKILL, for crash tests. */
   kill(): Promise<void>;
@@ -101,6 +103,7 @@ export async function startTemporalDevServer(options: TemporalDevServerOptions =
     get pid() {
       return server.pid;
     },
+    exited: () => server.exited,
     stop: () => server.end(),
     kill: () => server.kill(),
     async restart() {

@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { type MailInbox, startMailInbox } from '../embedded/mail/inbox.ts';
 import { type PlatformStandIn, startPlatformStandIn } from '../embedded/platform.ts';
 import { type Postgres, RUNTIME_ROLE, startPostgres } from '../embedded/postgres.ts';
@@ -11,11 +10,11 @@ import { type StripeStandIn, startStripeStandIn } from '../embedded/stripe/index
 import { startTimeSkippingServer } from '../embedded/time-skipping.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { installRuntime } from '../worker/runtime.ts';
-import { bundleWorkflows } from '../worker/workers.ts';
+import { bundleWorkflows, type WorkflowBundle } from '../worker/workflow-bundle.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/messages.ts';
 
 export interface Surroundings {
-  workflowBundle: WorkflowBundleWithSourceMap;
+  workflowBundle: WorkflowBundle;
   stripe: StripeStandIn;
   inbox: MailInbox;
   platform: PlatformStandIn;

@@ -7,7 +7,8 @@ import { warnOfOwner } from './roles.ts';
 import { installRuntime } from './runtime.ts';
 import { keepSchedulesIfPossible } from './schedules.ts';
 import { tellUntold } from './untold.ts';
-import { bundleWorkflows, createWorkers } from './workers.ts';
+import { createWorkers } from './workers.ts';
+import { bundleWorkflows } from './workflow-bundle.ts';
 import { connectTemporal, createWorld, temporalConnection } from './world.ts';
 
 async function main(): Promise<void> {

@@ -1,25 +1,25 @@
 /** The settings of a running `npm start`, for commands that an operator runs beside it: a file in the data folder. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isStillRunning, type ProcessIdentity } from './process-identity.ts';
 
 /** Where `npm start` keeps its data: BURNRATE_DATA_DIR, or `.data` in the project's folder. */
 export const dataFolder = (environment: Record<string, string | undefined>): string =>
-  environment.BURNRATE_DATA_DIR ?? join(import.meta.dirname, '..', '.data');
+  environment.BURNRATE_DATA_DIR || join(import.meta.dirname, '..', '.data');
 
 export const publishedFile = (dataDir: string): string => join(dataDir, 'environment.json');
 
 /** The published settings; none when nothing has published, or when the process that did is gone. */
 export async function readPublishedEnvironment(dataDir: string): Promise<Record<string, string>> {
   try {
-    const { pid, environment } = JSON.parse(await readFile(publishedFile(dataDir), 'utf8')) as {
-      pid: number;
+    const { environment, ...publisher } = JSON.parse(
+      await readFile(publishedFile(dataDir), 'utf8'),
+    ) as ProcessIdentity & {
       environment: Record<string, string>;
     };
-    process.kill(pid, 0);
-    return environment;
+    return (await isStillRunning(publisher)) ? environment : {};
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ESRCH') return {};
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw error;
   }
 }

@@ -1,26 +1,9 @@
 /** The workers of a process, one a task queue, so that each kind of work goes at its own pace. */
-import { join } from 'node:path';
 import type { Duration } from '@temporalio/common';
-import {
-  bundleWorkflowCode,
-  type NativeConnection,
-  Worker,
-  type WorkerInterceptors,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
+import { type NativeConnection, Worker, type WorkerInterceptors } from '@temporalio/worker';
 import { createActivities, type World } from '../activities/index.ts';
 import { MAILS_AT_ONCE } from '../activities/mailer.ts';
 import { TASK_QUEUES } from '../workflows/messages.ts';
-
-const WORKFLOWS = join(import.meta.dirname, '..', 'workflows');
-
-/** Bundles the workflows. Fails on any import that a workflow may not have. */
-export const bundleWorkflows = (): Promise<WorkflowBundleWithSourceMap> =>
-  bundleWorkflowCode({
-    workflowsPath: join(WORKFLOWS, 'index.ts'),
-    workflowInterceptorModules: [join(WORKFLOWS, 'uncancellable.ts')],
-    logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} },
-  });
 
 export interface WorkersOptions {
   connection: NativeConnection;

@@ -111,7 +111,7 @@ export async function startCopperxStandIn(options: CopperxStandInOptions = {}): 
 /** Always whole: a new file is written beside the old one and takes its name. */
 function keep(file: string, { url, state }: World): void {
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(`${file}.new`, JSON.stringify({ url, state }));
+  writeFileSync(`${file}.new`, JSON.stringify({ url, state }), { mode: 0o600 });
   renameSync(`${file}.new`, file);
 }
 

@@ -35,7 +35,7 @@ export class StateFile {
     const { url, state } = this.#current();
     const text = JSON.stringify({ url, state: flattened(state) });
     mkdirSync(dirname(this.#path), { recursive: true });
-    writeFileSync(`${this.#path}.new`, text);
+    writeFileSync(`${this.#path}.new`, text, { mode: 0o600 });
     renameSync(`${this.#path}.new`, this.#path);
   }
 }

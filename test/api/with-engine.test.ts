@@ -19,7 +19,8 @@ import { type CopperxStandIn, startCopperxStandIn } from '../../embedded/copperx
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { startTemporalDevServer, type TemporalDevServer } from '../../embedded/temporal.ts';
 import { installRuntime } from '../../worker/runtime.ts';
-import { bundleWorkflows, createWorkers, type Workers } from '../../worker/workers.ts';
+import { createWorkers, type Workers } from '../../worker/workers.ts';
+import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
 import { lookAgain, SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
 import { createTell } from '../../workflows/telling.ts';
 import { type Api, instanceOf, startApi, TERMS, teamWith, WEBHOOK_SECRET } from './support.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Postgres, startPostgres } from '../../embedded/postgres.ts';
-import { isRunning, programOf } from '../../embedded/process.ts';
+import { isRunning, programOf } from '../../embedded/strangers.ts';
 
 const hasty = { fsync: 'off' };
 let dir: string;

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { programOf } from '../../embedded/process.ts';
+import { programOf } from '../../embedded/strangers.ts';
 import {
   resolveTemporalCli,
   resolveTemporalTestServer,

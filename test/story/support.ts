@@ -83,7 +83,6 @@ export async function startProductUnderTest(
     dataDir: folder,
     environment: { LOG_LEVEL: 'warn', ...overrides },
     searchAttributes: SEARCH_ATTRIBUTES,
-    usualPorts: false,
     postgresSettings: crashes ? {} : HASTY,
   });
   const { environment, stripe, inbox, platform } = neighbours;

@@ -2,7 +2,7 @@ import { Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installRuntime } from '../../worker/runtime.ts';
-import { bundleWorkflows } from '../../worker/workers.ts';
+import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
 import { asHistory, readHistories } from './histories.ts';
 import { STORIES, type Story } from './stories.ts';
 import { openStage, type Stage } from './support.ts';

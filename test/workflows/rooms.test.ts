@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { bundleWorkflows } from '../../worker/workers.ts';
+import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
 
 const root = resolve(import.meta.dirname, '..', '..');
 /** Rooms, lowest first; a room may know those below it. Those of one line stand beside each other. */

@@ -6,7 +6,8 @@ import type { World } from '../../activities/index.ts';
 import { startTemporalDevServer, type TemporalDevServer } from '../../embedded/temporal.ts';
 import { installRuntime } from '../../worker/runtime.ts';
 import { DAILY_RECONCILIATION, keepSchedules, keepSchedulesIfPossible } from '../../worker/schedules.ts';
-import { bundleWorkflows, createWorkers } from '../../worker/workers.ts';
+import { createWorkers } from '../../worker/workers.ts';
+import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
 import { SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };

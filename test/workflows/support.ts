@@ -17,7 +17,8 @@ import type { Refunds } from '../../activities/refunds.ts';
 import type { Tell } from '../../activities/world.ts';
 import { startTimeSkippingServer } from '../../embedded/time-skipping.ts';
 import { installRuntime } from '../../worker/runtime.ts';
-import { bundleWorkflows, createWorkers, type WorkersOptions } from '../../worker/workers.ts';
+import { createWorkers, type WorkersOptions } from '../../worker/workers.ts';
+import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
 import { BILLING_STATE, SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
 
 /** Everything that a workflow can have done, by name. */

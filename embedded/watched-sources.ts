@@ -1,0 +1,80 @@
+/** `npm run dev`: an edit restarts the process that it concerns; the neighbours and their data stay. */
+import { watch } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { migrateBy } from '../prisma/migrate.ts';
+import { buildPrograms, type Programs } from './build.mjs';
+import type { Product, Products } from './products.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const ROOMS = ['billing', 'prisma', 'activities', 'workflows', 'worker', 'api', 'embedded'];
+/** An editor writes a file in several steps, and several files at once. */
+const SETTLED_MS = 150;
+
+export interface WatchedSources {
+  products: Products;
+  environment: Record<string, string>;
+  say: (line: string) => void;
+  restarted: () => void;
+}
+
+/** Returns at once; watches for as long as the process runs. */
+export function watchSources(options: WatchedSources): void {
+  const { say } = options;
+  const changed = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
+  let texts = textsOf(buildPrograms());
+  let turn: Promise<void> = Promise.resolve();
+
+  async function take(): Promise<void> {
+    const paths = [...changed];
+    changed.clear();
+    if (paths.length === 0) return;
+    const beganMs = performance.now();
+    try {
+      const before = await texts;
+      texts = textsOf(buildPrograms({ again: true }));
+      const after = await texts;
+      if (paths.some((path) => path.startsWith('prisma/migrations/'))) await migrateBy(options.environment);
+      const concerned = options.products.all.filter(
+        ({ name }) => before[name] !== after[name] || (name === 'worker' && paths.some(isOfWorkflows)),
+      );
+      await restart(concerned, paths, beganMs);
+    } catch (error) {
+      // The processes of before run on until the next edit.
+      say(`${paths.join(', ')}: ${(error as Error).message}`);
+    }
+  }
+
+  async function restart(products: readonly Product[], paths: string[], beganMs: number): Promise<void> {
+    if (products.length > 0) {
+      await Promise.all(products.map((product) => product.replace()));
+      options.restarted();
+      const names = products.map(({ name }) => `the ${name}`).join(' and ');
+      say(`${paths.join(', ')} changed: ${names} restarted in ${((performance.now() - beganMs) / 1000).toFixed(1)} s.`);
+    } else if (paths.some((path) => path.startsWith('embedded/')))
+      say(`${paths.join(', ')} changed: the neighbours take it at the next start.`);
+  }
+
+  for (const room of ROOMS)
+    watch(join(ROOT, room), { recursive: true }, (_, name) => {
+      if (name === null || !/\.(ts|mjs|json|sql)$/.test(name)) return;
+      changed.add(`${room}/${name}`);
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        turn = turn.then(take);
+      }, SETTLED_MS);
+    });
+  say(`Watching ${ROOMS.join(', ')}.`);
+}
+
+/** The sandbox's code is bundled apart from the worker's. */
+const isOfWorkflows = (path: string): boolean => /^(workflows|billing)\//.test(path);
+
+/** What the entry files say: they name the other files of their build, whose names say what is in them. */
+async function textsOf(building: Promise<Programs | null>): Promise<Record<'api' | 'worker', string>> {
+  const programs = await building;
+  if (!programs) throw new Error('sources can only be watched where node_modules can be written');
+  const [api, worker] = await Promise.all([readFile(programs.api, 'utf8'), readFile(programs.worker, 'utf8')]);
+  return { api, worker };
+}

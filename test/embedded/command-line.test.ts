@@ -1,0 +1,69 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it, vi } from 'vitest';
+import { readCommandLine } from '../../embedded/command-line.ts';
+import { readableLine } from '../../embedded/readable-log.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const USAGE = 'usage: npm run thing -- [--day DAY]';
+const read = (...args: string[]) => readCommandLine({ usage: USAGE, options: { day: { type: 'string' } } }, args);
+
+describe('the command line', () => {
+  it('reads options', () => {
+    expect(read('--day', '2026-03-01')?.values).toEqual({ day: '2026-03-01' });
+    expect(read()?.values).toEqual({});
+  });
+
+  it('answers --help with how to use the command', () => {
+    const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    expect(read('--help')).toBeNull();
+    expect(write).toHaveBeenCalledWith(`${USAGE}\n`);
+    write.mockRestore();
+  });
+
+  it.each([
+    [['--dya', 'x'], "Unknown option '--dya'."],
+    [['--day'], "Option '--day <value>' argument missing."],
+    [['yesterday'], 'yesterday was not expected here.'],
+  ])('refuses %j with one sentence and how to use the command', (args, sentence) => {
+    expect(() => read(...args)).toThrow(`${sentence}\n\n${USAGE}`);
+  });
+
+  it('of npm start prints its usage, and refuses an unknown option', async () => {
+    const run = (arg: string) =>
+      promisify(execFile)(process.execPath, [join(ROOT, 'embedded/launch.mjs'), arg]).then(
+        ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
+        (error: { code: number; stdout: string; stderr: string }) => error,
+      );
+    expect(await run('--help')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^usage: npm start/) });
+    const refused = await run('--prot');
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/^Unknown option '--prot'\.\n\nusage: npm start/);
+  });
+});
+
+describe('the readable log of npm run dev', () => {
+  it('writes a call as one line', () => {
+    const call = {
+      level: 30,
+      time: Date.UTC(2026, 0, 1, 12, 0, 5, 250),
+      process: 'api',
+      requestId: 'req_1',
+      req: { method: 'POST', path: '/v1/teams' },
+      res: { status: 201 },
+      ms: 12.4,
+      msg: 'answered',
+    };
+    expect(readableLine(JSON.stringify(call))).toBe('12:00:05.250 api    POST /v1/teams 201 12 ms  requestId=req_1');
+  });
+
+  it('writes an error with its stack', () => {
+    const failure = { level: 50, time: 0, process: 'worker', msg: 'failed', err: { stack: 'Error: x\n  at y' } };
+    expect(readableLine(JSON.stringify(failure))).toBe('00:00:00.000 worker ERROR failed\n    Error: x\n      at y');
+  });
+
+  it('passes on a line that is no log', () => {
+    for (const line of ['a sentence', '{"json": "but no log"}', '{broken']) expect(readableLine(line)).toBe(line);
+  });
+});
