@@ -18,7 +18,7 @@ import { type Deposit, getDeposit } from '../prisma/deposits.ts';
 import { activityAttempt } from './attempt.ts';
 import type { Copperx, CopperxSession, CopperxTransaction } from './copperx.ts';
 import type { Crypto, CryptoPage, CryptoSeen } from './crypto.ts';
-import { billingPage, depositReturn } from './links.ts';
+import { depositReturn } from './links.ts';
 import type { Log } from './world.ts';
 
 export interface CopperxWorld {
@@ -57,7 +57,7 @@ async function createPage(world: CopperxWorld, depositId: string): Promise<Crypt
         currency: COIN,
         unitAmount: microsToCoinUnits(deposit.amountMicros),
         successUrl: depositReturn(publicUrl, depositId),
-        cancelUrl: billingPage(publicUrl),
+        cancelUrl: depositReturn(publicUrl, depositId),
       }));
     return { sessionId: page.id, checkoutUrl: page.url, maybeSeveral };
   } catch (error) {

@@ -5,8 +5,17 @@ export const billingPage = (publicUrl: string): string => `${publicUrl}/billing`
 export const depositReturn = (publicUrl: string, depositId: string): string =>
   `${publicUrl}/return?deposit=${encodeURIComponent(depositId)}`;
 
-/** Where a person comes back to from saving a card. Stripe puts the session's id in place of the template's name. */
-export const setupReturn = (publicUrl: string): string => `${publicUrl}/return?setup={CHECKOUT_SESSION_ID}`;
+/**
+ * Where a person comes back to from the page for saving a card: with a card, and without. Stripe puts the session's id in
+ * place of the template's name. `detailsHash` names the row with the address that the person is sent on to.
+ */
+export function setupReturns(publicUrl: string, detailsHash: string | null): { saved: string; left: string } {
+  const onTo = detailsHash === null ? '' : `&to=${detailsHash}`;
+  return {
+    saved: `${publicUrl}/return?setup={CHECKOUT_SESSION_ID}${onTo}`,
+    left: `${publicUrl}/return?setup=left${onTo}`,
+  };
+}
 
 /**
  * Where a receipt is downloaded, with a key that may read the team.

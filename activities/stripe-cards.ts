@@ -16,7 +16,7 @@ import {
 } from '../prisma/payment-methods.ts';
 import { getTeam } from '../prisma/teams.ts';
 import { inCodes, isStripeError, stripeFault } from './failures.ts';
-import { billingPage, setupReturn } from './links.ts';
+import { setupReturns } from './links.ts';
 import { adoptCard, adoptedId, cardOf, type Saving, saveCard } from './stripe-card-adoption.ts';
 import { ensureCustomer } from './stripe-customers.ts';
 import type { Log } from './world.ts';
@@ -38,10 +38,10 @@ export interface Cards {
    */
   attach(input: { teamId: string; stripePaymentMethod: string } & Saving): Promise<PaymentMethod>;
   /**
-   * Opens Stripe's page for saving a card.
+   * Opens Stripe's page for saving a card. `detailsHash` names the row with the address to return to.
    * @throws BillingError `provider_unavailable`, `not_found`
    */
-  setupCheckout(teamId: string): Promise<{ checkoutUrl: string }>;
+  setupCheckout(teamId: string, detailsHash?: string | null): Promise<{ checkoutUrl: string }>;
   /**
    * Saves the card of a page that was completed; again changes nothing. Null when there is nothing to save: not a setup
    * page, not completed, or the card was removed since.
@@ -68,7 +68,7 @@ export interface Cards {
 
 export const createCards = (world: CardsWorld): Cards => ({
   attach: (input) => refusing(world, () => attach(world, input)),
-  setupCheckout: (teamId) => refusing(world, () => setupCheckout(world, teamId)),
+  setupCheckout: (teamId, detailsHash = null) => refusing(world, () => setupCheckout(world, teamId, detailsHash)),
   adoptFromSetup: (input) => refusing(world, () => adoptFromSetup(world, input)),
   adoptCompleted: (input) => refusing(world, () => adoptCompleted(world, input)),
   refresh: (input) => refusing(world, () => refresh(world, input)),
@@ -90,8 +90,13 @@ async function attach(
   return saveCard(db, teamId, attached, saving);
 }
 
-async function setupCheckout(world: CardsWorld, teamId: string): Promise<{ checkoutUrl: string }> {
-  const { stripe, db, publicUrl } = world;
+async function setupCheckout(
+  world: CardsWorld,
+  teamId: string,
+  detailsHash: string | null,
+): Promise<{ checkoutUrl: string }> {
+  const back = setupReturns(world.publicUrl, detailsHash);
+  const { stripe, db } = world;
   const customer = await ensureCustomer(world, await getTeam(db, teamId));
   const { url } = await stripe.checkout.sessions.create({
     mode: 'setup',
@@ -99,8 +104,8 @@ async function setupCheckout(world: CardsWorld, teamId: string): Promise<{ check
     allowed_payment_method_types: ['card'],
     client_reference_id: teamId,
     metadata: { team: teamId },
-    success_url: setupReturn(publicUrl),
-    cancel_url: billingPage(publicUrl),
+    success_url: back.saved,
+    cancel_url: back.left,
   });
   if (url === null) throw new BillingError('provider_unavailable', 'the page for saving a card could not be opened');
   return { checkoutUrl: url };

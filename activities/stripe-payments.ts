@@ -12,7 +12,7 @@ import { findByStripeId, findPaymentMethod, removePaymentMethod } from '../prism
 import { getTeam } from '../prisma/teams.ts';
 import { activityAttempt } from './attempt.ts';
 import { final, inCodes, passing, stripeFault, withStripe } from './failures.ts';
-import { billingPage, depositReturn } from './links.ts';
+import { depositReturn } from './links.ts';
 import type { ChargeFailure, PaymentOutcome, Payments } from './payments.ts';
 import { adoptCard, adoptedId } from './stripe-card-adoption.ts';
 import { ensureCustomer } from './stripe-customers.ts';
@@ -271,7 +271,7 @@ async function createCheckout(world: StripeWorld, depositId: string) {
           ...(deposit.saveCard && { setup_future_usage: 'off_session' as const }),
         },
         success_url: back,
-        cancel_url: billingPage(publicUrl),
+        cancel_url: back,
       },
       { idempotencyKey: `${depositId}/checkout/${attempt}` },
     ));

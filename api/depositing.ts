@@ -1,10 +1,12 @@
 /** Opening a deposit: told to the engine, and answered only with what is so. */
 import type { NewDepositOrder } from '../activities/ledger/deposits.ts';
-import type { BillingError } from '../billing/errors.ts';
+import { BillingError } from '../billing/errors.ts';
 import { isDecline, paymentFailure } from '../billing/failure-reasons.ts';
 import { inSentences, paymentFailureWords } from '../billing/failure-words.ts';
+import { teamArchived } from '../billing/team-state.ts';
 import { callIdOf } from '../prisma/abandoned-calls.ts';
 import { type Deposit, findDeposit } from '../prisma/deposits.ts';
+import { isArchived } from '../prisma/teams.ts';
 import { type Call, random128 } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { DetailedError } from './errors.ts';
@@ -15,16 +17,21 @@ const OUTCOME_WITHIN_MS = 10_000;
 /** What is so by then is heard too. */
 const HEARD_WITHIN_MS = OUTCOME_WITHIN_MS + 1_500;
 
+type AskedDeposit = Omit<NewDepositOrder, 'receivedSecond' | 'notAfterMs' | 'callId'> & { requestHash: string };
+
+/** A row under this id is this deposit, or another. One from before requests were kept is known by what it is. */
+const isSame = (row: Deposit, { teamId, kind, amountMicros, requestHash }: AskedDeposit): boolean =>
+  row.requestHash === null
+    ? row.teamId === teamId && row.kind === kind && row.amountMicros === amountMicros
+    : row.requestHash === requestHash;
+
 /**
  * Opens a deposit and waits for the first thing to tell: an outcome, or the page on which a person pays.
- * @throws BillingError `card_declined` and `provider_rejected`, each with a failed deposit; `engine_unavailable`, after
- *   which this call charges nobody
+ * The same id with the same request again is the same deposit, whatever has become of it.
+ * @throws BillingError `card_declined` and `provider_rejected`, each with a failed deposit; `id_taken`; `team_archived`;
+ *   `engine_unavailable`, after which this call charges nobody
  */
-export async function openDeposit(
-  world: ApiWorld,
-  call: Call,
-  asked: Pick<NewDepositOrder, 'depositId' | 'teamId' | 'kind' | 'amountMicros' | 'paymentMethodId' | 'saveCard'>,
-): Promise<Deposit> {
+export async function openDeposit(world: ApiWorld, call: Call, asked: AskedDeposit): Promise<Deposit> {
   const { depositId, teamId } = asked;
   const existing = await findDeposit(world.db, depositId);
   const callId = callIdOf(`deposit/${depositId}`, call.receivedSecond, random128());
@@ -34,7 +41,8 @@ export async function openDeposit(
     existing ??
     (answered ? await readRecorded(world, call, () => findDeposit(world.db, depositId)) : null) ??
     (await foundOrAbandoned(world, call, { teamId, callId }, (tx) => findDeposit(tx, depositId)));
-  if (!deposit) throw engineUnavailable();
+  if (!deposit) throw (await isArchived(world.db, teamId)) ? teamArchived() : engineUnavailable();
+  if (!isSame(deposit, asked)) throw new BillingError('id_taken', 'another deposit has this id', 'id');
   if (deposit.status === 'failed') throw failureOf(deposit);
   return deposit;
 }

@@ -1,16 +1,21 @@
 /** Deposits: money that people pay in, by a saved card, on a Checkout page, or in crypto. */
+import { createHash } from 'node:crypto';
 import { BillingError } from '../billing/errors.ts';
 import { micros } from '../billing/money.ts';
 import { checkPayment } from '../billing/top-up.ts';
+import { detailsOf, keepDetails } from '../prisma/call-details.ts';
 import type { Db } from '../prisma/client.ts';
 import { cryptoReceiptsOf } from '../prisma/crypto-receipts.ts';
-import type { Deposit as DepositRow } from '../prisma/deposits.ts';
+import { type Deposit as DepositRow, listAllDeposits } from '../prisma/deposits.ts';
 import { listPayments } from '../prisma/history.ts';
 import type { PageRequest } from '../prisma/pages.ts';
 import { findPaymentMethod } from '../prisma/payment-methods.ts';
+import { getTeam } from '../prisma/teams.ts';
 import { newId } from './calls.ts';
 import { csvOf } from './csv.ts';
 import { openDeposit } from './depositing.ts';
+import { NewMetadata } from './metadata.ts';
+import { returnUrl } from './return-url.ts';
 import { type Route, route } from './route.ts';
 import {
   Amount,
@@ -21,11 +26,12 @@ import {
   PathId,
   pageQuery,
   pageRequest,
+  Second,
   TeamPath,
   viewPage,
   z,
 } from './schemas.ts';
-import { Deposit, viewDeposit } from './views/deposit.ts';
+import { DEPOSIT_STATUSES, Deposit, viewDeposit } from './views/deposit.ts';
 import { PAYMENT_COLUMNS, Payment, paymentAsCells, viewPayment } from './views/payment.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -40,12 +46,28 @@ const Options = z
   })
   .openapi('DepositOptions');
 
-const NewDeposit = z.object({
-  amount: Dollars.openapi({ example: '100.00' }),
-  method: z.enum(['card', 'crypto']),
-  paymentMethod: Id.optional().openapi({ description: 'a saved card; without it, a Checkout page is opened' }),
-  saveCard: z.boolean().optional().openapi({ description: 'of a Checkout page: keep its card for later' }),
-});
+/** The deposits of auto top-up have ids of this form: a caller's must not take the id of one to come. */
+const TOP_UP_ID = /^dep_.*_top_up_\d+$/;
+
+const newDeposit = (world: ApiWorld) =>
+  z.object({
+    id: Id.refine((id) => !TOP_UP_ID.test(id), 'ids of this form belong to auto top-up')
+      .optional()
+      .openapi({
+        description: 'the same id and body again is the same deposit: a repeat charges nothing',
+        example: 'order-1042',
+      }),
+    amount: Dollars.openapi({ example: '100.00' }),
+    method: z.enum(['card', 'crypto']),
+    paymentMethod: Id.optional().openapi({ description: 'a saved card; without it, a Checkout page is opened' }),
+    saveCard: z.boolean().optional().openapi({ description: 'of a Checkout page: keep its card for later' }),
+    returnUrl: returnUrl(world).optional(),
+    metadata: NewMetadata.optional(),
+  });
+
+/** What was asked for, apart from the id: tells a repeat from another deposit under the same id. */
+const hashOf = (asked: Array<string | number | boolean | null>): string =>
+  createHash('sha256').update(JSON.stringify(asked)).digest('hex');
 
 export function deposits(world: ApiWorld): Route[] {
   const { db, ledger, deposits: limits, publicUrl } = world;
@@ -78,9 +100,11 @@ export function deposits(world: ApiWorld): Route[] {
       summary: 'Pay in by a saved card, waiting up to 10 s for the outcome, or open a page for a card or for crypto',
       who: 'billing',
       params: TeamPath,
-      body: NewDeposit,
+      body: newDeposit(world),
       answer: { status: 201, schema: Deposit },
       fails: [
+        'id_taken',
+        'team_archived',
         'card_declined',
         'amount_out_of_range',
         'provider_rejected',
@@ -108,13 +132,20 @@ export function deposits(world: ApiWorld): Route[] {
           );
         if (paymentMethodId !== null && !(await findPaymentMethod(db, teamId, paymentMethodId)))
           throw new BillingError('not_found', 'no such payment method', 'paymentMethod');
+        if (body.returnUrl !== undefined && paymentMethodId !== null)
+          throw new BillingError('invalid_request', 'returnUrl: a saved card is charged without a page', 'returnUrl');
+        const details = { metadata: body.metadata ?? {}, returnUrl: body.returnUrl ?? null };
+        const detailsHash = await keepDetails(db, details);
+        const saveCard = body.saveCard ?? false;
         const deposit = await openDeposit(world, call, {
-          depositId: newId(call, 'dep'),
+          depositId: body.id ?? newId(call, 'dep'),
           teamId,
           kind: body.method === 'crypto' ? 'crypto' : paymentMethodId === null ? 'checkout' : 'saved_card',
           amountMicros: body.amount,
           paymentMethodId,
-          ...(body.saveCard && { saveCard: true }),
+          requestHash: hashOf([teamId, body.method, body.amount, paymentMethodId, saveCard, detailsHash]),
+          ...(detailsHash !== null && { detailsHash }),
+          ...(saveCard && { saveCard: true }),
         });
         return { status: 201, body: await viewOne(world, deposit) };
       },
@@ -137,7 +168,14 @@ export function deposits(world: ApiWorld): Route[] {
             db,
             page.data.map(({ deposit }) => deposit),
           );
-          return viewPage(page, (row) => viewPayment(row, publicUrl, receipts.get(row.deposit.id)));
+          const details = await detailsOf(
+            db,
+            page.data.map(({ deposit }) => deposit.detailsHash),
+          );
+          return viewPage(page, (row) => {
+            const { id, detailsHash } = row.deposit;
+            return viewPayment(row, publicUrl, receipts.get(id), details.get(detailsHash ?? ''));
+          });
         };
         if (accept !== 'csv') return { status: 200, body: await read(pageRequest(query)) };
         const cells = async (request: PageRequest) => {
@@ -145,6 +183,37 @@ export function deposits(world: ApiWorld): Route[] {
           return { data: data.map(paymentAsCells), nextCursor };
         };
         return csvOf(`deposits-${team}.csv`, PAYMENT_COLUMNS, cells, pageRequest(query));
+      },
+    }),
+
+    route({
+      method: 'get',
+      path: '/v1/deposits',
+      tag: 'Operator',
+      summary: 'Deposits of all teams, newest first',
+      who: 'platform',
+      query: pageQuery().extend({
+        team: Id.optional(),
+        status: z.enum(DEPOSIT_STATUSES).optional(),
+        method: z.enum(['card', 'crypto']).optional(),
+        from: Second.optional().openapi({ description: 'opened at this second or later' }),
+        to: Second.optional().openapi({ description: 'opened before this second' }),
+      }),
+      answer: { status: 200, schema: listOf(Deposit) },
+      handle: async ({ query }) => {
+        const { team, status, method, from, to } = query;
+        if (team !== undefined) await getTeam(db, team);
+        if (from !== undefined && to !== undefined && to <= from)
+          throw new BillingError('invalid_request', 'to: must lie after from', 'to');
+        const filter = {
+          ...(team !== undefined && { teamId: team }),
+          ...(status !== undefined && { status }),
+          ...(method !== undefined && { method }),
+          ...(from !== undefined && { fromSecond: from }),
+          ...(to !== undefined && { toSecond: to }),
+        };
+        const { data, nextCursor } = await listAllDeposits(db, filter, pageRequest(query));
+        return { status: 200, body: { data: await viewAll(world, data), nextCursor } };
       },
     }),
 
@@ -170,5 +239,19 @@ const receiptsOf = (db: Db, deposits: DepositRow[]) =>
     deposits.filter(({ method }) => method === 'crypto').map(({ id }) => id),
   );
 
-const viewOne = async ({ db, publicUrl }: ApiWorld, deposit: DepositRow) =>
-  viewDeposit(deposit, publicUrl, (await receiptsOf(db, [deposit])).get(deposit.id));
+const viewAll = async ({ db, publicUrl }: ApiWorld, deposits: DepositRow[]) => {
+  const receipts = await receiptsOf(db, deposits);
+  const details = await detailsOf(
+    db,
+    deposits.map(({ detailsHash }) => detailsHash),
+  );
+  return deposits.map((deposit) =>
+    viewDeposit(deposit, publicUrl, receipts.get(deposit.id), details.get(deposit.detailsHash ?? '')),
+  );
+};
+
+const viewOne = async (world: ApiWorld, deposit: DepositRow) => {
+  const [view] = await viewAll(world, [deposit]);
+  if (!view) throw new Error('a deposit that was read has no view');
+  return view;
+};

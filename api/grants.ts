@@ -79,7 +79,7 @@ export const grants = ({ db, ledger }: ApiWorld, wake: Wakes): Route[] => [
       metadata: NewMetadata.optional(),
     }),
     answer: { status: 201, schema: Grant },
-    fails: ['amount_out_of_range', 'id_taken', 'team_archived'],
+    fails: ['amount_out_of_range', 'id_taken'],
     handle: async ({ params: { team: teamId }, body, call }) => {
       const { id: grantId = newId(call, 'grant'), amount: amountMicros, note, metadata = {} } = body;
       if (amountMicros <= 0 || amountMicros > MAX_GRANT_MICROS)

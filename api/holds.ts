@@ -46,7 +46,7 @@ export function holds({ db, ledger, terms }: ApiWorld, looks: Looks): Route[] {
       who: 'usage',
       body: NewHold,
       answer: { status: 201, schema: Hold },
-      fails: ['insufficient_credit', 'price_not_found', 'engine_unavailable'],
+      fails: ['insufficient_credit', 'team_suspended', 'team_archived', 'price_not_found', 'engine_unavailable'],
       handle: async ({ body: { team: teamId, ...asked }, call }) => {
         mustSee(call, teamId, 'team', 'team');
         const nowSecond = call.receivedSecond;

@@ -33,13 +33,24 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
   const db = connectDb(config.databaseUrl);
   const log = createLogger(config.logLevel);
   const stripe = createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS });
-  const { terms, publicUrl, deposits, settleEveryMs, rateLimitPerMinute, trustedProxies, issuer, crypto } = config;
+  const {
+    terms,
+    publicUrl,
+    returnUrlOrigins,
+    deposits,
+    settleEveryMs,
+    rateLimitPerMinute,
+    trustedProxies,
+    issuer,
+    crypto,
+  } = config;
   return {
     db,
     log,
     terms,
     deposits,
     publicUrl,
+    returnUrlOrigins,
     settleEveryMs,
     rateLimitPerMinute,
     trustedProxies,

@@ -4,7 +4,7 @@ import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-ope
 import type { FailureCode } from '../billing/errors.ts';
 import type { Who } from './auth.ts';
 import { errorAnswers, REQUEST_ID_HEADER, registerErrorExamples } from './reference/error-answers.ts';
-import { type Route, takesBody } from './route.ts';
+import { isRefusedToArchived, type Route, takesBody } from './route.ts';
 import { z } from './schemas.ts';
 
 const JSON_TYPE = 'application/json';
@@ -22,6 +22,7 @@ const ALWAYS: FailureCode[] = [
 function failuresOf(route: Route): Set<FailureCode> {
   const failures = new Set<FailureCode>([...ALWAYS, ...route.fails]);
   if (route.path.includes('{') || namesTeam(route.query) || namesTeam(route.body)) failures.add('not_found');
+  if (isRefusedToArchived(route)) failures.add('team_archived');
   if (takesBody(route)) failures.add('payload_too_large').add('unsupported_media_type');
   if (route.method === 'post') failures.add('idempotency_key_reused').add('idempotency_in_flight');
   return failures;

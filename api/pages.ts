@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type RequestHandler, Router } from 'express';
 import { limitStrangers } from './limits.ts';
+import { notePage } from './note.ts';
 import { returning } from './returning.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -36,35 +37,13 @@ const DOCS = `<!doctype html>
 `;
 const START = `SwaggerUIBundle({ url: '/v1/openapi.json', dom_id: '#docs', deepLinking: true, validatorUrl: null, docExpansion: 'list' });\n`;
 
-/** A page of a few sentences, in the one style. */
-const note = (title: string, paragraphs: string[]): string => `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
-<link rel="stylesheet" href="/return/style.css">
-</head>
-<body>
-<main>
-<h1>${title}</h1>
-${paragraphs.map((paragraph) => `<p>${paragraph}</p>`).join('\n')}
-</main>
-</body>
-</html>
-`;
-
-const RETURN = note('Thank you', [
-  `Stripe has taken your details. A payment shows in your balance as soon as it is confirmed, usually within seconds;
-a card that you saved shows among your payment methods.`,
-  'You can close this page.',
-]);
-
 /** Where the mails lead: who may see a team's billing is known to the cloud that it belongs to. */
-const BILLING = note('Your billing', [
-  `Credit, cards, auto top-up and receipts of your team open from your cloud's own console: sign in there and choose
-Billing.`,
-]);
+const BILLING = notePage({
+  title: 'Your billing',
+  paragraphs: [
+    "Credit, cards, auto top-up and receipts of your team open from your cloud's own console: sign in there and choose Billing.",
+  ],
+});
 const RETURN_STYLE = `body { margin: 0; font: 1rem/1.6 system-ui, sans-serif; color: #1a1f2b; background: #f6f7f9; }
 main { max-width: 32rem; margin: 15vh auto 0; padding: 2rem; background: #fff; border-radius: 0.75rem; }
 h1 { margin-top: 0; font-size: 1.5rem; }
@@ -83,7 +62,7 @@ export function pages(world: ApiWorld): Router {
   router.get('/docs/start.js', serve('text/javascript; charset=utf-8', START));
   for (const [name, type] of Object.entries(UI_FILES))
     router.get(`/docs/${name}`, serve(type, readFileSync(join(UI, name))));
-  router.get('/return', limitStrangers(), returning(world), serve('html', RETURN));
+  router.get('/return', limitStrangers(), returning(world, POLICY));
   router.get('/billing', serve('html', BILLING));
   router.get('/return/style.css', serve('text/css; charset=utf-8', RETURN_STYLE));
   return router;

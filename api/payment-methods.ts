@@ -4,6 +4,7 @@ import { BillingError } from '../billing/errors.ts';
 import { formatForPeople } from '../billing/money.ts';
 import { formatSecond } from '../billing/time.ts';
 import { AS_RECORDED, lockAccount } from '../prisma/accounts.ts';
+import { keepDetails, NO_DETAILS } from '../prisma/call-details.ts';
 import { inTransaction } from '../prisma/client.ts';
 import {
   findPaymentMethod,
@@ -12,6 +13,7 @@ import {
   type PaymentMethod as PaymentMethodRow,
 } from '../prisma/payment-methods.ts';
 import { type Call, newId } from './calls.ts';
+import { returnUrl } from './return-url.ts';
 import { type Route, route } from './route.ts';
 import { listOf, PathId, TeamPath, Time, z } from './schemas.ts';
 import type { Wakes } from './wakes.ts';
@@ -75,11 +77,18 @@ export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
           .regex(/^(pm|card)_\w{1,100}$/, 'expected the id of a Stripe payment method')
           .optional()
           .openapi({ example: 'pm_card_visa' }),
+        returnUrl: returnUrl(world).optional(),
       }),
       answer: { status: 201, schema: z.union([PaymentMethod, SetupPage]) },
       fails: ['card_declined', 'payment_method_invalid', 'provider_unavailable'],
-      handle: async ({ params: { team: teamId }, body: { stripePaymentMethod }, call }) => {
-        if (stripePaymentMethod === undefined) return { status: 201, body: await cards.setupCheckout(teamId) };
+      handle: async ({ params: { team: teamId }, body, call }) => {
+        const { stripePaymentMethod, returnUrl: address = null } = body;
+        if (stripePaymentMethod === undefined) {
+          const detailsHash = await keepDetails(db, { ...NO_DETAILS, returnUrl: address });
+          return { status: 201, body: await cards.setupCheckout(teamId, detailsHash) };
+        }
+        if (address !== null)
+          throw new BillingError('invalid_request', 'returnUrl: a card is attached without a page', 'returnUrl');
         const saving = { nowSecond: call.receivedSecond, newId: newId(call, 'pm') };
         const card = await cards.attach({ teamId, stripePaymentMethod, ...saving });
         await wake({ what: 'watch', id: teamId });

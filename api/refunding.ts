@@ -1,4 +1,5 @@
 /** Refunding a deposit: told to the engine, and answered only with what is so. */
+import { createHash } from 'node:crypto';
 import type { RefundRefusal } from '../activities/ledger/refunds.ts';
 import { BillingError } from '../billing/errors.ts';
 import { refundFailure } from '../billing/failure-reasons.ts';
@@ -20,7 +21,8 @@ const HEARD_WITHIN_MS = OUTCOME_WITHIN_MS + 1_500;
 
 /**
  * Refunds a deposit and waits for the provider's answer; without an amount, all that can be refunded.
- * @throws BillingError `refund_not_supported`, `not_refundable`, `deposit_disputed`, `amount_out_of_range`: nothing was
+ * @param askedId the caller's id: the same id with the same request again is the same refund
+ * @throws BillingError `id_taken`, `team_archived`, `refund_not_supported`, `not_refundable`, `deposit_disputed`, `amount_out_of_range`: nothing was
  *   recorded; `refund_refused`: the provider refused it, and it is credit again; `engine_unavailable`, after which this
  *   call refunds nothing
  */
@@ -29,18 +31,22 @@ export async function refundDeposit(
   call: Call,
   deposit: Deposit,
   amountMicros: Micros | null,
+  askedId?: string,
 ): Promise<Refund> {
   if (deposit.method !== 'card')
     throw new BillingError('refund_not_supported', 'only card payments can be refunded here: send crypto back by hand');
   const { teamId, id: depositId } = deposit;
-  const refundId = newId(call, 'ref');
+  const refundId = askedId ?? newId(call, 'ref');
+  const requestHash = createHash('sha256')
+    .update(JSON.stringify([depositId, amountMicros]))
+    .digest('hex');
   const callId = callIdOf(`refund/${refundId}`, call.receivedSecond, random128());
   const find = () => findRefund(world.db, refundId);
   const existing = await find();
-  if (existing) return unlessRefused(existing);
+  if (existing) return unlessRefused(sameOrTaken(existing, { depositId, amountMicros, requestHash }));
 
   const order = {
-    ...{ refundId, depositId, teamId, amountMicros, callId },
+    ...{ refundId, depositId, teamId, amountMicros, callId, requestHash },
     actor: actorOf(call),
     receivedSecond: call.receivedSecond,
     notAfterMs: call.receivedMs + ADMIT_WITHIN_MS,
@@ -53,7 +59,20 @@ export async function refundDeposit(
     (heard ? await readRecorded(world, call, find) : null) ??
     (await foundOrAbandoned(world, call, { teamId, callId }, (tx) => findRefund(tx, refundId)));
   if (!refund) throw engineUnavailable();
-  return unlessRefused(refund);
+  return unlessRefused(sameOrTaken(refund, { depositId, amountMicros, requestHash }));
+}
+
+/** A row under this id is this refund, or another. One from before requests were kept is known by what it is. */
+function sameOrTaken(
+  refund: Refund,
+  asked: { depositId: string; amountMicros: Micros | null; requestHash: string },
+): Refund {
+  const isSame =
+    refund.requestHash === null
+      ? refund.depositId === asked.depositId && refund.amountMicros === (asked.amountMicros ?? refund.amountMicros)
+      : refund.requestHash === asked.requestHash;
+  if (!isSame) throw new BillingError('id_taken', 'another refund has this id', 'id');
+  return refund;
 }
 
 type Asked = Parameters<ApiWorld['engine']['refund']>[0];

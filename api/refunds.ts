@@ -2,9 +2,12 @@
 import { getDeposit } from '../prisma/deposits.ts';
 import { refundDeposit } from './refunding.ts';
 import { type Route, route } from './route.ts';
-import { Dollars, PathId, z } from './schemas.ts';
+import { Dollars, Id, PathId, z } from './schemas.ts';
 import { Refund, viewRefund } from './views/refund.ts';
 import type { ApiWorld } from './world.ts';
+
+/** Refunds that are made at the provider have ids of this form: a caller's must not take one of theirs. */
+const FOUND_ID = /^ref_(re|pyr)_/;
 
 export const refunds = (world: ApiWorld): Route[] => [
   route({
@@ -15,10 +18,15 @@ export const refunds = (world: ApiWorld): Route[] => [
     who: 'platform',
     params: z.object({ id: PathId }),
     body: z.object({
+      id: Id.refine((id) => !FOUND_ID.test(id), 'ids of this form belong to refunds made at the provider')
+        .optional()
+        .openapi({ description: 'the same id and body again is the same refund', example: 'refund-1042' }),
       amount: Dollars.optional().openapi({ description: 'without it, all that can be refunded', example: '20.00' }),
     }),
     answer: { status: 201, schema: Refund },
     fails: [
+      'id_taken',
+      'team_archived',
       'not_refundable',
       'deposit_disputed',
       'amount_out_of_range',
@@ -28,7 +36,7 @@ export const refunds = (world: ApiWorld): Route[] => [
     ],
     handle: async ({ params, body, call }) => {
       const deposit = await getDeposit(world.db, params.id);
-      return { status: 201, body: viewRefund(await refundDeposit(world, call, deposit, body.amount ?? null)) };
+      return { status: 201, body: viewRefund(await refundDeposit(world, call, deposit, body.amount ?? null, body.id)) };
     },
   }),
 ];

@@ -53,7 +53,14 @@ export function reservations(world: ApiWorld, wake: Wakes): Route[] {
       who: 'platform',
       body: NewReservation,
       answer: { status: 201, schema: Reservation },
-      fails: ['insufficient_credit', 'id_taken', 'price_not_found', 'engine_unavailable'],
+      fails: [
+        'insufficient_credit',
+        'team_suspended',
+        'team_archived',
+        'id_taken',
+        'price_not_found',
+        'engine_unavailable',
+      ],
       handle: async ({ body, call }) => {
         await getTeam(db, body.team);
         const { team: teamId, id = newId(call, 'resv'), ...asked } = body;

@@ -1,37 +1,133 @@
 /**
- * A person comes back from Stripe's page. Nothing is believed of it: like a webhook, it is a hint to ask Stripe what is
- * so. A payment's workflow is woken, a saved card is adopted. The page is shown whatever comes of it.
+ * A person comes back from a payment page. Nothing is believed of it: like a webhook, it is a hint to ask the provider
+ * what is so. A payment's workflow is woken, a saved card is adopted. The person is then sent on to the address that was
+ * named with the deposit or the page, or sees what became of it.
  */
-import type { RequestHandler } from 'express';
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Request, RequestHandler, Response } from 'express';
 import { adoptedId } from '../activities/stripe-card-adoption.ts';
 import { secondOf } from '../billing/time.ts';
-import { findDeposit } from '../prisma/deposits.ts';
+import { detailsOf } from '../prisma/call-details.ts';
+import { type Deposit, findDeposit } from '../prisma/deposits.ts';
+import { type Note, notePage } from './note.ts';
+import { returnUrlFault, withQuery } from './return-url.ts';
+import { cardNote, depositNote, UNKNOWN_PAYMENT, WELCOME_BACK } from './views/return-note.ts';
 import { wakeDeposit } from './webhooks.ts';
 import type { ApiWorld } from './world.ts';
 
-/** Whoever comes back waits for this page no longer; what takes longer is found out by others. */
+/** Whoever comes back waits for the outcome no longer; what takes longer is found out by the page's next look. */
 const WITHIN_MS = 3_000;
+const LOOK_EVERY_MS = 250;
+/** Seconds between the looks of an open page: about a quarter of an hour in all, then a person must reload it. */
+const REFRESH_SECONDS = [2, 3, 5, 8, 13, 20, ...Array.from({ length: 28 }, () => 30)];
 const SESSION = /^cs_\w{1,200}$/;
-const DEPOSIT = /^[A-Za-z0-9_-]{1,128}$/;
+const ID = /^[A-Za-z0-9_-]{1,128}$/;
+
+/** What the page answers: a note, or where the person goes on. */
+type Answer = { note: Note; isOpen: boolean } | { goOn: string };
+
+const isOpen = ({ status }: Deposit): boolean => status === 'pending' || status === 'requires_action';
 
 export const returning =
-  (world: ApiWorld): RequestHandler =>
-  async (request, _response, next) => {
-    const { setup, deposit } = request.query;
-    const looking = Promise.all([
-      typeof setup === 'string' && SESSION.test(setup) ? adopt(world, setup) : undefined,
-      typeof deposit === 'string' && DEPOSIT.test(deposit) ? wake(world, deposit) : undefined,
-    ]).catch((error) => world.log.warn({ err: error }, 'a return from Stripe could not be followed up at once'));
-    await Promise.race([looking, new Promise((resolve) => setTimeout(resolve, WITHIN_MS).unref())]);
-    next();
+  (world: ApiWorld, policy: string): RequestHandler =>
+  async (request, response) => {
+    const { setup, deposit, to } = request.query;
+    const isSession = typeof setup === 'string' && SESSION.test(setup);
+    const answer =
+      typeof deposit === 'string'
+        ? await afterPayment(world, deposit)
+        : setup === undefined
+          ? { note: WELCOME_BACK, isOpen: false }
+          : await afterSetup(world, isSession ? setup : null, typeof to === 'string' ? to : null);
+    send(request, response, answer, policy);
   };
 
-async function adopt({ cards, engine, nowMs }: ApiWorld, sessionId: string): Promise<void> {
-  const card = await cards.adoptFromSetup({ sessionId, nowSecond: secondOf(nowMs()), newId: adoptedId(sessionId) });
-  if (card) await engine.tell.watch(card.teamId);
+function send(request: Request, response: Response, answer: Answer, policy: string): void {
+  response.set('Cache-Control', 'no-store');
+  if ('goOn' in answer) {
+    response.redirect(303, answer.goOn);
+    return;
+  }
+  const looks = Number(/^\d{1,3}$/.exec(String(request.query.look ?? '0'))?.[0] ?? 0);
+  const afterSeconds = REFRESH_SECONDS[looks];
+  const note: Note =
+    answer.isOpen && afterSeconds !== undefined
+      ? { ...answer.note, refresh: { afterSeconds, url: nextLook(request, looks + 1) } }
+      : answer.note;
+  response.set('Content-Security-Policy', policy).type('html').send(notePage(note));
 }
 
-async function wake(world: ApiWorld, depositId: string): Promise<void> {
-  const deposit = await findDeposit(world.db, depositId);
-  if (deposit) await wakeDeposit(world, deposit);
+function nextLook(request: Request, look: number): string {
+  const query = new URLSearchParams();
+  for (const name of ['deposit', 'setup', 'to']) {
+    const value = request.query[name];
+    if (typeof value === 'string') query.set(name, value);
+  }
+  query.set('look', String(look));
+  return `/return?${query}`;
 }
+
+/** The address that was named with it, if that is still allowed. */
+async function namedAddress(world: ApiWorld, detailsHash: string | null): Promise<string | null> {
+  const address = (await detailsOf(world.db, [detailsHash])).get(detailsHash ?? '')?.returnUrl ?? null;
+  return address !== null && returnUrlFault(address, world) === null ? address : null;
+}
+
+async function afterPayment(world: ApiWorld, depositId: string): Promise<Answer> {
+  const opened = ID.test(depositId) ? await findDeposit(world.db, depositId) : null;
+  // Only of a page does a person come back, or from their bank; nobody opens one of an auto top-up.
+  if (opened === null || opened.kind === 'auto_top_up') return { note: UNKNOWN_PAYMENT, isOpen: false };
+  const deposit = await settled(world, opened);
+  const address = await namedAddress(world, deposit.detailsHash);
+  if (address !== null) return { goOn: withQuery(address, { deposit: deposit.id, status: deposit.status }) };
+  return { note: depositNote(deposit), isOpen: isOpen(deposit) };
+}
+
+/** Has the provider asked, and waits a moment for the outcome. */
+async function settled(world: ApiWorld, opened: Deposit): Promise<Deposit> {
+  const untilMs = Date.now() + WITHIN_MS;
+  const woken = await within(
+    WITHIN_MS,
+    wakeDeposit(world, opened).then(() => true),
+  ).catch((error) => {
+    world.log.warn({ err: error }, 'a return from a payment page could not be followed up at once');
+    return false;
+  });
+  let deposit = opened;
+  while (woken && isOpen(deposit) && Date.now() < untilMs) {
+    await sleep(LOOK_EVERY_MS);
+    deposit = (await findDeposit(world.db, opened.id)) ?? deposit;
+  }
+  return deposit;
+}
+
+async function afterSetup(world: ApiWorld, sessionId: string | null, to: string | null): Promise<Answer> {
+  const card = sessionId === null ? undefined : await adopted(world, sessionId);
+  const state = card ? 'saved' : sessionId === null ? 'not_saved' : 'not_yet';
+  const address = await namedAddress(world, to);
+  if (address !== null) return { goOn: withQuery(address, { setup: state, ...(card && { paymentMethod: card }) }) };
+  return { note: cardNote(state), isOpen: state === 'not_yet' };
+}
+
+/** The id of the card that the page has saved; undefined while that is not known. */
+async function adopted({ cards, engine, nowMs, log }: ApiWorld, sessionId: string): Promise<string | undefined> {
+  const looking = async (): Promise<string | undefined> => {
+    const card = await cards.adoptFromSetup({ sessionId, nowSecond: secondOf(nowMs()), newId: adoptedId(sessionId) });
+    if (card) await engine.tell.watch(card.teamId).catch((error) => log.warn({ err: error }, 'a watch was not woken'));
+    return card?.id;
+  };
+  return within(WITHIN_MS, looking()).catch((error) => {
+    log.warn({ err: error }, 'a return from the page for saving a card could not be followed up at once');
+    return undefined;
+  });
+}
+
+/** What is known by then, or undefined. */
+const within = async <T>(ms: number, work: Promise<T>): Promise<T | undefined> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+};

@@ -87,6 +87,10 @@ export function route<
 
 export const takesBody = ({ method }: Route): boolean => method === 'post' || method === 'put' || method === 'patch';
 
+/** Whether a call changes a team that its path names, and so is refused while that team is archived. */
+export const isRefusedToArchived = ({ method, path, archivedToo }: Route): boolean =>
+  method !== 'get' && path.includes('{team}') && !archivedToo;
+
 /** `/v1/teams/{team}` as express writes it. */
 export const expressPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
 
@@ -95,8 +99,9 @@ const strict = (schema: z.ZodType): z.ZodType => (schema instanceof z.ZodObject 
 
 /** Whether the caller may call this, and about this team; before the body is read. */
 export const authorizing =
-  (world: ApiWorld, { who, path, method, archivedToo }: Route): RequestHandler =>
+  (world: ApiWorld, route: Route): RequestHandler =>
   async (request: Request, response: Response, next: NextFunction) => {
+    const { who, path } = route;
     const call = response.locals.call as Call;
     const team = path.includes('{team}') ? String(request.params.team) : undefined;
     authorize(call.caller, who, team);
@@ -105,8 +110,7 @@ export const authorizing =
       await getTeam(world.db, team);
     }
     // Facts about money look again, under the team's row lock.
-    if (team !== undefined && method !== 'get' && !archivedToo && (await isArchived(world.db, team)))
-      throw teamArchived();
+    if (team !== undefined && isRefusedToArchived(route) && (await isArchived(world.db, team))) throw teamArchived();
     next();
   };
 

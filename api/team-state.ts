@@ -20,9 +20,12 @@ const Stopped = z
   })
   .openapi('TeamStopped');
 
-const SuspendedTeam = Team.extend({
-  receipts: z.array(ReceiptBody).openapi({ description: 'of the instances that the call ended' }),
-}).openapi('SuspendedTeam');
+const SuspendedTeam = z
+  .object({
+    ...Team.shape,
+    receipts: z.array(ReceiptBody).openapi({ description: 'of the instances that the call ended' }),
+  })
+  .openapi('SuspendedTeam');
 
 const receiptsOf = ({ ended }: TeamStopped) =>
   ended.map((instance) => viewReceipt({ ...instance, seconds: instance.endSecond - instance.startSecond }));

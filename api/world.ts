@@ -33,6 +33,8 @@ export interface ApiWorld {
   settleEveryMs: number;
   platformKey: string;
   publicUrl: string;
+  /** Origins that a returnUrl may have; null: any https address, and http on this machine. */
+  returnUrlOrigins: readonly string[] | null;
   /** Who gives receipts. */
   issuer?: Issuer;
   rateLimitPerMinute: number;

@@ -363,6 +363,7 @@ function worldOf(
     settleEveryMs: 3_600_000,
     platformKey: KEY,
     publicUrl: 'http://127.0.0.1',
+    returnUrlOrigins: null,
     rateLimitPerMinute: 10 ** 9,
     trustedProxies: false,
     log: createLogger('silent'),

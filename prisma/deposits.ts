@@ -46,6 +46,10 @@ export interface Deposit {
   receiptNumber: string | null;
   /** Of a Checkout page: its card is kept for later. */
   saveCard: boolean;
+  /** What a caller asked; null for an auto top-up. */
+  requestHash: string | null;
+  /** Names the row with the caller's metadata and the address to return to: see call-details.ts. */
+  detailsHash: string | null;
 }
 
 export const toDeposit = ({ openedOrder: _, ...row }: DepositRow): Deposit => ({
@@ -73,7 +77,7 @@ export const wasCredited = ({ status }: Pick<Deposit, 'status'>): boolean =>
   status === 'succeeded' || status === 'refunded' || status === 'disputed';
 
 export type NewDeposit = Pick<Deposit, 'id' | 'teamId' | 'kind' | 'amountMicros' | 'openedSecond' | 'paymentMethodId'> &
-  Partial<Pick<Deposit, 'saveCard'>>;
+  Partial<Pick<Deposit, 'saveCard' | 'requestHash' | 'detailsHash'>>;
 
 /** Opens a deposit by a person. A repeat with the same id changes nothing. */
 export const openDeposit = async (tx: Tx, deposit: NewDeposit): Promise<void> => {
@@ -153,6 +157,33 @@ export type DepositChange = Partial<
 export const updateDeposit = async (tx: Tx, id: string, change: DepositChange): Promise<void> => {
   await tx.deposit.updateMany({ where: { id }, data: change });
 };
+
+export interface DepositFilter {
+  teamId?: string;
+  status?: DepositStatus;
+  method?: Deposit['method'];
+  /** Opened at this second or later. */
+  fromSecond?: number;
+  /** Opened before this second. */
+  toSecond?: number;
+}
+
+/** Deposits of all teams, in the order in which they were opened, the newest first. */
+export async function listAllDeposits(tx: Tx, filter: DepositFilter, page: PageRequest): Promise<Page<Deposit>> {
+  const { fromSecond, toSecond, ...equal } = filter;
+  const openedSecond = {
+    ...(fromSecond !== undefined && { gte: fromSecond }),
+    ...(toSecond !== undefined && { lt: toSecond }),
+  };
+  const { data, nextCursor } = await pageOf(page, 'openedOrder', (where, take) =>
+    tx.deposit.findMany({
+      where: { ...equal, ...(Object.keys(openedSecond).length > 0 && { openedSecond }), AND: where },
+      orderBy: [{ openedOrder: 'desc' }, { id: 'desc' }],
+      take,
+    }),
+  );
+  return { data: data.map(toDeposit), nextCursor };
+}
 
 export async function listDeposits(tx: Tx, teamId: string, page: PageRequest): Promise<Page<Deposit>> {
   const { data, nextCursor } = await pageOf(page, 'openedOrder', (where, take) =>

@@ -26,6 +26,8 @@ export interface Refund {
   openedSecond: number;
   /** When its outcome became known. */
   closedSecond: number | null;
+  /** What a caller asked; null for one that was made at the provider. */
+  requestHash: string | null;
 }
 
 export const toRefund = ({ openedOrder: _, ...row }: RefundRow): Refund => ({
@@ -41,7 +43,8 @@ export const toRefund = ({ openedOrder: _, ...row }: RefundRow): Refund => ({
 /** Keeps a refund whose amount is taken in the same transaction. */
 export const insertRefund = async (
   tx: Tx,
-  refund: Omit<Refund, 'status' | 'failureCode' | 'closedSecond' | 'takenMicros' | 'turn'>,
+  refund: Omit<Refund, 'status' | 'failureCode' | 'closedSecond' | 'takenMicros' | 'turn' | 'requestHash'> &
+    Partial<Pick<Refund, 'requestHash'>>,
 ): Promise<void> => {
   await tx.refund.create({ data: { ...refund, takenMicros: refund.amountMicros, status: 'pending' } });
 };

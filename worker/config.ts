@@ -18,6 +18,8 @@ export interface Config {
   mail: { smtpUrl: string; from: string };
   platform: { webhookUrl: string; webhookSecret: string; key: string };
   publicUrl: string;
+  /** Null: any https address, and http on this machine. */
+  returnUrlOrigins: string[] | null;
   port: number;
   /** Null: every interface of the machine. */
   host: string | null;
@@ -51,6 +53,7 @@ const ENVIRONMENT = z.object({
   PLATFORM_WEBHOOK_SECRET: value.signingSecret,
   BURNRATE_PLATFORM_KEY: value.platformKey,
   PUBLIC_URL: value.baseAddress,
+  RETURN_URL_ORIGINS: value.origins.optional(),
   PORT: value.port.default(3000),
   HOST: value.host.optional(),
   SETTLE_EVERY: value.duration.default(ms('1h')),
@@ -111,6 +114,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       key: env.BURNRATE_PLATFORM_KEY,
     },
     publicUrl: env.PUBLIC_URL.replace(/\/$/, ''),
+    returnUrlOrigins: env.RETURN_URL_ORIGINS ?? null,
     port: env.PORT,
     host: env.HOST ?? null,
     settleEveryMs: env.SETTLE_EVERY,

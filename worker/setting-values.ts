@@ -35,6 +35,17 @@ export const presets = z
   .transform((text) => text.split(',').map((item) => item.trim()))
   .pipe(z.array(dollars).min(1));
 
+/** `https://app.example,https://admin.example`: addresses without a path. */
+export const origins = readBy((text) =>
+  text.split(',').map((item) => {
+    const written = item.trim().replace(/\/$/, '');
+    const url = URL.canParse(written) ? new URL(written) : null;
+    if (!url || url.origin !== written.toLowerCase() || !/^https?:$/.test(url.protocol))
+      throw new Error('expected origins such as https://app.example, separated by commas');
+    return url.origin;
+  }),
+);
+
 export const count = z
   .string()
   .regex(/^\d{1,9}$/, 'expected a whole number')

@@ -40,6 +40,10 @@ export interface NewDepositOrder {
   paymentMethodId: string | null;
   /** Of a Checkout page: keep its card for later. */
   saveCard?: boolean;
+  /** What was asked, so that a repeat under the same id can be told from another deposit. */
+  requestHash?: string;
+  /** Names the row with the caller's metadata and the address to return to. */
+  detailsHash?: string;
   receivedSecond: number;
   callId: string;
   notAfterMs: number;
@@ -93,8 +97,11 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
           paymentMethodId,
           receivedSecond: openedSecond,
           saveCard = false,
+          requestHash = null,
+          detailsHash = null,
         } = input;
-        const order = { id, teamId, kind, amountMicros, paymentMethodId, openedSecond, saveCard };
+        const asked = { id, teamId, kind, amountMicros, paymentMethodId, openedSecond };
+        const order = { ...asked, saveCard, requestHash, detailsHash };
         if (!abandoned) await openDeposit(tx, order);
         return {
           outcome: { account, effects: [] },

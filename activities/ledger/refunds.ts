@@ -42,6 +42,8 @@ export interface NewRefundOrder {
   /** Null: all that can be refunded. */
   amountMicros: Micros | null;
   actor: string;
+  /** What was asked, so that a repeat under the same id can be told from another refund. */
+  requestHash?: string;
   receivedSecond: number;
   callId: string;
   notAfterMs: number;
@@ -137,6 +139,7 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
             amountMicros,
             origin: 'operator',
             actor,
+            requestHash: input.requestHash ?? null,
             stripeRefundId: null,
             openedSecond: outcome.account.asOfSecond,
           });

@@ -4,8 +4,10 @@ import { PAYMENT_FAILURES, paymentFailure } from '../../billing/failure-reasons.
 import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
 import { ZERO } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
+import { type CallDetails, NO_DETAILS } from '../../prisma/call-details.ts';
 import type { CryptoReceipt } from '../../prisma/crypto-receipts.ts';
 import type { Deposit as DepositRow } from '../../prisma/deposits.ts';
+import { Metadata } from '../metadata.ts';
 import { Amount, amount, Time, z } from '../schemas.ts';
 
 export const DEPOSIT_STATUSES = [
@@ -21,6 +23,7 @@ export const DEPOSIT_STATUSES = [
 export const Deposit = z
   .object({
     id: z.string(),
+    team: z.string(),
     at: Time.openapi({ description: 'when it was credited, or failed; until then, when it was asked for' }),
     amount: Amount,
     method: z.enum(['card', 'crypto']),
@@ -56,6 +59,8 @@ export const Deposit = z
       )
       .optional()
       .openapi({ description: 'crypto: each payment that was credited, with its own receipt' }),
+    returnUrl: z.string().nullable().openapi({ description: 'where the person is sent after the page' }),
+    metadata: Metadata,
     failureCode: z
       .string()
       .nullable()
@@ -92,8 +97,10 @@ export const viewDeposit = (
   row: DepositRow,
   publicUrl: string,
   receipts: CryptoReceipt[] = [],
+  { metadata, returnUrl }: CallDetails = NO_DETAILS,
 ): z.input<typeof Deposit> => ({
   id: row.id,
+  team: row.teamId,
   at: formatSecond(row.closedSecond ?? row.openedSecond),
   amount: amount(row.amountMicros),
   method: row.method,
@@ -111,6 +118,8 @@ export const viewDeposit = (
     received: amount(row.receivedMicros ?? ZERO),
     transactions: receipts.map((receipt) => viewPayment(row, receipt, publicUrl)),
   }),
+  returnUrl,
+  metadata: { ...metadata },
   failureCode: row.failureCode === null ? null : paymentFailure(row.failureCode),
   failureMessage: row.failureCode === null ? null : inSentences(paymentFailureWords(row.failureCode, row.method)),
 });

@@ -6,6 +6,7 @@ import { REFUND_FAILURES, refundFailure } from '../../billing/failure-reasons.ts
 import { inSentences, refundFailureWords } from '../../billing/failure-words.ts';
 import { micros } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
+import { type CallDetails, NO_DETAILS } from '../../prisma/call-details.ts';
 import type { CryptoReceipt } from '../../prisma/crypto-receipts.ts';
 import type { Payment as PaymentRow } from '../../prisma/history.ts';
 import { Amount, amount, z } from '../schemas.ts';
@@ -61,12 +62,14 @@ export function viewPayment(
   row: PaymentRow,
   publicUrl: string,
   receipts: CryptoReceipt[] = [],
+  details: CallDetails = NO_DETAILS,
 ): z.input<typeof Payment> {
-  if (row.kind === 'deposit') return { ...viewDeposit(row.deposit, publicUrl, receipts), deposit: null };
+  if (row.kind === 'deposit') return { ...viewDeposit(row.deposit, publicUrl, receipts, details), deposit: null };
   const { id, amountMicros, status, openedSecond, closedSecond } = row.kind === 'refund' ? row.refund : row.dispute;
   const { method, paymentMethod, card } = viewDeposit(row.deposit, publicUrl);
   return {
     id,
+    team: row.deposit.teamId,
     at: formatSecond(closedSecond ?? openedSecond),
     amount: amount(micros(-amountMicros)),
     method,
@@ -77,6 +80,8 @@ export function viewPayment(
     receiptNumber: null,
     providerReceiptUrl: null,
     openedAt: formatSecond(openedSecond),
+    returnUrl: null,
+    metadata: {},
     paymentMethod,
     card,
     ...failureOf(row.kind === 'refund' ? row.refund.failureCode : null),

@@ -67,6 +67,7 @@ const ROUTES: Array<[string, string, Who]> = [
   ['GET', '/v1/teams/{team}/transactions', 'read'],
   ['POST', '/v1/teams/{team}/grants', 'platform'],
   ['GET', '/v1/teams/{team}/grants', 'read'],
+  ['GET', '/v1/deposits', 'platform'],
   ['GET', '/v1/grants/{id}', 'read'],
   ['POST', '/v1/grants/{id}/revoke', 'platform'],
   ['PUT', '/v1/teams/{team}/discount', 'platform'],

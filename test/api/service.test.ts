@@ -242,7 +242,7 @@ describe('the document', () => {
     expect(page.text).not.toMatch(/<script>|onload=|style=/);
     for (const [, path] of page.text.matchAll(/(?:src|href)="([^"]+)"/g))
       expect((await api.get(path as string, { key: null })).status).toBe(200);
-    expect((await api.get('/return?deposit=dep_1', { key: null })).text).toContain('Thank you');
+    expect((await api.get('/return?deposit=dep_1', { key: null })).text).toContain('No such payment');
     expect((await api.get('/billing', { key: null })).text).toContain('Your billing');
   });
 });

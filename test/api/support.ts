@@ -86,6 +86,7 @@ export async function startApi(world: (db: Db, databaseUrl: string) => Partial<A
     settleEveryMs: 3_600_000,
     platformKey: PLATFORM_KEY,
     publicUrl: 'http://127.0.0.1',
+    returnUrlOrigins: null,
     rateLimitPerMinute: 100_000,
     trustedProxies: false,
     nowMs: () => Date.now() + clock.aheadMs,
@@ -273,7 +274,9 @@ export const commandedCards = (db: Db): Cards => ({
       fingerprint: null,
       createdSecond: nowSecond,
     }),
-  setupCheckout: async (teamId) => ({ checkoutUrl: `https://checkout.example/setup/${teamId}` }),
+  setupCheckout: async (teamId, detailsHash = null) => ({
+    checkoutUrl: `https://checkout.example/setup/${teamId}${detailsHash === null ? '' : `?to=${detailsHash}`}`,
+  }),
   adoptFromSetup: async () => null,
   adoptCompleted: async () => {},
   refresh: async () => null,

@@ -29,6 +29,8 @@ describe('the environment', () => {
     ['TEMPORAL_ADDRESS', 'http://temporal:7233', 'TEMPORAL_ADDRESS: expected host:port, without a scheme'],
     ['TEMPORAL_ADDRESS', 'temporal', 'TEMPORAL_ADDRESS: expected host:port'],
     ['DATABASE_URL', 'mysql://db/burnrate', 'expected an address that begins with postgresql:// or postgres://'],
+    ['RETURN_URL_ORIGINS', 'https://app.example/path', 'RETURN_URL_ORIGINS: expected origins such as'],
+    ['RETURN_URL_ORIGINS', 'app.example', 'RETURN_URL_ORIGINS: expected origins such as'],
     ['PUBLIC_URL', 'billing.example', 'PUBLIC_URL: expected an address that begins with http:// or https://'],
     ['PUBLIC_URL', 'https://billing.example/?a=b', 'PUBLIC_URL: expected an address without ? and #'],
     ['PLATFORM_WEBHOOK_URL', 'ftp://platform.example', 'PLATFORM_WEBHOOK_URL: expected an address'],

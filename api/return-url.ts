@@ -1,0 +1,53 @@
+/**
+ * Where a person is sent after a payment page: an address that the caller names with the deposit. It is checked when it
+ * comes in and kept in a row, so that no link of ours can be made to lead elsewhere.
+ */
+import { z } from './schemas.ts';
+
+const MAX_LENGTH = 2_000;
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+/** Browsers read these as something else than what stands there. */
+const MISLEADING = /[\s\\\p{Cc}]/u;
+
+export interface ReturnRules {
+  /** Origins that are allowed; null: every https address, and http on this machine. */
+  returnUrlOrigins: readonly string[] | null;
+  publicUrl: string;
+}
+
+const isPlain = ({ protocol, hostname }: URL): boolean =>
+  protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
+
+/** Why an address is not one to return to, or null when it is. */
+export function returnUrlFault(text: string, { returnUrlOrigins, publicUrl }: ReturnRules): string | null {
+  const expected = 'expected an address such as "https://app.example/billing"';
+  if (MISLEADING.test(text) || !URL.canParse(text)) return expected;
+  const url = new URL(text);
+  if (url.username !== '' || url.password !== '') return 'must hold no user name and no password';
+  if (returnUrlOrigins === null && isPlain(url)) return null;
+  if (returnUrlOrigins === null) return `${expected}; http is for this machine only`;
+  if (url.origin === new URL(publicUrl).origin || returnUrlOrigins.includes(url.origin)) return null;
+  return `${url.origin} is not among the origins that RETURN_URL_ORIGINS allows`;
+}
+
+export const returnUrl = (rules: ReturnRules) =>
+  z
+    .string()
+    .max(MAX_LENGTH)
+    .superRefine((text, context) => {
+      const fault = returnUrlFault(text, rules);
+      if (fault !== null) context.addIssue({ code: 'custom', message: fault });
+    })
+    .openapi({
+      format: 'uri',
+      description:
+        'where the person is sent after the page: https, or http on this machine, or one of the configured origins',
+      example: 'https://app.example/billing',
+    });
+
+/** The address with what is known added to its query. */
+export function withQuery(address: string, added: Record<string, string>): string {
+  const url = new URL(address);
+  for (const [name, value] of Object.entries(added)) url.searchParams.set(name, value);
+  return url.href;
+}

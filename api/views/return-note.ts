@@ -1,0 +1,92 @@
+/**
+ * What the page after a payment says. It states what is recorded of the deposit, and names no amount, no card and no
+ * team: whoever knows the address of the page may be a stranger.
+ */
+import type { Deposit } from '../../prisma/deposits.ts';
+import type { Note } from '../note.ts';
+
+const CLOSE = 'You can close this page.';
+const RECEIPT = 'The receipt comes by e-mail.';
+const LOOKS_AGAIN = 'This page looks again by itself.';
+
+export const UNKNOWN_PAYMENT: Note = {
+  title: 'No such payment',
+  paragraphs: [
+    'This address belongs to no payment of ours. Your balance and your payments are shown by your provider.',
+  ],
+};
+
+export const WELCOME_BACK: Note = {
+  title: 'You are back',
+  paragraphs: ['A payment shows in your balance as soon as it is confirmed, usually within seconds.', CLOSE],
+};
+
+/** Of a page for saving a card: whether the card is saved by now. */
+export const cardNote = (state: 'saved' | 'not_yet' | 'not_saved'): Note => {
+  if (state === 'saved')
+    return { title: 'Your card is saved', paragraphs: ['It is among your payment methods.', CLOSE] };
+  if (state === 'not_saved')
+    return {
+      title: 'No card was saved',
+      paragraphs: ['The page was left before a card was saved. You can try again.'],
+    };
+  return {
+    title: 'Your card is not saved yet',
+    paragraphs: ['The card shows among your payment methods as soon as the card provider confirms it.', LOOKS_AGAIN],
+  };
+};
+
+const PENDING_CARD = [
+  'The card provider has not confirmed a payment yet. As soon as it does, the credit is added to your balance.',
+  'If you left the payment page, nothing was charged, and the page can be used for a day.',
+];
+const PENDING_CRYPTO = [
+  'The payment has not been seen on its network yet, or it waits for confirmations, which can take some minutes.',
+  'Whatever arrives is added to your balance, also after this page is closed.',
+];
+
+/** Of a deposit. Whether its page should look again is for the caller to say. */
+export function depositNote({ method, status, receivedMicros }: Deposit): Note {
+  const isCrypto = method === 'crypto';
+  switch (status) {
+    case 'succeeded':
+      return { title: 'Payment received', paragraphs: ['The credit is in your balance.', RECEIPT, CLOSE] };
+    case 'pending':
+      if (isCrypto && (receivedMicros ?? 0) > 0)
+        return {
+          title: 'A part of the payment has arrived',
+          paragraphs: ['That part is in your balance. The rest is added as it arrives.', LOOKS_AGAIN],
+        };
+      return {
+        title: 'Payment not confirmed yet',
+        paragraphs: [...(isCrypto ? PENDING_CRYPTO : PENDING_CARD), LOOKS_AGAIN],
+      };
+    case 'requires_action':
+      return {
+        title: 'Your bank asks you to confirm',
+        paragraphs: [
+          'The payment is not made before you confirm it with your bank. Nothing was charged yet.',
+          LOOKS_AGAIN,
+        ],
+      };
+    case 'expired':
+      return {
+        title: 'The payment page has expired',
+        paragraphs: isCrypto
+          ? ['Nothing arrived while the page was open. Coins that arrive later are added to your balance all the same.']
+          : ['No payment was made, and nothing was charged. You can start a new payment.'],
+      };
+    case 'failed':
+      return {
+        title: 'The payment was not made',
+        paragraphs: ['Nothing was charged. You can start a new payment, with another card if this one was refused.'],
+      };
+    case 'refunded':
+      return { title: 'The payment was refunded', paragraphs: ['The payment was received, and has been given back.'] };
+    default:
+      return {
+        title: 'The payment is disputed',
+        paragraphs: ['The payment was received. Its amount is held while the bank decides.'],
+      };
+  }
+}
