@@ -79,7 +79,13 @@ async function fetchCrypto(world: CopperxWorld, depositId: string, everyPage: bo
   const { copperxSessionId: kept } = deposit;
   const listed = everyPage || kept === null ? (await pagesOf(world, deposit)).map(({ id }) => id) : [];
   const ids = [...new Set([...(kept === null ? [] : [kept]), ...listed])];
-  const pages = await Promise.all(ids.map((id) => copperx.retrieveSession(id)));
+  const found = await Promise.all(ids.map((id) => copperx.retrieveSession(id)));
+  const pages = found.filter((page) => page !== null);
+  // The page that was given out is gone: another of the deposit may still be there.
+  if (kept !== null && found[0] === null) {
+    log.error({ depositId, sessionId: kept }, 'CopperX no longer has the page of a deposit');
+    pages.push(...(await pagesOf(world, deposit)).filter(({ id }) => !ids.includes(id)));
+  }
 
   const reported = pages.flatMap((page) =>
     (page.paymentIntent?.transactions ?? []).map((seen) => readOutput(page, seen)),
@@ -101,6 +107,7 @@ async function fetchCrypto(world: CopperxWorld, depositId: string, everyPage: bo
     confirmed: confirmed.map(({ confirmed: _, ...output }) => output),
     awaiting: fresh.length - confirmed.length,
     expired: pages.every(isClosed),
+    ...(pages.length === 0 && { missing: true }),
     expiresSecond: Math.max(deposit.openedSecond, ...pages.map(({ expiresAt }) => secondOf(Date.parse(expiresAt)))),
   };
 }

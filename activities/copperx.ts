@@ -57,7 +57,8 @@ export interface NewCopperxSession {
 
 export interface Copperx {
   createSession(asked: NewCopperxSession): Promise<CopperxSession>;
-  retrieveSession(id: string): Promise<CopperxSession>;
+  /** Null for a session that CopperX does not have. */
+  retrieveSession(id: string): Promise<CopperxSession | null>;
   /** Every session with our reference that was made since, newest first. */
   sessionsOf(clientReferenceId: string, sinceMs: number): Promise<CopperxSession[]>;
   /** Every session that was made since, newest first. */
@@ -66,20 +67,24 @@ export interface Copperx {
 
 /**
  * Each call fails as Temporal is to take it: `copperx_unavailable` is tried again (no network, timeout, 408, 409, 429, 5xx;
- * also 401 and 403, our own key's fault, which an operator mends), `copperx_refused` is final.
+ * also 401 and 403, our own key's fault, which an operator mends). Only a page that CopperX refuses to make is final,
+ * `copperx_refused`: a refused question has no answer, so it is asked again.
  */
 export function createCopperx({ apiKey, apiBase, timeoutMs = DEFAULT_TIMEOUT_MS }: CopperxOptions): Copperx {
   const base = `${apiBase.replace(/\/$/, '')}/api/v1/checkout/sessions`;
 
   async function call<T>(schema: z.ZodType<T>, path: string, body?: object): Promise<T> {
-    const { status, text } = await answerTo(path, body);
-    if (status >= 300) throw fault(status);
+    return read(schema, await answerTo(path, body), body === undefined ? 'question' : 'request');
+  }
+
+  function read<T>(schema: z.ZodType<T>, { status, text }: Answer, of: 'question' | 'request'): T {
+    if (status >= 300) throw of === 'question' ? passing('copperx', `status ${status}`) : fault(status);
     const parsed = schema.safeParse(asJson(text));
     if (!parsed.success) throw passing('copperx', `an answer ${status} that is not understood`);
     return parsed.data;
   }
 
-  async function answerTo(path: string, body?: object): Promise<{ status: number; text: string }> {
+  async function answerTo(path: string, body?: object): Promise<Answer> {
     try {
       const response = await fetch(base + path, {
         method: body === undefined ? 'GET' : 'POST',
@@ -127,12 +132,26 @@ export function createCopperx({ apiKey, apiBase, timeoutMs = DEFAULT_TIMEOUT_MS 
         successUrl,
         cancelUrl,
       }),
-    retrieveSession: (id) => call(session, `/${encodeURIComponent(id)}`),
+    retrieveSession: async (id) => {
+      const answer = await answerTo(`/${encodeURIComponent(id)}`);
+      return isNotThere(answer) ? null : read(session, answer, 'question');
+    },
     // The reference is asked for and looked at again: a host that does not know the filter answers everything.
     sessionsOf: async (clientReferenceId, sinceMs) =>
       (await listed({ clientReferenceId }, sinceMs)).filter((page) => page.clientReferenceId === clientReferenceId),
     sessionsSince: (sinceMs, onPage) => listed({}, sinceMs, onPage),
   };
+}
+
+interface Answer {
+  status: number;
+  text: string;
+}
+
+/** A 404 or 410 about the session. A path that the host does not serve at all is a wrong COPPERX_API_BASE. */
+function isNotThere({ status, text }: Answer): boolean {
+  const said = z.object({ message: z.string() }).safeParse(asJson(text));
+  return (status === 404 || status === 410) && said.success && !said.data.message.startsWith('Cannot GET');
 }
 
 function asJson(text: string): unknown {

@@ -23,6 +23,8 @@ export interface CryptoSeen {
   awaiting: number;
   /** No page can be paid on any more. */
   expired: boolean;
+  /** The provider has no page of the deposit any more. */
+  missing?: boolean;
   /** When the last of the pages expires, or did. */
   expiresSecond: number;
 }

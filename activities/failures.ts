@@ -41,6 +41,25 @@ export function stripeFault(error: unknown): StripeFault {
   return { kind: 'passing' };
 }
 
+/**
+ * True when Stripe has no object of the id that a call named: it was deleted, or it belongs to another account or mode.
+ * @param what the parameter that named the object; Stripe names an id in the path differently for each endpoint
+ */
+export function isMissing(error: unknown, what?: 'customer'): boolean {
+  if (!(error instanceof errors.StripeInvalidRequestError) || error.code !== 'resource_missing') return false;
+  return what === undefined || error.param === what || /^no such customer/i.test(error.message);
+}
+
+/** Null for an object that Stripe does not have. Any other failure is thrown. */
+export async function orNull<T>(ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
 export const isStripeError = (error: unknown): error is Stripe.errors.StripeError =>
   error instanceof errors.StripeError;
 

@@ -88,6 +88,7 @@ export const createActivities = (world: World) => ({
     confirmIntent: world.payments.confirmIntent.bind(world.payments),
     fetchOutcome: world.payments.fetchOutcome.bind(world.payments),
     createCheckout: world.payments.createCheckout.bind(world.payments),
+    copyCustomer: world.payments.copyCustomer.bind(world.payments),
     createRefund: world.refunds.createRefund.bind(world.refunds),
     fetchRefund: world.refunds.fetchRefund.bind(world.refunds),
     fetchDispute: world.disputes.fetchDispute.bind(world.disputes),

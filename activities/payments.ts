@@ -15,6 +15,9 @@ export type PaymentOutcome =
   | { status: 'processing'; intentId: string | null }
   | { status: 'expired' };
 
+/** The page on which a person pays. Without one, the provider refuses to open it, whatever is tried. */
+export type CheckoutPage = { sessionId: string; checkoutUrl: string } | { failureCode: ChargeFailure };
+
 export interface Payments {
   /** Creates the payment, unconfirmed, or finds the one that was created: no money moves. */
   createIntent(input: { depositId: string }): Promise<{ intentId: string } | { failureCode: ChargeFailure }>;
@@ -23,5 +26,7 @@ export interface Payments {
   /** What the payment has come to, by its intent or its Checkout page. */
   fetchOutcome(input: { depositId: string }): Promise<PaymentOutcome>;
   /** Opens a Checkout page on which a person pays. */
-  createCheckout(input: { depositId: string }): Promise<{ sessionId: string; checkoutUrl: string }>;
+  createCheckout(input: { depositId: string }): Promise<CheckoutPage>;
+  /** Copies a team's name and address to its customer at the provider, as a notice asks. */
+  copyCustomer(input: { noticeId: string; nowSecond: number }): Promise<void>;
 }

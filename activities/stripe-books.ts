@@ -2,7 +2,7 @@
  * Stripe's books, read page by page. Money is what a charge captured, at the second of the charge: an intent may have been
  * created days before. Source: docs.stripe.com/api/charges/list, /refunds/list, /disputes/list, /checkout/sessions/list.
  */
-import Stripe from 'stripe';
+import type Stripe from 'stripe';
 import { fromCents } from '../billing/money.ts';
 import {
   DAY_SECONDS,
@@ -15,6 +15,7 @@ import {
   type ProviderRefund,
   type ProviderRows,
 } from '../billing/reconciliation.ts';
+import { orNull } from './failures.ts';
 import type { ProviderBooks } from './provider-books.ts';
 
 /** How far around a day is read: the ledger's clock and Stripe's may differ, and a webhook may have come late. */
@@ -201,14 +202,4 @@ const depositOfCharge = (charge: string | Stripe.Charge | null): string | null =
 
 function keepCharge(charges: Map<string, Stripe.Charge>, charge: string | Stripe.Charge | null): void {
   if (charge !== null && typeof charge === 'object') charges.set(charge.id, charge);
-}
-
-/** Null for what Stripe does not have. Any other failure is no answer, and is tried again. */
-async function orNull<T>(ask: () => Promise<T>): Promise<T | null> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (error instanceof Stripe.errors.StripeInvalidRequestError && error.code === 'resource_missing') return null;
-    throw error;
-  }
 }

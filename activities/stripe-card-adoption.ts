@@ -4,8 +4,9 @@ import type Stripe from 'stripe';
 import { BillingError } from '../billing/errors.ts';
 import { prefixedId } from '../billing/ids.ts';
 import type { Db } from '../prisma/client.ts';
-import { findSameCard, type PaymentMethod, savePaymentMethod } from '../prisma/payment-methods.ts';
-import { findTeamByStripeCustomer } from '../prisma/teams.ts';
+import { findSameCard, type PaymentMethod, removePaymentMethod, savePaymentMethod } from '../prisma/payment-methods.ts';
+import { findTeamByStripeCustomer, getTeam } from '../prisma/teams.ts';
+import { orNull, stripeFault } from './failures.ts';
 
 /** What a card is saved with; `newId` is its id if it turns out to be new. */
 export interface Saving {
@@ -18,21 +19,50 @@ export const adoptedId = (stripePaymentMethodId: string): string =>
   prefixedId('pm', createHash('sha256').update(stripePaymentMethodId).digest('hex').slice(0, 32));
 
 /**
- * Keeps the card for the team whose customer has it. The same card again (number and expiry) is the one that exists, and
- * its double is let go of. Null when it is no team's, or no card: a wallet such as Link.
+ * Keeps the card for the team whose customer has it. The same card again (number and expiry) is the one that is saved, and
+ * its double is detached. Null when Stripe does not have the card, when the card is no team's, or for a wallet such as Link.
  */
 export async function adoptCard(
   { stripe, db }: { stripe: Stripe; db: Db },
   stripePaymentMethodId: string,
   saving: Saving,
 ): Promise<PaymentMethod | null> {
-  const made = await stripe.paymentMethods.retrieve(stripePaymentMethodId);
-  const team = typeof made.customer === 'string' ? await findTeamByStripeCustomer(db, made.customer) : null;
-  if (team === null || !made.card) return null;
-  const known = await findSameCard(db, team.id, cardOf(made));
+  const made = await orNull(() => stripe.paymentMethods.retrieve(stripePaymentMethodId));
+  const team = typeof made?.customer === 'string' ? await findTeamByStripeCustomer(db, made.customer) : null;
+  if (made === null || team === null || !made.card) return null;
+  const known = await findUsableCard({ stripe, db }, team.id, made, saving.nowSecond);
   if (known === null) return saveCard(db, team.id, made, saving);
-  if (known.stripePaymentMethodId !== made.id) await stripe.paymentMethods.detach(made.id);
+  if (known.stripePaymentMethodId !== made.id) await detachDouble(stripe, made.id);
   return known;
+}
+
+/** The saved card with the number and the expiry of a given one. One that Stripe can no longer charge is removed. */
+export async function findUsableCard(
+  { stripe, db }: { stripe: Stripe; db: Db },
+  teamId: string,
+  given: Stripe.PaymentMethod,
+  nowSecond: number,
+): Promise<PaymentMethod | null> {
+  const known = await findSameCard(db, teamId, cardOf(given));
+  if (known === null) return null;
+  const { stripePaymentMethodId } = known;
+  const found =
+    stripePaymentMethodId === given.id
+      ? given
+      : await orNull(() => stripe.paymentMethods.retrieve(stripePaymentMethodId));
+  const { stripeCustomerId } = await getTeam(db, teamId);
+  if (found?.customer && found.customer === stripeCustomerId) return known;
+  await removePaymentMethod(db, teamId, known.id, nowSecond);
+  return findUsableCard({ stripe, db }, teamId, given, nowSecond);
+}
+
+/** A double that was detached before is gone all the same. */
+async function detachDouble(stripe: Stripe, id: string): Promise<void> {
+  try {
+    await stripe.paymentMethods.detach(id);
+  } catch (error) {
+    if (stripeFault(error).kind !== 'refused') throw error;
+  }
 }
 
 export const saveCard = (db: Db, teamId: string, made: Stripe.PaymentMethod, { nowSecond, newId }: Saving) =>

@@ -9,16 +9,15 @@ import type { Db } from '../prisma/client.ts';
 import {
   findByStripeId,
   findPaymentMethod,
-  findSameCard,
   type PaymentMethod,
   removePaymentMethod,
   updatePaymentMethod,
 } from '../prisma/payment-methods.ts';
 import { getTeam } from '../prisma/teams.ts';
-import { inCodes, isStripeError, stripeFault } from './failures.ts';
+import { inCodes, isMissing, isStripeError, orNull, stripeFault } from './failures.ts';
 import { setupReturns } from './links.ts';
-import { adoptCard, adoptedId, cardOf, type Saving, saveCard } from './stripe-card-adoption.ts';
-import { ensureCustomer } from './stripe-customers.ts';
+import { adoptCard, adoptedId, cardOf, findUsableCard, type Saving, saveCard } from './stripe-card-adoption.ts';
+import { withCustomer } from './stripe-customers.ts';
 import type { Log } from './world.ts';
 
 export interface CardsWorld {
@@ -67,7 +66,7 @@ export interface Cards {
 }
 
 export const createCards = (world: CardsWorld): Cards => ({
-  attach: (input) => refusing(world, () => attach(world, input)),
+  attach: (input) => refusing(world, () => attach(world, input), NOT_THIS_CARD),
   setupCheckout: (teamId, detailsHash = null) => refusing(world, () => setupCheckout(world, teamId, detailsHash)),
   adoptFromSetup: (input) => refusing(world, () => adoptFromSetup(world, input)),
   adoptCompleted: (input) => refusing(world, () => adoptCompleted(world, input)),
@@ -80,13 +79,14 @@ async function attach(
   { teamId, stripePaymentMethod, ...saving }: Parameters<Cards['attach']>[0],
 ): Promise<PaymentMethod> {
   const { stripe, db } = world;
-  const team = await getTeam(db, teamId);
+  await getTeam(db, teamId);
   // Looked at before it is attached: the same card again is then left as it is, and the call can be repeated.
   const given = await stripe.paymentMethods.retrieve(stripePaymentMethod);
-  const known = await findSameCard(db, teamId, cardOf(given));
+  const known = await findUsableCard(world, teamId, given, saving.nowSecond);
   if (known) return known;
-  const customer = await ensureCustomer(world, team);
-  const attached = await stripe.paymentMethods.attach(given.id, { customer });
+  const attached = await withCustomer(world, teamId, (customer) =>
+    stripe.paymentMethods.attach(given.id, { customer }),
+  );
   return saveCard(db, teamId, attached, saving);
 }
 
@@ -96,17 +96,17 @@ async function setupCheckout(
   detailsHash: string | null,
 ): Promise<{ checkoutUrl: string }> {
   const back = setupReturns(world.publicUrl, detailsHash);
-  const { stripe, db } = world;
-  const customer = await ensureCustomer(world, await getTeam(db, teamId));
-  const { url } = await stripe.checkout.sessions.create({
-    mode: 'setup',
-    customer,
-    allowed_payment_method_types: ['card'],
-    client_reference_id: teamId,
-    metadata: { team: teamId },
-    success_url: back.saved,
-    cancel_url: back.left,
-  });
+  const { url } = await withCustomer(world, teamId, (customer) =>
+    world.stripe.checkout.sessions.create({
+      mode: 'setup',
+      customer,
+      allowed_payment_method_types: ['card'],
+      client_reference_id: teamId,
+      metadata: { team: teamId },
+      success_url: back.saved,
+      cancel_url: back.left,
+    }),
+  );
   if (url === null) throw new BillingError('provider_unavailable', 'the page for saving a card could not be opened');
   return { checkoutUrl: url };
 }
@@ -115,9 +115,9 @@ async function adoptFromSetup(
   { stripe, db }: CardsWorld,
   { sessionId, ...saving }: Parameters<Cards['adoptFromSetup']>[0],
 ): Promise<PaymentMethod | null> {
-  const session = await stripe.checkout.sessions.retrieve(sessionId, { expand: ['setup_intent'] });
-  const intent = typeof session.setup_intent === 'object' ? session.setup_intent : null;
-  if (session.status !== 'complete' || typeof intent?.payment_method !== 'string') return null;
+  const session = await orNull(() => stripe.checkout.sessions.retrieve(sessionId, { expand: ['setup_intent'] }));
+  const intent = typeof session?.setup_intent === 'object' ? session.setup_intent : null;
+  if (session?.status !== 'complete' || typeof intent?.payment_method !== 'string') return null;
   return adoptCard({ stripe, db }, intent.payment_method, saving);
 }
 
@@ -128,13 +128,16 @@ async function adoptCompleted(
   const { stripeCustomerId: customer } = await getTeam(db, teamId);
   if (customer === null) return;
   const created = { gte: nowSecond - PAGES_SINCE_SECONDS };
-  const pages = await stripe.checkout.sessions.list({
-    customer,
-    status: 'complete',
-    created,
-    limit: 20,
-    expand: ['data.setup_intent'],
-  });
+  const pages = await orNull(() =>
+    stripe.checkout.sessions.list({
+      customer,
+      status: 'complete',
+      created,
+      limit: 20,
+      expand: ['data.setup_intent'],
+    }),
+  );
+  if (pages === null) return;
   for (const { mode, setup_intent: intent } of pages.data) {
     if (mode !== 'setup' || intent === null || typeof intent === 'string') continue;
     const made = intent.payment_method;
@@ -158,13 +161,8 @@ async function refresh(
 
 /** Null when it belongs to no customer any more. */
 async function attached(stripe: Stripe, id: string): Promise<Stripe.PaymentMethod | null> {
-  try {
-    const made = await stripe.paymentMethods.retrieve(id);
-    return made.customer === null ? null : made;
-  } catch (error) {
-    if (stripeFault(error).kind === 'refused') return null;
-    throw error;
-  }
+  const made = await orNull(() => stripe.paymentMethods.retrieve(id));
+  return made === null || made.customer === null ? null : made;
 }
 
 async function detach(
@@ -177,14 +175,24 @@ async function detach(
   try {
     await stripe.paymentMethods.detach(card.stripePaymentMethodId);
   } catch (error) {
-    // Refused: it was detached before, there or by an earlier try.
-    if (stripeFault(error).kind !== 'refused') throw error;
+    // Refused: it was detached before, there or by an earlier try. A card that is attached still must not be removed here.
+    const isGone = isMissing(error) || (await attached(stripe, card.stripePaymentMethodId)) === null;
+    if (stripeFault(error).kind !== 'refused' || !isGone) throw error;
   }
   return { usedByAutoTopUp: await removePaymentMethod(db, teamId, paymentMethodId, nowSecond) };
 }
 
-/** Turns Stripe's errors into refusals. */
-async function refusing<T>({ log }: CardsWorld, work: () => Promise<T>): Promise<T> {
+const NOT_THIS_CARD = () =>
+  new BillingError('payment_method_invalid', 'Stripe does not take this payment method', 'stripePaymentMethod');
+
+const NOT_THIS_REQUEST = () =>
+  new BillingError(
+    'provider_rejected',
+    'the card provider did not accept our request; the cause is not the card, and nothing was saved',
+  );
+
+/** Turns Stripe's errors into refusals. @param refused what a request that Stripe refuses is answered with */
+async function refusing<T>({ log }: CardsWorld, work: () => Promise<T>, refused = NOT_THIS_REQUEST): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -195,12 +203,10 @@ async function refusing<T>({ log }: CardsWorld, work: () => Promise<T>): Promise
         'card_declined',
         `the card was declined: ${paymentFailureWords(fault.reason, 'card').why}`,
       );
-    if (fault.kind === 'refused')
-      throw new BillingError(
-        'payment_method_invalid',
-        'Stripe does not take this payment method',
-        'stripePaymentMethod',
-      );
+    if (fault.kind === 'refused') {
+      log.warn({ error: inCodes(error) }, 'Stripe refuses a request about a card');
+      throw refused();
+    }
     log.warn({ error: inCodes(error) }, 'Stripe could not be asked about a card');
     throw new BillingError('provider_unavailable', 'the card provider does not answer; please try again');
   }

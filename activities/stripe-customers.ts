@@ -1,32 +1,179 @@
-/** A team as Stripe knows it. */
+/**
+ * A team as Stripe knows it. A customer can vanish: deleted at Stripe, or left behind with another account or mode. Then
+ * another is made, and the cards of the old one are removed, since Stripe removed them with their customer.
+ * Source: docs.stripe.com/api/customers/delete
+ */
 import { randomUUID } from 'node:crypto';
 import Stripe from 'stripe';
+import { BillingError } from '../billing/errors.ts';
+import { secondOf } from '../billing/time.ts';
 import type { Db } from '../prisma/client.ts';
-import { getTeam, setStripeCustomer, type Team } from '../prisma/teams.ts';
+import { findNotice, markSent } from '../prisma/notices.ts';
+import { listPaymentMethods, removePaymentMethod } from '../prisma/payment-methods.ts';
+import { type CustomerCopy, getTeam, keepCustomer, noteCustomerCopy, type Team } from '../prisma/teams.ts';
+import { final, inCodes, isMissing, orNull, passing, stripeFault } from './failures.ts';
+import type { Log } from './world.ts';
 
-/**
- * The team's Stripe customer, made on first need. Two at once may make two; the first that is written down is the team's,
- * the other has no card and costs nothing.
- */
-export async function ensureCustomer({ stripe, db }: { stripe: Stripe; db: Db }, team: Team): Promise<string> {
-  if (team.stripeCustomerId !== null) return team.stripeCustomerId;
-  const { id } = await createCustomer(stripe, team);
-  await setStripeCustomer(db, team.id, id);
-  return (await getTeam(db, team.id)).stripeCustomerId ?? id;
+export interface CustomersWorld {
+  stripe: Stripe;
+  db: Db;
+  log: Log;
 }
 
-async function createCustomer(stripe: Stripe, { id, name, email }: Team): Promise<Stripe.Customer> {
-  const create = (idempotencyKey: string) =>
-    stripe.customers.create({ name, email, metadata: { team: id } }, { idempotencyKey });
+/**
+ * Calls Stripe with the team's customer, which has the team's name and address of now. When Stripe no longer has the
+ * customer, the call is made once more with a new one.
+ * @param use the call; its `keySuffix` makes the idempotency key of a call with a new customer another one
+ * @throws BillingError `provider_rejected` when Stripe refuses to make a customer
+ */
+export async function withCustomer<T>(
+  world: CustomersWorld,
+  teamId: string,
+  use: (customer: string, keySuffix: string) => Promise<T>,
+): Promise<T> {
+  const customer = await ensureCustomer(world, await getTeam(world.db, teamId));
   try {
-    return await create(`customer/${id}`);
+    return await use(customer, '');
+  } catch (error) {
+    if (!isMissing(error, 'customer')) throw error;
+    const next = await replaceCustomer(world, teamId, customer);
+    return use(next, `/${next}`);
+  }
+}
+
+/**
+ * Copies a team's name and address to its customer, as a notice asks that was written with their change. A team without a
+ * customer gets one when it first needs one.
+ */
+export async function copyCustomer(
+  world: CustomersWorld,
+  { noticeId, nowSecond }: { noticeId: string; nowSecond: number },
+): Promise<void> {
+  const notice = await findNotice(world.db, noticeId);
+  if (notice === null) throw final('stripe', `no such notice: ${noticeId}`);
+  if (notice.sentSecond !== null) return;
+  try {
+    await copyUntilCurrent(world, notice.teamId);
+  } catch (error) {
+    // Tried again like an outage, so that no change is lost.
+    if (error instanceof BillingError) throw passing('stripe', `refuses the details of ${notice.teamId}`);
+    throw error;
+  }
+  await markSent(world.db, noticeId, nowSecond);
+}
+
+/** The team's customer, made on first need. Two calls at once get the same one by its idempotency key. */
+async function ensureCustomer(world: CustomersWorld, { id: teamId, stripeCustomerId }: Team): Promise<string> {
+  if (stripeCustomerId === null) return makeCustomer(world, teamId, null);
+  try {
+    const current = await copyUntilCurrent(world, teamId);
+    if (current !== null) return current;
+  } catch (error) {
+    // Details that Stripe refuses keep nobody from paying.
+    if (error instanceof BillingError && error.code === 'provider_rejected') return stripeCustomerId;
+    throw error;
+  }
+  return replaceCustomer(world, teamId, stripeCustomerId);
+}
+
+async function replaceCustomer(world: CustomersWorld, teamId: string, gone: string): Promise<string> {
+  const { db, log } = world;
+  const { stripeCustomerId } = await getTeam(db, teamId);
+  if (stripeCustomerId !== null && stripeCustomerId !== gone) return stripeCustomerId;
+  const cards = await listPaymentMethods(db, teamId);
+  const made = await makeCustomer(world, teamId, gone);
+  for (const { id } of cards) await removePaymentMethod(db, teamId, id, secondOf(Date.now()));
+  log.warn({ teamId, gone, made, cards: cards.length }, 'Stripe no longer has a customer: another one was made');
+  return made;
+}
+
+/** A key of its own for each customer that is replaced: for a day Stripe answers the old key with the deleted customer. */
+async function makeCustomer(world: CustomersWorld, teamId: string, replaced: string | null): Promise<string> {
+  const { db } = world;
+  const team = await getTeam(db, teamId);
+  const { id: made } = await createCustomer(world, team, replaced);
+  await keepCustomer(db, teamId, replaced, { stripeCustomerId: made, name: team.name, email: team.email });
+  // The name may have changed meanwhile, and another process may have kept a customer of its own.
+  return (await copyUntilCurrent(world, teamId)) ?? made;
+}
+
+async function createCustomer(world: CustomersWorld, team: Team, replaced: string | null): Promise<Stripe.Customer> {
+  const { stripe } = world;
+  const first = `customer/${team.id}${replaced === null ? '' : `/after/${replaced}`}`;
+  const another = () => `${first}/${randomUUID()}`;
+  const create = (idempotencyKey: string) =>
+    accepted(world, team, (details) =>
+      stripe.customers.create(details, {
+        idempotencyKey: details.email === undefined ? `${idempotencyKey}/no-email` : idempotencyKey,
+      }),
+    );
+  let made: Stripe.Customer;
+  try {
+    made = await create(first);
   } catch (error) {
     if (!isOfTheKey(error)) throw error;
-    return create(`customer/${id}/${randomUUID()}`);
+    made = await create(another());
   }
+  return isReplayed(made) && (await isGone(stripe, made.id)) ? create(another()) : made;
 }
 
 /** A stored 500, or other parameters than at first: for a day the same key would only bring this again. */
 const isOfTheKey = (error: unknown): boolean =>
   error instanceof Stripe.errors.StripeIdempotencyError ||
   (error instanceof Stripe.errors.StripeAPIError && error.statusCode === 500);
+
+const isReplayed = (customer: Stripe.Customer): boolean => {
+  const { lastResponse } = customer as Partial<Stripe.Response<Stripe.Customer>>;
+  return lastResponse?.headers?.['idempotent-replayed'] === 'true';
+};
+
+async function isGone(stripe: Stripe, customer: string): Promise<boolean> {
+  const found = await orNull(() => stripe.customers.retrieve(customer));
+  return found === null || found.deleted === true;
+}
+
+/**
+ * Copies until the customer has what the team has now: a change may come between the reading and the answer, and an older
+ * copy may arrive after a newer one. Null when Stripe does not have the customer, or the team has none.
+ */
+async function copyUntilCurrent(world: CustomersWorld, teamId: string): Promise<string | null> {
+  const { stripe, db } = world;
+  for (;;) {
+    const team = await getTeam(db, teamId);
+    const { stripeCustomerId, name, email } = team;
+    if (stripeCustomerId === null) return null;
+    if (team.stripeCustomerName === name && team.stripeCustomerEmail === email) return stripeCustomerId;
+    try {
+      await accepted(world, team, (details) => stripe.customers.update(stripeCustomerId, details));
+    } catch (error) {
+      if (isMissing(error)) return null;
+      throw error;
+    }
+    const copy: CustomerCopy = { stripeCustomerId, name, email };
+    await noteCustomerCopy(db, teamId, copy);
+  }
+}
+
+/**
+ * Sends a team's details. Stripe's check of addresses is not ours: an address that it refuses is left out, so that the team
+ * can pay all the same.
+ * @throws BillingError `provider_rejected`
+ */
+async function accepted<T>(
+  { log }: CustomersWorld,
+  { id, name, email }: Team,
+  send: (details: { name: string; email?: string; metadata: { team: string } }) => Promise<T>,
+): Promise<T> {
+  const details = { name, metadata: { team: id } };
+  try {
+    return await send({ ...details, email }).catch((error) => {
+      if (!(error instanceof Stripe.errors.StripeInvalidRequestError) || error.param !== 'email') throw error;
+      log.warn({ teamId: id, error: inCodes(error) }, 'Stripe refuses the address of a team; its customer has none');
+      return send(details);
+    });
+  } catch (error) {
+    if (isMissing(error) || stripeFault(error).kind !== 'refused') throw error;
+    log.error({ teamId: id, error: inCodes(error) }, 'Stripe refuses a team as its customer');
+    throw new BillingError('provider_rejected', 'the card provider did not accept our request for this team');
+  }
+}

@@ -5,11 +5,11 @@
  */
 import type Stripe from 'stripe';
 import { refundFailure } from '../billing/failure-reasons.ts';
-import { fromCents, toCents } from '../billing/money.ts';
+import { fromCents, toCents, ZERO } from '../billing/money.ts';
 import type { Db } from '../prisma/client.ts';
 import { type Deposit, getDeposit } from '../prisma/deposits.ts';
-import { getRefund, type Refund } from '../prisma/refunds.ts';
-import { inCodes, isStripeError, stripeFault, withStripe } from './failures.ts';
+import { findRefundByStripeId, getRefund, type Refund } from '../prisma/refunds.ts';
+import { inCodes, isMissing, isStripeError, orNull, stripeFault, withStripe } from './failures.ts';
 import type { RefundOutcome, RefundSeen, Refunds } from './refunds.ts';
 import type { Log } from './world.ts';
 
@@ -24,22 +24,24 @@ const MOST_KEYS = 20;
 
 export const createStripeRefunds = (world: RefundsWorld): Refunds => ({
   createRefund: ({ refundId }) => withStripe(() => createRefund(world, refundId)),
-  fetchRefund: ({ stripeRefundId }) =>
-    withStripe(async () => seenOf(await world.stripe.refunds.retrieve(stripeRefundId))),
+  fetchRefund: ({ stripeRefundId }) => withStripe(() => fetchRefund(world, stripeRefundId)),
 });
 
 async function createRefund(world: RefundsWorld, refundId: string): Promise<RefundOutcome> {
   const { stripe, db, log } = world;
   const refund = await getRefund(db, refundId);
-  if (refund.stripeRefundId !== null) return seenOf(await stripe.refunds.retrieve(refund.stripeRefundId));
+  if (refund.stripeRefundId !== null) return fetchRefund(world, refund.stripeRefundId);
   const intentId = await intentOf(stripe, await getDeposit(db, refund.depositId));
   if (intentId === null) return { status: 'failed', stripeRefundId: null, failureCode: 'no_payment' };
   for (let key = 1; ; key++) {
-    const made = await findRefund(stripe, intentId, refundId);
-    if (made) return seenOf(made);
     try {
-      return seenOf(await ask(stripe, intentId, refund, key));
+      const made = await findRefund(stripe, intentId, refundId);
+      return seenOf(made ?? (await ask(stripe, intentId, refund, key)));
     } catch (error) {
+      if (isMissing(error)) {
+        log.error({ refundId, intentId, error: inCodes(error) }, 'Stripe no longer has the payment of a refund');
+        return { status: 'failed', stripeRefundId: null, failureCode: 'payment_missing' };
+      }
       if (stripeFault(error).kind === 'refused') {
         log.warn({ refundId, error: inCodes(error) }, 'Stripe refuses a refund');
         const failureCode = refundFailure(isStripeError(error) ? (error.code ?? null) : null);
@@ -48,6 +50,27 @@ async function createRefund(world: RefundsWorld, refundId: string): Promise<Refu
       if (!isReplayed(error) || key === MOST_KEYS) throw error;
     }
   }
+}
+
+/**
+ * A refund that Stripe no longer has belongs to another account or mode. Its money may have gone out there, so its state stays
+ * as it was recorded. One that was never recorded has moved no money of ours.
+ */
+async function fetchRefund({ stripe, db, log }: RefundsWorld, stripeRefundId: string): Promise<RefundSeen> {
+  const found = await orNull(() => stripe.refunds.retrieve(stripeRefundId));
+  if (found !== null) return seenOf(found);
+  log.error({ stripeRefundId }, 'Stripe no longer has a refund');
+  const recorded = await findRefundByStripeId(db, stripeRefundId);
+  if (recorded === null || recorded.status === 'failed')
+    return {
+      status: 'failed',
+      stripeRefundId,
+      failureCode: 'payment_missing',
+      amountMicros: recorded?.amountMicros ?? ZERO,
+      namedRefundId: recorded?.id ?? null,
+    };
+  const { id: namedRefundId, status, amountMicros } = recorded;
+  return { status, stripeRefundId, amountMicros, namedRefundId };
 }
 
 const ask = (stripe: Stripe, intentId: string, refund: Refund, key: number): Promise<Stripe.Refund> =>
@@ -68,8 +91,9 @@ const isReplayed = (error: unknown): boolean =>
 /** The payment that is refunded. A Checkout page's may be known to Stripe only. */
 async function intentOf(stripe: Stripe, { stripeIntentId, stripeSessionId }: Deposit): Promise<string | null> {
   if (stripeIntentId !== null || stripeSessionId === null) return stripeIntentId;
-  const { payment_intent } = await stripe.checkout.sessions.retrieve(stripeSessionId);
-  return typeof payment_intent === 'string' ? payment_intent : (payment_intent?.id ?? null);
+  const page = await orNull(() => stripe.checkout.sessions.retrieve(stripeSessionId));
+  const intent = page?.payment_intent ?? null;
+  return typeof intent === 'string' ? intent : (intent?.id ?? null);
 }
 
 /** What an earlier try has made. Lists are up to date where Stripe's search lags. */

@@ -2,6 +2,7 @@
 import type { Terms } from '../billing/account.ts';
 import type { Db } from '../prisma/client.ts';
 import type { DepositKind } from '../prisma/deposits.ts';
+import type { NoticeChannel } from '../prisma/notices.ts';
 
 /** Somebody who writes lines of structured log; pino is one. */
 export interface Log {
@@ -33,7 +34,7 @@ export interface Tell {
   /** Wakes the workflow of a dispute, or starts it. */
   dispute(dispute: { disputeId: string; teamId: string; depositId: string; stripeDisputeId: string }): Promise<void>;
   /** Starts the workflow that sends a notice; a repeat is the same one. */
-  notice(notice: { noticeId: string; teamId: string; channel: 'mail' | 'event' }): Promise<void>;
+  notice(notice: { noticeId: string; teamId: string; channel: NoticeChannel }): Promise<void>;
 }
 
 export interface LedgerWorld {

@@ -49,7 +49,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
   const wake = createWakes(world, metrics);
   const looks = createLooks(world, metrics, wake);
   return [
-    ...teams(world),
+    ...teams(world, wake),
     ...teamState(world, wake),
     ...keys(world),
     ...balance(world),

@@ -3,11 +3,12 @@ import { BillingError } from '../billing/errors.ts';
 import { AS_RECORDED, lockAccount } from '../prisma/accounts.ts';
 import { inTransaction } from '../prisma/client.ts';
 import { createTeam, getTeam, getTeamWithState, listTeams, updateTeam } from '../prisma/teams.ts';
-import { newId } from './calls.ts';
+import { newId, random128 } from './calls.ts';
 import { MetadataChange, mergeMetadata, NewMetadata } from './metadata.ts';
 import { type Route, route } from './route.ts';
 import { Id, listOf, pageQuery, pageRequest, TeamPath, text, viewPage, z } from './schemas.ts';
 import { TEAM_STATUSES, Team, viewTeam } from './views/team.ts';
+import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
 const MAX_EMAIL = 254;
@@ -15,7 +16,7 @@ const MAX_EMAIL = 254;
 const Name = text(200).openapi({ example: 'Acme Robotics' });
 const Email = z.email('expected an e-mail address').max(MAX_EMAIL).openapi({ example: 'billing@acme.example' });
 
-export const teams = ({ db }: ApiWorld): Route[] => [
+export const teams = ({ db }: ApiWorld, wake: Wakes): Route[] => [
   route({
     method: 'post',
     path: '/v1/teams',
@@ -70,18 +71,21 @@ export const teams = ({ db }: ApiWorld): Route[] => [
     body: z.object({ name: Name.optional(), email: Email.optional(), metadata: MetadataChange.optional() }),
     answer: { status: 200, schema: Team },
     archivedToo: true,
-    handle: async ({ params: { team }, body: { name, email, metadata } }) => {
+    handle: async ({ params: { team }, body: { name, email, metadata }, call }) => {
       if (name === undefined && email === undefined && metadata === undefined)
         throw new BillingError('invalid_request', 'send at least one of name, email and metadata', 'name');
       await inTransaction(db, async (tx) => {
         // Two changes of metadata at once are merged one after the other.
         await lockAccount(tx, team, AS_RECORDED);
-        await updateTeam(tx, team, {
+        const change = {
           ...(name !== undefined && { name }),
           ...(email !== undefined && { email }),
           ...(metadata !== undefined && { metadata: mergeMetadata((await getTeam(tx, team)).metadata, metadata) }),
-        });
+        };
+        await updateTeam(tx, team, change, { second: call.receivedSecond, copyId: random128() });
       });
+      // The watch hands on the copy for the card provider.
+      await wake({ what: 'watch', id: team });
       return { status: 200, body: viewTeam(await getTeamWithState(db, team)) };
     },
   }),

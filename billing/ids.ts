@@ -47,6 +47,9 @@ export const paperId = (kind: PaperKind, number: string): string => `${kind}/${n
 /** One mail or event per cause: `balance_low` of two episodes differ by the second at which the episode began. */
 export const noticeId = (kind: string, cause: string): string => `${kind}/${cause}`;
 
+/** One copy a change of a team's name or address. */
+export const copyCause = (teamId: string, change: string): string => `${teamId}/${change}`;
+
 export const exhaustionCause = (teamId: string, number: number): string => `${teamId}/exhaustion-${number}`;
 /** One mail a month and cap: a cap that was raised and reached again is told again. */
 export const cappedCause = (teamId: string, monthStartSecond: number, capMicros: Micros): string =>

@@ -28,6 +28,16 @@ const faultBody = z.strictObject({
   skip: z.number().int().nonnegative().exactOptional(),
   times: z.union([count, z.literal('always')]).exactOptional(),
   ms: z.number().nonnegative().exactOptional(),
+  refusal: z
+    .strictObject({
+      status: z.number().int().min(400).max(599).exactOptional(),
+      type: z.string().exactOptional(),
+      code: z.string().exactOptional(),
+      declineCode: z.string().exactOptional(),
+      param: z.string().exactOptional(),
+      message: z.string().exactOptional(),
+    })
+    .exactOptional(),
 });
 const outageBody = z.strictObject({ kind: z.enum(['error', 'drop', 'hang', 'rate_limit']).default('error') });
 const endpointBody = z.strictObject({ url: z.url(), secret: z.string(), events: z.array(z.string()).optional() });

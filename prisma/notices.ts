@@ -35,6 +35,10 @@ export type EventKind =
   | 'deposit.succeeded'
   | 'usage.owed';
 
+/** What a provider is given of ours: the team's name and address. */
+export type CopyKind = 'customer.copy';
+export type NoticeChannel = 'mail' | 'event' | 'customer';
+
 /** `returned`: the bank sent it back, and it is credit again. */
 export type RefundTurn = 'sent' | 'returned';
 /** `reopened`: the bank looks at it again; `changed`: another amount is contested. */
@@ -92,13 +96,14 @@ export interface NoticeData {
 export type NewNotice = { teamId: string; second: number; cause: string; data: NoticeData } & (
   | { channel: 'mail'; kind: MailKind }
   | { channel: 'event'; kind: EventKind }
+  | { channel: 'customer'; kind: CopyKind }
 );
 
 export interface Notice {
   id: string;
   teamId: string;
   kind: string;
-  channel: 'mail' | 'event';
+  channel: NoticeChannel;
   second: number;
   data: NoticeData;
   sentSecond: number | null;

@@ -1,11 +1,13 @@
 /** Teams: whom an account belongs to. Addresses live here and in no payload. */
 import { emptyAccount } from '../billing/account.ts';
 import { BillingError } from '../billing/errors.ts';
+import { copyCause } from '../billing/ids.ts';
 import { insertAccount } from './accounts.ts';
 import { type Db, inTransaction, isUniqueViolation, type Tx } from './client.ts';
 import { toSecond, toSecondOrNull } from './columns.ts';
 import { Prisma as PrismaSql, type Team as TeamRow } from './generated/client.ts';
 import { isSameMetadata, type Metadata, toMetadata } from './metadata.ts';
+import { insertNotices } from './notices.ts';
 import { type Page, type PageRequest, pageBySql } from './pages.ts';
 
 export interface Team {
@@ -13,6 +15,9 @@ export interface Team {
   name: string;
   email: string;
   stripeCustomerId: string | null;
+  /** The name and the address that the provider's customer was last given. Null: not known. */
+  stripeCustomerName: string | null;
+  stripeCustomerEmail: string | null;
   createdSecond: number;
   metadata: Metadata;
 }
@@ -58,17 +63,27 @@ export async function getTeam(tx: Tx, id: string): Promise<Team> {
   return toTeam(row);
 }
 
-/** @throws BillingError `not_found` */
+/**
+ * Changes a team's name, address or metadata. A new name or address writes a notice, so that the card provider's customer
+ * gets it too.
+ * @param of when it was asked, and a unique id for the notice
+ * @throws BillingError `not_found`
+ */
 export async function updateTeam(
   tx: Tx,
   id: string,
   change: { name?: string; email?: string; metadata?: Metadata },
+  of: { second: number; copyId: string },
 ): Promise<void> {
   const { metadata, ...named } = change;
+  const before = await getTeam(tx, id);
   const data = { ...named, ...(metadata !== undefined && { metadata: { ...metadata } }) };
   await tx.team.updateMany({ where: { id }, data });
-  const searchText = searchTextOf(await getTeam(tx, id));
-  await tx.team.updateMany({ where: { id }, data: { searchText } });
+  const after = await getTeam(tx, id);
+  await tx.team.updateMany({ where: { id }, data: { searchText: searchTextOf(after) } });
+  if (after.name === before.name && after.email === before.email) return;
+  const copy = { teamId: id, second: of.second, cause: copyCause(id, of.copyId), data: {} };
+  await insertNotices(tx, [{ ...copy, channel: 'customer', kind: 'customer.copy' }]);
 }
 
 /** A team with what an operator has made of it. */
@@ -151,8 +166,35 @@ export async function listTeams(tx: Tx, filter: TeamFilter, page: PageRequest): 
   return { data: ids.flatMap((id) => teams.get(id) ?? []), nextCursor: found.nextCursor };
 }
 
+/** The provider's customer of a team, with the name and the address that it was given. */
+export interface CustomerCopy {
+  stripeCustomerId: string;
+  name: string;
+  email: string;
+}
+
+const columnsOf = ({ stripeCustomerId, name, email }: CustomerCopy) => ({
+  stripeCustomerId,
+  stripeCustomerName: name,
+  stripeCustomerEmail: email,
+});
+
+/** Keeps the first customer of a team; what the provider was given for it is not known. */
 export const setStripeCustomer = async (tx: Tx, id: string, stripeCustomerId: string): Promise<void> => {
   await tx.team.updateMany({ where: { id, stripeCustomerId: null }, data: { stripeCustomerId } });
+};
+
+/**
+ * Keeps a team's customer at the provider in the place of `replaced`, null for the first one. Does nothing when another
+ * process has kept one meanwhile.
+ */
+export const keepCustomer = async (tx: Tx, id: string, replaced: string | null, copy: CustomerCopy): Promise<void> => {
+  await tx.team.updateMany({ where: { id, stripeCustomerId: replaced }, data: columnsOf(copy) });
+};
+
+/** Keeps what the provider's customer was given last. Does nothing when the team has another customer by now. */
+export const noteCustomerCopy = async (tx: Tx, id: string, copy: CustomerCopy): Promise<void> => {
+  await tx.team.updateMany({ where: { id, stripeCustomerId: copy.stripeCustomerId }, data: columnsOf(copy) });
 };
 
 export async function findTeamByStripeCustomer(tx: Tx, stripeCustomerId: string): Promise<Team | null> {

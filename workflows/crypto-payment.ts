@@ -52,7 +52,11 @@ export async function followCrypto(opened: DepositOrder, { news, pageIs, stateIs
     if (seen.confirmed.length > 0)
       order = await ledger.creditCrypto({ depositId, outputs: seen.confirmed, nowSecond: nowSecond() });
     if (isOpen(order) && seen.expired && seen.awaiting === 0)
-      order = await ledger.expireCrypto({ depositId, nowSecond: nowSecond() });
+      order = await ledger.expireCrypto({
+        depositId,
+        nowSecond: nowSecond(),
+        ...(seen.missing && { failureCode: 'payment_missing' as const }),
+      });
     if (seen.confirmed.length > 0 || order.status !== before) await tell.tellWatch({ teamId });
     stateIs(order, isOpen(order) ? (seen.awaiting > 0 ? 'confirming' : 'waiting') : 'closed');
     if (isOver(order, seen)) return order;

@@ -89,7 +89,9 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
   }
 
   async function payOnCheckoutPage(): Promise<Known> {
-    const { sessionId, checkoutUrl } = await payments.createCheckout({ depositId });
+    const page = await payments.createCheckout({ depositId });
+    if ('failureCode' in page) return { status: 'failed', intentId: null, failureCode: page.failureCode };
+    const { sessionId, checkoutUrl } = page;
     await note({ stripeSessionId: sessionId, checkoutUrl });
     answer.checkoutUrl = checkoutUrl;
     show('on_checkout_page', order);

@@ -12,6 +12,7 @@ import type { Micros } from '../billing/money.ts';
 import type { DepositKind, DepositStatus } from '../prisma/deposits.ts';
 import type { DisputeStatus } from '../prisma/disputes.ts';
 import type { InstanceSpec } from '../prisma/instances.ts';
+import type { NoticeChannel } from '../prisma/notices.ts';
 import type { RefundStatus } from '../prisma/refunds.ts';
 import type { ReservationSpec } from '../prisma/reservations.ts';
 
@@ -188,7 +189,7 @@ export const lookAtDispute = defineUpdate<DisputeState>('lookAgain');
 export interface NoticeInput {
   noticeId: string;
   teamId: string;
-  channel: 'mail' | 'event';
+  channel: NoticeChannel;
 }
 
 /** A UTC day that is over, such as "2026-03-01". */

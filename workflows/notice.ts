@@ -1,17 +1,22 @@
 /**
- * One mail or outgoing event: claimed in the database, sent, then marked as sent. Each step is retried by itself, so an
+ * One notice. A mail or an outgoing event is claimed in the database, sent, then marked as sent. Each step is retried by itself, so an
  * outage of the database after the sending repeats the mark and not the mail. A worker that dies between the mail
- * server's answer and the end of the activity sends a second copy, under the same Message-ID or webhook-id.
+ * server's answer and the end of the activity sends a second copy, under the same Message-ID or webhook-id. A copy of a
+ * team's details for the card provider may be made any number of times.
  */
 import { ActivityFailure, ApplicationFailure, patched } from '@temporalio/workflow';
 import { Stated } from './details.ts';
 import type { NoticeInput } from './messages.ts';
-import { ledger, mail, platform } from './neighbours.ts';
+import { ledger, mail, payments, platform } from './neighbours.ts';
 import { nowSecond } from './waiting.ts';
 
 export async function notice({ noticeId, channel }: NoticeInput): Promise<void> {
   const state = new Stated('sending');
   const sending = { noticeId, nowSecond: nowSecond() };
+  if (channel === 'customer') {
+    await payments.copyCustomer(sending);
+    return state.say('sent');
+  }
   if (!patched('claim-before-sending')) {
     await (channel === 'mail' ? mail.sendMail(sending) : platform.sendEvent(sending));
     return state.say('sent');

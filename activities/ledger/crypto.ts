@@ -1,6 +1,7 @@
 /** What is recorded of a crypto deposit: each output that arrived is credited once, and its page's expiry ends the waiting. */
 import { type CryptoOutput, cryptoStatus, newOutputs, outputKey, sumOf } from '../../billing/crypto.ts';
 import { advance, creditCrypto } from '../../billing/facts.ts';
+import type { PaymentFailure } from '../../billing/failure-reasons.ts';
 import { add, ZERO } from '../../billing/money.ts';
 import type { Tx } from '../../prisma/client.ts';
 import {
@@ -79,7 +80,10 @@ export const cryptoActs = ({ db, terms }: LedgerWorld) => ({
   },
 
   /** The page's time is over: what came counts as the deposit, or nothing came and it has expired. */
-  expireCrypto: async (input: { depositId: string; nowSecond: number }, causedBy: string): Promise<DepositOrder> => {
+  expireCrypto: async (
+    input: { depositId: string; nowSecond: number; failureCode?: PaymentFailure },
+    causedBy: string,
+  ): Promise<DepositOrder> => {
     const { teamId, id: depositId } = await getDeposit(db, input.depositId);
     return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       const deposit = await getDeposit(tx, depositId);
@@ -91,7 +95,7 @@ export const cryptoActs = ({ db, terms }: LedgerWorld) => ({
       await updateDeposit(tx, depositId, {
         status,
         closedSecond: last?.creditedSecond ?? outcome.account.asOfSecond,
-        ...(status === 'expired' && { failureCode: 'expired' }),
+        ...(status === 'expired' && { failureCode: input.failureCode ?? 'expired' }),
       });
       if (status === 'succeeded')
         await numberReceipt(tx, teamId, depositId, last?.creditedSecond ?? outcome.account.asOfSecond);

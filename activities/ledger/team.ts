@@ -4,7 +4,7 @@ import { advance } from '../../billing/facts.ts';
 import type { Micros } from '../../billing/money.ts';
 import { burnMicrosPerHour } from '../../billing/runway.ts';
 import { type Exhaustion, markAnnounced, unannouncedExhaustions } from '../../prisma/exhaustions.ts';
-import { markHandedOn, type Notice, noticesNotHandedOn } from '../../prisma/notices.ts';
+import { markHandedOn, type Notice, type NoticeChannel, noticesNotHandedOn } from '../../prisma/notices.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { markTeamStops, nextTeamStop, type TeamStop } from '../../prisma/team-stops.ts';
 import type { LedgerWorld } from '../world.ts';
@@ -16,7 +16,7 @@ export interface Outlook {
   /** Instances that an operator ended together and whose machines are to be stopped: a batch at a time. */
   stop?: TeamStop;
   /** Mails and events written beside their causes and not yet handed on. */
-  notices: Array<{ noticeId: string; teamId: string; channel: 'mail' | 'event' }>;
+  notices: Array<{ noticeId: string; teamId: string; channel: NoticeChannel }>;
   /** Reservations that one of those notices says have ended or been renewed: their workflows are to look. */
   reservationIds?: string[];
   /** Running instances for which a reclaim is announced: once one of them is gone, its workflow is to look. */

@@ -157,6 +157,7 @@ async function answer(
   const wait = () => sleep(fault?.ms ?? 1000, undefined, { signal: closing }).catch(() => {});
   if (fault?.kind === 'slow') await wait();
   if (fault?.kind === 'error') return fail(500, 'Internal server error');
+  if (fault?.kind === 'refuse') return fail(fault.refusal?.status ?? 400, fault.refusal?.message ?? 'Bad Request');
   let done: ReturnType<Effect>;
   try {
     world.expireDue();

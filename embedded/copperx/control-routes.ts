@@ -26,6 +26,8 @@ export const controlRoutes = (control: Control): Router =>
     );
     on('POST /sessions/:id/expire', (request) => control.expire(idOf(request)));
     on('POST /sessions/:id/cancel', (request) => control.cancel(idOf(request)));
+    on('DELETE /sessions/:id', (request) => control.forget(idOf(request)));
+    on('DELETE /sessions', () => control.exchangeAccount());
     on('POST /mine', (_, body) => control.mine(z.strictObject({ blocks: count.default(1) }).parse(body).blocks));
 
     on('GET /sessions', () => control.sessions());

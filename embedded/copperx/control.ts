@@ -55,6 +55,23 @@ export class Control {
     this.#world.cancel(this.#named(session));
   }
 
+  /** Makes a session unknown: from now on its id is a 404, and no list has it. No event tells of it. */
+  forget(session: string): void {
+    const { id } = this.#named(session);
+    const { sessions } = this.#world.state;
+    sessions.splice(
+      sessions.findIndex((kept) => kept.id === id),
+      1,
+    );
+    this.#world.onChange();
+  }
+
+  /** Makes every session unknown: the account was exchanged. */
+  exchangeAccount(): void {
+    this.#world.state.sessions.length = 0;
+    this.#world.onChange();
+  }
+
   /** Does what is due by the clock without waiting for a request. */
   tick(): void {
     this.#world.expireDue();

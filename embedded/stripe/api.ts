@@ -8,7 +8,7 @@ import { expireDueSessions } from './checkout-sessions.ts';
 import { customerEndpoints } from './customers.ts';
 import { disputeEndpoints } from './disputes.ts';
 import type { Endpoint } from './endpoint.ts';
-import { apiError, invalidRequest, rateLimited, StripeRefusal } from './errors.ts';
+import { apiError, invalidRequest, rateLimited, refusalOf, StripeRefusal } from './errors.ts';
 import { eventEndpoints } from './events.ts';
 import { expanded } from './expand.ts';
 import type { Fault, Faults } from './faults.ts';
@@ -146,6 +146,7 @@ async function answer(api: Api, endpoint: Endpoint, request: Request, response: 
 function attempt(api: Api, requestId: string, fault: Fault | undefined, execute: () => object): Answer {
   try {
     if (fault?.kind === 'error') throw apiError();
+    if (fault?.kind === 'refuse') throw refusalOf(fault.refusal);
     const object = execute();
     if (fault?.kind === 'error_after_effect') throw apiError();
     return { status: 200, body: JSON.stringify(object, null, 2), requestId };

@@ -68,6 +68,12 @@ export const controlRoutes = (control: Control): Router =>
     on('POST /checkout/sessions/:id/submit', (request) =>
       control.submitCheckout(idOf(request), pageBody.parse(request.body ?? {})),
     );
+    on('DELETE /customers/:id', (request) => control.deleteCustomer(idOf(request)));
+    on('DELETE /objects/:id', (request) => {
+      const { live } = z.strictObject({ live: z.enum(['true', 'false']).optional() }).parse(request.query);
+      control.forget(idOf(request), { live: live === 'true' });
+    });
+    on('DELETE /objects', () => control.exchangeAccount());
     on('PUT /search', ({ body }) =>
       control.setSearchLag(z.strictObject({ lagSeconds: z.number() }).parse(body).lagSeconds),
     );

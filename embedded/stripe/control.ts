@@ -2,9 +2,11 @@ import { authenticate } from './authentication.ts';
 import type { CardScripts } from './card-scripts.ts';
 import { declineFor } from './cards.ts';
 import { completeSession, expireDueSessions, sessionOfIntent } from './checkout-sessions.ts';
+import { deleteCustomer } from './customers.ts';
 import { closeDispute, type DisputeOpening, openDispute } from './disputes.ts';
 import { invalidRequest } from './errors.ts';
 import type { Faults } from './faults.ts';
+import { forget } from './forget.ts';
 import type { StripeGates } from './gates.ts';
 import { type PaymentForm, submitForm } from './hosted-pages.ts';
 import { named } from './named.ts';
@@ -23,6 +25,7 @@ import type {
 import { settleProcessing } from './payment-intents.ts';
 import { settleRefund } from './refunds.ts';
 import type { LoggedRequest, RequestLog } from './request-log.ts';
+import { emptyState } from './state.ts';
 import type { Webhooks } from './webhooks.ts';
 import type { World } from './world.ts';
 
@@ -85,6 +88,26 @@ export class Control {
       expireDueSessions(this.#world);
       if (open.status !== 'open') throw invalidRequest(`This Checkout Session has a status of ${open.status}.`);
       return { redirect: submitForm(this.#world, open, { ...SOMEBODY, ...form }) };
+    });
+  }
+
+  /** Deletes a customer as the dashboard does: its cards are detached, and it reads `{id, deleted: true}`. */
+  deleteCustomer(customer: string): void {
+    this.#act(() => deleteCustomer(this.#world, customer));
+  }
+
+  /**
+   * Makes an object unknown, as to the key of another account: from now on its id is a `resource_missing`. With `live`,
+   * Stripe adds that it exists in live mode. No event tells of it. Throws for an id that there is not.
+   */
+  forget(id: string, { live = false }: { live?: boolean } = {}): void {
+    this.#act(() => forget(this.#world, id, live));
+  }
+
+  /** Makes every object unknown: the account was exchanged. Stored idempotency keys go with it. */
+  exchangeAccount(): void {
+    this.#act(() => {
+      this.#world.state = emptyState();
     });
   }
 

@@ -125,13 +125,18 @@ const update = endpoint(
 );
 
 const remove = endpoint('DELETE /v1/customers/:id', {}, (world, _params, { id = '' }) => {
+  deleteCustomer(world, id);
+  return { id, object: 'customer', deleted: true };
+});
+
+/** As Stripe deletes: the cards are detached, and the customer reads `{id, deleted: true}` from then on. */
+export function deleteCustomer(world: World, id: string): void {
   const customer = named(world, 'customers', id);
   for (const method of paymentMethodsOf(world, id)) detach(world, method);
   world.state.customers.delete(id);
   world.state.deletedCustomers.add(id);
   world.emit('customer.deleted', customer);
-  return { id, object: 'customer', deleted: true };
-});
+}
 
 const index = endpoint(
   'GET /v1/customers',

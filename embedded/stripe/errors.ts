@@ -1,6 +1,9 @@
+import type { Refusal } from './faults.ts';
 import type { PaymentIntent, PaymentMethod, SetupIntent } from './objects.ts';
 
 export type ErrorType = 'api_error' | 'card_error' | 'idempotency_error' | 'invalid_request_error';
+
+const TYPES: readonly string[] = ['api_error', 'card_error', 'idempotency_error', 'invalid_request_error'];
 
 export interface ErrorBody {
   type: ErrorType;
@@ -40,8 +43,8 @@ export function invalidRequest(message: string, more: { code?: string; param?: s
  * Stripe answers 404 when the missing object is the one the path names, and 400 when a parameter refers to one that is
  * not there; `code` and `param` say the same in both.
  */
-export function resourceMissing(noun: string, id: string, param: string, place: 'path' | 'parameter') {
-  return invalidRequest(`No such ${noun}: '${id}'`, {
+export function resourceMissing(noun: string, id: string, param: string, place: 'path' | 'parameter', hint = '') {
+  return invalidRequest(`No such ${noun}: '${id}'${hint}`, {
     code: 'resource_missing',
     param,
     status: place === 'path' ? 404 : 400,
@@ -79,5 +82,18 @@ export function rateLimited() {
     code: 'rate_limit',
     message:
       'Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits. You might also want to consider retrying with an exponential backoff.',
+  });
+}
+
+/** The answer that a fault asks for. The type follows from the status where the fault names none. */
+export function refusalOf({ status = 400, type, code, declineCode, param, message }: Refusal = {}) {
+  const usual: ErrorType = status >= 500 ? 'api_error' : status === 402 ? 'card_error' : 'invalid_request_error';
+  const named = TYPES.find((each) => each === type) as ErrorType | undefined;
+  return new StripeRefusal(status, {
+    type: named ?? usual,
+    message: message ?? 'Your request was refused.',
+    ...(code !== undefined && { code }),
+    ...(declineCode !== undefined && { decline_code: declineCode }),
+    ...(param !== undefined && { param }),
   });
 }

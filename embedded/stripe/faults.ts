@@ -4,6 +4,7 @@
  * - `drop`, `drop_after_effect`: the connection is closed without an answer
  * - `rate_limit`: 429, nothing executed and nothing kept under the idempotency key
  * - `error`, `error_after_effect`: 500, kept under the idempotency key
+ * - `refuse`: the status, type, code and words that the fault names, 400 unless told; nothing executed, and kept under the key
  * - `slow`, `slow_after_effect`: `ms` pass before the effect, or between it and the answer; the key is in use meanwhile
  */
 export type FaultKind =
@@ -14,6 +15,7 @@ export type FaultKind =
   | 'rate_limit'
   | 'error'
   | 'error_after_effect'
+  | 'refuse'
   | 'slow'
   | 'slow_after_effect';
 
@@ -28,6 +30,18 @@ export interface Fault {
   /** How many calls it strikes: 1 unless told, `always` until it is taken back. The SDK itself repeats a dropped call once. */
   times?: number | 'always';
   ms?: number;
+  /** Of `refuse`: what the call is answered. */
+  refusal?: Refusal;
+}
+
+/** An answer that is not a 2xx. Stripe's has all of these fields, CopperX's a status and a message. */
+export interface Refusal {
+  status?: number;
+  type?: string;
+  code?: string;
+  declineCode?: string;
+  param?: string;
+  message?: string;
 }
 
 /** Everything fails, in one way, until it is over. */
@@ -41,6 +55,7 @@ export const FAULT_KINDS: readonly string[] = [
   'rate_limit',
   'error',
   'error_after_effect',
+  'refuse',
   'slow',
   'slow_after_effect',
 ] satisfies FaultKind[];

@@ -24,6 +24,13 @@ export function named<K extends keyof typeof KINDS>(world: World, kind: K, id = 
   const found = world.state[kind].get(id);
   if (found) return found as Kept[K];
   const { noun, pathParam } = KINDS[kind];
-  if (place === 'path') throw resourceMissing(noun, id, pathParam, 'path');
-  throw resourceMissing(noun, id, place.param, 'parameter');
+  const hint = hintFor(world, id);
+  if (place === 'path') throw resourceMissing(noun, id, pathParam, 'path', hint);
+  throw resourceMissing(noun, id, place.param, 'parameter', hint);
 }
+
+/** What Stripe adds when the id names an object of the other mode. */
+export const hintFor = (world: World, id: string): string =>
+  world.state.inLiveMode.has(id)
+    ? '; a similar object exists in live mode, but a test mode key was used to make this request.'
+    : '';

@@ -3,7 +3,7 @@ import { endpoint } from './endpoint.ts';
 import { invalidRequest, parameterMissing, resourceMissing, StripeRefusal } from './errors.ts';
 import { newId } from './ids.ts';
 import { listPage, pagination } from './lists.ts';
-import { named } from './named.ts';
+import { hintFor, named } from './named.ts';
 import type { Customer, PaymentMethod } from './objects.ts';
 import { accepted, clearable, email, hash, integer, metadata, oneOf, patched, required, text } from './params.ts';
 import type { CardOnFile } from './state.ts';
@@ -89,7 +89,7 @@ export function resolvePaymentMethod(world: World, id: string, place: 'path' | '
   const card = cardOfTestId(id);
   if (card) return newPaymentMethod(world, card);
   const method = world.state.paymentMethods.get(id);
-  if (!method) throw resourceMissing('PaymentMethod', id, 'payment_method', place);
+  if (!method) throw resourceMissing('PaymentMethod', id, 'payment_method', place, hintFor(world, id));
   return method;
 }
 

@@ -57,6 +57,8 @@ export interface StoredAnswer {
 export interface State {
   customers: Map<string, Customer>;
   deletedCustomers: Set<string>;
+  /** Ids that Stripe says belong to the other mode. */
+  inLiveMode: Set<string>;
   paymentMethods: Map<string, PaymentMethod>;
   cardsOnFile: Map<string, CardOnFile>;
   setupIntents: Map<string, SetupIntent>;
@@ -76,6 +78,7 @@ export function emptyState(): State {
   return {
     customers: new Map(),
     deletedCustomers: new Set(),
+    inLiveMode: new Set(),
     paymentMethods: new Map(),
     cardsOnFile: new Map(),
     setupIntents: new Map(),

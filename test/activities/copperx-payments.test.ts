@@ -92,9 +92,11 @@ describe('the page', () => {
       type: 'copperx_unavailable',
       nonRetryable: false,
     });
-    await expect(createCopperx({ apiKey: 'key', apiBase: standIn.url }).retrieveSession('x')).rejects.toMatchObject({
-      type: 'copperx_refused',
-      nonRetryable: true,
+    expect(await createCopperx({ apiKey: 'key', apiBase: standIn.url }).retrieveSession('x')).toBeNull();
+    const elsewhere = createCopperx({ apiKey: 'key', apiBase: `${standIn.url}/elsewhere` });
+    await expect(elsewhere.retrieveSession('x')).rejects.toMatchObject({
+      type: 'copperx_unavailable',
+      nonRetryable: false,
     });
   });
 });
@@ -191,6 +193,27 @@ describe('a host that tells less than the stand-in', () => {
       }),
     );
   };
+
+  it('is missing when CopperX has no page of the deposit any more, by its id or by our reference', async () => {
+    const copperx = { retrieveSession: async () => null, sessionsOf: async () => [] } as never;
+    await updateDeposit(database.db, depositId, { copperxSessionId: `gone_${depositId}`, checkoutUrl: 'x' });
+    const world = { copperx, db: database.db, publicUrl: '', confirmations: 12, log };
+    expect(await createCopperxPayments(world).fetchCrypto({ depositId, everyPage: false })).toMatchObject({
+      confirmed: [],
+      expired: true,
+      missing: true,
+    });
+  });
+
+  it('is found by our reference when the page that was given out is gone', async () => {
+    const other = session([{ transactionHash: '0xother' }]);
+    const copperx = { retrieveSession: async () => null, sessionsOf: async () => [other] } as never;
+    await updateDeposit(database.db, depositId, { copperxSessionId: `gone_too_${depositId}`, checkoutUrl: 'x' });
+    const world = { copperx, db: database.db, publicUrl: '', confirmations: 12, log };
+    const seen = await createCopperxPayments(world).fetchCrypto({ depositId, everyPage: false });
+    expect(seen).toMatchObject({ confirmed: [{ transactionHash: '0xother' }] });
+    expect(seen).not.toHaveProperty('missing');
+  });
 
   it('counts a paid page’s only transaction as what was received, confirmed by the word of the page', async () => {
     const { confirmed } = await fetchedOf(session([{ transactionHash: '0xa' }]));

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { CheckoutPage, Payments } from '../../activities/payments.ts';
 import type { Cards } from '../../activities/stripe-cards.ts';
 import { type Micros, micros } from '../../billing/money.ts';
 import type { Db } from '../../prisma/client.ts';
@@ -42,4 +43,14 @@ export async function newDeposit(
     await openAttemptDeposit(db, teamId, attempt, paymentMethodId);
   } else await openDeposit(db, { id, teamId, kind, amountMicros, openedSecond: NOW, paymentMethodId, saveCard });
   return id;
+}
+
+/** Opens the Checkout page of a deposit, and fails where the provider refuses it. */
+export async function openPage(
+  payments: Payments,
+  depositId: string,
+): Promise<Extract<CheckoutPage, { sessionId: string }>> {
+  const page = await payments.createCheckout({ depositId });
+  if ('failureCode' in page) throw new Error(`no page: ${page.failureCode}`);
+  return page;
 }

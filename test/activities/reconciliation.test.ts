@@ -22,7 +22,7 @@ import { insertTransfers } from '../../prisma/transfers.ts';
 import { TERMS } from '../ledger/desk.ts';
 import { onAttempt, untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
-import { dollars, NOW, newDeposit, newTeam, SILENT, saveCard } from './fixtures.ts';
+import { dollars, NOW, newDeposit, newTeam, openPage, SILENT, saveCard } from './fixtures.ts';
 
 const DAY = '2026-03-01';
 const NOON = NOW + 43_200;
@@ -100,7 +100,7 @@ async function paidOnPage(): Promise<Paid & { sessionId: string }> {
   const { db } = database;
   const { id: teamId } = await newTeam(db);
   const depositId = await newDeposit(db, { teamId, kind: 'checkout' });
-  const { answer } = await untilAnswered(() => payments.createCheckout({ depositId }));
+  const { answer } = await untilAnswered(() => openPage(payments, depositId));
   await updateDeposit(db, depositId, { stripeSessionId: answer.sessionId, checkoutUrl: answer.checkoutUrl });
   standIn.control.submitCheckout(answer.sessionId);
   await credit(depositId);

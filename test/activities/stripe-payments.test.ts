@@ -10,7 +10,7 @@ import { getDeposit, updateDeposit } from '../../prisma/deposits.ts';
 import { listPaymentMethods, removePaymentMethod } from '../../prisma/payment-methods.ts';
 import { untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
-import { NOW, newDeposit, newTeam, SILENT, saveCard } from './fixtures.ts';
+import { NOW, newDeposit, newTeam, openPage, SILENT, saveCard } from './fixtures.ts';
 
 const CREATE = 'POST /v1/payment_intents';
 const CONFIRM = 'POST /v1/payment_intents/:id/confirm';
@@ -334,7 +334,7 @@ describe('a Checkout page', () => {
 
   async function openedPage(saveCard = false) {
     const { teamId, depositId } = await page(saveCard);
-    const { answer } = await untilAnswered(() => payments.createCheckout({ depositId }));
+    const { answer } = await untilAnswered(() => openPage(payments, depositId));
     await updateDeposit(database.db, depositId, { stripeSessionId: answer.sessionId });
     return { teamId, depositId, ...answer };
   }
@@ -367,7 +367,7 @@ describe('a Checkout page', () => {
     await payments.fetchOutcome({ depositId });
     const saved = await listPaymentMethods(database.db, teamId);
     const again = await newDeposit(database.db, { teamId, kind: 'checkout', saveCard: true });
-    const { answer } = await untilAnswered(() => payments.createCheckout({ depositId: again }));
+    const { answer } = await untilAnswered(() => openPage(payments, again));
     await updateDeposit(database.db, again, { stripeSessionId: answer.sessionId });
     standIn.control.submitCheckout(answer.sessionId, { cardExpiry: '12 / 34' });
     expect(await payments.fetchOutcome({ depositId: again })).toMatchObject({ status: 'succeeded' });
@@ -423,7 +423,7 @@ describe('a Checkout page', () => {
   it('makes one customer of a team though the first answer was a 500', async () => {
     standIn.control.faults.add({ on: 'POST /v1/customers', kind: 'error' });
     const { teamId, depositId } = await page();
-    await untilAnswered(() => payments.createCheckout({ depositId }));
+    await untilAnswered(() => openPage(payments, depositId));
     expect(standIn.control.customers().filter(({ metadata }) => metadata.team === teamId)).toHaveLength(1);
   });
 });

@@ -13,7 +13,7 @@ import { updateRefund } from '../../prisma/refunds.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { onAttempt, untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
-import { dollars, NOW, newDeposit, newTeam, SILENT, saveCard } from './fixtures.ts';
+import { dollars, NOW, newDeposit, newTeam, openPage, SILENT, saveCard } from './fixtures.ts';
 
 const CREATE = 'POST /v1/refunds';
 const PUBLIC_URL = 'https://burnrate.test';
@@ -85,7 +85,7 @@ describe('a refund at Stripe', () => {
   it('is made of what was paid on a Checkout page, though only Stripe knows its payment', async () => {
     const { id: teamId } = await newTeam(database.db);
     const depositId = await newDeposit(database.db, { teamId, kind: 'checkout' });
-    const { sessionId } = await payments.createCheckout({ depositId });
+    const { sessionId } = await openPage(payments, depositId);
     await updateDeposit(database.db, depositId, { stripeSessionId: sessionId });
     standIn.control.submitCheckout(sessionId);
     await ledger.creditDeposit({ depositId, nowSecond: NOW, receiptUrl: null }, 'test');
@@ -226,7 +226,7 @@ describe('what the api looks up', () => {
   it('keeps the payment of a Checkout page on its deposit, for refunds and disputes to be found by', async () => {
     const { id: teamId } = await newTeam(database.db);
     const depositId = await newDeposit(database.db, { teamId, kind: 'checkout' });
-    const { sessionId } = await payments.createCheckout({ depositId });
+    const { sessionId } = await openPage(payments, depositId);
     await updateDeposit(database.db, depositId, { stripeSessionId: sessionId });
     standIn.control.submitCheckout(sessionId);
     const outcome = await payments.fetchOutcome({ depositId });

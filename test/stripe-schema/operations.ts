@@ -13,6 +13,7 @@ export interface Operations {
   'GET /v1/checkout/sessions/:id': Stripe.Checkout.SessionRetrieveParams;
   'POST /v1/checkout/sessions/:id/expire': Stripe.Checkout.SessionExpireParams;
   'POST /v1/customers': Stripe.CustomerCreateParams;
+  'GET /v1/customers/:id': Stripe.CustomerRetrieveParams;
   'POST /v1/customers/:id': Stripe.CustomerUpdateParams;
   'GET /v1/disputes': Stripe.DisputeListParams;
   'GET /v1/disputes/:id': Stripe.DisputeRetrieveParams;
@@ -41,6 +42,7 @@ export const CALLS: Record<string, keyof Operations> = {
   'checkout.sessions.retrieve': 'GET /v1/checkout/sessions/:id',
   'checkout.sessions.expire': 'POST /v1/checkout/sessions/:id/expire',
   'customers.create': 'POST /v1/customers',
+  'customers.retrieve': 'GET /v1/customers/:id',
   'customers.update': 'POST /v1/customers/:id',
   'disputes.list': 'GET /v1/disputes',
   'disputes.retrieve': 'GET /v1/disputes/:id',

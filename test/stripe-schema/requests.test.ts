@@ -16,7 +16,7 @@ import { secondOf } from '../../billing/time.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { updateDeposit } from '../../prisma/deposits.ts';
 import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
-import { newDeposit, newTeam, SILENT, saveCard } from '../activities/fixtures.ts';
+import { newDeposit, newTeam, openPage, SILENT, saveCard } from '../activities/fixtures.ts';
 import { untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { operationOf, refusals, type SentRequest } from './check.ts';
@@ -76,7 +76,7 @@ async function everyStory(): Promise<void> {
   const { id: teamId } = await newTeam(db);
   const pageDeposit = await newDeposit(db, { teamId, kind: 'checkout' });
   control.faults.add({ on: 'POST /v1/checkout/sessions', kind: 'error_after_effect' });
-  const { answer: page } = await untilAnswered(() => payments.createCheckout({ depositId: pageDeposit }));
+  const { answer: page } = await untilAnswered(() => openPage(payments, pageDeposit));
   await updateDeposit(db, pageDeposit, { stripeSessionId: page.sessionId });
   control.submitCheckout(page.sessionId);
   expect(await payments.fetchOutcome({ depositId: pageDeposit })).toMatchObject({ status: 'succeeded' });
@@ -87,6 +87,14 @@ async function everyStory(): Promise<void> {
   control.submitCheckout(setup?.id ?? '');
   const adopted = await cards.adoptFromSetup({ sessionId: setup?.id ?? '', nowSecond: NOW, newId: 'pm_adopted' });
   await cards.detach({ teamId, paymentMethodId: adopted?.id ?? '', nowSecond: NOW });
+
+  // A team whose name changed, and whose customer was deleted: one that the first idempotency key still answers.
+  await db.team.update({ where: { id: teamId }, data: { name: 'Acme Robotics' } });
+  await cards.setupCheckout(teamId);
+  const { stripeCustomerId } = await db.team.findUniqueOrThrow({ where: { id: teamId } });
+  await db.team.update({ where: { id: teamId }, data: { stripeCustomerId: null, name: 'Acme' } });
+  control.deleteCustomer(stripeCustomerId ?? '');
+  await cards.setupCheckout(teamId);
 
   // A refund whose answer is lost, a dispute, and both as a webhook has them looked up.
   const refunds = createStripeRefunds({ stripe, db, log: SILENT });

@@ -275,6 +275,27 @@ describe('a crypto deposit', TIMEOUT, () => {
       },
     ));
 
+  it('whose page CopperX no longer has ends, and coins that turn up later are still credited', () => {
+    let found = false;
+    return playOn(
+      [],
+      async (scene) => {
+        const handle = await startDeposit(scene, 'crypto');
+        await scene.untilState(handle.workflowId, 'expired');
+        expect(scene.calls('expireCrypto')).toMatchObject([{ failureCode: 'payment_missing' }]);
+        found = true;
+        await scene.pass('25 hours');
+        await scene.untilState(handle.workflowId, 'succeeded');
+      },
+      {
+        fetchCrypto: async () =>
+          found
+            ? { confirmed: [cryptoOutput('0xa', 100)], awaiting: 0, expired: true, expiresSecond: 0 }
+            : { confirmed: [], awaiting: 0, expired: true, missing: true, expiresSecond: 0 },
+      },
+    );
+  });
+
   it('decides nothing while CopperX is away, for a day', () => {
     let away = true;
     return playOn(

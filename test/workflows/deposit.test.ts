@@ -221,6 +221,19 @@ describe('a deposit on a Checkout page', TIMEOUT, () => {
       'checkout',
     ));
 
+  it('that the provider refuses to open fails the deposit, and the caller hears it', () =>
+    play(
+      { createCheckout: async () => ({ failureCode: 'provider_rejected' }) },
+      async (scene) => {
+        const { handle, answer } = await requestDeposit(scene, 'checkout');
+        expect(answer).toEqual({ status: 'failed', checkoutUrl: null });
+        expect(await handle.result()).toMatchObject({ status: 'failed' });
+        expect(scene.calls('failDeposit')).toMatchObject([{ status: 'failed', failureCode: 'provider_rejected' }]);
+        expect(scene.calls('fetchOutcome')).toEqual([]);
+      },
+      'checkout',
+    ));
+
   it('expires when nobody pays, without a word of failure to the card', () =>
     play(
       { fetchOutcome: inTurn(PROCESSING, PROCESSING, { status: 'expired' }) },

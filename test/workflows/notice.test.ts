@@ -33,6 +33,14 @@ describe('a notice', TIMEOUT, () => {
       expect(scene.order()).toEqual(['claimNotice', 'deliverEvent', 'markNoticeSent']);
     }));
 
+  it('that is a copy of a team’s details is made once the provider takes it', () =>
+    stage.play({ copyCustomer: failing(3, undefined) }, async (scene) => {
+      const handle = await startNotice(scene, 'customer');
+      await handle.result();
+      expect(scene.order()).toEqual(Array(4).fill('copyCustomer'));
+      await scene.untilState(handle.workflowId, 'sent');
+    }));
+
   it('that is a mail waits out a mail server that is down for hours', () =>
     stage.play({ ...claimed, deliverMail: failing(60, undefined) }, async (scene) => {
       const handle = await startNotice(scene, 'mail');

@@ -1,0 +1,103 @@
+/** A Checkout page, on which a person pays: opened once, and followed until it is paid or has expired. */
+import type Stripe from 'stripe';
+import { BillingError } from '../billing/errors.ts';
+import { toCents } from '../billing/money.ts';
+import { type Deposit, getDeposit } from '../prisma/deposits.ts';
+import { activityAttempt } from './attempt.ts';
+import { final, inCodes, isStripeError, orNull, passing, stripeFault } from './failures.ts';
+import { depositReturn } from './links.ts';
+import type { CheckoutPage, PaymentOutcome } from './payments.ts';
+import { withCustomer } from './stripe-customers.ts';
+import { findById, missing, outcomeOf, type StripeWorld } from './stripe-intents.ts';
+
+/** Opens the page, or finds the one that an earlier try opened. A page that Stripe refuses fails the deposit. */
+export async function createCheckout(world: StripeWorld, depositId: string): Promise<CheckoutPage> {
+  const { db, log } = world;
+  const deposit = await getDeposit(db, depositId);
+  const { stripeSessionId: sessionId, checkoutUrl, teamId } = deposit;
+  if (sessionId !== null && checkoutUrl !== null) return { sessionId, checkoutUrl };
+  try {
+    return await withCustomer(world, teamId, (customer, keySuffix) => openPage(world, deposit, customer, keySuffix));
+  } catch (error) {
+    const rejected = error instanceof BillingError && error.code === 'provider_rejected';
+    if (!rejected && (!isStripeError(error) || stripeFault(error).kind !== 'refused')) throw error;
+    log.error({ depositId, error: inCodes(error) }, 'Stripe refuses a page that should be possible');
+    return { failureCode: 'provider_rejected' };
+  }
+}
+
+/** A page is good for 24 hours, Stripe's own limit; naming a time would give each retry other parameters. */
+async function openPage(
+  { stripe, publicUrl }: StripeWorld,
+  { id: depositId, teamId, amountMicros, saveCard }: Deposit,
+  customer: string,
+  keySuffix: string,
+): Promise<CheckoutPage> {
+  const attempt = activityAttempt();
+  const known = attempt > 1 ? await findSession(stripe, customer, depositId) : null;
+  const metadata = { deposit: depositId, team: teamId };
+  const back = depositReturn(publicUrl, depositId);
+  const session =
+    known ??
+    (await stripe.checkout.sessions.create(
+      {
+        mode: 'payment',
+        customer,
+        client_reference_id: depositId,
+        // A filter on what the account offers: Link appears where it is switched on there.
+        allowed_payment_method_types: ['card', 'link'],
+        line_items: [
+          {
+            price_data: {
+              currency: 'usd',
+              unit_amount: toCents(amountMicros),
+              product_data: { name: 'Burnrate credit' },
+            },
+            quantity: 1,
+          },
+        ],
+        metadata,
+        payment_intent_data: {
+          metadata,
+          description: 'Burnrate credit',
+          // Stripe keeps the card with the customer, with the person's leave to be charged in their absence.
+          ...(saveCard && { setup_future_usage: 'off_session' as const }),
+        },
+        success_url: back,
+        cancel_url: back,
+      },
+      { idempotencyKey: `${depositId}/checkout/${attempt}${keySuffix}` },
+    ));
+  return { sessionId: session.id, checkoutUrl: session.url ?? back };
+}
+
+/** The page that an earlier try opened: if any of them was paid, that one. */
+async function findSession(stripe: Stripe, customer: string, depositId: string) {
+  let open: Stripe.Checkout.Session | null = null;
+  for await (const session of stripe.checkout.sessions.list({ customer, limit: 100 })) {
+    if (session.client_reference_id !== depositId) continue;
+    if (session.status === 'complete') return session;
+    if (session.status === 'open') open = session;
+  }
+  return open;
+}
+
+export async function checkoutOutcome(world: StripeWorld, deposit: Deposit): Promise<PaymentOutcome> {
+  const { stripe } = world;
+  const { stripeSessionId, stripeIntentId } = deposit;
+  if (stripeSessionId === null) throw final('stripe', `deposit ${deposit.id} has no page yet`, 'no_payment');
+  const session = await orNull(() => stripe.checkout.sessions.retrieve(stripeSessionId));
+  if (session === null) {
+    const known = stripeIntentId === null ? null : await findById(world, stripeIntentId);
+    return known === null ? missing(world, deposit, stripeIntentId) : outcomeOf(world, deposit, known);
+  }
+  if (session.status === 'expired') return { status: 'expired' };
+  const intentId = typeof session.payment_intent === 'string' ? session.payment_intent : null;
+  if (session.status !== 'complete' || session.payment_status !== 'paid') return { status: 'processing', intentId };
+  if (intentId === null) throw passing('stripe', `session ${session.id} is paid without a payment`);
+  const intent = await findById(world, intentId);
+  // The page says that it was paid.
+  if (intent === null) return { status: 'succeeded', intentId, receiptUrl: null };
+  if (intent.status === 'succeeded') return outcomeOf(world, deposit, intent);
+  return { status: 'processing', intentId };
+}

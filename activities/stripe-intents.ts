@@ -1,0 +1,116 @@
+/**
+ * What has become of a payment intent, and the end of one that failed. The fetched intent is the truth, whatever a call
+ * answered. Source: docs.stripe.com/payments/paymentintents/lifecycle
+ */
+import type Stripe from 'stripe';
+import { secondOf } from '../billing/time.ts';
+import type { Db } from '../prisma/client.ts';
+import { type Deposit, updateDeposit } from '../prisma/deposits.ts';
+import { findByStripeId } from '../prisma/payment-methods.ts';
+import { inCodes, orNull, stripeFault } from './failures.ts';
+import type { ChargeFailure, PaymentOutcome } from './payments.ts';
+import { adoptCard, adoptedId } from './stripe-card-adoption.ts';
+import { cardOf, failureOf, receiptOf, WITH_CHARGE } from './stripe-outcome.ts';
+import type { Log } from './world.ts';
+
+export interface StripeWorld {
+  stripe: Stripe;
+  db: Db;
+  /** Where people come back to, without a slash at its end. */
+  publicUrl: string;
+  log: Log;
+}
+
+export const DAY_SECONDS = 24 * 3600;
+
+export const isOffSession = ({ kind }: Deposit): boolean => kind === 'auto_top_up';
+
+export const findById = ({ stripe }: StripeWorld, intentId: string): Promise<Stripe.PaymentIntent | null> =>
+  orNull(() => stripe.paymentIntents.retrieve(intentId, WITH_CHARGE));
+
+/**
+ * Stripe deletes no payment, so one that is missing belongs to another account or mode. It may have succeeded there: no
+ * other charge is made in its place, and auto top-up goes off.
+ */
+export function missing({ log }: StripeWorld, { id: depositId }: Deposit, intentId: string | null): PaymentOutcome {
+  log.error({ depositId, intentId }, 'Stripe no longer has the payment or the page of a deposit');
+  return { status: 'failed', intentId, failureCode: 'payment_missing' };
+}
+
+export async function outcomeOf(
+  world: StripeWorld,
+  deposit: Deposit,
+  intent: Stripe.PaymentIntent,
+): Promise<PaymentOutcome> {
+  const intentId = intent.id;
+  await keepCard(world.db, deposit, intent);
+  // Of a Checkout page, known only now: what refunds and disputes are about.
+  if (deposit.stripeIntentId === null) await updateDeposit(world.db, deposit.id, { stripeIntentId: intentId });
+  switch (intent.status) {
+    case 'succeeded':
+      if (deposit.saveCard) await adoptPaidCard(world, deposit, intent);
+      return { status: 'succeeded', intentId, receiptUrl: receiptOf(intent) };
+    case 'canceled':
+      return { status: 'failed', intentId, failureCode: failureOf(intent) };
+    case 'requires_payment_method':
+      return giveUp(world, deposit, intent, failureOf(intent));
+    case 'requires_action':
+      // Nobody is there to act on an auto top-up, and nobody came back to a deposit within a day.
+      if (isOffSession(deposit) || secondOf(Date.now()) > intent.created + DAY_SECONDS)
+        return giveUp(world, deposit, intent, 'authentication_required');
+      return { status: 'requires_action', intentId, actionUrl: intent.next_action?.redirect_to_url?.url ?? null };
+    default:
+      return { status: 'processing', intentId };
+  }
+}
+
+/** The card of a page is saved by whoever finds the page paid, so that a lost webhook loses no card. */
+async function adoptPaidCard(
+  { stripe, db, log }: StripeWorld,
+  deposit: Deposit,
+  { payment_method: made }: Stripe.PaymentIntent,
+): Promise<void> {
+  if (typeof made !== 'string' || (await findByStripeId(db, made))) return;
+  try {
+    await adoptCard({ stripe, db }, made, { nowSecond: secondOf(Date.now()), newId: adoptedId(made) });
+  } catch (error) {
+    if (stripeFault(error).kind === 'passing') throw error;
+    // Taken away since: the payment counts all the same.
+    log.warn({ depositId: deposit.id, error: inCodes(error) }, 'the card of a paid page could not be saved');
+  }
+}
+
+/** The card that was charged or refused is kept on the deposit's row from here: it has no place in a workflow's history. */
+export async function keepCard(db: Db, { id }: Deposit, intent: Stripe.PaymentIntent): Promise<void> {
+  const card = cardOf(intent);
+  if (card) await updateDeposit(db, id, { cardBrand: card.brand, cardLast4: card.last4 });
+}
+
+/**
+ * Cancels a payment and answers its failure. A failure is told only once the payment can no longer succeed; after a
+ * decline that is so anyway, as the intent has forgotten its card, so there an outage does not keep the team waiting.
+ */
+export async function giveUp(
+  world: StripeWorld,
+  deposit: Deposit,
+  intent: Stripe.PaymentIntent,
+  failureCode: ChargeFailure,
+): Promise<PaymentOutcome> {
+  const { stripe, log } = world;
+  const failed: PaymentOutcome = { status: 'failed', intentId: intent.id, failureCode };
+  try {
+    await stripe.paymentIntents.update(intent.id, { metadata: { failure: failureCode } });
+    await stripe.paymentIntents.cancel(intent.id, { cancellation_reason: 'abandoned' });
+    return failed;
+  } catch (error) {
+    if (intent.status === 'requires_payment_method') {
+      log.warn({ depositId: deposit.id, error: inCodes(error) }, 'a declined payment could not be cancelled');
+      return failed;
+    }
+    if (stripeFault(error).kind === 'passing') throw error;
+    const current = await findById(world, intent.id);
+    if (current === null) return failed;
+    if (current.status === 'succeeded' || current.status === 'canceled') return outcomeOf(world, deposit, current);
+    throw error;
+  }
+}
