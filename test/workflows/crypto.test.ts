@@ -281,6 +281,7 @@ describe('a crypto deposit', TIMEOUT, () => {
       [],
       async (scene) => {
         const handle = await startDeposit(scene, 'crypto');
+        await scene.pass('1 minute');
         await scene.untilState(handle.workflowId, 'expired');
         expect(scene.calls('expireCrypto')).toMatchObject([{ failureCode: 'payment_missing' }]);
         found = true;
@@ -291,7 +292,7 @@ describe('a crypto deposit', TIMEOUT, () => {
         fetchCrypto: async () =>
           found
             ? { confirmed: [cryptoOutput('0xa', 100)], awaiting: 0, expired: true, expiresSecond: 0 }
-            : { confirmed: [], awaiting: 0, expired: true, missing: true, expiresSecond: 0 },
+            : { confirmed: [], awaiting: 0, expired: true, missing: true, expiresSecond: 4_000_000_000 },
       },
     );
   });
