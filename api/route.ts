@@ -6,6 +6,7 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { BillingError, type FailureCode } from '../billing/errors.ts';
 import { teamArchived } from '../billing/team-state.ts';
 import { getTeam, isArchived } from '../prisma/teams.ts';
+import { preferredType } from './accept.ts';
 import { authorize, type Who } from './auth.ts';
 import type { Call } from './calls.ts';
 import { once } from './idempotency.ts';
@@ -131,7 +132,7 @@ export const handling = (world: ApiWorld, described: Route): RequestHandler => {
       query: parse(query, { ...request.query }, 'query'),
       body: takesBody(described) ? parse(body, request.body ?? {}, 'body') : {},
       call,
-      accept: described.csv && request.accepts(['application/json', 'text/csv']) === 'text/csv' ? 'csv' : 'json',
+      accept: described.csv && preferredType(request, ['application/json', 'text/csv']) === 'text/csv' ? 'csv' : 'json',
     });
   };
 

@@ -1,9 +1,10 @@
 /** Every credit and debit of a team, as JSON a page at a time or as one CSV file. */
 import type { PageRequest } from '../prisma/pages.ts';
+import { causesOf } from '../prisma/transfer-causes.ts';
 import { listTransfers } from '../prisma/transfers.ts';
 import { csvOf } from './csv.ts';
 import { type Route, route } from './route.ts';
-import { listOf, pageQuery, pageRequest, TeamPath, UUID, viewPage } from './schemas.ts';
+import { listOf, pageQuery, pageRequest, TeamPath, UUID } from './schemas.ts';
 import { TRANSACTION_COLUMNS, Transaction, viewTransaction } from './views/transaction.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -19,7 +20,11 @@ export const transactions = ({ db }: ApiWorld): Route[] => [
     answer: { status: 200, schema: listOf(Transaction) },
     csv: true,
     handle: async ({ params: { team }, query, accept }) => {
-      const read = async (request: PageRequest) => viewPage(await listTransfers(db, team, request), viewTransaction);
+      const read = async (request: PageRequest) => {
+        const { data, nextCursor } = await listTransfers(db, team, request);
+        const causes = await causesOf(db, data);
+        return { data: data.map((row, index) => viewTransaction(row, causes[index] ?? {})), nextCursor };
+      };
       if (accept === 'csv') return csvOf(`transactions-${team}.csv`, TRANSACTION_COLUMNS, read, pageRequest(query));
       return { status: 200, body: await read(pageRequest(query)) };
     },

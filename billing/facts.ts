@@ -143,18 +143,21 @@ export const grantCredit = (
 /**
  * Records token usage that has happened: charged as far as credit goes, the rest owed. Never refused. What was held for
  * it is let go first, so that it pays.
- * @param usage `eventId` names the row: the first of the events that are recorded together; `cost` is that of all of them
+ * @param usage `eventId` names the row: the first of the events that are recorded together; `cost` is that of all of them,
+ *   `model` and `project` are those of all of them
  */
 export function recordUsage(
   account: Account,
   terms: Terms,
-  usage: { eventId: string; cost: MicroMillionths; holds?: readonly Hold[] },
+  usage: { eventId: string; cost: MicroMillionths; holds?: readonly Hold[]; model?: string; project?: string },
   nowSecond: number,
 ): Outcome {
   return record(account, terms, nowSecond, (change) => {
     const { account } = change;
     const second = account.asOfSecond;
     const reference = referenceOf.usage(account.teamId, usage.eventId);
+    const { model, project } = usage;
+    const about = { ...(model !== undefined && { model }), ...(project !== undefined && { project }) };
     const isFreed = letGo(change, usage.holds ?? []);
     const { chargeMicros, remainderMillionths } = chargeWithRemainder(usage.cost, account.remainderMillionths);
     account.remainderMillionths = remainderMillionths;
@@ -166,6 +169,7 @@ export function recordUsage(
       code: 'token_usage',
       reference,
       second,
+      ...about,
     });
     change.transfer({
       debitAccount: owedAccount(account.teamId),
@@ -174,6 +178,7 @@ export function recordUsage(
       code: 'owed_usage',
       reference: referenceOf.owed(reference),
       second,
+      ...about,
     });
     change.spent(second, chargeMicros);
     if (isFreed) creditArrived(change, reference);

@@ -54,6 +54,9 @@ export interface Transfer {
   instanceId?: string;
   reservationId?: string;
   depositId?: string;
+  /** Token usage of one model, and for one project: which. Absent where the events of a row are of several. */
+  model?: string;
+  project?: string;
   /** For a correction: the reference of the row that it answers. */
   correctsReference?: string;
 }

@@ -115,12 +115,24 @@ export function decideUsage(events: readonly UsageEvent[], given: UsageGiven): U
   if (!first) return { results, rows, settled: [], outcome: { account, effects: [] } };
 
   const cost = rows.reduce((sum, row) => sum + row.cost, 0n);
-  const usage = { eventId: first.event.eventId, cost, holds: named.map(({ hold }) => hold) };
+  const model = commonOf(rows.map(({ event }) => event.model));
+  const project = commonOf(rows.map(({ event }) => event.project));
+  const usage = {
+    eventId: first.event.eventId,
+    cost,
+    holds: named.map(({ hold }) => hold),
+    ...(model !== null && { model }),
+    ...(project !== null && { project }),
+  };
   const outcome = recordUsage(account, terms, usage, nowSecond);
   const letGo = named.filter(({ hold }) => !hasExpired(hold, outcome.account));
   const settled = letGo.map(({ hold: { holdId }, event: { eventId } }) => ({ holdId, settledBy: eventId }));
   return { results, rows, settled, outcome };
 }
+
+/** The value that all have. Null where they differ. */
+const commonOf = <T>(values: readonly T[]): T | null =>
+  values.every((value) => value === values[0]) ? (values[0] ?? null) : null;
 
 /** A result, or what it is to tell the charge of. */
 type Decided = UsageResult | { status: 'accepted' | 'duplicate'; as: RecordedUsage };

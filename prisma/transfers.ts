@@ -15,16 +15,18 @@ export async function insertTransfers(tx: Tx, teamId: string, causedBy: string, 
   const all = <T>(column: (transfer: Transfer) => T): T[] => transfers.map(column);
   await tx.$executeRaw`
     INSERT INTO transfers (id, team_id, caused_by, debit_account, credit_account, amount_micros, code, reference, second,
-      instance_id, reservation_id, deposit_id, corrects_reference)
-    SELECT id, ${teamId}, ${causedBy}, debit, credit, amount, code, reference, second, instance, reservation, deposit, corrects
+      instance_id, reservation_id, deposit_id, corrects_reference, model, project)
+    SELECT id, ${teamId}, ${causedBy}, debit, credit, amount, code, reference, second, instance, reservation, deposit,
+      corrects, model, project
     FROM unnest(
       ${all(() => uuidv7())}::uuid[], ${all((transfer) => transfer.debitAccount)}::text[],
       ${all((transfer) => transfer.creditAccount)}::text[], ${all((transfer) => transfer.amountMicros)}::bigint[],
       ${all((transfer) => transfer.code)}::text[], ${all((transfer) => transfer.reference)}::text[],
       ${all((transfer) => transfer.second)}::bigint[], ${all((transfer) => orNull(transfer.instanceId))}::text[],
       ${all((transfer) => orNull(transfer.reservationId))}::text[], ${all((transfer) => orNull(transfer.depositId))}::text[],
-      ${all((transfer) => orNull(transfer.correctsReference))}::text[]
-    ) AS rows (id, debit, credit, amount, code, reference, second, instance, reservation, deposit, corrects)`;
+      ${all((transfer) => orNull(transfer.correctsReference))}::text[], ${all((transfer) => orNull(transfer.model))}::text[],
+      ${all((transfer) => orNull(transfer.project))}::text[]
+    ) AS rows (id, debit, credit, amount, code, reference, second, instance, reservation, deposit, corrects, model, project)`;
 }
 
 /** The reference of the last posting for an instance: what a correction names. */

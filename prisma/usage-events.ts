@@ -106,10 +106,11 @@ const POST_USAGE = {
     FROM locked WHERE accounts.team_id = locked.team_id
     RETURNING locked.team_id, charged_with, caused_by, as_of, n
   ), transferred AS (
-    INSERT INTO transfers (id, team_id, caused_by, debit_account, credit_account, amount_micros, code, reference, second)
-    SELECT uuidv7(), team_id, caused_by, debit, credit, amount, code, reference, as_of
-    FROM unnest($10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::text[])
-      AS moved (n, debit, credit, amount, code, reference) JOIN saved USING (n)
+    INSERT INTO transfers (id, team_id, caused_by, debit_account, credit_account, amount_micros, code, reference, second,
+      model, project)
+    SELECT uuidv7(), team_id, caused_by, debit, credit, amount, code, reference, as_of, model, project
+    FROM unnest($10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::text[], $29::text[], $30::text[])
+      AS moved (n, debit, credit, amount, code, reference, model, project) JOIN saved USING (n)
   ), settled AS (
     UPDATE holds SET status = 'settled', closed_second = as_of, settled_by = event
     FROM unnest($16::bigint[], $17::text[], $18::text[]) AS settling (n, id, event) JOIN saved USING (n)
@@ -165,6 +166,8 @@ export async function postUsage(db: Db, postings: readonly UsagePosting[]): Prom
     textColumn(rows, ({ event }) => event.holdId),
     numberColumn(rows, (row) => row.cost),
     numberColumn(rows, (row) => row.chargeMicros),
+    textColumn(transfers, ({ transfer }) => transfer.model ?? null),
+    textColumn(transfers, ({ transfer }) => transfer.project ?? null),
   ]);
   return new Set(posted.map(({ team_id }) => team_id));
 }

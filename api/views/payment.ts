@@ -9,6 +9,7 @@ import { formatSecond } from '../../billing/time.ts';
 import { type CallDetails, NO_DETAILS } from '../../prisma/call-details.ts';
 import type { CryptoReceipt } from '../../prisma/crypto-receipts.ts';
 import type { Payment as PaymentRow } from '../../prisma/history.ts';
+import type { CsvColumn } from '../csv.ts';
 import { Amount, amount, z } from '../schemas.ts';
 import { DEPOSIT_STATUSES, Deposit, viewDeposit } from './deposit.ts';
 
@@ -31,26 +32,34 @@ export const Payment = z
   })
   .openapi('Payment');
 
-/** The columns of the history as a file; a card is its brand and last four. */
-export const PAYMENT_COLUMNS = [
-  'id',
-  'at',
-  'amount',
-  'method',
-  'card',
-  'label',
-  'status',
-  'refunded',
-  'deposit',
-  'receiptNumber',
-  'failureCode',
-  'openedAt',
-];
-
-export const paymentAsCells = ({ card, ...payment }: z.input<typeof Payment>) => ({
+export const paymentAsCells = ({ card, transactions = [], ...payment }: z.input<typeof Payment>) => ({
   ...payment,
   card: card === null ? '' : `${card.brand} ${card.last4}`,
+  transactions: transactions.map(({ hash }) => hash).join(' '),
+  // Of crypto that was paid in parts, the receipt of each.
+  receiptNumber: [
+    ...new Set([payment.receiptNumber, ...transactions.map(({ receiptNumber }) => receiptNumber)].filter(Boolean)),
+  ].join(' '),
 });
+
+/** The columns of the history as a file; a card is its brand and last four. New columns are added at the end. */
+export const PAYMENT_COLUMNS: ReadonlyArray<CsvColumn<ReturnType<typeof paymentAsCells>>> = [
+  { key: 'id', kind: 'text' },
+  { key: 'at', kind: 'time' },
+  { key: 'amount', kind: 'number' },
+  { key: 'method', kind: 'text' },
+  { key: 'card', kind: 'text' },
+  { key: 'label', kind: 'text' },
+  { key: 'status', kind: 'text' },
+  { key: 'refunded', kind: 'number' },
+  { key: 'deposit', kind: 'text' },
+  { key: 'receiptNumber', kind: 'text' },
+  { key: 'failureCode', kind: 'text' },
+  { key: 'openedAt', kind: 'time' },
+  { key: 'received', kind: 'number' },
+  { key: 'transactions', kind: 'text' },
+  { key: 'failureMessage', kind: 'text' },
+];
 
 const failureOf = (code: string | null) => ({
   failureCode: code === null ? null : refundFailure(code),

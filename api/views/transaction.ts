@@ -3,7 +3,10 @@ import { creditAccount, owedAccount } from '../../billing/ledger.ts';
 import { formatDollars } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
 import type { Transfer } from '../../prisma/generated/client.ts';
+import type { TransferCause } from '../../prisma/transfer-causes.ts';
+import type { CsvColumn } from '../csv.ts';
 import { Amount, Time, z } from '../schemas.ts';
+import { describeTransfer, type Method } from './transaction-words.ts';
 
 export const Transaction = z
   .object({
@@ -19,12 +22,41 @@ export const Transaction = z
     reservation: z.string().nullable(),
     deposit: z.string().nullable(),
     corrects: z.string().nullable().openapi({ description: 'the reference of the row that it answers' }),
+    description: z
+      .string()
+      .openapi({ description: 'what it was, in words', example: 'Deposit by Visa ending in 4242' }),
+    method: z.enum(['card', 'crypto']).nullable().openapi({ description: 'how the deposit was paid that it is about' }),
+    receiptNumber: z
+      .string()
+      .nullable()
+      .openapi({ description: 'the receipt of the payment that it is about', example: 'acme-000001' }),
+    model: z.string().nullable().openapi({ description: 'of token usage; null where it was of several models' }),
+    project: z.string().nullable().openapi({ description: 'of usage; null where it was for none, or for several' }),
   })
   .openapi('Transaction');
 
-export const TRANSACTION_COLUMNS = Object.keys(Transaction.shape);
+/** New columns are added at the end, so that a program which counts columns goes on working. */
+export const TRANSACTION_COLUMNS: ReadonlyArray<CsvColumn<z.input<typeof Transaction>>> = [
+  { key: 'id', kind: 'text' },
+  { key: 'at', kind: 'time' },
+  { key: 'amount', kind: 'number' },
+  { key: 'account', kind: 'text' },
+  { key: 'code', kind: 'text' },
+  { key: 'status', kind: 'text' },
+  { key: 'reference', kind: 'text' },
+  { key: 'cause', kind: 'text' },
+  { key: 'instance', kind: 'text' },
+  { key: 'reservation', kind: 'text' },
+  { key: 'deposit', kind: 'text' },
+  { key: 'corrects', kind: 'text' },
+  { key: 'description', kind: 'text' },
+  { key: 'method', kind: 'text' },
+  { key: 'receiptNumber', kind: 'text' },
+  { key: 'model', kind: 'text' },
+  { key: 'project', kind: 'text' },
+];
 
-export function viewTransaction(row: Transfer): z.input<typeof Transaction> {
+export function viewTransaction(row: Transfer, cause: TransferCause): z.input<typeof Transaction> {
   const credit = creditAccount(row.teamId);
   const account = row.debitAccount === credit || row.creditAccount === credit ? 'credit' : 'owed';
   const side = account === 'credit' ? credit : owedAccount(row.teamId);
@@ -41,5 +73,10 @@ export function viewTransaction(row: Transfer): z.input<typeof Transaction> {
     reservation: row.reservationId,
     deposit: row.depositId,
     corrects: row.correctsReference,
+    description: describeTransfer(row, cause),
+    method: cause.payment === undefined ? null : (cause.payment.method as Method),
+    receiptNumber: cause.payment?.receiptNumber ?? null,
+    model: row.model,
+    project: row.project ?? cause.instance?.project ?? null,
   };
 }

@@ -382,7 +382,9 @@ describe('the history of payments', () => {
     const csv = await api.get(at('deposits'), { headers: { Accept: 'text/csv' } });
     expect(csv.headers.get('content-disposition')).toContain(`deposits-${team}.csv`);
     const [header, ...rows] = csv.text.trim().split('\n');
-    expect(header).toBe('id,at,amount,method,card,label,status,refunded,deposit,receiptNumber,failureCode,openedAt');
+    expect(header).toBe(
+      'id,at (UTC),amount,method,card,label,status,refunded,deposit,receiptNumber,failureCode,openedAt (UTC),received,transactions,failureMessage',
+    );
     expect(rows.map((row) => row.split(',').slice(2, 10).join())).toEqual([
       `30.500000,card,visa 4242,Deposit,succeeded,0.000000,,${team}-000002`,
       `20.000000,card,visa 4242,Deposit,succeeded,0.000000,,${team}-000001`,
@@ -434,7 +436,9 @@ describe('transactions', () => {
     expect(csv.headers.get('content-type')).toContain('text/csv');
     expect(csv.headers.get('content-disposition')).toContain(`transactions-${team}.csv`);
     const [header, ...rows] = csv.text.trim().split('\n');
-    expect(header).toBe('id,at,amount,account,code,status,reference,cause,instance,reservation,deposit,corrects');
+    expect(header).toBe(
+      'id,at (UTC),amount,account,code,status,reference,cause,instance,reservation,deposit,corrects,description,method,receiptNumber,model,project',
+    );
     expect(rows).toHaveLength(2);
     expect(rows[0]).toMatch(/,-0\.\d{6},credit,instance_usage,posted,/);
     const json = await api.get(at('transactions'));
