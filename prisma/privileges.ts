@@ -53,7 +53,7 @@ export const USES: Readonly<Record<string, Use>> = {
   readiness: { fixed: ['id'] },
   reconciliations: { fixed: ['day'] },
   refunds: {
-    fixed: ['id', 'team_id', 'deposit_id', 'amount_micros', 'origin', 'actor', 'opened_second', 'opened_order'],
+    fixed: ['id', 'team_id', 'deposit_id', 'origin', 'actor', 'opened_second', 'opened_order'],
   },
   reservation_terms: {
     fixed: ['reservation_id', 'term_number', 'team_id', 'rate_micros_per_hour', 'start_second', 'end_second'],
