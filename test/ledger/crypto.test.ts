@@ -3,10 +3,12 @@ import { eventOfNotice } from '../../activities/event-of-notice.ts';
 import { mailOfNotice } from '../../activities/mail-of-notice.ts';
 import { DEFAULT_ISSUER } from '../../activities/papers/issuer.ts';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
+import { setBillingDetails } from '../../prisma/billing-details.ts';
 import { cryptoReceiptsOf } from '../../prisma/crypto-receipts.ts';
 import { getDeposit } from '../../prisma/deposits.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
+import { textOf } from '../support/pdf.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS } from './desk.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -222,6 +224,27 @@ describe('what people and the platform hear', () => {
         transaction: { hash: `0x${team}a`, output: 0 },
       },
     ]);
+  });
+
+  it('carries the receipt of its own part, the kept one, and goes to the address for papers too', async () => {
+    const details = { company: null, address: null, taxId: null, reference: null, email: 'books@acme.example' };
+    await setBillingDetails(one.db, team, { details, version: undefined, second: 1, actor: 'test' });
+    await credit(5, [output('a', '60.50')]);
+    await credit(9, [output('b', '39.50')]);
+    const mails = (await noticesOf(one.db, team)).filter(({ channel }) => channel === 'mail');
+    const about = { teamName: 'A team', billingUrl: 'https://pay.test/billing' };
+    const sending = { db: one.db, terms: TERMS, about, issuer: DEFAULT_ISSUER, nowSecond: 99 };
+    const sent = await Promise.all(mails.map((notice) => mailOfNotice({ ...sending, notice })));
+    expect(sent.map((mail) => mail?.attachments?.map(({ filename }) => filename))).toEqual([
+      [`receipt-${team}-000001.pdf`],
+      [`receipt-${team}-000002.pdf`],
+    ]);
+    expect(sent.map((mail) => mail?.cc)).toEqual(Array(2).fill({ name: '', address: 'books@acme.example' }));
+    const [first, second] = sent.map((mail) => textOf(mail?.attachments?.[0]?.content ?? Buffer.of()));
+    expect(first).toContain('USD 60.50');
+    expect(second).toContain('USD 39.50');
+    const kept = await one.db.paperFile.findUnique({ where: { paperId: `receipt/${team}-000001` } });
+    expect(Buffer.from(kept?.content ?? []).equals(sent[0]?.attachments?.[0]?.content ?? Buffer.of())).toBe(true);
   });
 
   it('says nothing of a difference where there is none', async () => {

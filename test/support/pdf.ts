@@ -41,15 +41,11 @@ function objectsOf(pdf: Buffer): Map<string, string> {
 }
 
 function streamOf(body: string): string {
-  const [, stream] = /stream\r?\n([\s\S]*?)\r?\nendstream/.exec(body) ?? [];
-  if (stream === undefined) return '';
-  const bytes = Buffer.from(stream, 'latin1');
-  if (!body.includes('/FlateDecode')) return bytes.toString('latin1');
-  try {
-    return inflateSync(bytes).toString('latin1');
-  } catch {
-    return '';
-  }
+  const [head, length] = /\/Length (\d+)[\s\S]*?stream\r?\n/.exec(body) ?? [];
+  if (head === undefined) return '';
+  const start = body.indexOf(head) + head.length;
+  const bytes = Buffer.from(body.slice(start, start + Number(length)), 'latin1');
+  return (body.includes('/FlateDecode') ? inflateSync(bytes) : bytes).toString('latin1');
 }
 
 function fontOf(objects: Map<string, string>, id: string): PdfFont {
