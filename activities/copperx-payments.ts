@@ -19,6 +19,7 @@ import { activityAttempt } from './attempt.ts';
 import type { Copperx, CopperxSession, CopperxTransaction } from './copperx.ts';
 import type { Crypto, CryptoPage, CryptoSeen } from './crypto.ts';
 import { depositReturn } from './links.ts';
+import { DEFAULT_BRAND } from './mails/brand.ts';
 import type { Log } from './world.ts';
 
 export interface CopperxWorld {
@@ -26,6 +27,8 @@ export interface CopperxWorld {
   db: Db;
   /** Where people come back to, without a slash at its end. */
   publicUrl: string;
+  /** Whose credit is sold, as the payment page names it. */
+  brandName?: string;
   /** Blocks after which a payment counts. */
   confirmations: number;
   log: Log;
@@ -53,7 +56,7 @@ async function createPage(world: CopperxWorld, depositId: string): Promise<Crypt
       earlier.find(({ status }) => status === 'open') ??
       (await copperx.createSession({
         clientReferenceId: depositId,
-        productName: 'Burnrate credit',
+        productName: `${world.brandName ?? DEFAULT_BRAND.name} credit`,
         currency: COIN,
         unitAmount: microsToCoinUnits(deposit.amountMicros),
         successUrl: depositReturn(publicUrl, depositId),

@@ -14,15 +14,22 @@ export interface EndedInstance {
   startSecond: number;
   endSecond: number;
   costMicros: Micros;
+  /** What one more second would have cost. */
+  nextSecondMicros: Micros;
   reason: EndReason;
 }
 
 /** Those of the ids that have ended, oldest first. Their cost is the formula's over their segments (rules.md). */
 export async function endedInstances(db: Tx, ids: string[]): Promise<EndedInstance[]> {
   const costs = new Map<string, number>();
+  const nextSeconds = new Map<string, number>();
   for (const { instanceId, rateMicrosPerHour, startSecond, endSecond } of await segmentsOf(db, ids)) {
     const cost = endSecond === null ? 0 : costMicros(rateMicrosPerHour, endSecond - startSecond);
     costs.set(instanceId, (costs.get(instanceId) ?? 0) + cost);
+    if (endSecond === null) continue;
+    // Segments come in their order: the last one is that in which the instance ended.
+    const withNext = costMicros(rateMicrosPerHour, endSecond + 1 - startSecond);
+    nextSeconds.set(instanceId, withNext - cost);
   }
   return (await findInstances(db, ids)).flatMap(({ id, teamId, gpuType, region, startSecond, endSecond, reason }) =>
     endSecond === null || reason === null
@@ -37,6 +44,7 @@ export async function endedInstances(db: Tx, ids: string[]): Promise<EndedInstan
             endSecond,
             reason,
             costMicros: micros(costs.get(id) ?? 0),
+            nextSecondMicros: micros(nextSeconds.get(id) ?? 0),
           },
         ],
   );

@@ -1,5 +1,11 @@
-/** Where people are sent: pages of the dashboard. `publicUrl` has no slash at its end. */
-export const billingPage = (publicUrl: string): string => `${publicUrl}/billing`;
+/** Addresses that people are sent to. `publicUrl` has no slash at its end. */
+
+/** The page that this service has itself, for a deployment that names no other. */
+export const defaultBillingUrl = (publicUrl: string): string => `${publicUrl.replace(/\/+$/, '')}/billing?team={team}`;
+
+/** A team's page of credit, cards and auto top-up. @param template BILLING_URL, with `{team}` for the team's id */
+export const billingPage = (template: string, teamId: string): string =>
+  template.replaceAll('{team}', encodeURIComponent(teamId));
 
 /** Where a person comes back to from a payment page, to see what became of the deposit. */
 export const depositReturn = (publicUrl: string, depositId: string): string =>

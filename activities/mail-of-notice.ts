@@ -2,21 +2,24 @@
 import { spendableMicros, type Terms } from '../billing/account.ts';
 import { advance } from '../billing/facts.ts';
 import { runsOutSecond } from '../billing/forecast.ts';
-import { type Micros, micros } from '../billing/money.ts';
+import { referenceOf, type TransferCode } from '../billing/ledger.ts';
+import { type Micros, micros, ZERO } from '../billing/money.ts';
 import { burnMicrosPerHour } from '../billing/runway.ts';
 import { nextMonthStart } from '../billing/time.ts';
 import { AS_RECORDED, readAccount } from '../prisma/accounts.ts';
 import { currentBillingDetails } from '../prisma/billing-details.ts';
 import type { Db, Tx } from '../prisma/client.ts';
+import { policyAt } from '../prisma/consents.ts';
 import { findCryptoReceipt } from '../prisma/crypto-receipts.ts';
-import { type Deposit, getDeposit } from '../prisma/deposits.ts';
+import { creditedMicros, type Deposit, getDeposit } from '../prisma/deposits.ts';
 import { getDispute } from '../prisma/disputes.ts';
 import { findExhaustion } from '../prisma/exhaustions.ts';
 import { getInstance } from '../prisma/instances.ts';
-import type { MailKind, Notice } from '../prisma/notices.ts';
+import type { DisputeTurn, MailKind, Notice } from '../prisma/notices.ts';
 import { findAnyPaymentMethod } from '../prisma/payment-methods.ts';
-import { getRefund } from '../prisma/refunds.ts';
+import { getRefund, type Refund } from '../prisma/refunds.ts';
 import { termsOf } from '../prisma/reservations.ts';
+import { transfersUnder } from '../prisma/transfers.ts';
 import { endedInstances } from './ended-instances.ts';
 import { final } from './failures.ts';
 import type { CardSeen } from './ledger/deposits.ts';
@@ -27,7 +30,7 @@ import { balanceLow } from './mails/balance-low.ts';
 import { cardExpiring } from './mails/card-expiring.ts';
 import { creditsExhausted, type RunningInstance } from './mails/credits-exhausted.ts';
 import { depositReceipt } from './mails/deposit-receipt.ts';
-import { disputeMail } from './mails/dispute.ts';
+import { disputeMail, turnOfRow } from './mails/dispute.ts';
 import type { About, PaymentFacts, Runway } from './mails/facts.ts';
 import type { Mail } from './mails/layout.ts';
 import { refundMail } from './mails/refund.ts';
@@ -44,6 +47,8 @@ interface Sending {
   about: About;
   nowSecond: number;
   issuer: Issuer;
+  /** The smallest deposit that is offered. */
+  minDepositMicros: Micros;
 }
 
 type Running = RunningInstance & { startSecond: number };
@@ -64,11 +69,12 @@ const WRITERS: Record<MailKind, Writer> = {
   auto_top_up_charged: async (sending) => {
     const deposit = await depositOf(sending);
     const payment = await paymentFacts(sending.db, deposit);
+    const charged = { receiptUrl: deposit.receiptUrl, thresholdMicros: await thresholdOf(sending, deposit) };
     return withReceipt(
       sending,
       deposit,
       payment,
-      autoTopUpCharged(sending.about, payment, deposit.receiptUrl, await runwayOf(sending)),
+      autoTopUpCharged(sending.about, payment, charged, await runwayOf(sending)),
     );
   },
   auto_top_up_failed: async (sending) => {
@@ -100,41 +106,54 @@ const WRITERS: Record<MailKind, Writer> = {
     const { running, ...runway } = await standingOf(sending);
     // What was started since, with new credit, was not spared by any order.
     const spared = running.filter(({ startSecond }) => startSecond <= second);
-    return creditsExhausted(sending.about, second, { stopped, running: spared }, runway);
+    const { terms, minDepositMicros } = sending;
+    const minimums = { startMicros: terms.minStartMicros, depositMicros: minDepositMicros };
+    return creditsExhausted(sending.about, { second, stopped, running: spared, minimums }, runway);
   },
   usage_owed: async (sending) => {
     const { owedMicros } = await readAccount(sending.db, sending.notice.teamId, AS_RECORDED);
     return usageOwed(sending.about, owedMicros, sending.notice.second);
   },
   refund: async (sending) => {
-    const refund = await getRefund(sending.db, sending.notice.data.refundId ?? '');
-    const deposit = await getDeposit(sending.db, refund.depositId);
-    const turn = sending.notice.data.turn === 'returned' ? 'returned' : 'sent';
-    const payment = await paymentFacts(sending.db, deposit);
-    return refundMail(sending.about, turn, { refund, payment, deposit }, await runwayOf(sending));
+    const { db, notice } = sending;
+    const refund = await getRefund(db, notice.data.refundId ?? '');
+    const deposit = await getDeposit(db, refund.depositId);
+    const turn = notice.data.turn === 'returned' ? 'returned' : 'sent';
+    const { owedMicros } = await readAccount(db, notice.teamId, AS_RECORDED);
+    const about = {
+      refund,
+      deposit,
+      owedMicros,
+      payment: await paymentFacts(db, deposit),
+      ...(await movedBy(db, refund)),
+    };
+    return refundMail(sending.about, turn, about, await runwayOf(sending));
   },
   dispute: async (sending) => {
-    const dispute = await getDispute(sending.db, sending.notice.data.disputeId ?? '');
-    const { turn } = sending.notice.data;
-    const payment = await paymentFacts(sending.db, await getDeposit(sending.db, dispute.depositId));
-    const { owedMicros } = await readAccount(sending.db, sending.notice.teamId, AS_RECORDED);
-    const about = { dispute, payment, owedMicros };
-    return disputeMail(
-      sending.about,
-      turn === 'won' || turn === 'lost' ? turn : 'opened',
-      about,
-      await runwayOf(sending),
-    );
+    const { db, notice } = sending;
+    const dispute = await getDispute(db, notice.data.disputeId ?? '');
+    const deposit = await getDeposit(db, dispute.depositId);
+    const { owedMicros } = await readAccount(db, notice.teamId, AS_RECORDED);
+    const turn = (notice.data.turn ?? 'opened') as DisputeTurn;
+    const about = {
+      dispute,
+      turned: notice.data.disputeTurn ?? turnOfRow(turn, dispute, owedMicros),
+      payment: await paymentFacts(db, deposit),
+      paidMicros: creditedMicros(deposit),
+      refundedMicros: deposit.refundedMicros,
+      owedMicros,
+    };
+    return disputeMail(sending.about, turn, about, await runwayOf(sending));
   },
   card_expiring: async ({ db, notice, about, nowSecond }) => {
     const { paymentMethodId = '', expiry } = notice.data;
     const card = await findAnyPaymentMethod(db, paymentMethodId);
-    if (card === null || expiry === undefined) throw final('mail', `no card to tell of in ${notice.id}`);
+    if (card === null || expiry === undefined) throw final('mail', `no card for the notice ${notice.id}`);
     const { policy } = await readAccount(db, notice.teamId, AS_RECORDED);
     const chargedByAutoTopUp = policy?.enabled === true && policy.paymentMethodId === card.id;
     const { brand, last4 } = card;
-    const told = { brand, last4, expYear: expiry.year, expMonth: expiry.month, chargedByAutoTopUp };
-    return cardExpiring(about, told, nowSecond);
+    const expiring = { brand, last4, expYear: expiry.year, expMonth: expiry.month, chargedByAutoTopUp };
+    return cardExpiring(about, expiring, nowSecond);
   },
   spot_reclaim: async ({ db, notice, about }) => {
     const { instanceId = '', reclaimSecond = notice.second } = notice.data;
@@ -166,7 +185,7 @@ async function termAt(
   const found = data.how === 'renewed' ? terms.findIndex(isOver) : terms.findLastIndex(isOver);
   const index = found === -1 ? terms.length - 1 : found;
   const term = terms[index];
-  if (!term) throw final('mail', `no reservation to tell of in ${id}`);
+  if (!term) throw final('mail', `no reservation for the notice ${id}`);
   return [term, terms[index + 1]];
 }
 
@@ -230,6 +249,23 @@ async function cardOf(db: Tx, { cardBrand, cardLast4, paymentMethodId }: Deposit
   return paymentMethodId === null ? null : findAnyPaymentMethod(db, paymentMethodId);
 }
 
+/** The threshold as it was when the attempt was due; of a policy whose changes were not recorded, as it is now. */
+async function thresholdOf({ db, notice }: Sending, { openedSecond }: Deposit): Promise<Micros | null> {
+  const policy =
+    (await policyAt(db, notice.teamId, openedSecond)) ?? (await readAccount(db, notice.teamId, AS_RECORDED)).policy;
+  return policy?.thresholdMicros ?? null;
+}
+
+/** Where the money of a refund came from and went to. A refund can be taken more than once: the last time counts. */
+async function movedBy(db: Tx, { id, teamId, openedSecond: fromSecond }: Refund) {
+  const rows = await transfersUnder(db, { teamId, reference: referenceOf.refund(id), fromSecond });
+  const lastOf = (code: TransferCode, second?: number): Micros =>
+    rows.findLast((row) => row.code === code && (second === undefined || row.second === second))?.amountMicros ?? ZERO;
+  const takenSecond = rows.findLast(({ code }) => code === 'refund' || code === 'owed_refund')?.second;
+  const taken = { creditMicros: lastOf('refund', takenSecond), owedMicros: lastOf('owed_refund', takenSecond) };
+  return { taken, collectedMicros: lastOf('owed_collected') };
+}
+
 const runwayOf = async (sending: Sending): Promise<Runway> => {
   const { running: _, ...runway } = await standingOf(sending);
   return runway;
@@ -249,6 +285,7 @@ async function standingOf({ db, terms, notice, nowSecond }: Sending): Promise<Ru
     availableMicros,
     burnMicrosPerHour: burn,
     runsOutSecond: runsOutSecond(account, terms),
+    topUpIsOn: account.policy?.enabled === true,
     running: account.meters.map(({ instanceId, instanceStartSecond: startSecond, priced: { gpuType, region } }) => ({
       instanceId,
       gpuType,

@@ -1,13 +1,18 @@
 /** Mails by SMTP. Addresses are read here and go to the mail server alone: into no log and no payload. */
 import { createHash } from 'node:crypto';
+import type { ApplicationFailure } from '@temporalio/activity';
 import { createTransport } from 'nodemailer';
 import type { Terms } from '../billing/account.ts';
+import type { Micros } from '../billing/money.ts';
 import type { Db } from '../prisma/client.ts';
 import { claimNotice, findNotice, markSent } from '../prisma/notices.ts';
 import { getTeam } from '../prisma/teams.ts';
 import { final, mailFailure } from './failures.ts';
 import { billingPage } from './links.ts';
 import { mailOfNotice } from './mail-of-notice.ts';
+import type { Mailbox } from './mailbox.ts';
+import { askForHelp, type Brand } from './mails/brand.ts';
+import type { About } from './mails/facts.ts';
 import type { Mailer } from './notices.ts';
 import { DEFAULT_ISSUER, type Issuer } from './papers/issuer.ts';
 import type { Log } from './world.ts';
@@ -15,55 +20,73 @@ import type { Log } from './world.ts';
 export interface MailerWorld {
   db: Db;
   terms: Terms;
+  /** The smallest deposit that is offered. */
+  minDepositMicros: Micros;
   /** `smtp://` or `smtps://`, with name and password where the server wants them. */
   smtpUrl: string;
-  /** MAIL_FROM: an address, or a name with an address in angle brackets. */
-  from: string;
-  publicUrl: string;
+  from: Mailbox;
+  /** Where answers go. Null: to `from`. */
+  replyTo?: Mailbox | null;
+  brand: Brand;
+  /** BILLING_URL, with `{team}` for the team's id. */
+  billingUrl: string;
   /** Who gives receipts. */
   issuer?: Issuer;
   log: Log;
 }
 
-/** Each shorter than the activity's minute, so that a server that says nothing is told of as that. */
+/** All below the activity's one-minute timeout, so that a silent server is reported as an SMTP timeout. */
 const TIMEOUTS = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000, dnsTimeout: 10_000 };
 
 /**
- * Connections to the mail server, kept for the next mail. A worker sends no more mails at once than this, so none waits
- * for a connection past its activity's time, to be sent a second time when a server that hung is well again.
+ * Connections to the mail server, kept for the next mail. A worker sends no more mails at once than this, so no mail waits
+ * for a connection past its activity's timeout and is then sent twice.
  */
 export const MAILS_AT_ONCE = 10;
 
 export function createMailer(world: MailerWorld): Mailer & { close(): void } {
-  const { db, terms, from, log, issuer = DEFAULT_ISSUER } = world;
-  // A mail whose connection breaks is tried again by its workflow, where it can be seen, and not by the pool.
+  const { db, terms, minDepositMicros, from, replyTo = null, brand, log, issuer = DEFAULT_ISSUER } = world;
+  // Retries belong to the notice's workflow, where an operator sees them, so the pool makes none.
   const pool = { pool: true as const, maxConnections: MAILS_AT_ONCE, maxRequeues: 0 };
   const transport = createTransport({ url: world.smtpUrl, ...pool, ...TIMEOUTS });
-  const host = /@([^>\s]+)>?\s*$/.exec(from)?.[1] ?? 'localhost';
+  const host = from.address.slice(from.address.lastIndexOf('@') + 1);
+  const sender = { name: from.name || brand.name, address: from.address };
 
   const deliverMail: Mailer['deliverMail'] = async ({ noticeId, nowSecond }) => {
     const notice = await findNotice(db, noticeId);
     if (notice === null) throw final('mail', `no such notice: ${noticeId}`);
     const { name, email } = await getTeam(db, notice.teamId);
-    // In one line: a name must not write lines of its own into the mail.
-    const about = { teamName: name.replace(/\s+/g, ' '), billingUrl: billingPage(world.publicUrl) };
-    const mail = await mailOfNotice({ db, terms, notice, about, nowSecond, issuer });
+    const about: About = {
+      teamName: inOneLine(name),
+      billingUrl: billingPage(world.billingUrl, notice.teamId),
+      brand,
+      help: askForHelp(brand),
+    };
+    const mail = await mailOfNotice({ db, terms, minDepositMicros, notice, about, nowSecond, issuer });
     if (mail === null) throw final('mail', `no words for a notice of the kind ${notice.kind}`);
-    try {
-      await transport.sendMail({
-        ...mail,
-        from,
-        // As an object: a comma in it makes no second recipient.
-        to: { name: '', address: email },
-        messageId: `<${messageHash(noticeId)}@${host}>`,
-        headers: { 'Auto-Submitted': 'auto-generated', 'List-Id': `Burnrate billing <billing.${host}>` },
-      });
-    } catch (error) {
-      const failure = mailFailure(error);
-      log[failure.nonRetryable ? 'error' : 'warn']({ noticeId, error: failure.message }, 'a mail was not sent');
+    // As an object: a comma in an address makes no second recipient.
+    const to = { name: '', address: email };
+    const messageId = `<${messageHash(noticeId)}@${host}>`;
+    const message = { ...mail, from: sender, ...(replyTo !== null && { replyTo }), to, messageId, headers: HEADERS };
+    /** One recipient each time: with two, the server could take one and refuse the other, and a retry would repeat the first. */
+    const sendTo = async (recipient: Mailbox): Promise<void> => {
+      try {
+        await transport.sendMail({ ...message, envelope: { from: sender, to: recipient } });
+      } catch (error) {
+        throw mailFailure(error);
+      }
+    };
+    const failed = (what: string, failure: ApplicationFailure): void =>
+      log[failure.nonRetryable ? 'error' : 'warn']({ noticeId, error: failure.message }, what);
+
+    await sendTo(to).catch((failure: ApplicationFailure) => {
+      failed('a mail was not sent', failure);
       throw failure;
-    }
+    });
     log.info({ noticeId, teamId: notice.teamId }, 'a mail was sent');
+    // A copy that fails is not retried: the team has its mail, and the paper can be downloaded.
+    if (mail.cc !== undefined && mail.cc.address !== email)
+      await sendTo(mail.cc).catch((failure: ApplicationFailure) => failed('the copy of a mail was not sent', failure));
   };
 
   return {
@@ -78,5 +101,18 @@ export function createMailer(world: MailerWorld): Mailer & { close(): void } {
   };
 }
 
-/** The same notice is the same message: a mailbox that gets it twice, after a lost answer, can tell. */
+/** By these, out-of-office programs do not answer (RFC 3834; Exchange). A List-Id would mark a newsletter. */
+const HEADERS = { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'OOF, AutoReply' };
+
+/**
+ * A name as it may stand in a header and in a sentence: a line break would write lines of its own, and marks of direction
+ * would turn the words around it.
+ */
+const inOneLine = (name: string): string =>
+  name
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
+    .trim();
+
+/** The same notice has the same Message-ID: a mailbox that gets it twice, after a lost answer, can drop one. */
 const messageHash = (noticeId: string): string => createHash('sha256').update(noticeId).digest('hex').slice(0, 32);

@@ -8,7 +8,7 @@ import { final, inCodes, isStripeError, orNull, passing, stripeFault } from './f
 import { depositReturn } from './links.ts';
 import type { CheckoutPage, PaymentOutcome } from './payments.ts';
 import { withCustomer } from './stripe-customers.ts';
-import { findById, missing, outcomeOf, type StripeWorld } from './stripe-intents.ts';
+import { creditName, findById, missing, outcomeOf, type StripeWorld } from './stripe-intents.ts';
 
 /** Opens the page, or finds the one that an earlier try opened. A page that Stripe refuses fails the deposit. */
 export async function createCheckout(world: StripeWorld, depositId: string): Promise<CheckoutPage> {
@@ -28,7 +28,7 @@ export async function createCheckout(world: StripeWorld, depositId: string): Pro
 
 /** A page is good for 24 hours, Stripe's own limit; naming a time would give each retry other parameters. */
 async function openPage(
-  { stripe, publicUrl }: StripeWorld,
+  { stripe, publicUrl, brandName }: StripeWorld,
   { id: depositId, teamId, amountMicros, saveCard }: Deposit,
   customer: string,
   keySuffix: string,
@@ -51,7 +51,7 @@ async function openPage(
             price_data: {
               currency: 'usd',
               unit_amount: toCents(amountMicros),
-              product_data: { name: 'Burnrate credit' },
+              product_data: { name: creditName({ brandName }) },
             },
             quantity: 1,
           },
@@ -59,7 +59,7 @@ async function openPage(
         metadata,
         payment_intent_data: {
           metadata,
-          description: 'Burnrate credit',
+          description: creditName({ brandName }),
           // Stripe keeps the card with the customer, with the person's leave to be charged in their absence.
           ...(saveCard && { setup_future_usage: 'off_session' as const }),
         },

@@ -8,6 +8,7 @@ import type { Db } from '../prisma/client.ts';
 import { type Deposit, updateDeposit } from '../prisma/deposits.ts';
 import { findByStripeId } from '../prisma/payment-methods.ts';
 import { inCodes, orNull, stripeFault } from './failures.ts';
+import { DEFAULT_BRAND } from './mails/brand.ts';
 import type { ChargeFailure, PaymentOutcome } from './payments.ts';
 import { adoptCard, adoptedId } from './stripe-card-adoption.ts';
 import { cardOf, failureOf, receiptOf, WITH_CHARGE } from './stripe-outcome.ts';
@@ -18,8 +19,14 @@ export interface StripeWorld {
   db: Db;
   /** Where people come back to, without a slash at its end. */
   publicUrl: string;
+  /** Whose credit is sold, as payment pages and Stripe's receipts name it. */
+  brandName?: string;
   log: Log;
 }
+
+/** What is sold, in the words of payment pages. */
+export const creditName = ({ brandName = DEFAULT_BRAND.name }: { brandName?: string | undefined }): string =>
+  `${brandName} credit`;
 
 export const DAY_SECONDS = 24 * 3600;
 

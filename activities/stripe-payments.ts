@@ -17,6 +17,7 @@ import type { ChargeFailure, PaymentOutcome, Payments } from './payments.ts';
 import { checkoutOutcome, createCheckout } from './stripe-checkout.ts';
 import { copyCustomer } from './stripe-customers.ts';
 import {
+  creditName,
   DAY_SECONDS,
   findById,
   giveUp,
@@ -59,7 +60,7 @@ async function createIntent(world: StripeWorld, depositId: string) {
         payment_method: card.paymentMethod,
         // The card is named, so nothing is left to choose; a redirect can only be its bank's, for a person who is there.
         automatic_payment_methods: { enabled: true, allow_redirects: isOffSession(deposit) ? 'never' : 'always' },
-        description: deposit.kind === 'auto_top_up' ? 'Auto Top-Up' : 'Burnrate credit',
+        description: deposit.kind === 'auto_top_up' ? 'Auto Top-Up' : creditName(world),
         metadata: { deposit: deposit.id, team: deposit.teamId },
       },
       { idempotencyKey: `${deposit.id}/create/${attempt}` },

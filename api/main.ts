@@ -50,6 +50,7 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
     terms,
     deposits,
     publicUrl,
+    brand: config.mail.brand,
     returnUrlOrigins,
     settleEveryMs,
     rateLimitPerMinute,

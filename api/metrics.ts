@@ -68,6 +68,7 @@ export function createMetrics(world: ApiWorld): Metrics {
     runningInstances: gauge('running_instances', 'Meters that run'),
     burnMicrosPerHour: gauge('burn_micros_per_hour', 'Sum of the running rates, in millionths of a dollar per hour'),
     noticesNotHandedOn: gauge('notices_waiting', 'Mails and events not yet handed on to their workflows'),
+    mailsRefused: gauge('mails_refused', 'Mails that a mail server has refused for good'),
     exhaustionsNotAnnounced: gauge('exhaustions_unannounced', 'Ends of credit not yet announced'),
     reconciliationDifferences: gauge(
       'reconciliation_differences',

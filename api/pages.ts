@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type RequestHandler, Router } from 'express';
+import { askForHelp, type Brand, DEFAULT_BRAND } from '../activities/mails/brand.ts';
 import { limitStrangers } from './limits.ts';
 import { notePage } from './note.ts';
 import { returning } from './returning.ts';
@@ -37,13 +38,18 @@ const DOCS = `<!doctype html>
 `;
 const START = `SwaggerUIBundle({ url: '/v1/openapi.json', dom_id: '#docs', deepLinking: true, validatorUrl: null, docExpansion: 'list' });\n`;
 
-/** Where the mails lead: who may see a team's billing is known to the cloud that it belongs to. */
-const BILLING = notePage({
-  title: 'Your billing',
-  paragraphs: [
-    "Credit, cards, auto top-up and receipts of your team open from your cloud's own console: sign in there and choose Billing.",
-  ],
-});
+/** Where the buttons of mails lead without BILLING_URL: only the platform knows who may see a team's billing. */
+const billingNote = (brand: Brand): string =>
+  notePage({
+    title: 'Your billing',
+    paragraphs: [
+      `Credit, cards, auto top-up and receipts of your team are in the console of ${brand.name}: sign in there and choose Billing.`,
+      'To add credit, open Billing and make a deposit. To change or switch off auto top-up, open Billing and choose Auto top-up.',
+      brand.support === null
+        ? 'If you cannot find it, reply to the mail that brought you here.'
+        : `If you cannot find it, please ${askForHelp(brand)}.`,
+    ],
+  });
 const RETURN_STYLE = `body { margin: 0; font: 1rem/1.6 system-ui, sans-serif; color: #1a1f2b; background: #f6f7f9; }
 main { max-width: 32rem; margin: 15vh auto 0; padding: 2rem; background: #fff; border-radius: 0.75rem; }
 h1 { margin-top: 0; font-size: 1.5rem; }
@@ -63,7 +69,7 @@ export function pages(world: ApiWorld): Router {
   for (const [name, type] of Object.entries(UI_FILES))
     router.get(`/docs/${name}`, serve(type, readFileSync(join(UI, name))));
   router.get('/return', limitStrangers(), returning(world, POLICY));
-  router.get('/billing', serve('html', BILLING));
+  router.get('/billing', serve('html', billingNote(world.brand ?? DEFAULT_BRAND)));
   router.get('/return/style.css', serve('text/css; charset=utf-8', RETURN_STYLE));
   return router;
 }

@@ -2,6 +2,7 @@
 import { BillingError } from '../billing/errors.ts';
 import { AS_RECORDED, lockAccount } from '../prisma/accounts.ts';
 import { inTransaction } from '../prisma/client.ts';
+import { reopenRefusedMails } from '../prisma/notices.ts';
 import { createTeam, getTeam, getTeamWithState, listTeams, updateTeam } from '../prisma/teams.ts';
 import { newId, random128 } from './calls.ts';
 import { MetadataChange, mergeMetadata, NewMetadata } from './metadata.ts';
@@ -83,8 +84,9 @@ export const teams = ({ db }: ApiWorld, wake: Wakes): Route[] => [
           ...(metadata !== undefined && { metadata: mergeMetadata((await getTeam(tx, team)).metadata, metadata) }),
         };
         await updateTeam(tx, team, change, { second: call.receivedSecond, copyId: random128() });
+        if (email !== undefined) await reopenRefusedMails(tx, team);
       });
-      // The watch hands on the copy for the card provider.
+      // The watch hands on the copy for the card provider, and the mails that the old address could not get.
       await wake({ what: 'watch', id: team });
       return { status: 200, body: viewTeam(await getTeamWithState(db, team)) };
     },

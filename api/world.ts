@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { CopperxHint } from '../activities/copperx-events.ts';
 import type { Ledger } from '../activities/ledger/index.ts';
+import type { Brand } from '../activities/mails/brand.ts';
 import type { Issuer } from '../activities/papers/issuer.ts';
 import type { Reconciler } from '../activities/reconciliation.ts';
 import type { Cards } from '../activities/stripe-cards.ts';
@@ -33,6 +34,8 @@ export interface ApiWorld {
   settleEveryMs: number;
   platformKey: string;
   publicUrl: string;
+  /** Whose service this is, for the pages that people see. */
+  brand?: Brand;
   /** Origins that a returnUrl may have; null: any https address, and http on this machine. */
   returnUrlOrigins: readonly string[] | null;
   /** Who gives receipts. */

@@ -38,3 +38,12 @@ export const listConsents = (tx: Tx, teamId: string, page: PageRequest) =>
       tx.consent.findMany({ where: { teamId, ...where }, orderBy: [{ second: 'desc' }, { id: 'desc' }], take }),
     'uuid',
   );
+
+/** The policy as it was in force at a second, by the last change that was recorded through it. */
+export async function policyAt(tx: Tx, teamId: string, second: number): Promise<TopUpPolicy | null> {
+  const row = await tx.consent.findFirst({
+    where: { teamId, second: { lte: second } },
+    orderBy: [{ second: 'desc' }, { id: 'desc' }],
+  });
+  return row && (row.newPolicy as unknown as TopUpPolicy);
+}

@@ -11,6 +11,8 @@ export interface Gauges {
   runningInstances: number;
   burnMicrosPerHour: number;
   noticesNotHandedOn: number;
+  /** Mails that a mail server has refused for good and that nobody has sent again. */
+  mailsRefused: number;
   exhaustionsNotAnnounced: number;
   /** In the latest seven reports. A day that was corrected is compared again, and its report replaced. */
   reconciliationDifferences: number;
@@ -31,6 +33,7 @@ export async function readGauges(tx: Tx): Promise<Gauges> {
   const [row] = await tx.$queryRaw<Array<Record<keyof Gauges, bigint>>>`
     SELECT running.count AS "runningInstances", running.burn AS "burnMicrosPerHour",
       (SELECT count(*) FROM notices WHERE NOT handed_on) AS "noticesNotHandedOn",
+      (SELECT count(*) FROM notices WHERE refused_second IS NOT NULL) AS "mailsRefused",
       (SELECT count(*) FROM exhaustions WHERE NOT announced) AS "exhaustionsNotAnnounced",
       (SELECT COALESCE(sum(differences), 0) FROM (SELECT differences FROM reconciliations ORDER BY day DESC LIMIT 7) AS latest)
         AS "reconciliationDifferences",
@@ -42,6 +45,7 @@ export async function readGauges(tx: Tx): Promise<Gauges> {
     runningInstances: Number(row?.runningInstances ?? 0),
     burnMicrosPerHour: Number(row?.burnMicrosPerHour ?? 0),
     noticesNotHandedOn: Number(row?.noticesNotHandedOn ?? 0),
+    mailsRefused: Number(row?.mailsRefused ?? 0),
     exhaustionsNotAnnounced: Number(row?.exhaustionsNotAnnounced ?? 0),
     reconciliationDifferences: Number(row?.reconciliationDifferences ?? 0),
     reconciledDaySecond: Number(row?.reconciledDaySecond ?? 0),
@@ -59,7 +63,7 @@ interface BacklogRow {
 export async function readBacklogs(tx: Tx, nowSecond: number): Promise<Backlogs> {
   const rows = await tx.$queryRaw<BacklogRow[]>`
     SELECT 'notices' AS work, channel AS label, count(*) AS count, min(second) AS "oldestSecond"
-      FROM notices WHERE sent_second IS NULL GROUP BY channel
+      FROM notices WHERE sent_second IS NULL AND refused_second IS NULL GROUP BY channel
     UNION ALL SELECT 'machines', '', count(*), min(end_second) FROM instances
       WHERE end_second IS NOT NULL AND terminated_confirmed_second IS NULL AND reason <> 'stopped' HAVING count(*) > 0
     UNION ALL SELECT 'deposits', kind, count(*), min(opened_second) FROM deposits

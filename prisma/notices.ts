@@ -138,8 +138,17 @@ export const mailAndEvent = (
   { ...about, channel: 'event', kind: event },
 ];
 
-/** What the effects of a change have people and the platform told. */
-export function noticesFor(teamId: string, effects: Effect[]): NewNotice[] {
+/** Of one cause, a team gets one mail: these say more than that credit is low. */
+const SAYS_MORE_THAN_LOW: ReadonlySet<Effect['kind']> = new Set(['exhausted', 'owes']);
+
+/**
+ * The mails and events that follow from the effects of a change.
+ * @param balanceToldSecond the second at which the fact's own mail tells the balance; null where it has none
+ */
+export function noticesFor(teamId: string, effects: Effect[], balanceToldSecond: number | null = null): NewNotice[] {
+  const isLowTold = (second: number): boolean =>
+    second === balanceToldSecond ||
+    effects.some((effect) => SAYS_MORE_THAN_LOW.has(effect.kind) && 'second' in effect && effect.second === second);
   return effects.flatMap((effect): NewNotice[] => {
     if (effect.kind === 'exhausted') {
       const cause = exhaustionCause(teamId, effect.number);
@@ -149,7 +158,8 @@ export function noticesFor(teamId: string, effects: Effect[]): NewNotice[] {
     if (effect.kind === 'low') {
       const { second, levelMicros } = effect;
       const about = { teamId, second, cause: lowCause(teamId, second, levelMicros), data: { levelMicros } };
-      return mailAndEvent(about, 'balance_low', 'balance.low');
+      const both = mailAndEvent(about, 'balance_low', 'balance.low');
+      return isLowTold(second) ? both.filter(({ channel }) => channel === 'event') : both;
     }
     if (effect.kind === 'owes') {
       // The row that the team began to owe with: one mail an episode.

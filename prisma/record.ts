@@ -23,6 +23,8 @@ import { insertTransfers } from './transfers.ts';
 export interface Change<T> {
   outcome: Outcome;
   notices?: NewNotice[];
+  /** One of the mails of this fact says what the credit is now: no low-balance mail follows from the fact itself. */
+  tellsBalance?: boolean;
   /** Rows that belong to the fact itself, written once the outcome is known and before its effects. */
   answer: (tx: Tx) => Promise<T>;
 }
@@ -47,8 +49,10 @@ export const recordFact = <T>(
   inTransaction(db, async (tx) => {
     if (listed) await lockGpuPrice(tx, listed, 'shared');
     const account = await lockAccount(tx, teamId, reach);
-    const { outcome, notices = [], answer } = await change(account, tx);
-    await writeOutcome(tx, teamId, causedBy, outcome, notices);
+    const { outcome, notices = [], tellsBalance = false, answer } = await change(account, tx);
+    const following = noticesFor(teamId, outcome.effects, tellsBalance ? outcome.account.asOfSecond : null);
+    // Notices of the fact itself come first: a charge fails, and then credit ends.
+    await writeOutcome(tx, teamId, causedBy, outcome, [...notices, ...following]);
     return answer(tx);
   });
 
@@ -110,8 +114,7 @@ async function writeOutcome(
     causedBy,
     only(effects, 'transfer').map((effect) => effect.transfer),
   );
-  // What the fact itself has told comes before what follows from it: a charge fails, and so credit ends.
-  await insertNotices(tx, [...notices, ...noticesFor(teamId, effects)]);
+  await insertNotices(tx, notices);
 }
 
 /** In their order: a term that is renewed closes before the next one opens. */

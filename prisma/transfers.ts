@@ -1,8 +1,9 @@
 /** The ledger's rows: appended, listed, summed. */
 import { v7 as uuidv7 } from 'uuid';
 import type { Transfer } from '../billing/ledger.ts';
+import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
-import { orNull } from './columns.ts';
+import { orNull, toMicros, toSecond } from './columns.ts';
 import type { Transfer as TransferRow } from './generated/client.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
 
@@ -37,6 +38,26 @@ export async function lastPostingReference(tx: Tx, instanceId: string): Promise<
     select: { reference: true },
   });
   return row?.reference;
+}
+
+/** What was posted under a reference and those made from it, oldest first. `fromSecond`: none of them is older. */
+export async function transfersUnder(
+  tx: Tx,
+  { teamId, reference, fromSecond }: { teamId: string; reference: string; fromSecond: number },
+): Promise<Array<{ code: string; amountMicros: Micros; second: number }>> {
+  const rows = await tx.transfer.findMany({
+    where: {
+      teamId,
+      second: { gte: fromSecond },
+      OR: [{ reference }, { reference: { startsWith: `${reference}/` } }],
+    },
+    orderBy: [{ second: 'asc' }, { id: 'asc' }],
+  });
+  return rows.map(({ code, amountMicros, second }) => ({
+    code,
+    amountMicros: toMicros(amountMicros),
+    second: toSecond(second),
+  }));
 }
 
 export const listTransfers = (tx: Tx, teamId: string, page: PageRequest): Promise<Page<TransferRow>> =>

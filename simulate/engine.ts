@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import Stripe from 'stripe';
 import { createLedger, type Ledger } from '../activities/ledger/index.ts';
 import { createMailer } from '../activities/mailer.ts';
+import { DEFAULT_BRAND } from '../activities/mails/brand.ts';
 import { createPlatformEvents } from '../activities/platform-events.ts';
 import { createReconciler, createReconciliation } from '../activities/reconciliation.ts';
 import { createStripeBooks } from '../activities/stripe-books.ts';
@@ -11,6 +12,7 @@ import { createStripePayments } from '../activities/stripe-payments.ts';
 import { createStripeRefunds } from '../activities/stripe-refunds.ts';
 import type { Tell } from '../activities/world.ts';
 import type { Terms } from '../billing/account.ts';
+import { micros } from '../billing/money.ts';
 import type { StripeStandIn } from '../embedded/stripe/index.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import { createWorkers } from '../worker/workers.ts';
@@ -58,8 +60,10 @@ export async function startEngine(surroundings: Surroundings, options: EngineOpt
     db,
     terms,
     smtpUrl: inbox.smtpUrl,
-    from: 'billing@burnrate.example',
-    publicUrl: 'http://127.0.0.1',
+    from: { name: '', address: 'billing@burnrate.example' },
+    brand: DEFAULT_BRAND,
+    billingUrl: 'http://127.0.0.1/billing',
+    minDepositMicros: micros(15_000_000),
     log: SILENT,
   });
   const workers = await createWorkers({

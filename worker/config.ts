@@ -4,6 +4,9 @@
  */
 import ms from 'ms';
 import { z } from 'zod';
+import { defaultBillingUrl } from '../activities/links.ts';
+import type { Mailbox } from '../activities/mailbox.ts';
+import { type Brand, DEFAULT_BRAND } from '../activities/mails/brand.ts';
 import { DEFAULT_ISSUER, type Issuer } from '../activities/papers/issuer.ts';
 import type { Terms } from '../billing/account.ts';
 import { formatForPeople, type Micros, micros } from '../billing/money.ts';
@@ -15,11 +18,13 @@ export interface Config {
   stripe: { secretKey: string; webhookSecret: string; apiBase: string | null };
   /** Null: no crypto deposits are offered. */
   crypto: { apiKey: string; apiBase: string; webhookSecret: string; confirmations: number } | null;
-  mail: { smtpUrl: string; from: string };
+  mail: { smtpUrl: string; from: Mailbox; replyTo: Mailbox | null; brand: Brand };
   platform: { webhookUrl: string; webhookSecret: string; key: string };
   publicUrl: string;
   /** Null: any https address, and http on this machine. */
   returnUrlOrigins: string[] | null;
+  /** Where a team's billing page is, with `{team}` for the team's id. */
+  billingUrl: string;
   port: number;
   /** Null: every interface of the machine. */
   host: string | null;
@@ -47,8 +52,15 @@ const ENVIRONMENT = z.object({
   COPPERX_WEBHOOK_SECRET: z.string().min(1).optional(),
   COPPERX_API_BASE: value.baseAddress.default('https://api.copperx.io'),
   CRYPTO_CONFIRMATIONS: value.count.default(12),
-  SMTP_URL: z.string().regex(/^smtps?:\/\//, 'expected smtp:// or smtps://'),
-  MAIL_FROM: z.string().min(3),
+  SMTP_URL: value.smtpUrl,
+  MAIL_FROM: value.mailbox,
+  MAIL_REPLY_TO: value.mailbox.optional(),
+  MAIL_FOOTER: value.line(500).optional(),
+  BRAND_NAME: value.line(60).optional(),
+  BRAND_COLOR: value.color.default(DEFAULT_BRAND.color),
+  BRAND_LOGO_URL: value.address('https', 'http').optional(),
+  SUPPORT_CONTACT: value.contact.optional(),
+  BILLING_URL: value.pageAddress.optional(),
   PLATFORM_WEBHOOK_URL: value.address('http', 'https'),
   PLATFORM_WEBHOOK_SECRET: value.signingSecret,
   BURNRATE_PLATFORM_KEY: value.platformKey,
@@ -107,14 +119,20 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       apiBase: env.STRIPE_API_BASE ?? null,
     },
     crypto: cryptoOf(env),
-    mail: { smtpUrl: env.SMTP_URL, from: env.MAIL_FROM },
+    mail: {
+      smtpUrl: env.SMTP_URL,
+      from: env.MAIL_FROM,
+      replyTo: env.MAIL_REPLY_TO ?? null,
+      brand: brandOf(env),
+    },
     platform: {
       webhookUrl: env.PLATFORM_WEBHOOK_URL,
       webhookSecret: env.PLATFORM_WEBHOOK_SECRET,
       key: env.BURNRATE_PLATFORM_KEY,
     },
-    publicUrl: env.PUBLIC_URL.replace(/\/$/, ''),
     returnUrlOrigins: env.RETURN_URL_ORIGINS ?? null,
+    publicUrl: env.PUBLIC_URL.replace(/\/+$/, ''),
+    billingUrl: env.BILLING_URL ?? defaultBillingUrl(env.PUBLIC_URL),
     port: env.PORT,
     host: env.HOST ?? null,
     settleEveryMs: env.SETTLE_EVERY,
@@ -180,6 +198,15 @@ function parse<T extends z.ZodObject>(schema: T, environment: Record<string, str
   ];
   throw new Error(`The environment is not complete: ${problems.join('; ')}.`);
 }
+
+/** The name of the sender is the name of the brand, unless another one is set. */
+const brandOf = (env: z.output<typeof ENVIRONMENT>): Brand => ({
+  name: env.BRAND_NAME ?? (env.MAIL_FROM.name || DEFAULT_BRAND.name),
+  color: env.BRAND_COLOR,
+  logoUrl: env.BRAND_LOGO_URL ?? null,
+  footer: env.MAIL_FOOTER ?? null,
+  support: env.SUPPORT_CONTACT ?? null,
+});
 
 /** Crypto is offered with a key, and then its webhooks must be told from forged ones. */
 function cryptoOf(env: z.output<typeof ENVIRONMENT>): Config['crypto'] {

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
+import { parseMailbox } from '../activities/mailbox.ts';
 import type { VolumeTier } from '../billing/discounts.ts';
 import { parseDollars } from '../billing/money.ts';
 
@@ -144,6 +145,51 @@ export const hostAndPort = z
     (text) => /^[^\s/@]+:\d{1,5}$/.test(text) && Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535,
     'expected host:port, without a scheme',
   );
+
+export const mailbox = readBy(parseMailbox);
+
+/** The address of a mail server: what Nodemailer would read otherwise than it was meant is refused. */
+export const smtpUrl = readBy((text) => {
+  if (!/^smtps?:\/\//.test(text)) throw new Error('expected an address that begins with smtp:// or smtps://');
+  if (!URL.canParse(text))
+    throw new Error(
+      'expected smtp://name:password@host:port with a port of 65535 or less, and special characters of the name and the password as %40 and so on',
+    );
+  const { hostname, pathname, hash, username, password } = new URL(text);
+  if (hostname === '') throw new Error('expected a host: smtp://name:password@host:port');
+  if (!/^\/?$/.test(pathname) || hash !== '' || /[@\s]/.test(pathname))
+    throw new Error(
+      'expected nothing after the port but options (?…); write / # ? and @ of a password as %2F %23 %3F %40',
+    );
+  if ((username === '') !== (password === '')) throw new Error('expected a name and a password, or neither');
+  for (const part of [username, password]) decodeURIComponent(part);
+  return text;
+});
+
+export const color = z.string().regex(/^#[0-9a-fA-F]{6}$/, 'expected a colour such as #1d4ed8');
+
+/** One line that people read. */
+export const line = (longest: number) => z.string().min(1).max(longest, `expected ${longest} characters or fewer`);
+
+/** Where a team's page is: `{team}` is replaced by the team's id. */
+export const pageAddress = readBy((text) => {
+  const example = text.replaceAll('{team}', 'team-1');
+  if (!/^https?:\/\//.test(text) || !URL.canParse(example) || /\s/.test(text))
+    throw new Error('expected an address such as https://console.example/teams/{team}/billing');
+  const unknown = /\{[^}]*\}?/.exec(example);
+  if (unknown) throw new Error(`expected no placeholder but {team}, and found ${unknown[0]}`);
+  if (new URL(example).hostname.includes('team-1'))
+    throw new Error('expected {team} in the path or after ?, not in the host');
+  return text;
+});
+
+/** Where people ask for help: an address of mail or of a page. */
+export const contact = readBy((text) => {
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return text;
+  const { name, address } = parseMailbox(text);
+  if (name !== '') throw new Error('expected an address alone, without a name');
+  return address;
+});
 
 /** The name or number of an interface to listen on. */
 export const host = z.string().regex(/^[A-Za-z0-9.:_-]{1,255}$/, 'expected a host name or an IP address');

@@ -35,13 +35,14 @@ export interface WorkerWorld {
 export function createWorld(config: Config, client: Client, log: Log): WorkerWorld {
   const db = connectDb(config.databaseUrl);
   const stripe = createStripe(config.stripe);
-  const { terms, publicUrl, issuer, crypto } = config;
-  const { smtpUrl, from } = config.mail;
-  const mailer = createMailer({ db, terms, smtpUrl, from, publicUrl, issuer, log });
+  const { terms, publicUrl, billingUrl, issuer, crypto } = config;
+  const { minMicros: minDepositMicros } = config.deposits;
+  const { name: brandName } = config.mail.brand;
+  const mailer = createMailer({ db, terms, minDepositMicros, ...config.mail, billingUrl, issuer, log });
   const world: World = {
     ledger: createLedger({ db, terms }),
     tell: createTell(client),
-    payments: createStripePayments({ stripe, db, publicUrl, log }),
+    payments: createStripePayments({ stripe, db, publicUrl, brandName, log }),
     refunds: createStripeRefunds({ stripe, db, log }),
     disputes: createStripeDisputes({ stripe }),
     ...(crypto && {
@@ -49,6 +50,7 @@ export function createWorld(config: Config, client: Client, log: Log): WorkerWor
         copperx: createCopperx(crypto),
         db,
         publicUrl,
+        brandName,
         confirmations: crypto.confirmations,
         log,
       }),

@@ -181,9 +181,13 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
           oldPolicy: account.policy,
           newPolicy: outcome.account.policy,
         });
+      const notices = noticesOf(deposit, 'failed', closedSecond).filter(
+        ({ channel }) => channel === 'event' || !isRepeat,
+      );
       return {
         outcome,
-        notices: noticesOf(deposit, 'failed', closedSecond).filter(({ channel }) => channel === 'event' || !isRepeat),
+        notices,
+        tellsBalance: notices.some(({ channel }) => channel === 'mail'),
         answer: async (within) => {
           if (wentOff) await setDisabledReason(within, teamId, failureCode);
           return { ...orderOf(deposit), status };

@@ -108,7 +108,7 @@ async function openDispute(
     await insertDispute(tx, row);
     await updateMoneyBack(tx, depositId);
     const facts = turnFacts(standing, null, account, outcome);
-    return { outcome, notices: [noticeOf(row, 'opened', 0, openedSecond, facts)], answer };
+    return { outcome, notices: [noticeOf(row, 'opened', 0, openedSecond, facts)], tellsBalance: true, answer };
   });
 }
 
@@ -136,7 +136,7 @@ async function changeDispute({ db, terms }: LedgerWorld, now: Standing, causedBy
     await updateMoneyBack(tx, depositId);
     const facts = turnFacts(standing, before, account, outcome);
     const notice = noticeOf(before, turnOf(before.status, status), before.turn + 1, second, facts);
-    return { outcome, notices: [notice], answer };
+    return { outcome, notices: [notice], tellsBalance: true, answer };
   });
 }
 

@@ -146,6 +146,8 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
           await updateMoneyBack(tx, depositId);
           return {
             outcome,
+            // By the mail of the refund, once the provider has sent it.
+            tellsBalance: true,
             answer: async (within) => ({ status: 'taken', order: orderOf(await getRefund(within, refundId)) }),
           };
         },
@@ -199,7 +201,8 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
           openedSecond: outcome.account.asOfSecond,
         });
         await updateMoneyBack(tx, depositId);
-        return { outcome, answer: async (within) => orderOf(await getRefund(within, refundId)) };
+        const answer = async (within: Tx) => orderOf(await getRefund(within, refundId));
+        return { outcome, tellsBalance: true, answer };
       },
     );
   },
@@ -256,7 +259,7 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
       if (status === 'succeeded' && refund.status !== status) notices.push(noticeOf(refund, 'sent', second));
       // A team that was told of the refund is told of its return; a refusal is for the operator.
       if (status === 'failed' && refund.status === 'succeeded') notices.push(noticeOf(refund, 'returned', second));
-      return { outcome, notices, answer };
+      return { outcome, notices, tellsBalance: true, answer };
     });
   },
 });

@@ -1,27 +1,34 @@
-import { formatForPeople } from '../../billing/money.ts';
-import { type About, cardInWords, type PaymentFacts, type Runway, runwayInWords, utc } from './facts.ts';
-import { compose, facts, link, type Mail, words } from './layout.ts';
+import { formatForPeople, type Micros } from '../../billing/money.ts';
+import { type About, cardInWords, creditRows, type PaymentFacts, type Runway, runwayInWords, utc } from './facts.ts';
+import { button, compose, facts, link, type Mail, words } from './layout.ts';
 
-/** A receipt for a charge that nobody was there to see. */
+/** A receipt for a charge that was made without anybody present. `thresholdMicros`: as it was when the charge was due. */
 export function autoTopUpCharged(
-  { teamName, billingUrl }: About,
+  about: About,
   { depositId, amountMicros, second, card, receiptNumber }: PaymentFacts,
-  receiptUrl: string | null,
+  { receiptUrl, thresholdMicros }: { receiptUrl: string | null; thresholdMicros: Micros | null },
   runway: Runway,
 ): Mail {
   const amount = formatForPeople(amountMicros);
-  return compose(`Auto top-up charged ${amount}`, teamName, [
-    words(`The credit of ${teamName} fell below your threshold, so auto top-up charged your ${cardInWords(card)}.`),
+  const threshold =
+    thresholdMicros === null ? 'your threshold' : `your threshold of ${formatForPeople(thresholdMicros)}`;
+  return compose(`Auto top-up charged ${amount}`, about, [
+    words(
+      `The credit of ${about.teamName} fell below ${threshold}, so auto top-up charged ${amount} to your ${cardInWords(card)}.`,
+    ),
     facts(
       ['Amount', amount],
       ['Charged', utc(second)],
       ['Card', cardInWords(card)],
-      ['Credit now', formatForPeople(runway.availableMicros)],
+      ...(thresholdMicros === null
+        ? []
+        : ([['Threshold', formatForPeople(thresholdMicros)]] as Array<[string, string]>)),
+      ...creditRows(runway),
       ...(receiptNumber === null ? [] : ([['Receipt', receiptNumber]] as Array<[string, string]>)),
       ['Deposit', depositId],
     ),
     words(runwayInWords(runway)),
+    button('Change or switch off auto top-up', about.billingUrl),
     ...(receiptUrl === null ? [] : [link('See the charge at Stripe', receiptUrl)]),
-    link('Change or switch off auto top-up', billingUrl),
   ]);
 }

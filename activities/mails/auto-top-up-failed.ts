@@ -1,12 +1,12 @@
 import { paymentFailure, switchesTopUpOff } from '../../billing/failure-reasons.ts';
 import { paymentFailureWords } from '../../billing/failure-words.ts';
 import { formatForPeople } from '../../billing/money.ts';
-import { type About, cardInWords, type PaymentFacts, type Runway, runwayInWords, utc } from './facts.ts';
-import { compose, facts, link, type Mail, words } from './layout.ts';
+import { type About, cardInWords, creditRows, type PaymentFacts, type Runway, runwayInWords, utc } from './facts.ts';
+import { button, compose, facts, type Mail, words } from './layout.ts';
 
 /** An auto top-up failed: what failed, why, what to do, whether the policy is off, and how long the credit lasts. */
 export function autoTopUpFailed(
-  { teamName, billingUrl }: About,
+  about: About,
   { depositId, amountMicros, second, card }: PaymentFacts,
   failureCode: string,
   runway: Runway,
@@ -15,22 +15,25 @@ export function autoTopUpFailed(
   const failure = paymentFailure(failureCode);
   const { why, whatToDo } = paymentFailureWords(failureCode, 'card');
   const isOff = switchesTopUpOff(failure);
-  const subject = isOff ? 'Auto top-up failed and is now off' : 'Auto top-up failed';
-  return compose(subject, teamName, [
+  return compose(isOff ? 'Auto top-up failed and is now off' : 'Auto top-up failed', about, [
     words(
-      [
-        `Auto top-up tried to charge your ${cardInWords(card)} ${amount} for ${teamName}, and failed: ${why}.`,
-        ...(failure === 'payment_missing' ? [] : ['You have not been charged.']),
-        isOff
-          ? 'Auto top-up is now off, so nothing will be tried again until you switch it on.'
-          : 'Auto top-up stays on and tries again by itself. You get one mail about this, however many tries follow.',
-      ].join(' '),
+      `Auto top-up tried to charge your ${cardInWords(card)} ${amount} for ${about.teamName}, and failed: ${why}.${
+        failure === 'payment_missing' ? '' : ' You have not been charged.'
+      }`,
+    ),
+    words(
+      isOff
+        ? 'Auto top-up is now off, and no other charge is tried until you switch it on.'
+        : 'Auto top-up stays on and tries again. You get one mail about this, however many attempts follow.',
     ),
     words(
       isOff ? `${whatToDo} Then switch auto top-up on again.` : 'Make a deposit by hand if you need credit sooner.',
     ),
-    words(runwayInWords(runway)),
-    facts(['Amount', amount], ['Card', cardInWords(card)], ['Tried', utc(second)], ['Attempt', depositId]),
-    link('Add credit or change the card', billingUrl),
+    words(runwayInWords({ ...runway, topUpIsOn: false })),
+    facts(['Amount', amount], ['Card', cardInWords(card)], ['Tried', utc(second)], ...creditRows(runway), [
+      'Attempt',
+      depositId,
+    ]),
+    button('Add credit or change the card', about.billingUrl),
   ]);
 }

@@ -1,6 +1,6 @@
 import { isExpired, lastValidSecond } from '../../billing/cards.ts';
 import { type About, cardInWords, utc } from './facts.ts';
-import { compose, facts, link, type Mail, words } from './layout.ts';
+import { button, compose, facts, type Mail, words } from './layout.ts';
 
 export interface ExpiringCard {
   brand: string;
@@ -12,11 +12,12 @@ export interface ExpiringCard {
 }
 
 /** The default card ends soon: by when to save another, and what happens otherwise. */
-export function cardExpiring({ teamName, billingUrl }: About, card: ExpiringCard, nowSecond: number): Mail {
+export function cardExpiring(about: About, card: ExpiringCard, nowSecond: number): Mail {
+  const { teamName, billingUrl } = about;
   const name = cardInWords(card);
   const last = utc(lastValidSecond(card));
   const ends = isExpired(card, nowSecond) ? 'has expired' : 'is about to expire';
-  return compose(`Your ${name} ${ends}`, teamName, [
+  return compose(`Your ${name} ${ends}`, about, [
     words(
       `The ${name}, the default card of ${teamName}, is valid until ${last}. ${
         card.chargedByAutoTopUp
@@ -30,6 +31,6 @@ export function cardExpiring({ teamName, billingUrl }: About, card: ExpiringCard
       ['Valid until', last],
     ),
     words('Save another card, and make it the default. If your bank has sent you a new one, save that.'),
-    link('Save another card', billingUrl),
+    button('Save another card', billingUrl),
   ]);
 }

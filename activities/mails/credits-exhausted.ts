@@ -1,6 +1,6 @@
-import { formatForPeople, type Micros } from '../../billing/money.ts';
-import { type About, duration, type Runway, utc } from './facts.ts';
-import { type Block, compose, facts, link, type Mail, table, words } from './layout.ts';
+import { add, formatForPeople, type Micros, ZERO } from '../../billing/money.ts';
+import { type About, creditRows, duration, type Runway, utc } from './facts.ts';
+import { type Block, button, compose, facts, heading, items, type Mail, words } from './layout.ts';
 
 export interface StoppedInstance {
   instanceId: string;
@@ -9,90 +9,128 @@ export interface StoppedInstance {
   startSecond: number;
   endSecond: number;
   costMicros: Micros;
+  /** What one more second would have cost. */
+  nextSecondMicros: Micros;
 }
 
-/** One that ran then and runs still: by the team's order it was not its turn. */
+/** An instance that ran then and runs still: by the team's order it was not its turn. */
 export interface RunningInstance {
   instanceId: string;
   gpuType: string;
   region: string;
 }
 
-/**
- * The credit was used up, and what ran was stopped: which, and what each cost. Where only some were, by the order in which
- * the team wants its instances to end, also which run on and until when.
- */
-export function creditsExhausted(
-  about: About,
-  second: number,
-  { stopped, running }: { stopped: StoppedInstance[]; running: RunningInstance[] },
-  runway: Runway,
-): Mail {
-  return running.length === 0
-    ? allStopped(about, second, stopped, runway)
-    : someStopped(about, second, { stopped, running }, runway);
+/** What is needed to go on: both are settings. */
+export interface Minimums {
+  startMicros: Micros;
+  depositMicros: Micros;
 }
+
+export interface Exhausted {
+  second: number;
+  stopped: StoppedInstance[];
+  running: RunningInstance[];
+  minimums: Minimums;
+}
+
+/** A mail stays readable, and below the size at which mail programs cut it off. The costs of all are in its sum. */
+const MOST_LISTED = 40;
+
+/**
+ * The credit was used up, and instances were stopped: which, and what each cost. Where the team's order spared some, also
+ * which run on and until when.
+ */
+export const creditsExhausted = (about: About, exhausted: Exhausted, runway: Runway): Mail =>
+  exhausted.running.length === 0 ? allStopped(about, exhausted, runway) : someStopped(about, exhausted, runway);
 
 const countOf = (stopped: StoppedInstance[]): string =>
   stopped.length === 1 ? 'one instance was' : `${stopped.length} instances were`;
 
-const tableOf = (stopped: StoppedInstance[]): Block =>
-  table(
-    ['Instance', 'GPU', 'Region', 'From', 'To', 'Ran for', 'Cost'],
-    stopped.map(({ instanceId, gpuType, region, startSecond, endSecond, costMicros }) => [
-      instanceId,
-      gpuType,
-      region,
-      utc(startSecond),
-      utc(endSecond),
-      duration(endSecond - startSecond),
-      formatForPeople(costMicros),
-    ]),
-  );
-
-const creditNow = ({ availableMicros, asOfSecond }: Runway): Block =>
-  facts(['Credit now', formatForPeople(availableMicros)], ['As of', utc(asOfSecond)]);
-
-function allStopped({ teamName, billingUrl }: About, second: number, stopped: StoppedInstance[], runway: Runway): Mail {
-  return compose('Credit used up: your instances were stopped', teamName, [
-    words(`The credit of ${teamName} was used up at ${utc(second)}, and ${countOf(stopped)} stopped at that second.`),
-    tableOf(stopped),
-    words(
-      'Your instances have not been charged beyond your credit. Add credit, then resume or start your instances again.',
+/** What was stopped, what all of it cost, and the credit now. */
+function listOf(stopped: StoppedInstance[], runway: Runway): Block[] {
+  const listed = stopped
+    .slice(0, MOST_LISTED)
+    .map(({ instanceId, gpuType, region, startSecond, endSecond, costMicros }) => ({
+      name: instanceId,
+      amount: formatForPeople(costMicros),
+      lines: [
+        `${gpuType} in ${region}`,
+        `from ${utc(startSecond)}`,
+        `to ${utc(endSecond)}`,
+        `ran for ${duration(endSecond - startSecond)}`,
+      ],
+    }));
+  const total = formatForPeople(add(ZERO, ...stopped.map(({ costMicros }) => costMicros)));
+  return [
+    heading(
+      stopped.length === 1 ? 'The instance that was stopped' : `The ${stopped.length} instances that were stopped`,
     ),
-    creditNow(runway),
-    link('Add credit', billingUrl),
+    items([...listed, ...moreThan(stopped.length)]),
+    facts(
+      ...(stopped.length === 1 ? [] : ([['Cost of all', total]] as Array<[string, string]>)),
+      ...creditRows(runway),
+    ),
+  ];
+}
+
+const moreThan = (count: number) =>
+  count > MOST_LISTED
+    ? [{ name: `and ${count - MOST_LISTED} more`, lines: ['All of them are in the list of instances.'] }]
+    : [];
+
+/** Why a rest of credit can be left: instances are charged whole seconds, and the next one was dearer than the rest. */
+function restInWords(stopped: StoppedInstance[], { availableMicros }: Runway): Block[] {
+  const nextMicros = add(ZERO, ...stopped.map(({ nextSecondMicros }) => nextSecondMicros));
+  if (availableMicros <= 0 || availableMicros >= nextMicros) return [];
+  return [
+    words(
+      `${formatForPeople(availableMicros)} of credit is left, because one more second would have cost ${formatForPeople(nextMicros)}.`,
+    ),
+  ];
+}
+
+function goOnInWords({ startMicros, depositMicros }: Minimums, { availableMicros }: Runway): string {
+  const least = `At least ${formatForPeople(startMicros)} of credit is needed to start an instance`;
+  return availableMicros >= startMicros
+    ? `${least}, and there is ${formatForPeople(availableMicros)} now: resume or start your instances again.`
+    : `${least}. Add credit, then resume or start your instances again. The smallest deposit is ${formatForPeople(depositMicros)}.`;
+}
+
+const NOT_BEYOND = 'Your instances have not been charged beyond your credit.';
+
+function allStopped(about: About, { second, stopped, minimums }: Exhausted, runway: Runway): Mail {
+  return compose('Credit used up: your instances were stopped', about, [
+    words(
+      `The credit of ${about.teamName} was used up at ${utc(second)}, and ${countOf(stopped)} stopped at that second. ${NOT_BEYOND}`,
+    ),
+    ...restInWords(stopped, runway),
+    words(goOnInWords(minimums, runway)),
+    button('Add credit', about.billingUrl),
+    ...listOf(stopped, runway),
   ]);
 }
 
-function someStopped(
-  { teamName, billingUrl }: About,
-  second: number,
-  { stopped, running }: { stopped: StoppedInstance[]; running: RunningInstance[] },
-  runway: Runway,
-): Mail {
+function someStopped(about: About, { second, stopped, running, minimums }: Exhausted, runway: Runway): Mail {
   const [first] = stopped;
   const which = first && stopped.length === 1 ? `${first.instanceId} was` : `${stopped.length} instances were`;
   const until = runway.runsOutSecond;
-  return compose(`Credit is running out: ${which} stopped`, teamName, [
+  const listed = running.slice(0, MOST_LISTED).map(({ instanceId, gpuType, region }) => ({
+    name: instanceId,
+    lines: [`${gpuType} in ${region}`],
+  }));
+  return compose(`Credit is running out: ${which} stopped`, about, [
     words(
-      `At ${utc(second)} the credit of ${teamName} could not pay for another second of all that ran, and ${countOf(stopped)} stopped at that second, first in the order in which your instances end.`,
+      `At ${utc(second)} the credit of ${about.teamName} could not pay for another second of all that ran, and ${countOf(stopped)} stopped at that second, first in the order in which your instances end. ${NOT_BEYOND}`,
     ),
-    tableOf(stopped),
     words(
       until === null
         ? 'These run on, and use no credit up:'
         : `These run on; if nothing changes, credit ends at ${utc(until)}, and the next in the order ${running.length === 1 ? 'is' : 'are'} stopped then:`,
     ),
-    table(
-      ['Instance', 'GPU', 'Region'],
-      running.map(({ instanceId, gpuType, region }) => [instanceId, gpuType, region]),
-    ),
-    words(
-      'Your instances have not been charged beyond your credit. Add credit to keep what runs, then resume or start again what was stopped.',
-    ),
+    items([...listed, ...moreThan(running.length)]),
+    words(`Add credit to keep these running. ${goOnInWords(minimums, runway)}`),
     words('You can change the order in which instances end at any time.'),
-    creditNow(runway),
-    link('Add credit, or change the order', billingUrl),
+    button('Add credit, or change the order', about.billingUrl),
+    ...listOf(stopped, runway),
   ]);
 }

@@ -1,30 +1,39 @@
 import { formatForPeople } from '../../billing/money.ts';
-import { type About, cardInWords, cryptoInWords, type PaymentFacts, type Runway, runwayInWords, utc } from './facts.ts';
-import { compose, facts, link, type Mail, words } from './layout.ts';
+import {
+  type About,
+  cardInWords,
+  creditRows,
+  cryptoInWords,
+  type PaymentFacts,
+  type Runway,
+  runwayInWords,
+  utc,
+} from './facts.ts';
+import { button, compose, facts, link, type Mail, words } from './layout.ts';
 
 /** A receipt: what was paid, when, how, and what the credit is now. */
 export function depositReceipt(
-  { teamName, billingUrl }: About,
+  about: About,
   { depositId, amountMicros, second, card, receiptNumber, crypto }: PaymentFacts,
   receiptUrl: string | null,
   runway: Runway,
 ): Mail {
   const amount = formatForPeople(amountMicros);
   const difference = crypto ? cryptoInWords(crypto) : null;
-  return compose(`Receipt for your deposit of ${amount}`, teamName, [
-    words(`Thank you. ${amount} has been added to the credit of ${teamName}.`),
+  return compose(`Receipt for your deposit of ${amount}`, about, [
+    words(`Thank you. ${amount} has been added to the credit of ${about.teamName}.`),
     facts(
       ['Amount', amount],
       ['Paid', utc(second)],
       ['Method', crypto ? `${crypto.currency.toUpperCase()}, by CopperX` : cardInWords(card)],
       ...(crypto ? [['Transaction', crypto.transactionHash] as [string, string]] : []),
-      ['Credit now', formatForPeople(runway.availableMicros)],
+      ...creditRows(runway),
       ...(receiptNumber === null ? [] : ([['Receipt', receiptNumber]] as Array<[string, string]>)),
       ['Deposit', depositId],
     ),
     ...(difference === null ? [] : [words(difference)]),
     words(runwayInWords(runway)),
+    button('Go to billing', about.billingUrl),
     ...(receiptUrl === null ? [] : [link('See the charge at Stripe', receiptUrl)]),
-    link('Billing', billingUrl),
   ]);
 }

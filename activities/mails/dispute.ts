@@ -1,68 +1,181 @@
-import { formatForPeople, type Micros } from '../../billing/money.ts';
-import type { DisputeTurn } from '../../prisma/notices.ts';
-import { type About, cardInWords, type PaymentFacts, type Runway, runwayInWords, utc } from './facts.ts';
-import { compose, facts, link, type Mail, words } from './layout.ts';
+import { formatForPeople, type Micros, micros, subtract } from '../../billing/money.ts';
+import type { DisputeTurn, DisputeTurnFacts } from '../../prisma/notices.ts';
+import { type About, cardInWords, creditRows, type PaymentFacts, type Runway, runwayInWords, utc } from './facts.ts';
+import { button, compose, facts, type Mail, words } from './layout.ts';
+import { owedInWords } from './refund.ts';
 
 export interface DisputeFacts {
-  dispute: { id: string; amountMicros: Micros; heldMicros: Micros };
-  /** The deposit that is contested. */
+  dispute: { id: string };
+  /** What this turn of the dispute did. */
+  turned: DisputeTurnFacts;
+  /** The deposit that is contested, and what of it was refunded. */
   payment: PaymentFacts;
+  paidMicros: Micros;
+  refundedMicros: Micros;
+  /** What the team owes now, for whatever reason. */
   owedMicros: Micros;
 }
 
-const SUBJECTS: Record<DisputeTurn, string> = {
-  opened: 'A payment is disputed: credit is held',
-  changed: 'The disputed amount has changed',
-  reopened: 'The dispute is open again: credit is held',
-  won: 'The dispute is over: your credit is free again',
-  lost: 'The dispute is over: the payment was taken back',
-};
-
-/** A cardholder contests a deposit at the bank: what is held and what that means; then how it was decided. */
+/** A cardholder contests a deposit at the bank: what is held and what that means; then how the bank decided, each time. */
 export function disputeMail(about: About, turn: DisputeTurn, of: DisputeFacts, runway: Runway): Mail {
-  const { dispute, payment, owedMicros } = of;
-  return compose(SUBJECTS[turn], about.teamName, [
+  const { turned, dispute, payment, owedMicros } = of;
+  return compose(titleOf(turn, turned), about, [
     ...wordsOf(about, turn, of).map(words),
     facts(
-      ['Disputed', formatForPeople(dispute.amountMicros)],
-      ['Held', formatForPeople(dispute.heldMicros)],
+      ['Disputed', formatForPeople(micros(turned.claimedMicros))],
+      ...(turned.heldMicros > 0
+        ? ([['Held', formatForPeople(micros(turned.heldMicros))]] as Array<[string, string]>)
+        : []),
       ['Card', cardInWords(payment.card)],
       ['Paid', utc(payment.second)],
-      ['Credit now', formatForPeople(runway.availableMicros)],
-      ['Owed now', formatForPeople(owedMicros)],
+      ...creditRows(runway),
+      ...(owedMicros > 0 ? ([['Owed now', formatForPeople(owedMicros)]] as Array<[string, string]>) : []),
       ['Deposit', payment.depositId],
       ['Dispute', dispute.id],
     ),
     words(runwayInWords(runway)),
-    link('Billing', about.billingUrl),
+    button('Go to billing', about.billingUrl),
   ]);
 }
 
-function wordsOf({ teamName }: About, turn: DisputeTurn, { dispute, payment, owedMicros }: DisputeFacts): string[] {
-  const amount = formatForPeople(dispute.amountMicros);
-  const held = formatForPeople(dispute.heldMicros);
-  const what = `the deposit of ${formatForPeople(payment.amountMicros)} by your ${cardInWords(payment.card)}`;
-  if (turn === 'opened')
-    return [
-      `The cardholder has told the bank not to recognise ${amount} of ${what}. While the bank decides, ${held} of the credit of ${teamName} is held: it is still yours and can't be spent.`,
-      dispute.heldMicros < dispute.amountMicros
-        ? `There was not credit enough to hold all of it. Credit that comes in is held first, until ${amount} is.`
-        : 'Instances run on as long as there is other credit. If nobody of yours meant to dispute it, ask the cardholder to withdraw the dispute at the bank.',
-    ];
-  if (turn === 'changed')
-    return [
-      `The bank has changed the disputed amount of ${what}. It is ${amount} now. Of the credit of ${teamName}, ${held} is held.`,
-    ];
-  if (turn === 'reopened')
-    return [
-      `The bank is deciding again about ${what}. While it decides, ${held} of the credit of ${teamName} is held.`,
-    ];
-  if (turn === 'won')
-    return [`The bank has decided that ${what} stands. What was held of the credit of ${teamName} is free again.`];
+function titleOf(turn: DisputeTurn, { again }: DisputeTurnFacts): string {
+  switch (turn) {
+    case 'opened':
+      return 'A payment is disputed: credit is held';
+    case 'changed':
+      return 'The disputed amount has changed';
+    case 'reopened':
+      return 'The dispute is open again: credit is held';
+    case 'won':
+      return again ? 'The dispute was decided again: your payment stands' : 'The dispute is over: your payment stands';
+    case 'lost':
+      return again
+        ? 'The dispute was decided again: the payment was taken back'
+        : 'The dispute is over: the payment was taken back';
+  }
+}
+
+function wordsOf(about: About, turn: DisputeTurn, of: DisputeFacts): string[] {
+  switch (turn) {
+    case 'opened':
+      return openedInWords(about, of);
+    case 'changed':
+      return [changedInWords(of), holdInWords(about, of), ...movedInWords(about, of)];
+    case 'reopened':
+      return [
+        `The bank is looking again at ${partInWords(of)}. ${holdInWords(about, of)}`,
+        ...movedInWords(about, of),
+        ...shortfallInWords(of),
+      ];
+    case 'won':
+      return [`The bank has decided${againInWords(of)} that ${depositInWords(of)} stands.`, ...movedInWords(about, of)];
+    case 'lost':
+      return [
+        `The bank has decided${againInWords(of)} to give ${partInWords(of, lostMicros(of))} back to the cardholder.`,
+        ...movedInWords(about, of),
+      ];
+  }
+}
+
+const againInWords = ({ turned }: DisputeFacts): string => (turned.again ? ' again, this time' : '');
+
+const depositInWords = ({ paidMicros, payment }: DisputeFacts): string =>
+  `the deposit of ${formatForPeople(paidMicros)} by your ${cardInWords(payment.card)}`;
+
+/** What the team answers for: no more than what is left of the deposit after refunds. */
+function answeredMicros({ turned, paidMicros, refundedMicros }: DisputeFacts): Micros {
+  return micros(Math.max(0, Math.min(turned.claimedMicros, paidMicros - refundedMicros)));
+}
+
+/** `$20.00 of the deposit of $100.00 …`, or `the deposit of $100.00 …` where it is all of it. */
+const partInWords = (of: DisputeFacts, part = answeredMicros(of)): string =>
+  part >= of.paidMicros ? depositInWords(of) : `${formatForPeople(part)} of ${depositInWords(of)}`;
+
+/** What a lost turn took. Another dispute over the same deposit may have left less than the bank names. */
+function lostMicros(of: DisputeFacts): Micros {
+  const taken = micros(of.turned.fromCreditMicros + of.turned.owedMicros);
+  return taken > 0 ? taken : answeredMicros(of);
+}
+
+function openedInWords(about: About, of: DisputeFacts): string[] {
   return [
-    `The bank has given ${what} back to the cardholder. What was held of the credit of ${teamName}, ${held}, has been taken.`,
-    owedMicros > 0
-      ? `That was not enough: ${formatForPeople(owedMicros)} is owed. The next credit that comes in pays it first.`
-      : 'Nothing more is owed for it.',
+    `The cardholder has told the bank that ${partInWords(of)} is not theirs to pay. ${holdInWords(about, of)}`,
+    ...claimInWords(of),
+    ...shortfallInWords(of),
+    'If nobody of yours meant to dispute the payment, ask the cardholder to withdraw the dispute at the bank.',
   ];
+}
+
+function holdInWords({ teamName }: About, { turned }: DisputeFacts): string {
+  const held = formatForPeople(micros(turned.heldMicros));
+  return `While the bank decides, ${held} of the credit of ${teamName} is held: it still belongs to ${teamName}, and it can't be spent.`;
+}
+
+/** The bank may say more than the team can lose. */
+function claimInWords(of: DisputeFacts): string[] {
+  const { turned, paidMicros, refundedMicros } = of;
+  const claimed = formatForPeople(micros(turned.claimedMicros));
+  if (turned.claimedMicros > paidMicros)
+    return [
+      `The bank names ${claimed}, which is more than was paid. You can lose no more than ${formatForPeople(answeredMicros(of))}.`,
+    ];
+  if (answeredMicros(of) < turned.claimedMicros)
+    return [
+      `The bank names ${claimed}. ${formatForPeople(refundedMicros)} of the deposit was refunded before, so you can lose no more than ${formatForPeople(answeredMicros(of))}.`,
+    ];
+  return [];
+}
+
+function shortfallInWords(of: DisputeFacts): string[] {
+  const answered = answeredMicros(of);
+  return of.turned.heldMicros < answered
+    ? [
+        `There was not enough credit to hold all of it. Credit that comes in is held first, until ${formatForPeople(answered)} is held.`,
+      ]
+    : [];
+}
+
+const changedInWords = ({ turned, ...of }: DisputeFacts): string =>
+  `The bank has changed how much of ${depositInWords({ turned, ...of })} is disputed, from ${formatForPeople(micros(turned.beforeMicros))} to ${formatForPeople(micros(turned.claimedMicros))}.`;
+
+/** Where money went in this turn, a sentence for each part that is not nothing. */
+function movedInWords({ teamName }: About, { turned, owedMicros }: DisputeFacts): string[] {
+  const amount = (value: number) => formatForPeople(micros(value));
+  const { freedMicros, returnedMicros, fromCreditMicros, owedMicros: addedMicros } = turned;
+  return [
+    ...(freedMicros > 0 ? [`${amount(freedMicros)} that was held of the credit of ${teamName} is free again.`] : []),
+    ...(returnedMicros > 0
+      ? [
+          `${amount(returnedMicros)} that had been taken for it is credit of ${teamName} again, less anything that was owed.`,
+        ]
+      : []),
+    ...(fromCreditMicros > 0
+      ? [`${amount(fromCreditMicros)} of the credit of ${teamName} has been taken for it.`]
+      : []),
+    ...(addedMicros > 0
+      ? [
+          `There was no credit left for ${amount(addedMicros)} of it, which was added to what ${teamName} owes. ${owedInWords(owedMicros)}`,
+        ]
+      : []),
+  ];
+}
+
+/** For a notice that was written before turns were kept with it: what the dispute's row says now. */
+export function turnOfRow(
+  turn: DisputeTurn,
+  dispute: { amountMicros: Micros; heldMicros: Micros },
+  owedMicros: Micros,
+): DisputeTurnFacts {
+  const { amountMicros, heldMicros } = dispute;
+  const isOpen = turn === 'opened' || turn === 'reopened' || turn === 'changed';
+  return {
+    claimedMicros: amountMicros,
+    beforeMicros: amountMicros,
+    heldMicros: isOpen ? heldMicros : 0,
+    freedMicros: turn === 'won' ? heldMicros : 0,
+    fromCreditMicros: turn === 'lost' ? heldMicros : 0,
+    owedMicros: turn === 'lost' ? Math.min(owedMicros, subtract(amountMicros, heldMicros)) : 0,
+    returnedMicros: 0,
+    again: false,
+  };
 }

@@ -1,13 +1,18 @@
 /** What mails are made of, and how its parts are said to people. */
-import { formatForPeople, type Micros } from '../../billing/money.ts';
+import { formatForPeople, formatInFull, type Micros } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
 import type { CardSeen } from '../ledger/deposits.ts';
+import type { Brand } from './brand.ts';
 
 /** In every mail. */
 export interface About {
+  /** In one line, without control characters. */
   teamName: string;
-  /** The dashboard's page of deposits, cards and auto top-up. */
+  /** The team's page of deposits, cards and auto top-up. */
   billingUrl: string;
+  brand: Brand;
+  /** How to ask for help, as the end of a sentence: `reply to this mail`. */
+  help: string;
 }
 
 /** How a team's credit stands as the mail is sent. */
@@ -15,8 +20,10 @@ export interface Runway {
   asOfSecond: number;
   availableMicros: Micros;
   burnMicrosPerHour: Micros;
-  /** The last second that can be paid; null when nothing runs. */
+  /** The last second that can be paid without another top-up; null when nothing runs. */
   runsOutSecond: number | null;
+  /** Whether an auto top-up policy is on. */
+  topUpIsOn?: boolean;
 }
 
 export interface PaymentFacts {
@@ -77,9 +84,25 @@ export function cryptoInWords({ expectedMicros, receivedMicros, open }: CryptoFa
 }
 
 /** How long the credit lasts. */
-export function runwayInWords({ asOfSecond, availableMicros, burnMicrosPerHour, runsOutSecond }: Runway): string {
+export function runwayInWords({
+  asOfSecond,
+  availableMicros,
+  burnMicrosPerHour,
+  runsOutSecond,
+  topUpIsOn = false,
+}: Runway): string {
   const credit = formatForPeople(availableMicros);
   if (runsOutSecond === null) return `Your credit is ${credit}, and nothing is running that would use it.`;
   const left = duration(Math.max(0, runsOutSecond - asOfSecond));
-  return `At today's burn of ${formatForPeople(burnMicrosPerHour)} an hour, your credit of ${credit} runs out at ${utc(runsOutSecond)}, in ${left}. Instances that are running then are stopped.`;
+  const without = topUpIsOn ? 'Without another top-up' : `At today's burn of ${perHour(burnMicrosPerHour)}`;
+  return `${without}, your credit of ${credit} runs out at ${utc(runsOutSecond)}, in ${left}. Instances that are running then are stopped.`;
 }
+
+/** A rate in full: rounded to cents, a rate of $0.015 would be read as a third less. */
+export const perHour = (microsPerHour: Micros): string => `${formatInFull(microsPerHour)} an hour`;
+
+/** The credit as it stands when the mail is sent. A mail that was held up shows by the second how old that is. */
+export const creditRows = ({ availableMicros, asOfSecond }: Runway): Array<[string, string]> => [
+  ['Credit now', formatForPeople(availableMicros)],
+  ['As of', utc(asOfSecond)],
+];

@@ -1,8 +1,8 @@
-import { formatForPeople, type Micros } from '../../billing/money.ts';
+import type { Micros } from '../../billing/money.ts';
 import { MONTHS_OF_TERM, type ReservationTerm } from '../../billing/prices.ts';
 import type { ReservationEnd } from '../../billing/reservation-meter.ts';
-import { type About, utc } from './facts.ts';
-import { compose, facts, link, type Mail, words } from './layout.ts';
+import { type About, perHour, utc } from './facts.ts';
+import { button, compose, facts, type Mail, words } from './layout.ts';
 
 export interface ReservationFacts {
   reservationId: string;
@@ -11,7 +11,7 @@ export interface ReservationFacts {
   count: number;
   term: ReservationTerm;
   renew: boolean;
-  /** Of all that it reserves, in the term that the mail is about. */
+  /** Of everything that is reserved, in the term that the mail is about. */
   rateMicrosPerHour: Micros;
 }
 
@@ -25,20 +25,20 @@ const table = (reservation: ReservationFacts, ...dated: Array<[label: string, se
     ['Reservation', reservation.reservationId],
     ['Capacity', inWords(reservation)],
     ['Term', months(reservation)],
-    ['Rate', `${formatForPeople(reservation.rateMicrosPerHour)} an hour`],
+    ['Rate', perHour(reservation.rateMicrosPerHour)],
     ...dated.map(([label, second]): [string, string] => [label, utc(second)]),
   );
 
 /** A term ends soon: what happens then, and what can be done about it. */
 export function reservationEnding(
-  { teamName, billingUrl }: About,
+  about: About,
   reservation: ReservationFacts,
   { endSecond, days }: { endSecond: number; days: number },
 ): Mail {
   const what = inWords(reservation);
   const when = days === 1 ? 'in one day' : `in ${days} days`;
   const { renew } = reservation;
-  return compose(`Your reservation of ${what} ${renew ? 'is renewed' : 'ends'} ${when}`, teamName, [
+  return compose(`Your reservation of ${what} ${renew ? 'is renewed' : 'ends'} ${when}`, about, [
     words(
       renew
         ? `The term of your reservation of ${what} is over at ${utc(endSecond)}. It is then renewed for another ${months(reservation)}, at the reserved price in force at that time.`
@@ -50,7 +50,7 @@ export function reservationEnding(
         ? 'If you do not need it any more, switch its renewal off before then.'
         : 'If you still need it, switch its renewal on before then.',
     ),
-    link('Reservations', billingUrl),
+    button('Reservations', about.billingUrl),
   ]);
 }
 
@@ -62,13 +62,13 @@ export interface NextTerm {
 
 /** A term is over, or was cut short: renewed, ended, or lapsed with the credit. */
 export function reservationEnded(
-  { teamName, billingUrl }: About,
+  about: About,
   reservation: ReservationFacts,
   { endSecond, how, next }: { endSecond: number; how: ReservationEnd; next?: NextTerm | undefined },
 ): Mail {
   const what = inWords(reservation);
   const at = utc(endSecond);
-  const told: Record<ReservationEnd, { subject: string; story: string }> = {
+  const endings: Record<ReservationEnd, { subject: string; story: string }> = {
     ended: {
       subject: 'has ended',
       story: `The term of your reservation of ${what} was over at ${at}. Instances that it covered run on, and are charged their own price from that second.`,
@@ -76,25 +76,25 @@ export function reservationEnded(
     renewed: {
       subject: 'was renewed',
       story: next
-        ? `As you asked, your reservation of ${what} was renewed at ${at}: for another ${months(reservation)}, until ${utc(next.endSecond)}, at ${formatForPeople(next.rateMicrosPerHour)} an hour, the reserved price in force then.`
+        ? `As you asked, your reservation of ${what} was renewed at ${at}: for another ${months(reservation)}, until ${utc(next.endSecond)}, at ${perHour(next.rateMicrosPerHour)}, the reserved price in force then.`
         : `As you asked, your reservation of ${what} was renewed at ${at} for another ${months(reservation)}, at the reserved price in force then.`,
     },
     not_offered: {
       subject: 'has ended and could not be renewed',
-      story: `The term of your reservation of ${what} was over at ${at}. It was to be renewed, but is not offered any more. Instances that it covered run on, and are charged their own price from that second.`,
+      story: `The term of your reservation of ${what} was over at ${at}. Its renewal was on, but this reservation is no longer offered. Instances that it covered run on, and are charged their own price from that second.`,
     },
     lapsed: {
       subject: 'has lapsed',
       story: `Your reservation of ${what} lapsed at ${at}: your credit was used up, and a reservation is paid from it by the second. You owe nothing for the rest of the term.`,
     },
   };
-  const { subject, story } = told[how];
+  const { subject, story } = endings[how];
   const ended = how === 'lapsed' ? 'Lapsed' : how === 'renewed' ? 'Renewed' : 'Ended';
-  return compose(`Your reservation of ${what} ${subject}`, teamName, [
+  return compose(`Your reservation of ${what} ${subject}`, about, [
     words(story),
     table(next ? { ...reservation, ...next } : reservation, [ended, endSecond], ...termEnd(next)),
     ...(how === 'lapsed' ? [words('To reserve again, add credit and make a new reservation.')] : []),
-    link('Reservations', billingUrl),
+    button('Reservations', about.billingUrl),
   ]);
 }
 

@@ -1,20 +1,20 @@
 import { formatForPeople, type Micros } from '../../billing/money.ts';
 import { type About, utc } from './facts.ts';
-import { compose, facts, link, type Mail, words } from './layout.ts';
+import { button, compose, facts, type Mail, words } from './layout.ts';
 
-/** Something had to be paid that no credit was left for: what that means, once an episode. */
-export function usageOwed({ teamName, billingUrl }: About, owedMicros: Micros, second: number): Mail {
-  // Paid by the time the mail is written, it is no longer worth a demand.
+/** A team began to owe something that no credit was left for: what that means, once an episode. */
+export function usageOwed(about: About, owedMicros: Micros, second: number): Mail {
+  // A debt that was paid before the mail is written is no longer worth a demand.
   const owed = formatForPeople(owedMicros);
   const now = owedMicros > 0 ? `${owed} is owed now` : 'It has been paid since, and nothing is owed now';
-  return compose('Your credit did not cover everything', teamName, [
+  return compose('Your credit did not cover everything', about, [
     words(
-      `Since ${utc(second)} ${teamName} owes for something that no credit was left for: usage, a refund, or a dispute that was lost. ${now}.`,
+      `Since ${utc(second)}, ${about.teamName} owes for something that its credit did not cover: usage, a refund, or a dispute that was lost. ${now}.`,
     ),
     words(
-      'Nothing is charged for it by itself. The next credit that comes in pays it first, and nothing can be started until there is credit again.',
+      'No card is charged for this automatically. The next credit that comes in pays it first, and nothing can be started until there is credit again.',
     ),
     facts(['Owed now', owed], ['Since', utc(second)]),
-    link('Add credit', billingUrl),
+    button('Add credit', about.billingUrl),
   ]);
 }

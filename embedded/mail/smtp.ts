@@ -17,6 +17,8 @@ export interface Answer {
   readonly at: (typeof ANSWER_POINTS)[number];
   readonly code: number;
   readonly text: string;
+  /** Only for this recipient. */
+  readonly to?: string;
 }
 export const ANSWER_POINTS = ['connect', 'auth', 'mail', 'rcpt', 'data'] as const;
 
@@ -51,9 +53,10 @@ export async function receiveMail(
   const sockets = new Map<number | undefined, Socket>();
   const hangUp = (remotePort: number) => sockets.get(remotePort)?.destroy();
   /** The error that makes the server answer as it was told to at this point. */
-  const answerAt = (at: Answer['at']): Error | undefined => {
+  const answerAt = (at: Answer['at'], recipient?: string): Error | undefined => {
     const mode = refusal();
     if (typeof mode === 'string' || mode?.at !== at) return undefined;
+    if (mode.to !== undefined && mode.to !== recipient) return undefined;
     return Object.assign(new Error(mode.text), { responseCode: mode.code });
   };
   const server = new SMTPServer({
@@ -70,10 +73,10 @@ export async function receiveMail(
       else if (mode !== 'hang') callback(answerAt('connect'));
     },
     onMailFrom: (_address, _session, callback) => callback(answerAt('mail')),
-    onRcptTo(_address, _session, callback) {
+    onRcptTo({ address }, _session, callback) {
       const mode = refusal();
       const reply = typeof mode === 'string' ? REPLIES[mode] : undefined;
-      callback(reply ? Object.assign(new Error(reply.text), { responseCode: reply.code }) : answerAt('rcpt'));
+      callback(reply ? Object.assign(new Error(reply.text), { responseCode: reply.code }) : answerAt('rcpt', address));
     },
     async onData(stream, session, callback) {
       try {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { DEFAULT_BRAND } from '../../activities/mails/brand.ts';
 import type { CheckoutPage, Payments } from '../../activities/payments.ts';
 import type { Cards } from '../../activities/stripe-cards.ts';
 import { type Micros, micros } from '../../billing/money.ts';
@@ -11,6 +12,22 @@ import { createTeam, type Team } from '../../prisma/teams.ts';
 export const NOW = 1_772_323_200;
 export const dollars = (amount: number): Micros => micros(amount * 1_000_000);
 export const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** How a deployment sends its mails; the rest is what a test is about. */
+export const MAIL_SETTINGS = {
+  minDepositMicros: dollars(15),
+  from: { name: 'Burnrate', address: 'billing@burnrate.test' },
+  brand: DEFAULT_BRAND,
+  billingUrl: 'https://burnrate.test/billing?team={team}',
+};
+
+/** What every mail is told of its team, for mails that are made without a notice. */
+export const ABOUT = {
+  teamName: 'Acme',
+  billingUrl: 'https://burnrate.test/billing?team=acme',
+  brand: DEFAULT_BRAND,
+  help: 'reply to this mail',
+};
 
 const newId = (prefix: string) => `${prefix}_${randomUUID().replaceAll('-', '')}`;
 

@@ -11,7 +11,7 @@ import { savePaymentMethod } from '../../prisma/payment-methods.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { onAttempt, untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
-import { dollars, NOW, newDeposit, newTeam } from './fixtures.ts';
+import { dollars, MAIL_SETTINGS, NOW, newDeposit, newTeam } from './fixtures.ts';
 
 let database: TestDatabase;
 let inbox: MailInbox;
@@ -39,8 +39,7 @@ function mailer(smtpUrl = inbox.smtpUrl) {
     db: database.db,
     terms: TERMS,
     smtpUrl,
-    from: 'Burnrate <billing@burnrate.test>',
-    publicUrl: 'https://burnrate.test',
+    ...MAIL_SETTINGS,
     log: { debug: keep, info: keep, warn: keep, error: keep },
   });
   senders.push(sender);
@@ -116,7 +115,7 @@ describe('what the mails say, in text and HTML alike', () => {
     const mail = await mailOf(id, 'deposit_receipt');
     expect(mail.to).toEqual(['billing@acme.test']);
     expect(mail.from).toContain('billing@burnrate.test');
-    expect(mail.subject).toBe('Receipt for your deposit of $100.00');
+    expect(mail.subject).toBe('Receipt for your deposit of $100.00 (Acme)');
     for (const face of faces(mail))
       for (const fact of [
         '$100.00',
@@ -153,7 +152,7 @@ describe('what the mails say, in text and HTML alike', () => {
   it('an auto top-up that was charged', async () => {
     const { teamId, depositId } = await attempt({ brand: 'mastercard', last4: '4444' }, null);
     const mail = await mailOf(teamId, 'auto_top_up_charged');
-    expect(mail.subject).toBe('Auto top-up charged $100.00');
+    expect(mail.subject).toBe('Auto top-up charged $100.00 (Acme)');
     for (const face of faces(mail))
       for (const fact of ['$100.00', '$120.00', 'Mastercard ending in 4444', depositId, '2026-03-03 12:00:00 UTC'])
         expect(face).toContain(fact);
@@ -162,7 +161,7 @@ describe('what the mails say, in text and HTML alike', () => {
   it('an auto top-up that failed: amount, card, why, what to do, and when credit runs out', async () => {
     const { teamId, depositId } = await attempt({ brand: 'visa', last4: '0341' }, 'insufficient_funds');
     const mail = await mailOf(teamId, 'auto_top_up_failed');
-    expect(mail.subject).toBe('Auto top-up failed and is now off');
+    expect(mail.subject).toBe('Auto top-up failed and is now off (Acme)');
     for (const face of faces(mail))
       for (const fact of [
         '$100.00',
@@ -189,7 +188,7 @@ describe('what the mails say, in text and HTML alike', () => {
     await start(teamId, `inst_${teamId}`, 3);
     await ledger().lookAhead({ teamId, nowSecond: NOW + 3601 }, 'test');
     const mail = await mailOf(teamId, 'balance_low', NOW + 3700);
-    expect(mail.subject).toBe('Credit is below $10.00');
+    expect(mail.subject).toBe('Credit is below $10.00 (Acme)');
     for (const face of faces(mail))
       for (const fact of ['2026-03-01 01:00:01 UTC', '$3.00 an hour', 'runs out at 2026-03-01 04:20:00 UTC', '$9.91'])
         expect(face).toContain(fact);
@@ -224,7 +223,7 @@ describe('what the mails say, in text and HTML alike', () => {
     await start(teamId, `serve_${teamId}`, 3.6);
     await ledger().lookAhead({ teamId, nowSecond: NOW + 5 }, 'test');
     const mail = await mailOf(teamId, 'credits_exhausted', NOW + 10);
-    expect(mail.subject).toBe(`Credit is running out: render_${teamId} was stopped`);
+    expect(mail.subject).toBe(`Credit is running out: render_${teamId} was stopped (Acme)`);
     for (const face of faces(mail)) {
       for (const fact of [
         `render_${teamId}`,
@@ -250,7 +249,7 @@ describe('what the mails say, in text and HTML alike', () => {
     await start(teamId, `free_${teamId}`, 0);
     await ledger().lookAhead({ teamId, nowSecond: NOW + 10 }, 'test');
     const mail = await mailOf(teamId, 'credits_exhausted', NOW + 10);
-    expect(mail.subject).toBe('Credit is running out: 2 instances were stopped');
+    expect(mail.subject).toBe('Credit is running out: 2 instances were stopped (Acme)');
     for (const face of faces(mail)) expect(face).toContain('These run on, and use no credit up');
   });
 
@@ -264,7 +263,7 @@ describe('what the mails say, in text and HTML alike', () => {
     await ledger().grant({ ...grant, nowSecond: NOW + 60 }, 'test');
     await start(teamId, `new_${teamId}`, 1, {}, NOW + 60);
     const mail = await mailOf(teamId, 'credits_exhausted', NOW + 70);
-    expect(mail.subject).toBe('Credit used up: your instances were stopped');
+    expect(mail.subject).toBe('Credit used up: your instances were stopped (Acme)');
     for (const face of faces(mail)) expect(face).not.toContain(`new_${teamId}`);
   });
 
@@ -275,7 +274,7 @@ describe('what the mails say, in text and HTML alike', () => {
     await ledger().announceReclaim({ instanceId, reclaimSecond: NOW + 3_725, nowSecond: NOW + 5 }, 'test');
     const mail = await mailOf(teamId, 'spot_reclaim', NOW + 6);
     expect(mail.to).toEqual(['billing@acme.test']);
-    expect(mail.subject).toBe(`Spot instance ${instanceId} will be reclaimed`);
+    expect(mail.subject).toBe(`Spot instance ${instanceId} will be reclaimed (Acme)`);
     for (const face of faces(mail))
       for (const fact of [
         instanceId,
@@ -285,7 +284,7 @@ describe('what the mails say, in text and HTML alike', () => {
         'charged to that second and no further',
         'Save what you need',
         'on-demand instances are not reclaimed',
-        'https://burnrate.test/billing',
+        `https://burnrate.test/billing?team=${teamId}`,
       ])
         expect(face).toContain(fact);
   });
@@ -323,7 +322,7 @@ describe('what the mails say, in text and HTML alike', () => {
     await savePaymentMethod(database.db, { ...card, ...seen });
     await ledger().lookAhead({ teamId, nowSecond: NOW + 86_399 }, 'test');
     const mail = await mailOf(teamId, 'card_expiring', NOW + 86_400);
-    expect(mail.subject).toBe('Your Visa ending in 4242 is about to expire');
+    expect(mail.subject).toBe('Your Visa ending in 4242 is about to expire (Acme)');
     for (const face of faces(mail))
       for (const fact of ['03/2026', '2026-03-31 23:59:59 UTC', 'cannot be used to add credit'])
         expect(face).toContain(fact);
@@ -362,7 +361,10 @@ describe('how mails are sent', () => {
     const { id } = await funded(100);
     const mail = await mailOf(id, 'deposit_receipt');
     expect(header(mail, 'auto-submitted')).toBe('auto-generated');
-    expect(header(mail, 'list-id')).toContain('<billing.burnrate.test>');
+    expect(header(mail, 'x-auto-response-suppress')).toBe('OOF, AutoReply');
+    // A List-Id without List-Unsubscribe would make a newsletter of it.
+    expect(header(mail, 'list-id')).toBeUndefined();
+    expect(header(mail, 'reply-to')).toBeUndefined();
     expect(header(mail, 'message-id')).toMatch(/^<[0-9a-f]{32}@burnrate\.test>$/);
   });
 

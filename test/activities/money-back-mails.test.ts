@@ -8,7 +8,7 @@ import { updateDeposit } from '../../prisma/deposits.ts';
 import { findNotice, noticesOf } from '../../prisma/notices.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
-import { dollars, NOW, newDeposit, newTeam, SILENT } from './fixtures.ts';
+import { dollars, MAIL_SETTINGS, NOW, newDeposit, newTeam, SILENT } from './fixtures.ts';
 
 let database: TestDatabase;
 let inbox: MailInbox;
@@ -70,8 +70,7 @@ async function mailOf(teamId: string, kind: string, turn?: string): Promise<Mess
     db: database.db,
     terms: TERMS,
     smtpUrl: inbox.smtpUrl,
-    from: 'Burnrate <billing@burnrate.test>',
-    publicUrl: 'https://burnrate.test',
+    ...MAIL_SETTINGS,
     log: SILENT,
   });
   await mailer.sendMail({ noticeId: notice.id, nowSecond: NOW });
@@ -97,7 +96,7 @@ describe('the mail of a refund', () => {
     await use(of.teamId, 30);
     await refunded(of);
     const mail = await mailOf(of.teamId, 'refund', 'sent');
-    expect(mail.subject).toBe('Refund of $70.00');
+    expect(mail.subject).toBe('Refund of $70.00 (Acme)');
     says(
       mail,
       'your Visa ending in 4242',
@@ -134,7 +133,7 @@ describe('the mail of a dispute', () => {
     says(
       mail,
       '$60.00 of the credit of Acme is held',
-      "still yours and can't be spent",
+      "still belongs to Acme, and it can't be spent",
       'Credit that comes in is held first',
     );
   });
@@ -142,14 +141,18 @@ describe('the mail of a dispute', () => {
   it('that was won says that the credit is free again', async () => {
     const of = await paid();
     await disputed(of, 'won');
-    says(await mailOf(of.teamId, 'dispute', 'won'), 'What was held of the credit of Acme is free again');
+    says(await mailOf(of.teamId, 'dispute', 'won'), '$100.00 that was held of the credit of Acme is free again');
   });
 
   it('that was lost says what was taken, and what is owed', async () => {
     const of = await paid();
     await use(of.teamId, 40);
     await disputed(of, 'lost');
-    says(await mailOf(of.teamId, 'dispute', 'lost'), '$60.00, has been taken', '$40.00 is owed');
+    says(
+      await mailOf(of.teamId, 'dispute', 'lost'),
+      '$60.00 of the credit of Acme has been taken',
+      '$40.00 is owed now',
+    );
   });
 });
 

@@ -6,7 +6,7 @@ import type { Message } from '../../embedded/mail/message.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
-import { dollars, NOW, newTeam, SILENT } from './fixtures.ts';
+import { dollars, MAIL_SETTINGS, NOW, newTeam, SILENT } from './fixtures.ts';
 
 const DAY = 86_400;
 /** A month after the fixtures' now. */
@@ -66,8 +66,7 @@ async function mailOf(teamId: string, kind: string, how?: string): Promise<Messa
     db: database.db,
     terms: TERMS,
     smtpUrl: inbox.smtpUrl,
-    from: 'Burnrate <billing@burnrate.test>',
-    publicUrl: 'https://burnrate.test',
+    ...MAIL_SETTINGS,
     log: SILENT,
   });
   await mailer.sendMail({ noticeId: notice.id, nowSecond: NOW });
@@ -84,7 +83,7 @@ describe('the mail before a term’s end', () => {
     const { teamId, gpuType, reservationId } = await reserved();
     await ledger.settleReservation({ reservationId, nowSecond: APRIL - 7 * DAY }, 'test');
     const mail = await mailOf(teamId, 'reservation_ending');
-    expect(mail.subject).toBe(`Your reservation of 2 × ${gpuType} in eu ends in 7 days`);
+    expect(mail.subject).toBe(`Your reservation of 2 × ${gpuType} in eu ends in 7 days (Acme)`);
     for (const words of [
       `Your reservation of 2 × ${gpuType} in eu ends at 2026-04-01 00:00:00 UTC.`,
       'Instances that it covers run on, and are charged their own price from that second.',
@@ -100,7 +99,7 @@ describe('the mail before a term’s end', () => {
     const { teamId, gpuType, reservationId } = await reserved({ renew: true });
     await ledger.settleReservation({ reservationId, nowSecond: APRIL - DAY }, 'test');
     const mail = await mailOf(teamId, 'reservation_ending');
-    expect(mail.subject).toBe(`Your reservation of 2 × ${gpuType} in eu is renewed in one day`);
+    expect(mail.subject).toBe(`Your reservation of 2 × ${gpuType} in eu is renewed in one day (Acme)`);
     for (const words of [
       'is over at 2026-04-01 00:00:00 UTC. It is then renewed for another 1 month, at the reserved price in force at that time.',
       'If you do not need it any more, switch its renewal off before then.',
@@ -121,7 +120,7 @@ describe('the mail of a term’s end', () => {
     const { teamId, gpuType } = await reserved();
     await ledger.lookAhead({ teamId, nowSecond: APRIL + 5 }, 'test');
     const mail = await mailOf(teamId, 'reservation_ended');
-    expect(mail.subject).toBe(`Your reservation of 2 × ${gpuType} in eu has ended`);
+    expect(mail.subject).toBe(`Your reservation of 2 × ${gpuType} in eu has ended (Acme)`);
     expect(plain(mail)).toContain(
       'was over at 2026-04-01 00:00:00 UTC. Instances that it covered run on, and are charged their own price from that second.',
     );
@@ -132,7 +131,7 @@ describe('the mail of a term’s end', () => {
     await list(gpuType, 2, APRIL);
     await ledger.lookAhead({ teamId, nowSecond: APRIL + 5 }, 'test');
     const mail = await mailOf(teamId, 'reservation_ended');
-    expect(mail.subject).toBe(`Your reservation of 2 × ${gpuType} in eu was renewed`);
+    expect(mail.subject).toBe(`Your reservation of 2 × ${gpuType} in eu was renewed (Acme)`);
     for (const words of [
       'was renewed at 2026-04-01 00:00:00 UTC: for another 1 month, until 2026-05-01 00:00:00 UTC, at $4.00 an hour',
       'the reserved price in force then',
@@ -146,15 +145,15 @@ describe('the mail of a term’s end', () => {
     await ledger.withdrawGpuPrice({ pair: { gpuType, region: 'eu' }, actor: 'me', nowSecond: NOW + 5 });
     await ledger.lookAhead({ teamId, nowSecond: APRIL + 5 }, 'test');
     const mail = await mailOf(teamId, 'reservation_ended');
-    expect(mail.subject).toBe(`Your reservation of 2 × ${gpuType} in eu has ended and could not be renewed`);
-    expect(plain(mail)).toContain('It was to be renewed, but is not offered any more.');
+    expect(mail.subject).toBe(`Your reservation of 2 × ${gpuType} in eu has ended and could not be renewed (Acme)`);
+    expect(plain(mail)).toContain('Its renewal was on, but this reservation is no longer offered.');
   });
 
   it('says of a lapse that credit was used up, that nothing more is owed, and what to do', async () => {
     const { teamId, gpuType } = await reserved({ credit: 36 });
     await ledger.lookAhead({ teamId, nowSecond: NOW + 2 * DAY }, 'test');
     const mail = await mailOf(teamId, 'reservation_ended');
-    expect(mail.subject).toBe(`Your reservation of 2 × ${gpuType} in eu has lapsed`);
+    expect(mail.subject).toBe(`Your reservation of 2 × ${gpuType} in eu has lapsed (Acme)`);
     for (const words of [
       'lapsed at 2026-03-01 12:00:00 UTC: your credit was used up',
       'You owe nothing for the rest of the term.',

@@ -8,7 +8,7 @@ import { noticesOf } from '../../prisma/notices.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { onAttempt } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
-import { NOW, newDeposit, newTeam, SILENT } from './fixtures.ts';
+import { MAIL_SETTINGS, NOW, newDeposit, newTeam, SILENT } from './fixtures.ts';
 
 const answered = (command: string, response: string) =>
   smtpVerdict({ command, responseCode: Number(response.slice(0, 3)), response });
@@ -140,8 +140,7 @@ describe('a mail that a real server refuses', () => {
       db: database.db,
       terms: TERMS,
       smtpUrl: inbox.smtpUrl.replace('://', '://name:password@'),
-      from: 'Burnrate <billing@burnrate.test>',
-      publicUrl: 'https://burnrate.test',
+      ...MAIL_SETTINGS,
       log: { ...SILENT, warn: keep, error: keep },
     });
     inbox.refuse(answer);

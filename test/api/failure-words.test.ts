@@ -8,6 +8,7 @@ import { inSentences, paymentFailureWords, refundFailureWords } from '../../bill
 import { micros } from '../../billing/money.ts';
 import { getDeposit } from '../../prisma/deposits.ts';
 import { noticesOf } from '../../prisma/notices.ts';
+import { ABOUT } from '../activities/fixtures.ts';
 import { type CommandedApi, startCommandedApi, TERMS, teamWith } from './support.ts';
 
 let api: CommandedApi;
@@ -17,7 +18,6 @@ beforeAll(async () => {
 afterAll(() => api?.close());
 
 const nowSecond = () => Math.floor(Date.now() / 1000);
-const ABOUT = { teamName: 'Acme', billingUrl: 'https://burnrate.test/billing' };
 const RUNWAY = {
   asOfSecond: 1_800_000_000,
   availableMicros: micros(0),
@@ -82,7 +82,7 @@ describe.each(PAYMENT_FAILURES)('a payment that fails with %s', (failureCode) =>
     expect(notices.filter(({ kind }) => kind === 'auto_top_up_failed')).toHaveLength(1);
     const mail = autoTopUpFailed(ABOUT, PAYMENT, failureCode, RUNWAY);
     expect(mail.text).toContain(why);
-    expect(mail.subject).toBe(off ? 'Auto top-up failed and is now off' : 'Auto top-up failed');
+    expect(mail.subject).toBe(off ? 'Auto top-up failed and is now off (Acme)' : 'Auto top-up failed (Acme)');
     expect(mail.text.includes('is now off')).toBe(off);
     if (!isDecline(failureCode)) expect(mail.text).not.toMatch(/declin|your bank/);
   });
@@ -133,6 +133,9 @@ describe.each(REFUND_FAILURES)('a refund that fails with %s', (failureCode) => {
       refund: { id: 'ref_1', amountMicros: micros(50_000_000), openedSecond: 1, failureCode },
       payment: PAYMENT,
       deposit: sums,
+      taken: { creditMicros: micros(50_000_000), owedMicros: micros(0) },
+      collectedMicros: micros(0),
+      owedMicros: micros(0),
     };
     expect(refundMail(ABOUT, 'returned', of, RUNWAY).text).toContain(refundFailureWords(failureCode).why);
   });

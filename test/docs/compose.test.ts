@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { DEFAULT_BRAND } from '../../activities/mails/brand.ts';
 import { readConfig } from '../../worker/config.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
 
@@ -170,7 +171,8 @@ describe('.env.example', () => {
     const secrets = { STRIPE_SECRET_KEY: 'sk_test_x', STRIPE_WEBHOOK_SECRET: 'whsec_x' };
     const made = { BURNRATE_PLATFORM_KEY: 'k'.repeat(48), PLATFORM_WEBHOOK_SECRET: 's'.repeat(48) };
     const config = readConfig({ ...Object.fromEntries(example), ...secrets, ...made });
-    expect(config.mail.from).toBe('Burnrate <billing@burnrate.example>');
+    expect(config.mail.from).toEqual({ name: 'Burnrate', address: 'billing@burnrate.example' });
+    expect(config.mail.brand).toEqual(DEFAULT_BRAND);
   });
 
   it('says the defaults as they are', () => {

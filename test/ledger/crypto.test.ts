@@ -8,6 +8,7 @@ import { cryptoReceiptsOf } from '../../prisma/crypto-receipts.ts';
 import { getDeposit } from '../../prisma/deposits.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
+import { ABOUT, MAIL_SETTINGS } from '../activities/fixtures.ts';
 import { textOf } from '../support/pdf.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS } from './desk.ts';
 
@@ -191,16 +192,14 @@ describe('a crypto deposit', () => {
 describe('what people and the platform hear', () => {
   const heard = async () => {
     const notices = await noticesOf(one.db, team);
-    const about = { teamName: 'A team', billingUrl: 'https://pay.test/billing' };
+    const about = { ...ABOUT, teamName: 'A team' };
+    const sending = { db: one.db, terms: TERMS, about, nowSecond: 99 };
+    const settings = { issuer: DEFAULT_ISSUER, minDepositMicros: MAIL_SETTINGS.minDepositMicros };
     const mails = notices.filter(({ channel }) => channel === 'mail');
     const events = notices.filter(({ channel }) => channel === 'event');
     return {
       mails: await Promise.all(
-        mails.map(
-          async (notice) =>
-            (await mailOfNotice({ db: one.db, terms: TERMS, notice, about, issuer: DEFAULT_ISSUER, nowSecond: 99 }))
-              ?.text,
-        ),
+        mails.map(async (notice) => (await mailOfNotice({ ...sending, ...settings, notice }))?.text),
       ),
       events: await Promise.all(events.map(async (notice) => (await eventOfNotice(one.db, TERMS, notice)).data)),
     };
