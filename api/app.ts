@@ -13,6 +13,7 @@ import { copperxWebhook } from './crypto-webhook.ts';
 import { deposits } from './deposits.ts';
 import { discount } from './discount.ts';
 import { errorAnswer } from './errors.ts';
+import { front } from './front.ts';
 import { grants } from './grants.ts';
 import { healthz, readyz } from './health.ts';
 import { holds } from './holds.ts';
@@ -113,6 +114,7 @@ export function createApp(world: ApiWorld): Express {
     express.raw({ type: () => true, limit: BODY_LIMIT }),
     copperxWebhook(world),
   );
+  app.use(front(world));
   app.use(pages(world));
 
   const noStore: RequestHandler = (_request, response, next) => {

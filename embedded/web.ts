@@ -51,6 +51,12 @@ export function sendPage(res: Response, page: Html, policy: string = PAGE_POLICY
 
 const RELOAD_SCRIPT = `new EventSource('/api/changes').onmessage = () => location.reload();`;
 
+/** A page that never changes: `/` of a stand-in. */
+export function serveFront(app: Express, front: () => Html): void {
+  app.get('/style.css', (_req, res) => void res.type('css').send(STYLE));
+  app.get('/', (_req, res) => sendPage(res, front()));
+}
+
 /** What the pages need beside themselves: their style, and the script that reloads them when something has arrived. */
 export function servePageParts(app: Express, onChange: (listener: () => void) => () => void): void {
   app.get('/style.css', (_req, res) => void res.type('css').send(STYLE));

@@ -1,7 +1,17 @@
 /** `npm run db:migrate`: applies the migrations as the owner of the tables, and grants the runtime role its privileges. */
+import { parseArgs } from 'node:util';
 import { migrate, migrationOf } from './migrate.ts';
 
+const USAGE = `usage: npm run db:migrate
+
+Applies the migrations that the database lacks. Two at once wait for each other.
+
+  MIGRATE_DATABASE_URL   connects as the owner of the tables (default: DATABASE_URL)
+  DATABASE_URL           connects as the role of the api and the workers, which is granted its privileges`;
+
 async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } });
+  if (values.help) return void process.stdout.write(`${USAGE}\n`);
   const { ownerUrl, runtimeRole } = migrationOf(process.env);
   const applied = await migrate(ownerUrl, runtimeRole);
   process.stdout.write(applied.length > 0 ? `applied: ${applied.join(', ')}\n` : 'nothing to apply\n');

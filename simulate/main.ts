@@ -1,18 +1,22 @@
 /** `npm run simulate -- scenario.json [--out result.json]` */
 import { readFile, writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
+import { readCommandLine, runCommand } from '../embedded/command-line.ts';
 import { readScenario } from './scenario.ts';
 import { simulate } from './simulate.ts';
 import { startSurroundings } from './surroundings.ts';
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { out: { type: 'string' } } });
-const [file] = positionals;
+const USAGE = `usage: npm run simulate -- SCENARIO.json [--out RESULT.json]
+
+Plays a scenario through the real workflows, activities and Postgres in skipped time, and writes what each team and each
+instance paid. test/scenarios/ holds examples with their results; docs/money-rules.md has the rules.
+
+  --out RESULT.json   where the result is written (default: standard output)`;
 
 async function main(): Promise<number> {
-  if (!file || positionals.length > 1) {
-    console.error('usage: npm run simulate -- scenario.json [--out result.json]');
-    return 2;
-  }
+  const command = readCommandLine({ usage: USAGE, options: { out: { type: 'string' } }, words: { least: 1, most: 1 } });
+  if (!command) return 0;
+  const { values, words } = command;
+  const file = words[0] as string;
   const scenario = readScenario(JSON.parse(await readFile(file, 'utf8')));
   const surroundings = await startSurroundings();
   try {
@@ -25,7 +29,4 @@ async function main(): Promise<number> {
   }
 }
 
-process.exitCode = await main().catch((error: Error) => {
-  console.error(error.message);
-  return 1;
-});
+await runCommand(main);

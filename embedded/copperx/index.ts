@@ -4,7 +4,8 @@ import { dirname } from 'node:path';
 import express from 'express';
 import { Faults } from '../stripe/faults.ts';
 import { type Dress, type RetryPolicy, type WebhookEndpoint, Webhooks } from '../stripe/webhooks.ts';
-import { listen } from '../web.ts';
+import { listen, serveFront } from '../web.ts';
+import { welcomePage } from '../welcome.ts';
 import { apiRouter, type LoggedRequest } from './api.ts';
 import { Control } from './control.ts';
 import { controlRoutes } from './control-routes.ts';
@@ -66,7 +67,17 @@ export async function startCopperxStandIn(options: CopperxStandInOptions = {}): 
   const closing = new AbortController();
 
   const app = express().disable('x-powered-by').set('etag', false);
-  app.use('/_control', controlRoutes(control));
+  const controls = controlRoutes(control);
+  app.use('/_control', controls);
+  serveFront(app, () =>
+    welcomePage({
+      title: 'CopperX (stand-in)',
+      about:
+        'Speaks CopperX’s API on this machine. Its chain is made up: coins are sent by a control, or on a payment page.',
+      example: `curl ${world.url}/_control/sessions`,
+      controls,
+    }),
+  );
   app.use(apiRouter({ world, faults, gates, requests, closing: closing.signal }));
   app.use(hostedPages(world, gates));
   const server = await listen(app, options.port);

@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type ErrorRequestHandler } from 'express';
+import { serveFront } from '../web.ts';
+import { welcomePage } from '../welcome.ts';
 import { apiRouter } from './api.ts';
 import { Control } from './control.ts';
 import { controlRoutes } from './control-routes.ts';
@@ -67,7 +69,16 @@ export async function startStripeStandIn(options: StripeStandInOptions = {}): Pr
 
   const app = express();
   app.disable('x-powered-by').set('query parser', 'extended').set('etag', false);
-  app.use('/_control', controlRoutes(control));
+  const controls = controlRoutes(control);
+  app.use('/_control', controls);
+  serveFront(app, () =>
+    welcomePage({
+      title: 'Stripe (stand-in)',
+      about: 'Speaks Stripe’s API on this machine. It charges nobody, and its Checkout pages take Stripe’s test cards.',
+      example: `curl ${world.url}/v1/customers -u sk_test_embedded:`,
+      controls,
+    }),
+  );
   app.use(apiRouter({ world, faults, gates, log, closing: closing.signal, onUnexpected }));
   app.use(hostedPages(world, faults, gates));
   const onError: ErrorRequestHandler = (error: { status?: number }, _request, response, _next) => {

@@ -43,6 +43,35 @@ describe('the command line', () => {
   });
 });
 
+describe('every command', () => {
+  const run = (file: string, arg: string) =>
+    promisify(execFile)(process.execPath, ['--import', 'tsx', join(ROOT, file), arg]).then(
+      ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
+      (error: { code: number; stdout: string; stderr: string }) => error,
+    );
+  const commands = [
+    ['simulate', 'simulate/main.ts'],
+    ['faults', 'simulate/faults/main.ts'],
+    ['demo', 'simulate/demo.ts'],
+    ['bench', 'bench/main.ts'],
+    ['db:migrate', 'prisma/migrate-main.ts'],
+    ['reconcile', 'worker/reconcile.ts'],
+  ] as const;
+
+  it.each(commands)('npm run %s prints its usage at --help', async (name, file) => {
+    const { code, stdout } = await run(file, '--help');
+    expect({ name, code }).toEqual({ name, code: 0 });
+    expect(stdout).toMatch(new RegExp(`^usage: npm run ${name}`, 'i'));
+  });
+
+  it.each(commands)('npm run %s refuses an unknown option with a sentence and no stack', async (_, file) => {
+    const { code, stderr } = await run(file, '--hlep');
+    expect(code).toBeGreaterThan(0);
+    expect(stderr).toContain("Unknown option '--hlep'");
+    expect(stderr).not.toMatch(/^ +at /m);
+  });
+});
+
 describe('the readable log of npm run dev', () => {
   it('writes a call as one line', () => {
     const call = {
