@@ -247,6 +247,23 @@ describe('the document', () => {
   });
 });
 
+describe('the printed addresses / and /v1', () => {
+  it.each(['/', '/v1'])('%s leads a browser to the documents, and a program too', async (path) => {
+    const page = await fetch(`${api.url}${path}`, { headers: { accept: 'text/html,*/*;q=0.8' } });
+    expect(page.status).toBe(200);
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'; style-src 'self'");
+    const text = await page.text();
+    for (const target of ['/docs', '/v1/openapi.json', '/readyz']) expect(text).toContain(`href="${target}"`);
+    for (const [, target] of text.matchAll(/(?:src|href)="([^"]+)"/g))
+      expect((await fetch(`${api.url}${target}`)).status, target).toBeLessThan(404);
+    const answer = await fetch(`${api.url}${path}`, { headers: { accept: 'application/json' } });
+    expect(await answer.json()).toMatchObject({
+      service: 'burnrate',
+      openapi: expect.stringMatching(/openapi\.json$/),
+    });
+  });
+});
+
 describe('each call', () => {
   it('has a request id, in its answer, its error and its log line', async () => {
     const answer = await api.get('/v1/teams/nobody');

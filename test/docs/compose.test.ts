@@ -16,6 +16,7 @@ interface Service {
   environment?: Record<string, string>;
   command?: string[];
   networks?: string[];
+  ports?: string[];
   healthcheck?: { test: string[] };
   depends_on?: Record<string, { condition: string }>;
   configs?: Array<{ source: string; target: string }>;
@@ -98,6 +99,35 @@ describe('docker-compose.yml', () => {
     expect(compose.services.postgres?.networks).toEqual(['data']);
     expect(compose.services.temporal?.networks).toEqual(['data']);
     expect(compose.networks.data).toEqual({ internal: true });
+  });
+
+  it('lets the api and the workers have as many processes as one likes', () => {
+    for (const name of ['api', 'worker']) {
+      // A second container could bind none of them.
+      expect(compose.services[name], name).not.toHaveProperty('ports');
+      expect(compose.services[name], name).not.toHaveProperty('container_name');
+      expect(compose.services[name]?.volumes, name).toBeUndefined();
+    }
+    const proxy = compose.services.proxy;
+    expect(proxy?.ports).toEqual(['127.0.0.1:3000:3000']);
+    expect(proxy?.depends_on).toHaveProperty('api');
+    for (const network of proxy?.networks ?? []) expect(compose.services.api?.networks).toContain(network);
+    const settings = compose.configs.proxy?.content ?? '';
+    expect(settings).toContain(`server-template api- 20 api:${compose.services.api?.environment?.PORT}`);
+    expect(settings).toContain('option httpchk GET /readyz');
+    expect(read('README.md')).toMatch(/--scale api=\d+ --scale worker=\d+/);
+  });
+
+  it('answers in the words of the api while none of its processes is ready', () => {
+    const answer = /http-error status 503 .* string "(.*)" hdr Retry-After 5/.exec(
+      compose.configs.proxy?.content ?? '',
+    );
+    expect(JSON.parse((answer?.[1] ?? '').replaceAll('\\"', '"')).error.code).toBe('engine_unavailable');
+  });
+
+  it('gives no port of the machine to two services', () => {
+    const published = services.flatMap(([, { ports = [] }]) => ports.map((port) => port.split(':').at(-2)));
+    expect(new Set(published).size).toBe(published.length);
   });
 
   it('publishes nothing beyond this machine', () => {

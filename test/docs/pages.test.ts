@@ -18,6 +18,7 @@ const pages = [
   'docs/architecture.md',
   'docs/money-rules.md',
   'docs/operating.md',
+  'docs/stand-ins.md',
   'docs/examples/metered-chat/README.md',
   ...decisions,
 ];

@@ -90,6 +90,7 @@ const VARIABLES: Record<string, () => Promise<string>> = {
   PLATFORM: async () => platform.webUrl,
   CUSTOMER: async () => (await client.customers.create({ email: 'team@acme.example' })).id,
   CHARGE: async () => String((await newPayment()).latest_charge),
+  INTENT: async () => (await newPayment()).id,
   DISPUTE: newDispute,
   REFUND: async () => (await client.refunds.create({ payment_intent: (await newPayment()).id })).id,
   SESSION: async () => (await newPage()).id,
@@ -123,7 +124,7 @@ it('docs/stand-ins.md has an example of each control of Stripe and CopperX, and 
   const shared = new Set(operationsOf(copperxControls(copperx.control)).map(({ method, path }) => `${method} ${path}`));
   const documented = examples.map(({ method, target }) => ({
     method,
-    segments: target.split('/_control')[1]?.split('/').slice(1) ?? [],
+    segments: target.split('/_control')[1]?.split('?')[0]?.split('/').slice(1) ?? [],
     server: target.slice(1).split('/')[0],
   }));
   const isDocumented = (servers: string[], method: string, path: string) =>
