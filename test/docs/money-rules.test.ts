@@ -6,7 +6,16 @@ import { type Account, emptyAccount, nextCrossing, spendableMicros, type Terms }
 import { coinUnitsToMicrosFloor, cryptoStatus } from '../../billing/crypto.ts';
 import { discountedMicros } from '../../billing/discounts.ts';
 import { recordDispute } from '../../billing/disputes.ts';
-import { advance, assignDiscount, creditDeposit, failAttempt, recordUsage, setPolicy } from '../../billing/facts.ts';
+import {
+  advance,
+  assignDiscount,
+  creditDeposit,
+  failAttempt,
+  grantCredit,
+  recordUsage,
+  setPolicy,
+} from '../../billing/facts.ts';
+import { revokeGrant } from '../../billing/grants.ts';
 import { holdMicrosFor, placeHold } from '../../billing/holds.ts';
 import { settleInstance, startInstance, stopInstance } from '../../billing/instances.ts';
 import { formatDollars, formatForPeople, type Micros, micros, parseDollars, subtract } from '../../billing/money.ts';
@@ -53,6 +62,26 @@ const topUp = (account: Account, threshold: string, amount: string) => {
 const cost = (hourly: string, seconds: number) => dollars(costMicros(parseDollars(hourly), seconds));
 
 describe('docs/money-rules.md', () => {
+  it('takes a grant back from credit first', () => {
+    const granted = grantCredit(
+      emptyAccount('acme', NOON),
+      terms,
+      { grantId: 'g', amountMicros: parseDollars('20') },
+      NOON,
+    );
+    const cost = BigInt(parseDollars('15')) * 1_000_000n;
+    const used = recordUsage(granted.account, terms, { eventId: 'e', cost }, NOON).account;
+    const { account, creditMicros } = revokeGrant(
+      used,
+      terms,
+      { grantId: 'g', amountMicros: parseDollars('20') },
+      NOON,
+    );
+    says(
+      `You were granted $20.00 and used $15.00 of it; the grant is taken back: ${formatForPeople(creditMicros)} leaves your credit and ${formatForPeople(account.owedMicros)} is owed.`,
+    );
+  });
+
   it('names the limits as they are by default', () => {
     const { minMicros, maxMicros } = config.deposits;
     expect([minMicros, maxMicros]).toEqual([parseDollars('15'), parseDollars('5000')]);

@@ -311,7 +311,9 @@ export async function billOf(db: Db, teamId: string): Promise<Bill> {
   const lost = await db.dispute.findMany({ where: { teamId, status: 'lost' } });
   // Crypto counts as received, also while its deposit is open for the rest.
   const receipts = await db.cryptoReceipt.findMany({ where: { teamId } });
-  const grants = await db.grant.findMany({ where: { teamId } });
+  const revoked = await db.grantRevocation.findMany({ where: { teamId } });
+  const taken = revoked.map(({ grantId }) => grantId);
+  const grants = await db.grant.findMany({ where: { teamId, id: { notIn: taken } } });
   const usage = await db.usageEvent.findMany({ where: { teamId } });
   const sum = (amounts: bigint[]) => amounts.reduce((total, amount) => total + amount, 0n);
   const used = sum(usage.map(({ cost }) => BigInt(cost.toFixed()))) / 1_000_000n;

@@ -80,6 +80,17 @@ describe('a team’s watch', TIMEOUT, () => {
     });
   });
 
+  it('has the machines of a bulk stop stopped a batch at a time, and looks for the next batch at once', () => {
+    const batch = (id: number, instanceIds: string[]) => outlook({ stop: { id, instanceIds } });
+    const mocks = { lookAhead: inTurn(batch(1, ['i_a', 'i_b']), batch(2, ['i_c']), outlook()) };
+    return play(mocks, async (scene) => {
+      await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead', 3);
+      expect(scene.calls('instance')).toEqual(['i_a', 'i_b', 'i_c']);
+      expect(scene.calls('markTold')).toMatchObject([{ stops: [1] }, { stops: [2] }]);
+    });
+  });
+
   it('of an idle team costs nothing: no timer, no further look, no event in forty days', () =>
     play({ lookAhead: async () => outlook() }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
