@@ -231,8 +231,9 @@ describe('what people and the platform hear', () => {
     await credit(5, [output('a', '60.50')]);
     await credit(9, [output('b', '39.50')]);
     const mails = (await noticesOf(one.db, team)).filter(({ channel }) => channel === 'mail');
-    const about = { teamName: 'A team', billingUrl: 'https://pay.test/billing' };
-    const sending = { db: one.db, terms: TERMS, about, issuer: DEFAULT_ISSUER, nowSecond: 99 };
+    const { minDepositMicros } = MAIL_SETTINGS;
+    const settings = { issuer: DEFAULT_ISSUER, minDepositMicros };
+    const sending = { db: one.db, terms: TERMS, about: ABOUT, ...settings, nowSecond: 99 };
     const sent = await Promise.all(mails.map((notice) => mailOfNotice({ ...sending, notice })));
     expect(sent.map((mail) => mail?.attachments?.map(({ filename }) => filename))).toEqual([
       [`receipt-${team}-000001.pdf`],
