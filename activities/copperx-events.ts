@@ -10,20 +10,27 @@ import { BillingError } from '../billing/errors.ts';
 export interface CopperxHint {
   eventId: string;
   type: string;
-  sessionId: string;
+  /** Null for an event of another kind of object, or of an odd shape. */
+  sessionId: string | null;
   depositId: string | null;
 }
 
 const TOLERANCE_MS = 300_000;
 
+/** Printable characters without spaces: no other can be stored, or sent in the path of a call. */
+const ID = z.string().regex(/^[\x21-\x7e]{1,200}$/);
+const anId = ID.optional().catch(undefined);
+
+/**
+ * What is read of an event. Without the envelope, a body cannot be read as an event; an id of an odd shape within the object
+ * is left out, since the event is only a hint.
+ */
 const event = z.object({
-  id: z.string().min(1).max(200),
-  type: z.string().min(1).max(200),
+  id: ID,
+  type: ID,
   /** Milliseconds. */
   created: z.number(),
-  data: z.object({
-    object: z.object({ id: z.string().min(1).max(200), clientReferenceId: z.string().max(200).nullish() }),
-  }),
+  data: z.object({ object: z.object({ id: anId, clientReferenceId: anId }) }),
 });
 
 /**
@@ -41,7 +48,8 @@ export function verifyCopperxEvent(rawBody: Buffer, signature: string, secret: s
   const { id: eventId, type, created, data } = parsed.data;
   if (Math.abs(nowMs - created) > TOLERANCE_MS)
     throw new BillingError('webhook_invalid', 'the event is too old, or ahead of time');
-  return { eventId, type, sessionId: data.object.id, depositId: data.object.clientReferenceId ?? null };
+  const { id: sessionId = null, clientReferenceId: depositId = null } = data.object;
+  return { eventId, type, sessionId, depositId };
 }
 
 function jsonOf(rawBody: Buffer): unknown {

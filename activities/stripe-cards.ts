@@ -9,11 +9,12 @@ import type { Db } from '../prisma/client.ts';
 import {
   findByStripeId,
   findPaymentMethod,
+  listPaymentMethods,
   type PaymentMethod,
   removePaymentMethod,
   updatePaymentMethod,
 } from '../prisma/payment-methods.ts';
-import { getTeam } from '../prisma/teams.ts';
+import { findTeamByStripeCustomer, getTeam } from '../prisma/teams.ts';
 import { inCodes, isMissing, isStripeError, orNull, stripeFault } from './failures.ts';
 import { setupReturns } from './links.ts';
 import { adoptCard, adoptedId, cardOf, findUsableCard, type Saving, saveCard } from './stripe-card-adoption.ts';
@@ -59,6 +60,11 @@ export interface Cards {
    */
   refresh(input: { stripePaymentMethodId: string; nowSecond: number }): Promise<{ teamId: string } | null>;
   /**
+   * Looks at all saved cards of the team that had a customer which was deleted at Stripe. Null when it was nobody's.
+   * @throws BillingError `provider_unavailable`
+   */
+  refreshOfCustomer(input: { stripeCustomerId: string; nowSecond: number }): Promise<{ teamId: string } | null>;
+  /**
    * Takes a card away, first at Stripe, so that a card which is gone here can't be charged there.
    * @throws BillingError `not_found`, `provider_unavailable`
    */
@@ -71,6 +77,7 @@ export const createCards = (world: CardsWorld): Cards => ({
   adoptFromSetup: (input) => refusing(world, () => adoptFromSetup(world, input)),
   adoptCompleted: (input) => refusing(world, () => adoptCompleted(world, input)),
   refresh: (input) => refusing(world, () => refresh(world, input)),
+  refreshOfCustomer: (input) => refusing(world, () => refreshOfCustomer(world, input)),
   detach: (input) => refusing(world, () => detach(world, input)),
 });
 
@@ -157,6 +164,17 @@ async function refresh(
   if (made === null) await removePaymentMethod(db, teamId, id, nowSecond);
   else await updatePaymentMethod(db, id, cardOf(made));
   return { teamId };
+}
+
+async function refreshOfCustomer(
+  world: CardsWorld,
+  { stripeCustomerId, nowSecond }: Parameters<Cards['refreshOfCustomer']>[0],
+): Promise<{ teamId: string } | null> {
+  const team = await findTeamByStripeCustomer(world.db, stripeCustomerId);
+  if (team === null) return null;
+  for (const { stripePaymentMethodId } of await listPaymentMethods(world.db, team.id))
+    await refresh(world, { stripePaymentMethodId, nowSecond });
+  return { teamId: team.id };
 }
 
 /** Null when it belongs to no customer any more. */

@@ -8,11 +8,11 @@ import type { Call } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import type { ApiWorld } from './world.ts';
 
-/** The deposit by its page; by our own reference while that is not kept yet, or for a page of an earlier try. */
-async function wakeDeposit({ db, engine }: ApiWorld, { sessionId, depositId: named }: CopperxHint): Promise<void> {
-  const byPage = await findDepositByCopperxSession(db, sessionId);
+/** Wakes the deposit of an event. Answers whether there is one. The deposit by its page; by our own reference while that is not kept yet, or for a page of an earlier try. */
+async function wakeDeposit({ db, engine }: ApiWorld, { sessionId, depositId: named }: CopperxHint): Promise<boolean> {
+  const byPage = sessionId === null ? null : await findDepositByCopperxSession(db, sessionId);
   const deposit = byPage ?? (named === null ? null : await findDeposit(db, named));
-  if (deposit?.method !== 'crypto') return;
+  if (deposit?.method !== 'crypto') return false;
   const { id: depositId, teamId, kind } = deposit;
   try {
     await engine.tell.deposit({ depositId, teamId, kind });
@@ -20,6 +20,7 @@ async function wakeDeposit({ db, engine }: ApiWorld, { sessionId, depositId: nam
     // Not remembered as taken in: CopperX sends it again.
     throw engineUnavailable(error);
   }
+  return true;
 }
 
 /** POST /v1/webhooks/copperx, its body as it came: the signature is over the bytes. */
@@ -31,7 +32,8 @@ export const copperxWebhook =
     // Its ids are not Stripe's, and could be anything.
     const id = `copperx/${event.eventId}`;
     if (!(await wasTakenIn(world.db, id))) {
-      await wakeDeposit(world, event);
+      const isOurs = await wakeDeposit(world, event);
+      if (!isOurs) call.log.info({ event: id, type: event.type }, 'an event of CopperX is about nothing of ours');
       await rememberEvent(world.db, { id, type: event.type, provider: 'copperx', receivedSecond: call.receivedSecond });
     }
     response.json({ received: true });

@@ -7,7 +7,7 @@ import { createLedger } from '../activities/ledger/index.ts';
 import { createReconciler } from '../activities/reconciliation.ts';
 import { createStripe } from '../activities/stripe.ts';
 import { createCards } from '../activities/stripe-cards.ts';
-import { verifyStripeEvent } from '../activities/stripe-events.ts';
+import { isLiveKey, verifyStripeEvent } from '../activities/stripe-events.ts';
 import { createStripeLooks } from '../activities/stripe-looks.ts';
 import { secondOf } from '../billing/time.ts';
 import { connectDb } from '../prisma/client.ts';
@@ -32,6 +32,7 @@ const KEEP_ALIVE_MS = 75_000;
 function createApiWorld(config: Config, client: Client): ApiWorld {
   const db = connectDb(config.databaseUrl);
   const log = createLogger(config.logLevel);
+  const { webhookSecret, secretKey } = config.stripe;
   const stripe = createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS });
   const {
     terms,
@@ -61,7 +62,8 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
     cards: createCards({ stripe, db, publicUrl, log }),
     stripeLooks: createStripeLooks(stripe),
     reconciler: createReconciler({ db, books: allBooks(stripe, crypto), log }),
-    verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, config.stripe.webhookSecret),
+    verifyStripeEvent: (rawBody, signature) =>
+      verifyStripeEvent(rawBody, signature, webhookSecret, isLiveKey(secretKey)),
     verifyCopperxEvent:
       crypto && ((rawBody, signature, nowMs) => verifyCopperxEvent(rawBody, signature, crypto.webhookSecret, nowMs)),
     platformKey: config.platform.key,

@@ -4,7 +4,7 @@
  */
 import type { RequestHandler } from 'express';
 import type { StripeHint } from '../activities/stripe-events.ts';
-import type { BillingError } from '../billing/errors.ts';
+import { BillingError } from '../billing/errors.ts';
 import { type Deposit, findDeposit, findDepositByStripeId } from '../prisma/deposits.ts';
 import { rememberEvent, wasTakenIn } from '../prisma/provider-events.ts';
 import { type Call, newId } from './calls.ts';
@@ -21,31 +21,50 @@ async function depositOf({ db }: ApiWorld, { intentId, sessionId, depositId }: S
   return depositId === undefined ? null : findDeposit(db, depositId);
 }
 
-async function takeIn(world: ApiWorld, call: Call, hint: StripeHint): Promise<void> {
-  if (hint.setup && hint.sessionId !== undefined) {
-    const { sessionId } = hint;
-    const card = await world.cards.adoptFromSetup({
-      sessionId,
-      nowSecond: call.receivedSecond,
-      newId: newId(call, 'pm'),
-    });
-    if (card) await wakeWatch(world, card.teamId);
-    return;
-  }
-  if (hint.paymentMethodId !== undefined) {
-    const { paymentMethodId: stripePaymentMethodId } = hint;
-    const card = await world.cards.refresh({ stripePaymentMethodId, nowSecond: call.receivedSecond });
-    if (card) await wakeWatch(world, card.teamId);
-    return;
-  }
+/** Has what an event is about looked at. Answers whether it is about anything of ours. */
+async function takeIn(world: ApiWorld, call: Call, hint: StripeHint): Promise<boolean> {
+  if (hint.otherMode) return false;
+  if (hint.setup || hint.paymentMethodId !== undefined || hint.customerDeleted) return takeInCard(world, call, hint);
   await takeInMoneyBack(world, call, hint);
   const deposit = await depositOf(world, hint);
-  if (!deposit) return;
+  // What concerns no deposit of ours of these is logged already.
+  if (!deposit) return hint.refundId !== undefined || hint.disputeId !== undefined || hint.refunded === true;
   try {
     await wakeDeposit(world, deposit);
   } catch (error) {
     // Not remembered as taken in: Stripe sends it again.
     throw engineUnavailable(error);
+  }
+  return true;
+}
+
+/** Looks at a card, or at all cards of a customer. A refusal of Stripe is final: the event would only come again. */
+async function takeInCard(world: ApiWorld, call: Call, hint: StripeHint): Promise<boolean> {
+  const { cards } = world;
+  const { sessionId, paymentMethodId, customerId } = hint;
+  const nowSecond = call.receivedSecond;
+  try {
+    const look = async () => {
+      if (hint.setup && sessionId !== undefined)
+        return cards.adoptFromSetup({ sessionId, nowSecond, newId: newId(call, 'pm') });
+      if (paymentMethodId !== undefined) return cards.refresh({ stripePaymentMethodId: paymentMethodId, nowSecond });
+      if (hint.customerDeleted && customerId !== undefined)
+        return cards.refreshOfCustomer({ stripeCustomerId: customerId, nowSecond });
+      return null;
+    };
+    const card = await look();
+    if (card === null) return false;
+    await wakeWatch(world, card.teamId);
+    return true;
+  } catch (error) {
+    if (
+      !(error instanceof BillingError) ||
+      error.code === 'provider_unavailable' ||
+      error.code === 'engine_unavailable'
+    )
+      throw error;
+    call.log.warn({ event: hint.eventId, code: error.code }, 'Stripe refuses to answer about the card of an event');
+    return false;
   }
 }
 
@@ -73,8 +92,9 @@ export const stripeWebhook =
     const call = response.locals.call as Call;
     const event = verified(world, call, request.body, request.get('Stripe-Signature'));
     if (!(await wasTakenIn(world.db, event.eventId))) {
-      await takeIn(world, call, event);
-      const { eventId: id, type } = event;
+      const { eventId: id, type, otherMode } = event;
+      const isOurs = await takeIn(world, call, event);
+      if (!isOurs) call.log.info({ event: id, type, otherMode }, 'an event of Stripe is about nothing of ours');
       await rememberEvent(world.db, { id, type, provider: 'stripe', receivedSecond: call.receivedSecond });
     }
     response.json({ received: true });
@@ -84,7 +104,8 @@ function verified(world: ApiWorld, call: Call, body: unknown, signature: string 
   try {
     return world.verifyStripeEvent(Buffer.isBuffer(body) ? body : Buffer.alloc(0), signature ?? '');
   } catch (error) {
-    call.log.warn({ code: (error as BillingError).code }, 'a webhook that Stripe did not sign was refused');
+    const { code, message } = error as BillingError;
+    call.log.warn({ code, why: message }, 'a webhook that is not an event of Stripe was refused');
     throw error;
   }
 }

@@ -350,6 +350,7 @@ function worldOf(
       adoptFromSetup: never,
       adoptCompleted: never,
       refresh: never,
+      refreshOfCustomer: never,
       detach: never,
     },
     stripeLooks: { depositOfIntent: never, refundsOfIntent: never },

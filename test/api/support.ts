@@ -280,6 +280,7 @@ export const commandedCards = (db: Db): Cards => ({
   adoptFromSetup: async () => null,
   adoptCompleted: async () => {},
   refresh: async () => null,
+  refreshOfCustomer: async () => null,
   detach: async ({ teamId, paymentMethodId, nowSecond }) => ({
     usedByAutoTopUp: await removePaymentMethod(db, teamId, paymentMethodId, nowSecond),
   }),
