@@ -19,6 +19,7 @@ import type { DisputeTurn, MailKind, Notice } from '../prisma/notices.ts';
 import { findAnyPaymentMethod } from '../prisma/payment-methods.ts';
 import { getRefund, type Refund } from '../prisma/refunds.ts';
 import { termsOf } from '../prisma/reservations.ts';
+import { getTeam } from '../prisma/teams.ts';
 import { transfersUnder } from '../prisma/transfers.ts';
 import { endedInstances } from './ended-instances.ts';
 import { final } from './failures.ts';
@@ -209,11 +210,12 @@ async function withReceipt(
   if (receipt === null) return mail;
   const { name: filename, content } = receipt;
   const { email } = await currentBillingDetails(db, deposit.teamId);
+  const { email: ownEmail } = await getTeam(db, deposit.teamId);
   return {
     ...mail,
     attachments: [{ filename, content, contentType: 'application/pdf' }],
     // As an object, so that a comma in it makes no second recipient.
-    ...(email !== null && { cc: { name: '', address: email } }),
+    ...(email !== null && email.toLowerCase() !== ownEmail.toLowerCase() && { cc: { name: '', address: email } }),
   };
 }
 

@@ -67,10 +67,10 @@ export const paperLine = (longest: number) =>
     .max(longest)
     .refine((text) => text.trim() !== '' && !CONTROL.test(text), 'expected one line of text');
 
-/** Lines for a paper: `1 Main St\n10115 Berlin`, with a line break or the two characters `\n` between them. */
+/** Lines for a paper, with the two characters `\n` between them: `1 Main Street\n10115 Berlin`. */
 export const paperLines = (longest: number, mostLines: number) =>
   readBy((text) => {
-    const lines = text.split(/\r?\n|\\n/).map((line) => line.trim());
+    const lines = text.split('\\n').map((line) => line.trim());
     if (text.length > longest || lines.length > mostLines || lines.some((line) => line === '' || CONTROL.test(line)))
       throw new Error(`expected up to ${mostLines} lines of text with \\n between them, ${longest} characters in all`);
     return lines.join('\n');

@@ -93,6 +93,32 @@ describe('the environment', () => {
       expect(() => proxiesOf(wrong), wrong).toThrow(/TRUSTED_PROXIES: expected none, a number of proxies/);
   });
 
+  it('takes the issuer of papers in any script, its address in lines, and no more of it than a paper has room for', () => {
+    const read = (given: Record<string, string>) => readConfig({ ...COMPLETE_ENVIRONMENT, ...given }).issuer;
+    expect(read({})).toEqual({ name: 'Burnrate', address: null, taxId: null, contact: null });
+    const given = {
+      RECEIPT_ISSUER: '株式会社クラウド',
+      RECEIPT_ISSUER_ADDRESS: '1 Main Street \\n10115 Berlin\\nGermany',
+      RECEIPT_ISSUER_TAX_ID: 'DE123456789',
+      RECEIPT_ISSUER_CONTACT: 'https://cloud.example/help',
+    };
+    expect(read(given)).toEqual({
+      name: '株式会社クラウド',
+      address: '1 Main Street\n10115 Berlin\nGermany',
+      taxId: 'DE123456789',
+      contact: 'https://cloud.example/help',
+    });
+    for (const [name, value] of [
+      ['RECEIPT_ISSUER', 'x'.repeat(101)],
+      ['RECEIPT_ISSUER', 'Acme\nClouds'],
+      ['RECEIPT_ISSUER_ADDRESS', 'a\\nb\\nc\\nd\\ne\\nf\\ng\\nh\\ni'],
+      ['RECEIPT_ISSUER_ADDRESS', 'a\\n\\nb'],
+      ['RECEIPT_ISSUER_TAX_ID', 'DE\u0007'],
+      ['RECEIPT_ISSUER_CONTACT', 'x'.repeat(201)],
+    ] as const)
+      expect(() => read({ [name]: value }), value).toThrow(name);
+  });
+
   it('offers no amount that would then be refused', () => {
     expect(() => readConfig({ ...COMPLETE_ENVIRONMENT, DEPOSIT_MIN: '60' })).toThrow(
       'DEPOSIT_PRESETS: $50.00 is not between DEPOSIT_MIN ($60.00) and DEPOSIT_MAX ($5,000.00)',
