@@ -59,6 +59,7 @@ const ledgerActivities = (ledger: Ledger) => ({
   findDisputeOrder: ledger.findDisputeOrder,
   openDispute: (input: Parameters<Ledger['openDispute']>[0]) => ledger.openDispute(input, cause()),
   closeDispute: (input: Parameters<Ledger['closeDispute']>[0]) => ledger.closeDispute(input, cause()),
+  changeDispute: (input: Parameters<Ledger['changeDispute']>[0]) => ledger.changeDispute(input, cause()),
 });
 
 const tellActivities = (tell: Tell) => ({

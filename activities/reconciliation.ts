@@ -4,6 +4,7 @@ import { BillingError } from '../billing/errors.ts';
 import {
   compare,
   type Day,
+  type Difference,
   dayToCompare,
   isProvisional,
   type LedgerRows,
@@ -28,6 +29,8 @@ export interface Reconciled {
   day: string;
   compared: number;
   differences: number;
+  /** Workflows that were woken to correct a difference, if any were. */
+  woken?: number;
 }
 
 /** How the ledger compares with the providers, for whoever waits: the api and the command. */
@@ -65,14 +68,21 @@ export const createReconciler = (world: ReconciliationWorld): Reconciler => {
   };
 };
 
-/** The comparison as an activity: it sends heartbeats, keeps the report in the database, and refuses a day that is not over. */
-export const createReconciliation = (reconciler: Reconciler) => ({
+/**
+ * The comparison as an activity: it sends heartbeats, keeps the report in the database, and refuses a day that is not over.
+ * @param wake has workflows look again at what differs, and answers how many
+ */
+export const createReconciliation = (
+  reconciler: Reconciler,
+  wake: (differences: readonly Difference[]) => Promise<number> = async () => 0,
+) => ({
   reconcileDay: (input: { day: string; nowSecond: number }): Promise<Reconciled> =>
     withStripe(async () => {
       if (isProvisional({ day: input.day, madeSecond: input.nowSecond }))
         throw new BillingError('invalid_request', 'the day is not over yet: it ends at 00:00 UTC', 'day');
       const { day, rows, differences } = await reconciler.reconcile(input, () => Context.current().heartbeat());
-      return { day, compared: rows.length, differences: differences.length };
+      const woken = await wake(differences);
+      return { day, compared: rows.length, differences: differences.length, ...(woken > 0 && { woken }) };
     }),
 });
 

@@ -56,10 +56,43 @@ async function read(stripe: Stripe, day: Day, onProgress: () => void): Promise<P
     disputes.push(disputeOf(dispute));
     onProgress();
   }
+  await readMovements(stripe, created, { refunds, disputes, charges }, onProgress);
   const payments = [...charges.values()]
     .filter(({ status }) => status === 'succeeded')
     .map((charge) => paymentOf(charge, pageOfIntent.get(idOf(charge.payment_intent) ?? '') ?? null));
   return { ...NO_PROVIDER_ROWS, payments, refunds, disputes };
+}
+
+/** Kinds of balance transactions that tell of an earlier refund or dispute, weeks after it was made. */
+const LATE_MOVEMENTS = ['adjustment', 'refund_failure', 'payment_failure_refund'] as const;
+
+/** Refunds that came back and disputes that were decided on the day, whenever they were made: their money moves then. */
+async function readMovements(
+  stripe: Stripe,
+  created: { gte: number; lt: number },
+  read: { refunds: ProviderRefund[]; disputes: ProviderDispute[]; charges: Map<string, Stripe.Charge> },
+  onProgress: () => void,
+): Promise<void> {
+  const { refunds, disputes, charges } = read;
+  const known = new Set([...refunds, ...disputes].map(({ providerId }) => providerId));
+  for (const type of LATE_MOVEMENTS)
+    for await (const { source, created: second } of stripe.balanceTransactions.list({ created, type, limit: PAGE })) {
+      onProgress();
+      const id = idOf(source);
+      if (id === null || known.has(id)) continue;
+      known.add(id);
+      if (/^(re|pyr)_/.test(id)) {
+        const refund = await orNull(() => stripe.refunds.retrieve(id, { expand: ['charge'] }));
+        if (!refund) continue;
+        keepCharge(charges, refund.charge);
+        refunds.push({ ...refundOf(refund), second });
+      } else if (/^(du|dp)_/.test(id)) {
+        const dispute = await orNull(() => stripe.disputes.retrieve(id, { expand: ['charge'] }));
+        if (!dispute) continue;
+        keepCharge(charges, dispute.charge);
+        disputes.push({ ...disputeOf(dispute), second });
+      }
+    }
 }
 
 /** One call each: there are few, such as a deposit that is open still, or one that was paid days before it was credited. */

@@ -91,13 +91,19 @@ export async function checkoutOutcome(world: StripeWorld, deposit: Deposit): Pro
     const known = stripeIntentId === null ? null : await findById(world, stripeIntentId);
     return known === null ? missing(world, deposit, stripeIntentId) : outcomeOf(world, deposit, known);
   }
+  const intentId = idOf(session.payment_intent);
+  const intent = intentId === null ? null : await findById(world, intentId);
+  // A page's payment can succeed as the page expires, and one that takes days can fail after the page is complete.
+  if (intent?.status === 'succeeded') return outcomeOf(world, deposit, intent);
   if (session.status === 'expired') return { status: 'expired' };
-  const intentId = typeof session.payment_intent === 'string' ? session.payment_intent : null;
-  if (session.status !== 'complete' || session.payment_status !== 'paid') return { status: 'processing', intentId };
-  if (intentId === null) throw passing('stripe', `session ${session.id} is paid without a payment`);
-  const intent = await findById(world, intentId);
+  if (session.status !== 'complete') return { status: 'processing', intentId };
+  if (intentId === null) throw passing('stripe', `session ${session.id} is complete without a payment`);
   // The page says that it was paid.
-  if (intent === null) return { status: 'succeeded', intentId, receiptUrl: null };
-  if (intent.status === 'succeeded') return outcomeOf(world, deposit, intent);
+  if (intent === null && session.payment_status === 'paid') return { status: 'succeeded', intentId, receiptUrl: null };
+  if (intent?.status === 'requires_payment_method' || intent?.status === 'canceled')
+    return outcomeOf(world, deposit, intent);
   return { status: 'processing', intentId };
 }
+
+const idOf = (named: string | { id: string } | null): string | null =>
+  typeof named === 'object' ? (named?.id ?? null) : named;

@@ -36,6 +36,8 @@ export const STRIPE_EVENTS = [
   'payment_intent.requires_action',
   'checkout.session.completed',
   'checkout.session.expired',
+  'checkout.session.async_payment_succeeded',
+  'checkout.session.async_payment_failed',
   'customer.deleted',
   'payment_method.detached',
   'payment_method.updated',
@@ -46,6 +48,8 @@ export const STRIPE_EVENTS = [
   'charge.dispute.created',
   'charge.dispute.updated',
   'charge.dispute.closed',
+  'charge.dispute.funds_withdrawn',
+  'charge.dispute.funds_reinstated',
 ] as const;
 
 const TOLERANCE_SECONDS = 300;

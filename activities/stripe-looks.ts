@@ -14,6 +14,11 @@ export interface StripeLooks {
    * @throws BillingError `provider_unavailable`
    */
   refundsOfIntent(intentId: string): Promise<Array<{ stripeRefundId: string; namedRefundId: string | null }>>;
+  /**
+   * The ids of all disputes over a payment.
+   * @throws BillingError `provider_unavailable`
+   */
+  disputesOfIntent(intentId: string): Promise<string[]>;
 }
 
 export const createStripeLooks = (stripe: Stripe): StripeLooks => ({
@@ -24,6 +29,12 @@ export const createStripeLooks = (stripe: Stripe): StripeLooks => ({
       const found: Awaited<ReturnType<StripeLooks['refundsOfIntent']>> = [];
       for await (const { id, metadata } of stripe.refunds.list({ payment_intent: intentId, limit: 100 }))
         found.push({ stripeRefundId: id, namedRefundId: metadata?.refund ?? null });
+      return found;
+    }),
+  disputesOfIntent: (intentId) =>
+    looking([], async () => {
+      const found: string[] = [];
+      for await (const { id } of stripe.disputes.list({ payment_intent: intentId, limit: 100 })) found.push(id);
       return found;
     }),
 });

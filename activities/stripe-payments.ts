@@ -7,7 +7,7 @@ import type Stripe from 'stripe';
 import { toCents } from '../billing/money.ts';
 import { secondOf } from '../billing/time.ts';
 import type { Db } from '../prisma/client.ts';
-import { type Deposit, getDeposit } from '../prisma/deposits.ts';
+import { type Deposit, getDeposit, updateDeposit } from '../prisma/deposits.ts';
 import { findPaymentMethod, removePaymentMethod } from '../prisma/payment-methods.ts';
 import { getTeam } from '../prisma/teams.ts';
 import { activityAttempt } from './attempt.ts';
@@ -114,14 +114,20 @@ async function cardToCharge(db: Db, { teamId, paymentMethodId }: Deposit) {
 }
 
 /**
- * The payment that names the deposit. Lists are up to date where Stripe's search lags. The deposit's second may lie ahead of
- * Stripe's clock, in skipped time. A customer that Stripe no longer has, has no payments.
+ * The payment that names the deposit, and has `status` where one is given. Lists are up to date where Stripe's search lags.
+ * The deposit's second may lie ahead of Stripe's clock, in skipped time. A customer that Stripe no longer has, has no
+ * payments.
  */
-const findIntent = (stripe: Stripe, customer: string, { id, openedSecond }: Deposit) =>
+const findIntent = (
+  stripe: Stripe,
+  customer: string,
+  { id, openedSecond }: Deposit,
+  status?: Stripe.PaymentIntent.Status,
+) =>
   orNull(async () => {
     const since = Math.min(openedSecond, secondOf(Date.now())) - DAY_SECONDS;
     for await (const intent of stripe.paymentIntents.list({ customer, created: { gte: since }, limit: 100 }))
-      if (intent.metadata.deposit === id) return intent;
+      if (intent.metadata.deposit === id && intent.status === (status ?? intent.status)) return intent;
     return null;
   });
 
@@ -150,11 +156,31 @@ async function isAttached(stripe: Stripe, card: { customer: string; paymentMetho
 async function fetchOutcome(world: StripeWorld, depositId: string): Promise<PaymentOutcome> {
   const { db } = world;
   const deposit = await getDeposit(db, depositId);
+  if (deposit.status === 'failed' || deposit.status === 'expired') return outcomeOfFailed(world, deposit);
   if (deposit.kind === 'checkout') return checkoutOutcome(world, deposit);
   const intentId = deposit.stripeIntentId ?? (await intentOfTeam(world, deposit));
   if (intentId === null) throw final('stripe', `deposit ${depositId} has no payment yet`, 'no_payment');
   const intent = await findById(world, intentId);
   return intent === null ? missing(world, deposit, intentId) : outcomeOf(world, deposit, intent);
+}
+
+/** A deposit that failed here can have been paid since: by its own intent, its page, or another intent that names it. */
+async function outcomeOfFailed(world: StripeWorld, deposit: Deposit): Promise<PaymentOutcome> {
+  const { stripe, db } = world;
+  if (deposit.kind === 'checkout' && deposit.stripeSessionId !== null) {
+    const seen = await checkoutOutcome(world, deposit);
+    if (seen.status === 'succeeded' || seen.status === 'processing') return seen;
+  }
+  if (deposit.stripeIntentId !== null) {
+    const intent = await findById(world, deposit.stripeIntentId);
+    if (intent?.status === 'succeeded' || intent?.status === 'processing') return outcomeOf(world, deposit, intent);
+  }
+  const { stripeCustomerId } = await getTeam(db, deposit.teamId);
+  const paid = stripeCustomerId && (await findIntent(stripe, stripeCustomerId, deposit, 'succeeded'));
+  if (!paid) return { status: 'failed', intentId: deposit.stripeIntentId, failureCode: 'provider_rejected' };
+  // Refunds and disputes are about the payment that was made.
+  await updateDeposit(db, deposit.id, { stripeIntentId: paid.id });
+  return outcomeOf(world, deposit, (await findById(world, paid.id)) ?? paid);
 }
 
 async function intentOfTeam({ stripe, db }: StripeWorld, deposit: Deposit): Promise<string | null> {

@@ -9,6 +9,7 @@ import {
   admitReservation,
   type DepositAnswer,
   type DepositInput,
+  type DisputeInput,
   firstAnswer,
   type InstanceInput,
   type RefundAnswer,
@@ -17,7 +18,7 @@ import {
   refundAnswer,
   TASK_QUEUES,
 } from '../workflows/messages.ts';
-import { createTell, startOptions } from '../workflows/telling.ts';
+import { createTell, lookAt, startOptions } from '../workflows/telling.ts';
 
 export interface Engine {
   /**
@@ -35,6 +36,16 @@ export interface Engine {
    * @throws BillingError `engine_unavailable`: whether it was received is not known
    */
   deposit(input: DepositInput, requestId: string, withinMs: number, deadlineMs: number): Promise<DepositAnswer>;
+  /**
+   * Has the workflow of a deposit, a refund or a dispute ask the provider now, and waits for that until `deadlineMs`. A
+   * workflow that has ended is started again.
+   * @throws BillingError `engine_unavailable`
+   */
+  lookAt: {
+    deposit(input: DepositInput, deadlineMs: number): Promise<unknown>;
+    refund(input: RefundInput, deadlineMs: number): Promise<unknown>;
+    dispute(input: DisputeInput, deadlineMs: number): Promise<unknown>;
+  };
   /**
    * Starts a refund's workflow, or joins the one that runs, and waits up to `withinMs` for its outcome.
    * @throws BillingError `engine_unavailable`: whether it was received is not known
@@ -66,6 +77,7 @@ export function createEngine(client: Client): Engine {
     throw engineUnavailable(error instanceof WorkflowUpdateFailedError ? (error.cause ?? error) : error);
   };
   const tell = createTell(client);
+  const look = lookAt(client);
 
   return {
     admit: (input, requestId, deadlineMs) =>
@@ -108,6 +120,12 @@ export function createEngine(client: Client): Engine {
           }),
         }),
       ).catch(orUnavailable),
+
+    lookAt: {
+      deposit: (input, deadlineMs) => within<unknown>(deadlineMs, () => look.deposit(input)).catch(orUnavailable),
+      refund: (input, deadlineMs) => within<unknown>(deadlineMs, () => look.refund(input)).catch(orUnavailable),
+      dispute: (input, deadlineMs) => within<unknown>(deadlineMs, () => look.dispute(input)).catch(orUnavailable),
+    },
 
     tell: {
       watch: (teamId) => soon(() => tell.watch(teamId), TELL_WITHIN_MS),

@@ -30,6 +30,15 @@ export async function takeInMoneyBack(world: ApiWorld, call: Call, hint: StripeH
     );
     return;
   }
+  const { stripeIntentId } = deposit;
+  if (stripeIntentId !== null && stripeIntentId !== intentId) {
+    // Such as a second charge that is refunded: it was never credited, so nothing can be taken back for it.
+    call.log.warn(
+      { event: hint.eventId, depositId: deposit.id },
+      'Stripe tells of money back for a payment that was not credited',
+    );
+    return;
+  }
   if (disputeId !== undefined) return tellDispute(world, deposit, disputeId);
   // An event names one refund; a charge's list has those of which no event came.
   const refunds = refunded

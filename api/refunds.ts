@@ -1,8 +1,11 @@
-/** Refunds: money that an operator gives back. */
+/** Refunds that an operator makes, and a look at what the provider says of a payment. */
+import { cryptoReceiptsOf } from '../prisma/crypto-receipts.ts';
 import { getDeposit } from '../prisma/deposits.ts';
+import { lookAtPayment } from './looking.ts';
 import { refundDeposit } from './refunding.ts';
 import { type Route, route } from './route.ts';
 import { Dollars, Id, PathId, z } from './schemas.ts';
+import { Payment, viewPayment } from './views/payment.ts';
 import { Refund, viewRefund } from './views/refund.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -37,6 +40,26 @@ export const refunds = (world: ApiWorld): Route[] => [
     handle: async ({ params, body, call }) => {
       const deposit = await getDeposit(world.db, params.id);
       return { status: 201, body: viewRefund(await refundDeposit(world, call, deposit, body.amount ?? null, body.id)) };
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/v1/deposits/{id}/look-again',
+    tag: 'Operator',
+    summary: 'Ask the provider now about a deposit, its refunds and its disputes, whatever has become of them',
+    who: 'platform',
+    params: z.object({ id: PathId }),
+    answer: {
+      status: 200,
+      schema: z.object({
+        data: z.array(Payment).openapi({ description: 'as recorded now: the deposit, then its refunds and disputes' }),
+      }),
+    },
+    fails: ['engine_unavailable', 'provider_unavailable'],
+    handle: async ({ params, call }) => {
+      const payments = await lookAtPayment(world, call, await getDeposit(world.db, params.id));
+      const receipts = (await cryptoReceiptsOf(world.db, [params.id])).get(params.id) ?? [];
+      return { status: 200, body: { data: payments.map((row) => viewPayment(row, world.publicUrl, receipts)) } };
     },
   }),
 ];

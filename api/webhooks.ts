@@ -30,7 +30,7 @@ async function takeIn(world: ApiWorld, call: Call, hint: StripeHint): Promise<bo
   // What concerns no deposit of ours of these is logged already.
   if (!deposit) return hint.refundId !== undefined || hint.disputeId !== undefined || hint.refunded === true;
   try {
-    await wakeDeposit(world, deposit);
+    await wakeDeposit(world, deposit, hint.type);
   } catch (error) {
     // Not remembered as taken in: Stripe sends it again.
     throw engineUnavailable(error);
@@ -68,12 +68,22 @@ async function takeInCard(world: ApiWorld, call: Call, hint: StripeHint): Promis
   }
 }
 
-/** Has an open deposit ask its provider at once; one that is over has nothing to learn. */
+/** Events after which a payment that was recorded as failed can have succeeded. */
+const SUCCESSES: ReadonlySet<string> = new Set([
+  'payment_intent.succeeded',
+  'checkout.session.completed',
+  'checkout.session.async_payment_succeeded',
+]);
+
+/** Has the workflow of an open deposit, or of a failed one that may have been paid since, ask the provider at once. */
 export async function wakeDeposit(
   { engine }: ApiWorld,
   { id: depositId, teamId, kind, status }: Deposit,
+  eventType?: string,
 ): Promise<void> {
-  if (status === 'pending' || status === 'requires_action') await engine.tell.deposit({ depositId, teamId, kind });
+  const isOpen = status === 'pending' || status === 'requires_action';
+  const isPaidLate = (status === 'failed' || status === 'expired') && SUCCESSES.has(eventType ?? '');
+  if (isOpen || isPaidLate) await engine.tell.deposit({ depositId, teamId, kind });
 }
 
 /** A card that came, changed or went can change when its team is to be told of its end. */

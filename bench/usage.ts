@@ -330,6 +330,7 @@ function worldOf(
       reserve: never,
       deposit: never,
       refund: never,
+      lookAt: { deposit: never, refund: never, dispute: never },
       tell: {
         watch: wake,
         watchSoon: wake,
@@ -353,7 +354,7 @@ function worldOf(
       refreshOfCustomer: never,
       detach: never,
     },
-    stripeLooks: { depositOfIntent: never, refundsOfIntent: never },
+    stripeLooks: { depositOfIntent: never, refundsOfIntent: never, disputesOfIntent: never },
     verifyStripeEvent: () => {
       throw new Error('the bench has no webhooks');
     },

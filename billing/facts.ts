@@ -22,8 +22,9 @@ import {
   STRIPE,
   type TransferCode,
 } from './ledger.ts';
-import { larger, type Micros, smaller, subtract, ZERO } from './money.ts';
+import { add, larger, type Micros, smaller, subtract, ZERO } from './money.ts';
 import { rerate } from './rerating.ts';
+import { monthStart } from './time.ts';
 import { chargeWithRemainder, type MicroMillionths } from './tokens.ts';
 import type { TopUpPolicy } from './top-up.ts';
 
@@ -50,14 +51,23 @@ export function creditFrom(
   creditArrived(change, credit.reference);
 }
 
+/** Counts a charge that failed first and was captured later into the month's cap. */
+function countTopUp(account: Account, amountMicros: Micros): void {
+  const { toppedUp } = account;
+  const monthStartSecond = monthStart(account.asOfSecond);
+  const sameMonth = toppedUp.monthStartSecond === monthStartSecond;
+  account.toppedUp = { monthStartSecond, micros: add(sameMonth ? toppedUp.micros : ZERO, amountMicros) };
+}
+
 /**
  * Credits a confirmed deposit. The success of the attempt in flight ends its flight; within the grace it also averts
  * the exhaustion that it kept open: the credit counts from the second at which the attempt was opened.
+ * @param deposit `isLateTopUp`: an auto top-up that was recorded as failed, and has succeeded after all
  */
 export function creditDeposit(
   account: Account,
   terms: Terms,
-  deposit: { depositId: string; amountMicros: Micros },
+  deposit: { depositId: string; amountMicros: Micros; isLateTopUp?: boolean },
   nowSecond: number,
 ): Outcome {
   return record(account, terms, nowSecond, (change) => {
@@ -67,11 +77,14 @@ export function creditDeposit(
       account.attempt = null;
       account.standsAtSecond = null;
       noteCapped(change);
+    } else if (deposit.isLateTopUp) {
+      countTopUp(account, deposit.amountMicros);
+      noteCapped(change);
     }
     creditFrom(change, {
       debitAccount: STRIPE,
       amountMicros: deposit.amountMicros,
-      code: isAttempt ? 'auto_top_up' : 'deposit',
+      code: isAttempt || deposit.isLateTopUp ? 'auto_top_up' : 'deposit',
       reference: referenceOf.deposit(deposit.depositId),
       depositId: deposit.depositId,
     });

@@ -298,7 +298,9 @@ class Comparing {
         this.add(lineOf(deposit, surplus), isGivenBack(surplus) ? [] : ['charged_twice']);
     if (!this.lies(own.second)) return;
     const line = lineOf(deposit, own);
-    if (deposit.status === 'credited') this.add(line, [...matched(deposit, own), ...posted(deposit)]);
+    // A payment of the wrong kind is settled when all of it has gone back; its refunds are compared by themselves.
+    if (deposit.status === 'credited')
+      this.add(line, [...(isGivenBack(own) ? [] : matched(deposit, own)), ...posted(deposit)]);
     else if (isGivenBack(own)) this.add(line, posted(deposit));
     else if (deposit.status === 'failed') this.add(line, ['charged_though_failed', ...posted(deposit)]);
     else if (this.isYoung(own.second)) this.underWay += 1;
@@ -412,9 +414,10 @@ class Comparing {
       else if (kept) this.disputed(kept, dispute);
       else this.disputeNotKept(depositId, dispute);
     }
+    // A dispute that is won holds nothing, and has taken nothing.
     for (const kept of this.ledger.disputes)
       if (!known.has(kept) && this.lies(kept.openedSecond))
-        this.add(disputeLine(kept, null), ['dispute_not_at_provider']);
+        this.add(disputeLine(kept, null), kept.status === 'won' ? [] : ['dispute_not_at_provider']);
   }
 
   /** A provider does not say when a dispute moved, so it is told on every day until both sides agree. */

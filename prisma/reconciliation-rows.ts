@@ -10,6 +10,7 @@ import type {
 } from '../billing/reconciliation.ts';
 import type { Db, Tx } from './client.ts';
 import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
+import { sentMicros } from './refunds.ts';
 import { inSnapshot } from './snapshot.ts';
 
 /** What the providers' rows name. */
@@ -117,7 +118,7 @@ async function readRefunds(tx: Tx, day: Day, { refundIds }: NamedByProviders): P
     depositId,
     teamId,
     providerId: stripeRefundId,
-    amountMicros: toMicros(row.amountMicros),
+    amountMicros: sentMicros({ amountMicros: toMicros(row.amountMicros), takenMicros: toMicros(row.takenMicros) }),
     status: status === 'succeeded' || status === 'failed' ? status : 'open',
     openedSecond: toSecond(row.openedSecond),
   }));

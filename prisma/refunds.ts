@@ -52,9 +52,7 @@ export const insertRefund = async (
 export const updateRefund = async (
   tx: Tx,
   id: string,
-  change: Partial<
-    Pick<Refund, 'status' | 'amountMicros' | 'stripeRefundId' | 'failureCode' | 'closedSecond' | 'takenMicros' | 'turn'>
-  >,
+  change: Partial<Pick<Refund, 'status' | 'stripeRefundId' | 'failureCode' | 'closedSecond' | 'takenMicros' | 'turn'>>,
 ): Promise<void> => {
   await tx.refund.updateMany({ where: { id }, data: change });
 };
@@ -82,5 +80,9 @@ export async function refundsOfDeposit(tx: Tx, depositId: string): Promise<Refun
   return rows.map(toRefund);
 }
 
+/** The provider's amount, which can differ from the amount that was asked for. A failed refund has taken nothing. */
+export const sentMicros = ({ amountMicros, takenMicros }: Pick<Refund, 'amountMicros' | 'takenMicros'>): Micros =>
+  takenMicros === 0 ? amountMicros : takenMicros;
+
 export const sumMicros = (refunds: Refund[], status: RefundStatus): Micros =>
-  micros(refunds.filter((refund) => refund.status === status).reduce((sum, { amountMicros }) => sum + amountMicros, 0));
+  micros(refunds.filter((refund) => refund.status === status).reduce((sum, refund) => sum + sentMicros(refund), 0));

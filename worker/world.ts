@@ -8,6 +8,7 @@ import { createLedger } from '../activities/ledger/index.ts';
 import { createMailer } from '../activities/mailer.ts';
 import { createPlatformEvents } from '../activities/platform-events.ts';
 import { createReconciler, createReconciliation } from '../activities/reconciliation.ts';
+import { wakeForDifferences } from '../activities/reconciliation-wakes.ts';
 import { createStripe } from '../activities/stripe.ts';
 import { createStripeDisputes } from '../activities/stripe-disputes.ts';
 import { createStripePayments } from '../activities/stripe-payments.ts';
@@ -39,9 +40,10 @@ export function createWorld(config: Config, client: Client, log: Log): WorkerWor
   const { minMicros: minDepositMicros } = config.deposits;
   const { name: brandName } = config.mail.brand;
   const mailer = createMailer({ db, terms, minDepositMicros, ...config.mail, billingUrl, issuer, log });
+  const tell = createTell(client);
   const world: World = {
     ledger: createLedger({ db, terms }),
-    tell: createTell(client),
+    tell,
     payments: createStripePayments({ stripe, db, publicUrl, brandName, log }),
     refunds: createStripeRefunds({ stripe, db, log }),
     disputes: createStripeDisputes({ stripe }),
@@ -63,7 +65,10 @@ export function createWorld(config: Config, client: Client, log: Log): WorkerWor
       secret: config.platform.webhookSecret,
       log,
     }),
-    reconciliation: createReconciliation(createReconciler({ db, books: allBooks(stripe, crypto), log })),
+    reconciliation: createReconciliation(
+      createReconciler({ db, books: allBooks(stripe, crypto), log }),
+      wakeForDifferences({ db, tell }),
+    ),
   };
   return {
     world,

@@ -1,5 +1,5 @@
 /** One payment, from opened to credited or failed: the only way in which outside money becomes credit. */
-import { allHandlersFinished, condition, setHandler } from '@temporalio/workflow';
+import { allHandlersFinished, condition, patched, setHandler } from '@temporalio/workflow';
 import type { DepositOrder } from '../activities/ledger/deposits.ts';
 import type { PaymentOutcome } from '../activities/payments.ts';
 import type { DepositChange } from '../prisma/deposits.ts';
@@ -66,9 +66,21 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
     });
   }
 
-  /** A repeat of one that is over must not charge again; it only tells again, which its first run may not have lived to do. */
+  /** A deposit that is closed already is never charged again. */
   async function payByCard(opened: DepositOrder): Promise<DepositOrder> {
-    return isOpen(opened.status) ? record(await pay(opened)) : opened;
+    if (isOpen(opened.status)) return record(await pay(opened));
+    return isOver(opened) || !patched('looks-at-failed-payments') ? opened : lookAtFailed(opened);
+  }
+
+  /** A person who repeats a request needs no look; nor does a payment that was credited. */
+  function isOver({ status }: DepositOrder): boolean {
+    return input.order !== undefined || !(status === 'failed' || status === 'expired');
+  }
+
+  /** A payment that had failed can succeed later, for example by an operator in the provider's dashboard. */
+  async function lookAtFailed(failed: DepositOrder): Promise<DepositOrder> {
+    const known = await untilKnown(await fetchOutcome(), async () => {});
+    return known.status === 'succeeded' ? record(known) : failed;
   }
 
   function pay(open: DepositOrder): Promise<Known> {
@@ -98,18 +110,20 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
     return untilKnown({ status: 'processing', intentId: '' });
   }
 
-  async function untilKnown(first: PaymentOutcome): Promise<Known> {
+  async function untilKnown(first: PaymentOutcome, onAction = askForAction): Promise<Known> {
     let seen = first;
     for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(pollMs * 2, SLOWEST_POLL_MS)) {
       if (seen.status !== 'processing' && seen.status !== 'requires_action') return seen;
-      if (seen.status === 'requires_action' && answer.status !== 'requires_action') await askForAction(seen.actionUrl);
+      if (seen.status === 'requires_action' && answer.status !== 'requires_action') await onAction(seen.actionUrl);
       looks += 1;
       await news.orMs(pollMs, 'ask the provider again');
       news.take();
-      seen = await payments.fetchOutcome.executeWithOptions({ summary: 'what has become of the charge?' }, [
-        { depositId },
-      ]);
+      seen = await fetchOutcome();
     }
+  }
+
+  function fetchOutcome(): Promise<PaymentOutcome> {
+    return payments.fetchOutcome.executeWithOptions({ summary: 'ask what became of the charge' }, [{ depositId }]);
   }
 
   async function askForAction(checkoutUrl: string | null): Promise<void> {

@@ -1,17 +1,22 @@
-/** One dispute, from the cardholder's word to the bank's decision: what is contested is held, then free again or gone. */
-import { allHandlersFinished, condition, setHandler } from '@temporalio/workflow';
+/**
+ * One dispute, from the cardholder's claim to the bank's decision: the contested amount is held, then free again or gone.
+ * Banks decide again and change the amount, so a decided dispute is looked at for another two months.
+ */
+import { allHandlersFinished, condition, patched, setHandler } from '@temporalio/workflow';
 import type { DisputeSeen } from '../activities/disputes.ts';
 import type { DisputeOrder } from '../activities/ledger/disputes.ts';
 import { ZERO } from '../billing/money.ts';
 import { dollars, Stated, showDetails } from './details.ts';
 import { type DisputeInput, type DisputeState, disputeState, lookAtDispute, told } from './messages.ts';
 import { ledger, payments, tell } from './neighbours.ts';
-import { News, nowSecond } from './waiting.ts';
+import { isOpenAgain, News, nowSecond, pollUntil } from './waiting.ts';
 
-/** Webhooks wake it at once. Banks take weeks, so the poll that finds what a lost webhook did not tell grows slow. */
-const FIRST_POLL_MS = 60_000;
-const SLOWEST_POLL_MS = 24 * 3600_000;
+/** Webhooks wake the workflow at once. Banks take weeks, so the poll that replaces a lost webhook grows slow. */
+const UNTIL_DECIDED = { firstMs: 60_000, slowestMs: 24 * 3600_000, summary: 'ask how the bank decides' };
+const UNTIL_SURE = { days: 64, summary: 'look whether the bank has decided again' };
 const OPERATOR_WAITS_MS = 15_000;
+/** Runs that were started before this existed end at the first decision, and ignore a changed amount. */
+const CHANGES = 'dispute-changes';
 
 export async function dispute(input: DisputeInput): Promise<DisputeOrder | null> {
   const { disputeId, teamId, depositId, stripeDisputeId } = input;
@@ -29,25 +34,49 @@ export async function dispute(input: DisputeInput): Promise<DisputeOrder | null>
   });
 
   let order = await ledger.findDisputeOrder({ disputeId });
-  for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(pollMs * 2, SLOWEST_POLL_MS)) {
-    news.take();
-    const seen = await payments.fetchDispute({ stripeDisputeId });
-    const isOver = await follow(seen);
-    looks += 1;
-    if (isOver) break;
-    await news.orMs(pollMs, 'ask how the bank decides');
-  }
+  do await untilDecided();
+  while (patched(CHANGES) && (await isDecidedAnew()));
   await condition(allHandlersFinished);
   return order;
 
-  /** Answers whether there is no more to come. */
+  function untilDecided(): Promise<true> {
+    return pollUntil(news, UNTIL_DECIDED, async () => {
+      const isDecided = await follow(await payments.fetchDispute({ stripeDisputeId }));
+      looks += 1;
+      return isDecided || undefined;
+    });
+  }
+
+  function isDecidedAnew(): Promise<boolean> {
+    return isOpenAgain(news, UNTIL_SURE, async () => {
+      const seen = await payments.fetchDispute({ stripeDisputeId });
+      const isSame = isRecorded(seen);
+      const isDecided = isSame || (await follow(seen));
+      looks += 1;
+      if (!isDecided) return 'open';
+      return isSame ? 'same' : 'changed';
+    });
+  }
+
+  function isRecorded({ status, amountMicros }: DisputeSeen): boolean {
+    if (order === null) return status === 'withdrawn';
+    return order.status === (status === 'withdrawn' ? 'won' : status) && order.amountMicros === amountMicros;
+  }
+
+  /** Records how the dispute stands at the bank. Answers whether it is decided. */
   async function follow(seen: DisputeSeen): Promise<boolean> {
-    if (seen.status === 'inquiry') return show('inquiry');
-    if (seen.status === 'withdrawn') return order === null ? show('withdrawn') : close('won');
+    if (seen.status === 'inquiry') {
+      // A dispute that has become a question again holds nothing.
+      if (order !== null && order.status !== 'won' && patched(CHANGES)) await close('won', seen);
+      return show('inquiry');
+    }
+    if (seen.status === 'withdrawn') return order === null ? show('withdrawn') : show(await close('won', seen));
     order ??= await open(seen);
-    // The deposit is still to be credited: its own workflow sees to that.
+    // The deposit is still to be credited, by its own workflow.
     if (order === null) return show('looking');
-    return seen.status === 'open' ? show(order.status) : close(seen.status);
+    if (seen.status !== 'open') return show(await close(seen.status, seen));
+    const isOtherwise = order.status !== 'open' || order.amountMicros !== seen.amountMicros;
+    return show(isOtherwise && patched(CHANGES) ? await change(seen) : order.status);
   }
 
   async function open({ amountMicros, reason }: DisputeSeen): Promise<DisputeOrder | null> {
@@ -60,10 +89,18 @@ export async function dispute(input: DisputeInput): Promise<DisputeOrder | null>
     return opened;
   }
 
-  async function close(outcome: 'won' | 'lost'): Promise<boolean> {
-    order = await ledger.closeDispute({ disputeId, outcome, nowSecond: nowSecond() });
-    if (order.status !== 'open') await tell.tellWatch({ teamId });
-    return show(order.status);
+  async function close(outcome: 'won' | 'lost', { amountMicros }: DisputeSeen): Promise<DisputeOrder['status']> {
+    const closed = await ledger.closeDispute({ disputeId, outcome, amountMicros, nowSecond: nowSecond() });
+    order = closed;
+    if (closed.status !== 'open') await tell.tellWatch({ teamId });
+    return closed.status;
+  }
+
+  async function change({ amountMicros }: DisputeSeen): Promise<DisputeOrder['status']> {
+    const changed = await ledger.changeDispute({ disputeId, amountMicros, nowSecond: nowSecond() });
+    order = changed;
+    await tell.tellWatch({ teamId });
+    return changed.status;
   }
 
   function show(next: DisputeState['state']): boolean {

@@ -1,6 +1,6 @@
 /** A day of the ledger against the providers: compared until it is known, told to operators if they differ. */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { executeChild, ParentClosePolicy, workflowInfo } from '@temporalio/workflow';
+import { executeChild, ParentClosePolicy, sleep, workflowInfo } from '@temporalio/workflow';
 import type { Reconciled } from '../activities/reconciliation.ts';
 import { dayBefore } from '../billing/reconciliation.ts';
 import { secondOf } from '../billing/time.ts';
@@ -9,15 +9,27 @@ import { type ReconciliationInput, SCHEDULED_START_TIME, workflowId } from './me
 import { books } from './neighbours.ts';
 import { nowSecond } from './waiting.ts';
 
-/** A day again overwrites its report. */
+/** As long as the workflows that were woken take to ask their providers and record the answers. */
+const LOOKS_TAKE_MS = 2 * 60_000;
+
+/** Compares a day. Differences that another look at the provider corrects are given that look, then the day is compared again. */
 export async function reconciliation({ day }: ReconciliationInput): Promise<Reconciled> {
   const state = new Stated('comparing');
-  const summary = `the ledger against the providers on ${day}`;
-  const reconciled = await books.reconcileDay.executeWithOptions({ summary }, [{ day, nowSecond: nowSecond() }]);
+  let reconciled = await compare();
+  if (reconciled.woken) {
+    state.say('correcting');
+    await sleep(LOOKS_TAKE_MS, { summary: `${reconciled.woken} workflows ask their providers again` });
+    reconciled = await compare();
+  }
   const { compared, differences } = reconciled;
   state.say(differences > 0 ? 'differences' : 'agreed');
   showDetails({ day, compared: String(compared), differences: String(differences) });
   return reconciled;
+
+  function compare(): Promise<Reconciled> {
+    const summary = `the ledger against the providers on ${day}`;
+    return books.reconcileDay.executeWithOptions({ summary }, [{ day, nowSecond: nowSecond() }]);
+  }
 }
 
 /**

@@ -1,18 +1,21 @@
 /** One refund, from credit taken to money sent back, or credit again: no credit is spendable while it is on its way out. */
-import { allHandlersFinished, condition, setHandler } from '@temporalio/workflow';
+import { allHandlersFinished, condition, patched, setHandler } from '@temporalio/workflow';
 import type { RefundOrder } from '../activities/ledger/refunds.ts';
-import type { RefundOutcome } from '../activities/refunds.ts';
+import type { RefundOutcome, RefundSeen } from '../activities/refunds.ts';
+import type { Micros } from '../billing/money.ts';
 import { dollars, Stated, showDetails } from './details.ts';
 import { lookAtRefund, type RefundAnswer, type RefundInput, refundAnswer, told } from './messages.ts';
 import { ledger, payments, tell } from './neighbours.ts';
-import { News, nowSecond } from './waiting.ts';
+import { isOpenAgain, News, nowSecond, pollUntil } from './waiting.ts';
 
-/** Webhooks wake the refund at once; a poll that grows slower finds what a lost webhook did not tell. */
+/** Webhooks wake the refund at once; a poll that grows slower replaces a lost webhook. */
 const FIRST_POLL_MS = 15_000;
 const SLOWEST_POLL_MS = 6 * 3600_000;
-/** A bank may send money back weeks later: a success is looked at again after 1, 2, 4, 8, 16 and 32 days. */
-const DAY_MS = 24 * 3600_000;
-const SURE_AFTER_DAYS = 32;
+const pace = (summary: string) => ({ firstMs: FIRST_POLL_MS, slowestMs: SLOWEST_POLL_MS, summary });
+/** A bank may send money back weeks later, and a refund that failed may be sent after all. */
+const UNTIL_SURE = { days: 32, summary: 'look whether the bank has sent it back' };
+/** Runs that were started before this existed end at the first failure. */
+const CHANGES = 'refund-changes';
 
 export async function refund(input: RefundInput): Promise<RefundOrder | null> {
   const { refundId, teamId, depositId } = input;
@@ -41,9 +44,12 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
   answer = { status: current.status };
   // The credit is taken, and perhaps instances ended with it: the watch announces that whatever the provider says.
   await tell.tellWatch({ teamId });
-  if (current.status === 'pending') await record(await outcomeOf(current));
-  show(current.status);
-  if (current.status === 'succeeded') await untilSure();
+  // A run that finds its refund closed was started because somebody says that it has changed.
+  if (current.status !== 'pending' && patched(CHANGES)) await lookAtClosed();
+  do {
+    if (current.status === 'pending') await record(await outcomeOf(current));
+    show(current.status);
+  } while (canChange() && (await isSentAnew()));
   await condition(allHandlersFinished);
   return current;
 
@@ -61,9 +67,8 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
     return book(input.stripeRefundId);
   }
 
-  async function book(stripeRefundId: string): Promise<RefundOrder | null> {
-    for (let pollMs = FIRST_POLL_MS; ; pollMs = slower(pollMs)) {
-      news.take();
+  function book(stripeRefundId: string): Promise<RefundOrder | null> {
+    return pollUntil(news, pace('look whether it can be booked'), async () => {
       const seen = await payments.fetchRefund({ stripeRefundId });
       looks += 1;
       // One that failed before it was heard of has moved no money.
@@ -74,10 +79,10 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
       const { amountMicros, namedRefundId } = seen;
       const found = { refundId, depositId, stripeRefundId, namedRefundId, amountMicros };
       const booked = await ledger.bookRefund({ ...found, nowSecond: nowSecond() });
+      if (booked === null) return undefined;
       // A refund of ours under another name has a workflow of its own.
-      if (booked !== null) return booked.refundId === refundId ? booked : null;
-      await news.orMs(pollMs, 'look whether it can be booked');
-    }
+      return booked.refundId === refundId ? booked : null;
+    });
   }
 
   async function outcomeOf(taken: RefundOrder): Promise<RefundOutcome> {
@@ -92,36 +97,54 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
       if (made.status !== 'pending') return made;
     }
     show('on_its_way');
-    for (let pollMs = FIRST_POLL_MS; ; pollMs = slower(pollMs)) {
-      news.take();
-      const seen = await payments.fetchRefund({ stripeRefundId });
+    const sentId = stripeRefundId;
+    return pollUntil(news, pace('ask the provider again'), async () => {
+      const seen = await payments.fetchRefund({ stripeRefundId: sentId });
       looks += 1;
-      if (seen.status !== 'pending') return seen;
-      await news.orMs(pollMs, 'ask the provider again');
-    }
+      return seen.status === 'pending' ? undefined : seen;
+    });
   }
 
-  /** A success is only until the bank says otherwise. */
-  async function untilSure(): Promise<void> {
+  /** What a provider says of a refund is only until it says otherwise. Answers whether the refund is on its way again. */
+  async function isSentAnew(): Promise<boolean> {
+    const { stripeRefundId } = current;
+    if (stripeRefundId === null) return false;
+    return isOpenAgain(news, UNTIL_SURE, async () => {
+      const seen = await payments.fetchRefund({ stripeRefundId });
+      looks += 1;
+      if (isRecorded(seen)) return 'same';
+      await record(seen);
+      if (!canChange()) return 'over';
+      return current.status === 'pending' ? 'open' : 'changed';
+    });
+  }
+
+  async function lookAtClosed(): Promise<void> {
     const { stripeRefundId } = current;
     if (stripeRefundId === null) return;
-    const sinceMs = Date.now();
-    for (let days = 1; days <= SURE_AFTER_DAYS; ) {
-      const dueMs = sinceMs + days * DAY_MS;
-      await news.orMs(Math.max(0, dueMs - Date.now()), 'look whether the bank has sent it back');
-      news.take();
-      const seen = await payments.fetchRefund({ stripeRefundId });
-      looks += 1;
-      if (seen.status === 'failed') return record(seen);
-      // What it was told of in between makes no look later.
-      if (Date.now() >= dueMs) days *= 2;
-    }
+    news.take();
+    const seen = await payments.fetchRefund({ stripeRefundId });
+    if (!isRecorded(seen)) await record(seen);
+    looks += 1;
   }
 
-  async function record(known: RefundOutcome): Promise<void> {
-    const outcome = known.status === 'failed' ? 'failed' : 'succeeded';
+  /** The provider has a refund that can still change, a failed one too. */
+  function canChange(): boolean {
+    if (current.status === 'succeeded') return true;
+    return current.stripeRefundId !== null && patched(CHANGES);
+  }
+
+  function isRecorded({ status, amountMicros }: RefundSeen): boolean {
+    return status === current.status && amountMicros === current.amountMicros;
+  }
+
+  async function record(known: RefundOutcome & { amountMicros?: Micros }): Promise<void> {
+    const { status: outcome, amountMicros } = known;
     const failureCode = known.status === 'failed' ? known.failureCode : null;
-    current = await ledger.closeRefund({ refundId, outcome, failureCode, nowSecond: nowSecond() });
+    current = await ledger.closeRefund({
+      ...{ refundId, outcome, failureCode, nowSecond: nowSecond() },
+      ...(amountMicros !== undefined && { amountMicros }),
+    });
     answer = { status: current.status };
     await tell.tellWatch({ teamId });
     show(current.status);
@@ -132,5 +155,3 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
     showDetails({ refund: refundId, of: depositId, amount: dollars(current.amountMicros), state: next });
   }
 }
-
-const slower = (pollMs: number): number => Math.min(pollMs * 2, SLOWEST_POLL_MS);

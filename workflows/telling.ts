@@ -2,19 +2,30 @@
  * How workflows are told and started from outside: by the api, and by activities whose world the worker fills. No
  * workflow imports this; it needs a client, which a workflow may not have.
  */
-import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  type Client,
+  WithStartWorkflowOperation,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import type { SignalDefinition } from '@temporalio/common';
 import type { Tell } from '../activities/world.ts';
 import {
   BILLING_STATE,
   CAUSE,
+  type DepositAnswer,
   type DepositInput,
   type DisputeInput,
+  type DisputeState,
   GPU_TYPE,
   INSTANCE_ID,
   type InstanceInput,
   keyword,
+  lookAgain,
+  lookAtDispute,
+  lookAtRefund,
   type NoticeInput,
+  type RefundAnswer,
   type RefundInput,
   type ReservationInput,
   TASK_QUEUES,
@@ -163,3 +174,31 @@ export function createTell(client: Client): Tell {
     },
   };
 }
+
+/**
+ * Has a workflow ask its provider now, and answers how it stands then. A workflow that has ended, or that Temporal has
+ * forgotten, is started again: a provider can change what it has said long ago.
+ */
+export const lookAt = (client: Client) => ({
+  deposit: (input: DepositInput): Promise<DepositAnswer> =>
+    client.workflow.executeUpdateWithStart(lookAgain, {
+      startWorkflowOperation: new WithStartWorkflowOperation('deposit', {
+        ...startOptions.deposit(input, 'look'),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    }),
+  refund: (input: RefundInput): Promise<RefundAnswer> =>
+    client.workflow.executeUpdateWithStart(lookAtRefund, {
+      startWorkflowOperation: new WithStartWorkflowOperation('refund', {
+        ...startOptions.refund(input, input.stripeRefundId ?? 'look'),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    }),
+  dispute: (input: DisputeInput): Promise<DisputeState> =>
+    client.workflow.executeUpdateWithStart(lookAtDispute, {
+      startWorkflowOperation: new WithStartWorkflowOperation('dispute', {
+        ...startOptions.dispute(input),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    }),
+});

@@ -75,3 +75,47 @@ export class News {
     });
   }
 }
+
+const DAY_MS = 24 * 3600 * 1000;
+
+interface Pace {
+  firstMs: number;
+  slowestMs: number;
+  /** What an operator reads beside the timer. */
+  summary: string;
+}
+
+/** Looks until `look` finds something. Waits twice as long after each look; news ends a wait at once. */
+export async function pollUntil<T>(news: News, pace: Pace, look: () => Promise<T | undefined>): Promise<T> {
+  const { firstMs, slowestMs, summary } = pace;
+  for (let waitMs = firstMs; ; waitMs = Math.min(waitMs * 2, slowestMs)) {
+    news.take();
+    const found = await look();
+    if (found !== undefined) return found;
+    await news.orMs(waitMs, summary);
+  }
+}
+
+/**
+ * Looks 1, 2, 4 … days after the last change, up to `days`, and whenever news comes: a provider can change what it has
+ * said. Answers whether `look` found that the matter is open again.
+ */
+export async function isOpenAgain(
+  news: News,
+  { days, summary }: { days: number; summary: string },
+  look: () => Promise<'same' | 'changed' | 'open' | 'over'>,
+): Promise<boolean> {
+  let sinceMs = Date.now();
+  for (let day = 1; day <= days; ) {
+    const dueMs = sinceMs + day * DAY_MS;
+    await news.orMs(Math.max(0, dueMs - Date.now()), summary);
+    news.take();
+    const seen = await look();
+    if (seen === 'open' || seen === 'over') return seen === 'open';
+    if (seen === 'changed') {
+      sinceMs = Date.now();
+      day = 1;
+    } else if (Date.now() >= dueMs) day *= 2;
+  }
+  return false;
+}

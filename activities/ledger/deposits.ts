@@ -118,7 +118,10 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
   noteDeposit: async (input: { depositId: string; change: DepositChange }): Promise<void> =>
     updateDeposit(db, input.depositId, input.change),
 
-  /** Credits a deposit once, however often its success is reported. */
+  /**
+   * Credits a deposit once, however often its success is reported; also one that was recorded as failed or expired, when
+   * its payment succeeds after all.
+   */
   creditDeposit: async (
     input: { depositId: string; nowSecond: number; receiptUrl: string | null },
     causedBy: string,
@@ -129,12 +132,14 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
       if (wasCredited(deposit))
         return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };
       const { id: depositId, amountMicros } = deposit;
-      const outcome = creditDeposit(account, terms, { depositId, amountMicros }, input.nowSecond);
+      const isLateTopUp = deposit.kind === 'auto_top_up' && !isOpen(deposit.status);
+      const outcome = creditDeposit(account, terms, { depositId, amountMicros, isLateTopUp }, input.nowSecond);
       const creditedSecond = outcome.account.asOfSecond;
       await updateDeposit(tx, depositId, {
         status: 'succeeded',
         closedSecond: creditedSecond,
         receiptUrl: input.receiptUrl,
+        failureCode: null,
       });
       await numberReceipt(tx, teamId, depositId, creditedSecond);
       const notices = noticesOf(deposit, 'credited', creditedSecond);

@@ -2,7 +2,7 @@
 import type { CreditedDeposit } from '../../billing/credited-deposit.ts';
 import { BillingError, type FailureCode } from '../../billing/errors.ts';
 import { advance } from '../../billing/facts.ts';
-import { add, type Micros, micros, smaller, subtract, ZERO } from '../../billing/money.ts';
+import { add, type Micros, micros, subtract, ZERO } from '../../billing/money.ts';
 import { adjustRefund, bookRefund, creditedStatus, requestRefund } from '../../billing/money-back.ts';
 import { checkNotArchived } from '../../billing/team-state.ts';
 import { isAbandoned } from '../../prisma/abandoned-calls.ts';
@@ -19,6 +19,7 @@ import {
   type Refund,
   type RefundStatus,
   refundsOfDeposit,
+  sentMicros,
   sumMicros,
   updateRefund,
 } from '../../prisma/refunds.ts';
@@ -62,15 +63,10 @@ export type RefundRequested =
   /** The caller was answered 503, or is about to be. */
   | { status: 'too_late' };
 
-const orderOf = ({ id, depositId, teamId, amountMicros, status, origin, stripeRefundId }: Refund): RefundOrder => ({
-  refundId: id,
-  depositId,
-  teamId,
-  amountMicros,
-  status,
-  origin,
-  stripeRefundId,
-});
+const orderOf = (refund: Refund): RefundOrder => {
+  const { id: refundId, depositId, teamId, status, origin, stripeRefundId } = refund;
+  return { refundId, depositId, teamId, amountMicros: sentMicros(refund), status, origin, stripeRefundId };
+};
 
 /** A deposit, as far as money can go back from it. */
 export async function creditedDeposit(tx: Tx, deposit: Deposit): Promise<CreditedDeposit> {
@@ -235,11 +231,11 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
     return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       const refund = await getRefund(tx, refundId);
       const answer = async (within: Tx) => orderOf(await getRefund(within, refundId));
-      const amountMicros = input.amountMicros ?? refund.amountMicros;
+      const amountMicros = input.amountMicros ?? sentMicros(refund);
       const deposit = await creditedDeposit(tx, await getDeposit(tx, depositId));
       const dueMicros = status === 'failed' ? ZERO : amountMicros;
       const refundedMicros = add(subtract(deposit.refundedMicros, refund.takenMicros), dueMicros);
-      const isKnown = refund.status === status && refund.amountMicros === amountMicros;
+      const isKnown = refund.status === status && refund.takenMicros === dueMicros;
       // More than was paid in cannot have gone back: the provider is asked again, and the daily comparison reports it.
       if (isKnown || refundedMicros > deposit.creditedMicros)
         return { outcome: advance(account, terms, input.nowSecond), answer };
@@ -252,8 +248,7 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
       );
       const second = outcome.account.asOfSecond;
       const closedSecond = status === 'pending' ? null : second;
-      const kept = { amountMicros, takenMicros: smaller(takenMicros, amountMicros) };
-      await updateRefund(tx, refundId, { ...kept, status, failureCode, closedSecond });
+      await updateRefund(tx, refundId, { status, failureCode, closedSecond, takenMicros: dueMicros });
       await updateMoneyBack(tx, depositId);
       const notices: NewNotice[] = [];
       if (status === 'succeeded' && refund.status !== status) notices.push(noticeOf(refund, 'sent', second));

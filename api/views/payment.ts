@@ -9,6 +9,7 @@ import { formatSecond } from '../../billing/time.ts';
 import { type CallDetails, NO_DETAILS } from '../../prisma/call-details.ts';
 import type { CryptoReceipt } from '../../prisma/crypto-receipts.ts';
 import type { Payment as PaymentRow } from '../../prisma/history.ts';
+import { sentMicros } from '../../prisma/refunds.ts';
 import type { CsvColumn } from '../csv.ts';
 import { Amount, amount, z } from '../schemas.ts';
 import { DEPOSIT_STATUSES, Deposit, viewDeposit } from './deposit.ts';
@@ -74,7 +75,8 @@ export function viewPayment(
   details: CallDetails = NO_DETAILS,
 ): z.input<typeof Payment> {
   if (row.kind === 'deposit') return { ...viewDeposit(row.deposit, publicUrl, receipts, details), deposit: null };
-  const { id, amountMicros, status, openedSecond, closedSecond } = row.kind === 'refund' ? row.refund : row.dispute;
+  const { id, status, openedSecond, closedSecond } = row.kind === 'refund' ? row.refund : row.dispute;
+  const amountMicros = row.kind === 'refund' ? sentMicros(row.refund) : row.dispute.amountMicros;
   const { method, paymentMethod, card } = viewDeposit(row.deposit, publicUrl);
   return {
     id,

@@ -1,6 +1,6 @@
 /** A refund as the operator who asked for it sees it; a team sees it in its history of deposits. */
 import { formatSecond } from '../../billing/time.ts';
-import type { Refund as RefundRow } from '../../prisma/refunds.ts';
+import { type Refund as RefundRow, sentMicros } from '../../prisma/refunds.ts';
 import { Amount, amount, Time, z } from '../schemas.ts';
 
 export const Refund = z
@@ -19,6 +19,6 @@ export const viewRefund = (row: RefundRow): z.input<typeof Refund> => ({
   id: row.id,
   deposit: row.depositId,
   at: formatSecond(row.closedSecond ?? row.openedSecond),
-  amount: amount(row.amountMicros),
+  amount: amount(sentMicros(row)),
   status: row.status,
 });

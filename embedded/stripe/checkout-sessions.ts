@@ -22,6 +22,12 @@ export function expireSession(world: World, session: CheckoutSession): void {
   world.emit('checkout.session.expired', session);
 }
 
+/** Opens a page again that had expired, for whoever pays on it at this moment. */
+export function reopenSession(session: CheckoutSession): CheckoutSession {
+  if (session.status === 'expired') session.status = 'open';
+  return session;
+}
+
 export interface PagePayer {
   method: PaymentMethod;
   name: string | null;

@@ -2,7 +2,9 @@ import type { Router } from 'express';
 import { z } from 'zod';
 import { count, idOf, providerControlRoutes } from '../control-routes.ts';
 import type { Control } from './control.ts';
+import { OPEN_STATUSES } from './disputes.ts';
 import { StripeRefusal } from './errors.ts';
+import { REFUND_STATUSES } from './refunds.ts';
 
 const selector = {
   customer: z.string().exactOptional(),
@@ -53,6 +55,19 @@ export const controlRoutes = (control: Control): Router =>
       const { outcome } = z.strictObject({ outcome: z.enum(['won', 'lost']) }).parse(request.body);
       return control.closeDispute(idOf(request), outcome);
     });
+    on('POST /disputes/:id/decide', (request) => {
+      const { outcome } = z.strictObject({ outcome: z.enum(['won', 'lost', 'warning_closed']) }).parse(request.body);
+      return control.decideDispute(idOf(request), outcome);
+    });
+    on('POST /disputes/:id/reopen', (request) => {
+      const { status } = z
+        .strictObject({ status: z.enum(OPEN_STATUSES).default('needs_response') })
+        .parse(request.body ?? {});
+      return control.reopenDispute(idOf(request), status);
+    });
+    on('POST /disputes/:id/amount', (request) =>
+      control.changeDisputeAmount(idOf(request), z.strictObject({ amount: count }).parse(request.body).amount),
+    );
     on('POST /intents/:id/authenticate', (request) => {
       const { outcome } = z.strictObject({ outcome: z.enum(['complete', 'fail']) }).parse(request.body);
       return control.authenticate(idOf(request), outcome);
@@ -61,8 +76,9 @@ export const controlRoutes = (control: Control): Router =>
       const { declineCode } = z.strictObject({ declineCode: z.string().optional() }).parse(request.body ?? {});
       return control.settlePayment(idOf(request), declineCode === undefined ? 'succeeded' : { declineCode });
     });
+    on('POST /payment_intents/:id/succeed_later', (request) => control.succeedLater(idOf(request)));
     on('POST /refunds/:id/settle', (request) => {
-      const { outcome } = z.strictObject({ outcome: z.enum(['succeeded', 'failed']) }).parse(request.body);
+      const { outcome } = z.strictObject({ outcome: z.enum(REFUND_STATUSES) }).parse(request.body);
       return control.settleRefund(idOf(request), outcome);
     });
     on('POST /checkout/sessions/:id/submit', (request) =>
@@ -74,6 +90,9 @@ export const controlRoutes = (control: Control): Router =>
       control.forget(idOf(request), { live: live === 'true' });
     });
     on('DELETE /objects', () => control.exchangeAccount());
+    on('POST /checkout/sessions/:id/complete_expired', (request) =>
+      control.completeExpired(idOf(request), pageBody.parse(request.body ?? {})),
+    );
     on('PUT /search', ({ body }) =>
       control.setSearchLag(z.strictObject({ lagSeconds: z.number() }).parse(body).lagSeconds),
     );

@@ -1,9 +1,16 @@
 import { authenticate } from './authentication.ts';
 import type { CardScripts } from './card-scripts.ts';
 import { declineFor } from './cards.ts';
-import { completeSession, expireDueSessions, sessionOfIntent } from './checkout-sessions.ts';
+import { completeSession, expireDueSessions, reopenSession, sessionOfIntent } from './checkout-sessions.ts';
 import { deleteCustomer } from './customers.ts';
-import { closeDispute, type DisputeOpening, openDispute } from './disputes.ts';
+import {
+  changeDisputeAmount,
+  closeDispute,
+  type DisputeOpening,
+  decideDispute,
+  openDispute,
+  reopenDispute,
+} from './disputes.ts';
 import { invalidRequest } from './errors.ts';
 import type { Faults } from './faults.ts';
 import { forget } from './forget.ts';
@@ -22,8 +29,8 @@ import type {
   Refund,
   SetupIntent,
 } from './objects.ts';
-import { settleProcessing } from './payment-intents.ts';
-import { settleRefund } from './refunds.ts';
+import { settleProcessing, succeedLater } from './payment-intents.ts';
+import { changeRefund } from './refunds.ts';
 import type { LoggedRequest, RequestLog } from './request-log.ts';
 import { emptyState } from './state.ts';
 import type { Webhooks } from './webhooks.ts';
@@ -61,6 +68,21 @@ export class Control {
     return this.#act(() => closeDispute(this.#world, named(this.#world, 'disputes', dispute), outcome));
   }
 
+  /** The issuer decides, also a dispute that was decided before. */
+  decideDispute(dispute: string, outcome: Parameters<typeof decideDispute>[2]): Dispute {
+    return this.#act(() => decideDispute(this.#world, named(this.#world, 'disputes', dispute), outcome));
+  }
+
+  /** The issuer looks at a decided dispute again, or makes a dispute of an inquiry. */
+  reopenDispute(dispute: string, status: Parameters<typeof reopenDispute>[2] = 'needs_response'): Dispute {
+    return this.#act(() => reopenDispute(this.#world, named(this.#world, 'disputes', dispute), status));
+  }
+
+  /** The cardholder contests another amount, in the currency's smallest unit. */
+  changeDisputeAmount(dispute: string, amount: number): Dispute {
+    return this.#act(() => changeDisputeAmount(this.#world, named(this.#world, 'disputes', dispute), amount));
+  }
+
   /** Completes or fails the 3-D Secure of a payment intent or setup intent that waits for it. */
   authenticate(intent: string, outcome: 'complete' | 'fail'): PaymentIntent | SetupIntent {
     return this.#act(() => authenticate(this.#world, intent, outcome === 'complete'));
@@ -77,8 +99,27 @@ export class Control {
     });
   }
 
-  settleRefund(refund: string, outcome: 'succeeded' | 'failed'): Refund {
-    return this.#act(() => settleRefund(this.#world, named(this.#world, 'refunds', refund), outcome));
+  /** A payment that had failed or was cancelled is paid after all; so is the Checkout page that it belongs to. */
+  succeedLater(intent: string): PaymentIntent {
+    return this.#act(() => {
+      const paid = succeedLater(this.#world, named(this.#world, 'paymentIntents', intent));
+      for (const session of this.#world.state.checkoutSessions.values())
+        if (session.payment_intent === intent) completeSession(this.#world, reopenSession(session));
+      return paid;
+    });
+  }
+
+  /** What the bank says of a refund, whatever it has said before. */
+  settleRefund(refund: string, outcome: Parameters<typeof changeRefund>[2]): Refund {
+    return this.#act(() => changeRefund(this.#world, named(this.#world, 'refunds', refund), outcome));
+  }
+
+  /** Somebody pays on a page that had expired. Answers where the browser goes next; a decline is thrown. */
+  completeExpired(session: string, form: PaymentForm = {}): { redirect: string } {
+    return this.#act(() => {
+      const expired = reopenSession(named(this.#world, 'checkoutSessions', session));
+      return { redirect: submitForm(this.#world, expired, { ...SOMEBODY, ...form }) };
+    });
   }
 
   /** Pays on a session's page, as a person would. Answers where the browser goes next; a decline is thrown. */

@@ -73,14 +73,65 @@ export function openDispute(world: World, charge: Charge, opening: DisputeOpenin
 export function closeDispute(world: World, dispute: Dispute, outcome: 'won' | 'lost'): Dispute {
   if (CLOSED.has(dispute.status)) throw invalidRequest('This dispute is already closed');
   const inquiry = dispute.status.startsWith('warning');
+  return decideDispute(world, dispute, inquiry ? 'warning_closed' : outcome);
+}
+
+/** The issuer decides, also after it has decided before: the money moves if the new decision differs. */
+export function decideDispute(world: World, dispute: Dispute, status: 'won' | 'lost' | 'warning_closed'): Dispute {
   const previous = { status: dispute.status };
-  dispute.status = inquiry ? 'warning_closed' : outcome;
-  if (outcome === 'won' && !inquiry) {
-    move(world, dispute, dispute.amount, 0, `Chargeback reversal for ${dispute.charge}`);
-    world.emit('charge.dispute.funds_reinstated', dispute);
-  }
+  dispute.status = status;
+  moveTo(world, dispute, status === 'lost' ? dispute.amount : 0);
   world.emit('charge.dispute.closed', dispute, previous);
   return dispute;
+}
+
+/** The issuer looks at it again, or an inquiry becomes a dispute. Its money is withdrawn while it is open. */
+export function reopenDispute(world: World, dispute: Dispute, status: OpenStatus): Dispute {
+  const previous = { status: dispute.status };
+  const inquiry = status.startsWith('warning');
+  dispute.status = status;
+  dispute.is_charge_refundable = inquiry;
+  const { card } = dispute.payment_method_details ?? {};
+  if (card) card.case_type = inquiry ? 'inquiry' : 'chargeback';
+  moveTo(world, dispute, inquiry ? 0 : dispute.amount);
+  world.emit('charge.dispute.updated', dispute, previous);
+  return dispute;
+}
+
+/** The cardholder contests another amount. */
+export function changeDisputeAmount(world: World, dispute: Dispute, amount: number): Dispute {
+  const previous = { amount: dispute.amount };
+  const isWithdrawn = withdrawnFor(dispute) > 0;
+  dispute.amount = amount;
+  if (isWithdrawn) moveTo(world, dispute, amount);
+  world.emit('charge.dispute.updated', dispute, previous);
+  return dispute;
+}
+
+export const OPEN_STATUSES = [
+  'needs_response',
+  'under_review',
+  'warning_needs_response',
+  'warning_under_review',
+] as const;
+type OpenStatus = (typeof OPEN_STATUSES)[number];
+
+/** The amount that has left the balance for a dispute, without fees. */
+const withdrawnFor = (dispute: Dispute): number =>
+  -dispute.balance_transactions.reduce((sum, { amount }) => sum + amount, 0);
+
+/** Withdraws or reinstates the difference to what has left the balance so far. The fee is charged once. */
+function moveTo(world: World, dispute: Dispute, due: number): void {
+  const missing = due - withdrawnFor(dispute);
+  if (missing === 0) return;
+  const isFirst = dispute.balance_transactions.length === 0;
+  if (missing > 0) {
+    move(world, dispute, -missing, isFirst ? DISPUTE_FEE : 0, `Chargeback withdrawal for ${dispute.charge}`);
+    world.emit('charge.dispute.funds_withdrawn', dispute);
+  } else {
+    move(world, dispute, -missing, 0, `Chargeback reversal for ${dispute.charge}`);
+    world.emit('charge.dispute.funds_reinstated', dispute);
+  }
 }
 
 const CLOSED = new Set<string>(['won', 'lost', 'warning_closed', 'prevented']);

@@ -157,6 +157,16 @@ export function settleProcessing(world: World, intent: PaymentIntent, decline?: 
   else recordDecline(world, intent, method, decline, false);
 }
 
+/** An intent that was given up, declined or cancelled is paid after all, for example in Stripe's dashboard. */
+export function succeedLater(world: World, intent: PaymentIntent): PaymentIntent {
+  if (intent.status === 'succeeded') throw unexpectedState('This PaymentIntent has already succeeded.', intent);
+  const last = world.state.charges.get(intent.latest_charge ?? '')?.payment_method;
+  const kept = world.state.paymentMethods.get(intent.payment_method ?? last ?? '');
+  const method = kept ?? resolvePaymentMethod(world, 'pm_card_visa');
+  Object.assign(intent, { payment_method: method.id, next_action: null, canceled_at: null, cancellation_reason: null });
+  return succeed(world, intent, method, false);
+}
+
 function take(
   world: World,
   intent: PaymentIntent,

@@ -112,30 +112,44 @@ function refund(
   return refunded;
 }
 
+export const REFUND_STATUSES = ['pending', 'requires_action', 'succeeded', 'failed', 'canceled'] as const;
+type RefundStatus = (typeof REFUND_STATUSES)[number];
+
 /** What the bank answers in the end. A refund that fails gives the money back to the balance. */
 export function settleRefund(world: World, refunded: Refund, outcome: 'succeeded' | 'failed'): Refund {
   if (refunded.status === 'failed' || refunded.status === 'canceled')
     throw invalidRequest(`Refund ${refunded.id} has already ${refunded.status}.`);
+  return changeRefund(world, refunded, outcome);
+}
+
+const isGone = (status: string | null) => status === 'failed' || status === 'canceled';
+
+/** The bank answers otherwise than before, whatever it has answered: the money moves if it comes back or leaves again. */
+export function changeRefund(world: World, refunded: Refund, status: RefundStatus): Refund {
   const previous = { status: refunded.status };
-  refunded.status = outcome;
-  if (outcome === 'failed') {
-    const charge = world.state.charges.get(refunded.charge ?? '');
-    refunded.failure_reason = 'expired_or_canceled_card';
-    refunded.failure_balance_transaction = recordBalanceTransaction(world, {
-      type: 'refund_failure',
-      amount: refunded.amount,
-      currency: refunded.currency,
-      source: refunded.id,
-      description: `REFUND FAILURE FOR ${refunded.id}`,
-    }).id;
-    if (charge) {
-      charge.amount_refunded -= refunded.amount;
-      charge.refunded = false;
-    }
-    world.emit('refund.failed', refunded, previous);
-  }
+  refunded.status = status;
+  if (isGone(status)) refunded.failure_reason = 'expired_or_canceled_card';
+  else delete refunded.failure_reason;
+  if (isGone(previous.status) !== isGone(status)) moveRefund(world, refunded, isGone(status));
+  if (status === 'failed') world.emit('refund.failed', refunded, previous);
   world.emit('refund.updated', refunded, previous);
   return refunded;
+}
+
+function moveRefund(world: World, refunded: Refund, isBack: boolean): void {
+  const { amount, currency, id: source } = refunded;
+  const movement = recordBalanceTransaction(world, {
+    type: isBack ? 'refund_failure' : 'refund',
+    amount: isBack ? amount : -amount,
+    currency,
+    source,
+    description: isBack ? `REFUND FAILURE FOR ${source}` : `REFUND ${source}`,
+  });
+  if (isBack) refunded.failure_balance_transaction = movement.id;
+  const charge = world.state.charges.get(refunded.charge ?? '');
+  if (!charge) return;
+  charge.amount_refunded += isBack ? -amount : amount;
+  charge.refunded = charge.amount_refunded >= charge.amount;
 }
 
 function refundBehaviour(world: World, charge: Charge) {

@@ -13,6 +13,7 @@ let deposit: string;
 const atStripe = {
   deposits: new Map<string, string>(),
   refunds: [] as Awaited<ReturnType<StripeLooks['refundsOfIntent']>>,
+  disputes: [] as string[],
 };
 
 beforeAll(async () => {
@@ -20,6 +21,7 @@ beforeAll(async () => {
     stripeLooks: {
       depositOfIntent: async (intentId) => atStripe.deposits.get(intentId) ?? null,
       refundsOfIntent: async () => atStripe.refunds,
+      disputesOfIntent: async () => atStripe.disputes,
     },
   });
 });
@@ -28,6 +30,7 @@ beforeEach(async () => {
   Object.assign(api.engine, { away: false, deaf: false, told: [], charge: 'succeeds', refunding: 'succeeds' });
   atStripe.deposits.clear();
   atStripe.refunds = [];
+  atStripe.disputes = [];
   team = await teamWith(api);
   const card = await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
   const asked = { amount: '50', method: 'card', paymentMethod: card.body.id };
@@ -203,6 +206,34 @@ describe('what Stripe tells of money back', () => {
     expect(told()).toEqual([`refund ${ours}`, 'refund ref_re_2']);
   });
 
+  it('wakes the dispute also when only its money is told of', async () => {
+    for (const type of ['charge.dispute.funds_withdrawn', 'charge.dispute.funds_reinstated'])
+      expect((await send(type, { object: 'dispute', id: 'du_8', ...intent() })).status).toBe(200);
+    expect(told()).toEqual(['dispute disp_du_8', 'dispute disp_du_8']);
+  });
+
+  it('of a second payment for the same deposit, which was never credited, takes nothing back', async () => {
+    atStripe.deposits.set('pi_second', deposit);
+    atStripe.refunds = [{ stripeRefundId: 're_second', namedRefundId: null }];
+    await send('charge.refunded', { object: 'charge', id: 'ch_2', payment_intent: 'pi_second' });
+    await send('charge.dispute.created', { object: 'dispute', id: 'du_second', payment_intent: 'pi_second' });
+    expect(told()).toEqual([]);
+  });
+
+  it('wakes a deposit that had failed when its payment succeeds, and at no other event', async () => {
+    await api.db.deposit.update({ where: { id: deposit }, data: { status: 'failed' } });
+    const about = { object: 'payment_intent', id: `pi_${deposit}`, metadata: { deposit } };
+    const woken = () => api.engine.told.filter((wake) => wake === `deposit ${deposit}`).length;
+    await send('payment_intent.payment_failed', about);
+    await send('payment_intent.canceled', about);
+    expect(woken()).toBe(0);
+    await send('payment_intent.succeeded', about);
+    expect(woken()).toBe(1);
+    await api.db.deposit.update({ where: { id: deposit }, data: { status: 'succeeded' } });
+    await send('payment_intent.succeeded', about);
+    expect(woken()).toBe(1);
+  });
+
   it('finds, by the charge, the refunds of which no event came', async () => {
     atStripe.refunds = [
       { stripeRefundId: 're_3', namedRefundId: null },
@@ -213,6 +244,7 @@ describe('what Stripe tells of money back', () => {
   });
 
   it('finds the deposit by the payment’s metadata where its payment is not kept', async () => {
+    await api.db.deposit.update({ where: { id: deposit }, data: { stripeIntentId: null } });
     atStripe.deposits.set('pi_of_a_page', deposit);
     await send('charge.dispute.created', { object: 'dispute', id: 'du_5', payment_intent: 'pi_of_a_page' });
     expect(told()).toEqual(['dispute disp_du_5']);
@@ -234,5 +266,44 @@ describe('what Stripe tells of money back', () => {
   it('is not taken in while the engine is away: Stripe sends it again', async () => {
     api.engine.away = true;
     expect((await send('refund.failed', { object: 'refund', id: 're_7', metadata: {}, ...intent() })).status).toBe(503);
+  });
+});
+
+describe('a look at a payment', () => {
+  const look = (id = deposit, options = {}) => api.post(`/v1/deposits/${id}/look-again`, {}, options);
+  const asked = () => api.engine.told.filter((wake) => wake.startsWith('look at'));
+
+  it('asks about its refunds and disputes, also those that only the provider knows, and answers them all', async () => {
+    const ours = (await refund({ amount: '20' })).body.id;
+    atStripe.refunds = [
+      { stripeRefundId: 're_1', namedRefundId: ours },
+      { stripeRefundId: 're_2', namedRefundId: null },
+    ];
+    atStripe.disputes = ['du_1'];
+    const { status, body } = await look();
+    expect([status, body.data.map(({ label, id }: { label: string; id: string }) => [label, id])]).toEqual([
+      200,
+      [
+        ['Deposit', deposit],
+        ['Refund', ours],
+      ],
+    ]);
+    expect(asked()).toEqual([`look at refund ${ours}`, 'look at refund ref_re_2', 'look at dispute disp_du_1']);
+  });
+
+  it('asks about a payment that had failed, and about crypto, by the deposit itself', async () => {
+    await api.db.deposit.update({ where: { id: deposit }, data: { status: 'expired' } });
+    await look();
+    await api.owner.deposit.update({ where: { id: deposit }, data: { method: 'crypto', status: 'succeeded' } });
+    await look();
+    expect(asked()).toEqual([`look at deposit ${deposit}`, `look at deposit ${deposit}`]);
+  });
+
+  it('is for the platform only, of a deposit that exists, and answers 503 while the engine is away', async () => {
+    expect((await look(deposit, { key: await keyFor(api, team, ['read', 'billing', 'usage']) })).status).toBe(403);
+    expect((await look('dep_none')).status).toBe(404);
+    atStripe.disputes = ['du_1'];
+    api.engine.away = true;
+    expect((await look()).status).toBe(503);
   });
 });

@@ -74,7 +74,11 @@ export async function startApi(world: (db: Db, databaseUrl: string) => Partial<A
     ledger: createLedger({ db, terms }),
     engine: undefined as unknown as Engine,
     cards: commandedCards(db),
-    stripeLooks: { depositOfIntent: async () => null, refundsOfIntent: async () => [] },
+    stripeLooks: {
+      depositOfIntent: async () => null,
+      refundsOfIntent: async () => [],
+      disputesOfIntent: async () => [],
+    },
     reconciler: createReconciler({ db, books: [], log }),
     verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, WEBHOOK_SECRET),
     verifyCopperxEvent: null,
@@ -229,6 +233,11 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
               );
         return { status: closed.status, checkoutUrl: null };
       }),
+    lookAt: {
+      deposit: ({ depositId }) => told('look at deposit')(depositId),
+      refund: ({ refundId }) => told('look at refund')(refundId),
+      dispute: ({ disputeId }) => told('look at dispute')(disputeId),
+    },
     refund: (input) =>
       answering(async () => {
         if (!input.order) throw new Error('an operator’s refund has an order');

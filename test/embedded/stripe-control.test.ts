@@ -45,6 +45,84 @@ describe('the control interface over HTTP', () => {
     expect((await call('POST', '/disputes', { charge: 'ch_nobody' })).status).toBe(404);
   });
 
+  test('decides a dispute again, opens it again and changes its amount, and moves the money each time', async () => {
+    const { stripe, call, control } = await startControlled();
+    const { customer, card } = await customerWithCard(stripe);
+    const paid = await stripe.paymentIntents.create(chargeParams(customer, card));
+    const { id } = (await call('POST', '/disputes', { charge: paid.id })).body as { id: string };
+    const moved = () =>
+      control
+        .balanceTransactions()
+        .filter(({ source }) => source === id)
+        .map(({ amount }) => amount);
+    await call('POST', `/disputes/${id}/decide`, { outcome: 'lost' });
+    await call('POST', `/disputes/${id}/decide`, { outcome: 'won' });
+    expect((await call('POST', `/disputes/${id}/reopen`, { status: 'under_review' })).body.status).toBe('under_review');
+    await call('POST', `/disputes/${id}/amount`, { amount: 500 });
+    await call('POST', `/disputes/${id}/decide`, { outcome: 'lost' });
+    expect(moved()).toEqual([-paid.amount, paid.amount, -paid.amount, paid.amount - 500]);
+    expect(await stripe.disputes.retrieve(id)).toMatchObject({ status: 'lost', amount: 500 });
+    const told = control.events().map(({ type }) => type);
+    expect(told.filter((type) => type === 'charge.dispute.funds_reinstated')).toHaveLength(2);
+    expect(told.filter((type) => type === 'charge.dispute.closed')).toHaveLength(3);
+    expect((await call('POST', `/disputes/${id}/decide`, { outcome: 'maybe' })).status).toBe(400);
+    expect((await call('POST', `/disputes/${id}/amount`, { amount: -1 })).status).toBe(400);
+    expect((await call('POST', '/disputes/du_nobody/reopen')).status).toBe(404);
+  });
+
+  test('makes a dispute of an inquiry that had come to nothing', async () => {
+    const { stripe, call } = await startControlled();
+    const { customer, card } = await customerWithCard(stripe);
+    const paid = await stripe.paymentIntents.create(chargeParams(customer, card));
+    const { id } = (await call('POST', '/disputes', { charge: paid.id, inquiry: true })).body as { id: string };
+    await call('POST', `/disputes/${id}/close`, { outcome: 'won' });
+    expect((await stripe.disputes.retrieve(id)).status).toBe('warning_closed');
+    await call('POST', `/disputes/${id}/reopen`);
+    expect(await stripe.disputes.retrieve(id)).toMatchObject({ status: 'needs_response', is_charge_refundable: false });
+  });
+
+  test('lets a refund end otherwise than before, whatever it was', async () => {
+    const { stripe, call, control } = await startControlled();
+    const { customer, card } = await customerWithCard(stripe);
+    const paid = await stripe.paymentIntents.create(chargeParams(customer, card));
+    const { id } = await stripe.refunds.create({ payment_intent: paid.id });
+    const refunded = () => control.charges()[0]?.amount_refunded;
+    for (const [outcome, amount] of [
+      ['failed', 0],
+      ['succeeded', paid.amount],
+      ['canceled', 0],
+      ['pending', paid.amount],
+    ] as const) {
+      expect((await call('POST', `/refunds/${id}/settle`, { outcome })).body.status).toBe(outcome);
+      expect(refunded()).toBe(amount);
+    }
+    expect((await call('POST', `/refunds/${id}/settle`, { outcome: 'lost' })).status).toBe(400);
+  });
+
+  test('lets a cancelled payment and an expired page be paid after all', async () => {
+    const { stripe, call, control } = await startControlled();
+    const { customer, card } = await customerWithCard(stripe);
+    const { amount, currency } = chargeParams(customer, card);
+    const intent = await stripe.paymentIntents.create({ amount, currency, customer, payment_method: card });
+    await stripe.paymentIntents.cancel(intent.id);
+    await call('POST', `/payment_intents/${intent.id}/succeed_later`);
+    expect(await stripe.paymentIntents.retrieve(intent.id)).toMatchObject({ status: 'succeeded', canceled_at: null });
+    expect((await call('POST', `/payment_intents/${intent.id}/succeed_later`)).status).toBe(400);
+
+    const session = await stripe.checkout.sessions.create({
+      mode: 'payment',
+      success_url: 'https://burnrate.test/back',
+      line_items: [
+        { quantity: 1, price_data: { currency: 'usd', unit_amount: 1500, product_data: { name: 'credit' } } },
+      ],
+    });
+    await stripe.checkout.sessions.expire(session.id);
+    await call('POST', `/checkout/sessions/${session.id}/complete_expired`, {});
+    const paid = await stripe.checkout.sessions.retrieve(session.id);
+    expect(paid).toMatchObject({ status: 'complete', payment_status: 'paid' });
+    expect(control.events().map(({ type }) => type)).toContain('checkout.session.completed');
+  });
+
   test('sets the webhook endpoint and scripts it', async () => {
     const { stripe, call, control } = await startControlled();
     const receiver = await startReceiver();

@@ -6,6 +6,7 @@
 import type Stripe from 'stripe';
 
 export interface Operations {
+  'GET /v1/balance_transactions': Stripe.BalanceTransactionListParams;
   'GET /v1/charges': Stripe.ChargeListParams;
   'GET /v1/charges/:id': Stripe.ChargeRetrieveParams;
   'POST /v1/checkout/sessions': Stripe.Checkout.SessionCreateParams;
@@ -35,6 +36,7 @@ export interface Operations {
 
 /** Each call of the SDK that the product may make, and the operation that it is. */
 export const CALLS: Record<string, keyof Operations> = {
+  'balanceTransactions.list': 'GET /v1/balance_transactions',
   'charges.list': 'GET /v1/charges',
   'charges.retrieve': 'GET /v1/charges/:id',
   'checkout.sessions.create': 'POST /v1/checkout/sessions',

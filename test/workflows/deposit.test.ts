@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ChargeFailure, PaymentOutcome } from '../../activities/payments.ts';
 import type { DepositKind, DepositStatus } from '../../prisma/deposits.ts';
 import { BILLING_STATE, CAUSE, lookAgain, TEAM_ID, told } from '../../workflows/messages.ts';
-import { orderOf, PROCESSING, requestDeposit, SUCCEEDED, startDeposit } from './given.ts';
+import { lookAt } from '../../workflows/telling.ts';
+import { orderOf, PROCESSING, requestDeposit, SUCCEEDED, startDeposit, tellDeposit } from './given.ts';
 import { failing, heldBack, inTurn, type Mocks, nearly, openStage, type Scene, type Stage } from './support.ts';
 
 const TIMEOUT = { timeout: 30_000 };
@@ -111,6 +112,33 @@ describe('a deposit by saved card', TIMEOUT, () => {
         expect(scene.order()).toEqual(['openDeposit', 'watch']);
       }),
   );
+});
+
+describe('a deposit that had failed', TIMEOUT, () => {
+  const failed = { getDepositOrder: async () => orderOf('dep', { status: 'failed' }) } as const;
+
+  it('is credited once when its payment succeeds after all, and is not charged again', () =>
+    play({ ...failed, fetchOutcome: inTurn(PROCESSING, ACTION, SUCCEEDED) }, async (scene) => {
+      const handle = await tellDeposit(scene);
+      expect(await handle.result()).toMatchObject({ status: 'succeeded' });
+      expect(scene.order('createIntent', 'confirmIntent', 'creditDeposit', 'noteDeposit', 'watch')).toEqual([
+        'creditDeposit',
+        'watch',
+      ]);
+    }));
+
+  it('stays failed when the provider says so too', () =>
+    play({ ...failed, fetchOutcome: async () => declined('card_expired') }, async (scene) => {
+      expect(await (await tellDeposit(scene)).result()).toMatchObject({ status: 'failed' });
+      expect(scene.calls('creditDeposit')).toEqual([]);
+      expect(scene.calls('failDeposit')).toEqual([]);
+    }));
+
+  it('answers an operator who looks what became of it, though its workflow has ended', () =>
+    play({ ...failed, fetchOutcome: async () => SUCCEEDED }, async (scene) => {
+      const of = { depositId: scene.id('dep'), teamId: scene.id('team'), kind: 'saved_card' as const };
+      expect(await lookAt(scene.client).deposit(of)).toMatchObject({ status: 'succeeded' });
+    }));
 });
 
 describe('a deposit whose bank wants to see the person', TIMEOUT, () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BILLING_STATE, CAUSE, disputeState, lookAtDispute, TEAM_ID, told } from '../../workflows/messages.ts';
-import { disputeOf, disputeSeen, tellDispute } from './given.ts';
+import { disputeOf, disputeSeen, lookAtDisputeOf, tellDispute } from './given.ts';
 import { failing, inTurn, type Mocks, openStage, type Scene, type Stage } from './support.ts';
 
 const TIMEOUT = { timeout: 30_000 };
@@ -70,8 +70,8 @@ describe('a dispute', TIMEOUT, () => {
       const handle = await tellDispute(scene);
       const beganMs = await scene.nowMs();
       expect(await handle.result()).toMatchObject({ status: 'lost' });
-      const { closeTime } = await handle.describe();
-      const days = ((closeTime?.getTime() ?? 0) - beganMs) / (24 * 3600_000);
+      const decidedMs = scene.calls('closeDispute')[0]!.nowSecond * 1000;
+      const days = (decidedMs - beganMs) / (24 * 3600_000);
       expect(days).toBeGreaterThan(9);
       expect(days).toBeLessThan(12);
     });
@@ -138,6 +138,73 @@ describe('a dispute', TIMEOUT, () => {
     play({ fetchDispute: failing(30, disputeSeen('won')) }, async (scene) => {
       expect(await (await tellDispute(scene)).result()).toMatchObject({ status: 'won' });
       expect(scene.calls('closeDispute')).toHaveLength(1);
+    }));
+
+  it.each([
+    ['lost', 'won'],
+    ['won', 'lost'],
+  ] as const)('that was %s and is %s a month later is recorded so, though every webhook was lost', (first, then) => {
+    const looks = [disputeSeen(first), disputeSeen(first), disputeSeen(first), disputeSeen(first), disputeSeen(then)];
+    return play({ fetchDispute: inTurn(...looks) }, async (scene) => {
+      expect(await (await tellDispute(scene)).result()).toMatchObject({ status: then });
+      expect(scene.calls('closeDispute')).toMatchObject([{ outcome: first }, { outcome: then }]);
+      expect(scene.calls('openDispute')).toHaveLength(1);
+    });
+  });
+
+  it('that is decided again is recorded so at once when an operator looks, also weeks after its workflow has ended', () =>
+    play(
+      {
+        findDisputeOrder: inTurn(null, disputeOf({ status: 'lost' })),
+        fetchDispute: inTurn(...Array.from({ length: 8 }, () => disputeSeen('lost')), disputeSeen('won')),
+      },
+      async (scene) => {
+        const first = await tellDispute(scene);
+        await first.result();
+        const state = await lookAtDisputeOf(scene);
+        expect(state).toMatchObject({ state: 'won' });
+        expect(scene.calls('closeDispute').at(-1)).toMatchObject({ outcome: 'won' });
+      },
+    ));
+
+  it('that is open again after a decision is held again, and its next decision is waited for', () =>
+    play(
+      {
+        fetchDispute: inTurn(disputeSeen('lost'), disputeSeen('open'), disputeSeen('open'), disputeSeen('won')),
+        changeDispute: async () => disputeOf(),
+      },
+      async (scene) => {
+        expect(await (await tellDispute(scene)).result()).toMatchObject({ status: 'won' });
+        expect(scene.order('openDispute', 'closeDispute', 'changeDispute')).toEqual([
+          'openDispute',
+          'closeDispute',
+          'changeDispute',
+          'closeDispute',
+        ]);
+      },
+    ));
+
+  it('whose amount changes is recorded with the new amount, while it is open and as it is decided', () =>
+    play(
+      {
+        fetchDispute: inTurn(disputeSeen('open'), disputeSeen('open', 20), disputeSeen('lost', 30)),
+        changeDispute: async ({ amountMicros }) => disputeOf({ amountMicros }),
+        closeDispute: async ({ outcome, amountMicros }) => disputeOf({ status: outcome, amountMicros: amountMicros! }),
+      },
+      async (scene) => {
+        expect(await (await tellDispute(scene)).result()).toMatchObject({ status: 'lost', amountMicros: 30_000_000 });
+        expect(scene.calls('changeDispute')).toMatchObject([{ amountMicros: 20_000_000 }]);
+        expect(scene.calls('closeDispute')).toMatchObject([{ outcome: 'lost', amountMicros: 30_000_000 }]);
+      },
+    ));
+
+  it('that becomes a mere question again holds nothing', () =>
+    play({ fetchDispute: inTurn(disputeSeen('open'), disputeSeen('inquiry')) }, async (scene) => {
+      const handle = await tellDispute(scene);
+      await scene.untilState(handle.workflowId, 'open');
+      await handle.signal(told);
+      await scene.untilState(handle.workflowId, 'inquiry');
+      expect(scene.calls('closeDispute')).toMatchObject([{ outcome: 'won' }]);
     }));
 
   it('that is over changes nothing when it is told of again', () =>

@@ -21,6 +21,7 @@ import {
   admitReservation,
   type DepositAnswer,
   type DepositInput,
+  type DisputeState,
   firstAnswer,
   type InstanceInput,
   type NoticeInput,
@@ -30,7 +31,7 @@ import {
   refundAnswer,
   workflowId,
 } from '../../workflows/messages.ts';
-import { createTell, startOptions } from '../../workflows/telling.ts';
+import { createTell, lookAt, startOptions } from '../../workflows/telling.ts';
 import type { Mocks, Scene } from './support.ts';
 
 export const HOUR_MS = 3_600_000;
@@ -334,6 +335,13 @@ export function requestDeposit(
     .then((answer) => ({ answer, handle: scene.handle(workflowId.deposit(input.depositId)) }));
 }
 
+/** Tells of a deposit as a webhook does. */
+export async function tellDeposit(scene: Scene): Promise<WorkflowHandle> {
+  const depositId = scene.id('dep');
+  await createTell(scene.client).deposit({ depositId, teamId: scene.id('team'), kind: 'saved_card' });
+  return scene.handle(workflowId.deposit(depositId));
+}
+
 // ── refund, dispute ──────────────────────────────────────────────────────────────────────────────────────────────
 
 export const refundOf = (change: Partial<RefundOrder> = {}): RefundOrder => ({
@@ -394,9 +402,9 @@ export const disputeOf = (change: Partial<DisputeOrder> = {}): DisputeOrder => (
   ...change,
 });
 
-export const disputeSeen = (status: DisputeSeen['status']): DisputeSeen => ({
+export const disputeSeen = (status: DisputeSeen['status'], dollars = 100): DisputeSeen => ({
   status,
-  amountMicros: micros(100_000_000),
+  amountMicros: micros(dollars * 1_000_000),
   reason: 'fraudulent',
 });
 
@@ -406,6 +414,12 @@ export async function tellDispute(scene: Scene): Promise<WorkflowHandle> {
   const dispute = { disputeId, teamId: scene.id('team'), depositId: scene.id('dep'), stripeDisputeId: 'du_1' };
   await createTell(scene.client).dispute(dispute);
   return scene.handle(workflowId.dispute(disputeId));
+}
+
+/** Looks at a dispute as an operator does: its workflow is started when it does not run. */
+export async function lookAtDisputeOf(scene: Scene): Promise<DisputeState> {
+  const of = { disputeId: scene.id('disp'), teamId: scene.id('team'), depositId: scene.id('dep') };
+  return lookAt(scene.client).dispute({ ...of, stripeDisputeId: 'du_1' });
 }
 
 // ── notice ───────────────────────────────────────────────────────────────────────────────────────────────────────

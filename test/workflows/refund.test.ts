@@ -62,7 +62,10 @@ describe('a refund that an operator asks for', TIMEOUT, () => {
 
   it('that the provider refuses gives the credit back', () =>
     play(
-      { createRefund: async () => ({ status: 'failed', stripeRefundId: null, failureCode: 'charge_disputed' }) },
+      {
+        createRefund: async () => ({ status: 'failed', stripeRefundId: null, failureCode: 'charge_disputed' }),
+        closeRefund: async ({ refundId, outcome }) => refundOf({ refundId, status: outcome }),
+      },
       async (scene) => {
         const { answer, handle } = await requestRefund(scene);
         expect(answer).toEqual({ status: 'failed' });
@@ -71,6 +74,36 @@ describe('a refund that an operator asks for', TIMEOUT, () => {
         expect(scene.calls('noteRefund')).toEqual([]);
       },
     ));
+
+  it('that failed and is sent after all is closed anew, and so is one that is on its way again', () =>
+    play(
+      {
+        createRefund: async () => refundSeen('pending'),
+        fetchRefund: inTurn(
+          refundSeen('failed'),
+          refundSeen('pending'),
+          refundSeen('pending'),
+          refundSeen('succeeded'),
+        ),
+      },
+      async (scene) => {
+        const { handle } = await requestRefund(scene);
+        expect(await handle.result()).toMatchObject({ status: 'succeeded' });
+        expect(scene.calls('closeRefund')).toMatchObject([
+          { outcome: 'failed' },
+          { outcome: 'pending' },
+          { outcome: 'succeeded' },
+        ]);
+      },
+    ));
+
+  it('that failed is closed anew by a run that is started long after its own has ended', () =>
+    play({ findRefundOrder: async () => refundOf({ status: 'failed', stripeRefundId: 're_1' }) }, async (scene) => {
+      const handle = await tellRefund(scene);
+      expect(await handle.result()).toMatchObject({ status: 'succeeded' });
+      expect(scene.calls('closeRefund')).toMatchObject([{ outcome: 'succeeded' }]);
+      expect(scene.calls('createRefund')).toEqual([]);
+    }));
 
   it('is decided by no outage, however long: it is asked again until the outcome is known', () =>
     play({ createRefund: failing(40, refundSeen('succeeded')) }, async (scene) => {

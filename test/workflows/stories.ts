@@ -29,6 +29,7 @@ import {
   SUCCEEDED,
   startDeposit,
   startNotice,
+  tellDeposit,
   tellDispute,
   tellRefund,
   tellTeam,
@@ -319,6 +320,56 @@ export const STORIES: Story[] = [
       return [handle.workflowId];
     },
   })),
+
+  story('dispute-decided-again-over-another-amount', () => ({
+    mocks: {
+      findDisputeOrder: async () => null,
+      fetchDispute: inTurn(
+        disputeSeen('open'),
+        disputeSeen('open', 20),
+        disputeSeen('lost', 20),
+        disputeSeen('open', 20),
+        disputeSeen('won', 20),
+      ),
+      openDispute: async () => disputeOf(),
+      changeDispute: async ({ amountMicros }) => disputeOf({ amountMicros }),
+      closeDispute: async ({ outcome, amountMicros }) =>
+        disputeOf({ status: outcome, ...(amountMicros && { amountMicros }) }),
+    },
+    tell: async (scene) => {
+      const handle = await tellDispute(scene);
+      await handle.result();
+      return [handle.workflowId];
+    },
+  })),
+
+  story('refund-sent-after-it-had-failed', () => ({
+    mocks: {
+      requestRefund: async () => ({ status: 'taken', order: refundOf() }),
+      createRefund: async () => refundSeen('pending'),
+      fetchRefund: inTurn(refundSeen('failed'), refundSeen('pending'), refundSeen('succeeded')),
+      closeRefund: async ({ outcome }) => refundOf({ status: outcome, stripeRefundId: 're_1' }),
+    },
+    tell: async (scene) => {
+      const { handle } = await requestRefund(scene);
+      await handle.result();
+      return [handle.workflowId];
+    },
+  })),
+
+  story('deposit-paid-after-it-had-failed', () => ({
+    mocks: {
+      getDepositOrder: async () => orderOf('dep', { status: 'failed' }),
+      fetchOutcome: inTurn(PROCESSING, SUCCEEDED),
+      creditDeposit: async () => orderOf('dep', { status: 'succeeded' }),
+    },
+    tell: async (scene) => {
+      const handle = await tellDeposit(scene);
+      await handle.result();
+      return [handle.workflowId];
+    },
+  })),
+
   story('deposit-in-crypto-by-parts-and-late', () => {
     const confirmed = (hash: string, dollars: number) => [cryptoOutput(hash, dollars)];
     const crypto = (status: 'pending' | 'succeeded') => orderOf('dep', { kind: 'crypto', status });
