@@ -126,6 +126,7 @@ export const ErrorBody = z
       errors: z.array(z.object({ param: z.string(), message: z.string() })).optional(),
       deposit: z.string().optional(),
       refund: z.string().optional(),
+      instance: z.string().optional(),
       reason: z.string().optional(),
       requestId: z.string(),
     }),

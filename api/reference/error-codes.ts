@@ -82,9 +82,10 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     message: 'the instance has ended',
   },
   instance_active: {
-    meaning: 'The instance is still running.',
-    whatToDo: 'Stop it before it is resumed.',
-    message: 'the instance is still running',
+    meaning: 'The instance is still running, or one that resumed it is. `instance` names the running instance.',
+    whatToDo: 'Use the running instance, or stop it before another is resumed.',
+    message: 'the instance was resumed as train-1b, which is running: stop it first',
+    details: { instance: 'train-1b' },
   },
   team_suspended: {
     meaning: 'The team is suspended: it starts, holds and reserves nothing new. What runs goes on.',
