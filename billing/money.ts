@@ -77,13 +77,6 @@ function inDollars(value: bigint, decimalsOf: (fraction: string) => string): str
   return `${value < 0n ? '-' : ''}$${grouped(whole)}.${decimalsOf(fraction)}`;
 }
 
-/** Micros as papers state them, exactly: `$1,250.00`, and six places where there is less than a cent, `$39.123456`. */
-export function formatExactly(amountMicros: Micros): string {
-  const [, sign = '', whole = '0', fraction = ''] = /^(-?)(\d+)\.(\d+)$/.exec(formatDollars(amountMicros)) ?? [];
-  const places = fraction.endsWith('0000') ? fraction.slice(0, 2) : fraction;
-  return `${sign}$${whole.replace(/\B(?=(\d{3})+$)/g, ',')}.${places}`;
-}
-
 /** True for whole cents: what a card can be charged. */
 export const isWholeCents = (amountMicros: Micros): boolean => amountMicros % MICROS_PER_CENT === 0;
 

@@ -149,7 +149,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       name: env.RECEIPT_ISSUER,
       address: env.RECEIPT_ISSUER_ADDRESS ?? null,
       taxId: env.RECEIPT_ISSUER_TAX_ID ?? null,
-      contact: env.RECEIPT_ISSUER_CONTACT ?? null,
+      contact: env.RECEIPT_ISSUER_CONTACT ?? env.SUPPORT_CONTACT ?? null,
     },
     rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
     trustedProxies: env.TRUSTED_PROXIES,

@@ -1,5 +1,5 @@
 /** Draws the receipt of one payment, from facts alone. */
-import { formatExactly, type Micros, subtract } from '../../billing/money.ts';
+import { formatInFull, type Micros, subtract } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
 import type { Recipient } from '../../prisma/papers.ts';
 import { utc } from '../mails/facts.ts';
@@ -36,7 +36,7 @@ export interface Coins {
 export async function receiptPaper(facts: ReceiptFacts): Promise<Buffer> {
   const { number, issuer, recipient, paidMicros, creditedSecond } = facts;
   const sheet = new Sheet({ title: `Receipt ${number}`, author: issuer.name, second: creditedSecond });
-  const paid = formatExactly(paidMicros);
+  const paid = formatInFull(paidMicros);
   await sheet.head('Receipt', issuer.name);
   await sheet.facts([
     ['Receipt number', number],
@@ -106,7 +106,7 @@ const networkInWords = (chain: string): string => {
 
 function coinFacts({ coins, deposit, paidMicros }: ReceiptFacts): Fact[] {
   const facts = coins.flatMap(({ currency, chain, transactionHash, output, amountMicros }): Fact[] => [
-    ['Coin', `${formatExactly(amountMicros).slice(1)} ${currency.toUpperCase()}`],
+    ['Coin', `${formatInFull(amountMicros).slice(1)} ${currency.toUpperCase()}`],
     ['Network', networkInWords(chain)],
     ['Transaction', transactionHash, { size: 9 }],
     ['Output', String(output)],
@@ -116,8 +116,8 @@ function coinFacts({ coins, deposit, paidMicros }: ReceiptFacts): Fact[] {
   if (totalMicros === paidMicros && askedMicros === paidMicros) return facts;
   return [
     ...facts,
-    ['Deposit asked for', formatExactly(askedMicros)],
-    ['Received before', formatExactly(subtract(totalMicros, paidMicros))],
-    ['Received in all', `${formatExactly(totalMicros)}, as of this payment`],
+    ['Deposit asked for', formatInFull(askedMicros)],
+    ['Received before', formatInFull(subtract(totalMicros, paidMicros))],
+    ['Received in all', `${formatInFull(totalMicros)}, as of this payment`],
   ];
 }
