@@ -45,7 +45,7 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
 
   const closed = order.kind === 'crypto' ? await payInCrypto(order) : await payByCard(order);
   answer.status = closed.status;
-  show(closed.status, order);
+  show(closed.status, closed);
 
   await tell.tellWatch({ teamId });
   if (order.kind === 'auto_top_up') await tell.tellAutoTopUp({ teamId });
@@ -147,6 +147,13 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
 
   function show(next: string, of: DepositOrder | null): void {
     state.say(next);
-    if (of) showDetails({ deposit: depositId, amount: dollars(of.amountMicros), kind: of.kind, state: next });
+    if (of)
+      showDetails({
+        deposit: depositId,
+        amount: dollars(of.amountMicros),
+        kind: of.kind,
+        state: next,
+        ...(of.failureCode !== undefined && { reason: of.failureCode }),
+      });
   }
 }

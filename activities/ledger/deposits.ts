@@ -30,6 +30,8 @@ export interface DepositOrder {
   kind: DepositKind;
   amountMicros: Micros;
   status: DepositStatus;
+  /** The reason of a failed payment. */
+  failureCode?: string;
 }
 
 export interface NewDepositOrder {
@@ -54,12 +56,13 @@ export interface CardSeen {
   last4: string;
 }
 
-export const orderOf = ({ id, teamId, kind, amountMicros, status }: Deposit): DepositOrder => ({
+export const orderOf = ({ id, teamId, kind, amountMicros, status, failureCode }: Deposit): DepositOrder => ({
   depositId: id,
   teamId,
   kind,
   amountMicros,
   status,
+  ...(failureCode !== null && (status === 'failed' || status === 'expired') && { failureCode }),
 });
 
 export const isOpen = (status: DepositStatus) => status === 'pending' || status === 'requires_action';
@@ -195,7 +198,7 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
         tellsBalance: notices.some(({ channel }) => channel === 'mail'),
         answer: async (within) => {
           if (wentOff) await setDisabledReason(within, teamId, failureCode);
-          return { ...orderOf(deposit), status };
+          return { ...orderOf(deposit), status, failureCode };
         },
       };
     });

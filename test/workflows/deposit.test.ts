@@ -182,6 +182,20 @@ describe('a deposit whose bank wants to see the person', TIMEOUT, () => {
     ));
 });
 
+it('a deposit that failed shows the reason in its result and in its details', () =>
+  play(
+    {
+      confirmIntent: async () => declined('insufficient_funds'),
+      failDeposit: async ({ depositId, status, failureCode }) => ({ ...orderOf(depositId, { status }), failureCode }),
+    },
+    async (scene) => {
+      const handle = await startDeposit(scene, 'saved_card');
+      expect(await handle.result()).toMatchObject({ status: 'failed', failureCode: 'insufficient_funds' });
+      const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+      expect(currentDetails).toContain('| reason | insufficient_funds |');
+    },
+  ));
+
 describe('a deposit that the provider is still working on', TIMEOUT, () => {
   it('is found out by a poll when every webhook is lost, ever slower but at least each quarter of an hour', () => {
     const askedMs: number[] = [];
