@@ -162,7 +162,8 @@ export const smtpUrl = readBy((text) => {
       'expected nothing after the port but options (?…); write / # ? and @ of a password as %2F %23 %3F %40',
     );
   if ((username === '') !== (password === '')) throw new Error('expected a name and a password, or neither');
-  for (const part of [username, password]) decodeURIComponent(part);
+  if (/%(?![0-9a-fA-F]{2})/.test(username + password))
+    throw new Error('expected a % of the name or the password as %25');
   return text;
 });
 

@@ -16,7 +16,7 @@ export interface Palette {
 
 const TEXT_CONTRAST = 4.5;
 /** The face of a button only has to be seen: its label says what it is (WCAG 2.2, 1.4.11). */
-const SHAPE_CONTRAST = 1.5;
+const SHAPE_CONTRAST = 1.3;
 
 const LIGHT = { page: '#f3f4f7', card: '#ffffff', text: '#1a1f2b', quiet: '#565f70', line: '#dfe2e9' };
 const DARK = { page: '#12151c', card: '#1c212b', text: '#e8eaf0', quiet: '#a7b0c0', line: '#39414f' };
