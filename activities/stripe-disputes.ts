@@ -1,16 +1,39 @@
 /** Disputes as Stripe tells of them. Source: docs.stripe.com/disputes/how-disputes-work, docs.stripe.com/api/disputes */
 import type Stripe from 'stripe';
-import { fromCents } from '../billing/money.ts';
+import { disputeIdOf } from '../billing/ids.ts';
+import { fromCents, ZERO } from '../billing/money.ts';
+import type { Db } from '../prisma/client.ts';
+import { type Dispute, findDispute } from '../prisma/disputes.ts';
 import type { DisputeSeen, Disputes } from './disputes.ts';
-import { withStripe } from './failures.ts';
+import { orNull, withStripe } from './failures.ts';
+import type { Log } from './world.ts';
 
-export const createStripeDisputes = ({ stripe }: { stripe: Stripe }): Disputes => ({
-  fetchDispute: ({ stripeDisputeId }) =>
-    withStripe(async () => {
-      const { status, amount, reason } = await stripe.disputes.retrieve(stripeDisputeId);
-      return { status: statusOf(status), amountMicros: fromCents(amount), reason };
-    }),
+export interface DisputesWorld {
+  stripe: Stripe;
+  db: Db;
+  log: Log;
+}
+
+export const createStripeDisputes = (world: DisputesWorld): Disputes => ({
+  fetchDispute: ({ stripeDisputeId }) => withStripe(() => fetchDispute(world, stripeDisputeId)),
 });
+
+async function fetchDispute({ stripe, db, log }: DisputesWorld, stripeDisputeId: string): Promise<DisputeSeen> {
+  const found = await orNull(() => stripe.disputes.retrieve(stripeDisputeId));
+  if (found !== null)
+    return { status: statusOf(found.status), amountMicros: fromCents(found.amount), reason: found.reason };
+  log.error({ stripeDisputeId }, 'Stripe no longer has a dispute');
+  return asRecorded(await findDispute(db, disputeIdOf(stripeDisputeId)));
+}
+
+/**
+ * How a dispute stands that Stripe no longer has: it belongs to another account or mode, and goes on there, so what is held
+ * stays held. Nothing is held for one that was never recorded.
+ */
+const asRecorded = (recorded: Dispute | null): DisputeSeen =>
+  recorded === null
+    ? { status: 'withdrawn', amountMicros: ZERO, reason: 'unknown' }
+    : { status: recorded.status, amountMicros: recorded.amountMicros, reason: recorded.reason };
 
 function statusOf(status: Stripe.Dispute.Status): DisputeSeen['status'] {
   switch (status) {

@@ -75,7 +75,7 @@ export async function startEngine(surroundings: Surroundings, options: EngineOpt
       tell,
       payments: createStripePayments({ stripe, db, publicUrl: 'http://127.0.0.1', log: SILENT }),
       refunds: createStripeRefunds({ stripe, db, log: SILENT }),
-      disputes: createStripeDisputes({ stripe }),
+      disputes: createStripeDisputes({ stripe, db, log: SILENT }),
       mailer,
       platform: createPlatformEvents({ db, terms, webhookUrl: platform.url, secret: PLATFORM_SECRET, log: SILENT }),
       reconciliation: createReconciliation(createReconciler({ db, books: [createStripeBooks(stripe)], log: SILENT })),

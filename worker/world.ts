@@ -46,7 +46,7 @@ export function createWorld(config: Config, client: Client, log: Log): WorkerWor
     tell,
     payments: createStripePayments({ stripe, db, publicUrl, brandName, log }),
     refunds: createStripeRefunds({ stripe, db, log }),
-    disputes: createStripeDisputes({ stripe }),
+    disputes: createStripeDisputes({ stripe, db, log }),
     ...(crypto && {
       crypto: createCopperxPayments({
         copperx: createCopperx(crypto),

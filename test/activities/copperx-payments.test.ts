@@ -10,7 +10,7 @@ import { onAttempt, untilAnswered } from '../support/activity.ts';
 import { newDatabase } from '../support/database.ts';
 import { NOW, newDeposit, newTeam, SILENT } from './fixtures.ts';
 
-const TIMEOUT_MS = 500;
+const TIMEOUT_MS = 1_500;
 const PATH = '/api/v1/checkout/sessions';
 
 let database: Awaited<ReturnType<typeof newDatabase>>;

@@ -17,7 +17,7 @@ let cards: Cards;
 
 beforeAll(async () => {
   [database, standIn] = await Promise.all([newDatabase(), startStripeStandIn()]);
-  stripe = createStripe({ secretKey: 'sk_test_cards', apiBase: standIn.url, timeoutMs: 400 });
+  stripe = createStripe({ secretKey: 'sk_test_cards', apiBase: standIn.url, timeoutMs: 1_500 });
   cards = createCards({ stripe, db: database.db, publicUrl: 'https://burnrate.test', log: SILENT });
 });
 afterEach(() => standIn.control.reset());

@@ -3,18 +3,24 @@ import type { Disputes } from '../../activities/disputes.ts';
 import { createStripe } from '../../activities/stripe.ts';
 import { createStripeDisputes } from '../../activities/stripe-disputes.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
-import { dollars } from './fixtures.ts';
+import { insertDispute } from '../../prisma/disputes.ts';
+import { newDatabase, type TestDatabase } from '../support/database.ts';
+import { dollars, NOW, newDeposit, newTeam, SILENT } from './fixtures.ts';
 
+let database: TestDatabase;
 let standIn: StripeStandIn;
 let stripe: ReturnType<typeof createStripe>;
 let disputes: Disputes;
 
 beforeAll(async () => {
-  standIn = await startStripeStandIn();
-  stripe = createStripe({ secretKey: 'sk_test_disputes', apiBase: standIn.url, timeoutMs: 400 });
-  disputes = createStripeDisputes({ stripe });
+  [database, standIn] = await Promise.all([newDatabase(), startStripeStandIn()]);
+  stripe = createStripe({ secretKey: 'sk_test_disputes', apiBase: standIn.url });
+  disputes = createStripeDisputes({ stripe, db: database.db, log: SILENT });
 });
-afterAll(() => standIn.close());
+afterAll(async () => {
+  await standIn.close();
+  await database.close();
+});
 
 /** A charge of $100 that is contested. Answers the dispute's id. */
 async function contested(opening: Parameters<StripeStandIn['control']['openDispute']>[1] = {}): Promise<string> {
@@ -63,5 +69,26 @@ describe('a dispute at Stripe', () => {
     await expect(disputes.fetchDispute({ stripeDisputeId })).rejects.toMatchObject({ type: 'stripe_unavailable' });
     standIn.control.faults.endOutage();
     expect(await disputes.fetchDispute({ stripeDisputeId })).toMatchObject({ status: 'open' });
+  });
+});
+
+describe('a dispute that Stripe no longer has', () => {
+  it('stands as it was recorded, so that what is held stays held', async () => {
+    const stripeDisputeId = await contested();
+    const { db } = database;
+    const { id: teamId } = await newTeam(db);
+    const depositId = await newDeposit(db, { teamId, kind: 'saved_card' });
+    const row = { teamId, depositId, stripeDisputeId, reason: 'fraudulent', openedSecond: NOW };
+    await insertDispute(db, { ...row, id: `disp_${stripeDisputeId}`, amountMicros: dollars(100) });
+    standIn.control.forget(stripeDisputeId);
+    expect(await disputes.fetchDispute({ stripeDisputeId })).toEqual({
+      status: 'open',
+      amountMicros: dollars(100),
+      reason: 'fraudulent',
+    });
+  });
+
+  it('and that was never recorded holds nothing', async () => {
+    expect(await disputes.fetchDispute({ stripeDisputeId: 'du_nowhere' })).toMatchObject({ status: 'withdrawn' });
   });
 });

@@ -29,7 +29,7 @@ let payments: ReturnType<typeof createStripePayments>;
 beforeAll(async () => {
   [database, standIn] = await Promise.all([newDatabase(), startStripeStandIn()]);
   const { db } = database;
-  const stripe = createStripe({ secretKey: 'sk_test_refunds', apiBase: standIn.url, timeoutMs: 400 });
+  const stripe = createStripe({ secretKey: 'sk_test_refunds', apiBase: standIn.url, timeoutMs: 1_500 });
   cards = createCards({ stripe, db, publicUrl: PUBLIC_URL, log: SILENT });
   payments = createStripePayments({ stripe, db, publicUrl: PUBLIC_URL, log: SILENT });
   refunds = createStripeRefunds({ stripe, db, log: SILENT });

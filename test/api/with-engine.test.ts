@@ -61,7 +61,11 @@ async function startWorkers(): Promise<void> {
         db,
         log,
       }),
-      disputes: createStripeDisputes({ stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }) }),
+      disputes: createStripeDisputes({
+        stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }),
+        db,
+        log,
+      }),
       crypto: createCopperxPayments({
         copperx: createCopperx({ apiKey: 'key', apiBase: copperx.url }),
         db,
@@ -229,6 +233,57 @@ describe('with everything up', () => {
     const { body } = await api.get(`/v1/teams/${team}/deposits`);
     expect(body.data).toMatchObject([{ id: declined.body.error.deposit, status: 'failed' }]);
     expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('0.000000');
+  });
+
+  it('answers 502 and blames no card when the provider refuses the charge or the page', async () => {
+    const team = await teamWith(api);
+    const card = await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
+    const saved = { amount: '15.00', method: 'card', paymentMethod: card.body.id };
+    const refused: Array<[string, object]> = [
+      ['POST /v1/payment_intents', saved],
+      ['POST /v1/payment_intents/:id/confirm', saved],
+      ['POST /v1/checkout/sessions', { amount: '15.00', method: 'card' }],
+    ];
+    for (const [on, deposit] of refused) {
+      stripe.control.faults.add({ on, kind: 'refuse' });
+      const { status, body } = await api.post(`/v1/teams/${team}/deposits`, deposit);
+      expect([on, status, body.error.code, body.error.reason]).toEqual([
+        on,
+        502,
+        'provider_rejected',
+        'provider_rejected',
+      ]);
+      expect(body.error.message).not.toMatch(/declined|your bank/);
+      const { body: row } = await api.get(`/v1/teams/${team}/deposits/${body.error.deposit}`);
+      expect(row).toMatchObject({ status: 'failed', failureCode: 'provider_rejected' });
+    }
+    expect((await api.get(`/v1/teams/${team}/payment-methods`)).body.data).toHaveLength(1);
+  });
+
+  it('opens a page and saves a card for a team whose customer was deleted at Stripe', async () => {
+    const team = await teamWith(api);
+    await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
+    const customerOf = async () => (await api.db.team.findUnique({ where: { id: team } }))?.stripeCustomerId ?? '';
+    stripe.control.deleteCustomer(await customerOf());
+    const page = await api.post(`/v1/teams/${team}/deposits`, { amount: '15.00', method: 'card' });
+    expect([page.status, page.body.status, page.body.checkoutUrl]).toEqual([
+      201,
+      'pending',
+      expect.stringContaining(stripe.url),
+    ]);
+    stripe.control.deleteCustomer(await customerOf());
+    const card = await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
+    expect([card.status, card.body.last4]).toEqual([201, '4242']);
+  });
+
+  it('copies a new name and address of a team to its customer at Stripe, also when Stripe was away', async () => {
+    const team = await teamWith(api);
+    await api.post(`/v1/teams/${team}/payment-methods`, {});
+    const customer = () => stripe.control.customers().find(({ metadata }) => metadata.team === team);
+    stripe.control.faults.add({ on: 'POST /v1/customers/:id', kind: 'error' });
+    const change = { name: 'Renamed', email: 'renamed@acme.example' };
+    expect((await api.send('PATCH', `/v1/teams/${team}`, { body: change })).status).toBe(200);
+    await expect.poll(customer, { timeout: 30_000 }).toMatchObject(change);
   });
 
   it('opens a Checkout page and credits what is paid there, told by webhook, once though it is told twice', async () => {

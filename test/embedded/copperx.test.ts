@@ -287,5 +287,12 @@ test('everything can be done over HTTP by another process', async () => {
   await control('POST', `/sessions/${id}/expire`);
   expect((await retrieve(id)).status).toBe('expired');
   expect((await control('POST', '/sessions/nobody/pay')).status).toBe(400);
+  const refusal = { status: 422, message: 'No.' };
+  await control('POST', '/faults', { on: 'GET /api/v1/checkout/sessions/:id', kind: 'refuse', refusal });
+  const refused = await call('GET', `/api/v1/checkout/sessions/${id}`);
+  expect([refused.status, refused.body]).toEqual([422, { statusCode: 422, message: 'No.' }]);
+  await control('DELETE', `/sessions/${id}`);
+  expect((await call('GET', `/api/v1/checkout/sessions/${id}`)).status).toBe(404);
+  expect((await control('DELETE', `/sessions/${id}`)).status).toBe(400);
   expect((await control('POST', '/faults', { on: '*', kind: 'earthquake' })).status).toBe(400);
 });

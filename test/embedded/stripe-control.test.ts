@@ -123,6 +123,57 @@ describe('the control interface over HTTP', () => {
     expect(control.events().map(({ type }) => type)).toContain('checkout.session.completed');
   });
 
+  test('refuses a single call in the words that it is given, keeps the refusal under its key, and then goes on', async () => {
+    const { stripe, call } = await startControlled();
+    const refused = { status: 402, type: 'card_error', code: 'card_declined', declineCode: 'lost_card', param: 'x' };
+    const fault = { on: 'POST /v1/customers', kind: 'refuse', refusal: { ...refused, message: 'No.' } };
+    await call('POST', '/faults', fault);
+    const error = await refusal(stripe.customers.create({}, { idempotencyKey: 'k' }));
+    expect(error).toMatchObject({ statusCode: 402, code: 'card_declined', decline_code: 'lost_card', message: 'No.' });
+    expect((await refusal(stripe.customers.create({}, { idempotencyKey: 'k' }))).message).toBe('No.');
+    expect((await stripe.customers.create()).object).toBe('customer');
+    await call('POST', '/faults', { on: 'GET /v1/customers', kind: 'refuse' });
+    expect((await refusal(stripe.customers.list())).statusCode).toBe(400);
+    const bad = { on: '*', kind: 'refuse', refusal: { status: 200 } };
+    expect((await call('POST', '/faults', bad)).status).toBe(400);
+  });
+
+  test('deletes a customer as Stripe does, and forgets any object', async () => {
+    const { stripe, call } = await startControlled();
+    const { customer, card } = await customerWithCard(stripe);
+    const paid = await stripe.paymentIntents.create(chargeParams(customer, card));
+    const page = await stripe.checkout.sessions.create({
+      mode: 'setup',
+      currency: 'usd',
+      customer,
+      success_url: 'https://x.test',
+    });
+    const refund = await stripe.refunds.create({ payment_intent: paid.id, amount: 1 });
+    const dispute = (await call('POST', '/disputes', { charge: paid.id })).body;
+    await call('DELETE', `/customers/${customer}`);
+    expect(await stripe.customers.retrieve(customer)).toMatchObject({ id: customer, deleted: true });
+    expect(await stripe.paymentMethods.retrieve(card)).toMatchObject({ customer: null });
+    const missing: Array<[string, () => Promise<unknown>]> = [
+      [paid.id, () => stripe.paymentIntents.retrieve(paid.id)],
+      [page.id, () => stripe.checkout.sessions.retrieve(page.id)],
+      [refund.id, () => stripe.refunds.retrieve(refund.id)],
+      [String(dispute.id), () => stripe.disputes.retrieve(String(dispute.id))],
+      [card, () => stripe.paymentMethods.retrieve(card)],
+      [customer, () => stripe.customers.retrieve(customer)],
+    ];
+    for (const [id, ask] of missing) {
+      await ask();
+      expect((await call('DELETE', `/objects/${id}?live=true`)).status).toBe(200);
+      const error = await refusal(ask());
+      expect([error.statusCode, error.code]).toEqual([404, 'resource_missing']);
+      expect(error.message).toMatch(/^No such .*; a similar object exists in live mode/);
+    }
+    expect((await call('DELETE', '/objects/pi_nowhere')).status).toBe(404);
+    const other = await stripe.customers.create();
+    await call('DELETE', '/objects');
+    expect((await refusal(stripe.customers.retrieve(other.id))).message).toBe(`No such customer: '${other.id}'`);
+  });
+
   test('sets the webhook endpoint and scripts it', async () => {
     const { stripe, call, control } = await startControlled();
     const receiver = await startReceiver();

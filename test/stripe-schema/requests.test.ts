@@ -110,7 +110,7 @@ async function everyStory(): Promise<void> {
   const looks = createStripeLooks(stripe);
   expect(await looks.refundsOfIntent(intentId)).toHaveLength(1);
   const disputed = control.openDispute(asked.intentId);
-  await createStripeDisputes({ stripe }).fetchDispute({ stripeDisputeId: disputed.id });
+  await createStripeDisputes({ stripe, db, log: SILENT }).fetchDispute({ stripeDisputeId: disputed.id });
   await looks.depositOfIntent(asked.intentId);
 
   // The books: the day that is over, with rows that only the ledger names, so that each is looked up.
