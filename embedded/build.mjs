@@ -89,17 +89,20 @@ function packagesOf({ outputs }, file) {
   return [...lines].join('');
 }
 
+/** In parts, since this source passes through its own replacement. */
+const META = ['import', 'meta'].join('.');
+
 /** A source that asks where it lies is given its own place, since it reads files beside itself. */
 const placesOfSources = {
   name: 'places-of-sources',
   setup({ onLoad }) {
     onLoad({ filter: /\.(ts|mjs)$/ }, async ({ path }) => {
       const source = await readFile(path, 'utf8');
-      if (!source.includes('import.meta.')) return undefined;
+      if (!source.includes(META)) return undefined;
       const contents = source
-        .replaceAll('import.meta.dirname', JSON.stringify(dirname(path)))
-        .replaceAll('import.meta.filename', JSON.stringify(path))
-        .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href));
+        .replaceAll(`${META}.dirname`, JSON.stringify(dirname(path)))
+        .replaceAll(`${META}.filename`, JSON.stringify(path))
+        .replaceAll(`${META}.url`, JSON.stringify(pathToFileURL(path).href));
       return { contents, loader: path.endsWith('.ts') ? 'ts' : 'js' };
     });
   },
