@@ -15,6 +15,7 @@ const LONGEST_TTL_SECONDS = 86_400;
 const HoldPath = z.object({ hold: PathId });
 
 const NewHold = z.object({
+  id: Id.optional().openapi({ description: 'the same id and body again is the same hold', example: 'request-1042' }),
   team: Id,
   model: text(100).openapi({ example: 'llama-3.3-70b-instruct' }),
   maxInputTokens: TokenCount,
@@ -46,15 +47,22 @@ export function holds({ db, ledger, terms }: ApiWorld, looks: Looks): Route[] {
       who: 'usage',
       body: NewHold,
       answer: { status: 201, schema: Hold },
-      fails: ['insufficient_credit', 'team_suspended', 'team_archived', 'price_not_found', 'engine_unavailable'],
-      handle: async ({ body: { team: teamId, ...asked }, call }) => {
+      fails: [
+        'id_taken',
+        'insufficient_credit',
+        'team_suspended',
+        'team_archived',
+        'price_not_found',
+        'engine_unavailable',
+      ],
+      handle: async ({ body: { id, team: teamId, ...asked }, call }) => {
         mustSee(call, teamId, 'team', 'team');
         const nowSecond = call.receivedSecond;
-        const order = { holdId: newId(call, 'hold'), teamId, ...asked, nowSecond };
+        const order = { holdId: id ?? newId(call, 'hold'), teamId, ...asked, nowSecond };
         const placed = await ledger.placeHold(order, call.requestId);
         await look(teamId, placed).catch(async (error) => {
-          // Whoever sends the call again under its key meets this hold; anybody else would never hear of it.
-          if (call.seed !== null) throw error;
+          // A caller that repeats the call under its id or its key finds this hold; any other would never hear of it.
+          if (id !== undefined || call.seed !== null) throw error;
           await ledger.voidHold({ holdId: order.holdId, nowSecond }, call.requestId);
           throw engineUnavailable(error);
         });

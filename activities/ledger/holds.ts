@@ -5,6 +5,7 @@ import { BillingError } from '../../billing/errors.ts';
 import { advance } from '../../billing/facts.ts';
 import { hasExpired, holdMicrosFor, placeHold, voidHold } from '../../billing/holds.ts';
 import { tokensCost } from '../../billing/tokens.ts';
+import { isUniqueViolation } from '../../prisma/client.ts';
 import { closeHolds, expireFreeHolds, findHold, getHold, type HoldOfTeam, insertHold } from '../../prisma/holds.ts';
 import { modelPriceAt } from '../../prisma/prices.ts';
 import { recordFact } from '../../prisma/record.ts';
@@ -27,14 +28,28 @@ export interface HoldRecorded {
   urgent: boolean;
 }
 
+const idTaken = (): BillingError => new BillingError('id_taken', 'another hold has this id', 'id');
+
+/** A hold under this id is this one, or another. */
+function checkSame(hold: HoldOfTeam, order: HoldOrder): void {
+  const isSame =
+    hold.teamId === order.teamId &&
+    hold.model === order.model &&
+    hold.maxInputTokens === order.maxInputTokens &&
+    hold.maxOutputTokens === order.maxOutputTokens &&
+    hold.expiresSecond - hold.placedSecond === order.ttlSeconds;
+  if (!isSame) throw idTaken();
+}
+
 const holdClosed = (how: string): BillingError =>
   new BillingError('hold_closed', `the hold ${how}: it holds nothing any more`);
 
 export const holdActs = ({ db, terms }: LedgerWorld) => ({
   /**
-   * Sets aside the most that a request can cost, at the model's price in force as the call was received. The same id again
-   * is the same hold, however it has ended since.
-   * @throws BillingError `not_found` for an unknown team, `price_not_found`, `insufficient_credit`
+   * Sets aside the most that a request can cost, at the model's price in force as the call was received. The same id with
+   * the same request again is the same hold, however it has ended since.
+   * @throws BillingError `not_found` for an unknown team, `id_taken`, `price_not_found`, `insufficient_credit`,
+   *   `team_suspended`, `team_archived`
    */
   placeHold: (order: HoldOrder, causedBy: string): Promise<HoldRecorded> => {
     const { holdId, teamId, model, maxInputTokens, maxOutputTokens, ttlSeconds, nowSecond } = order;
@@ -43,7 +58,11 @@ export const holdActs = ({ db, terms }: LedgerWorld) => ({
         outcome,
         answer: async () => ({ hold: await getHold(tx, holdId), urgent: isUrgent(outcome.effects) }),
       });
-      if (await findHold(tx, holdId)) return recorded(advance(account, terms, nowSecond));
+      const earlier = await findHold(tx, holdId);
+      if (earlier) {
+        checkSame(earlier, order);
+        return recorded(advance(account, terms, nowSecond));
+      }
 
       const price = await modelPriceAt(tx, model, nowSecond);
       if (!price) throw new BillingError('price_not_found', 'this model is not listed: see GET /v1/models', 'model');
@@ -61,6 +80,9 @@ export const holdActs = ({ db, terms }: LedgerWorld) => ({
         amountMicros,
         placedSecond,
         expiresSecond,
+      }).catch((error) => {
+        // Another team has taken the id since: its row lock is not ours.
+        throw isUniqueViolation(error) ? idTaken() : error;
       });
       return recorded(outcome);
     });

@@ -39,6 +39,22 @@ const pass = (seconds: number) => {
 };
 
 describe('POST /v1/holds', () => {
+  it('under an id sets aside once, however often and however close together the same request comes', async () => {
+    const id = `hold-of-${team}`;
+    const ask = (change: object = {}) => place({ id, model: 'a-dollar', maxInputTokens: 1_000_000, ...change });
+    const answers = await atOnce(4, () => ask({ maxOutputTokens: 0 }));
+    for (const { status, body } of answers) expect([status, body.id]).toEqual([201, id]);
+    expect(await balance()).toMatchObject({ held: '1.000000', available: '9.000000' });
+    const other = await teamWith(api, '10');
+    for (const change of [{ ttlSeconds: 60 }, { maxOutputTokens: 1 }, { model: MODEL }, { team: other }]) {
+      const { status, body } = await ask({ maxOutputTokens: 0, ...change });
+      expect([status, body.error.code, body.error.param]).toEqual([409, 'id_taken', 'id']);
+    }
+    await api.post(`/v1/holds/${id}/void`, {});
+    expect((await ask({ maxOutputTokens: 0 })).body).toMatchObject({ id, status: 'voided' });
+    expect(await balance()).toMatchObject({ held: '0.000000', available: '10.000000' });
+  });
+
   it('that cannot be told holds nothing, unless the same call comes again under its key', async () => {
     api.engine.away = true;
     const lost = await place();
