@@ -28,6 +28,7 @@ import { pages } from './pages.ts';
 import { paymentMethods } from './payment-methods.ts';
 import { prices } from './prices.ts';
 import { quote } from './quote.ts';
+import { BODY_LIMIT, checkAddress, jsonBody } from './reading.ts';
 import { receipts } from './receipts.ts';
 import { reconciliation } from './reconciliation.ts';
 import { refunds } from './refunds.ts';
@@ -38,12 +39,11 @@ import { createLooks } from './soon.ts';
 import { teamState } from './team-state.ts';
 import { teams } from './teams.ts';
 import { transactions } from './transactions.ts';
+import { unknownPath } from './unknown-path.ts';
 import { usage } from './usage.ts';
 import { createWakes } from './wakes.ts';
 import { stripeWebhook } from './webhooks.ts';
 import type { ApiWorld } from './world.ts';
-
-const BODY_LIMIT = '1mb';
 
 /** Every route of the api's own language. */
 export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
@@ -95,6 +95,7 @@ export function createApp(world: ApiWorld): Express {
     }),
   );
   app.use(metrics.countCalls);
+  app.use(checkAddress);
 
   app.get('/healthz', named('/healthz'), healthz);
   app.get('/readyz', named('/readyz'), readyz(world));
@@ -128,13 +129,11 @@ export function createApp(world: ApiWorld): Express {
       named(described.path),
       ...guards,
       authorizing(world, described),
-      ...(takesBody(described) ? [onlyJson, express.json({ limit: BODY_LIMIT })] : []),
+      ...(takesBody(described) ? jsonBody : []),
       handling(world, described),
     );
 
-  app.use(() => {
-    throw new BillingError('not_found', 'there is nothing at this path');
-  });
+  app.use(unknownPath(Object.entries(document.paths).map(([path, item]) => ({ path, methods: Object.keys(item) }))));
   app.use(answerError(world));
   return app;
 }
@@ -176,15 +175,6 @@ function authenticating(world: ApiWorld): RequestHandler {
     }
   };
 }
-
-/** A body must say that it is JSON; no body needs to say nothing. */
-const onlyJson: RequestHandler = (request, _response, next) => {
-  const hasBody =
-    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
-  if (hasBody && !request.is('application/json'))
-    throw new BillingError('unsupported_media_type', 'send JSON, as "Content-Type: application/json"');
-  next();
-};
 
 const answerError =
   (world: ApiWorld): ErrorRequestHandler =>

@@ -1,5 +1,4 @@
 /** A team's auto top-up policy. Putting one in force is a consent: who, when, old and new are kept. */
-import { BillingError } from '../billing/errors.ts';
 import type { TopUpPolicy } from '../billing/top-up.ts';
 import { AS_RECORDED, readAccount } from '../prisma/accounts.ts';
 import { listConsents } from '../prisma/consents.ts';
@@ -7,8 +6,10 @@ import { defaultPaymentMethod, findPaymentMethod } from '../prisma/payment-metho
 import { inSnapshot } from '../prisma/snapshot.ts';
 import { actorOf } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
+import { InvalidRequest, type Problem, required } from './messages.ts';
 import { type Route, route } from './route.ts';
 import { Dollars, Id, listOf, pageQuery, pageRequest, TeamPath, UUID, viewPage, z } from './schemas.ts';
+import { mustFindCard } from './suggestions.ts';
 import { AutoTopUp, readAutoTopUp } from './views/auto-top-up.ts';
 import { PolicyChange, viewPolicyChange } from './views/policy-change.ts';
 import type { Wakes } from './wakes.ts';
@@ -25,9 +26,7 @@ const Policy = z.object({
 export function autoTopUp({ db, terms, ledger, engine }: ApiWorld, wake: Wakes): Route[] {
   const cardOf = async (teamId: string, id: string | null | undefined): Promise<string | null> => {
     if (id === undefined || id === null) return (await defaultPaymentMethod(db, teamId))?.id ?? null;
-    const card = await findPaymentMethod(db, teamId, id);
-    if (!card) throw new BillingError('not_found', 'no such payment method', 'paymentMethod');
-    return card.id;
+    return (await mustFindCard(db, teamId, id)).id;
   };
 
   /** Switching off asks nothing of the card that was charged: it may have been removed since. */
@@ -41,8 +40,13 @@ export function autoTopUp({ db, terms, ledger, engine }: ApiWorld, wake: Wakes):
     const { policy: old } = put.enabled ? { policy: null } : await readAccount(db, teamId, AS_RECORDED);
     const { threshold = old?.thresholdMicros, amount = old?.amountMicros } = put;
     if (!put.enabled && threshold === undefined && amount === undefined) return null;
-    if (threshold === undefined) throw new BillingError('invalid_request', 'threshold: is missing', 'threshold');
-    if (amount === undefined) throw new BillingError('invalid_request', 'amount: is missing', 'amount');
+    if (threshold === undefined || amount === undefined) {
+      const [first, ...rest] = [
+        ...(threshold === undefined ? [required('threshold')] : []),
+        ...(amount === undefined ? [required('amount')] : []),
+      ];
+      throw new InvalidRequest([first as Problem, ...rest]);
+    }
     return {
       enabled: put.enabled,
       thresholdMicros: threshold,

@@ -6,6 +6,7 @@ import { modelPriceAt } from '../prisma/prices.ts';
 import { PUBLIC_PRICES, type PublicPrice, publicPriceOf, USUAL_COMPARISON } from './public-prices.ts';
 import { type Route, route } from './route.ts';
 import { Amount, amount, text, z } from './schemas.ts';
+import { modelNotListed } from './suggestions.ts';
 import type { ApiWorld } from './world.ts';
 
 const MOST = 1_000_000_000_000;
@@ -83,7 +84,8 @@ export const calculator = ({ db }: ApiWorld): Route[] => [
     fails: ['price_not_found', 'amount_out_of_range'],
     handle: async ({ body: { model, compareWith, ...workload }, call }) => {
       const here = await modelPriceAt(db, model, call.receivedSecond);
-      if (!here) throw new BillingError('price_not_found', 'this model is not in the price list', 'model');
+      if (!here)
+        throw new BillingError('price_not_found', await modelNotListed(db, model, call.receivedSecond), 'model');
       const there = publicPriceOf(compareWith);
       const compared = compare(workload, here, there);
       return {

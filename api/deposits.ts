@@ -9,7 +9,6 @@ import { cryptoReceiptsOf } from '../prisma/crypto-receipts.ts';
 import { type Deposit as DepositRow, listAllDeposits } from '../prisma/deposits.ts';
 import { listPayments } from '../prisma/history.ts';
 import type { PageRequest } from '../prisma/pages.ts';
-import { findPaymentMethod } from '../prisma/payment-methods.ts';
 import { getTeam } from '../prisma/teams.ts';
 import { newId } from './calls.ts';
 import { csvOf } from './csv.ts';
@@ -31,6 +30,7 @@ import {
   viewPage,
   z,
 } from './schemas.ts';
+import { mustFindCard } from './suggestions.ts';
 import { DEPOSIT_STATUSES, Deposit, viewDeposit } from './views/deposit.ts';
 import { PAYMENT_COLUMNS, Payment, paymentAsCells, viewPayment } from './views/payment.ts';
 import type { ApiWorld } from './world.ts';
@@ -114,11 +114,11 @@ export function deposits(world: ApiWorld): Route[] {
       handle: async ({ params: { team: teamId }, body, call }) => {
         if (body.method === 'crypto') {
           if (world.verifyCopperxEvent === null)
-            throw new BillingError('invalid_request', 'method: crypto deposits are not offered here', 'method');
+            throw new BillingError('invalid_request', 'method crypto is not offered here: send card', 'method');
           if (body.paymentMethod !== undefined)
             throw new BillingError(
               'invalid_request',
-              'paymentMethod is a card: leave it out with crypto',
+              'paymentMethod is a card: leave it out with method crypto',
               'paymentMethod',
             );
         }
@@ -127,13 +127,12 @@ export function deposits(world: ApiWorld): Route[] {
         if (body.saveCard && paymentMethodId !== null)
           throw new BillingError(
             'invalid_request',
-            'saveCard: the card named in paymentMethod is saved already',
+            'saveCard must be left out with paymentMethod: that card is saved already',
             'saveCard',
           );
-        if (paymentMethodId !== null && !(await findPaymentMethod(db, teamId, paymentMethodId)))
-          throw new BillingError('not_found', 'no such payment method', 'paymentMethod');
+        if (paymentMethodId !== null) await mustFindCard(db, teamId, paymentMethodId);
         if (body.returnUrl !== undefined && paymentMethodId !== null)
-          throw new BillingError('invalid_request', 'returnUrl: a saved card is charged without a page', 'returnUrl');
+          throw new BillingError('invalid_request', 'returnUrl must be left out with paymentMethod: a saved card is charged without a page', 'returnUrl');
         const details = { metadata: body.metadata ?? {}, returnUrl: body.returnUrl ?? null };
         const detailsHash = await keepDetails(db, details);
         const saveCard = body.saveCard ?? false;

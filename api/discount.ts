@@ -14,7 +14,7 @@ const Percent = z
   .number()
   .min(0)
   .max(100)
-  .refine((percent) => TWO_DECIMALS.test(String(percent)), 'expected at most two decimals')
+  .refine((percent) => TWO_DECIMALS.test(String(percent)), 'must have at most two decimals')
   .openapi({ multipleOf: 0.01, example: 12.5, description: '0 takes it away' });
 
 export function discount({ db, ledger, engine, terms }: ApiWorld, wake: Wakes): Route[] {

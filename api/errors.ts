@@ -1,5 +1,6 @@
 /** How a refusal leaves the house: one table from the list of failure codes to HTTP, and the one shape of an error. */
 import { BillingError, type FailureCode } from '../billing/errors.ts';
+import { InvalidRequest, type Problem } from './messages.ts';
 
 export type ErrorType =
   | 'invalid_request_error'
@@ -91,12 +92,27 @@ export interface ErrorAnswer {
   status: number;
   headers: Record<string, string>;
   body: {
-    error: { type: ErrorType; code: FailureCode; message: string; param?: string; requestId: string } & Record<
-      string,
-      string
-    >;
+    error: {
+      type: ErrorType;
+      code: FailureCode;
+      message: string;
+      param?: string;
+      errors?: readonly Problem[];
+      requestId: string;
+      [detail: string]: unknown;
+    };
   };
 }
+
+/** The faults of an invalid request; undefined for other refusals, and where no argument is at fault. */
+function problemsOfRefusal(refusal: BillingError): readonly Problem[] | undefined {
+  if (refusal instanceof InvalidRequest) return refusal.problems;
+  const { code, param, message } = refusal;
+  return code === 'invalid_request' && param !== undefined ? [{ param, message }] : undefined;
+}
+
+/** A message is read by a person; all that is wrong stands in `errors`. */
+const LONGEST_MESSAGE = 1_000;
 
 /** The answer to a refusal. Whatever is no refusal is answered as `internal`, without its words. */
 export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
@@ -106,6 +122,7 @@ export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
   const retryAfter = RETRY_AFTER_SECONDS[code];
   const details = refusal instanceof DetailedError ? refusal.details : {};
   const type = typeOf(code);
+  const problems = problemsOfRefusal(refusal);
   return {
     status,
     headers: {
@@ -113,7 +130,15 @@ export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
       ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
     },
     body: {
-      error: { type, code, message: refusal.message, ...(param !== undefined && { param }), ...details, requestId },
+      error: {
+        type,
+        code,
+        message: refusal.message.slice(0, LONGEST_MESSAGE),
+        ...(param !== undefined && { param }),
+        ...(problems !== undefined && { errors: problems }),
+        ...details,
+        requestId,
+      },
     },
   };
 }
@@ -121,9 +146,7 @@ export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
 /** What the parts that stand before a route complain of, in our words. */
 const REFUSAL_OF_PARSER: Record<string, [FailureCode, string]> = {
   'entity.too.large': ['payload_too_large', 'the body is larger than 1 MiB'],
-  'entity.parse.failed': ['invalid_request', 'the body is not valid JSON'],
   'encoding.unsupported': ['unsupported_media_type', 'the content encoding is not supported'],
-  'charset.unsupported': ['unsupported_media_type', 'the charset is not supported: send UTF-8'],
   'request.size.invalid': ['invalid_request', 'the body is not as long as it says'],
   'request.aborted': ['invalid_request', 'the body ended early'],
 };

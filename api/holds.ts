@@ -8,6 +8,7 @@ import { engineUnavailable } from './engine.ts';
 import { type Route, route } from './route.ts';
 import { Id, listOf, PathId, pageQuery, pageRequest, TeamPath, TokenCount, text, z } from './schemas.ts';
 import type { Looks } from './soon.ts';
+import { withModelNames } from './suggestions.ts';
 import { Hold, readHolds, viewHold } from './views/hold.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -59,7 +60,7 @@ export function holds({ db, ledger, terms }: ApiWorld, looks: Looks): Route[] {
         mustSee(call, teamId, 'team', 'team');
         const nowSecond = call.receivedSecond;
         const order = { holdId: id ?? newId(call, 'hold'), teamId, ...asked, nowSecond };
-        const placed = await ledger.placeHold(order, call.requestId);
+        const placed = await withModelNames(db, order.model, nowSecond, () => ledger.placeHold(order, call.requestId));
         await look(teamId, placed).catch(async (error) => {
           // A caller that repeats the call under its id or its key finds this hold; any other would never hear of it.
           if (id !== undefined || call.seed !== null) throw error;

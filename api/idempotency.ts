@@ -61,7 +61,11 @@ export async function once(
   work: (call: Call) => Promise<JsonAnswer>,
 ): Promise<JsonAnswer> {
   if (!KEY.test(request.key))
-    throw new BillingError('invalid_request', 'expected 1 to 255 printable characters', 'Idempotency-Key');
+    throw new BillingError(
+      'invalid_request',
+      'Idempotency-Key must be 1 to 255 printable ASCII characters without a space',
+      'Idempotency-Key',
+    );
   // With its digest: answers that an earlier platform key sealed cannot be opened by the next one.
   const scope = call.caller.kind === 'platform' ? `platform/${sha256(request.secret).slice(0, 16)}` : call.caller.keyId;
   const id: CallKey = { scope, path: request.path, key: request.key };

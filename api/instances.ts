@@ -17,6 +17,7 @@ import { NewMetadata } from './metadata.ts';
 import { type Route, route } from './route.ts';
 import { Dollars, Id, listOf, PathId, pageQuery, pageRequest, Second, text, z } from './schemas.ts';
 import { hashOfSpec, startInstance } from './starting.ts';
+import { withGpuNames } from './suggestions.ts';
 import { readRecorded } from './unanswered.ts';
 import { Instance, type InstanceView, ReceiptBody, readInstances, STATUSES, viewReceipt } from './views/instance.ts';
 import { standingOf } from './views/standing.ts';
@@ -69,7 +70,7 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
     const listed = asked.hourlyMicros === null ? await gpuPriceAt(db, asked, call.receivedSecond) : null;
     const pricedAt = asked.hourlyMicros ?? (listed && listMicrosOf(listed, asked.pricing));
     const spec = { ...asked, requestHash: hashOfSpec(asked) };
-    const row = await startInstance(world, call, spec, pricedAt);
+    const row = await withGpuNames(db, asked, call.receivedSecond, () => startInstance(world, call, spec, pricedAt));
     return { status: 201, body: await readRecorded(world, call, () => viewOf(row, call.receivedSecond)) };
   };
 

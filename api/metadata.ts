@@ -1,21 +1,17 @@
 /** Metadata: what a platform keeps with our objects, string to string. The limits are those of Stripe's. */
 import { BillingError } from '../billing/errors.ts';
 import type { Metadata as Kept } from '../prisma/metadata.ts';
-import { text, z } from './schemas.ts';
+import { visible, z } from './schemas.ts';
 
 const MOST_KEYS = 50;
 const LONGEST_KEY = 40;
 const LONGEST_VALUE = 500;
 
-const Key = z
-  .string()
-  .min(1)
-  .max(LONGEST_KEY)
-  .regex(/^[^[\]\p{Cc}\p{Cs}]+$/u, 'must hold no square bracket and no control character');
-const Value = text(LONGEST_VALUE);
+const Key = visible(LONGEST_KEY).refine((key) => !/[[\]]/.test(key), 'must hold no square bracket');
+const Value = visible(LONGEST_VALUE);
 const EXAMPLE = { customer: 'cus_1042', plan: 'pro' };
 
-const tooMany = `at most ${MOST_KEYS} keys`;
+const tooMany = `must have at most ${MOST_KEYS} keys`;
 const fewEnough = (given: object): boolean => Object.keys(given).length <= MOST_KEYS;
 /** Zod leaves this key out of a record, so that what was sent would be lost. */
 const withoutPrototype = (given: unknown): boolean =>
@@ -26,14 +22,14 @@ const described = `up to ${MOST_KEYS} keys of up to ${LONGEST_KEY} characters, v
 /** As it comes with a new object. */
 export const NewMetadata = z
   .unknown()
-  .refine(withoutPrototype, 'there can be no key "__proto__"')
+  .refine(withoutPrototype, 'must have no key "__proto__"')
   .pipe(z.record(Key, Value).refine(fewEnough, tooMany))
   .openapi({ type: 'object', additionalProperties: { type: 'string' }, description: described, example: EXAMPLE });
 
 /** As it comes with a change: a value of null takes the key away, keys that are not named stay. */
 export const MetadataChange = z
   .unknown()
-  .refine(withoutPrototype, 'there can be no key "__proto__"')
+  .refine(withoutPrototype, 'must have no key "__proto__"')
   .pipe(z.record(Key, Value.nullable()))
   .openapi({
     type: 'object',
@@ -51,6 +47,6 @@ export const Metadata = z.record(z.string(), z.string()).openapi({ example: EXAM
  */
 export function mergeMetadata(kept: Kept, change: Readonly<Record<string, string | null>>): Kept {
   const merged = new Map(Object.entries({ ...kept, ...change }).filter(([, value]) => value !== null));
-  if (merged.size > MOST_KEYS) throw new BillingError('invalid_request', `metadata: ${tooMany}`, 'metadata');
+  if (merged.size > MOST_KEYS) throw new BillingError('invalid_request', `metadata ${tooMany}`, 'metadata');
   return Object.fromEntries(merged) as Kept;
 }

@@ -2,8 +2,9 @@
 import { formatSecond } from '../billing/time.ts';
 import { modelPricesInForce } from '../prisma/prices.ts';
 import { actorOf } from './calls.ts';
+import { parse } from './messages.ts';
 import { type Route, route } from './route.ts';
-import { Dollars, parse, Second, Time, z } from './schemas.ts';
+import { Dollars, Second, Time, z } from './schemas.ts';
 import { ListedModel, ModelPriceBody, viewListedModel, viewModelPrice } from './views/price.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -13,7 +14,7 @@ const EXAMPLE = 'llama-3.3-70b-instruct';
 const ModelPath = z.object({
   model: z
     .string()
-    .regex(MODEL, 'expected 1 to 100 of A-Z a-z 0-9 . _ : / -, the first a letter or digit')
+    .regex(MODEL, 'must be 1 to 100 of A-Z a-z 0-9 . _ : / -, the first a letter or digit')
     .openapi({ example: EXAMPLE }),
 });
 /** The name of what is to be made is an argument: a wrong one is an invalid request, not a path where nothing is. */

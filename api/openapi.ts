@@ -7,6 +7,8 @@ import { errorAnswers, REQUEST_ID_HEADER, registerErrorExamples } from './refere
 import { isRefusedToArchived, type Route, takesBody } from './route.ts';
 import { z } from './schemas.ts';
 
+export type OpenApiDocument = object & { paths: Record<string, object> };
+
 const JSON_TYPE = 'application/json';
 
 /** What every call with a key can fail with. */
@@ -151,7 +153,7 @@ function registerOthers(registry: OpenAPIRegistry): void {
   });
 }
 
-export function openApiDocument(routes: Route[], publicUrl: string): object {
+export function openApiDocument(routes: Route[], publicUrl: string): OpenApiDocument {
   const registry = new OpenAPIRegistry();
   registry.registerComponent('securitySchemes', 'key', {
     type: 'http',
@@ -161,7 +163,7 @@ export function openApiDocument(routes: Route[], publicUrl: string): object {
   registerErrorExamples(registry);
   for (const route of routes) register(registry, route);
   registerOthers(registry);
-  return new OpenApiGeneratorV31(registry.definitions).generateDocument({
+  const document = new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
     info: {
       title: 'Burnrate',
@@ -172,4 +174,5 @@ export function openApiDocument(routes: Route[], publicUrl: string): object {
     },
     servers: [{ url: publicUrl }],
   });
+  return { ...document, paths: document.paths ?? {} };
 }

@@ -6,16 +6,12 @@ import { formatSecond } from '../billing/time.ts';
 import { AS_RECORDED, lockAccount } from '../prisma/accounts.ts';
 import { keepDetails, NO_DETAILS } from '../prisma/call-details.ts';
 import { inTransaction } from '../prisma/client.ts';
-import {
-  findPaymentMethod,
-  listPaymentMethods,
-  makeDefault,
-  type PaymentMethod as PaymentMethodRow,
-} from '../prisma/payment-methods.ts';
+import { listPaymentMethods, makeDefault, type PaymentMethod as PaymentMethodRow } from '../prisma/payment-methods.ts';
 import { type Call, newId } from './calls.ts';
 import { returnUrl } from './return-url.ts';
 import { type Route, route } from './route.ts';
 import { listOf, PathId, TeamPath, Time, z } from './schemas.ts';
+import { mustFindCard } from './suggestions.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -74,7 +70,7 @@ export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
       body: z.object({
         stripePaymentMethod: z
           .string()
-          .regex(/^(pm|card)_\w{1,100}$/, 'expected the id of a Stripe payment method')
+          .regex(/^(pm|card)_\w{1,100}$/, 'must be the id of a payment method of Stripe, such as "pm_card_visa"')
           .optional()
           .openapi({ example: 'pm_card_visa' }),
         returnUrl: returnUrl(world).optional(),
@@ -118,6 +114,7 @@ export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
       params: CardPath,
       answer: { status: 200, schema: PaymentMethod },
       handle: async ({ params: { team, paymentMethod }, call }) => {
+        await mustFindCard(db, team, paymentMethod);
         const card = await inTransaction(db, async (tx) => {
           await lockAccount(tx, team, AS_RECORDED);
           return makeDefault(tx, team, paymentMethod);
@@ -146,10 +143,9 @@ export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
       fails: ['payment_method_in_use', 'provider_unavailable'],
       archivedToo: true,
       handle: async ({ params: { team: teamId, paymentMethod: paymentMethodId }, query, call }) => {
+        await mustFindCard(db, teamId, paymentMethodId);
         await inTransaction(db, async (tx) => {
           const { policy } = await lockAccount(tx, teamId, AS_RECORDED);
-          if (!(await findPaymentMethod(tx, teamId, paymentMethodId)))
-            throw new BillingError('not_found', 'no such payment method', 'paymentMethod');
           if (policy?.enabled && policy.paymentMethodId === paymentMethodId && query.evenInUse !== 'true')
             throw new BillingError(
               'payment_method_in_use',

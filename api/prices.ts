@@ -6,8 +6,9 @@ import { inSnapshot } from '../prisma/snapshot.ts';
 import { getTeam } from '../prisma/teams.ts';
 import { actorOf, mustSee } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
+import { parse } from './messages.ts';
 import { type Route, route } from './route.ts';
-import { Dollars, Id, listOf, pageQuery, pageRequest, parse, Second, Time, viewPage, z } from './schemas.ts';
+import { Dollars, Id, listOf, pageQuery, pageRequest, Second, Time, viewPage, z } from './schemas.ts';
 import { discountOf } from './views/discount.ts';
 import {
   GpuPriceBody,
@@ -21,7 +22,7 @@ import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const Name = z.string().regex(NAME, 'expected 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit');
+const Name = z.string().regex(NAME, 'must be 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit');
 const GpuType = Name.openapi({ example: 'h100-80gb' });
 const Region = Name.openapi({ example: 'eu-west-1' });
 const GpuPath = z.object({ gpuType: GpuType, region: Region });

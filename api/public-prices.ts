@@ -6,6 +6,8 @@
 import { BillingError } from '../billing/errors.ts';
 import type { ModelPrice } from '../billing/tokens.ts';
 import list from './data/public-prices.json' with { type: 'json' };
+import { shown } from './messages.ts';
+import { didYouMean } from './nearest.ts';
 import { Dollars, z } from './schemas.ts';
 
 export interface PublicPrice extends ModelPrice {
@@ -53,5 +55,13 @@ export function publicPriceOf(id: string): PublicPrice {
   const listed = PUBLIC_PRICES.find((price) => price.id === id);
   if (listed) return listed;
   const ids = PUBLIC_PRICES.map((price) => price.id).join(', ');
-  throw new BillingError('price_not_found', `there is no public price of this model; there is: ${ids}`, 'compareWith');
+  const hint = didYouMean(
+    id,
+    PUBLIC_PRICES.map((price) => price.id),
+  );
+  throw new BillingError(
+    'price_not_found',
+    `there is no public price of ${shown(id)}${hint || '.'} The list has ${ids}.`,
+    'compareWith',
+  );
 }

@@ -1,5 +1,7 @@
 /** What happens to a team's runway if it starts so many more. */
+
 import { OR_SEND_HOURLY, priceNotFound } from '../activities/ledger/instances.ts';
+import { BillingError } from '../billing/errors.ts';
 import { checkHourly, listMicrosOf, PRICINGS, priceAt } from '../billing/prices.ts';
 import { type Quote, type QuoteOrder, quoteStarts } from '../billing/quote.ts';
 import { readAccount } from '../prisma/accounts.ts';
@@ -8,6 +10,7 @@ import { inSnapshot } from '../prisma/snapshot.ts';
 import { mustSee } from './calls.ts';
 import { type Route, route } from './route.ts';
 import { Amount, amount, Dollars, Id, Time, text, timeOrNull, z } from './schemas.ts';
+import { withGpuNames } from './suggestions.ts';
 import { Warning } from './views/warning.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -58,8 +61,10 @@ export const quote = ({ db, terms }: ApiWorld): Route[] => [
     fails: ['price_not_found', 'no_reservation', 'amount_out_of_range'],
     handle: async ({ body: { team: teamId, hourly, ...asked }, call }) => {
       mustSee(call, teamId, 'team', 'team');
+      if (hourly !== undefined && call.caller.kind !== 'platform')
+        throw new BillingError('forbidden', 'only the platform may send hourly: leave it out for your price', 'hourly');
       if (hourly !== undefined) checkHourly(hourly);
-      return inSnapshot(db, async (tx) => {
+      const quoted = inSnapshot(db, async (tx) => {
         const account = await readAccount(tx, teamId, { throughSecond: call.receivedSecond, for: 'start' });
         const second = Math.max(account.asOfSecond, call.receivedSecond);
         const prices = hourly === undefined ? await gpuPricesFor(tx, [asked], second) : [];
@@ -75,6 +80,7 @@ export const quote = ({ db, terms }: ApiWorld): Route[] => [
           return { given: false, listMicrosPerHour: listMicrosOf(price, asked.pricing) };
         }
       });
+      return withGpuNames(db, asked, call.receivedSecond, () => quoted);
     },
   }),
 ];

@@ -18,7 +18,7 @@ const about = {
 };
 
 const Day = z
-  .string('expected a day in UTC such as "2026-03-01"')
+  .string('must be a day in UTC such as "2026-03-01"')
   .openapi({ type: 'string', format: 'date', example: '2026-03-01' });
 
 const Reconciliation = z

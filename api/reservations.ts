@@ -10,6 +10,7 @@ import { type Call, mustSee, newId } from './calls.ts';
 import { reserve } from './reserving.ts';
 import { type Route, route } from './route.ts';
 import { Id, listOf, PathId, pageQuery, pageRequest, text, z } from './schemas.ts';
+import { withGpuNames } from './suggestions.ts';
 import { readRecorded } from './unanswered.ts';
 import { Reservation, type ReservationView, readReservations, STATUSES } from './views/reservation.ts';
 import { standingOf } from './views/standing.ts';
@@ -64,7 +65,9 @@ export function reservations(world: ApiWorld, wake: Wakes): Route[] {
       handle: async ({ body, call }) => {
         await getTeam(db, body.team);
         const { team: teamId, id = newId(call, 'resv'), ...asked } = body;
-        const row = await reserve(world, call, { id, teamId, ...asked });
+        const row = await withGpuNames(db, asked, call.receivedSecond, () =>
+          reserve(world, call, { id, teamId, ...asked }),
+        );
         return { status: 201, body: await readRecorded(world, call, () => viewOf(row, call.receivedSecond)) };
       },
     }),

@@ -10,7 +10,8 @@ import { preferredType } from './accept.ts';
 import { authorize, type Who } from './auth.ts';
 import type { Call } from './calls.ts';
 import { once } from './idempotency.ts';
-import { parse, z } from './schemas.ts';
+import { parse } from './messages.ts';
+import { z } from './schemas.ts';
 import type { ApiWorld } from './world.ts';
 
 const NOTHING = z.object({});
@@ -119,6 +120,9 @@ export const authorizing =
 const pathOf = ({ path }: Route, { params }: Request): string =>
   path.replace(/\{(\w+)\}/g, (_, name: string) => String(params[name]));
 
+/** No body is an empty object; a body of `null` is not. */
+const bodyOf = ({ body }: Request): unknown => (body === undefined ? {} : body);
+
 /** Reads the request, does the work, answers. */
 export const handling = (world: ApiWorld, described: Route): RequestHandler => {
   const [query, body] = [strict(described.query), strict(described.body)];
@@ -130,7 +134,7 @@ export const handling = (world: ApiWorld, described: Route): RequestHandler => {
     return described.handle({
       params: params.data,
       query: parse(query, { ...request.query }, 'query'),
-      body: takesBody(described) ? parse(body, request.body ?? {}, 'body') : {},
+      body: takesBody(described) ? parse(body, bodyOf(request), 'body') : {},
       call,
       accept: described.csv && preferredType(request, ['application/json', 'text/csv']) === 'text/csv' ? 'csv' : 'json',
     });
@@ -145,7 +149,7 @@ export const handling = (world: ApiWorld, described: Route): RequestHandler => {
         ? await work(request)(call)
         : await once(
             world,
-            { key, secret, path: pathOf(described, request), body: request.body ?? {} },
+            { key, secret, path: pathOf(described, request), body: bodyOf(request) },
             call,
             async (inner) => {
               const answer = await work(request)(inner);

@@ -1,24 +1,27 @@
 /** The words of the contract as schemas: they check requests, type answers, and make the OpenAPI document. */
 import { extendZodWithOpenApi } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
-import { BillingError } from '../billing/errors.ts';
 import { CALLER_ID } from '../billing/ids.ts';
 import { formatDollars, type Micros, parseDollars } from '../billing/money.ts';
 import { formatSecond, secondOf } from '../billing/time.ts';
 import type { Page, PageRequest } from '../prisma/pages.ts';
+import { WHOLE } from './messages.ts';
 
 extendZodWithOpenApi(z);
 
 export { z };
 
+const A_DECIMAL = 'must be a decimal string of dollars such as "2.49"';
+
 /** Money that comes in: a decimal string of dollars. Parses to micros. */
 export const Dollars = z
-  .string('expected a decimal string of dollars such as "2.49"')
+  .string(A_DECIMAL)
   .transform((text, context): Micros => {
     try {
       return parseDollars(text);
-    } catch (error) {
-      const message = error instanceof BillingError ? error.message : 'expected an amount that can be counted';
+    } catch {
+      const tooFine = /^\d+\.\d{7,}$/.test(text);
+      const message = tooFine ? 'must have at most six decimal places' : `${A_DECIMAL}, and at most $9,007,199,254`;
       context.addIssue({ code: 'custom', message });
       return z.NEVER;
     }
@@ -33,30 +36,63 @@ export const amount = (micros: Micros | bigint): string => formatDollars(micros)
 export const amountOrNull = (micros: Micros | null): string | null => (micros === null ? null : formatDollars(micros));
 export const timeOrNull = (second: number | null): string | null => (second === null ? null : formatSecond(second));
 
+const A_TIME = 'must be an RFC 3339 time such as "2026-03-01T00:00:00Z"';
+
 /** A second that comes in: RFC 3339 without a fraction. Parses to a unix second. */
-export const Second = z.iso
-  .datetime({ offset: true, error: 'expected an RFC 3339 time such as "2026-03-01T00:00:00Z"' })
+export const Second = z
+  .string(A_TIME)
   .transform((text, context): number => {
-    const ms = Date.parse(text);
+    const ms = z.iso.datetime({ offset: true }).safeParse(text).success ? Date.parse(text) : Number.NaN;
     if (Number.isSafeInteger(ms) && ms % 1000 === 0) return secondOf(ms);
-    context.addIssue({ code: 'custom', message: 'expected whole seconds' });
+    context.addIssue({ code: 'custom', ...whyNoSecond(text) });
     return z.NEVER;
   })
   .openapi({ format: 'date-time', example: '2026-03-01T00:00:00Z' });
 
-const PRINTABLE = /^[^\p{Cc}\p{Cs}]+$/u;
+/** The usual mistakes in a time have words of their own. */
+function whyNoSecond(text: string): { message: string; params?: object } {
+  if (z.iso.datetime({ offset: true }).safeParse(text).success) return { message: 'must be a whole second' };
+  if (z.iso.date().safeParse(text).success)
+    return {
+      message: `must have a time of day and a zone: send "${text}T00:00:00Z" for its first second in UTC`,
+      params: WHOLE,
+    };
+  if (z.iso.datetime({ local: true }).safeParse(text).success)
+    return { message: `must have a time zone: send "${text}Z" for UTC`, params: WHOLE };
+  return { message: A_TIME };
+}
 
-/** Text for people: no control characters, no halves of characters, which no database and no mail can carry. */
-export const text = (max: number) =>
+/**
+ * Characters that nobody sees: controls, direction marks and overrides, zero-width spaces, halves and signs of a broken
+ * encoding, fillers. A text with them reads as another text than it is. The two joiners stay: emoji, Persian and Indic
+ * scripts need them. Written without the `u` flag, so that generators in every language can use the pattern.
+ */
+const UNSEEN =
+  '\\u0000-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B\\u200E\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uFE00-\\uFE0D\\uFEFF\\uFFA0\\uFFF0-\\uFFFF';
+const VISIBLE = new RegExp(`^[^${UNSEEN}]+$`);
+/** Halves of characters, characters for private use, and tags, which are no letters of any script. */
+const NO_CHARACTER = /[\p{Cs}\p{Co}\u{E0000}-\u{E0FFF}]/u;
+const LETTER = /[\p{L}\p{N}]/u;
+
+/** Text without invisible characters; it may be signs alone. */
+export const visible = (max: number) =>
   z
     .string()
     .min(1)
     .max(max)
-    .regex(PRINTABLE, 'must not hold control characters')
-    // Made from the expression, the document would have its flag in the pattern, which nothing matches then.
-    .openapi({ pattern: PRINTABLE.source });
+    .refine((value) => VISIBLE.test(value) && !NO_CHARACTER.test(value), 'must not hold invisible characters')
+    .openapi({ pattern: VISIBLE.source });
 
-export const Id = z.string().regex(CALLER_ID, 'expected 1 to 64 of A-Z a-z 0-9 _ -').openapi({ example: 'acme' });
+/** Text that people read: a name, a note. */
+export const text = (max: number) =>
+  visible(max)
+    .refine((value) => LETTER.test(value), 'must hold a letter or a digit')
+    .openapi({ pattern: VISIBLE.source });
+
+export const Id = z
+  .string()
+  .regex(CALLER_ID, 'must be 1 to 64 of the letters A-Z and a-z, digits, _ and -')
+  .openapi({ example: 'acme' });
 /** An id in a path. One that could be nobody's is not an invalid request but simply not there: see route.ts. */
 export const PathId = z
   .string()
@@ -77,7 +113,7 @@ const cursorOf = (id: RegExp) =>
   z.string().refine((cursor) => {
     const [, rowId] = /^\d{1,15}\.(.+)$/s.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
     return rowId !== undefined && id.test(rowId);
-  }, 'is not one that a list answered');
+  }, 'must be the nextCursor of an earlier answer of this list');
 
 const ANY_ID = /^[A-Za-z0-9_-]{1,128}$/;
 
@@ -88,9 +124,8 @@ export const pageQuery = (id = ANY_ID) =>
   z.object({
     limit: z
       .string()
-      .regex(/^\d{1,4}$/, 'expected a whole number')
+      .regex(/^([1-9]\d?|100)$/, `must be a whole number from 1 to ${MAX_LIMIT}`)
       .transform(Number)
-      .pipe(z.number().min(1).max(MAX_LIMIT))
       .optional()
       .openapi({ type: 'integer', minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT }),
     cursor: cursorOf(id).optional().openapi({ type: 'string' }),
@@ -132,20 +167,3 @@ export const ErrorBody = z
     }),
   })
   .openapi('Error');
-
-/**
- * Reads what a caller sent.
- * @throws BillingError `invalid_request`, naming the first argument at fault
- */
-export function parse<S extends z.ZodType>(schema: S, value: unknown, whole: string): z.output<S> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  if (!issue) throw new BillingError('invalid_request', 'the request is not valid', whole);
-  const path = issue.path.map(String);
-  if (issue.code === 'unrecognized_keys') path.push(issue.keys[0] ?? '');
-  const param = path.join('.') || whole;
-  const message = issue.code === 'unrecognized_keys' ? `there is no field "${param}"` : `${param}: ${issue.message}`;
-  // Names of fields are the caller's text: cut, so that an error never carries more than a line of it.
-  throw new BillingError('invalid_request', message.slice(0, 300), param.slice(0, 100));
-}

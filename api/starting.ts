@@ -10,6 +10,7 @@ import { findInstance, type Instance, type InstanceSpec } from '../prisma/instan
 import { type Call, random128 } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { DetailedError } from './errors.ts';
+import { instanceIdTaken } from './suggestions.ts';
 import { ADMIT_WITHIN_MS, admissionOf, foundOrAbandoned, readRecorded } from './unanswered.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -24,7 +25,7 @@ export const hashOfSpec = (spec: Omit<InstanceSpec, 'id' | 'requestHash'>): stri
 /** A row under this id is this instance, or another's. */
 function sameOrTaken(row: Instance, spec: InstanceSpec): Instance {
   if (row.requestHash === spec.requestHash) return row;
-  throw new BillingError('id_taken', 'another instance has this id', 'id');
+  throw instanceIdTaken(row, spec.teamId);
 }
 
 /**
@@ -45,6 +46,8 @@ export async function startInstance(
 
   const callId = callIdOf(`instance/${spec.id}`, call.receivedSecond, random128());
   const admission = await admitted(world, call, spec, pricedAt, callId);
+  if (admission?.status === 'refused' && admission.code === 'id_taken')
+    throw instanceIdTaken(await findInstance(world.db, spec.id), spec.teamId);
   if (admission?.status === 'refused' && admission.code !== 'start_expired') throw refusalOf(admission);
 
   const row =

@@ -1,10 +1,10 @@
 /** Teams: whom credit belongs to. */
-import { BillingError } from '../billing/errors.ts';
 import { AS_RECORDED, lockAccount } from '../prisma/accounts.ts';
 import { inTransaction } from '../prisma/client.ts';
 import { reopenRefusedMails } from '../prisma/notices.ts';
 import { createTeam, getTeam, getTeamWithState, listTeams, updateTeam } from '../prisma/teams.ts';
 import { newId, random128 } from './calls.ts';
+import { InvalidRequest } from './messages.ts';
 import { MetadataChange, mergeMetadata, NewMetadata } from './metadata.ts';
 import { type Route, route } from './route.ts';
 import { Id, listOf, pageQuery, pageRequest, TeamPath, text, viewPage, z } from './schemas.ts';
@@ -15,7 +15,10 @@ import type { ApiWorld } from './world.ts';
 const MAX_EMAIL = 254;
 
 const Name = text(200).openapi({ example: 'Acme Robotics' });
-const Email = z.email('expected an e-mail address').max(MAX_EMAIL).openapi({ example: 'billing@acme.example' });
+const Email = z
+  .email('must be an e-mail address such as "billing@acme.example"')
+  .max(MAX_EMAIL)
+  .openapi({ example: 'billing@acme.example' });
 
 export const teams = ({ db }: ApiWorld, wake: Wakes): Route[] => [
   route({
@@ -74,7 +77,7 @@ export const teams = ({ db }: ApiWorld, wake: Wakes): Route[] => [
     archivedToo: true,
     handle: async ({ params: { team }, body: { name, email, metadata }, call }) => {
       if (name === undefined && email === undefined && metadata === undefined)
-        throw new BillingError('invalid_request', 'send at least one of name, email and metadata', 'name');
+        throw new InvalidRequest([{ param: 'name', message: 'name, email or metadata is required' }]);
       await inTransaction(db, async (tx) => {
         // Two changes of metadata at once are merged one after the other.
         await lockAccount(tx, team, AS_RECORDED);

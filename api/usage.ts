@@ -4,7 +4,11 @@ import { createUsageLanes } from '../activities/ledger/usage-lanes.ts';
 import type { SaidUsage } from '../activities/ledger/usage-prices.ts';
 import { CALLER_ID } from '../billing/ids.ts';
 import type { UsageResult } from '../billing/usage-batch.ts';
+import type { Db } from '../prisma/client.ts';
+import { modelPricesInForce } from '../prisma/prices.ts';
 import type { Call } from './calls.ts';
+import { problemsOf } from './messages.ts';
+import { didYouMean } from './nearest.ts';
 import { type Route, route } from './route.ts';
 import { Id, PathId, Second, text, z } from './schemas.ts';
 import type { Looks } from './soon.ts';
@@ -17,7 +21,7 @@ const MAX_TOKENS = 10 ** 12;
 const AHEAD_SECONDS = 60;
 
 const Tokens = z
-  .int('expected a whole number')
+  .int()
   .min(0)
   .max(MAX_TOKENS)
   .openapi({ type: 'integer', minimum: 0, maximum: MAX_TOKENS, example: 1200 });
@@ -39,17 +43,16 @@ type Said = z.output<typeof NewUsageEvent>;
 /** What is wrong with an event, beside its id where it has one. */
 type Bad = { id: string | null; error: EventError };
 
-/** What is wrong with what is no event. */
+/** The faults of a value that is no event, worded as those of a request. */
 function badEvent(value: unknown): Bad {
-  const [issue] = NewUsageEvent.safeParse(value).error?.issues ?? [];
-  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
-  const param = (unknown ?? issue?.path.map(String).join('.') ?? '').slice(0, 100);
-  const wrong = unknown === undefined ? (issue?.message ?? 'is not an event') : 'there is no such field';
-  const message = (param === '' ? wrong : `${param}: ${wrong}`).slice(0, 300);
+  const [first, ...rest] = problemsOf(NewUsageEvent, value, 'event');
   const { id } = (value ?? {}) as { id?: unknown };
+  const param = first === undefined || first.param === 'event' ? undefined : first.param;
+  const message =
+    first === undefined ? 'the event is not valid' : [first, ...rest].map((one) => one.message).join('; ');
   return {
     id: typeof id === 'string' && CALLER_ID.test(id) ? id : null,
-    error: { code: 'invalid_request', message, ...(param !== '' && { param }) },
+    error: { code: 'invalid_request', message: message.slice(0, 300), ...(param !== undefined && { param }) },
   };
 }
 
@@ -98,7 +101,17 @@ function viewEvents(all: ReadonlyArray<SaidUsage | Bad>, results: readonly Usage
 
 const NOTHING: Recorded = { results: [], teams: new Map() };
 
-export function usage({ terms, ledger }: ApiWorld, looks: Looks): Route[] {
+/** Adds the names that are near to the refusal of a model without a price. */
+async function withNames(db: Db, sent: readonly SaidUsage[], results: readonly UsageResult[], second: number) {
+  if (!results.some((result) => result.status === 'invalid' && result.code === 'price_not_found')) return results;
+  const names = (await modelPricesInForce(db, second)).map((price) => price.model);
+  return results.map((result, n): UsageResult => {
+    if (result.status !== 'invalid' || result.code !== 'price_not_found') return result;
+    return { ...result, message: `${result.message}${didYouMean(sent[n]?.model ?? '', names)}` };
+  });
+}
+
+export function usage({ db, terms, ledger }: ApiWorld, looks: Looks): Route[] {
   const record = createUsageLanes((calls) => ledger.recordUsageOf(calls));
 
   return [
@@ -119,9 +132,10 @@ export function usage({ terms, ledger }: ApiWorld, looks: Looks): Route[] {
         // A repeat, too: the wake of the first may have failed.
         await Promise.all([...teams].map(([id, { urgent }]) => (urgent ? looks.atOnce(id) : looks.soon(id))));
 
+        const worded = await withNames(db, events, results, receivedSecond);
         return {
           status: 200,
-          body: { events: viewEvents(all, results), balances: viewBalances(teams, terms, receivedSecond) },
+          body: { events: viewEvents(all, worded), balances: viewBalances(teams, terms, receivedSecond) },
         };
       },
     }),

@@ -45,7 +45,10 @@ export function parseDollars(text: unknown): Micros {
   const [, whole, fraction = ''] = (typeof text === 'string' && DOLLARS.exec(text)) || [];
   const value = whole === undefined ? Number.NaN : Number(whole) * MICROS_PER_DOLLAR + Number(fraction.padEnd(6, '0'));
   if (!Number.isSafeInteger(value))
-    throw new BillingError('invalid_amount', 'expected a decimal string of dollars such as "2.49", up to six places');
+    throw new BillingError(
+      'invalid_amount',
+      'must be a decimal string of dollars such as "2.49", with up to six places',
+    );
   return micros(value);
 }
 

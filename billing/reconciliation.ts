@@ -191,7 +191,7 @@ export function dayToCompare(name: string, nowSecond: number): Day {
   const ms = /^(19[7-9]|[2-9]\d\d)\d-\d\d-\d\d$/.test(name) ? Date.parse(`${name}T00:00:00Z`) : Number.NaN;
   // Date.parse reads the 30th of February as the 2nd of March in some engines.
   if (Number.isNaN(ms) || dayOf(ms / 1000) !== name)
-    throw new BillingError('invalid_request', 'expected a day in UTC such as "2026-03-01"', 'day');
+    throw new BillingError('invalid_request', 'day must be a day in UTC such as "2026-03-01"', 'day');
   const fromSecond = ms / 1000;
   if (fromSecond > nowSecond)
     throw new BillingError('invalid_request', 'the day has not begun yet: it begins at 00:00 UTC', 'day');

@@ -522,16 +522,19 @@ describe('paths and queries', () => {
     for (const [method, path] of [
       ['GET', '/'],
       ['GET', '/v1'],
-      ['GET', '/v1/holds'],
-      ['DELETE', `/v1/teams/${team}`],
-      ['PUT', '/v1/instances'],
+      ['GET', '/v1/teams/x/nowhere'],
       ['GET', '/docs/../package.json'],
       ['GET', '/docs/swagger-ui-bundle.js.map'],
-      ['PATCH', '/healthz'],
       ['GET', '/v1/Teams/x'],
       ['GET', `/v1/teams/${team}/`],
     ] as const)
       expectRefusal(await api.send(method, path), [404]);
+    for (const [method, path] of [
+      ['DELETE', `/v1/teams/${team}`],
+      ['PUT', '/v1/instances'],
+      ['PATCH', '/healthz'],
+    ] as const)
+      expectRefusal(await api.send(method, path), [405]);
   });
 
   it('refuses Idempotency-Keys that are none', async () => {

@@ -96,7 +96,7 @@ describe('POST /v1/quote', () => {
   it('cannot be of what is not listed, nor of reserved ones that nothing would cover', async () => {
     expect((await quote({ region: 'nowhere' })).body.error).toMatchObject({
       code: 'price_not_found',
-      param: 'gpuType',
+      param: 'region',
     });
     expect((await quote({ pricing: 'reserved' })).body.error).toMatchObject({ code: 'no_reservation' });
     expect((await quote({ region: 'nowhere', hourly: '1' })).status).toBe(200);
