@@ -159,6 +159,7 @@ export const ErrorBody = z
       message: z.string(),
       param: z.string().optional(),
       errors: z.array(z.object({ param: z.string(), message: z.string() })).optional(),
+      instance: z.string().optional(),
       deposit: z.string().optional(),
       refund: z.string().optional(),
       instance: z.string().optional(),

@@ -50,7 +50,7 @@ describe('a wrong request', () => {
       'a field of nothing alike',
       () => grant({ colour: 'red' }),
       'colour',
-      'unknown field colour; it takes amount, note',
+      'unknown field colour; it takes id, amount, note, metadata',
     ],
     [
       'a field within another',
@@ -66,7 +66,7 @@ describe('a wrong request', () => {
     ],
     [
       'a field of a body that takes none',
-      () => api.post(`/v1/instances/x/resume`, { at: 'now' }),
+      () => api.post('/v1/holds/x/void', { at: 'now' }),
       'at',
       'unknown field at; it takes none',
     ],

@@ -97,6 +97,8 @@ export async function startApi(world: (db: Db, databaseUrl: string) => Partial<A
     ...change,
   };
   const server = createServer(createApp(whole)).listen(0, '127.0.0.1');
+  // On a busy machine the client may use a connection at the moment at which the server closes it as idle.
+  server.keepAliveTimeout = 120_000;
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
