@@ -49,7 +49,7 @@ async function depositData(db: Db, depositId: string) {
       failureCode: paymentFailure(failureCode),
       failureMessage: inSentences(paymentFailureWords(failureCode, method)),
     }),
-    ...(receiptUrl !== null && { receiptUrl }),
+    ...(receiptUrl !== null && { providerReceiptUrl: receiptUrl }),
   };
 }
 

@@ -37,7 +37,7 @@ const Address = z
       .refine((value) => !UNPRINTABLE.test(value), 'must not hold control characters other than line breaks')
       .transform((value) => value.split('\n').map((row) => row.trim()))
       .transform((rows) => rows.filter((row) => row !== ''))
-      .refine((rows) => rows.length <= MAX_ADDRESS_LINES, `expected up to ${MAX_ADDRESS_LINES} lines`)
+      .refine((rows) => rows.length <= MAX_ADDRESS_LINES, `must have at most ${MAX_ADDRESS_LINES} lines`)
       .transform((rows) => rows.join('\n'))
       .nullish(),
   )
@@ -48,12 +48,14 @@ const Address = z
     example: '1 Main Street\n10115 Berlin\nGermany',
   });
 
-const Email = z.preprocess(blankIsNull, z.email('expected an e-mail address').max(254).nullish()).openapi({
-  type: ['string', 'null'],
-  maxLength: 254,
-  description: 'gets each mail that carries a paper, beside the team’s own address',
-  example: 'accounts@acme.example',
-});
+const Email = z
+  .preprocess(blankIsNull, z.email('must be an e-mail address such as "billing@acme.example"').max(254).nullish())
+  .openapi({
+    type: ['string', 'null'],
+    maxLength: 254,
+    description: 'gets each mail that carries a paper, beside the team’s own address',
+    example: 'accounts@acme.example',
+  });
 
 const Change = z.object({
   company: line(150, 'Acme Robotics GmbH').openapi({ description: 'stands on papers in place of the team’s name' }),
@@ -62,8 +64,8 @@ const Change = z.object({
   reference: line(60, 'PO-1234').openapi({ description: 'the team’s own, such as a purchase order' }),
   email: Email,
   version: z
-    .number('expected the version that was read, a whole number')
-    .int('expected a whole number')
+    .number('must be the version that was read, a whole number')
+    .int('must be a whole number')
     .min(0)
     .optional()
     .openapi({ description: 'the version that was read; without it, the last writer wins' }),

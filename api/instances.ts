@@ -134,8 +134,8 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
       query: pageQuery().extend({
         team: Id.optional(),
         status: z.enum(STATUSES).optional(),
-        project: text(100).optional(),
-        gpuType: text(100).optional(),
+        project: text(100).optional().openapi({ example: 'vision' }),
+        gpuType: text(100).optional().openapi({ example: 'h100-80gb' }),
       }),
       answer: { status: 200, schema: listOf(Instance) },
       handle: async ({ query, call }) => {

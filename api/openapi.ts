@@ -4,6 +4,9 @@ import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-ope
 import type { FailureCode } from '../billing/errors.ts';
 import type { Who } from './auth.ts';
 import { errorAnswers, REQUEST_ID_HEADER, registerErrorExamples } from './reference/error-answers.ts';
+import { registerEvents } from './reference/events.ts';
+import { finish } from './reference/finish.ts';
+import { INTRODUCTION, TAGS } from './reference/tags.ts';
 import { isRefusedToArchived, type Route, takesBody } from './route.ts';
 import { z } from './schemas.ts';
 
@@ -103,32 +106,49 @@ const PROVIDER_FAILURES: FailureCode[] = [
   'provider_unavailable',
 ];
 
+/** Each part by its name, and whether it can do its work. */
+const Readiness = z
+  .object({ status: z.enum(['ready', 'not_ready']) })
+  .catchall(z.boolean())
+  .openapi({ example: { status: 'ready', database: true, writable: true, temporal: true, worker: true } });
+
 /** Routes that are not the api's own language: a provider's, a probe's. */
 function registerOthers(registry: OpenAPIRegistry): void {
-  const plain = (path: string, summary: string, type = JSON_TYPE, alsoNotReady = false) =>
+  const plain = (path: string, summary: string, schema: z.ZodType, type = JSON_TYPE, notReady?: z.ZodType) =>
     registry.registerPath({
       method: 'get',
       path,
       tags: ['Service'],
+      operationId: `get${path.replace(/^\/v1/, '').replace(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
       summary,
       security: [],
       responses: {
-        200: { description: summary, content: { [type]: { schema: z.any() } } },
-        ...(alsoNotReady && { 503: { description: 'Not ready', content: { [type]: { schema: z.any() } } } }),
+        200: {
+          description: summary,
+          headers: { 'X-Request-Id': REQUEST_ID_HEADER },
+          content: { [type]: { schema } },
+        },
+        ...(notReady && { 503: { description: 'Not ready', content: { [type]: { schema: notReady } } } }),
       },
     });
-  plain('/healthz', 'The process is up');
-  plain('/readyz', 'The database takes writes, Temporal answers, and a worker polls', JSON_TYPE, true);
-  plain('/metrics', 'Prometheus metrics', 'text/plain');
-  plain('/v1/openapi.json', 'This document');
+  plain('/healthz', 'The process is up', z.object({ status: z.literal('ok') }));
+  plain('/readyz', 'The service can do its work', Readiness, JSON_TYPE, Readiness);
+  plain(
+    '/metrics',
+    'Prometheus metrics',
+    z.string().openapi({ example: 'burnrate_running_instances 3' }),
+    'text/plain',
+  );
+  plain('/v1/openapi.json', 'This document', z.looseObject({}).openapi({ example: { openapi: '3.1.0' } }));
   registry.registerPath({
     method: 'post',
     path: '/v1/webhooks/stripe',
     tags: ['Providers'],
+    operationId: 'postWebhooksStripe',
     summary: 'Stripe’s events: a hint to look, whatever their order and however often they come',
     security: [],
     request: {
-      headers: z.object({ 'Stripe-Signature': z.string() }),
+      headers: z.object({ 'Stripe-Signature': z.string().openapi({ example: 't=1795324321,v1=5257a869e7ec…' }) }),
       body: { required: true, content: { [JSON_TYPE]: { schema: z.any() } } },
     },
     responses: {
@@ -140,10 +160,11 @@ function registerOthers(registry: OpenAPIRegistry): void {
     method: 'post',
     path: '/v1/webhooks/copperx',
     tags: ['Providers'],
+    operationId: 'postWebhooksCopperx',
     summary: 'CopperX’s events: a hint to look; 404 where no crypto deposits are offered',
     security: [],
     request: {
-      headers: z.object({ 'x-webhook-signature': z.string() }),
+      headers: z.object({ 'x-webhook-signature': z.string().openapi({ example: '5257a869e7ec…' }) }),
       body: { required: true, content: { [JSON_TYPE]: { schema: z.any() } } },
     },
     responses: {
@@ -163,16 +184,17 @@ export function openApiDocument(routes: Route[], publicUrl: string): OpenApiDocu
   registerErrorExamples(registry);
   for (const route of routes) register(registry, route);
   registerOthers(registry);
+  registerEvents(registry);
   const document = new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
     info: {
       title: 'Burnrate',
       version: '1',
-      description:
-        'Prepaid-credit billing, durable to the second. Money is a decimal string of dollars, never a JSON number. Times are RFC 3339, UTC.',
+      description: INTRODUCTION,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
+    tags: TAGS,
     servers: [{ url: publicUrl }],
   });
-  return { ...document, paths: document.paths ?? {} };
+  return finish({ ...document, paths: document.paths ?? {} });
 }

@@ -138,7 +138,11 @@ export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
       }),
       answer: {
         status: 200,
-        schema: z.object({ id: z.string(), deleted: z.literal(true), usedByAutoTopUp: z.boolean() }),
+        schema: z.object({
+          id: z.string().openapi({ example: 'pm_e6e08eec1724b735226fa781a46e5a84' }),
+          deleted: z.literal(true),
+          usedByAutoTopUp: z.boolean().openapi({ example: false }),
+        }),
       },
       fails: ['payment_method_in_use', 'provider_unavailable'],
       archivedToo: true,

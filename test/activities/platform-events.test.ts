@@ -8,6 +8,7 @@ import { type PlatformStandIn, startPlatformStandIn } from '../../embedded/platf
 import { noticesOf } from '../../prisma/notices.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { untilAnswered } from '../support/activity.ts';
+import { documentedContract } from '../support/contract.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { dollars, NOW, newDeposit, newTeam, SILENT } from './fixtures.ts';
 
@@ -19,7 +20,11 @@ let platform: PlatformStandIn;
 beforeAll(async () => {
   [database, platform] = await Promise.all([newDatabase(), startPlatformStandIn({ secret: SECRET })]);
 });
+/** Each event is checked against the document that receivers are given. */
+const contract = documentedContract();
 afterEach(async () => {
+  for (const { type, at, data, verified } of platform.events())
+    if (verified) expect(contract.faultOfEvent({ type, timestamp: at, data })).toBeNull();
   await platform.setMode('ok');
   await platform.clear();
 });

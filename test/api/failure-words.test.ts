@@ -9,7 +9,10 @@ import { micros } from '../../billing/money.ts';
 import { getDeposit } from '../../prisma/deposits.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { ABOUT } from '../activities/fixtures.ts';
+import { documentedContract } from '../support/contract.ts';
 import { type CommandedApi, startCommandedApi, TERMS, teamWith } from './support.ts';
+
+const contract = documentedContract();
 
 let api: CommandedApi;
 beforeAll(async () => {
@@ -77,7 +80,9 @@ describe.each(PAYMENT_FAILURES)('a payment that fails with %s', (failureCode) =>
     const notices = await noticesOf(api.db, team);
     const event = notices.find(({ kind }) => kind === 'top_up.failed');
     if (!event) throw new Error('no event of the failed attempt');
-    const { data } = await eventOfNotice(api.db, TERMS, event);
+    const sent = await eventOfNotice(api.db, TERMS, event);
+    expect(contract.faultOfEvent(sent)).toBeNull();
+    const { data } = sent;
     expect(data).toMatchObject({ failureCode, failureMessage: message });
     expect(notices.filter(({ kind }) => kind === 'auto_top_up_failed')).toHaveLength(1);
     const mail = autoTopUpFailed(ABOUT, PAYMENT, failureCode, RUNWAY);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { eventOfNotice } from '../../activities/event-of-notice.ts';
+import { eventOfNotice, type PlatformEvent } from '../../activities/event-of-notice.ts';
 import { mailOfNotice } from '../../activities/mail-of-notice.ts';
 import { DEFAULT_ISSUER } from '../../activities/papers/issuer.ts';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
@@ -10,7 +10,15 @@ import { noticesOf } from '../../prisma/notices.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { ABOUT, MAIL_SETTINGS } from '../activities/fixtures.ts';
 import { textOf } from '../support/pdf.ts';
+import { documentedContract } from '../support/contract.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS } from './desk.ts';
+
+const contract = documentedContract();
+/** An event as receivers are told to expect it. */
+const checked = (event: PlatformEvent): PlatformEvent => {
+  expect(contract.faultOfEvent(event)).toBeNull();
+  return event;
+};
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
@@ -201,7 +209,7 @@ describe('what people and the platform hear', () => {
       mails: await Promise.all(
         mails.map(async (notice) => (await mailOfNotice({ ...sending, ...settings, notice }))?.text),
       ),
-      events: await Promise.all(events.map(async (notice) => (await eventOfNotice(one.db, TERMS, notice)).data)),
+      events: await Promise.all(events.map(async (notice) => checked(await eventOfNotice(one.db, TERMS, notice)).data)),
     };
   };
 

@@ -4,6 +4,10 @@
  */
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import { routesOf } from '../../api/app.ts';
+import type { Metrics } from '../../api/metrics.ts';
+import { openApiDocument } from '../../api/openapi.ts';
+import type { ApiWorld } from '../../api/world.ts';
 
 export interface Exchange {
   method: string;
@@ -197,6 +201,12 @@ export function contractOf(document: OpenApiDocument) {
 
   return {
     faultOf,
+    /** What is wrong with an outgoing event by the document's `webhooks`; null: nothing. */
+    faultOfEvent(event: { type: string; timestamp: string; data: unknown }): string | null {
+      if (!document.webhooks?.[event.type]) return `no event ${event.type} is documented`;
+      const at = ['webhooks', event.type, 'post', 'requestBody', 'content', 'application/json', 'schema'];
+      return faultOf(pointer(...at), event);
+    },
     /** @throws ContractBroken naming each disagreement */
     check(exchange: Exchange): void {
       const faults = faultsOf(exchange);
@@ -210,6 +220,12 @@ export function contractOf(document: OpenApiDocument) {
 }
 
 export type Contract = ReturnType<typeof contractOf>;
+
+/** The contract of the routes of this code, without a service; routes are described without a world. */
+export const documentedContract = (): Contract =>
+  contractOf(
+    openApiDocument(routesOf({} as ApiWorld, {} as Metrics), 'http://127.0.0.1') as unknown as OpenApiDocument,
+  );
 
 const known = new Map<string, Contract>();
 

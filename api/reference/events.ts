@@ -1,0 +1,186 @@
+/** The outgoing events: their payload, when they are sent, and how a receiver checks them. */
+import type { OpenAPIRegistry } from '@asteasolutions/zod-to-openapi';
+import { DECLINE_REASONS, PAYMENT_FAILURES } from '../../billing/failure-reasons.ts';
+import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
+import { Amount, Time, z } from '../schemas.ts';
+
+/** How deliveries are signed, sent and repeated, in the document's own words. */
+export const DELIVERY = `Events are sent as \`POST\` to \`PLATFORM_WEBHOOK_URL\`, signed as [Standard Webhooks](https://www.standardwebhooks.com) defines it.
+
+To check an event, take the raw body before it is parsed:
+
+1. Refuse it when \`webhook-timestamp\` differs from your clock by more than five minutes.
+2. Compute the HMAC-SHA256 of \`{webhook-id}.{webhook-timestamp}.{body}\` with the secret. The secret is \`PLATFORM_WEBHOOK_SECRET\` without \`whsec_\`, read as base64.
+3. Compare it in constant time with each \`v1,\` signature of \`webhook-signature\`, in base64.
+
+The libraries \`standardwebhooks\` for Node, Python, Go, Ruby, Java, PHP, C# and Rust do all of it.
+
+Answer any 2xx within ten seconds. Everything else, a redirect included, is sent again, at least once a minute at first, until a 2xx comes. Events may come more than once and in another order: \`webhook-id\` is the same for each delivery of one event. \`timestamp\` is when it happened. Receivers must ignore fields that they do not know.`;
+
+const HEADERS = z.object({
+  'webhook-id': z.string().openapi({
+    description: 'The id of the event, the same at each delivery.',
+    example: 'evt_0d6a1b7c5e9f4a2b8c3d7e6f5a4b3c2d',
+  }),
+  'webhook-timestamp': z.string().openapi({ description: 'Unix seconds of this delivery.', example: '1795324321' }),
+  'webhook-signature': z.string().openapi({
+    description: 'Signatures, separated by spaces, each `v1,` and base64.',
+    example: 'v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=',
+  }),
+});
+
+const NAMES = {
+  team: z.string().openapi({ example: 'acme' }),
+  deposit: z.string().openapi({ example: 'dep_9c1185a5c5e9fc54612808977ee8f548' }),
+  instance: z.string().openapi({ example: 'train-1' }),
+};
+const STARTED = '2026-11-22T04:42:01Z';
+const ENDED = '2026-11-22T05:12:01Z';
+const Ended = Time.openapi({ example: ENDED });
+const Money = (example: string, description?: string) =>
+  Amount.openapi({ example, ...(description !== undefined && { description }) });
+const Seconds = z.int().openapi({ example: 1800 });
+
+const PAID = {
+  team: NAMES.team,
+  deposit: NAMES.deposit,
+  amount: Money('50.000000'),
+  at: Time.openapi({ example: STARTED, description: 'when it was credited, or failed' }),
+  providerReceiptUrl: z.string().optional().openapi({
+    description: 'the card provider’s page about the charge; our receipt is `receiptUrl` of the deposit',
+    example: 'https://pay.stripe.com/receipts/payment/CAcaFwoVYWNjdF8x',
+  }),
+};
+
+interface Event {
+  summary: string;
+  description: string;
+  data: z.ZodType;
+}
+
+export const EVENTS: Record<string, Event> = {
+  'instance.terminate': {
+    summary: 'Stop this machine',
+    description:
+      'Billing of an instance has ended without a request of the platform: credit ran out, or an operator or a reclaim ended it. Stop the machine, then answer 2xx. Sent until it is confirmed.',
+    data: z.object({
+      id: NAMES.instance,
+      team: NAMES.team,
+      reason: z
+        .enum(['stopped', 'out_of_credits', 'spot_reclaimed', 'operator'])
+        .openapi({ example: 'out_of_credits', description: 'why it ended' }),
+      startedAt: Time.openapi({ example: STARTED }),
+      endedAt: Ended,
+      seconds: Seconds,
+      cost: Money('1.245000'),
+    }),
+  },
+  'balance.low': {
+    summary: 'Credit is below a level',
+    description: 'The available credit of a team has fallen below a level. Sent once until credit is above it again.',
+    data: z.object({
+      team: NAMES.team,
+      level: Money('10.000000', 'the level that was passed'),
+      burnPerHour: Money('2.490000'),
+      runsOutAt: Time.nullable().openapi({
+        example: ENDED,
+        description: 'the last second that is paid in full, without further top-ups',
+      }),
+    }),
+  },
+  'balance.exhausted': {
+    summary: 'Credit has run out',
+    description:
+      'The credit of a team has run out and its instances have ended at that second. `instance.terminate` is sent for each of them besides.',
+    data: z.object({
+      team: NAMES.team,
+      instances: z
+        .array(z.object({ id: NAMES.instance, endedAt: Ended, seconds: Seconds, cost: Money('1.245000') }))
+        .openapi({ description: 'those that ended' }),
+    }),
+  },
+  'top_up.succeeded': {
+    summary: 'Auto top-up has charged the card',
+    description: 'Auto top-up has charged the saved card, and the amount is credit.',
+    data: z.object({
+      ...PAID,
+      label: z.literal('Auto Top-Up'),
+      status: z.enum(['succeeded', 'refunded', 'disputed']).openapi({ example: 'succeeded' }),
+    }),
+  },
+  'top_up.failed': {
+    summary: 'Auto top-up could not charge the card',
+    description:
+      'The charge of an auto top-up has failed. After an error of the card the policy is off until somebody switches it on again; the team has a mail that says so.',
+    data: z.object({
+      ...PAID,
+      label: z.literal('Auto Top-Up'),
+      status: z.literal('failed'),
+      failureCode: z.enum(PAYMENT_FAILURES).openapi({ example: DECLINE_REASONS[0] }),
+      failureMessage: z.string().openapi({
+        example: inSentences(paymentFailureWords(DECLINE_REASONS[0], 'card')),
+        description: 'what failed, why, and what to do, in sentences for the person who pays',
+      }),
+    }),
+  },
+  'deposit.succeeded': {
+    summary: 'A deposit is credited',
+    description:
+      'A deposit by card or crypto has been credited. Crypto may come in parts: each part is an event of its own, with the amount of that part.',
+    data: z.object({
+      ...PAID,
+      amount: Money('100.000000', 'what was credited; of crypto, by this transaction'),
+      label: z.literal('Deposit'),
+      status: z
+        .enum(['pending', 'succeeded', 'expired', 'failed', 'refunded', 'disputed'])
+        .openapi({ example: 'succeeded', description: 'of the whole deposit: crypto may still be pending' }),
+      failureCode: z.enum(PAYMENT_FAILURES).optional().openapi({ example: 'expired' }),
+      failureMessage: z
+        .string()
+        .optional()
+        .openapi({ example: inSentences(paymentFailureWords('expired', 'crypto')) }),
+      expected: Money('100.000000', 'crypto: what was asked for').optional(),
+      received: Money('100.000000', 'crypto: what has come in all').optional(),
+      transaction: z
+        .object({
+          hash: z.string().openapi({ example: '0x9fc76417374aa880d4449a1f7f31ec597f00b1f6f3dd2d66f4c9c6c445836d8b' }),
+          output: z.int().openapi({ example: 0 }),
+        })
+        .optional()
+        .openapi({ description: 'crypto: the output that was credited' }),
+    }),
+  },
+  'usage.owed': {
+    summary: 'Usage was not covered by credit',
+    description:
+      'Usage of models was reported that no credit was left for. It is `owed` and is collected from the next credit. Use holds to avoid it.',
+    data: z.object({ team: NAMES.team, owed: Money('0.250000', 'what the team began to owe') }),
+  },
+};
+
+/** `top_up.failed` → `TopUpFailedEvent`. */
+const schemaName = (type: string): string =>
+  `${type.replace(/(?:^|[._])(\w)/g, (_, letter: string) => letter.toUpperCase())}Event`;
+
+export function registerEvents(registry: OpenAPIRegistry): void {
+  for (const [type, { summary, description, data }] of Object.entries(EVENTS)) {
+    const schema = z
+      .object({
+        type: z.literal(type),
+        timestamp: Time.openapi({ example: ENDED, description: 'when it happened, not when it is sent' }),
+        data,
+      })
+      .openapi(schemaName(type));
+    registry.registerWebhook({
+      method: 'post',
+      path: type,
+      tags: ['Events'],
+      operationId: `event${schemaName(type).replace(/Event$/, '')}`,
+      summary,
+      description,
+      security: [],
+      request: { headers: HEADERS, body: { required: true, content: { 'application/json': { schema } } } },
+      responses: { '2XX': { description: 'Received. Any other answer has the event sent again.' } },
+    });
+  }
+}

@@ -1,0 +1,9 @@
+/** The text of every operation. A test fails for an operation without one, and for a text without its operation. */
+import type { OperationTexts } from '../operation-text.ts';
+import { INSTANCES } from './instances.ts';
+import { MONEY } from './money.ts';
+import { PRICES } from './prices.ts';
+import { SERVICE } from './service.ts';
+import { TEAMS } from './teams.ts';
+
+export const OPERATIONS: OperationTexts = { ...TEAMS, ...INSTANCES, ...MONEY, ...PRICES, ...SERVICE };
