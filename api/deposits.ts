@@ -132,7 +132,11 @@ export function deposits(world: ApiWorld): Route[] {
           );
         if (paymentMethodId !== null) await mustFindCard(db, teamId, paymentMethodId);
         if (body.returnUrl !== undefined && paymentMethodId !== null)
-          throw new BillingError('invalid_request', 'returnUrl must be left out with paymentMethod: a saved card is charged without a page', 'returnUrl');
+          throw new BillingError(
+            'invalid_request',
+            'returnUrl must be left out with paymentMethod: a saved card is charged without a page',
+            'returnUrl',
+          );
         const details = { metadata: body.metadata ?? {}, returnUrl: body.returnUrl ?? null };
         const detailsHash = await keepDetails(db, details);
         const saveCard = body.saveCard ?? false;

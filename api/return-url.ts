@@ -20,7 +20,7 @@ const isPlain = ({ protocol, hostname }: URL): boolean =>
 
 /** Why an address is not one to return to, or null when it is. */
 export function returnUrlFault(text: string, { returnUrlOrigins, publicUrl }: ReturnRules): string | null {
-  const expected = 'expected an address such as "https://app.example/billing"';
+  const expected = 'must be an address such as "https://app.example/billing"';
   if (MISLEADING.test(text) || !URL.canParse(text)) return expected;
   const url = new URL(text);
   if (url.username !== '' || url.password !== '') return 'must hold no user name and no password';

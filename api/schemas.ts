@@ -162,7 +162,6 @@ export const ErrorBody = z
       instance: z.string().optional(),
       deposit: z.string().optional(),
       refund: z.string().optional(),
-      instance: z.string().optional(),
       reason: z.string().optional(),
       requestId: z.string(),
     }),

@@ -97,6 +97,7 @@ const warning = {
 
 const deposit = {
   id: DEPOSIT,
+  team: TEAM,
   at: STARTED,
   amount: '100.000000',
   method: 'card',
@@ -107,6 +108,8 @@ const deposit = {
   receiptNumber: 'acme-000001',
   providerReceiptUrl: 'https://pay.stripe.com/receipts/payment/CAcaFwoVYWNjdF8x',
   openedAt: '2026-11-22T04:42:00Z',
+  returnUrl: null,
+  metadata: METADATA,
   paymentMethod: CARD,
   card: { brand: 'visa', last4: '4242' },
   failureCode: null,
@@ -259,6 +262,11 @@ export const EXAMPLES: Record<string, Record<string, unknown>> = {
     reservation: null,
     deposit: null,
     corrects: null,
+    description: 'Instance train-1 on h100-80gb in eu-west-1',
+    method: null,
+    receiptNumber: null,
+    model: null,
+    project: 'vision',
   },
   Grant: {
     id: 'welcome-acme',
@@ -429,6 +437,10 @@ export const FIELD_EXAMPLES: Record<string, unknown> = {
   'PolicyChange.old.amount': '50.000000',
   'PolicyChange.old.paymentMethod': CARD,
   'PolicyChange.old.monthlyCap': '500.000000',
+  'Transaction.model': 'llama-3.3-70b-instruct',
+  'Transaction.project': 'vision',
+  'Transaction.method': 'card',
+  'Transaction.receiptNumber': 'acme-000001',
   'Transaction.reservation': 'r1',
   'Transaction.deposit': DEPOSIT,
   'Transaction.corrects': 'instance/train-1/through/1795324321',
@@ -448,6 +460,7 @@ export const FIELD_EXAMPLES: Record<string, unknown> = {
   ...Object.fromEntries(
     ['Deposit', 'Payment'].flatMap((name) => [
       [`${name}.checkoutUrl`, 'https://checkout.stripe.com/c/pay/cs_test_a1B2c3D4'],
+      [`${name}.returnUrl`, 'https://app.example/billing'],
       [`${name}.received`, '99.500000'],
       [`${name}.transactions.hash`, '0x9fc76417374aa880d4449a1f7f31ec597f00b1f6f3dd2d66f4c9c6c445836d8b'],
       [`${name}.transactions.output`, 0],

@@ -14,7 +14,7 @@ export function finish<Document extends object>(document: Document): Document {
   const schemas = (components?.schemas ?? {}) as Record<string, Json>;
   for (const [name, schema] of Object.entries(schemas)) schemas[name] = flat(schema, schemas);
   for (const [name, schema] of Object.entries(schemas)) addExamples(schema, name, EXAMPLES[name]);
-  for (const schema of Object.values(schemas)) schema.example ??= exampleOf(schema, schemas);
+  for (const schema of Object.values(schemas)) schema.example = wholeExample(schema, schemas);
   for (const [path, methods] of Object.entries(paths))
     for (const [method, operation] of Object.entries(methods))
       finishOperation(operation as Json, `${method} ${path}`, schemas);
@@ -62,6 +62,17 @@ function addExamples(schema: Json, at: string, example: unknown): void {
   if (value !== undefined && value !== null) schema.example = value;
 }
 
+/** The example of a schema; fields that it leaves out and that are required have their own. */
+function wholeExample(schema: Json, schemas: Record<string, Json>): unknown {
+  const { example, required, properties } = schema;
+  if (!isObject(example) || !Array.isArray(required) || !isObject(properties)) return exampleOf(schema, schemas);
+  const missing = required.filter((name: string) => !(name in example));
+  return {
+    ...example,
+    ...Object.fromEntries(missing.map((name: string) => [name, exampleOf(properties[name] as Json, schemas)])),
+  };
+}
+
 /** An example of a schema, made of the examples of its parts. */
 export function exampleOf(schema: Json, schemas: Record<string, Json>): unknown {
   const whole = resolved(schema, schemas);
@@ -76,7 +87,7 @@ export function exampleOf(schema: Json, schemas: Record<string, Json>): unknown 
         return value === undefined ? [] : [[name, value]];
       }),
     );
-  return undefined;
+  return Array.isArray(whole.type) && whole.type.includes('null') ? null : undefined;
 }
 
 function finishOperation(operation: Json, name: string, schemas: Record<string, Json>): void {

@@ -20,6 +20,7 @@ const HOLD = { team: 'acme', model: 'phi-4', maxInputTokens: 1, maxOutputTokens:
 /** The path parameters of operations that need an object of their own. The rest are those of the examples. */
 const PREPARED: Record<string, () => Promise<Record<string, string>>> = {
   'post /v1/teams/{team}/payment-methods/{paymentMethod}/default': async () => ({ paymentMethod: made.card }),
+  'post /v1/deposits/{id}/look-again': async () => ({ id: made.deposit }),
   'post /v1/deposits/{id}/refund': async () => ({ id: made.deposit }),
   'post /v1/holds/{hold}/void': async () => ({ hold: (await api.post('/v1/holds', HOLD)).body.id }),
   'post /v1/grants/{id}/revoke': async () => ({ id: 'welcome-acme' }),

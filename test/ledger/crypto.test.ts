@@ -9,8 +9,8 @@ import { getDeposit } from '../../prisma/deposits.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { ABOUT, MAIL_SETTINGS } from '../activities/fixtures.ts';
-import { textOf } from '../support/pdf.ts';
 import { documentedContract } from '../support/contract.ts';
+import { textOf } from '../support/pdf.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS } from './desk.ts';
 
 const contract = documentedContract();

@@ -72,6 +72,13 @@ Send an \`Idempotency-Key\`: a repeat then joins the first payment and never pay
   'get /v1/teams/{team}/deposits/{deposit}': {
     description: `Returns one deposit. After a page was opened, poll it or wait for \`deposit.succeeded\`. \`failureMessage\` is written for the person who paid.`,
   },
+  'get /v1/deposits': {
+    description: `Lists the deposits of all teams, newest first. The filters combine. Use it for the operator's pages and for exports.`,
+  },
+  'post /v1/deposits/{id}/look-again': {
+    description: `Asks the payment provider for the current state of a deposit, its refunds and its disputes, and records what has changed since. Use it when an event of the provider was lost, or when the provider has changed its mind. The same call again changes nothing.`,
+    requests: { empty: { summary: 'No fields', value: {} } },
+  },
   'post /v1/deposits/{id}/refund': {
     description: `Sends money of a card deposit back. The credit is taken from the team first, and given back if the card provider refuses. Without \`amount\` everything refundable is refunded: what was not refunded before and is still unspent.
 
