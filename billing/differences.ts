@@ -19,12 +19,13 @@ export const DIFFERENCES = {
   },
   currency_differs: {
     sentence: 'The provider took another currency than dollars.',
-    whatToDo: 'Refund the payment at the provider and have the team pay in dollars; find out who made the payment.',
+    whatToDo:
+      'Refund the whole payment at the provider, which settles the difference, and have the team pay in dollars; find out who made the payment.',
   },
   wrong_team: {
     sentence: 'The payment belongs to another team or customer than the deposit that it is credited to.',
     whatToDo:
-      'Stop both teams from spending it; refund the payment at the provider, and settle the credit with the team.',
+      'Refund the whole payment at the provider: its refund takes the credit back, and the difference is settled.',
   },
   charged_twice: {
     sentence: 'The provider took money more than once for one deposit.',
@@ -48,15 +49,18 @@ export const DIFFERENCES = {
   },
   charged_though_failed: {
     sentence: 'The provider took money for a deposit that is failed or expired here.',
-    whatToDo: 'Refund the payment at the provider, or grant its amount with its id in the note.',
+    whatToDo:
+      'Look again at the deposit, which credits it: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once. To give the money back, refund the deposit afterwards.',
   },
   stuck_open: {
     sentence: 'A deposit is still open here though the provider has long known how it ended.',
-    whatToDo: 'Have its workflow look again (update `lookAgain`); if it has no running workflow, wake or restart it.',
+    whatToDo:
+      'Look again at the deposit, also where its workflow has ended: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once.',
   },
   refund_not_in_ledger: {
     sentence: 'The provider gave money back, and the ledger has no refund of it: the credit can still be spent.',
-    whatToDo: 'It was made at the provider by hand, and its webhook was lost: send the event again from the provider.',
+    whatToDo:
+      'Look again at the deposit, which books the refund: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once.',
   },
   refund_not_at_provider: {
     sentence: 'The ledger has a refund that the provider does not have.',
@@ -64,15 +68,18 @@ export const DIFFERENCES = {
   },
   refund_amount_differs: {
     sentence: 'The provider gave back another amount than the ledger took from credit.',
-    whatToDo: 'Grant what was taken too much, or refund the rest.',
+    whatToDo:
+      'Look again at the deposit, which takes or gives back the difference: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once.',
   },
   refund_status_differs: {
     sentence: 'A refund ended otherwise at the provider than here.',
-    whatToDo: 'Have its workflow look again; a refund that failed at the provider must give the credit back.',
+    whatToDo:
+      'Look again at the deposit, which takes the credit or gives it back: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once.',
   },
   dispute_not_in_ledger: {
     sentence: 'A payment is contested, and the ledger does not know: its credit can still be spent.',
-    whatToDo: 'Its webhook was lost: send the event again from the provider.',
+    whatToDo:
+      'Look again at the deposit, which holds the credit: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once.',
   },
   dispute_not_at_provider: {
     sentence: 'The ledger holds credit back for a dispute that the provider does not have.',
@@ -80,16 +87,18 @@ export const DIFFERENCES = {
   },
   dispute_amount_differs: {
     sentence: 'The contested amount is another here than at the provider.',
-    whatToDo: 'Have its workflow look again.',
+    whatToDo:
+      'Look again at the deposit, which holds or takes the new amount: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once.',
   },
   dispute_status_differs: {
     sentence: 'A dispute stands otherwise at the provider than here.',
-    whatToDo: 'Its webhook was lost: send the event again from the provider, or have its workflow look again.',
+    whatToDo:
+      'Look again at the deposit, which records the decision: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once.',
   },
   output_not_credited: {
     sentence: 'A payment arrived on the chain and was not credited.',
     whatToDo:
-      'Have the workflow of its deposit look again; if it has ended, grant the amount with the hash in the note.',
+      'Look again at the deposit, which credits the output: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once.',
   },
   credit_without_output: {
     sentence: 'The ledger credited a payment on the chain that the provider does not have.',
