@@ -36,11 +36,7 @@ export type TransferCode =
   | 'owed_refund'
   /** A grant taken back; the part that no credit was left for is owed. */
   | 'grant_revoked'
-  | 'owed_revocation'
-  /** A deposit was credited with another amount than it brought in: the difference, to credit or from it. */
-  | 'deposit_correction'
-  /** The part of a correction that no credit was left for. */
-  | 'owed_correction';
+  | 'owed_revocation';
 
 export interface Transfer {
   debitAccount: string;

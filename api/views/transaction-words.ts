@@ -48,8 +48,6 @@ const WORDS: Record<TransferCode, Writer> = {
   dispute_lost: (_, cause) => `Disputed deposit${paidBy(cause)} lost`,
   dispute_reinstated: (_, cause) => `Disputed deposit${paidBy(cause)}: credit again`,
   owed_dispute: (_, cause) => `Disputed deposit${paidBy(cause)} lost, owed`,
-  deposit_correction: (_, cause) => `Correction of a deposit${paidBy(cause)}`,
-  owed_correction: (_, cause) => `Correction of a deposit${paidBy(cause)}, owed`,
 };
 
 /** A code of a later version than this is shown as it is. */

@@ -61,7 +61,7 @@ afterAll(async () => {
 /** Wakes what a comparison finds, does what the woken workflows do at their next look, and compares again. */
 function mending() {
   const refunds = createStripeRefunds({ stripe, db: database.db, log: SILENT });
-  const disputes = createStripeDisputes({ stripe });
+  const disputes = createStripeDisputes({ stripe, db: database.db, log: SILENT });
   const tell: Pick<Tell, 'deposit' | 'refund' | 'dispute'> = {
     deposit: async ({ depositId }) => {
       const seen = await payments.fetchOutcome({ depositId });
