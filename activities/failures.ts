@@ -60,6 +60,10 @@ export async function orNull<T>(ask: () => Promise<T>): Promise<T | null> {
   }
 }
 
+/** True for a key that Stripe does not accept: our own configuration, which an operator mends. */
+export const isOfOurKey = (error: unknown): boolean =>
+  error instanceof errors.StripeAuthenticationError || error instanceof errors.StripePermissionError;
+
 export const isStripeError = (error: unknown): error is Stripe.errors.StripeError =>
   error instanceof errors.StripeError;
 

@@ -15,7 +15,7 @@ import {
   updatePaymentMethod,
 } from '../prisma/payment-methods.ts';
 import { findTeamByStripeCustomer, getTeam } from '../prisma/teams.ts';
-import { inCodes, isMissing, isStripeError, orNull, stripeFault } from './failures.ts';
+import { inCodes, isMissing, isOfOurKey, isStripeError, orNull, stripeFault } from './failures.ts';
 import { setupReturns } from './links.ts';
 import { adoptCard, adoptedId, cardOf, findUsableCard, type Saving, saveCard } from './stripe-card-adoption.ts';
 import { withCustomer } from './stripe-customers.ts';
@@ -224,6 +224,10 @@ async function refusing<T>({ log }: CardsWorld, work: () => Promise<T>, refused 
     if (fault.kind === 'refused') {
       log.warn({ error: inCodes(error) }, 'Stripe refuses a request about a card');
       throw refused();
+    }
+    if (isOfOurKey(error)) {
+      log.error({ error: inCodes(error) }, 'Stripe does not accept our key');
+      throw new BillingError('provider_unavailable', 'the card provider does not accept our key; nothing was saved');
     }
     log.warn({ error: inCodes(error) }, 'Stripe could not be asked about a card');
     throw new BillingError('provider_unavailable', 'the card provider does not answer; please try again');

@@ -14,7 +14,7 @@ export interface Metrics {
   engineFailed(what: string): void;
 }
 
-const CHANNELS = ['mail', 'event'] satisfies Notice['channel'][];
+const CHANNELS = ['mail', 'event', 'customer'] satisfies Notice['channel'][];
 const DEPOSIT_KINDS = ['saved_card', 'checkout', 'auto_top_up', 'crypto'] satisfies DepositKind[];
 
 interface BacklogNames {
@@ -79,7 +79,7 @@ export function createMetrics(world: ApiWorld): Metrics {
   const backlogs = {
     notices: backlogGauge(registers, {
       ...{ name: 'notices_unsent', age: 'notices_unsent_oldest_age_seconds', label: 'channel', values: CHANNELS },
-      help: 'Mails and events that are recorded and not sent',
+      help: 'Mails, events, and copies for the card provider that are recorded and not sent',
     }),
     deposits: backlogGauge(registers, {
       ...{ name: 'deposits_open', age: 'deposits_open_oldest_age_seconds', label: 'kind', values: DEPOSIT_KINDS },

@@ -90,6 +90,15 @@ describe('saving a card', () => {
   });
 });
 
+it('a key that Stripe does not accept is no fault of the card', async () => {
+  const wrong = createStripe({ secretKey: 'no_key', apiBase: standIn.url });
+  const world = { stripe: wrong, db: database.db, publicUrl: 'https://burnrate.test', log: SILENT };
+  await expect(saveCard(createCards(world), await team())).rejects.toMatchObject({
+    code: 'provider_unavailable',
+    message: expect.stringContaining('our key'),
+  });
+});
+
 describe("Stripe's page for saving a card", () => {
   async function opened() {
     const teamId = await team();
