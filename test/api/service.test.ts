@@ -41,11 +41,10 @@ describe('health', () => {
 
   it('is not ready while the database answers reads and refuses writes', async () => {
     const database = new URL(api.databaseUrl).pathname.slice(1);
-    const admin = connectDb(api.databaseUrl);
     const readOnly = (value: 'on' | 'off') =>
-      admin.$transaction([
-        admin.$executeRawUnsafe('SET TRANSACTION READ WRITE'),
-        admin.$executeRawUnsafe(`ALTER DATABASE "${database}" SET default_transaction_read_only = ${value}`),
+      api.owner.$transaction([
+        api.owner.$executeRawUnsafe('SET TRANSACTION READ WRITE'),
+        api.owner.$executeRawUnsafe(`ALTER DATABASE "${database}" SET default_transaction_read_only = ${value}`),
       ]);
     await readOnly('on');
     try {
@@ -61,7 +60,6 @@ describe('health', () => {
       }
     } finally {
       await readOnly('off');
-      await admin.$disconnect();
     }
     await expect.poll(async () => (await api.get('/readyz', { key: null })).status).toBe(200);
   });
