@@ -12,7 +12,7 @@ import { detailsOf } from '../prisma/call-details.ts';
 import { type Deposit, findDeposit } from '../prisma/deposits.ts';
 import { type Note, notePage } from './note.ts';
 import { returnUrlFault, withQuery } from './return-url.ts';
-import { cardNote, depositNote, UNKNOWN_PAYMENT, WELCOME_BACK } from './views/return-note.ts';
+import { cardNote, depositNote, LOOKS_AGAIN, RELOAD, UNKNOWN_PAYMENT, WELCOME_BACK } from './views/return-note.ts';
 import { wakeDeposit } from './webhooks.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -51,10 +51,13 @@ function send(request: Request, response: Response, answer: Answer, policy: stri
   }
   const looks = Number(/^\d{1,3}$/.exec(String(request.query.look ?? '0'))?.[0] ?? 0);
   const afterSeconds = REFRESH_SECONDS[looks];
-  const note: Note =
-    answer.isOpen && afterSeconds !== undefined
-      ? { ...answer.note, refresh: { afterSeconds, url: nextLook(request, looks + 1) } }
-      : answer.note;
+  const { title, paragraphs } = answer.note;
+  const looksAgain = answer.isOpen && afterSeconds !== undefined;
+  const note: Note = {
+    title,
+    paragraphs: answer.isOpen ? [...paragraphs, looksAgain ? LOOKS_AGAIN : RELOAD] : paragraphs,
+    ...(looksAgain && { refresh: { afterSeconds, url: nextLook(request, looks + 1) } }),
+  };
   response.set('Content-Security-Policy', policy).type('html').send(notePage(note));
 }
 

@@ -7,7 +7,9 @@ import type { Note } from '../note.ts';
 
 const CLOSE = 'You can close this page.';
 const RECEIPT = 'The receipt comes by e-mail.';
-const LOOKS_AGAIN = 'This page looks again by itself.';
+/** Of a page whose payment has no outcome yet. */
+export const LOOKS_AGAIN = 'This page looks again by itself.';
+export const RELOAD = 'Reload this page to look again.';
 
 export const UNKNOWN_PAYMENT: Note = {
   title: 'No such payment',
@@ -32,7 +34,7 @@ export const cardNote = (state: 'saved' | 'not_yet' | 'not_saved'): Note => {
     };
   return {
     title: 'Your card is not saved yet',
-    paragraphs: ['The card shows among your payment methods as soon as the card provider confirms it.', LOOKS_AGAIN],
+    paragraphs: ['The card shows among your payment methods as soon as the card provider confirms it.'],
   };
 };
 
@@ -55,19 +57,16 @@ export function depositNote({ method, status, receivedMicros }: Deposit): Note {
       if (isCrypto && (receivedMicros ?? 0) > 0)
         return {
           title: 'A part of the payment has arrived',
-          paragraphs: ['That part is in your balance. The rest is added as it arrives.', LOOKS_AGAIN],
+          paragraphs: ['That part is in your balance. The rest is added as it arrives.'],
         };
       return {
         title: 'Payment not confirmed yet',
-        paragraphs: [...(isCrypto ? PENDING_CRYPTO : PENDING_CARD), LOOKS_AGAIN],
+        paragraphs: isCrypto ? PENDING_CRYPTO : PENDING_CARD,
       };
     case 'requires_action':
       return {
         title: 'Your bank asks you to confirm',
-        paragraphs: [
-          'The payment is not made before you confirm it with your bank. Nothing was charged yet.',
-          LOOKS_AGAIN,
-        ],
+        paragraphs: ['The payment is not made before you confirm it with your bank. Nothing was charged yet.'],
       };
     case 'expired':
       return {

@@ -73,6 +73,7 @@ describe('the page after a payment', () => {
     for (const look of ['34', '999', '-1', 'x', '99999']) {
       const { text } = await back(`deposit=${id}&look=${look}`);
       expect(text.includes('http-equiv="refresh"')).toBe(!['34', '999'].includes(look));
+      expect(text).toContain(['34', '999'].includes(look) ? 'Reload this page' : 'This page looks again');
     }
   });
 
