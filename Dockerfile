@@ -17,6 +17,9 @@ COPY workflows workflows
 COPY worker worker
 COPY api api
 
+# In the image, so that a worker need not make it at each start.
+RUN node --import tsx worker/make-bundle.ts
+
 USER node
 EXPOSE 3000
 

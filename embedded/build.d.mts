@@ -3,5 +3,7 @@ export interface Programs {
   start: string;
   api: string;
   worker: string;
+  /** Makes the bundle of the workflows. */
+  bundle: string;
 }
 export function buildPrograms(options?: { again?: boolean }): Promise<Programs | null>;

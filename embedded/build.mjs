@@ -13,7 +13,12 @@ const BUILT = Symbol.for('burnrate.programs');
 /** Within node_modules, so that the programs find their packages; emptied by `npm ci`. */
 const KEPT_IN = join(ROOT, 'node_modules', '.cache', 'burnrate');
 const ROOMS = ['billing', 'prisma', 'activities', 'workflows', 'worker', 'api', 'embedded'];
-const PROGRAMS = { start: 'embedded/start.ts', api: 'api/main.ts', worker: 'worker/main.ts' };
+const PROGRAMS = {
+  start: 'embedded/start.ts',
+  api: 'api/main.ts',
+  worker: 'worker/main.ts',
+  bundle: 'worker/make-bundle.ts',
+};
 
 /**
  * Builds the programs unless a build of the same sources is there. `again` looks at the sources anew.

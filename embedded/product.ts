@@ -32,7 +32,12 @@ export async function prepareProduct(name: ProductName, log?: (line: string) => 
     name,
     file: process.execPath,
     args: programs
-      ? ['--enable-source-maps', PREPARED, programs[name]]
+      ? [
+          '--enable-source-maps',
+          PREPARED,
+          programs[name],
+          ...(name === 'worker' ? [programs.bundle, '--optional'] : []),
+        ]
       : ['--import', 'tsx', PREPARED, join(ROOT, name, 'main.ts')],
     env,
     reads: true,

@@ -93,6 +93,11 @@ const VARIABLES: Record<string, () => Promise<string>> = {
   INTENT: async () => (await newPayment()).id,
   DISPUTE: newDispute,
   REFUND: async () => (await client.refunds.create({ payment_intent: (await newPayment()).id })).id,
+  FAILED_INTENT: async () => {
+    const { id } = await newPayment('pm_card_authenticationRequired');
+    await client.paymentIntents.cancel(id);
+    return id;
+  },
   SESSION: async () => (await newPage()).id,
   WAITING_INTENT: async () => (await newPayment('pm_card_authenticationRequired')).id,
   PROCESSING_INTENT: async () => {
