@@ -9,9 +9,11 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import Stripe from 'stripe';
 import { BillingError } from '../billing/errors.ts';
 import { type DeclineReason, declineReason } from '../billing/failure-reasons.ts';
+import { Uncountable } from '../billing/money.ts';
+import { isPassingState, sqlStateOf } from '../prisma/sqlstate.ts';
 import { enhancedCodes, smtpVerdict } from './smtp-answers.ts';
 
-export type Neighbour = 'stripe' | 'copperx' | 'mail' | 'platform';
+export type Neighbour = 'stripe' | 'copperx' | 'mail' | 'platform' | 'database' | 'clock';
 
 /** Thrown for Temporal to try again. */
 export const passing = (neighbour: Neighbour, what: string): ApplicationFailure =>
@@ -20,6 +22,18 @@ export const passing = (neighbour: Neighbour, what: string): ApplicationFailure 
 /** Thrown to fail the workflow where an operator sees it: no try will ever succeed. */
 export const final = (neighbour: Neighbour, what: string, type = `${neighbour}_refused`): ApplicationFailure =>
   ApplicationFailure.nonRetryable(`${neighbour}: ${what}`, type);
+
+/**
+ * What an error of the database or of the clock means to an activity, in codes: Prisma's own words name the statement and
+ * its values. Null for every other error.
+ */
+export function databaseFailure(error: unknown): ApplicationFailure | null {
+  if (error instanceof BillingError && error.code === 'clock_wrong') return passing('clock', error.message);
+  // No retry makes the balance larger: the workflow fails, and an operator sees it.
+  if (error instanceof Uncountable) return ApplicationFailure.nonRetryable(error.message, 'amount_out_of_range');
+  const state = sqlStateOf(error);
+  return state !== null && isPassingState(state) ? passing('database', state) : null;
+}
 
 // ── Stripe ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,7 +1,10 @@
 /** The activities, made from the world that they are handed; each names the workflow that asked as the cause of its rows. */
 import { Context } from '@temporalio/activity';
+import { commitsWithin, withinLimits } from '../prisma/limits.ts';
+import type { ClockWatch } from './clock.ts';
 import { type Crypto, withoutCrypto } from './crypto.ts';
 import type { Disputes } from './disputes.ts';
+import { databaseFailure } from './failures.ts';
 import type { Ledger } from './ledger/index.ts';
 import type { Mailer, Platform } from './notices.ts';
 import type { Payments } from './payments.ts';
@@ -21,6 +24,44 @@ export interface World {
   mailer: Mailer;
   platform: Platform;
   reconciliation: ReconciliationActs;
+  /** Absent where seconds are chosen, as in a simulation. */
+  clock?: ClockWatch;
+}
+
+/** Less than the two seconds after which the api answers that nothing was recorded. */
+const COMMITS_WITHIN_MS = 1_800;
+
+type Act = (input: never) => Promise<unknown>;
+
+/** Activities that record: they wait while the clock of the process is wrong, and the database's errors leave in codes. */
+function recording<A extends Record<string, Act>>(acts: A, clock: ClockWatch | undefined): A {
+  const guarded =
+    (act: Act): Act =>
+    async (input) => {
+      try {
+        clock?.mustBeRight();
+        return await act(input);
+      } catch (error) {
+        throw databaseFailure(error) ?? error;
+      }
+    };
+  // Each activity keeps its name, its argument and its answer.
+  return Object.fromEntries(Object.entries(acts).map(([name, act]) => [name, guarded(act)])) as A;
+}
+
+/**
+ * Runs what admits a call that is waited for. An admission that was looked at in time commits within two seconds or not
+ * at all, so that the api knows when none can come any more.
+ */
+function inTime<I extends { notAfterMs: number }, T>(
+  input: I,
+  admit: (input: I & { nowMs: number }) => Promise<T>,
+): Promise<T> {
+  const nowMs = Date.now();
+  const lateMs = nowMs - input.notAfterMs;
+  const act = () => admit({ ...input, nowMs });
+  // A try that is late admits nothing, and only finds what an earlier one has done.
+  return lateMs > 0 ? act() : withinLimits(commitsWithin(COMMITS_WITHIN_MS - lateMs), act);
 }
 
 /** What the rows of an activity name as their cause. */
@@ -31,15 +72,14 @@ const ledgerActivities = (ledger: Ledger) => ({
   markTold: ledger.markTold,
   /** The deadline is held against the clock of each try: a try that comes too late must not admit. */
   admitInstance: (input: Omit<Parameters<Ledger['admitInstance']>[0], 'nowMs'>) =>
-    ledger.admitInstance({ ...input, nowMs: Date.now() }, cause()),
+    inTime(input, (timed) => ledger.admitInstance(timed, cause())),
   settleInstance: (input: Parameters<Ledger['settleInstance']>[0]) => ledger.settleInstance(input, cause()),
   stopInstance: (input: Parameters<Ledger['stopInstance']>[0]) => ledger.stopInstance(input, cause()),
   confirmTerminated: ledger.confirmTerminated,
   openReservation: (input: Omit<Parameters<Ledger['openReservation']>[0], 'nowMs'>) =>
-    ledger.openReservation({ ...input, nowMs: Date.now() }, cause()),
+    inTime(input, (timed) => ledger.openReservation(timed, cause())),
   settleReservation: (input: Parameters<Ledger['settleReservation']>[0]) => ledger.settleReservation(input, cause()),
-  openDeposit: (input: Omit<Parameters<Ledger['openDeposit']>[0], 'nowMs'>) =>
-    ledger.openDeposit({ ...input, nowMs: Date.now() }),
+  openDeposit: (input: Omit<Parameters<Ledger['openDeposit']>[0], 'nowMs'>) => inTime(input, ledger.openDeposit),
   getDepositOrder: ledger.getDepositOrder,
   noteDeposit: ledger.noteDeposit,
   creditDeposit: (input: Parameters<Ledger['creditDeposit']>[0]) => ledger.creditDeposit(input, cause()),
@@ -51,7 +91,7 @@ const ledgerActivities = (ledger: Ledger) => ({
   markNoticeRefused: ledger.markNoticeRefused,
   openAttempt: (input: Parameters<Ledger['openAttempt']>[0]) => ledger.openAttempt(input, cause()),
   requestRefund: (input: Omit<Parameters<Ledger['requestRefund']>[0], 'nowMs'>) =>
-    ledger.requestRefund({ ...input, nowMs: Date.now() }, cause()),
+    inTime(input, (timed) => ledger.requestRefund(timed, cause())),
   bookRefund: (input: Parameters<Ledger['bookRefund']>[0]) => ledger.bookRefund(input, cause()),
   findRefundOrder: ledger.findRefundOrder,
   noteRefund: ledger.noteRefund,
@@ -83,7 +123,7 @@ const cryptoActivities = (crypto: Crypto) => ({
 });
 
 export const createActivities = (world: World) => ({
-  billing: { ...ledgerActivities(world.ledger), ...tellActivities(world.tell) },
+  billing: { ...recording(ledgerActivities(world.ledger), world.clock), ...tellActivities(world.tell) },
   payments: {
     createIntent: world.payments.createIntent.bind(world.payments),
     confirmIntent: world.payments.confirmIntent.bind(world.payments),

@@ -10,6 +10,7 @@ import { billingDetails } from './billing-details.ts';
 import { calculator } from './calculator.ts';
 import { type Call, newCall } from './calls.ts';
 import { copperxWebhook } from './crypto-webhook.ts';
+import { answeringInTime, CALL_TIMES } from './deadlines.ts';
 import { deposits } from './deposits.ts';
 import { discount } from './discount.ts';
 import { errorAnswer } from './errors.ts';
@@ -19,7 +20,7 @@ import { healthz, readyz } from './health.ts';
 import { holds } from './holds.ts';
 import { instances } from './instances.ts';
 import { keys } from './keys.ts';
-import { limitKeys, limitStrangers } from './limits.ts';
+import { fewBodiesAtOnce, limitKeys, limitStrangers } from './limits.ts';
 import { logCalls } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { models } from './models.ts';
@@ -44,6 +45,9 @@ import { usage } from './usage.ts';
 import { createWakes } from './wakes.ts';
 import { stripeWebhook } from './webhooks.ts';
 import type { ApiWorld } from './world.ts';
+
+/** More than any event of a provider, which anybody can send before its signature is checked. */
+const WEBHOOK_LIMIT = '256kb';
 
 /** Every route of the api's own language. */
 export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
@@ -96,7 +100,9 @@ export function createApp(world: ApiWorld): Express {
   );
   app.use(metrics.countCalls);
   app.use(checkAddress);
+  app.use(answeringInTime(world.callTimes ?? CALL_TIMES));
 
+  const strangersBodies = fewBodiesAtOnce();
   app.get('/healthz', named('/healthz'), healthz);
   app.get('/readyz', named('/readyz'), readyz(world));
   app.get('/metrics', named('/metrics'), metrics.serve);
@@ -105,14 +111,16 @@ export function createApp(world: ApiWorld): Express {
     '/v1/webhooks/stripe',
     named('/v1/webhooks/stripe'),
     receiving(world),
-    express.raw({ type: () => true, limit: BODY_LIMIT }),
+    strangersBodies,
+    express.raw({ type: () => true, limit: WEBHOOK_LIMIT }),
     stripeWebhook(world),
   );
   app.post(
     '/v1/webhooks/copperx',
     named('/v1/webhooks/copperx'),
     receiving(world),
-    express.raw({ type: () => true, limit: BODY_LIMIT }),
+    strangersBodies,
+    express.raw({ type: () => true, limit: WEBHOOK_LIMIT }),
     copperxWebhook(world),
   );
   app.use(front(world));
@@ -152,6 +160,8 @@ const logOf = (request: { log?: unknown }, world: ApiWorld): Logger => (request.
 const receiving =
   (world: ApiWorld): RequestHandler =>
   (request, response, next) => {
+    // Before the signature: a wrong clock would take a good one for too old, and the provider would not send it again.
+    world.clock?.mustBeRight();
     const caller = { kind: 'key' as const, keyId: 'provider', teamId: '', scopes: [] };
     response.locals.call = newCall(String(request.id), world.nowMs(), caller, logOf(request, world));
     next();
@@ -183,7 +193,10 @@ const answerError =
     response.locals.errorCode = body.error.code;
     if (status === 503) logOf(request, world).warn({ err: error }, 'a call could not be served');
     else if (status >= 500) logOf(request, world).error({ err: error }, 'a call failed');
+    if (response.locals.overdue) return;
     // A file that broke off half way can only be broken off.
     if (response.headersSent) return next(error);
+    // What is left of a body that is too large is not read.
+    if (status === 413) response.set('Connection', 'close');
     response.status(status).set(headers).json(body);
   };

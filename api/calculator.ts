@@ -67,6 +67,7 @@ export const calculator = ({ db }: ApiWorld): Route[] => [
   route({
     method: 'post',
     path: '/v1/calculator',
+    records: false,
     tag: 'Prices',
     summary:
       'What requests to a model cost here, and what they would cost elsewhere, by the dated public prices of others',

@@ -10,12 +10,13 @@ import { isArchived } from '../prisma/teams.ts';
 import { type Call, random128 } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { DetailedError } from './errors.ts';
-import { ADMIT_WITHIN_MS, foundOrAbandoned, readRecorded } from './unanswered.ts';
+import { foundOrAbandoned, notAfterMs, readRecorded } from './unanswered.ts';
 import type { ApiWorld } from './world.ts';
 
-const OUTCOME_WITHIN_MS = 10_000;
-/** What is so by then is heard too. */
-const HEARD_WITHIN_MS = OUTCOME_WITHIN_MS + 1_500;
+/** An outcome that is not known by then is `pending`. */
+const OUTCOME_WITHIN_MS = 8_000;
+/** What the engine answers by then is heard too. */
+const HEARD_WITHIN_MS = OUTCOME_WITHIN_MS + 300;
 
 type AskedDeposit = Omit<NewDepositOrder, 'receivedSecond' | 'notAfterMs' | 'callId'> & { requestHash: string };
 
@@ -54,8 +55,7 @@ async function told(
   asked: Omit<NewDepositOrder, 'receivedSecond' | 'notAfterMs'>,
 ): Promise<boolean> {
   const { depositId, teamId, kind, callId } = asked;
-  const notAfterMs = call.receivedMs + ADMIT_WITHIN_MS;
-  const order = { ...asked, receivedSecond: call.receivedSecond, notAfterMs };
+  const order = { ...asked, receivedSecond: call.receivedSecond, notAfterMs: notAfterMs(world, call) };
   const hearUntilMs = call.receivedMs + HEARD_WITHIN_MS;
   const input = { depositId, teamId, kind, order };
   try {

@@ -1,6 +1,8 @@
 /** How a refusal leaves the house: one table from the list of failure codes to HTTP, and the one shape of an error. */
 import { BillingError, type FailureCode } from '../billing/errors.ts';
 import { InvalidRequest, type Problem } from './messages.ts';
+import { Uncountable } from '../billing/money.ts';
+import { isDatabaseAway } from '../prisma/sqlstate.ts';
 
 export type ErrorType =
   | 'invalid_request_error'
@@ -54,6 +56,7 @@ export const STATUS_OF: Record<FailureCode, number> = {
   provider_rejected: 502,
   start_expired: 503,
   engine_unavailable: 503,
+  clock_wrong: 503,
   provider_unavailable: 503,
 };
 
@@ -73,6 +76,7 @@ export const typeOf = (code: FailureCode): ErrorType => TYPE_OF_STATUS[STATUS_OF
 
 const RETRY_AFTER_SECONDS: Partial<Record<FailureCode, number>> = {
   engine_unavailable: 2,
+  clock_wrong: 5,
   provider_unavailable: 5,
   start_expired: 2,
   idempotency_in_flight: 1,
@@ -145,7 +149,6 @@ export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
 
 /** What the parts that stand before a route complain of, in our words. */
 const REFUSAL_OF_PARSER: Record<string, [FailureCode, string]> = {
-  'entity.too.large': ['payload_too_large', 'the body is larger than 1 MiB'],
   'encoding.unsupported': ['unsupported_media_type', 'the content encoding is not supported'],
   'request.size.invalid': ['invalid_request', 'the body is not as long as it says'],
   'request.aborted': ['invalid_request', 'the body ended early'],
@@ -154,38 +157,18 @@ const REFUSAL_OF_PARSER: Record<string, [FailureCode, string]> = {
 function toRefusal(error: unknown): BillingError {
   if (error instanceof BillingError) return error;
   const { type, status } = error as { type?: unknown; status?: unknown };
+  if (type === 'entity.too.large') {
+    const { limit } = error as { limit?: unknown };
+    const most = limit === 256 * 1024 ? '256 KiB' : '1 MiB';
+    return new BillingError('payload_too_large', `the body is larger than ${most}`);
+  }
   const known = typeof type === 'string' ? REFUSAL_OF_PARSER[type] : undefined;
   if (known) return new BillingError(...known);
   // A body that does not unpack, a path that does not decode: the caller's, by the status that the parser gave it.
   if (typeof status === 'number' && status >= 400 && status < 500)
     return new BillingError('invalid_request', 'the request could not be read');
+  if (error instanceof Uncountable) return new BillingError('amount_out_of_range', error.message);
   if (isDatabaseAway(error))
     return new BillingError('engine_unavailable', 'the ledger cannot be reached just now; try again');
   return new BillingError('internal', 'something went wrong on our side');
-}
-
-const AWAY =
-  /ECONNREFUSED|ECONNRESET|EPIPE|Connection terminated|is not queryable|Can't reach database|terminating connection|shutting down|starting up|timeout exceeded when trying to connect|Unable to start a transaction|Server has closed the connection|DatabaseNotReachable|ConnectionClosed|not yet accepting connections|recovery mode/i;
-/** Prisma's codes for a database that is not there or does not answer in time; 40001 and deadlocks come as P2034. */
-const AWAY_CODES = new Set([
-  'P1001',
-  'P1002',
-  'P1008',
-  'P1017',
-  'P2024',
-  'P2028',
-  'P2034',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  // Postgres' own: a statement was cancelled for its time, a lock was not to be had.
-  '57014',
-  '55P03',
-]);
-
-/** True when the database could not be asked, or did not answer. */
-export function isDatabaseAway(error: unknown): boolean {
-  const { code, message, cause } = error as { code?: unknown; message?: unknown; cause?: unknown };
-  if (typeof code === 'string' && AWAY_CODES.has(code)) return true;
-  if (typeof message === 'string' && AWAY.test(message)) return true;
-  return cause instanceof Error && isDatabaseAway(cause);
 }

@@ -22,19 +22,21 @@ export const healthz: RequestHandler = (_request, response) => {
 };
 
 /**
- * GET /readyz: 200 when the database takes a write, Temporal answers and a worker polls; else 503, which says which of
- * them does not. The write finds a full disk and a read-only standby: every call that records something fails there.
+ * GET /readyz: 200 when the database takes a write, Temporal answers, a worker polls and the clock of this process is
+ * right; else 503, which says which of them fails. The write finds a full disk and a read-only standby: every call that records something fails there.
  */
 export const readyz =
-  ({ db, engine, nowMs }: ApiWorld): RequestHandler =>
+  ({ db, engine, nowMs, clock: watch }: ApiWorld): RequestHandler =>
   async (_request, response) => {
     const [database, writable, temporal, worker] = await Promise.all([
       within(db.$queryRaw`SELECT 1`),
       within(proveWritable(db, secondOf(nowMs()))),
       engine.reachable(),
       engine.workerPolling(),
+      within(watch?.look() ?? Promise.resolve()),
     ]);
-    const ready = database && writable && temporal && worker;
+    const clock = watch?.isRight() ?? true;
+    const ready = database && writable && temporal && worker && clock;
     const status = ready ? 'ready' : 'not_ready';
-    response.status(ready ? 200 : 503).json({ status, database, writable, temporal, worker });
+    response.status(ready ? 200 : 503).json({ status, database, writable, temporal, worker, clock });
   };

@@ -2,6 +2,7 @@
 
 import type { HoldRecorded } from '../activities/ledger/holds.ts';
 import { getHold, type HoldOfTeam, listHolds } from '../prisma/holds.ts';
+import { commitsWithin, withinLimits } from '../prisma/limits.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';
 import { type Call, mustSee, newId } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
@@ -13,6 +14,8 @@ import { Hold, readHolds, viewHold } from './views/hold.ts';
 import type { ApiWorld } from './world.ts';
 
 const LONGEST_TTL_SECONDS = 86_400;
+/** A hold that nobody will hear of is voided after the wait for the engine, before the call is answered. */
+const VOIDED_WITHIN_MS = 2_000;
 const HoldPath = z.object({ hold: PathId });
 
 const NewHold = z.object({
@@ -64,7 +67,9 @@ export function holds({ db, ledger, terms }: ApiWorld, looks: Looks): Route[] {
         await look(teamId, placed).catch(async (error) => {
           // A caller that repeats the call under its id or its key finds this hold; any other would never hear of it.
           if (id !== undefined || call.seed !== null) throw error;
-          await ledger.voidHold({ holdId: order.holdId, nowSecond }, call.requestId);
+          await withinLimits(commitsWithin(VOIDED_WITHIN_MS), () =>
+            ledger.voidHold({ holdId: order.holdId, nowSecond }, call.requestId),
+          );
           throw engineUnavailable(error);
         });
         return { status: 201, body: viewHold(placed.hold) };

@@ -4,7 +4,15 @@
  */
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { BillingError } from '../billing/errors.ts';
-import { type CallKey, claimCall, keepAnswer, releaseCall } from '../prisma/idempotent-calls.ts';
+import { secondOf } from '../billing/time.ts';
+import {
+  type CallKey,
+  claimCall,
+  HEARTBEAT_MS,
+  keepAnswer,
+  releaseCall,
+  renewClaim,
+} from '../prisma/idempotent-calls.ts';
 import type { Call } from './calls.ts';
 import { errorAnswer } from './errors.ts';
 import type { ApiWorld } from './world.ts';
@@ -17,6 +25,7 @@ export interface JsonAnswer {
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 const MAX_DEPTH = 64;
+const KEPT_WITHIN_MS = 1_000;
 
 /** JSON with its fields in order: the same request, however it was written. */
 function canonical(value: unknown, depth = 0): string {
@@ -89,15 +98,23 @@ export async function once(
     };
 
   const seed = `${canonical({ ...id })}/${requestHash}/${claim.createdSecond}`;
+  const heartbeat = setInterval(() => {
+    // A heartbeat that fails is followed by another; a repeat that takes the key over finds what this call has done.
+    renewClaim(world.db, id, secondOf(world.nowMs())).catch((error) =>
+      call.log.warn({ err: error }, 'the claim of an idempotency key was not renewed'),
+    );
+  }, HEARTBEAT_MS);
   const forget = async (): Promise<void> => {
     // If this fails too, the claim is given up for gone after a while.
-    await releaseCall(world.db, id).catch((error) => call.log.warn({ err: error }, 'an idempotency key is still held'));
+    const released = releaseCall(world.db, id);
+    await soon(released.catch((error) => call.log.warn({ err: error }, 'an idempotency key is still held')));
   };
   const keep = async (answer: JsonAnswer): Promise<void> => {
     const kept = { status: answer.status, body: seal(JSON.stringify(answer.body)) };
     // The work is done: a repeat makes the same ids, and finds it done.
-    await keepAnswer(world.db, id, kept).catch((error) =>
-      call.log.warn({ err: error }, 'the answer of an idempotent call was not kept'),
+    const written = keepAnswer(world.db, id, kept);
+    await soon(
+      written.catch((error) => call.log.warn({ err: error }, 'the answer of an idempotent call was not kept')),
     );
   };
   try {
@@ -109,5 +126,17 @@ export async function once(
     if (status >= 500 || status === 429) await forget();
     else await keep({ status, body });
     throw error;
+  } finally {
+    clearInterval(heartbeat);
   }
+}
+
+/** Waits for what the answer does not depend on, and no longer than a moment. */
+async function soon(work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const moment = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, KEPT_WITHIN_MS);
+  });
+  await Promise.race([work, moment]);
+  clearTimeout(timer);
 }

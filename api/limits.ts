@@ -1,5 +1,5 @@
 /** How often one may call: per key, and per address for keys that are not known. */
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
 import { BillingError } from '../billing/errors.ts';
 import type { Call } from './calls.ts';
@@ -36,3 +36,40 @@ export const limitStrangers = (): RequestHandler =>
     keyGenerator: (request) => ipKeyGenerator(request.ip ?? ''),
     handler: tooMany,
   });
+
+/** Of callers who have not proved who they are. A quarter of a MiB each, so that all together take 16 MiB at the most. */
+const STRANGERS_BODIES = 64;
+const BODY_WITHIN_MS = 5_000;
+
+/**
+ * Reads few bodies at once of callers who have not proved who they are, and each for a few seconds at the most. When all
+ * places are taken, the oldest body gives way: one that comes at once is never kept out by those that come slowly.
+ */
+export function fewBodiesAtOnce(most = STRANGERS_BODIES, withinMs = BODY_WITHIN_MS): RequestHandler {
+  const underWay = new Map<Request, NodeJS.Timeout>();
+  const giveUp = (request: Request): void => {
+    clearTimeout(underWay.get(request));
+    underWay.delete(request);
+    request.destroy();
+  };
+  return (request, _response, next) => {
+    const [oldest] = underWay.keys();
+    if (underWay.size >= most && oldest) giveUp(oldest);
+    underWay.set(request, setTimeout(giveUp, withinMs, request).unref());
+    const done = (): void => {
+      clearTimeout(underWay.get(request));
+      underWay.delete(request);
+    };
+    request.once('end', done);
+    request.once('close', done);
+    next();
+  };
+}
+
+/** How many connections a process takes, and how long each may take to say what it wants. */
+export const SERVER_LIMITS = {
+  maxConnections: 2_000,
+  headersWithinMs: 10_000,
+  /** A connection is looked at so often. */
+  checkEveryMs: 5_000,
+};

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import { Client, Connection } from '@temporalio/client';
 import { allBooks } from '../activities/books.ts';
+import { createClockWatch } from '../activities/clock.ts';
 import { verifyCopperxEvent } from '../activities/copperx-events.ts';
 import { createLedger } from '../activities/ledger/index.ts';
 import { createReconciler } from '../activities/reconciliation.ts';
@@ -16,7 +17,9 @@ import { type Config, readConfig } from '../worker/config.ts';
 import { warnOfOwner } from '../worker/roles.ts';
 import { temporalConnection } from '../worker/world.ts';
 import { createApp } from './app.ts';
+import { API_DB } from './deadlines.ts';
 import { createEngine } from './engine.ts';
+import { SERVER_LIMITS } from './limits.ts';
 import { createLogger } from './log.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -30,9 +33,11 @@ const REQUEST_WITHIN_MS = 30_000;
 const KEEP_ALIVE_MS = 75_000;
 
 function createApiWorld(config: Config, client: Client): ApiWorld {
-  const db = connectDb(config.databaseUrl);
+  const db = connectDb(config.databaseUrl, API_DB);
   const log = createLogger(config.logLevel);
   const { webhookSecret, secretKey } = config.stripe;
+  const clock = createClockWatch(db, log);
+  db.clock = clock;
   const stripe = createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS });
   const {
     terms,
@@ -47,6 +52,7 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
   } = config;
   return {
     db,
+    clock,
     log,
     terms,
     deposits,
@@ -78,7 +84,16 @@ async function main(): Promise<void> {
   const world = createApiWorld(config, new Client({ connection, namespace: config.temporal.namespace }));
   const { db, log } = world;
 
-  const server = createServer({ requestTimeout: REQUEST_WITHIN_MS, keepAliveTimeout: KEEP_ALIVE_MS }, createApp(world));
+  const limits = {
+    requestTimeout: REQUEST_WITHIN_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: SERVER_LIMITS.headersWithinMs,
+    connectionsCheckingInterval: SERVER_LIMITS.checkEveryMs,
+  };
+  const server = createServer(limits, createApp(world));
+  server.maxConnections = SERVER_LIMITS.maxConnections;
+  // Before the first call; a database that does not answer holds up nothing.
+  await world.clock?.start();
   await new Promise<void>((resolve, reject) => {
     const address = { port: config.port, ...(config.host !== null && { host: config.host }) };
     server.once('error', reject).listen(address, resolve);

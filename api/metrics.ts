@@ -76,6 +76,7 @@ export function createMetrics(world: ApiWorld): Metrics {
     ),
     reconciledDaySecond: gauge('reconciled_day_seconds', 'When the latest compared day began'),
   };
+  const clockAhead = gauge('clock_ahead_seconds', 'By how much the clock of this process is ahead of the database’s');
   const backlogs = {
     notices: backlogGauge(registers, {
       ...{ name: 'notices_unsent', age: 'notices_unsent_oldest_age_seconds', label: 'channel', values: CHANNELS },
@@ -118,6 +119,7 @@ export function createMetrics(world: ApiWorld): Metrics {
         // The other metrics matter most while the database is away.
         world.log.warn({ err: error }, 'no gauges: the database did not answer');
       }
+      clockAhead.set((world.clock?.aheadMs() ?? 0) / 1000);
       response.type(register.contentType).send(await register.metrics());
     },
     told: (what, accepted) => tells.inc({ what, accepted: String(accepted) }),

@@ -53,6 +53,7 @@ export const quote = ({ db, terms }: ApiWorld): Route[] => [
   route({
     method: 'post',
     path: '/v1/quote',
+    records: false,
     tag: 'Prices',
     summary: 'The price of so many more instances, and what starting them now does to the runway',
     who: 'read',

@@ -12,12 +12,13 @@ import type { RefundAnswer } from '../workflows/messages.ts';
 import { actorOf, type Call, newId, random128 } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { DetailedError } from './errors.ts';
-import { ADMIT_WITHIN_MS, foundOrAbandoned, readRecorded } from './unanswered.ts';
+import { foundOrAbandoned, notAfterMs, readRecorded } from './unanswered.ts';
 import type { ApiWorld } from './world.ts';
 
-const OUTCOME_WITHIN_MS = 10_000;
-/** What is so by then is heard too. */
-const HEARD_WITHIN_MS = OUTCOME_WITHIN_MS + 1_500;
+/** An outcome that is not known by then is `pending`. */
+const OUTCOME_WITHIN_MS = 8_000;
+/** What the engine answers by then is heard too. */
+const HEARD_WITHIN_MS = OUTCOME_WITHIN_MS + 300;
 
 /**
  * Refunds a deposit and waits for the provider's answer; without an amount, all that can be refunded.
@@ -49,7 +50,7 @@ export async function refundDeposit(
     ...{ refundId, depositId, teamId, amountMicros, callId, requestHash },
     actor: actorOf(call),
     receivedSecond: call.receivedSecond,
-    notAfterMs: call.receivedMs + ADMIT_WITHIN_MS,
+    notAfterMs: notAfterMs(world, call),
   };
   const answer = await told(world, call, { refundId, teamId, depositId, order });
   if (answer?.status === 'refused') throw refusalOf(answer.refusal);

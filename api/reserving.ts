@@ -9,7 +9,7 @@ import { gpuPriceAt } from '../prisma/prices.ts';
 import { findReservation, type Reservation, type ReservationSpec } from '../prisma/reservations.ts';
 import { type Call, random128 } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
-import { ADMIT_WITHIN_MS, admissionOf, foundOrAbandoned, readRecorded } from './unanswered.ts';
+import { admissionOf, foundOrAbandoned, notAfterMs, readRecorded } from './unanswered.ts';
 import type { ApiWorld } from './world.ts';
 
 /** What was asked for, apart from the id: tells a repeat from another reservation under the same id. */
@@ -56,8 +56,10 @@ export async function reserve(
 
   const callId = callIdOf(`reservation/${id}`, call.receivedSecond, random128());
   const { receivedSecond } = call;
-  const input = { spec, receivedSecond, callId, notAfterMs: call.receivedMs + ADMIT_WITHIN_MS, settleEveryMs };
-  const admission = await admissionOf(call, callId, (deadlineMs) => engine.reserve(input, call.requestId, deadlineMs));
+  const input = { spec, receivedSecond, callId, notAfterMs: notAfterMs(world, call), settleEveryMs };
+  const admission = await admissionOf(world, call, callId, (deadlineMs) =>
+    engine.reserve(input, call.requestId, deadlineMs),
+  );
   if (admission?.status === 'refused' && admission.code !== 'start_expired')
     throw REFUSAL[admission.code](admission.message);
 

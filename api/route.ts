@@ -5,6 +5,7 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { BillingError, type FailureCode } from '../billing/errors.ts';
 import { teamArchived } from '../billing/team-state.ts';
+import { withoutLimits } from '../prisma/limits.ts';
 import { getTeam, isArchived } from '../prisma/teams.ts';
 import { preferredType } from './accept.ts';
 import { authorize, type Who } from './auth.ts';
@@ -53,12 +54,14 @@ export interface Route<
   fails: FailureCode[];
   /** Whether a change of a team, by its path, is allowed while the team is archived. */
   archivedToo: boolean;
+  /** Whether the call records something: refused while the clock of this process is wrong. */
+  records: boolean;
   handle: (given: Given<P, Q, B>) => Promise<{ status: number; body: z.input<A> } | FileAnswer>;
 }
 
 type Described<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> = Omit<
   Route<P, Q, B, A>,
-  'params' | 'query' | 'body' | 'fails' | 'csv' | 'archivedToo' | 'handle'
+  'params' | 'query' | 'body' | 'fails' | 'csv' | 'archivedToo' | 'records' | 'handle'
 > & {
   params?: P;
   query?: Q;
@@ -66,6 +69,7 @@ type Described<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A 
   fails?: FailureCode[];
   csv?: boolean;
   archivedToo?: boolean;
+  records?: boolean;
   handle: Route<P, Q, B, A>['handle'];
 };
 
@@ -83,6 +87,7 @@ export function route<
     fails: [],
     csv: false,
     archivedToo: false,
+    records: described.method !== 'get',
     ...described,
   } as unknown as Route;
 }
@@ -141,6 +146,7 @@ export const handling = (world: ApiWorld, described: Route): RequestHandler => {
   };
 
   return async (request, response) => {
+    if (described.records) world.clock?.mustBeRight();
     const call = response.locals.call as Call;
     const key = described.method === 'post' ? request.get('Idempotency-Key') : undefined;
     const secret = response.locals.secret as string;
@@ -157,9 +163,10 @@ export const handling = (world: ApiWorld, described: Route): RequestHandler => {
               return answer;
             },
           );
+    if (response.headersSent) return;
     if ('file' in answer) {
       response.status(answer.status).type(answer.file.type).attachment(answer.file.name);
-      return answer.file.write(response);
+      return withoutLimits(() => answer.file.write(response));
     }
     const headers = 'headers' in answer ? (answer.headers as Record<string, string> | undefined) : undefined;
     response

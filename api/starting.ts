@@ -11,7 +11,7 @@ import { type Call, random128 } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { DetailedError } from './errors.ts';
 import { instanceIdTaken } from './suggestions.ts';
-import { ADMIT_WITHIN_MS, admissionOf, foundOrAbandoned, readRecorded } from './unanswered.ts';
+import { admissionOf, foundOrAbandoned, notAfterMs, readRecorded } from './unanswered.ts';
 import type { ApiWorld } from './world.ts';
 
 /** What was asked for, apart from the id: tells a repeat from another start under the same id. */
@@ -93,8 +93,8 @@ function admitted(
     rateMicrosPerHour,
     receivedSecond: call.receivedSecond,
     callId,
-    notAfterMs: call.receivedMs + ADMIT_WITHIN_MS,
+    notAfterMs: notAfterMs(world, call),
     settleEveryMs: world.settleEveryMs,
   };
-  return admissionOf(call, callId, (deadlineMs) => world.engine.admit(input, call.requestId, deadlineMs));
+  return admissionOf(world, call, callId, (deadlineMs) => world.engine.admit(input, call.requestId, deadlineMs));
 }

@@ -7,29 +7,36 @@ import { BillingError } from '../billing/errors.ts';
 import { secondOf } from '../billing/time.ts';
 import { abandonCall } from '../prisma/abandoned-calls.ts';
 import { AS_RECORDED, lockAccount } from '../prisma/accounts.ts';
-import { inTransaction, type Tx } from '../prisma/client.ts';
+import { inTransaction, type Tx, waitForLocks } from '../prisma/client.ts';
+import { commitsWithin, withinLimits } from '../prisma/limits.ts';
+import { isDatabaseAway } from '../prisma/sqlstate.ts';
 import type { Call } from './calls.ts';
-import { isDatabaseAway } from './errors.ts';
+import { CALL_TIMES, type CallTimes } from './deadlines.ts';
 import type { ApiWorld } from './world.ts';
 
-/** How long after receipt a start may still be admitted. */
-export const ADMIT_WITHIN_MS = 8_000;
 /** An admission in the last moment is still heard. */
-const HEARD_WITHIN_MS = ADMIT_WITHIN_MS + 500;
-/** An admission that was looked at in time may wait 5 s for a connection, and its transaction take 10 s (prisma/client.ts). */
-const LAST_COMMIT_AFTER_MS = 16_000;
-const LOOK_AGAIN_AFTER_MS = 500;
+const HEARD_AFTER_MS = 200;
+const LOOK_AGAIN_AFTER_MS = 300;
+
+const timesOf = ({ callTimes = CALL_TIMES }: ApiWorld): CallTimes => callTimes;
+
+/** Unix milliseconds after which no worker may admit what a call asks for. */
+export const notAfterMs = (world: ApiWorld, call: Call): number => call.receivedMs + timesOf(world).admitMs;
+
+/** Unix milliseconds until which the engine's answer to an admission is heard. */
+export const heardUntilMs = (world: ApiWorld, call: Call): number => notAfterMs(world, call) + HEARD_AFTER_MS;
 
 /**
  * The engine's answer to a start, or null when it gave none that concerns this call.
  * @param ask starts the workflow or joins the one that runs, and hears its answer until `deadlineMs`
  */
 export async function admissionOf<A extends { status: 'admitted' } | { status: 'refused'; code: string }>(
+  world: ApiWorld,
   call: Call,
   callId: string,
   ask: (deadlineMs: number) => Promise<A>,
 ): Promise<A | null> {
-  const deadlineMs = call.receivedMs + HEARD_WITHIN_MS;
+  const deadlineMs = heardUntilMs(world, call);
   try {
     const first = await ask(deadlineMs);
     // A run of an earlier call that came too late was joined; it ends now, and another takes this call.
@@ -51,44 +58,48 @@ export async function foundOrAbandoned<T>(
   { teamId, callId }: { teamId: string; callId: string },
   find: (tx: Tx) => Promise<T | null>,
 ): Promise<T | null> {
-  const look = (tx: Tx): Promise<T | null> =>
-    lockAccount(tx, teamId, AS_RECORDED).then(async () => {
-      const found = await find(tx);
-      if (found === null) await abandonCall(tx, callId, secondOf(world.nowMs()));
-      return found;
-    });
+  const untilMs = call.receivedMs + timesOf(world).lastAdmissionMs;
+  const leftMs = () => untilMs - world.nowMs();
+  const look = async (tx: Tx): Promise<T | null> => {
+    await waitForLocks(tx, leftMs());
+    await lockAccount(tx, teamId, AS_RECORDED);
+    const found = await find(tx);
+    if (found === null) await abandonCall(tx, callId, secondOf(world.nowMs()));
+    return found;
+  };
 
-  const untilMs = call.receivedMs + ADMIT_WITHIN_MS + LAST_COMMIT_AFTER_MS;
   for (;;) {
     try {
-      return await inTransaction(world.db, look);
+      return await withinLimits(commitsWithin(leftMs()), () => inTransaction(world.db, look));
     } catch (error) {
       if (error instanceof BillingError) throw error;
       call.log.warn({ callId, err: error }, 'whether the call was received could not be seen');
-      if (world.nowMs() >= untilMs) return null;
-      await sleep(LOOK_AGAIN_AFTER_MS);
+      if (leftMs() <= 0) return null;
+      await sleep(Math.min(LOOK_AGAIN_AFTER_MS, leftMs()));
     }
   }
 }
 
-/** As long as a caller waits at the most: a deposit that could not be looked at before, and then is. */
-const READ_WITHIN_MS = 25_000;
-
 /**
- * Reads what a call has brought about. Once it has, "unavailable" would tell the caller that nothing was received, so a
- * database that has gone meanwhile is waited for.
- * @throws BillingError `internal` when it does not come back in time: what became of the call is not said then
+ * Reads what a call has brought about. A database that has gone meanwhile is waited for, since the caller must not be told
+ * that nothing was recorded.
+ * @throws BillingError `engine_unavailable` when the database does not come back in time: a repeat of the call finds what
+ *   was recorded
  */
 export async function readRecorded<T>(world: ApiWorld, call: Call, read: () => Promise<T>): Promise<T> {
+  const leftMs = () => call.receivedMs + timesOf(world).lastStatementMs - world.nowMs();
   for (;;) {
     try {
-      return await read();
+      return await withinLimits(commitsWithin(leftMs()), read);
     } catch (error) {
       if (!isDatabaseAway(error)) throw error;
       call.log.warn({ err: error }, 'what was recorded could not be read');
-      if (world.nowMs() >= call.receivedMs + READ_WITHIN_MS)
-        throw new BillingError('internal', 'the call was received, but its outcome cannot be read: ask again');
-      await sleep(LOOK_AGAIN_AFTER_MS);
+      if (leftMs() <= 0)
+        throw new BillingError(
+          'engine_unavailable',
+          'the call was recorded, but its outcome cannot be read just now: send the same again',
+        );
+      await sleep(Math.min(LOOK_AGAIN_AFTER_MS, leftMs()));
     }
   }
 }

@@ -1,5 +1,6 @@
 /** What the api is handed: the rows, the ledger's acts, the engine, the card provider. Tests hand it another. */
 import type { Logger } from 'pino';
+import type { ClockWatch } from '../activities/clock.ts';
 import type { CopperxHint } from '../activities/copperx-events.ts';
 import type { Ledger } from '../activities/ledger/index.ts';
 import type { Brand } from '../activities/mails/brand.ts';
@@ -11,6 +12,7 @@ import type { StripeLooks } from '../activities/stripe-looks.ts';
 import type { Terms } from '../billing/account.ts';
 import type { Micros } from '../billing/money.ts';
 import type { Db } from '../prisma/client.ts';
+import type { CallTimes } from './deadlines.ts';
 import type { Engine } from './engine.ts';
 
 export interface ApiWorld {
@@ -43,6 +45,10 @@ export interface ApiWorld {
   rateLimitPerMinute: number;
   /** Whose `X-Forwarded-For` is believed: a number of hops, or addresses and networks. False: nobody's. */
   trustedProxies: number | string[] | false;
+  /** Shorter ones than the product's, in tests. */
+  callTimes?: CallTimes;
+  /** The clock of this process against the database's. Absent where tests choose the time. */
+  clock?: ClockWatch;
   log: Logger;
   /** Unix milliseconds. */
   nowMs: () => number;

@@ -37,6 +37,7 @@ export type FailureCode =
   | 'rate_limited'
   | 'start_expired'
   | 'engine_unavailable'
+  | 'clock_wrong'
   | 'provider_unavailable'
   | 'provider_rejected'
   | 'internal';

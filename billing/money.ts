@@ -12,12 +12,33 @@ export const MICROS_PER_CENT = 10_000;
 
 export const ZERO = 0 as Micros;
 
-/** A safe integer as micros. Throws `RangeError` on anything else: it would mean that a bug, not a caller, made the number. */
+/** The largest amount that one row or one balance can hold: $9,007,199,254.740991. */
+export const MOST_MICROS = Number.MAX_SAFE_INTEGER as Micros;
+
+/** An amount that is larger than a balance can hold. Thrown before anything is kept. */
+export class Uncountable extends RangeError {
+  constructor() {
+    super('the amount is more than a balance can hold: $9,007,199,254.740991');
+  }
+}
+
+/**
+ * A safe integer as micros. Throws `Uncountable` where there is more than fits, and `RangeError` for a fraction, which a
+ * fault of the software must have made.
+ */
 export function micros(value: number | bigint): Micros {
   const number = Number(value);
-  if (!Number.isSafeInteger(number)) throw new RangeError(`not a whole, safe number of micros: ${value}`);
-  return number as Micros;
+  if (Number.isSafeInteger(number)) return number as Micros;
+  if (typeof value === 'bigint' || Number.isInteger(value)) throw new Uncountable();
+  throw new RangeError(`not a whole number of micros: ${value}`);
 }
+
+/** An amount, or the largest that fits: for what is only compared, never posted. */
+export const atMost = (value: number | bigint): Micros => (value > MOST_MICROS ? MOST_MICROS : micros(value));
+
+/** A sum for answers, exact however large it is. */
+export const total = (...amounts: Array<Micros | bigint>): bigint =>
+  amounts.reduce<bigint>((sum, amount) => sum + BigInt(amount), 0n);
 
 export const add = (...amounts: Micros[]): Micros => micros(amounts.reduce((sum, amount) => sum + amount, 0));
 export const subtract = (from: Micros, amount: Micros): Micros => micros(from - amount);

@@ -1,11 +1,11 @@
 /**
  * What a team has spent lately, by UTC day: what the volume discount looks at. Of the 30 whole days before today, and of
  * today so far, so that a day is counted whole or not at all and the sum at 00:00 is that of 30 days.
- * Source: rules.md, "Discounts, reservations, spot".
+ * Sums stop at the largest amount that fits, which lies above every tier. Source: rules.md, "Discounts, reservations, spot".
  */
 import type { Account } from './account.ts';
 import { type VolumeTier, volumeBasisPointsOf } from './discounts.ts';
-import { add, type Micros, micros, ZERO } from './money.ts';
+import { atMost, type Micros, ZERO } from './money.ts';
 import { meteredOf } from './runway.ts';
 import { dayStart, daysAfter, daysBefore, daysBetween, nextDayStart } from './time.ts';
 import { costBetweenMicros, type Metered } from './usage.ts';
@@ -31,8 +31,8 @@ export function trailingSpendMicros(
 ): Micros {
   const from = trailingFrom(second);
   let spent = ZERO;
-  for (const [day, micros] of spentByDay) if (day >= from && day <= lastDay) spent = add(spent, micros);
-  return meteredOf(account).reduce((sum, meter) => add(sum, costBetweenMicros(meter, from, second)), spent);
+  for (const [day, micros] of spentByDay) if (day >= from && day <= lastDay) spent = atMost(spent + micros);
+  return meteredOf(account).reduce((sum, meter) => atMost(sum + costBetweenMicros(meter, from, second)), spent);
 }
 
 /** After so many midnights a window of 30 days holds nothing but whole days of what runs. */
@@ -60,7 +60,7 @@ export function firstOtherTier(
   for (let day = TRAILING_DAYS; day < days; day += 1) {
     const second = daysAfter(firstDay, day);
     if (second > throughSecond) return null;
-    if (volumeBasisPointsOf(tiers, micros(spent)) !== basisPoints) return second;
+    if (volumeBasisPointsOf(tiers, atMost(spent)) !== basisPoints) return second;
     spent += spentOn(day) - spentOn(day - TRAILING_DAYS);
   }
   return null;
@@ -88,7 +88,7 @@ function runningByDay(account: Account, firstDay: number, days: number): number[
 /** Counts what was spent at one second. */
 export function spendAt(spentByDay: Map<number, Micros>, second: number, micros: Micros): void {
   const day = dayStart(second);
-  spentByDay.set(day, add(spentByDay.get(day) ?? ZERO, micros));
+  spentByDay.set(day, atMost((spentByDay.get(day) ?? ZERO) + micros));
 }
 
 /** Counts a stretch of running that is over, to each of its days what it cost in it; days that no sum will ask for are left out. */

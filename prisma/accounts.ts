@@ -6,7 +6,7 @@ import { trailingFrom } from '../billing/spending.ts';
 import { dayStart } from '../billing/time.ts';
 import type { Meter } from '../billing/usage.ts';
 import { textColumn } from './arrays.ts';
-import type { Db, Tx } from './client.ts';
+import type { ClockProbe, Db, Tx } from './client.ts';
 import { toMicros, toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts';
 import { contestsOf } from './disputes.ts';
 import type { Account as AccountRow } from './generated/client.ts';
@@ -33,12 +33,16 @@ export const AS_RECORDED: Reach = { throughSecond: 0 };
 
 /**
  * Takes the team's row lock and reads its account. The meters are read by a second statement, after the lock is held: one
- * statement would see them as they were before it waited.
- * @throws BillingError `not_found`
+ * statement would see them as they were before it waited. The statement brings the database's time along for `clock`.
+ * @throws BillingError `not_found`, `clock_wrong`
  */
-export async function lockAccount(tx: Tx, teamId: string, reach: Reach): Promise<Account> {
-  const locked = await tx.$queryRaw<unknown[]>`SELECT 1 FROM accounts WHERE team_id = ${teamId} FOR UPDATE`;
-  if (locked.length === 0) throw new BillingError('not_found', 'no such team', 'team');
+export async function lockAccount(tx: Tx, teamId: string, reach: Reach, clock?: ClockProbe | null): Promise<Account> {
+  const read = clock?.reading();
+  const [locked] = await tx.$queryRaw<Array<{ databaseMs: number }>>`
+    SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "databaseMs" FROM accounts
+    WHERE team_id = ${teamId} FOR UPDATE`;
+  if (!locked) throw new BillingError('not_found', 'no such team', 'team');
+  read?.(locked.databaseMs);
   return readAccount(tx, teamId, reach);
 }
 
@@ -88,7 +92,8 @@ async function assembled(
 
 const READ_ACCOUNTS = {
   name: 'read-accounts',
-  text: 'SELECT *, xmin::text AS version FROM accounts WHERE team_id = ANY($1::text[])',
+  text: `SELECT *, xmin::text AS version, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS database_ms
+    FROM accounts WHERE team_id = ANY($1::text[])`,
 };
 
 export interface AccountAsOf {
@@ -107,9 +112,11 @@ export async function readAccountsAsOf(
   teamIds: readonly string[],
   reach: Reach,
 ): Promise<Map<string, AccountAsOf>> {
-  const found = await runPrepared<{ team_id: string; version: string }>(db, READ_ACCOUNTS, [
+  const readClock = db.clock?.reading();
+  const found = await runPrepared<{ team_id: string; version: string; database_ms: number }>(db, READ_ACCOUNTS, [
     textColumn(teamIds, (teamId) => teamId),
   ]);
+  if (found[0]) readClock?.(found[0].database_ms);
   const accounts = await assembled(db, found.map(toRow), await preparedMetersOf(db, teamIds), reach);
   const read = new Map<string, AccountAsOf>();
   for (const { team_id, version } of found) {

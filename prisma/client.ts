@@ -1,47 +1,79 @@
 /** One pool a process. Everything that reads or writes a row is handed this client, or a transaction of it. */
 import { PrismaPg } from '@prisma/adapter-pg';
-import pg from 'pg';
+import type pg from 'pg';
 import { PrismaClient } from './generated/client.ts';
+import { LimitedPool, limitsNow, mustBeInTimeToCommit } from './limits.ts';
+
+export { isRefusedByDatabase, isUniqueViolation } from './sqlstate.ts';
 
 /** The client, and its pool for the few statements that are so hot that they go there directly, prepared. */
-export type Db = PrismaClient & { readonly pool: pg.Pool };
+export type Db = PrismaClient & {
+  readonly pool: pg.Pool;
+  /** Holds the clock of the process against the time that each fact's first statement brings along; null: it is not held. */
+  clock: ClockProbe | null;
+};
 export type Tx = Omit<PrismaClient, '$connect' | '$disconnect' | '$on' | '$transaction' | '$extends'>;
+
+export interface ClockProbe {
+  /**
+   * Called as a statement is sent; what it answers is called with the database's time, in unix milliseconds, that the
+   * statement read, and throws where the clock of the process is wrong.
+   */
+  reading(): (databaseMs: number) => void;
+}
 
 export interface DbOptions {
   poolSize?: number;
   /** A statement that takes longer is cancelled by the database, so that no late commit surprises a caller who was answered. */
   statementTimeoutMs?: number;
+  /** A statement that waits longer for a lock fails. */
+  lockTimeoutMs?: number;
+  /** Work that waits longer for a connection fails. */
+  connectionTimeoutMs?: number;
 }
 
 const DEFAULT_POOL_SIZE = 10;
 const DEFAULT_STATEMENT_TIMEOUT_MS = 10_000;
+const DEFAULT_CONNECTION_TIMEOUT_MS = 5_000;
 
 export function connectDb(databaseUrl: string, options: DbOptions = {}): Db {
-  const pool = new pg.Pool({
+  const pool = new LimitedPool({
     connectionString: databaseUrl,
     max: options.poolSize ?? DEFAULT_POOL_SIZE,
-    connectionTimeoutMillis: 5_000,
+    connectionTimeoutMillis: options.connectionTimeoutMs ?? DEFAULT_CONNECTION_TIMEOUT_MS,
     statement_timeout: options.statementTimeoutMs ?? DEFAULT_STATEMENT_TIMEOUT_MS,
+    ...(options.lockTimeoutMs !== undefined && { lock_timeout: options.lockTimeoutMs }),
+    // A connection whose other end has gone without a word is found out.
+    keepAlive: true,
     idle_in_transaction_session_timeout: DEFAULT_STATEMENT_TIMEOUT_MS,
   });
   // A connection that breaks while it is idle is replaced by the next that is needed.
   pool.on('error', () => {});
   const adapter = new PrismaPg(pool, { disposeExternalPool: true });
-  return Object.assign(new PrismaClient({ adapter }), { pool });
+  return Object.assign(new PrismaClient({ adapter }), { pool, clock: null });
 }
 
-/** Runs `work` in one transaction: all of it is kept, or none. */
-export const inTransaction = <T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> =>
-  db.$transaction(work, { maxWait: 5_000, timeout: DEFAULT_STATEMENT_TIMEOUT_MS });
-
-/** The unique-violation answers of raw SQL (23505) and of the client (P2002): in a race they mean "already there". */
-export function isUniqueViolation(error: unknown): boolean {
-  const { code, meta, cause } = error as { code?: string; meta?: { code?: string }; cause?: { originalCode?: string } };
-  return code === 'P2002' || code === '23505' || meta?.code === '23505' || cause?.originalCode === '23505';
+/**
+ * Runs `work` in one transaction: all of it is kept, or none. Nothing is kept once the limits of the work are over.
+ * @throws OutOfTime
+ */
+export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> {
+  mustBeInTimeToCommit();
+  const leftMs = Math.ceil(limitsNow().commitLeftMs());
+  return db.$transaction(
+    async (tx) => {
+      const answer = await work(tx);
+      mustBeInTimeToCommit();
+      return answer;
+    },
+    {
+      maxWait: Math.min(DEFAULT_CONNECTION_TIMEOUT_MS, leftMs),
+      timeout: Math.min(DEFAULT_STATEMENT_TIMEOUT_MS, leftMs),
+    },
+  );
 }
 
-/** Whether the database refused what it was given (a value, a key, a check), and so has kept nothing of the transaction. */
-export function isRefusedByDatabase(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
-  return typeof code === 'string' && /^2[23]\w{3}$/.test(code);
-}
+/** Has the statements of a transaction fail that wait longer for a lock. */
+export const waitForLocks = async (tx: Tx, withinMs: number): Promise<void> => {
+  await tx.$queryRaw`SELECT set_config('lock_timeout', ${String(Math.max(1, Math.ceil(withinMs)))}, true)`;
+};

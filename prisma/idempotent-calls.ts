@@ -1,9 +1,9 @@
 /**
  * POSTs that carried an Idempotency-Key. A row is claimed before the work and keeps the answer after it.
  *
- * While `status` is null, `body` holds the second of the claim: a process that died with a call in its hands must not
- * block the key for a day. A released row has neither. `created_second` outlives a release and a take-over, so that
- * ids made from it are the same when the work is done again.
+ * While `status` is null, `body` holds the second of the claim's last heartbeat: a process that died during a call must not
+ * block the key for longer than a few seconds. A released row has neither. `created_second` outlives a release and a
+ * take-over, so that ids made from it are the same when the work is done again.
  */
 import type { Db } from './client.ts';
 import { toSecond } from './columns.ts';
@@ -22,8 +22,10 @@ export type Claim =
   | { kind: 'other_request' };
 
 const KEPT_SECONDS = 24 * 60 * 60;
-/** No call takes so long: whoever claimed it is gone. */
-const GONE_AFTER_SECONDS = 90;
+/** A claim without a heartbeat for so long belongs to a process that has died. Allows for clocks that differ by seconds. */
+const GONE_AFTER_SECONDS = 10;
+/** How often a call that is under way renews its claim. */
+export const HEARTBEAT_MS = 3_000;
 
 /** Takes a key for this request, or says why not. */
 export async function claimCall(db: Db, id: CallKey, requestHash: string, nowSecond: number): Promise<Claim> {
@@ -49,6 +51,14 @@ export async function claimCall(db: Db, id: CallKey, requestHash: string, nowSec
   if (!kept || kept.status === null || kept.body === null) return { kind: 'in_flight' };
   return { kind: 'answered', status: kept.status, body: kept.body };
 }
+
+/** Renews the claim of a call that is under way. */
+export const renewClaim = async (db: Db, id: CallKey, nowSecond: number): Promise<void> => {
+  await db.idempotentCall.updateMany({
+    where: { ...id, status: null, body: { not: null } },
+    data: { body: String(nowSecond) },
+  });
+};
 
 /** Keeps the answer. The first one stays. */
 export const keepAnswer = async (db: Db, id: CallKey, answer: { status: number; body: string }): Promise<void> => {

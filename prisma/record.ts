@@ -48,7 +48,7 @@ export const recordFact = <T>(
 ): Promise<T> =>
   inTransaction(db, async (tx) => {
     if (listed) await lockGpuPrice(tx, listed, 'shared');
-    const account = await lockAccount(tx, teamId, reach);
+    const account = await lockAccount(tx, teamId, reach, db.clock);
     const { outcome, notices = [], tellsBalance = false, answer } = await change(account, tx);
     const following = noticesFor(teamId, outcome.effects, tellsBalance ? outcome.account.asOfSecond : null);
     // Notices of the fact itself come first: a charge fails, and then credit ends.

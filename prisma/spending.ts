@@ -1,10 +1,11 @@
 /** What a team has spent by day, for the volume discount: read only where it can matter, since it sums a month of rows. */
-import { type Micros, micros } from '../billing/money.ts';
+import { type Micros, MOST_MICROS, micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
 
 /**
  * What segments and terms that are over, and tokens, cost in each UTC day of `[fromSecond, throughSecond]`. Of a stretch,
  * what it cost by the end of a day less what it cost by the start of it; what still runs is added by whoever asks.
+ * A day in which more was spent than fits counts as the largest amount.
  * @param fromSecond the first of a day
  */
 export async function readSpentByDay(
@@ -30,6 +31,6 @@ export async function readSpentByDay(
       UNION ALL
       SELECT day_second, micros FROM token_days WHERE team_id = ${teamId} AND day_second >= ${fromSecond}
     )
-    SELECT day::bigint AS day, SUM(micros)::bigint AS spent FROM spent GROUP BY day`;
+    SELECT day::bigint AS day, LEAST(SUM(micros), ${MOST_MICROS})::bigint AS spent FROM spent GROUP BY day`;
   return new Map(rows.map(({ day, spent }) => [Number(day), micros(spent)]));
 }

@@ -20,6 +20,7 @@ async function main(): Promise<void> {
   const native = await NativeConnection.connect(temporalConnection(config));
   const client = new Client({ connection, namespace: config.temporal.namespace });
   const { world, db, close } = createWorld(config, client, log);
+  await world.clock?.start();
   const workers = await createWorkers({
     connection: native,
     namespace: config.temporal.namespace,

@@ -1,6 +1,7 @@
 /** Builds what the activities are handed, from the configuration: one neighbour a field, and how to let go of them all. */
 import { type Client, Connection } from '@temporalio/client';
 import { allBooks } from '../activities/books.ts';
+import { createClockWatch } from '../activities/clock.ts';
 import { createCopperx } from '../activities/copperx.ts';
 import { createCopperxPayments } from '../activities/copperx-payments.ts';
 import type { World } from '../activities/index.ts';
@@ -35,6 +36,8 @@ export interface WorkerWorld {
 
 export function createWorld(config: Config, client: Client, log: Log): WorkerWorld {
   const db = connectDb(config.databaseUrl);
+  const clock = createClockWatch(db, log);
+  db.clock = clock;
   const stripe = createStripe(config.stripe);
   const { terms, publicUrl, billingUrl, issuer, crypto } = config;
   const { minMicros: minDepositMicros } = config.deposits;
@@ -42,6 +45,7 @@ export function createWorld(config: Config, client: Client, log: Log): WorkerWor
   const mailer = createMailer({ db, terms, minDepositMicros, ...config.mail, billingUrl, issuer, log });
   const tell = createTell(client);
   const world: World = {
+    clock,
     ledger: createLedger({ db, terms }),
     tell,
     payments: createStripePayments({ stripe, db, publicUrl, brandName, log }),
@@ -74,6 +78,7 @@ export function createWorld(config: Config, client: Client, log: Log): WorkerWor
     world,
     db,
     close: async () => {
+      clock.stop();
       mailer.close();
       await db.$disconnect();
     },

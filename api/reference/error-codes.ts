@@ -225,6 +225,13 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     whatToDo: 'Repeat the call after `Retry-After` seconds.',
     message: 'the engine cannot be reached just now; nothing was recorded',
   },
+  clock_wrong: {
+    meaning:
+      'The clock of the server that took the call differs from the database by more than two seconds. Nothing was recorded.',
+    whatToDo:
+      'Repeat the call after `Retry-After` seconds: another server can take it. An operator sets the clock right.',
+    message: 'the clock of this server is 9.0 s behind the database’s, so nothing is recorded until it is set right',
+  },
   provider_rejected: {
     meaning:
       'The payment provider refused our own request. Neither the caller nor the card is the cause. `deposit` names the failed deposit.',

@@ -1,7 +1,7 @@
 /** A team's balance as callers see it. */
 import type { Terms } from '../../billing/account.ts';
 import { firstBelowSecond, runsOutSecond } from '../../billing/forecast.ts';
-import { add, type Micros, ZERO } from '../../billing/money.ts';
+import { total } from '../../billing/money.ts';
 import { burnMicrosPerHour } from '../../billing/runway.ts';
 import { monthStart, nextMonthStart } from '../../billing/time.ts';
 import { costBetweenMicros, type Metered } from '../../billing/usage.ts';
@@ -34,9 +34,8 @@ const costIn = (
   { moneySecond }: Standing,
   fromSecond: number,
   toSecond: number,
-): Micros =>
-  add(
-    ZERO,
+): bigint =>
+  total(
     ...stretches.map((stretch) =>
       costBetweenMicros(stretch, fromSecond, Math.min(stretch.until ?? moneySecond, toSecond)),
     ),
@@ -66,7 +65,7 @@ export async function readBalance(
     burnPerHour: amount(burnMicrosPerHour(account)),
     runsOutAt: timeOrNull(runsOutSecond(account, terms)),
     lowAt: timeOrNull(firstBelowSecond(account, terms, terms.lowLevelMicros)),
-    thisMonth: amount(add(costIn(stretches, standing, ...month), tokens)),
+    thisMonth: amount(total(costIn(stretches, standing, ...month), tokens)),
     activeInstances: new Set(account.meters.map((meter) => meter.instanceId)).size,
     asOf: timeOrNull(nowSecond) as string,
   };

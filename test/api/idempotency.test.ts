@@ -1,5 +1,8 @@
 /** Idempotency-Key: one effect, one answer. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Call } from '../../api/calls.ts';
+import { once } from '../../api/idempotency.ts';
+import { claimCall, HEARTBEAT_MS, keepAnswer, renewClaim } from '../../prisma/idempotent-calls.ts';
 import { type Answer, type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith } from './support.ts';
 
 let api: CommandedApi;
@@ -118,11 +121,53 @@ describe('what is not kept', () => {
     const early = await post(path, { amount: '1', note: 'cut off' }, key);
     expect(early.body.error.code).toBe('idempotency_in_flight');
 
-    api.clock.aheadMs = 120_000;
+    api.clock.aheadMs = 8_000;
+    const stillEarly = await post(path, { amount: '1', note: 'cut off' }, key);
+    expect(stillEarly.body.error.code).toBe('idempotency_in_flight');
+
+    api.clock.aheadMs = 12_000;
     const again = await post(path, { amount: '1', note: 'cut off' }, key);
     api.clock.aheadMs = 0;
     expect([again.status, again.body]).toEqual([201, first.body]);
     expect(await available()).toBe(before + 1);
+  });
+
+  it('a claim is renewed while its call is under way, so that no repeat takes it over', async () => {
+    const nowSecond = Math.floor(Date.now() / 1000);
+    const id = { scope: 'platform/x', path: '/v1/x', key: newKey() };
+    const claim = (second: number) => claimCall(api.db, id, 'hash', second);
+    expect(await claim(nowSecond)).toMatchObject({ kind: 'mine' });
+    await renewClaim(api.db, id, nowSecond + 9);
+    expect(await claim(nowSecond + 18)).toEqual({ kind: 'in_flight' });
+    expect(await claim(nowSecond + 20)).toMatchObject({ kind: 'mine' });
+    await keepAnswer(api.db, id, { status: 200, body: 'x' });
+    // An answer that is kept is no claim: nothing renews it.
+    await renewClaim(api.db, id, nowSecond + 30);
+    expect(await claim(nowSecond + 31)).toEqual({ kind: 'answered', status: 200, body: 'x' });
+  });
+
+  it('the claim of a call that takes long is renewed every few seconds until the call ends', async () => {
+    const every = vi.spyOn(globalThis, 'setInterval');
+    const ended = vi.spyOn(globalThis, 'clearInterval');
+    const key = newKey();
+    const call = {
+      ...({ log: { warn() {} } } as unknown as Call),
+      caller: { kind: 'platform' as const },
+      receivedSecond: 1_000,
+    };
+    const world = { ...api.world, nowMs: () => 1_007_000 };
+    const answer = await once(world, { key, secret: 's', path: '/v1/x', body: {} }, call, async () => {
+      const [beat, ms] = every.mock.calls.at(-1) ?? [];
+      expect(ms).toBe(HEARTBEAT_MS);
+      beat?.();
+      const renewed = async () => (await api.db.idempotentCall.findFirst({ where: { key } }))?.body;
+      await expect.poll(renewed).toBe('1007');
+      return { status: 200, body: {} };
+    });
+    expect(answer.status).toBe(200);
+    expect(ended).toHaveBeenCalledWith(every.mock.results.at(-1)?.value);
+    every.mockRestore();
+    ended.mockRestore();
   });
 
   it('holds for every POST that makes something: cut off and repeated, it is the same thing', async () => {

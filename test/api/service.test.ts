@@ -1,6 +1,7 @@
 /** What every service does: health, metrics, documents, limits, logs, webhooks. */
 import { createHmac, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createClockWatch } from '../../activities/clock.ts';
 import { connectDb } from '../../prisma/client.ts';
 import {
   type CommandedApi,
@@ -35,7 +36,7 @@ describe('health', () => {
     const { status, body } = await api.get('/readyz', { key: null });
     expect([status, body]).toEqual([
       503,
-      { status: 'not_ready', database: true, writable: true, temporal: false, worker: false },
+      { status: 'not_ready', database: true, writable: true, temporal: false, worker: false, clock: true },
     ]);
   });
 
@@ -62,6 +63,34 @@ describe('health', () => {
       await readOnly('off');
     }
     await expect.poll(async () => (await api.get('/readyz', { key: null })).status).toBe(200);
+  });
+
+  it('is not ready, reads and records nothing while its clock is wrong, and is well again once it is right', async () => {
+    let aheadMs = -9_000;
+    const clock = createClockWatch(api.db, api.world.log, () => Date.now() + aheadMs);
+    await clock.look();
+    const behind = await startCommandedApi({ db: api.db, clock });
+    try {
+      const ready = await behind.get('/readyz', { key: null });
+      expect([ready.status, ready.body.clock]).toEqual([503, false]);
+      const name = { id: 'by-a-wrong-clock', name: 'N', email: 'n@example.com' };
+      const refused = await behind.post('/v1/teams', name);
+      expect([refused.status, refused.body.error.code, refused.headers.get('Retry-After')]).toEqual([
+        503,
+        'clock_wrong',
+        '5',
+      ]);
+      expect(refused.body.error.message).toContain('the clock of this server is 9.0 s behind');
+      const hook = await behind.send('POST', '/v1/webhooks/stripe', { key: null, raw: '{}' });
+      expect([hook.status, hook.body.error.code]).toEqual([503, 'clock_wrong']);
+      expect((await behind.get('/v1/prices')).status).toBe(200);
+      expect((await behind.get('/metrics', { key: null })).text).toMatch(/^burnrate_clock_ahead_seconds -(8|9)/m);
+      aheadMs = 0;
+      await expect.poll(async () => (await behind.get('/readyz', { key: null })).status).toBe(200);
+      expect((await behind.post('/v1/teams', name)).status).toBe(201);
+    } finally {
+      await behind.close();
+    }
   });
 
   it('is measured, by route and without the name of a team', async () => {

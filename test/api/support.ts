@@ -12,7 +12,7 @@ import { createLogger } from '../../api/log.ts';
 import type { ApiWorld } from '../../api/world.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { micros } from '../../billing/money.ts';
-import type { Db } from '../../prisma/client.ts';
+import type { Db, DbOptions } from '../../prisma/client.ts';
 import { removePaymentMethod, savePaymentMethod } from '../../prisma/payment-methods.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { servedContract } from '../support/contract.ts';
@@ -45,6 +45,7 @@ export interface Api {
   db: Db;
   /** Connects as the owner of the tables: for what the runtime role may not do. */
   owner: Db;
+  ownerUrl: string;
   databaseUrl: string;
   world: ApiWorld;
   /** How far the api's clock is ahead. */
@@ -59,8 +60,11 @@ export interface Api {
 }
 
 /** Serves the app on a database of its own. `world` replaces what a test needs to be otherwise. */
-export async function startApi(world: (db: Db, databaseUrl: string) => Partial<ApiWorld>): Promise<Api> {
-  const database = await newDatabase();
+export async function startApi(
+  world: (db: Db, databaseUrl: string) => Partial<ApiWorld>,
+  dbOptions?: DbOptions,
+): Promise<Api> {
+  const database = await newDatabase(dbOptions);
   const { db } = database;
   const logged: Api['logged'] = [];
   const clock = { aheadMs: 0 };
@@ -133,6 +137,7 @@ export async function startApi(world: (db: Db, databaseUrl: string) => Partial<A
     url,
     db,
     owner: database.owner,
+    ownerUrl: database.ownerUrl,
     databaseUrl: database.url,
     world: whole,
     clock,
@@ -154,12 +159,12 @@ export interface CommandedApi extends Api {
 }
 
 /** The app with an engine that the test commands. */
-export async function startCommandedApi(change: Partial<ApiWorld> = {}): Promise<CommandedApi> {
+export async function startCommandedApi(change: Partial<ApiWorld> = {}, dbOptions?: DbOptions): Promise<CommandedApi> {
   let engine: CommandedEngine | undefined;
   const api = await startApi((db) => {
     engine = commandedEngine(db, change.terms);
     return { engine, ...change };
-  });
+  }, dbOptions);
   return Object.assign(api, { engine: engine as CommandedEngine });
 }
 

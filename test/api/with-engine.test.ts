@@ -126,7 +126,14 @@ describe('with everything up', () => {
   it('is ready', async () => {
     // The server takes a moment to count a worker's first poll.
     await expect.poll(async () => (await api.get('/readyz')).status, { timeout: 30_000 }).toBe(200);
-    expect((await api.get('/readyz')).body).toEqual({ status: 'ready', database: true, temporal: true, worker: true });
+    expect((await api.get('/readyz')).body).toEqual({
+      status: 'ready',
+      database: true,
+      writable: true,
+      temporal: true,
+      worker: true,
+      clock: true,
+    });
   });
 
   it('takes an instance from its start to its receipt', async () => {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { RUNTIME_ROLE } from '../../embedded/postgres.ts';
-import { connectDb, type Db } from '../../prisma/client.ts';
+import { connectDb, type Db, type DbOptions } from '../../prisma/client.ts';
 import { TEMPLATE } from './global-setup.ts';
 
 export interface TestDatabase {
@@ -17,14 +17,14 @@ export interface TestDatabase {
 }
 
 /** A database of one's own in the run's Postgres, with all migrations, and no rows but the price list to begin with. */
-export async function newDatabase(): Promise<TestDatabase> {
+export async function newDatabase(options?: DbOptions): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   await maintain(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
   const ownerUrl = new URL(inject('postgresUrl'));
   ownerUrl.pathname = `/${name}`;
   const url = new URL(ownerUrl);
   url.username = RUNTIME_ROLE;
-  const [db, owner] = [connectDb(url.href), connectDb(ownerUrl.href)];
+  const [db, owner] = [connectDb(url.href, options), connectDb(ownerUrl.href)];
   return {
     url: url.href,
     db,

@@ -1,0 +1,57 @@
+/**
+ * When a call is answered at the latest. Its parts add up to less than ten seconds: what a caller is told to have failed
+ * can have no effect later, so each part ends before the answer that depends on it.
+ */
+import { performance } from 'node:perf_hooks';
+import type { RequestHandler } from 'express';
+import { BillingError } from '../billing/errors.ts';
+import type { DbOptions } from '../prisma/client.ts';
+import { type Limits, withinLimits } from '../prisma/limits.ts';
+import { errorAnswer } from './errors.ts';
+
+/** Milliseconds since receipt. */
+export interface CallTimes {
+  /** The last commit of a call whose effect is followed by a wake, which takes two seconds at the most. */
+  commitMs: number;
+  /** The last moment at which a worker may look at a start, a deposit or a refund to admit it. */
+  admitMs: number;
+  /** An admission that was looked at in time has committed, or never will. */
+  lastAdmissionMs: number;
+  /** What was recorded is read, and what is to be taken back is taken back. */
+  lastStatementMs: number;
+  /** The answer, whatever has become of the call. */
+  answerMs: number;
+}
+
+export const CALL_TIMES: CallTimes = {
+  commitMs: 6_500,
+  admitMs: 7_000,
+  lastAdmissionMs: 9_000,
+  lastStatementMs: 9_200,
+  answerMs: 9_500,
+};
+
+/** The api's connections: a lock, a statement and a connection are waited for less long than a call may take. */
+export const API_DB: DbOptions = { statementTimeoutMs: 6_000, lockTimeoutMs: 5_000, connectionTimeoutMs: 4_000 };
+
+/** The limits of a call: its statements and its commits end before its answer. */
+const limitsFrom = (startedMs: number, { commitMs, lastStatementMs }: CallTimes): Limits => ({
+  statementLeftMs: () => startedMs + lastStatementMs - performance.now(),
+  commitLeftMs: () => startedMs + commitMs - performance.now(),
+});
+
+/** Answers 503 when a call is not answered in time, and runs the call within its limits. */
+export const answeringInTime =
+  (times: CallTimes): RequestHandler =>
+  (request, response, next) => {
+    const timer = setTimeout(() => {
+      if (response.headersSent) return;
+      response.locals.overdue = true;
+      const late = new BillingError('engine_unavailable', 'the call took too long: send the same again');
+      const { status, headers, body } = errorAnswer(late, String(request.id));
+      response.locals.errorCode = body.error.code;
+      response.status(status).set(headers).json(body);
+    }, times.answerMs);
+    response.once('close', () => clearTimeout(timer));
+    withinLimits(limitsFrom(performance.now(), times), next);
+  };

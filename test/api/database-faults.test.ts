@@ -1,0 +1,312 @@
+/**
+ * Faults of the database and of Temporal, each met by a call of each kind: the answer is a 503 that says when to repeat, it
+ * comes in time, nothing of the call is kept, and the same call again succeeds once the fault is over.
+ */
+import { createHmac, randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { API_DB, CALL_TIMES, type CallTimes } from '../../api/deadlines.ts';
+import { connect } from '../prisma/rows.ts';
+import {
+  type Answer,
+  type CallOptions,
+  type CommandedApi,
+  instanceOf,
+  startCommandedApi,
+  teamWith,
+  WEBHOOK_SECRET,
+} from './support.ts';
+
+// A database on a machine that is busy with other tests takes its time.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+
+/** The parts of a call in the product's order, in a fifth of its time. */
+const SHORT: CallTimes = {
+  commitMs: 1_300,
+  admitMs: 1_400,
+  lastAdmissionMs: 1_800,
+  lastStatementMs: 1_850,
+  answerMs: 1_900,
+};
+const SHORT_DB = { statementTimeoutMs: 1_200, lockTimeoutMs: 600, connectionTimeoutMs: 800 };
+
+const times = { ...CALL_TIMES };
+let api: CommandedApi;
+let owner: pg.Client;
+let database: string;
+
+beforeAll(async () => {
+  api = await startCommandedApi({ callTimes: times }, SHORT_DB);
+  owner = await connect(api.ownerUrl);
+  database = new URL(api.ownerUrl).pathname.slice(1);
+});
+afterAll(async () => {
+  await owner.end();
+  await api.close();
+});
+
+/** Everything that is kept, but for marks that only concern calls: a digest of each table. */
+async function kept(): Promise<Record<string, string>> {
+  const tables = await owner.query<{ name: string }>(
+    `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
+       AND table_name NOT IN ('idempotent_calls', 'abandoned_calls', 'readiness')`,
+  );
+  const digests: Record<string, string> = {};
+  for (const { name } of tables.rows) {
+    const { rows } = await owner.query(
+      `SELECT md5(COALESCE(string_agg(t::text, ',' ORDER BY t::text), '')) AS md5 FROM ${name} t`,
+    );
+    digests[name] = rows[0].md5;
+  }
+  return digests;
+}
+
+// ── The calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Kind {
+  method: string;
+  path: string;
+  options: CallOptions;
+  /** What a repeat after the fault answers. */
+  succeeds: number;
+  /** Answers as ever while only writes fail. */
+  reads?: true;
+  /** Writes no row of a team. */
+  ofNoTeam?: true;
+  /** Goes by Temporal: refused while it is away. */
+  byEngine?: true;
+}
+
+const signed = (body: string): CallOptions => {
+  const at = Math.floor(Date.now() / 1000);
+  const signature = createHmac('sha256', WEBHOOK_SECRET).update(`${at}.${body}`).digest('hex');
+  return { key: null, raw: body, headers: { 'Stripe-Signature': `t=${at},v1=${signature}` } };
+};
+
+/** One call of each kind, each of a team of its own. */
+async function calls(): Promise<Record<string, Kind>> {
+  const names = ['read', 'stop', 'start', 'deposit', 'usage', 'hold', 'policy', 'grant', 'webhook', 'refund', 'change'];
+  const teams: Record<string, string> = {};
+  for (const name of names) teams[name] = await teamWith(api, '50');
+  const card = async (team: string) =>
+    (await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' })).body.id;
+  const { body: running } = await api.post('/v1/instances', instanceOf(teams.stop ?? ''));
+  const paid = { amount: '50', method: 'card', paymentMethod: await card(teams.refund ?? '') };
+  const { body: deposit } = await api.post(`/v1/teams/${teams.refund}/deposits`, paid);
+  const model = 'llama-3.3-70b-instruct';
+  const event = { id: randomUUID(), team: teams.usage, model, inputTokens: 1_000, outputTokens: 100 };
+  const once = { headers: { 'Idempotency-Key': randomUUID() } };
+  const hook = {
+    id: `evt_${randomUUID()}`,
+    object: 'event',
+    type: 'payment_intent.succeeded',
+    created: 0,
+    livemode: false,
+  };
+  const intent = { id: `pi_${randomUUID()}`, object: 'payment_intent', metadata: {} };
+  const atCard = { amount: '15', method: 'card', paymentMethod: await card(teams.deposit ?? '') };
+  const policy = { enabled: true, threshold: '5', amount: '15', paymentMethod: await card(teams.policy ?? '') };
+  return {
+    read: { method: 'GET', path: `/v1/teams/${teams.read}/balance`, options: {}, succeeds: 200, reads: true },
+    stop: { method: 'POST', path: `/v1/instances/${running.id}/stop`, options: { body: {} }, succeeds: 200 },
+    start: {
+      ...{ method: 'POST', path: '/v1/instances', succeeds: 201, byEngine: true },
+      options: { body: instanceOf(teams.start ?? '') },
+    },
+    deposit: {
+      ...{ method: 'POST', path: `/v1/teams/${teams.deposit}/deposits`, succeeds: 201, byEngine: true },
+      options: { body: atCard, headers: { 'Idempotency-Key': randomUUID() } },
+    },
+    usage: { method: 'POST', path: '/v1/usage', options: { body: { events: [event] } }, succeeds: 200 },
+    hold: {
+      ...{ method: 'POST', path: '/v1/holds', succeeds: 201, byEngine: true },
+      options: { body: { team: teams.hold, model, maxInputTokens: 1_000, maxOutputTokens: 100, ttlSeconds: 60 } },
+    },
+    policy: {
+      ...{ method: 'PUT', path: `/v1/teams/${teams.policy}/auto-top-up`, succeeds: 200, byEngine: true },
+      options: { body: policy },
+    },
+    grant: {
+      ...{ method: 'POST', path: `/v1/teams/${teams.grant}/grants`, succeeds: 201 },
+      options: { body: { amount: '1', note: 'once' }, ...once },
+    },
+    webhook: {
+      ...{ method: 'POST', path: '/v1/webhooks/stripe', succeeds: 200, ofNoTeam: true },
+      options: signed(JSON.stringify({ ...hook, data: { object: intent } })),
+    },
+    refund: {
+      ...{ method: 'POST', path: `/v1/deposits/${deposit.id}/refund`, succeeds: 201, byEngine: true },
+      options: { body: { amount: '20' }, headers: { 'Idempotency-Key': randomUUID() } },
+    },
+    change: {
+      method: 'PATCH',
+      path: `/v1/teams/${teams.change}`,
+      options: { body: { name: 'Changed' } },
+      succeeds: 200,
+    },
+  };
+}
+
+async function timed(kind: Kind): Promise<{ answer: Answer; tookMs: number }> {
+  const startedMs = performance.now();
+  const answer = await api.send(kind.method, kind.path, kind.options);
+  return { answer, tookMs: performance.now() - startedMs };
+}
+
+/** As a caller repeats: once more while the first call still gives its key back. */
+async function repeated(kind: Kind): Promise<{ answer: Answer; tookMs: number }> {
+  const deadlineMs = performance.now() + 10_000;
+  for (;;) {
+    const again = await timed(kind);
+    const isInFlight = again.answer.body?.error?.code === 'idempotency_in_flight';
+    if (!isInFlight || performance.now() > deadlineMs) return again;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+function expectUnavailable(name: string, { answer, tookMs }: { answer: Answer; tookMs: number }): void {
+  expect(answer.status, `${name}: ${answer.text}`).toBe(503);
+  expect(answer.body.error, name).toMatchObject({ type: 'unavailable_error', code: 'engine_unavailable' });
+  expect(Number(answer.headers.get('Retry-After')), name).toBeGreaterThan(0);
+  expect(tookMs, name).toBeLessThan(10_000);
+}
+
+// ── The faults ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Fault {
+  begin: () => Promise<unknown>;
+  end: () => Promise<unknown>;
+  /** Only writes fail. */
+  writesOnly?: true;
+  /** Only what concerns a team fails. */
+  teamsOnly?: true;
+}
+
+/** Every write of every table is refused with a state, or meets whatever else `act` does. */
+const onEachWrite = (act: string): Fault => ({
+  writesOnly: true,
+  begin: () =>
+    owner.query(`
+      CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN ${act} RETURN NULL; END $$;
+      DO $$ DECLARE name TEXT; BEGIN
+        FOR name IN SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
+        LOOP EXECUTE format('CREATE TRIGGER fault BEFORE INSERT OR UPDATE OR DELETE ON %I FOR EACH STATEMENT EXECUTE FUNCTION fault()', name);
+        END LOOP; END $$`),
+  end: () => owner.query('DROP FUNCTION fault CASCADE'),
+});
+const refusing = (state: string): Fault => onEachWrite(`RAISE EXCEPTION 'a fault' USING ERRCODE = '${state}';`);
+
+/** Something about the database as a whole, which new connections meet: the old ones are cut. */
+const ofDatabase = (begin: string, end: string): Fault => {
+  const change = async (sql: string) => {
+    await owner.query(`ALTER DATABASE ${database} ${sql}`);
+    await owner.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}' AND usename <> current_user`,
+    );
+  };
+  return { begin: () => change(begin), end: () => change(end) };
+};
+
+/** Another session holds the rows of every team, for longer than a call may take. */
+const locked: Fault = {
+  writesOnly: true,
+  teamsOnly: true,
+  begin: () => owner.query('BEGIN; SELECT 1 FROM accounts FOR UPDATE; SELECT 1 FROM teams FOR UPDATE'),
+  end: () => owner.query('ROLLBACK'),
+};
+
+/** As after a failover: reads go on once connections are made anew. */
+const failover = ofDatabase('SET default_transaction_read_only = on', 'RESET default_transaction_read_only');
+const readOnly: Fault = {
+  writesOnly: true,
+  begin: async () => {
+    await failover.begin();
+    const answers = () => api.get('/v1/models').then(({ status }) => status);
+    await expect.poll(answers, { timeout: 10_000 }).toBe(200);
+  },
+  end: failover.end,
+};
+
+const FAULTS: Record<string, Fault> = {
+  'a disk that is full (53100)': refusing('53100'),
+  'a system error (58030)': refusing('58030'),
+  'statements that are cancelled (57014)': refusing('57014'),
+  'serialization failures (40001)': refusing('40001'),
+  'deadlocks (40P01)': refusing('40P01'),
+  'connections that an administrator ends (57P01)': onEachWrite('PERFORM pg_terminate_backend(pg_backend_pid());'),
+  'statements that hang': onEachWrite('PERFORM pg_sleep(20);'),
+  'no more connections (53300)': ofDatabase('CONNECTION LIMIT 0', 'CONNECTION LIMIT -1'),
+  'a server that takes no writes (25006)': readOnly,
+  'rows that another session holds': locked,
+};
+
+describe('a fault of the database', () => {
+  it.each(Object.entries(FAULTS))('%s: 503 in time, nothing half done, and a repeat succeeds', async (_, fault) => {
+    Object.assign(times, CALL_TIMES);
+    const kinds = await calls();
+    const before = await kept();
+    Object.assign(times, SHORT);
+    await fault.begin();
+    let answers: Array<[string, { answer: Answer; tookMs: number }]>;
+    try {
+      answers = await Promise.all(
+        Object.entries(kinds).map(
+          async ([name, kind]) => [name, await timed(kind)] as [string, Awaited<ReturnType<typeof timed>>],
+        ),
+      );
+    } finally {
+      await fault.end();
+    }
+    Object.assign(times, CALL_TIMES);
+    for (const [name, answered] of answers)
+      if ((kinds[name]?.reads && fault.writesOnly) || (kinds[name]?.ofNoTeam && fault.teamsOnly))
+        expect(answered.answer.status, name).toBe(200);
+      else expectUnavailable(name, answered);
+    // Whatever was still under way when it was answered has ended by now, and nothing has come of it.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect({ ...(await kept()), ...(fault.teamsOnly && { provider_events: before.provider_events }) }).toEqual(before);
+    api.clock.aheadMs += 2_000;
+    for (const [name, kind] of Object.entries(kinds)) {
+      const { answer } = await repeated(kind);
+      expect(answer.status, `${name} again: ${answer.text}`).toBe(kind.succeeds);
+    }
+  });
+});
+
+describe('Temporal away', () => {
+  it('has what goes by it answered 503, and leaves nothing of it behind', async () => {
+    Object.assign(times, CALL_TIMES);
+    const kinds = await calls();
+    const byEngine = Object.entries(kinds).filter(([, kind]) => kind.byEngine);
+    const pending = async () => api.db.hold.count({ where: { status: 'pending' } });
+    const [before, pendingBefore] = [await kept(), await pending()];
+    api.engine.away = true;
+    const answers = await Promise.all(byEngine.map(async ([name, kind]) => [name, await timed(kind)] as const));
+    api.engine.away = false;
+    for (const [name, answered] of answers) expectUnavailable(name, answered);
+    const after = await kept();
+    // A hold was placed, and given back before the answer.
+    expect({ ...after, holds: '', accounts: '' }).toEqual({ ...before, holds: '', accounts: '' });
+    expect(await pending()).toBe(pendingBefore);
+    api.clock.aheadMs += 2_000;
+    for (const [name, kind] of byEngine) {
+      const { answer } = await timed(kind);
+      expect(answer.status, `${name} again: ${answer.text}`).toBe(kind.succeeds);
+    }
+  });
+});
+
+describe('the times of a call', () => {
+  it('add up to less than ten seconds', () => {
+    const { commitMs, admitMs, lastAdmissionMs, lastStatementMs, answerMs } = CALL_TIMES;
+    const TELL_MS = 2_000;
+    expect(commitMs + TELL_MS).toBeLessThan(answerMs);
+    expect(admitMs).toBeLessThan(lastAdmissionMs);
+    expect(lastAdmissionMs).toBeLessThan(lastStatementMs);
+    expect(lastStatementMs).toBeLessThan(answerMs);
+    expect(answerMs).toBeLessThan(10_000);
+    expect(API_DB.lockTimeoutMs).toBeLessThan(commitMs);
+    expect(API_DB.connectionTimeoutMs).toBeLessThan(commitMs);
+    expect(API_DB.statementTimeoutMs).toBeLessThan(commitMs);
+  });
+});
