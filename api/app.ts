@@ -29,7 +29,7 @@ import { pages } from './pages.ts';
 import { paymentMethods } from './payment-methods.ts';
 import { prices } from './prices.ts';
 import { quote } from './quote.ts';
-import { BODY_LIMIT, checkAddress, jsonBody } from './reading.ts';
+import { checkAddress, jsonBody } from './reading.ts';
 import { receipts } from './receipts.ts';
 import { reconciliation } from './reconciliation.ts';
 import { refunds } from './refunds.ts';

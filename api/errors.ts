@@ -1,8 +1,8 @@
 /** How a refusal leaves the house: one table from the list of failure codes to HTTP, and the one shape of an error. */
 import { BillingError, type FailureCode } from '../billing/errors.ts';
-import { InvalidRequest, type Problem } from './messages.ts';
 import { Uncountable } from '../billing/money.ts';
 import { isDatabaseAway } from '../prisma/sqlstate.ts';
+import { InvalidRequest, type Problem } from './messages.ts';
 
 export type ErrorType =
   | 'invalid_request_error'

@@ -4,7 +4,7 @@ import express, { type RequestHandler } from 'express';
 import { BillingError } from '../billing/errors.ts';
 import { shown } from './messages.ts';
 
-export const BODY_LIMIT = '1mb';
+const BODY_LIMIT = '1mb';
 
 const DEEPEST = 64;
 const QUOTE = 34;

@@ -279,7 +279,11 @@ describe('Temporal away', () => {
     const kinds = await calls();
     const byEngine = Object.entries(kinds).filter(([, kind]) => kind.byEngine);
     const pending = async () => api.db.hold.count({ where: { status: 'pending' } });
-    const [before, pendingBefore] = [await kept(), await pending()];
+    const [before, pendingBefore, abandonedBefore] = [
+      await kept(),
+      await pending(),
+      await api.db.abandonedCall.count(),
+    ];
     api.engine.away = true;
     const answers = await Promise.all(byEngine.map(async ([name, kind]) => [name, await timed(kind)] as const));
     api.engine.away = false;
@@ -288,6 +292,8 @@ describe('Temporal away', () => {
     // A hold was placed, and given back before the answer.
     expect({ ...after, holds: '', accounts: '' }).toEqual({ ...before, holds: '', accounts: '' });
     expect(await pending()).toBe(pendingBefore);
+    // A start, a deposit and a refund that Temporal may still have received take no effect later.
+    expect(await api.db.abandonedCall.count()).toBe(abandonedBefore + 3);
     api.clock.aheadMs += 2_000;
     for (const [name, kind] of byEngine) {
       const { answer } = await timed(kind);
