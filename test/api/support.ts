@@ -7,6 +7,7 @@ import { createReconciler } from '../../activities/reconciliation.ts';
 import type { Cards } from '../../activities/stripe-cards.ts';
 import { verifyStripeEvent } from '../../activities/stripe-events.ts';
 import { createApp } from '../../api/app.ts';
+import type { CallTimes } from '../../api/deadlines.ts';
 import type { Engine } from '../../api/engine.ts';
 import { createLogger } from '../../api/log.ts';
 import type { ApiWorld } from '../../api/world.ts';
@@ -59,6 +60,15 @@ export interface Api {
   close(): Promise<void>;
 }
 
+/** So that what many calls come to depends on no machine; the tests of the times set their own. */
+const PATIENT: CallTimes = {
+  commitMs: 20_000,
+  admitMs: 8_000,
+  lastAdmissionMs: 24_000,
+  lastStatementMs: 25_000,
+  answerMs: 28_000,
+};
+
 /** Serves the app on a database of its own. `world` replaces what a test needs to be otherwise. */
 export async function startApi(
   world: (db: Db, databaseUrl: string) => Partial<ApiWorld>,
@@ -98,6 +108,7 @@ export async function startApi(
     rateLimitPerMinute: 100_000,
     trustedProxies: false,
     nowMs: () => Date.now() + clock.aheadMs,
+    callTimes: PATIENT,
     ...change,
   };
   const server = createServer(createApp(whole)).listen(0, '127.0.0.1');
