@@ -76,7 +76,7 @@ export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
         returnUrl: returnUrl(world).optional(),
       }),
       answer: { status: 201, schema: z.union([PaymentMethod, SetupPage]) },
-      fails: ['card_declined', 'payment_method_invalid', 'provider_unavailable'],
+      fails: ['card_declined', 'payment_method_invalid', 'provider_rejected', 'provider_unavailable'],
       handle: async ({ params: { team: teamId }, body, call }) => {
         const { stripePaymentMethod, returnUrl: address = null } = body;
         if (stripePaymentMethod === undefined) {
@@ -144,7 +144,7 @@ export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
           usedByAutoTopUp: z.boolean().openapi({ example: false }),
         }),
       },
-      fails: ['payment_method_in_use', 'provider_unavailable'],
+      fails: ['payment_method_in_use', 'provider_rejected', 'provider_unavailable'],
       archivedToo: true,
       handle: async ({ params: { team: teamId, paymentMethod: paymentMethodId }, query, call }) => {
         await mustFindCard(db, teamId, paymentMethodId);
