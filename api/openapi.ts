@@ -114,6 +114,9 @@ const Readiness = z
   .catchall(z.boolean())
   .openapi({ example: { status: 'ready', database: true, writable: true, temporal: true, worker: true } });
 
+/** Paths that make no name by themselves. */
+const NAMES: Record<string, string> = { '/': '/root', '/v1': '/version' };
+
 /** Routes that are not the api's own language: a provider's, a probe's. */
 function registerOthers(registry: OpenAPIRegistry): void {
   const plain = (path: string, summary: string, schema: z.ZodType, type = JSON_TYPE, notReady?: z.ZodType) =>
@@ -121,7 +124,7 @@ function registerOthers(registry: OpenAPIRegistry): void {
       method: 'get',
       path,
       tags: ['Service'],
-      operationId: `get${path.replace(/^\/v1/, '').replace(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
+      operationId: `get${(NAMES[path] ?? path).replace(/^\/v1(?=\/)/, '').replace(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
       summary,
       security: [],
       responses: {
@@ -133,6 +136,13 @@ function registerOthers(registry: OpenAPIRegistry): void {
         ...(notReady && { 503: { description: 'Not ready', content: { [type]: { schema: notReady } } } }),
       },
     });
+  const Front = z.object({
+    service: z.string().openapi({ example: 'burnrate' }),
+    documents: z.string().openapi({ example: 'https://billing.example/docs' }),
+    openapi: z.string().openapi({ example: 'https://billing.example/v1/openapi.json' }),
+  });
+  plain('/', 'The service, and where it is explained', Front);
+  plain('/v1', 'The service, and where it is explained', Front);
   plain('/healthz', 'The process is up', z.object({ status: z.literal('ok') }));
   plain('/readyz', 'The service can do its work', Readiness, JSON_TYPE, Readiness);
   plain(

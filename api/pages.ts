@@ -27,16 +27,17 @@ const DOCS = `<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Burnrate API</title>
 <link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="/docs/docs.css">
 <link rel="icon" href="/docs/favicon-32x32.png">
 </head>
 <body>
 <main id="docs"></main>
 <script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
+<script src="/docs/docs.js"></script>
 </body>
 </html>
 `;
-const START = `SwaggerUIBundle({ url: '/v1/openapi.json', dom_id: '#docs', deepLinking: true, validatorUrl: null, docExpansion: 'list' });\n`;
+const asset = (name: string): Buffer => readFileSync(join(import.meta.dirname, 'assets', name));
 
 /** Where the buttons of mails lead without BILLING_URL: only the platform knows who may see a team's billing. */
 const billingNote = (brand: Brand): string =>
@@ -65,7 +66,8 @@ const serve =
 export function pages(world: ApiWorld): Router {
   const router = Router();
   router.get('/docs', serve('html', DOCS));
-  router.get('/docs/start.js', serve('text/javascript; charset=utf-8', START));
+  router.get('/docs/docs.js', serve('text/javascript; charset=utf-8', asset('docs.js')));
+  router.get('/docs/docs.css', serve('text/css; charset=utf-8', asset('docs.css')));
   for (const [name, type] of Object.entries(UI_FILES))
     router.get(`/docs/${name}`, serve(type, readFileSync(join(UI, name))));
   router.get('/return', limitStrangers(), returning(world, POLICY));

@@ -520,8 +520,6 @@ describe('paths and queries', () => {
 
   it('answers unknown paths and methods with the error object', async () => {
     for (const [method, path] of [
-      ['GET', '/'],
-      ['GET', '/v1'],
       ['GET', '/v1/teams/x/nowhere'],
       ['GET', '/docs/../package.json'],
       ['GET', '/docs/swagger-ui-bundle.js.map'],

@@ -2,6 +2,8 @@
 import type { OperationTexts } from '../operation-text.ts';
 
 export const SERVICE: OperationTexts = {
+  'get /': { description: 'Names the service and the addresses of its documents. It needs no key.' },
+  'get /v1': { description: 'Names the service and the addresses of its documents. It needs no key.' },
   'get /healthz': { description: 'Answers 200 while the process is up. Use it as a liveness probe.' },
   'get /readyz': {
     description:
