@@ -70,8 +70,23 @@ export const engineUnavailable = (cause?: unknown): BillingError =>
     cause,
   });
 
+/** Fails at the deadline: between two tries of a call, Temporal's client waits beyond it. */
+async function untilThen<T>(deadlineMs: number, call: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const fail = () => reject(new Error('Temporal did not answer in time'));
+    timer = setTimeout(fail, Math.max(0, deadlineMs - Date.now()));
+  });
+  try {
+    return await Promise.race([call, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 export function createEngine(client: Client): Engine {
-  const within = <T>(deadlineMs: number, call: () => Promise<T>): Promise<T> => client.withDeadline(deadlineMs, call);
+  const within = <T>(deadlineMs: number, call: () => Promise<T>): Promise<T> =>
+    untilThen(deadlineMs, client.withDeadline(deadlineMs, call));
   const soon = <T>(call: () => Promise<T>, ms: number): Promise<T> => within(Date.now() + ms, call);
   const orUnavailable = (error: unknown): never => {
     throw engineUnavailable(error instanceof WorkflowUpdateFailedError ? (error.cause ?? error) : error);
