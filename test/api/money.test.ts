@@ -90,6 +90,7 @@ describe('auto top-up', () => {
       lastAttempt: null,
       cooldownUntil: null,
       disabledReason: null,
+      disabledMessage: null,
       warnings: [],
     });
     expect((await api.put(at('auto-top-up'), policy)).body.error).toMatchObject({

@@ -97,8 +97,9 @@ describe('a start', () => {
     await one.team(`${team}-other`, '10');
     const call = { teamId: team, id: `${team}-i`, hourly: CENT, at: 5 };
     await one.start(call);
-    expect(await one.start({ ...call, body: 'another' })).toEqual({ status: 'refused', code: 'id_taken' });
-    expect(await one.start({ ...call, teamId: `${team}-other` })).toEqual({ status: 'refused', code: 'id_taken' });
+    const taken = { status: 'refused', code: 'id_taken', message: 'another instance has this id' };
+    expect(await one.start({ ...call, body: 'another' })).toEqual(taken);
+    expect(await one.start({ ...call, teamId: `${team}-other` })).toEqual(taken);
   });
 
   it('by two teams at once under one id is admitted to one of them', async () => {
@@ -132,7 +133,7 @@ describe('a start', () => {
     const callId = callIdOf(`instance/${id}`, 100, 'a');
     await abandonCall(one.db, callId, 100);
     const call = { teamId: team, id, hourly: CENT };
-    const refused = { status: 'refused', code: 'start_expired' };
+    const refused = { status: 'refused', code: 'start_expired', message: 'the caller was answered already' };
     expect(await two.start({ ...call, at: 100, callId })).toEqual(refused);
     expect(await two.start({ ...call, at: 99, callId: callIdOf(`instance/${id}`, 99, 'b') })).toEqual(refused);
     expect(await two.start({ ...call, at: 200, callId, nowMs: 2, notAfterMs: 1 })).toEqual(refused);
