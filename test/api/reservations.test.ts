@@ -126,7 +126,7 @@ describe('a reservation', () => {
     expect([poor.status, poor.body.error.code]).toEqual([402, 'insufficient_credit']);
     const unlisted = await reserve({ id, region: 'nowhere' });
     expect([unlisted.status, unlisted.body.error.code]).toEqual([422, 'price_not_found']);
-    expect(unlisted.body.error.message).toMatch(/see GET \/v1\/prices$/);
+    expect(unlisted.body.error.message).toMatch(/is not listed in nowhere: it is listed in eu-1$/);
     expect((await read(id)).status).toBe(404);
     await api.post(`/v1/teams/${team}/grants`, { amount: '1', note: 'now' });
     expect((await reserve({ id })).status).toBe(201);

@@ -94,13 +94,16 @@ const segmentsFrom = async (id: string, from: number) =>
 describe('a start at the list’s price', () => {
   it('is charged what is listed at its second, and refused where nothing is', async () => {
     const teamId = await team('50', 100);
-    expect(await start(teamId, `${gpuType}-none`, 100)).toEqual({ status: 'refused', code: 'price_not_found' });
+    expect(await start(teamId, `${gpuType}-none`, 100)).toMatchObject({ status: 'refused', code: 'price_not_found' });
     await list('4', 100);
     await list('5', 100, 200);
     expect(await start(teamId, `${gpuType}-a`, 199, 'spot')).toMatchObject({ rateMicrosPerHour: 4_000_000 });
     expect(await start(teamId, `${gpuType}-b`, 200, 'spot')).toMatchObject({ rateMicrosPerHour: 5_000_000 });
     expect(await start(teamId, `${gpuType}-c`, 200)).toMatchObject({ rateMicrosPerHour: 10_000_000 });
-    expect(await start(teamId, `${gpuType}-d`, 200, 'reserved')).toEqual({ status: 'refused', code: 'no_reservation' });
+    expect(await start(teamId, `${gpuType}-d`, 200, 'reserved')).toMatchObject({
+      status: 'refused',
+      code: 'no_reservation',
+    });
     // The one that had started earlier has moved with the list.
     expect(await segmentsFrom(`${gpuType}-a`, 199)).toEqual([
       [4_000_000, 0, 1, null],

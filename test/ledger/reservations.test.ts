@@ -128,15 +128,16 @@ describe('a reservation begins', () => {
     const other = await one.team(name('other'), '2000', START - 5);
     const answers = await Promise.all([reserve(teamId), reserve(other, {}, two)]);
     expect(answers.map(({ status }) => status).sort()).toEqual(['admitted', 'refused']);
-    expect(answers).toContainEqual({ status: 'refused', code: 'id_taken' });
+    const taken = { status: 'refused', code: 'id_taken', message: 'another reservation has this id' };
+    expect(answers).toContainEqual(taken);
     const owner = answers[0]?.status === 'admitted' ? teamId : other;
-    expect(await reserve(owner, { body: 'another' })).toEqual({ status: 'refused', code: 'id_taken' });
+    expect(await reserve(owner, { body: 'another' })).toEqual(taken);
     expect(await one.db.reservationTerm.count({ where: { reservationId: name('r') } })).toBe(1);
   });
 
   it('cannot without credit, without a price, or for a call that was answered already; nothing is left of it', async () => {
     const teamId = await team('2.99');
-    const refused = (code: string) => ({ status: 'refused', code });
+    const refused = (code: string) => ({ status: 'refused', code, message: expect.stringMatching(/\w/) });
     expect(await reserve(teamId)).toMatchObject(refused('insufficient_credit'));
     expect(await reserve(teamId, { gpuType: 'nothing-like-it' })).toEqual(refused('price_not_found'));
     expect(await reserve(teamId, { notAfterMs: 10, nowMs: 11 })).toEqual(refused('start_expired'));
@@ -179,7 +180,8 @@ describe('one slot', () => {
       { status: 'admitted', startSecond: START + 1, rateMicrosPerHour: 0 },
     ]);
     const refused = answers.filter(({ status }) => status === 'refused');
-    expect(refused).toEqual(refused.map(() => ({ status: 'refused', code: 'no_reservation' })));
+    const message = 'no reservation of this gpuType and region has room for another instance';
+    expect(refused).toEqual(refused.map(() => ({ status: 'refused', code: 'no_reservation', message })));
     await expectBooks(teamId);
   });
 
