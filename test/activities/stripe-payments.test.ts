@@ -141,7 +141,7 @@ describe('a fault is no decline: each of these ends with one charge', () => {
 
   it('a confirmation still under way when the next try comes', async () => {
     const { depositId } = await opened();
-    standIn.control.faults.add({ on: CONFIRM, kind: 'slow', ms: 700 });
+    standIn.control.faults.add({ on: CONFIRM, kind: 'slow', ms: 2_400 });
     const { outcome } = await pay(depositId);
     expect(outcome).toMatchObject({ status: 'succeeded' });
     await new Promise((resolve) => setTimeout(resolve, 800));

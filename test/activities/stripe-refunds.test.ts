@@ -146,7 +146,7 @@ describe('a fault is no refusal: each of these ends with one refund', () => {
 
   it('a call that is still on its way when the next try comes', async () => {
     const refundId = await taken(await paid());
-    standIn.control.faults.add({ on: CREATE, kind: 'slow', ms: 900 });
+    standIn.control.faults.add({ on: CREATE, kind: 'slow', ms: 2_400 });
     const { answer, failures } = await untilAnswered(
       () => refunds.createRefund({ refundId }),
       () => new Promise((resolve) => setTimeout(resolve, 200)),
