@@ -7,7 +7,7 @@ import { newId, random128 } from './calls.ts';
 import { InvalidRequest } from './messages.ts';
 import { MetadataChange, mergeMetadata, NewMetadata } from './metadata.ts';
 import { type Route, route } from './route.ts';
-import { Id, listOf, pageQuery, pageRequest, TeamPath, text, viewPage, z } from './schemas.ts';
+import { Id, listOf, pageQuery, pageRequest, TeamPath, text, viewPage, visible, z } from './schemas.ts';
 import { TEAM_STATUSES, Team, viewTeam } from './views/team.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
@@ -43,7 +43,7 @@ export const teams = ({ db }: ApiWorld, wake: Wakes): Route[] => [
     summary: 'Teams, newest first; archived ones only when status asks for them',
     who: 'platform',
     query: pageQuery().extend({
-      search: text(200)
+      search: visible(200)
         .optional()
         .openapi({ description: 'a part of the name, the id or the e-mail address, in any case', example: 'acme' }),
       status: z.enum([...TEAM_STATUSES, 'all']).optional(),

@@ -96,7 +96,16 @@ const ROUTES: Array<[string, string, Who]> = [
   ['POST', '/v1/calculator', 'read'],
   ['GET', '/v1/calculator/models', 'read'],
 ];
-const OPEN = ['/healthz', '/readyz', '/metrics', '/v1/openapi.json', '/v1/webhooks/stripe', '/v1/webhooks/copperx'];
+const OPEN = [
+  '/',
+  '/v1',
+  '/healthz',
+  '/readyz',
+  '/metrics',
+  '/v1/openapi.json',
+  '/v1/webhooks/stripe',
+  '/v1/webhooks/copperx',
+];
 
 const MAY: Record<'read' | 'billing' | 'usage', Who[]> = {
   read: ['read', 'any_scope'],
