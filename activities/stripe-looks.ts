@@ -19,6 +19,11 @@ export interface StripeLooks {
    * @throws BillingError `provider_unavailable`
    */
   disputesOfIntent(intentId: string): Promise<string[]>;
+  /**
+   * True where Stripe has the refund or the dispute with this id.
+   * @throws BillingError `provider_unavailable`
+   */
+  isKnown(id: string): Promise<boolean>;
 }
 
 export const createStripeLooks = (stripe: Stripe): StripeLooks => ({
@@ -36,6 +41,12 @@ export const createStripeLooks = (stripe: Stripe): StripeLooks => ({
       const found: string[] = [];
       for await (const { id } of stripe.disputes.list({ payment_intent: intentId, limit: 100 })) found.push(id);
       return found;
+    }),
+  isKnown: (id) =>
+    looking(false, async () => {
+      if (/^(du|dp)_/.test(id)) await stripe.disputes.retrieve(id);
+      else await stripe.refunds.retrieve(id);
+      return true;
     }),
 });
 

@@ -9,6 +9,7 @@ import { balance } from './balance.ts';
 import { billingDetails } from './billing-details.ts';
 import { calculator } from './calculator.ts';
 import { type Call, newCall } from './calls.ts';
+import { corrections } from './corrections.ts';
 import { copperxWebhook } from './crypto-webhook.ts';
 import { answeringInTime, CALL_TIMES } from './deadlines.ts';
 import { deposits } from './deposits.ts';
@@ -68,6 +69,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...billingDetails(world),
     ...transactions(world),
     ...grants(world, wake),
+    ...corrections(world, wake),
     ...discount(world, wake),
     ...holds(world, looks),
     ...prices(world, wake),

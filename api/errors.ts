@@ -36,6 +36,7 @@ export const STATUS_OF: Record<FailureCode, number> = {
   payment_method_in_use: 409,
   not_refundable: 409,
   deposit_disputed: 409,
+  withdrawal_refused: 409,
   refund_refused: 409,
   refund_not_supported: 409,
   no_reservation: 409,

@@ -60,7 +60,8 @@ async function disputesToLookAt({ db, stripeLooks }: ApiWorld, { id, stripeInten
   }));
 }
 
-async function paymentsOf({ db }: ApiWorld, depositId: string): Promise<Payment[]> {
+/** A deposit with its refunds and disputes, as they are recorded. */
+export async function paymentsOf({ db }: ApiWorld, depositId: string): Promise<Payment[]> {
   const deposit = await findDeposit(db, depositId);
   if (deposit === null) return [];
   const refunds = await refundsOfDeposit(db, depositId);

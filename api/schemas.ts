@@ -2,7 +2,7 @@
 import { extendZodWithOpenApi } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
 import { CALLER_ID } from '../billing/ids.ts';
-import { formatDollars, type Micros, parseDollars } from '../billing/money.ts';
+import { formatDollars, type Micros, parseDollars, subtract, ZERO } from '../billing/money.ts';
 import { formatSecond, secondOf } from '../billing/time.ts';
 import type { Page, PageRequest } from '../prisma/pages.ts';
 import { WHOLE } from './messages.ts';
@@ -27,6 +27,17 @@ export const Dollars = z
     }
   })
   .openapi({ pattern: '^(0|[1-9]\\d{0,9})(\\.\\d{1,6})?$', example: '2.49' });
+
+/** Money in either direction: a decimal string of dollars that may begin with a minus sign. Parses to micros. */
+export const SignedDollars = z
+  .string('must be a decimal string of dollars such as "2.49" or "-2.49"')
+  .transform((text, context): Micros => {
+    const parsed = Dollars.safeParse(text.replace(/^-/, ''));
+    if (parsed.success) return text.startsWith('-') ? subtract(ZERO, parsed.data) : parsed.data;
+    for (const { message } of parsed.error.issues) context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  })
+  .openapi({ pattern: '^-?(0|[1-9]\\d{0,9})(\\.\\d{1,6})?$', example: '-20.00' });
 
 /** Money that goes out: six places. */
 export const Amount = z.string().openapi({ example: '2.490000', description: 'dollars, six places' });

@@ -354,7 +354,7 @@ function worldOf(
       refreshOfCustomer: never,
       detach: never,
     },
-    stripeLooks: { depositOfIntent: never, refundsOfIntent: never, disputesOfIntent: never },
+    stripeLooks: { depositOfIntent: never, refundsOfIntent: never, disputesOfIntent: never, isKnown: never },
     verifyStripeEvent: () => {
       throw new Error('the bench has no webhooks');
     },

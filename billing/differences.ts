@@ -11,41 +11,46 @@ export const DIFFERENCES = {
   deposit_without_charge: {
     sentence: 'The ledger credited a deposit that the provider took no money for.',
     whatToDo:
-      'Check the account and the mode (test or live) of the key; if the credit is wrong, settle it with the team.',
+      'Check the account and the mode (test or live) of the key. If the provider took nothing, take the credit back: `POST /v1/deposits/{id}/corrections` with minus the amount.',
   },
   amount_differs: {
     sentence: 'The provider took another amount than the ledger credited.',
-    whatToDo: 'Grant what is missing, or refund at the provider what was taken too much.',
+    whatToDo:
+      'Correct the credit by the difference: `POST /v1/deposits/{id}/corrections` with what the provider took less what was credited.',
   },
   currency_differs: {
     sentence: 'The provider took another currency than dollars.',
     whatToDo:
-      'Refund the whole payment at the provider, which settles the difference, and have the team pay in dollars; find out who made the payment.',
+      'Find out who made the payment. Refund the whole payment at the provider and look again at the deposit, which takes the credit back; `POST /v1/deposits/{id}/corrections` takes back what is left of the credit, if the refund was less. Have the team pay in dollars.',
   },
   wrong_team: {
     sentence: 'The payment belongs to another team or customer than the deposit that it is credited to.',
     whatToDo:
-      'Refund the whole payment at the provider: its refund takes the credit back, and the difference is settled.',
+      'Refund the whole payment at the provider and look again at the deposit, which takes the credit back. To keep the payment, move the credit with two calls of `POST /v1/deposits/{id}/corrections`: minus the amount with `team` as the team that was credited, and the amount with `team` as the team that paid.',
   },
   charged_twice: {
     sentence: 'The provider took money more than once for one deposit.',
-    whatToDo: 'Refund this payment at the provider: it is the one that was not credited.',
+    whatToDo: 'Refund this payment at the provider: it was not credited.',
   },
   credited_twice: {
     sentence: 'The ledger credited a deposit more than once.',
-    whatToDo: 'A fault of the software: keep the rows, report it, and settle the surplus with the team.',
+    whatToDo:
+      'A fault of the software: report it. Take the surplus back: `POST /v1/deposits/{id}/corrections` with minus the surplus.',
   },
   credit_differs: {
     sentence: 'What the ledger posted for a deposit is not the amount of the deposit.',
-    whatToDo: 'A fault of the software: keep the rows, report it, and grant what is missing.',
+    whatToDo:
+      'A fault of the software: report it. Correct the credit: `POST /v1/deposits/{id}/corrections` with the amount of the deposit less what was posted.',
   },
   credit_missing: {
     sentence: 'A deposit is marked as credited, and the ledger has no transfer for it.',
-    whatToDo: 'Restore the row from a backup, or grant the amount with the deposit in the note.',
+    whatToDo:
+      'A fault of the software, or a lost backup: report it. Credit the amount: `POST /v1/deposits/{id}/corrections` with the amount of the deposit.',
   },
   credit_without_deposit: {
     sentence: 'The ledger has a credit from a provider that no credited deposit stands behind.',
-    whatToDo: 'Find its cause by `caused_by` of the transfer; report it, and settle the credit with the team.',
+    whatToDo:
+      'Find the cause by `caused_by` of the transfer, and report it. Take the credit back: `POST /v1/deposits/{id}/corrections` with minus the amount, also where the ledger has no deposit with this id.',
   },
   charged_though_failed: {
     sentence: 'The provider took money for a deposit that is failed or expired here.',
@@ -64,12 +69,13 @@ export const DIFFERENCES = {
   },
   refund_not_at_provider: {
     sentence: 'The ledger has a refund that the provider does not have.',
-    whatToDo: 'Look at its workflow: it may still be trying. If it has ended, refund at the provider by hand.',
+    whatToDo:
+      'Check the account and the mode of the key, and look again at the deposit. If the provider has no such refund, withdraw it: `POST /v1/deposits/{id}/withdraw` with the id of the refund. It counts as failed, and its amount is credit again; refund again if money is still to go back.',
   },
   refund_amount_differs: {
     sentence: 'The provider gave back another amount than the ledger took from credit.',
     whatToDo:
-      'Look again at the deposit, which takes or gives back the difference: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once.',
+      'Look again at the deposit, which takes or gives back the difference: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once. If more went back than was paid in, take the rest: `POST /v1/deposits/{id}/corrections` with minus the rest and with `corrects` as the reference of the refund.',
   },
   refund_status_differs: {
     sentence: 'A refund ended otherwise at the provider than here.',
@@ -83,7 +89,8 @@ export const DIFFERENCES = {
   },
   dispute_not_at_provider: {
     sentence: 'The ledger holds credit back for a dispute that the provider does not have.',
-    whatToDo: 'Check the account and the mode of the key; if there is no such dispute, release what is held.',
+    whatToDo:
+      'Check the account and the mode of the key. If the provider has no such dispute, withdraw it: `POST /v1/deposits/{id}/withdraw` with the id of the dispute. It counts as won, and its amount is credit again.',
   },
   dispute_amount_differs: {
     sentence: 'The contested amount is another here than at the provider.',
@@ -102,11 +109,13 @@ export const DIFFERENCES = {
   },
   credit_without_output: {
     sentence: 'The ledger credited a payment on the chain that the provider does not have.',
-    whatToDo: 'Look the hash up on the chain; if it is not there, settle the credit with the team.',
+    whatToDo:
+      'Look the hash up on the chain, and look again at the deposit. If the payment is not there, take its credit back: `POST /v1/deposits/{id}/corrections` with minus the amount and with `corrects` as the reference of its transaction.',
   },
   output_amount_differs: {
     sentence: 'A payment on the chain was credited with another amount than arrived.',
-    whatToDo: 'Look the hash up on the chain; grant what is missing, or settle the surplus with the team.',
+    whatToDo:
+      'Look the hash up on the chain, and look again at the deposit. If the difference stays, correct the credit: `POST /v1/deposits/{id}/corrections` with the difference and with `corrects` as the reference of its transaction.',
   },
 } as const satisfies Record<string, { sentence: string; whatToDo: string }>;
 

@@ -10,6 +10,7 @@ export type FailureCode =
   | 'card_declined'
   | 'not_refundable'
   | 'deposit_disputed'
+  | 'withdrawal_refused'
   | 'refund_refused'
   | 'refund_not_supported'
   | 'payment_method_required'

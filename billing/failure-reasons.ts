@@ -43,6 +43,7 @@ export const REFUND_FAILURES = [
   'canceled',
   'no_payment',
   'payment_missing',
+  'withdrawn',
   'provider_rejected',
 ] as const;
 

@@ -110,6 +110,10 @@ const REFUND_WORDS: Record<RefundFailure, Reason> = {
     why: 'the card provider no longer has the payment',
     whatToDo: 'Find the account at the card provider that took the payment, and refund it there.',
   },
+  withdrawn: {
+    why: 'the card provider has no such refund',
+    whatToDo: 'Refund the deposit again if the money is still to go back.',
+  },
   provider_rejected: {
     why: 'the card provider did not accept our request',
     whatToDo: 'The log names the request at the card provider. Refund again when its cause is mended.',

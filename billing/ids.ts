@@ -18,6 +18,7 @@ export type IdPrefix =
   | 'key'
   | 'hold'
   | 'grant'
+  | 'cor'
   | 'req'
   | 'adm'
   | 'ref'

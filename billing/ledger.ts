@@ -36,7 +36,10 @@ export type TransferCode =
   | 'owed_refund'
   /** A grant taken back; the part that no credit was left for is owed. */
   | 'grant_revoked'
-  | 'owed_revocation';
+  | 'owed_revocation'
+  /** A correction of what was credited for a payment; the part that no credit was left for is owed. */
+  | 'deposit_correction'
+  | 'owed_correction';
 
 export interface Transfer {
   debitAccount: string;
@@ -73,6 +76,7 @@ export const referenceOf = {
   grant: (grantId: string) => `grant/${grantId}`,
   /** A grant is taken back once, and whole. */
   grantRevoked: (grantId: string) => `grant/${grantId}/revoked`,
+  correction: (correctionId: string) => `correction/${correctionId}`,
   refund: (refundId: string) => `refund/${refundId}`,
   /** A refund that the provider refused or the bank sent back. The second turn of a refund is mostly its return. */
   refundReturned: (refundId: string, turn: number) => `refund/${refundId}/returned${turn > 2 ? `/${turn}` : ''}`,

@@ -143,5 +143,5 @@ export const creditedStatus = (
   sentBackMicros: Micros,
 ): 'succeeded' | 'refunded' | 'disputed' => {
   if (isDisputed(deposit)) return 'disputed';
-  return sentBackMicros >= deposit.creditedMicros ? 'refunded' : 'succeeded';
+  return sentBackMicros > 0 && sentBackMicros >= deposit.creditedMicros ? 'refunded' : 'succeeded';
 };

@@ -27,6 +27,13 @@ export interface LedgerDeposit {
   customerId: string | null;
   /** The transfers that brought its money into the team's credit. */
   postings: Posting[];
+  /** What was credited (positive) or taken back (negative) since, by corrections. */
+  corrections: Correction[];
+}
+
+export interface Correction {
+  teamId: string;
+  amountMicros: Micros;
 }
 
 export interface Posting {
@@ -36,11 +43,19 @@ export interface Posting {
   second: number;
 }
 
+export interface StrayPosting extends Posting {
+  /** The deposit that it names, of which the ledger has no row. */
+  depositId: string | null;
+  /** What corrections have credited or taken back of it. */
+  correctedMicros: Micros;
+}
+
 export interface LedgerRefund {
   refundId: string;
   depositId: string;
   teamId: string;
   providerId: string | null;
+  /** What it has taken, corrections included. */
   amountMicros: Micros;
   status: 'open' | 'succeeded' | 'failed';
   openedSecond: number;
@@ -58,7 +73,7 @@ export interface LedgerDispute {
 
 export type DisputeStanding = 'open' | 'won' | 'lost';
 
-/** An output of a crypto transaction, as it was credited. */
+/** An output of a crypto transaction, as it was credited, corrections included. */
 export interface LedgerOutput {
   outputId: string;
   depositId: string;
@@ -70,7 +85,7 @@ export interface LedgerOutput {
 export interface LedgerRows {
   deposits: LedgerDeposit[];
   /** Credits from a provider that name no deposit which the ledger has. */
-  strayPostings: Posting[];
+  strayPostings: StrayPosting[];
   refunds: LedgerRefund[];
   disputes: LedgerDispute[];
   outputs: LedgerOutput[];
@@ -300,7 +315,10 @@ class Comparing {
     const line = lineOf(deposit, own);
     // A payment of the wrong kind is settled when all of it has gone back; its refunds are compared by themselves.
     if (deposit.status === 'credited')
-      this.add(line, [...(isGivenBack(own) ? [] : matched(deposit, own)), ...posted(deposit)]);
+      this.add(
+        line,
+        unlessCorrected(deposit, own, [...(isGivenBack(own) ? [] : matched(deposit, own)), ...posted(deposit)]),
+      );
     else if (isGivenBack(own)) this.add(line, posted(deposit));
     else if (deposit.status === 'failed') this.add(line, ['charged_though_failed', ...posted(deposit)]);
     else if (this.isYoung(own.second)) this.underWay += 1;
@@ -311,15 +329,14 @@ class Comparing {
   private unpaid(deposit: LedgerDeposit, payment?: ProviderPayment): void {
     const line = lineOf(deposit, payment ?? null);
     if (deposit.status === 'credited') {
-      if (this.lies(line.second)) this.add(line, ['deposit_without_charge', ...posted(deposit)]);
+      const found: DifferenceClass[] = ['deposit_without_charge', ...posted(deposit)];
+      if (this.lies(line.second)) this.add(line, unlessCorrected(deposit, null, found));
       return;
     }
     const isOver = deposit.status === 'open' && payment?.status === 'failed' && !this.isYoung(payment.second);
-    if (!this.lies(deposit.openedSecond) || (!isOver && deposit.postings.length === 0)) return;
-    this.add({ ...line, second: deposit.openedSecond }, [
-      ...(isOver ? ['stuck_open' as const] : []),
-      ...posted(deposit),
-    ]);
+    const second = deposit.postings.find((posting) => this.lies(posting.second))?.second ?? deposit.openedSecond;
+    if (!this.lies(second) || (!isOver && deposit.postings.length === 0)) return;
+    this.add({ ...line, second }, [...(isOver ? ['stuck_open' as const] : []), ...posted(deposit)]);
   }
 
   private unknownDeposit(depositId: string, payment: ProviderPayment): void {
@@ -344,10 +361,11 @@ class Comparing {
     this.add({ ...lineOf(deposit, null), kind: 'credit', second }, posted(deposit));
   }
 
-  private stray({ reference, teamId, second, amountMicros }: Posting): void {
+  private stray({ reference, teamId, second, depositId, amountMicros, correctedMicros }: StrayPosting): void {
     if (!this.lies(second)) return;
-    const line = { kind: 'credit' as const, provider: null, second, depositId: null, teamId, providerId: reference };
-    this.add({ ...line, ledgerMicros: amountMicros, providerMicros: null }, ['credit_without_deposit']);
+    const line = { kind: 'credit' as const, provider: null, second, depositId, teamId, providerId: reference };
+    const ledgerMicros = add(amountMicros, correctedMicros);
+    this.add({ ...line, ledgerMicros, providerMicros: null }, ledgerMicros === 0 ? [] : ['credit_without_deposit']);
   }
 
   // ── refunds ──
@@ -455,7 +473,7 @@ class Comparing {
     }
     for (const kept of this.ledger.outputs)
       if (!arrived.has(kept.outputId) && this.lies(kept.second))
-        this.add(outputLine(kept.depositId, kept, null), ['credit_without_output']);
+        this.add(outputLine(kept.depositId, kept, null), kept.amountMicros === 0 ? [] : ['credit_without_output']);
   }
 
   private arrived(depositId: string, kept: LedgerOutput | null, output: ProviderOutput): void {
@@ -507,7 +525,34 @@ class Comparing {
   }
 }
 
-const sumOf = (postings: Posting[]): Micros => add(ZERO, ...postings.map(({ amountMicros }) => amountMicros));
+const sumOf = (rows: ReadonlyArray<{ amountMicros: Micros }>): Micros =>
+  add(ZERO, ...rows.map(({ amountMicros }) => amountMicros));
+
+/** True where a deposit's team has this credit for it, corrections included, and no other team has any. */
+function isCredited(deposit: LedgerDeposit, dueMicros: Micros, teamId = deposit.teamId): boolean {
+  const net = new Map<string, Micros>([[teamId, ZERO]]);
+  for (const row of [...deposit.postings, ...deposit.corrections])
+    net.set(row.teamId, add(net.get(row.teamId) ?? ZERO, row.amountMicros));
+  return [...net].every(([of, netMicros]) => netMicros === (of === teamId ? dueMicros : ZERO));
+}
+
+/**
+ * Corrections settle a payment when they bring the credit to what the provider took. Money of another team or in another
+ * currency is no credit of this team, so there the whole credit is taken back, or moved to the team that paid.
+ */
+function unlessCorrected(
+  deposit: LedgerDeposit,
+  own: ProviderPayment | null,
+  found: DifferenceClass[],
+): DifferenceClass[] {
+  if (deposit.corrections.length === 0) return found;
+  const isOfAnother = found.includes('wrong_team') && own !== null && matched(deposit, own).includes('wrong_team');
+  if (isOfAnother || found.includes('currency_differs')) {
+    const isMoved = isOfAnother && own.teamId !== null && isCredited(deposit, own.amountMicros, own.teamId);
+    return isMoved || isCredited(deposit, ZERO) ? [] : found;
+  }
+  return isCredited(deposit, own?.amountMicros ?? ZERO) ? [] : found;
+}
 
 /** What a deposit and the payment that it was credited for differ in. */
 function matched(deposit: LedgerDeposit, own: ProviderPayment): DifferenceClass[] {
@@ -521,7 +566,10 @@ function matched(deposit: LedgerDeposit, own: ProviderPayment): DifferenceClass[
 }
 
 /** What a deposit and its transfers differ in. */
-function posted({ status, amountMicros, teamId, postings }: LedgerDeposit): DifferenceClass[] {
+function posted(deposit: LedgerDeposit): DifferenceClass[] {
+  const { status, amountMicros, teamId, postings } = deposit;
+  const dueMicros = status === 'credited' ? amountMicros : ZERO;
+  if (deposit.corrections.length > 0 && isCredited(deposit, dueMicros)) return [];
   if (status !== 'credited') return postings.length > 0 ? ['credit_without_deposit'] : [];
   if (postings.length === 0) return ['credit_missing'];
   if (postings.some((posting) => posting.teamId !== teamId)) return ['wrong_team'];
@@ -531,7 +579,7 @@ function posted({ status, amountMicros, teamId, postings }: LedgerDeposit): Diff
 }
 
 function lineOf(deposit: LedgerDeposit, payment: ProviderPayment | null): Line {
-  const { depositId, teamId, provider, postings, amountMicros, closedSecond, openedSecond } = deposit;
+  const { depositId, teamId, provider, postings, corrections, amountMicros, closedSecond, openedSecond } = deposit;
   return {
     kind: 'payment',
     provider,
@@ -539,7 +587,7 @@ function lineOf(deposit: LedgerDeposit, payment: ProviderPayment | null): Line {
     depositId,
     teamId,
     providerId: payment?.paymentId ?? deposit.providerIds[0] ?? null,
-    ledgerMicros: postings.length > 0 ? sumOf(postings) : amountMicros,
+    ledgerMicros: postings.length + corrections.length > 0 ? sumOf([...postings, ...corrections]) : amountMicros,
     providerMicros: payment?.status === 'succeeded' ? payment.amountMicros : null,
   };
 }

@@ -29,6 +29,7 @@ export const USES: Readonly<Record<string, Use>> = {
   call_details: 'append',
   consents: 'append',
   crypto_receipts: 'append',
+  deposit_corrections: 'append',
   deposits: {
     fixed: [
       ...['id', 'team_id', 'kind', 'method', 'label', 'amount_micros', 'attempt', 'opened_second', 'opened_order'],
@@ -65,6 +66,7 @@ export const USES: Readonly<Record<string, Use>> = {
   token_days: 'read',
   transfers: 'append',
   usage_events: 'append',
+  withdrawals: 'append',
 };
 
 const UNDECIDED: Use = { fixed: [] };

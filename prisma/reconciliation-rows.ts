@@ -1,4 +1,7 @@
 /** The ledger's side of a day: its own rows of it, and those that the providers' rows name, whenever they were written. */
+
+import { referenceOf } from '../billing/ledger.ts';
+import { add, type Micros, subtract, ZERO } from '../billing/money.ts';
 import type {
   Day,
   LedgerDeposit,
@@ -6,10 +9,11 @@ import type {
   LedgerOutput,
   LedgerRefund,
   LedgerRows,
-  Posting,
+  StrayPosting,
 } from '../billing/reconciliation.ts';
 import type { Db, Tx } from './client.ts';
 import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
+import { isOfCredit } from './corrections.ts';
 import { sentMicros } from './refunds.ts';
 import { inSnapshot } from './snapshot.ts';
 
@@ -34,9 +38,14 @@ export const readLedgerRows = (db: Db, day: Day, named: NamedByProviders): Promi
     const alsoOf = [...refunds, ...disputes, ...outputs].map(({ depositId }) => depositId);
     const deposits = await readDeposits(tx, day, { ...named, depositIds: [...named.depositIds, ...alsoOf] });
     const byId = new Map(deposits.map((deposit) => [deposit.depositId, deposit]));
-    const strayPostings: Posting[] = [];
-    for (const { depositId, ...posting } of await readPostings(tx, day, [...byId.keys()]))
-      (byId.get(depositId ?? '')?.postings ?? strayPostings).push(posting);
+    const strayPostings: StrayPosting[] = [];
+    for (const { depositId, ...posting } of await readPostings(tx, day, [...byId.keys()])) {
+      const deposit = byId.get(depositId ?? '');
+      if (deposit) deposit.postings.push(posting);
+      else
+        strayPostings.push({ ...posting, depositId: depositId ?? namedIn(posting.reference), correctedMicros: ZERO });
+    }
+    await addCorrections(tx, byId, strayPostings);
     return { deposits, strayPostings, refunds, disputes, outputs };
   });
 
@@ -85,7 +94,24 @@ async function readDeposits(tx: Tx, day: Day, named: NamedByProviders): Promise<
     providerIds: row.providerIds,
     customerId: row.customerId,
     postings: [],
+    corrections: [],
   }));
+}
+
+/** The deposit that a transfer's reference names. */
+const namedIn = (reference: string): string | null => /^deposit\/([^/]+)/.exec(reference)?.[1] ?? null;
+
+/** Corrections of refunds are counted with the refunds. */
+async function addCorrections(tx: Tx, byId: Map<string, LedgerDeposit>, strayPostings: StrayPosting[]): Promise<void> {
+  const strayIds = strayPostings.flatMap(({ depositId }) => (depositId === null ? [] : [depositId]));
+  const rows = await tx.depositCorrection.findMany({ where: { depositId: { in: [...byId.keys(), ...strayIds] } } });
+  for (const { depositId, teamId, ...row } of rows) {
+    if (!isOfCredit(row)) continue;
+    const amountMicros = toMicros(row.amountMicros);
+    const stray = strayPostings.find((posting) => posting.depositId === depositId && posting.teamId === teamId);
+    byId.get(depositId)?.corrections.push({ teamId, amountMicros });
+    if (stray) stray.correctedMicros = add(stray.correctedMicros, amountMicros);
+  }
 }
 
 interface PostingRow {
@@ -113,12 +139,20 @@ async function readRefunds(tx: Tx, day: Day, { refundIds }: NamedByProviders): P
       OR: [opened(day), { id: { in: refundIds } }, { stripeRefundId: { in: refundIds } }],
     },
   });
+  const corrected = await correctedByReference(
+    tx,
+    rows.map(({ id }) => referenceOf.refund(id)),
+  );
   return rows.map(({ id, depositId, teamId, stripeRefundId, status, ...row }) => ({
     refundId: id,
     depositId,
     teamId,
     providerId: stripeRefundId,
-    amountMicros: sentMicros({ amountMicros: toMicros(row.amountMicros), takenMicros: toMicros(row.takenMicros) }),
+    // A negative correction takes more of the credit for the refund.
+    amountMicros: subtract(
+      sentMicros({ amountMicros: toMicros(row.amountMicros), takenMicros: toMicros(row.takenMicros) }),
+      corrected.get(referenceOf.refund(id)) ?? ZERO,
+    ),
     status: status === 'succeeded' || status === 'failed' ? status : 'open',
     openedSecond: toSecond(row.openedSecond),
   }));
@@ -159,9 +193,21 @@ async function readOutputs(tx: Tx, day: Day, { outputIds }: NamedByProviders): P
     FROM crypto_receipts
     WHERE (credited_second >= ${day.fromSecond} AND credited_second < ${day.toSecond})
       OR transaction_hash || '/' || output = ANY(${outputIds}::text[])`;
+  const referenceOfRow = (row: OutputRow) => referenceOf.cryptoReceipt(row.depositId, row.outputId);
+  const corrected = await correctedByReference(tx, rows.map(referenceOfRow));
   return rows.map((row) => ({
     ...row,
-    amountMicros: toMicros(row.amountMicros),
+    amountMicros: add(toMicros(row.amountMicros), corrected.get(referenceOfRow(row)) ?? ZERO),
     second: toSecond(row.second),
   }));
+}
+
+/** What corrections have credited or taken back of each of these rows. */
+async function correctedByReference(tx: Tx, references: string[]): Promise<Map<string, Micros>> {
+  const sums = await tx.depositCorrection.groupBy({
+    by: ['correctsReference'],
+    where: { correctsReference: { in: references } },
+    _sum: { amountMicros: true },
+  });
+  return new Map(sums.map((row) => [row.correctsReference, toMicros(row._sum.amountMicros ?? 0n)]));
 }

@@ -9,9 +9,11 @@ export interface TransferCause {
   reservation?: { gpuType: string; region: string; count: number; term: string };
   payment?: { method: string; cardBrand: string | null; cardLast4: string | null; receiptNumber: string | null };
   grantNote?: string;
+  correctionNote?: string;
 }
 
 const GRANT = /^grant\/([^/]+)$/;
+const CORRECTION = /^correction\/([^/]+)(\/owed)?$/;
 
 const named = (rows: readonly Transfer[], of: (row: Transfer) => string | null | undefined): string[] => [
   ...new Set(rows.map(of).filter((id) => typeof id === 'string')),
@@ -20,6 +22,7 @@ const named = (rows: readonly Transfer[], of: (row: Transfer) => string | null |
 /** The cause of each row, in their order. */
 export async function causesOf(tx: Tx, rows: readonly Transfer[]): Promise<TransferCause[]> {
   const grantId = (row: Transfer) => GRANT.exec(row.correctsReference ?? row.reference)?.[1];
+  const correctionId = (row: Transfer) => CORRECTION.exec(row.reference)?.[1];
   const instances = await tx.instance.findMany({ where: { id: { in: named(rows, (row) => row.instanceId) } } });
   const reservations = await tx.reservation.findMany({
     where: { id: { in: named(rows, (row) => row.reservationId) } },
@@ -28,11 +31,13 @@ export async function causesOf(tx: Tx, rows: readonly Transfer[]): Promise<Trans
   const deposits = await tx.deposit.findMany({ where: { id: { in: depositIds } } });
   const parts = await tx.cryptoReceipt.findMany({ where: { depositId: { in: depositIds } } });
   const grants = await tx.grant.findMany({ where: { id: { in: named(rows, grantId) } } });
+  const corrections = await tx.depositCorrection.findMany({ where: { id: { in: named(rows, correctionId) } } });
 
   const instanceById = new Map(instances.map((row) => [row.id, row]));
   const reservationById = new Map(reservations.map((row) => [row.id, row]));
   const depositById = new Map(deposits.map((row) => [row.id, row]));
   const noteById = new Map(grants.map((row) => [row.id, row.note]));
+  const correctionNoteById = new Map(corrections.map((row) => [row.id, row.note]));
   const receiptByReference = new Map(
     parts.map((part) => [referenceOf.cryptoReceipt(part.depositId, outputKey(part)), part.receiptNumber]),
   );
@@ -41,6 +46,7 @@ export async function causesOf(tx: Tx, rows: readonly Transfer[]): Promise<Trans
     const reservation = reservationById.get(row.reservationId ?? '');
     const payment = depositById.get(row.depositId ?? '');
     const grantNote = noteById.get(grantId(row) ?? '');
+    const correctionNote = correctionNoteById.get(correctionId(row) ?? '');
     return {
       ...(instance && { instance }),
       ...(reservation && { reservation }),
@@ -48,6 +54,7 @@ export async function causesOf(tx: Tx, rows: readonly Transfer[]): Promise<Trans
         payment: { ...payment, receiptNumber: receiptByReference.get(row.reference) ?? payment.receiptNumber },
       }),
       ...(grantNote !== undefined && { grantNote }),
+      ...(correctionNote !== undefined && { correctionNote }),
     };
   });
 }

@@ -1,5 +1,6 @@
 /** Everything that is recorded of a team's money, each in one transaction under the team's row lock. */
 import type { LedgerWorld } from '../world.ts';
+import { correctionActs } from './corrections.ts';
 import { cryptoActs } from './crypto.ts';
 import { depositActs } from './deposits.ts';
 import { discountActs } from './discounts.ts';
@@ -24,6 +25,7 @@ export const createLedger = (world: LedgerWorld) => ({
   ...refundActs(world),
   ...disputeActs(world),
   ...cryptoActs(world),
+  ...correctionActs(world),
   ...noticeActs(world),
   ...policyActs(world),
   ...usageActs(world),

@@ -2,11 +2,12 @@
 import type { CreditedDeposit } from '../../billing/credited-deposit.ts';
 import { BillingError, type FailureCode } from '../../billing/errors.ts';
 import { advance } from '../../billing/facts.ts';
-import { add, type Micros, micros, subtract, ZERO } from '../../billing/money.ts';
+import { add, larger, type Micros, micros, subtract, ZERO } from '../../billing/money.ts';
 import { adjustRefund, bookRefund, creditedStatus, requestRefund } from '../../billing/money-back.ts';
 import { checkNotArchived } from '../../billing/team-state.ts';
 import { isAbandoned } from '../../prisma/abandoned-calls.ts';
 import type { Tx } from '../../prisma/client.ts';
+import { correctionsOf, isOfCredit, netCreditMicros } from '../../prisma/corrections.ts';
 import { creditedMicros, type Deposit, getDeposit, updateDeposit, wasCredited } from '../../prisma/deposits.ts';
 import { disputesOfDeposit, toDepositDispute } from '../../prisma/disputes.ts';
 import type { NewNotice, RefundTurn } from '../../prisma/notices.ts';
@@ -70,11 +71,16 @@ const orderOf = (refund: Refund): RefundOrder => {
 
 /** A deposit, as far as money can go back from it. */
 export async function creditedDeposit(tx: Tx, deposit: Deposit): Promise<CreditedDeposit> {
-  const disputes = await disputesOfDeposit(tx, deposit.id);
+  const { id: depositId, teamId, refundedMicros } = deposit;
+  const disputes = await disputesOfDeposit(tx, depositId);
+  const isCorrected = (await correctionsOf(tx, depositId)).some(isOfCredit);
   return {
-    depositId: deposit.id,
-    creditedMicros: creditedMicros(deposit),
-    refundedMicros: deposit.refundedMicros,
+    depositId,
+    // A deposit without corrections was credited with the amount of its row.
+    creditedMicros: isCorrected
+      ? larger(await netCreditMicros(tx, depositId, teamId), refundedMicros)
+      : creditedMicros(deposit),
+    refundedMicros,
     disputes: disputes.map(toDepositDispute),
   };
 }

@@ -63,6 +63,12 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     whatToDo: 'Use one of the methods of the `Allow` header.',
     message: '/v1/teams/acme takes GET and PATCH, not DELETE',
   },
+  withdrawal_refused: {
+    meaning:
+      'The refund or the dispute cannot be withdrawn: the provider has it, or a refund of the deposit is under way.',
+    whatToDo: 'Look again at the deposit, which records what the provider says. Withdraw only what the provider lacks.',
+    message: 'Stripe has this refund, re_3PqT2x: look again at the deposit instead',
+  },
   id_taken: {
     meaning: 'Another object has this id with other contents.',
     whatToDo: 'Choose another id. Sending the first request again returns the existing object.',

@@ -248,6 +248,17 @@ export const EXAMPLES: Record<string, Record<string, unknown>> = {
   Deposit: deposit,
   Payment: { ...deposit, deposit: null },
   PaymentReceipt: { number: 'acme-000001', at: STARTED, amount: '100.000000', url: RECEIPT_URL, transactions: [] },
+  DepositCorrection: {
+    id: 'correction-1042',
+    deposit: DEPOSIT,
+    team: TEAM,
+    at: ENDED,
+    amount: '-20.000000',
+    owed: '0.000000',
+    corrects: `deposit/${DEPOSIT}`,
+    note: 'Stripe took $80 for this deposit of $100',
+    actor: 'platform',
+  },
   Refund: { id: REFUND, deposit: DEPOSIT, at: ENDED, amount: '20.000000', status: 'succeeded' },
   Transaction: {
     id: '5b0f1c2e-3d4a-4f5b-8c6d-7e8f90a1b2c3',

@@ -18,5 +18,7 @@ export const TRANSACTION_CODES: Record<TransferCode, string> = {
   owed_refund: 'the part of a refund that no credit was left for',
   dispute_reinstated: 'a disputed payment that the bank returned after a later decision',
   dispute_lost: 'a disputed payment that the bank gave back to the cardholder',
+  deposit_correction: 'a correction of what was credited for a payment',
+  owed_correction: 'the part of a correction that no credit was left for',
   owed_dispute: 'the part of a lost dispute that no credit was left for',
 };

@@ -27,6 +27,8 @@ function paidBy({ payment }: TransferCause): string {
 
 const usageOf = ({ model }: Transfer): string => (model === null ? 'of tokens' : `of ${model}`);
 const noted = ({ grantNote }: TransferCause): string => (grantNote === undefined ? '' : `: ${grantNote}`);
+const corrected = ({ correctionNote }: TransferCause): string =>
+  correctionNote === undefined ? '' : `: ${correctionNote}`;
 
 type Writer = (row: Transfer, cause: TransferCause) => string;
 
@@ -47,6 +49,8 @@ const WORDS: Record<TransferCode, Writer> = {
   owed_refund: (_, cause) => `Refund of a deposit${paidBy(cause)}, owed`,
   dispute_lost: (_, cause) => `Disputed deposit${paidBy(cause)} lost`,
   dispute_reinstated: (_, cause) => `Disputed deposit${paidBy(cause)}: credit again`,
+  deposit_correction: (_, cause) => `Correction of a deposit${paidBy(cause)}${corrected(cause)}`,
+  owed_correction: (_, cause) => `Correction of a deposit${paidBy(cause)}, owed${corrected(cause)}`,
   owed_dispute: (_, cause) => `Disputed deposit${paidBy(cause)} lost, owed`,
 };
 

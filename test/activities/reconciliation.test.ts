@@ -303,7 +303,7 @@ describe('is found:', () => {
   it('a transfer without its deposit, or of one that failed', async () => {
     const { id: teamId } = await newTeam(database.db);
     await post(teamId, null, 'deposit/dep_nobody', dollars(100));
-    await only(['credit_without_deposit', null]);
+    await only(['credit_without_deposit', 'dep_nobody']);
     const depositId = await newDeposit(database.db, { teamId, kind: 'saved_card' });
     await ledger.failDeposit({ depositId, nowSecond: NOON, status: 'failed', failureCode: 'declined' }, 'test');
     await post(teamId, depositId, `deposit/${depositId}`, dollars(100));

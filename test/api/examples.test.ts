@@ -17,11 +17,23 @@ const made = { card: '', deposit: '' };
 
 const HOLD = { team: 'acme', model: 'phi-4', maxInputTokens: 1, maxOutputTokens: 1, ttlSeconds: 600 };
 
+/** A deposit of which nothing was refunded yet. */
+const newDeposit = async (): Promise<string> => {
+  const asked = { amount: '100', method: 'card', paymentMethod: made.card };
+  return (await api.post('/v1/teams/acme/deposits', asked)).body.id;
+};
+
 /** The path parameters of operations that need an object of their own. The rest are those of the examples. */
 const PREPARED: Record<string, () => Promise<Record<string, string>>> = {
   'post /v1/teams/{team}/payment-methods/{paymentMethod}/default': async () => ({ paymentMethod: made.card }),
   'post /v1/deposits/{id}/look-again': async () => ({ id: made.deposit }),
   'post /v1/deposits/{id}/refund': async () => ({ id: made.deposit }),
+  'post /v1/deposits/{id}/corrections': async () => ({ id: await newDeposit() }),
+  'post /v1/deposits/{id}/withdraw': async () => {
+    const id = await newDeposit();
+    await api.post(`/v1/deposits/${id}/refund`, { id: 'refund-1042', amount: '20' });
+    return { id };
+  },
   'post /v1/holds/{hold}/void': async () => ({ hold: (await api.post('/v1/holds', HOLD)).body.id }),
   'post /v1/grants/{id}/revoke': async () => ({ id: 'welcome-acme' }),
   'patch /v1/reservations/{id}': async () => ({ id: 'r1' }),

@@ -14,6 +14,7 @@ const atStripe = {
   deposits: new Map<string, string>(),
   refunds: [] as Awaited<ReturnType<StripeLooks['refundsOfIntent']>>,
   disputes: [] as string[],
+  known: [] as string[],
 };
 
 beforeAll(async () => {
@@ -22,6 +23,7 @@ beforeAll(async () => {
       depositOfIntent: async (intentId) => atStripe.deposits.get(intentId) ?? null,
       refundsOfIntent: async () => atStripe.refunds,
       disputesOfIntent: async () => atStripe.disputes,
+      isKnown: async (id) => atStripe.known.includes(id),
     },
   });
 });
@@ -31,6 +33,7 @@ beforeEach(async () => {
   atStripe.deposits.clear();
   atStripe.refunds = [];
   atStripe.disputes = [];
+  atStripe.known = [];
   team = await teamWith(api);
   const card = await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
   const asked = { amount: '50', method: 'card', paymentMethod: card.body.id };

@@ -92,6 +92,7 @@ export async function startApi(
       depositOfIntent: async () => null,
       refundsOfIntent: async () => [],
       disputesOfIntent: async () => [],
+      isKnown: async () => false,
     },
     reconciler: createReconciler({ db, books: [], log }),
     verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, WEBHOOK_SECRET),

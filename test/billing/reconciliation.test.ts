@@ -62,6 +62,7 @@ function paid(books: Books, shape: Shape, n: number): void {
     closedSecond: creditedSecond,
     providerIds: [isCrypto ? `session_${n}` : (pageId ?? paymentId)],
     postings: [posting],
+    corrections: [],
   });
   const row = { depositId, amountMicros, currency: 'usd', second };
   if (isCrypto) {
@@ -162,7 +163,12 @@ const CORRUPTIONS: Record<DifferenceClass, (books: Books, made: Corrupting) => n
     return SAVED;
   },
   credit_without_deposit: ({ ledger }, { deposit }) => {
-    ledger.strayPostings.push({ ...present(deposit.postings[0]), reference: 'nobody' });
+    ledger.strayPostings.push({
+      ...present(deposit.postings[0]),
+      reference: 'nobody',
+      depositId: null,
+      correctedMicros: micros(0),
+    });
     return null;
   },
   charged_though_failed: (_, { deposit }) => {

@@ -79,6 +79,30 @@ Send an \`Idempotency-Key\`: a repeat then joins the first payment and never pay
     description: `Asks the payment provider for the current state of a deposit, its refunds and its disputes, and records what has changed since. Use it when an event of the provider was lost, or when the provider has changed its mind. The same call again changes nothing.`,
     requests: { empty: { summary: 'No fields', value: {} } },
   },
+  'post /v1/deposits/{id}/corrections': {
+    description: `Corrects what was credited for a payment, where the ledger and the payment provider differ: see *Reconcile* in the operating manual. A positive \`amount\` is credited. A negative \`amount\` is taken from unspent credit first; the rest becomes \`owed\`.
+
+Nothing is sent to the provider. The transaction \`deposit_correction\` names the row that it corrects. Choose the \`id\` yourself to make a repeat safe. 422 \`amount_out_of_range\` for more than is left of what was credited.`,
+    requests: {
+      less: {
+        summary: 'The provider took less',
+        value: { id: 'correction-1042', amount: '-20.00', note: 'Stripe took $80 for this deposit of $100' },
+      },
+      more: { summary: 'The provider took more', value: { amount: '5.00', note: 'Stripe took $105' } },
+    },
+  },
+  'get /v1/deposits/{id}/corrections': {
+    description: `Lists the corrections of a deposit, newest first. Those with the actor \`provider\` followed a correction of the payment by its provider.`,
+  },
+  'post /v1/deposits/{id}/withdraw': {
+    description: `Withdraws a refund or a dispute that is recorded here and that the card provider does not have. The provider is asked first: 409 \`withdrawal_refused\` where it has the refund or the dispute. A withdrawn refund counts as failed and a withdrawn dispute as won, so that its amount is credit again. The same call again changes nothing.`,
+    requests: {
+      refund: {
+        summary: 'A refund that Stripe lacks',
+        value: { id: 'refund-1042', note: 'Stripe has no such refund; checked in the dashboard' },
+      },
+    },
+  },
   'post /v1/deposits/{id}/refund': {
     description: `Sends money of a card deposit back. The credit is taken from the team first, and given back if the card provider refuses. Without \`amount\` everything refundable is refunded: what was not refunded before and is still unspent.
 

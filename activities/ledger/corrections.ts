@@ -1,0 +1,166 @@
+/** What is recorded when the credit of a payment is corrected, or when a refund or dispute turns out not to exist. */
+import type { Account } from '../../billing/account.ts';
+import { type Corrected, correctDeposit } from '../../billing/corrections.ts';
+import type { CreditedDeposit } from '../../billing/credited-deposit.ts';
+import { BillingError } from '../../billing/errors.ts';
+import { advance } from '../../billing/facts.ts';
+import { COPPERX, referenceOf, STRIPE } from '../../billing/ledger.ts';
+import { add, formatForPeople, larger, type Micros, subtract, ZERO } from '../../billing/money.ts';
+import { checkNotArchived } from '../../billing/team-state.ts';
+import { isUniqueViolation, type Tx } from '../../prisma/client.ts';
+import {
+  type CreditedOutput,
+  creditedByOutput,
+  creditsOf,
+  type DepositCorrection,
+  findCorrection,
+  insertCorrection,
+  insertWithdrawal,
+  isOfCredit,
+  netCreditMicros,
+  type Withdrawal,
+} from '../../prisma/corrections.ts';
+import { type Deposit, findDeposit, updateDeposit, wasCredited } from '../../prisma/deposits.ts';
+import { recordFact } from '../../prisma/record.ts';
+import { refundsOfDeposit } from '../../prisma/refunds.ts';
+import type { LedgerWorld } from '../world.ts';
+import { creditedDeposit, updateMoneyBack } from './refunds.ts';
+
+/** The actor of a correction that follows the provider's own. */
+export const BY_PROVIDER = 'provider';
+
+export interface NewCorrection {
+  correctionId: string;
+  depositId: string;
+  /** Null: the team of the deposit. */
+  teamId: string | null;
+  amountMicros: Micros;
+  /** The reference of the row that is corrected. Null: the credit of the deposit. */
+  correctsReference: string | null;
+  note: string;
+  actor: string;
+  nowSecond: number;
+}
+
+/** A correction that has been checked against the deposit, its outputs and its refunds. */
+interface Planned extends Omit<NewCorrection, 'teamId' | 'correctsReference'> {
+  teamId: string;
+  correctsReference: string;
+  output: CreditedOutput | null;
+}
+
+const idTaken = () => new BillingError('id_taken', 'another correction has this id', 'id');
+
+function sameOrTaken(earlier: DepositCorrection, planned: Planned): DepositCorrection {
+  const { depositId, teamId, amountMicros, correctsReference, note } = planned;
+  const isSame =
+    earlier.depositId === depositId &&
+    earlier.teamId === teamId &&
+    earlier.amountMicros === amountMicros &&
+    earlier.correctsReference === correctsReference &&
+    earlier.note === note;
+  if (!isSame) throw idTaken();
+  return earlier;
+}
+
+/** Finds the team and the row that a correction is about. A credit may be there without its deposit. */
+async function plan(tx: Tx, input: NewCorrection): Promise<Planned> {
+  const { depositId } = input;
+  const deposit = await findDeposit(tx, depositId);
+  const teamId = input.teamId ?? deposit?.teamId ?? (await creditsOf(tx, depositId))[0]?.teamId;
+  const isKnown = deposit !== null || (await creditsOf(tx, depositId)).length > 0;
+  if (teamId === undefined || !isKnown) throw new BillingError('not_found', 'no such deposit', 'id');
+  const correctsReference = input.correctsReference ?? referenceOf.deposit(depositId);
+  const planned = { ...input, teamId, correctsReference, output: null };
+  if (correctsReference === referenceOf.deposit(depositId)) return planned;
+  const output = (await creditedByOutput(tx, depositId)).find(({ reference }) => reference === correctsReference);
+  const refunds = await refundsOfDeposit(tx, depositId);
+  const isRefund = refunds.some(({ id }) => referenceOf.refund(id) === correctsReference);
+  if (!output && !isRefund)
+    throw new BillingError(
+      'invalid_request',
+      'corrects must be the reference of a credit or a refund of this deposit, as its transactions show it',
+      'corrects',
+    );
+  if (teamId !== deposit?.teamId)
+    throw new BillingError('invalid_request', 'team must be the team of the deposit where corrects is set', 'team');
+  return { ...planned, output: output ?? null };
+}
+
+const tooMuch = (leftMicros: Micros) =>
+  new BillingError(
+    'amount_out_of_range',
+    `amount must not take back more than is left of the credit, ${formatForPeople(larger(leftMicros, ZERO))}`,
+    'amount',
+  );
+
+/** The deposit as it is after a correction of its credit; null where its own credit does not change. */
+async function correctedDeposit(tx: Tx, planned: Planned, deposit: Deposit | null): Promise<CreditedDeposit | null> {
+  const { depositId, teamId, amountMicros } = planned;
+  if (!isOfCredit(planned)) return null;
+  const isOwn = deposit !== null && deposit.teamId === teamId;
+  const before = await netCreditMicros(tx, depositId, teamId);
+  const leftMicros = isOwn && planned.actor !== BY_PROVIDER ? subtract(before, deposit.refundedMicros) : before;
+  if (amountMicros < 0 && leftMicros + amountMicros < 0) throw tooMuch(leftMicros);
+  if (planned.output && planned.output.amountMicros + amountMicros < 0) throw tooMuch(planned.output.amountMicros);
+  if (!isOwn || !wasCredited(deposit)) return null;
+  const now = await creditedDeposit(tx, deposit);
+  return { ...now, creditedMicros: larger(add(before, amountMicros), now.refundedMicros) };
+}
+
+/** Posts a correction and keeps its row. */
+async function correct(
+  { terms }: LedgerWorld,
+  account: Account,
+  tx: Tx,
+  planned: Planned,
+): Promise<{ outcome: Corrected; correction: DepositCorrection }> {
+  const { correctionId, depositId, teamId, amountMicros, correctsReference, note, actor } = planned;
+  const deposit = await findDeposit(tx, depositId);
+  const corrected = await correctedDeposit(tx, planned, deposit);
+  const providerAccount = deposit?.method === 'crypto' ? COPPERX : STRIPE;
+  const fact = { correctionId, depositId, providerAccount, amountMicros, correctsReference, deposit: corrected };
+  const outcome = correctDeposit(account, terms, fact, planned.nowSecond);
+  const { creditMicros } = outcome;
+  const second = outcome.account.asOfSecond;
+  const of = { id: correctionId, depositId, teamId, correctsReference, note, actor, second };
+  const correction = { ...of, amountMicros, creditMicros };
+  await insertCorrection(tx, correction);
+  if (planned.output && deposit)
+    await updateDeposit(tx, depositId, { receivedMicros: add(deposit.receivedMicros ?? ZERO, amountMicros) });
+  if (corrected) await updateMoneyBack(tx, depositId);
+  return { outcome, correction };
+}
+
+export const correctionActs = (world: LedgerWorld) => ({
+  /**
+   * Corrects what was credited for a payment, or what a refund of it has taken. The same id with the same request again is
+   * the same correction.
+   * @throws BillingError `not_found`, `invalid_request` naming `corrects` or `team`, `amount_out_of_range`, `id_taken`,
+   *   `team_archived`
+   */
+  correctDeposit: async (input: NewCorrection, causedBy: string): Promise<DepositCorrection> => {
+    const { db, terms } = world;
+    const { nowSecond, correctionId } = input;
+    const { teamId } = await plan(db, input);
+    try {
+      return await recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
+        const planned = await plan(tx, input);
+        const earlier = await findCorrection(tx, correctionId);
+        if (earlier) {
+          const same = sameOrTaken(earlier, planned);
+          return { outcome: advance(account, terms, nowSecond), answer: async () => same };
+        }
+        checkNotArchived(account);
+        const { outcome, correction } = await correct(world, account, tx, planned);
+        return { outcome, answer: async () => correction };
+      });
+    } catch (error) {
+      // A correction for another team has taken the id since: its row lock is not ours.
+      throw isUniqueViolation(error) ? idTaken() : error;
+    }
+  },
+
+  /** Keeps that an operator declared a refund or a dispute to be absent at the provider, and why. */
+  noteWithdrawal: (withdrawal: Withdrawal): Promise<void> => insertWithdrawal(world.db, withdrawal),
+});
