@@ -1,5 +1,5 @@
 /**
- * Crypto payments through CopperX. What is so is what a fetched session says; a webhook only has it fetched. A session has no
+ * Crypto payments through CopperX. What a fetched session says is recorded; a webhook only has it fetched. A session has no
  * idempotency key, so a retry looks for the page of an earlier try by our reference, and every page that was made is looked at.
  */
 import { ApplicationFailure } from '@temporalio/activity';
@@ -11,13 +11,15 @@ import {
   newOutputs,
   outputKey,
 } from '../billing/crypto.ts';
+import { ZERO } from '../billing/money.ts';
 import { secondOf } from '../billing/time.ts';
 import type { Db } from '../prisma/client.ts';
+import { type CreditedOutput, creditedByOutput } from '../prisma/corrections.ts';
 import { creditedOutputs } from '../prisma/crypto-receipts.ts';
 import { type Deposit, getDeposit } from '../prisma/deposits.ts';
 import { activityAttempt } from './attempt.ts';
 import type { Copperx, CopperxSession, CopperxTransaction } from './copperx.ts';
-import type { Crypto, CryptoPage, CryptoSeen } from './crypto.ts';
+import type { Crypto, CryptoChange, CryptoPage, CryptoSeen } from './crypto.ts';
 import { depositReturn } from './links.ts';
 import { DEFAULT_BRAND } from './mails/brand.ts';
 import type { Log } from './world.ts';
@@ -89,10 +91,12 @@ async function fetchCrypto(world: CopperxWorld, depositId: string, everyPage: bo
     log.error({ depositId, sessionId: kept }, 'CopperX no longer has the page of a deposit');
     pages.push(...(await pagesOf(world, deposit)).filter(({ id }) => !ids.includes(id)));
   }
+  const credited = await creditedByOutput(db, depositId);
+  // A credited output may have come to another page of the deposit.
+  if (credited.some((each) => !isReported(pages, each)) && listed.length === 0)
+    pages.push(...(await pagesOf(world, deposit)).filter(({ id }) => !pages.some((page) => page.id === id)));
 
-  const reported = pages.flatMap((page) =>
-    (page.paymentIntent?.transactions ?? []).map((seen) => readOutput(page, seen)),
-  );
+  const reported = pages.flatMap(readPage);
   const unreadable = reported.filter(({ output }) => output === null);
   if (unreadable.length > 0)
     log.error(
@@ -106,13 +110,46 @@ async function fetchCrypto(world: CopperxWorld, depositId: string, everyPage: bo
   const confirmedKeys = new Set(outputs.filter(({ confirmed }) => confirmed).map(outputKey));
   const fresh = newOutputs(outputs, await creditedOutputs(db, outputs));
   const confirmed = fresh.filter((output) => confirmedKeys.has(outputKey(output)));
+  const changed = changesOf(pages, credited, { confirmations, keptPageId: kept });
+  if (changed.length > 0) log.warn({ depositId, changed }, 'CopperX has changed a crypto payment that was credited');
   return {
     confirmed: confirmed.map(({ confirmed: _, ...output }) => output),
     awaiting: fresh.length - confirmed.length,
+    ...(changed.length > 0 && { changed }),
     expired: pages.every(isClosed),
     ...(pages.length === 0 && { missing: true }),
     expiresSecond: Math.max(deposit.openedSecond, ...pages.map(({ expiresAt }) => secondOf(Date.parse(expiresAt)))),
   };
+}
+
+const readPage = (page: CopperxSession): Read[] =>
+  (page.paymentIntent?.transactions ?? []).map((seen) => readOutput(page, seen));
+
+const isReported = (pages: CopperxSession[], credited: CreditedOutput): boolean =>
+  pages.flatMap(readPage).some(({ output }) => output !== null && outputKey(output) === outputKey(credited));
+
+/**
+ * The credited outputs whose amount is another at the provider now. An output without enough confirmations, and one whose
+ * amount cannot be read, is left as it was credited. It counts as gone only while the page that was given out is there and
+ * lists its transactions: a page that vanished says nothing of its payments.
+ */
+function changesOf(
+  pages: CopperxSession[],
+  credited: CreditedOutput[],
+  { confirmations, keptPageId }: { confirmations: number; keptPageId: string | null },
+): CryptoChange[] {
+  const reported = pages.flatMap(readPage);
+  const keptPage = pages.find(({ id }) => id === keptPageId);
+  const isListed = Array.isArray(keptPage?.paymentIntent?.transactions);
+  return credited.flatMap(({ transactionHash, output, amountMicros }) => {
+    const key = outputKey({ transactionHash, output });
+    const sameHash = reported.filter(({ hash }) => hash.toLowerCase() === transactionHash.toLowerCase());
+    const same = sameHash.filter((read) => read.output !== null && outputKey(read.output) === key);
+    const now = same.find(({ confirmed }) => confirmed(confirmations))?.output?.amountMicros;
+    const isUnclear = same.length > 0 || sameHash.some((read) => read.output === null) || !isListed;
+    const nowMicros = now ?? (isUnclear ? amountMicros : ZERO);
+    return nowMicros === amountMicros ? [] : [{ transactionHash, output, amountMicros: nowMicros }];
+  });
 }
 
 /** A complete page of which less came than was asked for stays open here until its time is over. */

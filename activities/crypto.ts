@@ -15,12 +15,20 @@ export type CryptoPage =
     }
   | { failureCode: 'provider_rejected' };
 
+/** A credited output, and what it is worth now. */
+export type CryptoChange = Pick<CryptoOutput, 'transactionHash' | 'output' | 'amountMicros'>;
+
 /** What has arrived for a deposit and is not in the ledger yet. */
 export interface CryptoSeen {
   /** Has the configured confirmations: to be credited. */
   confirmed: CryptoOutput[];
   /** How many outputs are on a chain and not confirmed yet. */
   awaiting: number;
+  /**
+   * Outputs that were credited and are worth another amount at the provider now: nothing, where the transaction has left the
+   * chain. Absent where there are none.
+   */
+  changed?: CryptoChange[];
   /** No page can be paid on any more. */
   expired: boolean;
   /** The provider has no page of the deposit any more. */

@@ -85,6 +85,7 @@ const ledgerActivities = (ledger: Ledger) => ({
   creditDeposit: (input: Parameters<Ledger['creditDeposit']>[0]) => ledger.creditDeposit(input, cause()),
   failDeposit: (input: Parameters<Ledger['failDeposit']>[0]) => ledger.failDeposit(input, cause()),
   creditCrypto: (input: Parameters<Ledger['creditCrypto']>[0]) => ledger.creditCrypto(input, cause()),
+  correctCrypto: (input: Parameters<Ledger['correctCrypto']>[0]) => ledger.correctCrypto(input, cause()),
   expireCrypto: (input: Parameters<Ledger['expireCrypto']>[0]) => ledger.expireCrypto(input, cause()),
   claimNotice: ledger.claimNotice,
   markNoticeSent: ledger.markNoticeSent,

@@ -110,12 +110,12 @@ export const DIFFERENCES = {
   credit_without_output: {
     sentence: 'The ledger credited a payment on the chain that the provider does not have.',
     whatToDo:
-      'Look the hash up on the chain, and look again at the deposit. If the payment is not there, take its credit back: `POST /v1/deposits/{id}/corrections` with minus the amount and with `corrects` as the reference of its transaction.',
+      'Look again at the deposit, which takes back the credit of a transaction that has left the chain: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once. If the difference stays, because the provider no longer has the page, look the hash up on the chain. If the payment is not there, take its credit back: `POST /v1/deposits/{id}/corrections` with minus the amount and with `corrects` as the reference of its transaction.',
   },
   output_amount_differs: {
     sentence: 'A payment on the chain was credited with another amount than arrived.',
     whatToDo:
-      'Look the hash up on the chain, and look again at the deposit. If the difference stays, correct the credit: `POST /v1/deposits/{id}/corrections` with the difference and with `corrects` as the reference of its transaction.',
+      'Look again at the deposit, which credits or takes back the difference: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once. If the difference stays, look the hash up on the chain, and correct the credit: `POST /v1/deposits/{id}/corrections` with the difference and with `corrects` as the reference of its transaction.',
   },
 } as const satisfies Record<string, { sentence: string; whatToDo: string }>;
 

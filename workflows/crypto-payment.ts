@@ -1,6 +1,7 @@
 /**
  * A crypto payment, followed from its page to long after it: coins can be sent in parts, too many, and after the page has
- * expired. Whatever comes is credited as it is confirmed, each output once.
+ * expired. Whatever comes is credited as it is confirmed, each output once. An output that the provider corrects later, or
+ * whose transaction leaves the chain, is corrected at the next look.
  */
 import type { CryptoSeen } from '../activities/crypto.ts';
 import type { DepositOrder } from '../activities/ledger/deposits.ts';
@@ -51,13 +52,14 @@ export async function followCrypto(opened: DepositOrder, { news, pageIs, stateIs
     const before = order.status;
     if (seen.confirmed.length > 0)
       order = await ledger.creditCrypto({ depositId, outputs: seen.confirmed, nowSecond: nowSecond() });
+    if (seen.changed) order = await ledger.correctCrypto({ depositId, changed: seen.changed, nowSecond: nowSecond() });
     if (isOpen(order) && seen.expired && seen.awaiting === 0)
       order = await ledger.expireCrypto({
         depositId,
         nowSecond: nowSecond(),
         ...(seen.missing && { failureCode: 'payment_missing' as const }),
       });
-    if (seen.confirmed.length > 0 || order.status !== before) await tell.tellWatch({ teamId });
+    if (seen.confirmed.length > 0 || seen.changed || order.status !== before) await tell.tellWatch({ teamId });
     stateIs(order, isOpen(order) ? (seen.awaiting > 0 ? 'confirming' : 'waiting') : 'closed');
     if (isOver(order, seen)) return order;
     await news.orMs(

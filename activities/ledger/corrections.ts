@@ -1,7 +1,9 @@
 /** What is recorded when the credit of a payment is corrected, or when a refund or dispute turns out not to exist. */
+import { createHash } from 'node:crypto';
 import type { Account } from '../../billing/account.ts';
 import { type Corrected, correctDeposit } from '../../billing/corrections.ts';
 import type { CreditedDeposit } from '../../billing/credited-deposit.ts';
+import { cryptoStatus, outputKey } from '../../billing/crypto.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { advance } from '../../billing/facts.ts';
 import { COPPERX, referenceOf, STRIPE } from '../../billing/ledger.ts';
@@ -20,10 +22,19 @@ import {
   netCreditMicros,
   type Withdrawal,
 } from '../../prisma/corrections.ts';
-import { type Deposit, findDeposit, updateDeposit, wasCredited } from '../../prisma/deposits.ts';
+import {
+  type Deposit,
+  type DepositChange,
+  findDeposit,
+  getDeposit,
+  updateDeposit,
+  wasCredited,
+} from '../../prisma/deposits.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { refundsOfDeposit } from '../../prisma/refunds.ts';
+import type { CryptoChange } from '../crypto.ts';
 import type { LedgerWorld } from '../world.ts';
+import { type DepositOrder, isOpen, orderOf } from './deposits.ts';
 import { creditedDeposit, updateMoneyBack } from './refunds.ts';
 
 /** The actor of a correction that follows the provider's own. */
@@ -108,6 +119,18 @@ async function correctedDeposit(tx: Tx, planned: Planned, deposit: Deposit | nul
   return { ...now, creditedMicros: larger(add(before, amountMicros), now.refundedMicros) };
 }
 
+/** What a crypto deposit has received after a correction, which may be all that was asked for. */
+function receivedAfter(deposit: Deposit, amountMicros: Micros, second: number): DepositChange {
+  const receivedMicros = add(deposit.receivedMicros ?? ZERO, amountMicros);
+  const status = cryptoStatus({
+    expectedMicros: deposit.amountMicros,
+    receivedMicros,
+    expired: !isOpen(deposit.status),
+  });
+  const succeedsNow = status === 'succeeded' && !wasCredited(deposit);
+  return { receivedMicros, ...(succeedsNow && { status, closedSecond: second, failureCode: null }) };
+}
+
 /** Posts a correction and keeps its row. */
 async function correct(
   { terms }: LedgerWorld,
@@ -126,11 +149,44 @@ async function correct(
   const of = { id: correctionId, depositId, teamId, correctsReference, note, actor, second };
   const correction = { ...of, amountMicros, creditMicros };
   await insertCorrection(tx, correction);
-  if (planned.output && deposit)
-    await updateDeposit(tx, depositId, { receivedMicros: add(deposit.receivedMicros ?? ZERO, amountMicros) });
+  if (planned.output && deposit) await updateDeposit(tx, depositId, receivedAfter(deposit, amountMicros, second));
   if (corrected) await updateMoneyBack(tx, depositId);
   return { outcome, correction };
 }
+
+async function correctOutput(
+  world: LedgerWorld,
+  { depositId, change, nowSecond }: { depositId: string; change: CryptoChange; nowSecond: number },
+  causedBy: string,
+): Promise<void> {
+  const { db, terms } = world;
+  const { teamId } = await getDeposit(db, depositId);
+  await recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
+    const nothing = { outcome: advance(account, terms, nowSecond), answer: async () => undefined };
+    const output = (await creditedByOutput(tx, depositId)).find((each) => outputKey(each) === outputKey(change));
+    if (!output) return nothing;
+    // An operator may have taken part of it back already, without naming the output.
+    const leftMicros = await netCreditMicros(tx, depositId, teamId);
+    const amountMicros = larger(subtract(change.amountMicros, output.amountMicros), subtract(ZERO, leftMicros));
+    if (amountMicros === 0) return nothing;
+    const correctionId = changeId(output);
+    const note =
+      change.amountMicros === 0
+        ? 'the transaction is no longer on the chain'
+        : 'the payment provider reports another amount for the transaction';
+    const of = { correctionId, depositId, teamId, amountMicros, correctsReference: output.reference };
+    const planned = { ...of, output, note, actor: BY_PROVIDER, nowSecond };
+    const { outcome } = await correct(world, account, tx, planned);
+    return { outcome, answer: async () => undefined };
+  });
+}
+
+/** The same for the same change of the same output, however often it is tried. */
+const changeId = ({ reference, corrections }: CreditedOutput): string =>
+  `cor_${createHash('sha256')
+    .update(`${reference}/${corrections + 1}`)
+    .digest('hex')
+    .slice(0, 32)}`;
 
 export const correctionActs = (world: LedgerWorld) => ({
   /**
@@ -159,6 +215,18 @@ export const correctionActs = (world: LedgerWorld) => ({
       // A correction for another team has taken the id since: its row lock is not ours.
       throw isUniqueViolation(error) ? idTaken() : error;
     }
+  },
+
+  /**
+   * Follows a provider that has corrected outputs of a crypto deposit, or whose transaction has left the chain: the
+   * difference to what was credited is credited, or taken back. Each change is posted once. Papers stay as they were made.
+   */
+  correctCrypto: async (
+    input: { depositId: string; changed: CryptoChange[]; nowSecond: number },
+    causedBy: string,
+  ): Promise<DepositOrder> => {
+    for (const change of input.changed) await correctOutput(world, { ...input, change }, causedBy);
+    return orderOf(await getDeposit(world.db, input.depositId));
   },
 
   /** Keeps that an operator declared a refund or a dispute to be absent at the provider, and why. */

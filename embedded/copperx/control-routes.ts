@@ -24,6 +24,15 @@ export const controlRoutes = (control: Control): Router =>
     on('POST /sessions/:id/repeat', (request, body) =>
       control.repeat(idOf(request), z.strictObject({ transactionHash: z.string() }).parse(body).transactionHash),
     );
+    on('POST /sessions/:id/correct', (request, body) => {
+      const { transactionHash, amount } = z
+        .strictObject({ transactionHash: z.string(), amount: z.string() })
+        .parse(body);
+      return control.correct(idOf(request), transactionHash, amount);
+    });
+    on('POST /sessions/:id/reorganise', (request, body) =>
+      control.reorganise(idOf(request), z.strictObject({ transactionHash: z.string() }).parse(body).transactionHash),
+    );
     on('POST /sessions/:id/expire', (request) => control.expire(idOf(request)));
     on('POST /sessions/:id/cancel', (request) => control.cancel(idOf(request)));
     on('DELETE /sessions/:id', (request) => control.forget(idOf(request)));

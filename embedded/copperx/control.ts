@@ -46,6 +46,16 @@ export class Control {
     this.#world.onChange();
   }
 
+  /** Gives a transaction of a session another amount of coins, as a provider that corrects itself. No event tells of it. */
+  correct(session: string, transactionHash: string, amount: string): Transaction {
+    return structuredClone(this.#world.correct(this.#named(session), transactionHash, amount));
+  }
+
+  /** Takes a transaction off the chain, as a reorganisation does. No event tells of it. */
+  reorganise(session: string, transactionHash: string): void {
+    this.#world.reorganise(this.#named(session), transactionHash);
+  }
+
   /** Ends the time of a session. */
   expire(session: string): void {
     this.#world.expire(this.#named(session));

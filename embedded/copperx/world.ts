@@ -161,6 +161,43 @@ export class World {
     return transaction;
   }
 
+  /** Gives the outputs of a transaction another amount of coins. Their confirmations stay. */
+  correct(session: CheckoutSession, transactionHash: string, amount: string): Transaction {
+    const units = String(unitsOf(amount));
+    const [first] = this.#listed(session, transactionHash).map((transaction) =>
+      Object.assign(transaction, { amount: units }),
+    );
+    this.#countReceived(session);
+    this.onChange();
+    return first as Transaction;
+  }
+
+  /** Removes a transaction. A page that was complete stays complete, since its event has been sent. */
+  reorganise(session: CheckoutSession, transactionHash: string): void {
+    const gone = this.#listed(session, transactionHash);
+    const { paymentIntent } = session;
+    paymentIntent.transactions = paymentIntent.transactions.filter((transaction) => !gone.includes(transaction));
+    this.#countReceived(session);
+    this.onChange();
+  }
+
+  #listed({ paymentIntent }: CheckoutSession, transactionHash: string): Transaction[] {
+    const found = paymentIntent.transactions.filter((transaction) => transaction.transactionHash === transactionHash);
+    if (found.length === 0) throw new Error(`no transaction ${transactionHash}`);
+    return found;
+  }
+
+  /** Sums the confirmed transactions of a session. */
+  #countReceived(session: CheckoutSession): bigint {
+    const { paymentIntent } = session;
+    const received = paymentIntent.transactions
+      .filter(({ status }) => status === 'confirmed')
+      .reduce((sum, { amount }) => sum + BigInt(amount), 0n);
+    paymentIntent.amountReceived = received === 0n ? null : String(received);
+    paymentIntent.updatedAt = session.updatedAt = this.#time();
+    return received;
+  }
+
   /** So many blocks are found on every chain. */
   mine(blocks: number): void {
     for (const session of this.state.sessions)
@@ -198,11 +235,7 @@ export class World {
     transaction.confirmations += blocks;
     if (transaction.confirmations >= this.completeAfter) transaction.status = 'confirmed';
     const { paymentIntent } = session;
-    const received = paymentIntent.transactions
-      .filter(({ status }) => status === 'confirmed')
-      .reduce((sum, { amount }) => sum + BigInt(amount), 0n);
-    paymentIntent.amountReceived = received === 0n ? null : String(received);
-    paymentIntent.updatedAt = session.updatedAt = this.#time();
+    const received = this.#countReceived(session);
     if (session.status !== 'open' || received < BigInt(session.amountTotal)) return;
     session.status = 'complete';
     session.paymentStatus = 'paid';

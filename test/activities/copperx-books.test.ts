@@ -6,7 +6,7 @@ import type { Crypto } from '../../activities/crypto.ts';
 import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
 import { createReconciler, type Reconciler } from '../../activities/reconciliation.ts';
 import { type CopperxStandIn, startCopperxStandIn } from '../../embedded/copperx/index.ts';
-import { updateDeposit } from '../../prisma/deposits.ts';
+import { getDeposit, updateDeposit } from '../../prisma/deposits.ts';
 import { TERMS } from '../ledger/desk.ts';
 import { untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
@@ -62,6 +62,11 @@ async function credit(depositId: string): Promise<void> {
   const { confirmed } = await crypto.fetchCrypto({ depositId, everyPage: false });
   await ledger.creditCrypto({ depositId, outputs: confirmed, nowSecond: second }, 'test');
 }
+/** The next look of the deposit's workflow. */
+async function look(depositId: string): Promise<void> {
+  const { changed = [] } = await crypto.fetchCrypto({ depositId, everyPage: true });
+  await ledger.correctCrypto({ depositId, changed, nowSecond: second }, 'test');
+}
 const compared = async (day = DAY) => {
   const { differences, rows } = await reconciler.reconcile({ day, nowSecond: NOW + 3 * DAY_SECONDS });
   return { differences: differences.map((each) => [each.class, each.depositId]), rows };
@@ -95,6 +100,22 @@ describe('CopperX’s books and the ledger', () => {
     const output = { transactionHash: '0xmade', output: 0, chain: '8453', currency: 'usdc', amountMicros: dollars(5) };
     await ledger.creditCrypto({ depositId, outputs: [output], nowSecond: second }, 'test');
     expect((await compared()).differences).toEqual([['credit_without_output', depositId]]);
+  });
+
+  it('agree again after a look, where CopperX corrected an output or a transaction left the chain', async () => {
+    const depositId = await opened();
+    const { transactionHash: first } = send(depositId, '40');
+    const { transactionHash: gone } = send(depositId, '20');
+    await credit(depositId);
+    standIn.control.correct(depositId, first, '41.5');
+    standIn.control.reorganise(depositId, gone);
+    expect((await compared()).differences.sort()).toEqual([
+      ['credit_without_output', depositId],
+      ['output_amount_differs', depositId],
+    ]);
+    await look(depositId);
+    expect((await compared()).differences).toEqual([]);
+    expect((await getDeposit(database.db, depositId)).receivedMicros).toBe(dollars(41.5));
   });
 
   it('agree on coins that came late, on the day on which they came', async () => {

@@ -4,7 +4,7 @@ import { createCopperxPayments } from '../../activities/copperx-payments.ts';
 import type { Crypto, CryptoPage } from '../../activities/crypto.ts';
 import { createLedger } from '../../activities/ledger/index.ts';
 import { type CopperxStandIn, startCopperxStandIn } from '../../embedded/copperx/index.ts';
-import { updateDeposit } from '../../prisma/deposits.ts';
+import { getDeposit, updateDeposit } from '../../prisma/deposits.ts';
 import { TERMS } from '../ledger/desk.ts';
 import { onAttempt, untilAnswered } from '../support/activity.ts';
 import { newDatabase } from '../support/database.ts';
@@ -127,6 +127,42 @@ describe('what has come', () => {
     const ledger = createLedger({ db: database.db, terms: TERMS });
     await ledger.creditCrypto({ depositId, outputs: confirmed, nowSecond: NOW }, 'test');
     expect(await fetched(true)).toMatchObject({ confirmed: [], awaiting: 0 });
+  });
+
+  it('is followed when it is corrected, when it leaves the chain, and when it is on the chain again', async () => {
+    const id = await openPage();
+    const { transactionHash } = standIn.control.pay(id, { amount: '60', confirmations: 12 });
+    const ledger = createLedger({ db: database.db, terms: TERMS });
+    await ledger.creditCrypto({ depositId, outputs: (await fetched()).confirmed, nowSecond: NOW }, 'test');
+    expect((await fetched()).changed).toBeUndefined();
+    const followed = async (amountMicros: number) => {
+      const { changed = [], confirmed } = await fetched();
+      expect([changed, confirmed]).toEqual([[{ transactionHash, output: 0, amountMicros }], []]);
+      await ledger.correctCrypto({ depositId, changed, nowSecond: NOW }, 'test');
+      expect((await fetched()).changed).toBeUndefined();
+      expect((await getDeposit(database.db, depositId)).receivedMicros).toBe(amountMicros);
+    };
+    standIn.control.correct(id, transactionHash, '59.25');
+    await followed(59_250_000);
+    standIn.control.reorganise(id, transactionHash);
+    await followed(0);
+    standIn.control.pay(id, { amount: '60', transactionHash, confirmations: 3 });
+    expect((await fetched()).changed).toBeUndefined();
+    standIn.control.mine(9);
+    await followed(60_000_000);
+  });
+
+  it('stays credited where the page itself has vanished, or its transactions cannot be read', async () => {
+    const id = await openPage();
+    const { transactionHash } = standIn.control.pay(id, { amount: '60', confirmations: 12 });
+    const ledger = createLedger({ db: database.db, terms: TERMS });
+    await ledger.creditCrypto({ depositId, outputs: (await fetched()).confirmed, nowSecond: NOW }, 'test');
+    standIn.control.reorganise(id, transactionHash);
+    standIn.control.pay(id, { amount: '60', transactionHash, currency: 'eth', confirmations: 12 });
+    expect((await fetched()).changed).toBeUndefined();
+    standIn.control.forget(id);
+    expect(await fetched()).toMatchObject({ missing: true, confirmed: [] });
+    expect((await fetched()).changed).toBeUndefined();
   });
 
   it('is found on the page of an earlier try too', async () => {

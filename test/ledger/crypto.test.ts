@@ -105,6 +105,47 @@ describe('a crypto deposit', () => {
     });
   });
 
+  it('whose payment is corrected gets the difference, or owes it, once for each change', async () => {
+    await credit(5, [output('a', '100')]);
+    const receipts = (await cryptoReceiptsOf(one.db, [dep])).get(dep);
+    const follow = (at: number, amount: string, desk = one) =>
+      desk.ledger.correctCrypto({ depositId: dep, changed: [output('a', amount)], nowSecond: at }, 'test');
+    await Promise.all([follow(6, '90'), follow(6, '90', two)]);
+    expect([await posted(), await shown()]).toEqual([
+      90_000_000,
+      expect.objectContaining({ status: 'succeeded', receivedMicros: 90_000_000, closedSecond: 5 }),
+    ]);
+    await one.ledger.grant(
+      { teamId: team, grantId: `g_${team}`, amountMicros: parseDollars('1'), note: 'x', nowSecond: 7 },
+      'test',
+    );
+    await follow(8, '0');
+    await follow(9, '95.5');
+    await follow(9, '95.5');
+    expect(await posted()).toBe(96_500_000);
+    const rows = await one.db.transfer.findMany({
+      where: { teamId: team, code: 'deposit_correction' },
+      orderBy: { id: 'asc' },
+    });
+    const corrected = `deposit/${dep}/0x${team}a/0`;
+    expect(rows.map((row) => [Number(row.amountMicros) / 1_000_000, row.correctsReference, row.debitAccount])).toEqual([
+      [10, corrected, `team/${team}/credit`],
+      [90, corrected, `team/${team}/credit`],
+      [95.5, corrected, 'platform/copperx'],
+    ]);
+    expect((await cryptoReceiptsOf(one.db, [dep])).get(dep)).toEqual(receipts);
+    expect(await one.db.depositCorrection.count({ where: { depositId: dep, actor: 'provider' } })).toBe(3);
+  });
+
+  it('that is open succeeds when a correction completes it', async () => {
+    await credit(5, [output('a', '60')]);
+    const changed = [output('a', '100'), output('never_credited', '7')];
+    expect(await one.ledger.correctCrypto({ depositId: dep, changed, nowSecond: 6 }, 'test')).toMatchObject({
+      status: 'succeeded',
+    });
+    expect([await posted(), (await shown()).closedSecond]).toEqual([100_000_000, 6]);
+  });
+
   it('that is paid in parts is open until all has come', async () => {
     expect(await credit(5, [output('a', '60')])).toMatchObject({ status: 'pending' });
     expect(await shown()).toMatchObject({ status: 'pending', receivedMicros: 60_000_000, closedSecond: null });

@@ -113,6 +113,31 @@ describe('a crypto deposit', TIMEOUT, () => {
       expect(hashesCredited(scene)).toEqual([['0xa']]);
     }));
 
+  it('that succeeded follows the provider at the next look, once for a change', () => {
+    const changes = [[{ transactionHash: '0xa', output: 0, amountMicros: 90_000_000 }]];
+    const seen = { confirmed: [], awaiting: 0, expired: true, expiresSecond: 0 };
+    return playOn(
+      [],
+      async (scene) => {
+        const handle = await startDeposit(scene, 'crypto');
+        await handle.result();
+        expect(scene.calls('correctCrypto')).toMatchObject([
+          { depositId: 'dep', changed: [{ amountMicros: 90_000_000 }] },
+        ]);
+        expect(scene.order('creditCrypto', 'correctCrypto', 'watch').slice(0, 2)).toEqual(['correctCrypto', 'watch']);
+        expect(scene.order('creditCrypto', 'correctCrypto')).toEqual(['correctCrypto']);
+      },
+      {
+        fetchCrypto: async () => {
+          const changed = changes.shift();
+          return { ...seen, ...(changed && { changed: changed as CryptoSeen['changed'] & object }) };
+        },
+        correctCrypto: async () => crypto('succeeded'),
+      },
+      'succeeded',
+    );
+  });
+
   it('waits for blocks, and looks every minute at the longest meanwhile', () =>
     playOn([{ second: 10, hash: '0xa', dollars: 100, confirmedAfter: 290 }], async (scene) => {
       const handle = await startDeposit(scene, 'crypto');
