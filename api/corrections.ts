@@ -2,7 +2,7 @@
 import { BillingError } from '../billing/errors.ts';
 import { micros, subtract } from '../billing/money.ts';
 import { formatSecond } from '../billing/time.ts';
-import { type DepositCorrection, listCorrections } from '../prisma/corrections.ts';
+import { creditsOf, type DepositCorrection, listCorrections } from '../prisma/corrections.ts';
 import { cryptoReceiptsOf } from '../prisma/crypto-receipts.ts';
 import { getDeposit } from '../prisma/deposits.ts';
 import { actorOf, newId } from './calls.ts';
@@ -111,10 +111,13 @@ export const corrections = (world: ApiWorld, wake: Wakes): Route[] => [
     params: z.object({ id: PathId }),
     query: pageQuery(),
     answer: { status: 200, schema: listOf(Correction) },
-    handle: async ({ params, query }) => ({
-      status: 200,
-      body: viewPage(await listCorrections(world.db, params.id, pageRequest(query)), view),
-    }),
+    handle: async ({ params, query }) => {
+      const page = await listCorrections(world.db, params.id, pageRequest(query));
+      // A credit can be there without its deposit.
+      if (page.data.length === 0 && (await creditsOf(world.db, params.id)).length === 0)
+        await getDeposit(world.db, params.id);
+      return { status: 200, body: viewPage(page, view) };
+    },
   }),
 
   route({
@@ -134,7 +137,7 @@ export const corrections = (world: ApiWorld, wake: Wakes): Route[] => [
         data: z.array(Payment).openapi({ description: 'as recorded now: the deposit, then its refunds and disputes' }),
       }),
     },
-    fails: ['withdrawal_refused', 'team_archived', 'provider_unavailable'],
+    fails: ['withdrawal_refused', 'provider_unavailable'],
     handle: async ({ params, body, call }) => {
       const deposit = await getDeposit(world.db, params.id);
       const payments = await withdraw(world, call, deposit, { subjectId: body.id, note: body.note });

@@ -296,6 +296,9 @@ describe('a correction', () => {
     expect(file.text).toContain(`correction/${id}`);
     expect((await api.get(`/v1/deposits/${deposit}/corrections`)).body.data).toEqual([body]);
     expect(api.engine.told).toContain(`watch ${team}`);
+    expect((await api.get(`/v1/deposits/${(await credited()).deposit}/corrections`)).body.data).toEqual([]);
+    const unknown = await api.get('/v1/deposits/dep_unknown/corrections');
+    expect([unknown.status, unknown.body.error.param]).toEqual([404, 'id']);
   });
 
   it('under an id is made once, and another one under this id is a conflict', async () => {
