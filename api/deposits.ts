@@ -3,14 +3,15 @@ import { createHash } from 'node:crypto';
 import { BillingError } from '../billing/errors.ts';
 import { micros } from '../billing/money.ts';
 import { checkPayment } from '../billing/top-up.ts';
-import { detailsOf, keepDetails } from '../prisma/call-details.ts';
+import { type CallDetails, detailsOf, keepDetails } from '../prisma/call-details.ts';
 import type { Db } from '../prisma/client.ts';
 import { cryptoReceiptsOf } from '../prisma/crypto-receipts.ts';
 import { type Deposit as DepositRow, listAllDeposits } from '../prisma/deposits.ts';
 import { listPayments } from '../prisma/history.ts';
 import type { PageRequest } from '../prisma/pages.ts';
+import { isDatabaseAway } from '../prisma/sqlstate.ts';
 import { getTeam } from '../prisma/teams.ts';
-import { newId } from './calls.ts';
+import { type Call, newId } from './calls.ts';
 import { csvOf } from './csv.ts';
 import { openDeposit } from './depositing.ts';
 import { NewMetadata } from './metadata.ts';
@@ -31,6 +32,7 @@ import {
   z,
 } from './schemas.ts';
 import { mustFindCard } from './suggestions.ts';
+import { readRecorded } from './unanswered.ts';
 import { DEPOSIT_STATUSES, Deposit, viewDeposit } from './views/deposit.ts';
 import { PAYMENT_COLUMNS, Payment, paymentAsCells, viewPayment } from './views/payment.ts';
 import type { ApiWorld } from './world.ts';
@@ -150,7 +152,7 @@ export function deposits(world: ApiWorld): Route[] {
           ...(detailsHash !== null && { detailsHash }),
           ...(saveCard && { saveCard: true }),
         });
-        return { status: 201, body: await viewOne(world, deposit) };
+        return { status: 201, body: await viewRecorded(world, call, deposit, details) };
       },
     }),
 
@@ -252,6 +254,13 @@ const viewAll = async ({ db, publicUrl }: ApiWorld, deposits: DepositRow[]) => {
     viewDeposit(deposit, publicUrl, receipts.get(deposit.id), details.get(deposit.detailsHash ?? '')),
   );
 };
+
+/** A deposit that was recorded is answered also when the database goes away before its payments and details are read. */
+const viewRecorded = (world: ApiWorld, call: Call, deposit: DepositRow, details: CallDetails) =>
+  readRecorded(world, call, () => viewOne(world, deposit)).catch((error: unknown) => {
+    if (!isDatabaseAway(error) && !(error instanceof BillingError && error.code === 'engine_unavailable')) throw error;
+    return viewDeposit(deposit, world.publicUrl, [], details);
+  });
 
 const viewOne = async (world: ApiWorld, deposit: DepositRow) => {
   const [view] = await viewAll(world, [deposit]);

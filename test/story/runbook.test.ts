@@ -93,7 +93,10 @@ const commandsOf = (block: string): string[] =>
     : block
         .split(/\n\s*\n/)
         .map((command) => command.trim())
-        .filter((command) => /^[^#\s]/m.test(command));
+        .filter((command) => /^[^#\s]/m.test(command) && !IN_COMPOSE.test(command));
+
+/** A command that only compose has: its container is not here. */
+const IN_COMPOSE = /^docker compose exec (?:-T )?([\w-]+) /m;
 
 /** The first line of a command, or of its here-document, without a comment's sign. */
 const titleOf = (command: string): string =>
@@ -137,6 +140,9 @@ exit 64
     const used = (await readFile(join(bin, 'services'), 'utf8')).trim().split('\n');
     expect(used).toEqual(['temporal-tools', 'worker', 'worker']);
     for (const service of used) expect(services).toHaveProperty(service);
+    for (const block of runbook)
+      for (const [, service = ''] of block.matchAll(new RegExp(IN_COMPOSE, 'gm')))
+        expect(services).toHaveProperty(service);
     const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
     const copied = [...(await readFile(join(ROOT, 'Dockerfile'), 'utf8')).matchAll(/^COPY (\w+) \1$/gm)];
     for (const name of ['sql', 'reconcile'])
