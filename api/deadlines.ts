@@ -47,7 +47,10 @@ export const answeringInTime =
     const timer = setTimeout(() => {
       if (response.headersSent) return;
       response.locals.overdue = true;
-      const late = new BillingError('engine_unavailable', 'the call took too long: send the same again');
+      const late = new BillingError(
+        'engine_unavailable',
+        'the call took too long, and whether it was recorded is not known: send the same again',
+      );
       const { status, headers, body } = errorAnswer(late, String(request.id));
       response.locals.errorCode = body.error.code;
       response.status(status).set(headers).json(body);

@@ -49,8 +49,9 @@ export async function admissionOf<A extends { status: 'admitted' } | { status: '
 
 /**
  * Under the team's row lock: finds what the call has brought about after all, or marks the call so that it brings about
- * nothing any more. With the database away too, it waits until no admission can come. Answers null when there is, and
- * will be, nothing.
+ * nothing any more. Answers null when there is, and will be, nothing.
+ * @throws BillingError `engine_unavailable` when the database does not answer in time: its message says that the outcome is
+ *   not known
  */
 export async function foundOrAbandoned<T>(
   world: ApiWorld,
@@ -74,11 +75,15 @@ export async function foundOrAbandoned<T>(
     } catch (error) {
       if (error instanceof BillingError) throw error;
       call.log.warn({ callId, err: error }, 'whether the call was received could not be seen');
-      if (leftMs() <= 0) return null;
+      if (leftMs() <= 0) throw outcomeUnknown();
       await sleep(Math.min(LOOK_AGAIN_AFTER_MS, leftMs()));
     }
   }
 }
+
+/** The engine was asked, and the database does not show in time what became of it: the caller must not be told "nothing". */
+const outcomeUnknown = (): BillingError =>
+  new BillingError('engine_unavailable', 'whether the call was recorded cannot be seen just now: send the same again');
 
 /**
  * Reads what a call has brought about. A database that has gone meanwhile is waited for, since the caller must not be told

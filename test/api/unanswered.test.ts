@@ -55,7 +55,10 @@ describe('A start that nobody answered, with the database away', () => {
     expect(await at(8_900)).toBe('an instance');
   });
 
-  it('is said to have failed when none can any more', async () => {
-    expect(await at(9_000)).toBeNull();
+  it('is answered 503 with an unknown outcome when the database stays away: it may have been admitted before', async () => {
+    await expect(at(9_000)).rejects.toMatchObject({
+      code: 'engine_unavailable',
+      message: 'whether the call was recorded cannot be seen just now: send the same again',
+    });
   });
 });
