@@ -14,7 +14,9 @@ import {
   until,
 } from './support.ts';
 
-const STORY_MS = 240_000;
+/** Real servers on a busy machine: a limit only says that something hangs. */
+const STORY_MS = 480_000;
+const ANSWERED_AGAIN_MS = 120_000;
 
 let product: ProductUnderTest;
 
@@ -251,7 +253,7 @@ describe('Somebody is killed', () => {
       await sleep(1_000 + 2_000 * random());
       for (const name of together.toSorted()) await parts[name].restart();
       // The next is killed in the middle of work, not of an outage.
-      await until('starts and deposits are answered again', () => hasWorked(api, from), 30_000);
+      await until('starts and deposits are answered again', () => hasWorked(api, from), ANSWERED_AGAIN_MS);
     }
     for (const each of traffic) each.end();
     await working;
