@@ -49,6 +49,20 @@ export function modelPriceIn(
   return inForce?.withdrawn ? null : inForce;
 }
 
+/**
+ * The price by which a hold of this second was placed. A model that has a hold was listed when the hold was placed: where it
+ * was withdrawn later in the same second, the price is the one that the withdrawal ended, which its row repeats.
+ */
+export const heldPriceIn = (
+  prices: readonly DatedModelPrice[],
+  model: string,
+  placedSecond: number,
+): DatedModelPrice | null =>
+  inForceAt(
+    prices.filter((price) => price.model === model),
+    placedSecond,
+  );
+
 /** input × priceIn + output × priceOut, in millionths of a micro. */
 export const tokensCost = (price: ModelPrice, inputTokens: number, outputTokens: number): MicroMillionths =>
   BigInt(inputTokens) * BigInt(price.inputMicrosPerMillion) +

@@ -1,5 +1,5 @@
 /** What each event of a flush is charged by: the price of its model at its second, read once for all of them. */
-import { type DatedModelPrice, type ModelPrice, modelPriceIn } from '../../billing/tokens.ts';
+import { type DatedModelPrice, heldPriceIn, type ModelPrice, modelPriceIn } from '../../billing/tokens.ts';
 import type { UsageEvent } from '../../billing/usage-batch.ts';
 import type { Tx } from '../../prisma/client.ts';
 import { findHolds } from '../../prisma/holds.ts';
@@ -42,8 +42,9 @@ export async function withPrices<T extends Received>(
 }
 
 /**
- * A model that was withdrawn while a request was under way: what was held for it at a price is charged by that price, unless
- * the event says itself when it happened.
+ * Gives events of a withdrawn model the price of their holds: a request for which credit was held before the withdrawal is
+ * charged by the price that was held for, also where both happened in one second. An event that names its own second is
+ * charged by the list of that second.
  */
 async function priceByHolds(tx: Tx, events: UsageEvent[]): Promise<void> {
   const unpriced = events.filter(
@@ -60,11 +61,11 @@ async function priceByHolds(tx: Tx, events: UsageEvent[]): Promise<void> {
   );
   const fromSecond = Math.min(...[...holds.values()].map(({ placedSecond }) => placedSecond));
   const models = [...new Set(unpriced.map(({ model }) => model))];
-  const priceAt = pricesIn(holds.size > 0 ? await modelPricesFor(tx, models, fromSecond) : []);
+  const prices = holds.size > 0 ? await modelPricesFor(tx, models, fromSecond) : [];
   for (const event of unpriced) {
     const hold = holds.get(event.holdId ?? '');
     if (hold?.teamId === event.teamId && hold.model === event.model)
-      event.price = priceAt(event.model, hold.placedSecond);
+      event.price = heldPriceIn(prices, event.model, hold.placedSecond);
   }
 }
 

@@ -352,17 +352,21 @@ describe('the report', () => {
     expect(await holds()).toEqual(['expired']);
   });
 
-  it('of a model that was taken off the list meanwhile is an error that says so', async () => {
+  it.each([
+    ['at once', 0],
+    ['seconds later', 5_000],
+  ])('of a model that was withdrawn %s is charged by the price that was held for', async (_, laterMs) => {
     await api.put('/v1/models/fleeting', { input: '150', output: '600' });
     model.plays = [{ say: 'Rayleigh ' }, 'wait'];
     const stopping = new AbortController();
-    const failing = ask({ billedAs: 'fleeting', signal: stopping.signal });
+    const answering = ask({ billedAs: 'fleeting', signal: stopping.signal });
     await expect.poll(() => written).toBe('Rayleigh ');
+    api.clock.aheadMs = laterMs;
     expect((await api.send('DELETE', '/v1/models/fleeting')).status).toBe(200);
     stopping.abort();
-    await expect(failing).rejects.toThrow(BurnrateRefusal);
-    await expect(failing).rejects.toMatchObject({ code: 'price_not_found' });
-    expect(await moves()).toEqual(['grant 10.000000']);
+    // 9 × $150 and 3 × $600 a million.
+    expect(await answering).toMatchObject({ text: 'Rayleigh ', cost: '0.003150', available: '9.996850' });
+    await expectCharged('0.003150', '9.996850');
   });
 });
 

@@ -100,6 +100,48 @@ describe('usage at the list’s price', () => {
     await expectWhole();
   });
 
+  it.each([
+    ['before the withdrawal’s second', 9, 10],
+    ['in the withdrawal’s second', 10, 10],
+  ])('of a request held for %s is charged by the price that was held for', async (_, heldSecond, withdrawnSecond) => {
+    await one.team(team, '50');
+    const model = `model-of-${team}`;
+    await one.price(model, '2', 1);
+    const { holdId } = await one.hold(team, `hold-${team}`, model, 1_000_000, heldSecond);
+    await one.ledger.withdrawModelPrice({ model, actor: 'me', nowSecond: withdrawnSecond });
+    const { results } = await one.useAll(
+      [
+        listed('a', model, { holdId }),
+        listed('b', model),
+        listed('c', model, { holdId, atSecond: withdrawnSecond }),
+        listed('d', model, { atSecond: withdrawnSecond - 1 }),
+      ],
+      withdrawnSecond,
+    );
+    expect(results).toMatchObject([
+      { status: 'accepted', chargeMicros: 2_000_000 },
+      { status: 'invalid', code: 'price_not_found' },
+      { status: 'invalid', code: 'price_not_found' },
+      { status: 'accepted', chargeMicros: 2_000_000 },
+    ]);
+    expect(await one.db.hold.findUniqueOrThrow({ where: { id: holdId } })).toMatchObject({ status: 'settled' });
+    await expectWhole();
+  });
+
+  it('of a model that was listed anew at another price in the second of its withdrawal is charged by the new price', async () => {
+    await one.team(team, '50');
+    const model = `model-of-${team}`;
+    await one.price(model, '2', 1);
+    await one.ledger.withdrawModelPrice({ model, actor: 'me', nowSecond: 10 });
+    await one.price(model, '3', 10);
+    const { holdId } = await one.hold(team, `hold-${team}`, model, 1_000_000, 10);
+    await one.ledger.withdrawModelPrice({ model, actor: 'me', nowSecond: 10 });
+    expect((await one.useAll([listed('a', model, { holdId })], 11)).results).toMatchObject([
+      { status: 'accepted', chargeMicros: 3_000_000 },
+    ]);
+    await expectWhole();
+  });
+
   it('of a team that there is not is invalid, and the rest of the call is recorded, also where each goes its own way', async () => {
     await one.team(team, '50');
     const call = {
