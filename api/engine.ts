@@ -1,5 +1,6 @@
 /** What the api needs of Temporal: to start an instance or a deposit and hear its answer, to wake, to know whether it is there. */
 import { type Client, WithStartWorkflowOperation, WorkflowUpdateFailedError } from '@temporalio/client';
+import { coalesced } from '../activities/coalesced-wakes.ts';
 import type { Admission } from '../activities/ledger/instances.ts';
 import type { ReservationAdmission } from '../activities/ledger/reservations.ts';
 import type { Tell } from '../activities/world.ts';
@@ -142,7 +143,7 @@ export function createEngine(client: Client): Engine {
       dispute: (input, deadlineMs) => within<unknown>(deadlineMs, () => look.dispute(input)).catch(orUnavailable),
     },
 
-    tell: {
+    tell: coalesced({
       watch: (teamId) => soon(() => tell.watch(teamId), TELL_WITHIN_MS),
       watchSoon: (teamId) => soon(() => tell.watchSoon(teamId), TELL_WITHIN_MS),
       autoTopUp: (teamId) => soon(() => tell.autoTopUp(teamId), TELL_WITHIN_MS),
@@ -152,7 +153,7 @@ export function createEngine(client: Client): Engine {
       refund: (refund) => soon(() => tell.refund(refund), TELL_WITHIN_MS),
       dispute: (dispute) => soon(() => tell.dispute(dispute), TELL_WITHIN_MS),
       notice: (notice) => soon(() => tell.notice(notice), TELL_WITHIN_MS),
-    },
+    }),
 
     reachable: async () => {
       try {

@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { coalesced } from '../activities/coalesced-wakes.ts';
 import { createLedger, type Ledger } from '../activities/ledger/index.ts';
 import type { UsageCall } from '../activities/ledger/usage.ts';
 import { createUsageLanes } from '../activities/ledger/usage-lanes.ts';
@@ -331,7 +332,7 @@ function worldOf(
       deposit: never,
       refund: never,
       lookAt: { deposit: never, refund: never, dispute: never },
-      tell: {
+      tell: coalesced({
         watch: wake,
         watchSoon: wake,
         autoTopUp: wake,
@@ -341,7 +342,7 @@ function worldOf(
         refund: wake,
         dispute: wake,
         notice: wake,
-      },
+      }),
       reachable: async () => true,
       workerPolling: async () => true,
     },

@@ -127,6 +127,8 @@ function commandLine({ port, uiPort, namespace, dbFile, searchAttributes }: Comm
   args.push('--log-level', 'warn', '--log-format', 'text', '--ui-disable-news-fetch');
   // It would ask its makers for news of versions; an embedded part speaks to nobody outside.
   args.push('--dynamic-config-value', 'frontend.enableServerVersionCheck=false');
+  // Tasks of equal priority are served in turn by fairness key.
+  args.push('--dynamic-config-value', 'matching.enableFairness=true');
   if (dbFile !== undefined) args.push('--db-filename', dbFile);
   for (const { name, type } of searchAttributes) args.push('--search-attribute', `${name}=${CLI_TYPES[type]}`);
   return args;

@@ -2,6 +2,7 @@
 import { type Client, Connection } from '@temporalio/client';
 import { allBooks } from '../activities/books.ts';
 import { createClockWatch } from '../activities/clock.ts';
+import { coalesced } from '../activities/coalesced-wakes.ts';
 import { createCopperx } from '../activities/copperx.ts';
 import { createCopperxPayments } from '../activities/copperx-payments.ts';
 import type { World } from '../activities/index.ts';
@@ -43,7 +44,7 @@ export function createWorld(config: Config, client: Client, log: Log): WorkerWor
   const { minMicros: minDepositMicros } = config.deposits;
   const { name: brandName } = config.mail.brand;
   const mailer = createMailer({ db, terms, minDepositMicros, ...config.mail, billingUrl, issuer, log });
-  const tell = createTell(client);
+  const tell = coalesced(createTell(client));
   const world: World = {
     clock,
     ledger: createLedger({ db, terms }),

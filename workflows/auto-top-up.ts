@@ -23,6 +23,7 @@ import {
   workflowId,
 } from './messages.ts';
 import { ledger } from './neighbours.ts';
+import { priorityOf } from './urgency.ts';
 import { News, nowSecond } from './waiting.ts';
 
 /** When an attempt's payment runs already, or its workflow was ended by an operator: how long before it is looked at again. */
@@ -56,6 +57,7 @@ export async function autoTopUp({ teamId }: TeamInput): Promise<void> {
       await executeChild(deposit, {
         workflowId: workflowId.deposit(depositId),
         args: [{ depositId, teamId, kind: 'auto_top_up' }],
+        priority: priorityOf('deposit', teamId),
         parentClosePolicy: ParentClosePolicy.ABANDON,
         staticSummary: `auto top-up for ${teamId}`,
         typedSearchAttributes: [

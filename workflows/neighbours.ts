@@ -1,12 +1,13 @@
 /**
- * The activities as the workflows call them: timeouts and retries, said once.
+ * The activities as the workflows call them: timeouts, retries and urgency.
  *
- * Short database steps are local activities on the worker that has the workflow. What leaves the house runs on a task
- * queue of its own and is retried until it is known: an outage of a neighbour delays, it never decides.
+ * Short database steps are local activities on the worker that has the workflow. A call to an outside system runs on a
+ * task queue of its own and is retried until its outcome is known: an outage of a neighbour delays, it never decides.
  */
 import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { BillingActivities, MailActivities, PaymentActivities, PlatformActivities } from '../activities/index.ts';
 import { TASK_QUEUES } from './messages.ts';
+import { priorityAs } from './urgency.ts';
 
 export const ledger = proxyLocalActivities<BillingActivities['ledger']>({
   startToCloseTimeout: '15 seconds',
@@ -19,15 +20,17 @@ export const tell = proxyActivities<BillingActivities['tell']>({
   retry: { initialInterval: '200 milliseconds', maximumInterval: '10 seconds' },
 });
 
+/** The payments of a workflow have the urgency of the workflow: a deposit's are urgent. */
 export const payments = proxyActivities<PaymentActivities>({
   taskQueue: TASK_QUEUES.payments,
   startToCloseTimeout: '30 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 });
 
-/** Reads a day's books page by page, and says as it goes that it is alive. */
+/** Reads a day's books page by page, and reports by heartbeats that it is alive. */
 export const books = proxyActivities<Pick<PaymentActivities, 'reconcileDay'>>({
   taskQueue: TASK_QUEUES.payments,
+  priority: priorityAs('bulk'),
   startToCloseTimeout: '1 hour',
   heartbeatTimeout: '2 minutes',
   retry: { initialInterval: '10 seconds', maximumInterval: '10 minutes' },
@@ -35,12 +38,24 @@ export const books = proxyActivities<Pick<PaymentActivities, 'reconcileDay'>>({
 
 export const mail = proxyActivities<MailActivities>({
   taskQueue: TASK_QUEUES.mail,
+  priority: priorityAs('bulk'),
   startToCloseTimeout: '1 minute',
   retry: { initialInterval: '2 seconds', maximumInterval: '5 minutes' },
 });
 
-export const platform = proxyActivities<PlatformActivities>({
+const PLATFORM = {
   taskQueue: TASK_QUEUES.platform,
   startToCloseTimeout: '30 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
+} as const;
+
+/** Orders to stop a machine: each second of delay is a second that nobody pays for. */
+export const platform = proxyActivities<Pick<PlatformActivities, 'terminateMachine'>>({
+  ...PLATFORM,
+  priority: priorityAs('urgent'),
+});
+
+export const events = proxyActivities<Pick<PlatformActivities, 'sendEvent' | 'deliverEvent'>>({
+  ...PLATFORM,
+  priority: priorityAs('bulk'),
 });

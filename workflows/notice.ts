@@ -7,7 +7,7 @@
 import { ActivityFailure, ApplicationFailure, patched } from '@temporalio/workflow';
 import { Stated } from './details.ts';
 import type { NoticeInput } from './messages.ts';
-import { ledger, mail, payments, platform } from './neighbours.ts';
+import { events, ledger, mail, payments } from './neighbours.ts';
 import { nowSecond } from './waiting.ts';
 
 export async function notice({ noticeId, channel }: NoticeInput): Promise<void> {
@@ -18,14 +18,14 @@ export async function notice({ noticeId, channel }: NoticeInput): Promise<void> 
     return state.say('sent');
   }
   if (!patched('claim-before-sending')) {
-    await (channel === 'mail' ? mail.sendMail(sending) : platform.sendEvent(sending));
+    await (channel === 'mail' ? mail.sendMail(sending) : events.sendEvent(sending));
     return state.say('sent');
   }
 
   const claim = await ledger.claimNotice(sending);
   if (claim === 'claimed') {
     try {
-      await (channel === 'mail' ? mail.deliverMail(sending) : platform.deliverEvent(sending));
+      await (channel === 'mail' ? mail.deliverMail(sending) : events.deliverEvent(sending));
     } catch (error) {
       await ledger.markNoticeRefused({ noticeId, nowSecond: nowSecond(), refusal: refusalOf(error) });
       state.say('refused');

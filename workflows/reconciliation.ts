@@ -7,6 +7,7 @@ import { secondOf } from '../billing/time.ts';
 import { Stated, showDetails } from './details.ts';
 import { type ReconciliationInput, SCHEDULED_START_TIME, workflowId } from './messages.ts';
 import { books } from './neighbours.ts';
+import { priorityAs, WORKFLOW_URGENCY } from './urgency.ts';
 import { nowSecond } from './waiting.ts';
 
 /** As long as the workflows that were woken take to ask their providers and record the answers. */
@@ -44,6 +45,7 @@ export async function dailyReconciliation(): Promise<Reconciled | null> {
     return await executeChild(reconciliation, {
       workflowId: workflowId.reconciliation(day),
       args: [{ day }],
+      priority: priorityAs(WORKFLOW_URGENCY.reconciliation),
       staticSummary: `the books of ${day}`,
       parentClosePolicy: ParentClosePolicy.ABANDON,
     });

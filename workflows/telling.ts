@@ -34,12 +34,14 @@ import {
   toldSoon,
   workflowId,
 } from './messages.ts';
+import { priorityOf } from './urgency.ts';
 
 /** How each workflow is started, by whomever. The request's id is kept in its memo: from a run to the log lines of its call. */
 export const startOptions = {
   instance: (input: InstanceInput, requestId: string) => ({
     workflowId: workflowId.instance(input.spec.id),
     taskQueue: TASK_QUEUES.billing,
+    priority: priorityOf('instance', input.spec.teamId),
     args: [input] as [InstanceInput],
     staticSummary: `${input.spec.gpuType} in ${input.spec.region} for ${input.spec.teamId}`,
     memo: { requestId },
@@ -54,6 +56,7 @@ export const startOptions = {
   reservation: (input: ReservationInput, requestId: string) => ({
     workflowId: workflowId.reservation(input.spec.id),
     taskQueue: TASK_QUEUES.billing,
+    priority: priorityOf('reservation', input.spec.teamId),
     args: [input] as [ReservationInput],
     staticSummary: `${input.spec.count} × ${input.spec.gpuType} in ${input.spec.region}, ${input.spec.term}, for ${input.spec.teamId}`,
     memo: { requestId },
@@ -67,6 +70,7 @@ export const startOptions = {
   deposit: (input: DepositInput, requestId: string) => ({
     workflowId: workflowId.deposit(input.depositId),
     taskQueue: TASK_QUEUES.billing,
+    priority: priorityOf('deposit', input.teamId),
     args: [input] as [DepositInput],
     staticSummary: `${input.kind === 'auto_top_up' ? 'auto top-up' : 'deposit'} for ${input.teamId}`,
     memo: { requestId },
@@ -79,6 +83,7 @@ export const startOptions = {
   refund: (input: RefundInput, requestId: string) => ({
     workflowId: workflowId.refund(input.refundId),
     taskQueue: TASK_QUEUES.billing,
+    priority: priorityOf('refund', input.teamId),
     args: [input] as [RefundInput],
     staticSummary: `refund of ${input.depositId} for ${input.teamId}`,
     memo: { requestId },
@@ -91,6 +96,7 @@ export const startOptions = {
   dispute: (input: DisputeInput) => ({
     workflowId: workflowId.dispute(input.disputeId),
     taskQueue: TASK_QUEUES.billing,
+    priority: priorityOf('dispute', input.teamId),
     args: [input] as [DisputeInput],
     staticSummary: `dispute over ${input.depositId} of ${input.teamId}`,
     typedSearchAttributes: [
@@ -102,6 +108,7 @@ export const startOptions = {
   notice: (input: NoticeInput) => ({
     workflowId: workflowId.notice(input.noticeId),
     taskQueue: TASK_QUEUES.billing,
+    priority: priorityOf('notice', input.teamId),
     args: [input] as [NoticeInput],
     staticSummary: `${input.channel} ${input.noticeId}`,
     typedSearchAttributes: [
@@ -117,6 +124,7 @@ export function createTell(client: Client): Tell {
     await client.workflow.signalWithStart(type, {
       workflowId: workflowId[type](teamId),
       taskQueue: TASK_QUEUES.billing,
+      priority: priorityOf(type, teamId),
       args: [{ teamId }],
       signal,
       signalArgs: [],

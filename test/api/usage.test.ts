@@ -1,5 +1,7 @@
 /** Token usage over HTTP: what each event is answered, whose it may be, and that its team's watch is bound to look. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { coalesced } from '../../activities/coalesced-wakes.ts';
+import type { Tell } from '../../activities/world.ts';
 import { formatSecond, secondOf } from '../../billing/time.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { type CommandedApi, keyFor, startCommandedApi, teamWith } from './support.ts';
@@ -265,9 +267,22 @@ describe('whose usage a caller may report:', () => {
 });
 
 describe('the team’s watch', () => {
+  let tell: Tell;
+  beforeEach(() => {
+    tell = api.engine.tell;
+  });
+  afterEach(() => {
+    api.engine.tell = tell;
+  });
+  /** Makes the wakes of one team share signals, as the engine of a process does. */
+  const shareWakes = () => {
+    api.engine.tell = coalesced(tell);
+  };
+
   it('is told once for a burst, and of each team of a call', async () => {
     const other = await teamWith(api, '5');
     api.engine.told.length = 0;
+    shareWakes();
     await Promise.all(
       Array.from({ length: 30 }, (_, i) => send([event(`e${i}`, 1), event(`e${i}`, 1, { team: other })])),
     );
@@ -280,6 +295,7 @@ describe('the team’s watch', () => {
   });
 
   it('is told again once a second has passed', async () => {
+    shareWakes();
     await send([event('a', 1)]);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     await send([event('b', 1)]);

@@ -116,6 +116,33 @@ describe('a history that grows long is continued in a new run', TIMEOUT, () => {
   });
 });
 
+describe('The server', TIMEOUT, () => {
+  /** What the server keeps of a run: its priority, and those of the activities and children that name one. */
+  const prioritiesOf = async (scene: Scene, id: string) => {
+    const { raw } = await scene.handle(id).describe();
+    return raw.workflowExecutionInfo?.priority;
+  };
+  const of = (teamId: string) => ({ priorityKey: 1, fairnessKey: teamId });
+
+  it('keeps the priority and the team of a watch, in a continued run too.', () =>
+    stage.play({ lookAhead: async () => outlook() }, async (scene) => {
+      const { workflowId: id } = await tellTeam(scene, 'balanceWatch');
+      expect(await prioritiesOf(scene, id)).toMatchObject(of(scene.id('team')));
+      await tellUntilContinuedTwice(scene, id, 'lookAhead');
+      expect(await prioritiesOf(scene, id)).toMatchObject(of(scene.id('team')));
+    }));
+
+  it('gives a payment of auto top-up the priority of a payment.', () => {
+    const { mocks, of: opened } = oneAttempt(SUCCEEDED);
+    return stage.play(mocks, async (scene) => {
+      opened(scene);
+      await tellTeam(scene, 'autoTopUp');
+      await scene.untilAsked('creditDeposit');
+      expect(await prioritiesOf(scene, workflowId.deposit(scene.id('dep')))).toMatchObject(of(scene.id('team')));
+    });
+  });
+});
+
 describe('an operator who ends', TIMEOUT, () => {
   it('a payment has it taken up again: the same payment, credited once', () => {
     const { mocks, of } = oneAttempt(PROCESSING);

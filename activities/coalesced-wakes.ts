@@ -1,0 +1,63 @@
+/**
+ * One wake a second a team. Facts come by the hundred, and a signal for each would queue as many looks of the team's watch.
+ *
+ * A `watchSoon` that Temporal has accepted is followed by a look no less than a second after it was sent
+ * (workflows/waiting.ts). The look sees all facts that are recorded within that second, so their wakes share the signal.
+ */
+import { performance } from 'node:perf_hooks';
+import type { Tell } from './world.ts';
+
+/** Slightly less than the second that the watch promises. */
+const COVERED_MS = 900;
+/** After so long without a signal, the next `watch` is sent at once. */
+const QUIET_MS = 1_000;
+
+/** The last signals that this process sent for a team, by a clock that never goes back. */
+interface Sent {
+  /** When the last signal of either kind was sent. */
+  lastMs: number;
+  /** The last `watchSoon`: it covers every fact recorded until `untilMs`. */
+  covering?: { untilMs: number; accepted: Promise<void> };
+}
+
+/**
+ * Makes `watch` and `watchSoon` share signals. The first `watch` after a quiet second is sent at once. Further wakes of the
+ * team within the second share one `watchSoon`. Each call resolves once Temporal has accepted a signal that covers it, and
+ * rejects if that signal failed; the next call then sends another.
+ */
+export function coalesced<T extends Pick<Tell, 'watch' | 'watchSoon'>>(
+  tell: T,
+  nowMs: () => number = () => performance.now(),
+): T {
+  const sentOf = new Map<string, Sent>();
+
+  const remember = (teamId: string, sent: Sent, signal: Promise<void>): void => {
+    sentOf.set(teamId, sent);
+    const forget = () => {
+      if (sentOf.get(teamId) === sent) sentOf.delete(teamId);
+    };
+    setTimeout(forget, QUIET_MS).unref();
+    // A signal that failed covers no call that comes after its failure.
+    signal.catch(forget);
+  };
+
+  const watchSoon = (teamId: string): Promise<void> => {
+    const now = nowMs();
+    const covering = sentOf.get(teamId)?.covering;
+    if (covering && now < covering.untilMs) return covering.accepted;
+    const accepted = tell.watchSoon(teamId);
+    remember(teamId, { lastMs: now, covering: { untilMs: now + COVERED_MS, accepted } }, accepted);
+    return accepted;
+  };
+
+  const watch = (teamId: string): Promise<void> => {
+    const now = nowMs();
+    const last = sentOf.get(teamId);
+    if (last && now < last.lastMs + QUIET_MS) return watchSoon(teamId);
+    const accepted = tell.watch(teamId);
+    remember(teamId, { lastMs: now }, accepted);
+    return accepted;
+  };
+
+  return { ...tell, watch, watchSoon };
+}

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { startOptions } from '../../workflows/telling.ts';
+import { fairnessKey, priorityAs, priorityOf, URGENCY, type WORKFLOW_URGENCY } from '../../workflows/urgency.ts';
+
+const bytes = (text: string) => Buffer.byteLength(text);
+
+describe('The priority of work', () => {
+  it('is the highest for crossings, payments and orders to stop, and the lowest for mails and comparisons.', () => {
+    const of = (workflow: keyof typeof WORKFLOW_URGENCY) => priorityOf(workflow, 'acme').priorityKey;
+    expect([of('balanceWatch'), of('autoTopUp'), of('deposit')]).toEqual([1, 1, 1]);
+    expect([of('instance'), of('reservation'), of('refund'), of('dispute')]).toEqual([3, 3, 3, 3]);
+    expect([of('notice'), of('reconciliation')]).toEqual([5, 5]);
+  });
+
+  it('is one of the five that Temporal has by default.', () => {
+    for (const priorityKey of Object.values(URGENCY)) expect([1, 2, 3, 4, 5]).toContain(priorityKey);
+  });
+
+  it('of an activity alone names no team, so that the team of its workflow stays.', () => {
+    expect(priorityAs('urgent')).toEqual({ priorityKey: 1 });
+  });
+});
+
+describe('The fairness key of a team', () => {
+  it('is its id.', () => {
+    expect(fairnessKey('acme')).toBe('acme');
+    expect(fairnessKey('a'.repeat(64))).toBe('a'.repeat(64));
+  });
+
+  it.each([
+    ['long', 'a'.repeat(65)],
+    ['very long', 'team-'.repeat(200)],
+    ['of wide letters', '株'.repeat(22)],
+    ['of letters in two halves', '🚀'.repeat(17)],
+  ])('has at most 64 bytes for an id that is %s, and another id has another key.', (_, id) => {
+    expect(bytes(fairnessKey(id))).toBeLessThanOrEqual(64);
+    expect(fairnessKey(id)).not.toContain('\uFFFD');
+    expect(fairnessKey(id)).toBe(fairnessKey(id));
+    expect(fairnessKey(`${id}x`)).not.toBe(fairnessKey(id));
+    expect(fairnessKey(`${id}x`)).not.toBe(fairnessKey(`${id}y`));
+  });
+});
+
+describe('A workflow that the product starts', () => {
+  const spec = { id: 'i', teamId: 'acme', gpuType: 'H100', region: 'eu-1' };
+  const started = {
+    instance: startOptions.instance({ spec } as never, 'req'),
+    reservation: startOptions.reservation({ spec } as never, 'req'),
+    deposit: startOptions.deposit({ depositId: 'd', teamId: 'acme', kind: 'checkout' }, 'req'),
+    refund: startOptions.refund({ refundId: 'r', teamId: 'acme', depositId: 'd' }, 'req'),
+    dispute: startOptions.dispute({ disputeId: 'x', teamId: 'acme', depositId: 'd', stripeDisputeId: 'dp' }),
+    notice: startOptions.notice({ noticeId: 'n', teamId: 'acme', channel: 'mail' }),
+  };
+
+  it.each(Object.entries(started))(
+    'has the priority of its kind and the key of its team: %s.',
+    (kind, { priority }) => {
+      expect(priority).toEqual(priorityOf(kind as keyof typeof WORKFLOW_URGENCY, 'acme'));
+    },
+  );
+
+  it('is covered here, whatever kind it is.', () => {
+    expect(Object.keys(started).sort()).toEqual(Object.keys(startOptions).sort());
+  });
+});
