@@ -11,9 +11,6 @@ import { createTeam } from '../../prisma/teams.ts';
 import { SCENARIO_TERMS as terms } from '../../simulate/terms.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
-
 let database: TestDatabase;
 let aheadMs = 0;
 const said: string[] = [];

@@ -23,7 +23,7 @@ beforeAll(async () => {
   [database, standIn] = await Promise.all([newDatabase(), startCopperxStandIn()]);
   const copperx = createCopperx({ apiKey: 'key', apiBase: standIn.url, timeoutMs: TIMEOUT_MS });
   crypto = createCopperxPayments({ copperx, db: database.db, publicUrl: 'https://pay.test', confirmations: 12, log });
-}, 60_000);
+});
 afterAll(() => Promise.all([standIn?.close(), database?.close()]));
 beforeEach(async () => {
   standIn.control.reset();

@@ -51,7 +51,7 @@ beforeAll(async () => {
   ledger = createLedger({ db, terms: TERMS });
   reconciler = createReconciler({ db, books: [createStripeBooks(stripe)], log: SILENT });
   mend = mending();
-}, 60_000);
+});
 afterAll(async () => {
   expect(await trialBalance(database.db)).toMatchObject({ balanced: true, differences: [] });
   await standIn.close();
@@ -119,7 +119,7 @@ const posted = async (teamId: string) => {
   return [Number(postedMicros) / 1_000_000, Number(heldMicros) / 1_000_000];
 };
 
-describe('the nightly comparison corrects', { timeout: 60_000 }, () => {
+describe('the nightly comparison corrects', () => {
   it('a payment that is open here, or failed here, and was charged there', async () => {
     const open = await paid({ credited: false });
     expect(await mend(today())).toEqual(['stuck_open']);

@@ -19,7 +19,7 @@ beforeAll(async () => {
     stranger: await keyFor(api, other, ['read', 'billing', 'usage']),
   };
   instance = (await api.post('/v1/instances', instanceOf(team))).body.id;
-}, 60_000);
+});
 afterAll(() => api.close());
 
 type Who = 'platform' | 'read' | 'billing' | 'usage' | 'any_scope';

@@ -43,7 +43,7 @@ beforeAll(async () => {
   hold = (await api.post('/v1/holds', order)).body.id;
   await api.post(`/v1/holds/${hold}/void`);
   before = await everything();
-}, 60_000);
+});
 afterAll(() => api.close());
 
 function expectRefusal(answer: Answer, statuses: number[], param?: string): void {

@@ -36,7 +36,7 @@ beforeAll(async () => {
     lookUp: async () => NO_PROVIDER_ROWS,
   };
   reconciler = createReconciler({ db: api.db, books: [createStripeBooks(stripe), copperx], log: SILENT });
-}, 60_000);
+});
 beforeEach(() => {
   second += 3 * DAY;
   arrived = [];
@@ -116,7 +116,7 @@ async function refundAtStripe({ deposit, intent }: { deposit: string; intent: st
   return refundId;
 }
 
-describe('the runbook removes', { timeout: 30_000 }, () => {
+describe('the runbook removes', () => {
   it('deposit_without_charge', async () => {
     const { team, deposit } = await credited({ cents: null });
     expect(await differences()).toEqual(['deposit_without_charge']);

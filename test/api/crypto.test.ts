@@ -14,7 +14,7 @@ beforeAll(async () => {
   api = await startCommandedApi({
     verifyCopperxEvent: (raw, signature, nowMs) => verifyCopperxEvent(raw, signature, SECRET, nowMs),
   });
-}, 60_000);
+});
 afterAll(() => api?.close());
 beforeEach(async () => {
   api.engine.away = false;

@@ -1,10 +1,8 @@
 /** Files for spreadsheets: who gets one, what is in it, and that no spreadsheet reads another value than was meant. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { guarded } from '../../api/csv.ts';
 import { secondOf } from '../../billing/time.ts';
 import { type CommandedApi, instanceOf, startCommandedApi, teamWith } from './support.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let api: CommandedApi;
 let team: string;

@@ -4,7 +4,7 @@
  */
 import { createHmac, randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { API_DB, CALL_TIMES, type CallTimes } from '../../api/deadlines.ts';
 import { connect } from '../prisma/rows.ts';
 import {
@@ -16,9 +16,6 @@ import {
   teamWith,
   WEBHOOK_SECRET,
 } from './support.ts';
-
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 /** The parts of a call in the product's order, in a fifth of its time. */
 const SHORT: CallTimes = {
@@ -222,7 +219,7 @@ const readOnly: Fault = {
   begin: async () => {
     await failover.begin();
     const answers = () => api.get('/v1/models').then(({ status }) => status);
-    await expect.poll(answers, { timeout: 10_000 }).toBe(200);
+    await expect.poll(answers).toBe(200);
   },
   end: failover.end,
 };

@@ -17,7 +17,7 @@ const contract = documentedContract();
 let api: CommandedApi;
 beforeAll(async () => {
   api = await startCommandedApi();
-}, 60_000);
+});
 afterAll(() => api?.close());
 
 const nowSecond = () => Math.floor(Date.now() / 1000);

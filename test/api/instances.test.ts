@@ -118,7 +118,7 @@ describe('a stop', () => {
     const receipt = await api.post(`/v1/instances/${id}/stop`, { reason: 'spot_reclaimed' });
     expect([receipt.status, receipt.body.reason]).toEqual([200, 'spot_reclaimed']);
     api.engine.away = false;
-    await expect.poll(() => api.engine.told, { timeout: 5_000 }).toContain(`instance ${id}`);
+    await expect.poll(() => api.engine.told).toContain(`instance ${id}`);
     expect(api.engine.told).toContain(`watch ${team}`);
   });
 

@@ -30,7 +30,7 @@ beforeAll(async () => {
     verifyCopperxEvent: (raw, signature, nowMs) => verifyCopperxEvent(raw, signature, COPPERX_SECRET, nowMs),
   });
   api.world.cards = createCards({ stripe, db: api.db, publicUrl: 'https://burnrate.test', log: SILENT });
-}, 60_000);
+});
 afterAll(async () => {
   await api?.close();
   await standIn?.close();
@@ -261,5 +261,5 @@ describe('any signed body', () => {
       }),
       { numRuns: 100 },
     );
-  }, 120_000);
+  });
 });

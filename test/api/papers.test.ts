@@ -1,13 +1,11 @@
 /** Receipts and billing details over HTTP: each payment has one paper, which stays as it was made. */
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { verifyCopperxEvent } from '../../activities/copperx-events.ts';
 import { DEFAULT_ISSUER } from '../../activities/papers/issuer.ts';
 import { parseDollars } from '../../billing/money.ts';
 import { textOf } from '../support/pdf.ts';
 import { type CommandedApi, keyFor, startCommandedApi, teamWith } from './support.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let api: CommandedApi;
 let team: string;

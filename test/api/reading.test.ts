@@ -86,15 +86,27 @@ describe('a body', () => {
     }
   });
 
-  it('of a thousand events is looked through in a few milliseconds', () => {
+  it('is looked through in the time of a few readings by JSON.parse, also when it is ten times as long', () => {
     const event = { id: 'event', team: 'acme', model: 'phi-4', inputTokens: 1, outputTokens: 2, project: 'say "hi"' };
-    const text = JSON.stringify({ events: Array(1_000).fill(event) });
-    const times = Array.from({ length: 20 }, () => {
-      const start = process.cpuUsage();
-      checkJson(text);
-      return process.cpuUsage(start).user / 1_000;
-    });
-    expect(Math.min(...times)).toBeLessThan(15);
+    /** The least of many measurements, in turns, so that both are slowed down alike by a busy machine. */
+    const leastMs = (...of: Array<() => unknown>): number[] => {
+      const least = of.map(() => Number.POSITIVE_INFINITY);
+      for (let time = 0; time < 20; time += 1)
+        of.forEach((work, index) => {
+          const start = process.cpuUsage();
+          work();
+          least[index] = Math.min(least[index] ?? 0, process.cpuUsage(start).user / 1_000);
+        });
+      return least;
+    };
+    for (const events of [1_000, 10_000]) {
+      const text = JSON.stringify({ events: Array(events).fill(event) });
+      const [checkMs = 0, parseMs = 0] = leastMs(
+        () => checkJson(text),
+        () => JSON.parse(text),
+      );
+      expect(checkMs, `${events} events, JSON.parse takes ${parseMs} ms`).toBeLessThan(20 * parseMs);
+    }
   });
 });
 

@@ -49,8 +49,8 @@ export interface Api {
   ownerUrl: string;
   databaseUrl: string;
   world: ApiWorld;
-  /** How far the api's clock is ahead. */
-  clock: { aheadMs: number };
+  /** How far the api's clock is ahead, of this machine's or of the moment at which a test stopped it. */
+  clock: { aheadMs: number; stoppedMs: number | null };
   /** What was logged, a parsed line each. */
   logged: Array<Record<string, unknown>>;
   send: Send;
@@ -77,7 +77,7 @@ export async function startApi(
   const database = await newDatabase(dbOptions);
   const { db } = database;
   const logged: Api['logged'] = [];
-  const clock = { aheadMs: 0 };
+  const clock: Api['clock'] = { aheadMs: 0, stoppedMs: null };
   const change = world(db, database.url);
   const { terms = TERMS } = change;
   const log = createLogger('debug', { write: (line: string) => void logged.push(JSON.parse(line)) });
@@ -108,7 +108,7 @@ export async function startApi(
     returnUrlOrigins: null,
     rateLimitPerMinute: 100_000,
     trustedProxies: false,
-    nowMs: () => Date.now() + clock.aheadMs,
+    nowMs: () => (clock.stoppedMs ?? Date.now()) + clock.aheadMs,
     callTimes: PATIENT,
     ...change,
   };

@@ -14,7 +14,7 @@ beforeAll(async () => {
   // A token costs a micro.
   await api.put('/v1/models/one', { input: '1', output: '1' });
   await api.put('/v1/models/thirds', { input: '0.333333', output: '0' });
-}, 60_000);
+});
 afterAll(async () => {
   expect(await trialBalance(api.db)).toMatchObject({ balanced: true, differences: [] });
   await api.close();
@@ -283,13 +283,14 @@ describe('the team’s watch', () => {
     const other = await teamWith(api, '5');
     api.engine.told.length = 0;
     shareWakes();
+    const startedMs = performance.now();
     await Promise.all(
       Array.from({ length: 30 }, (_, i) => send([event(`e${i}`, 1), event(`e${i}`, 1, { team: other })])),
     );
     const told = api.engine.told.filter((what) => what === `watchSoon ${team}`);
     expect(told.length).toBeGreaterThanOrEqual(1);
-    // Once a second, however slow this machine is.
-    expect(told.length).toBeLessThanOrEqual(5);
+    // A wake covers 0.9 s: on a slow machine the burst takes several.
+    expect(told.length).toBeLessThanOrEqual(1 + Math.floor((performance.now() - startedMs) / 900));
     expect(api.engine.told).toContain(`watchSoon ${other}`);
     expect(api.engine.told.filter((what) => what.startsWith('watch '))).toEqual([]);
   });
@@ -297,7 +298,7 @@ describe('the team’s watch', () => {
   it('is told again once a second has passed', async () => {
     shareWakes();
     await send([event('a', 1)]);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await new Promise((resolve) => setTimeout(resolve, 950));
     await send([event('b', 1)]);
     expect(api.engine.told).toEqual([`watchSoon ${team}`, `watchSoon ${team}`]);
   });

@@ -112,7 +112,7 @@ beforeAll(async () => {
   stripe.control.setWebhook(`${api.url}/v1/webhooks/stripe`, WEBHOOK_SECRET, [...STRIPE_EVENTS]);
   copperx.control.setWebhook(`${api.url}/v1/webhooks/copperx`, WEBHOOK_SECRET);
   await startWorkers();
-}, 120_000);
+});
 
 afterAll(async () => {
   await stopWorkers();
@@ -120,12 +120,12 @@ afterAll(async () => {
   await native.close();
   await connection.close();
   await Promise.all([temporal.stop(), stripe.close(), copperx.close()]);
-}, 60_000);
+});
 
 describe('with everything up', () => {
   it('is ready', async () => {
     // The server takes a moment to count a worker's first poll.
-    await expect.poll(async () => (await api.get('/readyz')).status, { timeout: 30_000 }).toBe(200);
+    await expect.poll(async () => (await api.get('/readyz')).status).toBe(200);
     expect((await api.get('/readyz')).body).toEqual({
       status: 'ready',
       database: true,
@@ -290,7 +290,7 @@ describe('with everything up', () => {
     stripe.control.faults.add({ on: 'POST /v1/customers/:id', kind: 'error' });
     const change = { name: 'Renamed', email: 'renamed@acme.example' };
     expect((await api.send('PATCH', `/v1/teams/${team}`, { body: change })).status).toBe(200);
-    await expect.poll(customer, { timeout: 30_000 }).toMatchObject(change);
+    await expect.poll(customer).toMatchObject(change);
   });
 
   it('opens a Checkout page and credits what is paid there, told by webhook, once though it is told twice', async () => {
@@ -300,9 +300,7 @@ describe('with everything up', () => {
     expect(opened.body).toMatchObject({ status: 'pending', checkoutUrl: expect.stringContaining('http') });
     stripe.control.submitCheckout(sessionOf(opened.body.checkoutUrl));
     await expect
-      .poll(async () => (await api.get(`/v1/teams/${team}/deposits/${opened.body.id}`)).body.status, {
-        timeout: 10_000,
-      })
+      .poll(async () => (await api.get(`/v1/teams/${team}/deposits/${opened.body.id}`)).body.status)
       .toBe('succeeded');
     expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('20.000000');
   });
@@ -320,13 +318,13 @@ describe('with everything up', () => {
     copperx.control.webhooks.duplicate();
     const { transactionHash } = copperx.control.pay(opened.id, { amount: '12' });
     copperx.control.mine(12);
-    await expect.poll(received, { timeout: 10_000 }).toMatchObject({ status: 'succeeded', received: '20.000000' });
+    await expect.poll(received).toMatchObject({ status: 'succeeded', received: '20.000000' });
 
     // What comes on top is found by a look of an operator's, or of the next day.
     copperx.control.repeat(opened.id, transactionHash);
     copperx.control.pay(opened.id, { amount: '5', transactionHash, output: 1, confirmations: 12 });
     await client.workflow.getHandle(workflowId.deposit(opened.id)).executeUpdate('lookAgain');
-    await expect.poll(received, { timeout: 10_000 }).toMatchObject({ status: 'succeeded', received: '25.000000' });
+    await expect.poll(received).toMatchObject({ status: 'succeeded', received: '25.000000' });
     expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('25.000000');
     expect((await received()).transactions).toHaveLength(3);
   });
@@ -384,7 +382,7 @@ describe('with everything up', () => {
       };
       for (const how of tellings) await tell[how]();
       const read = async () => (await api.get(`/v1/teams/${team}/deposits/${body.id}`)).body.status;
-      await expect.poll(read, { timeout: 10_000 }).toBe('succeeded');
+      await expect.poll(read).toBe('succeeded');
       await deposit.result();
       expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('40.000000');
       const { data } = (await api.get(`/v1/teams/${team}/transactions`)).body;
@@ -403,7 +401,7 @@ describe('with everything up', () => {
     await client.workflow.getHandle(workflowId.deposit(opened.id)).terminate('by mistake');
     stripe.control.submitCheckout(sessionOf(opened.checkoutUrl));
     await expect
-      .poll(async () => (await api.get(`/v1/teams/${team}/deposits/${opened.id}`)).body.status, { timeout: 10_000 })
+      .poll(async () => (await api.get(`/v1/teams/${team}/deposits/${opened.id}`)).body.status)
       .toBe('succeeded');
     expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('20.000000');
   });
@@ -414,9 +412,7 @@ describe('with everything up', () => {
     const put = await api.put(`/v1/teams/${team}/auto-top-up`, { enabled: true, threshold: '5', amount: '15' });
     expect(put.status).toBe(200);
     expect(put.body).toMatchObject({ enabled: true, threshold: '5.000000', amount: '15.000000' });
-    await expect
-      .poll(async () => (await api.get(`/v1/teams/${team}/balance`)).body.available, { timeout: 10_000 })
-      .toBe('15.000000');
+    await expect.poll(async () => (await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('15.000000');
     const { body } = await api.get(`/v1/teams/${team}/auto-top-up`);
     expect(body).toMatchObject({ state: 'cooling_down', lastAttempt: { status: 'succeeded' }, disabledReason: null });
     expect((await api.get(`/v1/teams/${team}/deposits`)).body.data[0].label).toBe('Auto Top-Up');
@@ -449,7 +445,7 @@ describe('money back', () => {
       (await api.get(`/v1/teams/${team}/deposits`)).body.data.map(
         ({ label, amount, status }: Record<string, string>) => `${label} ${amount} ${status}`,
       );
-    const balanceBecomes = (balance: object) => expect.poll(read, { timeout: 10_000 }).toMatchObject(balance);
+    const balanceBecomes = (balance: object) => expect.poll(read).toMatchObject(balance);
     return { team, id, intent, spend, labels, balanceBecomes };
   }
   const refundsOf = (intent: string) =>
@@ -471,9 +467,7 @@ describe('money back', () => {
     await spend(30_000_000);
     await createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }).refunds.create({ payment_intent: intent });
     await balanceBecomes({ available: '0.000000', owed: '30.000000' });
-    await expect
-      .poll(labels, { timeout: 10_000 })
-      .toEqual(['Refund -50.000000 succeeded', 'Deposit 50.000000 refunded']);
+    await expect.poll(labels).toEqual(['Refund -50.000000 succeeded', 'Deposit 50.000000 refunded']);
     for (const event of stripe.control.events().filter(({ type }) => type.includes('refund')))
       stripe.control.resendEvent(event.id);
     await api.post(`/v1/teams/${team}/grants`, { amount: '31', note: 'pays what is owed first' });
@@ -501,7 +495,7 @@ describe('money back', () => {
     const dispute = stripe.control.openDispute(intent);
     stripe.control.closeDispute(dispute.id, 'won');
     stripe.control.webhooks.resume();
-    await expect.poll(labels, { timeout: 10_000 }).toEqual(['Dispute -50.000000 won', 'Deposit 50.000000 succeeded']);
+    await expect.poll(labels).toEqual(['Dispute -50.000000 won', 'Deposit 50.000000 succeeded']);
     await balanceBecomes({ available: '50.000000', held: '0.000000' });
   });
 });
@@ -523,5 +517,5 @@ describe('with no worker up', () => {
 
     const again = await api.post('/v1/instances', instanceOf(team, { id: 'ghost' }));
     expect(again.status).toBe(201);
-  }, 60_000);
+  });
 });

@@ -70,7 +70,7 @@ describe('disputes and refunds that providers change, in any order,', () => {
       fc.property(fc.array(act, { minLength: 4, maxLength: 25 }), (acts) => void play(acts)),
       { numRuns: 400 },
     );
-  }, 60_000);
+  });
 
   it('leave credit and debt as the last word of the provider would alone', () => {
     const flips = fc.array(fc.tuple(fc.nat(1), fc.constantFrom<DisputeStatus>('open', 'won', 'lost'), dollars(1, 70)), {
@@ -104,5 +104,5 @@ describe('disputes and refunds that providers change, in any order,', () => {
       }),
       { numRuns: 300 },
     );
-  }, 60_000);
+  });
 });

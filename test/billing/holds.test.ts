@@ -299,5 +299,5 @@ describe('any interleaving of holds, settles, voids, expiries and usage', () => 
       }),
       { numRuns: 2000 },
     );
-  }, 60_000);
+  });
 });

@@ -60,7 +60,7 @@ describe('any history of a team with prices', () => {
       }),
       { numRuns: 2000 },
     );
-  }, 120_000);
+  });
 
   it('comes to the same bill whoever looks or settles in between, however often', () => {
     const busy = fc.tuple(history, fc.array(fc.tuple(fc.nat(400), fc.nat(8)), { maxLength: 40 }));
@@ -89,7 +89,7 @@ describe('any history of a team with prices', () => {
       }),
       { numRuns: 2000 },
     );
-  }, 120_000);
+  });
 });
 
 function meddle(book: PricedBook, second: number, index: number): void {

@@ -13,8 +13,6 @@ import { resolveTemporalCli } from '../../embedded/temporal.ts';
 import { migrateBy } from '../../prisma/migrate.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 300_000 });
-
 const ROOT = join(import.meta.dirname, '..', '..');
 const SECRET = `whsec_${Buffer.from('a secret of the platform').toString('base64')}`;
 const IN_TIME = { timeout: 120_000, interval: 200 };

@@ -486,7 +486,7 @@ describe('the command', () => {
   it('bills what arrived when it is interrupted', async () => {
     model.plays = [{ say: 'Rayleigh ' }, 'wait'];
     const { child, said, ended } = run();
-    await expect.poll(() => said.out, { timeout: 20_000 }).toBe('Rayleigh ');
+    await expect.poll(() => said.out).toBe('Rayleigh ');
     child.kill('SIGINT');
     expect((await ended)[0], said.err).toBe(0);
     expect(said.err).toContain('(not whole: stopped)');

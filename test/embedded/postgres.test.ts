@@ -30,11 +30,11 @@ async function connectIdle(url: string): Promise<{ cut: Promise<void> }> {
   return { cut: new Promise((resolve) => client.on('error', () => resolve())) };
 }
 
-describe('the embedded Postgres', { timeout: 60_000 }, () => {
+describe('the embedded Postgres', () => {
   let postgres: Postgres;
   beforeAll(async () => {
     postgres = await startPostgres({ dataDir: join(dir, 'shared'), settings: { ...hasty, max_connections: '57' } });
-  }, 60_000);
+  });
   afterAll(() => postgres.stop());
 
   it('is a Postgres 18 that takes the settings it is given', async () => {
@@ -102,7 +102,7 @@ describe('the embedded Postgres', { timeout: 60_000 }, () => {
   });
 });
 
-describe('the data of the embedded Postgres', { timeout: 60_000 }, () => {
+describe('the data of the embedded Postgres', () => {
   it('is made once and found again, past a postmaster.pid whose number now belongs to a stranger', async () => {
     const dataDir = join(dir, 'again');
     const first = await startPostgres({ dataDir, settings: hasty });
@@ -131,7 +131,7 @@ describe('the data of the embedded Postgres', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a process that embeds a Postgres', { timeout: 60_000 }, () => {
+describe('a process that embeds a Postgres', () => {
   /** Runs `lines` in a process of its own with a started `postgres`, and answers the pid of that Postgres and how the process ended. */
   async function runParent(name: string, lines: string): Promise<{ pid: number; ended: unknown }> {
     const file = join(dir, `${name}.mts`);
@@ -149,7 +149,7 @@ describe('a process that embeds a Postgres', { timeout: 60_000 }, () => {
     const [code, signal] = await exit;
     return { pid: Number(String(line)), ended: signal ?? code };
   }
-  const gone = (pid: number) => expect.poll(() => programOf(pid), { timeout: 10_000 }).toBeUndefined();
+  const gone = (pid: number) => expect.poll(() => programOf(pid)).toBeUndefined();
 
   it('can simply come to its end, and takes the Postgres with it', async () => {
     const { pid, ended } = await runParent('forgetful', '');

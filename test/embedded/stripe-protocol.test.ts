@@ -241,7 +241,7 @@ describe('a fault', () => {
     expect(await refusal(hasty.paymentIntents.create(payment, { idempotencyKey: 'k1' }))).toBeInstanceOf(
       Stripe.errors.StripeConnectionError,
     );
-    const { id } = await hasty.paymentIntents.create(payment, { idempotencyKey: 'k1' });
+    const { id } = await stripe.paymentIntents.create(payment, { idempotencyKey: 'k1' });
     expect(control.paymentIntents().map((intent) => intent.id)).toEqual([id]);
   });
 

@@ -83,12 +83,12 @@ describe('where the Temporal programs come from', () => {
   });
 });
 
-describe('the embedded Temporal server', { timeout: 60_000 }, () => {
+describe('the embedded Temporal server', () => {
   let temporal: TemporalDevServer;
   beforeAll(async () => {
     const dbFile = join(dir, 'new-folder', 'temporal.db');
     temporal = await startTemporalDevServer({ dataDir, dbFile, namespace: 'burnrate', searchAttributes });
-  }, 60_000);
+  });
   afterAll(() => temporal.stop());
 
   async function withClient<T>(use: (client: Client) => Promise<T>): Promise<T> {
@@ -136,7 +136,7 @@ describe('the embedded Temporal server', { timeout: 60_000 }, () => {
   });
 });
 
-describe('the server that skips time', { timeout: 60_000 }, () => {
+describe('the server that skips time', () => {
   it('skips a month at once, and takes starts with search attributes', async () => {
     const env = await startTimeSkippingServer({ dataDir, searchAttributes });
     try {

@@ -1,9 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noticesOf } from '../../prisma/notices.ts';
 import { makeDefault, savePaymentMethod } from '../../prisma/payment-methods.ts';
 import { atOnce, type Office, openOffice } from './desk.ts';
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const at = (time: string) => Date.parse(time) / 1000;
 const FIRST = at('2026-03-01T23:59:59Z');

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventOfNotice, type PlatformEvent } from '../../activities/event-of-notice.ts';
 import { mailOfNotice } from '../../activities/mail-of-notice.ts';
 import { DEFAULT_ISSUER } from '../../activities/papers/issuer.ts';
@@ -19,8 +19,6 @@ const checked = (event: PlatformEvent): PlatformEvent => {
   expect(contract.faultOfEvent(event)).toBeNull();
   return event;
 };
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let office: Office;
 let one: Desk;

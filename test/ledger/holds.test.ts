@@ -1,10 +1,7 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { getHold } from '../../prisma/holds.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, usageEvent } from './desk.ts';
-
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let office: Office;
 let one: Desk;

@@ -1,11 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { abandonCall, callIdOf } from '../../prisma/abandoned-calls.ts';
 import { unannouncedExhaustions } from '../../prisma/exhaustions.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { atOnce, billOf, booksOf, type Desk, dollars, lifeOf, type Office, openOffice } from './desk.ts';
-
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 /** $36 an hour is a cent a second, $3,600 a dollar. */
 const CENT = '36';
@@ -290,7 +287,7 @@ describe('a settlement', () => {
       [0, 1, 2].map(() => [exact, 'out_of_credits']),
     );
     for (const bill of bills) expect(bill).toEqual(bills[0]);
-  }, 30_000);
+  });
 
   it('at once by many posts once', async () => {
     await one.team(team, '10');
@@ -350,7 +347,7 @@ describe('the end of credit of two hundred instances in forty teams', () => {
       expect(exhaustions[0]!.instanceIds).toHaveLength(5);
       expect(await booksOf(one.db, teamId)).toEqual(await billOf(one.db, teamId));
     }
-  }, 60_000);
+  });
 });
 
 describe('the end of credit of twelve thousand instances of one team', () => {

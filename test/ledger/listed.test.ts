@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
 import { readBalance } from '../../api/views/balance.ts';
 import { readInstances } from '../../api/views/instance.ts';
@@ -9,8 +9,6 @@ import { getInstance } from '../../prisma/instances.ts';
 import { segmentsOf } from '../../prisma/segments.ts';
 import { readSpentByDay } from '../../prisma/spending.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS } from './desk.ts';
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const DAY = 86_400;
 const MIDNIGHT = 1_800_057_600;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { abandonCall, callIdOf } from '../../prisma/abandoned-calls.ts';
 import { getDeposit } from '../../prisma/deposits.ts';
 import { getDispute } from '../../prisma/disputes.ts';
@@ -7,9 +7,6 @@ import { noticesOf } from '../../prisma/notices.ts';
 import { getRefund } from '../../prisma/refunds.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice } from './desk.ts';
-
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const CENT = '36';
 

@@ -1,13 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
 import { inTransaction } from '../../prisma/client.ts';
 import { insertInstance } from '../../prisma/instances.ts';
 import { gpuPriceAt, gpuPricesFor, lockGpuPrice, modelPriceAt } from '../../prisma/prices.ts';
 import { atOnce, type Desk, dollars, type Office, openOffice } from './desk.ts';
-
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let office: Office;
 let one: Desk;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readInstances } from '../../api/views/instance.ts';
 import { readReservations } from '../../api/views/reservation.ts';
 import { micros } from '../../billing/money.ts';
@@ -8,8 +8,6 @@ import { getInstance } from '../../prisma/instances.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { findReservation, getReservation, termsOf } from '../../prisma/reservations.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, type ReservationOf, TERMS } from './desk.ts';
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const at = (time: string) => Date.parse(time) / 1000;
 const START = at('2026-03-01T00:00:00Z');

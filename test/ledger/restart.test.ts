@@ -24,7 +24,7 @@ beforeAll(async () => {
   await postgres.createDatabase('ledger');
   await migrate(postgres.databaseUrl('ledger'), RUNTIME_ROLE);
   desk = new Desk(connectDb(postgres.runtimeUrl('ledger')));
-}, 60_000);
+});
 afterAll(async () => {
   await desk.db.$disconnect();
   await postgres.stop();
@@ -119,7 +119,7 @@ describe('a Postgres that is killed in the middle of a burst', () => {
       expect(await desk.db.exhaustion.count({ where: { teamId } })).toBe(1);
     }
     expect(await trialBalance(desk.db)).toMatchObject({ balanced: true, differences: [] });
-  }, 120_000);
+  });
 });
 
 /** The same story has the same bill, whatever broke on the way. */

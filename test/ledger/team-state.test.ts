@@ -1,13 +1,10 @@
 /** Whole teams stopped, suspended and archived, in races with what these refuse; grants taken back; the books agree. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseDollars } from '../../billing/money.ts';
 import { insertTeamStops, markTeamStops, nextTeamStop } from '../../prisma/team-stops.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { tellUntold } from '../../worker/untold.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice } from './desk.ts';
-
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const DOLLAR = '3600';
 

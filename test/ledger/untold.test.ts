@@ -5,8 +5,6 @@ import { markHandedOn, noticesOf } from '../../prisma/notices.ts';
 import { tellUntold } from '../../worker/untold.ts';
 import { type Office, openOffice } from './desk.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
-
 let office: Office;
 beforeAll(async () => {
   office = await openOffice();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { UsageOutcome } from '../../activities/ledger/usage.ts';
 import { createUsageLanes } from '../../activities/ledger/usage-lanes.ts';
 import type { SaidUsage } from '../../activities/ledger/usage-prices.ts';
@@ -11,9 +11,6 @@ import { noticesOf } from '../../prisma/notices.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS, usageEvent } from './desk.ts';
-
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 /** $36 an hour is a cent a second. */
 const CENT = '36';

@@ -4,8 +4,6 @@ import { micros, parseDollars } from '../../billing/money.ts';
 import { linesOf, textOf } from '../support/pdf.ts';
 import { facts, madeOutTo } from './fixtures.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 /** The box between the margins of a page, in points from its lower left corner. */
 const BOX = { left: 60, right: 595.28 - 60, bottom: 40, top: 842 - 50 };
 

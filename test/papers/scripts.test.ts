@@ -1,12 +1,10 @@
 /** Names of every script: each letter of a name is on the paper, in its place, and can be copied from it. */
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { layOut, layOutLine } from '../../activities/papers/lines.ts';
 import { hanOf } from '../../activities/papers/readable.ts';
 import { receiptPaper } from '../../activities/papers/receipt-paper.ts';
 import { linesOf, textOf } from '../support/pdf.ts';
 import { facts, madeOutTo } from './fixtures.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const LEFT_TO_RIGHT = {
   'typographic Latin': 'Tom’s “Robots” – Müller & Søn…',

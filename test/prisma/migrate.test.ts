@@ -1,12 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, inject, it, vi } from 'vitest';
+import { afterEach, describe, expect, inject, it } from 'vitest';
 import { migrate } from '../../prisma/migrate.ts';
 import { connect } from './rows.ts';
-
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
 const MIGRATIONS = join(import.meta.dirname, '../../prisma/migrations');
 const NAMES = readdirSync(MIGRATIONS, { withFileTypes: true })
@@ -108,7 +105,7 @@ describe('migrate', () => {
     const waiting = async () =>
       (await prisma.query(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 72707369 AND NOT granted`))
         .rowCount;
-    await expect.poll(waiting, { timeout: 10_000 }).toBe(1);
+    await expect.poll(waiting).toBe(1);
     expect(await tablesOf(url)).toBe(0);
     await prisma.end();
     expect(await running).toEqual(NAMES);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   defaultPaymentMethod,
   findPaymentMethod,
@@ -10,9 +10,6 @@ import {
 } from '../../prisma/payment-methods.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
-
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
 let team: string;

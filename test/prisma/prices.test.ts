@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
 import { checkGpuPrice, type GpuPrice, priceAt } from '../../billing/prices.ts';
 import { checkModelPrice, type DatedModelPrice, modelPriceIn } from '../../billing/tokens.ts';
@@ -18,9 +18,6 @@ import {
 } from '../../prisma/prices.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { connect, refusalOf } from './rows.ts';
-
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
 let client: pg.Client;

@@ -1,16 +1,13 @@
 /** What the role of the api and the workers may do, held against the tables that the migrations make. */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { RUNTIME_ROLE } from '../../embedded/postgres.ts';
 import { migrate, migrationOf } from '../../prisma/migrate.ts';
 import { grantRuntime, mayChangeLedger, USES } from '../../prisma/privileges.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { connect, refusalOf } from './rows.ts';
-
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
 const DENIED = /^42501 /;
 

@@ -1,12 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { connect } from './rows.ts';
-
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
 interface Field {
   name: string;

@@ -1,15 +1,12 @@
 /** The SQLSTATE of real errors, by each way in which a statement is sent, and what each state means. */
 import { createServer } from 'node:net';
 import type pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectDb, type Db, inTransaction } from '../../prisma/client.ts';
 import { inSnapshot } from '../../prisma/snapshot.ts';
 import { isDatabaseAway, isRefusedByDatabase, isUniqueViolation, sqlStateOf } from '../../prisma/sqlstate.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { connect } from './rows.ts';
-
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
 let owner: pg.Client;

@@ -1,14 +1,11 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Transfer } from '../../billing/ledger.ts';
 import { micros } from '../../billing/money.ts';
 import { listDeposits, openDeposit } from '../../prisma/deposits.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import { insertTransfers, lastPostingReference, listTransfers, trialBalance } from '../../prisma/transfers.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
-
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
 let team: string;

@@ -15,7 +15,7 @@ let engine: Engine;
 beforeAll(async () => {
   surroundings = await startSurroundings();
   engine = await startEngine(surroundings, { terms: SCENARIO_TERMS });
-}, 120_000);
+});
 afterAll(async () => {
   await engine.close();
   await surroundings.stop();
@@ -65,4 +65,4 @@ it('a cap is told of before it blocks a charge, holds to the end of the month, a
     [first, 'succeeded'],
   ]);
   expect((await capMails()).map(({ second }) => second)).toEqual([first, newMonth]);
-}, 120_000);
+});

@@ -15,7 +15,7 @@ let engine: Engine;
 let databaseUrl: string;
 beforeAll(async () => {
   surroundings = await startSurroundings();
-}, 120_000);
+});
 afterAll(() => surroundings.stop());
 /** A platform that answers each event only when the test lets it. */
 const slowPlatform = createServer((request, response) => {
@@ -111,4 +111,4 @@ it('a mail and an event sent just before the database took no more writes are ma
   await until('the marks', async () => (await isSent('mail')) && (await isSent('event')));
   expect(receipts()).toHaveLength(1);
   expect(received).toHaveLength(1);
-}, 90_000);
+});

@@ -13,7 +13,7 @@ const HOUR = 3600;
 let surroundings: Surroundings;
 beforeAll(async () => {
   surroundings = await startSurroundings();
-}, 120_000);
+});
 afterAll(() => surroundings.stop());
 
 async function untilCredited({ db }: Engine, teamId: string) {

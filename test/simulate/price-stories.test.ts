@@ -11,7 +11,7 @@ let surroundings: Surroundings;
 let engine: Engine;
 beforeAll(async () => {
   surroundings = await startSurroundings();
-}, 120_000);
+});
 afterAll(() => surroundings.stop());
 beforeEach(async () => {
   engine = await startEngine(surroundings, { terms: SCENARIO_TERMS });
@@ -73,7 +73,7 @@ describe('a day of spot prices', () => {
     expect((await sawOf(engine, 'steady')).segments).toHaveLength(1);
     expect((await sawOf(engine, 'agreed')).segments).toHaveLength(1);
     expect((await trialBalance(db)).balanced).toBe(true);
-  }, 120_000);
+  });
 });
 
 describe('a discount that ends in the middle of a run', () => {
@@ -118,7 +118,7 @@ describe('a discount that ends in the middle of a run', () => {
     ]);
     expect(await sawOf(engine, 'agreed')).toMatchObject({ endedAt: x, reason: 'out_of_credits' });
     expect(await postedFor({ teamId: 'team', code: 'instance_usage' })).toBe(costAt(x));
-  }, 120_000);
+  });
 });
 
 describe('five instances in an order to end in', () => {
@@ -175,5 +175,5 @@ describe('five instances in an order to end in', () => {
     expect(mails.map(({ second }) => clock.offset(Number(second)))).toEqual([...new Set(ends.values())]);
     expect((await trialBalance(db)).balanced).toBe(true);
     expect(micros(left)).toBeGreaterThanOrEqual(0);
-  }, 120_000);
+  });
 });

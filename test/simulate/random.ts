@@ -11,7 +11,7 @@ export function describeRandomScenarios(about: string, firstSeed: number): void 
   let surroundings: Surroundings;
   beforeAll(async () => {
     surroundings = await startSurroundings();
-  }, 120_000);
+  });
   afterAll(() => surroundings.stop());
 
   describe(about, () => {

@@ -14,7 +14,7 @@ let engine: Engine;
 beforeAll(async () => {
   surroundings = await startSurroundings();
   engine = await startEngine(surroundings, { terms: SCENARIO_TERMS });
-}, 120_000);
+});
 afterAll(async () => {
   await engine.close();
   await surroundings.stop();
@@ -74,4 +74,4 @@ it('ends at the second that was announced last, and its workflow then, hours bef
   const { _sum } = await db.transfer.aggregate({ _sum: { amountMicros: true }, where: usage });
   expect(Number(_sum.amountMicros)).toBe(costOf(1_234_567, reclaimAt - 60));
   expect((await trialBalance(db)).balanced).toBe(true);
-}, 120_000);
+});

@@ -28,7 +28,7 @@ let engine: Engine;
 beforeAll(async () => {
   surroundings = await startSurroundings();
   engine = await startEngine(surroundings, { terms: SCENARIO_TERMS });
-}, 120_000);
+});
 afterAll(async () => {
   await engine.close();
   await surroundings.stop();
@@ -189,4 +189,4 @@ it('a year of a reservation: four terms, each at the price of its first second, 
     state: 'ended',
     costMicros: Number(reservationCost),
   });
-}, 120_000);
+});

@@ -6,7 +6,7 @@ import { expectAsWalked, expectedOf, run, scenarioNames, scenarioOf } from './su
 let surroundings: Surroundings;
 beforeAll(async () => {
   surroundings = await startSurroundings();
-}, 120_000);
+});
 afterAll(() => surroundings.stop());
 
 describe('the real workflows, activities and Postgres in skipped time', () => {
@@ -50,7 +50,7 @@ describe('the bill does not depend on', () => {
 
   it('whether the workers remember anything between two steps', async () => {
     await expectAsWalked(surroundings, story, 'no cache', { settleEveryMs: 60_000, maxCachedWorkflows: 0 });
-  }, 120_000);
+  });
 });
 
 describe('200 instances in 40 teams', () => {
@@ -75,7 +75,7 @@ describe('200 instances in 40 teams', () => {
       { ...scenario, events: scenario.events.sort((a, b) => a.at - b.at) },
       '200 instances',
     );
-  }, 300_000);
+  });
 });
 
 describe('a scenario that cannot be read', () => {

@@ -73,7 +73,7 @@ export async function settleAndAudit(product: ProductUnderTest, teams: Team[], q
     [teams.map(({ id }) => id)],
   );
   for (const { id } of running)
-    await until(`${id} is stopped`, async () => (await product.api.stop(id)).status === 200, 30_000);
+    await until(`${id} is stopped`, async () => (await product.api.stop(id)).status === 200);
   await quiet(product, teams, quietWithinMs);
   await audit(product, teams);
 }

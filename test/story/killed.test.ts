@@ -25,16 +25,15 @@ beforeAll(async () => {
     { TOP_UP_COOLDOWN: '5s', TOP_UP_GRACE: '3s', SETTLE_EVERY: '3s' },
     { crashes: true },
   );
-}, 120_000);
-afterAll(() => product?.stop(), 60_000);
+});
+afterAll(() => product?.stop());
 
 const isReady = async (): Promise<boolean> => (await product.api.get('/readyz')).status === 200;
 
 /** Nothing of the kind was charged, opened or kept. */
 async function nothingCameOf(team: Team, { instances, cents }: { instances: string[]; cents: number }): Promise<void> {
   const { sql, stripe } = product;
-  for (const id of instances)
-    await until(`${id} is over for the engine`, () => product.hasEnded(`instance/${id}`), 60_000);
+  for (const id of instances) await until(`${id} is over for the engine`, () => product.hasEnded(`instance/${id}`));
   expect(await sql('SELECT id FROM instances WHERE id = ANY($1)', [instances])).toEqual([]);
   const amount = BigInt(cents) * 10_000n;
   expect(await sql('SELECT id FROM deposits WHERE team_id = $1 AND amount_micros = $2', [team.id, amount])).toEqual([]);
@@ -68,7 +67,7 @@ describe('Somebody is away', () => {
     expect(await isReady()).toBe(false);
 
     await parts.temporal.restart();
-    await until('everybody is there again', isReady, 60_000);
+    await until('everybody is there again', isReady);
     mustBe(201, await api.insist(() => api.start(team, `${team.id}-c`, '36')));
     await nothingCameOf(team, { instances: [refused], cents: 7_777 });
     await settleAndAudit(product, [team]);
@@ -257,7 +256,7 @@ describe('Somebody is killed', () => {
     }
     for (const each of traffic) each.end();
     await working;
-    await until('everybody is there again', isReady, 60_000);
+    await until('everybody is there again', isReady);
     await settleAndAudit(product, teams, 120_000);
     // A story in which nothing happened would prove nothing.
     const rows = await sql<{ kind: string; count: number }>(

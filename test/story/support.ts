@@ -97,7 +97,7 @@ export async function startProductUnderTest(
   );
   const [worker, api] = processes as [Supervised, Supervised];
   const base = `http://127.0.0.1:${environment.PORT}`;
-  await until('the product is ready', () => answers(`${base}/readyz`), 60_000);
+  await until('the product is ready', () => answers(`${base}/readyz`));
 
   return {
     api: new Api(base, environment.BURNRATE_PLATFORM_KEY ?? '', await servedContract(base)),
@@ -215,7 +215,7 @@ async function described(environment: Record<string, string>, workflowId: string
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  withinMs = 30_000,
+  withinMs = 120_000,
   everyMs = 100,
 ): Promise<void> {
   const deadline = Date.now() + withinMs;

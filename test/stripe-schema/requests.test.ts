@@ -22,7 +22,6 @@ import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { operationOf, refusals, type SentRequest } from './check.ts';
 import { CALLS } from './operations.ts';
 
-const TIMEOUT = { timeout: 120_000 };
 const PUBLIC_URL = 'https://burnrate.test';
 const NOW = secondOf(Date.now());
 
@@ -146,7 +145,7 @@ function callsInSources(): string[] {
   return [...new Set(found.map(([, call = '']) => call.replace(/\s/g, '')))].sort();
 }
 
-describe('what the product sends to Stripe', TIMEOUT, () => {
+describe('what the product sends to Stripe', () => {
   it('is every call that its sources have: one that no story makes would go unchecked', () => {
     const calls = callsInSources();
     expect(calls.length).toBeGreaterThan(15);

@@ -43,7 +43,7 @@ const run = (args: string[], env: Record<string, string>): Promise<Ended> =>
     execFile(
       process.execPath,
       ['--import', 'tsx', MAIN, ...args],
-      { env: own, timeout: 30_000 },
+      { env: own, timeout: 120_000 },
       (error, stdout, stderr) => resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr }),
     );
   });

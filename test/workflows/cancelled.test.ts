@@ -4,14 +4,13 @@ import { endInstance, told } from '../../workflows/messages.ts';
 import { admitted, ended, instanceThatRuns, outlook, receipt, running, tellTeam } from './given.ts';
 import { inTurn, openStage, type Stage } from './support.ts';
 
-const TIMEOUT = { timeout: 30_000 };
 let stage: Stage;
 beforeAll(async () => {
   stage = await openStage();
-}, 60_000);
-afterAll(() => stage.close(), 30_000);
+});
+afterAll(() => stage.close());
 
-describe('a cancelled workflow', TIMEOUT, () => {
+describe('a cancelled workflow', () => {
   it('that meters an instance goes on metering, and has the machine stopped at its end', () =>
     stage.play(
       {

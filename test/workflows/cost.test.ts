@@ -9,10 +9,10 @@ const HOURS = 24;
 let stage: Stage;
 beforeAll(async () => {
   stage = await openStage();
-}, 60_000);
-afterAll(() => stage.close(), 30_000);
+});
+afterAll(() => stage.close());
 
-it('a day of an instance costs a handful of events an hour', { timeout: 60_000 }, () =>
+it('a day of an instance costs a handful of events an hour', () =>
   stage.play({ admitInstance: async () => admitted(), settleInstance: async () => running() }, async (scene) => {
     const handle = await instanceThatRuns(scene);
     await scene.quiet(handle);
@@ -24,5 +24,4 @@ it('a day of an instance costs a handful of events an hour', { timeout: 60_000 }
     console.info(`an instance that settles hourly: ${before} events to run, then ${perHour.toFixed(1)} an hour`);
     expect(scene.calls('settleInstance')).toHaveLength(HOURS + 1);
     expect(perHour).toBeLessThanOrEqual(MOST_EVENTS_PER_HOUR);
-  }),
-);
+  }));

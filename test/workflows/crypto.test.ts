@@ -6,13 +6,12 @@ import { createTell } from '../../workflows/telling.ts';
 import { cryptoOutput, orderOf, requestDeposit, startDeposit } from './given.ts';
 import { failing, type Mocks, openStage, type Scene, type Stage } from './support.ts';
 
-const TIMEOUT = { timeout: 30_000 };
 const DAY_SECONDS = 24 * 3600;
 let stage: Stage;
 beforeAll(async () => {
   stage = await openStage();
-}, 60_000);
-afterAll(() => stage.close(), 30_000);
+});
+afterAll(() => stage.close());
 
 const crypto = (status: DepositStatus = 'pending') => orderOf('dep', { kind: 'crypto', status });
 
@@ -85,7 +84,7 @@ function playOn(
 const hashesCredited = (scene: Scene) =>
   scene.calls('creditCrypto').map(({ outputs }) => outputs.map(({ transactionHash }) => transactionHash));
 
-describe('a crypto deposit', TIMEOUT, () => {
+describe('a crypto deposit', () => {
   it('answers its page, which is kept, and is credited by the poll when no webhook comes', () =>
     playOn([{ second: 20, hash: '0xa', dollars: 100 }], async (scene) => {
       const { handle, answer } = await requestDeposit(scene, 'crypto');

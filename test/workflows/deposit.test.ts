@@ -6,12 +6,11 @@ import { lookAt } from '../../workflows/telling.ts';
 import { orderOf, PROCESSING, requestDeposit, SUCCEEDED, startDeposit, tellDeposit } from './given.ts';
 import { failing, heldBack, inTurn, type Mocks, nearly, openStage, type Scene, type Stage } from './support.ts';
 
-const TIMEOUT = { timeout: 30_000 };
 let stage: Stage;
 beforeAll(async () => {
   stage = await openStage();
-}, 60_000);
-afterAll(() => stage.close(), 30_000);
+});
+afterAll(() => stage.close());
 
 const ACTION = { status: 'requires_action', intentId: 'pi_1', actionUrl: 'https://bank/check' } as PaymentOutcome;
 const declined = (failureCode: ChargeFailure): PaymentOutcome => ({ status: 'failed', intentId: 'pi_1', failureCode });
@@ -35,7 +34,7 @@ const play = (mocks: Mocks, story: (scene: Scene) => Promise<void>, kind: Deposi
 /** What decides: an outage must bring about none of these. */
 const DECISIONS = ['creditDeposit', 'failDeposit', 'watch', 'autoTopUp'] as const;
 
-describe('a deposit by saved card', TIMEOUT, () => {
+describe('a deposit by saved card', () => {
   it('is opened, created, its payment’s id kept, confirmed, credited and the watch told, in this order', () =>
     play({}, async (scene) => {
       const handle = await startDeposit(scene, 'saved_card');
@@ -114,7 +113,7 @@ describe('a deposit by saved card', TIMEOUT, () => {
   );
 });
 
-describe('a deposit that had failed', TIMEOUT, () => {
+describe('a deposit that had failed', () => {
   const failed = { getDepositOrder: async () => orderOf('dep', { status: 'failed' }) } as const;
 
   it('is credited once when its payment succeeds after all, and is not charged again', () =>
@@ -141,7 +140,7 @@ describe('a deposit that had failed', TIMEOUT, () => {
     }));
 });
 
-describe('a deposit whose bank wants to see the person', TIMEOUT, () => {
+describe('a deposit whose bank wants to see the person', () => {
   it('answers where to go, and is credited as soon as the webhook has told it', () =>
     play({ confirmIntent: async () => ACTION, fetchOutcome: async () => SUCCEEDED }, async (scene) => {
       const { handle, answer } = await requestDeposit(scene, 'saved_card');
@@ -196,7 +195,7 @@ it('a deposit that failed shows the reason in its result and in its details', ()
     },
   ));
 
-describe('a deposit that the provider is still working on', TIMEOUT, () => {
+describe('a deposit that the provider is still working on', () => {
   it('is found out by a poll when every webhook is lost, ever slower but at least each quarter of an hour', () => {
     const askedMs: number[] = [];
     const fetchOutcome = async () => {
@@ -212,7 +211,7 @@ describe('a deposit that the provider is still working on', TIMEOUT, () => {
       expect(await (await startDeposit(scene, 'saved_card')).result()).toMatchObject({ status: 'succeeded' });
       const gaps = askedMs.slice(1).map((ms, index) => Math.floor((ms - (askedMs[index] ?? 0)) / 1000));
       const expected = [15, 30, 60, 120, 240, 480, 900, 900, 900, 900, 900];
-      expect(nearly(expected, gaps)).toEqual(expected);
+      expect(nearly(scene, expected, gaps)).toEqual(expected);
     });
   });
 
@@ -239,7 +238,7 @@ describe('a deposit that the provider is still working on', TIMEOUT, () => {
     }));
 });
 
-describe('a deposit on a Checkout page', TIMEOUT, () => {
+describe('a deposit on a Checkout page', () => {
   it('answers the page at once, and is credited when it is paid', () =>
     play(
       { fetchOutcome: inTurn(PROCESSING, SUCCEEDED) },
@@ -300,7 +299,7 @@ describe('a deposit on a Checkout page', TIMEOUT, () => {
     ));
 });
 
-describe('the first answer', TIMEOUT, () => {
+describe('the first answer', () => {
   it('is the outcome when that is there within the time', () =>
     play({}, async (scene) => {
       const { answer } = await requestDeposit(scene, 'saved_card');
@@ -329,7 +328,7 @@ describe('the first answer', TIMEOUT, () => {
   });
 });
 
-describe('an outage of hours decides nothing', TIMEOUT, () => {
+describe('an outage of hours decides nothing', () => {
   /** Tried at growing distance, from a second to a minute: 130 tries are a little over two hours. */
   const TRIES = 130;
   it.each([
@@ -364,7 +363,7 @@ describe('an outage of hours decides nothing', TIMEOUT, () => {
   );
 });
 
-describe('the deposit of an auto top-up', TIMEOUT, () => {
+describe('the deposit of an auto top-up', () => {
   it('is not opened again, for its attempt has; its end wakes the watch and auto top-up', () =>
     play(
       {},

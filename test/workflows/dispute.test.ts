@@ -3,12 +3,11 @@ import { BILLING_STATE, CAUSE, disputeState, lookAtDispute, TEAM_ID, told } from
 import { disputeOf, disputeSeen, lookAtDisputeOf, tellDispute } from './given.ts';
 import { failing, inTurn, type Mocks, openStage, type Scene, type Stage } from './support.ts';
 
-const TIMEOUT = { timeout: 30_000 };
 let stage: Stage;
 beforeAll(async () => {
   stage = await openStage();
-}, 60_000);
-afterAll(() => stage.close(), 30_000);
+});
+afterAll(() => stage.close());
 
 /** A ledger that opens and closes what it is asked to, and a bank that has not decided, but for what is said. */
 const play = (mocks: Mocks, story: (scene: Scene) => Promise<void>) =>
@@ -23,7 +22,7 @@ const play = (mocks: Mocks, story: (scene: Scene) => Promise<void>) =>
     story,
   );
 
-describe('a dispute', TIMEOUT, () => {
+describe('a dispute', () => {
   it('is opened with what the bank says, its hold is announced, and then the bank is waited for', () =>
     play({}, async (scene) => {
       const handle = await tellDispute(scene);

@@ -25,12 +25,11 @@ import {
 } from './given.ts';
 import { failing, heldBack, inTurn, type Mocks, nearly, openStage, type Scene, type Stage } from './support.ts';
 
-const TIMEOUT = { timeout: 30_000 };
 let stage: Stage;
 beforeAll(async () => {
   stage = await openStage();
-}, 60_000);
-afterAll(() => stage.close(), 30_000);
+});
+afterAll(() => stage.close());
 
 /** A world that admits and meters, but for what is said. */
 const world = (mocks: Mocks = {}): Mocks => ({
@@ -47,7 +46,7 @@ const sinceFirst = (scene: Scene): number[] => {
   return rest.map((second) => second - first);
 };
 
-describe('an instance that finds what the watch does not know yet', TIMEOUT, () => {
+describe('an instance that finds what the watch does not know yet', () => {
   it('has the watch told before it sees to its own machine', () =>
     play(
       {
@@ -71,7 +70,7 @@ describe('an instance that finds what the watch does not know yet', TIMEOUT, () 
     ));
 });
 
-describe('an instance is admitted', TIMEOUT, () => {
+describe('an instance is admitted', () => {
   it('answers the caller what the ledger decided, has the watch told and goes on to meter', () =>
     play({}, async (scene) => {
       const input = instanceInput(scene);
@@ -171,13 +170,13 @@ describe('an instance is admitted', TIMEOUT, () => {
   });
 });
 
-describe('an instance settles', TIMEOUT, () => {
+describe('an instance settles', () => {
   it('every SETTLE_EVERY', () =>
     play({}, async (scene) => {
       await instanceThatRuns(scene);
       await scene.pass(3.5 * HOUR_MS);
       const expected = [3600, 7200, 10_800];
-      expect(nearly(expected, sinceFirst(scene))).toEqual(expected);
+      expect(nearly(scene, expected, sinceFirst(scene))).toEqual(expected);
     }));
 
   it('never before its end when SETTLE_EVERY is 0, and yet ends when told', () => {
@@ -203,7 +202,7 @@ describe('an instance settles', TIMEOUT, () => {
       await scene.untilAsked('settleInstance', 2);
       await scene.pass('101 minutes');
       const expected = [1200, 3600, 7200];
-      expect(nearly(expected, sinceFirst(scene))).toEqual(expected);
+      expect(nearly(scene, expected, sinceFirst(scene))).toEqual(expected);
     }));
 
   it('sees at its next settlement an end that nobody told', () => {
@@ -214,7 +213,7 @@ describe('an instance settles', TIMEOUT, () => {
       over = true;
       expect(await handle.result()).toEqual(receipt('inst', 'stopped'));
       const expected = [3600, 7200];
-      expect(nearly(expected, sinceFirst(scene))).toEqual(expected);
+      expect(nearly(scene, expected, sinceFirst(scene))).toEqual(expected);
     });
   });
 
@@ -259,7 +258,7 @@ describe('an instance settles', TIMEOUT, () => {
   });
 });
 
-describe('an instance ends', TIMEOUT, () => {
+describe('an instance ends', () => {
   it('by exhaustion: the platform stops the machine and the confirmation is recorded', () =>
     play({ settleInstance: inTurn(running(), ended('inst', 'out_of_credits', false)) }, async (scene) => {
       const handle = await instanceThatRuns(scene);
@@ -311,7 +310,7 @@ describe('an instance ends', TIMEOUT, () => {
     }));
 });
 
-describe('an operator', TIMEOUT, () => {
+describe('an operator', () => {
   it('has an instance settle now, and sees what that came to', () =>
     play({ settleInstance: inTurn(running(), running(415_000)) }, async (scene) => {
       const handle = await instanceThatRuns(scene);
@@ -383,7 +382,7 @@ describe('an operator', TIMEOUT, () => {
   );
 });
 
-it('is found by what it is doing, at every step of its story', TIMEOUT, () => {
+it('is found by what it is doing, at every step of its story', () => {
   const admission = heldBack(admitted());
   const machine = heldBack(undefined);
   const mocks: Mocks = {

@@ -5,17 +5,16 @@ import { createTell } from '../../workflows/telling.ts';
 import { startNotice } from './given.ts';
 import { failing, inTurn, openStage, refusing, type Stage } from './support.ts';
 
-const TIMEOUT = { timeout: 30_000 };
 let stage: Stage;
 beforeAll(async () => {
   stage = await openStage();
-}, 60_000);
-afterAll(() => stage.close(), 30_000);
+});
+afterAll(() => stage.close());
 
 const claimed = { claimNotice: async () => 'claimed' as const };
 const REFUSAL = 'mail: the server refused the recipient for good (EENVELOPE 550 5.1.1 to RCPT TO)';
 
-describe('a notice', TIMEOUT, () => {
+describe('a notice', () => {
   it('that is a mail is claimed, sent once and marked', () =>
     stage.play({ ...claimed, deliverMail: async () => {} }, async (scene) => {
       const handle = await startNotice(scene, 'mail');

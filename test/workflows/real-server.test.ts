@@ -31,7 +31,6 @@ import {
 } from './given.ts';
 import { type Act, inTurn, openStage, type Scene, type Stage } from './support.ts';
 
-const TIMEOUT = { timeout: 60_000 };
 /** The server's own limit is 4,096: here a run is long after a few looks. */
 const LONG_HISTORY_EVENTS = 40;
 let stage: Stage;
@@ -42,8 +41,8 @@ beforeAll(async () => {
   stage = await openStage({
     startServer: () => TestWorkflowEnvironment.createLocal({ server: { executable, searchAttributes, extraArgs } }),
   });
-}, 120_000);
-afterAll(() => stage?.close(), 30_000);
+});
+afterAll(() => stage?.close());
 
 /** Tells a workflow until it has gone on in a third run; each telling is one look. Answers how often it was told. */
 async function tellUntilContinuedTwice(scene: Scene, id: string, look: Act): Promise<number> {
@@ -58,7 +57,7 @@ async function tellUntilContinuedTwice(scene: Scene, id: string, look: Act): Pro
   throw new Error(`${id} was told 60 times and has had ${runs.size} runs`);
 }
 
-describe('a history that grows long is continued in a new run', TIMEOUT, () => {
+describe('a history that grows long is continued in a new run', () => {
   it('of an instance, which keeps its admission, loses no word and ends as ever', () => {
     let over = false;
     const settleInstance = async () => (over ? ended('inst', 'stopped', true) : running());
@@ -116,7 +115,7 @@ describe('a history that grows long is continued in a new run', TIMEOUT, () => {
   });
 });
 
-describe('The server', TIMEOUT, () => {
+describe('The server', () => {
   /** What the server keeps of a run: its priority, and those of the activities and children that name one. */
   const prioritiesOf = async (scene: Scene, id: string) => {
     const { raw } = await scene.handle(id).describe();
@@ -143,7 +142,7 @@ describe('The server', TIMEOUT, () => {
   });
 });
 
-describe('an operator who ends', TIMEOUT, () => {
+describe('an operator who ends', () => {
   it('a payment has it taken up again: the same payment, credited once', () => {
     const { mocks, of } = oneAttempt(PROCESSING);
     return stage.play({ ...mocks, confirmIntent: inTurn(PROCESSING, SUCCEEDED) }, async (scene) => {

@@ -5,12 +5,11 @@ import { secondOf } from '../../billing/time.ts';
 import { BILLING_STATE, keyword, TASK_QUEUES, workflowId } from '../../workflows/messages.ts';
 import { failing, heldBack, openStage, type Scene, type Stage } from './support.ts';
 
-const TIMEOUT = { timeout: 30_000 };
 let stage: Stage;
 beforeAll(async () => {
   stage = await openStage();
-}, 60_000);
-afterAll(() => stage.close(), 30_000);
+});
+afterAll(() => stage.close());
 
 const start = (scene: Scene, day: string) =>
   scene.client.workflow.start('reconciliation', {
@@ -27,7 +26,7 @@ const startDaily = (scene: Scene) =>
     typedSearchAttributes: [keyword(BILLING_STATE, 'comparing')],
   });
 
-describe('a reconciliation', TIMEOUT, () => {
+describe('a reconciliation', () => {
   it('ends as agreed where nothing differs, and shows differences where something does', () =>
     stage.play(
       { reconcileDay: async ({ day }) => ({ day, compared: 12, differences: day.endsWith('2') ? 3 : 0 }) },

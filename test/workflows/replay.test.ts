@@ -7,17 +7,16 @@ import { asHistory, readHistories } from './histories.ts';
 import { STORIES, type Story } from './stories.ts';
 import { openStage, type Stage } from './support.ts';
 
-const TIMEOUT = { timeout: 60_000 };
 const QUIET = { debug() {}, info() {}, warn() {}, error() {} };
 
-describe('a worker that remembers nothing, so that each step replays the whole history,', TIMEOUT, () => {
+describe('a worker that remembers nothing, so that each step replays the whole history,', () => {
   let remembering: Stage;
   let forgetful: Stage;
   beforeAll(async () => {
     remembering = await openStage();
     forgetful = await openStage({ maxCachedWorkflows: 0 });
-  }, 120_000);
-  afterAll(() => Promise.all([remembering, forgetful].map((stage) => stage?.close())), 30_000);
+  });
+  afterAll(() => Promise.all([remembering, forgetful].map((stage) => stage?.close())));
 
   const actsOf = (stage: Stage, { begin }: Story): Promise<string[]> => {
     const { mocks, tell } = begin();
@@ -32,13 +31,13 @@ describe('a worker that remembers nothing, so that each step replays the whole h
   });
 });
 
-describe('a recorded history', TIMEOUT, async () => {
+describe('a recorded history', async () => {
   const histories = await readHistories();
   let code: string;
   beforeAll(async () => {
     installRuntime(QUIET);
     ({ code } = await bundleWorkflows());
-  }, 60_000);
+  });
 
   it('is kept of every story', () => {
     const kept = new Set(histories.map(({ name }) => name.split('.', 1)[0]));

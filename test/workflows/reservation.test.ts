@@ -23,14 +23,13 @@ import {
 } from './given.ts';
 import { failing, heldBack, inTurn, type Mocks, nearly, openStage, type Scene, type Stage } from './support.ts';
 
-const TIMEOUT = { timeout: 30_000 };
 const DAY = 86_400;
 const FAR_AHEAD = 4_000_000_000;
 let stage: Stage;
 beforeAll(async () => {
   stage = await openStage();
-}, 60_000);
-afterAll(() => stage.close(), 30_000);
+});
+afterAll(() => stage.close());
 
 const quietTerm = inTerm({ second: FAR_AHEAD, what: 'end of term' });
 
@@ -48,7 +47,7 @@ const sinceFirst = (scene: Scene): number[] => {
   return rest.map((second) => second - first);
 };
 
-describe('a reservation is admitted', TIMEOUT, () => {
+describe('a reservation is admitted', () => {
   it('answers the caller what the ledger decided, has the watch told and goes on to meter', () =>
     play({}, async (scene) => {
       const input = reservationInput(scene);
@@ -120,19 +119,19 @@ describe('a reservation is admitted', TIMEOUT, () => {
     }));
 });
 
-describe('a reservation settles', TIMEOUT, () => {
+describe('a reservation settles', () => {
   it('once a day, though instances do so each hour', () =>
     play({}, async (scene) => {
       await reservationThatRuns(scene);
       await scene.pass(3.5 * 24 * HOUR_MS);
-      expect(nearly([DAY, 2 * DAY, 3 * DAY], sinceFirst(scene))).toEqual([DAY, 2 * DAY, 3 * DAY]);
+      expect(nearly(scene, [DAY, 2 * DAY, 3 * DAY], sinceFirst(scene))).toEqual([DAY, 2 * DAY, 3 * DAY]);
     }));
 
   it('as seldom as instances do, where that is more seldom', () =>
     play({}, async (scene) => {
       await reservationThatRuns(scene, { settleEveryMs: 5 * 24 * HOUR_MS });
       await scene.pass(11 * 24 * HOUR_MS);
-      expect(nearly([5 * DAY, 10 * DAY], sinceFirst(scene))).toEqual([5 * DAY, 10 * DAY]);
+      expect(nearly(scene, [5 * DAY, 10 * DAY], sinceFirst(scene))).toEqual([5 * DAY, 10 * DAY]);
     }));
 
   it('never between its own seconds when SETTLE_EVERY is 0', () => {
@@ -158,7 +157,7 @@ describe('a reservation settles', TIMEOUT, () => {
       await scene.pass('20 minutes');
       await handle.signal(told);
       await scene.untilAsked('settleReservation', 2);
-      expect(nearly([1_200], sinceFirst(scene))).toEqual([1_200]);
+      expect(nearly(scene, [1_200], sinceFirst(scene))).toEqual([1_200]);
     }));
 
   it('passes over a database that is out of order', () => {
@@ -171,7 +170,7 @@ describe('a reservation settles', TIMEOUT, () => {
   });
 });
 
-describe('a term of a reservation', TIMEOUT, () => {
+describe('a term of a reservation', () => {
   /** A ledger whose term has so many days, with reminders before its end; `after` is what it answers from there on. */
   const termOf = (days: number, after: (endSecond: number) => ReservationStanding): Mocks => {
     let first: number | undefined;
@@ -254,7 +253,7 @@ describe('a term of a reservation', TIMEOUT, () => {
   });
 });
 
-describe('an operator', TIMEOUT, () => {
+describe('an operator', () => {
   const tableOf = async (scene: Scene) => {
     const handle = scene.handle(workflowId.reservation(scene.id('resv')));
     const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');

@@ -47,7 +47,7 @@ const roomOf = (path: string): string => path.split('/', 1)[0] ?? '';
 const said = ({ file, of }: Import): string => `${file} imports ${of}`;
 
 describe('the workflows', () => {
-  it('can be bundled: none of them imports what a workflow may not have', { timeout: 60_000 }, async () => {
+  it('can be bundled: none of them imports what a workflow may not have', async () => {
     const { code } = await bundleWorkflows();
     for (const story of ['instance', 'balanceWatch', 'autoTopUp', 'deposit', 'notice'])
       expect(code).toMatch(new RegExp(`function ${story}\\(`));
