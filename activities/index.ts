@@ -5,6 +5,7 @@ import type { ClockWatch } from './clock.ts';
 import { type Crypto, withoutCrypto } from './crypto.ts';
 import type { Disputes } from './disputes.ts';
 import { databaseFailure } from './failures.ts';
+import { firstDone } from './in-pieces.ts';
 import type { Ledger } from './ledger/index.ts';
 import type { Mailer, Platform } from './notices.ts';
 import type { Payments } from './payments.ts';
@@ -106,13 +107,19 @@ const ledgerActivities = (ledger: Ledger) => ({
 const tellActivities = (tell: Tell) => ({
   tellWatch: (input: { teamId: string }) => tell.watch(input.teamId),
   tellAutoTopUp: (input: { teamId: string }) => tell.autoTopUp(input.teamId),
-  /** One activity for many: an exhaustion ends all of a team's instances. */
+  /** Signals the workflows of a piece of ended instances. Answers how many of the first are signalled. */
+  signalEnded: (input: { instanceIds: string[] }) => firstDone(input.instanceIds, (id) => tell.instance(id)),
+  /** Starts the workflows of a piece of notices. Answers how many of the first are started. */
+  startNotices: (input: { notices: Parameters<Tell['notice']>[0][] }) =>
+    firstDone(input.notices, (notice) => tell.notice(notice)),
+  /** For runs of an earlier release, which signal all instances in one step. */
   tellInstances: async (input: { instanceIds: string[] }) => {
     await Promise.all(input.instanceIds.map((id) => tell.instance(id)));
   },
   tellReservations: async (input: { reservationIds: string[] }) => {
     await Promise.all(input.reservationIds.map((id) => tell.reservation(id)));
   },
+  /** For runs of an earlier release, which start all notices in one step. */
   handOnNotices: async (input: { notices: Parameters<Tell['notice']>[0][] }) => {
     await Promise.all(input.notices.map((notice) => tell.notice(notice)));
   },

@@ -206,8 +206,13 @@ export async function findNotice(tx: Tx, id: string): Promise<Notice | null> {
   return row && toNotice(row);
 }
 
-export async function noticesNotHandedOn(tx: Tx, teamId: string): Promise<Notice[]> {
-  const rows = await tx.notice.findMany({ where: { teamId, handedOn: false }, orderBy: OLDEST_FIRST });
+/** The oldest notices without a workflow, at most `most`. */
+export async function noticesNotHandedOn(tx: Tx, teamId: string, most?: number): Promise<Notice[]> {
+  const rows = await tx.notice.findMany({
+    where: { teamId, handedOn: false },
+    orderBy: OLDEST_FIRST,
+    ...(most !== undefined && { take: most }),
+  });
   return rows.map(toNotice);
 }
 

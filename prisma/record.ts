@@ -17,6 +17,7 @@ import { type GpuPair, lockGpuPrice } from './prices.ts';
 import { updateRefund } from './refunds.ts';
 import { endReservation, openTerm, saveRenewal, saveTerm } from './reservations.ts';
 import { openSegments, saveSegments } from './segments.ts';
+import { insertTeamStops } from './team-stops.ts';
 import { insertTransfers } from './transfers.ts';
 
 /** What a change answers beside its outcome: notices of its own cause, and whatever the caller asked to know. */
@@ -93,6 +94,7 @@ async function writeOutcome(
   await saveSegments(tx, changed);
   await openSegments(tx, teamId, opened);
   await endInstances(tx, only(effects, 'instance_ended'));
+  await writeReclaimed(tx, teamId, effects);
   for (const { instanceId, reclaimSecond } of only(effects, 'reclaim_announced'))
     await saveReclaim(tx, instanceId, reclaimSecond);
   await saveShedOrder(tx, only(effects, 'shed_order'));
@@ -115,6 +117,14 @@ async function writeOutcome(
     only(effects, 'transfer').map((effect) => effect.transfer),
   );
   await insertNotices(tx, notices);
+}
+
+/** The workflow of an instance that was reclaimed is signalled by the watch, as after a stop of a whole team. */
+async function writeReclaimed(tx: Tx, teamId: string, effects: Effect[]): Promise<void> {
+  const reclaimed = only(effects, 'instance_ended').filter(({ reason }) => reason === 'spot_reclaimed');
+  const [first] = reclaimed;
+  const ids = reclaimed.map(({ instanceId }) => instanceId);
+  if (first) await insertTeamStops(tx, teamId, first.endSecond, ids);
 }
 
 /** In their order: a term that is renewed closes before the next one opens. */

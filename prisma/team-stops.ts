@@ -1,9 +1,10 @@
-/** Instances that one call ended together: one row a batch, until the team's watch has had their machines stopped. */
+/** Instances that ended together by a stop or a reclaim, in batches, until the team's watch has signalled their workflows. */
 import type { Tx } from './client.ts';
 
-/** How many instances one row names: the watch has so many stopped in one step. */
+/** How many instances one row names. */
 const BATCH = 200;
 
+/** A batch as runs of an earlier release know it. */
 export interface TeamStop {
   id: number;
   instanceIds: string[];
@@ -16,12 +17,6 @@ export async function insertTeamStops(tx: Tx, teamId: string, second: number, in
   await tx.teamStop.createMany({
     data: batches.map((batch) => ({ teamId, second, instanceIds: batch, announced: false })),
   });
-}
-
-/** The oldest batch whose machines were not asked to stop, or null. */
-export async function nextTeamStop(tx: Tx, teamId: string): Promise<TeamStop | null> {
-  const row = await tx.teamStop.findFirst({ where: { teamId, announced: false }, orderBy: { id: 'asc' } });
-  return row && { id: Number(row.id), instanceIds: row.instanceIds };
 }
 
 export const markTeamStops = async (tx: Tx, ids: number[]): Promise<void> => {

@@ -1,10 +1,14 @@
 /** One team's balance: a single durable sleep towards the second at which something happens to it, re-planned by each fact. */
-import { continueAsNew, setHandler, workflowInfo } from '@temporalio/workflow';
+import { continueAsNew, setHandler, TemporalFailure, workflowInfo } from '@temporalio/workflow';
 import type { Outlook } from '../activities/ledger/team.ts';
+import type { EndedPiece } from '../prisma/ended-pieces.ts';
 import { dollars, Stated, showDetails, when } from './details.ts';
 import { type TeamInput, told, toldSoon, type WatchState, watchState } from './messages.ts';
-import { ledger, tell } from './neighbours.ts';
+import { handOn, ledger, tell } from './neighbours.ts';
 import { News, nowSecond } from './waiting.ts';
+
+/** An answer with so many notices may have left some out (`PIECE` of prisma/ended-pieces.ts). */
+const FULL_PIECE = 100;
 
 export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput): Promise<void> {
   const news = new News();
@@ -22,10 +26,7 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
     const outlook = await ledger.lookAhead({ teamId, nowSecond: nowSecond() });
     seen = show(outlook);
 
-    await announce(outlook);
-    await tellReclaimed(outlook);
-    if (outlook.attemptDepositId && outlook.attemptDepositId !== attemptTold) await tell.tellAutoTopUp({ teamId });
-    attemptTold = outlook.attemptDepositId;
+    await (outlook.ended === undefined ? announceAtOnce(outlook) : announce(outlook, outlook.ended));
 
     await news.orSecond(outlook.next?.second ?? null, outlook.next?.what ?? 'idle');
   }
@@ -35,8 +36,60 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
     ...(reclaiming.length > 0 && { reclaiming }),
   });
 
-  /** Announces whatever was recorded and not told yet, whoever recorded it: the machines are stopped, people are written to. */
-  async function announce({ exhaustions, stop, notices, reservationIds = [] }: Outlook): Promise<void> {
+  /** Announces what was recorded and not announced yet, whoever recorded it. No kind of news waits for another. */
+  async function announce(outlook: Outlook, ended: EndedPiece | null): Promise<void> {
+    reclaiming = [];
+    const { notices, reservationIds = [], attemptDepositId } = outlook;
+    const isNewAttempt = attemptDepositId !== null && attemptDepositId !== attemptTold;
+    if (attemptDepositId === null) attemptTold = null;
+    await Promise.all([
+      isNewAttempt && orLookAgain(() => wakeAutoTopUp(attemptDepositId)),
+      ended && orLookAgain(() => signalEnded(ended)),
+      notices.length > 0 && orLookAgain(() => startNotices(notices, reservationIds)),
+    ]);
+  }
+
+  /**
+   * Does a step of local activities. A step that fails is done again by a look within a second, so that the watch never
+   * waits for it. The failure of a local activity may come without an ActivityFailure around it.
+   */
+  async function orLookAgain(step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      if (!(error instanceof TemporalFailure)) throw error;
+      news.soon();
+    }
+  }
+
+  async function wakeAutoTopUp(attemptDepositId: string): Promise<void> {
+    await handOn.tellAutoTopUp({ teamId });
+    attemptTold = attemptDepositId;
+  }
+
+  async function signalEnded({ of, number, from, instanceIds }: EndedPiece): Promise<void> {
+    const done = instanceIds.length > 0 ? await handOn.signalEnded({ instanceIds }) : 0;
+    await ledger.markTold({ teamId, exhaustions: [], noticeIds: [], ended: { of, number, signalled: from + done } });
+    // Further pieces may wait.
+    news.arrived();
+  }
+
+  async function startNotices(notices: Outlook['notices'], reservationIds: string[]): Promise<void> {
+    if (reservationIds.length > 0) await handOn.tellReservations({ reservationIds });
+    const started = notices.slice(0, await handOn.startNotices({ notices }));
+    await ledger.markTold({ teamId, exhaustions: [], noticeIds: started.map(({ noticeId }) => noticeId) });
+    if (started.length < notices.length || notices.length >= FULL_PIECE) news.arrived();
+  }
+
+  /** Runs that hold answers of an earlier release announce all of an answer in one step each. */
+  async function announceAtOnce(outlook: Outlook): Promise<void> {
+    await announceAll(outlook);
+    await tellReclaimed(outlook);
+    if (outlook.attemptDepositId && outlook.attemptDepositId !== attemptTold) await tell.tellAutoTopUp({ teamId });
+    attemptTold = outlook.attemptDepositId;
+  }
+
+  async function announceAll({ exhaustions = [], stop, notices, reservationIds = [] }: Outlook): Promise<void> {
     if (exhaustions.length === 0 && notices.length === 0 && !stop) return;
     const instanceIds = [...exhaustions, ...(stop ? [stop] : [])].flatMap((ended) => ended.instanceIds);
     if (instanceIds.length > 0) await tell.tellInstances({ instanceIds });
@@ -45,12 +98,12 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
     const numbers = exhaustions.map((exhaustion) => exhaustion.number);
     const noticeIds = notices.map((notice) => notice.noticeId);
     await ledger.markTold({ teamId, exhaustions: numbers, noticeIds, ...(stop && { stops: [stop.id] }) });
-    // Another batch may wait behind this one.
+    // Further batches may wait.
     if (stop) news.arrived();
   }
 
   /** An instance that was to be reclaimed and is gone by now ended without anybody having said so to its workflow. */
-  async function tellReclaimed({ exhaustions, stop, reclaiming: still = [] }: Outlook): Promise<void> {
+  async function tellReclaimed({ exhaustions = [], stop, reclaiming: still = [] }: Outlook): Promise<void> {
     const told = exhaustions.flatMap((exhaustion) => exhaustion.instanceIds);
     const known = new Set([...still, ...told, ...(stop?.instanceIds ?? [])]);
     const instanceIds = reclaiming.filter((instanceId) => !known.has(instanceId));

@@ -20,6 +20,15 @@ export const tell = proxyActivities<BillingActivities['tell']>({
   retry: { initialInterval: '200 milliseconds', maximumInterval: '10 seconds' },
 });
 
+/**
+ * The same as local activities, which wait in no queue. A step that keeps failing ends: the watch looks again, and goes on
+ * with its other work meanwhile.
+ */
+export const handOn = proxyLocalActivities<BillingActivities['tell']>({
+  startToCloseTimeout: '15 seconds',
+  retry: { initialInterval: '200 milliseconds', maximumAttempts: 3 },
+});
+
 /** The payments of a workflow have the urgency of the workflow: a deposit's are urgent. */
 export const payments = proxyActivities<PaymentActivities>({
   taskQueue: TASK_QUEUES.payments,

@@ -3,23 +3,27 @@ import { nextCrossing, spendableMicros, topUpOutlook } from '../../billing/accou
 import { advance } from '../../billing/facts.ts';
 import type { Micros } from '../../billing/money.ts';
 import { burnMicrosPerHour } from '../../billing/runway.ts';
-import { type Exhaustion, markAnnounced, unannouncedExhaustions } from '../../prisma/exhaustions.ts';
+import { type EndedPiece, markSignalled, nextEndedPiece, PIECE } from '../../prisma/ended-pieces.ts';
+import { type Exhaustion, markAnnounced } from '../../prisma/exhaustions.ts';
 import { markHandedOn, type Notice, type NoticeChannel, noticesNotHandedOn } from '../../prisma/notices.ts';
 import { recordFact } from '../../prisma/record.ts';
-import { markTeamStops, nextTeamStop, type TeamStop } from '../../prisma/team-stops.ts';
+import { markTeamStops, type TeamStop } from '../../prisma/team-stops.ts';
 import type { LedgerWorld } from '../world.ts';
 import { cardExpiry } from './card-expiry.ts';
 
 export interface Outlook {
-  /** Ends of credit that nobody has announced yet, whoever recorded them. */
-  exhaustions: Exhaustion[];
-  /** Instances that an operator ended together and whose machines are to be stopped: a batch at a time. */
+  /**
+   * Ended instances whose workflows are to be signalled, whoever recorded their end: one piece, or null. Absent in answers
+   * that an earlier release has recorded; those have `exhaustions`, `stop` and `reclaiming`.
+   */
+  ended?: EndedPiece | null;
+  exhaustions?: Exhaustion[];
   stop?: TeamStop;
-  /** Mails and events written beside their causes and not yet handed on. */
+  /** Mails and events whose workflows are to be started, at most `PIECE`. */
   notices: Array<{ noticeId: string; teamId: string; channel: NoticeChannel }>;
   /** Reservations that one of those notices says have ended or been renewed: their workflows are to look. */
   reservationIds?: string[];
-  /** Running instances for which a reclaim is announced: once one of them is gone, its workflow is to look. */
+  /** Running instances for which a reclaim is announced. */
   reclaiming?: string[];
   /** The attempt whose outcome is not known yet. */
   attemptDepositId: string | null;
@@ -54,16 +58,12 @@ export const teamActs = ({ db, terms }: LedgerWorld) => ({
         outcome,
         notices: expiry.notices,
         answer: async (tx) => {
-          const notices = await noticesNotHandedOn(tx, input.teamId);
-          const stop = await nextTeamStop(tx, input.teamId);
+          const notices = await noticesNotHandedOn(tx, input.teamId, PIECE);
           const reservationIds = reservationsThatEnded(notices);
-          const reclaiming = now.meters.filter(({ reclaimSecond }) => reclaimSecond !== null);
           return {
-            exhaustions: await unannouncedExhaustions(tx, input.teamId),
-            ...(stop && { stop }),
+            ended: await nextEndedPiece(tx, input.teamId),
             notices: notices.map(({ id, teamId, channel }) => ({ noticeId: id, teamId, channel })),
             ...(reservationIds.length > 0 && { reservationIds }),
-            ...(reclaiming.length > 0 && { reclaiming: reclaiming.map(({ instanceId }) => instanceId) }),
             attemptDepositId: now.attempt?.depositId ?? null,
             next: sooner(nextCrossing(now, terms), expiry.nextSecond),
             availableMicros: spendableMicros(now, now.asOfSecond),
@@ -74,15 +74,21 @@ export const teamActs = ({ db, terms }: LedgerWorld) => ({
       };
     }),
 
-  /** Remembers that ends were told to the instances, and that notices have workflows of their own. */
+  /**
+   * Remembers which instances are signalled and which notices have workflows of their own. `exhaustions` and `stops` are
+   * whole rows, as runs of an earlier release announce them.
+   */
   markTold: async (input: {
     teamId: string;
     exhaustions: number[];
     noticeIds: string[];
     stops?: number[];
+    ended?: { of: EndedPiece['of']; number: number; signalled: number };
   }): Promise<void> => {
-    await markAnnounced(db, input.teamId, input.exhaustions);
-    await markTeamStops(db, input.stops ?? []);
-    await markHandedOn(db, input.noticeIds);
+    const { teamId, exhaustions, noticeIds, stops = [], ended } = input;
+    if (ended) await markSignalled(db, teamId, ended);
+    if (exhaustions.length > 0) await markAnnounced(db, teamId, exhaustions);
+    await markTeamStops(db, stops);
+    if (noticeIds.length > 0) await markHandedOn(db, noticeIds);
   },
 });

@@ -47,10 +47,12 @@ describe('stopping a whole team', () => {
     expect(api.engine.told).toContain(`watch ${team}`);
     // What the watch has machines stopped by, until it has done so.
     const look = () => api.world.ledger.lookAhead({ teamId: team, nowSecond: Math.floor(Date.now() / 1000) }, 'test');
-    const { stop } = await look();
-    expect(stop?.instanceIds.sort()).toEqual([...ids].sort());
-    await api.world.ledger.markTold({ teamId: team, exhaustions: [], noticeIds: [], stops: [stop?.id as number] });
-    expect((await look()).stop).toBeUndefined();
+    const { ended } = await look();
+    expect(ended).toMatchObject({ of: 'stop', from: 0 });
+    expect(ended?.instanceIds.sort()).toEqual([...ids].sort());
+    const signalled = { of: 'stop' as const, number: ended?.number as number, signalled: 3 };
+    await api.world.ledger.markTold({ teamId: team, exhaustions: [], noticeIds: [], ended: signalled });
+    expect((await look()).ended).toBeNull();
   });
 
   it('bills the sum of the receipts, to the micro', async () => {

@@ -123,13 +123,14 @@ describe('a deposit after X, with the watch late', () => {
     expect(await booksOf(one.db, team)).toMatchObject({ netMicros: 100_000_000n });
 
     const outlook = await two.look(team, 5001);
-    expect(outlook.exhaustions).toHaveLength(1);
+    expect(outlook.ended).toEqual({ of: 'exhaustion', number: 1, from: 0, instanceIds: [`${team}-a`, `${team}-b`] });
     expect(outlook.notices.map(({ noticeId }) => noticeId).sort()).toEqual(
       expect.arrayContaining([`balance.exhausted/${team}/exhaustion-1`, `credits_exhausted/${team}/exhaustion-1`]),
     );
     const noticeIds = outlook.notices.map(({ noticeId }) => noticeId);
-    await two.ledger.markTold({ teamId: team, exhaustions: [1], noticeIds });
-    expect(await two.look(team, 5002)).toMatchObject({ exhaustions: [], notices: [] });
+    const ended = { of: 'exhaustion' as const, number: 1, signalled: 2 };
+    await two.ledger.markTold({ teamId: team, exhaustions: [], noticeIds, ended });
+    expect(await two.look(team, 5002)).toMatchObject({ ended: null, notices: [] });
   });
 
   it('at once with the watch ends all once', async () => {

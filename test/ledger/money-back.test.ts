@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { abandonCall, callIdOf } from '../../prisma/abandoned-calls.ts';
 import { getDeposit } from '../../prisma/deposits.ts';
 import { getDispute } from '../../prisma/disputes.ts';
+import { unannouncedExhaustions } from '../../prisma/exhaustions.ts';
 import { listPayments } from '../../prisma/history.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { getRefund } from '../../prisma/refunds.ts';
@@ -162,8 +163,9 @@ describe('a refund', () => {
   it('ends what the rest does not pay for, at its second, for the watch to announce', async () => {
     await one.start({ teamId: team, id: `${team}-a`, hourly: CENT, at: 0 });
     await one.refund(team, deposit, null, 1000, `ref_${team}`);
-    const { exhaustions } = await two.look(team, 1001);
-    expect(exhaustions).toMatchObject([{ second: 1000, instanceIds: [`${team}-a`] }]);
+    const { ended } = await two.look(team, 1001);
+    expect(ended).toMatchObject({ of: 'exhaustion', from: 0, instanceIds: [`${team}-a`] });
+    expect(await unannouncedExhaustions(one.db, team)).toMatchObject([{ second: 1000, instanceIds: [`${team}-a`] }]);
     await agrees();
   });
 });

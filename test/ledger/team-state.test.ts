@@ -1,7 +1,8 @@
 /** Whole teams stopped, suspended and archived, in races with what these refuse; grants taken back; the books agree. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseDollars } from '../../billing/money.ts';
-import { insertTeamStops, markTeamStops, nextTeamStop } from '../../prisma/team-stops.ts';
+import { type EndedPiece, markSignalled, nextEndedPiece } from '../../prisma/ended-pieces.ts';
+import { insertTeamStops } from '../../prisma/team-stops.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { tellUntold } from '../../worker/untold.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice } from './desk.ts';
@@ -73,12 +74,31 @@ describe('a stop of a whole team', () => {
     await tellUntold(one.db, tell, log);
     expect(woken).toContain(team);
     const told: string[] = [];
-    for (let batch = await nextTeamStop(one.db, team); batch; batch = await nextTeamStop(one.db, team)) {
-      expect(batch.instanceIds.length).toBeLessThanOrEqual(200);
-      told.push(...batch.instanceIds);
-      await markTeamStops(one.db, [batch.id]);
+    const next = (): Promise<EndedPiece | null> => nextEndedPiece(one.db, team);
+    for (let piece = await next(); piece; piece = await next()) {
+      const { of, number, from, instanceIds } = piece;
+      expect(instanceIds.length).toBeLessThanOrEqual(100);
+      told.push(...instanceIds);
+      await markSignalled(one.db, team, { of, number, signalled: from + instanceIds.length });
     }
     expect(told.sort()).toEqual(ids.sort());
+  });
+
+  it('of which some are signalled goes on after them, and a row that is announced stays so', async () => {
+    await one.team(team, '100');
+    const ids = Array.from({ length: 120 }, (_, i) => `${team}-${i}`);
+    await insertTeamStops(one.db, team, 5, ids);
+    const look = () => nextEndedPiece(one.db, team);
+    const { of, number } = (await look()) as EndedPiece;
+    await markSignalled(one.db, team, { of, number, signalled: 70 });
+    expect(await look()).toEqual({ of, number, from: 70, instanceIds: ids.slice(70) });
+    // A mark that comes late takes nothing back.
+    await markSignalled(one.db, team, { of, number, signalled: 30 });
+    expect(await look()).toMatchObject({ from: 70 });
+    await markSignalled(one.db, team, { of, number, signalled: 120 });
+    expect(await look()).toBeNull();
+    await markSignalled(one.db, team, { of, number, signalled: 100 });
+    expect(await look()).toBeNull();
   });
 
   it('while a charge keeps the end of credit open ends them at X', async () => {

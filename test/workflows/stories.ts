@@ -45,6 +45,16 @@ export interface Story {
   begin(): { mocks: Mocks; tell: (scene: Scene) => Promise<string[]> };
 }
 
+/** Answers nothing, and is out of order at these calls, counted from 1. */
+function failingAt(calls: number[]): () => Promise<undefined> {
+  let call = 0;
+  return async () => {
+    call += 1;
+    if (calls.includes(call)) throw new Error(`out of order, call ${call}`);
+    return undefined;
+  };
+}
+
 const story = (name: string, begin: Story['begin']): Story => ({ name, begin });
 
 export const STORIES: Story[] = [
@@ -205,6 +215,30 @@ export const STORIES: Story[] = [
         await scene.untilAsked('markTold');
         await scene.quiet(handle);
         await handle.signal(told);
+        await scene.untilAsked('lookAhead', 4);
+        await scene.quiet(handle);
+        return [handle.workflowId];
+      },
+    };
+  }),
+
+  story('watch-announces-in-pieces', () => {
+    const piece = (from: number, ...instanceIds: string[]) =>
+      outlook({ ended: { of: 'exhaustion', number: 1, from, instanceIds } });
+    const notices = [{ noticeId: 'notice_a', teamId: 'team', channel: 'mail' as const }];
+    const first = { ...piece(0, 'inst_a', 'inst_b'), notices, attemptDepositId: 'dep_1' };
+    return {
+      // The signals of the second piece fail three times, which ends the step: the third look repeats it.
+      mocks: {
+        lookAhead: inTurn(first, piece(2, 'inst_c'), piece(2, 'inst_c'), outlook({ ended: null })),
+        instance: failingAt([3, 4, 5]),
+      },
+      tell: async (scene) => {
+        const handle = await tellTeam(scene, 'balanceWatch');
+        await scene.untilAsked('lookAhead', 2);
+        await scene.untilAsked('instance', 5);
+        await scene.pass('5 seconds');
+        await scene.untilAsked('markTold', 3);
         await scene.untilAsked('lookAhead', 4);
         await scene.quiet(handle);
         return [handle.workflowId];

@@ -1,0 +1,55 @@
+/**
+ * Ended instances whose workflows are still to be signalled, in pieces of limited size. Rows of `exhaustions` and
+ * `team_stops` name all the instances that ended together, and count the instances that are signalled already.
+ */
+import type { Tx } from './client.ts';
+
+/** How many instances one piece names at most. */
+export const PIECE = 100;
+
+export interface EndedPiece {
+  /** The table of the row. */
+  of: 'exhaustion' | 'stop';
+  /** The number of the exhaustion, or the id of the stop. */
+  number: number;
+  /** How many instances of the row come before this piece. */
+  from: number;
+  instanceIds: string[];
+}
+
+/** The next piece of the oldest row that is not announced, exhaustions first; null if nothing is to be signalled. */
+export async function nextEndedPiece(tx: Tx, teamId: string): Promise<EndedPiece | null> {
+  const [row] = await tx.$queryRaw<Array<{ of: string; number: bigint; signalled: number; ids: string[] }>>`
+    (SELECT 'exhaustion' AS "of", number, signalled, instance_ids[signalled + 1 : signalled + ${PIECE}::int] AS ids
+      FROM exhaustions WHERE team_id = ${teamId} AND NOT announced ORDER BY number LIMIT 1)
+    UNION ALL
+    (SELECT 'stop', id, signalled, instance_ids[signalled + 1 : signalled + ${PIECE}::int]
+      FROM team_stops WHERE team_id = ${teamId} AND NOT announced ORDER BY id LIMIT 1)
+    ORDER BY 1 LIMIT 1`;
+  return row
+    ? {
+        of: row.of === 'exhaustion' ? 'exhaustion' : 'stop',
+        number: Number(row.number),
+        from: row.signalled,
+        instanceIds: row.ids,
+      }
+    : null;
+}
+
+/** Counts the first `signalled` instances of a row as signalled. Once all are, the row is announced. */
+export async function markSignalled(
+  tx: Tx,
+  teamId: string,
+  { of, number, signalled }: { of: EndedPiece['of']; number: number; signalled: number },
+): Promise<void> {
+  if (of === 'exhaustion')
+    await tx.$executeRaw`
+      UPDATE exhaustions SET signalled = GREATEST(signalled, ${signalled}::int),
+        announced = announced OR ${signalled}::int >= cardinality(instance_ids)
+      WHERE team_id = ${teamId} AND number = ${number}::bigint`;
+  else
+    await tx.$executeRaw`
+      UPDATE team_stops SET signalled = GREATEST(signalled, ${signalled}::int),
+        announced = announced OR ${signalled}::int >= cardinality(instance_ids)
+      WHERE team_id = ${teamId} AND id = ${number}::bigint`;
+}
