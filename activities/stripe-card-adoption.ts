@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type Stripe from 'stripe';
 import { BillingError } from '../billing/errors.ts';
 import { prefixedId } from '../billing/ids.ts';
-import type { Db } from '../prisma/client.ts';
+import { type Db, inTransaction } from '../prisma/client.ts';
 import { findSameCard, type PaymentMethod, removePaymentMethod, savePaymentMethod } from '../prisma/payment-methods.ts';
 import { findTeamByStripeCustomer, getTeam } from '../prisma/teams.ts';
 import { orNull, stripeFault } from './failures.ts';
@@ -65,14 +65,16 @@ async function detachDouble(stripe: Stripe, id: string): Promise<void> {
   }
 }
 
-export const saveCard = (db: Db, teamId: string, made: Stripe.PaymentMethod, { nowSecond, newId }: Saving) =>
-  savePaymentMethod(db, {
+export const saveCard = (db: Db, teamId: string, made: Stripe.PaymentMethod, { nowSecond, newId }: Saving) => {
+  const card = {
     id: newId,
     teamId,
     stripePaymentMethodId: made.id,
     ...cardOf(made),
     createdSecond: nowSecond,
-  });
+  };
+  return inTransaction(db, (tx) => savePaymentMethod(tx, card));
+};
 
 /** @throws BillingError `payment_method_invalid` */
 export function cardOf({ card }: Stripe.PaymentMethod) {

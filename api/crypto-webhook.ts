@@ -6,6 +6,7 @@ import { findDeposit, findDepositByCopperxSession } from '../prisma/deposits.ts'
 import { rememberEvent, wasTakenIn } from '../prisma/provider-events.ts';
 import type { Call } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
+import { recording } from './outcome.ts';
 import type { ApiWorld } from './world.ts';
 
 /** Wakes the deposit of an event. Answers whether there is one. The deposit by its page; by our own reference while that is not kept yet, or for a page of an earlier try. */
@@ -24,9 +25,8 @@ async function wakeDeposit({ db, engine }: ApiWorld, { sessionId, depositId: nam
 }
 
 /** POST /v1/webhooks/copperx, its body as it came: the signature is over the bytes. */
-export const copperxWebhook =
-  (world: ApiWorld): RequestHandler =>
-  async (request, response) => {
+export const copperxWebhook = (world: ApiWorld): RequestHandler =>
+  recording(async (request, response) => {
     const call = response.locals.call as Call;
     const event = verified(world, call, request.body, request.get('x-webhook-signature'));
     // Its ids are not Stripe's, and could be anything.
@@ -37,7 +37,7 @@ export const copperxWebhook =
       await rememberEvent(world.db, { id, type: event.type, provider: 'copperx', receivedSecond: call.receivedSecond });
     }
     response.json({ received: true });
-  };
+  });
 
 function verified(world: ApiWorld, call: Call, body: unknown, signature: string | undefined): CopperxHint {
   const { verifyCopperxEvent } = world;

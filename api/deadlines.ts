@@ -8,6 +8,7 @@ import { BillingError } from '../billing/errors.ts';
 import type { DbOptions } from '../prisma/client.ts';
 import { type Limits, withinLimits } from '../prisma/limits.ts';
 import { errorAnswer } from './errors.ts';
+import { outcomeUnknown } from './outcome.ts';
 
 /** Milliseconds since receipt. */
 export interface CallTimes {
@@ -40,18 +41,22 @@ const limitsFrom = (startedMs: number, { commitMs, lastStatementMs }: CallTimes)
   commitLeftMs: () => startedMs + commitMs - performance.now(),
 });
 
-/** Answers 503 when a call is not answered in time, and runs the call within its limits. */
+const isLate = (mayHaveRecorded: boolean): BillingError =>
+  mayHaveRecorded
+    ? outcomeUnknown('the call took too long, and whether it was recorded is not known: send the same again')
+    : new BillingError('engine_unavailable', 'the call took too long; nothing was recorded');
+
+/**
+ * Answers 503 when a call is not answered in time, and runs the call within its limits. `response.locals.records` says that
+ * the call has reached a route that records.
+ */
 export const answeringInTime =
   (times: CallTimes): RequestHandler =>
   (request, response, next) => {
     const timer = setTimeout(() => {
       if (response.headersSent) return;
       response.locals.overdue = true;
-      const late = new BillingError(
-        'engine_unavailable',
-        'the call took too long, and whether it was recorded is not known: send the same again',
-      );
-      const { status, headers, body } = errorAnswer(late, String(request.id));
+      const { status, headers, body } = errorAnswer(isLate(response.locals.records === true), String(request.id));
       response.locals.errorCode = body.error.code;
       response.status(status).set(headers).json(body);
     }, times.answerMs);

@@ -9,12 +9,12 @@ import { cryptoReceiptsOf } from '../prisma/crypto-receipts.ts';
 import { type Deposit as DepositRow, listAllDeposits } from '../prisma/deposits.ts';
 import { listPayments } from '../prisma/history.ts';
 import type { PageRequest } from '../prisma/pages.ts';
-import { isDatabaseAway } from '../prisma/sqlstate.ts';
 import { getTeam } from '../prisma/teams.ts';
 import { type Call, newId } from './calls.ts';
 import { csvOf } from './csv.ts';
-import { openDeposit } from './depositing.ts';
+import { type AskedDeposit, openDeposit } from './depositing.ts';
 import { NewMetadata } from './metadata.ts';
+import { isOutcomeUnknown } from './outcome.ts';
 import { returnUrl } from './return-url.ts';
 import { type Route, route } from './route.ts';
 import {
@@ -142,7 +142,7 @@ export function deposits(world: ApiWorld): Route[] {
         const details = { metadata: body.metadata ?? {}, returnUrl: body.returnUrl ?? null };
         const detailsHash = await keepDetails(db, details);
         const saveCard = body.saveCard ?? false;
-        const deposit = await openDeposit(world, call, {
+        const asked: AskedDeposit = {
           depositId: body.id ?? newId(call, 'dep'),
           teamId,
           kind: body.method === 'crypto' ? 'crypto' : paymentMethodId === null ? 'checkout' : 'saved_card',
@@ -151,7 +151,8 @@ export function deposits(world: ApiWorld): Route[] {
           requestHash: hashOf([teamId, body.method, body.amount, paymentMethodId, saveCard, detailsHash]),
           ...(detailsHash !== null && { detailsHash }),
           ...(saveCard && { saveCard: true }),
-        });
+        };
+        const deposit = await openDeposit(world, call, asked, body.id !== undefined);
         return { status: 201, body: await viewRecorded(world, call, deposit, details) };
       },
     }),
@@ -258,7 +259,7 @@ const viewAll = async ({ db, publicUrl }: ApiWorld, deposits: DepositRow[]) => {
 /** A deposit that was recorded is answered also when the database goes away before its payments and details are read. */
 const viewRecorded = (world: ApiWorld, call: Call, deposit: DepositRow, details: CallDetails) =>
   readRecorded(world, call, () => viewOne(world, deposit)).catch((error: unknown) => {
-    if (!isDatabaseAway(error) && !(error instanceof BillingError && error.code === 'engine_unavailable')) throw error;
+    if (!isOutcomeUnknown(error)) throw error;
     return viewDeposit(deposit, world.publicUrl, [], details);
   });
 

@@ -20,6 +20,7 @@ import {
   TASK_QUEUES,
 } from '../workflows/messages.ts';
 import { createTell, lookAt, startOptions } from '../workflows/telling.ts';
+import { outcomeUnknown } from './outcome.ts';
 
 export interface Engine {
   /**
@@ -40,7 +41,7 @@ export interface Engine {
   /**
    * Has the workflow of a deposit, a refund or a dispute ask the provider now, and waits for that until `deadlineMs`. A
    * workflow that has ended is started again.
-   * @throws BillingError `engine_unavailable`
+   * @throws BillingError `outcome_unknown`: what the provider says may be recorded later
    */
   lookAt: {
     deposit(input: DepositInput, deadlineMs: number): Promise<unknown>;
@@ -92,6 +93,9 @@ export function createEngine(client: Client): Engine {
   const orUnavailable = (error: unknown): never => {
     throw engineUnavailable(error instanceof WorkflowUpdateFailedError ? (error.cause ?? error) : error);
   };
+  const orUnknown = (error: unknown): never => {
+    throw outcomeUnknown('whether the provider was asked is not known: send the same again', error);
+  };
   const tell = createTell(client);
   const look = lookAt(client);
 
@@ -138,9 +142,9 @@ export function createEngine(client: Client): Engine {
       ).catch(orUnavailable),
 
     lookAt: {
-      deposit: (input, deadlineMs) => within<unknown>(deadlineMs, () => look.deposit(input)).catch(orUnavailable),
-      refund: (input, deadlineMs) => within<unknown>(deadlineMs, () => look.refund(input)).catch(orUnavailable),
-      dispute: (input, deadlineMs) => within<unknown>(deadlineMs, () => look.dispute(input)).catch(orUnavailable),
+      deposit: (input, deadlineMs) => within<unknown>(deadlineMs, () => look.deposit(input)).catch(orUnknown),
+      refund: (input, deadlineMs) => within<unknown>(deadlineMs, () => look.refund(input)).catch(orUnknown),
+      dispute: (input, deadlineMs) => within<unknown>(deadlineMs, () => look.dispute(input)).catch(orUnknown),
     },
 
     tell: coalesced({

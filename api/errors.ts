@@ -57,6 +57,7 @@ export const STATUS_OF: Record<FailureCode, number> = {
   provider_rejected: 502,
   start_expired: 503,
   engine_unavailable: 503,
+  outcome_unknown: 503,
   clock_wrong: 503,
   provider_unavailable: 503,
 };
@@ -77,6 +78,7 @@ export const typeOf = (code: FailureCode): ErrorType => TYPE_OF_STATUS[STATUS_OF
 
 const RETRY_AFTER_SECONDS: Partial<Record<FailureCode, number>> = {
   engine_unavailable: 2,
+  outcome_unknown: 2,
   clock_wrong: 5,
   provider_unavailable: 5,
   start_expired: 2,
@@ -170,6 +172,6 @@ function toRefusal(error: unknown): BillingError {
     return new BillingError('invalid_request', 'the request could not be read');
   if (error instanceof Uncountable) return new BillingError('amount_out_of_range', error.message);
   if (isDatabaseAway(error))
-    return new BillingError('engine_unavailable', 'the ledger cannot be reached just now; try again');
+    return new BillingError('engine_unavailable', 'the ledger cannot be reached just now; nothing was recorded');
   return new BillingError('internal', 'something went wrong on our side');
 }

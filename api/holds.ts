@@ -3,6 +3,7 @@
 import type { HoldRecorded } from '../activities/ledger/holds.ts';
 import { getHold, type HoldOfTeam, listHolds } from '../prisma/holds.ts';
 import { commitsWithin, withinLimits } from '../prisma/limits.ts';
+import { noteTakenBack } from '../prisma/recorded.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';
 import { type Call, mustSee, newId } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
@@ -70,6 +71,7 @@ export function holds({ db, ledger, terms }: ApiWorld, looks: Looks): Route[] {
           await withinLimits(commitsWithin(VOIDED_WITHIN_MS), () =>
             ledger.voidHold({ holdId: order.holdId, nowSecond }, call.requestId),
           );
+          noteTakenBack();
           throw engineUnavailable(error);
         });
         return { status: 201, body: viewHold(placed.hold) };

@@ -1,5 +1,7 @@
 /** A team's keys: shown once, kept as a digest, revocable. */
-import { type ApiKey, insertApiKey, listApiKeys, revokeApiKey } from '../prisma/api-keys.ts';
+import { prefixedId } from '../billing/ids.ts';
+import { type ApiKey, insertApiKey, listApiKeys, revokeApiKey, revokeIfMade } from '../prisma/api-keys.ts';
+import { inTransaction } from '../prisma/client.ts';
 import { digestOf, newSecret } from './auth.ts';
 import { newId } from './calls.ts';
 import { type Route, route } from './route.ts';
@@ -29,6 +31,9 @@ const NewKey = z
   })
   .openapi('NewKey');
 
+/** The id that a repeat takes where a call that was not answered has taken this one. */
+const idAfter = (id: string): string => prefixedId('key', digestOf(id).slice(0, 32));
+
 const view = (key: ApiKey): z.input<typeof Key> => ({
   id: key.id,
   name: key.name,
@@ -51,14 +56,18 @@ export const keys = ({ db }: ApiWorld): Route[] => [
     handle: async ({ params, body, call }) => {
       const secret = newSecret();
       const key = {
-        id: newId(call, 'key'),
         teamId: params.team,
         name: body.name ?? null,
         scopes: body.scopes,
         hint: `…${secret.slice(-4)}`,
         createdSecond: call.receivedSecond,
       };
-      const made = await insertApiKey(db, key, digestOf(secret));
+      const made = await inTransaction(db, async (tx) => {
+        let id = newId(call, 'key');
+        // A repeat under an Idempotency-Key: nobody has the secrets of keys whose calls were not answered.
+        while (await revokeIfMade(tx, id, call.receivedSecond)) id = idAfter(id);
+        return insertApiKey(tx, { ...key, id }, digestOf(secret));
+      });
       return { status: 201, body: { ...view(made), secret } };
     },
   }),
@@ -87,7 +96,7 @@ export const keys = ({ db }: ApiWorld): Route[] => [
     answer: { status: 200, schema: Key },
     handle: async ({ params, call }) => ({
       status: 200,
-      body: view(await revokeApiKey(db, params.team, params.key, call.receivedSecond)),
+      body: view(await inTransaction(db, (tx) => revokeApiKey(tx, params.team, params.key, call.receivedSecond))),
     }),
   }),
 ];

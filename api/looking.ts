@@ -15,7 +15,7 @@ const LOOK_WITHIN_MS = 9_000;
 /**
  * Asks the provider about a deposit, its refunds and its disputes, those included that only the provider knows, and
  * answers them as they are recorded afterwards: the deposit first.
- * @throws BillingError `engine_unavailable`, `provider_unavailable`
+ * @throws BillingError `outcome_unknown`, `provider_unavailable`
  */
 export async function lookAtPayment(world: ApiWorld, call: Call, deposit: Deposit): Promise<Payment[]> {
   const { engine, db } = world;

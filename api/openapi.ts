@@ -28,7 +28,7 @@ function failuresOf(route: Route): Set<FailureCode> {
   const failures = new Set<FailureCode>([...ALWAYS, ...route.fails]);
   if (route.path.includes('{') || namesTeam(route.query) || namesTeam(route.body)) failures.add('not_found');
   if (isRefusedToArchived(route)) failures.add('team_archived');
-  if (route.records) failures.add('clock_wrong').add('amount_out_of_range');
+  if (route.records) failures.add('clock_wrong').add('outcome_unknown').add('amount_out_of_range');
   if (takesBody(route)) failures.add('payload_too_large').add('unsupported_media_type');
   if (route.method === 'post') failures.add('idempotency_key_reused').add('idempotency_in_flight');
   return failures;
@@ -104,6 +104,7 @@ const PROVIDER_FAILURES: FailureCode[] = [
   'unsupported_media_type',
   'internal',
   'engine_unavailable',
+  'outcome_unknown',
   'clock_wrong',
   'provider_unavailable',
 ];

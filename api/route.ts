@@ -12,6 +12,7 @@ import { authorize, type Who } from './auth.ts';
 import type { Call } from './calls.ts';
 import { once } from './idempotency.ts';
 import { parse } from './messages.ts';
+import { recording } from './outcome.ts';
 import { z } from './schemas.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -145,8 +146,7 @@ export const handling = (world: ApiWorld, described: Route): RequestHandler => {
     });
   };
 
-  return async (request, response) => {
-    if (described.records) world.clock?.mustBeRight();
+  const answering = async (request: Request, response: Response): Promise<void> => {
     const call = response.locals.call as Call;
     const key = described.method === 'post' ? request.get('Idempotency-Key') : undefined;
     const secret = response.locals.secret as string;
@@ -174,4 +174,10 @@ export const handling = (world: ApiWorld, described: Route): RequestHandler => {
       .set(headers ?? {})
       .json(answer.body);
   };
+
+  if (!described.records) return answering;
+  return recording((request, response) => {
+    world.clock?.mustBeRight();
+    return answering(request, response);
+  });
 };

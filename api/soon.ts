@@ -2,29 +2,22 @@
  * Wakes of a team's watch where the call is answered only once the wake is accepted. Usage and holds come by the thousand:
  * their wakes share signals (activities/coalesced-wakes.ts).
  */
-import { BillingError } from '../billing/errors.ts';
 import type { Metrics } from './metrics.ts';
+import { outcomeUnknown } from './outcome.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
 export interface Looks {
   /**
    * Resolves once the watch is bound to look, within a second, at what is recorded of the team by now.
-   * @throws BillingError `engine_unavailable`: the fact stands, and a repeat of the call wakes again
+   * @throws BillingError `outcome_unknown`: the fact stands, and a repeat of the call wakes again
    */
   soon(teamId: string): Promise<void>;
   /** The same, for what is to be announced or charged: the watch looks at once, unless another wake was just sent. */
   atOnce(teamId: string): Promise<void>;
 }
 
-const notTold = (cause: unknown): BillingError =>
-  Object.assign(
-    new BillingError(
-      'engine_unavailable',
-      'it was recorded, but the engine cannot be told just now: send the same again',
-    ),
-    { cause },
-  );
+const NOT_TOLD = 'the call was recorded, but the engine cannot be notified just now: send the same again';
 
 export function createLooks({ engine, log }: ApiWorld, metrics: Metrics, wake: Wakes): Looks {
   /** Sends a wake. A wake that fails is also sent again in the background, until Temporal accepts it. */
@@ -37,7 +30,7 @@ export function createLooks({ engine, log }: ApiWorld, metrics: Metrics, wake: W
       metrics.engineFailed('tell');
       log.warn({ what, id: teamId, err: error }, 'a wake was not accepted, and the call is answered so');
       void wake({ what: 'watch', id: teamId });
-      throw notTold(error);
+      throw outcomeUnknown(NOT_TOLD, error);
     }
   };
 

@@ -1,6 +1,6 @@
 /**
- * What is done when the engine did not answer a start: with no worker up, Temporal may run it later, after the caller was
- * told that it had failed. So before that is said, it is made impossible. Source: design.md, "Ghost admission".
+ * Calls that the engine did not answer. With no worker up, Temporal may run such a call later. So before the api answers
+ * that nothing was recorded, it makes a later run impossible. Source: design.md, "Ghost admission".
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BillingError } from '../billing/errors.ts';
@@ -9,9 +9,11 @@ import { abandonCall } from '../prisma/abandoned-calls.ts';
 import { AS_RECORDED, lockAccount } from '../prisma/accounts.ts';
 import { inTransaction, type Tx, waitForLocks } from '../prisma/client.ts';
 import { commitsWithin, withinLimits } from '../prisma/limits.ts';
+import { noteRecorded, notingRecords } from '../prisma/recorded.ts';
 import { isDatabaseAway } from '../prisma/sqlstate.ts';
 import type { Call } from './calls.ts';
 import { CALL_TIMES, type CallTimes } from './deadlines.ts';
+import { outcomeUnknown, outcomeUnread } from './outcome.ts';
 import type { ApiWorld } from './world.ts';
 
 /** An admission in the last moment is still heard. */
@@ -48,10 +50,10 @@ export async function admissionOf<A extends { status: 'admitted' } | { status: '
 }
 
 /**
- * Under the team's row lock: finds what the call has brought about after all, or marks the call so that it brings about
- * nothing any more. Answers null when there is, and will be, nothing.
- * @throws BillingError `engine_unavailable` when the database does not answer in time: its message says that the outcome is
- *   not known
+ * Under the team's row lock: finds what the call has recorded after all, or marks the call so that it records nothing any
+ * more. When the mark cannot be written, a look after the last moment of an admission decides. Answers null when there is,
+ * and will be, nothing.
+ * @throws BillingError `outcome_unknown` when the database does not answer in time
  */
 export async function foundOrAbandoned<T>(
   world: ApiWorld,
@@ -59,51 +61,62 @@ export async function foundOrAbandoned<T>(
   { teamId, callId }: { teamId: string; callId: string },
   find: (tx: Tx) => Promise<T | null>,
 ): Promise<T | null> {
-  const untilMs = call.receivedMs + timesOf(world).lastAdmissionMs;
-  const leftMs = () => untilMs - world.nowMs();
-  const look = async (tx: Tx): Promise<T | null> => {
-    await waitForLocks(tx, leftMs());
+  const { lastAdmissionMs, lastStatementMs } = timesOf(world);
+  const leftMs = (untilMs = lastAdmissionMs) => call.receivedMs + untilMs - world.nowMs();
+  /** An admission that is committing holds the lock. */
+  const underLock = async (tx: Tx, withinMs: number): Promise<T | null> => {
+    await waitForLocks(tx, withinMs);
     await lockAccount(tx, teamId, AS_RECORDED);
-    const found = await find(tx);
+    return find(tx);
+  };
+  const look = async (tx: Tx): Promise<T | null> => {
+    const found = await underLock(tx, leftMs());
     if (found === null) await abandonCall(tx, callId, secondOf(world.nowMs()));
     return found;
   };
+  const lookOnly = () => inTransaction(world.db, (tx) => underLock(tx, leftMs(lastStatementMs)));
 
-  for (;;) {
+  while (leftMs() > 0) {
     try {
-      return await withinLimits(commitsWithin(leftMs()), () => inTransaction(world.db, look));
+      // The mark of an abandoned call is no record of the call.
+      const found = await notingRecords(() =>
+        withinLimits(commitsWithin(leftMs()), () => inTransaction(world.db, look)),
+      );
+      if (found !== null) noteRecorded();
+      return found;
     } catch (error) {
       if (error instanceof BillingError) throw error;
-      call.log.warn({ callId, err: error }, 'whether the call was received could not be seen');
-      if (leftMs() <= 0) throw outcomeUnknown();
-      await sleep(Math.min(LOOK_AGAIN_AFTER_MS, leftMs()));
+      call.log.warn({ callId, err: error }, 'whether the call was recorded could not be read');
+      await sleep(Math.max(0, Math.min(LOOK_AGAIN_AFTER_MS, leftMs())));
     }
   }
+  return readInTime(world, call, lookOnly, (cause) => outcomeUnknown(undefined, cause));
 }
 
-/** The engine was asked, and the database does not show in time what became of it: the caller must not be told "nothing". */
-const outcomeUnknown = (): BillingError =>
-  new BillingError('engine_unavailable', 'whether the call was recorded cannot be seen just now: send the same again');
-
 /**
- * Reads what a call has brought about. A database that has gone meanwhile is waited for, since the caller must not be told
- * that nothing was recorded.
- * @throws BillingError `engine_unavailable` when the database does not come back in time: a repeat of the call finds what
- *   was recorded
+ * Reads what a call has recorded, and waits for a database that is away.
+ * @throws BillingError `outcome_unknown` when the database does not come back in time: a repeat of the call finds what was
+ *   recorded
  */
-export async function readRecorded<T>(world: ApiWorld, call: Call, read: () => Promise<T>): Promise<T> {
+export const readRecorded = <T>(world: ApiWorld, call: Call, read: () => Promise<T>): Promise<T> =>
+  readInTime(world, call, read, outcomeUnread);
+
+async function readInTime<T>(
+  world: ApiWorld,
+  call: Call,
+  read: () => Promise<T>,
+  inVain: (cause: unknown) => BillingError,
+): Promise<T> {
   const leftMs = () => call.receivedMs + timesOf(world).lastStatementMs - world.nowMs();
   for (;;) {
     try {
-      return await withinLimits(commitsWithin(leftMs()), read);
+      const found = await notingRecords(() => withinLimits(commitsWithin(leftMs()), read));
+      if (found !== null) noteRecorded();
+      return found;
     } catch (error) {
       if (!isDatabaseAway(error)) throw error;
       call.log.warn({ err: error }, 'what was recorded could not be read');
-      if (leftMs() <= 0)
-        throw new BillingError(
-          'engine_unavailable',
-          'the call was recorded, but its outcome cannot be read just now: send the same again',
-        );
+      if (leftMs() <= 0) throw inVain(error);
       await sleep(Math.min(LOOK_AGAIN_AFTER_MS, leftMs()));
     }
   }

@@ -1,11 +1,12 @@
 /** Token usage: up to a thousand events a call, each answered for itself. */
 import type { UsageAnswer as Recorded } from '../activities/ledger/usage.ts';
-import { createUsageLanes } from '../activities/ledger/usage-lanes.ts';
+import { createUsageLanes, type RecordUsageCall } from '../activities/ledger/usage-lanes.ts';
 import type { SaidUsage } from '../activities/ledger/usage-prices.ts';
 import { CALLER_ID } from '../billing/ids.ts';
 import type { UsageResult } from '../billing/usage-batch.ts';
 import type { Db } from '../prisma/client.ts';
 import { modelPricesInForce } from '../prisma/prices.ts';
+import { noteRecorded, notingRecords } from '../prisma/recorded.ts';
 import type { Call } from './calls.ts';
 import { problemsOf } from './messages.ts';
 import { didYouMean } from './nearest.ts';
@@ -112,7 +113,21 @@ async function withNames(db: Db, sent: readonly SaidUsage[], results: readonly U
 }
 
 export function usage({ db, terms, ledger }: ApiWorld, looks: Looks): Route[] {
-  const record = createUsageLanes((calls) => ledger.recordUsageOf(calls));
+  // Calls of several callers are recorded together: none of them notes what another has recorded.
+  const inLanes = createUsageLanes((calls) => notingRecords(() => ledger.recordUsageOf(calls)));
+
+  /** @throws BillingError `outcome_unknown` when the database fails some teams of a call: others may be recorded */
+  const record: RecordUsageCall = async (said) => {
+    try {
+      const recorded = await inLanes(said);
+      noteRecorded();
+      return recorded;
+    } catch (error) {
+      const [first, ...others] = said.events;
+      if (others.some(({ teamId }) => teamId !== first?.teamId)) noteRecorded();
+      throw error;
+    }
+  };
 
   return [
     route({

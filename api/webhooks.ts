@@ -10,6 +10,7 @@ import { rememberEvent, wasTakenIn } from '../prisma/provider-events.ts';
 import { type Call, newId } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { takeInMoneyBack } from './money-back.ts';
+import { recording } from './outcome.ts';
 import type { ApiWorld } from './world.ts';
 
 /** The deposit by its intent or page; by its own id while those are not kept yet. */
@@ -96,9 +97,8 @@ async function wakeWatch(world: ApiWorld, teamId: string): Promise<void> {
 }
 
 /** POST /v1/webhooks/stripe, its body as it came: the signature is over the bytes. */
-export const stripeWebhook =
-  (world: ApiWorld): RequestHandler =>
-  async (request, response) => {
+export const stripeWebhook = (world: ApiWorld): RequestHandler =>
+  recording(async (request, response) => {
     const call = response.locals.call as Call;
     const event = verified(world, call, request.body, request.get('Stripe-Signature'));
     if (!(await wasTakenIn(world.db, event.eventId))) {
@@ -108,7 +108,7 @@ export const stripeWebhook =
       await rememberEvent(world.db, { id, type, provider: 'stripe', receivedSecond: call.receivedSecond });
     }
     response.json({ received: true });
-  };
+  });
 
 function verified(world: ApiWorld, call: Call, body: unknown, signature: string | undefined): StripeHint {
   try {

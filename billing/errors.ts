@@ -38,6 +38,7 @@ export type FailureCode =
   | 'rate_limited'
   | 'start_expired'
   | 'engine_unavailable'
+  | 'outcome_unknown'
   | 'clock_wrong'
   | 'provider_unavailable'
   | 'provider_rejected'

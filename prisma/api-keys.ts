@@ -43,6 +43,12 @@ export async function listApiKeys(tx: Tx, teamId: string, page: PageRequest): Pr
   return { data: data.map(toApiKey), nextCursor };
 }
 
+/** Revokes the key with this id if there is one, and answers whether there is. */
+export async function revokeIfMade(tx: Tx, id: string, second: number): Promise<boolean> {
+  await tx.apiKey.updateMany({ where: { id, revokedSecond: null }, data: { revokedSecond: second } });
+  return (await tx.apiKey.count({ where: { id } })) > 0;
+}
+
 /**
  * Revokes a key; one that was revoked stays so.
  * @throws BillingError `not_found`

@@ -3,6 +3,8 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
 import { PrismaClient } from './generated/client.ts';
 import { LimitedPool, limitsNow, mustBeInTimeToCommit } from './limits.ts';
+import { noteRecorded } from './recorded.ts';
+import { commitFailure, statementFailure } from './sqlstate.ts';
 
 export { isRefusedByDatabase, isUniqueViolation } from './sqlstate.ts';
 
@@ -55,22 +57,44 @@ export function connectDb(databaseUrl: string, options: DbOptions = {}): Db {
 
 /**
  * Runs `work` in one transaction: all of it is kept, or none. Nothing is kept once the limits of the work are over.
- * @throws OutOfTime
+ * @throws OutOfTime; CommitUnknown when the connection breaks during the commit; any other error means that nothing was kept
  */
 export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> {
   mustBeInTimeToCommit();
   const leftMs = Math.ceil(limitsNow().commitLeftMs());
-  return db.$transaction(
-    async (tx) => {
-      const answer = await work(tx);
-      mustBeInTimeToCommit();
-      return answer;
-    },
-    {
-      maxWait: Math.min(DEFAULT_CONNECTION_TIMEOUT_MS, leftMs),
-      timeout: Math.min(DEFAULT_STATEMENT_TIMEOUT_MS, leftMs),
-    },
-  );
+  let isCommitting = false;
+  try {
+    const answer = await db.$transaction(
+      async (tx) => {
+        const answer = await work(tx);
+        mustBeInTimeToCommit();
+        isCommitting = true;
+        return answer;
+      },
+      {
+        maxWait: Math.min(DEFAULT_CONNECTION_TIMEOUT_MS, leftMs),
+        timeout: Math.min(DEFAULT_STATEMENT_TIMEOUT_MS, leftMs),
+      },
+    );
+    noteRecorded();
+    return answer;
+  } catch (error) {
+    throw isCommitting ? commitFailure(error) : error;
+  }
+}
+
+/**
+ * Runs a single statement that writes and commits by itself.
+ * @throws CommitUnknown when the connection breaks before the answer; any other error means that nothing was kept
+ */
+export async function inOneStatement<T>(statement: () => Promise<T>): Promise<T> {
+  try {
+    const answer = await statement();
+    noteRecorded();
+    return answer;
+  } catch (error) {
+    throw statementFailure(error);
+  }
 }
 
 /** Has the statements of a transaction fail that wait longer for a lock. */

@@ -1,5 +1,5 @@
 /** Events of payment providers that were taken in. */
-import type { Tx } from './client.ts';
+import { inOneStatement, type Tx } from './client.ts';
 
 export interface ProviderEvent {
   id: string;
@@ -13,5 +13,5 @@ export const wasTakenIn = async (tx: Tx, id: string): Promise<boolean> =>
 
 /** Remembers an event, after its effect: one that was cut off in between comes again and is taken in then. */
 export const rememberEvent = async (tx: Tx, event: ProviderEvent): Promise<void> => {
-  await tx.providerEvent.createMany({ data: [event], skipDuplicates: true });
+  await inOneStatement(() => tx.providerEvent.createMany({ data: [event], skipDuplicates: true }));
 };

@@ -108,10 +108,46 @@ const PASSING_STATES: ReadonlySet<string> = new Set(['25006', '25P02', '25P03', 
 export const isPassingState = (state: string): boolean =>
   PASSING_CLASSES.has(state.slice(0, 2)) || PASSING_STATES.has(state);
 
-/** Whether the same call can succeed later without any change to it: nothing of it was kept. */
+/** Whether the same call can succeed later without any change to it. */
 export function isDatabaseAway(error: unknown): boolean {
   const state = sqlStateOf(error);
   return state !== null && isPassingState(state);
+}
+
+const RESOLUTION_UNKNOWN = '08007';
+
+/**
+ * Thrown when the connection broke while a commit was under way: the database may have kept the transaction. The code is
+ * the SQLSTATE `transaction_resolution_unknown`.
+ */
+export class CommitUnknown extends Error {
+  readonly code = RESOLUTION_UNKNOWN;
+
+  constructor(cause: unknown) {
+    super('the connection broke during a commit, and whether the transaction was kept is not known', { cause });
+    this.name = 'CommitUnknown';
+  }
+}
+
+/** Whether the database may have kept the transaction that failed with this error. */
+export const isCommitUnknown = (error: unknown): boolean => sqlStateOf(error) === RESOLUTION_UNKNOWN;
+
+/** No connection was made, or the server refused it: no statement was sent. */
+const NOT_SENT: ReadonlySet<string> = new Set(['08001', '08004', '57P03']);
+
+/** Whether the connection broke after a statement may have been sent. The server answers any other failure by itself. */
+const isBroken = (state: string): boolean => /^(?:08|57P)/.test(state) && !NOT_SENT.has(state);
+
+/** The error of a COMMIT. Only an answer of the server says that nothing was kept. */
+export function commitFailure(error: unknown): unknown {
+  const state = sqlStateOf(error);
+  return state === null || isBroken(state) ? new CommitUnknown(error) : error;
+}
+
+/** The error of a statement that commits by itself. */
+export function statementFailure(error: unknown): unknown {
+  const state = sqlStateOf(error);
+  return state !== null && isBroken(state) ? new CommitUnknown(error) : error;
 }
 
 /** In a race a unique violation means "already there". */

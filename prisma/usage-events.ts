@@ -6,7 +6,7 @@ import type { Account } from '../billing/account.ts';
 import type { Transfer } from '../billing/ledger.ts';
 import type { NewUsage, RecordedUsage } from '../billing/usage-batch.ts';
 import { numberColumn, textColumn } from './arrays.ts';
-import type { Db, Tx } from './client.ts';
+import { type Db, inOneStatement, type Tx } from './client.ts';
 import { toMicros, toSecondOrNull } from './columns.ts';
 import { runPrepared } from './prepared.ts';
 
@@ -137,7 +137,7 @@ export async function postUsage(db: Db, postings: readonly UsagePosting[]): Prom
   const settled = numbered.flatMap(({ posting, n }) => posting.settled.map((hold) => ({ hold, n })));
   const rows = postings.flatMap((posting) => posting.rows);
   const batchOfRow = postings.flatMap((posting, index) => posting.rows.map(() => index + 1));
-  const posted = await runPrepared<{ team_id: string }>(db, POST_USAGE, [
+  const values = [
     textColumn(postings, (posting) => posting.teamId),
     textColumn(postings, (posting) => posting.version),
     textColumn(postings, (posting) => posting.rows[0]?.event.eventId ?? ''),
@@ -168,6 +168,7 @@ export async function postUsage(db: Db, postings: readonly UsagePosting[]): Prom
     numberColumn(rows, (row) => row.chargeMicros),
     textColumn(transfers, ({ transfer }) => transfer.model ?? null),
     textColumn(transfers, ({ transfer }) => transfer.project ?? null),
-  ]);
+  ];
+  const posted = await inOneStatement(() => runPrepared<{ team_id: string }>(db, POST_USAGE, values));
   return new Set(posted.map(({ team_id }) => team_id));
 }

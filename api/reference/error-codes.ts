@@ -227,9 +227,16 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
   },
   engine_unavailable: {
     meaning:
-      'Temporal, its worker or the database cannot be reached. The message states whether anything was recorded.',
+      'Temporal, its worker or the database cannot be reached. This call recorded nothing and has no later effect.',
     whatToDo: 'Repeat the call after `Retry-After` seconds.',
     message: 'the engine cannot be reached just now; nothing was recorded',
+  },
+  outcome_unknown: {
+    meaning:
+      'Temporal or the database went away during the call. Whether the call was recorded is not known, or its result cannot be read.',
+    whatToDo:
+      'Repeat the same call under the same `id` or `Idempotency-Key`, after `Retry-After` seconds, until the answer is not a 503. If a POST carried neither, list the objects before you repeat it.',
+    message: 'whether the call was recorded is not known: send the same again',
   },
   clock_wrong: {
     meaning:

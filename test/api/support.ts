@@ -13,7 +13,7 @@ import { createLogger } from '../../api/log.ts';
 import type { ApiWorld } from '../../api/world.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { micros } from '../../billing/money.ts';
-import type { Db, DbOptions } from '../../prisma/client.ts';
+import { type Db, type DbOptions, inTransaction } from '../../prisma/client.ts';
 import { removePaymentMethod, savePaymentMethod } from '../../prisma/payment-methods.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { servedContract } from '../support/contract.ts';
@@ -291,17 +291,19 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
 /** Cards without a provider: whatever is attached is a Visa. */
 export const commandedCards = (db: Db): Cards => ({
   attach: ({ teamId, stripePaymentMethod, nowSecond, newId }) =>
-    savePaymentMethod(db, {
-      id: newId,
-      teamId,
-      stripePaymentMethodId: `${stripePaymentMethod}_${newId}`,
-      brand: 'visa',
-      last4: '4242',
-      expMonth: 12,
-      expYear: 2040,
-      fingerprint: null,
-      createdSecond: nowSecond,
-    }),
+    inTransaction(db, (tx) =>
+      savePaymentMethod(tx, {
+        id: newId,
+        teamId,
+        stripePaymentMethodId: `${stripePaymentMethod}_${newId}`,
+        brand: 'visa',
+        last4: '4242',
+        expMonth: 12,
+        expYear: 2040,
+        fingerprint: null,
+        createdSecond: nowSecond,
+      }),
+    ),
   setupCheckout: async (teamId, detailsHash = null) => ({
     checkoutUrl: `https://checkout.example/setup/${teamId}${detailsHash === null ? '' : `?to=${detailsHash}`}`,
   }),

@@ -25,9 +25,9 @@ describe('What a call has brought about', () => {
     expect(await readAt(1_000, [away(), broken(), 'an instance'])).toBe('an instance');
   });
 
-  it('is answered 503 when the database stays away: it says that the call was recorded, and a repeat finds it', async () => {
+  it('is answered as unknown when the database stays away: the call was recorded, and a repeat finds it', async () => {
     await expect(readAt(9_200, [away(), 'too late'])).rejects.toMatchObject({
-      code: 'engine_unavailable',
+      code: 'outcome_unknown',
       message: expect.stringContaining('the call was recorded'),
     });
   });
@@ -39,26 +39,28 @@ describe('What a call has brought about', () => {
 });
 
 describe('A start that nobody answered, with the database away', () => {
-  const at = (now: number) => {
-    let tries = 0;
+  /** Looks `now` milliseconds after the call was received, with the outcomes in turn; null: there is no instance. */
+  function lookAt(now: number, outcomes: Array<Error | string | null>): Promise<string | null> {
     const $transaction = async () => {
-      tries += 1;
-      if (tries === 1) throw away();
-      return 'an instance';
+      const outcome = outcomes.shift();
+      if (outcome === undefined) throw new Error('looked once too often');
+      if (outcome instanceof Error) throw outcome;
+      return outcome;
     };
     const world = { nowMs: () => now, db: { $transaction } } as unknown as ApiWorld;
     const call = { receivedMs: 0, log: { warn() {} } } as unknown as Call;
     return foundOrAbandoned(world, call, { teamId: 't', callId: 'c' }, async () => 'an instance');
-  };
+  }
 
-  it('is not said to have failed while a worker could still commit it: 7 s to begin, 2 to commit', async () => {
-    expect(await at(8_900)).toBe('an instance');
+  it('is looked for again while a worker could still commit it: 7 s to begin, 2 to commit', async () => {
+    expect(await lookAt(8_900, [away(), broken(), 'an instance'])).toBe('an instance');
   });
 
-  it('is answered 503 with an unknown outcome when the database stays away: it may have been admitted before', async () => {
-    await expect(at(9_000)).rejects.toMatchObject({
-      code: 'engine_unavailable',
-      message: 'whether the call was recorded cannot be seen just now: send the same again',
-    });
+  it('has come to nothing when a look finds nothing after the last commit of a worker', async () => {
+    expect(await lookAt(9_000, [away(), null])).toBeNull();
+  });
+
+  it('is answered as unknown when the database stays away: a worker may have admitted it', async () => {
+    await expect(lookAt(9_200, [away(), 'too late'])).rejects.toMatchObject({ code: 'outcome_unknown' });
   });
 });

@@ -314,8 +314,8 @@ describe('the team’s watch', () => {
     api.engine.away = true;
     const refused = await Promise.all([send([event('a', 5)]), send([event('a', 5)]), send([event('b', 5)])]);
     for (const { status, headers, body } of refused) {
-      expect([status, body.error]).toMatchObject([503, { code: 'engine_unavailable' }]);
-      expect(body.error.message).toContain('it was recorded');
+      expect([status, body.error]).toMatchObject([503, { code: 'outcome_unknown' }]);
+      expect(body.error.message).toContain('the call was recorded');
       expect(headers.get('Retry-After')).not.toBeNull();
     }
     expect(await rowsOf()).toBe(2);

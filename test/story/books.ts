@@ -6,7 +6,17 @@
 import { expect } from 'vitest';
 import { auditUsage } from './books-of-usage.ts';
 import { dollars, microsOf, sum } from './micros.ts';
-import { type Api, type Heard, type ProductUnderTest, type Sql, secondsOf, type Team, until } from './support.ts';
+import {
+  type Answer,
+  type Api,
+  type Heard,
+  isOutcomeUnknown,
+  type ProductUnderTest,
+  type Sql,
+  secondsOf,
+  type Team,
+  until,
+} from './support.ts';
 
 interface InstanceRow {
   id: string;
@@ -402,26 +412,38 @@ async function auditAnswers({ api, sql, errorsLogged }: ProductUnderTest): Promi
     ).map(({ what }) => what),
   );
   for (const [id, statuses] of answersTo(api, '/v1/instances', ({ sent }) => sent.id))
-    if (statuses.includes(201) || !statuses.includes(UNKNOWN))
-      expect(exists.has(id), `${id}, whose start was answered ${statuses.join(', ')}, exists`).toBe(
-        statuses.includes(201),
-      );
+    expect(exists.has(id), `${id}, whose start was answered ${statuses.join(', ')}, exists`).toBe(
+      statuses.includes(201),
+    );
   const payments = answersTo(api, '/deposits', ({ path, sent }) => `${path.split('/')[3]} ${microsOf(sent.amount)}`);
   for (const [what, statuses] of payments)
-    if (statuses.every((status) => status === 402 || status === 503))
+    if (isRefused(statuses))
       expect(paid.has(what), `the deposit ${what}, answered ${statuses.join(', ')}, was made`).toBe(false);
     else if (statuses.includes(201)) expect(paid.has(what), `the deposit ${what}, answered 201, was made`).toBe(true);
+  const unresolved = ['/v1/instances', '/deposits'].flatMap((path) => {
+    const last = new Map<unknown, Answer>();
+    for (const { method, path: asked, sent, answer } of api.heard)
+      if (method === 'POST' && asked.endsWith(path)) last.set(sent.id ?? `${asked} ${sent.amount}`, answer);
+    return [...last].filter(([, answer]) => isOutcomeUnknown(answer)).map(([what]) => what);
+  });
+  expect(unresolved, 'calls with an unknown outcome that were not repeated until they were answered').toEqual([]);
 }
 
-/** An answer within ten seconds though the database was away: its message says that the outcome is not known. */
+/** The connection broke, or the answer says that the outcome is not known. */
 const UNKNOWN = -1;
-const isUnknown = ({ answer }: Heard): boolean =>
-  answer.status === 503 && String(answer.body?.error?.message).endsWith('send the same again');
+const PENDING = 0;
 
-/** What calls of one kind were answered, by what they were about; 0 where the connection broke or nothing was known yet. */
+/** Whether nothing was made: all that is known says so, and where something is not known, a later answer decides it. */
+function isRefused(statuses: readonly number[]): boolean {
+  const known = statuses.filter((status) => status !== UNKNOWN);
+  const isDecided = known.length === statuses.length || known.includes(402);
+  return isDecided && known.every((status) => status === 402 || status === 503);
+}
+
+/** The statuses that calls of one kind were answered with, by what the calls were about. */
 function answersTo(api: Api, path: string, about: (heard: Heard) => string): Map<string, number[]> {
-  const isKnown = ({ answer }: Heard) => answer.body?.status !== 'pending';
-  const statusOf = (heard: Heard) => (isUnknown(heard) ? UNKNOWN : isKnown(heard) ? heard.answer.status : 0);
+  const statusOf = ({ answer }: Heard) =>
+    isOutcomeUnknown(answer) ? UNKNOWN : answer.body?.status === 'pending' ? PENDING : answer.status;
   const answers = new Map<string, number[]>();
   for (const heard of api.heard)
     if (heard.method === 'POST' && heard.path.endsWith(path))

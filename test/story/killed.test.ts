@@ -5,6 +5,8 @@ import { settleAndAudit } from './books.ts';
 import {
   type Answer,
   type Api,
+  isOutcomeUnknown,
+  isUnanswered,
   mustBe,
   type PartName,
   type ProductUnderTest,
@@ -189,13 +191,14 @@ class Traffic {
     this.#cents += 1 + Math.floor(5 * this.#random());
     const amount = (this.#cents / 100).toFixed(2);
     const order = { amount, method: 'card', paymentMethod: this.#team.card };
-    await this.#api.post(`${this.#team.path}/deposits`, order);
+    const key = { 'Idempotency-Key': `${this.#team.id}-${this.#name}-${this.#cents}` };
+    await this.#answered(() => this.#api.post(`${this.#team.path}/deposits`, order, key));
   }
 
   async #changePolicy(): Promise<void> {
     const enabled = this.#random() < 0.7;
     const threshold = (5 + 5 * this.#random()).toFixed(2);
-    await this.#api.topUp(this.#team, { enabled, threshold, amount: '15.00' });
+    await this.#answered(() => this.#api.topUp(this.#team, { enabled, threshold, amount: '15.00' }));
   }
 
   async #look(): Promise<void> {
@@ -204,17 +207,17 @@ class Traffic {
   }
 
   /**
-   * Repeats a call until it is answered, as a caller does whose connection broke. While the ledger cannot be reached, the
-   * answer says nothing of the calls before.
+   * Repeats a call under its id or key once its outcome is not known, until the call is answered. A 503 that says that
+   * nothing was recorded says so of its own call only, not of those before.
    */
   async #answered(call: () => Promise<Answer>): Promise<Answer> {
-    for (let broke = false; ; ) {
-      const answer = await call();
-      broke ||= answer.status === 0;
-      const isKnown = answer.status !== 0 && !(broke && /ledger cannot be reached/.test(answer.body.error?.message));
-      if (isKnown) return answer;
+    let answer = await call();
+    if (!isOutcomeUnknown(answer)) return answer;
+    while (isUnanswered(answer)) {
       await sleep(200);
+      answer = await call();
     }
+    return answer;
   }
 }
 
@@ -258,6 +261,13 @@ describe('Somebody is killed', () => {
     await working;
     await until('everybody is there again', isReady);
     await settleAndAudit(product, teams, 120_000);
+    // Each order of a deposit has an amount of its own.
+    const twice = await sql(
+      `SELECT team_id, amount_micros FROM deposits WHERE team_id = ANY($1) AND kind = 'saved_card'
+       GROUP BY team_id, amount_micros HAVING count(*) > 1`,
+      [teams.map(({ id }) => id)],
+    );
+    expect(twice, 'deposits that were made more than once').toEqual([]);
     // A story in which nothing happened would prove nothing.
     const rows = await sql<{ kind: string; count: number }>(
       `SELECT 'instances' AS kind, count(*)::int AS count FROM instances WHERE team_id = ANY($1)

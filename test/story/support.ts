@@ -2,6 +2,7 @@
  * The whole product as real processes over HTTP, beside real neighbours in a folder of their own: each of them can be
  * killed and started again, and everything that a caller is answered is kept for the books (books.ts).
  */
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +26,17 @@ export interface Answer {
   // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the api answers.
   body: any;
 }
+
+/**
+ * Whether a call has no answer yet: its connection broke, nothing was recorded, its outcome is not known, or an earlier call
+ * under its key is under way.
+ */
+export const isUnanswered = ({ status, body }: Answer): boolean =>
+  status === 0 || status === 503 || body?.error?.code === 'idempotency_in_flight';
+
+/** Whether the call may have been recorded though its answer does not say so. */
+export const isOutcomeUnknown = ({ status, body }: Answer): boolean =>
+  status === 0 || body?.error?.code === 'outcome_unknown' || body?.error?.code === 'idempotency_in_flight';
 
 /** A call and what was answered to it, in the order of the answers. */
 export interface Heard {
@@ -68,7 +80,7 @@ export interface ProductUnderTest {
 export type Sql = <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
 
 const CALL_WITHIN_MS = 45_000;
-const MOST_TRIES = 5;
+const MOST_TRIES = 20;
 /** What these give away is only of worth after a crash. */
 const HASTY = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
 
@@ -285,10 +297,10 @@ export class Api {
     return mustBe(200, await this.get(path));
   }
 
-  /** Repeats a call for as long as it is answered that nothing was received, as any caller would. */
+  /** Repeats a call under its id or key for as long as it has no answer, as any caller would. */
   async insist(call: () => Promise<Answer>): Promise<Answer> {
     let answer = await call();
-    for (let tries = 1; answer.status === 503 && tries < MOST_TRIES; tries++) {
+    for (let tries = 1; isUnanswered(answer) && tries < MOST_TRIES; tries++) {
       await sleep(Number(answer.headers.get('retry-after') ?? 1) * 1000);
       answer = await call();
     }
@@ -308,7 +320,8 @@ export class Api {
   /** Pays in by the saved card, and waits for the credit. */
   async deposit(team: Team, amount: string): Promise<void> {
     const order = { amount, method: 'card', paymentMethod: team.card };
-    const { id } = mustBe(201, await this.insist(() => this.post(`${team.path}/deposits`, order)));
+    const key = { 'Idempotency-Key': randomUUID() };
+    const { id } = mustBe(201, await this.insist(() => this.post(`${team.path}/deposits`, order, key)));
     await until(
       `${id} is credited`,
       async () => (await this.read(`${team.path}/deposits/${id}`)).status === 'succeeded',

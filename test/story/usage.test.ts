@@ -5,6 +5,7 @@ import { settleAndAudit } from './books.ts';
 import {
   type Answer,
   type Api,
+  isUnanswered,
   mustBe,
   type PartName,
   type ProductUnderTest,
@@ -73,24 +74,13 @@ class ModelServer {
     const fate = (['used', 'voided', 'forgotten', 'late'] as const)[(turn / 3 + this.#index) % 4];
     const ttlSeconds = fate === 'late' ? SHORT_SECONDS : LONG_SECONDS;
     const asked = { team: this.#team.id, model: MODEL, ...this.#most(), ttlSeconds };
-    const placed = await this.#place(asked);
-    if (placed?.status !== 201) return;
+    const key = { 'Idempotency-Key': `hold-${this.#next()}` };
+    const placed = await this.#answered([201, 402], () => this.#api.post('/v1/holds', asked, key));
+    if (placed.status !== 201) return;
     const { id } = placed.body;
     if (fate === 'voided') mustBe(200, await this.#answered([200], () => this.#api.post(`/v1/holds/${id}/void`)));
     if (fate === 'late') await sleep(SHORT_SECONDS * 1_000);
     if (fate === 'late' || fate === 'used') await this.#report(this.#batch(id));
-  }
-
-  /**
-   * A request waits for it: where the api was killed at this very call, its key is answered for a good while that it is
-   * under way still, and the request is given up. What may be held for it expires by itself.
-   */
-  async #place(asked: object): Promise<Answer | null> {
-    const key = { 'Idempotency-Key': `hold-${this.#next()}` };
-    const placed = await this.#answered([201, 402, 409], () => this.#api.post('/v1/holds', asked, key));
-    if (placed.status !== 409) return placed;
-    expect(placed.body.error.code).toBe('idempotency_in_flight');
-    return null;
   }
 
   /** Of each hold its own, so that the books tell one from another. */
@@ -135,8 +125,7 @@ class ModelServer {
     for (;;) {
       const answer = await call();
       if (known.includes(answer.status)) return answer;
-      if (answer.status !== 0 && answer.status !== 503)
-        throw new Error(`answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+      if (!isUnanswered(answer)) throw new Error(`answered ${answer.status}: ${JSON.stringify(answer.body)}`);
       await sleep(100);
     }
   }
