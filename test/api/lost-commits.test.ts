@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createLedger } from '../../activities/ledger/index.ts';
 import { CALL_TIMES } from '../../api/deadlines.ts';
 import { connectDb, type Db } from '../../prisma/client.ts';
@@ -23,17 +23,12 @@ import {
   teamWith,
 } from './support.ts';
 
-// A database on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-
 let api: Api;
 let engine: ReturnType<typeof commandedEngine>;
 let proxy: PostgresProxy;
 let proxied: Db;
 let owner: pg.Client;
 const times = { ...CALL_TIMES };
-/** Where the clock of the api stands still, so that a repeat comes in the second of the first call. */
-let stillMs: number | null = null;
 /** Times that are over already: a database that stays away is waited for no longer. */
 const OVER = { lastAdmissionMs: 0, lastStatementMs: 0 };
 
@@ -45,7 +40,6 @@ beforeAll(async () => {
     engine = commandedEngine(db);
     return {
       callTimes: times,
-      nowMs: () => stillMs ?? Date.now() + api.clock.aheadMs,
       ...{ db: proxied, engine, cards: commandedCards(proxied) },
       ledger: createLedger({ db: proxied, terms: TERMS }),
     };
@@ -161,12 +155,13 @@ describe.each<Break>(['before the statement arrives', 'before the answer arrives
   'A connection that breaks at a commit, %s',
   (when) => {
     afterEach(() => {
-      stillMs = null;
+      api.clock.stoppedMs = null;
     });
     it.each(Object.entries(KINDS))(
       'leaves the outcome of %s unknown, and a repeat finds or makes it once',
       async (_, make) => {
-        stillMs = Date.now() + api.clock.aheadMs;
+        // A repeat comes in the second of the first call.
+        api.clock.stoppedMs = Date.now();
         const kind = await make(await teamWith(api, '50'));
         const before = await kept();
         proxy.breakAt(kind.statement ?? 'COMMIT', when);

@@ -1,4 +1,5 @@
 /** Usage and holds by the hundred while the api is killed twice and Postgres once: each event is recorded exactly once. */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { settleAndAudit } from './books.ts';
@@ -138,7 +139,8 @@ const hasWorked = ({ heard }: Api, from: number): boolean =>
   );
 
 const grant = async ({ api }: ProductUnderTest, team: Team, amount: string): Promise<void> => {
-  mustBe(201, await api.insist(() => api.post(`${team.path}/grants`, { amount, note: 'for its tokens' })));
+  const key = { 'Idempotency-Key': randomUUID() };
+  mustBe(201, await api.insist(() => api.post(`${team.path}/grants`, { amount, note: 'for its tokens' }, key)));
 };
 
 it('Whoever is killed while usage and holds come in, every event is charged exactly once, and no more is held than there is', async () => {
