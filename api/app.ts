@@ -16,6 +16,7 @@ import { deposits } from './deposits.ts';
 import { discount } from './discount.ts';
 import { errorAnswer } from './errors.ts';
 import { front } from './front.ts';
+import type { Gate } from './gate.ts';
 import { grants } from './grants.ts';
 import { healthz, readyz } from './health.ts';
 import { holds } from './holds.ts';
@@ -35,7 +36,8 @@ import { receipts } from './receipts.ts';
 import { reconciliation } from './reconciliation.ts';
 import { refunds } from './refunds.ts';
 import { reservations } from './reservations.ts';
-import { authorizing, expressPath, handling, type Route, takesBody } from './route.ts';
+import { authorizing, expressPath, type Route, takesBody } from './route.ts';
+import { createServing, readingLater } from './serving.ts';
 import { shedding } from './shedding.ts';
 import { createLooks } from './soon.ts';
 import { teamState } from './team-state.ts';
@@ -84,6 +86,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
 
 export function createApp(world: ApiWorld): Express {
   const metrics = createMetrics(world);
+  const serving = createServing(world, metrics);
   const routes = routesOf(world, metrics);
   const document = openApiDocument(routes, world.publicUrl);
   const app = express();
@@ -115,7 +118,7 @@ export function createApp(world: ApiWorld): Express {
     receiving(world),
     strangersBodies,
     express.raw({ type: () => true, limit: WEBHOOK_LIMIT }),
-    stripeWebhook(world),
+    serving.placed('webhooks', () => 'stripe', stripeWebhook(world)),
   );
   app.post(
     '/v1/webhooks/copperx',
@@ -123,24 +126,26 @@ export function createApp(world: ApiWorld): Express {
     receiving(world),
     strangersBodies,
     express.raw({ type: () => true, limit: WEBHOOK_LIMIT }),
-    copperxWebhook(world),
+    serving.placed('webhooks', () => 'copperx', copperxWebhook(world)),
   );
   app.use(front(world));
-  app.use(pages(world));
+  app.use(pages(world, serving));
 
   const noStore: RequestHandler = (_request, response, next) => {
     response.set('Cache-Control', 'no-store');
     next();
   };
-  const guards = [noStore, authenticating(world), limitKeys(world.rateLimitPerMinute)];
+  const guards = [authenticating(world, serving.gates.keys), limitKeys(world.rateLimitPerMinute)];
   for (const described of routes)
     app[described.method](
       expressPath(described.path),
       named(described.path),
+      noStore,
+      serving.door(described),
       ...guards,
-      authorizing(world, described),
-      ...(takesBody(described) ? jsonBody : []),
-      handling(world, described),
+      authorizing(described),
+      ...(takesBody(described) ? [serving.door(described), readingLater(jsonBody)] : []),
+      serving.serve(described),
     );
 
   app.use(unknownPath(Object.entries(document.paths).map(([path, item]) => ({ path, methods: Object.keys(item) }))));
@@ -170,13 +175,13 @@ const receiving =
   };
 
 /** Finds out who calls. The second of the call is that of its arrival, not of its handling. */
-function authenticating(world: ApiWorld): RequestHandler {
+function authenticating(world: ApiWorld, looks: Gate): RequestHandler {
   const slowDown = limitStrangers();
   return async (request, response, next) => {
     const receivedMs = world.nowMs();
     const secret = bearerOf(request.get('Authorization'));
     try {
-      const caller = await callerOf(world, secret);
+      const caller = await callerOf(world, secret, (look) => looks.run(String(request.ip), look));
       const call: Call = newCall(String(request.id), receivedMs, caller, logOf(request, world));
       Object.assign(response.locals, { call, secret });
       next();
@@ -193,8 +198,10 @@ const answerError =
   (error, request, response, next) => {
     const { status, headers, body } = errorAnswer(error, String(request.id));
     response.locals.errorCode = body.error.code;
-    if (status === 503) logOf(request, world).warn({ err: error }, 'a call could not be served');
-    else if (status >= 500) logOf(request, world).error({ err: error }, 'a call failed');
+    // Refusals of a flood have a line each already, and are counted.
+    if (status === 503 && body.error.code !== 'overloaded')
+      logOf(request, world).warn({ err: error }, 'a call could not be served');
+    else if (status >= 500 && status !== 503) logOf(request, world).error({ err: error }, 'a call failed');
     if (response.locals.overdue) return;
     // A file that broke off half way can only be broken off.
     if (response.headersSent) return next(error);

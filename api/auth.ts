@@ -21,11 +21,20 @@ const sameSecret = (a: string, b: string): boolean =>
 export const bearerOf = (header: string | undefined): string | null =>
   /^Bearer +(\S.{0,511}?) *$/i.exec(header ?? '')?.[1] ?? null;
 
-/** @throws BillingError `unauthenticated` */
-export async function callerOf(world: ApiWorld, secret: string | null): Promise<Caller> {
+/**
+ * Finds out whose key it is.
+ * @param placed runs the look at the table of keys once there is a place for it: strangers who try keys must not take the
+ *   connections of others
+ * @throws BillingError `unauthenticated`, `overloaded`
+ */
+export async function callerOf(
+  world: ApiWorld,
+  secret: string | null,
+  placed: <T>(look: () => Promise<T>) => Promise<T>,
+): Promise<Caller> {
   if (secret === null) throw new BillingError('unauthenticated', 'send a key as "Authorization: Bearer KEY"');
   if (sameSecret(secret, world.platformKey)) return { kind: 'platform' };
-  const key = secret.startsWith('bk_') ? await findApiKey(world.db, digestOf(secret)) : null;
+  const key = secret.startsWith('bk_') ? await placed(() => findApiKey(world.db, digestOf(secret))) : null;
   if (!key) throw new BillingError('unauthenticated', 'the key is not known, or was revoked');
   return { kind: 'key', keyId: key.id, teamId: key.teamId, scopes: key.scopes };
 }

@@ -3,7 +3,7 @@
  * can have no effect later, so each part ends before the answer that depends on it.
  */
 import { performance } from 'node:perf_hooks';
-import type { RequestHandler } from 'express';
+import type { RequestHandler, Response } from 'express';
 import { BillingError } from '../billing/errors.ts';
 import type { DbOptions } from '../prisma/client.ts';
 import { type Limits, withinLimits } from '../prisma/limits.ts';
@@ -46,6 +46,9 @@ const isLate = (mayHaveRecorded: boolean): BillingError =>
     ? outcomeUnknown('the call took too long, and whether it was recorded is not known: send the same again')
     : new BillingError('engine_unavailable', 'the call took too long; nothing was recorded');
 
+/** Aborts when the caller has closed the connection before the answer. */
+export const callerGone = (response: Response): AbortSignal => response.locals.gone as AbortSignal;
+
 /**
  * Answers 503 when a call is not answered in time, and runs the call within its limits. `response.locals.records` says that
  * the call has reached a route that records.
@@ -60,6 +63,11 @@ export const answeringInTime =
       response.locals.errorCode = body.error.code;
       response.status(status).set(headers).json(body);
     }, times.answerMs);
-    response.once('close', () => clearTimeout(timer));
+    const gone = new AbortController();
+    response.locals.gone = gone.signal;
+    response.once('close', () => {
+      clearTimeout(timer);
+      if (!response.writableFinished) gone.abort();
+    });
     withinLimits(limitsFrom(performance.now(), times), next);
   };

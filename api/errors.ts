@@ -1,4 +1,5 @@
 /** How a refusal leaves the house: one table from the list of failure codes to HTTP, and the one shape of an error. */
+import { randomInt } from 'node:crypto';
 import { BillingError, type FailureCode } from '../billing/errors.ts';
 import { Uncountable } from '../billing/money.ts';
 import { isDatabaseAway } from '../prisma/sqlstate.ts';
@@ -58,6 +59,7 @@ export const STATUS_OF: Record<FailureCode, number> = {
   start_expired: 503,
   engine_unavailable: 503,
   outcome_unknown: 503,
+  overloaded: 503,
   clock_wrong: 503,
   provider_unavailable: 503,
 };
@@ -95,6 +97,22 @@ export class DetailedError extends BillingError {
   }
 }
 
+/** A repeat is asked for within so many seconds, spread evenly, so that refused calls do not come back all at once. */
+const LONGEST_RETRY_SECONDS = 5;
+
+/** The refusal of a call for which there is no place. It carries a Retry-After of its own. */
+export class Overloaded extends BillingError {
+  readonly retryAfterSeconds: number;
+
+  constructor() {
+    super(
+      'overloaded',
+      'more calls are under way than can be served in time; nothing was recorded: repeat the call after Retry-After',
+    );
+    this.retryAfterSeconds = randomInt(1, LONGEST_RETRY_SECONDS + 1);
+  }
+}
+
 export interface ErrorAnswer {
   status: number;
   headers: Record<string, string>;
@@ -126,7 +144,7 @@ export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
   const refusal = toRefusal(error);
   const { code, param } = refusal;
   const status = STATUS_OF[code];
-  const retryAfter = RETRY_AFTER_SECONDS[code];
+  const retryAfter = refusal instanceof Overloaded ? refusal.retryAfterSeconds : RETRY_AFTER_SECONDS[code];
   const details = refusal instanceof DetailedError ? refusal.details : {};
   const type = typeOf(code);
   const problems = problemsOfRefusal(refusal);

@@ -5,6 +5,8 @@ import { secondOf } from '../billing/time.ts';
 import type { DepositKind } from '../prisma/deposits.ts';
 import { type Backlog, type Gauges, readBacklogs, readGauges } from '../prisma/gauges.ts';
 import type { Notice } from '../prisma/notices.ts';
+import { type Gates, KINDS_OF_CALLS, type KindOfCall } from './capacity.ts';
+import type { GateRefusal, GateState } from './gate.ts';
 import type { ApiWorld } from './world.ts';
 
 export interface Metrics {
@@ -12,6 +14,10 @@ export interface Metrics {
   serve: RequestHandler;
   told(what: string, accepted: boolean): void;
   engineFailed(what: string): void;
+  /** A call that was given no place. */
+  refused(kind: KindOfCall, why: GateRefusal): void;
+  /** Measures the calls under way, those that wait and the limit of each kind. */
+  watchGates(gates: Gates): void;
 }
 
 const CHANNELS = ['mail', 'event', 'customer'] satisfies Notice['channel'][];
@@ -40,6 +46,23 @@ function backlogGauge(registers: Registry[], { name, age, help, label, values = 
   };
 }
 
+/** Three gauges for each kind of call, read when they are asked for. */
+function watchGates(registers: Registry[], gates: Gates): void {
+  const measure = (name: string, help: string, of: keyof GateState) =>
+    new Gauge({
+      name: `burnrate_${name}`,
+      help,
+      labelNames: ['kind'],
+      registers,
+      collect() {
+        for (const kind of KINDS_OF_CALLS) this.set({ kind }, gates[kind].state[of]);
+      },
+    });
+  measure('calls_in_flight', 'Calls under way', 'running');
+  measure('calls_waiting', 'Calls that wait for a place', 'waiting');
+  measure('calls_limit', 'How many calls may be under way, by the measured service time', 'limit');
+}
+
 export function createMetrics(world: ApiWorld): Metrics {
   const registers = [new Registry()];
   const [register] = registers as [Registry];
@@ -61,6 +84,12 @@ export function createMetrics(world: ApiWorld): Metrics {
     name: 'burnrate_engine_errors_total',
     help: 'Calls to Temporal that were not answered',
     labelNames: ['what'],
+    registers,
+  });
+  const refusals = new Counter({
+    name: 'burnrate_calls_refused_total',
+    help: 'Calls that were given no place: full, displaced by a team with fewer calls, waited too long, or their caller gone',
+    labelNames: ['kind', 'why'],
     registers,
   });
   const gauge = (name: string, help: string) => new Gauge({ name: `burnrate_${name}`, help, registers });
@@ -124,5 +153,7 @@ export function createMetrics(world: ApiWorld): Metrics {
     },
     told: (what, accepted) => tells.inc({ what, accepted: String(accepted) }),
     engineFailed: (what) => engineErrors.inc({ what }),
+    refused: (kind, why) => refusals.inc({ kind, why }),
+    watchGates: (gates) => watchGates(registers, gates),
   };
 }

@@ -22,6 +22,7 @@ const ALWAYS: FailureCode[] = [
   'rate_limited',
   'internal',
   'engine_unavailable',
+  'overloaded',
 ];
 
 function failuresOf(route: Route): Set<FailureCode> {
@@ -105,6 +106,7 @@ const PROVIDER_FAILURES: FailureCode[] = [
   'internal',
   'engine_unavailable',
   'outcome_unknown',
+  'overloaded',
   'clock_wrong',
   'provider_unavailable',
 ];

@@ -2,7 +2,7 @@
  * Calls whose outcome cannot be seen. `engine_unavailable` promises that a call has recorded nothing; wherever that is not
  * certain, the answer is `outcome_unknown`, and a repeat of the call finds the outcome.
  */
-import type { Request, RequestHandler, Response } from 'express';
+import type { Request, Response } from 'express';
 import { BillingError, type FailureCode } from '../billing/errors.ts';
 import { hasRecorded, notingRecords } from '../prisma/recorded.ts';
 import { isCommitUnknown, isDatabaseAway } from '../prisma/sqlstate.ts';
@@ -43,8 +43,8 @@ const knowingOutcome = <T>(work: () => Promise<T>): Promise<T> =>
 
 /** Serves a call that records. A late answer to it says that its outcome is not known. */
 export const recording =
-  (serve: (request: Request, response: Response) => Promise<void>): RequestHandler =>
-  async (request, response) => {
+  (serve: (request: Request, response: Response) => Promise<void>) =>
+  async (request: Request, response: Response): Promise<void> => {
     response.locals.records = true;
     await knowingOutcome(() => serve(request, response));
   };

@@ -7,6 +7,7 @@ import { askForHelp, type Brand, DEFAULT_BRAND } from '../activities/mails/brand
 import { limitStrangers } from './limits.ts';
 import { notePage } from './note.ts';
 import { returning } from './returning.ts';
+import type { Serving } from './serving.ts';
 import type { ApiWorld } from './world.ts';
 
 const UI = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
@@ -63,14 +64,18 @@ const serve =
     response.set('Content-Security-Policy', POLICY).type(type).send(content);
   };
 
-export function pages(world: ApiWorld): Router {
+export function pages(world: ApiWorld, { placed }: Serving): Router {
   const router = Router();
   router.get('/docs', serve('html', DOCS));
   router.get('/docs/docs.js', serve('text/javascript; charset=utf-8', asset('docs.js')));
   router.get('/docs/docs.css', serve('text/css; charset=utf-8', asset('docs.css')));
   for (const [name, type] of Object.entries(UI_FILES))
     router.get(`/docs/${name}`, serve(type, readFileSync(join(UI, name))));
-  router.get('/return', limitStrangers(), returning(world, POLICY));
+  router.get(
+    '/return',
+    limitStrangers(),
+    placed('pages', ({ ip }) => String(ip), returning(world, POLICY)),
+  );
   router.get('/billing', serve('html', billingNote(world.brand ?? DEFAULT_BRAND)));
   router.get('/return/style.css', serve('text/css; charset=utf-8', RETURN_STYLE));
   return router;

@@ -99,6 +99,7 @@ export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
       who: 'read',
       params: TeamPath,
       answer: { status: 200, schema: listOf(PaymentMethod) },
+      asksProvider: true,
       handle: async ({ params, call }) => {
         await adoptCompleted(world, params.team, call);
         const saved = await listPaymentMethods(db, params.team);

@@ -27,6 +27,7 @@ export const refunds = (world: ApiWorld): Route[] => [
       amount: Dollars.optional().openapi({ description: 'without it, all that can be refunded', example: '20.00' }),
     }),
     answer: { status: 201, schema: Refund },
+    asksProvider: true,
     fails: [
       'id_taken',
       'team_archived',

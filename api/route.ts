@@ -2,7 +2,7 @@
  * A route as its story: who may call it, what it takes, what it answers, what it does. The same description checks the
  * request and stands in the OpenAPI document, so that the two cannot disagree.
  */
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { BillingError, type FailureCode } from '../billing/errors.ts';
 import { teamArchived } from '../billing/team-state.ts';
 import { withoutLimits } from '../prisma/limits.ts';
@@ -57,12 +57,14 @@ export interface Route<
   archivedToo: boolean;
   /** Whether the call records something: refused while the clock of this process is wrong. */
   records: boolean;
+  /** Whether the call waits for a payment provider. */
+  asksProvider: boolean;
   handle: (given: Given<P, Q, B>) => Promise<{ status: number; body: z.input<A> } | FileAnswer>;
 }
 
 type Described<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> = Omit<
   Route<P, Q, B, A>,
-  'params' | 'query' | 'body' | 'fails' | 'csv' | 'archivedToo' | 'records' | 'handle'
+  'params' | 'query' | 'body' | 'fails' | 'csv' | 'archivedToo' | 'records' | 'asksProvider' | 'handle'
 > & {
   params?: P;
   query?: Q;
@@ -71,6 +73,7 @@ type Described<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A 
   csv?: boolean;
   archivedToo?: boolean;
   records?: boolean;
+  asksProvider?: boolean;
   handle: Route<P, Q, B, A>['handle'];
 };
 
@@ -89,6 +92,7 @@ export function route<
     csv: false,
     archivedToo: false,
     records: described.method !== 'get',
+    asksProvider: described.fails?.includes('provider_unavailable') ?? false,
     ...described,
   } as unknown as Route;
 }
@@ -105,22 +109,29 @@ export const expressPath = (path: string): string => path.replace(/\{(\w+)\}/g, 
 /** Refuses a field that no schema names: a misspelt filter must not list everything. */
 const strict = (schema: z.ZodType): z.ZodType => (schema instanceof z.ZodObject ? schema.strict() : schema);
 
-/** Whether the caller may call this, and about this team; before the body is read. */
+/** Whether the caller may call this, as far as the key says; before the body is read. */
 export const authorizing =
-  (world: ApiWorld, route: Route): RequestHandler =>
-  async (request: Request, response: Response, next: NextFunction) => {
-    const { who, path } = route;
-    const call = response.locals.call as Call;
-    const team = path.includes('{team}') ? String(request.params.team) : undefined;
-    authorize(call.caller, who, team);
-    if (team !== undefined && call.caller.kind === 'platform') {
-      if (!/^[A-Za-z0-9_-]{1,128}$/.test(team)) throw new BillingError('not_found', 'no such team', 'team');
-      await getTeam(world.db, team);
-    }
-    // Facts about money look again, under the team's row lock.
-    if (team !== undefined && isRefusedToArchived(route) && (await isArchived(world.db, team))) throw teamArchived();
+  ({ who, path }: Route): RequestHandler =>
+  (request, response, next) => {
+    const { caller } = response.locals.call as Call;
+    authorize(caller, who, path.includes('{team}') ? String(request.params.team) : undefined);
     next();
   };
+
+/**
+ * Checks the team that the path names.
+ * @throws BillingError `not_found`, `team_archived`
+ */
+export async function checkTeam(world: ApiWorld, route: Route, request: Request, { caller }: Call): Promise<void> {
+  if (!route.path.includes('{team}')) return;
+  const team = String(request.params.team);
+  if (caller.kind === 'platform') {
+    if (!/^[A-Za-z0-9_-]{1,128}$/.test(team)) throw new BillingError('not_found', 'no such team', 'team');
+    await getTeam(world.db, team);
+  }
+  // Facts about money look again, under the team's row lock.
+  if (isRefusedToArchived(route) && (await isArchived(world.db, team))) throw teamArchived();
+}
 
 /** The path as one writes it: an escaped letter does not make it another path. */
 const pathOf = ({ path }: Route, { params }: Request): string =>
@@ -129,8 +140,14 @@ const pathOf = ({ path }: Route, { params }: Request): string =>
 /** No body is an empty object; a body of `null` is not. */
 const bodyOf = ({ body }: Request): unknown => (body === undefined ? {} : body);
 
-/** Reads the request, does the work, answers. */
-export const handling = (world: ApiWorld, described: Route): RequestHandler => {
+/** Writes what is left of an answer. */
+type Rest = () => Promise<void>;
+
+/** Reads the request, does the work, answers. The rest of an answer, where there is one, is written by the caller. */
+export const handling = (
+  world: ApiWorld,
+  described: Route,
+): ((request: Request, response: Response) => Promise<Rest | undefined>) => {
   const [query, body] = [strict(described.query), strict(described.body)];
 
   const work = (request: Request) => async (call: Call) => {
@@ -146,7 +163,7 @@ export const handling = (world: ApiWorld, described: Route): RequestHandler => {
     });
   };
 
-  const answering = async (request: Request, response: Response): Promise<void> => {
+  const answering = async (request: Request, response: Response): Promise<Rest | undefined> => {
     const call = response.locals.call as Call;
     const key = described.method === 'post' ? request.get('Idempotency-Key') : undefined;
     const secret = response.locals.secret as string;
@@ -163,21 +180,26 @@ export const handling = (world: ApiWorld, described: Route): RequestHandler => {
               return answer;
             },
           );
-    if (response.headersSent) return;
+    if (response.headersSent) return undefined;
     if ('file' in answer) {
       response.status(answer.status).type(answer.file.type).attachment(answer.file.name);
-      return withoutLimits(() => answer.file.write(response));
+      return () => withoutLimits(() => answer.file.write(response));
     }
     const headers = 'headers' in answer ? (answer.headers as Record<string, string> | undefined) : undefined;
     response
       .status(answer.status)
       .set(headers ?? {})
       .json(answer.body);
+    return undefined;
   };
 
   if (!described.records) return answering;
-  return recording((request, response) => {
+  const recorded = recording(async (request, response) => {
     world.clock?.mustBeRight();
-    return answering(request, response);
+    await (await answering(request, response))?.();
   });
+  return async (request, response) => {
+    await recorded(request, response);
+    return undefined;
+  };
 };

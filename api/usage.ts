@@ -5,6 +5,7 @@ import type { SaidUsage } from '../activities/ledger/usage-prices.ts';
 import { CALLER_ID } from '../billing/ids.ts';
 import type { UsageResult } from '../billing/usage-batch.ts';
 import type { Db } from '../prisma/client.ts';
+import { forSeveral, limitsNow } from '../prisma/limits.ts';
 import { modelPricesInForce } from '../prisma/prices.ts';
 import { noteRecorded, notingRecords } from '../prisma/recorded.ts';
 import type { Call } from './calls.ts';
@@ -114,7 +115,7 @@ async function withNames(db: Db, sent: readonly SaidUsage[], results: readonly U
 
 export function usage({ db, terms, ledger }: ApiWorld, looks: Looks): Route[] {
   // Calls of several callers are recorded together: none of them notes what another has recorded.
-  const inLanes = createUsageLanes((calls) => notingRecords(() => ledger.recordUsageOf(calls)));
+  const inLanes = createUsageLanes((calls) => notingRecords(() => forSeveral(() => ledger.recordUsageOf(calls))));
 
   /** @throws BillingError `outcome_unknown` when the database fails some teams of a call: others may be recorded */
   const record: RecordUsageCall = async (said) => {
@@ -143,6 +144,7 @@ export function usage({ db, terms, ledger }: ApiWorld, looks: Looks): Route[] {
         const { receivedSecond, requestId: causedBy } = call;
         const all = body.events.map((said) => ('error' in said ? said : toEvent(said, call)));
         const events = all.filter((event) => 'eventId' in event);
+        limitsNow().begins?.();
         const { results, teams } = events.length > 0 ? await record({ events, receivedSecond, causedBy }) : NOTHING;
         // A repeat, too: the wake of the first may have failed.
         await Promise.all([...teams].map(([id, { urgent }]) => (urgent ? looks.atOnce(id) : looks.soon(id))));

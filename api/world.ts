@@ -14,6 +14,7 @@ import type { Micros } from '../billing/money.ts';
 import type { Db } from '../prisma/client.ts';
 import type { CallTimes } from './deadlines.ts';
 import type { Engine } from './engine.ts';
+import type { GateTerms } from './gate.ts';
 
 export interface ApiWorld {
   db: Db;
@@ -47,6 +48,8 @@ export interface ApiWorld {
   trustedProxies: number | string[] | false;
   /** Shorter ones than the product's, in tests. */
   callTimes?: CallTimes;
+  /** Another number of calls at once than the product's, in tests. */
+  capacity?: Partial<GateTerms>;
   /** The clock of this process against the database's. Absent where tests choose the time. */
   clock?: ClockWatch;
   log: Logger;

@@ -39,6 +39,7 @@ export type FailureCode =
   | 'start_expired'
   | 'engine_unavailable'
   | 'outcome_unknown'
+  | 'overloaded'
   | 'clock_wrong'
   | 'provider_unavailable'
   | 'provider_rejected'

@@ -72,7 +72,8 @@ export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Pr
         return answer;
       },
       {
-        maxWait: Math.min(DEFAULT_CONNECTION_TIMEOUT_MS, leftMs),
+        // Work with limits waits for its team's turn at a connection as long as it may.
+        maxWait: Number.isFinite(leftMs) ? leftMs : DEFAULT_CONNECTION_TIMEOUT_MS,
         timeout: Math.min(DEFAULT_STATEMENT_TIMEOUT_MS, leftMs),
       },
     );

@@ -1,7 +1,7 @@
 /**
- * How long the work under way may still use the database. A caller who is answered 503 is told that nothing was recorded,
- * so no statement begins and no transaction commits once its answer is due. The limits follow the work through every
- * function that it calls.
+ * How long the work under way may still use the database, and how many connections. A caller who is answered 503 is told
+ * that nothing was recorded, so no statement begins and no transaction commits once its answer is due. The limits follow the
+ * work through every function that it calls.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
@@ -12,6 +12,12 @@ export interface Limits {
   statementLeftMs(): number;
   /** Milliseconds left in which a transaction that writes may commit. */
   commitLeftMs(): number;
+  /** Whether nobody waits for the work any more, and none of it has begun. */
+  isUnwanted?(): boolean;
+  /** Called when the work is given a connection. */
+  begins?(): void;
+  /** The team that the work records something for. Absent for work that only reads. */
+  recordsFor?: string;
 }
 
 const UNLIMITED: Limits = {
@@ -35,6 +41,18 @@ export const withoutLimits = <T>(work: () => T): T => current.run(UNLIMITED, wor
 
 export const limitsNow = (): Limits => current.getStore() ?? UNLIMITED;
 
+/** Work of several callers that is recorded together takes turns at connections as one team of its own. */
+const TOGETHER = 'together, of several teams';
+
+/**
+ * Runs work that is done for several callers at once, in the time of the first of them. It goes on when that caller has
+ * gone, and waits for no turn of that caller's team.
+ */
+export function forSeveral<T>(work: () => T): T {
+  const { statementLeftMs, commitLeftMs } = limitsNow();
+  return withinLimits({ statementLeftMs, commitLeftMs, recordsFor: TOGETHER }, work);
+}
+
 /** Thrown instead of a statement or a commit that would come too late. Reads as Postgres' own `query_canceled`. */
 export class OutOfTime extends Error {
   readonly code = '57014';
@@ -45,9 +63,30 @@ export class OutOfTime extends Error {
   }
 }
 
+const isOver = ({ statementLeftMs, isUnwanted }: Limits): boolean => statementLeftMs() <= 0 || isUnwanted?.() === true;
+
 /** @throws OutOfTime when a commit would come too late */
 export function mustBeInTimeToCommit(): void {
   if (limitsNow().commitLeftMs() <= 0) throw new OutOfTime();
+}
+
+/** Statements that end a transaction are always sent. */
+const ENDS_TRANSACTION = /^\s*(COMMIT|ROLLBACK)\b/i;
+
+const textOf = (statement: unknown): string =>
+  typeof statement === 'string' ? statement : String((statement as { text?: unknown } | null)?.text ?? '');
+
+/** Has each statement of a transaction look at the limits of its work. Other statements are sent as they get a connection. */
+function limitStatements(client: pg.PoolClient): void {
+  const send = client.query;
+  Object.assign(client, {
+    query: (...args: unknown[]): unknown => {
+      const answersByCallback = args.some((arg) => typeof arg === 'function');
+      if (!answersByCallback && isOver(limitsNow()) && !ENDS_TRANSACTION.test(textOf(args[0])))
+        return Promise.reject(new OutOfTime());
+      return Reflect.apply(send, client, args);
+    },
+  });
 }
 
 type Connected = (
@@ -56,23 +95,121 @@ type Connected = (
   done: (release?: unknown) => void,
 ) => void;
 
-/** A pool that gives no connection to work whose time was over before it had one. */
+/** Connections that work which records leaves to work which only reads. */
+const LEFT_TO_READS = 2;
+
+/**
+ * A pool that gives no connection to work whose time is over, or whose caller has gone before it began. Work that records
+ * leaves some connections to work that only reads, and no team takes more than half of what recording may use.
+ */
 export class LimitedPool extends pg.Pool {
+  readonly #turns: Turns;
+
+  constructor(config: pg.PoolConfig & { max: number }) {
+    super(config);
+    const recording = Math.max(1, config.max - LEFT_TO_READS);
+    this.#turns = new Turns(recording, Math.ceil(recording / 2));
+    this.on('connect', limitStatements);
+  }
+
   override connect(): Promise<pg.PoolClient>;
   override connect(callback: Connected): void;
   // biome-ignore lint/suspicious/noConfusingVoidType: the two ways in which pg declares it
   override connect(callback?: Connected): Promise<pg.PoolClient> | void {
-    const { statementLeftMs } = limitsNow();
-    if (callback === undefined)
-      return super.connect().then((client) => {
-        if (statementLeftMs() > 0) return client;
+    const connected = this.#connectWithin(limitsNow());
+    if (callback === undefined) return connected;
+    connected.then(
+      (client) => callback(undefined, client, (error) => client.release(error as Error | boolean | undefined)),
+      (error) => callback(error, undefined, () => {}),
+    );
+  }
+
+  async #connectWithin(limits: Limits): Promise<pg.PoolClient> {
+    if (isOver(limits)) throw new OutOfTime();
+    const { recordsFor } = limits;
+    const giveBack =
+      recordsFor === undefined ? undefined : await this.#turns.take(recordsFor, limits.statementLeftMs());
+    try {
+      if (isOver(limits)) throw new OutOfTime();
+      const client = await super.connect();
+      if (isOver(limits)) {
         client.release();
         throw new OutOfTime();
-      });
-    super.connect((error, client, done) => {
-      if (error || statementLeftMs() > 0) return callback(error, client, done);
-      done();
-      callback(new OutOfTime(), undefined, () => {});
+      }
+      limits.begins?.();
+      if (giveBack) {
+        const { release } = client;
+        client.release = (error) => {
+          giveBack();
+          release(error);
+        };
+      }
+      return client;
+    } catch (error) {
+      giveBack?.();
+      throw error;
+    }
+  }
+}
+
+/** Turns of teams at a number of connections: so many in all, and so many of one team. */
+class Turns {
+  readonly #most: number;
+  readonly #mostOfTeam: number;
+  readonly #held = new Map<string, number>();
+  readonly #waiting: Array<{ team: string; grant: () => void }> = [];
+  #taken = 0;
+
+  constructor(most: number, mostOfTeam: number) {
+    this.#most = most;
+    this.#mostOfTeam = mostOfTeam;
+  }
+
+  /**
+   * Waits for a turn, no longer than `withinMs`.
+   * @returns gives the turn back; a second call does nothing
+   * @throws OutOfTime
+   */
+  async take(team: string, withinMs: number): Promise<() => void> {
+    if (!this.#isFreeFor(team)) await this.#wait(team, withinMs);
+    else this.#count(team, 1);
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#count(team, -1);
+      this.#grantNext();
+    };
+  }
+
+  #isFreeFor = (team: string): boolean => this.#taken < this.#most && (this.#held.get(team) ?? 0) < this.#mostOfTeam;
+
+  #count(team: string, by: 1 | -1): void {
+    this.#taken += by;
+    const held = (this.#held.get(team) ?? 0) + by;
+    if (held === 0) this.#held.delete(team);
+    else this.#held.set(team, held);
+  }
+
+  #wait(team: string, withinMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const late = () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        reject(new OutOfTime());
+      };
+      const timer = Number.isFinite(withinMs) ? setTimeout(late, withinMs) : undefined;
+      const grant = () => {
+        clearTimeout(timer);
+        this.#count(team, 1);
+        resolve();
+      };
+      const waiting = { team, grant };
+      this.#waiting.push(waiting);
     });
+  }
+
+  #grantNext(): void {
+    const next = this.#waiting.findIndex(({ team }) => this.#isFreeFor(team));
+    if (next !== -1) this.#waiting.splice(next, 1)[0]?.grant();
   }
 }

@@ -238,6 +238,12 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
       'Repeat the same call under the same `id` or `Idempotency-Key`, after `Retry-After` seconds, until the answer is not a 503. If a POST carried neither, list the objects before you repeat it.',
     message: 'whether the call was recorded is not known: send the same again',
   },
+  overloaded: {
+    meaning: 'More calls are under way than can be served in time. Nothing was recorded.',
+    whatToDo: 'Repeat the call after `Retry-After` seconds, which differ from call to call.',
+    message:
+      'more calls are under way than can be served in time; nothing was recorded: repeat the call after Retry-After',
+  },
   clock_wrong: {
     meaning:
       'The clock of the server that took the call differs from the database by more than two seconds. Nothing was recorded.',

@@ -110,6 +110,7 @@ export async function startApi(
     trustedProxies: false,
     nowMs: () => (clock.stoppedMs ?? Date.now()) + clock.aheadMs,
     callTimes: PATIENT,
+    capacity: { longestWaitMs: 20_000 },
     ...change,
   };
   const server = createServer(createApp(whole)).listen(0, '127.0.0.1');

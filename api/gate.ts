@@ -1,0 +1,213 @@
+/**
+ * Places for calls of one kind. So many calls run at once as the measured service time allows; a few more wait, no longer
+ * than a deadline, and the surplus is refused at once. Waiting calls are taken in turn by the team that they are about: the
+ * team with the fewest calls under way is next, and a team that has few calls waiting takes the place of a call of the team
+ * that has the most.
+ */
+import { performance } from 'node:perf_hooks';
+import { AdaptiveLimit, type LimitTerms } from './adaptive-limit.ts';
+import { Overloaded } from './errors.ts';
+
+export interface GateTerms extends LimitTerms {
+  /** So many calls may wait, however slow the calls under way are. */
+  leastWaiting: number;
+  mostWaiting: number;
+  /** More calls may wait as long as the last of them can expect a place within this time. */
+  expectedWaitMs: number;
+  /** A call that has waited this long is refused. */
+  longestWaitMs: number;
+}
+
+/** Why a call got no place. `displaced`: a call of a team with fewer calls took its place in the queue. */
+export type GateRefusal = 'full' | 'displaced' | 'waited' | 'gone';
+
+/** A call that waits. */
+interface Waiting {
+  lane: Lane;
+  sinceMs: number;
+  timer: NodeJS.Timeout;
+  resolve: () => void;
+  reject: (why: GateRefusal) => void;
+}
+
+/** The calls of one team. */
+interface Lane {
+  name: string;
+  running: number;
+  waiting: Waiting[];
+}
+
+export interface GateState {
+  running: number;
+  waiting: number;
+  limit: number;
+}
+
+const IDLE_BELOW = 2;
+
+export class Gate {
+  readonly #terms: GateTerms;
+  readonly #limit: AdaptiveLimit;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #onRefused: (why: GateRefusal) => void;
+  #running = 0;
+  #waiting = 0;
+
+  constructor(terms: GateTerms, onRefused: (why: GateRefusal) => void = () => {}) {
+    this.#terms = terms;
+    this.#limit = new AdaptiveLimit(terms);
+    this.#onRefused = onRefused;
+  }
+
+  get state(): GateState {
+    return { running: this.#running, waiting: this.#waiting, limit: this.#limit.value };
+  }
+
+  /** Whether so few calls are under way that it does not matter whose they are. */
+  get isIdle(): boolean {
+    return this.#running < IDLE_BELOW;
+  }
+
+  /**
+   * Refuses a call that would find no place now.
+   * @param name the team that the call is about; undefined while that is not known
+   * @throws Overloaded
+   */
+  mustHaveRoomFor(name: string | undefined): void {
+    if (this.#hasPlace() || this.#waiting < this.#room()) return;
+    const waiting = name === undefined ? 0 : (this.#lanes.get(name)?.waiting.length ?? 0);
+    if (this.#displaceable(waiting) === undefined) throw this.#refused('full');
+  }
+
+  /**
+   * Runs `work` once there is a place for it, and holds the place until `work` has ended.
+   * @param name the team that the call is about
+   * @param gone aborts when the caller has gone: a call that waits is dropped then
+   * @throws Overloaded, and then `work` is not run
+   */
+  async run<T>(name: string, work: () => Promise<T>, gone?: AbortSignal): Promise<T> {
+    if (gone?.aborted) throw this.#refused('gone');
+    const lane = this.#laneOf(name);
+    if (this.#hasPlace()) this.#take(lane);
+    else await this.#wait(lane, gone);
+    const startedMs = performance.now();
+    try {
+      return await work();
+    } finally {
+      const nowMs = performance.now();
+      this.#limit.noteServed(nowMs - startedMs, nowMs);
+      this.#running -= 1;
+      lane.running -= 1;
+      this.#forgetIdle(lane);
+      this.#admitNext();
+    }
+  }
+
+  #hasPlace = (): boolean => this.#running < this.#limit.value && this.#waiting === 0;
+
+  /** How many calls may wait: as many as are served within the expected wait. */
+  #room(): number {
+    const { leastWaiting, mostWaiting, expectedWaitMs } = this.#terms;
+    const { meanMs, value } = this.#limit;
+    if (meanMs === null) return leastWaiting;
+    const servedMeanwhile = (value * expectedWaitMs) / Math.max(1, meanMs);
+    return Math.floor(Math.min(mostWaiting, Math.max(leastWaiting, servedMeanwhile)));
+  }
+
+  #laneOf(name: string): Lane {
+    const known = this.#lanes.get(name);
+    if (known) return known;
+    const lane: Lane = { name, running: 0, waiting: [] };
+    this.#lanes.set(name, lane);
+    return lane;
+  }
+
+  #forgetIdle(lane: Lane): void {
+    if (lane.running === 0 && lane.waiting.length === 0) this.#lanes.delete(lane.name);
+  }
+
+  #take(lane: Lane): void {
+    this.#running += 1;
+    lane.running += 1;
+  }
+
+  #refused(why: GateRefusal): Overloaded {
+    this.#onRefused(why);
+    return new Overloaded();
+  }
+
+  /** The newest waiting call of the team that has the most, if that is at least two more than `waiting`. */
+  #displaceable(waiting: number): Waiting | undefined {
+    let longest: Lane | undefined;
+    for (const lane of this.#lanes.values())
+      if (lane.waiting.length > (longest?.waiting.length ?? waiting + 1)) longest = lane;
+    return longest?.waiting.at(-1);
+  }
+
+  async #wait(lane: Lane, gone?: AbortSignal): Promise<void> {
+    this.#limit.noteFull();
+    if (this.#waiting >= this.#room()) {
+      const displaced = this.#displaceable(lane.waiting.length);
+      if (!displaced) {
+        this.#forgetIdle(lane);
+        throw this.#refused('full');
+      }
+      displaced.reject('displaced');
+    }
+    let leave: (() => void) | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const waiting: Waiting = {
+          lane,
+          sinceMs: performance.now(),
+          timer: setTimeout(() => waiting.reject('waited'), this.#terms.longestWaitMs),
+          resolve,
+          reject: (why) => {
+            if (!this.#dequeue(waiting)) return;
+            this.#forgetIdle(lane);
+            reject(this.#refused(why));
+          },
+        };
+        lane.waiting.push(waiting);
+        this.#waiting += 1;
+        leave = () => waiting.reject('gone');
+        gone?.addEventListener('abort', leave);
+      });
+    } finally {
+      if (leave) gone?.removeEventListener('abort', leave);
+    }
+  }
+
+  /** @returns false where the call waits no more */
+  #dequeue(waiting: Waiting): boolean {
+    clearTimeout(waiting.timer);
+    const index = waiting.lane.waiting.indexOf(waiting);
+    if (index === -1) return false;
+    waiting.lane.waiting.splice(index, 1);
+    this.#waiting -= 1;
+    return true;
+  }
+
+  /** The call that has waited longest, of the team with the fewest calls under way. */
+  #next(): Waiting | undefined {
+    let next: Waiting | undefined;
+    for (const { running, waiting } of this.#lanes.values()) {
+      const [first] = waiting;
+      if (!first) continue;
+      const isBefore =
+        !next || running < next.lane.running || (running === next.lane.running && first.sinceMs < next.sinceMs);
+      if (isBefore) next = first;
+    }
+    return next;
+  }
+
+  #admitNext(): void {
+    while (this.#running < this.#limit.value) {
+      const next = this.#next();
+      if (!next) return;
+      this.#dequeue(next);
+      this.#take(next.lane);
+      next.resolve();
+    }
+  }
+}
