@@ -5,7 +5,14 @@ import { checkHourly, listMicrosOf, PRICINGS } from '../billing/prices.ts';
 import { readAccount } from '../prisma/accounts.ts';
 import { keepDetails, NO_DETAILS } from '../prisma/call-details.ts';
 import type { Db } from '../prisma/client.ts';
-import { getInstance, type Instance as InstanceRow, type InstanceSpec, listInstances } from '../prisma/instances.ts';
+import {
+  findInstance,
+  getInstance,
+  type Instance as InstanceRow,
+  type InstanceSpec,
+  listInstances,
+  runningOfChain,
+} from '../prisma/instances.ts';
 import { gpuPriceAt } from '../prisma/prices.ts';
 import { segmentsOf } from '../prisma/segments.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';
@@ -14,6 +21,7 @@ import { type Call, mustSee, newId } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { DetailedError } from './errors.ts';
 import { NewMetadata } from './metadata.ts';
+import { createEarlyRefusals } from './refused-early.ts';
 import { type Route, route } from './route.ts';
 import { Dollars, Id, listOf, PathId, pageQuery, pageRequest, Second, text, z } from './schemas.ts';
 import { hashOfSpec, startInstance } from './starting.ts';
@@ -51,6 +59,7 @@ async function givenHourlyOf(db: Db, { id, hourlyMicros }: InstanceRow): Promise
 
 export function instances(world: ApiWorld, wake: Wakes): Route[] {
   const { db, terms, ledger, engine } = world;
+  const unlessRefused = createEarlyRefusals(world);
 
   const viewOf = async (row: InstanceRow, second: number): Promise<InstanceView> => {
     const [view] = await inSnapshot(db, (tx) => readInstances(tx, terms, [row], second));
@@ -70,7 +79,11 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
     const listed = asked.hourlyMicros === null ? await gpuPriceAt(db, asked, call.receivedSecond) : null;
     const pricedAt = asked.hourlyMicros ?? (listed && listMicrosOf(listed, asked.pricing));
     const spec = { ...asked, requestHash: hashOfSpec(asked) };
-    const row = await withGpuNames(db, asked, call.receivedSecond, () => startInstance(world, call, spec, pricedAt));
+    const isResumed = async () => spec.resumedFrom !== null && (await runningOfChain(db, spec.resumedFrom)).length > 0;
+    const goesOn = async () => pricedAt === null || (await isResumed()) || (await findInstance(db, spec.id)) !== null;
+    const row = await unlessRefused(call, { teamId: spec.teamId, goesOn }, () =>
+      withGpuNames(db, asked, call.receivedSecond, () => startInstance(world, call, spec, pricedAt)),
+    );
     return { status: 201, body: await readRecorded(world, call, () => viewOf(row, call.receivedSecond)) };
   };
 

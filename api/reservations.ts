@@ -3,10 +3,17 @@ import { BillingError } from '../billing/errors.ts';
 import { RESERVATION_TERMS } from '../billing/prices.ts';
 import { readAccount } from '../prisma/accounts.ts';
 import type { Tx } from '../prisma/client.ts';
-import { getReservation, listReservations, type Reservation as ReservationRow } from '../prisma/reservations.ts';
+import { gpuPriceAt } from '../prisma/prices.ts';
+import {
+  findReservation,
+  getReservation,
+  listReservations,
+  type Reservation as ReservationRow,
+} from '../prisma/reservations.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';
 import { getTeam } from '../prisma/teams.ts';
 import { type Call, mustSee, newId } from './calls.ts';
+import { createEarlyRefusals } from './refused-early.ts';
 import { reserve } from './reserving.ts';
 import { type Route, route } from './route.ts';
 import { Id, listOf, PathId, pageQuery, pageRequest, text, z } from './schemas.ts';
@@ -32,6 +39,7 @@ const NewReservation = z.object({
 
 export function reservations(world: ApiWorld, wake: Wakes): Route[] {
   const { db, terms, ledger } = world;
+  const unlessRefused = createEarlyRefusals(world);
 
   const viewOf = async (row: ReservationRow, second: number): Promise<ReservationView> => {
     const [view] = await inSnapshot(db, (tx) => readReservations(tx, terms, [row], second));
@@ -65,8 +73,10 @@ export function reservations(world: ApiWorld, wake: Wakes): Route[] {
       handle: async ({ body, call }) => {
         await getTeam(db, body.team);
         const { team: teamId, id = newId(call, 'resv'), ...asked } = body;
-        const row = await withGpuNames(db, asked, call.receivedSecond, () =>
-          reserve(world, call, { id, teamId, ...asked }),
+        const goesOn = async () =>
+          (await findReservation(db, id)) !== null || (await gpuPriceAt(db, asked, call.receivedSecond)) === null;
+        const row = await unlessRefused(call, { teamId, goesOn }, () =>
+          withGpuNames(db, asked, call.receivedSecond, () => reserve(world, call, { id, teamId, ...asked })),
         );
         return { status: 201, body: await readRecorded(world, call, () => viewOf(row, call.receivedSecond)) };
       },
