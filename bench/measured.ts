@@ -8,6 +8,8 @@ export interface Measured {
   referenceFigure: number;
   /** The ratio that is promised. */
   atLeast?: number;
+  /** What else was counted, by name. */
+  counts?: Record<string, number>;
   /** Where the time of a call goes. */
   msPerCall?: Record<string, number>;
 }
