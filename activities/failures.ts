@@ -104,6 +104,8 @@ export async function withStripe<T>(work: () => Promise<T>): Promise<T> {
 /** What nodemailer says of a failure; `command` is the one that the server refused. */
 interface SmtpError extends Error {
   code?: string;
+  /** What the operating system or TLS called it: `ECONNREFUSED`, `CERT_HAS_EXPIRED`. */
+  originalCode?: string;
   responseCode?: number;
   command?: string;
   response?: string;
@@ -115,8 +117,14 @@ const SLOW_RETRY = '1 hour';
 
 /** The failure of a mail, in codes: an SMTP answer can hold the recipient's address. Source of the classes: smtp-answers.ts */
 export function mailFailure(error: unknown): ApplicationFailure {
-  const { code, responseCode, command, response = '' } = error as SmtpError;
-  const codes = [code, responseCode, ...enhancedCodes(response), command && `to ${command}`];
+  const { code, originalCode, responseCode, command, response = '' } = error as SmtpError;
+  const codes = [
+    code,
+    originalCode === code ? undefined : originalCode,
+    responseCode,
+    ...enhancedCodes(response),
+    command && `to ${command}`,
+  ];
   const what = codes.filter(Boolean).join(' ') || 'unknown error';
   if (smtpVerdict({ command, responseCode, response }) === 'refused')
     return final('mail', `the server refused the recipient for good (${what})`);

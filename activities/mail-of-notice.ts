@@ -1,58 +1,47 @@
 /** Makes the mail of a notice from what the database says now: ids go in, words come out. */
-import { spendableMicros, type Terms } from '../billing/account.ts';
-import { advance } from '../billing/facts.ts';
-import { runsOutSecond } from '../billing/forecast.ts';
-import { referenceOf, type TransferCode } from '../billing/ledger.ts';
-import { type Micros, micros, ZERO } from '../billing/money.ts';
-import { burnMicrosPerHour } from '../billing/runway.ts';
+import { micros, ZERO } from '../billing/money.ts';
 import { nextMonthStart } from '../billing/time.ts';
 import { AS_RECORDED, readAccount } from '../prisma/accounts.ts';
 import { currentBillingDetails } from '../prisma/billing-details.ts';
-import type { Db, Tx } from '../prisma/client.ts';
-import { policyAt } from '../prisma/consents.ts';
-import { findCryptoReceipt } from '../prisma/crypto-receipts.ts';
+import type { Tx } from '../prisma/client.ts';
+import { findCorrection } from '../prisma/corrections.ts';
 import { creditedMicros, type Deposit, getDeposit } from '../prisma/deposits.ts';
 import { getDispute } from '../prisma/disputes.ts';
 import { findExhaustion } from '../prisma/exhaustions.ts';
 import { getInstance } from '../prisma/instances.ts';
 import type { DisputeTurn, MailKind, Notice } from '../prisma/notices.ts';
 import { findAnyPaymentMethod } from '../prisma/payment-methods.ts';
-import { getRefund, type Refund } from '../prisma/refunds.ts';
+import { getRefund } from '../prisma/refunds.ts';
 import { termsOf } from '../prisma/reservations.ts';
 import { getTeam } from '../prisma/teams.ts';
-import { transfersUnder } from '../prisma/transfers.ts';
 import { endedInstances } from './ended-instances.ts';
 import { final } from './failures.ts';
-import type { CardSeen } from './ledger/deposits.ts';
+import {
+  depositOf,
+  movedBy,
+  paymentFacts,
+  receiptFacts,
+  runwayOf,
+  type Sending,
+  standingOf,
+  thresholdOf,
+} from './mail-facts.ts';
 import { autoTopUpCapped } from './mails/auto-top-up-capped.ts';
 import { autoTopUpCharged } from './mails/auto-top-up-charged.ts';
 import { autoTopUpFailed } from './mails/auto-top-up-failed.ts';
 import { balanceLow } from './mails/balance-low.ts';
 import { cardExpiring } from './mails/card-expiring.ts';
-import { creditsExhausted, type RunningInstance } from './mails/credits-exhausted.ts';
+import { creditsExhausted } from './mails/credits-exhausted.ts';
+import { depositCorrected } from './mails/deposit-corrected.ts';
 import { depositReceipt } from './mails/deposit-receipt.ts';
 import { disputeMail, turnOfRow } from './mails/dispute.ts';
-import type { About, PaymentFacts, Runway } from './mails/facts.ts';
+import type { PaymentFacts } from './mails/facts.ts';
 import type { Mail } from './mails/layout.ts';
 import { refundMail } from './mails/refund.ts';
 import { type NextTerm, type ReservationFacts, reservationEnded, reservationEnding } from './mails/reservation.ts';
 import { spotReclaim } from './mails/spot-reclaim.ts';
 import { usageOwed } from './mails/usage-owed.ts';
-import type { Issuer } from './papers/issuer.ts';
 import { receiptFile } from './papers/receipts.ts';
-
-interface Sending {
-  db: Db;
-  terms: Terms;
-  notice: Notice;
-  about: About;
-  nowSecond: number;
-  issuer: Issuer;
-  /** The smallest deposit that is offered. */
-  minDepositMicros: Micros;
-}
-
-type Running = RunningInstance & { startSecond: number };
 
 type Writer = (sending: Sending) => Promise<Mail>;
 
@@ -66,6 +55,18 @@ const WRITERS: Record<MailKind, Writer> = {
       payment,
       depositReceipt(sending.about, payment, deposit.receiptUrl, await runwayOf(sending)),
     );
+  },
+  deposit_corrected: async (sending) => {
+    const { db, notice } = sending;
+    const correction = await findCorrection(db, notice.data.correctionId ?? '');
+    if (correction === null) throw final('mail', `no correction for the notice ${notice.id}`);
+    const { id: depositId, closedSecond, openedSecond, receivedMicros } = await getDeposit(db, correction.depositId);
+    const { owedMicros } = await readAccount(db, notice.teamId, AS_RECORDED);
+    const corrected = {
+      ...correction,
+      ...{ depositId, depositSecond: closedSecond ?? openedSecond, receivedMicros: receivedMicros ?? ZERO, owedMicros },
+    };
+    return depositCorrected(sending.about, corrected, await runwayOf(sending));
   },
   auto_top_up_charged: async (sending) => {
     const deposit = await depositOf(sending);
@@ -216,83 +217,5 @@ async function withReceipt(
     attachments: [{ filename, content, contentType: 'application/pdf' }],
     // As an object, so that a comma in it makes no second recipient.
     ...(email !== null && email.toLowerCase() !== ownEmail.toLowerCase() && { cc: { name: '', address: email } }),
-  };
-}
-
-const depositOf = ({ db, notice }: Sending): Promise<Deposit> => getDeposit(db, notice.data.depositId ?? '');
-
-async function paymentFacts(db: Tx, deposit: Deposit): Promise<PaymentFacts> {
-  const { id: depositId, amountMicros, closedSecond, openedSecond, receiptNumber } = deposit;
-  const card = await cardOf(db, deposit);
-  return { depositId, amountMicros, second: closedSecond ?? openedSecond, card, receiptNumber };
-}
-
-/** Of a crypto deposit, the receipt that the notice is about; what has come in all is said as it is by now. */
-async function receiptFacts({ db, notice }: Sending, deposit: Deposit): Promise<PaymentFacts> {
-  const { receipt: named } = notice.data;
-  const receipt = named === undefined ? null : await findCryptoReceipt(db, named);
-  if (receipt === null) return paymentFacts(db, deposit);
-  const { transactionHash, currency, amountMicros, creditedSecond: second } = receipt;
-  const { amountMicros: expectedMicros, receivedMicros, status } = deposit;
-  const crypto = {
-    transactionHash,
-    currency,
-    expectedMicros,
-    receivedMicros: receivedMicros ?? amountMicros,
-    open: status === 'pending',
-  };
-  const receiptNumber = receipt.receiptNumber ?? deposit.receiptNumber;
-  return { depositId: deposit.id, amountMicros, second, card: null, receiptNumber, crypto };
-}
-
-/** The card as the provider saw it; where it saw none, since the card was gone, as it had been saved. */
-async function cardOf(db: Tx, { cardBrand, cardLast4, paymentMethodId }: Deposit): Promise<CardSeen | null> {
-  if (cardBrand !== null && cardLast4 !== null) return { brand: cardBrand, last4: cardLast4 };
-  return paymentMethodId === null ? null : findAnyPaymentMethod(db, paymentMethodId);
-}
-
-/** The threshold as it was when the attempt was due; of a policy whose changes were not recorded, as it is now. */
-async function thresholdOf({ db, notice }: Sending, { openedSecond }: Deposit): Promise<Micros | null> {
-  const policy =
-    (await policyAt(db, notice.teamId, openedSecond)) ?? (await readAccount(db, notice.teamId, AS_RECORDED)).policy;
-  return policy?.thresholdMicros ?? null;
-}
-
-/** Where the money of a refund came from and went to. A refund can be taken more than once: the last time counts. */
-async function movedBy(db: Tx, { id, teamId, openedSecond: fromSecond }: Refund) {
-  const rows = await transfersUnder(db, { teamId, reference: referenceOf.refund(id), fromSecond });
-  const lastOf = (code: TransferCode, second?: number): Micros =>
-    rows.findLast((row) => row.code === code && (second === undefined || row.second === second))?.amountMicros ?? ZERO;
-  const takenSecond = rows.findLast(({ code }) => code === 'refund' || code === 'owed_refund')?.second;
-  const taken = { creditMicros: lastOf('refund', takenSecond), owedMicros: lastOf('owed_refund', takenSecond) };
-  return { taken, collectedMicros: lastOf('owed_collected') };
-}
-
-const runwayOf = async (sending: Sending): Promise<Runway> => {
-  const { running: _, ...runway } = await standingOf(sending);
-  return runway;
-};
-
-/** The same arithmetic as a write would do, without writing. Source: rules.md, "Facts and their seconds". */
-async function standingOf({ db, terms, notice, nowSecond }: Sending): Promise<Runway & { running: Running[] }> {
-  const { account } = advance(
-    await readAccount(db, notice.teamId, { throughSecond: nowSecond, for: 'forecast' }),
-    terms,
-    nowSecond,
-  );
-  const availableMicros: Micros = spendableMicros(account, account.asOfSecond);
-  const burn = burnMicrosPerHour(account);
-  return {
-    asOfSecond: account.asOfSecond,
-    availableMicros,
-    burnMicrosPerHour: burn,
-    runsOutSecond: runsOutSecond(account, terms),
-    topUpIsOn: account.policy?.enabled === true,
-    running: account.meters.map(({ instanceId, instanceStartSecond: startSecond, priced: { gpuType, region } }) => ({
-      instanceId,
-      gpuType,
-      region,
-      startSecond,
-    })),
   };
 }

@@ -13,6 +13,7 @@ import type { Notice as NoticeRow, Prisma } from './generated/client.ts';
 /** Source: api.md, "Mails". */
 export type MailKind =
   | 'deposit_receipt'
+  | 'deposit_corrected'
   | 'auto_top_up_charged'
   | 'auto_top_up_failed'
   | 'auto_top_up_capped'
@@ -71,6 +72,8 @@ export interface NoticeData {
   levelMicros?: number;
   /** What the team began to owe. */
   owedMicros?: number;
+  /** The correction of a deposit's credit. */
+  correctionId?: string;
   refundId?: string;
   disputeId?: string;
   /** Which turn of a refund or a dispute the mail is about. */

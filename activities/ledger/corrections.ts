@@ -30,6 +30,7 @@ import {
   updateDeposit,
   wasCredited,
 } from '../../prisma/deposits.ts';
+import type { NewNotice } from '../../prisma/notices.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { refundsOfDeposit } from '../../prisma/refunds.ts';
 import type { CryptoChange } from '../crypto.ts';
@@ -177,7 +178,10 @@ async function correctOutput(
     const of = { correctionId, depositId, teamId, amountMicros, correctsReference: output.reference };
     const planned = { ...of, output, note, actor: BY_PROVIDER, nowSecond };
     const { outcome } = await correct(world, account, tx, planned);
-    return { outcome, answer: async () => undefined };
+    // An operator's correction answers somebody who knows of it; of the provider's, the team hears by this mail.
+    const about = { teamId, second: outcome.account.asOfSecond, cause: correctionId, data: { correctionId } };
+    const notices: NewNotice[] = [{ ...about, channel: 'mail', kind: 'deposit_corrected' }];
+    return { outcome, notices, tellsBalance: true, answer: async () => undefined };
   });
 }
 

@@ -6,6 +6,7 @@ import { balanceLow } from '../../activities/mails/balance-low.ts';
 import { DEFAULT_BRAND } from '../../activities/mails/brand.ts';
 import { cardExpiring } from '../../activities/mails/card-expiring.ts';
 import { creditsExhausted } from '../../activities/mails/credits-exhausted.ts';
+import { depositCorrected } from '../../activities/mails/deposit-corrected.ts';
 import { depositReceipt } from '../../activities/mails/deposit-receipt.ts';
 import { disputeMail } from '../../activities/mails/dispute.ts';
 import type { About, PaymentFacts, Runway } from '../../activities/mails/facts.ts';
@@ -124,6 +125,14 @@ const ended = (about: About, how: ReservationEnd): Mail =>
     next: how === 'renewed' ? { rateMicrosPerHour: dollars(6.4), endSecond: NOW + 92 * DAY } : undefined,
   });
 
+const CORRECTION = {
+  depositId: 'dep_9c1185a5c5e9fc54612808977ee8f548',
+  depositSecond: NOW - 3_600,
+  receivedMicros: dollars(90),
+  note: 'the payment provider reports another amount for the transaction',
+  owedMicros: dollars(6),
+};
+
 /** By name, in the words of a team and a brand. */
 export const sampleMails = (about: About): Record<string, Mail> => ({
   'deposit-receipt': depositReceipt(about, PAYMENT, 'https://pay.stripe.com/receipts/1', RUNWAY),
@@ -191,6 +200,30 @@ export const sampleMails = (about: About): Record<string, Mail> => ({
   ),
   'usage-owed': usageOwed(about, dollars(3), NOW),
   'card-expiring': cardExpiring(about, CARD, NOW),
+  'deposit-corrected': depositCorrected(
+    about,
+    { ...CORRECTION, amountMicros: dollars(-10), creditMicros: dollars(-4) },
+    RUNWAY,
+  ),
+  'deposit-corrected-upwards': depositCorrected(
+    about,
+    { ...CORRECTION, amountMicros: dollars(5), creditMicros: dollars(5), owedMicros: dollars(0) },
+    RUNWAY,
+  ),
+  'deposit-off-the-chain': depositCorrected(
+    about,
+    {
+      ...CORRECTION,
+      ...{
+        amountMicros: dollars(-100),
+        creditMicros: dollars(-100),
+        receivedMicros: dollars(0),
+        owedMicros: dollars(0),
+      },
+      note: 'the transaction is no longer on the chain',
+    },
+    RUNWAY,
+  ),
   refund: refund(about, 'sent', 20),
   'refund-owed': refund(about, 'sent', 100, {
     taken: { creditMicros: dollars(60), owedMicros: dollars(40) },

@@ -1,5 +1,7 @@
 /** What an SMTP server's refusal means: the table of codes, then the table against a real SMTP conversation. */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { AddressInfo } from 'node:net';
+import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createLedger } from '../../activities/ledger/index.ts';
 import { createMailer } from '../../activities/mailer.ts';
 import { enhancedCodes, RETRIED_CODES, smtpVerdict } from '../../activities/smtp-answers.ts';
@@ -114,6 +116,71 @@ it('finds the enhanced code at the beginning of each line, and nowhere else', ()
   expect(enhancedCodes('554 5.7.26')).toEqual(['5.7.26']);
 });
 
+describe('a mail server whose TLS fails', () => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await newDatabase();
+  });
+  afterAll(() => database.close());
+
+  /** A server on a free port. Its certificate is the library's own: it has expired, and nobody trusts it. */
+  async function serve(options: SMTPServerOptions): Promise<{ port: number; close: () => Promise<void> }> {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    const server = new SMTPServer({ authOptional: true, disableReverseLookup: true, ...options });
+    server.on('error', () => {});
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.server.address() as AddressInfo;
+    const close = () => new Promise<void>((resolve) => server.close(() => resolve())).finally(() => warn.mockRestore());
+    return { port, close };
+  }
+
+  it.each<[string, SMTPServerOptions, (port: number) => string, string]>([
+    ['whose certificate is rejected', { secure: true }, (port) => `smtps://127.0.0.1:${port}`, 'CERT_HAS_EXPIRED'],
+    ['whose certificate is rejected after STARTTLS', {}, (port) => `smtp://127.0.0.1:${port}`, 'CERT_HAS_EXPIRED'],
+    [
+      'that refuses STARTTLS',
+      { disabledCommands: ['STARTTLS'] },
+      (port) => `smtp://127.0.0.1:${port}?requireTLS=true`,
+      'ETLS 500 to STARTTLS',
+    ],
+    [
+      'that speaks no TLS',
+      { disabledCommands: ['STARTTLS'] },
+      (port) => `smtps://127.0.0.1:${port}`,
+      'ERR_SSL_WRONG_VERSION_NUMBER',
+    ],
+  ])('%s is asked again, and the log and the failure say why', async (_, options, urlOf, reason) => {
+    const { noticeId } = await receiptOf(database, 'ada@acme.test');
+    const server = await serve(options);
+    const logged: unknown[] = [];
+    const log = { ...SILENT, warn: (...line: unknown[]) => void logged.push(line) };
+    const mailer = createMailer({
+      db: database.db,
+      terms: TERMS,
+      smtpUrl: urlOf(server.port),
+      ...MAIL_SETTINGS,
+      log,
+    });
+    const failure = await onAttempt(1, () => mailer.deliverMail({ noticeId, nowSecond: NOW })).catch((error) => error);
+    mailer.close();
+    await server.close();
+    // The activity's failure is what the workflow shows while it tries again.
+    expect(failure).toMatchObject({ type: 'mail_unavailable', nonRetryable: false });
+    expect(failure.message).toContain(reason);
+    expect(JSON.stringify(logged)).toContain(reason);
+    expect(JSON.stringify([failure, logged])).not.toContain('ada@acme.test');
+  });
+});
+
+/** The notice of a receipt that a team is to get by mail. */
+async function receiptOf({ db }: TestDatabase, email: string): Promise<{ noticeId: string }> {
+  const team = await newTeam(db, { email });
+  const depositId = await newDeposit(db, { teamId: team.id, kind: 'confirmed' });
+  await createLedger({ db, terms: TERMS }).creditDeposit({ depositId, nowSecond: NOW, receiptUrl: null }, 'test');
+  const [notice] = await noticesOf(db, team.id);
+  return { noticeId: notice?.id ?? '' };
+}
+
 describe('a mail that a real server refuses', () => {
   let database: TestDatabase;
   let inbox: MailInbox;
@@ -127,13 +194,7 @@ describe('a mail that a real server refuses', () => {
   });
 
   async function failureOf(answer: Answer, attempt = 1): Promise<unknown> {
-    const team = await newTeam(database.db, { email: 'ada@acme.test' });
-    const depositId = await newDeposit(database.db, { teamId: team.id, kind: 'confirmed' });
-    await createLedger({ db: database.db, terms: TERMS }).creditDeposit(
-      { depositId, nowSecond: NOW, receiptUrl: null },
-      'test',
-    );
-    const [notice] = await noticesOf(database.db, team.id);
+    const { noticeId } = await receiptOf(database, 'ada@acme.test');
     const logged: unknown[] = [];
     const keep = (...line: unknown[]) => void logged.push(line);
     const mailer = createMailer({
@@ -145,7 +206,7 @@ describe('a mail that a real server refuses', () => {
     });
     inbox.refuse(answer);
     try {
-      await onAttempt(attempt, () => mailer.deliverMail({ noticeId: notice?.id ?? '', nowSecond: NOW }));
+      await onAttempt(attempt, () => mailer.deliverMail({ noticeId, nowSecond: NOW }));
       return null;
     } catch (error) {
       expect(JSON.stringify([error, (error as Error).stack, logged])).not.toContain('ada@acme.test');

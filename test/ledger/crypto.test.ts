@@ -11,7 +11,7 @@ import { trialBalance } from '../../prisma/transfers.ts';
 import { ABOUT, MAIL_SETTINGS } from '../activities/fixtures.ts';
 import { documentedContract } from '../support/contract.ts';
 import { textOf } from '../support/pdf.ts';
-import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS } from './desk.ts';
+import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS, usageEvent } from './desk.ts';
 
 const contract = documentedContract();
 /** An event as receivers are told to expect it. */
@@ -292,6 +292,36 @@ describe('what people and the platform hear', () => {
     expect(second).toContain('USD 39.50');
     const kept = await one.db.paperFile.findUnique({ where: { paperId: `receipt/${team}-000001` } });
     expect(Buffer.from(kept?.content ?? []).equals(sent[0]?.attachments?.[0]?.content ?? Buffer.of())).toBe(true);
+  });
+
+  it('is a mail of its own for each change that the provider makes, and none for a repeat or an operator’s', async () => {
+    await credit(5, [output('a', '100')]);
+    await credit(5, [output('b', '20')]);
+    const follow = (at: number, amount: string) =>
+      one.ledger.correctCrypto({ depositId: dep, changed: [output('a', amount)], nowSecond: at }, 'test');
+    const price = { inputMicrosPerMillion: parseDollars('1'), outputMicrosPerMillion: parseDollars('1') };
+    const used = { ...usageEvent(team, `e_${team}`, 0), price, inputTokens: 90_000_000 };
+    await one.ledger.recordUsage({ events: [used], receivedSecond: 5, causedBy: 'test' });
+    for (const at of [6, 7]) await follow(at, '60');
+    await follow(8, '70.5');
+    const operators = { correctionId: `cor_${dep}`, depositId: dep, teamId: null, correctsReference: null };
+    const of = { ...operators, amountMicros: micros(-1_000_000), note: 'by hand', actor: 'platform', nowSecond: 9 };
+    await one.ledger.correctDeposit(of, 'test');
+
+    const notices = (await noticesOf(one.db, team)).filter(({ kind }) => kind === 'deposit_corrected');
+    expect(notices.map(({ channel, second }) => [channel, second])).toEqual([
+      ['mail', 6],
+      ['mail', 8],
+    ]);
+    const { minDepositMicros } = MAIL_SETTINGS;
+    const sending = { db: one.db, terms: TERMS, about: ABOUT, issuer: DEFAULT_ISSUER, minDepositMicros, nowSecond: 99 };
+    const [taken, added] = await Promise.all(notices.map((notice) => mailOfNotice({ ...sending, notice })));
+    expect(taken?.subject).toContain('$40.00 of a deposit was taken back');
+    expect(taken?.text).toContain('the payment provider reports another amount for the transaction');
+    expect(taken?.text).toContain('There was no credit left for $10.00 of it');
+    expect(taken?.attachments ?? []).toEqual([]);
+    expect(added?.subject).toContain('$10.50 was added to a deposit');
+    expect(added?.text).toContain('In all, $90.50 has been received for the deposit');
   });
 
   it('says nothing of a difference where there is none', async () => {

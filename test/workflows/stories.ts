@@ -1,4 +1,5 @@
 /** One story of each workflow, told from beginning to end: played anew to prove determinism, and kept as recorded histories. */
+import { micros } from '../../billing/money.ts';
 import { told, workflowId } from '../../workflows/messages.ts';
 import {
   admitted,
@@ -424,6 +425,24 @@ export const STORIES: Story[] = [
       tell: async (scene) => {
         const handle = await startDeposit(scene, 'crypto');
         // The last look is that of a day later, for coins that come late.
+        await handle.result();
+        return [handle.workflowId];
+      },
+    };
+  }),
+
+  story('deposit-in-crypto-that-is-corrected', () => {
+    const succeeded = orderOf('dep', { kind: 'crypto', status: 'succeeded' });
+    const changed = [{ transactionHash: '0xa', output: 0, amountMicros: micros(90_000_000) }];
+    const page = { confirmed: [], awaiting: 0, expired: true };
+    return {
+      mocks: {
+        getDepositOrder: async () => succeeded,
+        fetchCrypto: inTurn({ ...page, expiresSecond: 1_800_000_000, changed }, { ...page, expiresSecond: 0 }),
+        correctCrypto: async () => succeeded,
+      },
+      tell: async (scene) => {
+        const handle = await tellDeposit(scene);
         await handle.result();
         return [handle.workflowId];
       },

@@ -1,0 +1,54 @@
+import { formatForPeople, type Micros, subtract, ZERO } from '../../billing/money.ts';
+import { type About, creditRows, type Runway, runwayInWords, utc } from './facts.ts';
+import { button, compose, facts, type Mail, words } from './layout.ts';
+import { owedInWords } from './refund.ts';
+
+export interface CorrectionFacts {
+  depositId: string;
+  /** When the deposit was credited, or opened. */
+  depositSecond: number;
+  /** Positive: credited. Negative: taken back. */
+  amountMicros: Micros;
+  /** The part that credit received or paid; the rest became owed. */
+  creditMicros: Micros;
+  /** What counts of the deposit after the correction. */
+  receivedMicros: Micros;
+  note: string;
+  /** What the team owes now, for whatever reason. */
+  owedMicros: Micros;
+}
+
+/** The provider corrected a payment in crypto, or its transaction left the chain: what changed, and what counts now. */
+export function depositCorrected(about: About, of: CorrectionFacts, runway: Runway): Mail {
+  const { amountMicros, creditMicros, receivedMicros, owedMicros } = of;
+  const isTaken = amountMicros < 0;
+  const amount = formatForPeople(isTaken ? subtract(ZERO, amountMicros) : amountMicros);
+  const newlyOwedMicros = subtract(creditMicros, amountMicros);
+  const change = isTaken ? `${amount} was taken back` : `${amount} was added`;
+  return compose(isTaken ? `${amount} of a deposit was taken back` : `${amount} was added to a deposit`, about, [
+    words(
+      `${change} for the crypto deposit that ${about.teamName} made on ${utc(of.depositSecond)}: ${of.note}. ${countsNow(receivedMicros)} Receipts that you have stay as they are.`,
+    ),
+    ...(newlyOwedMicros > 0
+      ? [
+          words(
+            `There was no credit left for ${formatForPeople(newlyOwedMicros)} of it, which was added to what you owe. ${owedInWords(owedMicros)}`,
+          ),
+        ]
+      : []),
+    facts(
+      [isTaken ? 'Taken back' : 'Added', amount],
+      ...(receivedMicros > 0 ? [['Counts now', formatForPeople(receivedMicros)] as [string, string]] : []),
+      ...creditRows(runway),
+      ...(owedMicros > 0 ? [['Owed now', formatForPeople(owedMicros)] as [string, string]] : []),
+      ['Deposit', of.depositId],
+    ),
+    words(runwayInWords(runway)),
+    button('Go to billing', about.billingUrl),
+  ]);
+}
+
+const countsNow = (receivedMicros: Micros): string =>
+  receivedMicros > 0
+    ? `In all, ${formatForPeople(receivedMicros)} has been received for the deposit.`
+    : 'Nothing received for the deposit counts any more.';

@@ -1,0 +1,71 @@
+/** The mail about low credit is left out where another mail of the same fact says more; the platform hears of both. */
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { noticesOf } from '../../prisma/notices.ts';
+import { type Desk, type Office, openOffice } from './desk.ts';
+
+let office: Office;
+let one: Desk;
+let team: string;
+let teams = 0;
+
+beforeAll(async () => {
+  office = await openOffice();
+  ({ one } = office);
+});
+afterAll(() => office.close());
+beforeEach(() => {
+  teams += 1;
+  team = `low${teams}`;
+});
+
+const heard = async (): Promise<string[]> =>
+  (await noticesOf(one.db, team))
+    .filter(({ kind }) => !kind.startsWith('deposit'))
+    .map(({ kind, channel, second }) => `${second} ${channel} ${kind}`)
+    .sort();
+
+it('A failed top-up that leaves credit low is mailed once, by the mail of the top-up', async () => {
+  await one.team(team, '50');
+  await one.policy(team, { threshold: '20', amount: '50' }, 1);
+  await one.use(team, 'a', 42_000_000, 5);
+  // The top-up may still lift the balance, so nobody is notified yet.
+  expect(await heard()).toEqual([]);
+  const attempt = await one.db.deposit.findFirstOrThrow({ where: { teamId: team, kind: 'auto_top_up' } });
+  await one.fail(attempt.id, 9);
+  expect(await heard()).toEqual(['5 event top_up.failed', '5 mail auto_top_up_failed', '9 event balance.low']);
+});
+
+it('A failed top-up that leaves credit above the level says nothing of low credit, which is mailed when it comes', async () => {
+  await one.team(team, '50');
+  await one.policy(team, { threshold: '20', amount: '50' }, 1);
+  await one.use(team, 'a', 32_000_000, 5);
+  const attempt = await one.db.deposit.findFirstOrThrow({ where: { teamId: team, kind: 'auto_top_up' } });
+  await one.fail(attempt.id, 9);
+  expect(await heard()).toEqual(['5 event top_up.failed', '5 mail auto_top_up_failed']);
+  await one.use(team, 'b', 9_000_000, 12);
+  expect(await heard()).toEqual([
+    '12 event balance.low',
+    '12 mail balance_low',
+    '5 event top_up.failed',
+    '5 mail auto_top_up_failed',
+  ]);
+});
+
+it('An end of credit in the second in which credit becomes low is mailed once, by the mail of the end', async () => {
+  await one.team(team, '15');
+  await one.start({ teamId: team, id: `${team}-a`, hourly: '54000', at: 5 });
+  await one.look(team, 60);
+  expect(await heard()).toEqual(['6 event balance.exhausted', '6 event balance.low', '6 mail credits_exhausted']);
+});
+
+it('An end of credit some seconds after credit became low is mailed beside it', async () => {
+  await one.team(team, '15');
+  await one.start({ teamId: team, id: `${team}-a`, hourly: '3600', at: 5 });
+  await one.look(team, 60);
+  expect(await heard()).toEqual([
+    '11 event balance.low',
+    '11 mail balance_low',
+    '20 event balance.exhausted',
+    '20 mail credits_exhausted',
+  ]);
+});
