@@ -20,15 +20,17 @@ const ROUNDS = 3;
 /** The curve is held against what 32 callers get, who are always served. */
 const REFERENCE = 32;
 const CREDIT = '1000';
-const REST_MS = 3_000;
+const REST_MS = 1_000;
 const MODEL = 'llama-3.3-70b-instruct';
 
 interface Outcome {
   status: number;
+  /** The code of a refusal. */
+  code: string | null;
   ms: number;
 }
 
-type Send = (method: string, path: string, body: object) => Promise<Outcome>;
+type Send = (method: string, path: string, body?: object) => Promise<Outcome>;
 
 /** The parts of `npm run bench -- load`, by their names. */
 export const LOAD_PARTS: Record<string, () => Promise<Measured[]>> = { curve };
@@ -37,28 +39,21 @@ async function curve(): Promise<Measured[]> {
   return onProduct(async (send) => {
     const measured: Measured[] = [];
     let number = 0;
-    const started: string[] = [];
-    const start = async (index: number): Promise<Outcome> => {
-      const id = `load-${number++}`;
+    const start = (index: number) => {
       const machine = { gpuType: 'h100', region: 'eu', pricing: 'on_demand', hourly: '0.01' };
-      const outcome = await send('POST', '/v1/instances', { id, team: teamOf(index), ...machine });
-      if (outcome.status === 201) started.push(id);
-      return outcome;
+      return send('POST', '/v1/instances', { id: `load-${number++}`, team: teamOf(index), ...machine });
     };
     const report = (index: number) => {
       const event = { id: `event-${number++}`, team: teamOf(index), model: MODEL, inputTokens: 100, outputTokens: 10 };
       return send('POST', '/v1/usage', { events: [event] });
     };
-    const stop = () => {
-      const id = started.pop();
-      return id === undefined ? report(0) : send('POST', `/v1/instances/${id}/stop`, {});
-    };
+    const read = (index: number) => send('GET', `/v1/teams/${teamOf(index)}/balance`);
     // The first calls of a process are slow: its programs are not compiled yet.
-    for (let round = 0; round < 4; round += 1) for (const act of [start, report, stop]) await atOnce(REFERENCE, act);
+    for (let round = 0; round < 4; round += 1) for (const act of [start, report, read]) await atOnce(REFERENCE, act);
     for (const [what, act] of [
       ['starts', start],
-      ['stops', stop],
       ['usage', report],
+      ['balances', read],
     ] as const)
       measured.push(...(await curveOf(what, act)));
     return measured;
@@ -85,7 +80,8 @@ async function curveOf(what: string, act: (index: number) => Promise<Outcome>): 
       await sleep(REST_MS);
     }
     const served = all.filter(({ status }) => status < 300);
-    const refused = all.filter(({ status }) => status === 503);
+    const refused = all.filter(({ code }) => code === 'overloaded');
+    const late = all.filter(({ status, code }) => status === 503 && code !== 'overloaded');
     const times = served.map(({ ms }) => ms).sort((a, b) => a - b);
     const quantile = (share: number) => Math.round(times[Math.ceil(times.length * share) - 1] ?? 0);
     points.push({
@@ -95,7 +91,8 @@ async function curveOf(what: string, act: (index: number) => Promise<Outcome>): 
         offered: all.length,
         served: served.length,
         refused: refused.length,
-        failed: all.length - served.length - refused.length,
+        late: late.length,
+        failed: all.length - served.length - refused.length - late.length,
         p50Ms: quantile(0.5),
         p99Ms: quantile(0.99),
         slowestRefusalMs: Math.round(Math.max(0, ...refused.map(({ ms }) => ms))),
@@ -161,17 +158,17 @@ async function addTeams(send: Send): Promise<void> {
 const sender =
   (agent: Agent, base: string, key: string): Send =>
   async (method, path, body) => {
-    const sent = JSON.stringify(body);
+    const sent = body === undefined ? '' : JSON.stringify(body);
     const beganMs = performance.now();
     const headers = {
       authorization: `Bearer ${key}`,
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(sent),
+      ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(sent) }),
     };
     const call = request(base + path, { method, agent, headers });
     call.end(sent);
     const [response] = await once(call, 'response');
-    response.resume();
-    await once(response, 'end');
-    return { status: response.statusCode, ms: performance.now() - beganMs };
+    let text = '';
+    for await (const chunk of response.setEncoding('utf8')) text += chunk;
+    const code = response.statusCode < 400 ? null : JSON.parse(text).error.code;
+    return { status: response.statusCode, code, ms: performance.now() - beganMs };
   };
