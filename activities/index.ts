@@ -54,12 +54,12 @@ function recording<A extends Record<string, Act>>(acts: A, clock: ClockWatch | u
  * Runs what admits a call that is waited for. An admission that was looked at in time commits within two seconds or not
  * at all, so that the api knows when none can come any more.
  */
-function inTime<I extends { notAfterMs: number }, T>(
+function inTime<I extends { notAfterMs?: number }, T>(
   input: I,
   admit: (input: I & { nowMs: number }) => Promise<T>,
 ): Promise<T> {
   const nowMs = Date.now();
-  const lateMs = nowMs - input.notAfterMs;
+  const lateMs = nowMs - (input.notAfterMs ?? Number.POSITIVE_INFINITY);
   const act = () => admit({ ...input, nowMs });
   // A try that is late admits nothing, and only finds what an earlier one has done.
   return lateMs > 0 ? act() : withinLimits(commitsWithin(COMMITS_WITHIN_MS - lateMs), act);

@@ -1,12 +1,11 @@
-/** What the api needs of Temporal: to start an instance or a deposit and hear its answer, to wake, to know whether it is there. */
+/** What the api needs of Temporal: to start workflows, to wait for the answer of a deposit or a refund, to wake, to probe. */
+import { performance } from 'node:perf_hooks';
 import { type Client, WithStartWorkflowOperation, WorkflowUpdateFailedError } from '@temporalio/client';
 import { coalesced } from '../activities/coalesced-wakes.ts';
-import type { Admission } from '../activities/ledger/instances.ts';
 import type { ReservationAdmission } from '../activities/ledger/reservations.ts';
 import type { Tell } from '../activities/world.ts';
 import { BillingError } from '../billing/errors.ts';
 import {
-  admit,
   admitReservation,
   type DepositAnswer,
   type DepositInput,
@@ -19,15 +18,15 @@ import {
   refundAnswer,
   TASK_QUEUES,
 } from '../workflows/messages.ts';
-import { createTell, lookAt, startOptions } from '../workflows/telling.ts';
+import { createTell, lookAt, startInstanceWorkflow, startOptions } from '../workflows/telling.ts';
 import { outcomeUnknown } from './outcome.ts';
 
 export interface Engine {
   /**
-   * Starts an instance's workflow, or joins the one that runs, and waits for its admission until `deadlineMs`.
-   * @throws BillingError `engine_unavailable`: whether it was received is not known
+   * Starts the workflow of an instance whose start is recorded. Resolves once Temporal has accepted the start, or fails
+   * within two seconds: then the sweeper starts the workflow.
    */
-  admit(input: InstanceInput, requestId: string, deadlineMs: number): Promise<Admission>;
+  startInstance(input: InstanceInput, requestId: string): Promise<void>;
   /**
    * Starts a reservation's workflow, or joins the one that runs, and waits for its admission until `deadlineMs`.
    * @throws BillingError `engine_unavailable`: whether it was received is not known
@@ -63,6 +62,8 @@ export interface Engine {
 
 const TELL_WITHIN_MS = 2_000;
 const LOOK_WITHIN_MS = 2_000;
+/** Calls that ask within this time of each other share one answer. */
+const PROBE_SHARED_MS = 50;
 /** A worker asks again at least once a minute: a longer silence means that it is gone. */
 const POLLED_WITHIN_MS = 75_000;
 
@@ -98,18 +99,10 @@ export function createEngine(client: Client): Engine {
   };
   const tell = createTell(client);
   const look = lookAt(client);
+  let lastProbe: { sentMs: number; answered: Promise<boolean> } | null = null;
 
   return {
-    admit: (input, requestId, deadlineMs) =>
-      within(deadlineMs, () =>
-        client.workflow.executeUpdateWithStart(admit, {
-          args: [{ requestHash: input.spec.requestHash }],
-          startWorkflowOperation: new WithStartWorkflowOperation('instance', {
-            ...startOptions.instance(input, requestId),
-            workflowIdConflictPolicy: 'USE_EXISTING',
-          }),
-        }),
-      ).catch(orUnavailable),
+    startInstance: (input, requestId) => soon(() => startInstanceWorkflow(client, input, requestId), TELL_WITHIN_MS),
     reserve: (input, requestId, deadlineMs) =>
       within(deadlineMs, () =>
         client.workflow.executeUpdateWithStart(admitReservation, {
@@ -159,14 +152,17 @@ export function createEngine(client: Client): Engine {
       notice: (notice) => soon(() => tell.notice(notice), TELL_WITHIN_MS),
     }),
 
-    reachable: async () => {
-      try {
+    reachable: () => {
+      const nowMs = performance.now();
+      if (lastProbe === null || nowMs >= lastProbe.sentMs + PROBE_SHARED_MS) {
         const { namespace } = client.options;
-        await soon(() => client.workflowService.describeNamespace({ namespace }), LOOK_WITHIN_MS);
-        return true;
-      } catch {
-        return false;
+        const answered = soon(() => client.workflowService.describeNamespace({ namespace }), LOOK_WITHIN_MS).then(
+          () => true,
+          () => false,
+        );
+        lastProbe = { sentMs: nowMs, answered };
       }
+      return lastProbe.answered;
     },
     workerPolling: async () => {
       try {

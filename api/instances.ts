@@ -82,7 +82,7 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
     const isResumed = async () => spec.resumedFrom !== null && (await runningOfChain(db, spec.resumedFrom)).length > 0;
     const goesOn = async () => pricedAt === null || (await isResumed()) || (await findInstance(db, spec.id)) !== null;
     const row = await unlessRefused(call, { teamId: spec.teamId, goesOn }, () =>
-      withGpuNames(db, asked, call.receivedSecond, () => startInstance(world, call, spec, pricedAt)),
+      withGpuNames(db, asked, call.receivedSecond, () => startInstance(world, wake, call, spec, pricedAt)),
     );
     return { status: 201, body: await readRecorded(world, call, () => viewOf(row, call.receivedSecond)) };
   };

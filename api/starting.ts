@@ -1,18 +1,23 @@
-/** Starting an instance: told to the engine, and answered only with what is so. */
+/** Starting an instance: recorded in the team's transaction, and then given to its workflow. */
 import { createHash } from 'node:crypto';
-import { type Admission, OR_SEND_HOURLY, priceNotFound } from '../activities/ledger/instances.ts';
+import { OR_SEND_HOURLY, priceNotFound, type StartedInstance } from '../activities/ledger/instances.ts';
+import { SuccessorRuns } from '../activities/ledger/resuming.ts';
 import { BillingError } from '../billing/errors.ts';
-import { noReservation } from '../billing/instances.ts';
 import type { Micros } from '../billing/money.ts';
-import { teamArchived } from '../billing/team-state.ts';
-import { callIdOf } from '../prisma/abandoned-calls.ts';
+import { runsUnwatched } from '../prisma/due-work.ts';
 import { findInstance, type Instance, type InstanceSpec } from '../prisma/instances.ts';
-import { type Call, random128 } from './calls.ts';
+import { isCommitUnknown } from '../prisma/sqlstate.ts';
+import { inputOfStarted } from '../workflows/telling.ts';
+import type { Call } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { DetailedError } from './errors.ts';
 import { instanceIdTaken } from './suggestions.ts';
-import { admissionOf, foundOrAbandoned, notAfterMs, readRecorded } from './unanswered.ts';
+import { recordedAfterAll } from './unanswered.ts';
+import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
+
+/** A team whose earlier instances wait longer than this for their workflows starts no other. */
+const UNWATCHED_AT_MOST_SECONDS = 10;
 
 /** What was asked for, apart from the id: tells a repeat from another start under the same id. */
 export const hashOfSpec = (spec: Omit<InstanceSpec, 'id' | 'requestHash'>): string => {
@@ -22,20 +27,15 @@ export const hashOfSpec = (spec: Omit<InstanceSpec, 'id' | 'requestHash'>): stri
   return createHash('sha256').update(JSON.stringify(asked)).digest('hex');
 };
 
-/** A row under this id is this instance, or another's. */
-function sameOrTaken(row: Instance, spec: InstanceSpec): Instance {
-  if (row.requestHash === spec.requestHash) return row;
-  throw instanceIdTaken(row, spec.teamId);
-}
-
 /**
  * Starts an instance, once: a repeat of the same start answers the same instance, also after its end.
- * @param pricedAt what the call is made at: given, or the list's price as it was received; null where nothing is listed
+ * @param pricedAt the rate of the call: given, or the list's price as of its receipt; null where nothing is listed
  * @throws BillingError `insufficient_credit`, `team_suspended`, `team_archived`, `no_reservation`, `price_not_found`,
- *   `instance_active` of a resume and `engine_unavailable`, after which this call starts nothing; `id_taken`
+ *   `instance_active` of a resume, `id_taken`; `engine_unavailable`, after which nothing was recorded; `outcome_unknown`
  */
 export async function startInstance(
   world: ApiWorld,
+  wake: Wakes,
   call: Call,
   spec: InstanceSpec,
   pricedAt: Micros | null,
@@ -43,58 +43,64 @@ export async function startInstance(
   const existing = await findInstance(world.db, spec.id);
   if (existing) return sameOrTaken(existing, spec);
   if (pricedAt === null) throw priceNotFound(OR_SEND_HOURLY);
-
-  const callId = callIdOf(`instance/${spec.id}`, call.receivedSecond, random128());
-  const admission = await admitted(world, call, spec, pricedAt, callId);
-  if (admission?.status === 'refused' && admission.code === 'id_taken')
-    throw instanceIdTaken(await findInstance(world.db, spec.id), spec.teamId);
-  if (admission?.status === 'refused' && admission.code !== 'start_expired') throw refusalOf(admission);
-
-  const row =
-    admission?.status === 'admitted'
-      ? await readRecorded(world, call, () => findInstance(world.db, spec.id))
-      : await foundOrAbandoned(world, call, { teamId: spec.teamId, callId }, (tx) => findInstance(tx, spec.id));
-  if (!row) throw engineUnavailable();
-  return sameOrTaken(row, spec);
+  await mustBeWatched(world, call, spec.teamId);
+  const started = await recorded(world, call, spec, pricedAt);
+  const watched = giveToWorkflow(world, call, started);
+  await Promise.all([watched, wake({ what: 'watch', id: spec.teamId })]);
+  return started.instance;
 }
 
-function refusalOf({ code, message, instanceId }: Extract<Admission, { status: 'refused' }>): BillingError {
-  switch (code) {
-    case 'id_taken':
-      return new BillingError('id_taken', 'another instance has this id', 'id');
-    case 'no_reservation':
-      return noReservation();
-    // It was withdrawn between the call and its admission.
-    case 'price_not_found':
-      return priceNotFound(OR_SEND_HOURLY);
-    case 'team_archived':
-      return teamArchived();
-    case 'team_suspended':
-      return new BillingError(code, message ?? 'the team is suspended', 'team');
-    case 'instance_active':
-      return new DetailedError(code, message ?? 'the instance is running', {
-        ...(instanceId !== undefined && { instance: instanceId }),
-      });
-    default:
-      return new BillingError('insufficient_credit', message ?? 'there is not enough credit for a start');
-  }
+/** A row under this id is this instance, or another's. */
+function sameOrTaken(row: Instance, spec: InstanceSpec): Instance {
+  if (row.requestHash === spec.requestHash) return row;
+  throw instanceIdTaken(row, spec.teamId);
 }
 
-/** The engine's answer, or null when it gave none that concerns this call. */
-function admitted(
+/**
+ * Refuses a start that its workflow would not see soon.
+ * @throws BillingError `engine_unavailable` where Temporal does not answer, or the team's earlier starts still wait for it
+ */
+async function mustBeWatched({ engine, db }: ApiWorld, call: Call, teamId: string): Promise<void> {
+  const [reachable, behind] = await Promise.all([
+    engine.reachable(),
+    runsUnwatched(db, teamId, call.receivedSecond - UNWATCHED_AT_MOST_SECONDS),
+  ]);
+  if (!reachable) throw engineUnavailable();
+  if (behind)
+    throw new BillingError(
+      'engine_unavailable',
+      'earlier starts of this team are still waiting for the engine; nothing was recorded',
+    );
+}
+
+/** Records the start. A commit whose outcome is unknown is looked up under the team's lock. */
+async function recorded(
   world: ApiWorld,
   call: Call,
   spec: InstanceSpec,
   rateMicrosPerHour: Micros,
-  callId: string,
-): Promise<Admission | null> {
-  const input = {
-    spec,
-    rateMicrosPerHour,
-    receivedSecond: call.receivedSecond,
-    callId,
-    notAfterMs: notAfterMs(world, call),
-    settleEveryMs: world.settleEveryMs,
-  };
-  return admissionOf(world, call, callId, (deadlineMs) => world.engine.admit(input, call.requestId, deadlineMs));
+): Promise<StartedInstance> {
+  const { ledger, db } = world;
+  try {
+    return await ledger.startInstance({ spec, receivedSecond: call.receivedSecond }, call.requestId);
+  } catch (error) {
+    if (error instanceof BillingError && error.code === 'id_taken')
+      throw instanceIdTaken(await findInstance(db, spec.id), spec.teamId);
+    if (error instanceof SuccessorRuns)
+      throw new DetailedError('instance_active', error.message, { instance: error.instanceId });
+    if (!isCommitUnknown(error)) throw error;
+    const found = await recordedAfterAll(world, call, spec.teamId, (tx) => findInstance(tx, spec.id));
+    if (found === null) throw engineUnavailable(error);
+    return { instance: sameOrTaken(found, spec), rateMicrosPerHour };
+  }
+}
+
+/** The start is recorded whether or not Temporal accepts its workflow now: the sweeper starts what was not accepted. */
+async function giveToWorkflow(world: ApiWorld, call: Call, started: StartedInstance): Promise<void> {
+  const { instance } = started;
+  try {
+    await world.engine.startInstance(inputOfStarted(started, world.settleEveryMs), call.requestId);
+  } catch (error) {
+    call.log.warn({ instanceId: instance.id, err: error }, 'a workflow was not started at once; the sweeper starts it');
+  }
 }

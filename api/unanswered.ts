@@ -94,6 +94,25 @@ export async function foundOrAbandoned<T>(
 }
 
 /**
+ * Looks under the team's row lock for what a commit with an unknown outcome may have recorded. Answers null when nothing was
+ * recorded: who has the lock knows that the transaction of the call is over.
+ * @throws BillingError `outcome_unknown` when the database does not answer in time
+ */
+export function recordedAfterAll<T>(
+  world: ApiWorld,
+  call: Call,
+  teamId: string,
+  find: (tx: Tx) => Promise<T | null>,
+): Promise<T | null> {
+  const look = () =>
+    inTransaction(world.db, async (tx) => {
+      await lockAccount(tx, teamId, AS_RECORDED);
+      return find(tx);
+    });
+  return readInTime(world, call, look, (cause) => outcomeUnknown(undefined, cause));
+}
+
+/**
  * Reads what a call has recorded, and waits for a database that is away.
  * @throws BillingError `outcome_unknown` when the database does not come back in time: a repeat of the call finds what was
  *   recorded

@@ -327,7 +327,7 @@ function worldOf(
     db,
     ledger: { ...ledger, recordUsageOf: hooks.record },
     engine: {
-      admit: never,
+      startInstance: never,
       reserve: never,
       deposit: never,
       refund: never,

@@ -32,18 +32,37 @@ export interface Reach {
 export const AS_RECORDED: Reach = { throughSecond: 0 };
 
 /**
- * Takes the team's row lock and reads its account. The meters are read by a second statement, after the lock is held: one
- * statement would see them as they were before it waited. The statement brings the database's time along for `clock`.
+ * Takes the team's row lock and reads its account. A second statement reads the meters after the lock is held: one
+ * statement would see the meters as they were before it waited. The first statement brings the database's time for `clock`.
  * @throws BillingError `not_found`, `clock_wrong`
  */
 export async function lockAccount(tx: Tx, teamId: string, reach: Reach, clock?: ClockProbe | null): Promise<Account> {
+  return (await lockForFact(tx, teamId, reach, clock)).account;
+}
+
+export interface LockedAccount {
+  account: Account;
+  /** The second of the first fact that the team's watch has not looked at; null when it has looked at all. */
+  lookDueSecond: number | null;
+}
+
+/**
+ * Takes the team's row lock for a fact, as `lockAccount` does.
+ * @throws BillingError `not_found`, `clock_wrong`
+ */
+export async function lockForFact(
+  tx: Tx,
+  teamId: string,
+  reach: Reach,
+  clock?: ClockProbe | null,
+): Promise<LockedAccount> {
   const read = clock?.reading();
-  const [locked] = await tx.$queryRaw<Array<{ databaseMs: number }>>`
-    SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "databaseMs" FROM accounts
-    WHERE team_id = ${teamId} FOR UPDATE`;
+  const [locked] = await tx.$queryRaw<Array<{ databaseMs: number; lookDueSecond: bigint | null }>>`
+    SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "databaseMs", look_due_second AS "lookDueSecond"
+    FROM accounts WHERE team_id = ${teamId} FOR UPDATE`;
   if (!locked) throw new BillingError('not_found', 'no such team', 'team');
   read?.(locked.databaseMs);
-  return readAccount(tx, teamId, reach);
+  return { account: await readAccount(tx, teamId, reach), lookDueSecond: toSecondOrNull(locked.lookDueSecond) };
 }
 
 /**
@@ -257,9 +276,9 @@ export const insertAccount = async (tx: Tx, account: Account): Promise<void> => 
   await tx.account.create({ data: { teamId: account.teamId, ...columns(account) } });
 };
 
-/** Keeps an account whose row lock is held. The meters have rows of their own. */
-export const saveAccount = async (tx: Tx, account: Account): Promise<void> => {
-  await tx.account.updateMany({ where: { teamId: account.teamId }, data: columns(account) });
+/** Saves an account whose row lock is held, and the second since which a look of its watch is due. Meters have rows of their own. */
+export const saveAccount = async (tx: Tx, { account, lookDueSecond }: LockedAccount): Promise<void> => {
+  await tx.account.updateMany({ where: { teamId: account.teamId }, data: { ...columns(account), lookDueSecond } });
 };
 
 /** What the operator wrote of a suspension. */

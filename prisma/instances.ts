@@ -56,6 +56,16 @@ const toInstance = (row: InstanceRow): Instance => ({
   reclaimSecond: toSecondOrNull(row.reclaimSecond),
 });
 
+/** What was asked for, without what has become of it. */
+export const specOf = (instance: Instance): InstanceSpec => {
+  const { id, teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom, requestHash } = instance;
+  const { detailsHash } = instance;
+  return {
+    ...{ id, teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom, requestHash },
+    ...(detailsHash !== undefined && { detailsHash }),
+  };
+};
+
 export async function findInstance(tx: Tx, id: string): Promise<Instance | null> {
   const row = await tx.instance.findUnique({ where: { id } });
   return row && toInstance(row);
@@ -77,9 +87,10 @@ export async function findInstances(tx: Tx, ids: string[]): Promise<Instance[]> 
   return rows.map(toInstance);
 }
 
-export const insertInstance = async (tx: Tx, spec: InstanceSpec, startSecond: number): Promise<void> => {
-  await tx.instance.create({ data: { ...spec, startSecond } });
-};
+/** Inserts a running instance whose workflow has still to be started: see due-work.ts. */
+export async function insertInstance(tx: Tx, spec: InstanceSpec, startSecond: number): Promise<Instance> {
+  return toInstance(await tx.instance.create({ data: { ...spec, startSecond, workflowDueSecond: startSecond } }));
+}
 
 export interface InstanceEnd {
   instanceId: string;
@@ -89,14 +100,15 @@ export interface InstanceEnd {
 }
 
 /**
- * In one statement, however many end together: one that has ended keeps its end. The platform sees to a machine that it
- * takes back itself.
+ * Ends instances in one statement. An instance that has ended keeps its end. The end of each is due to be seen by its
+ * workflow. A machine that the platform takes back needs no confirmation.
  */
 export async function endInstances(tx: Tx, ends: InstanceEnd[]): Promise<void> {
   if (ends.length === 0) return;
   await tx.$executeRaw`
     UPDATE instances SET end_second = ended.second, reason = ended.why, exhaustion = ended.number,
-      terminated_confirmed_second = CASE WHEN ended.why = 'spot_reclaimed' THEN ended.second END
+      terminated_confirmed_second = CASE WHEN ended.why = 'spot_reclaimed' THEN ended.second END,
+      workflow_due_second = COALESCE(workflow_due_second, ended.second)
     FROM unnest(
       ${ends.map(({ instanceId }) => instanceId)}::text[], ${ends.map(({ endSecond }) => endSecond)}::bigint[],
       ${ends.map(({ reason }) => reason)}::text[], ${ends.map(({ exhaustion }) => exhaustion ?? null)}::bigint[]

@@ -5,7 +5,7 @@
 import type { Account } from '../billing/account.ts';
 import type { Effect, Outcome } from '../billing/change.ts';
 import type { Meter } from '../billing/usage.ts';
-import { lockAccount, type Reach, saveAccount } from './accounts.ts';
+import { lockForFact, type Reach, saveAccount } from './accounts.ts';
 import { type Db, inTransaction, type Tx } from './client.ts';
 import { openAttemptDeposit } from './deposits.ts';
 import { saveDisputeTurn, saveHeld } from './disputes.ts';
@@ -26,6 +26,11 @@ export interface Change<T> {
   notices?: NewNotice[];
   /** One of the mails of this fact says what the credit is now: no low-balance mail follows from the fact itself. */
   tellsBalance?: boolean;
+  /**
+   * Whether the team's watch has to look at this fact: `due` unless given, `taken` for the watch's own look, and
+   * `unchanged` for a fact that changes nothing of what the watch waits for.
+   */
+  look?: 'due' | 'taken' | 'unchanged';
   /** Rows that belong to the fact itself, written once the outcome is known and before its effects. */
   answer: (tx: Tx) => Promise<T>;
 }
@@ -49,13 +54,20 @@ export const recordFact = <T>(
 ): Promise<T> =>
   inTransaction(db, async (tx) => {
     if (listed) await lockGpuPrice(tx, listed, 'shared');
-    const account = await lockAccount(tx, teamId, reach, db.clock);
-    const { outcome, notices = [], tellsBalance = false, answer } = await change(account, tx);
+    const { account, lookDueSecond } = await lockForFact(tx, teamId, reach, db.clock);
+    const { outcome, notices = [], tellsBalance = false, look = 'due', answer } = await change(account, tx);
     const following = noticesFor(teamId, outcome.effects, tellsBalance ? outcome.account.asOfSecond : null);
     // Notices of the fact itself come first: a charge fails, and then credit ends.
-    await writeOutcome(tx, teamId, causedBy, outcome, [...notices, ...following]);
+    await saveAccount(tx, { account: outcome.account, lookDueSecond: dueAfter(look, lookDueSecond, outcome) });
+    await writeEffects(tx, teamId, causedBy, outcome.effects, [...notices, ...following]);
     return answer(tx);
   });
+
+/** The look of the team's watch is due since the first fact that it has not seen. */
+function dueAfter(look: Change<unknown>['look'], dueSecond: number | null, { account }: Outcome): number | null {
+  if (look === 'taken') return null;
+  return look === 'due' ? (dueSecond ?? account.asOfSecond) : dueSecond;
+}
 
 const only = <K extends Effect['kind']>(effects: Effect[], kind: K) =>
   effects.filter((effect): effect is Extract<Effect, { kind: K }> => effect.kind === kind);
@@ -78,15 +90,14 @@ function segmentsAfter(effects: Effect[]): { opened: SegmentAfter[]; changed: Se
   return { opened: [...opened.values()], changed: [...changed.values()] };
 }
 
-/** Writes what a change asks for, a table at a time. */
-async function writeOutcome(
+/** Writes the effects of a change, a table at a time. */
+async function writeEffects(
   tx: Tx,
   teamId: string,
   causedBy: string,
-  { account, effects }: Outcome,
+  effects: Effect[],
   notices: NewNotice[],
 ): Promise<void> {
-  await saveAccount(tx, account);
   if (effects.length === 0 && notices.length === 0) return;
 
   const { opened, changed } = segmentsAfter(effects);

@@ -102,7 +102,7 @@ const POST_USAGE = {
   ), saved AS (
     UPDATE accounts
     SET as_of_second = as_of, posted_micros = posted, held_micros = held, owed_micros = owed,
-      remainder_millionths = remainder
+      remainder_millionths = remainder, look_due_second = COALESCE(look_due_second, as_of)
     FROM locked WHERE accounts.team_id = locked.team_id
     RETURNING locked.team_id, charged_with, caused_by, as_of, n
   ), transferred AS (

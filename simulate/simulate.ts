@@ -3,16 +3,15 @@
  * ledger. The driver plays the api and the person; everything else is the product.
  */
 import { randomBytes } from 'node:crypto';
-import { WithStartWorkflowOperation } from '@temporalio/client';
 import { nextCrossing } from '../billing/account.ts';
+import { BillingError } from '../billing/errors.ts';
 import { type Micros, micros } from '../billing/money.ts';
 import type { TopUpPolicy } from '../billing/top-up.ts';
 import type { StripeStandIn } from '../embedded/stripe/index.ts';
 import { AS_RECORDED, readAccount, readAccounts } from '../prisma/accounts.ts';
 import { savePaymentMethod } from '../prisma/payment-methods.ts';
 import { createTeam, setStripeCustomer } from '../prisma/teams.ts';
-import { admit } from '../workflows/messages.ts';
-import { startOptions } from '../workflows/telling.ts';
+import { inputOfStarted, startInstanceWorkflow } from '../workflows/telling.ts';
 import { ClockStandsStill } from './clock.ts';
 import { type Engine, startEngine } from './engine.ts';
 import { readResult } from './result.ts';
@@ -182,24 +181,15 @@ class Run {
       resumedFrom: null,
       requestHash: `${event.team} ${event.hourly} ${this.facts}`,
     };
-    const input = {
-      spec,
-      rateMicrosPerHour: event.hourly,
-      receivedSecond: clock.now,
-      callId: `call-${this.runId}-${this.facts}`,
-      notAfterMs: Number.MAX_SAFE_INTEGER,
-      settleEveryMs: options.settleEveryMs ?? 0,
-    };
-    const startWorkflowOperation = new WithStartWorkflowOperation('instance', {
-      ...startOptions.instance(input, input.callId),
-      workflowIdConflictPolicy: 'USE_EXISTING',
-    });
-    const admission = await client.workflow.executeUpdateWithStart(admit, {
-      args: [{ requestHash: spec.requestHash }],
-      startWorkflowOperation,
-    });
-    if (admission.status === 'refused' && admission.code === 'insufficient_credit')
-      this.refused.push({ at: event.at, instance: event.instance, code: admission.code });
+    const { ledger, tell } = this.parts;
+    try {
+      const started = await ledger.startInstance({ spec, receivedSecond: clock.now }, 'scenario');
+      await startInstanceWorkflow(client, inputOfStarted(started, options.settleEveryMs ?? 0), 'scenario');
+      await tell.watch(spec.teamId);
+    } catch (error) {
+      if (!(error instanceof BillingError) || error.code !== 'insufficient_credit') throw error;
+      this.refused.push({ at: event.at, instance: event.instance, code: error.code });
+    }
   }
 
   private async stop(instance: string): Promise<void> {
@@ -292,10 +282,14 @@ class Run {
   private async openMatters(): Promise<string[]> {
     const { db, clock } = this.parts;
     const teamIds = [...this.teamIds.values()];
-    const [accounts, exhaustions, notices] = await Promise.all([
+    const [accounts, exhaustions, notices, unstarted] = await Promise.all([
       readAccounts(db, teamIds, { throughSecond: clock.now }),
       db.exhaustion.findMany({ where: { teamId: { in: teamIds }, announced: false } }),
       db.notice.findMany({ where: { teamId: { in: teamIds }, sentSecond: null } }),
+      db.instance.findMany({
+        where: { teamId: { in: teamIds }, workflowDueSecond: { not: null } },
+        select: { id: true },
+      }),
     ]);
     const ofAccounts = [...accounts.values()].flatMap((account) => {
       const next = nextCrossing(account, SCENARIO_TERMS);
@@ -309,6 +303,7 @@ class Run {
       ...ofAccounts,
       ...exhaustions.map(({ teamId }) => `an exhaustion of ${teamId}`),
       ...notices.map(({ id }) => `the notice ${id}`),
+      ...unstarted.map(({ id }) => `the workflow of ${id}`),
     ];
   }
 }

@@ -1,11 +1,13 @@
 /** The worker process: connects, builds its world, bundles the workflows, works until it is told to stop. */
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
+import { inputOfStarted, wakeInstanceWorkflow } from '../workflows/telling.ts';
 import { readConfig } from './config.ts';
 import { createWorkerLogger } from './log.ts';
 import { warnOfOwner } from './roles.ts';
 import { installRuntime } from './runtime.ts';
 import { keepSchedulesIfPossible } from './schedules.ts';
+import { createSweeper } from './sweeper.ts';
 import { tellUntold } from './untold.ts';
 import { createWorkers } from './workers.ts';
 import { bundleWorkflows } from './workflow-bundle.ts';
@@ -28,16 +30,29 @@ async function main(): Promise<void> {
     workflowBundle: await bundleWorkflows(),
   });
 
+  const sweeper = createSweeper({
+    db,
+    deliver: {
+      look: world.tell.watch,
+      instance: (started) => wakeInstanceWorkflow(client, inputOfStarted(started, config.settleEveryMs)),
+    },
+    log,
+    nowMs: Date.now,
+  });
+
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.once(signal, () => {
       log.info({ signal }, 'worker stops: what is under way ends first');
       workers.shutdown();
+      sweeper.stop();
     });
   // At any log level: whoever has started a worker waits for this line.
   log.child({}, { level: 'info' }).info({ address: config.temporal.address }, 'worker works');
   void warnOfOwner(db, log);
   try {
-    await Promise.all([workers.run(), tellUntold(db, world.tell, log), keepSchedulesIfPossible(client, log)]);
+    // Workers that end by a failure end the sweeper too.
+    const working = workers.run().finally(() => sweeper.stop());
+    await Promise.all([working, sweeper.run(), tellUntold(db, world.tell, log), keepSchedulesIfPossible(client, log)]);
   } finally {
     await close();
     await native.close();

@@ -1,4 +1,4 @@
-/** One running instance: admitted, metered, ended, its machine stopped. */
+/** One running instance: metered, ended, its machine stopped. Its start was recorded before; see prisma/due-work.ts. */
 import {
   ApplicationFailure,
   allHandlersFinished,
@@ -53,6 +53,7 @@ export async function instance(input: InstanceInput): Promise<Receipt | null> {
     return null;
   }
   show('running');
+  // The api that has recorded a start wakes the watch.
   if (!input.admission) await tell.tellWatch({ teamId });
 
   let settlement = await settle();

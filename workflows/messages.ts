@@ -44,17 +44,23 @@ export interface InstanceInput {
   rateMicrosPerHour: Micros;
   /** The second at which the call was received. */
   receivedSecond: number;
-  /** Names this call: once it was answered 503 it must not be admitted any more. */
-  callId: string;
-  /** Unix milliseconds after which admission is refused. */
-  notAfterMs: number;
   /** Milliseconds between settlements; 0 for never before the end. */
   settleEveryMs: number;
-  /** Set on a continued run: it was admitted in an earlier one. */
+  /**
+   * Absent only in a run that an api of an earlier version has started: such a run records the start itself. All others are
+   * started after their start was recorded.
+   */
   admission?: Admission;
+  /** With an absent `admission`: names the call, which must not be admitted any more after it was answered 503. */
+  callId?: string;
+  /** With an absent `admission`: unix milliseconds after which admission is refused. */
+  notAfterMs?: number;
 }
 
-/** Answers whether the instance was admitted. Sent with the start; another request for the same id is refused `id_taken`. */
+/**
+ * Answers whether the instance was admitted; another request for the same id is refused `id_taken`. Sent by apis of an
+ * earlier version, with the start.
+ */
 export const admit = defineUpdate<Admission, [{ requestHash: string }]>('admit');
 /** For an operator: post what is owed now instead of at the next settlement. */
 export const settleNow = defineUpdate<InstanceState>('settleNow');

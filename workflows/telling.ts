@@ -9,7 +9,9 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import type { SignalDefinition } from '@temporalio/common';
+import type { StartedInstance } from '../activities/ledger/instances.ts';
 import type { Tell } from '../activities/world.ts';
+import { specOf } from '../prisma/instances.ts';
 import {
   BILLING_STATE,
   CAUSE,
@@ -49,7 +51,7 @@ export const startOptions = {
       keyword(TEAM_ID, input.spec.teamId),
       keyword(INSTANCE_ID, input.spec.id),
       keyword(GPU_TYPE, input.spec.gpuType),
-      keyword(BILLING_STATE, 'admitting'),
+      keyword(BILLING_STATE, input.admission ? 'running' : 'admitting'),
       keyword(CAUSE, requestId),
     ],
   }),
@@ -117,6 +119,38 @@ export const startOptions = {
       keyword(CAUSE, input.noticeId),
     ],
   }),
+};
+
+/** The input of the workflow of an instance whose start is recorded. */
+export const inputOfStarted = (
+  { instance, rateMicrosPerHour }: StartedInstance,
+  settleEveryMs: number,
+): InstanceInput => ({
+  spec: specOf(instance),
+  rateMicrosPerHour,
+  receivedSecond: instance.startSecond,
+  settleEveryMs,
+  admission: { status: 'admitted', startSecond: instance.startSecond, rateMicrosPerHour },
+});
+
+/**
+ * Starts the workflow of an instance whose start is recorded. A workflow that runs is left as it is; one that has closed,
+ * such as a refused one of an earlier version, runs again and completes at its first look where nothing is left to do.
+ */
+export const startInstanceWorkflow = async (client: Client, input: InstanceInput, requestId: string): Promise<void> => {
+  await client.workflow.start('instance', {
+    ...startOptions.instance(input, requestId),
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+};
+
+/** Wakes the workflow of an instance, and starts it first where it does not run: it has still to see a start or an end. */
+export const wakeInstanceWorkflow = async (client: Client, input: InstanceInput): Promise<void> => {
+  await client.workflow.signalWithStart('instance', {
+    ...startOptions.instance(input, 'sweep'),
+    signal: told,
+    signalArgs: [],
+  });
 };
 
 export function createTell(client: Client): Tell {

@@ -108,6 +108,7 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
         if (!abandoned) await openDeposit(tx, order);
         return {
           outcome: { account, effects: [] },
+          look: 'unchanged',
           answer: async (within) => (abandoned ? null : orderOf(await getDeposit(within, id))),
         };
       },

@@ -18,10 +18,12 @@ import { listMicrosOf } from '../../billing/prices.ts';
 import { costMicros } from '../../billing/usage.ts';
 import { isAbandoned } from '../../prisma/abandoned-calls.ts';
 import { isUniqueViolation, type Tx } from '../../prisma/client.ts';
+import { markSeenByWorkflow } from '../../prisma/due-work.ts';
 import {
   confirmTerminated,
   findInstance,
   getInstance,
+  type Instance,
   type InstanceSpec,
   insertInstance,
 } from '../../prisma/instances.ts';
@@ -120,6 +122,10 @@ const FOR_THE_WATCH: ReadonlySet<Effect['kind']> = new Set([
 ]);
 export const isForTheWatch = (kind: Effect['kind']) => FOR_THE_WATCH.has(kind);
 
+/** Whether the watch has to look at what a fact without a plan of its own has brought. */
+export const lookFor = (effects: readonly Effect[]): 'due' | 'unchanged' =>
+  effects.some(({ kind }) => isForTheWatch(kind)) ? 'due' : 'unchanged';
+
 /** What a start reads beside the account: the list's price of what it asks for, and what the team has spent. */
 const readsOf = ({ hourlyMicros, gpuType, region }: InstanceSpec) =>
   hourlyMicros === null ? { listed: { gpuType, region }, for: 'start' as const } : {};
@@ -143,63 +149,80 @@ export const priceNotFound = (instead = ''): BillingError =>
   );
 export const OR_SEND_HOURLY = ', or send hourly';
 
+/** An instance that was started, and the rate of its first segment. */
+export interface StartedInstance {
+  instance: Instance;
+  rateMicrosPerHour: Micros;
+}
+
+/** @param mayStart throws where a start that was not recorded before must not be recorded any more */
+function start(
+  { db, terms }: LedgerWorld,
+  { spec, receivedSecond }: { spec: InstanceSpec; receivedSecond: number },
+  causedBy: string,
+  mayStart: (tx: Tx) => Promise<void> = async () => {},
+): Promise<StartedInstance> {
+  const about = { teamId: spec.teamId, causedBy, throughSecond: receivedSecond, ...readsOf(spec) };
+  return recordFact<StartedInstance>(db, about, async (account, tx) => {
+    const existing = await findInstance(tx, spec.id);
+    if (existing) {
+      if (existing.requestHash !== spec.requestHash || existing.teamId !== spec.teamId)
+        throw new BillingError('id_taken', 'another instance has this id', 'id');
+      const [first] = await segmentsOf(tx, [spec.id]);
+      const started = { instance: existing, rateMicrosPerHour: first?.rateMicrosPerHour ?? micros(0) };
+      return { outcome: { account, effects: [] }, look: 'unchanged', answer: async () => started };
+    }
+    await mayStart(tx);
+    if (spec.resumedFrom !== null)
+      await checkNothingRuns(tx, account, terms, { instanceId: spec.resumedFrom, nowSecond: receivedSecond });
+    const order = await orderOf(tx, spec, Math.max(account.asOfSecond, receivedSecond));
+    const outcome = startInstance(account, terms, order, receivedSecond);
+    const opened = outcome.account.meters.find(({ instanceId }) => instanceId === spec.id);
+    const instance = await insertInstance(tx, spec, outcome.account.asOfSecond).catch((error) => {
+      // Another team has inserted the id since the look: that team's row lock is not held here.
+      throw isUniqueViolation(error) ? new BillingError('id_taken', 'another instance has this id', 'id') : error;
+    });
+    const started = { instance, rateMicrosPerHour: opened?.rateMicrosPerHour ?? micros(0) };
+    return { outcome, answer: async () => started };
+  });
+}
+
 export const instanceActs = ({ db, terms }: LedgerWorld) => ({
   /**
-   * Admits an instance: under the team's row lock the minimum is checked, the price fixed as of the second of the start and
-   * the meter opened. The same id with the same request again is the same admission; a call that was answered 503 is refused.
-   * @param input `rateMicrosPerHour` is the price that the call was made at; what counts is the list's, or what was given
+   * Starts an instance: under the team's row lock the minimum is checked, the price is fixed as of the second of the start
+   * and the meter is opened. The same id with the same request again is the same instance. The instance's workflow is
+   * started after the commit: see prisma/due-work.ts.
+   * @throws BillingError `insufficient_credit`, `team_suspended`, `team_archived`, `instance_active`, `id_taken`,
+   *   `no_reservation`, `price_not_found`, `amount_out_of_range`
+   */
+  startInstance: (input: { spec: InstanceSpec; receivedSecond: number }, causedBy: string): Promise<StartedInstance> =>
+    start({ db, terms }, input, causedBy),
+
+  /**
+   * Starts an instance for a workflow that an api of an earlier version has started, and answers a refusal instead of
+   * throwing it. A call that was answered 503 is refused.
+   * @param input `rateMicrosPerHour` is the price that the call was made at; the list's price counts, or the given one
    */
   admitInstance: async (
     input: {
       spec: InstanceSpec;
       rateMicrosPerHour: Micros;
-      callId: string;
-      notAfterMs: number;
+      callId?: string;
+      notAfterMs?: number;
       nowMs: number;
       receivedSecond: number;
     },
     causedBy: string,
   ): Promise<Admission> => {
-    const { spec, rateMicrosPerHour } = input;
+    const { callId, notAfterMs = Number.POSITIVE_INFINITY, nowMs } = input;
+    // After the look: a try that is late may follow one that was in time and whose answer was lost.
+    const mustBeInTime = async (tx: Tx) => {
+      if (nowMs > notAfterMs || (callId !== undefined && (await isAbandoned(tx, callId))))
+        throw new BillingError('start_expired', 'the caller was answered already');
+    };
     try {
-      return await recordFact<Admission>(
-        db,
-        { teamId: spec.teamId, causedBy, throughSecond: input.receivedSecond, ...readsOf(spec) },
-        async (account, tx) => {
-          const existing = await findInstance(tx, spec.id);
-          if (existing) {
-            if (existing.requestHash !== spec.requestHash || existing.teamId !== spec.teamId)
-              throw new BillingError('id_taken', 'another instance has this id', 'id');
-            const [first] = await segmentsOf(tx, [spec.id]);
-            return {
-              outcome: { account, effects: [] },
-              answer: async () => ({
-                status: 'admitted',
-                startSecond: existing.startSecond,
-                rateMicrosPerHour: first?.rateMicrosPerHour ?? rateMicrosPerHour,
-              }),
-            };
-          }
-          // After the look: a try that is late may follow one that was in time and whose answer was lost.
-          if (input.nowMs > input.notAfterMs || (await isAbandoned(tx, input.callId)))
-            throw new BillingError('start_expired', 'the caller was answered already');
-          if (spec.resumedFrom !== null)
-            await checkNothingRuns(tx, account, terms, {
-              instanceId: spec.resumedFrom,
-              nowSecond: input.receivedSecond,
-            });
-          const order = await orderOf(tx, spec, Math.max(account.asOfSecond, input.receivedSecond));
-          const outcome = startInstance(account, terms, order, input.receivedSecond);
-          const startSecond = outcome.account.asOfSecond;
-          const opened = outcome.account.meters.find(({ instanceId }) => instanceId === spec.id);
-          await insertInstance(tx, spec, startSecond).catch((error) => {
-            // Another team has the id since we looked: its row lock is not ours.
-            throw isUniqueViolation(error) ? new BillingError('id_taken', 'another instance has this id', 'id') : error;
-          });
-          const rate = opened?.rateMicrosPerHour ?? rateMicrosPerHour;
-          return { outcome, answer: async () => ({ status: 'admitted', startSecond, rateMicrosPerHour: rate }) };
-        },
-      );
+      const { instance, rateMicrosPerHour } = await start({ db, terms }, input, causedBy, mustBeInTime);
+      return { status: 'admitted', startSecond: instance.startSecond, rateMicrosPerHour };
     } catch (error) {
       const code = refusalOf(error);
       if (code === null) throw error;
@@ -213,17 +236,21 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
     }
   },
 
-  /** Posts what the instance owes through `nowSecond`, and answers how it stands: the workflow's way of seeing an end. */
+  /**
+   * Posts what the instance owes through `nowSecond`, and answers its state. Only the instance's workflow settles: a
+   * settlement is how the workflow sees a start and an end.
+   */
   settleInstance: async (input: { instanceId: string; nowSecond: number }, causedBy: string): Promise<Settlement> => {
     const { teamId } = await getInstance(db, input.instanceId);
     return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account) => {
       const outcome = settleInstance(account, terms, input.instanceId, input.nowSecond);
-      const watchMustKnow = outcome.effects.some(({ kind }) => isForTheWatch(kind)) && { watchMustKnow: true as const };
-      const answer = async (tx: Tx): Promise<Settlement> => ({
-        ...(await settlementOf(tx, input.instanceId, outcome.account, terms)),
-        ...watchMustKnow,
-      });
-      return { outcome, answer };
+      const look = lookFor(outcome.effects);
+      const answer = async (tx: Tx): Promise<Settlement> => {
+        await markSeenByWorkflow(tx, input.instanceId);
+        const settlement = await settlementOf(tx, input.instanceId, outcome.account, terms);
+        return { ...settlement, ...(look === 'due' && { watchMustKnow: true as const }) };
+      };
+      return { outcome, look, answer };
     });
   },
 

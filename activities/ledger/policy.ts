@@ -7,6 +7,7 @@ import { setDisabledReason } from '../../prisma/accounts.ts';
 import { insertConsent } from '../../prisma/consents.ts';
 import { recordFact } from '../../prisma/record.ts';
 import type { LedgerWorld } from '../world.ts';
+import { lookFor } from './instances.ts';
 
 /** What auto top-up is to do next. */
 export interface TopUpDecision {
@@ -33,6 +34,7 @@ export const policyActs = ({ db, terms }: LedgerWorld) => ({
             : null;
       return {
         outcome,
+        look: lookFor(outcome.effects),
         answer: async () => ({
           policyOn: policy?.enabled ?? false,
           attemptDepositId: attempt?.depositId ?? null,

@@ -21,7 +21,7 @@ import {
   termsOf,
 } from '../../prisma/reservations.ts';
 import type { LedgerWorld } from '../world.ts';
-import { isForTheWatch, priceNotFound } from './instances.ts';
+import { isForTheWatch, lookFor, priceNotFound } from './instances.ts';
 
 const REFUSALS = [
   'insufficient_credit',
@@ -194,7 +194,8 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
         const isNews = waits || outcome.effects.some(({ kind }) => isForTheWatch(kind));
         return { ...(await standingOf(tx, reservationId, outcome.account)), ...(isNews && { watchMustKnow: true }) };
       };
-      return { outcome, notices: reminders(outcome.account, reservationId), answer };
+      const notices = reminders(outcome.account, reservationId);
+      return { outcome, notices, look: notices.length > 0 ? 'due' : lookFor(outcome.effects), answer };
     });
   },
 

@@ -57,6 +57,7 @@ export const teamActs = ({ db, terms }: LedgerWorld) => ({
       return {
         outcome,
         notices: expiry.notices,
+        look: 'taken',
         answer: async (tx) => {
           const notices = await noticesNotHandedOn(tx, input.teamId, PIECE);
           const reservationIds = reservationsThatEnded(notices);

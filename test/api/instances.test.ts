@@ -1,5 +1,6 @@
 /** Instances over HTTP: what is answered is what is recorded, whatever becomes of the engine. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { dueInstances, FROM_THE_FIRST } from '../../prisma/due-work.ts';
 import { type CommandedApi, instanceOf, startCommandedApi, teamWith } from './support.ts';
 
 let api: CommandedApi;
@@ -10,7 +11,7 @@ beforeAll(async () => {
   api = await startCommandedApi();
 });
 beforeEach(async () => {
-  Object.assign(api.engine, { away: false, deaf: false, told: [] });
+  Object.assign(api.engine, { away: false, deaf: false, starting: 'seen', told: [] });
   api.clock.aheadMs = 0;
   team = await teamWith(api, '100');
 });
@@ -57,7 +58,7 @@ describe('a start', () => {
     expect((await start()).body.id).toMatch(/^inst_[0-9a-f]{32}$/);
   });
 
-  it('that the engine does not answer is 503, and can be admitted by nobody afterwards', async () => {
+  it('is 503 while the engine cannot be reached, and records nothing', async () => {
     const id = newName();
     api.engine.away = true;
     const answer = await start({ id });
@@ -66,33 +67,34 @@ describe('a start', () => {
     expect((await balance()).activeInstances).toBe(0);
   });
 
-  it('that was received though no answer came is answered 201', async () => {
-    api.engine.deaf = true;
-    const answer = await start({ id: newName() });
+  it('is 201 though the engine does not confirm its workflow, and leaves the workflow to the sweeper', async () => {
+    const id = newName();
+    api.engine.starting = 'unaccepted';
+    const answer = await start({ id });
     expect([answer.status, answer.body.status]).toEqual([201, 'active']);
+    expect((await dueInstances(api.db, 2 ** 40, FROM_THE_FIRST, 1_000)).map(({ instance }) => instance.id)).toContain(
+      id,
+    );
   });
 
-  it('that an earlier broken call asked for is refused with it: a 503 takes back whatever came before', async () => {
-    const id = newName();
-    const { engine } = api;
-    const held: Array<() => Promise<unknown>> = [];
-    const admit = engine.admit.bind(engine);
-    // The first call hangs in the engine; its caller gives up and calls again, and is told 503.
-    engine.admit = (input, requestId, deadlineMs) =>
-      new Promise((resolve) => {
-        held.push(() => admit(input, requestId, deadlineMs).then(resolve));
-      });
-    const first = start({ id });
-    await expect.poll(() => held.length).toBe(1);
-    engine.admit = admit;
-    engine.away = true;
-    expect((await start({ id })).status).toBe(503);
-    engine.away = false;
-    await held[0]?.();
-    expect((await first).status).toBe(503);
-    expect((await api.get(`/v1/instances/${id}`)).status).toBe(404);
-    await new Promise((resolve) => setTimeout(resolve, 1_100));
-    expect((await start({ id })).status).toBe(201);
+  it('is 503 for a team whose earlier instance has waited more than ten seconds for its workflow, and for no other', async () => {
+    api.engine.starting = 'unseen';
+    expect((await start({ id: newName() })).status).toBe(201);
+    api.engine.starting = 'seen';
+    pass(10);
+    expect((await start({ id: newName() })).status).toBe(503);
+    const other = await teamWith(api, '100');
+    expect((await api.post('/v1/instances', instanceOf(other))).status).toBe(201);
+  });
+
+  it('is admitted again after the engine has seen the earlier instance', async () => {
+    api.engine.starting = 'unseen';
+    const { id } = (await start({ id: newName() })).body;
+    api.engine.starting = 'seen';
+    pass(10);
+    const nowSecond = Math.floor(api.world.nowMs() / 1000);
+    await api.world.ledger.settleInstance({ instanceId: id, nowSecond }, 'test');
+    expect((await start({ id: newName() })).status).toBe(201);
   });
 });
 

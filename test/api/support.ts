@@ -193,6 +193,8 @@ export interface CommandedEngine extends Engine {
   failureCode: string;
   /** What the card provider says of the next refund. */
   refunding: 'succeeds' | 'refuses' | 'waits';
+  /** What becomes of a start: its workflow sees it, waits without a worker, or is not accepted. */
+  starting: 'seen' | 'unseen' | 'unaccepted';
   told: string[];
   starts: number;
 }
@@ -212,12 +214,15 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
     charge: 'succeeds',
     failureCode: 'insufficient_funds',
     refunding: 'succeeds',
+    starting: 'seen',
     told: [],
     starts: 0,
-    admit: (input, requestId) =>
-      answering(() => {
+    startInstance: (input) =>
+      answering(async () => {
         engine.starts += 1;
-        return ledger.admitInstance({ ...input, nowMs: input.notAfterMs }, requestId);
+        if (engine.starting === 'unaccepted') throw new Error('the connection was lost');
+        if (engine.starting === 'unseen') return;
+        await ledger.settleInstance({ instanceId: input.spec.id, nowSecond: input.receivedSecond }, 'test');
       }),
     reserve: (input, requestId) =>
       answering(() => {

@@ -243,7 +243,7 @@ type Random = {
 };
 
 /** A known small generator, written out so that a seed means the same scenario on every machine and for ever. */
-function mulberry32(seed: number): Random {
+export function mulberry32(seed: number): Random {
   let state = seed >>> 0;
   const fraction = () => {
     state = (state + 0x6d2b79f5) >>> 0;

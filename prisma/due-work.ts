@@ -1,0 +1,79 @@
+/**
+ * What is recorded and not yet seen by a workflow. A fact marks its rows in its own transaction, and the workflow that has
+ * to act on the fact clears the mark in the transaction of its look. So no wake is lost by a process that dies between a
+ * commit and a call to the engine: whatever stays marked is delivered again by the sweeper (worker/sweeper.ts).
+ *
+ * `accounts.look_due_second`: the team's balance watch has to look.
+ * `instances.workflow_due_second`: the instance's workflow has to be started, or to see the end.
+ */
+import type { Micros } from '../billing/money.ts';
+import type { Tx } from './client.ts';
+import { toMicros, toSecond } from './columns.ts';
+import { findInstances, type Instance } from './instances.ts';
+
+/** A place in a list of due work, after which the next page begins. */
+export interface DueAfter {
+  second: number;
+  id: string;
+}
+export const FROM_THE_FIRST: DueAfter = { second: -1, id: '' };
+
+export interface DueLook {
+  teamId: string;
+  dueSecond: number;
+}
+
+/** Teams whose watch has not looked at a fact of `throughSecond` or earlier, the oldest first. */
+export async function dueLooks(tx: Tx, throughSecond: number, after: DueAfter, limit: number): Promise<DueLook[]> {
+  const rows = await tx.$queryRaw<Array<{ teamId: string; dueSecond: bigint }>>`
+    SELECT team_id AS "teamId", look_due_second AS "dueSecond" FROM accounts
+    WHERE look_due_second <= ${throughSecond} AND (look_due_second, team_id) > (${after.second}, ${after.id})
+    ORDER BY look_due_second, team_id LIMIT ${limit}`;
+  return rows.map(({ teamId, dueSecond }) => ({ teamId, dueSecond: toSecond(dueSecond) }));
+}
+
+export interface DueInstance {
+  instance: Instance;
+  /** The rate of its first segment. */
+  rateMicrosPerHour: Micros;
+  dueSecond: number;
+}
+
+/** Instances whose workflow has not seen a start or an end of `throughSecond` or earlier, the oldest first. */
+export async function dueInstances(
+  tx: Tx,
+  throughSecond: number,
+  after: DueAfter,
+  limit: number,
+): Promise<DueInstance[]> {
+  const rows = await tx.$queryRaw<Array<{ id: string; dueSecond: bigint; rate: bigint }>>`
+    SELECT instances.id, workflow_due_second AS "dueSecond", rate_micros_per_hour AS rate
+    FROM instances JOIN segments ON segments.instance_id = instances.id AND segment = 1
+    WHERE workflow_due_second <= ${throughSecond} AND (workflow_due_second, instances.id) > (${after.second}, ${after.id})
+    ORDER BY workflow_due_second, instances.id LIMIT ${limit}`;
+  const instances = await findInstances(
+    tx,
+    rows.map(({ id }) => id),
+  );
+  const byId = new Map(instances.map((instance) => [instance.id, instance]));
+  return rows.flatMap(({ id, dueSecond, rate }) => {
+    const instance = byId.get(id);
+    return instance ? [{ instance, rateMicrosPerHour: toMicros(rate), dueSecond: toSecond(dueSecond) }] : [];
+  });
+}
+
+/** Whether an instance of the team that was started at `throughSecond` or earlier runs without its workflow. */
+export async function runsUnwatched(tx: Tx, teamId: string, throughSecond: number): Promise<boolean> {
+  const [row] = await tx.$queryRaw<Array<{ unwatched: boolean }>>`
+    SELECT EXISTS (
+      SELECT FROM instances
+      WHERE team_id = ${teamId} AND workflow_due_second <= ${throughSecond} AND end_second IS NULL
+    ) AS unwatched`;
+  return row?.unwatched ?? false;
+}
+
+/** The workflow of an instance has seen its row. */
+export const markSeenByWorkflow = async (tx: Tx, instanceId: string): Promise<void> => {
+  await tx.$executeRaw`
+    UPDATE instances SET workflow_due_second = NULL WHERE id = ${instanceId} AND workflow_due_second IS NOT NULL`;
+};

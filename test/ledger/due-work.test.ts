@@ -1,0 +1,118 @@
+/** A fact marks what a workflow has still to see, in its own transaction; the workflow's look clears the mark. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { dueInstances, dueLooks, FROM_THE_FIRST, runsUnwatched } from '../../prisma/due-work.ts';
+import { type Office, openOffice, usageEvent } from './desk.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+let office: Office;
+let team: string;
+let teams = 0;
+beforeAll(async () => {
+  office = await openOffice();
+});
+beforeEach(async () => {
+  teams += 1;
+  team = await office.one.team(`due-${teams}`, '100');
+  await office.one.look(team, 0);
+});
+afterAll(() => office.close());
+
+const FAR_AHEAD = 2 ** 40;
+const looks = async (throughSecond = FAR_AHEAD) =>
+  (await dueLooks(office.one.db, throughSecond, FROM_THE_FIRST, 1_000))
+    .filter(({ teamId }) => teamId === team)
+    .map(({ dueSecond }) => dueSecond);
+const instances = async (throughSecond = FAR_AHEAD) =>
+  (await dueInstances(office.one.db, throughSecond, FROM_THE_FIRST, 1_000))
+    .filter(({ instance }) => instance.teamId === team)
+    .map(({ instance, dueSecond }) => [instance.id, dueSecond]);
+const start = (id: string, at: number, hourly = '3.6') => office.one.start({ teamId: team, id, hourly, at });
+
+describe('the look of a team’s watch', () => {
+  it('is due since the first fact that the watch has not looked at, and not before it', async () => {
+    expect(await looks()).toEqual([]);
+    await start(`${team}-a`, 10);
+    await start(`${team}-b`, 20);
+    expect(await looks()).toEqual([10]);
+    expect(await looks(9)).toEqual([]);
+  });
+
+  it('is no longer due after the watch has looked, until the next fact', async () => {
+    await start(`${team}-a`, 10);
+    await office.one.look(team, 11);
+    expect(await looks()).toEqual([]);
+    await office.one.stop(`${team}-a`, 12);
+    expect(await looks()).toEqual([12]);
+  });
+
+  it('is due after usage that one statement writes, and after a hold', async () => {
+    await office.one.useAll([usageEvent(team, 'e1', 1_000)], 30);
+    expect(await looks()).toEqual([30]);
+    await office.one.look(team, 31);
+    await office.one.price(`model-${team}`, '1', 31);
+    await office.one.hold(team, `hold-${team}`, `model-${team}`, 1_000, 32);
+    expect(await looks()).toEqual([32]);
+  });
+
+  it('is not due after a settlement that brings nothing to announce', async () => {
+    await start(`${team}-a`, 10);
+    await office.one.look(team, 10);
+    await office.one.settle(`${team}-a`, 20);
+    expect(await looks()).toEqual([]);
+  });
+
+  it('is due after a settlement that finds the end of credit', async () => {
+    await start(`${team}-a`, 10, '3600');
+    await office.one.look(team, 10);
+    expect(await office.one.settle(`${team}-a`, 200)).toMatchObject({ status: 'ended', watchMustKnow: true });
+    expect(await looks()).toHaveLength(1);
+  });
+
+  it('is not due after a call that was refused', async () => {
+    const poor = await office.one.team(`poor-${team}`);
+    const refused = office.one.start({ teamId: poor, id: `${poor}-a`, hourly: '1', at: 10 });
+    expect(await refused).toMatchObject({ status: 'refused', code: 'insufficient_credit' });
+    team = poor;
+    expect(await looks()).toEqual([]);
+    expect(await instances()).toEqual([]);
+  });
+});
+
+describe('the workflow of an instance', () => {
+  it('is due from the start until its first settlement', async () => {
+    await start(`${team}-a`, 10);
+    expect(await instances()).toEqual([[`${team}-a`, 10]]);
+    expect(await instances(9)).toEqual([]);
+    await office.one.settle(`${team}-a`, 11);
+    expect(await instances()).toEqual([]);
+  });
+
+  it('is due from the end until it has seen the end, whoever recorded it', async () => {
+    for (const id of ['stopped', 'dry'])
+      await start(`${team}-${id}`, 10, '1.8').then(() => office.one.settle(`${team}-${id}`, 10));
+    await office.one.stop(`${team}-stopped`, 20);
+    expect(await instances()).toEqual([[`${team}-stopped`, 20]]);
+    await office.one.look(team, 10_000_000);
+    const due = await instances();
+    expect(due.map(([id]) => id).sort()).toEqual([`${team}-dry`, `${team}-stopped`]);
+    for (const [id] of due) await office.one.settle(String(id), 10_000_000);
+    expect(await instances()).toEqual([]);
+  });
+
+  it('of a start that an end has followed is due since the start', async () => {
+    await start(`${team}-a`, 10);
+    await office.one.stop(`${team}-a`, 20);
+    expect(await instances()).toEqual([[`${team}-a`, 10]]);
+  });
+
+  it('is awaited by its own team alone, and only while the instance runs', async () => {
+    const other = await office.one.team(`other-of-${team}`, '100');
+    await start(`${team}-a`, 10);
+    expect(await runsUnwatched(office.one.db, team, 10)).toBe(true);
+    expect(await runsUnwatched(office.one.db, team, 9)).toBe(false);
+    expect(await runsUnwatched(office.one.db, other, 10)).toBe(false);
+    await office.one.stop(`${team}-a`, 20);
+    expect(await runsUnwatched(office.one.db, team, 30)).toBe(false);
+  });
+});

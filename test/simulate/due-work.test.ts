@@ -1,0 +1,157 @@
+/**
+ * Starts whose process dies between the commit and the call to the engine, in the real engine: with two sweepers at once,
+ * each instance has its workflow, whatever happens to it before the workflow exists, and no effect comes twice.
+ */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { parseDollars } from '../../billing/money.ts';
+import { machineOf } from '../../embedded/platform/event.ts';
+import { createTeam } from '../../prisma/teams.ts';
+import { type Engine, startEngine } from '../../simulate/engine.ts';
+import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import { SCENARIO_TERMS } from '../../simulate/terms.ts';
+import { createSweeper } from '../../worker/sweeper.ts';
+import { workflowId } from '../../workflows/messages.ts';
+import { inputOfStarted, startInstanceWorkflow, wakeInstanceWorkflow } from '../../workflows/telling.ts';
+import { mulberry32 } from '../oracle/random-scenario.ts';
+
+let surroundings: Surroundings;
+let engine: Engine;
+beforeAll(async () => {
+  surroundings = await startSurroundings();
+}, 120_000);
+afterAll(() => surroundings.stop());
+beforeEach(async () => {
+  engine = await startEngine(surroundings, { terms: SCENARIO_TERMS });
+  await engine.clock.goTo(0);
+}, 60_000);
+afterEach(() => engine.close());
+
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+async function team(id: string, credit: string): Promise<string> {
+  const { db, ledger, clock } = engine;
+  await createTeam(db, { id, name: id, email: `${id}@teams.example` }, clock.now);
+  const grant = { teamId: id, grantId: `grant-${id}`, amountMicros: parseDollars(credit), note: 'for a test' };
+  await ledger.grant({ ...grant, nowSecond: clock.now }, 'test');
+  return id;
+}
+
+/** Records a start, as the api does. */
+const start = (teamId: string, id: string, hourly: string) =>
+  engine.ledger.startInstance(
+    {
+      spec: {
+        ...{ id, teamId, project: null, gpuType: 'simulated', region: 'simulated', pricing: 'on_demand' },
+        ...{ hourlyMicros: parseDollars(hourly), shedOrder: null, resumedFrom: null, requestHash: 'hash' },
+      },
+      receivedSecond: engine.clock.now,
+    },
+    'test',
+  );
+
+const stop = (instanceId: string, platformAsked: boolean) =>
+  engine.ledger.stopInstance({ instanceId, reason: 'stopped', nowSecond: engine.clock.now, platformAsked }, 'test');
+
+/** A sweeper of a process of its own, by the scenario's clock. */
+const sweeper = () =>
+  createSweeper({
+    db: engine.db,
+    deliver: {
+      look: engine.tell.watch,
+      instance: (started) => wakeInstanceWorkflow(engine.client, inputOfStarted(started, 0)),
+    },
+    log: SILENT,
+    nowMs: () => engine.clock.now * 1_000,
+  });
+
+/** Sweeps by two processes at once until nothing is due, and answers what stays due. */
+async function sweepUntilSeen(): Promise<unknown[]> {
+  const [one, another] = [sweeper(), sweeper()];
+  const due = () =>
+    engine.db.instance.findMany({ where: { workflowDueSecond: { not: null } }, select: { id: true, endSecond: true } });
+  const deadline = Date.now() + 60_000;
+  for (let left = await due(); ; left = await due()) {
+    if (left.length === 0 || Date.now() > deadline) return left;
+    await Promise.all([one.sweep(), another.sweep()]);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** How often the platform was asked to stop a machine. */
+const stopOrders = (instanceId: string) =>
+  surroundings.platform
+    .events()
+    .filter((event) => event.type === 'instance.terminate' && machineOf(event) === instanceId).length;
+
+const statusOf = async (instanceId: string) =>
+  (await engine.client.workflow.getHandle(workflowId.instance(instanceId)).describe()).status.name;
+const WITHIN = { timeout: 30_000 };
+
+describe('an instance whose process died after the commit', () => {
+  it('has its workflow after a sweep', async () => {
+    await team('acme', '100');
+    await start('acme', 'kept', '1');
+    await expect(statusOf('kept')).rejects.toThrow();
+    await engine.clock.goTo(5);
+    expect(await sweepUntilSeen()).toEqual([]);
+    expect(await statusOf('kept')).toBe('RUNNING');
+  }, 120_000);
+
+  it('and that the platform stopped meanwhile has a workflow that completes at once, without an order to stop', async () => {
+    await team('acme', '100');
+    await start('acme', 'stopped', '1');
+    await stop('stopped', true);
+    await engine.clock.goTo(5);
+    expect(await sweepUntilSeen()).toEqual([]);
+    await expect.poll(() => statusOf('stopped'), WITHIN).toBe('COMPLETED');
+    expect(stopOrders('stopped')).toBe(0);
+  }, 120_000);
+
+  it('and whose credit ended meanwhile has its machine stopped, once', async () => {
+    await team('acme', '10');
+    await start('acme', 'dry', '3600');
+    await engine.clock.goTo(60);
+    await engine.tell.watch('acme');
+    expect(await sweepUntilSeen()).toEqual([]);
+    await expect.poll(() => statusOf('dry'), WITHIN).toBe('COMPLETED');
+    expect(stopOrders('dry')).toBe(1);
+    const row = await engine.db.instance.findUniqueOrThrow({ where: { id: 'dry' } });
+    expect(row).toMatchObject({ reason: 'out_of_credits' });
+    expect(row.terminatedConfirmedSecond).not.toBeNull();
+  }, 120_000);
+});
+
+describe('random starts, of which some are given to the engine, some twice and some never', () => {
+  it('each have one workflow that has seen them, and each machine without credit is stopped once', async () => {
+    const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+    const random = mulberry32(seed);
+    const among = (count: number) => random.int(0, count - 1);
+    const fates = new Map<string, 'runs' | 'stopped' | 'operator' | 'dry'>();
+    for (let n = 0; n < 6; n++) await team(`team-${n}`, n < 3 ? '1000' : '10');
+    for (let n = 0; n < 40; n++) {
+      const of = among(6);
+      const id = `r${n}`;
+      const rate = of < 3 ? '1' : '600';
+      const started = await start(`team-${of}`, id, rate).catch(() => null);
+      if (!started) continue;
+      const input = inputOfStarted(started, 0);
+      const given = among(3);
+      for (let times = 0; times < given; times++) await startInstanceWorkflow(engine.client, input, 'test');
+      if (of < 3 && among(3) === 0) {
+        const byPlatform = among(2) === 0;
+        await stop(id, byPlatform);
+        if (given > 0 && among(2) === 0) await engine.tell.instance(id);
+        fates.set(id, byPlatform ? 'stopped' : 'operator');
+      } else fates.set(id, of < 3 ? 'runs' : 'dry');
+    }
+    await engine.clock.goTo(120);
+    for (let n = 0; n < 6; n++) await engine.tell.watch(`team-${n}`);
+    const about = `seed ${seed}`;
+    expect(await sweepUntilSeen(), about).toEqual([]);
+    for (const [id, fate] of fates) {
+      const ended = fate === 'runs' ? 'RUNNING' : 'COMPLETED';
+      await expect.poll(() => statusOf(id), { ...WITHIN, message: `${id} ${fate}, ${about}` }).toBe(ended);
+      expect(stopOrders(id), `${id} ${fate}, ${about}`).toBe(fate === 'dry' || fate === 'operator' ? 1 : 0);
+    }
+  }, 180_000);
+});

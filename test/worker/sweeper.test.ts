@@ -1,0 +1,123 @@
+/** The sweeper delivers what is due, in turns of the teams, and again only after a time that grows. */
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { createSweeper, type Deliveries } from '../../worker/sweeper.ts';
+import { type Office, openOffice } from '../ledger/desk.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+let office: Office;
+beforeAll(async () => {
+  office = await openOffice();
+});
+afterAll(() => office.close());
+
+const log = { debug() {}, info() {}, warn: vi.fn(), error() {} };
+let nowMs = 0;
+let delivered: string[] = [];
+const recording: Deliveries = {
+  look: async (teamId) => void delivered.push(`look ${teamId}`),
+  instance: async ({ instance }) => void delivered.push(`instance ${instance.id}`),
+};
+const sweeperOf = (deliver: Partial<Deliveries> = {}) =>
+  createSweeper({ db: office.one.db, deliver: { ...recording, ...deliver }, log, nowMs: () => nowMs });
+const of = (team: string) => delivered.filter((what) => what.includes(team));
+
+let teams = 0;
+let team: string;
+beforeEach(async () => {
+  teams += 1;
+  team = await office.one.team(`swept-${teams}`, '100');
+  await office.one.look(team, 0);
+  delivered = [];
+});
+const start = (id: string, at: number) => office.one.start({ teamId: team, id, hourly: '0.01', at });
+
+it('delivers a look and a start that are due for three seconds, and nothing earlier', async () => {
+  await start(`${team}-a`, 100);
+  const sweeper = sweeperOf();
+  nowMs = 102_999;
+  await sweeper.sweep();
+  expect(of(team)).toEqual([]);
+  nowMs = 103_000;
+  await sweeper.sweep();
+  expect(of(team).sort()).toEqual([`instance ${team}-a`, `look ${team}`]);
+});
+
+it('delivers nothing that a workflow has seen', async () => {
+  await start(`${team}-a`, 100);
+  await office.one.settle(`${team}-a`, 101);
+  await office.one.look(team, 101);
+  nowMs = 200_000;
+  await sweeperOf().sweep();
+  expect(of(team)).toEqual([]);
+});
+
+it('delivers what stays due again after 5, 10 and 20 seconds', async () => {
+  await start(`${team}-a`, 100);
+  await office.one.look(team, 100);
+  const sweeper = sweeperOf();
+  const deliveredAt: number[] = [];
+  for (let second = 103; second < 145; second++) {
+    nowMs = second * 1_000;
+    delivered = [];
+    await sweeper.sweep();
+    if (of(team).length > 0) deliveredAt.push(second);
+  }
+  expect(deliveredAt).toEqual([103, 108, 118, 138]);
+});
+
+it('delivers a later fact at once, though an earlier one of the same team waits to be delivered again', async () => {
+  await start(`${team}-a`, 100);
+  const sweeper = sweeperOf();
+  nowMs = 103_000;
+  await sweeper.sweep();
+  await office.one.look(team, 103);
+  await office.one.stop(`${team}-a`, 104);
+  delivered = [];
+  nowMs = 107_000;
+  await sweeper.sweep();
+  expect(of(team)).toEqual([`look ${team}`]);
+});
+
+it('delivers what the engine did not accept at the next sweep, and the rest all the same', async () => {
+  for (const id of ['a', 'b', 'c']) await start(`${team}-${id}`, 100);
+  let isAway = true;
+  const sweeper = sweeperOf({
+    instance: async (started) => {
+      if (isAway && started.instance.id === `${team}-b`) throw new Error('away');
+      return recording.instance(started);
+    },
+  });
+  nowMs = 103_000;
+  expect((await sweeper.sweep()).failed).toBe(1);
+  expect(of(team).sort()).toEqual([`instance ${team}-a`, `instance ${team}-c`, `look ${team}`]);
+  isAway = false;
+  delivered = [];
+  nowMs = 104_000;
+  await sweeper.sweep();
+  expect(of(team)).toEqual([`instance ${team}-b`]);
+});
+
+it('takes one delivery of each team in turn, so that a team with many holds nobody up', async () => {
+  for (let n = 0; n < 60; n++) await start(`${team}-${n}`, 100);
+  const other = await office.one.team(`small-${team}`, '100');
+  await office.one.start({ teamId: other, id: `${other}-a`, hourly: '0.01', at: 100 });
+  // The last of all by its second and its id.
+  await office.one.look(team, 100);
+  await office.one.look(other, 100);
+  nowMs = 103_000;
+  await sweeperOf().sweep();
+  const order = delivered.filter((what) => what.startsWith(`instance ${team}`) || what.includes(other));
+  expect(order).toHaveLength(61);
+  expect(order.indexOf(`instance ${other}-a`)).toBeLessThan(10);
+});
+
+it('stops while a sweep is under way, without an error', async () => {
+  await start(`${team}-a`, 100);
+  nowMs = 103_000;
+  const sweeper = sweeperOf({
+    instance: async () => sweeper.stop(),
+  });
+  await sweeper.run();
+  expect(log.warn.mock.calls.filter(([, message]) => String(message).includes('could not be read'))).toEqual([]);
+});
