@@ -39,7 +39,6 @@ import { reservations } from './reservations.ts';
 import { authorizing, expressPath, type Route, takesBody } from './route.ts';
 import { createServing, readingLater } from './serving.ts';
 import { shedding } from './shedding.ts';
-import { createLooks } from './soon.ts';
 import { teamState } from './team-state.ts';
 import { teams } from './teams.ts';
 import { transactions } from './transactions.ts';
@@ -55,7 +54,6 @@ const WEBHOOK_LIMIT = '256kb';
 /** Every route of the api's own language. */
 export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
   const wake = createWakes(world, metrics);
-  const looks = createLooks(world, metrics, wake);
   return [
     ...teams(world, wake),
     ...teamState(world, wake),
@@ -73,11 +71,11 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...grants(world, wake),
     ...corrections(world, wake),
     ...discount(world, wake),
-    ...holds(world, looks),
+    ...holds(world, wake),
     ...prices(world, wake),
     ...models(world),
     ...quote(world),
-    ...usage(world, looks),
+    ...usage(world, wake),
     ...reservations(world, wake),
     ...calculator(world),
     ...reconciliation(world),

@@ -5,7 +5,6 @@ import { listConsents } from '../prisma/consents.ts';
 import { defaultPaymentMethod, findPaymentMethod } from '../prisma/payment-methods.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';
 import { actorOf } from './calls.ts';
-import { engineUnavailable } from './engine.ts';
 import { InvalidRequest, type Problem, required } from './messages.ts';
 import { type Route, route } from './route.ts';
 import { Dollars, Id, listOf, pageQuery, pageRequest, TeamPath, UUID, viewPage, z } from './schemas.ts';
@@ -23,7 +22,7 @@ const Policy = z.object({
   monthlyCap: Dollars.nullable().optional().openapi({ description: 'the most in one UTC month' }),
 });
 
-export function autoTopUp({ db, terms, ledger, engine }: ApiWorld, wake: Wakes): Route[] {
+export function autoTopUp({ db, terms, ledger }: ApiWorld, wake: Wakes): Route[] {
   const cardOf = async (teamId: string, id: string | null | undefined): Promise<string | null> => {
     if (id === undefined || id === null) return (await defaultPaymentMethod(db, teamId))?.id ?? null;
     return (await mustFindCard(db, teamId, id)).id;
@@ -83,12 +82,10 @@ export function autoTopUp({ db, terms, ledger, engine }: ApiWorld, wake: Wakes):
       params: TeamPath,
       body: Policy,
       answer: { status: 200, schema: AutoTopUp },
-      fails: ['amount_out_of_range', 'payment_method_required', 'engine_unavailable'],
+      fails: ['amount_out_of_range', 'payment_method_required'],
       handle: async ({ params: { team }, body, call }) => {
         const policy = await policyOf(team, body);
         if (!policy) return answer(team, call.receivedSecond);
-        // A policy that nobody watches over would be a broken promise: so the engine is asked for before, not after.
-        if (!(await engine.reachable())) throw engineUnavailable();
         const change = { teamId: team, policy, actor: actorOf(call), nowSecond: call.receivedSecond };
         await ledger.setPolicy(change, call.requestId);
         await wake({ what: 'autoTopUp', id: team }, { what: 'watch', id: team });

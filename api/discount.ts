@@ -1,7 +1,6 @@
 /** A team's discount: assigned by an operator, or earned by volume; the higher applies. */
 import { inSnapshot } from '../prisma/snapshot.ts';
 import { actorOf } from './calls.ts';
-import { engineUnavailable } from './engine.ts';
 import { type Route, route } from './route.ts';
 import { Second, TeamPath, text, z } from './schemas.ts';
 import { readDiscount, TeamDiscount } from './views/discount.ts';
@@ -17,7 +16,7 @@ const Percent = z
   .refine((percent) => TWO_DECIMALS.test(String(percent)), 'must have at most two decimals')
   .openapi({ multipleOf: 0.01, example: 12.5, description: '0 takes it away' });
 
-export function discount({ db, ledger, engine, terms }: ApiWorld, wake: Wakes): Route[] {
+export function discount({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] {
   const answer = async (teamId: string, second: number) => ({
     status: 200,
     body: await inSnapshot(db, (tx) => readDiscount(tx, terms, teamId, second)),
@@ -37,10 +36,8 @@ export function discount({ db, ledger, engine, terms }: ApiWorld, wake: Wakes): 
         note: text(500),
       }),
       answer: { status: 200, schema: TeamDiscount },
-      fails: ['at_out_of_range', 'engine_unavailable'],
+      fails: ['at_out_of_range'],
       handle: async ({ params: { team: teamId }, body: { percent, until, note }, call }) => {
-        // A lower discount brings the end of credit nearer, so the watch must hear of it: asked before, not after.
-        if (!(await engine.reachable())) throw engineUnavailable();
         const order = {
           teamId,
           basisPoints: Math.round(percent * 100),

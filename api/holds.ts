@@ -2,21 +2,16 @@
 
 import type { HoldRecorded } from '../activities/ledger/holds.ts';
 import { getHold, type HoldOfTeam, listHolds } from '../prisma/holds.ts';
-import { commitsWithin, withinLimits } from '../prisma/limits.ts';
-import { noteTakenBack } from '../prisma/recorded.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';
 import { type Call, mustSee, newId } from './calls.ts';
-import { engineUnavailable } from './engine.ts';
 import { type Route, route } from './route.ts';
 import { Id, listOf, PathId, pageQuery, pageRequest, TeamPath, TokenCount, text, z } from './schemas.ts';
-import type { Looks } from './soon.ts';
 import { withModelNames } from './suggestions.ts';
 import { Hold, readHolds, viewHold } from './views/hold.ts';
+import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
 const LONGEST_TTL_SECONDS = 86_400;
-/** A hold that nobody will hear of is voided after the wait for the engine, before the call is answered. */
-const VOIDED_WITHIN_MS = 2_000;
 const HoldPath = z.object({ hold: PathId });
 
 const NewHold = z.object({
@@ -32,7 +27,7 @@ const NewHold = z.object({
     .openapi({ description: 'how long it is held for, unless it is settled or voided before', example: 600 }),
 });
 
-export function holds({ db, ledger, terms }: ApiWorld, looks: Looks): Route[] {
+export function holds({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] {
   /** Another team's hold is not there. */
   const seen = async (id: string, call: Call): Promise<HoldOfTeam> => {
     const hold = await getHold(db, id);
@@ -40,8 +35,12 @@ export function holds({ db, ledger, terms }: ApiWorld, looks: Looks): Route[] {
     return hold;
   };
 
-  /** Less, or more, can be spent: credit may end sooner or later, or a charge be due. */
-  const look = (teamId: string, { urgent }: HoldRecorded) => (urgent ? looks.atOnce(teamId) : looks.soon(teamId));
+  /**
+   * Wakes the watch: credit may end sooner or later now, or a charge may be due. The call does not wait for the wake, since
+   * the look is due in the rows (prisma/due-work.ts).
+   */
+  const wakeWatch = (teamId: string, { urgent }: HoldRecorded) =>
+    void wake({ what: urgent ? 'watch' : 'watchSoon', id: teamId });
 
   return [
     route({
@@ -52,28 +51,13 @@ export function holds({ db, ledger, terms }: ApiWorld, looks: Looks): Route[] {
       who: 'usage',
       body: NewHold,
       answer: { status: 201, schema: Hold },
-      fails: [
-        'id_taken',
-        'insufficient_credit',
-        'team_suspended',
-        'team_archived',
-        'price_not_found',
-        'engine_unavailable',
-      ],
+      fails: ['id_taken', 'insufficient_credit', 'team_suspended', 'team_archived', 'price_not_found'],
       handle: async ({ body: { id, team: teamId, ...asked }, call }) => {
         mustSee(call, teamId, 'team', 'team');
         const nowSecond = call.receivedSecond;
         const order = { holdId: id ?? newId(call, 'hold'), teamId, ...asked, nowSecond };
         const placed = await withModelNames(db, order.model, nowSecond, () => ledger.placeHold(order, call.requestId));
-        await look(teamId, placed).catch(async (error) => {
-          // A caller that repeats the call under its id or its key finds this hold; any other would never hear of it.
-          if (id !== undefined || call.seed !== null) throw error;
-          await withinLimits(commitsWithin(VOIDED_WITHIN_MS), () =>
-            ledger.voidHold({ holdId: order.holdId, nowSecond }, call.requestId),
-          );
-          noteTakenBack();
-          throw engineUnavailable(error);
-        });
+        wakeWatch(teamId, placed);
         return { status: 201, body: viewHold(placed.hold) };
       },
     }),
@@ -87,11 +71,11 @@ export function holds({ db, ledger, terms }: ApiWorld, looks: Looks): Route[] {
       params: HoldPath,
       body: z.object({}),
       answer: { status: 200, schema: Hold },
-      fails: ['hold_closed', 'engine_unavailable'],
+      fails: ['hold_closed'],
       handle: async ({ params, call }) => {
         const { holdId, teamId } = await seen(params.hold, call);
         const voided = await ledger.voidHold({ holdId, nowSecond: call.receivedSecond }, call.requestId);
-        await look(teamId, voided);
+        wakeWatch(teamId, voided);
         return { status: 200, body: viewHold(voided.hold) };
       },
     }),

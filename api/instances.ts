@@ -18,7 +18,6 @@ import { segmentsOf } from '../prisma/segments.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';
 import { getTeam } from '../prisma/teams.ts';
 import { type Call, mustSee, newId } from './calls.ts';
-import { engineUnavailable } from './engine.ts';
 import { DetailedError } from './errors.ts';
 import { NewMetadata } from './metadata.ts';
 import { createEarlyRefusals } from './refused-early.ts';
@@ -58,7 +57,7 @@ async function givenHourlyOf(db: Db, { id, hourlyMicros }: InstanceRow): Promise
 }
 
 export function instances(world: ApiWorld, wake: Wakes): Route[] {
-  const { db, terms, ledger, engine } = world;
+  const { db, terms, ledger } = world;
   const unlessRefused = createEarlyRefusals(world);
 
   const viewOf = async (row: InstanceRow, second: number): Promise<InstanceView> => {
@@ -284,12 +283,10 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
         at: Second.optional().openapi({ description: 'not before the team’s last recorded fact' }),
       }),
       answer: { status: 200, schema: Instance },
-      fails: ['instance_ended', 'at_out_of_range', 'amount_out_of_range', 'engine_unavailable'],
+      fails: ['instance_ended', 'at_out_of_range', 'amount_out_of_range'],
       handle: async ({ params, body, call }) => {
         checkHourly(body.hourly);
         const row = await getInstance(db, params.id);
-        // A higher price brings the end of credit nearer, so the watch must hear of it: asked before, not after.
-        if (!(await engine.reachable())) throw engineUnavailable();
         const reprice = {
           instanceId: params.id,
           rateMicrosPerHour: body.hourly,

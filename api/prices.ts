@@ -5,7 +5,6 @@ import { gpuPricesInForce, listGpuPrices } from '../prisma/prices.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';
 import { getTeam } from '../prisma/teams.ts';
 import { actorOf, mustSee } from './calls.ts';
-import { engineUnavailable } from './engine.ts';
 import { parse } from './messages.ts';
 import { type Route, route } from './route.ts';
 import { Dollars, Id, listOf, pageQuery, pageRequest, Second, Time, viewPage, z } from './schemas.ts';
@@ -43,11 +42,7 @@ const NewGpuPrice = z.object({
   effectiveFrom: Second.optional().openapi({ description: 'not in the past; from now on where it is left out' }),
 });
 
-export const prices = ({ db, ledger, engine, terms }: ApiWorld, wake: Wakes): Route[] => {
-  /** A change can bring an end of credit nearer, so the watch must hear of it: asked before, not after. */
-  const mustReachEngine = async () => {
-    if (!(await engine.reachable())) throw engineUnavailable();
-  };
+export const prices = ({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] => {
   const wakeTeams = (teamIds: string[]) => wake(...teamIds.map((id) => ({ what: 'watch' as const, id })));
 
   return [
@@ -90,7 +85,7 @@ export const prices = ({ db, ledger, engine, terms }: ApiWorld, wake: Wakes): Ro
       params: NewGpuPath,
       body: NewGpuPrice,
       answer: { status: 200, schema: GpuPriceBody },
-      fails: ['amount_out_of_range', 'at_out_of_range', 'engine_unavailable'],
+      fails: ['amount_out_of_range', 'at_out_of_range'],
       handle: async ({ params, body, call }) => {
         const price = {
           ...parse(GpuPath, params, 'path'),
@@ -98,7 +93,6 @@ export const prices = ({ db, ledger, engine, terms }: ApiWorld, wake: Wakes): Ro
           spotMicros: body.spot,
           reservedMicros: body.reserved,
         };
-        await mustReachEngine();
         const { effectiveSecond, teamIds } = await ledger.changeGpuPrice({
           price,
           effectiveFromSecond: body.effectiveFrom ?? null,
@@ -121,9 +115,7 @@ export const prices = ({ db, ledger, engine, terms }: ApiWorld, wake: Wakes): Ro
         status: 200,
         schema: z.object({ ...GpuPath.shape, withdrawnFrom: Time }).openapi('GpuPriceWithdrawn'),
       },
-      fails: ['engine_unavailable'],
       handle: async ({ params, call }) => {
-        await mustReachEngine();
         const withdrawal = { pair: params, actor: actorOf(call), nowSecond: call.receivedSecond };
         const { effectiveSecond, teamIds } = await ledger.withdrawGpuPrice(withdrawal);
         await wakeTeams(teamIds);

@@ -13,8 +13,8 @@ import { problemsOf } from './messages.ts';
 import { didYouMean } from './nearest.ts';
 import { type Route, route } from './route.ts';
 import { Id, PathId, Second, text, z } from './schemas.ts';
-import type { Looks } from './soon.ts';
 import { type EventError, type EventView, UsageAnswer, viewBalances, viewInvalid, viewResult } from './views/usage.ts';
+import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
 const MAX_EVENTS = 1_000;
@@ -113,7 +113,7 @@ async function withNames(db: Db, sent: readonly SaidUsage[], results: readonly U
   });
 }
 
-export function usage({ db, terms, ledger }: ApiWorld, looks: Looks): Route[] {
+export function usage({ db, terms, ledger }: ApiWorld, wake: Wakes): Route[] {
   // Calls of several callers are recorded together: none of them notes what another has recorded.
   const inLanes = createUsageLanes((calls) => notingRecords(() => forSeveral(() => ledger.recordUsageOf(calls))));
 
@@ -139,15 +139,14 @@ export function usage({ db, terms, ledger }: ApiWorld, looks: Looks): Route[] {
       who: 'usage',
       body: UsageBody,
       answer: { status: 200, schema: UsageAnswer },
-      fails: ['engine_unavailable'],
       handle: async ({ body, call }) => {
         const { receivedSecond, requestId: causedBy } = call;
         const all = body.events.map((said) => ('error' in said ? said : toEvent(said, call)));
         const events = all.filter((event) => 'eventId' in event);
         limitsNow().begins?.();
         const { results, teams } = events.length > 0 ? await record({ events, receivedSecond, causedBy }) : NOTHING;
-        // A repeat, too: the wake of the first may have failed.
-        await Promise.all([...teams].map(([id, { urgent }]) => (urgent ? looks.atOnce(id) : looks.soon(id))));
+        // The call does not wait for the wakes, since the looks are due in the rows (prisma/due-work.ts).
+        for (const [id, { urgent }] of teams) void wake({ what: urgent ? 'watch' : 'watchSoon', id });
 
         const worded = await withNames(db, events, results, receivedSecond);
         return {

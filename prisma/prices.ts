@@ -203,12 +203,14 @@ export async function latestSecondOfModelPrice(tx: Tx, model: string): Promise<n
 
 /**
  * Locks the accounts of all teams whose rates a price of the pair moves: those that run on spot from the list, and those
- * with a reservation to be renewed; in the order of their ids, so that two changes never wait for each other. Each row is
- * written, as it was: usage that has read the account before must read it again, and with it the price.
+ * with a reservation to be renewed; in the order of their ids, so that two changes never wait for each other. A look of
+ * each team's watch is due, since its next crossing moves. The write also makes usage that has read the account before
+ * read it again, and with it the price.
  */
 export async function lockTeamsMovedBy(
   tx: Tx,
   { gpuType, region }: GpuPair,
+  nowSecond: number,
 ): Promise<Array<{ teamId: string; asOfSecond: number }>> {
   const rows = await tx.$queryRaw<Array<{ teamId: string; asOfSecond: bigint }>>`
     WITH locked AS (
@@ -223,7 +225,8 @@ export async function lockTeamsMovedBy(
       )
       ORDER BY team_id FOR UPDATE
     )
-    UPDATE accounts SET as_of_second = as_of_second FROM locked WHERE accounts.team_id = locked.team_id
+    UPDATE accounts SET look_due_second = COALESCE(look_due_second, GREATEST(as_of_second, ${nowSecond}))
+    FROM locked WHERE accounts.team_id = locked.team_id
     RETURNING accounts.team_id AS "teamId", as_of_second AS "asOfSecond"`;
   return rows
     .map(({ teamId, asOfSecond }) => ({ teamId, asOfSecond: toSecond(asOfSecond) }))

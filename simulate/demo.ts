@@ -19,7 +19,7 @@ import { type ProductProcess, startProduct } from '../embedded/product.ts';
 import { migrateBy } from '../prisma/migrate.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/messages.ts';
 import { allChecks, printTable, undelivered, webhookDeliveries } from './demo/checks.ts';
-import { type Api, apiAt } from './demo/http.ts';
+import { type Api, apiAt, Refusal } from './demo/http.ts';
 import { bold, cyan, dim, green, red, Timeline, yellow } from './demo/timeline.ts';
 
 const TEAM = 'acme';
@@ -129,7 +129,7 @@ class Demo {
     await Promise.all(
       MACHINES.map(async ({ id, gpuType, hourly }) => {
         const machine = { id, team: TEAM, gpuType, region: 'eu-north', pricing: 'on_demand', hourly };
-        await this.api.post('/v1/instances', machine);
+        await this.startWhenPaidFor(machine);
         this.timeline.say('▶ ', `${bold(id)} (${gpuType}) starts at $${hourly} an hour`);
       }),
     );
@@ -138,6 +138,19 @@ class Demo {
       '🔮',
       `without another charge credit would end at ${cyan(runsOutAt ?? 'never')}: computed, not polled for`,
     );
+  }
+
+  /** On a slow machine the other machines may have spent the credit that this one needs: the next top-up brings it. */
+  private async startWhenPaidFor(machine: { id: string }): Promise<void> {
+    for (;;) {
+      try {
+        await this.api.post('/v1/instances', machine);
+        return;
+      } catch (error) {
+        if (!(error instanceof Refusal) || error.code !== 'insufficient_credit') throw error;
+      }
+      await this.until(`the credit to start ${machine.id}`, async () => Number((await this.balance()).available) >= 5);
+    }
   }
 
   private async killWorker(): Promise<void> {

@@ -46,7 +46,7 @@ export interface GpuPriceChanged {
  */
 async function openGpuPrice(tx: Tx, pair: GpuPair, nowSecond: number): Promise<{ second: number; teamIds: string[] }> {
   await lockGpuPrice(tx, pair, 'exclusive');
-  const teams = await lockTeamsMovedBy(tx, pair);
+  const teams = await lockTeamsMovedBy(tx, pair, nowSecond);
   const latest = await latestSecondOfGpuPrice(tx, pair);
   const second = Math.max(nowSecond, latest, ...teams.map(({ asOfSecond }) => asOfSecond));
   return { second, teamIds: teams.map(({ teamId }) => teamId) };

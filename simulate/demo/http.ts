@@ -8,6 +8,17 @@ export interface Api {
   put<T>(path: string, body: object): Promise<T>;
 }
 
+/** A call that was not answered with success. */
+export class Refusal extends Error {
+  /** The code of the error, where the answer has one. */
+  readonly code: string | null;
+
+  constructor(call: string, status: number | null, text: string) {
+    super(`${call} answered ${status ?? 'nothing'}: ${text}`);
+    this.code = /"code":"(\w+)"/.exec(text)?.[1] ?? null;
+  }
+}
+
 /** How often a call is repeated that a busy machine answers 503, and how long to wait where the answer does not say. */
 const TRIES = 30;
 const WAIT_MS = 1_000;
@@ -33,8 +44,7 @@ export function apiAt(baseUrl: string, key: string): Api {
       if (response?.ok && text !== null) return JSON.parse(text) as T;
       const passes =
         response === null || text === null || response.status === 503 || text.includes('idempotency_in_flight');
-      if (!passes || tries === TRIES)
-        throw new Error(`${method} ${path} answered ${response?.status ?? 'nothing'}: ${text ?? ''}`);
+      if (!passes || tries === TRIES) throw new Refusal(`${method} ${path}`, response?.status ?? null, text ?? '');
       const retryAfterSeconds = Number(response?.headers.get('retry-after') ?? 0);
       await sleep(Math.max(WAIT_MS, retryAfterSeconds * 1_000));
     }

@@ -152,12 +152,14 @@ describe('a reprice', () => {
     expect(api.engine.told).toContain(`watch ${team}`);
   });
 
-  it('is not recorded while the engine is away: nobody would watch the new line', async () => {
+  it('is recorded while the engine is away, and the look of the watch stays due', async () => {
     const { id } = (await start({ id: newName() })).body;
+    await api.world.ledger.lookAhead({ teamId: team, nowSecond: Math.floor(api.world.nowMs() / 1000) }, 'test');
     api.engine.away = true;
-    const answer = await api.post(`/v1/instances/${id}/reprice`, { hourly: '5' });
-    expect(answer.status).toBe(503);
-    expect((await api.get(`/v1/instances/${id}`)).body.hourly).toBe('2.490000');
+    expect((await api.post(`/v1/instances/${id}/reprice`, { hourly: '5' })).status).toBe(200);
+    expect((await api.get(`/v1/instances/${id}`)).body.hourly).toBe('5.000000');
+    const { lookDueSecond } = await api.db.account.findUniqueOrThrow({ where: { teamId: team } });
+    expect(lookDueSecond).not.toBeNull();
   });
 });
 

@@ -151,14 +151,13 @@ describe('auto top-up', () => {
     expect((await api.get(at('balance'))).body).toMatchObject({ available: '7.000000', activeInstances: 1 });
   });
 
-  it('is not recorded while the engine is away', async () => {
+  it('is recorded while the engine is away, with its consent', async () => {
     await grant('50');
     await attach();
     api.engine.away = true;
     const put = await api.put(at('auto-top-up'), policy);
-    expect([put.status, put.body.error.code]).toEqual([503, 'engine_unavailable']);
-    expect((await api.get(at('auto-top-up'))).body.enabled).toBe(false);
-    expect(await api.db.consent.count({ where: { teamId: team } })).toBe(0);
+    expect([put.status, put.body.enabled]).toEqual([200, true]);
+    expect(await api.db.consent.count({ where: { teamId: team } })).toBe(1);
   });
 });
 

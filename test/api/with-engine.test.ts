@@ -21,7 +21,7 @@ import { startTemporalDevServer, type TemporalDevServer } from '../../embedded/t
 import { installRuntime } from '../../worker/runtime.ts';
 import { createWorkers, type Workers } from '../../worker/workers.ts';
 import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
-import { lookAgain, SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
+import { instanceState, lookAgain, SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
 import { createTell } from '../../workflows/telling.ts';
 import { type Api, instanceOf, startApi, TERMS, teamWith, WEBHOOK_SECRET } from './support.ts';
 
@@ -503,19 +503,19 @@ describe('money back', () => {
 const sessionOf = (url: string): string => /cs_\w+/.exec(url)?.[0] ?? '';
 
 describe('with no worker up', () => {
-  it('answers a start 503, and the start stays refused when the worker comes back', async () => {
+  it('records a start, whose workflow runs when the worker comes back; after ten seconds the team starts no other', async () => {
     const team = await teamWith(api, '50.00');
     await stopWorkers();
-    const started = await api.post('/v1/instances', instanceOf(team, { id: 'ghost' }));
-    expect(started.status).toBe(503);
-    expect(started.body.error.code).toBe('engine_unavailable');
-    expect(started.headers.get('Retry-After')).toBe('2');
+    expect((await api.post('/v1/instances', instanceOf(team, { id: 'early' }))).status).toBe(201);
+    api.clock.aheadMs += 11_000;
+    const refused = await api.post('/v1/instances', instanceOf(team, { id: 'late' }));
+    expect([refused.status, refused.body.error.code]).toEqual([503, 'engine_unavailable']);
+    expect(refused.headers.get('Retry-After')).toBe('2');
+    expect((await api.get('/v1/instances/late')).status).toBe(404);
 
     await startWorkers();
-    await client.workflow.getHandle('instance/ghost').result();
-    expect((await api.get('/v1/instances/ghost')).status).toBe(404);
-
-    const again = await api.post('/v1/instances', instanceOf(team, { id: 'ghost' }));
-    expect(again.status).toBe(201);
+    const again = async () => (await api.post('/v1/instances', instanceOf(team, { id: 'late' }))).status;
+    await expect.poll(again).toBe(201);
+    expect(await client.workflow.getHandle('instance/early').query(instanceState)).toMatchObject({ state: 'running' });
   });
 });
