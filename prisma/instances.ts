@@ -56,16 +56,6 @@ const toInstance = (row: InstanceRow): Instance => ({
   reclaimSecond: toSecondOrNull(row.reclaimSecond),
 });
 
-/** What was asked for, without what has become of it. */
-export const specOf = (instance: Instance): InstanceSpec => {
-  const { id, teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom, requestHash } = instance;
-  const { detailsHash } = instance;
-  return {
-    ...{ id, teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom, requestHash },
-    ...(detailsHash !== undefined && { detailsHash }),
-  };
-};
-
 export async function findInstance(tx: Tx, id: string): Promise<Instance | null> {
   const row = await tx.instance.findUnique({ where: { id } });
   return row && toInstance(row);

@@ -9,15 +9,10 @@ const current = new AsyncLocalStorage<{ hasRecorded: boolean }>();
 /** Runs `work` with a note of its own, in which nothing is recorded yet. */
 export const notingRecords = <T>(work: () => T): T => current.run({ hasRecorded: false }, work);
 
-const note = (hasRecorded: boolean): void => {
-  const noted = current.getStore();
-  if (noted) noted.hasRecorded = hasRecorded;
-};
-
 /** Notes that the call under way has recorded something. */
-export const noteRecorded = (): void => note(true);
-
-/** Notes that the call under way has taken back what it had recorded. */
-export const noteTakenBack = (): void => note(false);
+export const noteRecorded = (): void => {
+  const noted = current.getStore();
+  if (noted) noted.hasRecorded = true;
+};
 
 export const hasRecorded = (): boolean => current.getStore()?.hasRecorded ?? false;

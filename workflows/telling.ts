@@ -11,7 +11,7 @@ import {
 import type { SignalDefinition } from '@temporalio/common';
 import type { StartedInstance } from '../activities/ledger/instances.ts';
 import type { Tell } from '../activities/world.ts';
-import { specOf } from '../prisma/instances.ts';
+import type { Instance, InstanceSpec } from '../prisma/instances.ts';
 import {
   BILLING_STATE,
   CAUSE,
@@ -119,6 +119,16 @@ export const startOptions = {
       keyword(CAUSE, input.noticeId),
     ],
   }),
+};
+
+/** What was asked for, without what has become of it. */
+const specOf = (instance: Instance): InstanceSpec => {
+  const { id, teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom, requestHash } = instance;
+  const { detailsHash } = instance;
+  return {
+    ...{ id, teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom, requestHash },
+    ...(detailsHash !== undefined && { detailsHash }),
+  };
 };
 
 /** The input of the workflow of an instance whose start is recorded. */

@@ -229,7 +229,7 @@ describe('A database that goes away after the engine has answered', () => {
 
   /** The database goes away between the engine's answer and the read of what was recorded. */
   async function answeredWhileAway(kind: Kind): Promise<Answer> {
-    const real = { admit: engine.admit, deposit: engine.deposit, refund: engine.refund };
+    const real = { startInstance: engine.startInstance, deposit: engine.deposit, refund: engine.refund };
     const thenAway = async <T>(work: () => Promise<T>): Promise<T> => {
       // A worker does not work within the limits of the call.
       const answer = await withoutLimits(work);
@@ -237,7 +237,7 @@ describe('A database that goes away after the engine has answered', () => {
       Object.assign(times, OVER);
       return answer;
     };
-    engine.admit = (...input) => thenAway(() => real.admit(...input));
+    engine.startInstance = (...input) => thenAway(() => real.startInstance(...input));
     engine.deposit = (...input) => thenAway(() => real.deposit(...input));
     engine.refund = (...input) => thenAway(() => real.refund(...input));
     try {
