@@ -1,9 +1,7 @@
 /** A fact marks what a workflow has still to see, in its own transaction; the workflow's look clears the mark. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { dueInstances, dueLooks, FROM_THE_FIRST, runsUnwatched } from '../../prisma/due-work.ts';
 import { type Office, openOffice, usageEvent } from './desk.ts';
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let office: Office;
 let team: string;

@@ -3,8 +3,6 @@ import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createSweeper, type Deliveries } from '../../worker/sweeper.ts';
 import { type Office, openOffice } from '../ledger/desk.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
-
 let office: Office;
 beforeAll(async () => {
   office = await openOffice();
