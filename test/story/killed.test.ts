@@ -82,12 +82,12 @@ describe('Somebody is away', () => {
     timeout: STORY_MS,
   }, async () => {
     const { api, parts, sql, inbox } = product;
+    const other = await api.newTeam();
+    await api.deposit(other, '15.00');
     const team = await api.newTeam();
     await api.deposit(team, '15.00');
     const machines = [`${team.id}-a`, `${team.id}-b`];
-    for (const id of machines) mustBe(201, await api.insist(() => api.start(team, id, '5400')));
-    const other = await api.newTeam();
-    await api.deposit(other, '15.00');
+    for (const id of machines) mustBe(201, await api.insist(() => api.start(team, id, '900')));
     await parts.worker.kill();
 
     const unseen = `${team.id}-c`;
