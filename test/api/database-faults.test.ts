@@ -186,7 +186,7 @@ interface Fault {
 }
 
 /** Asked of the engine before the fault shows: without the team's row lock, a later admission cannot be ruled out. */
-const ADMITTED = ['start', 'deposit', 'refund'];
+const ADMITTED = ['deposit', 'refund'];
 
 /** Every write of every table is refused with a state, or meets whatever else `act` does. */
 const onEachWrite = (act: string): Fault => ({
@@ -226,7 +226,6 @@ const locked: Fault = {
 const failover = ofDatabase('SET default_transaction_read_only = on', 'RESET default_transaction_read_only');
 const readOnly: Fault = {
   writesOnly: true,
-  // The others carry a key, whose claim cannot be written either.
   unknown: ['start'],
   begin: async () => {
     await failover.begin();
