@@ -66,15 +66,14 @@ async function build(outdir) {
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
-    packages: 'external',
     keepNames: true,
     sourcemap: 'linked',
     metafile: true,
     logLevel: 'silent',
-    plugins: [placesOfSources],
+    plugins: [packagesApart, placesOfSources],
   });
   for (const [file, output] of Object.entries(metafile.outputs))
-    if (output.entryPoint)
+    if (Object.values(PROGRAMS).includes(output.entryPoint))
       await writeFile(join(ROOT, file).replace(/\.mjs$/, '.packages.mjs'), packagesOf(metafile, file));
 }
 
@@ -85,14 +84,28 @@ function packagesOf({ outputs }, file) {
   const visit = (path) => {
     if (seen.has(path)) return;
     seen.add(path);
+    // What a program imports later, it loads later.
     for (const imported of outputs[path].imports)
-      if (!imported.external) visit(imported.path);
-      else if (imported.kind === 'import-statement' && !imported.path.startsWith('node:'))
-        lines.add(`import ${JSON.stringify(imported.path)};\n`);
+      if (imported.kind !== 'import-statement') continue;
+      else if (!imported.external) visit(imported.path);
+      else if (!imported.path.startsWith('node:')) lines.add(`import ${JSON.stringify(imported.path)};\n`);
   };
   visit(file);
   return [...lines].join('');
 }
+
+/** Packages of hundreds of small files, which load faster as a part of the program; no other package hands on their objects. */
+const BUILT_IN = /^(zod|@asteasolutions\/zod-to-openapi|stripe)(\/|$)/;
+
+/** All other packages stay where they are: some have native parts, and some read files beside themselves. */
+const packagesApart = {
+  name: 'packages-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
+      kind === 'entry-point' || BUILT_IN.test(path) ? undefined : { path, external: true },
+    );
+  },
+};
 
 /** In parts, since this source passes through its own replacement. */
 const META = ['import', 'meta'].join('.');
@@ -114,7 +127,8 @@ const placesOfSources = {
 };
 
 async function digestOfSources() {
-  const hash = createHash('sha256').update(process.version);
+  // The programs name the places of their sources, and so a checkout that was moved is built anew.
+  const hash = createHash('sha256').update(process.version).update(`\0${ROOT}\0`);
   hash.update(await readFile(join(ROOT, 'package-lock.json')).catch(() => ''));
   for (const room of ROOMS) {
     const entries = await readdir(join(ROOT, room), { recursive: true, withFileTypes: true });

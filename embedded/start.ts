@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { migrateBy } from '../prisma/migrate.ts';
 import { readConfig } from '../worker/config.ts';
 import { dataFolder } from '../worker/published.ts';
-import { SEARCH_ATTRIBUTES } from '../workflows/messages.ts';
+import { SEARCHED_BY } from '../workflows/search-attributes.ts';
 import { claimPorts } from './claimed-ports.ts';
 import { readCommandLine, UsageError } from './command-line.ts';
 import { type DataFolder, takeDataFolder } from './data-folder.ts';
@@ -108,7 +108,7 @@ async function startEmbedded(started: Started, folder: DataFolder, say: (line: s
     dataDir: folder.path,
     toolsDir: await toolsDir(folder.path),
     environment: process.env,
-    searchAttributes: SEARCH_ATTRIBUTES,
+    searchAttributes: SEARCHED_BY,
     ports: ports.of,
     say,
   });

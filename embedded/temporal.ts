@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { Connection } from '@temporalio/client';
 import type { SearchAttributeType } from '@temporalio/common';
 import { type Logger, toLog } from './log.ts';
 import { freePort, isListening } from './ports.ts';
@@ -77,7 +76,7 @@ export async function startTemporalDevServer(options: TemporalDevServerOptions =
         log,
       });
       try {
-        await attempt.ready(() => serves(port, namespace), READY_TIMEOUT_MS);
+        await attempt.ready(() => serves(port, uiPort, namespace), READY_TIMEOUT_MS);
         server = attempt;
         return;
       } catch (error) {
@@ -134,18 +133,15 @@ function commandLine({ port, uiPort, namespace, dbFile, searchAttributes }: Comm
   return args;
 }
 
-/** The port opens before the namespace can be used, so both are asked. */
-async function serves(port: number, namespace: string): Promise<boolean> {
+/**
+ * Whether the namespace can be used, which is some time after the port opens. The UI is asked, since it describes the
+ * namespace over HTTP by a call of its own to the server: a gRPC client takes longer to load than to answer.
+ */
+async function serves(port: number, uiPort: number, namespace: string): Promise<boolean> {
   if (!(await isListening(port))) return false;
-  try {
-    const connection = await Connection.connect({ address: `127.0.0.1:${port}`, connectTimeout: '2s' });
-    try {
-      await connection.workflowService.describeNamespace({ namespace });
-      return true;
-    } finally {
-      await connection.close();
-    }
-  } catch {
-    return false;
-  }
+  const description = `http://127.0.0.1:${uiPort}/api/v1/namespaces/${encodeURIComponent(namespace)}`;
+  return fetch(description, { signal: AbortSignal.timeout(2_000) }).then(
+    ({ ok }) => ok,
+    () => false,
+  );
 }

@@ -7,7 +7,7 @@ import { findPaper, findPaperFile, keepPaperFile, openPaper } from '../../prisma
 import { findAnyPaymentMethod } from '../../prisma/payment-methods.ts';
 import { cardInWords } from '../mails/facts.ts';
 import type { Issuer } from './issuer.ts';
-import { type Coins, receiptPaper } from './receipt-paper.ts';
+import type { Coins } from './receipt-paper.ts';
 
 /** One payment of a deposit, under the number of its receipt. */
 export interface ReceivedPayment {
@@ -89,6 +89,8 @@ async function receiptContent(
   if (paper === null) throw new Error(`receipt ${number} could not be opened`);
   const kept = await findPaperFile(db, paper.id);
   if (kept) return kept;
+  // Loaded with the first paper: its fonts and shapers are a quarter of what the api and the worker would load at their start.
+  const { receiptPaper } = await import('./receipt-paper.ts');
   const drawn = await receiptPaper({
     number,
     issuer,

@@ -30,3 +30,12 @@ it('A built program names what it lacks, as its source does', async () => {
 it('The same sources are built once', async () => {
   expect(await buildPrograms({ again: true })).toEqual(await buildPrograms());
 });
+
+it('The api and the worker load no fonts before the first paper', async () => {
+  const programs = (await buildPrograms())!;
+  for (const name of ['api', 'worker'] as const) {
+    const packages = readFileSync(programs[name].replace(/\.mjs$/, '.packages.mjs'), 'utf8');
+    expect(packages).toContain('"pg"');
+    expect(packages).not.toMatch(/pdfkit|harfbuzzjs|subset-font/);
+  }
+});
