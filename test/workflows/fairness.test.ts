@@ -13,7 +13,7 @@ import { createWorkers, type Workers } from '../../worker/workers.ts';
 import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
 import { type InstanceInput, SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
 import { createTell, startOptions } from '../../workflows/telling.ts';
-import { outlook, policyOff, RATE } from './given.ts';
+import { admitted, ended, outlook, policyOff, RATE } from './given.ts';
 
 const QUIET = { debug() {}, info() {}, warn() {}, error() {} };
 /** Starts of team `big`, all of the same priority as a start of team `small`. */
@@ -53,7 +53,14 @@ const INPUT: InstanceInput = {
     ...{ id: '', teamId: '', project: null, gpuType: 'H100', region: 'eu-1', pricing: 'on_demand' },
     ...{ hourlyMicros: null, shedOrder: null, resumedFrom: null, requestHash: 'one' },
   },
-  ...{ rateMicrosPerHour: RATE, receivedSecond: 0, callId: 'call', notAfterMs: 0, settleEveryMs: 0 },
+  ...{
+    rateMicrosPerHour: RATE,
+    receivedSecond: 0,
+    callId: 'call',
+    notAfterMs: 0,
+    settleEveryMs: 0,
+    admission: admitted(),
+  },
 };
 
 async function inLanes(count: number, act: (i: number) => Promise<unknown>): Promise<void> {
@@ -74,10 +81,11 @@ function world(): World {
     };
   const ofTeam = ({ teamId }: { teamId: string }) => teamId;
   const ledger = {
-    admitInstance: heard('start', ({ spec }: InstanceInput) => spec.teamId, {
-      status: 'refused',
-      code: 'team_archived',
-    }),
+    settleInstance: heard(
+      'start',
+      ({ instanceId }: { instanceId: string }) => instanceId.split('-')[0] ?? '',
+      ended('inst', 'stopped', true),
+    ),
     lookAhead: heard('look', ofTeam, { ...outlook(), ended: null }),
     openAttempt: heard('attempt', ofTeam, policyOff),
     claimNotice: heard('notice', ({ noticeId }: { noticeId: string }) => noticeId.split('/')[0] ?? '', 'sent'),
