@@ -50,7 +50,7 @@ export const DIFFERENCES = {
   credit_without_deposit: {
     sentence: 'The ledger has a credit from a provider that no credited deposit stands behind.',
     whatToDo:
-      'Find the cause by `caused_by` of the transfer, and report it. Take the credit back: `POST /v1/deposits/{id}/corrections` with minus the amount, also where the ledger has no deposit with this id.',
+      'Find the cause by `caused_by` of the transfer, and report it. Take the credit back: `POST /v1/deposits/{id}/corrections` with minus the amount, also where the ledger has no deposit with this id. Where several credits name one id, name the row of each in `corrects` by its reference.',
   },
   charged_though_failed: {
     sentence: 'The provider took money for a deposit that is failed or expired here.',

@@ -53,16 +53,31 @@ export async function correctionsOf(tx: Tx, depositId: string): Promise<DepositC
   return (await tx.depositCorrection.findMany({ where: { depositId } })).map(toCorrection);
 }
 
-/** The transfers that credited a deposit: the team of each, and the amount. They may be there without the deposit. */
-export async function creditsOf(tx: Tx, depositId: string): Promise<Array<{ teamId: string; amountMicros: Micros }>> {
+export interface Credit {
+  reference: string;
+  teamId: string;
+  amountMicros: Micros;
+}
+
+/** The transfers that credited a deposit. They may be there without the deposit, and several under its id. */
+export async function creditsOf(tx: Tx, depositId: string): Promise<Credit[]> {
+  const reference = referenceOf.deposit(depositId);
   const rows = await tx.transfer.findMany({
     where: {
       code: { in: ['deposit', 'auto_top_up'] },
-      OR: [{ depositId }, { depositId: null, reference: referenceOf.deposit(depositId) }],
+      OR: [
+        { depositId },
+        { depositId: null, reference },
+        { depositId: null, reference: { startsWith: `${reference}/` } },
+      ],
     },
     orderBy: [{ second: 'asc' }, { id: 'asc' }],
   });
-  return rows.map(({ teamId, amountMicros }) => ({ teamId, amountMicros: toMicros(amountMicros) }));
+  return rows.map((row) => ({
+    reference: row.reference,
+    teamId: row.teamId,
+    amountMicros: toMicros(row.amountMicros),
+  }));
 }
 
 /** True for a correction that changes what was credited, and not what a refund has taken. */

@@ -108,7 +108,9 @@ async function addCorrections(tx: Tx, byId: Map<string, LedgerDeposit>, strayPos
   for (const { depositId, teamId, ...row } of rows) {
     if (!isOfCredit(row)) continue;
     const amountMicros = toMicros(row.amountMicros);
-    const stray = strayPostings.find((posting) => posting.depositId === depositId && posting.teamId === teamId);
+    const strays = strayPostings.filter((posting) => posting.depositId === depositId && posting.teamId === teamId);
+    // Several credits can name one deposit: a correction counts with the row that it names.
+    const stray = strays.find(({ reference }) => reference === row.correctsReference) ?? strays[0];
     byId.get(depositId)?.corrections.push({ teamId, amountMicros });
     if (stray) stray.correctedMicros = add(stray.correctedMicros, amountMicros);
   }

@@ -11,6 +11,7 @@ import { add, formatForPeople, larger, type Micros, subtract, ZERO } from '../..
 import { checkNotArchived } from '../../billing/team-state.ts';
 import { isUniqueViolation, type Tx } from '../../prisma/client.ts';
 import {
+  type Credit,
   type CreditedOutput,
   creditedByOutput,
   creditsOf,
@@ -75,27 +76,41 @@ function sameOrTaken(earlier: DepositCorrection, planned: Planned): DepositCorre
   return earlier;
 }
 
+/** The row that a correction without a reference is about. Without the deposit, there may be several. */
+function creditOf(depositId: string, deposit: Deposit | null, credits: Credit[]): string {
+  const reference = referenceOf.deposit(depositId);
+  if (deposit !== null || credits.some((credit) => credit.reference === reference)) return reference;
+  const [first, ...others] = credits;
+  if (others.length === 0) return first?.reference ?? reference;
+  const all = credits.map((credit) => credit.reference).join(', ');
+  throw new BillingError('invalid_request', `corrects is required: the credits of this deposit are ${all}`, 'corrects');
+}
+
 /** Finds the team and the row that a correction is about. A credit may be there without its deposit. */
 async function plan(tx: Tx, input: NewCorrection): Promise<Planned> {
   const { depositId } = input;
   const deposit = await findDeposit(tx, depositId);
-  const teamId = input.teamId ?? deposit?.teamId ?? (await creditsOf(tx, depositId))[0]?.teamId;
-  const isKnown = deposit !== null || (await creditsOf(tx, depositId)).length > 0;
+  const credits = await creditsOf(tx, depositId);
+  const [first] = credits;
+  const correctsReference = input.correctsReference ?? creditOf(depositId, deposit, credits);
+  const named = credits.find(({ reference }) => reference === correctsReference);
+  const ownTeamId = deposit?.teamId ?? named?.teamId ?? first?.teamId;
+  const teamId = input.teamId ?? (input.correctsReference === null ? ownTeamId : (named?.teamId ?? ownTeamId));
+  const isKnown = deposit !== null || credits.length > 0;
   if (teamId === undefined || !isKnown) throw new BillingError('not_found', 'no such deposit', 'id');
-  const correctsReference = input.correctsReference ?? referenceOf.deposit(depositId);
   const planned = { ...input, teamId, correctsReference, output: null };
   if (correctsReference === referenceOf.deposit(depositId)) return planned;
   const output = (await creditedByOutput(tx, depositId)).find(({ reference }) => reference === correctsReference);
   const refunds = await refundsOfDeposit(tx, depositId);
   const isRefund = refunds.some(({ id }) => referenceOf.refund(id) === correctsReference);
-  if (!output && !isRefund)
+  if (!output && !isRefund && !named)
     throw new BillingError(
       'invalid_request',
       'corrects must be the reference of a credit or a refund of this deposit, as its transactions show it',
       'corrects',
     );
-  if (teamId !== deposit?.teamId)
-    throw new BillingError('invalid_request', 'team must be the team of the deposit where corrects is set', 'team');
+  if (teamId !== (named?.teamId ?? deposit?.teamId))
+    throw new BillingError('invalid_request', 'team must be the team of the row that corrects names', 'team');
   return { ...planned, output: output ?? null };
 }
 

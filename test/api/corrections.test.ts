@@ -211,6 +211,37 @@ describe('the runbook removes', () => {
     expect([await differences(), await available(team)]).toEqual([[], '0.000000']);
   });
 
+  it('credit_without_deposit, of several credits under the id of one deposit that is not there', async () => {
+    const [team, other] = [await teamWith(api), await teamWith(api)];
+    await post(team, null, 'deposit/dep_two', 30);
+    await post(team, null, 'deposit/dep_two/0xa/0', 20);
+    await post(other, null, 'deposit/dep_two/0xb/1', 5);
+    await post(other, null, 'deposit/dep_twofold', 7);
+    expect(await differences()).toHaveLength(4);
+    const refused = await correct('dep_two', '-5', { corrects: 'deposit/dep_twofold' });
+    expect([refused.status, refused.body.error.param]).toEqual([400, 'corrects']);
+    const strange = await correct('dep_two', '-5', { corrects: 'deposit/dep_two/0xb/1', team });
+    expect([strange.status, strange.body.error.param]).toEqual([400, 'team']);
+    await correct('dep_two', '-30');
+    await correct('dep_two', '-20', { corrects: 'deposit/dep_two/0xa/0' });
+    await correct('dep_two', '-5', { corrects: 'deposit/dep_two/0xb/1' });
+    await correct('dep_twofold', '-7');
+    expect([await differences(), await available(team), await available(other)]).toEqual([[], '0.000000', '0.000000']);
+  });
+
+  it('credit_without_deposit, where no credit has the reference of the deposit itself', async () => {
+    const team = await teamWith(api);
+    await post(team, null, 'deposit/dep_parts/0xa/0', 20);
+    await correct('dep_parts', '-20');
+    expect([await differences(), await available(team)]).toEqual([[], '0.000000']);
+    await post(team, null, 'deposit/dep_parts/0xb/0', 5);
+    const unclear = await correct('dep_parts', '-5');
+    expect([unclear.status, unclear.body.error.param]).toEqual([400, 'corrects']);
+    expect(unclear.body.error.message).toContain('deposit/dep_parts/0xa/0, deposit/dep_parts/0xb/0');
+    await correct('dep_parts', '-5', { corrects: 'deposit/dep_parts/0xb/0' });
+    expect([await differences(), await available(team)]).toEqual([[], '0.000000']);
+  });
+
   it('refund_not_at_provider', async () => {
     const { team, deposit } = await credited();
     const refund = (await api.post(`/v1/deposits/${deposit}/refund`, { amount: '40' })).body.id;
