@@ -33,8 +33,9 @@ export function watchSources(options: WatchedSources): void {
     const beganMs = performance.now();
     try {
       const before = await texts;
-      texts = textsOf(buildPrograms({ again: true }));
-      const after = await texts;
+      // A build that fails leaves the texts of the last build: the next edit is compared with them.
+      const after = await textsOf(buildPrograms({ again: true }));
+      texts = Promise.resolve(after);
       if (paths.some((path) => path.startsWith('prisma/migrations/'))) await migrateBy(options.environment);
       const concerned = options.products.all.filter(
         ({ name }) => before[name] !== after[name] || (name === 'worker' && paths.some(isOfWorkflows)),
