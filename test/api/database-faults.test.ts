@@ -226,7 +226,6 @@ const locked: Fault = {
 const failover = ofDatabase('SET default_transaction_read_only = on', 'RESET default_transaction_read_only');
 const readOnly: Fault = {
   writesOnly: true,
-  unknown: ['start'],
   begin: async () => {
     await failover.begin();
     const answers = () => api.get('/v1/models').then(({ status }) => status);
