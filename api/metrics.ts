@@ -123,6 +123,14 @@ export function createMetrics(world: ApiWorld): Metrics {
       ...{ name: 'refunds_open', age: 'refunds_open_oldest_age_seconds' },
       help: 'Refunds without an outcome',
     }),
+    looks: backlogGauge(registers, {
+      ...{ name: 'looks_due', age: 'looks_due_oldest_age_seconds' },
+      help: 'Teams whose watch has not looked at their last fact',
+    }),
+    workflows: backlogGauge(registers, {
+      ...{ name: 'instance_workflows_due', age: 'instance_workflows_due_oldest_age_seconds' },
+      help: 'Instances whose workflow has not seen a start or an end',
+    }),
   };
 
   async function measure(): Promise<void> {
@@ -132,7 +140,8 @@ export function createMetrics(world: ApiWorld): Metrics {
     ]);
     for (const [name, value] of Object.entries(totals)) gauges[name as keyof Gauges].set(value);
     for (const work of ['notices', 'deposits'] as const) backlogs[work](waiting[work]);
-    for (const work of ['machines', 'refunds'] as const) backlogs[work](new Map([['', waiting[work]]]));
+    for (const work of ['machines', 'refunds', 'looks', 'workflows'] as const)
+      backlogs[work](new Map([['', waiting[work]]]));
   }
 
   return {

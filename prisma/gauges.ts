@@ -27,6 +27,10 @@ export interface Backlogs {
   /** Ended instances whose machine's stop the platform has not confirmed. */
   machines: Backlog;
   refunds: Backlog;
+  /** Teams whose watch has not looked at a fact: see due-work.ts. */
+  looks: Backlog;
+  /** Instances whose workflow has not seen a start or an end: see due-work.ts. */
+  workflows: Backlog;
 }
 
 export async function readGauges(tx: Tx): Promise<Gauges> {
@@ -53,7 +57,7 @@ export async function readGauges(tx: Tx): Promise<Gauges> {
 }
 
 interface BacklogRow {
-  work: 'notices' | 'machines' | 'deposits' | 'refunds';
+  work: keyof Backlogs;
   label: string;
   count: bigint;
   oldestSecond: bigint;
@@ -68,8 +72,12 @@ export async function readBacklogs(tx: Tx, nowSecond: number): Promise<Backlogs>
       WHERE end_second IS NOT NULL AND terminated_confirmed_second IS NULL AND reason <> 'stopped' HAVING count(*) > 0
     UNION ALL SELECT 'deposits', kind, count(*), min(opened_second) FROM deposits
       WHERE status IN ('pending', 'requires_action') GROUP BY kind
-    UNION ALL SELECT 'refunds', '', count(*), min(opened_second) FROM refunds WHERE status = 'pending' HAVING count(*) > 0`;
-  const backlogs: Backlogs = { notices: new Map(), deposits: new Map(), machines: NONE, refunds: NONE };
+    UNION ALL SELECT 'refunds', '', count(*), min(opened_second) FROM refunds WHERE status = 'pending' HAVING count(*) > 0
+    UNION ALL SELECT 'looks', '', count(*), min(look_due_second) FROM accounts WHERE look_due_second IS NOT NULL HAVING count(*) > 0
+    UNION ALL SELECT 'workflows', '', count(*), min(workflow_due_second) FROM instances
+      WHERE workflow_due_second IS NOT NULL HAVING count(*) > 0`;
+  const single = { machines: NONE, refunds: NONE, looks: NONE, workflows: NONE };
+  const backlogs: Backlogs = { notices: new Map(), deposits: new Map(), ...single };
   for (const { work, label, count, oldestSecond } of rows) {
     const backlog = { count: Number(count), oldestAgeSeconds: Math.max(0, nowSecond - Number(oldestSecond)) };
     if (work === 'notices' || work === 'deposits') backlogs[work].set(label, backlog);

@@ -116,8 +116,9 @@ describe('a backlog', () => {
     return Number(line?.split(' ')[1]);
   };
 
-  it('of mails, events, stops, deposits and refunds is measured with the age of its oldest piece', async () => {
+  it('of mails, events, stops, deposits, refunds, looks and workflows is measured with the age of its oldest piece', async () => {
     const team = await teamWith(api, '10');
+    await api.db.account.updateMany({ data: { lookDueSecond: null } });
     const nowSecond = Math.floor(api.world.nowMs() / 1000);
     const names = [
       ['burnrate_notices_unsent{channel="mail"}', 'burnrate_notices_unsent_oldest_age_seconds{channel="mail"}', 700],
@@ -129,6 +130,8 @@ describe('a backlog', () => {
         400,
       ],
       ['burnrate_refunds_open', 'burnrate_refunds_open_oldest_age_seconds', 300],
+      ['burnrate_looks_due', 'burnrate_looks_due_oldest_age_seconds', 200],
+      ['burnrate_instance_workflows_due', 'burnrate_instance_workflows_due_oldest_age_seconds', 100],
     ] as const;
     const before = await Promise.all(names.map(([name]) => metric(name)));
 
@@ -177,6 +180,8 @@ describe('a backlog', () => {
     await db.refund.create({
       data: { ...refund, id: `${team}-refund`, status: 'pending', openedSecond: nowSecond - 300 },
     });
+    await db.account.update({ where: { teamId: team }, data: { lookDueSecond: nowSecond - 200 } });
+    await db.instance.update({ where: { id: `${team}-waits` }, data: { workflowDueSecond: nowSecond - 100 } });
 
     const after = await Promise.all(names.map(([name]) => metric(name)));
     expect(after).toEqual(before.map((count) => count + 1));
