@@ -31,14 +31,23 @@ export function coalesced<T extends Pick<Tell, 'watch' | 'watchSoon'>>(
 ): T {
   const sentOf = new Map<string, Sent>();
 
+  const forget = (teamId: string, sent: Sent): void => {
+    if (sentOf.get(teamId) === sent) sentOf.delete(teamId);
+  };
+  /** Keeps the map small. `nowMs` decides; the timer only looks, and looks again if it was early. */
+  const forgetWhenQuiet = (teamId: string, sent: Sent): void => {
+    const look = () => {
+      if (sentOf.get(teamId) !== sent) return;
+      if (nowMs() < sent.lastMs + QUIET_MS) forgetWhenQuiet(teamId, sent);
+      else forget(teamId, sent);
+    };
+    setTimeout(look, QUIET_MS).unref();
+  };
   const remember = (teamId: string, sent: Sent, signal: Promise<void>): void => {
     sentOf.set(teamId, sent);
-    const forget = () => {
-      if (sentOf.get(teamId) === sent) sentOf.delete(teamId);
-    };
-    setTimeout(forget, QUIET_MS).unref();
+    forgetWhenQuiet(teamId, sent);
     // A signal that failed covers no call that comes after its failure.
-    signal.catch(forget);
+    signal.catch(() => forget(teamId, sent));
   };
 
   const watchSoon = (teamId: string): Promise<void> => {

@@ -37,7 +37,7 @@ describe.each(PATHS)('a body for %s', (path) => {
     socket.on('error', () => {});
     const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
     for (let sent = 0; sent < 16 && !socket.destroyed; sent += 1) socket.write(chunk);
-    await expect.poll(() => socket.closed || answer.includes('413'), { timeout: 15_000 }).toBe(true);
+    await expect.poll(() => socket.closed || answer.includes('413')).toBe(true);
     socket.destroy();
   });
 });
@@ -63,7 +63,7 @@ describe('two hundred bodies that never end', () => {
     );
     const open = () => slow.filter(({ destroyed, closed, readable }) => !destroyed && !closed && readable).length;
     for (const socket of slow) socket.resume();
-    await expect.poll(open, { timeout: 10_000 }).toBeLessThanOrEqual(64);
+    await expect.poll(open).toBeLessThanOrEqual(64);
 
     const event = {
       id: `evt_${randomUUID()}`,
@@ -80,6 +80,6 @@ describe('two hundred bodies that never end', () => {
     expect(answer.status).toBe(200);
 
     // Those that go on sending nothing are given up after a few seconds.
-    await expect.poll(open, { timeout: 15_000 }).toBe(0);
+    await expect.poll(open).toBe(0);
   });
 });

@@ -5,7 +5,15 @@ import { type CopperxStandIn, startCopperxStandIn } from '../../embedded/copperx
 import type { Way } from '../../embedded/gates.ts';
 import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
 import type { Control, StripeStandIn } from '../../embedded/stripe/index.ts';
-import { CARD_ONLY, customerWithCard, refusal, SECRET, sdk, startReceiver, startWithSdk } from './stripe-helpers.ts';
+import {
+  CARD_ONLY,
+  customerWithCard,
+  refusal,
+  SECRET,
+  sdkThatGivesUp,
+  startReceiver,
+  startWithSdk,
+} from './stripe-helpers.ts';
 
 describe('a gate of the Stripe stand-in', () => {
   let standIn: StripeStandIn;
@@ -101,11 +109,14 @@ describe('a gate of the Stripe stand-in', () => {
 
   test('knows when the caller has given up, and still has what was asked done', async () => {
     const gate = hold('arrival');
-    const impatient = refusal(sdk(standIn, { timeout: 50 }).paymentIntents.confirm(intent));
+    const { stripe: waiting, giveUp } = sdkThatGivesUp(standIn);
+    const unanswered = refusal(waiting.paymentIntents.confirm(intent));
     const held = await gate.reached;
+    expect(held.hasGivenUp()).toBe(false);
+    giveUp();
     await held.givenUp;
     expect(held.hasGivenUp()).toBe(true);
-    expect((await impatient).type).toBe('StripeConnectionError');
+    expect((await unanswered).type).toBe('StripeConnectionError');
     gate.release();
     await expect.poll(statusOf).toBe('succeeded');
   });

@@ -1,4 +1,4 @@
-import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { Agent, createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Stripe from 'stripe';
 import { type StripeStandIn, type StripeStandInOptions, startStripeStandIn } from '../../embedded/stripe/index.ts';
@@ -20,6 +20,16 @@ export function sdk({ host, port }: StripeStandIn, config: Stripe.StripeConfig =
     telemetry: false,
     ...config,
   });
+}
+
+/** An SDK whose calls wait for an answer until the test closes their connections. */
+export function sdkThatGivesUp(standIn: StripeStandIn): { stripe: Stripe; giveUp: () => void } {
+  const httpAgent = new Agent();
+  const giveUp = () => {
+    // The SDK repeats a call whose connection was reset, but no call that failed for another reason.
+    for (const socket of Object.values(httpAgent.sockets).flat()) socket?.destroy(new Error('the test gives up'));
+  };
+  return { stripe: sdk(standIn, { httpAgent }), giveUp };
 }
 
 /** The error of the SDK with which a call failed. */

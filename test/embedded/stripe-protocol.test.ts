@@ -1,7 +1,7 @@
 import Stripe from 'stripe';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Control, StripeStandIn } from '../../embedded/stripe/index.ts';
-import { CARD_ONLY, chargeParams, customerWithCard, refusal, sdk, startWithSdk } from './stripe-helpers.ts';
+import { CARD_ONLY, chargeParams, customerWithCard, refusal, sdkThatGivesUp, startWithSdk } from './stripe-helpers.ts';
 
 let standIn: StripeStandIn;
 let control: Control;
@@ -237,17 +237,22 @@ describe('a fault', () => {
 
   test('leaves the caller hanging, with the effect done', async () => {
     control.faults.add({ on: 'POST /v1/payment_intents', kind: 'hang_after_effect' });
-    const hasty = sdk(standIn, { timeout: 50 });
-    expect(await refusal(hasty.paymentIntents.create(payment, { idempotencyKey: 'k1' }))).toBeInstanceOf(
-      Stripe.errors.StripeConnectionError,
-    );
+    const { stripe: waiting, giveUp } = sdkThatGivesUp(standIn);
+    const unanswered = refusal(waiting.paymentIntents.create(payment, { idempotencyKey: 'k1' }));
+    await expect.poll(() => control.paymentIntents()).toHaveLength(1);
+    giveUp();
+    expect(await unanswered).toBeInstanceOf(Stripe.errors.StripeConnectionError);
     const { id } = await stripe.paymentIntents.create(payment, { idempotencyKey: 'k1' });
     expect(control.paymentIntents().map((intent) => intent.id)).toEqual([id]);
   });
 
   test('leaves the caller hanging, with nothing done', async () => {
     control.faults.add({ on: 'POST /v1/payment_intents', kind: 'hang' });
-    await refusal(sdk(standIn, { timeout: 50 }).paymentIntents.create(payment));
+    const { stripe: waiting, giveUp } = sdkThatGivesUp(standIn);
+    const unanswered = refusal(waiting.paymentIntents.create(payment));
+    await expect.poll(() => control.requests()).toMatchObject([{ path: '/v1/payment_intents', status: null }]);
+    giveUp();
+    expect(await unanswered).toBeInstanceOf(Stripe.errors.StripeConnectionError);
     expect(control.paymentIntents()).toEqual([]);
   });
 
