@@ -26,7 +26,7 @@ import { fewBodiesAtOnce, limitKeys, limitStrangers } from './limits.ts';
 import { logCalls } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { models } from './models.ts';
-import { openApiDocument } from './openapi.ts';
+import { type OpenApiDocument, openApiDocument } from './openapi.ts';
 import { pages } from './pages.ts';
 import { paymentMethods } from './payment-methods.ts';
 import { prices } from './prices.ts';
@@ -86,7 +86,12 @@ export function createApp(world: ApiWorld): Express {
   const metrics = createMetrics(world);
   const serving = createServing(world, metrics);
   const routes = routesOf(world, metrics);
-  const document = openApiDocument(routes, world.publicUrl);
+  let made: OpenApiDocument | undefined;
+  // Making the document takes a tenth of the start of the api, and most processes never need it.
+  const document = () => {
+    made ??= openApiDocument(routes, world.publicUrl);
+    return made;
+  };
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -109,7 +114,7 @@ export function createApp(world: ApiWorld): Express {
   app.get('/healthz', named('/healthz'), healthz);
   app.get('/readyz', named('/readyz'), readyz(world));
   app.get('/metrics', named('/metrics'), metrics.serve);
-  app.get('/v1/openapi.json', named('/v1/openapi.json'), (_request, response) => void response.json(document));
+  app.get('/v1/openapi.json', named('/v1/openapi.json'), (_request, response) => void response.json(document()));
   app.post(
     '/v1/webhooks/stripe',
     named('/v1/webhooks/stripe'),
@@ -146,7 +151,9 @@ export function createApp(world: ApiWorld): Express {
       serving.serve(described),
     );
 
-  app.use(unknownPath(Object.entries(document.paths).map(([path, item]) => ({ path, methods: Object.keys(item) }))));
+  app.use(
+    unknownPath(() => Object.entries(document().paths).map(([path, item]) => ({ path, methods: Object.keys(item) }))),
+  );
   app.use(answerError(world));
   return app;
 }

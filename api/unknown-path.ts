@@ -71,13 +71,14 @@ function whyNotFound(known: KnownPaths, path: string): string {
 }
 
 /**
- * Answers whatever no route has answered: OPTIONS with what the path takes, another method with 405 and `Allow`, and the
- * rest with 404.
+ * Answers a call that no route has answered: OPTIONS with the methods of the path, another method with 405 and `Allow`, an
+ * unknown path with 404. `paths` is called at the first such call.
  */
-export function unknownPath(paths: KnownPaths): RequestHandler {
-  const known = [...paths, ...PAGES];
+export function unknownPath(paths: () => KnownPaths): RequestHandler {
+  let known: KnownPaths | undefined;
   return (request, response) => {
     const { path, method } = request;
+    known ??= [...paths(), ...PAGES];
     const taken = new Set(known.filter((one) => fits(one.path, path)).flatMap(({ methods }) => methods));
     if (taken.size === 0) throw new BillingError('not_found', whyNotFound(known, path));
     const methods = [...taken].map((one) => one.toUpperCase());

@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { isBuiltin } from 'node:module';
+import { dirname, join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -56,28 +57,52 @@ async function builtPrograms() {
 
 async function build(outdir) {
   const { build: bundle } = await import('esbuild');
-  const { metafile } = await bundle({
-    absWorkingDir: ROOT,
-    entryPoints: PROGRAMS,
-    outdir,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    keepNames: true,
-    sourcemap: 'linked',
-    metafile: true,
-    logLevel: 'silent',
-    plugins: [packagesApart, placesOfSources],
-  });
-  for (const [file, output] of Object.entries(metafile.outputs))
-    if (Object.values(PROGRAMS).includes(output.entryPoint))
-      await writeFile(join(ROOT, file).replace(/\.mjs$/, '.packages.mjs'), packagesOf(metafile, file));
+  // The api is bundled apart from the others, because it can hold packages that the worker must share with the Temporal SDK.
+  await Promise.all(
+    [
+      { names: ['api'], builtIn: BUILT_IN_API },
+      { names: ['start', 'worker', 'bundle'], builtIn: BUILT_IN },
+    ].map(async ({ names, builtIn }) => {
+      const { metafile } = await bundle({
+        absWorkingDir: ROOT,
+        entryPoints: Object.fromEntries(names.flatMap((name) => entriesOf(name))),
+        outdir,
+        outExtension: { '.js': '.mjs' },
+        bundle: true,
+        splitting: true,
+        format: 'esm',
+        platform: 'node',
+        target: 'node20.19',
+        keepNames: true,
+        sourcemap: 'linked',
+        sourcesContent: false,
+        // Packages in CommonJS require the modules of Node.js.
+        banner: { js: REQUIRE },
+        metafile: true,
+        logLevel: 'silent',
+        plugins: [importsOfPrograms, packagesApart(builtIn), placesOfSources],
+      });
+      for (const name of names)
+        await writeFile(
+          join(outdir, `${name}.packages.mjs`),
+          packagesOf(metafile, relative(ROOT, join(outdir, `${name}.mjs`))),
+        );
+    }),
+  );
 }
 
-/** A module that loads the packages which a program imports, for a process that waits until it may run the program. */
+const REQUIRE = `import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(${JSON.stringify(`${ROOT}/`)});`;
+
+/**
+ * Each program, and `NAME.modules.mjs` for a process that loads the program's modules before it may run the program. Such a
+ * process loads `NAME.packages.mjs` first.
+ */
+const entriesOf = (name) => [
+  [name, PROGRAMS[name]],
+  [`${name}.modules`, `imports-of:${PROGRAMS[name]}`],
+];
+
+/** A module that imports the packages which a program imports from their own places. */
 function packagesOf({ outputs }, file) {
   const lines = new Set();
   const seen = new Set();
@@ -88,24 +113,52 @@ function packagesOf({ outputs }, file) {
     for (const imported of outputs[path].imports)
       if (imported.kind !== 'import-statement') continue;
       else if (!imported.external) visit(imported.path);
-      else if (!imported.path.startsWith('node:')) lines.add(`import ${JSON.stringify(imported.path)};\n`);
+      else if (!isBuiltin(imported.path)) lines.add(`import ${JSON.stringify(imported.path)};\n`);
   };
-  visit(file);
+  visit(file.split(sep).join('/'));
   return [...lines].join('');
 }
 
-/** Packages of hundreds of small files, which load faster as a part of the program; no other package hands on their objects. */
-const BUILT_IN = /^(zod|@asteasolutions\/zod-to-openapi|stripe)(\/|$)/;
-
-/** All other packages stay where they are: some have native parts, and some read files beside themselves. */
-const packagesApart = {
-  name: 'packages-apart',
-  setup({ onResolve }) {
-    onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
-      kind === 'entry-point' || BUILT_IN.test(path) ? undefined : { path, external: true },
-    );
+/** Replaces a program by the modules that it imports. */
+const importsOfPrograms = {
+  name: 'imports-of-programs',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^imports-of:/ }, ({ path }) => ({
+      path: join(ROOT, path.slice('imports-of:'.length)),
+      namespace: 'imports-of',
+    }));
+    onLoad({ filter: /.*/, namespace: 'imports-of' }, async ({ path }) => {
+      const source = await readFile(path, 'utf8');
+      const imported = [...source.matchAll(/^import (?!type )[^;]*?'([^']+)';$/gm)].map(([, module]) => module);
+      const contents = imported.map((module) => `import ${JSON.stringify(module)};\n`).join('');
+      return { contents, loader: 'js', resolveDir: dirname(path) };
+    });
   },
 };
+
+/** Packages of many small files, which load faster as a part of the program. */
+const BUILT_IN =
+  /^(zod|@asteasolutions\/zod-to-openapi|stripe|pg|@prisma\/adapter-pg|pino|nodemailer|uuid|standardwebhooks)(\/|$)/;
+/**
+ * Packages that the api holds besides. In the worker the Temporal SDK stays where it is: it has a native part, it starts
+ * threads from its files, and there must be one copy of its context and of its errors.
+ */
+const BUILT_IN_API = new RegExp(
+  `${BUILT_IN.source}|^(@temporalio/(activity|client|common|workflow)|express|express-rate-limit|helmet|pino-http|prom-client|csv-stringify|leven|ms)(/|$)`,
+);
+
+/** The other packages stay where they are: some have native parts, and some read files beside themselves. */
+const packagesApart = (builtIn) => ({
+  name: 'packages-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /^[^./]/ }, ({ path, kind, importer }) => {
+      if (kind === 'entry-point' || path.startsWith('imports-of:')) return undefined;
+      // A package that is built in brings the packages that it needs.
+      const isNeeded = importer.includes(`${sep}node_modules${sep}`) && !isBuiltin(path);
+      return isNeeded || builtIn.test(path) ? undefined : { path, external: true };
+    });
+  },
+});
 
 /** In parts, since this source passes through its own replacement. */
 const META = ['import', 'meta'].join('.');
@@ -114,6 +167,12 @@ const META = ['import', 'meta'].join('.');
 const placesOfSources = {
   name: 'places-of-sources',
   setup({ onLoad }) {
+    onLoad({ filter: /\.[cm]?js$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8');
+      if (!/\b__(dirname|filename)\b/.test(source) || source.includes(META)) return undefined;
+      const places = `var __dirname = ${JSON.stringify(dirname(path))}, __filename = ${JSON.stringify(path)};`;
+      return { contents: `'use strict'; ${places}${source}`, loader: 'js' };
+    });
     onLoad({ filter: /\.(ts|mjs)$/ }, async ({ path }) => {
       const source = await readFile(path, 'utf8');
       if (!source.includes(META)) return undefined;

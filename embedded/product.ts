@@ -1,6 +1,7 @@
 /** The product's own processes, started as they are in production: by their entry files and their environment alone. */
 import { join } from 'node:path';
 import { buildPrograms } from './build.mjs';
+import { isListening } from './ports.ts';
 import { type Child, startChild } from './process.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -32,12 +33,7 @@ export async function prepareProduct(name: ProductName, log?: (line: string) => 
     name,
     file: process.execPath,
     args: programs
-      ? [
-          '--enable-source-maps',
-          PREPARED,
-          programs[name],
-          ...(name === 'worker' ? [programs.bundle, '--optional'] : []),
-        ]
+      ? [PREPARED, programs[name], ...(name === 'worker' ? [programs.bundle, '--optional'] : [])]
       : ['--import', 'tsx', PREPARED, join(ROOT, name, 'main.ts')],
     env,
     reads: true,
@@ -51,7 +47,7 @@ export async function prepareProduct(name: ProductName, log?: (line: string) => 
       child.write(JSON.stringify(env));
       try {
         await (name === 'api'
-          ? child.ready(() => answers(`http://127.0.0.1:${environment.PORT}/healthz`), READY_WITHIN_MS)
+          ? child.ready(() => serves(Number(environment.PORT)), READY_WITHIN_MS)
           : child.waitForLine(/worker works/, READY_WITHIN_MS));
       } catch (error) {
         await child.kill();
@@ -70,6 +66,10 @@ export async function startProduct(
 ): Promise<ProductProcess> {
   return (await prepareProduct(name, log)).start(environment);
 }
+
+/** Whether the api serves. Until it listens, a call costs as much time as the api has in between two calls. */
+const serves = async (port: number): Promise<boolean> =>
+  (await isListening(port)) && (await answers(`http://127.0.0.1:${port}/healthz`));
 
 /** Whether an address answers 2xx. */
 export const answers = async (url: string): Promise<boolean> =>

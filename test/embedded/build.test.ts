@@ -7,6 +7,17 @@ import { buildPrograms } from '../../embedded/build.mjs';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
+/** The built files and the packages that a built file imports as it is loaded. */
+function loadedAtOnce(file: string, seen = new Set<string>()): string[] {
+  if (seen.has(file)) return [...seen];
+  seen.add(file);
+  for (const [, imported] of readFileSync(file, 'utf8').matchAll(/^(?:import|\} from|import .* from) ?"([^"]+)";$/gm)) {
+    if (!imported!.startsWith('.')) seen.add(imported!);
+    else loadedAtOnce(join(dirname(file), imported!), seen);
+  }
+  return [...seen];
+}
+
 it('The built programs find the files beside their sources, also when a built program makes the next build', async () => {
   const programs = (await buildPrograms())!;
   const texts = readdirSync(dirname(programs.api))
@@ -34,8 +45,27 @@ it('The same sources are built once', async () => {
 it('The api and the worker load no fonts before the first paper', async () => {
   const programs = (await buildPrograms())!;
   for (const name of ['api', 'worker'] as const) {
-    const packages = readFileSync(programs[name].replace(/\.mjs$/, '.packages.mjs'), 'utf8');
-    expect(packages).toContain('"pg"');
-    expect(packages).not.toMatch(/pdfkit|harfbuzzjs|subset-font/);
+    const loaded = loadedAtOnce(programs[name]);
+    expect(loaded).toContain('@prisma/client/runtime/client');
+    expect(loaded.join('\n')).not.toMatch(/pdfkit|harfbuzzjs|subset-font|receipt-paper/);
   }
+});
+
+it('A process that waits for its environment loads every file of its program', async () => {
+  const programs = (await buildPrograms())!;
+  for (const name of ['api', 'worker'] as const) {
+    const [modules, packages] = ['modules', 'packages'].map((kind) =>
+      loadedAtOnce(programs[name].replace(/\.mjs$/, `.${kind}.mjs`)),
+    );
+    expect(loadedAtOnce(programs[name]).filter((each) => !modules!.includes(each))).toEqual([programs[name]]);
+    expect(packages).toContain('@prisma/client/runtime/client');
+  }
+});
+
+it('The worker shares its copy of the Temporal SDK with the packages of the SDK', async () => {
+  const programs = (await buildPrograms())!;
+  expect(loadedAtOnce(programs.worker)).toEqual(
+    expect.arrayContaining(['@temporalio/worker', '@temporalio/activity', '@temporalio/client', '@temporalio/common']),
+  );
+  expect(loadedAtOnce(programs.api).filter((each) => each.startsWith('@temporalio/'))).toEqual([]);
 });

@@ -1,0 +1,8 @@
+/** Builds the programs of `npm start` in advance, after `npm ci`. A failure is only printed: `npm start` builds them itself. */
+import { buildPrograms } from './build.mjs';
+
+try {
+  await buildPrograms();
+} catch (error) {
+  process.stderr.write(`the programs of npm start could not be built: ${error.message}\n`);
+}
