@@ -11,23 +11,23 @@ export interface CorrectionFacts {
   amountMicros: Micros;
   /** The part that credit received or paid; the rest became owed. */
   creditMicros: Micros;
-  /** What counts of the deposit after the correction. */
+  /** What has been received for the deposit, by the provider's corrected report. */
   receivedMicros: Micros;
   note: string;
   /** What the team owes now, for whatever reason. */
   owedMicros: Micros;
 }
 
-/** The provider corrected a payment in crypto, or its transaction left the chain: what changed, and what counts now. */
+/** The provider corrected a payment in crypto, or its transaction left the chain: the change, and the deposit after it. */
 export function depositCorrected(about: About, of: CorrectionFacts, runway: Runway): Mail {
   const { amountMicros, creditMicros, receivedMicros, owedMicros } = of;
   const isTaken = amountMicros < 0;
   const amount = formatForPeople(isTaken ? subtract(ZERO, amountMicros) : amountMicros);
   const newlyOwedMicros = subtract(creditMicros, amountMicros);
-  const change = isTaken ? `${amount} was taken back` : `${amount} was added`;
+  const change = isTaken ? `${amount} was taken back from` : `${amount} was added to`;
   return compose(isTaken ? `${amount} of a deposit was taken back` : `${amount} was added to a deposit`, about, [
     words(
-      `${change} for the crypto deposit that ${about.teamName} made on ${utc(of.depositSecond)}: ${of.note}. ${countsNow(receivedMicros)} Receipts that you have stay as they are.`,
+      `${change} the crypto deposit that ${about.teamName} made on ${utc(of.depositSecond)}. Reason: ${of.note}. ${receivedInAll(receivedMicros)} Receipts that you already have are not changed.`,
     ),
     ...(newlyOwedMicros > 0
       ? [
@@ -38,7 +38,7 @@ export function depositCorrected(about: About, of: CorrectionFacts, runway: Runw
       : []),
     facts(
       [isTaken ? 'Taken back' : 'Added', amount],
-      ...(receivedMicros > 0 ? [['Counts now', formatForPeople(receivedMicros)] as [string, string]] : []),
+      ...(receivedMicros > 0 ? [['Received in all', formatForPeople(receivedMicros)] as [string, string]] : []),
       ...creditRows(runway),
       ...(owedMicros > 0 ? [['Owed now', formatForPeople(owedMicros)] as [string, string]] : []),
       ['Deposit', of.depositId],
@@ -48,7 +48,7 @@ export function depositCorrected(about: About, of: CorrectionFacts, runway: Runw
   ]);
 }
 
-const countsNow = (receivedMicros: Micros): string =>
+const receivedInAll = (receivedMicros: Micros): string =>
   receivedMicros > 0
     ? `In all, ${formatForPeople(receivedMicros)} has been received for the deposit.`
-    : 'Nothing received for the deposit counts any more.';
+    : 'The whole deposit has now been taken back.';
