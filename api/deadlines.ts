@@ -14,7 +14,7 @@ import { outcomeUnknown } from './outcome.ts';
 export interface CallTimes {
   /** The last commit of a call whose effect is followed by a wake, which takes two seconds at the most. */
   commitMs: number;
-  /** The last moment at which a worker may look at a start, a deposit or a refund to admit it. */
+  /** The last moment at which a worker may begin to admit a reservation, a deposit or a refund. */
   admitMs: number;
   /** An admission that was looked at in time has committed, or never will. */
   lastAdmissionMs: number;

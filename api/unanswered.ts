@@ -1,6 +1,6 @@
 /**
- * Calls that the engine did not answer. With no worker up, Temporal may run such a call later. So before the api answers
- * that nothing was recorded, it makes a later run impossible. Source: design.md, "Ghost admission".
+ * Deposits, refunds and reservations that the engine did not answer. With no worker up, Temporal may run such a call later.
+ * So before the api answers that nothing was recorded, it makes a later run impossible (docs/decisions/0006).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BillingError } from '../billing/errors.ts';
@@ -29,7 +29,7 @@ export const notAfterMs = (world: ApiWorld, call: Call): number => call.received
 export const heardUntilMs = (world: ApiWorld, call: Call): number => notAfterMs(world, call) + HEARD_AFTER_MS;
 
 /**
- * The engine's answer to a start, or null when it gave none that concerns this call.
+ * The engine's answer to the start of a reservation, or null when it gave none to this call.
  * @param ask starts the workflow or joins the one that runs, and hears its answer until `deadlineMs`
  */
 export async function admissionOf<A extends { status: 'admitted' } | { status: 'refused'; code: string }>(
@@ -44,7 +44,7 @@ export async function admissionOf<A extends { status: 'admitted' } | { status: '
     // A run of an earlier call that came too late was joined; it ends now, and another takes this call.
     return first.status === 'refused' && first.code === 'start_expired' ? await ask(deadlineMs) : first;
   } catch (error) {
-    call.log.warn({ callId, err: error }, 'the engine did not answer a start');
+    call.log.warn({ callId, err: error }, 'the engine did not answer the start of a reservation');
     return null;
   }
 }

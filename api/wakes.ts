@@ -1,6 +1,7 @@
 /**
- * Waking workflows after a fact was recorded. The fact stands whether or not the wake is heard, so a caller is never
- * refused for a wake that fails: it is tried again in the background until Temporal accepts it.
+ * Wakes workflows after a fact was recorded. The fact is recorded whether or not Temporal accepts the wake, so no call is
+ * refused for a wake that fails: this process repeats the wake in the background for an hour. The sweeper of the worker
+ * delivers looks of watches and of instances that are still due, also if this process ends (prisma/due-work.ts).
  */
 import type { Tell } from '../activities/world.ts';
 import type { Metrics } from './metrics.ts';
@@ -20,7 +21,7 @@ const LONGEST_WAIT_MS = 30_000;
 const GIVE_UP_AFTER_MS = 60 * 60_000;
 
 export function createWakes({ engine, log, nowMs }: ApiWorld, metrics: Metrics): Wakes {
-  /** Those that are tried again; a workflow needs to be woken once only. */
+  /** The wakes that are repeated. One repetition for each workflow is enough. */
   const waiting = new Set<string>();
 
   const accepted = async ({ what, id }: Wake): Promise<boolean> => {

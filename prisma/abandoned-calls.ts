@@ -1,13 +1,13 @@
 /**
- * Calls that were answered "engine_unavailable". With no worker up, Temporal may run what a caller was told had failed;
- * the mark, taken under the same row lock as the effect, makes that run refuse. Source: design.md, "Ghost admission".
+ * Deposits, refunds and reservations that were answered `engine_unavailable`. With no worker up, Temporal may still run such
+ * a call later; the mark, written under the same row lock as the effect, has that run refused (docs/decisions/0006).
  *
  * A caller whose connection broke repeats its call, perhaps to another process. So a call's id names the act that it
  * asks for and its second, and abandoning it abandons whatever came before it for the same act.
  */
 import type { Tx } from './client.ts';
 
-/** The id of a call: what it asks for (`instance/…`, `deposit/…`), when it was received, and which of them it is. */
+/** The id of a call: what it asks for (`reservation/…`, `deposit/…`), when it was received, and which of them it is. */
 export const callIdOf = (act: string, receivedSecond: number, random: string): string =>
   `${act}@${receivedSecond}-${random}`;
 

@@ -1,12 +1,13 @@
 /**
- * A fact and the wake that follows it are two steps, and a process can die between them. What was recorded and not told
- * stands in the rows, so whoever starts has those watches look again; a wake too many changes nothing.
+ * Wakes watches when a worker starts, for what was recorded and not announced yet. The sweeper delivers the looks that are
+ * due; this also finds announcements that no due look stands for, such as those of a terminated watch. A wake too many
+ * changes nothing.
  */
 import type { Log, Tell } from '../activities/world.ts';
 import type { Db } from '../prisma/client.ts';
 import { teamsWithUntold } from '../prisma/untold.ts';
 
-/** Wakes the watch of every team of which something is not told yet. Never fails: it is help, and work goes on without. */
+/** Wakes the watch of every team with something to announce. Logs a failure and never throws: the worker runs without it. */
 export async function tellUntold(db: Db, tell: Pick<Tell, 'watch'>, log: Log): Promise<void> {
   try {
     const teamIds = await teamsWithUntold(db);

@@ -88,11 +88,11 @@ export async function instance(input: InstanceInput): Promise<Receipt | null> {
       throw ApplicationFailure.nonRetryable('the instance was refused', admission.code);
   }
 
-  /** Posts what is owed by now, and sees an end that nobody told of. What the ledger answers is what is so. */
+  /** Posts what is owed by now. The ledger's answer also says whether the instance has ended. */
   async function settle(): Promise<Settlement> {
     const second = nowSecond();
     const answer = await ledger.settleInstance({ instanceId, nowSecond: second });
-    // The watch has a timer for it, but that one may be for a plan from before a re-price whose wake was lost.
+    // The watch may still sleep to the crossing of an earlier plan: the wake of a re-price can arrive late.
     if (answer.watchMustKnow) await tell.tellWatch({ teamId });
     if (answer.status === 'running') {
       seen.rateMicrosPerHour = answer.rateMicrosPerHour;

@@ -221,7 +221,7 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     message: 'something went wrong on our side',
   },
   start_expired: {
-    meaning: 'The start was not admitted in time and will not happen.',
+    meaning: 'The call was not recorded in time and has no later effect.',
     whatToDo: 'Repeat the call after `Retry-After` seconds.',
     message: 'the caller was answered already',
   },

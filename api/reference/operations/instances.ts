@@ -11,7 +11,7 @@ export const INSTANCES: OperationTexts = {
 
 **Repeats.** The same \`id\` with the same fields returns the same instance, so a call without an answer can be repeated. The same \`id\` with other fields is 409 \`id_taken\`.
 
-**Refusals.** 402 \`insufficient_credit\` when the team has less than the minimum for a start: no instance is created and the id stays free. 422 \`price_not_found\` when the price list has no such GPU type in that region. After 503 nothing was started and nothing will be.`,
+**Refusals.** 402 \`insufficient_credit\` when the team has less than the minimum for a start: no instance is created and the id stays free. 422 \`price_not_found\` when the price list has no such GPU type in that region. After 503 nothing was started and nothing will be, unless the code is \`outcome_unknown\`: then repeat the call.`,
     requests: {
       listed: { summary: 'At the listed price', value: START },
       given: {
@@ -50,7 +50,7 @@ Without \`at\` the instance ends in 120 seconds. A second call replaces the anno
   'post /v1/instances/{id}/reprice': {
     description: `Changes the price of a running instance. The current segment ends and the next begins at the same second, so that the cost stays exact.
 
-\`at\` may name an earlier second, not before the team's last recorded fact. After 503 the price was not changed.`,
+\`at\` may name an earlier second, not before the team's last recorded fact. After 503 the price was not changed, unless the code is \`outcome_unknown\`.`,
     requests: { price: { summary: 'Another price from now on', value: { hourly: '2.10' } } },
   },
   'get /v1/teams/{team}/shedding': {

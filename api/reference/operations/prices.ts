@@ -5,7 +5,7 @@ export const PRICES: OperationTexts = {
   'put /v1/teams/{team}/discount': {
     description: `Assigns a discount to a team. The higher of it and the volume discount applies, never both. Running instances at a list price move to it at this second. \`percent: 0\` removes it. \`until\` ends it by itself.
 
-After 503 the discount was not changed. The same call again changes nothing.`,
+After 503 the discount was not changed, unless the code is \`outcome_unknown\`. The same call again changes nothing.`,
     requests: { launch: { summary: 'A launch discount', value: { percent: 7.5, note: 'launch partner' } } },
   },
   'get /v1/teams/{team}/discount': {
