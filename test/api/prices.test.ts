@@ -146,7 +146,7 @@ describe('the price list', () => {
     expect([unknown.status, unknown.body.error.code]).toEqual([404, 'not_found']);
   });
 
-  it('wakes the watch of each team with a listed spot instance there, and refuses while that cannot be', async () => {
+  it('wakes the watch of each team with a listed spot instance there; while the engine is away the look stays due', async () => {
     await set();
     const [team, other] = [await teamWith(api, '100'), await teamWith(api, '100')];
     for (const [teamId, hourlyMicros] of [
@@ -168,10 +168,14 @@ describe('the price list', () => {
     api.engine.told.length = 0;
     await set({ spot: '3' });
     expect(api.engine.told).toEqual([`watch ${team}`]);
+    await api.db.account.updateMany({ where: { teamId: { in: [team, other] } }, data: { lookDueSecond: null } });
     api.engine.away = true;
-    for (const answer of [await set({ spot: '5' }), await api.send('DELETE', `/v1/prices/${gpu}/eu-1`)])
-      expect([answer.status, answer.body.error.code]).toEqual([503, 'engine_unavailable']);
-    expect(await listed()).toMatchObject([{ spot: '3.000000' }]);
+    expect((await set({ spot: '5' })).status).toBe(200);
+    expect(await listed()).toMatchObject([{ spot: '5.000000' }]);
+    const due = await api.db.account.findMany({
+      where: { teamId: { in: [team, other] }, lookDueSecond: { not: null } },
+    });
+    expect(due.map(({ teamId }) => teamId)).toEqual([team]);
   });
 
   it('leaves alone what is charged as it was given', async () => {
