@@ -138,13 +138,13 @@ const importsOfPrograms = {
 
 /** Packages of many small files, which load faster as a part of the program. */
 const BUILT_IN =
-  /^(zod|@asteasolutions\/zod-to-openapi|stripe|pg|@prisma\/adapter-pg|pino|nodemailer|uuid|standardwebhooks)(\/|$)/;
+  /^(zod|@asteasolutions\/zod-to-openapi|stripe|pg|@prisma\/adapter-pg|pino|nodemailer|uuid|standardwebhooks|express|ms|smtp-server|postal-mime)(\/|$)/;
 /**
  * Packages that the api holds besides. In the worker the Temporal SDK stays where it is: it has a native part, it starts
  * threads from its files, and there must be one copy of its context and of its errors.
  */
 const BUILT_IN_API = new RegExp(
-  `${BUILT_IN.source}|^(@temporalio/(activity|client|common|workflow)|express|express-rate-limit|helmet|pino-http|prom-client|csv-stringify|leven|ms)(/|$)`,
+  `${BUILT_IN.source}|^(@temporalio/(activity|client|common|workflow)|express-rate-limit|helmet|pino-http|prom-client|csv-stringify|leven)(/|$)`,
 );
 
 /** The other packages stay where they are: some have native parts, and some read files beside themselves. */
