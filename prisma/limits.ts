@@ -78,13 +78,12 @@ const textOf = (statement: unknown): string =>
 
 /** Has each statement of a transaction look at the limits of its work. Other statements are sent as they get a connection. */
 function limitStatements(client: pg.PoolClient): void {
-  const send = client.query;
   Object.assign(client, {
     query: (...args: unknown[]): unknown => {
       const answersByCallback = args.some((arg) => typeof arg === 'function');
       if (!answersByCallback && isOver(limitsNow()) && !ENDS_TRANSACTION.test(textOf(args[0])))
         return Promise.reject(new OutOfTime());
-      return Reflect.apply(send, client, args);
+      return Reflect.apply(pg.Client.prototype.query, client, args);
     },
   });
 }
