@@ -108,7 +108,12 @@ export class LimitedPool extends pg.Pool {
     super(config);
     const recording = Math.max(1, config.max - LEFT_TO_READS);
     this.#turns = new Turns(recording, Math.ceil(recording / 2));
-    this.on('connect', limitStatements);
+    this.on('connect', (client) => {
+      // A connection can break between its start and the listener of the work that it is given to. The next statement on it
+      // fails; without a listener, the process would end.
+      client.on('error', () => {});
+      limitStatements(client);
+    });
   }
 
   override connect(): Promise<pg.PoolClient>;

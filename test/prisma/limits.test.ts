@@ -1,11 +1,9 @@
 /** The limits of work that uses the database: which work gets a connection, which statements are sent, what is kept. */
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inTransaction } from '../../prisma/client.ts';
 import { forSeveral, type Limits, OutOfTime, withinLimits } from '../../prisma/limits.ts';
 import { isDatabaseAway } from '../../prisma/sqlstate.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
 /** How many connections were given out. */
@@ -26,6 +24,15 @@ const limits = (change: Partial<Limits> = {}): Limits => ({
 });
 const selectOne = () => database.db.$queryRaw`SELECT 1`;
 const failure = (work: Promise<unknown>): Promise<unknown> => work.then(() => null).catch((error) => error);
+
+describe('a connection that breaks', () => {
+  it('before the work that it is given to listens fails a statement of the work, and does not end the process', async () => {
+    const client = await database.db.pool.connect();
+    expect(() => client.emit('error', new Error('the server has gone'))).not.toThrow();
+    client.release(true);
+    expect(await failure(selectOne())).toBeNull();
+  });
+});
 
 describe('work whose time is over', () => {
   const over = limits({ statementLeftMs: () => 0, commitLeftMs: () => 0 });
