@@ -195,7 +195,8 @@ describe('any quote', () => {
           ...order
         }: { rate: Micros; count: number } & Pick<QuoteOrder, 'pricing' | 'given'>) => {
           names += 1;
-          const instanceId = `i${names}`;
+          // Instances of one second and one price are covered in the order of their ids, which no quote can know.
+          const instanceId = `i${String(names).padStart(3, '0')}`;
           const price = { gpuType: 'gpu', region: 'eu', listMicrosPerHour: rate, shedOrder: null };
           const outcome = startInstance(account, T, { ...order, ...price, instanceId }, 0);
           lastsNoSecond ||= outcome.effects.some(({ kind }) => kind === 'exhausted');
