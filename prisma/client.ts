@@ -37,6 +37,8 @@ export interface DbOptions {
 const DEFAULT_POOL_SIZE = 10;
 const DEFAULT_STATEMENT_TIMEOUT_MS = 10_000;
 const DEFAULT_CONNECTION_TIMEOUT_MS = 5_000;
+/** A timer of more than 24 days fires at once. */
+const LONGEST_WAIT_MS = 60_000;
 
 export function connectDb(databaseUrl: string, options: DbOptions = {}): Db {
   const pool = new LimitedPool({
@@ -73,7 +75,7 @@ export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Pr
       },
       {
         // Work with limits waits for its team's turn at a connection as long as it may.
-        maxWait: Number.isFinite(leftMs) ? leftMs : DEFAULT_CONNECTION_TIMEOUT_MS,
+        maxWait: Number.isFinite(leftMs) ? Math.min(LONGEST_WAIT_MS, leftMs) : DEFAULT_CONNECTION_TIMEOUT_MS,
         timeout: Math.min(DEFAULT_STATEMENT_TIMEOUT_MS, leftMs),
       },
     );

@@ -94,6 +94,9 @@ type Connected = (
   done: (release?: unknown) => void,
 ) => void;
 
+/** A timer that is set for longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Connections that work which records leaves to work which only reads. */
 const LEFT_TO_READS = 2;
 
@@ -201,7 +204,7 @@ class Turns {
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
         reject(new OutOfTime());
       };
-      const timer = Number.isFinite(withinMs) ? setTimeout(late, withinMs) : undefined;
+      const timer = Number.isFinite(withinMs) ? setTimeout(late, Math.min(withinMs, LONGEST_TIMER_MS)) : undefined;
       const grant = () => {
         clearTimeout(timer);
         this.#count(team, 1);
