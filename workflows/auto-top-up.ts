@@ -47,7 +47,7 @@ export async function autoTopUp({ teamId }: TeamInput): Promise<void> {
     }
     const nothingUnread = !news.take();
     if (!decision.policyOn && nothingUnread) return;
-    if (nothingUnread) await news.orSecond(decision.lookAgainSecond, `${decision.state} until`);
+    if (nothingUnread) await news.orSecond(decision.lookAgainSecond, `${decision.state}, looks again`);
   }
   await continueAsNew<typeof autoTopUp>({ teamId });
 

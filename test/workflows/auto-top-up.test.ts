@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { nextMonthStart } from '../../billing/time.ts';
+import { formatSecond, nextMonthStart } from '../../billing/time.ts';
 import { BILLING_STATE, CAUSE, TEAM_ID, told, topUpState, workflowId } from '../../workflows/messages.ts';
 import { decision, FAILED, oneAttempt, PROCESSING, policyOff, SUCCEEDED, startDeposit, tellTeam } from './given.ts';
 import { failing, heldBack, inTurn, type Mocks, nearly, openStage, type Scene, type Stage } from './support.ts';
@@ -90,6 +90,7 @@ describe('a cooldown', () => {
       await scene.pass('1 day');
       const [first = 0, ...rest] = looks(scene);
       expect(scene.onTime([first + 300], rest)).toEqual([first + 300]);
+      expect(await scene.alarms(id)).toEqual([`cooling_down, looks again at ${formatSecond(first + 300)}`]);
       await scene.untilState(id, 'armed');
     }));
 
@@ -103,6 +104,9 @@ describe('a cooldown', () => {
       await scene.pass('1 day');
       const [first = 0, , ...rest] = looks(scene);
       expect(scene.onTime([first + 300], rest)).toEqual([first + 300]);
+      expect(await scene.alarms(handle.workflowId)).toEqual([
+        `cooling_down, looks again at ${formatSecond(first + 300)}`,
+      ]);
     }));
 
   it('of a policy that was switched off is not waited for', () =>
@@ -126,6 +130,7 @@ it('a cap that is reached is looked at again in the first second of the month', 
     // No sleep is longer than 30 days, so that a month of 31 is looked at once on the way.
     expect(looks(scene).length).toBeLessThanOrEqual(3);
     expect(scene.onTime([month ?? 0], looks(scene).slice(-1))).toEqual([month]);
+    expect(new Set(await scene.alarms(id))).toEqual(new Set([`capped, looks again at ${formatSecond(month ?? 0)}`]));
   });
 });
 

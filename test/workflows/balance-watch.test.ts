@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
+import { formatSecond } from '../../billing/time.ts';
 import { TASK_QUEUES, told, toldSoon, watchState, workflowId } from '../../workflows/messages.ts';
 import { outlook, tellTeam } from './given.ts';
 import { failing, heldBack, inTurn, type Mocks, nearly, openStage, type Scene, type Stage } from './support.ts';
@@ -27,7 +28,7 @@ function crossingAfter(seconds: number, what = 'threshold') {
 describe('a team’s watch', () => {
   it('sleeps to the next crossing, looks in exactly that second, and not before', () =>
     play({ lookAhead: crossingAfter(5 * 3600 + 1_207) }, async (scene) => {
-      await tellTeam(scene, 'balanceWatch');
+      const { workflowId: id } = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
       const [first = 0] = looks(scene);
       await scene.passTo(first + 5 * 3600);
@@ -36,11 +37,12 @@ describe('a team’s watch', () => {
       await scene.untilAsked('lookAhead', 2);
       const expected = [first, first + 5 * 3600 + 1_207];
       expect(scene.onTime(expected, looks(scene))).toEqual(expected);
+      expect(await scene.alarms(id)).toEqual([`threshold at ${formatSecond(first + 5 * 3600 + 1_207)}`]);
     }));
 
   it('looks at a crossing that is far away once a month, and in its very second', () =>
     play({ lookAhead: crossingAfter(70 * DAY_SECONDS) }, async (scene) => {
-      await tellTeam(scene, 'balanceWatch');
+      const { workflowId: id } = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
       await scene.pass('71 days');
       const [first = 0, ...rest] = looks(scene);
@@ -50,6 +52,8 @@ describe('a team’s watch', () => {
         60 * DAY_SECONDS,
       ]);
       expect(scene.onTime([70 * DAY_SECONDS], since.slice(2))).toEqual([70 * DAY_SECONDS]);
+      const alarm = `threshold at ${formatSecond(first + 70 * DAY_SECONDS)}`;
+      expect(await scene.alarms(id)).toEqual([alarm, alarm, alarm]);
     }));
 
   it('does not spin when the second that it waits for is here and the ledger does not see it yet', () => {
@@ -112,6 +116,7 @@ describe('a team’s watch', () => {
       await scene.pass('50 minutes');
       const [first = 0, , ...rest] = looks(scene);
       expect(scene.onTime([first + 3600], rest)).toEqual([first + 3600]);
+      expect(await scene.alarms(handle.workflowId)).toEqual([`threshold at ${formatSecond(first + 3600)}`]);
     }));
 
   it.each([
@@ -134,6 +139,7 @@ describe('a team’s watch', () => {
       await scene.pass('3 hours');
       const since = looks(scene).map((second) => second - (first ?? 0));
       expect(scene.onTime(expected, since.slice(2))).toEqual(expected);
+      expect(await scene.alarms(handle.workflowId)).toContain(`zero at ${formatSecond((first ?? 0) + movedTo)}`);
     });
   });
 

@@ -77,7 +77,7 @@ describe('the workflows', () => {
   });
 
   it('of callers are known by their messages and by how they are told, and in no other way', () => {
-    const known = ['workflows/messages.ts', 'workflows/telling.ts', 'workflows/urgency.ts', 'workflows/index.ts'];
+    const known = ['workflows/messages.ts', 'workflows/telling.ts', 'workflows/index.ts'];
     const others = ['api', 'worker']
       .flatMap(allImportsOf)
       .filter(({ of }) => roomOf(of) === 'workflows' && !known.includes(of));

@@ -2,9 +2,10 @@
  * A time machine for workflows: the server that skips time, the product's own workers, and a world of mocks. Mocks are
  * plain objects typed by what the product's factories make; here, and nowhere else in the tests.
  */
+
 import { setTimeout as realTime } from 'node:timers/promises';
 import { type Client, type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
-import { ApplicationFailure, type Duration } from '@temporalio/common';
+import { ApplicationFailure, type Duration, defaultPayloadConverter } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { Crypto } from '../../activities/crypto.ts';
 import type { Disputes } from '../../activities/disputes.ts';
@@ -194,13 +195,22 @@ export class Scene {
     return this.env.currentTimeMs();
   }
 
+  /** The summaries of the timers that a workflow has set, the first first: each names its second exactly. */
+  async alarms(workflowId: string): Promise<string[]> {
+    const { events } = await this.handle(workflowId).fetchHistory();
+    const summaries = (events ?? []).flatMap(({ timerStartedEventAttributes, userMetadata }) =>
+      timerStartedEventAttributes && userMetadata?.summary ? [userMetadata.summary] : [],
+    );
+    return summaries.map((summary) => String(defaultPayloadConverter.fromPayload(summary)));
+  }
+
   /** Whole seconds of real time since the story began: scenario time that a slow machine has added to it, at the most. */
   realSeconds(): number {
     return Math.floor((performance.now() - this.begunMs) / 1000);
   }
 
   /**
-   * Seconds as they are expected, each no earlier, and no later than by the real time that the story has taken: what the
+   * Seconds as they are expected; `alarms` holds them exactly. Each is no earlier, and no later than by the real time that the story has taken: what the
    * machine needs between a timer and the look that follows passes as scenario time too.
    */
   onTime(expected: number[], actual: number[]): number[] {
