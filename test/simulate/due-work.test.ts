@@ -3,9 +3,7 @@
  * each instance has its workflow, whatever happens to it before the workflow exists, and no effect comes twice.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { parseDollars } from '../../billing/money.ts';
 import { machineOf } from '../../embedded/platform/event.ts';
-import { createTeam } from '../../prisma/teams.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
 import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
 import { SCENARIO_TERMS } from '../../simulate/terms.ts';
@@ -13,6 +11,7 @@ import { createSweeper } from '../../worker/sweeper.ts';
 import { workflowId } from '../../workflows/messages.ts';
 import { inputOfStarted, startInstanceWorkflow, wakeInstanceWorkflow } from '../../workflows/telling.ts';
 import { mulberry32 } from '../oracle/random-scenario.ts';
+import { aTeam, recordStart } from './renting.ts';
 
 let surroundings: Surroundings;
 let engine: Engine;
@@ -28,26 +27,8 @@ afterEach(() => engine.close());
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
-async function team(id: string, credit: string): Promise<string> {
-  const { db, ledger, clock } = engine;
-  await createTeam(db, { id, name: id, email: `${id}@teams.example` }, clock.now);
-  const grant = { teamId: id, grantId: `grant-${id}`, amountMicros: parseDollars(credit), note: 'for a test' };
-  await ledger.grant({ ...grant, nowSecond: clock.now }, 'test');
-  return id;
-}
-
 /** Records a start, as the api does. */
-const start = (teamId: string, id: string, hourly: string) =>
-  engine.ledger.startInstance(
-    {
-      spec: {
-        ...{ id, teamId, project: null, gpuType: 'simulated', region: 'simulated', pricing: 'on_demand' },
-        ...{ hourlyMicros: parseDollars(hourly), shedOrder: null, resumedFrom: null, requestHash: 'hash' },
-      },
-      receivedSecond: engine.clock.now,
-    },
-    'test',
-  );
+const start = (teamId: string, id: string, hourly: string) => recordStart(engine, { teamId, id, hourly });
 
 const stop = (instanceId: string, platformAsked: boolean) =>
   engine.ledger.stopInstance({ instanceId, reason: 'stopped', nowSecond: engine.clock.now, platformAsked }, 'test');
@@ -88,7 +69,7 @@ const statusOf = async (instanceId: string) =>
 
 describe('an instance whose process died after the commit', () => {
   it('has its workflow after a sweep', async () => {
-    await team('acme', '100');
+    await aTeam(engine, 'acme', '100');
     await start('acme', 'kept', '1');
     await expect(statusOf('kept')).rejects.toThrow();
     await engine.clock.goTo(5);
@@ -97,7 +78,7 @@ describe('an instance whose process died after the commit', () => {
   });
 
   it('and that the platform stopped meanwhile has a workflow that completes at once, without an order to stop', async () => {
-    await team('acme', '100');
+    await aTeam(engine, 'acme', '100');
     await start('acme', 'stopped', '1');
     await stop('stopped', true);
     await engine.clock.goTo(5);
@@ -107,7 +88,7 @@ describe('an instance whose process died after the commit', () => {
   });
 
   it('and whose credit ended meanwhile has its machine stopped, once', async () => {
-    await team('acme', '10');
+    await aTeam(engine, 'acme', '10');
     await start('acme', 'dry', '3600');
     await engine.clock.goTo(60);
     await engine.tell.watch('acme');
@@ -126,7 +107,7 @@ describe('random starts, of which some are given to the engine, some twice and s
     const random = mulberry32(seed);
     const among = (count: number) => random.int(0, count - 1);
     const fates = new Map<string, 'runs' | 'stopped' | 'operator' | 'dry'>();
-    for (let n = 0; n < 6; n++) await team(`team-${n}`, n < 3 ? '1000' : '10');
+    for (let n = 0; n < 6; n++) await aTeam(engine, `team-${n}`, n < 3 ? '1000' : '10');
     for (let n = 0; n < 40; n++) {
       const of = among(6);
       const id = `r${n}`;

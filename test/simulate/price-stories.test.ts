@@ -39,7 +39,10 @@ describe('a day of spot prices', () => {
     ];
     for (const [at, spot] of dated) await changePrice(engine, priceOf('4', spot, clock.second(at)), clock.second(at));
     await clock.goTo(60);
-    expect(await start(engine, { teamId: 'spots', id: 'spot', pricing: 'spot' })).toMatchObject({ status: 'admitted' });
+    expect(await start(engine, { teamId: 'spots', id: 'spot', pricing: 'spot' })).toMatchObject({
+      id: 'spot',
+      endSecond: null,
+    });
     await start(engine, { teamId: 'spots', id: 'steady' });
     await start(engine, { teamId: 'spots', id: 'agreed', pricing: 'spot', hourly: '1.5' });
     await clock.goTo(8 * HOUR + 17);

@@ -1,19 +1,16 @@
 /** Teams that rent from the price list in skipped time, in one line a fact; and how what they got is read. */
-import { randomUUID } from 'node:crypto';
 import { setTimeout as realTime } from 'node:timers/promises';
-import { WithStartWorkflowOperation } from '@temporalio/client';
-import type { Admission } from '../../activities/ledger/instances.ts';
+import type { StartedInstance } from '../../activities/ledger/instances.ts';
 import { nextCrossing } from '../../billing/account.ts';
 import { micros, parseDollars } from '../../billing/money.ts';
 import type { GpuPrice, Pricing } from '../../billing/prices.ts';
 import { readAccount } from '../../prisma/accounts.ts';
-import { getInstance } from '../../prisma/instances.ts';
+import { getInstance, type Instance } from '../../prisma/instances.ts';
 import { segmentsOf } from '../../prisma/segments.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import type { Engine } from '../../simulate/engine.ts';
 import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
-import { admit } from '../../workflows/messages.ts';
-import { startOptions } from '../../workflows/telling.ts';
+import { inputOfStarted, startInstanceWorkflow } from '../../workflows/telling.ts';
 
 export const HOUR = 3_600;
 export const PAIR = { gpuType: 'story-gpu', region: 'story-1' };
@@ -49,28 +46,29 @@ export async function changePrice(
   for (const teamId of teamIds) await tell.watch(teamId);
 }
 
-export async function start(
-  { client, clock }: Engine,
-  order: { teamId: string; id: string; pricing?: Pricing; hourly?: string; shedOrder?: number },
-): Promise<Admission> {
+interface StartOrder {
+  teamId: string;
+  id: string;
+  pricing?: Pricing;
+  hourly?: string;
+  shedOrder?: number;
+}
+
+/** Records a start, as the api does before it starts the workflow. */
+export function recordStart({ ledger, clock }: Engine, order: StartOrder): Promise<StartedInstance> {
   const { teamId, id, pricing = 'on_demand', hourly, shedOrder } = order;
   const hourlyMicros = hourly === undefined ? null : parseDollars(hourly);
   const spec = { id, teamId, project: null, ...PAIR, pricing, hourlyMicros, shedOrder: shedOrder ?? null };
-  const input = {
-    spec: { ...spec, resumedFrom: null, requestHash: JSON.stringify(order) },
-    rateMicrosPerHour: hourlyMicros ?? micros(0),
-    receivedSecond: clock.now,
-    callId: randomUUID(),
-    notAfterMs: Number.MAX_SAFE_INTEGER,
-    settleEveryMs: 6 * HOUR * 1000,
-  };
-  return client.workflow.executeUpdateWithStart(admit, {
-    args: [{ requestHash: input.spec.requestHash }],
-    startWorkflowOperation: new WithStartWorkflowOperation('instance', {
-      ...startOptions.instance(input, input.callId),
-      workflowIdConflictPolicy: 'USE_EXISTING',
-    }),
-  });
+  const whole = { ...spec, resumedFrom: null, requestHash: JSON.stringify(order) };
+  return ledger.startInstance({ spec: whole, receivedSecond: clock.now }, 'test');
+}
+
+/** Starts an instance as the api does. */
+export async function start(engine: Engine, order: StartOrder): Promise<Instance> {
+  const started = await recordStart(engine, order);
+  await startInstanceWorkflow(engine.client, inputOfStarted(started, 6 * HOUR * 1000), 'test');
+  await engine.tell.watch(order.teamId);
+  return started.instance;
 }
 
 /** Waits, in real time, until the watch has recorded and handed on whatever the clock has brought a team. */
