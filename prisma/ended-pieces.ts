@@ -3,6 +3,7 @@
  * `team_stops` name all the instances that ended together, and count the instances that are signalled already.
  */
 import type { Tx } from './client.ts';
+import { Prisma as PrismaSql } from './generated/client.ts';
 
 /** How many instances one piece names at most. */
 export const PIECE = 100;
@@ -16,6 +17,11 @@ export interface EndedPiece {
   from: number;
   instanceIds: string[];
 }
+
+const ROWS = {
+  exhaustion: { table: PrismaSql.sql`exhaustions`, key: PrismaSql.sql`number` },
+  stop: { table: PrismaSql.sql`team_stops`, key: PrismaSql.sql`id` },
+};
 
 /** The next piece of the oldest row that is not announced, exhaustions first; null if nothing is to be signalled. */
 export async function nextEndedPiece(tx: Tx, teamId: string): Promise<EndedPiece | null> {
@@ -42,14 +48,9 @@ export async function markSignalled(
   teamId: string,
   { of, number, signalled }: { of: EndedPiece['of']; number: number; signalled: number },
 ): Promise<void> {
-  if (of === 'exhaustion')
-    await tx.$executeRaw`
-      UPDATE exhaustions SET signalled = GREATEST(signalled, ${signalled}::int),
-        announced = announced OR ${signalled}::int >= cardinality(instance_ids)
-      WHERE team_id = ${teamId} AND number = ${number}::bigint`;
-  else
-    await tx.$executeRaw`
-      UPDATE team_stops SET signalled = GREATEST(signalled, ${signalled}::int),
-        announced = announced OR ${signalled}::int >= cardinality(instance_ids)
-      WHERE team_id = ${teamId} AND id = ${number}::bigint`;
+  const { table, key } = ROWS[of];
+  await tx.$executeRaw`
+    UPDATE ${table} SET signalled = GREATEST(signalled, ${signalled}::int),
+      announced = announced OR ${signalled}::int >= cardinality(instance_ids)
+    WHERE team_id = ${teamId} AND ${key} = ${number}::bigint`;
 }
