@@ -51,6 +51,14 @@ describe('a random scenario', () => {
     expect(randomScenario(8)).not.toEqual(randomScenario(7));
   });
 
+  it('ends after about a hundred charges, however long a fast instance is paid for', () => {
+    const chargesOf = (seed: number) =>
+      Object.values(expectedResult(randomScenario(seed)).teams).reduce((sum, team) => sum + team.deposits.length, 0);
+    // Without the limit, this one comes to 372 charges.
+    expect(chargesOf(1940594233)).toBe(100);
+    for (const seed of SEEDS) expect(chargesOf(seed), `seed ${seed}`).toBeLessThan(140);
+  });
+
   it('keeps to the limits of the product', () => {
     for (const seed of SEEDS) {
       const { teams, events, until } = randomScenario(seed);

@@ -13,12 +13,13 @@ import {
   type ScenarioTeam,
   step,
   type World,
-  walkTo,
 } from './oracle.ts';
 
 const SHORTEST_SECONDS = 120;
 const LONGEST_SECONDS = 3 * 86_400;
 const MOST_EVENTS = 40;
+/** Charges of all teams, after which a scenario ends: each is a workflow, and a fast instance would bring about a thousand. */
+const MOST_CHARGES = 100;
 const COOLDOWN_SECONDS = 300;
 const LEAST_TO_START_MICROS = 3_000_000n;
 
@@ -60,15 +61,25 @@ export function randomScenario(seed: number): Scenario {
   const count = random.int(4, MOST_EVENTS);
   while (events.length < count && draft.world.second < span) {
     const { at, team } = nextMoment(draft, count - events.length);
-    walkTo(draft.world, at);
+    walkWithinCharges(draft.world, at);
+    if (draft.world.second < at) break;
     for (const event of randomEvents(draft, team)) {
       events.push(event);
       applyEvent(draft.world, event);
     }
   }
   const startAt = random.pick(STARTS);
-  return { startAt, until: randomEnd(draft), teams, events };
+  const end = randomEnd(draft);
+  walkWithinCharges(draft.world, end);
+  return { startAt, until: draft.world.second, teams, events };
 }
+
+/** Walks to a second, or to the one in which the last charge is made that a scenario may have. */
+function walkWithinCharges(world: World, target: number): void {
+  while (world.second < target && chargesOf(world) < MOST_CHARGES) step(world, target);
+}
+
+const chargesOf = ({ teams }: World): number => [...teams.values()].reduce((sum, team) => sum + team.deposits.length, 0);
 
 type Draft = {
   random: Random;
