@@ -6,7 +6,7 @@
 import type { CryptoSeen } from '../activities/crypto.ts';
 import type { DepositOrder } from '../activities/ledger/deposits.ts';
 import { ledger, payments, tell } from './neighbours.ts';
-import { type News, nowSecond } from './waiting.ts';
+import { type Looks, type News, nowSecond } from './waiting.ts';
 
 /** Webhooks wake it at once; the poll finds what they do not tell: they know of no payment in part, and none that is late. */
 const FIRST_POLL_MS = 15_000;
@@ -17,6 +17,7 @@ const LATE_SECONDS = 30 * 24 * 3600;
 /** What the deposit's workflow lends: its news, and where it tells what is so. */
 export interface Following {
   news: News;
+  looks: Looks;
   pageIs(checkoutUrl: string): void;
   /** Told after each look. */
   stateIs(order: DepositOrder, seen: 'waiting' | 'confirming' | 'closed'): void;
@@ -25,7 +26,8 @@ export interface Following {
 const isOpen = ({ status }: DepositOrder) => status === 'pending' || status === 'requires_action';
 
 /** Follows a payment until nothing is to be expected of it any more; a webhook that comes even later starts it again, for one look. */
-export async function followCrypto(opened: DepositOrder, { news, pageIs, stateIs }: Following): Promise<DepositOrder> {
+export async function followCrypto(opened: DepositOrder, following: Following): Promise<DepositOrder> {
+  const { news, looks, pageIs, stateIs } = following;
   const { depositId, teamId } = opened;
   let order = opened;
   // A page of which nobody knows can only have been left by an earlier try, or by an earlier run.
@@ -46,6 +48,7 @@ export async function followCrypto(opened: DepositOrder, { news, pageIs, stateIs
 
   for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(pollMs * 2, SLOWEST_POLL_MS)) {
     news.take();
+    looks.begin();
     const seen = await payments.fetchCrypto.executeWithOptions({ summary: 'what has come?' }, [
       { depositId, everyPage: everyPage || !isOpen(order) },
     ]);
@@ -61,6 +64,7 @@ export async function followCrypto(opened: DepositOrder, { news, pageIs, stateIs
       });
     if (seen.confirmed.length > 0 || seen.changed || order.status !== before) await tell.tellWatch({ teamId });
     stateIs(order, isOpen(order) ? (seen.awaiting > 0 ? 'confirming' : 'waiting') : 'closed');
+    looks.end();
     if (isOver(order, seen)) return order;
     await news.orMs(
       waitMs(order, seen, pollMs),

@@ -7,7 +7,7 @@ import { followCrypto } from './crypto-payment.ts';
 import { dollars, Stated, showDetails } from './details.ts';
 import { type DepositAnswer, type DepositInput, firstAnswer, lookAgain, told } from './messages.ts';
 import { ledger, payments, tell } from './neighbours.ts';
-import { News, nowSecond } from './waiting.ts';
+import { Looks, News, nowSecond } from './waiting.ts';
 
 type Known = Extract<PaymentOutcome, { status: 'succeeded' | 'failed' | 'expired' }>;
 
@@ -23,28 +23,28 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
   const state = new Stated('opening');
   const answer: DepositAnswer = { status: 'pending', checkoutUrl: null };
   const hasNews = () => answer.status !== 'pending' || answer.checkoutUrl !== null;
-  let looks = 0;
+  const looks = new Looks(news);
   setHandler(told, news.arrived);
   setHandler(firstAnswer, async ({ withinMs }) => {
     await condition(hasNews, withinMs);
     return answer;
   });
   setHandler(lookAgain, async () => {
-    const before = looks;
-    news.arrived();
-    await condition(() => looks > before || !isOpen(answer.status), FIRST_POLL_MS);
+    await looks.next(FIRST_POLL_MS, () => !isOpen(answer.status));
     return answer;
   });
 
   const order = input.order ? await ledger.openDeposit(input.order) : await ledger.getDepositOrder({ depositId });
   if (order === null) {
     answer.status = 'refused';
+    looks.close();
     await condition(allHandlersFinished);
     return null;
   }
 
   const closed = order.kind === 'crypto' ? await payInCrypto(order) : await payByCard(order);
   answer.status = closed.status;
+  looks.close();
   show(closed.status, closed);
 
   await tell.tellWatch({ teamId });
@@ -55,12 +55,13 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
   function payInCrypto(opened: DepositOrder): Promise<DepositOrder> {
     return followCrypto(opened, {
       news,
+      looks,
       pageIs: (checkoutUrl) => {
         answer.checkoutUrl = checkoutUrl;
       },
       stateIs: ({ status }, seen) => {
         answer.status = status;
-        looks += 1;
+        looks.count();
         show({ waiting: 'on_crypto_page', confirming: 'confirming', closed: status }[seen], opened);
       },
     });
@@ -115,7 +116,8 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
     for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(pollMs * 2, SLOWEST_POLL_MS)) {
       if (seen.status !== 'processing' && seen.status !== 'requires_action') return seen;
       if (seen.status === 'requires_action' && answer.status !== 'requires_action') await onAction(seen.actionUrl);
-      looks += 1;
+      looks.count();
+      looks.end();
       await news.orMs(pollMs, 'ask the provider again');
       news.take();
       seen = await fetchOutcome();
@@ -123,6 +125,7 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
   }
 
   function fetchOutcome(): Promise<PaymentOutcome> {
+    looks.begin();
     return payments.fetchOutcome.executeWithOptions({ summary: 'ask what became of the charge' }, [{ depositId }]);
   }
 

@@ -9,7 +9,7 @@ import { ZERO } from '../billing/money.ts';
 import { dollars, Stated, showDetails } from './details.ts';
 import { type DisputeInput, type DisputeState, disputeState, lookAtDispute, told } from './messages.ts';
 import { ledger, payments, tell } from './neighbours.ts';
-import { isOpenAgain, News, nowSecond, pollUntil } from './waiting.ts';
+import { isOpenAgain, Looks, News, nowSecond, pollUntil } from './waiting.ts';
 
 /** Webhooks wake the workflow at once. Banks take weeks, so the poll that replaces a lost webhook grows slow. */
 const UNTIL_DECIDED = { firstMs: 60_000, slowestMs: 24 * 3600_000, summary: 'ask how the bank decides' };
@@ -23,36 +23,45 @@ export async function dispute(input: DisputeInput): Promise<DisputeOrder | null>
   const news = new News();
   const said = new Stated('looking');
   const state: DisputeState = { disputeId, state: 'looking', heldMicros: ZERO };
-  let looks = 0;
+  const looks = new Looks(news);
   setHandler(told, news.arrived);
   setHandler(disputeState, () => state);
   setHandler(lookAtDispute, async () => {
-    const before = looks;
-    news.arrived();
-    await condition(() => looks > before, OPERATOR_WAITS_MS);
+    await looks.next(OPERATOR_WAITS_MS);
     return state;
   });
 
   let order = await ledger.findDisputeOrder({ disputeId });
   do await untilDecided();
   while (patched(CHANGES) && (await isDecidedAnew()));
+  looks.close();
   await condition(allHandlersFinished);
   return order;
 
+  function fetch(): Promise<DisputeSeen> {
+    looks.begin();
+    return payments.fetchDispute({ stripeDisputeId });
+  }
+
+  function ended(): void {
+    looks.count();
+    looks.end();
+  }
+
   function untilDecided(): Promise<true> {
     return pollUntil(news, UNTIL_DECIDED, async () => {
-      const isDecided = await follow(await payments.fetchDispute({ stripeDisputeId }));
-      looks += 1;
+      const isDecided = await follow(await fetch());
+      ended();
       return isDecided || undefined;
     });
   }
 
   function isDecidedAnew(): Promise<boolean> {
     return isOpenAgain(news, UNTIL_SURE, async () => {
-      const seen = await payments.fetchDispute({ stripeDisputeId });
+      const seen = await fetch();
       const isSame = isRecorded(seen);
       const isDecided = isSame || (await follow(seen));
-      looks += 1;
+      ended();
       if (!isDecided) return 'open';
       return isSame ? 'same' : 'changed';
     });

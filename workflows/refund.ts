@@ -6,7 +6,7 @@ import type { Micros } from '../billing/money.ts';
 import { dollars, Stated, showDetails } from './details.ts';
 import { lookAtRefund, type RefundAnswer, type RefundInput, refundAnswer, told } from './messages.ts';
 import { ledger, payments, tell } from './neighbours.ts';
-import { isOpenAgain, News, nowSecond, pollUntil } from './waiting.ts';
+import { isOpenAgain, Looks, News, nowSecond, pollUntil } from './waiting.ts';
 
 /** Webhooks wake the refund at once; a poll that grows slower replaces a lost webhook. */
 const FIRST_POLL_MS = 15_000;
@@ -22,21 +22,20 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
   const news = new News();
   const state = new Stated('opening');
   let answer: RefundAnswer = { status: 'pending' };
-  let looks = 0;
+  const looks = new Looks(news);
   setHandler(told, news.arrived);
   setHandler(refundAnswer, async ({ withinMs }) => {
     await condition(() => answer.status !== 'pending', withinMs);
     return answer;
   });
   setHandler(lookAtRefund, async () => {
-    const before = looks;
-    news.arrived();
-    await condition(() => looks > before, FIRST_POLL_MS);
+    await looks.next(FIRST_POLL_MS);
     return answer;
   });
 
   const order = await take();
   if (order === null) {
+    looks.close();
     await condition(allHandlersFinished);
     return null;
   }
@@ -48,8 +47,10 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
   if (current.status !== 'pending' && patched(CHANGES)) await lookAtClosed();
   do {
     if (current.status === 'pending') await record(await outcomeOf(current));
+    looks.end();
     show(current.status);
   } while (canChange() && (await isSentAnew()));
+  looks.close();
   await condition(allHandlersFinished);
   return current;
 
@@ -69,8 +70,7 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
 
   function book(stripeRefundId: string): Promise<RefundOrder | null> {
     return pollUntil(news, pace('look whether it can be booked'), async () => {
-      const seen = await payments.fetchRefund({ stripeRefundId });
-      looks += 1;
+      const seen = await fetch(stripeRefundId);
       // One that failed before it was heard of has moved no money.
       if (seen.status === 'failed') {
         answer = { status: 'failed' };
@@ -79,6 +79,7 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
       const { amountMicros, namedRefundId } = seen;
       const found = { refundId, depositId, stripeRefundId, namedRefundId, amountMicros };
       const booked = await ledger.bookRefund({ ...found, nowSecond: nowSecond() });
+      looks.end();
       if (booked === null) return undefined;
       // A refund of ours under another name has a workflow of its own.
       return booked.refundId === refundId ? booked : null;
@@ -99,9 +100,10 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
     show('on_its_way');
     const sentId = stripeRefundId;
     return pollUntil(news, pace('ask the provider again'), async () => {
-      const seen = await payments.fetchRefund({ stripeRefundId: sentId });
-      looks += 1;
-      return seen.status === 'pending' ? undefined : seen;
+      const seen = await fetch(sentId);
+      if (seen.status !== 'pending') return seen;
+      looks.end();
+      return undefined;
     });
   }
 
@@ -110,10 +112,11 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
     const { stripeRefundId } = current;
     if (stripeRefundId === null) return false;
     return isOpenAgain(news, UNTIL_SURE, async () => {
-      const seen = await payments.fetchRefund({ stripeRefundId });
-      looks += 1;
-      if (isRecorded(seen)) return 'same';
-      await record(seen);
+      const seen = await fetch(stripeRefundId);
+      const isSame = isRecorded(seen);
+      if (!isSame) await record(seen);
+      looks.end();
+      if (isSame) return 'same';
       if (!canChange()) return 'over';
       return current.status === 'pending' ? 'open' : 'changed';
     });
@@ -123,9 +126,18 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
     const { stripeRefundId } = current;
     if (stripeRefundId === null) return;
     news.take();
+    looks.begin();
     const seen = await payments.fetchRefund({ stripeRefundId });
     if (!isRecorded(seen)) await record(seen);
-    looks += 1;
+    looks.count();
+    looks.end();
+  }
+
+  async function fetch(stripeRefundId: string): Promise<RefundSeen> {
+    looks.begin();
+    const seen = await payments.fetchRefund({ stripeRefundId });
+    looks.count();
+    return seen;
   }
 
   /** The provider has a refund that can still change, a failed one too. */

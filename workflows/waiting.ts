@@ -1,5 +1,5 @@
 /** How the workflows wait: for news, or for a second to come. */
-import { condition, sleep } from '@temporalio/workflow';
+import { condition, patched, sleep } from '@temporalio/workflow';
 import { formatSecond, secondOf } from '../billing/time.ts';
 
 /** The second in which the workflow is. Passed on to every fact; workflow time is the same in a replay. */
@@ -73,6 +73,56 @@ export class News {
       this.alarmsMs = this.alarmsMs.filter((alarmMs) => alarmMs !== atMs);
       this.arrived();
     });
+  }
+}
+
+/** Runs that were started before this existed answer an operator with the next look that ends. */
+const BEGUN_SINCE = 'answers-by-a-look-begun-since';
+
+/**
+ * The looks of a workflow at its provider, for operators who ask for a look. A look that is under way when the request
+ * arrives may have read an earlier state, so the request is answered by a look that begins after it.
+ */
+export class Looks {
+  private begun = 0;
+  /** The number of the last look whose finding is recorded. */
+  private ended = 0;
+  private counted = 0;
+  private isClosed = false;
+  private readonly news: News;
+
+  constructor(news: News) {
+    this.news = news;
+  }
+
+  /** Before the provider is asked. */
+  begin(): void {
+    this.begun += 1;
+  }
+
+  /** Once the finding of the look is recorded. */
+  end(): void {
+    this.ended = this.begun;
+  }
+
+  /** Counts a look where runs of before counted it. Their histories replay by this count. */
+  count(): void {
+    this.counted += 1;
+  }
+
+  /** No look follows any more: requests that wait are answered. */
+  close(): void {
+    this.isClosed = true;
+  }
+
+  /** Asks for a look and waits for its end, for `withinMs` at most. Runs of before wait no longer than until `isSettled`. */
+  async next(withinMs: number, isSettled = () => false): Promise<void> {
+    const { begun, counted } = this;
+    const isSeen = patched(BEGUN_SINCE)
+      ? () => this.ended > begun || this.isClosed
+      : () => this.counted > counted || isSettled();
+    this.news.arrived();
+    await condition(isSeen, withinMs);
   }
 }
 

@@ -79,7 +79,8 @@ function walkWithinCharges(world: World, target: number): void {
   while (world.second < target && chargesOf(world) < MOST_CHARGES) step(world, target);
 }
 
-const chargesOf = ({ teams }: World): number => [...teams.values()].reduce((sum, team) => sum + team.deposits.length, 0);
+const chargesOf = ({ teams }: World): number =>
+  [...teams.values()].reduce((sum, team) => sum + team.deposits.length, 0);
 
 type Draft = {
   random: Random;

@@ -137,6 +137,17 @@ describe('a crypto deposit', () => {
     );
   });
 
+  it('that has expired answers an operator by a look for late coins', () =>
+    playOn([], async (scene) => {
+      const handle = await startDeposit(scene, 'crypto');
+      await scene.untilState(handle.workflowId, 'on_crypto_page');
+      await scene.pass('11 minutes');
+      await scene.untilState(handle.workflowId, 'expired');
+      const before = scene.calls('fetchCrypto').length;
+      expect(await handle.executeUpdate(lookAgain)).toMatchObject({ status: 'expired' });
+      expect(scene.calls('fetchCrypto').length).toBeGreaterThan(before);
+    }));
+
   it('waits for blocks, and looks every minute at the longest meanwhile', () =>
     playOn([{ second: 10, hash: '0xa', dollars: 100, confirmedAfter: 290 }], async (scene) => {
       const handle = await startDeposit(scene, 'crypto');

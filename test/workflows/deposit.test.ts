@@ -4,7 +4,17 @@ import type { DepositKind, DepositStatus } from '../../prisma/deposits.ts';
 import { BILLING_STATE, CAUSE, lookAgain, TEAM_ID, told } from '../../workflows/messages.ts';
 import { lookAt } from '../../workflows/telling.ts';
 import { orderOf, PROCESSING, requestDeposit, SUCCEEDED, startDeposit, tellDeposit } from './given.ts';
-import { failing, heldBack, inTurn, type Mocks, nearly, openStage, type Scene, type Stage } from './support.ts';
+import {
+  failing,
+  heldBack,
+  heldLook,
+  inTurn,
+  type Mocks,
+  nearly,
+  openStage,
+  type Scene,
+  type Stage,
+} from './support.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -225,6 +235,17 @@ describe('a deposit that the provider is still working on', () => {
       expect(scene.calls('creditDeposit')).toHaveLength(1);
       expect(scene.calls('failDeposit')).toEqual([]);
     }));
+
+  it('answers an operator by a look that begins after the request, not by the one under way', () => {
+    const { look, release } = heldLook<PaymentOutcome>(PROCESSING, SUCCEEDED);
+    return play({ confirmIntent: async () => PROCESSING, fetchOutcome: look }, async (scene) => {
+      const handle = await startDeposit(scene, 'saved_card');
+      await scene.untilAsked('fetchOutcome');
+      const asked = await handle.startUpdate(lookAgain, { waitForStage: 'ACCEPTED' });
+      release();
+      expect(await asked.result()).toMatchObject({ status: 'succeeded' });
+    });
+  });
 
   it('is asked for at once when an operator looks again, and answers what came of it', () =>
     play({ confirmIntent: async () => PROCESSING, fetchOutcome: inTurn(PROCESSING, SUCCEEDED) }, async (scene) => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BILLING_STATE, CAUSE, disputeState, lookAtDispute, TEAM_ID, told } from '../../workflows/messages.ts';
 import { disputeOf, disputeSeen, lookAtDisputeOf, tellDispute } from './given.ts';
-import { failing, inTurn, type Mocks, openStage, type Scene, type Stage } from './support.ts';
+import { failing, heldLook, inTurn, type Mocks, openStage, type Scene, type Stage } from './support.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -218,6 +218,17 @@ describe('a dispute', () => {
         expect(scene.calls('openDispute')).toEqual([]);
       },
     ));
+
+  it('answers an operator by a look that begins after the request, not by the one under way', () => {
+    const { look, release } = heldLook(disputeSeen('open'), disputeSeen('won'));
+    return play({ fetchDispute: look }, async (scene) => {
+      const handle = await tellDispute(scene);
+      await scene.untilAsked('fetchDispute');
+      const asked = await handle.startUpdate(lookAtDispute, { waitForStage: 'ACCEPTED' });
+      release();
+      expect(await asked.result()).toMatchObject({ state: 'won' });
+    });
+  });
 
   it('is asked about at once when an operator looks', () =>
     play({ fetchDispute: inTurn(disputeSeen('open'), disputeSeen('won')) }, async (scene) => {

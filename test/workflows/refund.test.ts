@@ -2,7 +2,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CAUSE, lookAtRefund, TEAM_ID, told } from '../../workflows/messages.ts';
 import { startOptions } from '../../workflows/telling.ts';
 import { refundInput, refundOf, refundSeen, requestRefund, tellRefund } from './given.ts';
-import { failing, heldBack, inTurn, type Mocks, nearly, openStage, type Scene, type Stage } from './support.ts';
+import {
+  failing,
+  heldBack,
+  heldLook,
+  inTurn,
+  type Mocks,
+  nearly,
+  openStage,
+  type Scene,
+  type Stage,
+} from './support.ts';
 
 const DAY = 24 * 3600;
 let stage: Stage;
@@ -166,6 +176,18 @@ describe('a refund that is on its way', () => {
       await requestRefund(scene, 1_000);
       await scene.pass('2 minutes');
       await scene.untilAsked('closeRefund');
+    });
+  });
+
+  it('answers an operator by a look that begins after the request, and by its record', () => {
+    const { look, release } = heldLook(refundSeen('pending'), refundSeen('succeeded'));
+    return play({ ...pending, fetchRefund: look }, async (scene) => {
+      const { handle } = await requestRefund(scene, 1_000);
+      await scene.untilAsked('fetchRefund');
+      const asked = await handle.startUpdate(lookAtRefund, { waitForStage: 'ACCEPTED' });
+      release();
+      expect(await asked.result()).toMatchObject({ status: 'succeeded' });
+      expect(scene.calls('closeRefund')).toHaveLength(1);
     });
   });
 

@@ -338,3 +338,14 @@ export function heldBack<T>(answer: T): { answer: () => Promise<T>; release: () 
   });
   return { answer: () => released.then(() => answer), release };
 }
+
+/** A provider whose first look has read `before` and answers after `release` only. Later looks read `now`. */
+export function heldLook<T>(before: T, now: T): { look: () => Promise<T>; release: () => void } {
+  const { answer, release } = heldBack(before);
+  let looks = 0;
+  const look = async () => {
+    looks += 1;
+    return looks === 1 ? answer() : now;
+  };
+  return { look, release };
+}
