@@ -7,7 +7,8 @@
  *
  * The script waits for recorded states, never for a moment. The seconds of the bill follow from recorded facts, so a slow
  * machine plays the same story later: the card is told in advance which charge to decline, a charge in flight may take as
- * long as it needs, and a call that is answered 503 is repeated.
+ * long as it needs, and a call that is answered 503 is repeated. Where a charge takes so long that the machines end before
+ * it is credited, they are started again.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -34,6 +35,8 @@ const MACHINES = [
   { id: 'indexer', gpuType: 'H100', hourly: '1200.123456' },
   { id: 'notebook', gpuType: 'A100', hourly: '599.876543' },
 ];
+/** More than the least credit with which an instance starts. */
+const CREDIT_TO_START = 5;
 const CRYPTO_PARTS = ['25.5', '20'];
 const CONFIRMATIONS_SENT = 12;
 /** How long nothing may change before the demo gives up. */
@@ -68,6 +71,8 @@ class Demo {
   private worker: ProductProcess;
   private readonly seen = new Set<string>();
   private done = false;
+  /** How often the machines were started. */
+  private rounds = 0;
   /** The last state that was seen, and since when it has not changed. */
   private lastSeen = '';
   private unchangedSinceMs = Date.now();
@@ -89,8 +94,8 @@ class Demo {
       await this.openTeam();
       await this.startMachines();
       await this.killWorker();
-      await this.until('two top-ups', async () => (await this.topUps('succeeded')).length >= 2);
-      await this.until('the failed charge', async () => (await this.topUps('failed')).length >= 1);
+      await this.runningUntil('two top-ups', async () => (await this.topUps('succeeded')).length >= 2);
+      await this.runningUntil('the failed charge', async () => (await this.topUps('failed')).length >= 1);
       await this.until('the end of credit', async () => (await this.balance()).activeInstances === 0);
       await this.payInCrypto();
       await this.refundFirstDeposit();
@@ -126,8 +131,10 @@ class Demo {
 
   /** All at once: on a slow machine the first one must not spend the credit that the last one needs to start. */
   private async startMachines(): Promise<void> {
+    this.rounds += 1;
     await Promise.all(
-      MACHINES.map(async ({ id, gpuType, hourly }) => {
+      MACHINES.map(async ({ id: name, gpuType, hourly }) => {
+        const id = this.rounds === 1 ? name : `${name}-${this.rounds}`;
         const machine = { id, team: TEAM, gpuType, region: 'eu-north', pricing: 'on_demand', hourly };
         await this.startWhenPaidFor(machine);
         this.timeline.say('▶ ', `${bold(id)} (${gpuType}) starts at $${hourly} an hour`);
@@ -140,6 +147,22 @@ class Demo {
     );
   }
 
+  /** Waits for a state that only spending brings about, and starts machines again where none runs and credit is left. */
+  private async runningUntil(what: string, isReached: () => Promise<boolean>): Promise<void> {
+    const isReachedOrIdle = async () => (await isReached()) || (await this.isIdleWithCredit());
+    for (;;) {
+      await this.until(what, isReachedOrIdle);
+      if (await isReached()) return;
+      this.timeline.say('🔂', 'credit ended before the charge was credited: the machines are started again');
+      await this.startMachines();
+    }
+  }
+
+  private async isIdleWithCredit(): Promise<boolean> {
+    const { activeInstances, available } = await this.balance();
+    return activeInstances === 0 && Number(available) >= CREDIT_TO_START;
+  }
+
   /** On a slow machine the other machines may have spent the credit that this one needs: the next top-up brings it. */
   private async startWhenPaidFor(machine: { id: string }): Promise<void> {
     for (;;) {
@@ -149,7 +172,10 @@ class Demo {
       } catch (error) {
         if (!(error instanceof Refusal) || error.code !== 'insufficient_credit') throw error;
       }
-      await this.until(`the credit to start ${machine.id}`, async () => Number((await this.balance()).available) >= 5);
+      await this.until(
+        `the credit to start ${machine.id}`,
+        async () => Number((await this.balance()).available) >= CREDIT_TO_START,
+      );
     }
   }
 
