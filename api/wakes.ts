@@ -4,6 +4,7 @@
  * delivers looks of watches and of instances that are still due, also if this process ends (prisma/due-work.ts).
  */
 import type { Tell } from '../activities/world.ts';
+import { notedWake } from '../prisma/recorded.ts';
 import type { Metrics } from './metrics.ts';
 import type { ApiWorld } from './world.ts';
 
@@ -25,8 +26,11 @@ export function createWakes({ engine, log, nowMs }: ApiWorld, metrics: Metrics):
   const waiting = new Set<string>();
 
   const accepted = async ({ what, id }: Wake): Promise<boolean> => {
+    const noted = what === 'watch' || what === 'watchSoon' ? notedWake(id) : undefined;
+    // Another call wakes the watch of this team. If that call ends before, the sweeper delivers the look.
+    if (noted === 'undertaken') return true;
     try {
-      await engine.tell[what](id);
+      await engine.tell[what === 'watch' && noted === 'watchSoon' ? noted : what](id);
       metrics.told(what, true);
       return true;
     } catch (error) {

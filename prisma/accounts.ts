@@ -11,6 +11,7 @@ import { toMicros, toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts
 import { contestsOf } from './disputes.ts';
 import type { Account as AccountRow } from './generated/client.ts';
 import { holdExpiriesOf } from './holds.ts';
+import type { LookMarks } from './look-marks.ts';
 import { runPrepared } from './prepared.ts';
 import { gpuPricesFor } from './prices.ts';
 import { runningTermsOf } from './reservations.ts';
@@ -42,8 +43,7 @@ export async function lockAccount(tx: Tx, teamId: string, reach: Reach, clock?: 
 
 export interface LockedAccount {
   account: Account;
-  /** The second of the first fact that the team's watch has not looked at; null when it has looked at all. */
-  lookDueSecond: number | null;
+  marks: LookMarks;
 }
 
 /**
@@ -57,12 +57,18 @@ export async function lockForFact(
   clock?: ClockProbe | null,
 ): Promise<LockedAccount> {
   const read = clock?.reading();
-  const [locked] = await tx.$queryRaw<Array<{ databaseMs: number; lookDueSecond: bigint | null }>>`
-    SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "databaseMs", look_due_second AS "lookDueSecond"
+  const [locked] = await tx.$queryRaw<Array<{ databaseMs: number } & Record<keyof LookMarks, bigint | null>>>`
+    SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "databaseMs", look_due_second AS "dueSecond",
+      woken_second AS "wokenSecond", last_look_second AS "lastSecond"
     FROM accounts WHERE team_id = ${teamId} FOR UPDATE`;
   if (!locked) throw new BillingError('not_found', 'no such team', 'team');
   read?.(locked.databaseMs);
-  return { account: await readAccount(tx, teamId, reach), lookDueSecond: toSecondOrNull(locked.lookDueSecond) };
+  const marks = {
+    dueSecond: toSecondOrNull(locked.dueSecond),
+    wokenSecond: toSecondOrNull(locked.wokenSecond),
+    lastSecond: toSecondOrNull(locked.lastSecond),
+  };
+  return { account: await readAccount(tx, teamId, reach), marks };
 }
 
 /**
@@ -276,9 +282,11 @@ export const insertAccount = async (tx: Tx, account: Account): Promise<void> => 
   await tx.account.create({ data: { teamId: account.teamId, ...columns(account) } });
 };
 
-/** Saves an account whose row lock is held, and the second since which a look of its watch is due. Meters have rows of their own. */
-export const saveAccount = async (tx: Tx, { account, lookDueSecond }: LockedAccount): Promise<void> => {
-  await tx.account.updateMany({ where: { teamId: account.teamId }, data: { ...columns(account), lookDueSecond } });
+/** Saves an account whose row lock is held, and the marks of its watch. Meters have rows of their own. */
+export const saveAccount = async (tx: Tx, { account, marks }: LockedAccount): Promise<void> => {
+  const { dueSecond: lookDueSecond, wokenSecond, lastSecond: lastLookSecond } = marks;
+  const data = { ...columns(account), lookDueSecond, wokenSecond, lastLookSecond };
+  await tx.account.updateMany({ where: { teamId: account.teamId }, data });
 };
 
 /** What the operator wrote of a suspension. */

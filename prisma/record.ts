@@ -12,8 +12,10 @@ import { saveDisputeTurn, saveHeld } from './disputes.ts';
 import { insertExhaustion } from './exhaustions.ts';
 import { expireHolds } from './holds.ts';
 import { endInstances, saveReclaim, saveShedOrder } from './instances.ts';
+import { type LookMarks, marksAfterFact, marksAfterLook, type Wake } from './look-marks.ts';
 import { insertNotices, type NewNotice, noticesFor } from './notices.ts';
 import { type GpuPair, lockGpuPrice } from './prices.ts';
+import { isCallUnderWay, noteWake } from './recorded.ts';
 import { updateRefund } from './refunds.ts';
 import { endReservation, openTerm, saveRenewal, saveTerm } from './reservations.ts';
 import { openSegments, saveSegments } from './segments.ts';
@@ -52,21 +54,40 @@ export const recordFact = <T>(
   { teamId, causedBy, listed, ...reach }: FactAbout,
   change: (account: Account, tx: Tx) => Promise<Change<T>>,
 ): Promise<T> =>
-  inTransaction(db, async (tx) => {
-    if (listed) await lockGpuPrice(tx, listed, 'shared');
-    const { account, lookDueSecond } = await lockForFact(tx, teamId, reach, db.clock);
-    const { outcome, notices = [], tellsBalance = false, look = 'due', answer } = await change(account, tx);
-    const following = noticesFor(teamId, outcome.effects, tellsBalance ? outcome.account.asOfSecond : null);
-    // Notices of the fact itself come first: a charge fails, and then credit ends.
-    await saveAccount(tx, { account: outcome.account, lookDueSecond: dueAfter(look, lookDueSecond, outcome) });
-    await writeEffects(tx, teamId, causedBy, outcome.effects, [...notices, ...following]);
-    return answer(tx);
-  });
+  notingItsWake(teamId, (owes) =>
+    inTransaction(db, async (tx) => {
+      if (listed) await lockGpuPrice(tx, listed, 'shared');
+      const { account, marks } = await lockForFact(tx, teamId, reach, db.clock);
+      const { outcome, notices = [], tellsBalance = false, look = 'due', answer } = await change(account, tx);
+      const following = noticesFor(teamId, outcome.effects, tellsBalance ? outcome.account.asOfSecond : null);
+      // Notices of the fact itself come first: a charge fails, and then credit ends.
+      await saveAccount(tx, { account: outcome.account, marks: marksAfter(look, marks, outcome, owes) });
+      await writeEffects(tx, teamId, causedBy, outcome.effects, [...notices, ...following]);
+      return answer(tx);
+    }),
+  );
 
-/** The look of the team's watch is due since the first fact that it has not seen. */
-function dueAfter(look: Change<unknown>['look'], dueSecond: number | null, { account }: Outcome): number | null {
-  if (look === 'taken') return null;
-  return look === 'due' ? (dueSecond ?? account.asOfSecond) : dueSecond;
+/** Notes the wake that a fact owes once the fact is committed. */
+async function notingItsWake<T>(teamId: string, record: (owes: (wake: Wake) => void) => Promise<T>): Promise<T> {
+  let owed: Wake | undefined;
+  const answer = await record((wake) => {
+    owed = wake;
+  });
+  if (owed) noteWake(teamId, owed);
+  return answer;
+}
+
+function marksAfter(
+  look: Change<unknown>['look'],
+  marks: LookMarks,
+  { account: { asOfSecond } }: Outcome,
+  owes: (wake: Wake) => void,
+): LookMarks {
+  if (look === 'taken') return marksAfterLook(asOfSecond);
+  if (look === 'unchanged') return marks;
+  const after = marksAfterFact(marks, asOfSecond, isCallUnderWay());
+  owes(after.wake);
+  return after.marks;
 }
 
 const only = <K extends Effect['kind']>(effects: Effect[], kind: K) =>

@@ -8,6 +8,7 @@ import type { NewUsage, RecordedUsage } from '../billing/usage-batch.ts';
 import { numberColumn, textColumn } from './arrays.ts';
 import { type Db, inOneStatement, type Tx } from './client.ts';
 import { toMicros, toSecondOrNull } from './columns.ts';
+import { UNDERTAKEN_SECONDS } from './look-marks.ts';
 import { runPrepared } from './prepared.ts';
 
 /** Events of one team that are posted together, and what that makes of its account. */
@@ -85,6 +86,10 @@ export async function insertUsageEvents(
     ) AS events (event_id, model, project, input, output, at, hold, cost, charge)`;
 }
 
+export interface PostedUsage {
+  isWakeUndertaken: boolean;
+}
+
 /**
  * Teams are locked only where nobody else has the lock and the account is still the one that was computed with; the others
  * are left alone, rows and all: no team's usage waits for what another is in the middle of.
@@ -97,14 +102,16 @@ const POST_USAGE = {
         $8::bigint[], $9::bigint[])
       WITH ORDINALITY AS batches (team_id, version, charged_with, caused_by, as_of, posted, held, owed, remainder, n)
   ), locked AS (
-    SELECT batches.* FROM accounts JOIN batches USING (team_id)
+    SELECT batches.*, COALESCE(look_due_second IS NOT NULL AND as_of < woken_second + ${UNDERTAKEN_SECONDS}, false) AS is_undertaken
+    FROM accounts JOIN batches USING (team_id)
     WHERE accounts.xmin::text = batches.version ORDER BY team_id FOR UPDATE OF accounts SKIP LOCKED
   ), saved AS (
     UPDATE accounts
     SET as_of_second = as_of, posted_micros = posted, held_micros = held, owed_micros = owed,
-      remainder_millionths = remainder, look_due_second = COALESCE(look_due_second, as_of)
+      remainder_millionths = remainder, look_due_second = COALESCE(look_due_second, as_of),
+      woken_second = CASE WHEN is_undertaken THEN woken_second ELSE as_of END
     FROM locked WHERE accounts.team_id = locked.team_id
-    RETURNING locked.team_id, charged_with, caused_by, as_of, n
+    RETURNING locked.team_id, charged_with, caused_by, as_of, n, is_undertaken
   ), transferred AS (
     INSERT INTO transfers (id, team_id, caused_by, debit_account, credit_account, amount_micros, code, reference, second,
       model, project)
@@ -123,15 +130,16 @@ const POST_USAGE = {
         $26::text[], $27::numeric[], $28::bigint[])
       AS events (n, event_id, model, project, input, output, at, hold, cost, charge) JOIN saved USING (n)
   )
-  SELECT team_id FROM saved`,
+  SELECT team_id, is_undertaken FROM saved`,
 };
 
 /**
  * Posts usage of several teams in one statement: all of a team's or, where another transaction has changed its account
- * since it was read, nothing of it. Answers the teams that are posted.
+ * since it was read, nothing of it. Answers the teams that are posted, and of each whether
+ * another call has undertaken to wake its watch (look-marks.ts).
  * @throws the unique violation when an event was recorded before: nothing is kept then, of no team
  */
-export async function postUsage(db: Db, postings: readonly UsagePosting[]): Promise<Set<string>> {
+export async function postUsage(db: Db, postings: readonly UsagePosting[]): Promise<Map<string, PostedUsage>> {
   const numbered = postings.map((posting, index) => ({ posting, n: index + 1 }));
   const transfers = numbered.flatMap(({ posting, n }) => posting.transfers.map((transfer) => ({ transfer, n })));
   const settled = numbered.flatMap(({ posting, n }) => posting.settled.map((hold) => ({ hold, n })));
@@ -169,6 +177,8 @@ export async function postUsage(db: Db, postings: readonly UsagePosting[]): Prom
     textColumn(transfers, ({ transfer }) => transfer.model ?? null),
     textColumn(transfers, ({ transfer }) => transfer.project ?? null),
   ];
-  const posted = await inOneStatement(() => runPrepared<{ team_id: string }>(db, POST_USAGE, values));
-  return new Set(posted.map(({ team_id }) => team_id));
+  const posted = await inOneStatement(() =>
+    runPrepared<{ team_id: string; is_undertaken: boolean }>(db, POST_USAGE, values),
+  );
+  return new Map(posted.map(({ team_id, is_undertaken }) => [team_id, { isWakeUndertaken: is_undertaken }]));
 }

@@ -21,7 +21,13 @@ import { type AccountAsOf, isMovedByUsageOnly, readAccountsAsOf } from '../../pr
 import { isRefusedByDatabase, type Tx } from '../../prisma/client.ts';
 import { closeHolds, findHolds } from '../../prisma/holds.ts';
 import { recordFact } from '../../prisma/record.ts';
-import { insertUsageEvents, knownUsageEvents, postUsage, type UsagePosting } from '../../prisma/usage-events.ts';
+import {
+  insertUsageEvents,
+  knownUsageEvents,
+  type PostedUsage,
+  postUsage,
+  type UsagePosting,
+} from '../../prisma/usage-events.ts';
 import type { LedgerWorld } from '../world.ts';
 import { isUrgent } from './urgency.ts';
 import { type SaidUsage, withPrices } from './usage-prices.ts';
@@ -37,6 +43,8 @@ export interface UsageCall {
 export interface TeamAfterUsage {
   account: Account;
   urgent: boolean;
+  /** Whether another call has undertaken to wake the watch, and a look is still to follow. */
+  isWakeUndertaken: boolean;
 }
 
 export interface UsageAnswer {
@@ -60,7 +68,11 @@ interface TeamBatch {
 }
 
 /** What became of a batch: one result for each event, in their order. */
-type Recorded = { results: UsageResult[]; after: TeamAfterUsage | null } | { error: unknown };
+type Recorded = Answered | { error: unknown };
+interface Answered {
+  results: UsageResult[];
+  after: TeamAfterUsage | null;
+}
 
 type KnownByTeam = ReadonlyMap<string, ReadonlyMap<string, RecordedUsage>>;
 const NOTHING: ReadonlyMap<string, RecordedUsage> = new Map();
@@ -74,9 +86,14 @@ const keysOf = ({ teamId, events }: Pick<TeamBatch, 'teamId' | 'events'>) => ({
 const unpricedOf = ({ teamId, events }: TeamBatch) =>
   keysOf({ teamId, events: events.filter(({ price }) => price === null) });
 
-const recordedBy = ({ results, outcome: { account, effects } }: UsageDecision): Recorded => ({
+const recordedBy = ({ results, outcome: { account, effects } }: UsageDecision): Answered => ({
   results,
-  after: { account, urgent: isUrgent(effects) },
+  after: { account, urgent: isUrgent(effects), isWakeUndertaken: false },
+});
+
+const withWake = ({ results, after }: Answered, isWakeUndertaken: boolean): Answered => ({
+  results,
+  after: after && { ...after, isWakeUndertaken },
 });
 
 const transfersOf = ({ effects }: Outcome): Transfer[] =>
@@ -149,7 +166,7 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
     const accounts = await readAccountsAsOf(db, teamIds, { throughSecond });
     const holds = await holdsNamedBy(db, batches);
     const recorded = new Map<string, Recorded>();
-    const postings = new Map<string, UsagePosting & { recorded: Recorded }>();
+    const postings = new Map<string, UsagePosting & { recorded: Answered }>();
     for (const batch of batches) {
       const { teamId } = batch;
       const read = accounts.get(teamId);
@@ -158,10 +175,10 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
       else if ('posting' in decided) postings.set(teamId, decided.posting);
       else if ('recorded' in decided) recorded.set(teamId, decided.recorded);
     }
-    const posted = postings.size > 0 ? await postUsage(db, [...postings.values()]) : [];
-    for (const teamId of posted) {
+    const posted = postings.size > 0 ? await postUsage(db, [...postings.values()]) : new Map<string, PostedUsage>();
+    for (const [teamId, { isWakeUndertaken }] of posted) {
       const posting = postings.get(teamId);
-      if (posting) recorded.set(teamId, posting.recorded);
+      if (posting) recorded.set(teamId, withWake(posting.recorded, isWakeUndertaken));
     }
     return recorded;
   }
@@ -172,7 +189,7 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
     { account: before, version }: AccountAsOf,
     known: ReadonlyMap<string, RecordedUsage>,
     holds: ReadonlyMap<string, NamedHold>,
-  ): { posting: UsagePosting & { recorded: Recorded } } | { recorded: Recorded } | { alone: true } {
+  ): { posting: UsagePosting & { recorded: Answered } } | { recorded: Recorded } | { alone: true } {
     const decision = decideUsage(events, { account: before, terms, known, holds, nowSecond });
     const { rows, settled, outcome } = decision;
     const recorded = recordedBy(decision);

@@ -1,7 +1,7 @@
 /** Holds over HTTP: what is set aside, for whom, and what becomes of it. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { atOnce } from '../ledger/desk.ts';
-import { type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith } from './support.ts';
+import { type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith, theWatchLooks } from './support.ts';
 
 /** Of the seeded list: $0.23 a million in, $0.40 out. */
 const MODEL = 'llama-3.3-70b-instruct';
@@ -56,7 +56,7 @@ describe('POST /v1/holds', () => {
   });
 
   it('is placed while the engine is away, and the look of the watch stays due', async () => {
-    await api.world.ledger.lookAhead({ teamId: team, nowSecond: Math.floor(api.world.nowMs() / 1000) }, 'test');
+    await theWatchLooks(api, team);
     api.engine.away = true;
     const { status, body } = await place();
     expect([status, body.status]).toEqual([201, 'pending']);
@@ -70,6 +70,7 @@ describe('POST /v1/holds', () => {
   });
 
   it('sets aside the most that the request can cost, rounded up, and has the watch told', async () => {
+    await theWatchLooks(api, team);
     const { status, body } = await place();
     expect(status).toBe(201);
     expect(body).toEqual({

@@ -1,7 +1,7 @@
 /** Instances over HTTP: what is answered is what is recorded, whatever becomes of the engine. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { dueInstances, FROM_THE_FIRST } from '../../prisma/due-work.ts';
-import { type CommandedApi, instanceOf, startCommandedApi, teamWith } from './support.ts';
+import { type CommandedApi, instanceOf, startCommandedApi, teamWith, theWatchLooks } from './support.ts';
 
 let api: CommandedApi;
 let team: string;
@@ -154,7 +154,7 @@ describe('a reprice', () => {
 
   it('is recorded while the engine is away, and the look of the watch stays due', async () => {
     const { id } = (await start({ id: newName() })).body;
-    await api.world.ledger.lookAhead({ teamId: team, nowSecond: Math.floor(api.world.nowMs() / 1000) }, 'test');
+    await theWatchLooks(api, team);
     api.engine.away = true;
     expect((await api.post(`/v1/instances/${id}/reprice`, { hourly: '5' })).status).toBe(200);
     expect((await api.get(`/v1/instances/${id}`)).body.hourly).toBe('5.000000');

@@ -333,6 +333,11 @@ export async function teamWith(api: Api, credit?: string): Promise<string> {
   return id;
 }
 
+/** The team's watch looks at all that is recorded, as its workflow does after a wake. */
+export const theWatchLooks = async ({ world }: Api, team: string): Promise<void> => {
+  await world.ledger.lookAhead({ teamId: team, nowSecond: Math.floor(world.nowMs() / 1000) }, 'test');
+};
+
 /** A team key's secret. */
 export const keyFor = async (api: Api, team: string, scopes: string[]): Promise<string> =>
   (await api.post(`/v1/teams/${team}/keys`, { scopes })).body.secret;

@@ -4,7 +4,7 @@ import { coalesced } from '../../activities/coalesced-wakes.ts';
 import type { Tell } from '../../activities/world.ts';
 import { formatSecond, secondOf } from '../../billing/time.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
-import { type CommandedApi, keyFor, startCommandedApi, teamWith } from './support.ts';
+import { type CommandedApi, keyFor, startCommandedApi, teamWith, theWatchLooks } from './support.ts';
 
 let api: CommandedApi;
 let team: string;
@@ -281,6 +281,7 @@ describe('the team’s watch', () => {
 
   it('is told once for a burst, and of each team of a call', async () => {
     const other = await teamWith(api, '5');
+    for (const each of [team, other]) await theWatchLooks(api, each);
     api.engine.told.length = 0;
     shareWakes(() => 0);
     await Promise.all(
@@ -289,13 +290,16 @@ describe('the team’s watch', () => {
     expect([...api.engine.told].sort()).toEqual([`watchSoon ${team}`, `watchSoon ${other}`].sort());
   });
 
-  it('is told again once a second has passed', async () => {
+  it('is told again once a second has passed and it has looked', async () => {
     let nowMs = 0;
     shareWakes(() => nowMs);
+    await theWatchLooks(api, team);
     await send([event('a', 1)]);
+    await theWatchLooks(api, team);
     nowMs = 899;
     await send([event('b', 1)]);
     expect(api.engine.told).toEqual([`watchSoon ${team}`]);
+    await theWatchLooks(api, team);
     nowMs = 900;
     await send([event('c', 1)]);
     expect(api.engine.told).toEqual([`watchSoon ${team}`, `watchSoon ${team}`]);
@@ -311,7 +315,7 @@ describe('the team’s watch', () => {
   it('is recorded and answered while the engine is away, and the look of the watch stays due', async () => {
     const { db } = api;
     const dueSecond = async () => (await db.account.findUniqueOrThrow({ where: { teamId: team } })).lookDueSecond;
-    await api.world.ledger.lookAhead({ teamId: team, nowSecond: Math.floor(api.world.nowMs() / 1000) }, 'test');
+    await theWatchLooks(api, team);
     expect(await dueSecond()).toBeNull();
     api.engine.away = true;
     const answers = await Promise.all([send([event('a', 5)]), send([event('b', 5)])]);

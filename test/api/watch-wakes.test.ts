@@ -1,0 +1,70 @@
+/** Of many facts of one team, one call wakes the team's watch, whichever process serves the calls. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { micros } from '../../billing/money.ts';
+import { type CommandedApi, startCommandedApi, teamWith, theWatchLooks } from './support.ts';
+
+let api: CommandedApi;
+let team: string;
+beforeAll(async () => {
+  api = await startCommandedApi();
+});
+afterAll(() => api.close());
+beforeEach(async () => {
+  // The clock of the api is stopped: a burst must not meet the end of a second.
+  api.clock.stoppedMs = Math.floor(Date.now() / 1000) * 1000;
+  team = await teamWith(api, '100');
+  await theWatchLooks(api, team);
+  pass(10);
+  api.engine.told.length = 0;
+});
+
+const pass = (seconds: number) => {
+  api.clock.stoppedMs = Number(api.clock.stoppedMs) + seconds * 1_000;
+};
+
+const grant = async () =>
+  expect(
+    (await api.send('POST', `/v1/teams/${team}/grants`, { body: { amount: '1.00', note: 'a burst' } })).status,
+  ).toBe(201);
+const burst = (length = 30) => Promise.all(Array.from({ length }, grant));
+const wakes = () => api.engine.told.filter((told) => told.endsWith(` ${team}`));
+
+const POLICY_OFF = {
+  ...{ enabled: false, thresholdMicros: micros(25_000_000), amountMicros: micros(50_000_000) },
+  ...{ paymentMethodId: null, monthlyCapMicros: null },
+};
+
+describe('the watch of a team', () => {
+  it('is woken once for a burst of facts, by calls that share no memory', async () => {
+    await burst();
+    expect(wakes()).toEqual([`watch ${team}`]);
+  });
+
+  it('is asked for a look a second later by a fact of the second in which it has looked', async () => {
+    await grant();
+    await theWatchLooks(api, team);
+    await burst();
+    expect(wakes()).toEqual([`watch ${team}`, `watchSoon ${team}`]);
+  });
+
+  it('is woken again after two seconds without a look', async () => {
+    await grant();
+    pass(1);
+    await burst();
+    expect(wakes()).toEqual([`watch ${team}`]);
+    pass(1);
+    await burst();
+    expect(wakes()).toEqual([`watch ${team}`, `watch ${team}`]);
+  });
+
+  it('is woken by a call about a fact that an activity has recorded and has not told of yet', async () => {
+    const { ledger } = api.world;
+    await grant();
+    await theWatchLooks(api, team);
+    pass(1);
+    const nowSecond = Number(api.clock.stoppedMs) / 1_000;
+    await ledger.setPolicy({ teamId: team, policy: POLICY_OFF, actor: 'a person', nowSecond }, 'test');
+    await grant();
+    expect(wakes()).toEqual([`watch ${team}`, `watch ${team}`]);
+  });
+});
