@@ -14,6 +14,7 @@ import { secondOf } from '../billing/time.ts';
 import { connectDb } from '../prisma/client.ts';
 import { forgetOldCalls } from '../prisma/idempotent-calls.ts';
 import { type Config, readConfig } from '../worker/config.ts';
+import { isHelpAsked } from '../worker/process-usage.ts';
 import { warnOfOwner } from '../worker/roles.ts';
 import { temporalConnection } from '../worker/world.ts';
 import { createApp } from './app.ts';
@@ -77,7 +78,12 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
   };
 }
 
+const USAGE = `usage: npm run api
+
+Serves the HTTP api on PORT until SIGTERM or SIGINT. The settings come from the environment: README.md lists them.`;
+
 async function main(): Promise<void> {
+  if (isHelpAsked(USAGE)) return;
   const config = readConfig(process.env);
   // Lazy: the api serves what it can while Temporal is away, and says so at /readyz.
   const connection = Connection.lazy(temporalConnection(config));

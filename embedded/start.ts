@@ -1,5 +1,4 @@
 /** `npm start`: everything in one process group, each neighbour that is not configured embedded, data kept in `.data/`. */
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { migrateBy } from '../prisma/migrate.ts';
@@ -15,9 +14,9 @@ import { publishEnvironment, withdrawEnvironment } from './published.ts';
 import { readableLog } from './readable-log.ts';
 import { notReadyBecause, watchReadiness } from './readiness.ts';
 import { createSupervisor, type Supervised } from './supervisor.ts';
+import { toolsFolder } from './tools-folder.ts';
 import { watchSources } from './watched-sources.ts';
 
-const ROOT = join(import.meta.dirname, '..');
 const USAGE = `usage: npm start
        npm run dev     restarts the api and the worker when a source changes, and prints readable logs
 
@@ -88,15 +87,6 @@ const EMBEDDED_SETTINGS = {
 const nonEmpty = (environment: NodeJS.ProcessEnv): Record<string, string> =>
   Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => Boolean(entry[1])));
 
-/** Where fetched programs are kept: with the checkout, so that they are fetched once whatever the data folder is. */
-async function toolsDir(dataDir: string): Promise<string> {
-  const shared = join(ROOT, '.data');
-  return await mkdir(shared, { recursive: true, mode: 0o700 }).then(
-    () => shared,
-    () => dataDir,
-  );
-}
-
 async function startEmbedded(started: Started, folder: DataFolder, say: (line: string) => void): Promise<Neighbours> {
   const { PORT } = process.env;
   const ports = await claimPorts(join(folder.path, 'ports.json'), USUAL_PORTS, {
@@ -106,7 +96,7 @@ async function startEmbedded(started: Started, folder: DataFolder, say: (line: s
   started.onStop(async () => ports.release());
   const neighbours = await startNeighbours({
     dataDir: folder.path,
-    toolsDir: await toolsDir(folder.path),
+    toolsDir: await toolsFolder(folder.path),
     environment: process.env,
     searchAttributes: SEARCHED_BY,
     ports: ports.of,

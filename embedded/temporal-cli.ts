@@ -1,21 +1,22 @@
 /**
  * `npm run temporal -- …`: the Temporal CLI with the address and namespace of the `npm start` that runs beside it, or of the
- * environment. All arguments go to the CLI as they are.
+ * environment. All arguments go to the CLI as they are; help needs no server.
  */
 import { spawn } from 'node:child_process';
 import { commandEnvironment, dataFolder } from '../worker/published.ts';
 import { resolveTemporalCli } from './temporal-programs.ts';
+import { toolsFolder } from './tools-folder.ts';
 
 async function main(): Promise<number> {
   const environment = await commandEnvironment(process.env);
-  if (!environment.TEMPORAL_ADDRESS)
+  const args = process.argv.slice(2);
+  const isHelp = args.length === 0 || args.includes('--help') || args.includes('-h');
+  if (!environment.TEMPORAL_ADDRESS && !isHelp)
     throw new Error('TEMPORAL_ADDRESS is not set, and no npm start runs in this folder (or in BURNRATE_DATA_DIR).');
-  const cli = await resolveTemporalCli({ dataDir: dataFolder(process.env) });
+  const cli = await resolveTemporalCli({ dataDir: await toolsFolder(dataFolder(process.env)) });
   const { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE = 'default' } = environment;
-  const child = spawn(cli, process.argv.slice(2), {
-    stdio: 'inherit',
-    env: { ...process.env, TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE },
-  });
+  const env = { ...process.env, ...(TEMPORAL_ADDRESS && { TEMPORAL_ADDRESS }), TEMPORAL_NAMESPACE };
+  const child = spawn(cli, args, { stdio: 'inherit', env });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => resolve(code ?? 1));

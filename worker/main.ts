@@ -4,6 +4,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { inputOfStarted, wakeInstanceWorkflow } from '../workflows/telling.ts';
 import { readConfig } from './config.ts';
 import { createWorkerLogger } from './log.ts';
+import { isHelpAsked } from './process-usage.ts';
 import { warnOfOwner } from './roles.ts';
 import { installRuntime } from './runtime.ts';
 import { keepSchedulesIfPossible } from './schedules.ts';
@@ -13,7 +14,13 @@ import { createWorkers } from './workers.ts';
 import { bundleWorkflows } from './workflow-bundle.ts';
 import { connectTemporal, createWorld, temporalConnection } from './world.ts';
 
+const USAGE = `usage: npm run worker
+
+Runs the workflows, their activities and the sweeper until SIGTERM or SIGINT. The settings come from the environment: README.md
+lists them.`;
+
 async function main(): Promise<void> {
+  if (isHelpAsked(USAGE)) return;
   const config = readConfig(process.env);
   const log = createWorkerLogger(config.logLevel);
   installRuntime(log);

@@ -50,6 +50,27 @@ describe('a deposit under an id', () => {
     expect((await api.get(`/v1/teams/${team}/deposits`)).body.data[0]).toMatchObject({ id, team, metadata });
   });
 
+  it.each([
+    [{ order: 1042 }, 'metadata.order'],
+    [{ order: 'x'.repeat(501) }, 'metadata.order'],
+    [Object.fromEntries(Array.from({ length: 51 }, (_, n) => [`k${n}`, 'v'])), 'metadata'],
+    ['1042', 'metadata'],
+  ])('is charged nothing with wrong metadata: %#', async (metadata, param) => {
+    const { status, body } = await payBySavedCard({ metadata });
+    expect([status, body.error.code, body.error.param]).toEqual([400, 'invalid_request', param]);
+    expect((await api.get(`/v1/teams/${team}/deposits`)).body.data).toEqual([]);
+  });
+
+  it('links Stripe’s page and the paper of ours', async () => {
+    const { body } = await payBySavedCard();
+    const row = { receiptUrl: 'https://pay.stripe.com/receipts/1' };
+    await api.db.deposit.update({ where: { id: body.id }, data: row });
+    expect((await api.get(`/v1/teams/${team}/deposits/${body.id}`)).body).toMatchObject({
+      providerReceiptUrl: row.receiptUrl,
+      receiptUrl: expect.stringMatching(/\/receipt/),
+    });
+  });
+
   it('is one deposit when the request comes four times at the same moment', async () => {
     const id = newName();
     const answers = await Promise.all([0, 1, 2, 3].map(() => payBySavedCard({ id })));

@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
 import { readCommandLine } from '../../embedded/command-line.ts';
 import { readableLine } from '../../embedded/readable-log.ts';
+import { toolsFolder } from '../../embedded/tools-folder.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const USAGE = 'usage: npm run thing -- [--day DAY]';
@@ -56,6 +59,9 @@ describe('every command', () => {
     ['bench', 'bench/main.ts'],
     ['db:migrate', 'prisma/migrate-main.ts'],
     ['reconcile', 'worker/reconcile.ts'],
+    ['sql', 'worker/sql.ts'],
+    ['api', 'api/main.ts'],
+    ['worker', 'worker/main.ts'],
   ] as const;
 
   it.each(commands)('npm run %s prints its usage at --help', async (name, file) => {
@@ -69,6 +75,22 @@ describe('every command', () => {
     expect(code).toBeGreaterThan(0);
     expect(stderr).toContain("Unknown option '--hlep'");
     expect(stderr).not.toMatch(/^ +at /m);
+  });
+});
+
+describe('the folder of fetched programs', () => {
+  it('is with the checkout, whatever the data folder is, so that npm start and npm run temporal fetch once', async () => {
+    const checkout = await mkdtemp(join(tmpdir(), 'burnrate-checkout-'));
+    expect(await toolsFolder('/var/lib/one', checkout)).toBe(join(checkout, '.data'));
+    expect(await toolsFolder('/var/lib/two', checkout)).toBe(join(checkout, '.data'));
+    await rm(checkout, { recursive: true });
+  });
+
+  it('is the data folder where the checkout cannot be written', async () => {
+    const checkout = await mkdtemp(join(tmpdir(), 'burnrate-checkout-'));
+    await writeFile(join(checkout, '.data'), 'a file in the place of the folder');
+    expect(await toolsFolder('/var/lib/one', checkout)).toBe('/var/lib/one');
+    await rm(checkout, { recursive: true });
   });
 });
 

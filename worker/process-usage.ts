@@ -1,0 +1,13 @@
+/** How a process of the product is started by hand. */
+import { parseArgs } from 'node:util';
+
+/**
+ * Prints the usage where `--help` is asked for, and answers whether it was.
+ * @throws the error of `parseArgs` for any other option
+ */
+export function isHelpAsked(usage: string, args: string[] = process.argv.slice(2)): boolean {
+  // A prepared program has its own path among the words.
+  const { values } = parseArgs({ args, options: { help: { type: 'boolean', short: 'h' } }, allowPositionals: true });
+  if (values.help) process.stdout.write(`${usage}\n`);
+  return values.help ?? false;
+}
