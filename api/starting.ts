@@ -99,7 +99,8 @@ async function recorded(
 async function giveToWorkflow(world: ApiWorld, call: Call, started: StartedInstance): Promise<void> {
   const { instance } = started;
   try {
-    await world.engine.startInstance(inputOfStarted(started, world.settleEveryMs), call.requestId);
+    const input = inputOfStarted(started, world.settleEveryMs);
+    await world.engine.startInstance({ ...input, saysRunning: true }, call.requestId);
   } catch (error) {
     call.log.warn({ instanceId: instance.id, err: error }, 'a workflow was not started at once; the sweeper starts it');
   }

@@ -102,7 +102,8 @@ export function rerate(change: Change, second: number, opening: readonly Meter[]
 export const beginSegment = (change: Change, meter: Meter, priced: Priced, second: number): void =>
   replaceMeters(change, [meter], [nextSegment(change, meter, priced, second)]);
 
-function nextSegment(change: Change, meter: Meter, priced: Priced, second: number): Meter {
+/** Ends a segment and answers the next. Whoever calls puts it on the line: see `replaceMeters`. */
+export function nextSegment(change: Change, meter: Meter, priced: Priced, second: number): Meter {
   closeMeter(change, meter, second);
   const next: Meter = {
     ...meter,

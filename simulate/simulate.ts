@@ -3,8 +3,8 @@
  * ledger. The driver plays the api and the person; everything else is the product.
  */
 import { randomBytes } from 'node:crypto';
-import { nextCrossing } from '../billing/account.ts';
 import { BillingError } from '../billing/errors.ts';
+import { nextLook } from '../billing/looks.ts';
 import { type Micros, micros } from '../billing/money.ts';
 import type { TopUpPolicy } from '../billing/top-up.ts';
 import type { StripeStandIn } from '../embedded/stripe/index.ts';
@@ -292,7 +292,7 @@ class Run {
       }),
     ]);
     const ofAccounts = [...accounts.values()].flatMap((account) => {
-      const next = nextCrossing(account, SCENARIO_TERMS);
+      const next = nextLook(account, SCENARIO_TERMS);
       const due = next && next.second <= clock.now;
       return [
         ...(account.attempt ? [`the charge ${account.attempt.depositId}`] : []),

@@ -26,7 +26,7 @@ export async function instance(input: InstanceInput): Promise<Receipt | null> {
   const { spec } = input;
   const { id: instanceId, teamId } = spec;
   const news = new News();
-  const state = new Stated('admitting');
+  const state = new Stated(input.saysRunning ? 'running' : 'admitting');
   const seen: InstanceState = {
     instanceId,
     teamId,
@@ -57,8 +57,10 @@ export async function instance(input: InstanceInput): Promise<Receipt | null> {
   if (!input.admission) await tell.tellWatch({ teamId });
 
   let settlement = await settle();
+  let waitMs = input.firstSettleMs ?? input.settleEveryMs;
   while (settlement.status === 'running') {
-    await (input.settleEveryMs > 0 ? news.orMs(input.settleEveryMs, 'next settlement') : news.orSecond(null, 'end'));
+    await (waitMs > 0 ? news.orMs(waitMs, 'next settlement') : news.orSecond(null, 'end'));
+    waitMs = input.settleEveryMs;
     if (workflowInfo().continueAsNewSuggested) await inANewRun(admission);
     news.take();
     settlement = await settle();
@@ -132,6 +134,7 @@ export async function instance(input: InstanceInput): Promise<Receipt | null> {
 
   async function inANewRun(admitted: Admission): Promise<never> {
     await condition(allHandlersFinished);
-    return continueAsNew<typeof instance>({ ...input, admission: admitted });
+    const inStep = input.firstSettleMs !== undefined && { firstSettleMs: input.settleEveryMs };
+    return continueAsNew<typeof instance>({ ...input, ...inStep, admission: admitted });
   }
 }

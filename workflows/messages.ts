@@ -47,6 +47,16 @@ export interface InstanceInput {
   /** Milliseconds between settlements; 0 for never before the end. */
   settleEveryMs: number;
   /**
+   * Milliseconds to the first settlement after the one at the start, so that instances of one second settle in many; 0
+   * where `settleEveryMs` is. Absent in runs that an earlier release has started: these wait `settleEveryMs`.
+   */
+  firstSettleMs?: number;
+  /**
+   * The run was started with search attributes that say it runs, so it need not say so itself. Set by apis alone: they are
+   * deployed after all workers, and a worker of an earlier release would say it.
+   */
+  saysRunning?: true;
+  /**
    * Absent only in a run that an api of an earlier version has started: such a run records the start itself. All others are
    * started after their start was recorded.
    */

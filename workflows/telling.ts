@@ -11,6 +11,7 @@ import {
 import type { SignalDefinition } from '@temporalio/common';
 import type { StartedInstance } from '../activities/ledger/instances.ts';
 import type { Tell } from '../activities/world.ts';
+import { placeOf } from '../billing/spread.ts';
 import type { Instance, InstanceSpec } from '../prisma/instances.ts';
 import {
   BILLING_STATE,
@@ -140,6 +141,7 @@ export const inputOfStarted = (
   rateMicrosPerHour,
   receivedSecond: instance.startSecond,
   settleEveryMs,
+  firstSettleMs: settleEveryMs > 0 ? placeOf(instance.id, settleEveryMs) : 0,
   admission: { status: 'admitted', startSecond: instance.startSecond, rateMicrosPerHour },
 });
 

@@ -1,6 +1,7 @@
 /** The watch's view of a team: what the clock has brought, what is to be announced, and when to look again. */
-import { nextCrossing, spendableMicros, topUpOutlook } from '../../billing/account.ts';
+import { spendableMicros, topUpOutlook } from '../../billing/account.ts';
 import { advance } from '../../billing/facts.ts';
+import { nextLook, spreadSecond } from '../../billing/looks.ts';
 import type { Micros } from '../../billing/money.ts';
 import { burnMicrosPerHour } from '../../billing/runway.ts';
 import { type EndedPiece, markSignalled, nextEndedPiece, PIECE } from '../../prisma/ended-pieces.ts';
@@ -27,6 +28,7 @@ export interface Outlook {
   reclaiming?: string[];
   /** The attempt whose outcome is not known yet. */
   attemptDepositId: string | null;
+  /** What to sleep towards. A second that is the same for many teams is spread: see billing/looks.ts. */
   next: { second: number; what: string } | null;
   availableMicros: Micros;
   burnMicrosPerHour: Micros;
@@ -66,7 +68,7 @@ export const teamActs = ({ db, terms }: LedgerWorld) => ({
             notices: notices.map(({ id, teamId, channel }) => ({ noticeId: id, teamId, channel })),
             ...(reservationIds.length > 0 && { reservationIds }),
             attemptDepositId: now.attempt?.depositId ?? null,
-            next: sooner(nextCrossing(now, terms), expiry.nextSecond),
+            next: sooner(nextLook(now, terms), expiry.nextSecond && spreadSecond(input.teamId, expiry.nextSecond)),
             availableMicros: spendableMicros(now, now.asOfSecond),
             burnMicrosPerHour: burnMicrosPerHour(now),
             topUp: topUpOutlook(now, terms).state,

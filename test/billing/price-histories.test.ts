@@ -1,6 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
+import { nextCrossing } from '../../billing/account.ts';
+import type { Effect } from '../../billing/change.ts';
+import { advance } from '../../billing/facts.ts';
+import { nextLook } from '../../billing/looks.ts';
 import { withBigInt } from './acts.ts';
 import { asMicros, TERMS } from './book.ts';
 import { before, DAWN, type History, history, MIDNIGHT, type PriceAct, told } from './price-acts.ts';
@@ -90,7 +94,52 @@ describe('any history of a team with prices', () => {
       { numRuns: 2000 },
     );
   });
+
+  it('brings nothing that anybody is told of before the second to which its watch sleeps', () => {
+    let putOff = 0;
+    fc.assert(
+      fc.property(history, fc.string(), (given, teamId) => {
+        const { walk, acts } = begun(given);
+        const book = new WatchedBook(PRICED, DAWN);
+        for (const doing of acts) keepPriced(book, doing);
+        for (const drawn of given.acts) {
+          const doing = told(drawn, walk, month);
+          walkPriced(walk, doing);
+          keepPriced(book, doing);
+          book.look(doing.at);
+          const next = nextCrossing(book.account, PRICED);
+          const look = nextLook({ ...book.account, teamId }, PRICED);
+          expect(look?.what).toBe(next?.what);
+          if (next === null || look === null || look.second === next.second) continue;
+          putOff += 1;
+          expect(look.second).toBeGreaterThan(next.second);
+          expect(look.second).toBeLessThanOrEqual(next.second + 3_600);
+          const heard = book.effectsThrough(look.second - 1).filter(({ kind }) => TOLD.has(kind));
+          expectSame(heard, [], doing);
+        }
+      }),
+      { numRuns: 500 },
+    );
+    expect(putOff).toBeGreaterThan(500);
+  });
 });
+
+/** What people, cards or machines are told of. */
+const TOLD: ReadonlySet<Effect['kind']> = new Set<Effect['kind']>([
+  'exhausted',
+  'instance_ended',
+  'attempt_opened',
+  'low',
+  'capped',
+  'reservation_closed',
+]);
+
+class WatchedBook extends PricedBook {
+  /** What the clock brings through a second. Nothing is kept. */
+  effectsThrough(second: number): Effect[] {
+    return advance(this.read(second), this.terms, second).effects;
+  }
+}
 
 function meddle(book: PricedBook, second: number, index: number): void {
   book.look(second);

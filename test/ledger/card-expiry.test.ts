@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { spreadSecond } from '../../billing/looks.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { makeDefault, savePaymentMethod } from '../../prisma/payment-methods.ts';
 import { atOnce, type Office, openOffice } from './desk.ts';
@@ -35,11 +36,17 @@ describe('the watch of a team', () => {
     const { one, two } = office;
     const team = await one.team('dying', '100', FIRST - 1000);
     const card = await save(team, 'a', 3);
-    expect((await one.look(team, FIRST - 10)).next).toEqual({ second: FIRST, what: 'card_expiring' });
+    expect((await one.look(team, FIRST - 10)).next).toEqual({
+      second: spreadSecond(team, FIRST),
+      what: 'card_expiring',
+    });
     expect(await mails(team)).toEqual([]);
     await atOnce(6, (i) => (i % 2 ? one : two).look(team, FIRST));
     expect(await mails(team)).toEqual([[FIRST, card.id, 30]]);
-    expect((await one.look(team, FIRST + 1)).next).toEqual({ second: SECOND, what: 'card_expiring' });
+    expect((await one.look(team, FIRST + 1)).next).toEqual({
+      second: spreadSecond(team, SECOND),
+      what: 'card_expiring',
+    });
     const outlook = await one.look(team, SECOND);
     expect(outlook.next).toBeNull();
     expect(outlook.notices.map(({ noticeId }) => noticeId)).toContain(

@@ -72,7 +72,9 @@ export async function start(engine: Engine, order: StartOrder): Promise<Instance
 }
 
 /** Waits, in real time, until the watch has recorded and handed on whatever the clock has brought a team. */
-export async function untilQuiet({ db, clock }: Engine, teamId: string): Promise<void> {
+export async function untilQuiet({ db, clock, tell }: Engine, teamId: string): Promise<void> {
+  // A look at changed rates may be put off: it is made now.
+  await tell.watch(teamId);
   for (let looks = 0; looks < 1500; looks += 1) {
     const next = nextCrossing(await readAccount(db, teamId, { throughSecond: clock.now }), SCENARIO_TERMS);
     const unsent = await db.notice.count({ where: { teamId, sentSecond: null } });

@@ -31,7 +31,7 @@ import {
   refundAnswer,
   workflowId,
 } from '../../workflows/messages.ts';
-import { createTell, lookAt, startOptions } from '../../workflows/telling.ts';
+import { createTell, inputOfStarted, lookAt, startInstanceWorkflow, startOptions } from '../../workflows/telling.ts';
 import type { Mocks, Scene } from './support.ts';
 
 export const HOUR_MS = 3_600_000;
@@ -116,6 +116,18 @@ export async function instanceThatRuns(scene: Scene, change: Partial<InstanceInp
   await requestInstance(scene, input);
   await scene.untilAsked('settleInstance');
   return scene.handle(workflowId.instance(input.spec.id));
+}
+
+/** Starts, as the api does, the workflow of an instance whose start is recorded. */
+export async function startRecorded(scene: Scene, name = '1', settleEveryMs = HOUR_MS): Promise<WorkflowHandle> {
+  const { spec, receivedSecond: startSecond } = instanceInput(scene);
+  const instance = {
+    ...{ ...spec, id: scene.id('inst', name), startSecond, endSecond: null, reason: null, exhaustion: null },
+    ...{ terminatedConfirmedSecond: null, reclaimSecond: null },
+  };
+  const input = inputOfStarted({ instance, rateMicrosPerHour: RATE }, settleEveryMs);
+  await startInstanceWorkflow(scene.client, { ...input, saysRunning: true }, 'req_1');
+  return scene.handle(workflowId.instance(instance.id));
 }
 
 // ── reservation ──────────────────────────────────────────────────────────────────────────────────────────────────

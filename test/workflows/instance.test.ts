@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Admission, Settlement } from '../../activities/ledger/instances.ts';
+import { placeOf } from '../../billing/spread.ts';
 import {
   CAUSE,
   endInstance,
@@ -22,6 +23,7 @@ import {
   requestInstance,
   running,
   startOf,
+  startRecorded,
 } from './given.ts';
 import { failing, heldBack, inTurn, type Mocks, nearly, openStage, type Scene, type Stage } from './support.ts';
 
@@ -41,8 +43,12 @@ const world = (mocks: Mocks = {}): Mocks => ({
 const play = (mocks: Mocks, story: (scene: Scene) => Promise<void>) => stage.play(world(mocks), story);
 
 /** The seconds at which it settled, after the first. */
-const sinceFirst = (scene: Scene): number[] => {
-  const [first = 0, ...rest] = scene.calls('settleInstance').map(({ nowSecond }) => nowSecond);
+const sinceFirst = (scene: Scene): number[] => since(scene.calls('settleInstance'));
+/** The same of one among several. */
+const settledOf = (scene: Scene, id: string): number[] =>
+  since(scene.calls('settleInstance').filter(({ instanceId }) => instanceId === id));
+const since = (settlements: Array<{ nowSecond: number }>): number[] => {
+  const [first = 0, ...rest] = settlements.map(({ nowSecond }) => nowSecond);
   return rest.map((second) => second - first);
 };
 
@@ -216,6 +222,43 @@ describe('an instance settles', () => {
       expect(nearly(scene, expected, sinceFirst(scene))).toEqual(expected);
     });
   });
+
+  it('first at a place in the interval that its id decides: instances of one second settle in many', () =>
+    play({}, async (scene) => {
+      const names = Array.from({ length: 40 }, (_, index) => `of_one_second_${index}`);
+      await Promise.all(names.map((name) => startRecorded(scene, name)));
+      await scene.untilAsked('settleInstance', names.length);
+      await scene.pass(2 * HOUR_MS);
+      await scene.untilAsked('settleInstance', 3 * names.length);
+      const seconds = names.map((name) => settledOf(scene, scene.id('inst', name)));
+      const places = names.map((name) => Math.floor(placeOf(scene.id('inst', name), HOUR_MS) / 1000));
+      expect(new Set(places).size).toBeGreaterThan(35);
+      expect(new Set(places.map((place) => Math.floor(place / 600))).size).toBe(6);
+      for (const [index, place] of places.entries()) {
+        const expected = [place, place + 3600];
+        expect(nearly(scene, expected, seconds[index]?.slice(0, 2) ?? [])).toEqual(expected);
+      }
+    }));
+
+  it('when told before its first place in the interval, at once and then in its place', () =>
+    play({}, async (scene) => {
+      const handle = await startRecorded(scene);
+      await scene.untilAsked('settleInstance');
+      await handle.signal(told);
+      await scene.untilAsked('settleInstance', 2);
+      await scene.pass(HOUR_MS);
+      const expected = [0, Math.floor(placeOf(scene.id('inst'), HOUR_MS) / 1000)];
+      expect(nearly(scene, expected, sinceFirst(scene).slice(0, 2))).toEqual(expected);
+    }));
+
+  it('never before its end when SETTLE_EVERY is 0, however it was started', () =>
+    play({}, async (scene) => {
+      const handle = await startRecorded(scene, '1', 0);
+      await scene.untilAsked('settleInstance');
+      await scene.quiet(handle);
+      await scene.pass('3 days');
+      expect(scene.calls('settleInstance')).toHaveLength(1);
+    }));
 
   it('passes over a database that is out of order: tried again, nothing is lost', () =>
     play({ settleInstance: failing(2, running(7)) }, async (scene) => {

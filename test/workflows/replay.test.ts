@@ -53,6 +53,15 @@ describe('a recorded history', async () => {
     Worker.runReplayHistory({ workflowBundle: { code } }, asHistory(history), workflowId),
   );
 
+  it('of an instance replays on a worker that ignores its place in the interval, as one of an earlier release does', async () => {
+    const changed = code.replace(/waitMs = \(_input_firstSettleMs = [^;]*;/g, 'waitMs = input.settleEveryMs;');
+    expect(changed).not.toBe(code);
+    const of = histories.filter(({ name }) => name === 'instance-whose-start-was-recorded-before.instance');
+    expect(of).toHaveLength(1);
+    for (const { history, workflowId } of of)
+      await Worker.runReplayHistory({ workflowBundle: { code: changed } }, asHistory(history), workflowId);
+  });
+
   /** What each workflow asks first or last, changed into something else: a change that would break what runs. */
   const CHANGES: Array<[workflow: string, was: RegExp, becomes: string]> = [
     ['instance', /\.settleInstance\(/g, '.stopInstance('],

@@ -30,6 +30,7 @@ import {
   SUCCEEDED,
   startDeposit,
   startNotice,
+  startRecorded,
   tellDeposit,
   tellDispute,
   tellRefund,
@@ -96,6 +97,24 @@ export const STORIES: Story[] = [
       await scene.pass('61 minutes');
       await scene.handle(id).result();
       return [id];
+    },
+  })),
+
+  story('instance-whose-start-was-recorded-before', () => ({
+    mocks: {
+      settleInstance: inTurn(running(), running(1_000_000), running(3_490_000), ended('inst', 'stopped', true)),
+    },
+    tell: async (scene) => {
+      const handle = await startRecorded(scene);
+      await scene.untilAsked('settleInstance');
+      await scene.pass('1 hour');
+      await scene.untilAsked('settleInstance', 2);
+      await scene.quiet(handle);
+      await handle.signal(told);
+      await scene.untilAsked('settleInstance', 3);
+      await handle.signal(told);
+      await handle.result();
+      return [handle.workflowId];
     },
   })),
 
