@@ -219,6 +219,35 @@ describe('a charge under way over midnight', () => {
   });
 });
 
+describe('a midnight of several teams', () => {
+  it('is looked at in the hour that follows, and takes effect at 00:00 whenever it is looked at, or read', async () => {
+    const from = MIDNIGHT - DAY;
+    await list('4', from);
+    const teamIds = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => `${gpuType}-team-${name}`);
+    const looks = new Map<string, number>();
+    for (const teamId of teamIds) {
+      await one.team(teamId, '5000', from);
+      await start(teamId, `${teamId}-i`, from);
+      await one.use(teamId, `${teamId}-tokens`, 1_100_000_000, from + 60);
+      const { next } = await ledger().lookAhead({ teamId, nowSecond: MIDNIGHT - 600 }, 'test');
+      expect(next?.what).toBe('volume_review');
+      looks.set(teamId, next?.second ?? 0);
+    }
+    expect(new Set(looks.values()).size).toBe(teamIds.length);
+    expect(Math.min(...looks.values())).toBeGreaterThan(MIDNIGHT);
+    expect(Math.max(...looks.values())).toBeLessThanOrEqual(MIDNIGHT + 3_600);
+    for (const [teamId, lookSecond] of looks) {
+      expect(await readBalance(one.db, TIERED, teamId, MIDNIGHT)).toMatchObject({ burnPerHour: '9.000000' });
+      await ledger().lookAhead({ teamId, nowSecond: lookSecond }, 'test');
+      expect(await segmentsFrom(`${teamId}-i`, MIDNIGHT)).toEqual([
+        [10_000_000, -DAY, 0, null],
+        [9_000_000, 0, null, 'volume'],
+      ]);
+      expect(await booksOf(one.db, teamId)).toEqual(await billOf(one.db, teamId));
+    }
+  });
+});
+
 describe('what a team has spent by day', () => {
   it('is what its segments cost in each day and its tokens at their second, and earns the discount of the next midnight', async () => {
     const teamId = await team('5000', MIDNIGHT - 3 * DAY);
