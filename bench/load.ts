@@ -2,17 +2,16 @@
  * Calls at once, over HTTP, on the product's own processes with their own settings: how many are served, how fast, and how
  * many are refused. The throughput of served calls must not fall when more are offered.
  */
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { Agent, request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startNeighbours } from '../embedded/neighbours.ts';
-import { answers, startProduct } from '../embedded/product.ts';
-import { migrateBy } from '../prisma/migrate.ts';
-import { SEARCH_ATTRIBUTES } from '../workflows/messages.ts';
+import { balance } from './balance.ts';
+import { exhaustion } from './exhaustion.ts';
+import { factsUnderLoad } from './facts-under-load.ts';
+import { lifecycles } from './lifecycles.ts';
 import type { Measured } from './measured.ts';
+import { memory, memoryOverTime } from './memory.ts';
+import { type LoadOptions, scaled } from './options.ts';
+import { addTeams, names, type Outcome, onProduct, startOf } from './product.ts';
+import { starvation } from './starvation.ts';
 
 const OFFERED = [1, 8, 32, 64, 128, 256, 512];
 const TEAMS = 512;
@@ -23,44 +22,46 @@ const CREDIT = '1000';
 const REST_MS = 1_000;
 const MODEL = 'llama-3.3-70b-instruct';
 
-interface Outcome {
-  status: number;
-  /** The code of a refusal. */
-  code: string | null;
-  ms: number;
-}
-
-type Send = (method: string, path: string, body?: object) => Promise<Outcome>;
-
 /** The parts of `npm run bench -- load`, by their names. */
-export const LOAD_PARTS: Record<string, () => Promise<Measured[]>> = { curve };
+export const LOAD_PARTS: Record<string, (options: LoadOptions) => Promise<Measured[]>> = {
+  curve,
+  lifecycles,
+  facts: factsUnderLoad,
+  balance,
+  exhaustion,
+  starvation,
+  memory,
+};
 
-async function curve(): Promise<Measured[]> {
-  return onProduct(async (send) => {
+/** Parts that run only when they are named. */
+export const NAMED_PARTS: typeof LOAD_PARTS = { 'memory-over-time': memoryOverTime };
+
+async function curve(options: LoadOptions): Promise<Measured[]> {
+  const teams = names('load-team', scaled(TEAMS, options, 8));
+  const teamOf = (index: number): string => teams[index % teams.length] as string;
+  const offered = [...new Set(OFFERED.map((count) => scaled(count, options)))];
+  const reference = scaled(REFERENCE, options);
+  return onProduct(async ({ send }) => {
+    await addTeams(send, teams, CREDIT);
     const measured: Measured[] = [];
     let number = 0;
-    const start = (index: number) => {
-      const machine = { gpuType: 'h100', region: 'eu', pricing: 'on_demand', hourly: '0.01' };
-      return send('POST', '/v1/instances', { id: `load-${number++}`, team: teamOf(index), ...machine });
-    };
+    const start = (index: number) => send('POST', '/v1/instances', startOf(teamOf(index), `load-${number++}`, '0.01'));
     const report = (index: number) => {
       const event = { id: `event-${number++}`, team: teamOf(index), model: MODEL, inputTokens: 100, outputTokens: 10 };
       return send('POST', '/v1/usage', { events: [event] });
     };
     const read = (index: number) => send('GET', `/v1/teams/${teamOf(index)}/balance`);
     // The first calls of a process are slow: its programs are not compiled yet.
-    for (let round = 0; round < 4; round += 1) for (const act of [start, report, read]) await atOnce(REFERENCE, act);
+    for (let round = 0; round < 4; round += 1) for (const act of [start, report, read]) await atOnce(reference, act);
     for (const [what, act] of [
       ['starts', start],
       ['usage', report],
       ['balances', read],
     ] as const)
-      measured.push(...(await curveOf(what, act)));
+      measured.push(...(await curveOf(what, act, offered, reference)));
     return measured;
   });
 }
-
-const teamOf = (index: number): string => `load-team-${index % TEAMS}`;
 
 async function atOnce(count: number, act: (index: number) => Promise<Outcome>) {
   const beganMs = performance.now();
@@ -68,9 +69,14 @@ async function atOnce(count: number, act: (index: number) => Promise<Outcome>) {
   return { outcomes, tookMs: performance.now() - beganMs };
 }
 
-async function curveOf(what: string, act: (index: number) => Promise<Outcome>): Promise<Measured[]> {
+async function curveOf(
+  what: string,
+  act: (index: number) => Promise<Outcome>,
+  counts: readonly number[],
+  heldAgainst: number,
+): Promise<Measured[]> {
   const points: Array<{ offered: number; perSecond: number; counts: Record<string, number> }> = [];
-  for (const offered of OFFERED) {
+  for (const offered of counts) {
     const all: Outcome[] = [];
     let tookMs = 0;
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -99,76 +105,15 @@ async function curveOf(what: string, act: (index: number) => Promise<Outcome>): 
       },
     });
   }
-  const reference = points.find(({ offered }) => offered === REFERENCE)?.perSecond ?? 0;
+  const reference = points.find(({ offered }) => offered === heldAgainst)?.perSecond ?? 0;
   return points.map(({ offered, perSecond, counts }) => ({
     bench: 'load curve',
     what: `${what}, ${offered} offered at once, ${ROUNDS} times`,
     figure: perSecond,
     unit: 'served/s',
-    reference: `${what} served a second when ${REFERENCE} are offered at once`,
+    reference: `${what} served a second when ${heldAgainst} are offered at once`,
     referenceFigure: reference,
-    ...(offered > REFERENCE && { atLeast: 1 }),
+    ...(offered > heldAgainst && { atLeast: 1 }),
     counts,
   }));
 }
-
-/** Runs `measure` against an api and a worker beside embedded neighbours. */
-async function onProduct<T>(measure: (send: Send) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'burnrate-bench-'));
-  const neighbours = await startNeighbours({
-    dataDir: folder,
-    environment: { LOG_LEVEL: 'warn', RATE_LIMIT_PER_MINUTE: '1000000' },
-    searchAttributes: SEARCH_ATTRIBUTES,
-  });
-  const { environment } = neighbours;
-  const agent = new Agent({ keepAlive: true, maxSockets: 1_000 });
-  try {
-    await migrateBy(environment);
-    const processes = await Promise.all((['worker', 'api'] as const).map((name) => startProduct(name, environment)));
-    try {
-      const base = `http://127.0.0.1:${environment.PORT}`;
-      while (!(await answers(`${base}/readyz`))) await sleep(200);
-      const send = sender(agent, base, environment.BURNRATE_PLATFORM_KEY ?? '');
-      await addTeams(send);
-      return await measure(send);
-    } finally {
-      await Promise.all(processes.map((child) => child.end()));
-    }
-  } finally {
-    agent.destroy();
-    await neighbours.stop();
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-async function addTeams(send: Send): Promise<void> {
-  const insist = async (path: string, body: object): Promise<void> => {
-    while ((await send('POST', path, body)).status === 503) await sleep(1_000);
-  };
-  for (let index = 0; index < TEAMS; index += 16)
-    await Promise.all(
-      Array.from({ length: 16 }, async (_, offset) => {
-        const id = teamOf(index + offset);
-        await insist('/v1/teams', { id, name: 'Load', email: 'load@teams.example' });
-        await insist(`/v1/teams/${id}/grants`, { id: `grant-${id}`, amount: CREDIT, note: 'bench' });
-      }),
-    );
-}
-
-const sender =
-  (agent: Agent, base: string, key: string): Send =>
-  async (method, path, body) => {
-    const sent = body === undefined ? '' : JSON.stringify(body);
-    const beganMs = performance.now();
-    const headers = {
-      authorization: `Bearer ${key}`,
-      ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(sent) }),
-    };
-    const call = request(base + path, { method, agent, headers });
-    call.end(sent);
-    const [response] = await once(call, 'response');
-    let text = '';
-    for await (const chunk of response.setEncoding('utf8')) text += chunk;
-    const code = response.statusCode < 400 ? null : JSON.parse(text).error.code;
-    return { status: response.statusCode, code, ms: performance.now() - beganMs };
-  };

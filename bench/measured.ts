@@ -6,6 +6,8 @@ export interface Measured {
   unit: string;
   reference: string;
   referenceFigure: number;
+  /** The figure is a time or a size, so the ratio is the reference to the figure. */
+  lessIsBetter?: boolean;
   /** The ratio that is promised. */
   atLeast?: number;
   /** What else was counted, by name. */
