@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { balance } from './balance.ts';
+import { bigTeams } from './big-teams.ts';
 import { exhaustion } from './exhaustion.ts';
 import { factsUnderLoad } from './facts-under-load.ts';
 import { lifecycles } from './lifecycles.ts';
@@ -28,6 +29,7 @@ export const LOAD_PARTS: Record<string, (options: LoadOptions) => Promise<Measur
   lifecycles,
   facts: factsUnderLoad,
   balance,
+  'big-teams': bigTeams,
   exhaustion,
   starvation,
   memory,
