@@ -6,12 +6,13 @@ import { runsOutSecond } from '../billing/forecast.ts';
 import { formatDollars, micros } from '../billing/money.ts';
 import { burnMicrosPerHour } from '../billing/runway.ts';
 import { formatSecond } from '../billing/time.ts';
-import { AS_RECORDED, readAccount } from '../prisma/accounts.ts';
+import { AS_RECORDED, bySums, readAccount } from '../prisma/accounts.ts';
 import type { Db } from '../prisma/client.ts';
 import { findCryptoReceipt } from '../prisma/crypto-receipts.ts';
 import { getDeposit } from '../prisma/deposits.ts';
 import { findExhaustion } from '../prisma/exhaustions.ts';
 import type { Notice } from '../prisma/notices.ts';
+import { inSnapshot } from '../prisma/snapshot.ts';
 import { endedInstances } from './ended-instances.ts';
 
 export interface PlatformEvent {
@@ -81,8 +82,11 @@ async function exhaustionData(db: Db, teamId: string, number: number) {
 }
 
 async function lowData(db: Db, terms: Terms, teamId: string, levelMicros: number) {
-  const account = await readAccount(db, teamId, { ...AS_RECORDED, for: 'forecast' });
-  const second = runsOutSecond(account, terms);
+  const { account, second } = await bySums([], async (named) => {
+    const reach = { throughSecond: AS_RECORDED.throughSecond, for: 'forecast' as const, ...named };
+    const account = await inSnapshot(db, (tx) => readAccount(tx, teamId, reach));
+    return { account, second: runsOutSecond(account, terms) };
+  });
   return {
     level: formatDollars(micros(levelMicros)),
     burnPerHour: formatDollars(burnMicrosPerHour(account)),

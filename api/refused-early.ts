@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import { BillingError } from '../billing/errors.ts';
 import { startRefusal } from '../billing/instances.ts';
-import { readAccount } from '../prisma/accounts.ts';
+import { bySums, readAccount } from '../prisma/accounts.ts';
 import { mayNotStart } from '../prisma/plain-credit.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';
 import type { Call } from './calls.ts';
@@ -45,8 +45,11 @@ export function createEarlyRefusals({ db, terms }: ApiWorld): UnlessRefused {
 
   return async ({ receivedSecond }, { teamId, goesOn }, start) => {
     if (isRemembered(teamId) || (await mayNotStart(db, teamId, terms.minStartMicros))) {
-      const account = await inSnapshot(db, (tx) => readAccount(tx, teamId, { throughSecond: receivedSecond }));
-      const refusal = startRefusal(standingOf(account, terms, receivedSecond).account, terms);
+      const refusal = await bySums([], async (named) => {
+        const reach = { throughSecond: receivedSecond, ...named };
+        const account = await inSnapshot(db, (tx) => readAccount(tx, teamId, reach));
+        return startRefusal(standingOf(account, terms, receivedSecond).account, terms);
+      });
       // After the read: a repeat finds what the first call started before it.
       if (refusal && !(await goesOn())) throw refusal;
     }

@@ -6,6 +6,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { createLedger, type Ledger } from '../activities/ledger/index.ts';
 import { readBalance } from '../api/views/balance.ts';
 import type { Terms } from '../billing/account.ts';
@@ -129,20 +130,38 @@ function actsOf(db: Db, ledger: Ledger): Record<string, Act> {
   };
 }
 
-/** The times of each act with each subject, in milliseconds. Subjects take turns, so that all see the same machine. */
-async function measure(db: Db, ledger: Ledger, subjects: readonly Subject[]): Promise<Map<string, number[]>> {
-  const times = new Map<string, number[]>();
+/** What one act took. */
+interface Took {
+  ms: number;
+  statements: number;
+}
+
+let statements = 0;
+
+/** Counts every statement that a connection of this process sends. */
+function countStatements(): void {
+  const { query } = pg.Client.prototype;
+  pg.Client.prototype.query = function counting(this: pg.Client, ...args: unknown[]) {
+    statements += 1;
+    return Reflect.apply(query, this, args);
+  } as typeof query;
+}
+
+/** What each act took with each subject. Subjects take turns, so that all see the same machine. */
+async function measure(db: Db, ledger: Ledger, subjects: readonly Subject[]): Promise<Map<string, Took[]>> {
+  countStatements();
+  const times = new Map<string, Took[]>();
   const acts = actsOf(db, ledger);
   let nowSecond = SECOND;
   for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round += 1)
     for (const [name, act] of Object.entries(acts)) {
       nowSecond += 60;
       for (const subject of subjects) {
-        const beganMs = performance.now();
+        const before = { ms: performance.now(), statements };
         await act(subject, nowSecond, round);
-        const tookMs = performance.now() - beganMs;
+        const took = { ms: performance.now() - before.ms, statements: statements - before.statements };
         const key = keyOf(name, subject);
-        if (round >= WARM_UP_ROUNDS) times.set(key, [...(times.get(key) ?? []), tookMs]);
+        if (round >= WARM_UP_ROUNDS) times.set(key, [...(times.get(key) ?? []), took]);
       }
     }
   return times;
@@ -150,9 +169,9 @@ async function measure(db: Db, ledger: Ledger, subjects: readonly Subject[]): Pr
 
 const keyOf = (act: string, { teamId }: Subject): string => `${act} ${teamId}`;
 
-function report(subjects: readonly Subject[], times: ReadonlyMap<string, number[]>): Measured[] {
+function report(subjects: readonly Subject[], times: ReadonlyMap<string, Took[]>): Measured[] {
   const quantile = (act: string, subject: Subject, share: number): number => {
-    const sorted = [...(times.get(keyOf(act, subject)) ?? [])].sort((a, b) => a - b);
+    const sorted = (times.get(keyOf(act, subject)) ?? []).map(({ ms }) => ms).sort((a, b) => a - b);
     return sorted[Math.ceil(sorted.length * share) - 1] ?? Number.NaN;
   };
   const rounded = (value: number, digits: number) => Number(value.toFixed(digits));
@@ -167,6 +186,7 @@ function report(subjects: readonly Subject[], times: ReadonlyMap<string, number[
         reference: `${act}, 1 running, ${subject.price} price`,
         referenceFigure: rounded(1_000 / quantile(act, smallest, 0.5), 1),
         ...(subject.size > 1 && { atLeast: 0.3333 }),
+        counts: { statements: Math.max(...(times.get(keyOf(act, subject)) ?? []).map((took) => took.statements)) },
         msPerCall: { p50: rounded(quantile(act, subject, 0.5), 2), p90: rounded(quantile(act, subject, 0.9), 2) },
       };
     }),

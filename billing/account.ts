@@ -4,6 +4,7 @@
  */
 import { type DatedKind, expiringMicros, type HoldExpiry, nextDated } from './calendar.ts';
 import type { AssignedDiscount, VolumeTier } from './discounts.ts';
+import type { MeterSums } from './meter-sums.ts';
 import { add, type Micros, ZERO } from './money.ts';
 import type { GpuPrice } from './prices.ts';
 import type { ReservationMeter } from './reservation-meter.ts';
@@ -41,6 +42,11 @@ export interface Account extends BalanceLine {
   /** The team's fraction of a micro from token usage, in millionths. */
   remainderMillionths: number;
   meters: Meter[];
+  /**
+   * The running meters that are not in `meters`, as sums; null where all were read. Prices that were given, and on-demand
+   * prices of the list that no reservation covers: none of them is spot, reserved or about to be reclaimed.
+   */
+  summed: MeterSums | null;
   /** Those whose term runs. */
   reservations: ReservationMeter[];
   /** Open disputes, in the order in which they were opened. */
@@ -96,6 +102,7 @@ export const emptyAccount = (teamId: string, second: number): Account => ({
   owedMicros: ZERO,
   remainderMillionths: 0,
   meters: [],
+  summed: null,
   reservations: [],
   contests: [],
   holdExpiries: [],

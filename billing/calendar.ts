@@ -41,9 +41,14 @@ function nextSpotMove(prices: readonly GpuPrice[], meter: Meter, fromSecond: num
   return seconds.length === 0 ? null : Math.min(...seconds);
 }
 
+/** Whether anything runs whose rate the team's discount moves. */
+export const hasDiscountable = ({ meters, summed }: Pick<Account, 'meters' | 'summed'>): boolean =>
+  meters.some(({ priced }) => isDiscountable(priced)) ||
+  (summed?.classes.some(({ isDiscountable }) => isDiscountable) ?? false);
+
 /** Whether the volume discount is looked at each midnight: only while it can move a rate. */
-export const isReviewed = ({ meters }: Account, { volumeTiers }: Terms): boolean =>
-  volumeTiers.length > 0 && meters.some(({ priced }) => isDiscountable(priced));
+export const isReviewed = (account: Account, { volumeTiers }: Terms): boolean =>
+  volumeTiers.length > 0 && hasDiscountable(account);
 
 /** The soonest of what the calendar brings. Of one second, a hold's end comes first. */
 export function nextDated(account: Account, terms: Terms): { second: number; what: DatedKind } | null {

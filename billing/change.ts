@@ -4,9 +4,10 @@
  */
 import { type Account, type AttemptInFlight, type Contest, fitsMonth, spendableMicros, type Terms } from './account.ts';
 import { creditAccount, owedAccount, REVENUE, referenceOf, type Transfer } from './ledger.ts';
+import type { MeterClass } from './meter-sums.ts';
 import { add, larger, type Micros, micros, smaller, subtract, ZERO } from './money.ts';
 import type { ReservationEnd, ReservationMeter } from './reservation-meter.ts';
-import { spendAt, spendOver } from './spending.ts';
+import { spendAt, spendClassOver, spendOver } from './spending.ts';
 import { chargeDueMicros, type Meter, type Metered } from './usage.ts';
 
 export type EndReason = 'stopped' | 'out_of_credits' | 'spot_reclaimed' | 'operator';
@@ -49,9 +50,12 @@ export class Change {
   /** The cause of credit that was let go in a time in which money stood: it pays what is owed at the end of that time. */
   freedMeanwhile: string | null = null;
   readonly terms: Terms;
+  /** Nothing of it will be recorded: what only its effects would say need not be known. */
+  readonly isForecast: boolean;
   private readonly spentByDay: Map<number, Micros> | null;
 
-  constructor(account: Account, terms: Terms) {
+  constructor(account: Account, terms: Terms, { isForecast = false } = {}) {
+    this.isForecast = isForecast;
     this.spentByDay = account.spentByDay && new Map(account.spentByDay);
     this.account = {
       ...account,
@@ -77,6 +81,10 @@ export class Change {
 
   spentOver(metered: Metered, endSecond: number): void {
     if (this.spentByDay) spendOver(this.spentByDay, metered, endSecond);
+  }
+
+  spentByClass(each: MeterClass, endSecond: number): void {
+    if (this.spentByDay) spendClassOver(this.spentByDay, each, endSecond);
   }
 
   transfer(transfer: Transfer): void {

@@ -7,6 +7,7 @@ import { expiringMicros, isReviewed } from './calendar.ts';
 import { Change, closeMeter, creditArrived, type Outcome, replaceMeters } from './change.ts';
 import { attemptDepositId } from './ids.ts';
 import { referenceOf } from './ledger.ts';
+import { mustHaveAllMeters } from './meter-sums.ts';
 import { add, subtract, ZERO } from './money.ts';
 import { rerate, reviewVolumeAtMidnight } from './rerating.ts';
 import { closeReservation, renewReservation } from './reservation-meter.ts';
@@ -33,6 +34,7 @@ const canPayNext = (account: Account, second: number): boolean =>
  */
 export function exhaust(change: Change, second: number): void {
   const { account } = change;
+  mustHaveAllMeters(account, 'what ends with credit');
   account.standsAtSecond = null;
   if (account.meters.length + account.reservations.length === 0) return;
   const number = account.exhaustions + 1;

@@ -31,7 +31,7 @@ const withoutCalendar = (account: Account): Account => ({
  * more crossings than anybody will see, the line goes on as it is.
  */
 function firstCrossing(account: Account, terms: Terms, wanted: 'exhaustion' | 'low' | 'top_up'): number | null {
-  const change = new Change(account, terms);
+  const change = new Change(account, terms, { isForecast: true });
   const ahead = change.account;
   for (let crossed = 0; ; crossed += 1) {
     // Asked for, a warning is due whenever credit is low; otherwise it is of no interest.

@@ -8,6 +8,7 @@ import { record } from './clock.ts';
 import { hasCoverFor } from './covers.ts';
 import { BillingError } from './errors.ts';
 import { creditAccount, REVENUE, referenceOf } from './ledger.ts';
+import { mustHaveAllMeters } from './meter-sums.ts';
 import { formatForPeople, larger, MICROS_PER_CENT, type Micros, micros, subtract, ZERO } from './money.ts';
 import type { Pricing } from './prices.ts';
 import { beginSegment, rerate, reviewVolume } from './rerating.ts';
@@ -100,6 +101,16 @@ export function openMeters(change: Change, orders: readonly InstanceOrder[]): Me
   return opening;
 }
 
+/**
+ * The meter of an instance, or undefined where the instance does not run.
+ * @throws MetersNeeded where it may be in the sums
+ */
+function runningMeter(account: Account, instanceId: string): Meter | undefined {
+  const running = account.meters.find((meter) => meter.instanceId === instanceId);
+  if (!running) mustHaveAllMeters(account, `whether ${instanceId} runs`);
+  return running;
+}
+
 /** A segment of an instance that has ended by a re-price, as far as a stop in the past must know it. */
 export type ClosedSegment = Meter & { endSecond: number };
 
@@ -122,7 +133,7 @@ export function stopInstance(
 ): Outcome {
   return record(account, terms, nowSecond, (change) => {
     const { account } = change;
-    const running = account.meters.find((meter) => meter.instanceId === stop.instanceId);
+    const running = runningMeter(account, stop.instanceId);
     if (!running) return;
     const closed = [...stop.closedSegments, ...cutByNow(change, stop.instanceId)];
     const lastPosting = postedByNow(change, stop.instanceId) ?? stop.lastPostingReference;
@@ -209,7 +220,7 @@ export function repriceInstance(
     );
   return record(account, terms, reprice.atSecond ?? nowSecond, (change) => {
     const { account } = change;
-    const running = account.meters.find((meter) => meter.instanceId === reprice.instanceId);
+    const running = runningMeter(account, reprice.instanceId);
     if (!running) throw new BillingError('instance_ended', 'the instance has ended');
     const { given, listMicrosPerHour } = running.priced;
     if (given && listMicrosPerHour === reprice.rateMicrosPerHour) return;
@@ -230,7 +241,7 @@ export function repriceInstance(
 /** Posts what an instance owes through a second; no fact, so the bill is the same however often it happens. */
 export function settleInstance(account: Account, terms: Terms, instanceId: string, nowSecond: number): Outcome {
   return record(account, terms, nowSecond, (change) => {
-    const meter = change.account.meters.find((running) => running.instanceId === instanceId);
+    const meter = runningMeter(change.account, instanceId);
     if (meter) postMeter(change, meter, moneySecond(change.account, change.account.asOfSecond));
   });
 }
@@ -248,7 +259,7 @@ export function announceReclaim(
 ): Outcome {
   return record(account, terms, nowSecond, ({ account, effects }) => {
     const { instanceId, reclaimSecond } = reclaim;
-    const running = account.meters.find((meter) => meter.instanceId === instanceId);
+    const running = runningMeter(account, instanceId);
     if (!running) throw new BillingError('instance_ended', 'the instance has ended');
     if (running.priced.pricing !== 'spot') throw new BillingError('not_spot', 'only spot instances are reclaimed');
     if (reclaimSecond < account.asOfSecond)
@@ -267,6 +278,7 @@ export const setShedOrder = (
   nowSecond: number,
 ): Outcome =>
   record(account, terms, nowSecond, ({ account, effects }) => {
+    mustHaveAllMeters(account, 'the order of ends');
     for (const meter of account.meters) {
       const shedOrder = order.get(meter.instanceId) ?? null;
       if (meter.shedOrder === shedOrder) continue;

@@ -6,8 +6,9 @@
 import type { Account, Terms } from './account.ts';
 import { type Change, closeMeter, replaceMeters } from './change.ts';
 import { coversOf } from './covers.ts';
-import { discountAt, volumeBasisPointsOf } from './discounts.ts';
-import { ZERO } from './money.ts';
+import { discountAt, discountedMicros, volumeBasisPointsOf } from './discounts.ts';
+import { classCostMicros, classOf, type MeterClass, MetersNeeded, mergedClasses, meterSums } from './meter-sums.ts';
+import { micros, subtract, ZERO } from './money.ts';
 import { isDiscountable, type Priced, priceAt, rateOf } from './prices.ts';
 import { trailingSpendMicros } from './spending.ts';
 import { dayStart, daysBefore } from './time.ts';
@@ -66,11 +67,56 @@ const isAsBefore = (before: Priced, now: Priced, coveredBy: string | null): bool
   (coveredBy !== null || before.discountBasisPoints === now.discountBasisPoints);
 
 /**
+ * Prices anew what is known by its sums only. Prices that were given never change, and spot prices are in no sum: what can
+ * change is the discount. A forecast follows it class by class.
+ * @throws MetersNeeded where segments would have to be cut, and where a reservation may cover some of the meters
+ */
+function rerateSummed(change: Change, second: number): void {
+  const { account, isForecast } = change;
+  const { summed, discount, volumeBasisPoints, reservations } = account;
+  if (!summed) return;
+  const discountable = summed.classes.filter(({ isDiscountable }) => isDiscountable);
+  if (discountable.length === 0) return;
+  if (reservations.length > 0) throw new MetersNeeded('which instances are covered');
+  const { basisPoints } = discountAt(discount, volumeBasisPoints, second);
+  const moved = new Set(discountable.filter(({ discountBasisPoints }) => discountBasisPoints !== basisPoints));
+  if (moved.size === 0) return;
+  if (!isForecast || second < summed.startedBySecond) throw new MetersNeeded('which rates change');
+  const next = summed.classes.map((each) => (moved.has(each) ? nextClass(change, each, basisPoints, second) : each));
+  account.summed = meterSums(mergedClasses(next), second);
+}
+
+/** Ends the segments of a class and begins the next at the same second, at another discount. */
+function nextClass(change: Change, each: MeterClass, basisPoints: number, second: number): MeterClass {
+  const { account } = change;
+  account.postedMicros = subtract(
+    account.postedMicros,
+    micros(classCostMicros(each, second) - BigInt(each.postedMicros)),
+  );
+  change.spentByClass(each, second);
+  const listMicrosPerHour = micros(each.listMicrosPerHour);
+  const one = classOf({
+    rateMicrosPerHour: discountedMicros(listMicrosPerHour, basisPoints),
+    startSecond: second,
+    postedMicros: 0,
+    priced: { given: false, listMicrosPerHour, discountBasisPoints: basisPoints },
+  });
+  const { count } = each;
+  return {
+    ...one,
+    count,
+    rateMicrosPerHour: count * one.rateMicrosPerHour,
+    rateTimesStart: BigInt(count) * one.rateTimesStart,
+  };
+}
+
+/**
  * Prices every running instance anew as of a second, and cuts a segment wherever that changes something.
  * @param opening those that start at this second: they have no segment to cut yet
  */
 export function rerate(change: Change, second: number, opening: readonly Meter[] = []): void {
   const { account } = change;
+  rerateSummed(change, second);
   const opens = new Set(opening);
   const inForce = account.meters.map((meter) => ({ meter, priced: pricedAt(account, meter, second) }));
   const covers = coversOf(

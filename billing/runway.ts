@@ -2,6 +2,7 @@
  * Balance is a line, not a counter: between two facts it falls in a known way, so the second at which it meets a level
  * can be computed instead of polled for. Source: rules.md, "Balance".
  */
+import { type MeterSums, summedDueMicros } from './meter-sums.ts';
 import { type Micros, micros } from './money.ts';
 import { LAST_SECOND } from './time.ts';
 import { chargeDueMicros, type Metered } from './usage.ts';
@@ -13,21 +14,24 @@ export interface BalanceLine {
   /** What runs: instances, and reservations, which cost whether they are used or not. */
   meters: readonly Metered[];
   reservations?: readonly Metered[];
+  /** What runs beside `meters`, where not every meter was read. */
+  summed?: MeterSums | null;
 }
 
-/** Everything on the line that costs by the second. */
+/** Everything on the line that costs by the second and was read by itself. */
 export const meteredOf = ({ meters, reservations = [] }: BalanceLine): readonly Metered[] =>
   reservations.length === 0 ? meters : [...meters, ...reservations];
 
 /** posted − Σ (cost at S − posted for it) − held. */
 export function availableMicros(line: BalanceLine, second: number): Micros {
   const accrued = meteredOf(line).reduce((sum, meter) => sum + chargeDueMicros(meter, second), 0);
-  return micros(line.postedMicros - accrued - line.heldMicros);
+  const summedAccrued = line.summed ? summedDueMicros(line.summed, second) : 0;
+  return micros(line.postedMicros - accrued - summedAccrued - line.heldMicros);
 }
 
 /** Σ of the running rates, micros per hour. */
 export const burnMicrosPerHour = (line: BalanceLine): Micros =>
-  micros(meteredOf(line).reduce((sum, meter) => sum + meter.rateMicrosPerHour, 0));
+  micros(meteredOf(line).reduce((sum, meter) => sum + meter.rateMicrosPerHour, line.summed?.rateMicrosPerHour ?? 0));
 
 /**
  * The last second at which `available ≥ level`, or null when the line never falls below it (nothing runs, or only beyond
@@ -35,22 +39,27 @@ export const burnMicrosPerHour = (line: BalanceLine): Micros =>
  *
  * The sum of the exact, unfloored costs brackets the answer in closed form; inside the bracket, at most one micro per
  * meter wide, the floors are summed exactly.
+ * @throws MetersNeeded where the answer may lie before the start of a meter that is known by the sums only
  */
 export function lastSecondAtOrAbove(line: BalanceLine, levelMicros: Micros): number | null {
   const meters = meteredOf(line);
-  const rate = meters.reduce((sum, meter) => sum + BigInt(meter.rateMicrosPerHour), 0n);
+  const { summed = null } = line;
+  const summedRate = BigInt(summed?.rateMicrosPerHour ?? 0);
+  const rate = meters.reduce((sum, meter) => sum + BigInt(meter.rateMicrosPerHour), summedRate);
   if (rate === 0n) return null;
 
   const rateTimesStart = meters.reduce(
     (sum, meter) => sum + BigInt(meter.rateMicrosPerHour) * BigInt(meter.startSecond),
-    0n,
+    summed?.rateTimesStart ?? 0n,
   );
-  const postedForMeters = meters.reduce((sum, meter) => sum + BigInt(meter.postedMicros), 0n);
+  const summedPosted = BigInt(summed?.postedMicros ?? 0);
+  const postedForMeters = meters.reduce((sum, meter) => sum + BigInt(meter.postedMicros), summedPosted);
+  const count = meters.length + (summed?.count ?? 0);
   const budget = BigInt(line.postedMicros) - BigInt(line.heldMicros) - BigInt(levelMicros) + postedForMeters;
   const secondWhenSpent = (amount: bigint) => Number((3600n * amount + rateTimesStart) / rate);
 
   let above = secondWhenSpent(budget) - 1;
-  let below = secondWhenSpent(budget + BigInt(meters.length)) + 1;
+  let below = secondWhenSpent(budget + BigInt(count)) + 1;
   if (above >= LAST_SECOND) return null;
   while (below - above > 1) {
     const middle = above + Math.floor((below - above) / 2);

@@ -5,6 +5,7 @@
  */
 import type { Account } from './account.ts';
 import { type VolumeTier, volumeBasisPointsOf } from './discounts.ts';
+import { classCostBetweenMicros, classCostMicros, type MeterClass } from './meter-sums.ts';
 import { atMost, type Micros, ZERO } from './money.ts';
 import { meteredOf } from './runway.ts';
 import { dayStart, daysAfter, daysBefore, daysBetween, nextDayStart } from './time.ts';
@@ -32,6 +33,9 @@ export function trailingSpendMicros(
   const from = trailingFrom(second);
   let spent = ZERO;
   for (const [day, micros] of spentByDay) if (day >= from && day <= lastDay) spent = atMost(spent + micros);
+  const { summed } = account;
+  for (const each of summed?.classes ?? [])
+    if (summed) spent = atMost(BigInt(spent) + classCostBetweenMicros(summed, each, from, second));
   return meteredOf(account).reduce((sum, meter) => atMost(sum + costBetweenMicros(meter, from, second)), spent);
 }
 
@@ -78,6 +82,12 @@ function runningByDay(account: Account, firstDay: number, days: number): number[
     if (whole > 0) costs[day] = (costs[day] ?? 0) + costBetweenMicros(meter, startSecond, nextDayStart(startSecond));
     begins[whole] = (begins[whole] ?? 0) + rateMicrosPerHour;
   }
+  for (const each of account.summed?.classes ?? []) {
+    const day = daysBetween(firstDay, each.daySecond);
+    const whole = day < 0 ? 0 : day + 1;
+    if (whole > 0) costs[day] = (costs[day] ?? 0) + Number(classCostMicros(each, nextDayStart(each.daySecond)));
+    begins[whole] = (begins[whole] ?? 0) + each.rateMicrosPerHour;
+  }
   let hourly = 0;
   return costs.map((cost, day) => {
     hourly += begins[day] ?? 0;
@@ -97,6 +107,17 @@ export function spendOver(spentByDay: Map<number, Micros>, metered: Metered, end
   while (from < endSecond) {
     const to = Math.min(nextDayStart(from), endSecond);
     spendAt(spentByDay, from, costBetweenMicros(metered, from, to));
+    from = to;
+  }
+}
+
+/** The same of the meters of a class, none of which starts later. */
+export function spendClassOver(spentByDay: Map<number, Micros>, each: MeterClass, endSecond: number): void {
+  let from = Math.max(each.daySecond, trailingFrom(endSecond));
+  while (from < endSecond) {
+    const to = Math.min(nextDayStart(from), endSecond);
+    const before = from > each.daySecond ? classCostMicros(each, from) : 0n;
+    spendAt(spentByDay, from, atMost(classCostMicros(each, to) - before));
     from = to;
   }
 }

@@ -7,6 +7,7 @@ import { type Account, moneySecond, type Terms } from './account.ts';
 import { type Change, closeMeter, type EndReason, type Outcome, replaceMeters } from './change.ts';
 import { record } from './clock.ts';
 import { BillingError } from './errors.ts';
+import { mustHaveAllMeters } from './meter-sums.ts';
 import { formatForPeople } from './money.ts';
 import { rerate } from './rerating.ts';
 
@@ -35,6 +36,7 @@ export const stopInstances = (
 function endTogether(change: Change, stop: { instanceIds: ReadonlySet<string>; reason: EndReason }): void {
   const { account } = change;
   const second = moneySecond(account, account.asOfSecond);
+  if (stop.instanceIds.size > 0) mustHaveAllMeters(account, 'which instances end');
   const ending = account.meters.filter(({ instanceId }) => stop.instanceIds.has(instanceId));
   for (const meter of ending) {
     const endSecond = Math.max(second, meter.startSecond);
@@ -72,9 +74,10 @@ export const unsuspendTeam = (account: Account, terms: Terms, nowSecond: number)
 
 /** What of an account keeps it from being archived, in words; empty when nothing does. */
 export function archiveObstacles(account: Account, keepsBalance: boolean): string[] {
-  const { meters, reservations, contests, holdExpiries, attempt, postedMicros, owedMicros } = account;
+  const { meters, summed, reservations, contests, holdExpiries, attempt, postedMicros, owedMicros } = account;
+  const running = meters.length + (summed?.count ?? 0);
   const obstacles: Array<[boolean, string]> = [
-    [meters.length > 0, `${meters.length} running instances`],
+    [running > 0, `${running} running instances`],
     [reservations.length > 0, `${reservations.length} running reservations`],
     [attempt !== null, 'a charge under way'],
     [contests.length > 0, `${contests.length} open disputes`],

@@ -1,7 +1,8 @@
 /** The team's balance line: read, locked and kept as one row beside its running meters. */
 import type { Account } from '../billing/account.ts';
+import { hasDiscountable } from '../billing/calendar.ts';
 import { BillingError } from '../billing/errors.ts';
-import { isDiscountable } from '../billing/prices.ts';
+import { type MeterSums, MetersNeeded, meterSums, withoutMeters } from '../billing/meter-sums.ts';
 import { trailingFrom } from '../billing/spending.ts';
 import { dayStart } from '../billing/time.ts';
 import type { Meter } from '../billing/usage.ts';
@@ -12,10 +13,11 @@ import { contestsOf } from './disputes.ts';
 import type { Account as AccountRow } from './generated/client.ts';
 import { holdExpiriesOf } from './holds.ts';
 import type { LookMarks } from './look-marks.ts';
+import { meterClassesOf, preparedMeterClassesOf } from './meter-sums.ts';
 import { runPrepared } from './prepared.ts';
 import { gpuPricesFor } from './prices.ts';
 import { runningTermsOf } from './reservations.ts';
-import { preparedMetersOf, runningMetersOf } from './segments.ts';
+import { preparedMetersOf, runningMeters, runningMetersOf, runningMetersOfInstances } from './segments.ts';
 import { readSpentByDay } from './spending.ts';
 
 /** How far a reader will look: what the account must bring along depends on it. */
@@ -27,10 +29,31 @@ export interface Reach {
    * followed beyond that second.
    */
   for?: 'start' | 'forecast';
+  /**
+   * The instances of which the meters are needed one by one; the others are read as sums. Absent: all meters are needed.
+   * Where sums do not decide, what is done with the account throws `MetersNeeded`.
+   */
+  instanceIds?: readonly string[];
 }
 
-/** The account as it was recorded, for whoever does not bring it up to date. */
-export const AS_RECORDED: Reach = { throughSecond: 0 };
+/** The account as it was recorded, for whoever does not bring it up to date and asks nothing of its meters. */
+export const AS_RECORDED: Reach = { throughSecond: 0, instanceIds: [] };
+
+/**
+ * Acts with the meters of some instances and the sums of the others; and again with all meters, where sums do not decide.
+ * @param act what it keeps in a transaction must be gone when it throws
+ */
+export async function bySums<T>(
+  instanceIds: readonly string[],
+  act: (named: Pick<Reach, 'instanceIds'>) => Promise<T>,
+): Promise<T> {
+  try {
+    return await act({ instanceIds });
+  } catch (error) {
+    if (error instanceof MetersNeeded) return act({});
+    throw error;
+  }
+}
 
 /**
  * Takes the team's row lock and reads its account. A second statement reads the meters after the lock is held: one
@@ -57,18 +80,19 @@ export async function lockForFact(
   clock?: ClockProbe | null,
 ): Promise<LockedAccount> {
   const read = clock?.reading();
-  const [locked] = await tx.$queryRaw<Array<{ databaseMs: number } & Record<keyof LookMarks, bigint | null>>>`
-    SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "databaseMs", look_due_second AS "dueSecond",
-      woken_second AS "wokenSecond", last_look_second AS "lastSecond"
+  // A row that was waited for is answered as it is after the wait.
+  const [locked] = await tx.$queryRaw<Array<{ database_ms: number }>>`
+    SELECT *, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS database_ms
     FROM accounts WHERE team_id = ${teamId} FOR UPDATE`;
   if (!locked) throw new BillingError('not_found', 'no such team', 'team');
-  read?.(locked.databaseMs);
+  read?.(locked.database_ms);
+  const row = toRow(locked);
   const marks = {
-    dueSecond: toSecondOrNull(locked.dueSecond),
-    wokenSecond: toSecondOrNull(locked.wokenSecond),
-    lastSecond: toSecondOrNull(locked.lastSecond),
+    dueSecond: toSecondOrNull(row.lookDueSecond),
+    wokenSecond: toSecondOrNull(row.wokenSecond),
+    lastSecond: toSecondOrNull(row.lastLookSecond),
   };
-  return { account: await readAccount(tx, teamId, reach), marks };
+  return { account: await onlyOf(tx, row, reach), marks };
 }
 
 /**
@@ -76,22 +100,53 @@ export async function lockForFact(
  * @throws BillingError `not_found`
  */
 export async function readAccount(tx: Tx, teamId: string, reach: Reach): Promise<Account> {
-  const account = (await readAccounts(tx, [teamId], reach)).get(teamId);
-  if (!account) throw new BillingError('not_found', 'no such team', 'team');
+  const row = await tx.account.findUnique({ where: { teamId } });
+  if (!row) throw new BillingError('not_found', 'no such team', 'team');
+  return onlyOf(tx, row, reach);
+}
+
+/** The account of one row. */
+async function onlyOf(tx: Tx, row: AccountRow, reach: Reach): Promise<Account> {
+  const { teamId } = row;
+  const running = new Map([[teamId, await runningOf(tx, row, reach)]]);
+  const account = (await assembled(tx, [row], running, reach)).get(teamId);
+  if (!account) throw new Error(`the account of ${teamId} was not assembled`);
   return account;
+}
+
+/** What runs of a team: meters one by one, and beside them the sums of the others. */
+interface Running {
+  meters: Meter[];
+  summed: MeterSums | null;
+}
+const NOTHING_RUNS: Running = { meters: [], summed: null };
+
+async function runningOf(tx: Tx, row: AccountRow, { instanceIds }: Reach): Promise<Running> {
+  const { teamId, asOfSecond, standsAtSecond } = row;
+  // Where money stands at an earlier second, sums through the as-of second say nothing of it.
+  if (instanceIds === undefined || standsAtSecond !== null)
+    return { meters: await runningMeters(tx, teamId), summed: null };
+  const classes = (await meterClassesOf(tx, [teamId])).get(teamId);
+  if (classes === undefined) return NOTHING_RUNS;
+  if (classes === null) return { meters: await runningMeters(tx, teamId), summed: null };
+  const named = instanceIds.length > 0 ? await runningMetersOfInstances(tx, instanceIds) : [];
+  return { meters: named, summed: meterSums(withoutMeters(classes, named), toSecond(asOfSecond)) };
 }
 
 /** Reads the accounts of several teams without locking them, for lists. */
 export async function readAccounts(tx: Tx, teamIds: string[], reach: Reach): Promise<Map<string, Account>> {
   const rows = await tx.account.findMany({ where: { teamId: { in: teamIds } } });
-  return assembled(tx, rows, await runningMetersOf(tx, teamIds), reach);
+  return assembled(tx, rows, allRead(await runningMetersOf(tx, teamIds)), reach);
 }
 
-/** Accounts from their rows and their meters, and what only some of them have beside these. */
+const allRead = (metersOf: ReadonlyMap<string, Meter[]>): Map<string, Running> =>
+  new Map([...metersOf].map(([teamId, meters]) => [teamId, { meters, summed: null }]));
+
+/** Accounts from their rows and what runs of them, and what only some of them have beside these. */
 async function assembled(
   tx: Tx,
   rows: readonly AccountRow[],
-  meters: ReadonlyMap<string, Meter[]>,
+  running: ReadonlyMap<string, Running>,
   reach: Reach,
 ): Promise<Map<string, Account>> {
   const having = (has: (row: AccountRow) => boolean) => rows.filter(has).map(({ teamId }) => teamId);
@@ -105,7 +160,7 @@ async function assembled(
   for (const row of rows) {
     const { teamId } = row;
     const account = toAccount(row, {
-      meters: meters.get(teamId) ?? [],
+      ...(running.get(teamId) ?? NOTHING_RUNS),
       contests: contests.filter((contest) => contest.teamId === teamId),
       reservations: reservations.get(teamId) ?? [],
       holdExpiries: expiries.get(teamId) ?? [],
@@ -142,13 +197,32 @@ export async function readAccountsAsOf(
     textColumn(teamIds, (teamId) => teamId),
   ]);
   if (found[0]) readClock?.(found[0].database_ms);
-  const accounts = await assembled(db, found.map(toRow), await preparedMetersOf(db, teamIds), reach);
+  const rows = found.map(toRow);
+  const accounts = await assembled(db, rows, await preparedRunningOf(db, rows), reach);
   const read = new Map<string, AccountAsOf>();
   for (const { team_id, version } of found) {
     const account = accounts.get(team_id);
     if (account) read.set(team_id, { account, version });
   }
   return read;
+}
+
+/** What runs of several teams, as sums wherever sums say enough. */
+async function preparedRunningOf(db: Db, rows: readonly AccountRow[]): Promise<Map<string, Running>> {
+  const classesOf = await preparedMeterClassesOf(
+    db,
+    rows.map(({ teamId }) => teamId),
+  );
+  const isSummed = ({ teamId, standsAtSecond }: AccountRow) =>
+    standsAtSecond === null && classesOf.get(teamId) !== null;
+  const others = rows.filter((row) => !isSummed(row)).map(({ teamId }) => teamId);
+  const running = allRead(others.length > 0 ? await preparedMetersOf(db, others) : new Map());
+  for (const row of rows.filter(isSummed))
+    running.set(row.teamId, {
+      meters: [],
+      summed: meterSums(classesOf.get(row.teamId) ?? [], toSecond(row.asOfSecond)),
+    });
+  return running;
 }
 
 const camelCase = (column: string): string => column.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
@@ -189,7 +263,7 @@ async function withPrices(tx: Tx, account: Account, reach: Reach): Promise<Accou
   ];
   const prices = pairs.length > 0 ? await gpuPricesFor(tx, pairs, datedThroughSecond) : [];
 
-  const isMovable = meters.some(({ priced }) => isDiscountable(priced));
+  const isMovable = hasDiscountable(account);
   // A fact's second is never before the as-of second, which may lie past a midnight that money has stood before.
   const throughSecond = Math.max(reach.throughSecond, account.asOfSecond);
   const newDay = dayStart(throughSecond) > dayStart(datedThroughSecond);
@@ -199,7 +273,7 @@ async function withPrices(tx: Tx, account: Account, reach: Reach): Promise<Accou
 }
 
 /** What of an account has rows of its own. */
-type Parts = Pick<Account, 'meters' | 'contests' | 'reservations' | 'holdExpiries'>;
+type Parts = Pick<Account, 'meters' | 'summed' | 'contests' | 'reservations' | 'holdExpiries'>;
 
 function toAccount(row: AccountRow, parts: Parts): Account {
   return {

@@ -45,6 +45,7 @@ export const USES: Readonly<Record<string, Use>> = {
   holds: { fixed: [...HOLD, 'placed_second', 'expires_second'] },
   idempotent_calls: { fixed: ['scope', 'path', 'key'], deletes: true },
   instances: { fixed: [...INSTANCE, 'start_second', 'resumed_from', 'details_hash'] },
+  meter_sums: 'read',
   model_prices: 'append',
   notices: { fixed: ['id', 'team_id', 'kind', 'channel', 'second', 'data', 'written_order'] },
   paper_files: 'append',

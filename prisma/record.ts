@@ -5,7 +5,7 @@
 import type { Account } from '../billing/account.ts';
 import type { Effect, Outcome } from '../billing/change.ts';
 import type { Meter } from '../billing/usage.ts';
-import { lockForFact, type Reach, saveAccount } from './accounts.ts';
+import { bySums, lockForFact, type Reach, saveAccount } from './accounts.ts';
 import { type Db, inTransaction, type Tx } from './client.ts';
 import { openAttemptDeposit } from './deposits.ts';
 import { saveDisputeTurn, saveHeld } from './disputes.ts';
@@ -37,7 +37,7 @@ export interface Change<T> {
   answer: (tx: Tx) => Promise<T>;
 }
 
-/** Whose money, as far as the fact will look, and what the rows name as their cause: a workflow id, a request id. */
+/** Whose money, the instances that the fact names, and what the rows name as their cause: a workflow id, a request id. */
 export interface FactAbout extends Reach {
   teamId: string;
   causedBy: string;
@@ -46,10 +46,18 @@ export interface FactAbout extends Reach {
 }
 
 /**
- * Records one fact about a team's money.
+ * Records one fact about a team's money. It is tried with the meters of the instances that it names, and the sums of the
+ * others; where sums do not decide, it is done again with all meters.
+ * @param change may run twice
  * @throws BillingError `not_found` for an unknown team, and whatever `change` throws; nothing is kept then
  */
 export const recordFact = <T>(
+  db: Db,
+  { instanceIds = [], ...about }: FactAbout,
+  change: (account: Account, tx: Tx) => Promise<Change<T>>,
+): Promise<T> => bySums(instanceIds, (named) => recordBy(db, { ...about, ...named }, change));
+
+const recordBy = <T>(
   db: Db,
   { teamId, causedBy, listed, ...reach }: FactAbout,
   change: (account: Account, tx: Tx) => Promise<Change<T>>,

@@ -78,7 +78,18 @@ const RUNNING_METERS = {
     ORDER BY segments.start_second, segments.instance_id`,
 };
 
-/** The same, prepared. */
+/** Those of some instances that run, oldest first. */
+export async function runningMetersOfInstances(tx: Tx, instanceIds: readonly string[]): Promise<Meter[]> {
+  const rows = await tx.$queryRaw<SegmentRow[]>`
+    ${SEGMENTS} WHERE segments.instance_id = ANY(${instanceIds}) AND segments.end_second IS NULL
+    ORDER BY segments.start_second, segments.instance_id`;
+  return rows.map((row) => {
+    const { endSecond: _, ...meter } = toSegment(row);
+    return meter;
+  });
+}
+
+/** The running meters of several teams, prepared. */
 export const preparedMetersOf = async (db: Db, teamIds: readonly string[]): Promise<Map<string, Meter[]>> =>
   metersByTeam(await runPrepared<SegmentRow>(db, RUNNING_METERS, [textColumn(teamIds, (teamId) => teamId)]));
 
@@ -115,6 +126,22 @@ export async function segmentsBetween(
     ${SEGMENTS} WHERE segments.team_id = ${teamId} AND segments.start_second < ${toSecond}
       AND (segments.end_second IS NULL OR segments.end_second > ${fromSecond})`;
   return rows.map(toSegment);
+}
+
+/** What segments that have ended cost in `[fromSecond, toSecond)`: of each, its cost by the later end less that by the earlier. */
+export async function closedSegmentsMicros(
+  tx: Tx,
+  teamId: string,
+  fromSecond: number,
+  toSecond: number,
+): Promise<bigint> {
+  const [row] = await tx.$queryRaw<Array<{ spent: string }>>`
+    SELECT COALESCE(SUM(
+      div(rate_micros_per_hour::numeric * (LEAST(end_second, ${toSecond}) - start_second), 3600)
+        - div(rate_micros_per_hour::numeric * (GREATEST(start_second, ${fromSecond}) - start_second), 3600)
+    ), 0)::text AS spent
+    FROM segments WHERE team_id = ${teamId} AND end_second > ${fromSecond} AND start_second < ${toSecond}`;
+  return BigInt(row?.spent ?? 0);
 }
 
 export async function openSegments(

@@ -242,7 +242,8 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
    */
   settleInstance: async (input: { instanceId: string; nowSecond: number }, causedBy: string): Promise<Settlement> => {
     const { teamId } = await getInstance(db, input.instanceId);
-    return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account) => {
+    const about = { teamId, causedBy, throughSecond: input.nowSecond, instanceIds: [input.instanceId] };
+    return recordFact(db, about, async (account) => {
       const outcome = settleInstance(account, terms, input.instanceId, input.nowSecond);
       const look = lookFor(outcome.effects);
       const answer = async (tx: Tx): Promise<Settlement> => {
@@ -266,7 +267,7 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
     const instance = await getInstance(db, input.instanceId);
     return recordFact(
       db,
-      { teamId: instance.teamId, causedBy, throughSecond: input.nowSecond },
+      { teamId: instance.teamId, causedBy, throughSecond: input.nowSecond, instanceIds: [input.instanceId] },
       async (account, tx) => {
         const current = await getInstance(tx, input.instanceId);
         const answer = async (within: Tx) => {
@@ -298,7 +299,8 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
     const { teamId } = await getInstance(db, input.instanceId);
     const { instanceId, rateMicrosPerHour, atSecond } = input;
     const reprice = { instanceId, rateMicrosPerHour, ...(atSecond !== undefined && { atSecond }) };
-    await recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account) => ({
+    const about = { teamId, causedBy, throughSecond: input.nowSecond, instanceIds: [instanceId] };
+    await recordFact(db, about, async (account) => ({
       outcome: repriceInstance(account, terms, reprice, input.nowSecond),
       answer: async () => {},
     }));
@@ -314,7 +316,8 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
   ): Promise<void> => {
     const { instanceId, reclaimSecond, nowSecond } = input;
     const { teamId } = await getInstance(db, instanceId);
-    await recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account) => {
+    const about = { teamId, causedBy, throughSecond: nowSecond, instanceIds: [instanceId] };
+    await recordFact(db, about, async (account) => {
       const outcome = announceReclaim(account, terms, { instanceId, reclaimSecond }, nowSecond);
       const isNew = outcome.effects.some(({ kind }) => kind === 'reclaim_announced');
       const cause = reclaimCause(instanceId, reclaimSecond);

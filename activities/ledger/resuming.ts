@@ -2,6 +2,7 @@
 import type { Account, Terms } from '../../billing/account.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { advance } from '../../billing/facts.ts';
+import { mustHaveAllMeters } from '../../billing/meter-sums.ts';
 import type { Tx } from '../../prisma/client.ts';
 import { runningOfChain } from '../../prisma/instances.ts';
 
@@ -28,6 +29,7 @@ export async function checkNothingRuns(
   const recorded = await runningOfChain(tx, resumed.instanceId);
   if (recorded.length === 0) return;
   // The clock may have ended one of them without a row that says so yet.
+  mustHaveAllMeters(account, 'what runs of a chain');
   const { meters } = advance(account, terms, resumed.nowSecond).account;
   const running = recorded.find((id) => meters.some(({ instanceId }) => instanceId === id));
   if (running !== undefined) throw new SuccessorRuns(running);

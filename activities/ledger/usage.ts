@@ -8,6 +8,7 @@ import type { Account } from '../../billing/account.ts';
 import type { Outcome } from '../../billing/change.ts';
 import { BillingError } from '../../billing/errors.ts';
 import type { Transfer } from '../../billing/ledger.ts';
+import { MetersNeeded } from '../../billing/meter-sums.ts';
 import {
   decideUsage,
   type NamedHold,
@@ -158,6 +159,16 @@ const orNoneOfThem = (error: unknown): null => {
   throw error;
 };
 
+/** What the sums of the meters decide, or null where they do not. */
+function decidedBySums<T>(decide: () => T): T | null {
+  try {
+    return decide();
+  } catch (error) {
+    if (error instanceof MetersNeeded) return null;
+    throw error;
+  }
+}
+
 export const usageActs = ({ db, terms }: LedgerWorld) => {
   /** Records what one statement can write, and answers what became of that; of the other teams, nothing is written. */
   async function recordTogether(batches: readonly TeamBatch[], known: KnownByTeam): Promise<Map<string, Recorded>> {
@@ -190,7 +201,8 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
     known: ReadonlyMap<string, RecordedUsage>,
     holds: ReadonlyMap<string, NamedHold>,
   ): { posting: UsagePosting & { recorded: Answered } } | { recorded: Recorded } | { alone: true } {
-    const decision = decideUsage(events, { account: before, terms, known, holds, nowSecond });
+    const decision = decidedBySums(() => decideUsage(events, { account: before, terms, known, holds, nowSecond }));
+    if (!decision) return { alone: true };
     const { rows, settled, outcome } = decision;
     const recorded = recordedBy(decision);
     // What costs too much by now may have been recorded when it did not.

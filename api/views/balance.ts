@@ -1,14 +1,15 @@
 /** A team's balance as callers see it. */
 import type { Terms } from '../../billing/account.ts';
 import { firstBelowSecond, runsOutSecond } from '../../billing/forecast.ts';
+import { classCostBetweenMicros } from '../../billing/meter-sums.ts';
 import { total } from '../../billing/money.ts';
 import { burnMicrosPerHour } from '../../billing/runway.ts';
 import { monthStart, nextMonthStart } from '../../billing/time.ts';
 import { costBetweenMicros, type Metered } from '../../billing/usage.ts';
-import { readAccount } from '../../prisma/accounts.ts';
+import { bySums, readAccount } from '../../prisma/accounts.ts';
 import type { Tx } from '../../prisma/client.ts';
 import { termsBetween } from '../../prisma/reservations.ts';
-import { segmentsBetween } from '../../prisma/segments.ts';
+import { closedSegmentsMicros, segmentsBetween } from '../../prisma/segments.ts';
 import { tokenUsageMicros } from '../../prisma/usage-sums.ts';
 import { Amount, amount, Time, timeOrNull, z } from '../schemas.ts';
 import { type Standing, segmentsAsStanding, shownAvailableMicros, standingOf, termsAsStanding } from './standing.ts';
@@ -41,21 +42,33 @@ const costIn = (
     ),
   );
 
-export async function readBalance(
-  tx: Tx,
-  terms: Terms,
-  teamId: string,
-  second: number,
-): Promise<z.input<typeof Balance>> {
-  const standing = standingOf(await readAccount(tx, teamId, { throughSecond: second, for: 'forecast' }), terms, second);
+/** What the team's instances have cost in `[fromSecond, toSecond)`, as far as the clock has come. */
+async function instancesCostIn(tx: Tx, standing: Standing, fromSecond: number, toSecond: number): Promise<bigint> {
+  const { account, moneySecond, effects } = standing;
+  const { teamId, meters, summed } = account;
+  const isAsRecorded = effects.every(({ kind }) => kind !== 'meter_opened' && kind !== 'meter_closed');
+  if (meters.length === 0 && isAsRecorded) {
+    const running = summed?.classes.map((each) => classCostBetweenMicros(summed, each, fromSecond, moneySecond)) ?? [];
+    return total(await closedSegmentsMicros(tx, teamId, fromSecond, toSecond), ...running);
+  }
+  const segments = segmentsAsStanding(await segmentsBetween(tx, teamId, fromSecond, toSecond), standing);
+  const stretches = segments.map((segment) => ({ ...segment, until: segment.endSecond }));
+  return costIn(stretches, standing, fromSecond, toSecond);
+}
+
+export const readBalance = (tx: Tx, terms: Terms, teamId: string, second: number): Promise<z.input<typeof Balance>> =>
+  bySums([], async (named) => {
+    const account = await readAccount(tx, teamId, { throughSecond: second, for: 'forecast', ...named });
+    return balanceOf(tx, terms, standingOf(account, terms, second));
+  });
+
+async function balanceOf(tx: Tx, terms: Terms, standing: Standing): Promise<z.input<typeof Balance>> {
   const { account, nowSecond } = standing;
+  const { teamId, meters, summed } = account;
   const month = [monthStart(nowSecond), nextMonthStart(nowSecond)] as const;
-  const segments = segmentsAsStanding(await segmentsBetween(tx, teamId, ...month), standing);
+  const instances = await instancesCostIn(tx, standing, ...month);
   const reserved = termsAsStanding(await termsBetween(tx, teamId, ...month), standing);
-  const stretches = [
-    ...segments.map((segment) => ({ ...segment, until: segment.endSecond })),
-    ...reserved.map((term) => ({ ...term, until: term.closedSecond })),
-  ];
+  const stretches = reserved.map((term) => ({ ...term, until: term.closedSecond }));
   const tokens = await tokenUsageMicros(tx, teamId, ...month);
   return {
     available: amount(shownAvailableMicros(standing)),
@@ -65,8 +78,8 @@ export async function readBalance(
     burnPerHour: amount(burnMicrosPerHour(account)),
     runsOutAt: timeOrNull(runsOutSecond(account, terms)),
     lowAt: timeOrNull(firstBelowSecond(account, terms, terms.lowLevelMicros)),
-    thisMonth: amount(total(costIn(stretches, standing, ...month), tokens)),
-    activeInstances: new Set(account.meters.map((meter) => meter.instanceId)).size,
+    thisMonth: amount(total(instances, costIn(stretches, standing, ...month), tokens)),
+    activeInstances: new Set(meters.map((meter) => meter.instanceId)).size + (summed?.count ?? 0),
     asOf: timeOrNull(nowSecond) as string,
   };
 }

@@ -14,6 +14,7 @@ import { connectDb, type Db } from '../../prisma/client.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { newDatabase } from '../support/database.ts';
+import { checkMeterSums } from './meter-sums.ts';
 
 export { TERMS };
 
@@ -331,6 +332,7 @@ export async function billOf(db: Db, teamId: string): Promise<Bill> {
 
 /** What the ledger and the stored balance say of the same. Throws where they disagree with each other. */
 export async function booksOf(db: Db, teamId: string): Promise<Bill> {
+  await checkMeterSums(db, teamId);
   const account = await db.account.findUniqueOrThrow({ where: { teamId } });
   const transfers = await db.transfer.findMany({ where: { teamId } });
   const balance = (name: string) =>

@@ -1,0 +1,263 @@
+/**
+ * Every fact of random histories, recorded with all meters and again with the sums of some of them: where the sums decide,
+ * both come to the same; where they do not, they say so.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import { type Account, nextCrossing, spendableMicros, type Terms, topUpOutlook } from '../../billing/account.ts';
+import type { Outcome } from '../../billing/change.ts';
+import { firstBelowSecond, nextTopUpSecond, runsOutSecond } from '../../billing/forecast.ts';
+import {
+  classCostBetweenMicros,
+  classOf,
+  type MeterClass,
+  MetersNeeded,
+  mergedClasses,
+  meterSums,
+  withoutMeters,
+} from '../../billing/meter-sums.ts';
+import { volumeDiscountAt } from '../../billing/rerating.ts';
+import { availableMicros, burnMicrosPerHour, lastSecondAtOrAbove } from '../../billing/runway.ts';
+import { chargeDueMicros, costBetweenMicros, type Meter } from '../../billing/usage.ts';
+import { act, keep, withBigInt } from './acts.ts';
+import { asMicros, Book, TERMS } from './book.ts';
+import { before, DAWN, history, MIDNIGHT, type PriceAct, told } from './price-acts.ts';
+import { keepPriced, walkPriced } from './price-keeping.ts';
+import { PricedBook } from './priced-book.ts';
+import { Walk } from './walk.ts';
+
+const month = vi.hoisted(() => ({ seconds: 0 }));
+vi.mock(import('../../billing/time.ts'), async (original) => ({
+  ...(await original()),
+  addMonths: (second, months) => second + months * month.seconds,
+}));
+
+/** What each fact is compared by, while a test asks for it. */
+const beside = vi.hoisted(() => ({
+  compare: null as ((account: Account, terms: Terms, run: (account: Account) => Outcome) => Outcome) | null,
+}));
+vi.mock(import('../../billing/clock.ts'), async (original) => {
+  const clock = await original();
+  return {
+    ...clock,
+    record: (account, terms, nowSecond, fact) => {
+      const run = (from: Account) => clock.record(from, terms, nowSecond, fact);
+      return beside.compare ? beside.compare(account, terms, run) : run(account);
+    },
+  };
+});
+
+const canBeSummed = ({ priced, reclaimSecond }: Meter): boolean =>
+  reclaimSecond === null &&
+  priced.coveredBy === null &&
+  (priced.pricing === 'on_demand' || (priced.pricing === 'spot' && priced.given));
+
+/** The classes of meters, as the database keeps them. */
+const classesOf = (meters: readonly Meter[]): MeterClass[] => mergedClasses(meters.map(classOf));
+
+/** The account with the sums of its meters, but for some. */
+function summedBut(account: Account, isRead: (meter: Meter) => boolean): { account: Account; unread: Meter[] } {
+  const summable = account.meters.filter(canBeSummed);
+  const unread = summable.filter((meter) => !isRead(meter));
+  const classes = withoutMeters(classesOf(summable), summable.filter(isRead));
+  return {
+    account: {
+      ...account,
+      meters: account.meters.filter((meter) => !unread.includes(meter)),
+      summed: meterSums(classes, account.asOfSecond),
+    },
+    unread,
+  };
+}
+
+/** What a function answers or throws; null where it needs the meters. */
+function answerOf<T>(ask: () => T): { answer: T } | { error: string } | null {
+  try {
+    return { answer: ask() };
+  } catch (error) {
+    return error instanceof MetersNeeded ? null : { error: (error as Error).message };
+  }
+}
+
+const byKey = (a: Meter, b: Meter) => (`${a.instanceId}/${a.segment}` < `${b.instanceId}/${b.segment}` ? -1 : 1);
+const allOf = ({ summed: _, ...account }: Account, unread: readonly Meter[] = []) => ({
+  ...account,
+  meters: [...account.meters, ...unread].sort(byKey),
+});
+
+/** What is read of an account, each by itself. */
+const readings = (terms: Terms): Array<(account: Account) => unknown> => [
+  (account) => spendableMicros(account, account.asOfSecond),
+  (account) => availableMicros(account, account.asOfSecond + 7_777),
+  (account) => burnMicrosPerHour(account),
+  (account) => lastSecondAtOrAbove(account, terms.lowLevelMicros),
+  (account) => nextCrossing(account, terms),
+  (account) => topUpOutlook(account, terms),
+  (account) => runsOutSecond(account, terms),
+  (account) => firstBelowSecond(account, terms, terms.lowLevelMicros),
+  (account) => nextTopUpSecond(account, terms),
+  (account) => account.spentByDay && volumeDiscountAt(account, terms, account.asOfSecond),
+];
+
+function expectSame(actual: unknown, expected: unknown): void {
+  if (!isDeepStrictEqual(actual, expected)) expect(actual).toEqual(expected);
+}
+
+/** Has each fact within `work` recorded in several ways, and answers how often sums decided and how often they did not. */
+function compared(work: () => void): { decided: number; undecided: number } {
+  const counts = { decided: 0, undecided: 0 };
+  let turn = 0;
+  beside.compare = (account, terms, run) => {
+    turn += 1;
+    if (account.standsAtSecond !== null || !account.meters.some(canBeSummed)) return run(account);
+    const ways = [() => false, ({ instanceId }: Meter) => (Number(/\d+$/.exec(instanceId)) + turn) % 2 === 0];
+    const tried = ways.map((isRead) => {
+      const { account: partly, unread } = summedBut(account, isRead);
+      return { unread, outcome: answerOf(() => run(partly)) };
+    });
+    const exact = answerOf(() => run(account));
+    for (const { outcome, unread } of tried) {
+      counts[outcome ? 'decided' : 'undecided'] += 1;
+      if (!outcome) continue;
+      if (!exact || 'error' in exact || 'error' in outcome) {
+        expectSame(outcome, exact);
+        continue;
+      }
+      expectSame(outcome.answer.effects, exact.answer.effects);
+      expectSame(allOf(outcome.answer.account, unread), allOf(exact.answer.account));
+      for (const read of readings(terms)) {
+        const bySums = answerOf(() => read(outcome.answer.account));
+        if (bySums)
+          expectSame(
+            bySums,
+            answerOf(() => read(exact.answer.account)),
+          );
+      }
+    }
+    return run(account);
+  };
+  try {
+    work();
+  } finally {
+    beside.compare = null;
+  }
+  return counts;
+}
+
+const PRICED = {
+  ...TERMS,
+  volumeTiers: [
+    { spendMicros: asMicros(20_000_000), basisPoints: 500 },
+    { spendMicros: asMicros(45_000_000), basisPoints: 1_000 },
+    { spendMicros: asMicros(90_000_000), basisPoints: 1_750 },
+  ],
+};
+
+describe('sums of running meters', () => {
+  it('come to what the meters come to in any history of a team, wherever they decide', () => {
+    const histories = fc.tuple(fc.integer({ min: 3, max: 60 }), fc.array(act, { minLength: 10, maxLength: 40 }));
+    const { decided, undecided } = compared(() =>
+      fc.assert(
+        fc.property(histories, ([dollars, acts]) => {
+          const book = new Book();
+          book.deposit(asMicros(dollars * 1_000_000), 0);
+          let second = 0;
+          for (const doing of acts) {
+            second += doing.after;
+            keep(book, doing, second, [...book.instances.keys()]);
+            book.look(second);
+          }
+        }),
+        { numRuns: 1_000 },
+      ),
+    );
+    // Ends of credit ask for the meters themselves, and so do acts of an instance whose meter was not read.
+    expect(decided).toBeGreaterThan(1_000);
+    expect(undecided).toBeGreaterThan(0);
+  });
+
+  it('come to the same with listed prices, discounts that volume earns, spot prices and reservations', () => {
+    const { decided, undecided } = compared(() =>
+      fc.assert(
+        fc.property(history, (given) => {
+          const walk = new Walk(PRICED, DAWN);
+          const at = MIDNIGHT - given.startsBefore;
+          const deposit = { at, do: 'plain', act: { after: 0, do: 'deposit', amount: given.deposit } } as const;
+          const acts: PriceAct[] = [...before(given), deposit];
+          for (const doing of acts) walkPriced(walk, doing);
+          month.seconds = 0;
+          const book = new PricedBook(PRICED, DAWN);
+          for (const doing of acts) keepPriced(book, doing);
+          for (const drawn of given.acts) {
+            const doing = told(drawn, walk, month);
+            const [kept, walked] = [keepPriced(book, doing), walkPriced(walk, doing)];
+            expect(kept, JSON.stringify(doing, withBigInt)).toBe(walked);
+            book.look(doing.at);
+          }
+        }),
+        { numRuns: 400 },
+      ),
+    );
+    expect(decided).toBeGreaterThan(1_000);
+    expect(undecided).toBeGreaterThan(0);
+  });
+
+  it('cost what the floors of many meters add up to, at every second from the last start on', () => {
+    const day = 86_400;
+    const start = fc.integer({ min: 0, max: 3 * day });
+    const later = fc.oneof(fc.nat(10_000), fc.nat(40 * day), fc.integer({ min: 0, max: 2_500_000_000 }));
+    const rate = fc.oneof(
+      fc.nat(7_200),
+      fc.nat(50_000_000),
+      fc.nat(900).map((cents) => cents * 10_000),
+    );
+    const meters = fc.array(fc.record({ rate, start, posted: fc.nat(1_000_000) }), { minLength: 1, maxLength: 60 });
+    fc.assert(
+      fc.property(meters, later, fc.nat(5), (drawn, after, fromDay) => {
+        const all = drawn.map(({ rate, start, posted }, index): Meter => {
+          const price = { pricing: 'on_demand' as const, gpuType: 'g', region: 'r', given: true, coveredBy: null };
+          const rateMicrosPerHour = asMicros(rate);
+          return {
+            instanceId: `i${index}`,
+            segment: 1,
+            rateMicrosPerHour,
+            priced: { ...price, listMicrosPerHour: rateMicrosPerHour, discountBasisPoints: 0, discountKind: null },
+            startSecond: start,
+            instanceStartSecond: start,
+            postedMicros: asMicros(posted),
+            shedOrder: null,
+            reclaimSecond: null,
+          };
+        });
+        const last = Math.max(...drawn.map(({ start }) => start));
+        const second = last + after;
+        const accrued = all.reduce((sum, meter) => sum + chargeDueMicros(meter, second), 0);
+        const line = { postedMicros: asMicros(Math.max(0, accrued) + 9_000_000_000), heldMicros: asMicros(0) };
+        const summed = meterSums(classesOf(all), last)!;
+        expect(availableMicros({ ...line, meters: [], summed }, second)).toBe(
+          availableMicros({ ...line, meters: all }, second),
+        );
+        expect(lastSecondAtOrAbove({ ...line, meters: [], summed }, asMicros(0))).toBe(
+          lastSecondAtOrAbove({ ...line, meters: all }, asMicros(0)),
+        );
+        const from = fromDay * day;
+        if (from > second) return;
+        const between = summed.classes.reduce(
+          (sum, each) => sum + classCostBetweenMicros(summed, each, from, second),
+          0n,
+        );
+        expect(between).toBe(all.reduce((sum, meter) => sum + BigInt(costBetweenMicros(meter, from, second)), 0n));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('say nothing of a second before the last start', () => {
+    const book = new Book();
+    book.deposit('100', 0).start('a', '1', 0).start('b', '1', 500);
+    const { account } = summedBut(book.account, () => false);
+    expect(availableMicros(account, 500)).toBe(availableMicros(book.account, 500));
+    expect(() => availableMicros(account, 499)).toThrow(MetersNeeded);
+  });
+});
