@@ -8,9 +8,9 @@ import { dayStart } from '../billing/time.ts';
 import type { Meter } from '../billing/usage.ts';
 import { textColumn } from './arrays.ts';
 import type { ClockProbe, Db, Tx } from './client.ts';
-import { toMicros, toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts';
+import { columnsOf, toMicros, toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts';
 import { contestsOf } from './disputes.ts';
-import type { Account as AccountRow } from './generated/client.ts';
+import { type Account as AccountRow, Prisma } from './generated/client.ts';
 import { holdExpiriesOf } from './holds.ts';
 import type { LookMarks } from './look-marks.ts';
 import { meterClassesOf, preparedMeterClassesOf } from './meter-sums.ts';
@@ -19,6 +19,8 @@ import { gpuPricesFor } from './prices.ts';
 import { runningTermsOf } from './reservations.ts';
 import { preparedMetersOf, runningMeters, runningMetersOf, runningMetersOfInstances } from './segments.ts';
 import { readSpentByDay } from './spending.ts';
+
+const ACCOUNT = columnsOf(Prisma.AccountScalarFieldEnum, 'accounts');
 
 /** How far a reader will look: what the account must bring along depends on it. */
 export interface Reach {
@@ -81,11 +83,11 @@ export async function lockForFact(
 ): Promise<LockedAccount> {
   const read = clock?.reading();
   // A row that was waited for is answered as it is after the wait.
-  const [locked] = await tx.$queryRaw<Array<{ database_ms: number }>>`
-    SELECT *, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS database_ms
+  const [locked] = await tx.$queryRaw<Array<{ database_seconds: number }>>`
+    SELECT ${Prisma.raw(ACCOUNT)}, extract(epoch FROM clock_timestamp())::float8 AS database_seconds
     FROM accounts WHERE team_id = ${teamId} FOR UPDATE`;
   if (!locked) throw new BillingError('not_found', 'no such team', 'team');
-  read?.(locked.database_ms);
+  read?.(locked.database_seconds * 1_000);
   const row = toRow(locked);
   const marks = {
     dueSecond: toSecondOrNull(row.lookDueSecond),
@@ -172,7 +174,7 @@ async function assembled(
 
 const READ_ACCOUNTS = {
   name: 'read-accounts',
-  text: `SELECT *, xmin::text AS version, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS database_ms
+  text: `SELECT ${ACCOUNT}, xmin::text AS version, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS database_ms
     FROM accounts WHERE team_id = ANY($1::text[])`,
 };
 

@@ -5,6 +5,7 @@ import { PrismaClient } from './generated/client.ts';
 import { LimitedPool, limitsNow, mustBeInTimeToCommit } from './limits.ts';
 import { noteRecorded } from './recorded.ts';
 import { commitFailure, statementFailure } from './sqlstate.ts';
+import { statementNames } from './statement-names.ts';
 
 export { isRefusedByDatabase, isUniqueViolation } from './sqlstate.ts';
 
@@ -53,7 +54,7 @@ export function connectDb(databaseUrl: string, options: DbOptions = {}): Db {
   });
   // A connection that breaks while it is idle is replaced by the next that is needed.
   pool.on('error', () => {});
-  const adapter = new PrismaPg(pool, { disposeExternalPool: true });
+  const adapter = new PrismaPg(pool, { disposeExternalPool: true, statementNameGenerator: statementNames() });
   return Object.assign(new PrismaClient({ adapter }), { pool, clock: null });
 }
 

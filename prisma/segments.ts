@@ -5,7 +5,7 @@ import type { Pricing } from '../billing/prices.ts';
 import type { Meter } from '../billing/usage.ts';
 import { textColumn } from './arrays.ts';
 import type { Db, Tx } from './client.ts';
-import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
+import { columnsOf, toMicros, toSecond, toSecondOrNull } from './columns.ts';
 import { Prisma } from './generated/client.ts';
 import { runPrepared } from './prepared.ts';
 
@@ -34,7 +34,7 @@ interface SegmentRow {
 }
 
 const SEGMENTS = Prisma.sql`
-  SELECT segments.*, instances.pricing, instances.gpu_type, instances.region, instances.shed_order, instances.reclaim_second,
+  SELECT ${Prisma.raw(columnsOf(Prisma.SegmentScalarFieldEnum, 'segments'))}, instances.pricing, instances.gpu_type, instances.region, instances.shed_order, instances.reclaim_second,
     instances.start_second AS instance_start_second
   FROM segments JOIN instances ON instances.id = segments.instance_id`;
 
