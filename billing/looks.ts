@@ -6,9 +6,10 @@
 import { type Account, type Crossing, nextCrossing, type Terms } from './account.ts';
 import type { DatedKind } from './calendar.ts';
 import { Change, replaceMeters } from './change.ts';
+import { mergedClasses, meterSums } from './meter-sums.ts';
 import { micros, subtract } from './money.ts';
 import { rateOf } from './prices.ts';
-import { nextSegment, pricedAt } from './rerating.ts';
+import { nextClass, nextSegment, pricedAt } from './rerating.ts';
 import { placeOf } from './spread.ts';
 import type { Meter } from './usage.ts';
 
@@ -54,8 +55,19 @@ function atTheDearest(account: Account, terms: Terms, second: number): Account {
     begun.push(nextSegment(change, meter, priced, second));
   }
   replaceMeters(change, cut, begun);
-  dearest.postedMicros = subtract(dearest.postedMicros, micros(cut.length));
+  const count = cut.length + undiscountSums(change, second);
+  dearest.postedMicros = subtract(dearest.postedMicros, micros(count));
   const until = dearest.discount?.untilSecond;
   if (until !== null && until !== undefined && until <= second) dearest.discount = null;
   return dearest;
+}
+
+/** Has the meters that are known by their sums go on without a discount, and answers how many segments that cuts. */
+function undiscountSums(change: Change, second: number): number {
+  const { summed } = change.account;
+  const discounted = new Set(summed?.classes.filter(({ discountBasisPoints }) => discountBasisPoints > 0));
+  if (!summed || discounted.size === 0) return 0;
+  const next = summed.classes.map((each) => (discounted.has(each) ? nextClass(change, each, 0, second) : each));
+  change.account.summed = meterSums(mergedClasses(next), second);
+  return [...discounted].reduce((sum, { count }) => sum + count, 0);
 }

@@ -87,7 +87,7 @@ function rerateSummed(change: Change, second: number): void {
 }
 
 /** Ends the segments of a class and begins the next at the same second, at another discount. */
-function nextClass(change: Change, each: MeterClass, basisPoints: number, second: number): MeterClass {
+export function nextClass(change: Change, each: MeterClass, basisPoints: number, second: number): MeterClass {
   const { account } = change;
   account.postedMicros = subtract(
     account.postedMicros,

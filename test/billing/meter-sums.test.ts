@@ -8,6 +8,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { type Account, nextCrossing, spendableMicros, type Terms, topUpOutlook } from '../../billing/account.ts';
 import type { Outcome } from '../../billing/change.ts';
 import { firstBelowSecond, nextTopUpSecond, runsOutSecond } from '../../billing/forecast.ts';
+import { nextLook } from '../../billing/looks.ts';
 import {
   classCostBetweenMicros,
   classOf,
@@ -93,6 +94,7 @@ const readings = (terms: Terms): Array<(account: Account) => unknown> => [
   (account) => burnMicrosPerHour(account),
   (account) => lastSecondAtOrAbove(account, terms.lowLevelMicros),
   (account) => nextCrossing(account, terms),
+  (account) => nextLook(account, terms),
   (account) => topUpOutlook(account, terms),
   (account) => runsOutSecond(account, terms),
   (account) => firstBelowSecond(account, terms, terms.lowLevelMicros),
