@@ -2,11 +2,9 @@
 import { performance } from 'node:perf_hooks';
 import { type Client, WithStartWorkflowOperation, WorkflowUpdateFailedError } from '@temporalio/client';
 import { coalesced } from '../activities/coalesced-wakes.ts';
-import type { ReservationAdmission } from '../activities/ledger/reservations.ts';
 import type { Tell } from '../activities/world.ts';
 import { BillingError } from '../billing/errors.ts';
 import {
-  admitReservation,
   type DepositAnswer,
   type DepositInput,
   type DisputeInput,
@@ -18,7 +16,13 @@ import {
   refundAnswer,
   TASK_QUEUES,
 } from '../workflows/messages.ts';
-import { createTell, lookAt, startInstanceWorkflow, startOptions } from '../workflows/telling.ts';
+import {
+  createTell,
+  lookAt,
+  startInstanceWorkflow,
+  startOptions,
+  startReservationWorkflow,
+} from '../workflows/telling.ts';
 import { outcomeUnknown } from './outcome.ts';
 
 export interface Engine {
@@ -27,11 +31,8 @@ export interface Engine {
    * within two seconds: then the sweeper starts the workflow.
    */
   startInstance(input: InstanceInput, requestId: string): Promise<void>;
-  /**
-   * Starts a reservation's workflow, or joins the one that runs, and waits for its admission until `deadlineMs`.
-   * @throws BillingError `engine_unavailable`: whether it was received is not known
-   */
-  reserve(input: ReservationInput, requestId: string, deadlineMs: number): Promise<ReservationAdmission>;
+  /** Starts the workflow of a reservation whose beginning is recorded; resolves and fails as `startInstance` does. */
+  startReservation(input: ReservationInput, requestId: string): Promise<void>;
   /**
    * Starts a deposit's workflow, or joins the one that runs, and waits up to `withinMs` for the first thing to tell.
    * @throws BillingError `engine_unavailable`: whether it was received is not known
@@ -103,16 +104,8 @@ export function createEngine(client: Client): Engine {
 
   return {
     startInstance: (input, requestId) => soon(() => startInstanceWorkflow(client, input, requestId), TELL_WITHIN_MS),
-    reserve: (input, requestId, deadlineMs) =>
-      within(deadlineMs, () =>
-        client.workflow.executeUpdateWithStart(admitReservation, {
-          args: [{ requestHash: input.spec.requestHash }],
-          startWorkflowOperation: new WithStartWorkflowOperation('reservation', {
-            ...startOptions.reservation(input, requestId),
-            workflowIdConflictPolicy: 'USE_EXISTING',
-          }),
-        }),
-      ).catch(orUnavailable),
+    startReservation: (input, requestId) =>
+      soon(() => startReservationWorkflow(client, input, requestId), TELL_WITHIN_MS),
     deposit: (input, requestId, withinMs, deadlineMs) =>
       within(deadlineMs, () =>
         client.workflow.executeUpdateWithStart(firstAnswer, {

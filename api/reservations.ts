@@ -76,7 +76,7 @@ export function reservations(world: ApiWorld, wake: Wakes): Route[] {
         const goesOn = async () =>
           (await findReservation(db, id)) !== null || (await gpuPriceAt(db, asked, call.receivedSecond)) === null;
         const row = await unlessRefused(call, { teamId, goesOn }, () =>
-          withGpuNames(db, asked, call.receivedSecond, () => reserve(world, call, { id, teamId, ...asked })),
+          withGpuNames(db, asked, call.receivedSecond, () => reserve(world, wake, call, { id, teamId, ...asked })),
         );
         return { status: 201, body: await readRecorded(world, call, () => viewOf(row, call.receivedSecond)) };
       },

@@ -1,15 +1,17 @@
-/** Reserving: told to the engine, and answered only with what is so. */
+/** Reserving: recorded in the team's transaction, and then given to its workflow. */
 import { createHash } from 'node:crypto';
 import { priceNotFound } from '../activities/ledger/instances.ts';
-import type { ReservationRefusal } from '../activities/ledger/reservations.ts';
+import type { BegunReservation } from '../activities/ledger/reservations.ts';
 import { BillingError } from '../billing/errors.ts';
-import { teamArchived } from '../billing/team-state.ts';
-import { callIdOf } from '../prisma/abandoned-calls.ts';
 import { gpuPriceAt } from '../prisma/prices.ts';
-import { findReservation, type Reservation, type ReservationSpec } from '../prisma/reservations.ts';
-import { type Call, random128 } from './calls.ts';
+import { findReservation, type Reservation, type ReservationSpec, termsOf } from '../prisma/reservations.ts';
+import { isCommitUnknown } from '../prisma/sqlstate.ts';
+import { inputOfBegun } from '../workflows/telling.ts';
+import type { Call } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
-import { admissionOf, foundOrAbandoned, notAfterMs, readRecorded } from './unanswered.ts';
+import { giveToWorkflow, mustBeReachable } from './recorded-first.ts';
+import { recordedAfterAll } from './unanswered.ts';
+import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
 /** What was asked for, apart from the id: tells a repeat from another reservation under the same id. */
@@ -26,47 +28,44 @@ function sameOrTaken(row: Reservation, spec: ReservationSpec): Reservation {
   throw idTaken();
 }
 
-const REFUSAL: Record<ReservationRefusal, (message?: string) => BillingError> = {
-  insufficient_credit: (message = 'there is not enough credit for a reservation') =>
-    new BillingError('insufficient_credit', message),
-  team_suspended: (message = 'the team is suspended') => new BillingError('team_suspended', message, 'team'),
-  team_archived: () => teamArchived(),
-  id_taken: idTaken,
-  // It was withdrawn between the call and its admission.
-  price_not_found: () => priceNotFound(),
-  start_expired: engineUnavailable,
-};
-
 /**
  * Begins a reservation, once: a repeat of the same call answers the same reservation, also after its end.
- * @throws BillingError `insufficient_credit`, `price_not_found` and `engine_unavailable`, after which there is no such
- *   reservation and none comes to be by this call; `id_taken`
+ * @throws BillingError `insufficient_credit`, `team_suspended`, `team_archived`, `price_not_found`, `id_taken`;
+ *   `engine_unavailable`, after which nothing was recorded; `outcome_unknown`
  */
 export async function reserve(
   world: ApiWorld,
+  wake: Wakes,
   call: Call,
   asked: Omit<ReservationSpec, 'requestHash'>,
 ): Promise<Reservation> {
   const { db, engine, settleEveryMs } = world;
   const spec = { ...asked, requestHash: hashOfSpec(asked) };
-  const { id, teamId } = spec;
-  const existing = await findReservation(db, id);
+  const existing = await findReservation(db, spec.id);
   if (existing) return sameOrTaken(existing, spec);
   if (!(await gpuPriceAt(db, spec, call.receivedSecond))) throw priceNotFound();
-
-  const callId = callIdOf(`reservation/${id}`, call.receivedSecond, random128());
-  const { receivedSecond } = call;
-  const input = { spec, receivedSecond, callId, notAfterMs: notAfterMs(world, call), settleEveryMs };
-  const admission = await admissionOf(world, call, callId, (deadlineMs) =>
-    engine.reserve(input, call.requestId, deadlineMs),
+  await mustBeReachable(world);
+  const begun = await recorded(world, call, spec);
+  const { reservation } = begun;
+  const started = giveToWorkflow(call, { reservationId: spec.id }, () =>
+    engine.startReservation(inputOfBegun(begun, settleEveryMs), call.requestId),
   );
-  if (admission?.status === 'refused' && admission.code !== 'start_expired')
-    throw REFUSAL[admission.code](admission.message);
+  await Promise.all([started, wake({ what: 'watch', id: spec.teamId })]);
+  return reservation;
+}
 
-  const row =
-    admission?.status === 'admitted'
-      ? await readRecorded(world, call, () => findReservation(db, id))
-      : await foundOrAbandoned(world, call, { teamId, callId }, (tx) => findReservation(tx, id));
-  if (!row) throw engineUnavailable();
-  return sameOrTaken(row, spec);
+/** Records the beginning. A commit whose outcome is unknown is looked up under the team's lock. */
+async function recorded(world: ApiWorld, call: Call, spec: ReservationSpec): Promise<BegunReservation> {
+  try {
+    return await world.ledger.beginReservation({ spec, receivedSecond: call.receivedSecond }, call.requestId);
+  } catch (error) {
+    if (!isCommitUnknown(error)) throw error;
+    const found = await recordedAfterAll(world, call, spec.teamId, async (tx) => {
+      const reservation = await findReservation(tx, spec.id);
+      const [firstTerm] = reservation ? await termsOf(tx, [spec.id]) : [];
+      return reservation && firstTerm ? { reservation, firstTerm } : null;
+    });
+    if (found === null) throw engineUnavailable();
+    return { ...found, reservation: sameOrTaken(found.reservation, spec) };
+  }
 }

@@ -11,6 +11,7 @@ import { inputOfStarted } from '../workflows/telling.ts';
 import type { Call } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { DetailedError } from './errors.ts';
+import { giveToWorkflow, mustBeReachable } from './recorded-first.ts';
 import { instanceIdTaken } from './suggestions.ts';
 import { recordedAfterAll } from './unanswered.ts';
 import type { Wakes } from './wakes.ts';
@@ -45,7 +46,10 @@ export async function startInstance(
   if (pricedAt === null) throw priceNotFound(OR_SEND_HOURLY);
   await mustBeWatched(world, call, spec.teamId);
   const started = await recorded(world, call, spec, pricedAt);
-  const watched = giveToWorkflow(world, call, started);
+  const input = { ...inputOfStarted(started, world.settleEveryMs), saysRunning: true as const };
+  const watched = giveToWorkflow(call, { instanceId: spec.id }, () =>
+    world.engine.startInstance(input, call.requestId),
+  );
   await Promise.all([watched, wake({ what: 'watch', id: spec.teamId })]);
   return started.instance;
 }
@@ -60,12 +64,11 @@ function sameOrTaken(row: Instance, spec: InstanceSpec): Instance {
  * Refuses a start that its workflow would not see soon.
  * @throws BillingError `engine_unavailable` where Temporal does not answer, or the team's earlier starts still wait for it
  */
-async function mustBeWatched({ engine, db }: ApiWorld, call: Call, teamId: string): Promise<void> {
-  const [reachable, behind] = await Promise.all([
-    engine.reachable(),
-    runsUnwatched(db, teamId, call.receivedSecond - UNWATCHED_AT_MOST_SECONDS),
+async function mustBeWatched(world: ApiWorld, call: Call, teamId: string): Promise<void> {
+  const [behind] = await Promise.all([
+    runsUnwatched(world.db, teamId, call.receivedSecond - UNWATCHED_AT_MOST_SECONDS),
+    mustBeReachable(world),
   ]);
-  if (!reachable) throw engineUnavailable();
   if (behind)
     throw new BillingError(
       'engine_unavailable',
@@ -90,18 +93,7 @@ async function recorded(
       throw new DetailedError('instance_active', error.message, { instance: error.instanceId });
     if (!isCommitUnknown(error)) throw error;
     const found = await recordedAfterAll(world, call, spec.teamId, (tx) => findInstance(tx, spec.id));
-    if (found === null) throw engineUnavailable(error);
+    if (found === null) throw engineUnavailable();
     return { instance: sameOrTaken(found, spec), rateMicrosPerHour };
-  }
-}
-
-/** The start is recorded whether or not Temporal accepts its workflow now: the sweeper starts what was not accepted. */
-async function giveToWorkflow(world: ApiWorld, call: Call, started: StartedInstance): Promise<void> {
-  const { instance } = started;
-  try {
-    const input = inputOfStarted(started, world.settleEveryMs);
-    await world.engine.startInstance({ ...input, saysRunning: true }, call.requestId);
-  } catch (error) {
-    call.log.warn({ instanceId: instance.id, err: error }, 'a workflow was not started at once; the sweeper starts it');
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Deposits, refunds and reservations that the engine did not answer. With no worker up, Temporal may run such a call later.
+ * Deposits and refunds that the engine did not answer. With no worker up, Temporal may run such a call later.
  * So before the api answers that nothing was recorded, it makes a later run impossible (docs/decisions/0006).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,38 +16,12 @@ import { CALL_TIMES, type CallTimes } from './deadlines.ts';
 import { outcomeUnknown, outcomeUnread } from './outcome.ts';
 import type { ApiWorld } from './world.ts';
 
-/** An admission in the last moment is still heard. */
-const HEARD_AFTER_MS = 200;
 const LOOK_AGAIN_AFTER_MS = 300;
 
 const timesOf = ({ callTimes = CALL_TIMES }: ApiWorld): CallTimes => callTimes;
 
 /** Unix milliseconds after which no worker may admit what a call asks for. */
 export const notAfterMs = (world: ApiWorld, call: Call): number => call.receivedMs + timesOf(world).admitMs;
-
-/** Unix milliseconds until which the engine's answer to an admission is heard. */
-export const heardUntilMs = (world: ApiWorld, call: Call): number => notAfterMs(world, call) + HEARD_AFTER_MS;
-
-/**
- * The engine's answer to the start of a reservation, or null when it gave none to this call.
- * @param ask starts the workflow or joins the one that runs, and hears its answer until `deadlineMs`
- */
-export async function admissionOf<A extends { status: 'admitted' } | { status: 'refused'; code: string }>(
-  world: ApiWorld,
-  call: Call,
-  callId: string,
-  ask: (deadlineMs: number) => Promise<A>,
-): Promise<A | null> {
-  const deadlineMs = heardUntilMs(world, call);
-  try {
-    const first = await ask(deadlineMs);
-    // A run of an earlier call that came too late was joined; it ends now, and another takes this call.
-    return first.status === 'refused' && first.code === 'start_expired' ? await ask(deadlineMs) : first;
-  } catch (error) {
-    call.log.warn({ callId, err: error }, 'the engine did not answer the start of a reservation');
-    return null;
-  }
-}
 
 /**
  * Under the team's row lock: finds what the call has recorded after all, or marks the call so that it records nothing any

@@ -1,7 +1,7 @@
 /**
  * Wakes workflows after a fact was recorded. The fact is recorded whether or not Temporal accepts the wake, so no call is
- * refused for a wake that fails: this process repeats the wake in the background for an hour. The sweeper of the worker
- * delivers looks of watches and of instances that are still due, also if this process ends (prisma/due-work.ts).
+ * refused for a wake that fails: the fact has marked its rows, and the sweeper of the worker delivers what stays due
+ * (prisma/due-work.ts). A wake of an auto top-up has no mark: the look of the team's watch wakes it where a charge is due.
  */
 import type { Tell } from '../activities/world.ts';
 import { notedWake } from '../prisma/recorded.ts';
@@ -14,53 +14,25 @@ export interface Wake {
   id: string;
 }
 
-/** Wakes each, at once and together. Resolves when all were accepted, or two seconds later. */
+/** Wakes each, at once and together. Resolves when each was accepted or has failed, two seconds later at the latest. */
 export type Wakes = (...wakes: Wake[]) => Promise<void>;
 
-const FIRST_WAIT_MS = 1_000;
-const LONGEST_WAIT_MS = 30_000;
-const GIVE_UP_AFTER_MS = 60 * 60_000;
-
-export function createWakes({ engine, log, nowMs }: ApiWorld, metrics: Metrics): Wakes {
-  /** The wakes that are repeated. One repetition for each workflow is enough. */
-  const waiting = new Set<string>();
-
-  const accepted = async ({ what, id }: Wake): Promise<boolean> => {
+export function createWakes({ engine, log }: ApiWorld, metrics: Metrics): Wakes {
+  const tell = async ({ what, id }: Wake): Promise<void> => {
     const noted = what === 'watch' || what === 'watchSoon' ? notedWake(id) : undefined;
     // Another call wakes the watch of this team. If that call ends before, the sweeper delivers the look.
-    if (noted === 'undertaken') return true;
+    if (noted === 'undertaken') return;
     try {
       await engine.tell[what === 'watch' && noted === 'watchSoon' ? noted : what](id);
       metrics.told(what, true);
-      return true;
     } catch (error) {
       metrics.told(what, false);
       metrics.engineFailed('tell');
-      log.warn({ what, id, err: error }, 'a wake was not accepted; it is tried again');
-      return false;
+      log.warn({ what, id, err: error }, 'a wake was not accepted; the sweeper delivers it');
     }
   };
 
-  const tryAgain = (wake: Wake): void => {
-    const name = `${wake.what}/${wake.id}`;
-    if (waiting.has(name)) return;
-    waiting.add(name);
-    const giveUpMs = nowMs() + GIVE_UP_AFTER_MS;
-    const after = (waitMs: number): void => {
-      setTimeout(async () => {
-        if (await accepted(wake)) waiting.delete(name);
-        else if (nowMs() < giveUpMs) after(Math.min(waitMs * 2, LONGEST_WAIT_MS));
-        else waiting.delete(name);
-      }, waitMs).unref();
-    };
-    after(FIRST_WAIT_MS);
-  };
-
   return async (...wakes) => {
-    await Promise.all(
-      wakes.map(async (wake) => {
-        if (!(await accepted(wake))) tryAgain(wake);
-      }),
-    );
+    await Promise.all(wakes.map(tell));
   };
 }

@@ -328,7 +328,7 @@ function worldOf(
     ledger: { ...ledger, recordUsageOf: hooks.record },
     engine: {
       startInstance: never,
-      reserve: never,
+      startReservation: never,
       deposit: never,
       refund: never,
       lookAt: { deposit: never, refund: never, dispute: never },

@@ -5,11 +5,13 @@
  *
  * `accounts.look_due_second`: the team's balance watch has to look.
  * `instances.workflow_due_second`: the instance's workflow has to be started, or to see the end.
+ * `reservations.workflow_due_second`: the reservation's workflow has to be started, or to see a change of the renewal.
  */
 import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
 import { toMicros, toSecond } from './columns.ts';
 import { findInstances, type Instance } from './instances.ts';
+import { findReservations, type Reservation, type TermOfReservation, termsOf } from './reservations.ts';
 
 /** A place in a list of due work, after which the next page begins. */
 export interface DueAfter {
@@ -76,4 +78,43 @@ export async function runsUnwatched(tx: Tx, teamId: string, throughSecond: numbe
 export const markSeenByWorkflow = async (tx: Tx, instanceId: string): Promise<void> => {
   await tx.$executeRaw`
     UPDATE instances SET workflow_due_second = NULL WHERE id = ${instanceId} AND workflow_due_second IS NOT NULL`;
+};
+
+export interface DueReservation {
+  reservation: Reservation;
+  firstTerm: TermOfReservation;
+  dueSecond: number;
+}
+
+/** Reservations whose workflow has not seen the beginning or a change of `throughSecond` or earlier, the oldest first. */
+export async function dueReservations(
+  tx: Tx,
+  throughSecond: number,
+  after: DueAfter,
+  limit: number,
+): Promise<DueReservation[]> {
+  const rows = await tx.$queryRaw<Array<{ id: string; dueSecond: bigint }>>`
+    SELECT id, workflow_due_second AS "dueSecond" FROM reservations
+    WHERE workflow_due_second <= ${throughSecond} AND (workflow_due_second, id) > (${after.second}, ${after.id})
+    ORDER BY workflow_due_second, id LIMIT ${limit}`;
+  const ids = rows.map(({ id }) => id);
+  const reservations = await findReservations(tx, ids);
+  const terms = ids.length === 0 ? [] : await termsOf(tx, ids);
+  return rows.flatMap(({ id, dueSecond }) => {
+    const reservation = reservations.find((found) => found.id === id);
+    const firstTerm = terms.find((term) => term.reservationId === id);
+    return reservation && firstTerm ? [{ reservation, firstTerm, dueSecond: toSecond(dueSecond) }] : [];
+  });
+}
+
+/** The reservation's workflow has to see a change of this second. */
+export const reservationIsDue = async (tx: Tx, reservationId: string, second: number): Promise<void> => {
+  await tx.$executeRaw`
+    UPDATE reservations SET workflow_due_second = COALESCE(workflow_due_second, ${second}) WHERE id = ${reservationId}`;
+};
+
+/** The workflow of a reservation has seen its row. */
+export const reservationIsSeen = async (tx: Tx, reservationId: string): Promise<void> => {
+  await tx.$executeRaw`
+    UPDATE reservations SET workflow_due_second = NULL WHERE id = ${reservationId} AND workflow_due_second IS NOT NULL`;
 };

@@ -66,7 +66,7 @@ const toTerm = (row: TermRow): TermOfReservation => ({
   postedMicros: toMicros(row.posted_micros),
 });
 
-const toReservation = (row: ReservationRow): Reservation => ({
+const toReservation = ({ workflowDueSecond: _, ...row }: ReservationRow): Reservation => ({
   ...row,
   term: row.term as ReservationTerm,
   startSecond: toSecond(row.startSecond),
@@ -106,6 +106,13 @@ export async function termsBetween(
   return rows.map(toTerm);
 }
 
+/** @returns those that exist, in no order */
+export async function findReservations(tx: Tx, ids: string[]): Promise<Reservation[]> {
+  if (ids.length === 0) return [];
+  const rows = await tx.reservation.findMany({ where: { id: { in: ids } } });
+  return rows.map(toReservation);
+}
+
 export async function findReservation(tx: Tx, id: string): Promise<Reservation | null> {
   const row = await tx.reservation.findUnique({ where: { id } });
   return row && toReservation(row);
@@ -142,9 +149,10 @@ export async function listReservations(
   return { data: data.map(toReservation), nextCursor };
 }
 
-export const insertReservation = async (tx: Tx, spec: ReservationSpec, startSecond: number): Promise<void> => {
-  await tx.reservation.create({ data: { ...spec, startSecond } });
-};
+/** Inserts a reservation whose workflow has still to be started: see due-work.ts. */
+export async function insertReservation(tx: Tx, spec: ReservationSpec, startSecond: number): Promise<Reservation> {
+  return toReservation(await tx.reservation.create({ data: { ...spec, startSecond, workflowDueSecond: startSecond } }));
+}
 
 /** Keeps a term that begins. */
 export async function openTerm(tx: Tx, teamId: string, meter: ReservationMeter): Promise<void> {

@@ -1,19 +1,21 @@
 /**
- * Delivers again what a workflow has not seen: looks that are due of balance watches, and starts and ends that are due of
- * instances (prisma/due-work.ts). The process that records a fact delivers it at once, so the sweeper finds something only
+ * Delivers again what a workflow has not seen: looks that are due of balance watches, starts and ends that are due of
+ * instances, beginnings and changes that are due of reservations (prisma/due-work.ts). The process that records a fact delivers it at once, so the sweeper finds something only
  * after a process died between its commit and its call to the engine, or while the engine was away. Several sweepers may
  * run: a delivery too many changes nothing.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StartedInstance } from '../activities/ledger/instances.ts';
+import type { BegunReservation } from '../activities/ledger/reservations.ts';
 import type { Log } from '../activities/world.ts';
 import type { Db } from '../prisma/client.ts';
-import { type DueAfter, dueInstances, dueLooks, FROM_THE_FIRST } from '../prisma/due-work.ts';
+import { type DueAfter, dueInstances, dueLooks, dueReservations, FROM_THE_FIRST } from '../prisma/due-work.ts';
 
 /** How due work is delivered. Each resolves once the engine has accepted it. */
 export interface Deliveries {
   look(teamId: string): Promise<void>;
   instance(started: StartedInstance): Promise<void>;
+  reservation(begun: BegunReservation): Promise<void>;
 }
 
 export interface SweeperOptions {
@@ -77,6 +79,10 @@ export function createSweeper({ db, deliver, log, nowMs }: SweeperOptions): Swee
       (after) => dueInstances(db, throughSecond, after, PAGE),
       ({ instance, dueSecond }) => ({ second: dueSecond, id: instance.id }),
     );
+    const reservations = await allPages(
+      (after) => dueReservations(db, throughSecond, after, PAGE),
+      ({ reservation, dueSecond }) => ({ second: dueSecond, id: reservation.id }),
+    );
     return [
       ...looks.map(({ teamId, dueSecond }) => ({
         key: `look/${teamId}/${dueSecond}`,
@@ -87,6 +93,11 @@ export function createSweeper({ db, deliver, log, nowMs }: SweeperOptions): Swee
         key: `instance/${instance.id}/${dueSecond}`,
         teamId: instance.teamId,
         deliver: () => deliver.instance({ instance, rateMicrosPerHour }),
+      })),
+      ...reservations.map(({ reservation, firstTerm, dueSecond }) => ({
+        key: `reservation/${reservation.id}/${dueSecond}`,
+        teamId: reservation.teamId,
+        deliver: () => deliver.reservation({ reservation, firstTerm }),
       })),
     ];
   }

@@ -92,17 +92,23 @@ export interface ReservationInput {
   spec: ReservationSpec;
   /** The second at which the call was received. */
   receivedSecond: number;
-  /** Names this call: once it was answered 503 it must not be admitted any more. */
-  callId: string;
-  /** Unix milliseconds after which admission is refused. */
-  notAfterMs: number;
   /** Milliseconds between settlements, a day at the least; 0 for none but at reminders and ends. */
   settleEveryMs: number;
-  /** Set on a continued run: it was admitted in an earlier one. */
+  /**
+   * Absent only in a run that an api of an earlier version has started: such a run records the beginning itself. All others
+   * are started after their beginning was recorded.
+   */
   admission?: ReservationAdmission;
+  /** With an absent `admission`: names the call, which must not be admitted any more after it was answered 503. */
+  callId?: string;
+  /** With an absent `admission`: unix milliseconds after which admission is refused. */
+  notAfterMs?: number;
 }
 
-/** Answers whether the reservation was admitted. Sent with the start; another request for the same id is refused `id_taken`. */
+/**
+ * Answers whether the reservation was admitted; another request for the same id is refused `id_taken`. Sent by apis of an
+ * earlier version, with the start.
+ */
 export const admitReservation = defineUpdate<ReservationAdmission, [{ requestHash: string }]>('admit');
 /** For an operator: post what is owed now instead of at the next settlement. */
 export const settleReservationNow = defineUpdate<ReservationState>('settleNow');

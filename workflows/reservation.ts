@@ -1,4 +1,7 @@
-/** One reservation: admitted, metered term by term, its team reminded before each end, until it is not renewed. */
+/**
+ * One reservation: metered term by term, its team reminded before each end, until it is not renewed. Its beginning was
+ * recorded before; see prisma/due-work.ts.
+ */
 import {
   ApplicationFailure,
   allHandlersFinished,
@@ -48,6 +51,7 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
     return null;
   }
   show('running');
+  // The api that has recorded a beginning wakes the watch.
   if (!input.admission) await tell.tellWatch({ teamId });
 
   let standing = await settle();

@@ -10,6 +10,7 @@ import {
 } from '@temporalio/client';
 import type { SignalDefinition } from '@temporalio/common';
 import type { StartedInstance } from '../activities/ledger/instances.ts';
+import type { BegunReservation } from '../activities/ledger/reservations.ts';
 import type { Tell } from '../activities/world.ts';
 import { placeOf } from '../billing/spread.ts';
 import type { Instance, InstanceSpec } from '../prisma/instances.ts';
@@ -66,7 +67,7 @@ export const startOptions = {
     typedSearchAttributes: [
       keyword(TEAM_ID, input.spec.teamId),
       keyword(GPU_TYPE, input.spec.gpuType),
-      keyword(BILLING_STATE, 'admitting'),
+      keyword(BILLING_STATE, input.admission ? 'running' : 'admitting'),
       keyword(CAUSE, requestId),
     ],
   }),
@@ -160,6 +161,43 @@ export const startInstanceWorkflow = async (client: Client, input: InstanceInput
 export const wakeInstanceWorkflow = async (client: Client, input: InstanceInput): Promise<void> => {
   await client.workflow.signalWithStart('instance', {
     ...startOptions.instance(input, 'sweep'),
+    signal: told,
+    signalArgs: [],
+  });
+};
+
+/** The input of the workflow of a reservation whose beginning is recorded. */
+export const inputOfBegun = ({ reservation, firstTerm }: BegunReservation, settleEveryMs: number): ReservationInput => {
+  const { id, teamId, gpuType, region, count, term, renew, requestHash, startSecond } = reservation;
+  return {
+    spec: { id, teamId, gpuType, region, count, term, renew, requestHash },
+    receivedSecond: startSecond,
+    settleEveryMs,
+    admission: {
+      status: 'admitted',
+      startSecond: firstTerm.startSecond,
+      endSecond: firstTerm.endSecond,
+      rateMicrosPerHour: firstTerm.rateMicrosPerHour,
+    },
+  };
+};
+
+/** Starts the workflow of a reservation whose beginning is recorded. A workflow that runs is left as it is. */
+export const startReservationWorkflow = async (
+  client: Client,
+  input: ReservationInput,
+  requestId: string,
+): Promise<void> => {
+  await client.workflow.start('reservation', {
+    ...startOptions.reservation(input, requestId),
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+};
+
+/** Wakes the workflow of a reservation, and starts it first where it does not run. */
+export const wakeReservationWorkflow = async (client: Client, input: ReservationInput): Promise<void> => {
+  await client.workflow.signalWithStart('reservation', {
+    ...startOptions.reservation(input, 'sweep'),
     signal: told,
     signalArgs: [],
   });

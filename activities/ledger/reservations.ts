@@ -8,6 +8,7 @@ import { type ReservationMeter, TERM_REMINDER_DAYS, termCostMicros } from '../..
 import { openReservation, type ReservationOrder, setRenewal, settleReservation } from '../../billing/reservations.ts';
 import { isAbandoned } from '../../prisma/abandoned-calls.ts';
 import { isUniqueViolation, type Tx } from '../../prisma/client.ts';
+import { reservationIsDue, reservationIsSeen } from '../../prisma/due-work.ts';
 import { type NewNotice, noticesNotHandedOn } from '../../prisma/notices.ts';
 import { gpuPriceAt } from '../../prisma/prices.ts';
 import { recordFact } from '../../prisma/record.ts';
@@ -78,12 +79,18 @@ const idTaken = (): BillingError => new BillingError('id_taken', 'another reserv
 const costOf = (terms: readonly TermOfReservation[], throughSecond: number): Micros =>
   add(ZERO, ...terms.map((term) => termCostMicros(term, throughSecond)));
 
-const admissionOf = (term: ReservationMeter): ReservationAdmission => ({
+export const admissionOf = (term: ReservationMeter): ReservationAdmission => ({
   status: 'admitted',
   startSecond: term.startSecond,
   endSecond: term.endSecond,
   rateMicrosPerHour: term.rateMicrosPerHour,
 });
+
+/** A reservation that has begun, and its first term. */
+export interface BegunReservation {
+  reservation: Reservation;
+  firstTerm: ReservationMeter;
+}
 
 /** @throws BillingError `price_not_found` where nothing is offered at that second */
 async function orderOf(tx: Tx, spec: ReservationSpec, second: number): Promise<ReservationOrder> {
@@ -132,43 +139,65 @@ function reminders({ teamId, asOfSecond, reservations }: Account, reservationId:
   return [{ teamId, second: asOfSecond, cause, data, channel: 'mail', kind: 'reservation_ending' }];
 }
 
+/** @param mayBegin throws where a reservation that was not recorded before must not be recorded any more */
+function begin(
+  { db, terms }: LedgerWorld,
+  { spec, receivedSecond }: { spec: ReservationSpec; receivedSecond: number },
+  causedBy: string,
+  mayBegin: (tx: Tx) => Promise<void> = async () => {},
+): Promise<BegunReservation> {
+  const { teamId, gpuType, region } = spec;
+  const about = { teamId, causedBy, throughSecond: receivedSecond, listed: { gpuType, region } };
+  return recordFact<BegunReservation>(db, about, async (account, tx) => {
+    const existing = await findReservation(tx, spec.id);
+    if (existing) {
+      if (existing.requestHash !== spec.requestHash || existing.teamId !== teamId) throw idTaken();
+      const [firstTerm] = await termsOf(tx, [spec.id]);
+      if (!firstTerm) throw new Error(`reservation ${spec.id} has no term`);
+      const begun = { reservation: existing, firstTerm };
+      return { outcome: { account, effects: [] }, look: 'unchanged', answer: async () => begun };
+    }
+    await mayBegin(tx);
+    const order = await orderOf(tx, spec, Math.max(account.asOfSecond, receivedSecond));
+    const outcome = openReservation(account, terms, order, receivedSecond);
+    const firstTerm = outcome.account.reservations.find(({ reservationId }) => reservationId === spec.id);
+    if (!firstTerm) throw new Error(`reservation ${spec.id} did not begin`);
+    const reservation = await insertReservation(tx, spec, firstTerm.startSecond).catch((error) => {
+      // Another team has inserted the id since the look: that team's row lock is not held here.
+      throw isUniqueViolation(error) ? idTaken() : error;
+    });
+    return { outcome, answer: async () => ({ reservation, firstTerm }) };
+  });
+}
+
 export const reservationActs = ({ db, terms }: LedgerWorld) => ({
   /**
-   * Begins a reservation: under the team's row lock the minimum is checked, the price of the list fixed as of that second and
-   * the first term opened. The same id with the same request again is the same one; a call that was answered 503 is refused.
+   * Begins a reservation: under the team's row lock the minimum is checked, the price of the list is fixed as of that second
+   * and the first term is opened. The same id with the same request again is the same reservation. The reservation's
+   * workflow is started after the commit: see prisma/due-work.ts.
+   * @throws BillingError `insufficient_credit`, `team_suspended`, `team_archived`, `id_taken`, `price_not_found`
+   */
+  beginReservation: (
+    input: { spec: ReservationSpec; receivedSecond: number },
+    causedBy: string,
+  ): Promise<BegunReservation> => begin({ db, terms }, input, causedBy),
+
+  /**
+   * Begins a reservation for a workflow that an api of an earlier version has started, and answers a refusal instead of
+   * throwing it. A call that was answered 503 is refused.
    */
   openReservation: async (
-    input: { spec: ReservationSpec; callId: string; notAfterMs: number; nowMs: number; receivedSecond: number },
+    input: { spec: ReservationSpec; callId?: string; notAfterMs?: number; nowMs: number; receivedSecond: number },
     causedBy: string,
   ): Promise<ReservationAdmission> => {
-    const { spec, receivedSecond } = input;
-    const { teamId, gpuType, region } = spec;
+    const { callId, notAfterMs = Number.POSITIVE_INFINITY, nowMs } = input;
+    // After the look: a try that is late may follow one that was in time and whose answer was lost.
+    const mustBeInTime = async (tx: Tx) => {
+      if (nowMs > notAfterMs || (callId !== undefined && (await isAbandoned(tx, callId))))
+        throw new BillingError('start_expired', 'the caller was answered already');
+    };
     try {
-      return await recordFact<ReservationAdmission>(
-        db,
-        { teamId, causedBy, throughSecond: receivedSecond, listed: { gpuType, region } },
-        async (account, tx) => {
-          const existing = await findReservation(tx, spec.id);
-          if (existing) {
-            if (existing.requestHash !== spec.requestHash || existing.teamId !== teamId) throw idTaken();
-            const [first] = await termsOf(tx, [spec.id]);
-            if (!first) throw new Error(`reservation ${spec.id} has no term`);
-            return { outcome: { account, effects: [] }, answer: async () => admissionOf(first) };
-          }
-          // After the look: a try that is late may follow one that was in time and whose answer was lost.
-          if (input.nowMs > input.notAfterMs || (await isAbandoned(tx, input.callId)))
-            throw new BillingError('start_expired', 'the caller was answered already');
-          const order = await orderOf(tx, spec, Math.max(account.asOfSecond, receivedSecond));
-          const outcome = openReservation(account, terms, order, receivedSecond);
-          const opened = outcome.account.reservations.find(({ reservationId }) => reservationId === spec.id);
-          if (!opened) throw new Error(`reservation ${spec.id} did not begin`);
-          await insertReservation(tx, spec, opened.startSecond).catch((error) => {
-            // Another team has the id since we looked: its row lock is not ours.
-            throw isUniqueViolation(error) ? idTaken() : error;
-          });
-          return { outcome, answer: async () => admissionOf(opened) };
-        },
-      );
+      return admissionOf((await begin({ db, terms }, input, causedBy, mustBeInTime)).firstTerm);
     } catch (error) {
       const code = refusalOf(error);
       if (code !== null) return { status: 'refused', code, message: (error as BillingError).message };
@@ -189,6 +218,7 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
     return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account) => {
       const outcome = settleReservation(account, terms, reservationId, nowSecond);
       const answer = async (tx: Tx): Promise<ReservationStanding> => {
+        await reservationIsSeen(tx, reservationId);
         // Also what an earlier try wrote whose answer was lost.
         const waits = (await noticesNotHandedOn(tx, teamId)).length > 0;
         const isNews = waits || outcome.effects.some(({ kind }) => isForTheWatch(kind));
@@ -201,7 +231,7 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
 
   /**
    * Says whether another term is to follow. With the lock of the price that it will be renewed at, so that a change of the
-   * list has either seen it or is seen by it.
+   * list has either seen it or is seen by it. The reservation's workflow is due to see it.
    * @throws BillingError `not_found`, `reservation_ended`
    */
   setRenewal: async (
@@ -211,9 +241,9 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
     const { reservationId, renew, nowSecond } = input;
     const { teamId, gpuType, region } = await getReservation(db, reservationId);
     const about = { teamId, causedBy, throughSecond: nowSecond, listed: { gpuType, region } };
-    await recordFact(db, about, async (account) => ({
-      outcome: setRenewal(account, terms, { reservationId, renew }, nowSecond),
-      answer: async () => {},
-    }));
+    await recordFact(db, about, async (account) => {
+      const outcome = setRenewal(account, terms, { reservationId, renew }, nowSecond);
+      return { outcome, answer: (tx) => reservationIsDue(tx, reservationId, outcome.account.asOfSecond) };
+    });
   },
 });

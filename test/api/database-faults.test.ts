@@ -84,7 +84,20 @@ const signed = (body: string): CallOptions => {
 
 /** One call of each kind, each of a team of its own. */
 async function calls(): Promise<Record<string, Kind>> {
-  const names = ['read', 'stop', 'start', 'deposit', 'usage', 'hold', 'policy', 'grant', 'webhook', 'refund', 'change'];
+  const names = [
+    'read',
+    'stop',
+    'start',
+    'deposit',
+    'usage',
+    'hold',
+    'policy',
+    'grant',
+    'webhook',
+    'refund',
+    'change',
+    'reserve',
+  ];
   const teams: Record<string, string> = {};
   for (const name of names) teams[name] = await teamWith(api, '50');
   const card = async (team: string) =>
@@ -111,6 +124,10 @@ async function calls(): Promise<Record<string, Kind>> {
     start: {
       ...{ method: 'POST', path: '/v1/instances', succeeds: 201, byEngine: true },
       options: { body: instanceOf(teams.start ?? '') },
+    },
+    reserve: {
+      ...{ method: 'POST', path: '/v1/reservations', succeeds: 201, byEngine: true },
+      options: { body: { team: teams.reserve, gpuType: 'h100-80gb', region: 'eu-west-1', count: 1, term: '1m' } },
     },
     deposit: {
       ...{ method: 'POST', path: `/v1/teams/${teams.deposit}/deposits`, succeeds: 201, byEngine: true },
@@ -285,7 +302,7 @@ describe('a fault of the database', () => {
 });
 
 describe('Temporal away', () => {
-  it('has starts, deposits and refunds answered 503, and leaves nothing of them behind', async () => {
+  it('has starts, reservations, deposits and refunds answered 503, and leaves nothing of them behind', async () => {
     Object.assign(times, CALL_TIMES);
     const kinds = await calls();
     const byEngine = Object.entries(kinds).filter(([, kind]) => kind.byEngine);

@@ -1,6 +1,6 @@
 /** Instances over HTTP: what is answered is what is recorded, whatever becomes of the engine. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { dueInstances, FROM_THE_FIRST } from '../../prisma/due-work.ts';
+import { dueInstances, dueLooks, FROM_THE_FIRST } from '../../prisma/due-work.ts';
 import { type CommandedApi, instanceOf, startCommandedApi, teamWith, theWatchLooks } from './support.ts';
 
 let api: CommandedApi;
@@ -114,14 +114,16 @@ describe('a stop', () => {
     expect(told).toHaveLength(2);
   });
 
-  it('is answered though the engine is away, and told once it is back', async () => {
+  it('is answered though the engine is away, and its workflow is due to see it', async () => {
     const { id } = (await start({ id: newName() })).body;
     api.engine.away = true;
     const receipt = await api.post(`/v1/instances/${id}/stop`, { reason: 'spot_reclaimed' });
     expect([receipt.status, receipt.body.reason]).toEqual([200, 'spot_reclaimed']);
     api.engine.away = false;
-    await expect.poll(() => api.engine.told).toContain(`instance ${id}`);
-    expect(api.engine.told).toContain(`watch ${team}`);
+    const due = await dueInstances(api.db, 2 ** 40, FROM_THE_FIRST, 1_000);
+    expect(due.map(({ instance }) => instance.id)).toContain(id);
+    const looks = await dueLooks(api.db, 2 ** 40, FROM_THE_FIRST, 1_000);
+    expect(looks.map(({ teamId }) => teamId)).toContain(team);
   });
 
   it('at an earlier second gives back what was charged beyond it', async () => {

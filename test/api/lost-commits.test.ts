@@ -177,6 +177,48 @@ describe.each<Break>(['before the statement arrives', 'before the answer arrives
   },
 );
 
+interface FirstKind extends Kind {
+  /** A statement of the transaction that records. */
+  inserts: string;
+}
+
+/** What is recorded first and then given to its workflow, each of a team of its own. */
+const FIRST: Record<string, (team: string) => Promise<FirstKind> | FirstKind> = {
+  'a start': (team) => ({
+    ...{ method: 'POST', path: '/v1/instances', succeeds: 201, inserts: 'INSERT INTO "public"."instances"' },
+    options: { body: instanceOf(team, { id: `${team}-i` }) },
+  }),
+  'a reservation': (team) => ({
+    ...{ method: 'POST', path: '/v1/reservations', succeeds: 201, inserts: 'INSERT INTO "public"."reservations"' },
+    options: { body: { id: `${team}-r`, team, gpuType: 'h100-80gb', region: 'eu-west-1', count: 1, term: '1m' } },
+  }),
+};
+
+describe('A connection that breaks at the commit of what is recorded first', () => {
+  it.each(Object.entries(FIRST))('has %s answered as it was recorded, and given to its workflow', async (_, make) => {
+    const kind = await make(await teamWith(api, '50'));
+    const startsBefore = engine.starts;
+    proxy.breakAt('COMMIT', 'before the answer arrives', kind.inserts);
+    const { status, body } = await send(kind);
+    expect(status, JSON.stringify(body)).toBe(kind.succeeds);
+    expect(engine.starts).toBe(startsBefore + 1);
+    const after = await kept();
+    const again = await send(kind);
+    expect([again.status, again.body.id]).toEqual([kind.succeeds, body.id]);
+    expect(await kept()).toBe(after);
+  });
+
+  it.each(Object.entries(FIRST))('has %s that was not recorded answered as unavailable', async (_, make) => {
+    const kind = await make(await teamWith(api, '50'));
+    const before = await kept();
+    proxy.breakAt('COMMIT', 'before the statement arrives', kind.inserts);
+    const { status, body } = await send(kind);
+    expect([status, body.error.code]).toEqual([503, 'engine_unavailable']);
+    expect(await kept()).toBe(before);
+    expect((await send(kind)).status).toBe(kind.succeeds);
+  });
+});
+
 describe('A new key whose commit has an unknown outcome', () => {
   it('is made again by a repeat, and the key whose secret nobody has is revoked', async () => {
     const team = await teamWith(api);

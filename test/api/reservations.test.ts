@@ -1,8 +1,9 @@
 /** Reservations over HTTP: begun, watched, renewed or not, and what they make of the instances that they cover. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { addMonths, formatSecond, secondOf } from '../../billing/time.ts';
+import { dueReservations, FROM_THE_FIRST } from '../../prisma/due-work.ts';
 import { noticesOf } from '../../prisma/notices.ts';
-import { type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith } from './support.ts';
+import { type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith, theWatchLooks } from './support.ts';
 
 let api: CommandedApi;
 let names = 0;
@@ -15,7 +16,7 @@ beforeAll(async () => {
   api.clock.stoppedMs = Date.now();
 });
 beforeEach(async () => {
-  Object.assign(api.engine, { away: false, deaf: false, told: [], starts: 0 });
+  Object.assign(api.engine, { away: false, deaf: false, starting: 'seen', told: [], starts: 0 });
   names += 1;
   gpu = `gpu-${names}`;
   await list();
@@ -38,6 +39,11 @@ const startInstance = (change: object = {}) => {
 const pass = (seconds: number) => {
   api.clock.aheadMs += seconds * 1_000;
 };
+/** The team's reservations whose workflow has not seen them. */
+const due = async () =>
+  (await dueReservations(api.db, 2 ** 40, FROM_THE_FIRST, 1_000))
+    .filter(({ reservation }) => reservation.teamId === team)
+    .map(({ reservation }) => reservation.id);
 const secondsOf = (time: string) => Date.parse(time) / 1_000;
 /** The cost of so many seconds at so many dollars an hour, as the api writes it. */
 const costOf = (dollarsPerHour: number, seconds: number): string => {
@@ -158,17 +164,15 @@ describe('a reservation', () => {
     expect((await reserve({ count: 1_000 })).body).toMatchObject({ hourly: '6300.000000', hourlyEach: '6.300000' });
   });
 
-  it('is not there after a 503, and cannot come to be by that call any more', async () => {
+  it('is 503 while the engine cannot be reached, and records nothing', async () => {
     const id = `away-${names}`;
     api.engine.away = true;
     const { status, body, headers } = await reserve({ id });
     expect([status, body.error.code]).toEqual([503, 'engine_unavailable']);
     expect(headers.get('Retry-After')).toBe('2');
     expect((await read(id)).status).toBe(404);
-    expect(await api.db.abandonedCall.count({ where: { callId: { startsWith: `reservation/${id}` } } })).toBe(1);
+    expect(await due()).toEqual([]);
     api.engine.away = false;
-    // Whoever calls again in the same second is taken for the same caller.
-    pass(2);
     expect((await reserve({ id })).status).toBe(201);
   });
 
@@ -176,6 +180,23 @@ describe('a reservation', () => {
     api.engine.deaf = true;
     const { status, body } = await reserve({ id: `deaf-${names}` });
     expect([status, body.status]).toEqual([201, 'active']);
+  });
+
+  it('is 201 though the engine does not accept its workflow, and leaves the workflow to the sweeper', async () => {
+    api.engine.starting = 'unaccepted';
+    const { status, body } = await reserve({ id: `unaccepted-${names}` });
+    expect([status, body.status]).toEqual([201, 'active']);
+    expect(await due()).toEqual([body.id]);
+    expect((await reserve({ id: body.id })).status).toBe(201);
+    expect(api.engine.starts).toBe(1);
+  });
+
+  it('has no work due after its workflow has seen it, until a renewal is set that the engine does not hear of', async () => {
+    const { body } = await reserve();
+    expect(await due()).toEqual([]);
+    api.engine.away = true;
+    expect((await renew(body.id, true)).status).toBe(200);
+    expect(await due()).toEqual([body.id]);
   });
 });
 
@@ -310,6 +331,8 @@ describe('reservations', () => {
 describe('renewal', () => {
   it('is switched on and off, and the watch and the reservation’s own workflow are woken', async () => {
     const { body } = await reserve();
+    await theWatchLooks(api, team);
+    pass(2);
     api.engine.told = [];
     expect((await renew(body.id, true)).body).toMatchObject({ id: body.id, renew: true });
     expect(api.engine.told.sort()).toEqual([`reservation ${body.id}`, `watch ${team}`]);

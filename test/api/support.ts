@@ -224,10 +224,12 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
         if (engine.starting === 'unseen') return;
         await ledger.settleInstance({ instanceId: input.spec.id, nowSecond: input.receivedSecond }, 'test');
       }),
-    reserve: (input, requestId) =>
-      answering(() => {
+    startReservation: (input) =>
+      answering(async () => {
         engine.starts += 1;
-        return ledger.openReservation({ ...input, nowMs: input.notAfterMs }, requestId);
+        if (engine.starting === 'unaccepted') throw new Error('the connection was lost');
+        if (engine.starting === 'unseen') return;
+        await ledger.settleReservation({ reservationId: input.spec.id, nowSecond: input.receivedSecond }, 'test');
       }),
     deposit: (input) =>
       answering(async () => {

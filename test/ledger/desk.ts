@@ -7,7 +7,7 @@ import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
 import type { SaidUsage } from '../../activities/ledger/usage-prices.ts';
 import type { Terms } from '../../billing/account.ts';
 import type { EndReason } from '../../billing/change.ts';
-import { type Micros, parseDollars } from '../../billing/money.ts';
+import { type Micros, micros, parseDollars } from '../../billing/money.ts';
 import type { ReservationTerm } from '../../billing/prices.ts';
 import type { TopUpPolicy } from '../../billing/top-up.ts';
 import { connectDb, type Db } from '../../prisma/client.ts';
@@ -121,6 +121,15 @@ export class Desk {
     const { count = 1, term = '1m', renew = false, notAfterMs = FOREVER, nowMs = 0 } = more;
     const spec = { id, teamId, gpuType, region: 'eu', count, term, renew, requestHash: body };
     return this.ledger.openReservation({ spec, callId, notAfterMs, nowMs, receivedSecond: at }, CAUSE);
+  }
+
+  /** Lists a GPU: an hour costs so many dollars on demand, and half of them reserved. */
+  list(gpuType: string, hourly: string, nowSecond: number) {
+    const onDemandMicros = parseDollars(hourly);
+    const each = micros(onDemandMicros / 2);
+    const reservedMicros = { '1m': each, '3m': each, '6m': each, '12m': each };
+    const price = { gpuType, region: 'eu', onDemandMicros, spotMicros: each, reservedMicros };
+    return this.ledger.changeGpuPrice({ price, effectiveFromSecond: null, actor: 'me', nowSecond });
   }
 
   settleReservation(reservationId: string, at: number) {

@@ -1,6 +1,6 @@
 /** A fact marks what a workflow has still to see, in its own transaction; the workflow's look clears the mark. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { dueInstances, dueLooks, FROM_THE_FIRST, runsUnwatched } from '../../prisma/due-work.ts';
+import { dueInstances, dueLooks, dueReservations, FROM_THE_FIRST, runsUnwatched } from '../../prisma/due-work.ts';
 import { type Office, openOffice, usageEvent } from './desk.ts';
 
 let office: Office;
@@ -112,5 +112,36 @@ describe('the workflow of an instance', () => {
     expect(await runsUnwatched(office.one.db, other, 10)).toBe(false);
     await office.one.stop(`${team}-a`, 20);
     expect(await runsUnwatched(office.one.db, team, 30)).toBe(false);
+  });
+});
+
+describe('the workflow of a reservation', () => {
+  const reservations = async (throughSecond = FAR_AHEAD) =>
+    (await dueReservations(office.one.db, throughSecond, FROM_THE_FIRST, 1_000))
+      .filter(({ reservation }) => reservation.teamId === team)
+      .map(({ reservation, firstTerm, dueSecond }) => [reservation.id, firstTerm.termNumber, dueSecond]);
+  const begin = async (at: number) => {
+    const spec = { ...{ id: `${team}-r`, teamId: team, gpuType: `gpu-${team}`, region: 'eu', count: 1 } };
+    await office.one.list(spec.gpuType, '0.01', at);
+    const whole = { ...spec, term: '1m' as const, renew: false, requestHash: 'hash' };
+    return office.one.ledger.beginReservation({ spec: whole, receivedSecond: at }, 'test');
+  };
+
+  it('is due from the beginning until its first settlement', async () => {
+    await begin(10);
+    expect(await reservations()).toEqual([[`${team}-r`, 1, 10]]);
+    expect(await reservations(9)).toEqual([]);
+    await office.one.settleReservation(`${team}-r`, 11);
+    expect(await reservations()).toEqual([]);
+  });
+
+  it('is due after a change of the renewal until it has seen the change', async () => {
+    await begin(10);
+    await office.one.settleReservation(`${team}-r`, 11);
+    await office.one.renew(`${team}-r`, true, 20);
+    await office.one.renew(`${team}-r`, false, 30);
+    expect(await reservations()).toEqual([[`${team}-r`, 1, 20]]);
+    await office.one.settleReservation(`${team}-r`, 31);
+    expect(await reservations()).toEqual([]);
   });
 });

@@ -146,6 +146,32 @@ describe('a reservation begins', () => {
     expect(await reserve(teamId)).toMatchObject({ status: 'admitted' });
   });
 
+  it('recorded by the api, once for as many calls, and refusals record nothing', async () => {
+    const teamId = await team('2.99');
+    const spec = { id: name('r'), teamId, gpuType, region: 'eu', count: 3, term: '1m' as const, renew: false };
+    const begin = (change: Partial<typeof spec & { requestHash: string }> = {}, by = one) =>
+      by.ledger.beginReservation({ spec: { ...spec, requestHash: 'hash', ...change }, receivedSecond: START }, 'test');
+    await expect(begin()).rejects.toMatchObject({ code: 'insufficient_credit' });
+    await expect(begin({ gpuType: 'nothing-like-it' })).rejects.toMatchObject({ code: 'price_not_found' });
+    expect(await findReservation(one.db, name('r'))).toBeNull();
+    expect(await one.db.reservationTerm.count({ where: { teamId } })).toBe(0);
+    await one.deposit(teamId, '2000', START);
+    const begun = await atOnce(6, (i) => begin({}, i % 2 ? one : two));
+    for (const { reservation, firstTerm } of begun) {
+      expect(reservation).toEqual({
+        ...spec,
+        requestHash: 'hash',
+        startSecond: START,
+        endedSecond: null,
+        endedHow: null,
+      });
+      expect(firstTerm).toMatchObject({ termNumber: 1, startSecond: START, endSecond: APRIL });
+    }
+    await expect(begin({ requestHash: 'another' })).rejects.toMatchObject({ code: 'id_taken', param: 'id' });
+    expect(await one.db.reservationTerm.count({ where: { teamId } })).toBe(1);
+    await expectBooks(teamId);
+  });
+
   it('and a change of its price have one order: it is charged what holds at its second', async () => {
     const teamId = await team('9000', 1);
     const seconds = Array.from({ length: 12 }, (_, i) => START + i);

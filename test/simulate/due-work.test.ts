@@ -9,9 +9,16 @@ import { type Surroundings, startSurroundings } from '../../simulate/surrounding
 import { SCENARIO_TERMS } from '../../simulate/terms.ts';
 import { createSweeper } from '../../worker/sweeper.ts';
 import { workflowId } from '../../workflows/messages.ts';
-import { inputOfStarted, startInstanceWorkflow, wakeInstanceWorkflow } from '../../workflows/telling.ts';
+import {
+  inputOfBegun,
+  inputOfStarted,
+  startInstanceWorkflow,
+  startReservationWorkflow,
+  wakeInstanceWorkflow,
+  wakeReservationWorkflow,
+} from '../../workflows/telling.ts';
 import { mulberry32 } from '../oracle/random-scenario.ts';
-import { aTeam, recordStart } from './renting.ts';
+import { aTeam, changePrice, PAIR, priceOf, recordStart } from './renting.ts';
 
 let surroundings: Surroundings;
 let engine: Engine;
@@ -40,6 +47,7 @@ const sweeper = () =>
     deliver: {
       look: engine.tell.watch,
       instance: (started) => wakeInstanceWorkflow(engine.client, inputOfStarted(started, 0)),
+      reservation: (begun) => wakeReservationWorkflow(engine.client, inputOfBegun(begun, 0)),
     },
     log: SILENT,
     nowMs: () => engine.clock.now * 1_000,
@@ -48,8 +56,11 @@ const sweeper = () =>
 /** Sweeps by two processes at once until nothing is due, and answers what stays due. */
 async function sweepUntilSeen(): Promise<unknown[]> {
   const [one, another] = [sweeper(), sweeper()];
-  const due = () =>
-    engine.db.instance.findMany({ where: { workflowDueSecond: { not: null } }, select: { id: true, endSecond: true } });
+  const where = { workflowDueSecond: { not: null } };
+  const due = async () => [
+    ...(await engine.db.instance.findMany({ where, select: { id: true, endSecond: true } })),
+    ...(await engine.db.reservation.findMany({ where, select: { id: true, endedSecond: true } })),
+  ];
   const deadline = Date.now() + 120_000;
   for (let left = await due(); ; left = await due()) {
     if (left.length === 0 || Date.now() > deadline) return left;
@@ -98,6 +109,41 @@ describe('an instance whose process died after the commit', () => {
     const row = await engine.db.instance.findUniqueOrThrow({ where: { id: 'dry' } });
     expect(row).toMatchObject({ reason: 'out_of_credits' });
     expect(row.terminatedConfirmedSecond).not.toBeNull();
+  });
+});
+
+describe('a reservation whose process died after the commit', () => {
+  const statusOfReservation = async (id: string) =>
+    (await engine.client.workflow.getHandle(workflowId.reservation(id)).describe()).status.name;
+  const begin = async (id: string) => {
+    await changePrice(engine, priceOf('2', '1', engine.clock.now), null);
+    const spec = { id, teamId: 'acme', ...PAIR, count: 1, term: '1m' as const, renew: false, requestHash: id };
+    return engine.ledger.beginReservation({ spec, receivedSecond: engine.clock.now }, 'test');
+  };
+
+  it('has one workflow after the sweeps of two processes, which goes on to the end of the term', async () => {
+    await aTeam(engine, 'acme', '5000');
+    const { firstTerm } = await begin('kept');
+    await expect(statusOfReservation('kept')).rejects.toThrow();
+    await engine.clock.goTo(5);
+    expect(await sweepUntilSeen()).toEqual([]);
+    expect(await statusOfReservation('kept')).toBe('RUNNING');
+    await engine.clock.goTo(engine.clock.offset(firstTerm.endSecond) + 60);
+    await expect.poll(() => statusOfReservation('kept')).toBe('COMPLETED');
+    const receipt = await engine.client.workflow.getHandle(workflowId.reservation('kept')).result();
+    expect(receipt).toMatchObject({ how: 'ended', terms: 1, endSecond: firstTerm.endSecond });
+  });
+
+  it('and that was given to the engine too has a workflow that runs once', async () => {
+    await aTeam(engine, 'acme', '5000');
+    const begun = await begin('both');
+    await startReservationWorkflow(engine.client, inputOfBegun(begun, 0), 'test');
+    const { runId } = await engine.client.workflow.getHandle(workflowId.reservation('both')).describe();
+    await engine.clock.goTo(5);
+    expect(await sweepUntilSeen()).toEqual([]);
+    await wakeReservationWorkflow(engine.client, inputOfBegun(begun, 0));
+    const described = await engine.client.workflow.getHandle(workflowId.reservation('both')).describe();
+    expect([described.runId, described.status.name]).toEqual([runId, 'RUNNING']);
   });
 });
 

@@ -6,8 +6,11 @@ export type Break = 'before the statement arrives' | 'before the answer arrives'
 export interface PostgresProxy {
   /** The address under which the proxy serves a database. All of its databases are on one server. */
   urlFor(databaseUrl: string): string;
-  /** Breaks the connection on which the next statement that contains `text` is sent. */
-  breakAt(text: string, when: Break): void;
+  /**
+   * Breaks the connection on which the next statement that contains `text` is sent; with `after`, only in a transaction in
+   * which a statement that contains `after` was sent before it.
+   */
+  breakAt(text: string, when: Break, after?: string): void;
   /** Breaks every connection and refuses new ones, until `comeBack`. */
   goAway(): void;
   comeBack(): void;
@@ -17,7 +20,7 @@ export interface PostgresProxy {
 export async function postgresProxy(): Promise<PostgresProxy> {
   let target = { port: '', hostname: '' };
   const sockets = new Set<Socket>();
-  let armed: { text: string; when: Break } | null = null;
+  let armed: { text: string; when: Break; after: string | undefined } | null = null;
   let isAway = false;
 
   const server = createServer((client) => {
@@ -33,8 +36,11 @@ export async function postgresProxy(): Promise<PostgresProxy> {
       });
     }
     let isAnswerLost = false;
+    let isAfter = false;
     client.on('data', (bytes) => {
-      if (armed && bytes.includes(armed.text)) {
+      if (bytes.includes('BEGIN')) isAfter = false;
+      if (armed?.after !== undefined && bytes.includes(armed.after)) isAfter = true;
+      if (armed && bytes.includes(armed.text) && (armed.after === undefined || isAfter)) {
         const { when } = armed;
         armed = null;
         if (when === 'before the statement arrives') return void client.destroy();
@@ -56,8 +62,8 @@ export async function postgresProxy(): Promise<PostgresProxy> {
       Object.assign(url, { hostname: '127.0.0.1', port: String(port) });
       return url.href;
     },
-    breakAt(text, when) {
-      armed = { text, when };
+    breakAt(text, when, after) {
+      armed = { text, when, after };
     },
     goAway() {
       isAway = true;

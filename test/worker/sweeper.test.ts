@@ -1,5 +1,6 @@
 /** The sweeper delivers what is due, in turns of the teams, and again only after a time that grows. */
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { termsOf } from '../../prisma/reservations.ts';
 import { createSweeper, type Deliveries } from '../../worker/sweeper.ts';
 import { type Office, openOffice } from '../ledger/desk.ts';
 
@@ -15,6 +16,7 @@ let delivered: string[] = [];
 const recording: Deliveries = {
   look: async (teamId) => void delivered.push(`look ${teamId}`),
   instance: async ({ instance }) => void delivered.push(`instance ${instance.id}`),
+  reservation: async ({ reservation }) => void delivered.push(`reservation ${reservation.id}`),
 };
 const sweeperOf = (deliver: Partial<Deliveries> = {}) =>
   createSweeper({ db: office.one.db, deliver: { ...recording, ...deliver }, log, nowMs: () => nowMs });
@@ -48,6 +50,24 @@ it('delivers nothing that a workflow has seen', async () => {
   nowMs = 200_000;
   await sweeperOf().sweep();
   expect(of(team)).toEqual([]);
+});
+
+it('delivers a reservation with its first term, until its workflow has seen it', async () => {
+  const spec = { id: `${team}-r`, teamId: team, gpuType: `gpu-${team}`, region: 'eu', count: 1, term: '1m' as const };
+  await office.one.list(spec.gpuType, '0.01', 100);
+  const whole = { ...spec, renew: false, requestHash: 'hash' };
+  const begun = await office.one.ledger.beginReservation({ spec: whole, receivedSecond: 100 }, 'test');
+  await office.one.look(team, 100);
+  const received: unknown[] = [];
+  const deliver = { reservation: async (due: unknown) => void received.push(due) };
+  nowMs = 103_000;
+  await sweeperOf(deliver).sweep();
+  const { closedSecond: _, ...firstTerm } = (await termsOf(office.one.db, [spec.id]))[0] ?? { closedSecond: null };
+  expect(received).toMatchObject([{ reservation: begun.reservation, firstTerm }]);
+  await office.one.settleReservation(spec.id, 104);
+  nowMs = 200_000;
+  await sweeperOf(deliver).sweep();
+  expect(received).toHaveLength(1);
 });
 
 it('delivers what stays due again after 5, 10 and 20 seconds', async () => {
