@@ -64,7 +64,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...autoTopUp(world, wake),
     ...paymentMethods(world, wake),
     ...deposits(world),
-    ...refunds(world),
+    ...refunds(world, wake),
     ...receipts(world),
     ...billingDetails(world),
     ...transactions(world),

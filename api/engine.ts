@@ -49,8 +49,8 @@ export interface Engine {
     dispute(input: DisputeInput, deadlineMs: number): Promise<unknown>;
   };
   /**
-   * Starts a refund's workflow, or joins the one that runs, and waits up to `withinMs` for its outcome.
-   * @throws BillingError `engine_unavailable`: whether it was received is not known
+   * Starts the workflow of a refund that is recorded, or joins the one that runs, and waits up to `withinMs` for its outcome.
+   * @throws BillingError `engine_unavailable`: the engine gave no answer, and the sweeper starts what was not started
    */
   refund(input: RefundInput, requestId: string, withinMs: number, deadlineMs: number): Promise<RefundAnswer>;
   /** Each wake resolves once Temporal has accepted it, or fails within two seconds. */

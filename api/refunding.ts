@@ -1,18 +1,21 @@
-/** Refunding a deposit: told to the engine, and answered only with what is so. */
+/** Refunding a deposit: the credit is taken in the team's transaction, and then the refund is given to its workflow. */
 import { createHash } from 'node:crypto';
-import type { RefundRefusal } from '../activities/ledger/refunds.ts';
+import type { AskedRefund } from '../activities/ledger/refunds.ts';
 import { BillingError } from '../billing/errors.ts';
 import { refundFailure } from '../billing/failure-reasons.ts';
 import { inSentences, refundFailureWords } from '../billing/failure-words.ts';
 import type { Micros } from '../billing/money.ts';
-import { callIdOf } from '../prisma/abandoned-calls.ts';
 import type { Deposit } from '../prisma/deposits.ts';
 import { findRefund, type Refund } from '../prisma/refunds.ts';
+import { isCommitUnknown } from '../prisma/sqlstate.ts';
 import type { RefundAnswer } from '../workflows/messages.ts';
-import { actorOf, type Call, newId, random128 } from './calls.ts';
+import { actorOf, type Call, newId } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { DetailedError } from './errors.ts';
-import { foundOrAbandoned, notAfterMs, readRecorded } from './unanswered.ts';
+import { isOutcomeUnknown } from './outcome.ts';
+import { mustBePaidSoon } from './recorded-first.ts';
+import { readRecorded, recordedAfterAll } from './unanswered.ts';
+import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
 /** An outcome that is not known by then is `pending`. */
@@ -23,12 +26,13 @@ const HEARD_WITHIN_MS = OUTCOME_WITHIN_MS + 300;
 /**
  * Refunds a deposit and waits for the provider's answer; without an amount, all that can be refunded.
  * @param askedId the caller's id: the same id with the same request again is the same refund
- * @throws BillingError `id_taken`, `team_archived`, `refund_not_supported`, `not_refundable`, `deposit_disputed`, `amount_out_of_range`: nothing was
- *   recorded; `refund_refused`: the provider refused it, and it is credit again; `engine_unavailable`, after which this
- *   call refunds nothing
+ * @throws BillingError `id_taken`, `team_archived`, `refund_not_supported`, `not_refundable`, `deposit_disputed`,
+ *   `amount_out_of_range`, `engine_unavailable`: nothing was recorded; `refund_refused`: the provider refused it, and it is
+ *   credit again; `outcome_unknown`
  */
 export async function refundDeposit(
   world: ApiWorld,
+  wake: Wakes,
   call: Call,
   deposit: Deposit,
   amountMicros: Micros | null,
@@ -41,26 +45,45 @@ export async function refundDeposit(
   const requestHash = createHash('sha256')
     .update(JSON.stringify([depositId, amountMicros]))
     .digest('hex');
-  const callId = callIdOf(`refund/${refundId}`, call.receivedSecond, random128());
-  const find = () => findRefund(world.db, refundId);
-  const existing = await find();
-  if (existing) return unlessRefused(sameOrTaken(existing, { depositId, amountMicros, requestHash }));
+  const asked = { refundId, depositId, teamId, amountMicros, requestHash };
+  const existing = await findRefund(world.db, refundId);
+  if (existing) return unlessRefused(sameOrTaken(existing, asked));
 
-  const order = {
-    ...{ refundId, depositId, teamId, amountMicros, callId, requestHash },
-    actor: actorOf(call),
-    receivedSecond: call.receivedSecond,
-    notAfterMs: notAfterMs(world, call),
-  };
-  const answer = await told(world, call, { refundId, teamId, depositId, order });
-  if (answer?.status === 'refused') throw refusalOf(answer.refusal);
-  // An answer that nothing is known yet may come before the credit is taken: then it is not to be taken later.
-  const heard = answer !== null && answer.status !== 'too_late';
-  const refund =
-    (heard ? await readRecorded(world, call, find) : null) ??
-    (await foundOrAbandoned(world, call, { teamId, callId }, (tx) => findRefund(tx, refundId)));
-  if (!refund) throw engineUnavailable();
-  return unlessRefused(sameOrTaken(refund, { depositId, amountMicros, requestHash }));
+  await mustBePaidSoon(world, call, teamId);
+  const order = { ...asked, actor: actorOf(call), receivedSecond: call.receivedSecond };
+  const taken = sameOrTaken(await recorded(world, call, order), asked);
+  // Instances may have ended with the credit: the watch announces that whatever the provider says.
+  const [answer] = await Promise.all([
+    told(world, call, { refundId, teamId, depositId }),
+    wake({ what: 'watch', id: teamId }),
+  ]);
+  return unlessRefused(await afterAnswer(world, call, taken, answer));
+}
+
+/** Takes the credit. A commit whose outcome is unknown is looked up under the team's lock. */
+async function recorded(world: ApiWorld, call: Call, order: AskedRefund): Promise<Refund> {
+  try {
+    return await world.ledger.takeRefund(order, call.requestId);
+  } catch (error) {
+    if (!isCommitUnknown(error)) throw error;
+    const found = await recordedAfterAll(world, call, order.teamId, (tx) => findRefund(tx, order.refundId));
+    if (found === null) throw engineUnavailable();
+    return found;
+  }
+}
+
+/**
+ * The refund as it is recorded now. A refund whose row cannot be read is answered as the engine has answered it, and as
+ * pending where the engine has not: its credit is taken, and its workflow is started.
+ * @throws BillingError `outcome_unknown` where the provider has refused the refund and its reason cannot be read
+ */
+async function afterAnswer(world: ApiWorld, call: Call, taken: Refund, answer: RefundAnswer | null): Promise<Refund> {
+  try {
+    return (await readRecorded(world, call, () => findRefund(world.db, taken.id))) ?? taken;
+  } catch (error) {
+    if (!isOutcomeUnknown(error) || answer?.status === 'failed') throw error;
+    return { ...taken, status: answer?.status === 'succeeded' ? 'succeeded' : 'pending' };
+  }
 }
 
 /** A row under this id is this refund, or another. One from before requests were kept is known by what it is. */
@@ -78,7 +101,7 @@ function sameOrTaken(
 
 type Asked = Parameters<ApiWorld['engine']['refund']>[0];
 
-/** The engine's answer, or null when it gave none. */
+/** The engine's answer, or null when it gave none: then the refund is pending, and the sweeper starts what was not started. */
 async function told(world: ApiWorld, call: Call, asked: Asked): Promise<RefundAnswer | null> {
   const hearUntilMs = call.receivedMs + HEARD_WITHIN_MS;
   try {
@@ -88,8 +111,6 @@ async function told(world: ApiWorld, call: Call, asked: Asked): Promise<RefundAn
     return null;
   }
 }
-
-const refusalOf = ({ code, message, param }: RefundRefusal): BillingError => new BillingError(code, message, param);
 
 function unlessRefused(refund: Refund): Refund {
   if (refund.status !== 'failed') return refund;

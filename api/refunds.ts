@@ -7,12 +7,13 @@ import { type Route, route } from './route.ts';
 import { Dollars, Id, PathId, z } from './schemas.ts';
 import { Payment, viewPayment } from './views/payment.ts';
 import { Refund, viewRefund } from './views/refund.ts';
+import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
 /** Refunds that are made at the provider have ids of this form: a caller's must not take one of theirs. */
 const FOUND_ID = /^ref_(re|pyr)_/;
 
-export const refunds = (world: ApiWorld): Route[] => [
+export const refunds = (world: ApiWorld, wake: Wakes): Route[] => [
   route({
     method: 'post',
     path: '/v1/deposits/{id}/refund',
@@ -40,7 +41,10 @@ export const refunds = (world: ApiWorld): Route[] => [
     ],
     handle: async ({ params, body, call }) => {
       const deposit = await getDeposit(world.db, params.id);
-      return { status: 201, body: viewRefund(await refundDeposit(world, call, deposit, body.amount ?? null, body.id)) };
+      return {
+        status: 201,
+        body: viewRefund(await refundDeposit(world, wake, call, deposit, body.amount ?? null, body.id)),
+      };
     },
   }),
   route({

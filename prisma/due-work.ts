@@ -6,6 +6,7 @@
  * `accounts.look_due_second`: the team's balance watch has to look.
  * `instances.workflow_due_second`: the instance's workflow has to be started, or to see the end.
  * `reservations.workflow_due_second`: the reservation's workflow has to be started, or to see a change of the renewal.
+ * `refunds.workflow_due_second`: the refund's workflow has to be started.
  */
 import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
@@ -118,3 +119,34 @@ export const reservationIsSeen = async (tx: Tx, reservationId: string): Promise<
   await tx.$executeRaw`
     UPDATE reservations SET workflow_due_second = NULL WHERE id = ${reservationId} AND workflow_due_second IS NOT NULL`;
 };
+
+export interface DueRefund {
+  refundId: string;
+  teamId: string;
+  depositId: string;
+  dueSecond: number;
+}
+
+/** Refunds of `throughSecond` or earlier that their workflow has not seen, the oldest first. */
+export async function dueRefunds(tx: Tx, throughSecond: number, after: DueAfter, limit: number): Promise<DueRefund[]> {
+  const rows = await tx.$queryRaw<Array<Omit<DueRefund, 'dueSecond'> & { dueSecond: bigint }>>`
+    SELECT id AS "refundId", team_id AS "teamId", deposit_id AS "depositId", workflow_due_second AS "dueSecond" FROM refunds
+    WHERE workflow_due_second <= ${throughSecond} AND (workflow_due_second, id) > (${after.second}, ${after.id})
+    ORDER BY workflow_due_second, id LIMIT ${limit}`;
+  return rows.map((row) => ({ ...row, dueSecond: toSecond(row.dueSecond) }));
+}
+
+/** The workflow of a refund has seen its row. */
+export const refundIsSeen = async (tx: Tx, refundId: string): Promise<void> => {
+  await tx.$executeRaw`
+    UPDATE refunds SET workflow_due_second = NULL WHERE id = ${refundId} AND workflow_due_second IS NOT NULL`;
+};
+
+/** Whether a payment of the team that was recorded at `throughSecond` or earlier still waits for its workflow. */
+export async function paymentsWait(tx: Tx, teamId: string, throughSecond: number): Promise<boolean> {
+  const [row] = await tx.$queryRaw<Array<{ waits: boolean }>>`
+    SELECT EXISTS (
+      SELECT FROM refunds WHERE team_id = ${teamId} AND workflow_due_second <= ${throughSecond}
+    ) AS waits`;
+  return row?.waits ?? false;
+}

@@ -30,7 +30,7 @@ export interface Refund {
   requestHash: string | null;
 }
 
-export const toRefund = ({ openedOrder: _, ...row }: RefundRow): Refund => ({
+export const toRefund = ({ openedOrder: _, workflowDueSecond: __, ...row }: RefundRow): Refund => ({
   ...row,
   amountMicros: toMicros(row.amountMicros),
   takenMicros: toMicros(row.takenMicros),
@@ -40,13 +40,19 @@ export const toRefund = ({ openedOrder: _, ...row }: RefundRow): Refund => ({
   closedSecond: toSecondOrNull(row.closedSecond),
 });
 
-/** Keeps a refund whose amount is taken in the same transaction. */
+/**
+ * Keeps a refund whose amount is taken in the same transaction.
+ * @param workflowDueSecond given where the refund's workflow has still to be started: see due-work.ts
+ */
 export const insertRefund = async (
   tx: Tx,
   refund: Omit<Refund, 'status' | 'failureCode' | 'closedSecond' | 'takenMicros' | 'turn' | 'requestHash'> &
     Partial<Pick<Refund, 'requestHash'>>,
+  workflowDueSecond: number | null = null,
 ): Promise<void> => {
-  await tx.refund.create({ data: { ...refund, takenMicros: refund.amountMicros, status: 'pending' } });
+  await tx.refund.create({
+    data: { ...refund, takenMicros: refund.amountMicros, status: 'pending', workflowDueSecond },
+  });
 };
 
 export const updateRefund = async (

@@ -1,7 +1,13 @@
 /** The worker process: connects, builds its world, bundles the workflows, works until it is told to stop. */
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
-import { inputOfBegun, inputOfStarted, wakeInstanceWorkflow, wakeReservationWorkflow } from '../workflows/telling.ts';
+import {
+  inputOfBegun,
+  inputOfStarted,
+  wakeInstanceWorkflow,
+  wakeRefundWorkflow,
+  wakeReservationWorkflow,
+} from '../workflows/telling.ts';
 import { readConfig } from './config.ts';
 import { createWorkerLogger } from './log.ts';
 import { isHelpAsked } from './process-usage.ts';
@@ -43,6 +49,7 @@ async function main(): Promise<void> {
       look: world.tell.watch,
       instance: (started) => wakeInstanceWorkflow(client, inputOfStarted(started, config.settleEveryMs)),
       reservation: (begun) => wakeReservationWorkflow(client, inputOfBegun(begun, config.settleEveryMs)),
+      refund: (refund) => wakeRefundWorkflow(client, refund),
     },
     log,
     nowMs: Date.now,

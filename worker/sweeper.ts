@@ -1,6 +1,6 @@
 /**
  * Delivers again what a workflow has not seen: looks that are due of balance watches, starts and ends that are due of
- * instances, beginnings and changes that are due of reservations (prisma/due-work.ts). The process that records a fact delivers it at once, so the sweeper finds something only
+ * instances, beginnings and changes that are due of reservations, and refunds (prisma/due-work.ts). The process that records a fact delivers it at once, so the sweeper finds something only
  * after a process died between its commit and its call to the engine, or while the engine was away. Several sweepers may
  * run: a delivery too many changes nothing.
  */
@@ -9,13 +9,21 @@ import type { StartedInstance } from '../activities/ledger/instances.ts';
 import type { BegunReservation } from '../activities/ledger/reservations.ts';
 import type { Log } from '../activities/world.ts';
 import type { Db } from '../prisma/client.ts';
-import { type DueAfter, dueInstances, dueLooks, dueReservations, FROM_THE_FIRST } from '../prisma/due-work.ts';
+import {
+  type DueAfter,
+  dueInstances,
+  dueLooks,
+  dueRefunds,
+  dueReservations,
+  FROM_THE_FIRST,
+} from '../prisma/due-work.ts';
 
 /** How due work is delivered. Each resolves once the engine has accepted it. */
 export interface Deliveries {
   look(teamId: string): Promise<void>;
   instance(started: StartedInstance): Promise<void>;
   reservation(begun: BegunReservation): Promise<void>;
+  refund(refund: { refundId: string; teamId: string; depositId: string }): Promise<void>;
 }
 
 export interface SweeperOptions {
@@ -83,6 +91,10 @@ export function createSweeper({ db, deliver, log, nowMs }: SweeperOptions): Swee
       (after) => dueReservations(db, throughSecond, after, PAGE),
       ({ reservation, dueSecond }) => ({ second: dueSecond, id: reservation.id }),
     );
+    const refunds = await allPages(
+      (after) => dueRefunds(db, throughSecond, after, PAGE),
+      ({ refundId, dueSecond }) => ({ second: dueSecond, id: refundId }),
+    );
     return [
       ...looks.map(({ teamId, dueSecond }) => ({
         key: `look/${teamId}/${dueSecond}`,
@@ -98,6 +110,11 @@ export function createSweeper({ db, deliver, log, nowMs }: SweeperOptions): Swee
         key: `reservation/${reservation.id}/${dueSecond}`,
         teamId: reservation.teamId,
         deliver: () => deliver.reservation({ reservation, firstTerm }),
+      })),
+      ...refunds.map(({ dueSecond, ...refund }) => ({
+        key: `refund/${refund.refundId}/${dueSecond}`,
+        teamId: refund.teamId,
+        deliver: () => deliver.refund(refund),
       })),
     ];
   }

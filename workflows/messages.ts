@@ -176,13 +176,13 @@ export interface RefundInput {
   refundId: string;
   teamId: string;
   depositId: string;
-  /** What an operator asked for. */
+  /** Given only in a run that an api of an earlier version has started: such a run takes the credit itself. */
   order?: NewRefundOrder;
   /** The provider's name of one that it tells of: ours, or made at the provider. */
   stripeRefundId?: string;
 }
 
-/** `refused`: nothing was recorded, and why. `too_late`: the same, since the caller was answered 503. */
+/** Of a run with an `order`: `refused`: nothing was recorded, and why. `too_late`: the same, since the caller was answered 503. */
 export type RefundAnswer = { status: RefundStatus | 'too_late' } | { status: 'refused'; refusal: RefundRefusal };
 /** Answers what became of a refund, or what is so after `withinMs`. */
 export const refundAnswer = defineUpdate<RefundAnswer, [{ withinMs: number }]>('refundAnswer');

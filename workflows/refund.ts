@@ -54,7 +54,7 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
   await condition(allHandlersFinished);
   return current;
 
-  /** Takes the credit in the ledger before the provider is asked; of what was made at the provider, what there is. */
+  /** What was recorded before the run, or what there is of a refund that was made at the provider. */
   async function take(): Promise<RefundOrder | null> {
     if (input.order) {
       const requested = await ledger.requestRefund(input.order);

@@ -203,6 +203,15 @@ export const wakeReservationWorkflow = async (client: Client, input: Reservation
   });
 };
 
+/** Wakes the workflow of a refund that is recorded, and starts it first where it does not run. */
+export const wakeRefundWorkflow = async (client: Client, input: RefundInput): Promise<void> => {
+  await client.workflow.signalWithStart('refund', {
+    ...startOptions.refund(input, 'sweep'),
+    signal: told,
+    signalArgs: [],
+  });
+};
+
 export function createTell(client: Client): Tell {
   const signalTeam = async (type: 'balanceWatch' | 'autoTopUp', teamId: string, signal: SignalDefinition = told) => {
     await client.workflow.signalWithStart(type, {

@@ -6,10 +6,11 @@ import { add, larger, type Micros, micros, subtract, ZERO } from '../../billing/
 import { adjustRefund, bookRefund, creditedStatus, requestRefund } from '../../billing/money-back.ts';
 import { checkNotArchived } from '../../billing/team-state.ts';
 import { isAbandoned } from '../../prisma/abandoned-calls.ts';
-import type { Tx } from '../../prisma/client.ts';
+import { isUniqueViolation, type Tx } from '../../prisma/client.ts';
 import { correctionsOf, isOfCredit, netCreditMicros } from '../../prisma/corrections.ts';
 import { creditedMicros, type Deposit, getDeposit, updateDeposit, wasCredited } from '../../prisma/deposits.ts';
 import { disputesOfDeposit, toDepositDispute } from '../../prisma/disputes.ts';
+import { refundIsSeen } from '../../prisma/due-work.ts';
 import type { NewNotice, RefundTurn } from '../../prisma/notices.ts';
 import { recordFact } from '../../prisma/record.ts';
 import {
@@ -37,7 +38,8 @@ export interface RefundOrder {
   stripeRefundId: string | null;
 }
 
-export interface NewRefundOrder {
+/** What an operator asks for. */
+export interface AskedRefund {
   refundId: string;
   depositId: string;
   teamId: string;
@@ -47,7 +49,13 @@ export interface NewRefundOrder {
   /** What was asked, so that a repeat under the same id can be told from another refund. */
   requestHash?: string;
   receivedSecond: number;
+}
+
+/** As the workflow of a refund is asked by an api of an earlier version. */
+export interface NewRefundOrder extends AskedRefund {
+  /** Names the call, which must not take anything any more after it was answered 503. */
   callId: string;
+  /** Unix milliseconds after which nothing is taken. */
   notAfterMs: number;
 }
 
@@ -112,51 +120,71 @@ const refusalOf = ({ code, message, param }: BillingError): RefundRefusal => ({
   ...(param !== undefined && { param }),
 });
 
+const idTaken = (): BillingError => new BillingError('id_taken', 'another refund has this id', 'id');
+
+/**
+ * Takes from credit what an operator asked to have refunded, once.
+ * @param mayTake throws where a refund that was not recorded before must not be recorded any more
+ */
+function take(
+  { db, terms }: LedgerWorld,
+  input: AskedRefund,
+  causedBy: string,
+  { isDue, mayTake = async () => {} }: { isDue: boolean; mayTake?: (tx: Tx) => Promise<void> },
+): Promise<Refund> {
+  const { refundId, teamId, depositId, actor } = input;
+  const about = { teamId, causedBy, throughSecond: input.receivedSecond };
+  return recordFact<Refund>(db, about, async (account, tx) => {
+    const earlier = await findRefund(tx, refundId);
+    if (earlier && earlier.teamId !== teamId) throw idTaken();
+    if (earlier) return { outcome: { account, effects: [] }, look: 'unchanged', answer: async () => earlier };
+    await mayTake(tx);
+    checkNotArchived(account);
+    const deposit = await getDeposit(tx, depositId);
+    if (!wasCredited(deposit)) throw new BillingError('not_refundable', `the deposit is ${deposit.status}`);
+    const asked = { refundId, deposit: await creditedDeposit(tx, deposit), amountMicros: input.amountMicros };
+    const { amountMicros, ...outcome } = requestRefund(account, terms, asked, input.receivedSecond);
+    const openedSecond = outcome.account.asOfSecond;
+    const taken = {
+      ...{ id: refundId, teamId, depositId, amountMicros, origin: 'operator' as const, actor, openedSecond },
+      ...{ requestHash: input.requestHash ?? null, stripeRefundId: null },
+    };
+    await insertRefund(tx, taken, isDue ? openedSecond : null).catch((error) => {
+      // Another team has inserted the id since the look: that team's row lock is not held here.
+      throw isUniqueViolation(error) ? idTaken() : error;
+    });
+    await updateMoneyBack(tx, depositId);
+    // The balance is told by the mail of the refund, once the provider has sent it.
+    return { outcome, tellsBalance: true, answer: (within) => getRefund(within, refundId) };
+  });
+}
+
 export const refundActs = ({ db, terms }: LedgerWorld) => ({
-  /** Takes from credit what an operator asked to have refunded, or finds what was taken. A refusal records nothing. */
+  /**
+   * Takes from credit what an operator asked to have refunded, or finds what the team asked for under the same id. The refund's workflow is started after the commit: see prisma/due-work.ts.
+   * @throws BillingError `team_archived`, `not_refundable`, `deposit_disputed`, `amount_out_of_range`, `id_taken`
+   */
+  takeRefund: (input: AskedRefund, causedBy: string): Promise<Refund> =>
+    take({ db, terms }, input, causedBy, { isDue: true }),
+
+  /**
+   * Takes a refund for a workflow that an api of an earlier version has started, and answers a refusal instead of throwing
+   * it. A refusal records nothing.
+   */
   requestRefund: async (input: NewRefundOrder & { nowMs: number }, causedBy: string): Promise<RefundRequested> => {
     const existing = await findRefund(db, input.refundId);
     if (existing) return { status: 'taken', order: orderOf(existing) };
     if (input.nowMs > input.notAfterMs) return { status: 'too_late' };
+    const mayTake = async (tx: Tx) => {
+      if (await isAbandoned(tx, input.callId))
+        throw new BillingError('start_expired', 'the caller was answered already');
+    };
     try {
-      return await recordFact<RefundRequested>(
-        db,
-        { teamId: input.teamId, causedBy, throughSecond: input.receivedSecond },
-        async (account, tx) => {
-          const nothing = { account, effects: [] };
-          const earlier = await findRefund(tx, input.refundId);
-          if (earlier) return { outcome: nothing, answer: async () => ({ status: 'taken', order: orderOf(earlier) }) };
-          if (await isAbandoned(tx, input.callId))
-            return { outcome: nothing, answer: async () => ({ status: 'too_late' }) };
-          checkNotArchived(account);
-          const { refundId, teamId, depositId, actor } = input;
-          const deposit = await getDeposit(tx, depositId);
-          if (!wasCredited(deposit)) throw new BillingError('not_refundable', `the deposit is ${deposit.status}`);
-          const asked = { refundId, deposit: await creditedDeposit(tx, deposit), amountMicros: input.amountMicros };
-          const { amountMicros, ...outcome } = requestRefund(account, terms, asked, input.receivedSecond);
-          await insertRefund(tx, {
-            id: refundId,
-            teamId,
-            depositId,
-            amountMicros,
-            origin: 'operator',
-            actor,
-            requestHash: input.requestHash ?? null,
-            stripeRefundId: null,
-            openedSecond: outcome.account.asOfSecond,
-          });
-          await updateMoneyBack(tx, depositId);
-          return {
-            outcome,
-            // By the mail of the refund, once the provider has sent it.
-            tellsBalance: true,
-            answer: async (within) => ({ status: 'taken', order: orderOf(await getRefund(within, refundId)) }),
-          };
-        },
-      );
+      const order = orderOf(await take({ db, terms }, input, causedBy, { isDue: false, mayTake }));
+      return { status: 'taken', order };
     } catch (error) {
       if (!(error instanceof BillingError)) throw error;
-      return { status: 'refused', refusal: refusalOf(error) };
+      return error.code === 'start_expired' ? { status: 'too_late' } : { status: 'refused', refusal: refusalOf(error) };
     }
   },
 
@@ -209,8 +237,10 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
     );
   },
 
+  /** The first look of a refund's workflow, after which the workflow is no longer due. */
   findRefundOrder: async (input: { refundId: string }): Promise<RefundOrder | null> => {
     const refund = await findRefund(db, input.refundId);
+    if (refund) await refundIsSeen(db, refund.id);
     return refund && orderOf(refund);
   },
 

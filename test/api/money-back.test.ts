@@ -3,6 +3,7 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { StripeLooks } from '../../activities/stripe-looks.ts';
 import { updateDeposit } from '../../prisma/deposits.ts';
+import { dueRefunds, FROM_THE_FIRST } from '../../prisma/due-work.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { type CommandedApi, keyFor, startCommandedApi, teamWith, WEBHOOK_SECRET } from './support.ts';
 
@@ -29,7 +30,14 @@ beforeAll(async () => {
 });
 /** A team that has paid in $50. */
 beforeEach(async () => {
-  Object.assign(api.engine, { away: false, deaf: false, told: [], charge: 'succeeds', refunding: 'succeeds' });
+  Object.assign(api.engine, {
+    away: false,
+    deaf: false,
+    starting: 'seen',
+    told: [],
+    charge: 'succeeds',
+    refunding: 'succeeds',
+  });
   atStripe.deposits.clear();
   atStripe.refunds = [];
   atStripe.disputes = [];
@@ -47,6 +55,11 @@ afterAll(async () => {
 
 const refund = (body: object = {}, headers: Record<string, string> = {}, id = deposit) =>
   api.post(`/v1/deposits/${id}/refund`, body, { headers });
+/** The team's refunds whose workflow has not seen them. */
+const due = async () =>
+  (await dueRefunds(api.db, 2 ** 40, FROM_THE_FIRST, 1_000))
+    .filter(({ teamId }) => teamId === team)
+    .map(({ refundId }) => refundId);
 const available = async () => (await api.get(`/v1/teams/${team}/balance`)).body.available;
 const history = async () => (await api.get(`/v1/teams/${team}/deposits`)).body.data;
 
@@ -115,6 +128,31 @@ describe('a refund', () => {
     const { status, body } = await refund();
     expect([status, body.error.code]).toEqual([503, 'engine_unavailable']);
     expect(await available()).toBe('50.000000');
+    expect(await api.db.refund.count({ where: { teamId: team } })).toBe(0);
+  });
+
+  it('that the engine does not accept is pending, and its workflow is left to the sweeper', async () => {
+    api.engine.starting = 'unaccepted';
+    const headers = { 'Idempotency-Key': randomUUID() };
+    const { status, body } = await refund({ amount: '20' }, headers);
+    expect([status, body.status]).toEqual([201, 'pending']);
+    expect(await available()).toBe('30.000000');
+    expect(await due()).toEqual([body.id]);
+    expect((await refund({ amount: '20' }, headers)).body).toEqual(body);
+    expect(await available()).toBe('30.000000');
+  });
+
+  it('of a team whose earlier refund has waited more than ten seconds for its workflow takes nothing, and of another team is taken', async () => {
+    api.engine.starting = 'unseen';
+    expect((await refund({ id: `waits-${team}`, amount: '20' })).body.status).toBe('pending');
+    api.engine.starting = 'seen';
+    api.clock.aheadMs += 10_000;
+    const refused = await refund({ amount: '10' });
+    expect([refused.status, refused.body.error.code]).toEqual([503, 'engine_unavailable']);
+    expect(await available()).toBe('30.000000');
+    expect((await refund({ id: `waits-${team}`, amount: '20' })).status).toBe(201);
+    await api.world.ledger.findRefundOrder({ refundId: `waits-${team}` });
+    expect((await refund({ amount: '10' })).body.status).toBe('succeeded');
   });
 
   it('that was received though no answer came back is found', async () => {

@@ -15,6 +15,7 @@ import { BillingError } from '../../billing/errors.ts';
 import { micros } from '../../billing/money.ts';
 import { type Db, type DbOptions, inTransaction } from '../../prisma/client.ts';
 import { removePaymentMethod, savePaymentMethod } from '../../prisma/payment-methods.ts';
+import { getRefund } from '../../prisma/refunds.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { servedContract } from '../support/contract.ts';
 import { newDatabase } from '../support/database.ts';
@@ -267,15 +268,16 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
     },
     refund: (input) =>
       answering(async () => {
-        if (!input.order) throw new Error('an operator’s refund has an order');
         const { refundId } = input;
-        const requested = await ledger.requestRefund({ ...input.order, nowMs: input.order.notAfterMs }, 'test');
-        if (requested.status !== 'taken') return requested;
+        engine.starts += 1;
+        if (engine.starting === 'unaccepted') throw new BillingError('engine_unavailable', 'the connection was lost');
+        if (engine.starting === 'unseen') return { status: 'pending' };
+        if ((await ledger.findRefundOrder({ refundId })) === null) throw new Error('a refund is recorded first');
         if (engine.refunding === 'waits') return { status: 'pending' };
         const succeeds = engine.refunding === 'succeeds';
         const outcome = succeeds ? 'succeeded' : 'failed';
         const failureCode = succeeds ? null : 'charge_disputed';
-        const nowSecond = input.order.receivedSecond;
+        const nowSecond = (await getRefund(db, refundId)).openedSecond;
         const { status } = await ledger.closeRefund({ refundId, outcome, failureCode, nowSecond }, 'test');
         return { status };
       }),

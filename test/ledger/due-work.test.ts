@@ -1,6 +1,15 @@
 /** A fact marks what a workflow has still to see, in its own transaction; the workflow's look clears the mark. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { dueInstances, dueLooks, dueReservations, FROM_THE_FIRST, runsUnwatched } from '../../prisma/due-work.ts';
+import { micros } from '../../billing/money.ts';
+import {
+  dueInstances,
+  dueLooks,
+  dueRefunds,
+  dueReservations,
+  FROM_THE_FIRST,
+  paymentsWait,
+  runsUnwatched,
+} from '../../prisma/due-work.ts';
 import { type Office, openOffice, usageEvent } from './desk.ts';
 
 let office: Office;
@@ -143,5 +152,31 @@ describe('the workflow of a reservation', () => {
     expect(await reservations()).toEqual([[`${team}-r`, 1, 20]]);
     await office.one.settleReservation(`${team}-r`, 31);
     expect(await reservations()).toEqual([]);
+  });
+});
+
+describe('the workflow of a refund', () => {
+  const refunds = async (throughSecond = FAR_AHEAD) =>
+    (await dueRefunds(office.one.db, throughSecond, FROM_THE_FIRST, 1_000)).filter(({ teamId }) => teamId === team);
+
+  it('is due from the moment at which the credit is taken until its first look', async () => {
+    const depositId = await office.one.deposit(team, '50', 5);
+    const refundId = `ref-${team}`;
+    const asked = { refundId, depositId, teamId: team, amountMicros: micros(1_000_000), actor: 'me' };
+    await office.one.ledger.takeRefund({ ...asked, receivedSecond: 10 }, 'test');
+    expect(await refunds()).toEqual([{ refundId, teamId: team, depositId, dueSecond: 10 }]);
+    expect(await refunds(9)).toEqual([]);
+    expect(await paymentsWait(office.one.db, team, 10)).toBe(true);
+    expect(await paymentsWait(office.one.db, team, 9)).toBe(false);
+    expect(await paymentsWait(office.one.db, `no-${team}`, 10)).toBe(false);
+    expect(await office.one.ledger.findRefundOrder({ refundId })).toMatchObject({ refundId, status: 'pending' });
+    expect(await refunds()).toEqual([]);
+    expect(await paymentsWait(office.one.db, team, 10)).toBe(false);
+  });
+
+  it('is not due for a refund that was found at the provider, whose workflow runs already', async () => {
+    const depositId = await office.one.deposit(team, '50', 5);
+    await office.one.foundRefund(depositId, '10', 10, `re_${team}`);
+    expect(await refunds()).toEqual([]);
   });
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { parseDollars } from '../../billing/money.ts';
 import { abandonCall, callIdOf } from '../../prisma/abandoned-calls.ts';
 import { getDeposit } from '../../prisma/deposits.ts';
 import { getDispute } from '../../prisma/disputes.ts';
@@ -69,6 +70,37 @@ describe('a refund', () => {
         : either(i).use(team, `u${i}`, 4_000_000, 5),
     );
     expect((await accountOf()).postedMicros).toBeGreaterThanOrEqual(0n);
+    await agrees();
+  });
+
+  it('that the api records is taken once for as many calls, and a refusal records nothing', async () => {
+    const ask = (amount: string | null, refundId: string, by = one, depositId = deposit) =>
+      by.ledger.takeRefund(
+        {
+          ...{ refundId, depositId, teamId: team, amountMicros: amount === null ? null : parseDollars(amount) },
+          ...{ actor: 'me', requestHash: `${amount}`, receivedSecond: 5 },
+        },
+        'test',
+      );
+    await expect(ask('50.01', `ref_${team}_a`)).rejects.toMatchObject({ code: 'amount_out_of_range' });
+    await expect(ask('20', `ref_${team}_a`, two, 'dep_none')).rejects.toMatchObject({ code: 'not_found' });
+    expect(await codesOf()).toEqual(['deposit']);
+    expect(await one.db.refund.count({ where: { teamId: team } })).toBe(0);
+    const taken = await atOnce(8, (i) => ask('20', `ref_${team}_a`, either(i)));
+    for (const refund of taken)
+      expect(refund).toMatchObject({
+        id: `ref_${team}_a`,
+        status: 'pending',
+        takenMicros: 20_000_000,
+        requestHash: '20',
+      });
+    expect(await codesOf()).toEqual(['deposit', 'refund']);
+    const other = await two.team(`${team}-other`);
+    const paid = await two.deposit(other, '50', 0, `dep_${other}`);
+    const stolen = { refundId: `ref_${team}_a`, depositId: paid, teamId: other, amountMicros: null, actor: 'me' };
+    await expect(two.ledger.takeRefund({ ...stolen, receivedSecond: 6 }, 'test')).rejects.toMatchObject({
+      code: 'id_taken',
+    });
     await agrees();
   });
 

@@ -15,6 +15,7 @@ import {
   startInstanceWorkflow,
   startReservationWorkflow,
   wakeInstanceWorkflow,
+  wakeRefundWorkflow,
   wakeReservationWorkflow,
 } from '../../workflows/telling.ts';
 import { mulberry32 } from '../oracle/random-scenario.ts';
@@ -48,6 +49,7 @@ const sweeper = () =>
       look: engine.tell.watch,
       instance: (started) => wakeInstanceWorkflow(engine.client, inputOfStarted(started, 0)),
       reservation: (begun) => wakeReservationWorkflow(engine.client, inputOfBegun(begun, 0)),
+      refund: (refund) => wakeRefundWorkflow(engine.client, refund),
     },
     log: SILENT,
     nowMs: () => engine.clock.now * 1_000,
@@ -60,6 +62,7 @@ async function sweepUntilSeen(): Promise<unknown[]> {
   const due = async () => [
     ...(await engine.db.instance.findMany({ where, select: { id: true, endSecond: true } })),
     ...(await engine.db.reservation.findMany({ where, select: { id: true, endedSecond: true } })),
+    ...(await engine.db.refund.findMany({ where, select: { id: true, status: true } })),
   ];
   const deadline = Date.now() + 120_000;
   for (let left = await due(); ; left = await due()) {

@@ -17,6 +17,7 @@ const recording: Deliveries = {
   look: async (teamId) => void delivered.push(`look ${teamId}`),
   instance: async ({ instance }) => void delivered.push(`instance ${instance.id}`),
   reservation: async ({ reservation }) => void delivered.push(`reservation ${reservation.id}`),
+  refund: async ({ refundId, depositId }) => void delivered.push(`refund ${refundId} of ${depositId}`),
 };
 const sweeperOf = (deliver: Partial<Deliveries> = {}) =>
   createSweeper({ db: office.one.db, deliver: { ...recording, ...deliver }, log, nowMs: () => nowMs });
@@ -68,6 +69,22 @@ it('delivers a reservation with its first term, until its workflow has seen it',
   nowMs = 200_000;
   await sweeperOf(deliver).sweep();
   expect(received).toHaveLength(1);
+});
+
+it('delivers a refund until its workflow has seen it', async () => {
+  const depositId = await office.one.deposit(team, '50', 100);
+  const refundId = `${team}-refund`;
+  const asked = { refundId, depositId, teamId: team, amountMicros: null, actor: 'me', receivedSecond: 100 };
+  await office.one.ledger.takeRefund(asked, 'test');
+  await office.one.look(team, 100);
+  nowMs = 103_000;
+  await sweeperOf().sweep();
+  expect(of(team)).toEqual([`refund ${refundId} of ${depositId}`]);
+  await office.one.ledger.findRefundOrder({ refundId });
+  delivered = [];
+  nowMs = 200_000;
+  await sweeperOf().sweep();
+  expect(of(team)).toEqual([]);
 });
 
 it('delivers what stays due again after 5, 10 and 20 seconds', async () => {
