@@ -14,10 +14,6 @@ import { outcomeUnknown } from './outcome.ts';
 export interface CallTimes {
   /** The last commit of a call whose effect is followed by a wake, which takes two seconds at the most. */
   commitMs: number;
-  /** The last moment at which a worker may begin to admit a reservation, a deposit or a refund. */
-  admitMs: number;
-  /** An admission that was looked at in time has committed, or never will. */
-  lastAdmissionMs: number;
   /** What was recorded is read, and what is to be taken back is taken back. */
   lastStatementMs: number;
   /** The answer, whatever has become of the call. */
@@ -26,8 +22,6 @@ export interface CallTimes {
 
 export const CALL_TIMES: CallTimes = {
   commitMs: 6_500,
-  admitMs: 7_000,
-  lastAdmissionMs: 9_000,
   lastStatementMs: 9_200,
   answerMs: 9_500,
 };

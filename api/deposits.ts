@@ -15,6 +15,7 @@ import { csvOf } from './csv.ts';
 import { type AskedDeposit, openDeposit } from './depositing.ts';
 import { NewMetadata } from './metadata.ts';
 import { isOutcomeUnknown } from './outcome.ts';
+import { readRecorded } from './recorded.ts';
 import { returnUrl } from './return-url.ts';
 import { type Route, route } from './route.ts';
 import {
@@ -32,7 +33,6 @@ import {
   z,
 } from './schemas.ts';
 import { mustFindCard } from './suggestions.ts';
-import { readRecorded } from './unanswered.ts';
 import { DEPOSIT_STATUSES, Deposit, viewDeposit } from './views/deposit.ts';
 import { PAYMENT_COLUMNS, Payment, paymentAsCells, viewPayment } from './views/payment.ts';
 import type { ApiWorld } from './world.ts';
@@ -152,7 +152,7 @@ export function deposits(world: ApiWorld): Route[] {
           ...(detailsHash !== null && { detailsHash }),
           ...(saveCard && { saveCard: true }),
         };
-        const deposit = await openDeposit(world, call, asked, body.id !== undefined);
+        const deposit = await openDeposit(world, call, asked);
         return { status: 201, body: await viewRecorded(world, call, deposit, details) };
       },
     }),

@@ -34,8 +34,9 @@ export interface Engine {
   /** Starts the workflow of a reservation whose beginning is recorded; resolves and fails as `startInstance` does. */
   startReservation(input: ReservationInput, requestId: string): Promise<void>;
   /**
-   * Starts a deposit's workflow, or joins the one that runs, and waits up to `withinMs` for the first thing to tell.
-   * @throws BillingError `engine_unavailable`: whether it was received is not known
+   * Starts the workflow of a deposit that is recorded, or joins the one that runs, and waits up to `withinMs` for the first
+   * thing to tell.
+   * @throws BillingError `engine_unavailable`: the engine gave no answer, and the sweeper starts what was not started
    */
   deposit(input: DepositInput, requestId: string, withinMs: number, deadlineMs: number): Promise<DepositAnswer>;
   /**

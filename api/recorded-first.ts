@@ -1,5 +1,6 @@
 /**
- * Calls whose fact is recorded first and whose workflow is started after the commit: starts of instances, reservations, refunds.
+ * Calls whose fact is recorded first and whose workflow is started after the commit: starts of instances, reservations,
+ * deposits and refunds.
  * The row says that its workflow is due, so the sweeper of the worker starts what is not started here (prisma/due-work.ts).
  */
 

@@ -13,8 +13,8 @@ import { actorOf, type Call, newId } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { DetailedError } from './errors.ts';
 import { isOutcomeUnknown } from './outcome.ts';
+import { readRecorded, recordedAfterAll } from './recorded.ts';
 import { mustBePaidSoon } from './recorded-first.ts';
-import { readRecorded, recordedAfterAll } from './unanswered.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 

@@ -13,12 +13,12 @@ import {
 import { inSnapshot } from '../prisma/snapshot.ts';
 import { getTeam } from '../prisma/teams.ts';
 import { type Call, mustSee, newId } from './calls.ts';
+import { readRecorded } from './recorded.ts';
 import { createEarlyRefusals } from './refused-early.ts';
 import { reserve } from './reserving.ts';
 import { type Route, route } from './route.ts';
 import { Id, listOf, PathId, pageQuery, pageRequest, text, z } from './schemas.ts';
 import { withGpuNames } from './suggestions.ts';
-import { readRecorded } from './unanswered.ts';
 import { Reservation, type ReservationView, readReservations, STATUSES } from './views/reservation.ts';
 import { standingOf } from './views/standing.ts';
 import type { Wakes } from './wakes.ts';

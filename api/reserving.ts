@@ -9,8 +9,8 @@ import { isCommitUnknown } from '../prisma/sqlstate.ts';
 import { inputOfBegun } from '../workflows/telling.ts';
 import type { Call } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
+import { recordedAfterAll } from './recorded.ts';
 import { giveToWorkflow, mustBeReachable } from './recorded-first.ts';
-import { recordedAfterAll } from './unanswered.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 

@@ -11,9 +11,9 @@ import { inputOfStarted } from '../workflows/telling.ts';
 import type { Call } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { DetailedError } from './errors.ts';
+import { recordedAfterAll } from './recorded.ts';
 import { giveToWorkflow, mustBeReachable } from './recorded-first.ts';
 import { instanceIdTaken } from './suggestions.ts';
-import { recordedAfterAll } from './unanswered.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 

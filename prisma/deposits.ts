@@ -52,7 +52,7 @@ export interface Deposit {
   detailsHash: string | null;
 }
 
-export const toDeposit = ({ openedOrder: _, ...row }: DepositRow): Deposit => ({
+export const toDeposit = ({ openedOrder: _, workflowDueSecond: __, ...row }: DepositRow): Deposit => ({
   ...row,
   kind: row.kind as DepositKind,
   method: row.method as Deposit['method'],
@@ -79,10 +79,18 @@ export const wasCredited = ({ status }: Pick<Deposit, 'status'>): boolean =>
 export type NewDeposit = Pick<Deposit, 'id' | 'teamId' | 'kind' | 'amountMicros' | 'openedSecond' | 'paymentMethodId'> &
   Partial<Pick<Deposit, 'saveCard' | 'requestHash' | 'detailsHash'>>;
 
-/** Opens a deposit by a person. A repeat with the same id changes nothing. */
-export const openDeposit = async (tx: Tx, deposit: NewDeposit): Promise<void> => {
+/**
+ * Opens a deposit by a person. A repeat with the same id changes nothing.
+ * @param workflowDueSecond given where the deposit's workflow has still to be started: see due-work.ts
+ */
+export const openDeposit = async (
+  tx: Tx,
+  deposit: NewDeposit,
+  workflowDueSecond: number | null = null,
+): Promise<void> => {
+  const method = deposit.kind === 'crypto' ? 'crypto' : 'card';
   await tx.deposit.createMany({
-    data: [{ ...deposit, method: deposit.kind === 'crypto' ? 'crypto' : 'card', label: 'Deposit', status: 'pending' }],
+    data: [{ ...deposit, method, label: 'Deposit', status: 'pending', workflowDueSecond }],
     skipDuplicates: true,
   });
 };

@@ -6,11 +6,12 @@
  * `accounts.look_due_second`: the team's balance watch has to look.
  * `instances.workflow_due_second`: the instance's workflow has to be started, or to see the end.
  * `reservations.workflow_due_second`: the reservation's workflow has to be started, or to see a change of the renewal.
- * `refunds.workflow_due_second`: the refund's workflow has to be started.
+ * `refunds.workflow_due_second`, `deposits.workflow_due_second`: the workflow of the payment has to be started.
  */
 import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
 import { toMicros, toSecond } from './columns.ts';
+import type { DepositKind } from './deposits.ts';
 import { findInstances, type Instance } from './instances.ts';
 import { findReservations, type Reservation, type TermOfReservation, termsOf } from './reservations.ts';
 
@@ -142,10 +143,39 @@ export const refundIsSeen = async (tx: Tx, refundId: string): Promise<void> => {
     UPDATE refunds SET workflow_due_second = NULL WHERE id = ${refundId} AND workflow_due_second IS NOT NULL`;
 };
 
+export interface DueDeposit {
+  depositId: string;
+  teamId: string;
+  kind: DepositKind;
+  dueSecond: number;
+}
+
+/** Deposits of `throughSecond` or earlier that their workflow has not seen, the oldest first. */
+export async function dueDeposits(
+  tx: Tx,
+  throughSecond: number,
+  after: DueAfter,
+  limit: number,
+): Promise<DueDeposit[]> {
+  const rows = await tx.$queryRaw<Array<Omit<DueDeposit, 'dueSecond'> & { dueSecond: bigint }>>`
+    SELECT id AS "depositId", team_id AS "teamId", kind, workflow_due_second AS "dueSecond" FROM deposits
+    WHERE workflow_due_second <= ${throughSecond} AND (workflow_due_second, id) > (${after.second}, ${after.id})
+    ORDER BY workflow_due_second, id LIMIT ${limit}`;
+  return rows.map((row) => ({ ...row, dueSecond: toSecond(row.dueSecond) }));
+}
+
+/** The workflow of a deposit has seen its row. */
+export const depositIsSeen = async (tx: Tx, depositId: string): Promise<void> => {
+  await tx.$executeRaw`
+    UPDATE deposits SET workflow_due_second = NULL WHERE id = ${depositId} AND workflow_due_second IS NOT NULL`;
+};
+
 /** Whether a payment of the team that was recorded at `throughSecond` or earlier still waits for its workflow. */
 export async function paymentsWait(tx: Tx, teamId: string, throughSecond: number): Promise<boolean> {
   const [row] = await tx.$queryRaw<Array<{ waits: boolean }>>`
     SELECT EXISTS (
+      SELECT FROM deposits WHERE team_id = ${teamId} AND workflow_due_second <= ${throughSecond}
+    ) OR EXISTS (
       SELECT FROM refunds WHERE team_id = ${teamId} AND workflow_due_second <= ${throughSecond}
     ) AS waits`;
   return row?.waits ?? false;

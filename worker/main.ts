@@ -4,6 +4,7 @@ import { NativeConnection } from '@temporalio/worker';
 import {
   inputOfBegun,
   inputOfStarted,
+  wakeDepositWorkflow,
   wakeInstanceWorkflow,
   wakeRefundWorkflow,
   wakeReservationWorkflow,
@@ -49,6 +50,7 @@ async function main(): Promise<void> {
       look: world.tell.watch,
       instance: (started) => wakeInstanceWorkflow(client, inputOfStarted(started, config.settleEveryMs)),
       reservation: (begun) => wakeReservationWorkflow(client, inputOfBegun(begun, config.settleEveryMs)),
+      deposit: (deposit) => wakeDepositWorkflow(client, deposit),
       refund: (refund) => wakeRefundWorkflow(client, refund),
     },
     log,

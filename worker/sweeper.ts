@@ -1,6 +1,6 @@
 /**
  * Delivers again what a workflow has not seen: looks that are due of balance watches, starts and ends that are due of
- * instances, beginnings and changes that are due of reservations, and refunds (prisma/due-work.ts). The process that records a fact delivers it at once, so the sweeper finds something only
+ * instances, beginnings and changes that are due of reservations, refunds and deposits (prisma/due-work.ts). The process that records a fact delivers it at once, so the sweeper finds something only
  * after a process died between its commit and its call to the engine, or while the engine was away. Several sweepers may
  * run: a delivery too many changes nothing.
  */
@@ -9,8 +9,10 @@ import type { StartedInstance } from '../activities/ledger/instances.ts';
 import type { BegunReservation } from '../activities/ledger/reservations.ts';
 import type { Log } from '../activities/world.ts';
 import type { Db } from '../prisma/client.ts';
+import type { DepositKind } from '../prisma/deposits.ts';
 import {
   type DueAfter,
+  dueDeposits,
   dueInstances,
   dueLooks,
   dueRefunds,
@@ -23,6 +25,7 @@ export interface Deliveries {
   look(teamId: string): Promise<void>;
   instance(started: StartedInstance): Promise<void>;
   reservation(begun: BegunReservation): Promise<void>;
+  deposit(deposit: { depositId: string; teamId: string; kind: DepositKind }): Promise<void>;
   refund(refund: { refundId: string; teamId: string; depositId: string }): Promise<void>;
 }
 
@@ -91,6 +94,10 @@ export function createSweeper({ db, deliver, log, nowMs }: SweeperOptions): Swee
       (after) => dueReservations(db, throughSecond, after, PAGE),
       ({ reservation, dueSecond }) => ({ second: dueSecond, id: reservation.id }),
     );
+    const deposits = await allPages(
+      (after) => dueDeposits(db, throughSecond, after, PAGE),
+      ({ depositId, dueSecond }) => ({ second: dueSecond, id: depositId }),
+    );
     const refunds = await allPages(
       (after) => dueRefunds(db, throughSecond, after, PAGE),
       ({ refundId, dueSecond }) => ({ second: dueSecond, id: refundId }),
@@ -110,6 +117,11 @@ export function createSweeper({ db, deliver, log, nowMs }: SweeperOptions): Swee
         key: `reservation/${reservation.id}/${dueSecond}`,
         teamId: reservation.teamId,
         deliver: () => deliver.reservation({ reservation, firstTerm }),
+      })),
+      ...deposits.map(({ dueSecond, ...deposit }) => ({
+        key: `deposit/${deposit.depositId}/${dueSecond}`,
+        teamId: deposit.teamId,
+        deliver: () => deliver.deposit(deposit),
       })),
       ...refunds.map(({ dueSecond, ...refund }) => ({
         key: `refund/${refund.refundId}/${dueSecond}`,

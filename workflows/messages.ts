@@ -156,7 +156,7 @@ export interface DepositInput {
   depositId: string;
   teamId: string;
   kind: DepositKind;
-  /** What a person asked for; absent for an auto top-up, whose deposit was opened with its attempt. */
+  /** Given only in a run that an api of an earlier version has started: such a run opens the deposit itself. */
   order?: NewDepositOrder;
 }
 

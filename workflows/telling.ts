@@ -203,6 +203,15 @@ export const wakeReservationWorkflow = async (client: Client, input: Reservation
   });
 };
 
+/** Wakes the workflow of a deposit that is recorded, and starts it first where it does not run. */
+export const wakeDepositWorkflow = async (client: Client, input: DepositInput): Promise<void> => {
+  await client.workflow.signalWithStart('deposit', {
+    ...startOptions.deposit(input, 'sweep'),
+    signal: told,
+    signalArgs: [],
+  });
+};
+
 /** Wakes the workflow of a refund that is recorded, and starts it first where it does not run. */
 export const wakeRefundWorkflow = async (client: Client, input: RefundInput): Promise<void> => {
   await client.workflow.signalWithStart('refund', {

@@ -3,8 +3,10 @@ import { BillingError } from '../../billing/errors.ts';
 import { advance, creditDeposit, failAttempt } from '../../billing/facts.ts';
 import { paymentFailure, switchesTopUpOff } from '../../billing/failure-reasons.ts';
 import type { Micros } from '../../billing/money.ts';
+import { checkNotArchived } from '../../billing/team-state.ts';
 import { isAbandoned } from '../../prisma/abandoned-calls.ts';
 import { setDisabledReason } from '../../prisma/accounts.ts';
+import type { Db, Tx } from '../../prisma/client.ts';
 import { insertConsent } from '../../prisma/consents.ts';
 import {
   type Deposit,
@@ -18,6 +20,7 @@ import {
   updateDeposit,
   wasCredited,
 } from '../../prisma/deposits.ts';
+import { depositIsSeen } from '../../prisma/due-work.ts';
 import { mailAndEvent, type NewNotice } from '../../prisma/notices.ts';
 import { numberReceipt } from '../../prisma/receipts.ts';
 import { recordFact } from '../../prisma/record.ts';
@@ -34,7 +37,8 @@ export interface DepositOrder {
   failureCode?: string;
 }
 
-export interface NewDepositOrder {
+/** What a person asks for. */
+export interface AskedDeposit {
   depositId: string;
   teamId: string;
   kind: Exclude<DepositKind, 'auto_top_up'>;
@@ -47,7 +51,13 @@ export interface NewDepositOrder {
   /** Names the row with the caller's metadata and the address to return to. */
   detailsHash?: string;
   receivedSecond: number;
+}
+
+/** As the workflow of a deposit is asked by an api of an earlier version. */
+export interface NewDepositOrder extends AskedDeposit {
+  /** Names the call, which must not open anything any more after it was answered 503. */
   callId: string;
+  /** Unix milliseconds after which nothing is opened. */
   notAfterMs: number;
 }
 
@@ -77,46 +87,75 @@ function noticesOf(deposit: Deposit, outcome: 'credited' | 'failed', second: num
     : mailAndEvent(about, 'auto_top_up_failed', 'top_up.failed');
 }
 
+/**
+ * Opens a deposit that a person asked for, once.
+ * @param mayOpen throws where a deposit that was not recorded before must not be recorded any more
+ */
+function open(
+  db: Db,
+  input: AskedDeposit,
+  causedBy: string,
+  { isDue, mayOpen = async () => {} }: { isDue: boolean; mayOpen?: (tx: Tx) => Promise<void> },
+): Promise<Deposit> {
+  const { depositId: id, teamId, kind, amountMicros, paymentMethodId, receivedSecond: openedSecond } = input;
+  const { saveCard = false, requestHash = null, detailsHash = null } = input;
+  return recordFact<Deposit>(db, { teamId, causedBy, throughSecond: openedSecond }, async (account, tx) => {
+    if ((await findDeposit(tx, id)) === null) {
+      await mayOpen(tx);
+      checkNotArchived(account);
+      const asked = {
+        id,
+        teamId,
+        kind,
+        amountMicros,
+        paymentMethodId,
+        openedSecond,
+        saveCard,
+        requestHash,
+        detailsHash,
+      };
+      await openDeposit(tx, asked, isDue ? openedSecond : null);
+    }
+    return { outcome: { account, effects: [] }, look: 'unchanged', answer: (within) => getDeposit(within, id) };
+  });
+}
+
 export const depositActs = ({ db, terms }: LedgerWorld) => ({
   /**
-   * Opens a deposit that a person asked for, or finds one that is open already: an attempt's is opened with the attempt.
-   * Answers null for a call that was answered 503, and where the team is archived.
+   * Opens a deposit that a person asked for as pending, or finds the deposit under its id, whoever asked for what. The
+   * deposit's workflow is started after the commit: see prisma/due-work.ts.
+   * @throws BillingError `team_archived`
+   */
+  recordDeposit: (input: AskedDeposit, causedBy: string): Promise<Deposit> =>
+    open(db, input, causedBy, { isDue: true }),
+
+  /**
+   * Opens a deposit for a workflow that an api of an earlier version has started, or finds one that is open already. Answers
+   * null for a call that was answered 503, and where the team is archived.
    */
   openDeposit: async (input: NewDepositOrder & { nowMs: number }): Promise<DepositOrder | null> => {
     const existing = await findDeposit(db, input.depositId);
     if (existing) return orderOf(existing);
     if (input.nowMs > input.notAfterMs) return null;
-    return recordFact(
-      db,
-      { teamId: input.teamId, causedBy: input.callId, throughSecond: input.receivedSecond },
-      async (account, tx) => {
-        // An archived team takes no new deposit; the caller is told why (api/depositing.ts).
-        const abandoned = account.archivedSecond !== null || (await isAbandoned(tx, input.callId));
-        const {
-          depositId: id,
-          teamId,
-          kind,
-          amountMicros,
-          paymentMethodId,
-          receivedSecond: openedSecond,
-          saveCard = false,
-          requestHash = null,
-          detailsHash = null,
-        } = input;
-        const asked = { id, teamId, kind, amountMicros, paymentMethodId, openedSecond };
-        const order = { ...asked, saveCard, requestHash, detailsHash };
-        if (!abandoned) await openDeposit(tx, order);
-        return {
-          outcome: { account, effects: [] },
-          look: 'unchanged',
-          answer: async (within) => (abandoned ? null : orderOf(await getDeposit(within, id))),
-        };
-      },
-    );
+    const mayOpen = async (tx: Tx) => {
+      if (await isAbandoned(tx, input.callId))
+        throw new BillingError('start_expired', 'the caller was answered already');
+    };
+    try {
+      return orderOf(await open(db, input, input.callId, { isDue: false, mayOpen }));
+    } catch (error) {
+      const isRefused = error instanceof BillingError && ['start_expired', 'team_archived'].includes(error.code);
+      if (isRefused) return null;
+      throw error;
+    }
   },
 
-  getDepositOrder: async (input: { depositId: string }): Promise<DepositOrder> =>
-    orderOf(await getDeposit(db, input.depositId)),
+  /** The first look of a deposit's workflow, after which the workflow is no longer due. */
+  getDepositOrder: async (input: { depositId: string }): Promise<DepositOrder> => {
+    const deposit = await getDeposit(db, input.depositId);
+    await depositIsSeen(db, deposit.id);
+    return orderOf(deposit);
+  },
 
   /** Keeps what the provider answered before the outcome is known: ids and where the person goes on. */
   noteDeposit: async (input: { depositId: string; change: DepositChange }): Promise<void> =>

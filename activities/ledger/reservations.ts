@@ -79,7 +79,7 @@ const idTaken = (): BillingError => new BillingError('id_taken', 'another reserv
 const costOf = (terms: readonly TermOfReservation[], throughSecond: number): Micros =>
   add(ZERO, ...terms.map((term) => termCostMicros(term, throughSecond)));
 
-export const admissionOf = (term: ReservationMeter): ReservationAdmission => ({
+const admissionOf = (term: ReservationMeter): ReservationAdmission => ({
   status: 'admitted',
   startSecond: term.startSecond,
   endSecond: term.endSecond,

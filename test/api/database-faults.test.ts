@@ -21,8 +21,6 @@ import {
 /** The parts of a call in the product's order, in less than its time. */
 const SHORT: CallTimes = {
   commitMs: 1_300,
-  admitMs: 1_400,
-  lastAdmissionMs: 1_800,
   // Longer than the product's: on a busy machine each call still ends before its late answer.
   lastStatementMs: 4_000,
   answerMs: 9_000,
@@ -48,7 +46,7 @@ afterAll(async () => {
 async function kept(): Promise<Record<string, string>> {
   const tables = await owner.query<{ name: string }>(
     `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
-       AND table_name NOT IN ('idempotent_calls', 'abandoned_calls', 'readiness')`,
+       AND table_name NOT IN ('idempotent_calls', 'readiness')`,
   );
   const digests: Record<string, string> = {};
   for (const { name } of tables.rows) {
@@ -202,9 +200,6 @@ interface Fault {
   unknown?: string[];
 }
 
-/** Asked of the engine before the fault shows: without the team's row lock, a later admission cannot be ruled out. */
-const ADMITTED = ['deposit'];
-
 /** Every write of every table is refused with a state, or meets whatever else `act` does. */
 const onEachWrite = (act: string): Fault => ({
   writesOnly: true,
@@ -234,7 +229,6 @@ const ofDatabase = (begin: string, end: string): Fault => {
 const locked: Fault = {
   writesOnly: true,
   teamsOnly: true,
-  unknown: ADMITTED,
   begin: () => owner.query('BEGIN; SELECT 1 FROM accounts FOR UPDATE; SELECT 1 FROM teams FOR UPDATE'),
   end: () => owner.query('ROLLBACK'),
 };
@@ -306,14 +300,12 @@ describe('Temporal away', () => {
     Object.assign(times, CALL_TIMES);
     const kinds = await calls();
     const byEngine = Object.entries(kinds).filter(([, kind]) => kind.byEngine);
-    const [before, abandonedBefore] = [await kept(), await api.db.abandonedCall.count()];
+    const before = await kept();
     api.engine.away = true;
     const answers = await Promise.all(byEngine.map(async ([name, kind]) => [name, await timed(kind)] as const));
     api.engine.away = false;
     for (const [name, answered] of answers) expectUnavailable(name, answered, 'engine_unavailable');
     expect(await kept()).toEqual(before);
-    // A deposit that Temporal may still have received takes no effect later.
-    expect(await api.db.abandonedCall.count()).toBe(abandonedBefore + 1);
     api.clock.aheadMs += 2_000;
     for (const [name, kind] of byEngine) {
       const { answer } = await timed(kind);
@@ -338,11 +330,10 @@ describe('Temporal away', () => {
 
 describe('the times of a call', () => {
   it('add up to less than ten seconds', () => {
-    const { commitMs, admitMs, lastAdmissionMs, lastStatementMs, answerMs } = CALL_TIMES;
+    const { commitMs, lastStatementMs, answerMs } = CALL_TIMES;
     const TELL_MS = 2_000;
     expect(commitMs + TELL_MS).toBeLessThan(answerMs);
-    expect(admitMs).toBeLessThan(lastAdmissionMs);
-    expect(lastAdmissionMs).toBeLessThan(lastStatementMs);
+    expect(commitMs).toBeLessThan(lastStatementMs);
     expect(lastStatementMs).toBeLessThan(answerMs);
     expect(answerMs).toBeLessThan(10_000);
     expect(API_DB.lockTimeoutMs).toBeLessThan(commitMs);

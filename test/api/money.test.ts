@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
 import { secondOf } from '../../billing/time.ts';
+import { dueDeposits, FROM_THE_FIRST } from '../../prisma/due-work.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { type CommandedApi, instanceOf, startCommandedApi, teamWith } from './support.ts';
 
@@ -12,7 +13,7 @@ beforeAll(async () => {
   api = await startCommandedApi();
 });
 beforeEach(async () => {
-  Object.assign(api.engine, { away: false, deaf: false, told: [], charge: 'succeeds' });
+  Object.assign(api.engine, { away: false, deaf: false, starting: 'seen', told: [], charge: 'succeeds' });
   api.clock.aheadMs = 0;
   team = await teamWith(api);
 });
@@ -346,6 +347,32 @@ describe('deposits', () => {
     api.engine.away = true;
     const other = await api.get(`/return?deposit=${opened.body.id}`, { key: null });
     expect(other.status).toBe(200);
+  });
+
+  it('that the engine does not accept are pending, and their workflow is left to the sweeper; a repeat is the same', async () => {
+    api.engine.starting = 'unaccepted';
+    const paymentMethod = (await attach()).id;
+    const opened = await pay({ id: `kept-${team}`, paymentMethod });
+    expect([opened.status, opened.body.status]).toEqual([201, 'pending']);
+    const due = await dueDeposits(api.db, 2 ** 40, FROM_THE_FIRST, 1_000);
+    expect(due.filter(({ teamId }) => teamId === team)).toMatchObject([{ depositId: `kept-${team}` }]);
+    const again = await pay({ id: `kept-${team}`, paymentMethod });
+    expect([again.status, again.body]).toEqual([201, opened.body]);
+    expect((await api.get(at('deposits'))).body.data).toHaveLength(1);
+  });
+
+  it('of a team whose earlier deposit has waited more than ten seconds for its workflow are 503, and of another team are paid', async () => {
+    const other = await teamWith(api);
+    api.engine.starting = 'unseen';
+    expect((await pay({ id: `waits-${team}` })).body.status).toBe('pending');
+    api.engine.starting = 'seen';
+    api.clock.aheadMs += 10_000;
+    const refused = await pay();
+    expect([refused.status, refused.body.error.code]).toEqual([503, 'engine_unavailable']);
+    expect((await api.get(at('deposits'))).body.data).toHaveLength(1);
+    expect((await api.post(`/v1/teams/${other}/deposits`, { amount: '20', method: 'card' })).status).toBe(201);
+    await api.world.ledger.getDepositOrder({ depositId: `waits-${team}` });
+    expect((await pay()).body.status).toBe('succeeded');
   });
 
   it('that the engine does not answer are 503 and charge nobody; those it received are answered', async () => {

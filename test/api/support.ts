@@ -14,6 +14,7 @@ import type { ApiWorld } from '../../api/world.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { micros } from '../../billing/money.ts';
 import { type Db, type DbOptions, inTransaction } from '../../prisma/client.ts';
+import { getDeposit } from '../../prisma/deposits.ts';
 import { removePaymentMethod, savePaymentMethod } from '../../prisma/payment-methods.ts';
 import { getRefund } from '../../prisma/refunds.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
@@ -64,8 +65,6 @@ export interface Api {
 /** So that what many calls come to depends on no machine; the tests of the times set their own. */
 const PATIENT: CallTimes = {
   commitMs: 20_000,
-  admitMs: 8_000,
-  lastAdmissionMs: 24_000,
   lastStatementMs: 25_000,
   answerMs: 28_000,
 };
@@ -234,10 +233,11 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
       }),
     deposit: (input) =>
       answering(async () => {
-        if (!input.order) throw new Error('a person’s deposit has an order');
         const { depositId } = input;
-        const order = await ledger.openDeposit({ ...input.order, nowMs: input.order.notAfterMs });
-        if (!order) return { status: 'refused', checkoutUrl: null };
+        engine.starts += 1;
+        if (engine.starting === 'unaccepted') throw new BillingError('engine_unavailable', 'the connection was lost');
+        if (engine.starting === 'unseen') return { status: 'pending', checkoutUrl: null };
+        const order = await ledger.getDepositOrder({ depositId });
         const declines = engine.charge === 'declines';
         if (order.kind === 'crypto' && !declines) {
           const checkoutUrl = `https://crypto.example/${depositId}`;
@@ -249,7 +249,7 @@ export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
           await ledger.noteDeposit({ depositId, change: { checkoutUrl, stripeSessionId: `cs_${depositId}` } });
           return { status: 'pending', checkoutUrl };
         }
-        const nowSecond = input.order.receivedSecond;
+        const nowSecond = (await getDeposit(db, depositId)).openedSecond;
         await ledger.noteDeposit({ depositId, change: { cardBrand: 'visa', cardLast4: '4242' } });
         if (engine.charge === 'waits') return { status: 'pending', checkoutUrl: null };
         const closed =

@@ -22,7 +22,7 @@ import { installRuntime } from '../../worker/runtime.ts';
 import { createWorkers, type Workers } from '../../worker/workers.ts';
 import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
 import { instanceState, lookAgain, SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
-import { createTell } from '../../workflows/telling.ts';
+import { createTell, wakeDepositWorkflow } from '../../workflows/telling.ts';
 import { type Api, instanceOf, startApi, TERMS, teamWith, WEBHOOK_SECRET } from './support.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
@@ -517,5 +517,34 @@ describe('with no worker up', () => {
     const again = async () => (await api.post('/v1/instances', instanceOf(team, { id: 'late' }))).status;
     await expect.poll(again).toBe(201);
     expect(await client.workflow.getHandle('instance/early').query(instanceState)).toMatchObject({ state: 'running' });
+  });
+
+  it('records a deposit as pending, which is charged once when the worker comes back; after ten seconds the team pays no other', async () => {
+    const team = await teamWith(api);
+    const card = await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
+    const asked = { amount: '20', method: 'card', paymentMethod: card.body.id };
+    const pay = (id: string) => api.post(`/v1/teams/${team}/deposits`, { id, ...asked });
+    const read = async (id: string) => (await api.get(`/v1/teams/${team}/deposits/${id}`)).body;
+    const { aheadMs } = api.clock;
+    await stopWorkers();
+    try {
+      // For the engine the call was received seven seconds ago, so it is waited for only a little longer.
+      api.clock.aheadMs = -7_000;
+      const opened = await pay('unwatched');
+      expect([opened.status, opened.body.status]).toEqual([201, 'pending']);
+      api.clock.aheadMs = 4_000;
+      const refused = await pay('refused');
+      expect([refused.status, refused.body.error.code]).toEqual([503, 'engine_unavailable']);
+      expect((await read('refused')).error.code).toBe('not_found');
+    } finally {
+      api.clock.aheadMs = aheadMs;
+      await startWorkers();
+    }
+    // As the sweeper does, whether or not the engine has received the call.
+    await wakeDepositWorkflow(client, { depositId: 'unwatched', teamId: team, kind: 'saved_card' });
+    await expect.poll(async () => (await read('unwatched')).status).toBe('succeeded');
+    const charges = stripe.control.paymentIntents().filter(({ metadata }) => metadata.team === team);
+    expect(charges).toMatchObject([{ amount: 2_000, status: 'succeeded', metadata: { deposit: 'unwatched' } }]);
+    expect((await pay('refused')).body.status).toBe('succeeded');
   });
 });

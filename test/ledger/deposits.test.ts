@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { abandonCall, callIdOf } from '../../prisma/abandoned-calls.ts';
 import { disabledReason } from '../../prisma/accounts.ts';
 import { consentsOf } from '../../prisma/consents.ts';
 import { getDeposit } from '../../prisma/deposits.ts';
@@ -69,10 +68,26 @@ describe('a deposit', () => {
     expect(await one.db.deposit.count({ where: { teamId: team } })).toBe(1);
   });
 
+  it('that the api records is pending, once for as many calls, and of an archived team records nothing', async () => {
+    await one.team(team);
+    const id = `dep_${team}`;
+    const recorded = await atOnce(6, (i) => either(i).recordDeposit(team, '15', 7, id));
+    for (const deposit of recorded)
+      expect(deposit).toMatchObject({ id, teamId: team, status: 'pending', openedSecond: 7, amountMicros: 15_000_000 });
+    expect(await one.db.deposit.count({ where: { teamId: team } })).toBe(1);
+    expect(await transfersOf(team)).toEqual([]);
+    await one.credit(id, 8);
+    expect(await two.recordDeposit(team, '15', 9, id)).toMatchObject({ id, status: 'succeeded', closedSecond: 8 });
+    const gone = await one.team(`${team}-gone`);
+    await one.ledger.archiveTeam({ teamId: gone, keepsBalance: false, actor: 'me', nowSecond: 5 }, 'test');
+    await expect(one.recordDeposit(gone, '15', 6, `dep_${gone}`)).rejects.toMatchObject({ code: 'team_archived' });
+    expect(await one.db.deposit.count({ where: { teamId: gone } })).toBe(0);
+  });
+
   it('that was answered 503 is not opened when it comes to run after all', async () => {
     await one.team(team);
-    const callId = callIdOf(`deposit/dep_${team}`, 100, 'a');
-    await abandonCall(one.db, callId, 100);
+    const callId = `deposit/dep_${team}@100-a`;
+    await one.abandon(`deposit/dep_${team}`, 100);
     expect(await two.openDeposit(team, '15', 100, `dep_${team}`, callId)).toBeNull();
     expect(await one.db.deposit.count({ where: { teamId: team } })).toBe(0);
   });

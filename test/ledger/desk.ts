@@ -83,6 +83,17 @@ export class Desk {
     });
   }
 
+  /** Marks the calls of an act through a second as an api of an earlier release did. */
+  async abandon(act: string, second: number): Promise<void> {
+    await this.db.abandonedCall.create({ data: { callId: act, second } });
+  }
+
+  /** Records a deposit as the api does. */
+  recordDeposit(teamId: string, amount: string, at: number, depositId: string, requestHash = 'hash') {
+    const asked = { depositId, teamId, kind: 'saved_card' as const, paymentMethodId: null, requestHash };
+    return this.ledger.recordDeposit({ ...asked, amountMicros: parseDollars(amount), receivedSecond: at }, CAUSE);
+  }
+
   credit(depositId: string, at: number) {
     return this.ledger.creditDeposit({ depositId, nowSecond: at, receiptUrl: null }, CAUSE);
   }

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
 import {
+  dueDeposits,
   dueInstances,
   dueLooks,
   dueRefunds,
@@ -152,6 +153,33 @@ describe('the workflow of a reservation', () => {
     expect(await reservations()).toEqual([[`${team}-r`, 1, 20]]);
     await office.one.settleReservation(`${team}-r`, 31);
     expect(await reservations()).toEqual([]);
+  });
+});
+
+describe('the workflow of a deposit', () => {
+  const deposits = async (throughSecond = FAR_AHEAD) =>
+    (await dueDeposits(office.one.db, throughSecond, FROM_THE_FIRST, 1_000)).filter(({ teamId }) => teamId === team);
+
+  it('is due from the moment at which the deposit is recorded until its first look', async () => {
+    const depositId = `dep-${team}`;
+    await office.one.recordDeposit(team, '15', 10, depositId);
+    const due = { depositId, teamId: team, kind: 'saved_card', dueSecond: 10 };
+    expect(await deposits()).toEqual([due]);
+    expect(await deposits(9)).toEqual([]);
+    expect(await paymentsWait(office.one.db, team, 10)).toBe(true);
+    expect(await paymentsWait(office.one.db, team, 9)).toBe(false);
+    await office.one.recordDeposit(team, '15', 20, depositId);
+    expect(await deposits()).toEqual([due]);
+    expect(await office.one.ledger.getDepositOrder({ depositId })).toMatchObject({ depositId, status: 'pending' });
+    expect(await deposits()).toEqual([]);
+    expect(await paymentsWait(office.one.db, team, 10)).toBe(false);
+    await office.one.recordDeposit(team, '15', 30, depositId);
+    expect(await deposits()).toEqual([]);
+  });
+
+  it('is not due for a deposit that a workflow has opened', async () => {
+    await office.one.openDeposit(team, '15', 10, `dep-${team}`);
+    expect(await deposits()).toEqual([]);
   });
 });
 

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { abandonCall, callIdOf } from '../../prisma/abandoned-calls.ts';
 import { unannouncedExhaustions } from '../../prisma/exhaustions.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { atOnce, billOf, booksOf, type Desk, dollars, lifeOf, type Office, openOffice } from './desk.ts';
@@ -127,15 +126,15 @@ describe('a start', () => {
   it('that was answered 503 is refused when it comes to run after all, and a later one is not', async () => {
     await one.team(team, '10');
     const id = `${team}-i`;
-    const callId = callIdOf(`instance/${id}`, 100, 'a');
-    await abandonCall(one.db, callId, 100);
+    const callId = `instance/${id}@100-a`;
+    await one.abandon(`instance/${id}`, 100);
     const call = { teamId: team, id, hourly: CENT };
     const refused = { status: 'refused', code: 'start_expired', message: 'the caller was answered already' };
     expect(await two.start({ ...call, at: 100, callId })).toEqual(refused);
-    expect(await two.start({ ...call, at: 99, callId: callIdOf(`instance/${id}`, 99, 'b') })).toEqual(refused);
+    expect(await two.start({ ...call, at: 99, callId: `instance/${id}@99-b` })).toEqual(refused);
     expect(await two.start({ ...call, at: 200, callId, nowMs: 2, notAfterMs: 1 })).toEqual(refused);
     expect(await rowsOf(id)).toBe(0);
-    const later = callIdOf(`instance/${id}`, 101, 'c');
+    const later = `instance/${id}@101-c`;
     expect(await two.start({ ...call, at: 101, callId: later })).toMatchObject({
       status: 'admitted',
       startSecond: 101,

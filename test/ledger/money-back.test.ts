@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseDollars } from '../../billing/money.ts';
-import { abandonCall, callIdOf } from '../../prisma/abandoned-calls.ts';
 import { getDeposit } from '../../prisma/deposits.ts';
 import { getDispute } from '../../prisma/disputes.ts';
 import { unannouncedExhaustions } from '../../prisma/exhaustions.ts';
@@ -105,8 +104,8 @@ describe('a refund', () => {
   });
 
   it('that was answered 503 is not taken when it comes to run after all', async () => {
-    const callId = callIdOf(`refund/ref_${team}`, 100, 'a');
-    await abandonCall(one.db, callId, 100);
+    const callId = `refund/ref_${team}@100-a`;
+    await one.abandon(`refund/ref_${team}`, 100);
     expect(await two.refund(team, deposit, null, 100, `ref_${team}`, callId)).toEqual({ status: 'too_late' });
     expect(await codesOf()).toEqual(['deposit']);
   });

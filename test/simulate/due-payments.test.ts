@@ -10,8 +10,8 @@ import { type Surroundings, startSurroundings } from '../../simulate/surrounding
 import { SCENARIO_TERMS } from '../../simulate/terms.ts';
 import { createSweeper } from '../../worker/sweeper.ts';
 import { workflowId } from '../../workflows/messages.ts';
-import { wakeRefundWorkflow } from '../../workflows/telling.ts';
-import { aTeamAboutToBeCharged, dollars, switchOn } from './charged-team.ts';
+import { wakeDepositWorkflow, wakeRefundWorkflow } from '../../workflows/telling.ts';
+import { aTeamAboutToBeCharged, dollars } from './charged-team.ts';
 
 let surroundings: Surroundings;
 let standIn: StripeStandIn;
@@ -44,6 +44,7 @@ const sweeper = () =>
       look: engine.tell.watch,
       instance: unused,
       reservation: unused,
+      deposit: (deposit) => wakeDepositWorkflow(engine.client, deposit),
       refund: (refund) => wakeRefundWorkflow(engine.client, refund),
     },
     log: SILENT,
@@ -59,34 +60,59 @@ async function sweepTwice(): Promise<void> {
 const credit = async () =>
   Number((await engine.db.account.findUniqueOrThrow({ where: { teamId } })).postedMicros) / 1_000_000;
 
-async function charged(): Promise<string> {
-  await switchOn(engine, teamId);
-  const find = () => engine.db.deposit.findFirst({ where: { teamId, kind: 'auto_top_up', status: 'succeeded' } });
-  await expect.poll(find).not.toBeNull();
-  const policy = {
-    ...{ enabled: false, thresholdMicros: dollars(25), amountMicros: dollars(50) },
-    ...{ paymentMethodId: 'pm_acme', monthlyCapMicros: null },
-  };
-  await engine.ledger.setPolicy({ teamId, policy, actor: 'a person', nowSecond: engine.clock.now }, 'test');
-  return (await find())?.id ?? '';
-}
+/** Records a deposit by the team's card, as the api does. */
+const record = (depositId: string) =>
+  engine.ledger.recordDeposit(
+    {
+      ...{ depositId, teamId, kind: 'saved_card', amountMicros: dollars(50), paymentMethodId: 'pm_acme' },
+      receivedSecond: engine.clock.now,
+    },
+    'test',
+  );
+
+const deposit = (id: string) => engine.db.deposit.findUniqueOrThrow({ where: { id } });
+const chargesOf = (id: string) =>
+  standIn.control.paymentIntents().filter(({ metadata }) => metadata.deposit === id && metadata.team === teamId);
+
+describe('a deposit whose process died after the commit', () => {
+  it('is charged and credited after a sweep, once, however often it is swept', async () => {
+    const before = await credit();
+    await record('kept');
+    expect(chargesOf('kept')).toEqual([]);
+    const handle = engine.client.workflow.getHandle(workflowId.deposit('kept'));
+    await expect(handle.describe()).rejects.toThrow();
+    await sweepTwice();
+    await expect.poll(async () => (await deposit('kept')).status).toBe('succeeded');
+    expect((await deposit('kept')).workflowDueSecond).toBeNull();
+    await sweepTwice();
+    // A sweeper that has read the row before it was seen delivers it after the workflow has ended.
+    await expect.poll(async () => (await handle.describe()).status.name).toBe('COMPLETED');
+    await wakeDepositWorkflow(engine.client, { depositId: 'kept', teamId, kind: 'saved_card' });
+    await expect.poll(async () => (await handle.describe()).status.name).toBe('COMPLETED');
+    expect(chargesOf('kept')).toMatchObject([{ amount: 5_000, status: 'succeeded' }]);
+    expect(await credit()).toBe(before + 50);
+  });
+});
 
 describe('a refund whose process died after the commit', () => {
   it('is sent by the provider after a sweep, once, however often it is swept', async () => {
-    const depositId = await charged();
+    const depositId = 'refunded';
+    await record(depositId);
+    await sweepTwice();
+    await expect.poll(async () => (await deposit(depositId)).status).toBe('succeeded');
     const before = await credit();
-    const asked = { refundId: 'kept', depositId, teamId, amountMicros: dollars(20), actor: 'me' };
+    const asked = { refundId: 'sent-once', depositId, teamId, amountMicros: dollars(20), actor: 'me' };
     await engine.ledger.takeRefund({ ...asked, receivedSecond: engine.clock.now }, 'test');
     expect(await credit()).toBe(before - 20);
     expect(standIn.control.refunds()).toEqual([]);
-    const handle = engine.client.workflow.getHandle(workflowId.refund('kept'));
+    const handle = engine.client.workflow.getHandle(workflowId.refund('sent-once'));
     await expect(handle.describe()).rejects.toThrow();
     await sweepTwice();
-    const row = () => engine.db.refund.findUniqueOrThrow({ where: { id: 'kept' } });
+    const row = () => engine.db.refund.findUniqueOrThrow({ where: { id: 'sent-once' } });
     await expect.poll(async () => (await row()).status).toBe('succeeded');
     expect((await row()).workflowDueSecond).toBeNull();
     await sweepTwice();
-    expect(standIn.control.refunds()).toMatchObject([{ amount: 2_000, metadata: { refund: 'kept' } }]);
+    expect(standIn.control.refunds()).toMatchObject([{ amount: 2_000, metadata: { refund: 'sent-once' } }]);
     expect(await credit()).toBe(before - 20);
     expect(await engine.db.transfer.count({ where: { teamId, code: 'refund' } })).toBe(1);
   });

@@ -17,6 +17,7 @@ const recording: Deliveries = {
   look: async (teamId) => void delivered.push(`look ${teamId}`),
   instance: async ({ instance }) => void delivered.push(`instance ${instance.id}`),
   reservation: async ({ reservation }) => void delivered.push(`reservation ${reservation.id}`),
+  deposit: async ({ depositId, kind }) => void delivered.push(`deposit ${depositId} by ${kind}`),
   refund: async ({ refundId, depositId }) => void delivered.push(`refund ${refundId} of ${depositId}`),
 };
 const sweeperOf = (deliver: Partial<Deliveries> = {}) =>
@@ -69,6 +70,19 @@ it('delivers a reservation with its first term, until its workflow has seen it',
   nowMs = 200_000;
   await sweeperOf(deliver).sweep();
   expect(received).toHaveLength(1);
+});
+
+it('delivers a deposit until its workflow has seen it', async () => {
+  const depositId = `${team}-deposit`;
+  await office.one.recordDeposit(team, '15', 100, depositId);
+  nowMs = 103_000;
+  await sweeperOf().sweep();
+  expect(of(team)).toEqual([`deposit ${depositId} by saved_card`]);
+  await office.one.ledger.getDepositOrder({ depositId });
+  delivered = [];
+  nowMs = 200_000;
+  await sweeperOf().sweep();
+  expect(of(team)).toEqual([]);
 });
 
 it('delivers a refund until its workflow has seen it', async () => {

@@ -1,8 +1,9 @@
+import { WithStartWorkflowOperation } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ChargeFailure, PaymentOutcome } from '../../activities/payments.ts';
 import type { DepositKind, DepositStatus } from '../../prisma/deposits.ts';
-import { BILLING_STATE, CAUSE, lookAgain, TEAM_ID, told } from '../../workflows/messages.ts';
-import { lookAt } from '../../workflows/telling.ts';
+import { BILLING_STATE, CAUSE, firstAnswer, lookAgain, TEAM_ID, told, workflowId } from '../../workflows/messages.ts';
+import { lookAt, startOptions } from '../../workflows/telling.ts';
 import { orderOf, PROCESSING, requestDeposit, SUCCEEDED, startDeposit, tellDeposit } from './given.ts';
 import {
   failing,
@@ -381,6 +382,39 @@ describe('an outage of hours decides nothing', () => {
       },
       kind,
     ),
+  );
+});
+
+describe('a deposit that was recorded before its workflow', () => {
+  it.each(['saved_card', 'checkout'] as const)(
+    'by %s is taken up from its row, and its first news is answered',
+    (kind) => {
+      const confirmed = heldBack(SUCCEEDED);
+      return play(
+        { confirmIntent: confirmed.answer, fetchOutcome: async () => SUCCEEDED },
+        async (scene) => {
+          const [depositId, teamId] = [scene.id('dep'), scene.id('team')];
+          const asked = scene.client.workflow.executeUpdateWithStart(firstAnswer, {
+            args: [{ withinMs: 10_000 }],
+            startWorkflowOperation: new WithStartWorkflowOperation('deposit', {
+              ...startOptions.deposit({ depositId, teamId, kind }, 'req_1'),
+              workflowIdConflictPolicy: 'USE_EXISTING',
+            }),
+          });
+          if (kind === 'saved_card') await scene.untilAsked('confirmIntent');
+          confirmed.release();
+          expect(await asked).toEqual(
+            kind === 'saved_card'
+              ? { status: 'succeeded', checkoutUrl: null }
+              : { status: 'pending', checkoutUrl: 'https://pay/page' },
+          );
+          expect(await scene.handle(workflowId.deposit(depositId)).result()).toMatchObject({ status: 'succeeded' });
+          expect(scene.order('openDeposit', 'getDepositOrder')).toEqual(['getDepositOrder']);
+          expect(scene.order(...DECISIONS)).toEqual(['creditDeposit', 'watch']);
+        },
+        kind,
+      );
+    },
   );
 });
 

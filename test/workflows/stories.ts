@@ -320,6 +320,34 @@ export const STORIES: Story[] = [
     },
   })),
 
+  story('deposit-that-was-recorded-first', () => ({
+    mocks: {
+      getDepositOrder: async () => orderOf('dep'),
+      createIntent: async () => ({ intentId: 'pi_1' }),
+      confirmIntent: failing(1, SUCCEEDED),
+      creditDeposit: async () => orderOf('dep', { status: 'succeeded' }),
+    },
+    tell: async (scene) => {
+      const handle = await tellDeposit(scene);
+      await handle.result();
+      return [handle.workflowId];
+    },
+  })),
+
+  story('refund-that-was-recorded-first', () => ({
+    mocks: {
+      findRefundOrder: async () => refundOf(),
+      createRefund: failing(1, refundSeen('pending')),
+      fetchRefund: inTurn(refundSeen('pending'), refundSeen('succeeded')),
+      closeRefund: async ({ outcome }) => refundOf({ status: outcome, stripeRefundId: 're_1' }),
+    },
+    tell: async (scene) => {
+      const handle = await tellRefund(scene);
+      await handle.result();
+      return [handle.workflowId];
+    },
+  })),
+
   story('refund-that-the-bank-sends-back', () => ({
     mocks: {
       requestRefund: async () => ({ status: 'taken', order: refundOf() }),

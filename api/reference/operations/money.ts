@@ -55,7 +55,8 @@ A card that auto top-up charges is 409 \`payment_method_in_use\`. With \`evenInU
     description: `Pays credit in.
 
 - With \`paymentMethod\`, the saved card is charged and the call waits up to 10 seconds for the outcome: 201 with \`succeeded\` or \`pending\`, or 402 \`card_declined\`, whose \`deposit\` names the failed deposit.
-- Without it, the answer has \`checkoutUrl\`, a page on which the person pays by card, or in crypto with \`method: crypto\`. \`deposit.succeeded\` tells when the money has come.
+- Without it, the answer has \`checkoutUrl\`, a page on which the person pays by card, or in crypto with \`method: crypto\`. \`deposit.succeeded\` tells when the money has come. Where the provider does not open the page in time, the answer is \`pending\` without \`checkoutUrl\`: read the deposit until it has one.
+- A 201 is recorded and goes on. After 503 \`engine_unavailable\` nothing is recorded and nobody is charged. After 503 \`outcome_unknown\`, repeat the call under its \`id\` or \`Idempotency-Key\`.
 
 Send an \`Idempotency-Key\`: a repeat then joins the first payment and never pays twice. Crypto is credited as received, even if it is more or less than \`amount\`.`,
     requests: {
