@@ -1,7 +1,7 @@
 /**
  * Refunds through Stripe, each once. A repeat goes out under the same idempotency key, so that a try which is still on its
  * way can't become a second refund; only a failure that Stripe replays is known to be over, and then another key is taken,
- * after a look at what there is. Source: docs.stripe.com/api/refunds, docs.stripe.com/api/idempotent_requests
+ * after a look at what there is. Another key is also taken where the key belongs to another request. Source: docs.stripe.com/api/refunds, docs.stripe.com/api/idempotent_requests
  */
 import type Stripe from 'stripe';
 import { refundFailure } from '../billing/failure-reasons.ts';
@@ -47,7 +47,7 @@ async function createRefund(world: RefundsWorld, refundId: string): Promise<Refu
         const failureCode = refundFailure(isStripeError(error) ? (error.code ?? null) : null);
         return { status: 'failed', stripeRefundId: null, failureCode };
       }
-      if (!isReplayed(error) || key === MOST_KEYS) throw error;
+      if (!(isReplayed(error) || isKeyOfAnother(error)) || key === MOST_KEYS) throw error;
     }
   }
 }
@@ -87,6 +87,10 @@ const ask = (stripe: Stripe, intentId: string, refund: Refund, key: number): Pro
 /** A failure that comes from Stripe's store of answers: its call is over, and will never take effect any more. */
 const isReplayed = (error: unknown): boolean =>
   isStripeError(error) && error.headers?.['idempotent-replayed'] === 'true';
+
+/** The key was used for a request of other content, such as a deposit under the same id: this request was not carried out. */
+const isKeyOfAnother = (error: unknown): boolean =>
+  isStripeError(error) && error.type === 'StripeIdempotencyError' && error.statusCode === 400;
 
 /** The payment that is refunded. A Checkout page's may be known to Stripe only. */
 async function intentOf(stripe: Stripe, { stripeIntentId, stripeSessionId }: Deposit): Promise<string | null> {

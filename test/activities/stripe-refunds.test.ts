@@ -56,8 +56,12 @@ async function paid(stripePaymentMethod = 'pm_card_visa') {
 }
 
 /** A refund whose credit is taken. Answers its id. */
-async function taken(of: { teamId: string; depositId: string }, amount: number | null = 20): Promise<string> {
-  const refundId = `ref_${randomUUID().replaceAll('-', '')}`;
+async function taken(
+  { teamId, depositId }: { teamId: string; depositId: string },
+  amount: number | null = 20,
+  refundId = `ref_${randomUUID().replaceAll('-', '')}`,
+): Promise<string> {
+  const of = { teamId, depositId };
   const amountMicros = amount === null ? null : dollars(amount);
   const call = { callId: 'c', receivedSecond: NOW, notAfterMs: 1, nowMs: 0 };
   const requested = await ledger.requestRefund({ refundId, ...of, amountMicros, actor: 'me', ...call }, 'test');
@@ -99,6 +103,14 @@ describe('a refund at Stripe', () => {
     await updateRefund(database.db, refundId, { stripeRefundId: made.stripeRefundId });
     expect(await refunds.createRefund({ refundId })).toEqual(made);
     expect(madeFor(refundId)).toHaveLength(1);
+  });
+
+  it('is made under an id that a deposit has too, once', async () => {
+    const of = await paid();
+    const refundId = await taken(of, 20, of.depositId);
+    expect(await refunds.createRefund({ refundId })).toMatchObject({ status: 'succeeded' });
+    await refunds.createRefund({ refundId });
+    expect(madeFor(refundId)).toMatchObject([{ amount: 2_000, payment_intent: of.intentId }]);
   });
 
   it('is made a second time under another id, and not under the same', async () => {
