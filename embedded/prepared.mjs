@@ -20,4 +20,6 @@ const [environment] = await Promise.all([text(process.stdin), load()]);
 // The process that started this one has ended before the program could run.
 if (environment === '') process.exit(0);
 Object.assign(process.env, JSON.parse(environment));
+// The program reads options of its own: these here are not among them.
+process.argv.length = 2;
 await import(program);

@@ -6,8 +6,7 @@ import { parseArgs } from 'node:util';
  * @throws the error of `parseArgs` for any other option
  */
 export function isHelpAsked(usage: string, args: string[] = process.argv.slice(2)): boolean {
-  // A prepared program has its own path among the words.
-  const { values } = parseArgs({ args, options: { help: { type: 'boolean', short: 'h' } }, allowPositionals: true });
+  const { values } = parseArgs({ args, options: { help: { type: 'boolean', short: 'h' } } });
   if (values.help) process.stdout.write(`${usage}\n`);
   return values.help ?? false;
 }
