@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createLedger } from '../../activities/ledger/index.ts';
-import { createMailer } from '../../activities/mailer.ts';
+import { createMailer, type MailerWorld } from '../../activities/mailer.ts';
 import { micros } from '../../billing/money.ts';
 import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
 import type { Message } from '../../embedded/mail/message.ts';
@@ -32,7 +32,7 @@ afterAll(async () => {
   await database.close();
 });
 
-function mailer(smtpUrl = inbox.smtpUrl) {
+function mailer(smtpUrl = inbox.smtpUrl, change: Pick<MailerWorld, 'replyTo'> = {}) {
   logged = [];
   const keep = (fields: object, message: string) => void logged.push(JSON.stringify([fields, message]));
   const sender = createMailer({
@@ -40,6 +40,7 @@ function mailer(smtpUrl = inbox.smtpUrl) {
     terms: TERMS,
     smtpUrl,
     ...MAIL_SETTINGS,
+    ...change,
     log: { debug: keep, info: keep, warn: keep, error: keep },
   });
   senders.push(sender);
@@ -366,6 +367,17 @@ describe('how mails are sent', () => {
     expect(header(mail, 'list-id')).toBeUndefined();
     expect(header(mail, 'reply-to')).toBeUndefined();
     expect(header(mail, 'message-id')).toMatch(/^<[0-9a-f]{32}@burnrate\.test>$/);
+  });
+
+  it('with the address to which people reply, where one is set', async () => {
+    const { id } = await funded(100);
+    const replyTo = { name: 'Acme Cloud Support', address: 'support@acme-cloud.test' };
+    await mailer(inbox.smtpUrl, { replyTo }).sendMail({
+      noticeId: await noticeId(id, 'deposit_receipt'),
+      nowSecond: NOW,
+    });
+    const [mail] = inbox.messages();
+    expect(header(mail as Message, 'reply-to')).toBe('Acme Cloud Support <support@acme-cloud.test>');
   });
 
   it('once, however often it is asked', async () => {

@@ -18,19 +18,24 @@ beforeAll(async () => {
 afterEach(() => release());
 afterAll(() => api.close());
 
-/** Holds each call that records something between its commit and its answer, until `release`. */
+/** Holds each grant and each stop between its commit and its answer, until `release`. */
 function holdCalls(): void {
-  const { watch } = api.engine.tell;
+  const { ledger } = api.world;
+  const { grant, stopInstance } = ledger;
   const held = new Promise<void>((resolve) => {
     release = () => {
-      api.engine.tell.watch = watch;
+      Object.assign(ledger, { grant, stopInstance });
       resolve();
     };
   });
-  api.engine.tell.watch = async (team) => {
-    await held;
-    await watch(team);
-  };
+  const holding =
+    <A extends unknown[], T>(record: (...args: A) => Promise<T>) =>
+    async (...args: A): Promise<T> => {
+      const recorded = await record(...args);
+      await held;
+      return recorded;
+    };
+  Object.assign(ledger, { grant: holding(grant), stopInstance: holding(stopInstance) });
 }
 
 const grant = (team: string, note: string) => api.post(`/v1/teams/${team}/grants`, { amount: '1', note });
