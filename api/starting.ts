@@ -12,13 +12,10 @@ import type { Call } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import { DetailedError } from './errors.ts';
 import { recordedAfterAll } from './recorded.ts';
-import { giveToWorkflow, mustBeReachable } from './recorded-first.ts';
+import { giveToWorkflow, mustBeServedSoon } from './recorded-first.ts';
 import { instanceIdTaken } from './suggestions.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
-
-/** A team whose earlier instances wait longer than this for their workflows starts no other. */
-const UNWATCHED_AT_MOST_SECONDS = 10;
 
 /** What was asked for, apart from the id: tells a repeat from another start under the same id. */
 export const hashOfSpec = (spec: Omit<InstanceSpec, 'id' | 'requestHash'>): string => {
@@ -44,7 +41,7 @@ export async function startInstance(
   const existing = await findInstance(world.db, spec.id);
   if (existing) return sameOrTaken(existing, spec);
   if (pricedAt === null) throw priceNotFound(OR_SEND_HOURLY);
-  await mustBeWatched(world, call, spec.teamId);
+  await mustBeServedSoon(world, call, spec.teamId, 'starts', runsUnwatched);
   const started = await recorded(world, call, spec, pricedAt);
   const input = { ...inputOfStarted(started, world.settleEveryMs), saysRunning: true as const };
   const watched = giveToWorkflow(call, { instanceId: spec.id }, () =>
@@ -58,22 +55,6 @@ export async function startInstance(
 function sameOrTaken(row: Instance, spec: InstanceSpec): Instance {
   if (row.requestHash === spec.requestHash) return row;
   throw instanceIdTaken(row, spec.teamId);
-}
-
-/**
- * Refuses a start that its workflow would not see soon.
- * @throws BillingError `engine_unavailable` where Temporal does not answer, or the team's earlier starts still wait for it
- */
-async function mustBeWatched(world: ApiWorld, call: Call, teamId: string): Promise<void> {
-  const [behind] = await Promise.all([
-    runsUnwatched(world.db, teamId, call.receivedSecond - UNWATCHED_AT_MOST_SECONDS),
-    mustBeReachable(world),
-  ]);
-  if (behind)
-    throw new BillingError(
-      'engine_unavailable',
-      'earlier starts of this team are still waiting for the engine; nothing was recorded',
-    );
 }
 
 /** Records the start. A commit whose outcome is unknown is looked up under the team's lock. */

@@ -12,6 +12,7 @@ import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
 import { toMicros, toSecond } from './columns.ts';
 import type { DepositKind } from './deposits.ts';
+import { Prisma } from './generated/client.ts';
 import { findInstances, type Instance } from './instances.ts';
 import { findReservations, type Reservation, type TermOfReservation, termsOf } from './reservations.ts';
 
@@ -76,12 +77,6 @@ export async function runsUnwatched(tx: Tx, teamId: string, throughSecond: numbe
   return row?.unwatched ?? false;
 }
 
-/** The workflow of an instance has seen its row. */
-export const markSeenByWorkflow = async (tx: Tx, instanceId: string): Promise<void> => {
-  await tx.$executeRaw`
-    UPDATE instances SET workflow_due_second = NULL WHERE id = ${instanceId} AND workflow_due_second IS NOT NULL`;
-};
-
 export interface DueReservation {
   reservation: Reservation;
   firstTerm: TermOfReservation;
@@ -115,12 +110,6 @@ export const reservationIsDue = async (tx: Tx, reservationId: string, second: nu
     UPDATE reservations SET workflow_due_second = COALESCE(workflow_due_second, ${second}) WHERE id = ${reservationId}`;
 };
 
-/** The workflow of a reservation has seen its row. */
-export const reservationIsSeen = async (tx: Tx, reservationId: string): Promise<void> => {
-  await tx.$executeRaw`
-    UPDATE reservations SET workflow_due_second = NULL WHERE id = ${reservationId} AND workflow_due_second IS NOT NULL`;
-};
-
 export interface DueRefund {
   refundId: string;
   teamId: string;
@@ -136,12 +125,6 @@ export async function dueRefunds(tx: Tx, throughSecond: number, after: DueAfter,
     ORDER BY workflow_due_second, id LIMIT ${limit}`;
   return rows.map((row) => ({ ...row, dueSecond: toSecond(row.dueSecond) }));
 }
-
-/** The workflow of a refund has seen its row. */
-export const refundIsSeen = async (tx: Tx, refundId: string): Promise<void> => {
-  await tx.$executeRaw`
-    UPDATE refunds SET workflow_due_second = NULL WHERE id = ${refundId} AND workflow_due_second IS NOT NULL`;
-};
 
 export interface DueDeposit {
   depositId: string;
@@ -164,12 +147,6 @@ export async function dueDeposits(
   return rows.map((row) => ({ ...row, dueSecond: toSecond(row.dueSecond) }));
 }
 
-/** The workflow of a deposit has seen its row. */
-export const depositIsSeen = async (tx: Tx, depositId: string): Promise<void> => {
-  await tx.$executeRaw`
-    UPDATE deposits SET workflow_due_second = NULL WHERE id = ${depositId} AND workflow_due_second IS NOT NULL`;
-};
-
 /** Whether a payment of the team that was recorded at `throughSecond` or earlier still waits for its workflow. */
 export async function paymentsWait(tx: Tx, teamId: string, throughSecond: number): Promise<boolean> {
   const [row] = await tx.$queryRaw<Array<{ waits: boolean }>>`
@@ -180,3 +157,17 @@ export async function paymentsWait(tx: Tx, teamId: string, throughSecond: number
     ) AS waits`;
   return row?.waits ?? false;
 }
+
+/** Tables whose rows have a workflow each. */
+const SEEN_BY_WORKFLOW = {
+  instances: Prisma.sql`instances`,
+  reservations: Prisma.sql`reservations`,
+  deposits: Prisma.sql`deposits`,
+  refunds: Prisma.sql`refunds`,
+};
+
+/** The workflow of a row has seen the row. */
+export const markSeenByWorkflow = async (tx: Tx, table: keyof typeof SEEN_BY_WORKFLOW, id: string): Promise<void> => {
+  await tx.$executeRaw`
+    UPDATE ${SEEN_BY_WORKFLOW[table]} SET workflow_due_second = NULL WHERE id = ${id} AND workflow_due_second IS NOT NULL`;
+};

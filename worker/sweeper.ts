@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { StartedInstance } from '../activities/ledger/instances.ts';
 import type { BegunReservation } from '../activities/ledger/reservations.ts';
 import type { Log } from '../activities/world.ts';
-import type { Db } from '../prisma/client.ts';
+import type { Db, Tx } from '../prisma/client.ts';
 import type { DepositKind } from '../prisma/deposits.ts';
 import {
   type DueAfter,
@@ -80,54 +80,42 @@ export function createSweeper({ db, deliver, log, nowMs }: SweeperOptions): Swee
     repeats.set(key, { notBeforeMs: nowMs() + waitMs, waitMs });
   };
 
-  async function due(): Promise<Delivery[]> {
+  /** What of one kind is due. The key of a matter has the second since which it is due: a later fact is another matter. */
+  async function dueOf<T extends { dueSecond: number }>(
+    kind: string,
+    read: (tx: Tx, throughSecond: number, after: DueAfter, limit: number) => Promise<T[]>,
+    about: (due: T) => { id: string; teamId: string; deliver: () => Promise<void> },
+  ): Promise<Delivery[]> {
     const throughSecond = Math.floor(nowMs() / 1000) - DUE_SINCE_SECONDS;
-    const looks = await allPages(
-      (after) => dueLooks(db, throughSecond, after, PAGE),
-      ({ teamId, dueSecond }) => ({ second: dueSecond, id: teamId }),
+    const all = await allPages(
+      (after) => read(db, throughSecond, after, PAGE),
+      (due) => ({ second: due.dueSecond, id: about(due).id }),
     );
-    const instances = await allPages(
-      (after) => dueInstances(db, throughSecond, after, PAGE),
-      ({ instance, dueSecond }) => ({ second: dueSecond, id: instance.id }),
-    );
-    const reservations = await allPages(
-      (after) => dueReservations(db, throughSecond, after, PAGE),
-      ({ reservation, dueSecond }) => ({ second: dueSecond, id: reservation.id }),
-    );
-    const deposits = await allPages(
-      (after) => dueDeposits(db, throughSecond, after, PAGE),
-      ({ depositId, dueSecond }) => ({ second: dueSecond, id: depositId }),
-    );
-    const refunds = await allPages(
-      (after) => dueRefunds(db, throughSecond, after, PAGE),
-      ({ refundId, dueSecond }) => ({ second: dueSecond, id: refundId }),
-    );
+    return all.map((due) => {
+      const { id, teamId, deliver } = about(due);
+      return { key: `${kind}/${id}/${due.dueSecond}`, teamId, deliver };
+    });
+  }
+
+  async function due(): Promise<Delivery[]> {
     return [
-      ...looks.map(({ teamId, dueSecond }) => ({
-        key: `look/${teamId}/${dueSecond}`,
-        teamId,
-        deliver: () => deliver.look(teamId),
-      })),
-      ...instances.map(({ instance, rateMicrosPerHour, dueSecond }) => ({
-        key: `instance/${instance.id}/${dueSecond}`,
-        teamId: instance.teamId,
+      ...(await dueOf('look', dueLooks, ({ teamId }) => ({ id: teamId, teamId, deliver: () => deliver.look(teamId) }))),
+      ...(await dueOf('instance', dueInstances, ({ instance, rateMicrosPerHour }) => ({
+        ...{ id: instance.id, teamId: instance.teamId },
         deliver: () => deliver.instance({ instance, rateMicrosPerHour }),
-      })),
-      ...reservations.map(({ reservation, firstTerm, dueSecond }) => ({
-        key: `reservation/${reservation.id}/${dueSecond}`,
-        teamId: reservation.teamId,
+      }))),
+      ...(await dueOf('reservation', dueReservations, ({ reservation, firstTerm }) => ({
+        ...{ id: reservation.id, teamId: reservation.teamId },
         deliver: () => deliver.reservation({ reservation, firstTerm }),
-      })),
-      ...deposits.map(({ dueSecond, ...deposit }) => ({
-        key: `deposit/${deposit.depositId}/${dueSecond}`,
-        teamId: deposit.teamId,
+      }))),
+      ...(await dueOf('deposit', dueDeposits, ({ dueSecond: _, ...deposit }) => ({
+        ...{ id: deposit.depositId, teamId: deposit.teamId },
         deliver: () => deliver.deposit(deposit),
-      })),
-      ...refunds.map(({ dueSecond, ...refund }) => ({
-        key: `refund/${refund.refundId}/${dueSecond}`,
-        teamId: refund.teamId,
+      }))),
+      ...(await dueOf('refund', dueRefunds, ({ dueSecond: _, ...refund }) => ({
+        ...{ id: refund.refundId, teamId: refund.teamId },
         deliver: () => deliver.refund(refund),
-      })),
+      }))),
     ];
   }
 

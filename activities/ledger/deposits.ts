@@ -20,7 +20,7 @@ import {
   updateDeposit,
   wasCredited,
 } from '../../prisma/deposits.ts';
-import { depositIsSeen } from '../../prisma/due-work.ts';
+import { markSeenByWorkflow } from '../../prisma/due-work.ts';
 import { mailAndEvent, type NewNotice } from '../../prisma/notices.ts';
 import { numberReceipt } from '../../prisma/receipts.ts';
 import { recordFact } from '../../prisma/record.ts';
@@ -153,7 +153,7 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
   /** The first look of a deposit's workflow, after which the workflow is no longer due. */
   getDepositOrder: async (input: { depositId: string }): Promise<DepositOrder> => {
     const deposit = await getDeposit(db, input.depositId);
-    await depositIsSeen(db, deposit.id);
+    await markSeenByWorkflow(db, 'deposits', deposit.id);
     return orderOf(deposit);
   },
 

@@ -247,7 +247,7 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
       const outcome = settleInstance(account, terms, input.instanceId, input.nowSecond);
       const look = lookFor(outcome.effects);
       const answer = async (tx: Tx): Promise<Settlement> => {
-        await markSeenByWorkflow(tx, input.instanceId);
+        await markSeenByWorkflow(tx, 'instances', input.instanceId);
         const settlement = await settlementOf(tx, input.instanceId, outcome.account, terms);
         return { ...settlement, ...(look === 'due' && { watchMustKnow: true as const }) };
       };

@@ -10,7 +10,7 @@ import { isUniqueViolation, type Tx } from '../../prisma/client.ts';
 import { correctionsOf, isOfCredit, netCreditMicros } from '../../prisma/corrections.ts';
 import { creditedMicros, type Deposit, getDeposit, updateDeposit, wasCredited } from '../../prisma/deposits.ts';
 import { disputesOfDeposit, toDepositDispute } from '../../prisma/disputes.ts';
-import { refundIsSeen } from '../../prisma/due-work.ts';
+import { markSeenByWorkflow } from '../../prisma/due-work.ts';
 import type { NewNotice, RefundTurn } from '../../prisma/notices.ts';
 import { recordFact } from '../../prisma/record.ts';
 import {
@@ -240,7 +240,7 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
   /** The first look of a refund's workflow, after which the workflow is no longer due. */
   findRefundOrder: async (input: { refundId: string }): Promise<RefundOrder | null> => {
     const refund = await findRefund(db, input.refundId);
-    if (refund) await refundIsSeen(db, refund.id);
+    if (refund) await markSeenByWorkflow(db, 'refunds', refund.id);
     return refund && orderOf(refund);
   },
 

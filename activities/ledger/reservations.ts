@@ -8,7 +8,7 @@ import { type ReservationMeter, TERM_REMINDER_DAYS, termCostMicros } from '../..
 import { openReservation, type ReservationOrder, setRenewal, settleReservation } from '../../billing/reservations.ts';
 import { isAbandoned } from '../../prisma/abandoned-calls.ts';
 import { isUniqueViolation, type Tx } from '../../prisma/client.ts';
-import { reservationIsDue, reservationIsSeen } from '../../prisma/due-work.ts';
+import { markSeenByWorkflow, reservationIsDue } from '../../prisma/due-work.ts';
 import { type NewNotice, noticesNotHandedOn } from '../../prisma/notices.ts';
 import { gpuPriceAt } from '../../prisma/prices.ts';
 import { recordFact } from '../../prisma/record.ts';
@@ -218,7 +218,7 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
     return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account) => {
       const outcome = settleReservation(account, terms, reservationId, nowSecond);
       const answer = async (tx: Tx): Promise<ReservationStanding> => {
-        await reservationIsSeen(tx, reservationId);
+        await markSeenByWorkflow(tx, 'reservations', reservationId);
         // Also what an earlier try wrote whose answer was lost.
         const waits = (await noticesNotHandedOn(tx, teamId)).length > 0;
         const isNews = waits || outcome.effects.some(({ kind }) => isForTheWatch(kind));

@@ -1,34 +1,15 @@
 /** What the migration of meter sums makes of segments from before it. */
-import { randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type pg from 'pg';
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { connect } from './rows.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type DatabaseBefore, databaseBefore } from './before-migration.ts';
 
-const MIGRATIONS = join(import.meta.dirname, '../../prisma/migrations');
-const SUMS = '20261128060000_meter_sums';
-const name = `sums_${randomUUID().replaceAll('-', '')}`;
-let maintenance: pg.Client;
+let database: DatabaseBefore;
 let client: pg.Client;
-
-const apply = async (migration: string) =>
-  client.query(readFileSync(join(MIGRATIONS, migration, 'migration.sql'), 'utf8'));
-
 beforeAll(async () => {
-  maintenance = await connect(inject('postgresUrl'));
-  await maintenance.query(`CREATE DATABASE ${name} TEMPLATE template0`);
-  const url = new URL(inject('postgresUrl'));
-  url.pathname = `/${name}`;
-  client = await connect(url.href);
-  const before = readdirSync(MIGRATIONS).filter((migration) => /^\d/.test(migration) && migration < SUMS);
-  for (const migration of before.sort()) await apply(migration);
+  database = await databaseBefore('20261128060000_meter_sums');
+  client = database.client;
 });
-afterAll(async () => {
-  await client?.end();
-  await maintenance.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-  await maintenance.end();
-});
+afterAll(() => database?.drop());
 
 async function segment(id: string, teamId: string, rate: number, start: number, more: Record<string, unknown> = {}) {
   const { posted = 0, end = null, given = true, coveredBy = null } = more;
@@ -66,7 +47,7 @@ it('sums the segments that run, and goes on as segments open, are posted for and
   await segment('g', 'acme', 3_600_001, 90_000, { end: 90_010 });
   await segment('h', 'busy', 9_000_000_000_000_000, 1_800_000_000);
 
-  await apply(SUMS);
+  await database.apply();
 
   expect(await sums()).toEqual([
     'acme 86400 covered 0 0 0 1 0 0 0',

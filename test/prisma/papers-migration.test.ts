@@ -1,34 +1,15 @@
 /** What the migration of papers makes of deposits from before it. */
-import { randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type pg from 'pg';
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { connect } from './rows.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type DatabaseBefore, databaseBefore } from './before-migration.ts';
 
-const MIGRATIONS = join(import.meta.dirname, '../../prisma/migrations');
-const PAPERS = '20261127050000_papers';
-const name = `papers_${randomUUID().replaceAll('-', '')}`;
-let maintenance: pg.Client;
+let database: DatabaseBefore;
 let client: pg.Client;
-
-const apply = async (migration: string) =>
-  client.query(readFileSync(join(MIGRATIONS, migration, 'migration.sql'), 'utf8'));
-
 beforeAll(async () => {
-  maintenance = await connect(inject('postgresUrl'));
-  await maintenance.query(`CREATE DATABASE ${name} TEMPLATE template0`);
-  const url = new URL(inject('postgresUrl'));
-  url.pathname = `/${name}`;
-  client = await connect(url.href);
-  const before = readdirSync(MIGRATIONS).filter((migration) => /^\d/.test(migration) && migration < PAPERS);
-  for (const migration of before.sort()) await apply(migration);
+  database = await databaseBefore('20261127050000_papers');
+  client = database.client;
 });
-afterAll(async () => {
-  await client?.end();
-  await maintenance.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-  await maintenance.end();
-});
+afterAll(() => database?.drop());
 
 async function team(id: string, receipts: number) {
   await client.query(`INSERT INTO teams (id, name, email, created_second) VALUES ($1, 'A', 'a@b.example', 0)`, [id]);
@@ -64,7 +45,7 @@ it('numbers the parts of deposits without a receipt, without a gap, and leaves g
   await deposit('other', 'busy', 'pending', null);
   await part('other', 'busy', '0x5', 1_000_000, 3);
 
-  await apply(PAPERS);
+  await database.apply();
 
   const parts = await client.query(
     'SELECT transaction_hash AS hash, receipt_number AS number, total_micros AS total FROM crypto_receipts ORDER BY 1',
