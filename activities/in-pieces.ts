@@ -1,4 +1,4 @@
-/** Many workflows are signalled or started in one step: several at once, and what was done is kept when one call fails. */
+/** Many calls in one step: several at once, and the calls that were done are kept when one fails. */
 import { performance } from 'node:perf_hooks';
 
 const AT_ONCE = 20;
@@ -30,4 +30,25 @@ export async function firstDone<T>(items: readonly T[], act: (item: T) => Promis
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, lane));
   if (failedAt === 0 && items.length > 0) throw failure;
   return Math.min(begun, failedAt);
+}
+
+/**
+ * Calls `act` for each item, 20 at once, and goes on after a failure. Begins no further call once `withinMs` are over.
+ * @returns the items whose call succeeded
+ */
+export async function doneOf<T>(items: readonly T[], act: (item: T) => Promise<void>, withinMs: number): Promise<T[]> {
+  const untilMs = performance.now() + withinMs;
+  const done: T[] = [];
+  let begun = 0;
+  const lane = async (): Promise<void> => {
+    while (begun < items.length && performance.now() < untilMs) {
+      const item = items[begun++] as T;
+      await act(item).then(
+        () => done.push(item),
+        () => {},
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, lane));
+  return done;
 }

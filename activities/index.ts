@@ -151,6 +151,7 @@ export const createActivities = (world: World) => ({
   },
   platform: {
     terminateMachine: world.platform.terminateMachine.bind(world.platform),
+    terminateMachines: world.platform.terminateMachines.bind(world.platform),
     sendEvent: world.platform.sendEvent.bind(world.platform),
     deliverEvent: world.platform.deliverEvent.bind(world.platform),
   },

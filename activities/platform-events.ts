@@ -8,10 +8,12 @@ import type { Terms } from '../billing/account.ts';
 import { formatDollars } from '../billing/money.ts';
 import { formatSecond } from '../billing/time.ts';
 import type { Db } from '../prisma/client.ts';
+import { confirmTerminated, unconfirmedOf } from '../prisma/instances.ts';
 import { claimNotice, findNotice, markSent } from '../prisma/notices.ts';
-import { endedInstances } from './ended-instances.ts';
+import { type EndedInstance, endedInstances } from './ended-instances.ts';
 import { eventOfNotice, type PlatformEvent } from './event-of-notice.ts';
 import { final, passing } from './failures.ts';
+import { doneOf } from './in-pieces.ts';
 import type { Platform } from './notices.ts';
 import type { Log } from './world.ts';
 
@@ -25,12 +27,14 @@ export interface PlatformWorld {
 }
 
 const TIMEOUT_MS = 10_000;
+/** The watch waits for its orders, and looks at nothing else meanwhile. */
+const ORDERS = { beginWithinMs: 2_000, timeoutMs: 2_000 };
 
 export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: PlatformWorld): Platform {
   const webhook = signer(secret);
 
   /** Resolves on a 2xx. The timestamp is the sending's, so that a late retry is not refused as a replay. */
-  async function post(cause: string, event: PlatformEvent): Promise<void> {
+  async function post(cause: string, event: PlatformEvent, timeoutMs = TIMEOUT_MS): Promise<void> {
     const id = eventId(cause);
     const body = JSON.stringify(event);
     const sentAt = new Date();
@@ -40,10 +44,29 @@ export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: Pla
       'webhook-timestamp': String(Math.floor(sentAt.getTime() / 1000)),
       'webhook-signature': webhook.sign(id, sentAt, body),
     };
-    const status = await statusOf(webhookUrl, { method: 'POST', headers, body });
+    const signal = AbortSignal.timeout(timeoutMs);
+    const status = await statusOf(webhookUrl, { method: 'POST', headers, body, signal });
     log.info({ id, cause, type: event.type, status }, 'the platform was told');
     if (status < 200 || status > 299) throw passing('platform', `answered ${status} to ${event.type}`);
   }
+
+  const order = (ended: EndedInstance, timeoutMs?: number): Promise<void> => {
+    const { instanceId, teamId: team, reason, startSecond, endSecond, costMicros } = ended;
+    const event: PlatformEvent = {
+      type: 'instance.terminate',
+      timestamp: formatSecond(endSecond),
+      data: {
+        id: instanceId,
+        team,
+        reason,
+        startedAt: formatSecond(startSecond),
+        endedAt: formatSecond(endSecond),
+        seconds: endSecond - startSecond,
+        cost: formatDollars(costMicros),
+      },
+    };
+    return post(`instance.terminate/${instanceId}`, event, timeoutMs);
+  };
 
   const deliverEvent: Platform['deliverEvent'] = async ({ noticeId }) => {
     const notice = await findNotice(db, noticeId);
@@ -57,20 +80,17 @@ export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: Pla
     terminateMachine: async ({ instanceId }) => {
       const [ended] = await endedInstances(db, [instanceId]);
       if (!ended) throw final('platform', `instance ${instanceId} has not ended`);
-      const { teamId: team, reason, startSecond, endSecond, costMicros } = ended;
-      await post(`instance.terminate/${instanceId}`, {
-        type: 'instance.terminate',
-        timestamp: formatSecond(endSecond),
-        data: {
-          id: instanceId,
-          team,
-          reason,
-          startedAt: formatSecond(startSecond),
-          endedAt: formatSecond(endSecond),
-          seconds: endSecond - startSecond,
-          cost: formatDollars(costMicros),
-        },
-      });
+      await order(ended);
+    },
+
+    terminateMachines: async ({ instanceIds, nowSecond }) => {
+      const ended = await endedInstances(db, await unconfirmedOf(db, instanceIds));
+      const confirmed = await doneOf(ended, (one) => order(one, ORDERS.timeoutMs), ORDERS.beginWithinMs);
+      await confirmTerminated(
+        db,
+        confirmed.map(({ instanceId }) => instanceId),
+        nowSecond,
+      );
     },
 
     sendEvent: async ({ noticeId, nowSecond }) => {
@@ -97,7 +117,7 @@ const eventId = (cause: string): string => `evt_${createHash('sha256').update(ca
 /** A redirect is no 2xx: followed, it would become a GET. */
 async function statusOf(url: string, request: RequestInit): Promise<number> {
   try {
-    const response = await fetch(url, { ...request, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const response = await fetch(url, { ...request, redirect: 'manual' });
     await response.body?.cancel();
     return response.status;
   } catch (error) {

@@ -12,6 +12,7 @@ import type { Measured } from './measured.ts';
 import { memory, memoryOverTime } from './memory.ts';
 import { type LoadOptions, scaled } from './options.ts';
 import { addTeams, names, type Outcome, onProduct, startOf } from './product.ts';
+import { simultaneous } from './simultaneous.ts';
 import { starvation } from './starvation.ts';
 
 const OFFERED = [1, 8, 32, 64, 128, 256, 512];
@@ -32,6 +33,7 @@ export const LOAD_PARTS: Record<string, (options: LoadOptions) => Promise<Measur
   'big-teams': bigTeams,
   exhaustion,
   starvation,
+  simultaneous,
   memory,
 };
 

@@ -27,12 +27,15 @@ export interface Product {
   pids: { api: number; worker: number };
 }
 
-/** Runs `measure` against an api and a worker beside embedded neighbours. */
-export async function onProduct<T>(measure: (product: Product) => Promise<T>): Promise<T> {
+/** Runs `measure` against an api and a worker beside embedded neighbours, with settings of their own where some are given. */
+export async function onProduct<T>(
+  measure: (product: Product) => Promise<T>,
+  settings: Record<string, string> = {},
+): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'burnrate-bench-'));
   const neighbours = await startNeighbours({
     dataDir: folder,
-    environment: { LOG_LEVEL: 'warn', RATE_LIMIT_PER_MINUTE: '1000000' },
+    environment: { LOG_LEVEL: 'warn', RATE_LIMIT_PER_MINUTE: '1000000', ...settings },
     searchAttributes: SEARCH_ATTRIBUTES,
   });
   const { environment } = neighbours;

@@ -16,6 +16,8 @@ export interface EndedPiece {
   /** How many instances of the row come before this piece. */
   from: number;
   instanceIds: string[];
+  /** Those of them whose machines the platform is to stop. Absent in answers that an earlier release has recorded. */
+  machineIds?: string[];
 }
 
 const ROWS = {
@@ -25,19 +27,28 @@ const ROWS = {
 
 /** The next piece of the oldest row that is not announced, exhaustions first; null if nothing is to be signalled. */
 export async function nextEndedPiece(tx: Tx, teamId: string): Promise<EndedPiece | null> {
-  const [row] = await tx.$queryRaw<Array<{ of: string; number: bigint; signalled: number; ids: string[] }>>`
-    (SELECT 'exhaustion' AS "of", number, signalled, instance_ids[signalled + 1 : signalled + ${PIECE}::int] AS ids
-      FROM exhaustions WHERE team_id = ${teamId} AND NOT announced ORDER BY number LIMIT 1)
-    UNION ALL
-    (SELECT 'stop', id, signalled, instance_ids[signalled + 1 : signalled + ${PIECE}::int]
-      FROM team_stops WHERE team_id = ${teamId} AND NOT announced ORDER BY id LIMIT 1)
-    ORDER BY 1 LIMIT 1`;
+  const [row] = await tx.$queryRaw<
+    Array<{ of: string; number: bigint; signalled: number; ids: string[]; machine_ids: string[] }>
+  >`
+    SELECT piece.*, ARRAY(
+        SELECT id FROM unnest(piece.ids) WITH ORDINALITY AS named (id, place) JOIN instances USING (id)
+        WHERE terminated_confirmed_second IS NULL ORDER BY place
+      ) AS machine_ids
+    FROM (
+      (SELECT 'exhaustion' AS "of", number, signalled, instance_ids[signalled + 1 : signalled + ${PIECE}::int] AS ids
+        FROM exhaustions WHERE team_id = ${teamId} AND NOT announced ORDER BY number LIMIT 1)
+      UNION ALL
+      (SELECT 'stop', id, signalled, instance_ids[signalled + 1 : signalled + ${PIECE}::int]
+        FROM team_stops WHERE team_id = ${teamId} AND NOT announced ORDER BY id LIMIT 1)
+      ORDER BY 1 LIMIT 1
+    ) AS piece`;
   return row
     ? {
         of: row.of === 'exhaustion' ? 'exhaustion' : 'stop',
         number: Number(row.number),
         from: row.signalled,
         instanceIds: row.ids,
+        machineIds: row.machine_ids,
       }
     : null;
 }

@@ -123,12 +123,23 @@ export async function saveShedOrder(
     WHERE instances.id = placed.id`;
 }
 
-export const confirmTerminated = async (tx: Tx, id: string, second: number): Promise<void> => {
+/** Remembers that the machines of instances are gone. The first confirmation counts. */
+export const confirmTerminated = async (tx: Tx, ids: string[], second: number): Promise<void> => {
+  if (ids.length === 0) return;
   await tx.instance.updateMany({
-    where: { id, terminatedConfirmedSecond: null },
+    where: { id: { in: ids }, terminatedConfirmedSecond: null },
     data: { terminatedConfirmedSecond: second },
   });
 };
+
+/** Those of the ids whose machines are not confirmed as gone. */
+export async function unconfirmedOf(tx: Tx, ids: string[]): Promise<string[]> {
+  const rows = await tx.instance.findMany({
+    where: { id: { in: ids }, terminatedConfirmedSecond: null },
+    select: { id: true },
+  });
+  return rows.map(({ id }) => id);
+}
 
 /** Those that run of the chain that an instance belongs to: what it resumed, what resumed it, and so on. The newest first. */
 export async function runningOfChain(tx: Tx, id: string): Promise<string[]> {

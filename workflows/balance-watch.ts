@@ -4,7 +4,7 @@ import type { Outlook } from '../activities/ledger/team.ts';
 import type { EndedPiece } from '../prisma/ended-pieces.ts';
 import { dollars, Stated, showDetails, when } from './details.ts';
 import { type TeamInput, told, toldSoon, type WatchState, watchState } from './messages.ts';
-import { handOn, ledger, tell } from './neighbours.ts';
+import { handOn, ledger, ordersAhead, tell } from './neighbours.ts';
 import { News, nowSecond } from './waiting.ts';
 
 /** An answer with so many notices may have left some out (`PIECE` of prisma/ended-pieces.ts). */
@@ -67,11 +67,25 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
     attemptTold = attemptDepositId;
   }
 
-  async function signalEnded({ of, number, from, instanceIds }: EndedPiece): Promise<void> {
+  async function signalEnded({ of, number, from, instanceIds, machineIds = [] }: EndedPiece): Promise<void> {
+    if (machineIds.length > 0) await stopMachines(machineIds);
     const done = instanceIds.length > 0 ? await handOn.signalEnded({ instanceIds }) : 0;
     await ledger.markTold({ teamId, exhaustions: [], noticeIds: [], ended: { of, number, signalled: from + done } });
     // Further pieces may wait.
     news.arrived();
+  }
+
+  /**
+   * Orders machines to stop: the workflows of their instances may wait behind other work. They are signalled afterwards, end
+   * at once where the platform has confirmed, and order the machine themselves where it has not.
+   */
+  async function stopMachines(instanceIds: string[]): Promise<void> {
+    const summary = `have the platform stop ${instanceIds.length} machines`;
+    try {
+      await ordersAhead.terminateMachines.executeWithOptions({ summary }, [{ instanceIds, nowSecond: nowSecond() }]);
+    } catch (error) {
+      if (!(error instanceof TemporalFailure)) throw error;
+    }
   }
 
   async function startNotices(notices: Outlook['notices'], reservationIds: string[]): Promise<void> {

@@ -271,7 +271,7 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
       async (account, tx) => {
         const current = await getInstance(tx, input.instanceId);
         const answer = async (within: Tx) => {
-          if (input.platformAsked) await confirmTerminated(within, input.instanceId, input.nowSecond);
+          if (input.platformAsked) await confirmTerminated(within, [input.instanceId], input.nowSecond);
           return receiptOf(within, input.instanceId);
         };
         if (current.endSecond !== null) return { outcome: advance(account, terms, input.nowSecond), answer };
@@ -354,5 +354,5 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
 
   /** Remembers that the platform has confirmed that the machine is gone. */
   confirmTerminated: (input: { instanceId: string; nowSecond: number }): Promise<void> =>
-    confirmTerminated(db, input.instanceId, input.nowSecond),
+    confirmTerminated(db, [input.instanceId], input.nowSecond),
 });

@@ -5,6 +5,7 @@ import { createLedger } from '../../activities/ledger/index.ts';
 import { createPlatformEvents } from '../../activities/platform-events.ts';
 import { micros } from '../../billing/money.ts';
 import { type PlatformStandIn, startPlatformStandIn } from '../../embedded/platform.ts';
+import { findInstances } from '../../prisma/instances.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { untilAnswered } from '../support/activity.ts';
@@ -127,6 +128,38 @@ describe('the platform is told', () => {
     expect(new Set(ids.slice(0, 3)).size).toBe(1);
     expect(ids[3]).not.toBe(ids[0]);
     for (const id of ids) expect(id).toMatch(/^evt_[0-9a-f]{32}$/);
+  });
+
+  it('to stop many machines at once, and what it confirms is recorded and not ordered again', async () => {
+    const [first, second] = [await exhausted(), await exhausted()];
+    const instanceIds = [first.instanceId, second.instanceId, 'inst_none'];
+    await platform.setMode({ failNext: 1 });
+    await events().terminateMachines({ instanceIds, nowSecond: NOW + 20_001 });
+    const confirmed = async () =>
+      (await findInstances(database.db, instanceIds)).map((one) => one.terminatedConfirmedSecond).toSorted();
+    expect(await confirmed()).toEqual([NOW + 20_001, null]);
+    await events().terminateMachines({ instanceIds, nowSecond: NOW + 20_002 });
+    expect(await confirmed()).toEqual([NOW + 20_001, NOW + 20_002]);
+    await events().terminateMachines({ instanceIds, nowSecond: NOW + 20_003 });
+    // One was refused, and was sent again under the same id.
+    expect(
+      platform
+        .events()
+        .map(({ answered }) => answered)
+        .toSorted(),
+    ).toEqual([200, 200, 503]);
+    expect(new Set(platform.events().map(({ id }) => id)).size).toBe(2);
+  });
+
+  it('to stop machines in about two seconds though it answers nothing, and none is recorded as stopped', async () => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { instanceId } = await exhausted();
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/`;
+    await events(url).terminateMachines({ instanceIds: [instanceId], nowSecond: NOW + 20_001 });
+    expect(await findInstances(database.db, [instanceId])).toMatchObject([{ terminatedConfirmedSecond: null }]);
+    silent.closeAllConnections();
+    silent.close();
   });
 
   it('once it is back', async () => {

@@ -74,7 +74,12 @@ async function startWorkers(): Promise<void> {
         log,
       }),
       mailer: { sendMail: async () => {}, deliverMail: async () => {} },
-      platform: { terminateMachine: async () => {}, sendEvent: async () => {}, deliverEvent: async () => {} },
+      platform: {
+        terminateMachine: async () => {},
+        terminateMachines: async () => {},
+        sendEvent: async () => {},
+        deliverEvent: async () => {},
+      },
       reconciliation: { reconcileDay: async ({ day }) => ({ day, compared: 0, differences: 0 }) },
     },
   });

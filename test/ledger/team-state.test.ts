@@ -91,7 +91,7 @@ describe('a stop of a whole team', () => {
     const look = () => nextEndedPiece(one.db, team);
     const { of, number } = (await look()) as EndedPiece;
     await markSignalled(one.db, team, { of, number, signalled: 70 });
-    expect(await look()).toEqual({ of, number, from: 70, instanceIds: ids.slice(70) });
+    expect(await look()).toEqual({ of, number, from: 70, instanceIds: ids.slice(70), machineIds: [] });
     // A mark that comes late takes nothing back.
     await markSignalled(one.db, team, { of, number, signalled: 30 });
     expect(await look()).toMatchObject({ from: 70 });
@@ -99,6 +99,16 @@ describe('a stop of a whole team', () => {
     expect(await look()).toBeNull();
     await markSignalled(one.db, team, { of, number, signalled: 100 });
     expect(await look()).toBeNull();
+  });
+
+  it('names the machines that are still to be stopped, in the order of the row', async () => {
+    await one.team(team, '100');
+    for (const name of ['a', 'b', 'c']) await start(one, `${team}-${name}`, 0);
+    await stop(one, 5);
+    await one.ledger.confirmTerminated({ instanceId: `${team}-b`, nowSecond: 6 });
+    const { instanceIds, machineIds } = (await nextEndedPiece(one.db, team)) as EndedPiece;
+    expect(instanceIds).toHaveLength(3);
+    expect(machineIds).toEqual(instanceIds.filter((id) => id !== `${team}-b`));
   });
 
   it('while a charge keeps the end of credit open ends them at X', async () => {

@@ -102,6 +102,47 @@ describe('A watch that finds ended instances', TIMEOUT, () => {
     });
   });
 
+  it('orders the machines of a piece to stop before it signals the workflows, and only those that are not confirmed.', () => {
+    const ended = {
+      of: 'exhaustion' as const,
+      number: 1,
+      from: 0,
+      instanceIds: idsOf(3),
+      machineIds: ['inst_0', 'inst_2'],
+    };
+    return play({ lookAhead: inTurn(quiet({ ended }), quiet()), terminateMachines: async () => {} }, async (scene) => {
+      await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('markTold');
+      expect(scene.order('terminateMachines', 'instance', 'markTold')).toEqual([
+        'terminateMachines',
+        ...['instance', 'instance', 'instance'],
+        'markTold',
+      ]);
+      expect(scene.calls('terminateMachines')).toMatchObject([{ instanceIds: ['inst_0', 'inst_2'] }]);
+    });
+  });
+
+  it('tries the order once, and signals the workflows after a failure as well.', () => {
+    const ended = { of: 'exhaustion' as const, number: 1, from: 0, instanceIds: idsOf(2), machineIds: idsOf(2) };
+    const mocks = { lookAhead: inTurn(quiet({ ended }), quiet()), terminateMachines: failing(9, undefined) };
+    return play(mocks, async (scene) => {
+      await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('markTold');
+      expect(scene.calls('terminateMachines')).toHaveLength(1);
+      expect(scene.calls('instance')).toEqual(idsOf(2));
+    });
+  });
+
+  it('orders nothing where an earlier release has answered, or every machine is confirmed.', () => {
+    const piece = { of: 'exhaustion' as const, number: 1, from: 0, instanceIds: idsOf(1) };
+    const lookAhead = inTurn(quiet({ ended: piece }), quiet({ ended: { ...piece, machineIds: [] } }), quiet());
+    return play({ lookAhead, terminateMachines: async () => {} }, async (scene) => {
+      await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('markTold', 2);
+      expect(scene.calls('terminateMachines')).toEqual([]);
+    });
+  });
+
   it('marks an exhaustion that ended nothing.', () => {
     const { mocks, isAnnounced } = exhaustionOf([]);
     return play(mocks, async (scene) => {

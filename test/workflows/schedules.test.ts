@@ -56,7 +56,12 @@ it('days that were missed are each compared, under the id of the day before the 
     refunds: new Proxy(nothing, { get: () => async () => {} }),
     disputes: new Proxy(nothing, { get: () => async () => {} }),
     mailer: { sendMail: async () => {}, deliverMail: async () => {} },
-    platform: { terminateMachine: async () => {}, sendEvent: async () => {}, deliverEvent: async () => {} },
+    platform: {
+      terminateMachine: async () => {},
+      terminateMachines: async () => {},
+      sendEvent: async () => {},
+      deliverEvent: async () => {},
+    },
     reconciliation: {
       reconcileDay: async ({ day }) => {
         days.push(day);
