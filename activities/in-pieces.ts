@@ -33,11 +33,11 @@ export async function firstDone<T>(items: readonly T[], act: (item: T) => Promis
 }
 
 /**
- * Calls `act` for each item, 20 at once, and goes on after a failure. Begins no further call once `withinMs` are over.
+ * Calls `act` for each item, 20 at once, and goes on after a failure. Begins no further call once eight seconds are over.
  * @returns the items whose call succeeded
  */
-export async function doneOf<T>(items: readonly T[], act: (item: T) => Promise<void>, withinMs: number): Promise<T[]> {
-  const untilMs = performance.now() + withinMs;
+export async function doneOf<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<T[]> {
+  const untilMs = performance.now() + WITHIN_MS;
   const done: T[] = [];
   let begun = 0;
   const lane = async (): Promise<void> => {

@@ -12,8 +12,8 @@ export interface Platform {
   /** Has the platform stop a machine. Resolves when it has confirmed with a 2xx. */
   terminateMachine(input: { instanceId: string }): Promise<void>;
   /**
-   * Has the platform stop machines that it has not confirmed yet, and records which it confirms, in about three seconds. A
-   * machine whose order fails is left to the instance's own workflow, which orders it again until it is confirmed.
+   * Has the platform stop machines that it has not confirmed yet, and records which it confirms. A machine whose order fails
+   * is left to the instance's own workflow, which orders it again until it is confirmed.
    */
   terminateMachines(input: { instanceIds: string[]; nowSecond: number }): Promise<void>;
   /** Sends the outgoing event of a notice. Resolves when the platform has answered 2xx. Marks nothing. */

@@ -27,14 +27,12 @@ export interface PlatformWorld {
 }
 
 const TIMEOUT_MS = 10_000;
-/** The watch waits for its orders, and looks at nothing else meanwhile. */
-const ORDERS = { beginWithinMs: 2_000, timeoutMs: 2_000 };
 
 export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: PlatformWorld): Platform {
   const webhook = signer(secret);
 
   /** Resolves on a 2xx. The timestamp is the sending's, so that a late retry is not refused as a replay. */
-  async function post(cause: string, event: PlatformEvent, timeoutMs = TIMEOUT_MS): Promise<void> {
+  async function post(cause: string, event: PlatformEvent): Promise<void> {
     const id = eventId(cause);
     const body = JSON.stringify(event);
     const sentAt = new Date();
@@ -44,13 +42,12 @@ export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: Pla
       'webhook-timestamp': String(Math.floor(sentAt.getTime() / 1000)),
       'webhook-signature': webhook.sign(id, sentAt, body),
     };
-    const signal = AbortSignal.timeout(timeoutMs);
-    const status = await statusOf(webhookUrl, { method: 'POST', headers, body, signal });
+    const status = await statusOf(webhookUrl, { method: 'POST', headers, body });
     log.info({ id, cause, type: event.type, status }, 'the platform was told');
     if (status < 200 || status > 299) throw passing('platform', `answered ${status} to ${event.type}`);
   }
 
-  const order = (ended: EndedInstance, timeoutMs?: number): Promise<void> => {
+  const order = (ended: EndedInstance): Promise<void> => {
     const { instanceId, teamId: team, reason, startSecond, endSecond, costMicros } = ended;
     const event: PlatformEvent = {
       type: 'instance.terminate',
@@ -65,7 +62,7 @@ export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: Pla
         cost: formatDollars(costMicros),
       },
     };
-    return post(`instance.terminate/${instanceId}`, event, timeoutMs);
+    return post(`instance.terminate/${instanceId}`, event);
   };
 
   const deliverEvent: Platform['deliverEvent'] = async ({ noticeId }) => {
@@ -85,7 +82,7 @@ export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: Pla
 
     terminateMachines: async ({ instanceIds, nowSecond }) => {
       const ended = await endedInstances(db, await unconfirmedOf(db, instanceIds));
-      const confirmed = await doneOf(ended, (one) => order(one, ORDERS.timeoutMs), ORDERS.beginWithinMs);
+      const confirmed = await doneOf(ended, order);
       await confirmTerminated(
         db,
         confirmed.map(({ instanceId }) => instanceId),
@@ -117,7 +114,7 @@ const eventId = (cause: string): string => `evt_${createHash('sha256').update(ca
 /** A redirect is no 2xx: followed, it would become a GET. */
 async function statusOf(url: string, request: RequestInit): Promise<number> {
   try {
-    const response = await fetch(url, { ...request, redirect: 'manual' });
+    const response = await fetch(url, { ...request, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS) });
     await response.body?.cancel();
     return response.status;
   } catch (error) {

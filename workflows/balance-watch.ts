@@ -1,5 +1,5 @@
 /** One team's balance: a single durable sleep towards the second at which something happens to it, re-planned by each fact. */
-import { continueAsNew, setHandler, TemporalFailure, workflowInfo } from '@temporalio/workflow';
+import { condition, continueAsNew, setHandler, TemporalFailure, workflowInfo } from '@temporalio/workflow';
 import type { Outlook } from '../activities/ledger/team.ts';
 import type { EndedPiece } from '../prisma/ended-pieces.ts';
 import { dollars, Stated, showDetails, when } from './details.ts';
@@ -16,6 +16,8 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
   let seen: WatchState | null = null;
   let attemptTold: string | null = null;
   let reclaiming = earlier.reclaiming ?? [];
+  /** Whether a piece of ended instances is being seen to. */
+  let isEnding = false;
   setHandler(told, news.arrived);
   setHandler(toldSoon, news.soon);
   if (lookSoon) news.soon();
@@ -30,6 +32,7 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
 
     await news.orSecond(outlook.next?.second ?? null, outlook.next?.what ?? 'idle');
   }
+  await condition(() => !isEnding);
   await continueAsNew<typeof balanceWatch>({
     teamId,
     ...(news.isPromised() && { lookSoon: true }),
@@ -44,7 +47,7 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
     if (attemptDepositId === null) attemptTold = null;
     await Promise.all([
       isNewAttempt && orLookAgain(() => wakeAutoTopUp(attemptDepositId)),
-      ended && orLookAgain(() => signalEnded(ended)),
+      ended && seeTo(ended),
       notices.length > 0 && orLookAgain(() => startNotices(notices, reservationIds)),
     ]);
   }
@@ -65,6 +68,19 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
   async function wakeAutoTopUp(attemptDepositId: string): Promise<void> {
     await handOn.tellAutoTopUp({ teamId });
     attemptTold = attemptDepositId;
+  }
+
+  /**
+   * The watch looks on while machines are ordered to stop, since the platform may take long. A look that finds the same piece
+   * meanwhile leaves it alone. Runs that hold answers of an earlier release wait for the piece.
+   */
+  async function seeTo(ended: EndedPiece): Promise<void> {
+    if (ended.machineIds === undefined) return orLookAgain(() => signalEnded(ended));
+    if (isEnding) return;
+    isEnding = true;
+    void orLookAgain(() => signalEnded(ended)).finally(() => {
+      isEnding = false;
+    });
   }
 
   async function signalEnded({ of, number, from, instanceIds, machineIds = [] }: EndedPiece): Promise<void> {

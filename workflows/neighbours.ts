@@ -65,15 +65,13 @@ export const platform = proxyActivities<Pick<PlatformActivities, 'terminateMachi
 });
 
 /**
- * The orders of a watch, which go ahead of the workflows of the instances. They are tried once: the watch looks at nothing
- * else meanwhile, and a machine whose order fails is ordered to stop by the workflow of its instance.
+ * The orders of a watch, which go ahead of the workflows of the instances. They end after a minute: a machine whose order
+ * fails is ordered to stop by the workflow of its instance.
  */
 export const ordersAhead = proxyActivities<Pick<PlatformActivities, 'terminateMachines'>>({
-  taskQueue: TASK_QUEUES.platform,
+  ...PLATFORM,
   priority: priorityAs('urgent'),
-  scheduleToStartTimeout: '10 seconds',
-  startToCloseTimeout: '10 seconds',
-  retry: { maximumAttempts: 1 },
+  scheduleToCloseTimeout: '1 minute',
 });
 
 export const events = proxyActivities<Pick<PlatformActivities, 'sendEvent' | 'deliverEvent'>>({

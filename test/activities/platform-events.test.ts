@@ -151,17 +151,6 @@ describe('the platform is told', () => {
     expect(new Set(platform.events().map(({ id }) => id)).size).toBe(2);
   });
 
-  it('to stop machines in about two seconds though it answers nothing, and none is recorded as stopped', async () => {
-    const silent = createServer(() => {});
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    const { instanceId } = await exhausted();
-    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/`;
-    await events(url).terminateMachines({ instanceIds: [instanceId], nowSecond: NOW + 20_001 });
-    expect(await findInstances(database.db, [instanceId])).toMatchObject([{ terminatedConfirmedSecond: null }]);
-    silent.closeAllConnections();
-    silent.close();
-  });
-
   it('once it is back', async () => {
     const { instanceId } = await exhausted();
     await platform.setMode('gone');

@@ -122,11 +122,36 @@ describe('A watch that finds ended instances', TIMEOUT, () => {
     });
   });
 
-  it('tries the order once, and signals the workflows after a failure as well.', () => {
+  it('gives up an order that fails for a minute, and signals the workflows, which order their machines themselves.', () => {
     const ended = { of: 'exhaustion' as const, number: 1, from: 0, instanceIds: idsOf(2), machineIds: idsOf(2) };
-    const mocks = { lookAhead: inTurn(quiet({ ended }), quiet()), terminateMachines: failing(9, undefined) };
+    let isMarked = false;
+    const mocks: Mocks = {
+      lookAhead: async () => quiet(isMarked ? {} : { ended }),
+      markTold: async () => {
+        isMarked = true;
+      },
+      terminateMachines: failing(1_000, undefined),
+    };
     return play(mocks, async (scene) => {
       await tellTeam(scene, 'balanceWatch');
+      await scene.pass('2 minutes');
+      await scene.untilAsked('markTold');
+      expect(scene.calls('terminateMachines').length).toBeGreaterThan(3);
+      expect(scene.calls('instance')).toEqual(idsOf(2));
+    });
+  });
+
+  it('looks on while machines are ordered to stop, and sees to the piece once.', () => {
+    const ended = { of: 'exhaustion' as const, number: 1, from: 0, instanceIds: idsOf(2), machineIds: idsOf(2) };
+    const held = heldBack(undefined);
+    const lookAhead = inTurn(quiet({ ended }), quiet({ ended, attemptDepositId: 'dep_1' }), quiet());
+    return play({ lookAhead, terminateMachines: held.answer }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('terminateMachines');
+      await handle.signal(told);
+      await scene.untilAsked('autoTopUp');
+      expect(scene.calls('instance')).toEqual([]);
+      held.release();
       await scene.untilAsked('markTold');
       expect(scene.calls('terminateMachines')).toHaveLength(1);
       expect(scene.calls('instance')).toEqual(idsOf(2));

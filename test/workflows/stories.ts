@@ -266,6 +266,34 @@ export const STORIES: Story[] = [
     };
   }),
 
+  story('watch-orders-machines-to-stop', () => {
+    const piece = (from: number, instanceIds: string[], machineIds: string[]) =>
+      outlook({ ended: { of: 'exhaustion', number: 1, from, instanceIds, machineIds } });
+    let stage = 0;
+    const pieces = [piece(0, ['inst_a', 'inst_b'], ['inst_a']), piece(2, ['inst_c'], [])];
+    return {
+      // The order fails twice. The watch looks on meanwhile.
+      mocks: {
+        lookAhead: async () => pieces[stage] ?? outlook({ ended: null }),
+        markTold: async () => {
+          stage += 1;
+        },
+        terminateMachines: failing(2, undefined),
+      },
+      tell: async (scene) => {
+        const handle = await tellTeam(scene, 'balanceWatch');
+        await scene.untilAsked('terminateMachines');
+        await handle.signal(told);
+        await scene.untilAsked('lookAhead', 2);
+        await scene.pass('10 seconds');
+        await scene.untilAsked('markTold', 2);
+        await scene.untilAsked('lookAhead', 4);
+        await scene.quiet(handle);
+        return [handle.workflowId];
+      },
+    };
+  }),
+
   story('top-up-cools-down-and-is-switched-off', () => {
     const { mocks, of } = oneAttempt(SUCCEEDED);
     let until: number | undefined;
