@@ -21,6 +21,7 @@ export interface Metrics {
 }
 
 const CHANNELS = ['mail', 'event', 'customer'] satisfies Notice['channel'][];
+const WORKFLOWS_DUE = ['instance', 'reservation', 'deposit', 'refund'];
 const DEPOSIT_KINDS = ['saved_card', 'checkout', 'auto_top_up', 'crypto'] satisfies DepositKind[];
 
 interface BacklogNames {
@@ -128,8 +129,8 @@ export function createMetrics(world: ApiWorld): Metrics {
       help: 'Teams whose watch has not looked at their last fact',
     }),
     workflows: backlogGauge(registers, {
-      ...{ name: 'instance_workflows_due', age: 'instance_workflows_due_oldest_age_seconds' },
-      help: 'Instances whose workflow has not seen a start or an end',
+      ...{ name: 'workflows_due', age: 'workflows_due_oldest_age_seconds', label: 'workflow', values: WORKFLOWS_DUE },
+      help: 'Instances, reservations, deposits and refunds whose workflow has not seen what is recorded of them',
     }),
   };
 
@@ -139,9 +140,8 @@ export function createMetrics(world: ApiWorld): Metrics {
       readBacklogs(world.db, secondOf(world.nowMs())),
     ]);
     for (const [name, value] of Object.entries(totals)) gauges[name as keyof Gauges].set(value);
-    for (const work of ['notices', 'deposits'] as const) backlogs[work](waiting[work]);
-    for (const work of ['machines', 'refunds', 'looks', 'workflows'] as const)
-      backlogs[work](new Map([['', waiting[work]]]));
+    for (const work of ['notices', 'deposits', 'workflows'] as const) backlogs[work](waiting[work]);
+    for (const work of ['machines', 'refunds', 'looks'] as const) backlogs[work](new Map([['', waiting[work]]]));
   }
 
   return {

@@ -20,7 +20,7 @@ export interface Gauges {
   reconciledDaySecond: number;
 }
 
-/** By kind of work, and within notices by channel, within deposits by kind. Work without a row here has no backlog. */
+/** By kind of work; notices also by channel, deposits by kind, workflows by what they are of. Work without a row here has no backlog. */
 export interface Backlogs {
   notices: Map<string, Backlog>;
   deposits: Map<string, Backlog>;
@@ -29,8 +29,8 @@ export interface Backlogs {
   refunds: Backlog;
   /** Teams whose watch has not looked at a fact: see due-work.ts. */
   looks: Backlog;
-  /** Instances whose workflow has not seen a start or an end: see due-work.ts. */
-  workflows: Backlog;
+  /** Instances, reservations, deposits and refunds whose workflow has not seen what is recorded of them: see due-work.ts. */
+  workflows: Map<string, Backlog>;
 }
 
 export async function readGauges(tx: Tx): Promise<Gauges> {
@@ -74,13 +74,17 @@ export async function readBacklogs(tx: Tx, nowSecond: number): Promise<Backlogs>
       WHERE status IN ('pending', 'requires_action') GROUP BY kind
     UNION ALL SELECT 'refunds', '', count(*), min(opened_second) FROM refunds WHERE status = 'pending' HAVING count(*) > 0
     UNION ALL SELECT 'looks', '', count(*), min(look_due_second) FROM accounts WHERE look_due_second IS NOT NULL HAVING count(*) > 0
-    UNION ALL SELECT 'workflows', '', count(*), min(workflow_due_second) FROM instances
-      WHERE workflow_due_second IS NOT NULL HAVING count(*) > 0`;
-  const single = { machines: NONE, refunds: NONE, looks: NONE, workflows: NONE };
-  const backlogs: Backlogs = { notices: new Map(), deposits: new Map(), ...single };
+    UNION ALL SELECT 'workflows', of, count(*), min(due_second) FROM (
+      SELECT 'instance' AS of, workflow_due_second AS due_second FROM instances WHERE workflow_due_second IS NOT NULL
+      UNION ALL SELECT 'reservation', workflow_due_second FROM reservations WHERE workflow_due_second IS NOT NULL
+      UNION ALL SELECT 'deposit', workflow_due_second FROM deposits WHERE workflow_due_second IS NOT NULL
+      UNION ALL SELECT 'refund', workflow_due_second FROM refunds WHERE workflow_due_second IS NOT NULL
+    ) AS due GROUP BY of`;
+  const single = { machines: NONE, refunds: NONE, looks: NONE };
+  const backlogs: Backlogs = { notices: new Map(), deposits: new Map(), workflows: new Map(), ...single };
   for (const { work, label, count, oldestSecond } of rows) {
     const backlog = { count: Number(count), oldestAgeSeconds: Math.max(0, nowSecond - Number(oldestSecond)) };
-    if (work === 'notices' || work === 'deposits') backlogs[work].set(label, backlog);
+    if (work === 'notices' || work === 'deposits' || work === 'workflows') backlogs[work].set(label, backlog);
     else backlogs[work] = backlog;
   }
   return backlogs;

@@ -134,7 +134,14 @@ describe('a backlog', () => {
       ],
       ['burnrate_refunds_open', 'burnrate_refunds_open_oldest_age_seconds', 300],
       ['burnrate_looks_due', 'burnrate_looks_due_oldest_age_seconds', 200],
-      ['burnrate_instance_workflows_due', 'burnrate_instance_workflows_due_oldest_age_seconds', 100],
+      ...(['instance', 'reservation', 'deposit', 'refund'] as const).map(
+        (of, index) =>
+          [
+            `burnrate_workflows_due{workflow="${of}"}`,
+            `burnrate_workflows_due_oldest_age_seconds{workflow="${of}"}`,
+            100 - index,
+          ] as const,
+      ),
     ] as const;
     const before = await Promise.all(names.map(([name]) => metric(name)));
 
@@ -185,6 +192,23 @@ describe('a backlog', () => {
     });
     await db.account.update({ where: { teamId: team }, data: { lookDueSecond: nowSecond - 200 } });
     await db.instance.update({ where: { id: `${team}-waits` }, data: { workflowDueSecond: nowSecond - 100 } });
+    await db.reservation.create({
+      data: {
+        ...{
+          id: `${team}-reservation`,
+          teamId: team,
+          gpuType: 'h100',
+          region: 'eu',
+          count: 1,
+          term: '1m',
+          renew: false,
+        },
+        ...{ requestHash: 'x', startSecond: nowSecond - 99, endedSecond: nowSecond, endedHow: 'ended' },
+        workflowDueSecond: nowSecond - 99,
+      },
+    });
+    await db.deposit.update({ where: { id: `${team}-waits` }, data: { workflowDueSecond: nowSecond - 98 } });
+    await db.refund.update({ where: { id: `${team}-refund` }, data: { workflowDueSecond: nowSecond - 97 } });
 
     const after = await Promise.all(names.map(([name]) => metric(name)));
     expect(after).toEqual(before.map((count) => count + 1));
