@@ -1,6 +1,6 @@
 /**
  * CopperX's books: the outputs that have come to our pages, with the confirmations that make them count. Coins can come for
- * long after a page has expired, so pages are read from well before the day. Source: copperx.readme.io/reference
+ * long after a page has expired, so pages are read from well before the day. Source: https://copperx.readme.io/reference
  */
 import { outputKey } from '../billing/crypto.ts';
 import { DAY_SECONDS, NO_PROVIDER_ROWS, type ProviderOutput } from '../billing/reconciliation.ts';

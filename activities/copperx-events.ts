@@ -1,6 +1,6 @@
 /**
  * Webhooks from CopperX: never believed, only taken as hints of what to fetch. The signature is an HMAC of the body; when it
- * was made stands in the body that is signed. Source: docs.copperx.io/integrate-payments/webhooks-and-events
+ * was made stands in the body that is signed. Source: https://docs.copperx.io/integrate-payments/webhooks-and-events
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';

@@ -1,6 +1,6 @@
 /**
  * The client for CopperX's REST API, or for another host that speaks it. Answers are checked for what is read of them.
- * Source: copperx.readme.io/reference, docs.copperx.io
+ * Source: https://copperx.readme.io/reference, https://docs.copperx.io
  */
 import { z } from 'zod';
 import { final, passing } from './failures.ts';

@@ -19,7 +19,7 @@ export interface EndedInstance {
   reason: EndReason;
 }
 
-/** Those of the ids that have ended, oldest first. Their cost is the formula's over their segments (rules.md). */
+/** Those of the ids that have ended, oldest first. Their cost is the formula's over their segments (docs/rules.md#what-an-instance-costs). */
 export async function endedInstances(db: Tx, ids: string[]): Promise<EndedInstance[]> {
   const costs = new Map<string, number>();
   const nextSeconds = new Map<string, number>();

@@ -1,6 +1,6 @@
 /**
  * What an error of a neighbour means: final (asking again brings the same answer) or passing (tried again until it is
- * known). An outage delays, it never decides. Source: rules.md, "Each charge once".
+ * known). An outage delays, it never decides. Source: docs/rules.md#each-charge-once.
  *
  * What is thrown here ends up in Temporal's history, so it is said in codes: the neighbours' own words can hold an
  * address or a name.
@@ -42,7 +42,7 @@ export function databaseFailure(error: unknown): ApplicationFailure | null {
  * - `refused`: the request itself is wrong, or names what is not there; the same again brings the same
  * - `passing`: no network, timeout, 409, 429, 5xx; also 401 and 403, our own key's fault, which an operator mends
  *
- * Source: docs.stripe.com/error-low-level, docs.stripe.com/api/errors
+ * Source: https://docs.stripe.com/error-low-level, https://docs.stripe.com/api/errors
  */
 export type StripeFault = { kind: 'declined'; reason: DeclineReason } | { kind: 'refused' } | { kind: 'passing' };
 

@@ -86,7 +86,7 @@ export const runwayOf = async (sending: Sending): Promise<Runway> => {
   return runway;
 };
 
-/** The same arithmetic as a write would do, without writing. Source: rules.md, "Facts and their seconds". */
+/** The same arithmetic as a write would do, without writing. Source: docs/rules.md#facts-and-their-seconds. */
 export async function standingOf({ db, terms, notice, nowSecond }: Sending): Promise<Runway & { running: Running[] }> {
   const { account } = advance(
     await readAccount(db, notice.teamId, { throughSecond: nowSecond, for: 'forecast' }),

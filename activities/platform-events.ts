@@ -1,6 +1,6 @@
 /**
  * What the platform is told: POSTs signed as Standard Webhooks has it, under an id that is the same for the same cause, so
- * that a delivery that was retried can be told from another. Source: api.md, "outgoing events"; standardwebhooks.com
+ * that a delivery that was retried can be told from another. Source: docs/http.md#outgoing-events, https://www.standardwebhooks.com
  */
 import { createHash } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';

@@ -1,6 +1,7 @@
 /**
  * Stripe's books, read page by page. Money is what a charge captured, at the second of the charge: an intent may have been
- * created days before. Source: docs.stripe.com/api/charges/list, /refunds/list, /disputes/list, /checkout/sessions/list.
+ * created days before. Source: https://docs.stripe.com/api/charges/list, https://docs.stripe.com/api/refunds/list,
+ * https://docs.stripe.com/api/disputes/list, https://docs.stripe.com/api/checkout/sessions/list.
  */
 import type Stripe from 'stripe';
 import { fromCents } from '../billing/money.ts';

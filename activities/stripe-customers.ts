@@ -1,7 +1,7 @@
 /**
  * A team as Stripe knows it. A customer can vanish: deleted at Stripe, or left behind with another account or mode. Then
  * another is made, and the cards of the old one are removed, since Stripe removed them with their customer.
- * Source: docs.stripe.com/api/customers/delete
+ * Source: https://docs.stripe.com/api/customers/delete
  */
 import { randomUUID } from 'node:crypto';
 import Stripe from 'stripe';

@@ -1,4 +1,4 @@
-/** Disputes as Stripe tells of them. Source: docs.stripe.com/disputes/how-disputes-work, docs.stripe.com/api/disputes */
+/** Disputes as Stripe tells of them. Source: https://docs.stripe.com/disputes/how-disputes-work, https://docs.stripe.com/api/disputes */
 import type Stripe from 'stripe';
 import { disputeIdOf } from '../billing/ids.ts';
 import { fromCents, ZERO } from '../billing/money.ts';

@@ -1,4 +1,4 @@
-/** Webhooks from Stripe: never believed, only taken as hints of what to fetch. Source: docs.stripe.com/webhooks#verify-events */
+/** Webhooks from Stripe: never believed, only taken as hints of what to fetch. Source: https://docs.stripe.com/webhooks#verify-events */
 import Stripe from 'stripe';
 import { z } from 'zod';
 import { BillingError } from '../billing/errors.ts';

@@ -1,6 +1,6 @@
 /**
  * What has become of a payment intent, and the end of one that failed. The fetched intent is the truth, whatever a call
- * answered. Source: docs.stripe.com/payments/paymentintents/lifecycle
+ * answered. Source: https://docs.stripe.com/payments/paymentintents/lifecycle
  */
 import type Stripe from 'stripe';
 import { secondOf } from '../billing/time.ts';

@@ -1,7 +1,7 @@
 /**
  * Payments through Stripe. Each charge once: the intent is created unconfirmed, its id is kept, then it is confirmed; after
  * any doubt the truth is what the fetched intent says, not what a call answered, since Stripe replays even a stored 500
- * under its key. Source: rules.md, "Each charge once"; docs.stripe.com/api/idempotent_requests.
+ * under its key. Source: docs/rules.md#each-charge-once, https://docs.stripe.com/api/idempotent_requests.
  */
 import type Stripe from 'stripe';
 import { toCents } from '../billing/money.ts';

@@ -1,7 +1,7 @@
 /**
  * Refunds through Stripe, each once. A repeat goes out under the same idempotency key, so that a try which is still on its
  * way can't become a second refund; only a failure that Stripe replays is known to be over, and then another key is taken,
- * after a look at what there is. Another key is also taken where the key belongs to another request. Source: docs.stripe.com/api/refunds, docs.stripe.com/api/idempotent_requests
+ * after a look at what there is. Another key is also taken where the key belongs to another request. Source: https://docs.stripe.com/api/refunds, https://docs.stripe.com/api/idempotent_requests
  */
 import type Stripe from 'stripe';
 import { refundFailure } from '../billing/failure-reasons.ts';

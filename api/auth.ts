@@ -1,4 +1,4 @@
-/** Who calls, and what they may. Source: api.md, "Who may". */
+/** Who calls, and what they may. Source: docs/http.md#who-may. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { BillingError } from '../billing/errors.ts';
 import { findApiKey, type KeyScope } from '../prisma/api-keys.ts';

@@ -1,6 +1,6 @@
 /**
  * Idempotency-Key: the first answer again for a repeat, a conflict for another request under the same key.
- * Source: api.md, "Conventions".
+ * Source: docs/http.md#repeats.
  */
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { BillingError } from '../billing/errors.ts';

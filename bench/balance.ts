@@ -5,7 +5,7 @@
 import pg from 'pg';
 import { createLedger } from '../activities/ledger/index.ts';
 import { readBalance } from '../api/views/balance.ts';
-import { record } from '../billing/clock.ts';
+import { applyFact } from '../billing/clock.ts';
 import { openMeters } from '../billing/instances.ts';
 import { micros } from '../billing/money.ts';
 import type { Db } from '../prisma/client.ts';
@@ -58,7 +58,7 @@ const openInstances = (db: Db, teamId: string, ids: readonly string[]): Promise<
       ...{ instanceId, pricing: 'on_demand' as const, gpuType: 'h100', region: 'eu', given: true, shedOrder: null },
       listMicrosPerHour: micros(10_000 + index),
     }));
-    const outcome = record(account, TERMS, SECOND, (change) => {
+    const outcome = applyFact(account, TERMS, SECOND, (change) => {
       openMeters(change, orders);
     });
     const spec = { teamId, gpuType: 'h100', region: 'eu', pricing: 'on_demand', requestHash: 'bench' };

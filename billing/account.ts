@@ -1,6 +1,6 @@
 /**
  * A team's account: its balance line, and what the clock will bring it next. Pure arithmetic over recorded facts; how
- * facts change an account is in facts.ts. Source: rules.md, "Balance" and "Auto top-up".
+ * facts change an account is in facts.ts. Source: docs/rules.md#balance, docs/rules.md#auto-top-up.
  */
 import { type DatedKind, expiringMicros, type HoldExpiry, nextDated } from './calendar.ts';
 import type { AssignedDiscount, VolumeTier } from './discounts.ts';

@@ -1,4 +1,4 @@
-/** What the same requests cost here and elsewhere: one of them, a month of them, by volume. Source: api.md, `POST /v1/calculator`. */
+/** What the same requests cost here and elsewhere: one of them, a month of them, by volume. Source: docs/http.md#calculator. */
 import { BillingError } from './errors.ts';
 import { type Micros, micros, mulDivHalfUp, subtract } from './money.ts';
 import { type MicroMillionths, type ModelPrice, tokensCost } from './tokens.ts';

@@ -1,7 +1,7 @@
 /**
  * What the calendar brings a team, whoever runs then: a hold's end, a discount's, a reservation's, a spot price's first
  * second, the look at the volume discount at 00:00 UTC, a reclaim that was announced. When each is due is worked out here;
- * what it changes, in clock.ts. Source: rules.md, "Facts and their seconds".
+ * what it changes, in clock.ts. Source: docs/rules.md#facts-and-their-seconds.
  */
 import type { Account, Terms } from './account.ts';
 import { add, type Micros, ZERO } from './money.ts';

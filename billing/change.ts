@@ -154,7 +154,7 @@ export function replaceMeters({ account }: Change, closed: readonly Meter[], ope
 
 /**
  * Says that this month's cap leaves no room for another charge: asked where room can have gone, before a charge that
- * would not fit is due. Not while one is in flight: a failed one gives its room back. Source: rules.md, "Auto top-up".
+ * would not fit is due. Not while one is in flight: a failed one gives its room back. Source: docs/rules.md#auto-top-up.
  */
 export function noteCapped(change: Change): void {
   const { account } = change;

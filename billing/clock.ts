@@ -1,6 +1,6 @@
 /**
  * What the clock has brought, worked out whenever somebody looks or records: due top-ups, warnings, dated facts, the end of
- * credit, each at its own second and in their order. Source: rules.md, "Facts and their seconds" and "Balance".
+ * credit, each at its own second and in their order. Source: docs/rules.md#facts-and-their-seconds, docs/rules.md#out-of-credit.
  */
 import { type Account, type AttemptInFlight, type Crossing, nextCrossing, type Terms } from './account.ts';
 import { expiringMicros, isReviewed } from './calendar.ts';
@@ -162,7 +162,7 @@ export function bringUpToDate(change: Change, nowSecond: number): void {
 }
 
 /** Runs one fact: the account is brought up to date, the fact takes effect, and what follows from it at once does too. */
-export function record(account: Account, terms: Terms, nowSecond: number, fact: (change: Change) => void): Outcome {
+export function applyFact(account: Account, terms: Terms, nowSecond: number, fact: (change: Change) => void): Outcome {
   const change = new Change(account, terms);
   bringUpToDate(change, nowSecond);
   fact(change);

@@ -1,10 +1,10 @@
 /**
  * Corrections of what was credited for a payment: an operator's, or one that follows the provider's own. The first rows
- * stay; a correction is a row that names the row that it answers. Source: rules.md, "The ledger".
+ * stay; a correction is a row that names the row that it answers. Source: docs/rules.md#corrections.
  */
 import type { Account, Terms } from './account.ts';
 import { type Change, creditArrived, type Outcome } from './change.ts';
-import { record } from './clock.ts';
+import { applyFact } from './clock.ts';
 import { type CreditedDeposit, takeBack } from './credited-deposit.ts';
 import { settleDisputes } from './disputes.ts';
 import { creditFrom } from './facts.ts';
@@ -31,7 +31,7 @@ export interface Corrected extends Outcome {
 /** Credits an amount for a payment, or takes it back. Disputes over the deposit can claim no more than its new amount. */
 export function correctDeposit(account: Account, terms: Terms, correction: Correction, nowSecond: number): Corrected {
   const reference = referenceOf.correction(correction.correctionId);
-  const outcome = record(account, terms, nowSecond, (change) => {
+  const outcome = applyFact(account, terms, nowSecond, (change) => {
     const post = () => postCorrection(change, correction, reference);
     if (correction.deposit) settleDisputes(change, correction.deposit, { reference }, post);
     else post();

@@ -1,7 +1,7 @@
 /**
  * Which instances a team's reservations pay for. The reservations of a GPU type and region are one pool; the best cover
  * for the customer is that of the dearest instances, after those that were started as `reserved`.
- * Source: rules.md, "Discounts, reservations, spot".
+ * Source: docs/rules.md#reservations.
  */
 import { type Priced, uncoveredRateOf } from './prices.ts';
 import type { ReservationMeter } from './reservation-meter.ts';

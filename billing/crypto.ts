@@ -1,6 +1,6 @@
 /**
  * Crypto deposits: what arrived on a chain, in our money. Credited is what was received, once per output of a transaction.
- * Source: rules.md, "Deposits, refunds, disputes".
+ * Source: docs/rules.md#deposits.
  */
 import { BillingError } from './errors.ts';
 import { add, type Micros, micros, mulDivFloor, ZERO } from './money.ts';

@@ -1,6 +1,6 @@
 /**
  * Team discounts: the higher of the one that an operator assigned and the one that volume earns, never both.
- * Source: rules.md, "Discounts, reservations, spot".
+ * Source: docs/rules.md#discounts.
  */
 import { type Micros, micros, mulDivHalfUp } from './money.ts';
 

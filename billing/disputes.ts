@@ -1,11 +1,11 @@
 /**
  * Disputes of cardholders. An open dispute holds credit, a lost one takes it, a won one frees it. Banks decide again, and
  * change the amount, so each fact states how the dispute stands now; the difference to what is held and taken is posted.
- * Source: rules.md, "Deposits, refunds, disputes".
+ * Source: docs/rules.md#refunds-and-disputes.
  */
 import type { Account, Contest, Terms } from './account.ts';
 import { type Change, creditArrived, hold, holdWhatThereIs, type Outcome } from './change.ts';
-import { record } from './clock.ts';
+import { applyFact } from './clock.ts';
 import { type CreditedDeposit, type DepositDispute, type DisputeStatus, leftOf, takeBack } from './credited-deposit.ts';
 import { creditFrom } from './facts.ts';
 import { referenceOf, STRIPE } from './ledger.ts';
@@ -49,7 +49,7 @@ export function recordDispute(
   const disputes = known
     ? deposit.disputes.map((other) => (other === known ? dispute : other))
     : [...deposit.disputes, dispute];
-  return record(account, terms, nowSecond, (change) => {
+  return applyFact(account, terms, nowSecond, (change) => {
     saveTurn(change, dispute);
     settleDisputes(change, { ...deposit, disputes }, { reference: referenceOf.dispute(dispute), disputeId });
   });

@@ -3,11 +3,11 @@
  * the team's row lock; they compute, the caller writes what they answer.
  *
  * Each first brings the account up to date as of the fact's second, so that what the clock brought (a due top-up, the
- * end of credit) lies before the fact, whether or not a process ran then. Source: rules.md, "Facts and their seconds".
+ * end of credit) lies before the fact, whether or not a process ran then. Source: docs/rules.md#facts-and-their-seconds.
  */
 import { type Account, moneySecond, spendableMicros, type Terms } from './account.ts';
 import { type Change, creditArrived, noteCapped, type Outcome } from './change.ts';
-import { bringUpToDate, exhaust, record } from './clock.ts';
+import { applyFact, bringUpToDate, exhaust } from './clock.ts';
 import { type CryptoOutput, outputKey } from './crypto.ts';
 import type { AssignedDiscount } from './discounts.ts';
 import { BillingError } from './errors.ts';
@@ -30,7 +30,7 @@ import type { TopUpPolicy } from './top-up.ts';
 
 /** Brings the account up to date, with no further fact. */
 export const advance = (account: Account, terms: Terms, nowSecond: number): Outcome =>
-  record(account, terms, nowSecond, () => {});
+  applyFact(account, terms, nowSecond, () => {});
 
 /** Credit comes in: a row, and what follows from it. */
 export function creditFrom(
@@ -70,7 +70,7 @@ export function creditDeposit(
   deposit: { depositId: string; amountMicros: Micros; isLateTopUp?: boolean },
   nowSecond: number,
 ): Outcome {
-  return record(account, terms, nowSecond, (change) => {
+  return applyFact(account, terms, nowSecond, (change) => {
     const { account } = change;
     const isAttempt = account.attempt?.depositId === deposit.depositId;
     if (isAttempt) {
@@ -101,7 +101,7 @@ export const creditCrypto = (
   deposit: { depositId: string; outputs: readonly CryptoOutput[] },
   nowSecond: number,
 ): Outcome =>
-  record(account, terms, nowSecond, (change) => {
+  applyFact(account, terms, nowSecond, (change) => {
     for (const output of deposit.outputs)
       creditFrom(change, {
         debitAccount: COPPERX,
@@ -123,7 +123,7 @@ export function failAttempt(
   nowSecond: number,
   switchesOff = true,
 ): Outcome {
-  return record(account, terms, nowSecond, (change) => {
+  return applyFact(account, terms, nowSecond, (change) => {
     const { account } = change;
     const { attempt, standsAtSecond } = account;
     if (attempt?.depositId !== depositId) return;
@@ -144,7 +144,7 @@ export const grantCredit = (
   grant: { grantId: string; amountMicros: Micros },
   nowSecond: number,
 ): Outcome =>
-  record(account, terms, nowSecond, (change) =>
+  applyFact(account, terms, nowSecond, (change) =>
     creditFrom(change, {
       debitAccount: GRANTS,
       amountMicros: grant.amountMicros,
@@ -165,7 +165,7 @@ export function recordUsage(
   usage: { eventId: string; cost: MicroMillionths; holds?: readonly Hold[]; model?: string; project?: string },
   nowSecond: number,
 ): Outcome {
-  return record(account, terms, nowSecond, (change) => {
+  return applyFact(account, terms, nowSecond, (change) => {
     const { account } = change;
     const second = account.asOfSecond;
     const reference = referenceOf.usage(account.teamId, usage.eventId);
@@ -208,7 +208,7 @@ export const assignDiscount = (
   discount: AssignedDiscount | null,
   nowSecond: number,
 ): Outcome =>
-  record(account, terms, nowSecond, (change) => {
+  applyFact(account, terms, nowSecond, (change) => {
     const until = discount?.untilSecond ?? null;
     if (until !== null && until <= change.account.asOfSecond)
       throw new BillingError('at_out_of_range', 'until must lie in the future', 'until');
@@ -218,7 +218,7 @@ export const assignDiscount = (
 
 /** Puts another policy in force; enabled while the balance is below its threshold, an attempt opens at once. */
 export const setPolicy = (account: Account, terms: Terms, policy: TopUpPolicy, nowSecond: number): Outcome =>
-  record(account, terms, nowSecond, (change) => {
+  applyFact(account, terms, nowSecond, (change) => {
     change.account.policy = { ...policy };
     noteCapped(change);
   });

@@ -1,6 +1,6 @@
 /**
  * Where a team's line will lead if nothing more happens: the same crossings as the watch waits for, followed into the
- * future. Source: rules.md, "Balance", and api.md, "balance" and "quote".
+ * future. Source: docs/rules.md#balance, docs/http.md#balance-and-quote.
  */
 import { type Account, type Crossing, nextCrossing, type Terms } from './account.ts';
 import { isReviewed } from './calendar.ts';

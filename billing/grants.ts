@@ -1,7 +1,7 @@
-/** Grants that are taken back. What is given is in facts.ts. Source: rules.md, "The ledger": a mistake is answered by another row. */
+/** Grants that are taken back. What is given is in facts.ts. Source: docs/rules.md#corrections. */
 import { type Account, spendableMicros, type Terms } from './account.ts';
 import type { Outcome } from './change.ts';
-import { record } from './clock.ts';
+import { applyFact } from './clock.ts';
 import { creditAccount, GRANTS, owedAccount, referenceOf } from './ledger.ts';
 import { larger, type Micros, smaller, subtract, ZERO } from './money.ts';
 import { checkNotArchived } from './team-state.ts';
@@ -22,7 +22,7 @@ export function revokeGrant(
   nowSecond: number,
 ): GrantRevoked {
   let creditMicros = ZERO;
-  const outcome = record(account, terms, nowSecond, (change) => {
+  const outcome = applyFact(account, terms, nowSecond, (change) => {
     checkNotArchived(change.account);
     const { teamId, asOfSecond: second } = change.account;
     const { grantId, amountMicros } = grant;

@@ -1,10 +1,10 @@
 /**
  * Holds: credit set aside for a request under way, the most that it can cost, so that what it uses is never owed.
- * One ends once: settled by the usage that names it, voided, or expired at its second. Source: rules.md, "Token usage".
+ * One ends once: settled by the usage that names it, voided, or expired at its second. Source: docs/rules.md#holds.
  */
 import { type Account, maySpend, moneySecond, spendableMicros, type Terms } from './account.ts';
 import { type Change, creditArrived, type Outcome } from './change.ts';
-import { record } from './clock.ts';
+import { applyFact } from './clock.ts';
 import { BillingError } from './errors.ts';
 import { referenceOf } from './ledger.ts';
 import { add, formatDollars, larger, type Micros, micros, subtract, ZERO } from './money.ts';
@@ -36,7 +36,7 @@ export function placeHold(
   placed: { amountMicros: Micros; ttlSeconds: number },
   nowSecond: number,
 ): Outcome {
-  return record(account, terms, nowSecond, ({ account }) => {
+  return applyFact(account, terms, nowSecond, ({ account }) => {
     const { amountMicros, ttlSeconds } = placed;
     if (!maySpend(account)) throw spendingRefused(account);
     const second = account.asOfSecond;
@@ -81,7 +81,7 @@ export function letGo(change: Change, holds: readonly Hold[]): boolean {
 
 /** Gives a hold's credit back before its second. One that has expired by then is left as it ended. */
 export const voidHold = (account: Account, terms: Terms, hold: Hold, nowSecond: number): Outcome =>
-  record(account, terms, nowSecond, (change) => {
+  applyFact(account, terms, nowSecond, (change) => {
     if (letGo(change, [hold])) creditArrived(change, referenceOf.holdVoided(hold.holdId));
   });
 

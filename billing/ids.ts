@@ -4,7 +4,7 @@
  */
 import type { Micros } from './money.ts';
 
-/** What a caller may choose as the id of a team, an instance or an event. Source: api.md, "Conventions". */
+/** What a caller may choose as the id of a team, an instance or an event. Source: docs/http.md#conventions. */
 export const CALLER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 export type PaperKind = 'receipt';

@@ -1,10 +1,10 @@
 /**
  * The facts of instances: started, re-priced, announced to be reclaimed, put in an order, settled, stopped.
- * Source: rules.md, "What an instance costs" and "Discounts, reservations, spot".
+ * Source: docs/rules.md#what-an-instance-costs, docs/rules.md#stops.
  */
 import { type Account, maySpend, moneySecond, spendableMicros, type Terms } from './account.ts';
 import { type Change, creditArrived, type EndReason, type Outcome, postMeter } from './change.ts';
-import { record } from './clock.ts';
+import { applyFact } from './clock.ts';
 import { hasCoverFor } from './covers.ts';
 import { BillingError } from './errors.ts';
 import { creditAccount, REVENUE, referenceOf } from './ledger.ts';
@@ -63,7 +63,7 @@ function whyNotStart(account: Account, terms: Terms): string {
  *   an exhaustion is open; `no_reservation` when it is to be `reserved` and no reservation has room for it
  */
 export function startInstance(account: Account, terms: Terms, order: InstanceOrder, nowSecond: number): Outcome {
-  return record(account, terms, nowSecond, (change) => {
+  return applyFact(account, terms, nowSecond, (change) => {
     const refusal = startRefusal(change.account, terms);
     if (refusal) throw refusal;
     openMeters(change, [order]);
@@ -131,7 +131,7 @@ export function stopInstance(
   },
   nowSecond: number,
 ): Outcome {
-  return record(account, terms, nowSecond, (change) => {
+  return applyFact(account, terms, nowSecond, (change) => {
     const { account } = change;
     const running = runningMeter(account, stop.instanceId);
     if (!running) return;
@@ -218,7 +218,7 @@ export function repriceInstance(
       "at must not lie before the team's last recorded fact, nor in the future",
       'at',
     );
-  return record(account, terms, reprice.atSecond ?? nowSecond, (change) => {
+  return applyFact(account, terms, reprice.atSecond ?? nowSecond, (change) => {
     const { account } = change;
     const running = runningMeter(account, reprice.instanceId);
     if (!running) throw new BillingError('instance_ended', 'the instance has ended');
@@ -240,7 +240,7 @@ export function repriceInstance(
 
 /** Posts what an instance owes through a second; no fact, so the bill is the same however often it happens. */
 export function settleInstance(account: Account, terms: Terms, instanceId: string, nowSecond: number): Outcome {
-  return record(account, terms, nowSecond, (change) => {
+  return applyFact(account, terms, nowSecond, (change) => {
     const meter = runningMeter(change.account, instanceId);
     if (meter) postMeter(change, meter, moneySecond(change.account, change.account.asOfSecond));
   });
@@ -257,7 +257,7 @@ export function announceReclaim(
   reclaim: { instanceId: string; reclaimSecond: number },
   nowSecond: number,
 ): Outcome {
-  return record(account, terms, nowSecond, ({ account, effects }) => {
+  return applyFact(account, terms, nowSecond, ({ account, effects }) => {
     const { instanceId, reclaimSecond } = reclaim;
     const running = runningMeter(account, instanceId);
     if (!running) throw new BillingError('instance_ended', 'the instance has ended');
@@ -277,7 +277,7 @@ export const setShedOrder = (
   order: ReadonlyMap<string, number>,
   nowSecond: number,
 ): Outcome =>
-  record(account, terms, nowSecond, ({ account, effects }) => {
+  applyFact(account, terms, nowSecond, ({ account, effects }) => {
     mustHaveAllMeters(account, 'the order of ends');
     for (const meter of account.meters) {
       const shedOrder = order.get(meter.instanceId) ?? null;

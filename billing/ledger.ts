@@ -1,7 +1,7 @@
 /**
  * The ledger's words: accounts, transfer codes, and the reference that makes the same cause the same row.
  * A transfer moves a positive amount from its debit to its credit account; an account's balance is credits − debits, so
- * that all balances sum to zero. Source: rules.md, "The ledger".
+ * that all balances sum to zero. Source: docs/rules.md#the-ledger.
  */
 import type { Micros } from './money.ts';
 

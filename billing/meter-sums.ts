@@ -1,8 +1,8 @@
 /**
  * The running meters of a large team as sums, exact to the micro. A rate r that has held since second s has cost
  * floor(r × (S − s) / 3600) at S, which is (r × (S − s) − remainder) / 3600. The remainder follows from r mod 3600 and
- * (r × s) mod 3600 alone, so meters that are equal in both are counted instead of kept one by one. Source: rules.md, "What
- * an instance costs" and "Balance".
+ * (r × s) mod 3600 alone, so meters that are equal in both are counted instead of kept one by one. Source: docs/rules.md#what-an-instance-costs,
+ * docs/rules.md#balance.
  */
 const SECONDS_PER_HOUR = 3600;
 const SECONDS_PER_DAY = 86_400;

@@ -1,10 +1,10 @@
 /**
  * Money that goes back to a card: refunds. The amount is taken from credit first, and what no credit is left for is owed.
- * Source: rules.md, "Deposits, refunds, disputes".
+ * Source: docs/rules.md#refunds-and-disputes.
  */
 import { type Account, spendableMicros, type Terms } from './account.ts';
 import { type Change, creditArrived, type Outcome } from './change.ts';
-import { record } from './clock.ts';
+import { applyFact } from './clock.ts';
 import { type CreditedDeposit, isDisputed, leftOf, takeBack } from './credited-deposit.ts';
 import { settleDisputes } from './disputes.ts';
 import { BillingError } from './errors.ts';
@@ -44,7 +44,7 @@ export function requestRefund(
   nowSecond: number,
 ): RefundTaken {
   let amountMicros = ZERO;
-  const outcome = record(account, terms, nowSecond, (change) => {
+  const outcome = applyFact(account, terms, nowSecond, (change) => {
     const { deposit, refundId } = refund;
     if (isDisputed(deposit))
       throw new BillingError('deposit_disputed', 'the deposit is disputed: the bank decides who has the money');
@@ -77,7 +77,7 @@ export function bookRefund(
   refund: { refundId: string; amountMicros: Micros; deposit: CreditedDeposit },
   nowSecond: number,
 ): Outcome {
-  return record(account, terms, nowSecond, (change) => {
+  return applyFact(account, terms, nowSecond, (change) => {
     const { deposit, refundId, amountMicros } = refund;
     const reference = referenceOf.refund(refundId);
     takeRefund(change, deposit, { amountMicros, reference });
@@ -96,7 +96,7 @@ export function adjustRefund(
   refund: { refundId: string; takenMicros: Micros; turn: number; dueMicros: Micros; deposit: CreditedDeposit },
   nowSecond: number,
 ): Outcome {
-  return record(account, terms, nowSecond, (change) => {
+  return applyFact(account, terms, nowSecond, (change) => {
     const { refundId, takenMicros, dueMicros, deposit } = refund;
     if (dueMicros === takenMicros) return;
     const turn = refund.turn + 1;

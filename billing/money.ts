@@ -1,6 +1,6 @@
 /**
  * Money is a whole number of micro-dollars: 1 credit = $1 = 1,000,000 micros. No float ever touches it.
- * Source: rules.md, "Units".
+ * Source: docs/rules.md#units.
  */
 import { BillingError } from './errors.ts';
 

@@ -1,6 +1,6 @@
 /**
  * What an instance costs by the hour, and how it came to that: list prices by GPU type and region, each from a second on,
- * and the rate of a segment made from one of them. Source: rules.md, "What an instance costs" and "Discounts, reservations, spot".
+ * and the rate of a segment made from one of them. Source: docs/rules.md#what-an-instance-costs, docs/rules.md#spot.
  */
 import { type DiscountKind, discountedMicros } from './discounts.ts';
 import { BillingError } from './errors.ts';

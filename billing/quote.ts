@@ -1,6 +1,6 @@
 /**
  * What happens to a team's runway if it starts so many more instances now: they are started, by the very rule that starts
- * them, on a copy of its account, and that is followed ahead. Source: api.md, "quote".
+ * them, on a copy of its account, and that is followed ahead. Source: docs/http.md#balance-and-quote.
  */
 import type { Account, Terms } from './account.ts';
 import { Change } from './change.ts';

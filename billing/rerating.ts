@@ -1,7 +1,7 @@
 /**
  * What moves the rates of running instances: the team's discount, a spot price, a reservation that covers or covers no
  * more. Where one of them has changed, a segment ends and the next begins at the same second.
- * Source: rules.md, "What an instance costs" and "Discounts, reservations, spot".
+ * Source: docs/rules.md#what-an-instance-costs, docs/rules.md#discounts.
  */
 import type { Account, Terms } from './account.ts';
 import { type Change, closeMeter, replaceMeters } from './change.ts';

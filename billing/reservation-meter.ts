@@ -1,6 +1,6 @@
 /**
  * The meter of a reservation: one term at one rate, posted as an instance's segment is, renewed or closed at its end.
- * Source: rules.md, "Discounts, reservations, spot".
+ * Source: docs/rules.md#reservations.
  */
 import { maySpend } from './account.ts';
 import type { Change } from './change.ts';

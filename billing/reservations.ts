@@ -1,10 +1,10 @@
 /**
  * Reservations: capacity that is paid for its whole term, used or not, at a rate below on-demand; the instances that it
- * covers cost nothing. Source: rules.md, "Discounts, reservations, spot".
+ * covers cost nothing. Source: docs/rules.md#reservations.
  */
 import { type Account, moneySecond, type Terms } from './account.ts';
 import type { Outcome } from './change.ts';
-import { record } from './clock.ts';
+import { applyFact } from './clock.ts';
 import { BillingError } from './errors.ts';
 import { startRefusal } from './instances.ts';
 import { type Micros, ZERO } from './money.ts';
@@ -31,7 +31,7 @@ export interface ReservationOrder {
  *   an exhaustion is open
  */
 export function openReservation(account: Account, terms: Terms, order: ReservationOrder, nowSecond: number): Outcome {
-  return record(account, terms, nowSecond, (change) => {
+  return applyFact(account, terms, nowSecond, (change) => {
     const { account } = change;
     const { unitMicrosPerHour, ...reserved } = order;
     const startSecond = account.asOfSecond;
@@ -52,7 +52,7 @@ export function openReservation(account: Account, terms: Terms, order: Reservati
 
 /** Posts what a reservation owes by now; no fact, so the bill is the same however often it happens. */
 export function settleReservation(account: Account, terms: Terms, reservationId: string, nowSecond: number): Outcome {
-  return record(account, terms, nowSecond, (change) => {
+  return applyFact(account, terms, nowSecond, (change) => {
     const { account } = change;
     const running = account.reservations.find((reservation) => reservation.reservationId === reservationId);
     if (running) postReservation(change, running, moneySecond(account, account.asOfSecond));
@@ -69,7 +69,7 @@ export function setRenewal(
   asked: { reservationId: string; renew: boolean },
   nowSecond: number,
 ): Outcome {
-  return record(account, terms, nowSecond, ({ account, effects }) => {
+  return applyFact(account, terms, nowSecond, ({ account, effects }) => {
     const running = account.reservations.find(({ reservationId }) => reservationId === asked.reservationId);
     if (!running) throw new BillingError('reservation_ended', 'the reservation has ended');
     if (running.renew === asked.renew) return;

@@ -1,6 +1,6 @@
 /**
  * Balance is a line, not a counter: between two facts it falls in a known way, so the second at which it meets a level
- * can be computed instead of polled for. Source: rules.md, "Balance".
+ * can be computed instead of polled for. Source: docs/rules.md#balance, docs/architecture.md#the-balance-line.
  */
 import { type MeterSums, summedDueMicros } from './meter-sums.ts';
 import { type Micros, micros } from './money.ts';

@@ -1,7 +1,7 @@
 /**
  * What a team has spent lately, by UTC day: what the volume discount looks at. Of the 30 whole days before today, and of
  * today so far, so that a day is counted whole or not at all and the sum at 00:00 is that of 30 days.
- * Sums stop at the largest amount that fits, which lies above every tier. Source: rules.md, "Discounts, reservations, spot".
+ * Sums stop at the largest amount that fits, which lies above every tier. Source: docs/rules.md#discounts.
  */
 import type { Account } from './account.ts';
 import { type VolumeTier, volumeBasisPointsOf } from './discounts.ts';

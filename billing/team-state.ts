@@ -5,7 +5,7 @@
  */
 import { type Account, moneySecond, type Terms } from './account.ts';
 import { type Change, closeMeter, type EndReason, type Outcome, replaceMeters } from './change.ts';
-import { record } from './clock.ts';
+import { applyFact } from './clock.ts';
 import { BillingError } from './errors.ts';
 import { mustHaveAllMeters } from './meter-sums.ts';
 import { formatForPeople } from './money.ts';
@@ -31,7 +31,7 @@ export const stopInstances = (
   terms: Terms,
   stop: { instanceIds: ReadonlySet<string>; reason: EndReason },
   nowSecond: number,
-): Outcome => record(account, terms, nowSecond, (change) => endTogether(change, stop));
+): Outcome => applyFact(account, terms, nowSecond, (change) => endTogether(change, stop));
 
 function endTogether(change: Change, stop: { instanceIds: ReadonlySet<string>; reason: EndReason }): void {
   const { account } = change;
@@ -60,7 +60,7 @@ export const suspendTeam = (
   stop: { instanceIds: ReadonlySet<string>; reason: EndReason },
   nowSecond: number,
 ): Outcome =>
-  record(account, terms, nowSecond, (change) => {
+  applyFact(account, terms, nowSecond, (change) => {
     checkNotArchived(change.account);
     change.account.suspendedSecond ??= change.account.asOfSecond;
     if (stop.instanceIds.size > 0) endTogether(change, stop);
@@ -68,7 +68,7 @@ export const suspendTeam = (
 
 /** Lets a team spend again. A top-up that is due is opened at once. */
 export const unsuspendTeam = (account: Account, terms: Terms, nowSecond: number): Outcome =>
-  record(account, terms, nowSecond, ({ account }) => {
+  applyFact(account, terms, nowSecond, ({ account }) => {
     account.suspendedSecond = null;
   });
 
@@ -100,7 +100,7 @@ export const archiveTeam = (
   archive: { keepsBalance: boolean; openPayments: readonly string[] },
   nowSecond: number,
 ): Outcome =>
-  record(account, terms, nowSecond, ({ account }) => {
+  applyFact(account, terms, nowSecond, ({ account }) => {
     if (account.archivedSecond !== null) return;
     const obstacles = [...archiveObstacles(account, archive.keepsBalance), ...archive.openPayments];
     if (obstacles.length > 0)
@@ -111,6 +111,6 @@ export const archiveTeam = (
 
 /** Lets an archived team take facts again. Its auto top-up stays off. */
 export const unarchiveTeam = (account: Account, terms: Terms, nowSecond: number): Outcome =>
-  record(account, terms, nowSecond, ({ account }) => {
+  applyFact(account, terms, nowSecond, ({ account }) => {
     account.archivedSecond = null;
   });

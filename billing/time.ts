@@ -1,4 +1,4 @@
-/** Billing counts whole UTC seconds since 1970. Nothing here knows what time it is. Source: rules.md, "Units". */
+/** Billing counts whole UTC seconds since 1970. Nothing here knows what time it is. Source: docs/rules.md#units. */
 
 /** The last second that an RFC 3339 time can name: 9999-12-31T23:59:59Z. A crossing beyond it is never. */
 export const LAST_SECOND = 253_402_300_799;

@@ -1,4 +1,4 @@
-/** Token usage, exact by a carried remainder. Source: rules.md, "Token usage". */
+/** Token usage, exact by a carried remainder. Source: docs/rules.md#token-usage. */
 import { type Dated, inForceAt } from './dated.ts';
 import { BillingError } from './errors.ts';
 import { type Micros, micros } from './money.ts';

@@ -1,4 +1,4 @@
-/** Auto top-up: the policy and its limits. Source: rules.md, "Auto top-up". */
+/** Auto top-up: the policy and its limits. Source: docs/rules.md#auto-top-up. */
 import { BillingError } from './errors.ts';
 import { formatForPeople, isWholeCents, type Micros, micros } from './money.ts';
 

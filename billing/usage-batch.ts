@@ -1,6 +1,6 @@
 /**
  * Token usage that is recorded together: which of a team's events are new, what each of them posts, which holds they
- * settle. Source: rules.md, "Token usage".
+ * settle. Source: docs/rules.md#token-usage.
  */
 import type { Account, Terms } from './account.ts';
 import type { Outcome } from './change.ts';

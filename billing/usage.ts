@@ -1,4 +1,4 @@
-/** What a running meter has cost, and what of it is still to be posted. Source: rules.md, "What an instance costs". */
+/** What a running meter has cost, and what of it is still to be posted. Source: docs/rules.md#what-an-instance-costs. */
 import { type Micros, micros, mulDivFloor, ZERO } from './money.ts';
 import type { Priced } from './prices.ts';
 

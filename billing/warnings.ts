@@ -1,6 +1,6 @@
 /**
  * What a team should hear before it happens: that its auto top-up cannot carry what runs through a cooldown. Compared in
- * whole numbers, no division. Source: api.md, "quote".
+ * whole numbers, no division. Source: docs/http.md#balance-and-quote.
  */
 import type { Terms } from './account.ts';
 import { formatForPeople, MICROS_PER_CENT, type Micros, micros } from './money.ts';

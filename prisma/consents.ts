@@ -1,4 +1,4 @@
-/** Every change of an auto top-up policy: who, when, old and new. Source: rules.md, "Auto top-up". */
+/** Every change of an auto top-up policy: who, when, old and new. Source: docs/rules.md#auto-top-up. */
 import { v7 as uuidv7 } from 'uuid';
 import type { TopUpPolicy } from '../billing/top-up.ts';
 import type { Tx } from './client.ts';

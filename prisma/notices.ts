@@ -10,7 +10,7 @@ import type { Tx } from './client.ts';
 import { toSecond, toSecondOrNull } from './columns.ts';
 import type { Notice as NoticeRow, Prisma } from './generated/client.ts';
 
-/** Source: api.md, "Mails". */
+/** Source: docs/http.md#mails. */
 export type MailKind =
   | 'deposit_receipt'
   | 'deposit_corrected'
@@ -27,7 +27,7 @@ export type MailKind =
   | 'reservation_ending'
   | 'reservation_ended';
 
-/** Source: api.md, "outgoing events". */
+/** Source: docs/http.md#outgoing-events. */
 export type EventKind =
   | 'balance.low'
   | 'balance.exhausted'

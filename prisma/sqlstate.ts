@@ -97,7 +97,7 @@ export function sqlStateOf(error: unknown, depth = 0): string | null {
 
 /**
  * Connection, resources, operator and system; a database or a login that is not there, which an operator puts right.
- * Source: PostgreSQL, Appendix A, "Error Codes".
+ * Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const PASSING_CLASSES: ReadonlySet<string> = new Set(['08', '53', '57', '58', '28', '3D']);
 /**

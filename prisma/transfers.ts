@@ -77,7 +77,7 @@ export interface TrialBalance {
   differences: Array<{ teamId: string; account: 'credit' | 'owed'; storedMicros: bigint; summedMicros: bigint }>;
 }
 
-/** Sums every account from the transfers and holds the stored balances against them. Source: rules.md, "The ledger". */
+/** Sums every account from the transfers and holds the stored balances against them. Source: docs/rules.md#the-ledger. */
 export async function trialBalance(tx: Tx): Promise<TrialBalance> {
   const [total] = await tx.$queryRaw<
     Array<{ sum: bigint }>

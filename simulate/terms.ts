@@ -1,4 +1,4 @@
-/** The terms of scenarios: the product's defaults (rules.md), without a volume discount. Tests and benches share them. */
+/** The terms of scenarios: the product's defaults (docs/rules.md), without a volume discount. Tests and benches share them. */
 import type { Terms } from '../billing/account.ts';
 import { micros } from '../billing/money.ts';
 

@@ -1,5 +1,5 @@
 /**
- * What a process is told by its environment (api.md, "Environment"). A missing or wrong variable stops the process with
+ * What a process is told by its environment (README.md#environment). A missing or wrong variable stops the process with
  * a sentence that names it; nothing is guessed and nothing is embedded here.
  */
 import ms from 'ms';

@@ -1,6 +1,6 @@
 /**
  * How a team stands now: what is recorded, and what the clock has brought since, by the arithmetic that writes use and
- * without writing. Past its exhaustion second a team reads as ended there. Source: rules.md, "Facts and their seconds".
+ * without writing. Past its exhaustion second a team reads as ended there. Source: docs/rules.md#facts-and-their-seconds.
  */
 import { type Account, moneySecond, spendableMicros, type Terms } from '../../billing/account.ts';
 import type { Effect, EndReason } from '../../billing/change.ts';

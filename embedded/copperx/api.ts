@@ -71,7 +71,7 @@ class Refusal extends Error {
 
 type Effect = (request: Request) => { status: number; body: unknown };
 
-/** `/api/v1/checkout/sessions`: create, retrieve, list. Source: copperx.readme.io/reference */
+/** `/api/v1/checkout/sessions`: create, retrieve, list. Source: https://copperx.readme.io/reference */
 export function apiRouter(api: Api): Router {
   const { world } = api;
   const router = express.Router();

@@ -43,7 +43,7 @@ export interface CopperxStandIn {
   close(): Promise<void>;
 }
 
-/** The signature of a body: an HMAC of its bytes. Source: docs.copperx.io/integrate-payments/webhooks-and-events */
+/** The signature of a body: an HMAC of its bytes. Source: https://docs.copperx.io/integrate-payments/webhooks-and-events */
 export const signatureOf = (body: string | Buffer, secret: string): string =>
   createHmac('sha256', secret).update(body).digest('hex');
 

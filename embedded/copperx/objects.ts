@@ -1,4 +1,4 @@
-/** CopperX's objects. Source: docs.copperx.io (checkout session object, webhook event object), copperx.readme.io/reference */
+/** CopperX's objects. Source: https://docs.copperx.io, https://copperx.readme.io/reference */
 
 /** What arrived on a chain. Of a transaction only `transactionHash` is shown in public; the rest is as 0010 assumes it. */
 export interface Transaction {

@@ -42,8 +42,8 @@ vi.mock(import('../../billing/clock.ts'), async (original) => {
   const clock = await original();
   return {
     ...clock,
-    record: (account, terms, nowSecond, fact) => {
-      const run = (from: Account) => clock.record(from, terms, nowSecond, fact);
+    applyFact: (account, terms, nowSecond, fact) => {
+      const run = (from: Account) => clock.applyFact(from, terms, nowSecond, fact);
       return beside.compare ? beside.compare(account, terms, run) : run(account);
     },
   };

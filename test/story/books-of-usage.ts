@@ -1,6 +1,6 @@
 /**
  * The audit of token usage and holds: each event once, exact costs from the tokens and the list, what is held second by
- * second; from plain rows and from what callers were answered. Imports nothing from billing/. Source: rules.md, "Token usage".
+ * second; from plain rows and from what callers were answered. Imports nothing from billing/. Source: docs/rules.md#token-usage.
  */
 import { expect } from 'vitest';
 import { dollars, sum } from './micros.ts';

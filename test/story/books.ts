@@ -1,7 +1,7 @@
 /**
  * An audit of the books by someone who knows the rules and not the code: every bill is worked out again from the recorded
  * facts, read by plain SQL, and held against the ledger, Stripe, the platform, the mails and what callers were answered.
- * Imports nothing from billing/. Source: rules.md.
+ * Imports nothing from billing/. Source: docs/rules.md#the-rules-of-the-bill.
  */
 import { expect } from 'vitest';
 import { auditUsage } from './books-of-usage.ts';
