@@ -1,6 +1,6 @@
 /**
- * A team's account: its balance line, and what the clock will bring it next. Pure arithmetic over recorded facts; how
- * facts change an account is in facts.ts. Source: docs/rules.md#balance, docs/rules.md#auto-top-up.
+ * A team's account: its balance line, and the crossings ahead. Pure arithmetic over recorded facts. The facts that
+ * change an account are in facts.ts. Source: docs/rules.md#balance, docs/rules.md#auto-top-up.
  */
 import { type DatedKind, expiringMicros, type HoldExpiry, nextDated } from './calendar.ts';
 import type { AssignedDiscount, VolumeTier } from './discounts.ts';
@@ -22,13 +22,13 @@ export interface AttemptInFlight {
   amountMicros: Micros;
 }
 
-/** An open dispute over a deposit: what is contested is held back, as far as there is credit. */
+/** An open dispute over a deposit. The contested amount is held back, as far as there is credit. */
 export interface Contest {
   disputeId: string;
   depositId: string;
-  /** What the provider says is contested. */
+  /** The contested amount as the provider states it. */
   claimedMicros: Micros;
-  /** What of it the team answers for: no more than the deposit less what was refunded. */
+  /** The part that the team answers for: at most the deposit less its refunds. */
   amountMicros: Micros;
   /** A part of the account's `heldMicros`. */
   heldMicros: Micros;
@@ -36,64 +36,68 @@ export interface Contest {
 
 export interface Account extends BalanceLine {
   teamId: string;
-  /** The second of the last fact: no later fact lies before it. */
+  /** The second of the last fact. No later fact has an earlier second. */
   asOfSecond: number;
   owedMicros: Micros;
   /** The team's fraction of a micro from token usage, in millionths. */
   remainderMillionths: number;
   meters: Meter[];
   /**
-   * The running meters that are not in `meters`, as sums; null where all were read. Prices that were given, and on-demand
-   * prices of the list that no reservation covers: none of them is spot, reserved or about to be reclaimed.
+   * Sums of the running meters that are not in `meters`; null where all meters were read. The sums cover given prices,
+   * and on-demand list prices that no reservation covers: never spot or reserved instances, and none with an announced
+   * reclaim.
    */
   summed: MeterSums | null;
-  /** Those whose term runs. */
+  /** Reservations whose term runs. */
   reservations: ReservationMeter[];
-  /** Open disputes, in the order in which they were opened. */
+  /** Open disputes, in the order of opening. */
   contests: Contest[];
-  /** What of `heldMicros` is held for requests under way, by the second at which it is let go; the soonest first. */
+  /** The part of `heldMicros` that is held for requests under way, by second of release, soonest first. */
   holdExpiries: HoldExpiry[];
-  /** The one that an operator assigned. */
+  /** The discount that an operator assigned. */
   discount: AssignedDiscount | null;
-  /** What volume earned when it was last looked at. */
+  /** The volume discount as of its last review. */
   volumeBasisPoints: number;
-  /** List prices in force and to come, of whatever a price can move: running spot instances, reservations to be renewed. */
+  /**
+   * List prices in force and to come that can change a rate: of running spot instances, and of reservations to be
+   * renewed.
+   */
   prices: readonly GpuPrice[];
-  /** Read only where it can matter: for a start at a list price, and where a midnight has passed over a discountable one. */
+  /** Read only where needed: for a start at a list price, and where a midnight has passed with a discountable meter. */
   spentByDay: SpentByDay | null;
-  /** Through which second dated facts have taken effect: the as-of second, or X while money stands there. */
+  /** Dated facts have taken effect through this second: the as-of second, or X while money stands at X. */
   datedThroughSecond: number;
   policy: TopUpPolicy | null;
   attempt: AttemptInFlight | null;
   /** The number of the last attempt, 0 before the first. Never reused. */
   attempts: number;
   lastAttemptSecond: number | null;
-  /** Captured + in flight of auto top-up in the UTC month that starts at `monthStartSecond`. */
+  /** Captured and in-flight auto top-ups of the UTC month that starts at `monthStartSecond`. */
   toppedUp: { monthStartSecond: number; micros: Micros };
   /** X, while a charge in flight keeps the exhaustion open: money stands here. */
   standsAtSecond: number | null;
-  /** The number of exhaustions so far: each has its own row and mail. */
+  /** The number of exhaustions so far. Each exhaustion has its own row and mail. */
   exhaustions: number;
   /** False from a low-balance warning until credit is well above the level again. */
   lowArmed: boolean;
-  /** Since when the team may spend nothing new; null while it may. */
+  /** The second since which new spending is refused; null while the team may spend. */
   suspendedSecond: number | null;
-  /** Since when the team takes no new facts; null while it does. */
+  /** The second since which new facts are refused; null while the team takes facts. */
   archivedSecond: number | null;
 }
 
-/** What the deployment has configured. */
+/** The settings of the money rules in this deployment. */
 export interface Terms {
   cooldownSeconds: number;
   graceSeconds: number;
   minStartMicros: Micros;
   lowLevelMicros: Micros;
   volumeTiers: readonly VolumeTier[];
-  /** How long a charge may take to become credit, for warnings. */
+  /** The longest time from a charge to its credit; used by warnings only. */
   chargeLatencySeconds: number;
 }
 
-/** An account with no money, no meters and no policy, as of its creation. */
+/** An account with no money, no meters and no policy, at the second of its creation. */
 export const emptyAccount = (teamId: string, second: number): Account => ({
   teamId,
   asOfSecond: second,
@@ -130,21 +134,24 @@ export const maySpend = ({ suspendedSecond, archivedSecond }: Account): boolean 
 /** The second at which the team's money stands: now, or X while a charge in flight keeps an exhaustion open. */
 export const moneySecond = (account: Account, second: number): number => account.standsAtSecond ?? second;
 
-/** What the team can spend at a second that is not before its as-of second and that no crossing lies before. */
+/**
+ * The amount that the team can spend at a second. The second is not before the as-of second, and no crossing lies
+ * before the second.
+ */
 export const spendableMicros = (account: Account, second: number): Micros =>
   availableMicros(account, moneySecond(account, second));
 
-/** Why no attempt can be opened now, or the second at which the next one is due. */
+/** Either why no attempt can be opened now, or the second at which the next attempt is due. */
 export type TopUpOutlook =
   | { state: 'off' }
   | { state: 'charging' }
-  /** The team is suspended or archived: no charge is due until it is not. */
+  /** The team is suspended or archived, so no charge is due. */
   | { state: 'suspended' }
   | { state: 'watching'; dueSecond: number | null }
   | { state: 'cooling_down'; dueSecond: number | null; cooldownUntilSecond: number }
   | { state: 'capped'; dueSecond: number | null };
 
-/** Whether one more charge stays within the cap of the UTC month in which a second lies. */
+/** True if one more charge stays within the cap of the UTC month of the given second. */
 export const fitsMonth = (account: Account, policy: TopUpPolicy, second: number): boolean => {
   if (policy.monthlyCapMicros === null) return true;
   const sameMonth = account.toppedUp.monthStartSecond === monthStart(second);
@@ -166,7 +173,7 @@ export function topUpOutlook(account: Account, terms: Terms): TopUpOutlook {
   const dueSecond = below === null ? null : Math.max(below, cooldownUntilSecond);
   if (dueSecond !== null && !fitsMonth(account, policy, dueSecond))
     return { state: 'capped', dueSecond: nextMonthStart(dueSecond) };
-  // This month has no room, though the next charge may only be due in one that has.
+  // This month has no room, even where the next charge is due only in a later month.
   if (!fitsMonth(account, policy, asOfSecond)) return { state: 'capped', dueSecond };
   return cooldownUntilSecond > asOfSecond
     ? { state: 'cooling_down', dueSecond, cooldownUntilSecond }
@@ -183,8 +190,8 @@ function lowSecond(account: Account, terms: Terms, outlook: TopUpOutlook): numbe
 }
 
 /**
- * X, where credit ends. What is held until the very next second is let go there: if that pays for it, X lies later, and
- * what comes first is the end of the hold.
+ * X, where credit ends. A hold that expires at X + 1 is released there. If the released amount pays for second X + 1, X
+ * lies later, and the expiry is the next crossing.
  */
 function endOfCredit(account: Account): Crossing | null {
   const second = exhaustionSecond(account);
@@ -196,14 +203,14 @@ function endOfCredit(account: Account): Crossing | null {
     : { second, what: 'exhaustion' };
 }
 
-/** The next second at which the clock brings something, with what: what the watch sleeps towards. Null: nothing, ever. */
+/** The next crossing: its second and its kind. The watch sleeps until then. Null: nothing will ever happen. */
 export type Crossing = { second: number; what: DatedKind | 'top_up' | 'low' | 'exhaustion' | 'grace_over' };
 
 export function nextCrossing(account: Account, terms: Terms): Crossing | null {
   if (account.standsAtSecond !== null)
     return { second: account.standsAtSecond + terms.graceSeconds + 1, what: 'grace_over' };
   const outlook = topUpOutlook(account, terms);
-  // Of one second, what the calendar brings comes first: it may free credit, or change what the next second costs.
+  // Within one second dated facts come first: they may free credit, or change the cost of the next second.
   const crossings: Array<Crossing | { second: null }> = [
     nextDated(account, terms) ?? { second: null },
     { second: dueSecondOf(outlook), what: 'top_up' },

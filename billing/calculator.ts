@@ -1,9 +1,12 @@
-/** What the same requests cost here and elsewhere: one of them, a month of them, by volume. Source: docs/http.md#calculator. */
+/**
+ * Compares the cost of a workload here and at another provider: of one request, of a month, and by volume. Source:
+ * docs/http.md#calculator.
+ */
 import { BillingError } from './errors.ts';
 import { type Micros, micros, mulDivHalfUp, subtract } from './money.ts';
 import { type MicroMillionths, type ModelPrice, tokensCost } from './tokens.ts';
 
-/** The tokens of one request, and how many of them a month has. */
+/** The tokens of one request, and the number of requests a month. */
 export interface Workload {
   inputTokens: number;
   outputTokens: number;
@@ -16,7 +19,7 @@ export interface WorkloadCost {
   perMonthMicros: Micros;
 }
 
-/** A month of so many requests. `savesMicros` is below zero where it costs more here. */
+/** A month at a given number of requests. `savesMicros` is negative where the cost is higher here. */
 export interface Volume {
   perMonth: number;
   hereMicros: Micros;
@@ -28,21 +31,24 @@ export interface Comparison {
   here: WorkloadCost;
   there: WorkloadCost;
   savesMicros: Micros;
-  /** Of what it costs there, two decimals, below zero where it costs more here; the same at any volume. Null where it costs nothing there. */
+  /**
+   * Percent of the other provider's cost, with two decimals, the same at any volume. Negative where the cost is higher
+   * here. Null where the other provider is free.
+   */
   savesPercent: number | null;
   byVolume: Volume[];
 }
 
-/** Requests a month that every comparison shows, beside the number that was asked for. */
+/** Requests a month that every comparison shows, besides the requested number. */
 const VOLUMES = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
 const MILLIONTHS_PER_MICRO = 1_000_000n;
 const MOST_MICROS = BigInt(Number.MAX_SAFE_INTEGER);
 
 /**
- * Compares two prices of the same workload. Each sum is calculated exactly and rounded half up to a micro once. Of the
- * volumes that every comparison shows, those are left out that cost more than can be counted.
- * @throws BillingError `amount_out_of_range`, naming the number that makes it too much
+ * Compares two prices of the same workload. Each sum is calculated exactly and rounded half up to a micro once. Volumes
+ * whose cost is too large to count are left out.
+ * @throws BillingError `amount_out_of_range`, naming the number that is too large
  */
 export function compare(workload: Workload, here: ModelPrice, there: ModelPrice): Comparison {
   const hereExact = requestCost(here, workload);
@@ -84,13 +90,16 @@ const isCountable = (exact: MicroMillionths, perMonth: number): boolean => month
 function volumeOf(hereExact: MicroMillionths, thereExact: MicroMillionths, perMonth: number): Volume {
   const hereMicros = micros(monthMicros(hereExact, perMonth));
   const thereMicros = micros(monthMicros(thereExact, perMonth));
-  // Of the sums as they are shown, so that a row adds up.
+  // Computed from the rounded sums, so that the row adds up as shown.
   return { perMonth, hereMicros, thereMicros, savesMicros: subtract(thereMicros, hereMicros) };
 }
 
 const volumesWith = (asked: number): number[] => [...new Set([...VOLUMES, asked])].sort((a, b) => a - b);
 
-/** Hundredths of a percent rounded half up, a loss as a gain. Of what one request costs: no rounding of a month moves it. */
+/**
+ * Hundredths of a percent, rounded half up for a loss and a gain alike. Computed from one request, so that the rounding
+ * of a month has no influence.
+ */
 function percentSaved(hereExact: MicroMillionths, thereExact: MicroMillionths): number | null {
   if (thereExact === 0n) return null;
   const saved = thereExact - hereExact;
@@ -98,7 +107,7 @@ function percentSaved(hereExact: MicroMillionths, thereExact: MicroMillionths): 
   return Number(saved < 0n ? -hundredths : hundredths) / 100;
 }
 
-/** One request alone may be too much already: then it is its tokens that are at fault, and those that cost the more. */
+/** One request alone may be too expensive. The error then names the token count with the higher cost. */
 function tooMuch({ inputTokens, outputTokens, perMonth }: Workload, price: ModelPrice): BillingError {
   const inputExact = tokensCost(price, inputTokens, 0);
   const outputExact = tokensCost(price, 0, outputTokens);

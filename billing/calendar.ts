@@ -1,7 +1,7 @@
 /**
- * What the calendar brings a team, whoever runs then: a hold's end, a discount's, a reservation's, a spot price's first
- * second, the look at the volume discount at 00:00 UTC, a reclaim that was announced. When each is due is worked out here;
- * what it changes, in clock.ts. Source: docs/rules.md#facts-and-their-seconds.
+ * The dated facts of a team: the end of a hold, of a discount or of a reservation, the first second of a spot price,
+ * the review of the volume discount at 00:00 UTC, and an announced reclaim. This file finds the second of each;
+ * clock.ts applies the effects, whichever process runs then. Source: docs/rules.md#facts-and-their-seconds.
  */
 import type { Account, Terms } from './account.ts';
 import { add, type Micros, ZERO } from './money.ts';
@@ -9,7 +9,7 @@ import { type GpuPrice, isDiscountable, priceAt } from './prices.ts';
 import { nextDayStart } from './time.ts';
 import type { Meter } from './usage.ts';
 
-/** So much is held until this second, in which it is held no more. */
+/** The amount that is held until this second. At the second itself nothing is held any more. */
 export interface HoldExpiry {
   second: number;
   micros: Micros;
@@ -23,14 +23,16 @@ export type DatedKind =
   | 'spot_price'
   | 'volume_review';
 
-/** What is let go at exactly this second. */
+/** The amount that is released at exactly this second. */
 export const expiringMicros = (expiries: readonly HoldExpiry[], second: number): Micros =>
   expiries.reduce((sum, expiry) => (expiry.second === second ? add(sum, expiry.micros) : sum), ZERO);
 
-/** Whether the price list moves it while it runs: of a covered one, what it is worth to cover it. */
+/**
+ * True if a list price can move the meter while the meter runs. For a covered meter the price moves the cover priority.
+ */
 const followsSpotPrice = ({ priced: { pricing, given } }: Meter): boolean => pricing === 'spot' && !given;
 
-/** The first second, not before `fromSecond`, at which the spot price is not what the instance is charged from. */
+/** The first second, not before `fromSecond`, at which the spot price differs from the price of the instance. */
 function nextSpotMove(prices: readonly GpuPrice[], meter: Meter, fromSecond: number): number | null {
   const { priced } = meter;
   const differsAt = (second: number): boolean => {
@@ -46,11 +48,11 @@ export const hasDiscountable = ({ meters, summed }: Pick<Account, 'meters' | 'su
   meters.some(({ priced }) => isDiscountable(priced)) ||
   (summed?.classes.some(({ isDiscountable }) => isDiscountable) ?? false);
 
-/** Whether the volume discount is looked at each midnight: only while it can move a rate. */
+/** True if the volume discount is reviewed each midnight, which happens only while a rate depends on the discount. */
 export const isReviewed = (account: Account, { volumeTiers }: Terms): boolean =>
   volumeTiers.length > 0 && hasDiscountable(account);
 
-/** The soonest of what the calendar brings. Of one second, a hold's end comes first. */
+/** The soonest dated fact. Within one second the end of a hold comes first. */
 export function nextDated(account: Account, terms: Terms): { second: number; what: DatedKind } | null {
   const { meters, reservations, holdExpiries, discount, prices, datedThroughSecond } = account;
   let next: { second: number; what: DatedKind } | null = null;

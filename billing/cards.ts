@@ -1,4 +1,4 @@
-/** A card's end: a card is good through the last second of its expiry month. Pure; times are UTC. */
+/** The expiry of a card. A card is valid through the last second of its expiry month. Pure; times are UTC. */
 
 export interface Expiry {
   expYear: number;
@@ -7,7 +7,10 @@ export interface Expiry {
 }
 
 const DAY_SECONDS = 24 * 3600;
-/** How many days before a default card's last second its team is told; the first is early enough to get another card. */
+/**
+ * Days before the last second of a default card at which the team is notified. The first notice leaves time to get
+ * another card.
+ */
 export const EXPIRY_NOTICE_DAYS = [30, 7] as const;
 
 /** The last second at which a card can be charged. */
@@ -22,8 +25,8 @@ export const expiresSoon = (expiry: Expiry, second: number): boolean =>
   !isExpired(expiry, second) && second >= noticeSecond(expiry, EXPIRY_NOTICE_DAYS[0]);
 
 /**
- * The notice that is due at a second, by its days: the latest, so that a card saved late is not told of twice at once.
- * Null before the first, and once the card has expired: there is nothing to be ahead of then.
+ * The expiry notice that is due at a second, as its number of days: the latest due notice, so that a card that is saved
+ * late causes one mail. Null before the first notice, and null after the expiry.
  */
 export function dueExpiryNotice(expiry: Expiry, second: number): { days: number; second: number } | null {
   if (isExpired(expiry, second)) return null;

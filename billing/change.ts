@@ -1,6 +1,6 @@
 /**
- * One change of a team's account under way, and what all of it asks of whoever keeps the rows. What the clock has brought
- * is worked out in clock.ts; the facts themselves are in facts.ts and beside it.
+ * One change of a team's account under way, and the effects to write. clock.ts applies dated facts and crossings;
+ * facts.ts and the files beside it hold the facts.
  */
 import { type Account, type AttemptInFlight, type Contest, fitsMonth, spendableMicros, type Terms } from './account.ts';
 import { creditAccount, owedAccount, REVENUE, referenceOf, type Transfer } from './ledger.ts';
@@ -12,7 +12,7 @@ import { chargeDueMicros, type Meter, type Metered } from './usage.ts';
 
 export type EndReason = 'stopped' | 'out_of_credits' | 'spot_reclaimed' | 'operator';
 
-/** What a change asks of whoever keeps the rows. */
+/** A row that the caller has to write. */
 export type Effect =
   | { kind: 'transfer'; transfer: Transfer }
   | { kind: 'meter_opened'; meter: Meter }
@@ -26,7 +26,7 @@ export type Effect =
   | { kind: 'reservation_posted'; reservation: ReservationMeter }
   | { kind: 'renewal_set'; reservationId: string; renew: boolean }
   | { kind: 'reservation_closed'; reservation: ReservationMeter; endSecond: number; how: ReservationEnd }
-  /** Every hold whose second this is, or lies before. */
+  /** All holds that expire at or before this second. */
   | { kind: 'holds_expired'; throughSecond: number }
   | { kind: 'attempt_opened'; attempt: AttemptInFlight; paymentMethodId: string | null }
   | { kind: 'policy_off'; attempt: AttemptInFlight }
@@ -43,14 +43,16 @@ export interface Outcome {
   effects: Effect[];
 }
 
-/** One change under way: a private copy of the account, and what it asks so far. */
+/** One change under way: a private copy of the account, and the effects so far. */
 export class Change {
   readonly account: Account;
   readonly effects: Effect[] = [];
-  /** The cause of credit that was let go in a time in which money stood: it pays what is owed at the end of that time. */
+  /**
+   * The cause of credit that was released while money stood at X. The credit pays owed amounts at the end of that time.
+   */
   freedMeanwhile: string | null = null;
   readonly terms: Terms;
-  /** Nothing of it will be recorded: what only its effects would say need not be known. */
+  /** True for a forecast. No effects are recorded, so facts that only effects need are not computed. */
   readonly isForecast: boolean;
   private readonly spentByDay: Map<number, Micros> | null;
 
@@ -74,7 +76,7 @@ export class Change {
     return { account: this.account, effects: this.effects };
   }
 
-  /** Counts what was spent at one second, where anybody asks what was spent. */
+  /** Counts an amount that was spent at one second, if spending was read. */
   spent(second: number, micros: Micros): void {
     if (this.spentByDay) spendAt(this.spentByDay, second, micros);
   }
@@ -104,7 +106,7 @@ export class Change {
   }
 }
 
-/** Holds back so much for a contest, more or less than before: it is still the team's, and can't be spent. */
+/** Sets the held amount of a contest. Held credit still belongs to the team and cannot be spent. */
 export function hold(change: Change, contest: Contest, heldMicros: Micros): void {
   if (heldMicros === contest.heldMicros) return;
   const { account } = change;
@@ -113,7 +115,7 @@ export function hold(change: Change, contest: Contest, heldMicros: Micros): void
   change.effects.push({ kind: 'held', contest: { ...contest } });
 }
 
-/** Holds as much of what is contested as there is credit for. */
+/** Holds as much of the contested amount as there is credit for. */
 export function holdWhatThereIs(change: Change, contest: Contest): void {
   const { account } = change;
   const missing = subtract(contest.amountMicros, contest.heldMicros);
@@ -121,7 +123,7 @@ export function holdWhatThereIs(change: Change, contest: Contest): void {
   hold(change, contest, add(contest.heldMicros, smaller(larger(missing, ZERO), spendable)));
 }
 
-/** Posts what a meter owes through a second, from team credit to revenue. */
+/** Posts the amount that a meter owes through a second, from team credit to revenue. */
 export function postMeter(change: Change, meter: Meter, throughSecond: number): void {
   const dueMicros = chargeDueMicros(meter, throughSecond);
   if (dueMicros <= 0) return;
@@ -138,14 +140,14 @@ export function postMeter(change: Change, meter: Meter, throughSecond: number): 
   });
 }
 
-/** Posts a meter's last charge. Whoever closes meters takes them off the line afterwards, all together: see `replaceMeters`. */
+/** Posts the last charge of a meter. The caller then removes all closed meters together, by `replaceMeters`. */
 export function closeMeter(change: Change, meter: Meter, endSecond: number): void {
   postMeter(change, meter, endSecond);
   change.spentOver(meter, endSecond);
   change.effects.push({ kind: 'meter_closed', meter: { ...meter }, endSecond });
 }
 
-/** Takes meters off the line and puts others on it: at once, for a team may have thousands. */
+/** Removes meters from the line and adds others in one pass, because a team may have thousands of meters. */
 export function replaceMeters({ account }: Change, closed: readonly Meter[], opened: readonly Meter[] = []): void {
   if (closed.length === 0) return;
   const gone = new Set(closed);
@@ -153,8 +155,9 @@ export function replaceMeters({ account }: Change, closed: readonly Meter[], ope
 }
 
 /**
- * Says that this month's cap leaves no room for another charge: asked where room can have gone, before a charge that
- * would not fit is due. Not while one is in flight: a failed one gives its room back. Source: docs/rules.md#auto-top-up.
+ * Adds the `capped` effect if the month's cap has no room for another charge. Called wherever room may have gone,
+ * before a charge is due. Nothing is added while a charge is in flight, because a failed charge frees its room. Source:
+ * docs/rules.md#auto-top-up.
  */
 export function noteCapped(change: Change): void {
   const { account } = change;
@@ -165,7 +168,10 @@ export function noteCapped(change: Change): void {
   change.effects.push({ kind: 'capped', second, capMicros, toppedUpMicros: account.toppedUp.micros, amountMicros });
 }
 
-/** Credit that becomes available pays what is owed first, then fills what is held for disputes, and re-arms the low-balance warning once it is well above the level. */
+/**
+ * Uses credit that became available: pays owed amounts first, then fills open disputes, then re-arms the low-balance
+ * warning if the balance is well above the level.
+ */
 export function creditArrived(change: Change, causeReference: string): void {
   const { account, terms } = change;
   const second = account.asOfSecond;

@@ -1,6 +1,7 @@
 /**
- * What the clock has brought, worked out whenever somebody looks or records: due top-ups, warnings, dated facts, the end of
- * credit, each at its own second and in their order. Source: docs/rules.md#facts-and-their-seconds, docs/rules.md#out-of-credit.
+ * Applies all crossings through a second, for every write and read: due top-ups, warnings, dated facts and the end of
+ * credit, each at its own second and in order. Source: docs/rules.md#facts-and-their-seconds,
+ * docs/rules.md#out-of-credit.
  */
 import { type Account, type AttemptInFlight, type Crossing, nextCrossing, type Terms } from './account.ts';
 import { expiringMicros, isReviewed } from './calendar.ts';
@@ -16,7 +17,10 @@ import { dayStart, monthStart } from './time.ts';
 import type { TopUpPolicy } from './top-up.ts';
 import type { Meter } from './usage.ts';
 
-/** Those that end next where credit ends: the first in the team's order; at the last all that have no place in it. */
+/**
+ * The meters that end next at the end of credit: the first in the team's order, or all meters without a place once no
+ * ordered meter is left.
+ */
 function nextToEnd(meters: readonly Meter[]): { group: Meter[]; isLast: boolean } {
   const places = meters.flatMap(({ shedOrder }) => (shedOrder === null ? [] : [shedOrder]));
   if (places.length === 0) return { group: [...meters], isLast: true };
@@ -24,13 +28,14 @@ function nextToEnd(meters: readonly Meter[]): { group: Meter[]; isLast: boolean 
   return { group: meters.filter(({ shedOrder }) => shedOrder === first), isLast: false };
 }
 
-/** Whether the second after X can be paid in full, by what runs on. */
+/** True if the running meters can pay the second after X in full. */
 const canPayNext = (account: Account, second: number): boolean =>
   availableMicros(account, second + 1) + expiringMicros(account.holdExpiries, second + 1) >= 0;
 
 /**
- * Credit ends at X, the last second that was paid in full. Without an order all running instances end there; with one,
- * they end in it until the rest can be paid on: for them X is worked out again. Reservations lapse with the last.
+ * Ends instances at X, the last second that was paid in full. Without a shed order all running instances end at X. With
+ * an order they end one step at a time, until the rest can be paid for; X is then computed again. Reservations lapse
+ * with the last instances.
  */
 export function exhaust(change: Change, second: number): void {
   const { account } = change;
@@ -58,14 +63,14 @@ export function exhaust(change: Change, second: number): void {
     rerate(change, second);
   } while (account.meters.length + account.reservations.length > 0 && !canPayNext(account, second));
 
-  // Whoever is told that credit has ended need not be told that it is low.
+  // The exhaustion mail makes a low-balance mail superfluous.
   account.lowArmed = false;
   if (instanceIds.length === 0) return;
   account.exhaustions = number;
   change.effects.push({ kind: 'exhausted', number, second, instanceIds });
 }
 
-/** Opens the attempt that is due at a second: from here on its outcome is waited for. */
+/** Opens the attempt that is due at a second. From then on the outcome of the charge is awaited. */
 function openAttempt(change: Change, policy: TopUpPolicy, second: number): void {
   const { account } = change;
   const number = account.attempts + 1;
@@ -86,7 +91,7 @@ function openAttempt(change: Change, policy: TopUpPolicy, second: number): void 
   change.effects.push({ kind: 'attempt_opened', attempt, paymentMethodId: policy.paymentMethodId });
 }
 
-/** What was held until this second is credit again, and pays what is owed first. */
+/** Releases the holds that expire at this second. The released credit pays owed amounts first. */
 function expireHolds(change: Change, second: number): void {
   const { account } = change;
   const over = account.holdExpiries.filter((expiry) => expiry.second <= second);
@@ -94,12 +99,12 @@ function expireHolds(change: Change, second: number): void {
   account.heldMicros = subtract(account.heldMicros, add(ZERO, ...over.map(({ micros }) => micros)));
   change.effects.push({ kind: 'holds_expired', throughSecond: second });
   const reference = referenceOf.holdsExpired(account.teamId, second);
-  // Money stood at X then: what pays a debt is what is left of it when all of that time has been worked out.
+  // Money stood at X at that second. Only the credit that is left once all of that time has been worked out pays debts.
   if (second < account.asOfSecond) change.freedMeanwhile = reference;
   else creditArrived(change, reference);
 }
 
-/** Lets take effect whatever moves prices at this second, all of it before any rate is worked out again. */
+/** Applies every price change of this second before any rate is computed again. */
 function changePrices(change: Change, second: number): void {
   const { account, terms } = change;
   const reclaimed = account.meters.filter(({ reclaimSecond }) => reclaimSecond !== null && reclaimSecond <= second);
@@ -123,7 +128,7 @@ function changePrices(change: Change, second: number): void {
   rerate(change, second);
 }
 
-/** Lets one crossing take effect. */
+/** Applies one crossing. */
 export function cross(change: Change, { second, what }: Crossing): void {
   const { account, terms } = change;
   if (what === 'top_up') {
@@ -140,8 +145,8 @@ export function cross(change: Change, { second, what }: Crossing): void {
 }
 
 /**
- * Lets everything take effect that the clock has brought through a second, each at its own. Of one second, what the calendar
- * brings comes first, then a top-up, since it keeps the exhaustion open.
+ * Applies all crossings through a second, each at its own second. Within one second the order is: dated facts, then a
+ * top-up, because a top-up keeps the exhaustion open, then the rest.
  */
 export function bringUpToDate(change: Change, nowSecond: number): void {
   const { account, terms } = change;
@@ -161,7 +166,7 @@ export function bringUpToDate(change: Change, nowSecond: number): void {
   if (freedMeanwhile !== null) creditArrived(change, freedMeanwhile);
 }
 
-/** Runs one fact: the account is brought up to date, the fact takes effect, and what follows from it at once does too. */
+/** Applies one fact: brings the account up to date, applies the fact, and applies the crossings that follow at once. */
 export function applyFact(account: Account, terms: Terms, nowSecond: number, fact: (change: Change) => void): Outcome {
   const change = new Change(account, terms);
   bringUpToDate(change, nowSecond);

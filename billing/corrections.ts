@@ -1,6 +1,6 @@
 /**
- * Corrections of what was credited for a payment: an operator's, or one that follows the provider's own. The first rows
- * stay; a correction is a row that names the row that it answers. Source: docs/rules.md#corrections.
+ * Corrections of credited payments, by an operator or after the provider corrected its own amount. The first rows stay;
+ * a correction is a new row that names the corrected row. Source: docs/rules.md#corrections.
  */
 import type { Account, Terms } from './account.ts';
 import { type Change, creditArrived, type Outcome } from './change.ts';
@@ -14,12 +14,12 @@ import { type Micros, micros, subtract, ZERO } from './money.ts';
 export interface Correction {
   correctionId: string;
   depositId: string;
-  /** The account of the provider that the money came from. */
+  /** The ledger account of the provider that received the payment. */
   providerAccount: string;
   /** Positive: credited. Negative: taken from credit first, and the rest is owed. */
   amountMicros: Micros;
   correctsReference: string;
-  /** The deposit as it is after the correction. Null where no credited deposit of the team changes. */
+  /** The deposit after the correction. Null where no credited deposit of the team changes. */
   deposit: CreditedDeposit | null;
 }
 
@@ -28,7 +28,10 @@ export interface Corrected extends Outcome {
   creditMicros: Micros;
 }
 
-/** Credits an amount for a payment, or takes it back. Disputes over the deposit can claim no more than its new amount. */
+/**
+ * Credits an amount for a payment, or takes an amount back. Disputes over the deposit can claim at most the new amount
+ * of the deposit.
+ */
 export function correctDeposit(account: Account, terms: Terms, correction: Correction, nowSecond: number): Corrected {
   const reference = referenceOf.correction(correction.correctionId);
   const outcome = applyFact(account, terms, nowSecond, (change) => {

@@ -1,12 +1,12 @@
 /**
- * Which instances a team's reservations pay for. The reservations of a GPU type and region are one pool; the best cover
- * for the customer is that of the dearest instances, after those that were started as `reserved`.
- * Source: docs/rules.md#reservations.
+ * Decides which instances a team's reservations pay for. The reservations of one GPU type and region are one pool. The
+ * pool covers instances that were started as `reserved` first, then the most expensive instances, which saves the
+ * customer most. Source: docs/rules.md#reservations.
  */
 import { type Priced, uncoveredRateOf } from './prices.ts';
 import type { ReservationMeter } from './reservation-meter.ts';
 
-/** What of an instance decides on its cover. */
+/** The fields of an instance that decide on its cover. */
 export interface Coverable {
   instanceId: string;
   instanceStartSecond: number;
@@ -16,12 +16,12 @@ export interface Coverable {
 export const isSamePair = (a: { gpuType: string; region: string }, b: { gpuType: string; region: string }): boolean =>
   a.gpuType === b.gpuType && a.region === b.region;
 
-/** A price that was given is charged as given, unless the instance was started as `reserved`. */
+/** A given price is charged as given, unless the instance was started as `reserved`. */
 const canBeCovered = ({ priced }: Coverable): boolean => priced.pricing === 'reserved' || !priced.given;
 
 const isReserved = ({ priced }: Coverable): boolean => priced.pricing === 'reserved';
 
-/** The first in this order are covered. */
+/** Sorts by cover priority, highest first. */
 function byWorth(a: Coverable, b: Coverable): number {
   if (isReserved(a) !== isReserved(b)) return isReserved(a) ? -1 : 1;
   return (
@@ -34,7 +34,7 @@ function byWorth(a: Coverable, b: Coverable): number {
 const capacityOf = (reservations: readonly ReservationMeter[]): number =>
   reservations.reduce((sum, { count }) => sum + count, 0);
 
-/** Whether one more instance that is started as `reserved` would be covered. */
+/** True if one more instance with `reserved` pricing would be covered. */
 export function hasCoverFor(
   pair: { gpuType: string; region: string },
   instances: readonly Coverable[],
@@ -44,7 +44,7 @@ export function hasCoverFor(
   return taken < capacityOf(reservations.filter((reservation) => isSamePair(reservation, pair)));
 }
 
-/** The reservation of each covered instance. An instance keeps its own as long as that one still has room for it. */
+/** The reservation of each covered instance. An instance keeps its reservation as long as the reservation has room. */
 export function coversOf(
   instances: readonly Coverable[],
   reservations: readonly ReservationMeter[],
@@ -61,7 +61,7 @@ export function coversOf(
     reservations.map((reservation) => [JSON.stringify([reservation.gpuType, reservation.region]), reservation]),
   );
   for (const pair of pairs.values()) {
-    // Those that end last first, so that covers change hands seldom.
+    // Reservations with a late end come first, so that covers change rarely.
     const pool = reservations
       .filter((reservation) => isSamePair(reservation, pair))
       .sort((a, b) => b.endSecond - a.endSecond || (a.reservationId < b.reservationId ? -1 : 1));

@@ -1,4 +1,4 @@
-/** A credited deposit as far as money can go back from it, and how an amount is taken back. */
+/** A credited deposit with the refunds and disputes against the deposit, and the taking back of an amount. */
 import { spendableMicros } from './account.ts';
 import type { Change } from './change.ts';
 import { creditAccount, owedAccount, referenceOf, type TransferCode } from './ledger.ts';
@@ -6,33 +6,33 @@ import { larger, type Micros, smaller, subtract, ZERO } from './money.ts';
 
 export type DisputeStatus = 'open' | 'won' | 'lost';
 
-/** A dispute over a deposit, as the ledger knows it. The bank can decide it more than once. */
+/** A dispute over a deposit as the ledger knows the dispute. The bank can decide more than once. */
 export interface DepositDispute {
   disputeId: string;
   status: DisputeStatus;
-  /** The amount that the provider says is contested. */
+  /** The contested amount as the provider states it. */
   claimedMicros: Micros;
-  /** Posted as lost, from credit or as owed, less what was given back. */
+  /** Posted as lost, from credit or as owed, less the amount that was given back. */
   takenMicros: Micros;
-  /** Counts decisions and postings, so that each has a ledger reference of its own. */
+  /** Counts decisions and postings, so that each posting has its own ledger reference. */
   turn: number;
-  /** The reference of the row that took money last; a row that gives money back names it. */
+  /** The reference of the row that took money last. A row that gives money back names this reference. */
   lostReference: string | null;
 }
 
 export interface CreditedDeposit {
   depositId: string;
   creditedMicros: Micros;
-  /** Refunded, or on its way. */
+  /** Refunded, or on the way to the card. */
   refundedMicros: Micros;
-  /** All disputes over it, oldest first. */
+  /** All disputes over the deposit, oldest first. */
   disputes: readonly DepositDispute[];
 }
 
 export const leftOf = ({ creditedMicros, refundedMicros }: CreditedDeposit): Micros =>
   subtract(creditedMicros, refundedMicros);
 
-/** True while a dispute over the deposit is open, and after one was lost. */
+/** True while a dispute over the deposit is open, and after a dispute was lost. */
 export const isDisputed = ({ disputes }: Pick<CreditedDeposit, 'disputes'>): boolean =>
   disputes.some(({ status }) => status !== 'won');
 
@@ -40,7 +40,7 @@ export const isDisputed = ({ disputes }: Pick<CreditedDeposit, 'disputes'>): boo
 export function takeBack(
   change: Change,
   taken: {
-    /** The account that receives the amount. */
+    /** The ledger account that receives the amount. */
     creditAccount: string;
     amountMicros: Micros;
     reference: string;

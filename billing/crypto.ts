@@ -1,28 +1,27 @@
 /**
- * Crypto deposits: what arrived on a chain, in our money. Credited is what was received, once per output of a transaction.
- * Source: docs/rules.md#deposits.
+ * Crypto deposits. The received amount is credited, once per output of a transaction. Source: docs/rules.md#deposits.
  */
 import { BillingError } from './errors.ts';
 import { add, type Micros, micros, mulDivFloor, ZERO } from './money.ts';
 
-/** One output of a transaction on a chain, as the provider reports it. */
+/** One output of a transaction on a chain, as the provider reports the output. */
 export interface CryptoOutput {
   transactionHash: string;
-  /** Which of the transaction's outputs: its index, or that of its log entry. */
+  /** The index of the output in its transaction, or the index of its log entry. */
   output: number;
   chain: string;
   currency: string;
   amountMicros: Micros;
 }
 
-/** CopperX counts every coin in 10⁻⁸ of it, however many places the coin itself has. */
+/** CopperX counts every coin in units of 10⁻⁸, however many places the coin itself has. */
 const COIN_UNITS_PER_MICRO = 100;
 
 const COIN_UNITS = /^(0|[1-9]\d{0,23})$/;
 
 /**
- * Units of a dollar coin as micro-dollars, rounded down: what is less than a millionth of a dollar is no money here.
- * @throws BillingError `invalid_amount` for what is no whole, positive number, or more than fits
+ * Converts units of a dollar coin to micro-dollars, rounded down: an amount below a millionth of a dollar is dropped.
+ * @throws BillingError `invalid_amount` unless the value is a whole, positive number within range
  */
 export function coinUnitsToMicrosFloor(units: unknown): Micros {
   const value = typeof units === 'string' && COIN_UNITS.test(units) ? mulDivFloor(BigInt(units), 1, 100) : null;
@@ -31,19 +30,19 @@ export function coinUnitsToMicrosFloor(units: unknown): Micros {
   return micros(value);
 }
 
-/** What to ask for: exact, since a micro is a hundred units. */
+/** The units to request. Exact, since a micro is a hundred units. */
 export const microsToCoinUnits = (amountMicros: Micros): string =>
   String(BigInt(amountMicros) * BigInt(COIN_UNITS_PER_MICRO));
 
-/** Coins that are dollars. Any other would need a rate, which nobody has agreed on. */
+/** Coins that count as dollars. Any other coin would need an exchange rate, and no rate has been agreed on. */
 const DOLLAR_COINS: ReadonlySet<string> = new Set(['usdc', 'usdt']);
 export const isDollarCoin = (currency: string): boolean => DOLLAR_COINS.has(currency.toLowerCase());
 
-/** What makes an output the same output, in however many reports. A hash is hex: chains and explorers differ in its case. */
+/** The identity of an output across reports. A hash is hex, and chains and explorers write hex in either case. */
 export const outputKey = ({ transactionHash, output }: Pick<CryptoOutput, 'transactionHash' | 'output'>): string =>
   `${transactionHash.toLowerCase()}/${output}`;
 
-/** The outputs that are to be credited: each once, none that was credited before, none too small to be money. */
+/** The outputs to credit. Each output is credited once; outputs below a micro are dropped. */
 export function newOutputs<O extends CryptoOutput>(reported: readonly O[], credited: ReadonlySet<string>): O[] {
   const seen = new Set(credited);
   return reported.filter((output) => {
@@ -58,8 +57,8 @@ export const sumOf = (outputs: readonly CryptoOutput[]): Micros =>
   outputs.reduce((sum, { amountMicros }) => add(sum, amountMicros), ZERO);
 
 /**
- * What a crypto deposit has come to. Less than was asked for keeps it open for the rest until its page expires; then it is
- * what came that counts. More than was asked for is all credited. What comes after the expiry counts like any other.
+ * The status of a crypto deposit. An incomplete payment keeps the deposit open until its page expires, and then the
+ * received amount is the deposit. An overpayment is credited whole. A payment after the expiry counts like any other.
  */
 export function cryptoStatus(payment: {
   expectedMicros: Micros;

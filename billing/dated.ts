@@ -1,4 +1,4 @@
-/** Rows that hold from a second on, until another holds: prices are never changed, only followed. */
+/** Rows that are in force from a second until the next row. Prices are never changed, only superseded. */
 
 export interface Dated {
   effectiveSecond: number;
@@ -15,7 +15,7 @@ export function inForceAt<T extends Dated>(rows: readonly T[], second: number): 
   return inForce;
 }
 
-/** What is offered at a second and what is to be offered from later ones, each row that holds by then. */
+/** The prices that are offered at a second or announced for later seconds. */
 export function offeredFrom<T extends Dated>(rows: readonly T[], second: number): T[] {
   const later = new Set(rows.map((row) => row.effectiveSecond).filter((effective) => effective > second));
   return [second, ...[...later].sort((a, b) => a - b)].flatMap((at) => {

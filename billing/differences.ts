@@ -1,6 +1,6 @@
 /**
- * How the ledger and a payment provider can disagree, each with what it means and what an operator does about it. One
- * list, met again in the report of a day and in docs/operating.md.
+ * The ways in which the ledger and a payment provider can differ, each with its meaning and the operator's remedy. The
+ * report of a day and docs/operating.md use this list.
  */
 
 export const DIFFERENCES = {

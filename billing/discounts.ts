@@ -1,13 +1,13 @@
 /**
- * Team discounts: the higher of the one that an operator assigned and the one that volume earns, never both.
- * Source: docs/rules.md#discounts.
+ * Team discounts: the higher of the assigned discount and the volume discount applies, never both. Source:
+ * docs/rules.md#discounts.
  */
 import { type Micros, micros, mulDivHalfUp } from './money.ts';
 
-/** One hundredth of a percent. */
+/** A basis point is one hundredth of a percent. */
 const BASIS_POINTS = 10_000;
 
-/** Who has spent this much in the trailing 30 days pays so much less. */
+/** A discount for teams that spent at least this amount in the trailing 30 days. */
 export interface VolumeTier {
   spendMicros: Micros;
   basisPoints: number;
@@ -15,7 +15,7 @@ export interface VolumeTier {
 
 export interface AssignedDiscount {
   basisPoints: number;
-  /** The second from which it does not hold any more. Null: until it is changed. */
+  /** The first second without the discount. Null: until the discount is changed. */
   untilSecond: number | null;
 }
 
@@ -26,14 +26,14 @@ export interface Discount {
   kind: DiscountKind | null;
 }
 
-/** The discount that so much spending earns: that of the highest tier reached. */
+/** The discount of the highest tier that the spending reaches. */
 export const volumeBasisPointsOf = (tiers: readonly VolumeTier[], spentMicros: Micros): number =>
   tiers.reduce(
     (most, { spendMicros, basisPoints }) => (spentMicros >= spendMicros ? Math.max(most, basisPoints) : most),
     0,
   );
 
-/** What a team would have to have spent for more than it earns now. Null at the highest. */
+/** The next tier above a team's spending. Null at the highest tier. */
 export function nextTierOf(tiers: readonly VolumeTier[], spentMicros: Micros): VolumeTier | null {
   const earned = volumeBasisPointsOf(tiers, spentMicros);
   const better = tiers.filter(({ spendMicros, basisPoints }) => spendMicros > spentMicros && basisPoints > earned);
@@ -43,7 +43,7 @@ export function nextTierOf(tiers: readonly VolumeTier[], spentMicros: Micros): V
   );
 }
 
-/** The one that applies at a second. */
+/** The discount that applies at a second. */
 export function discountAt(assigned: AssignedDiscount | null, volumeBasisPoints: number, second: number): Discount {
   const holds = assigned !== null && (assigned.untilSecond === null || second < assigned.untilSecond);
   const assignedBasisPoints = holds ? assigned.basisPoints : 0;

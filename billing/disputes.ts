@@ -1,7 +1,7 @@
 /**
- * Disputes of cardholders. An open dispute holds credit, a lost one takes it, a won one frees it. Banks decide again, and
- * change the amount, so each fact states how the dispute stands now; the difference to what is held and taken is posted.
- * Source: docs/rules.md#refunds-and-disputes.
+ * Disputes of cardholders. An open dispute holds credit, a lost dispute takes the credit, a won dispute releases the
+ * credit. Banks decide again and change amounts, so each fact states the present state of the dispute, and the
+ * difference to the held and taken amounts is posted. Source: docs/rules.md#refunds-and-disputes.
  */
 import type { Account, Contest, Terms } from './account.ts';
 import { type Change, creditArrived, hold, holdWhatThereIs, type Outcome } from './change.ts';
@@ -11,7 +11,7 @@ import { creditFrom } from './facts.ts';
 import { referenceOf, STRIPE } from './ledger.ts';
 import { type Micros, smaller, subtract, ZERO } from './money.ts';
 
-/** How a provider says that a dispute stands. */
+/** The state of a dispute as a provider reports the state. */
 export interface DisputeStanding {
   disputeId: string;
   status: DisputeStatus;
@@ -19,8 +19,8 @@ export interface DisputeStanding {
 }
 
 /**
- * The part of a deposit that each of its disputes can hold or take, by dispute id. Together they are never more than what
- * is left of the deposit after refunds. Lost disputes come first, because their money has left for good.
+ * The part of a deposit that each of its disputes can hold or take, by dispute id. The shares add up to at most the
+ * deposit less its refunds. Lost disputes come first, because their money has left for good.
  */
 export function disputeShares(leftMicros: Micros, disputes: readonly DisputeStanding[]): Map<string, Micros> {
   const shares = new Map<string, Micros>();
@@ -55,16 +55,16 @@ export function recordDispute(
   });
 }
 
-/** The cause of a settlement: a ledger reference, and the dispute whose turn was counted already, if there is one. */
+/** The cause of a settlement: a ledger reference, and the dispute whose turn was counted already, if any. */
 interface Cause {
   reference: string;
   disputeId?: string;
 }
 
 /**
- * Brings what the disputes over a deposit hold and have taken to what they can claim now. Credit that is freed comes
- * before credit that is taken.
- * @param postRefund posts the refund that changes what is left of the deposit: after credit is freed, before more is taken
+ * Adjusts the held and taken amounts of all disputes over a deposit to the present claims. Released credit is posted
+ * before taken credit.
+ * @param postRefund posts the refund that reduces the deposit: after credit is released, before more is taken
  */
 export function settleDisputes(
   change: Change,
@@ -91,7 +91,7 @@ export function settleDisputes(
   for (const contest of change.account.contests) holdWhatThereIs(change, contest);
 }
 
-/** Limits what a dispute holds to its share. A dispute that is decided holds nothing. */
+/** Limits the held amount of a dispute to its share. A decided dispute holds nothing. */
 function limitContest(change: Change, depositId: string, dispute: DepositDispute, shareMicros: Micros): void {
   const { account } = change;
   const { disputeId, status, claimedMicros } = dispute;

@@ -1,4 +1,7 @@
-/** The one list of what can be refused, met again in the doc comment of the act that refuses and in the api's table of HTTP statuses. */
+/**
+ * The list of refusals. The doc comment of each act names the codes that the act throws, and the api has a table from
+ * code to HTTP status.
+ */
 export type FailureCode =
   | 'invalid_request'
   | 'invalid_amount'
@@ -45,7 +48,7 @@ export type FailureCode =
   | 'provider_rejected'
   | 'internal';
 
-/** A refusal with its code and, where one argument is at fault, its name. */
+/** A refusal with its code and, where one argument is at fault, the name of the argument. */
 export class BillingError extends Error {
   readonly code: FailureCode;
   readonly param: string | undefined;

@@ -1,9 +1,10 @@
 /**
- * The facts that change a team's account. Everything that moves a team's money goes through one of these functions, under
- * the team's row lock; they compute, the caller writes what they answer.
+ * The facts that change a team's account. Every movement of a team's money goes through one of these functions, under
+ * the team's row lock. The functions compute; the caller writes the effects.
  *
- * Each first brings the account up to date as of the fact's second, so that what the clock brought (a due top-up, the
- * end of credit) lies before the fact, whether or not a process ran then. Source: docs/rules.md#facts-and-their-seconds.
+ * Each function first brings the account up to date as of the fact's second, so that earlier crossings (a due top-up,
+ * the end of credit) lie before the fact, whether or not a process ran then. Source:
+ * docs/rules.md#facts-and-their-seconds.
  */
 import { type Account, moneySecond, spendableMicros, type Terms } from './account.ts';
 import { type Change, creditArrived, noteCapped, type Outcome } from './change.ts';
@@ -32,7 +33,7 @@ import type { TopUpPolicy } from './top-up.ts';
 export const advance = (account: Account, terms: Terms, nowSecond: number): Outcome =>
   applyFact(account, terms, nowSecond, () => {});
 
-/** Credit comes in: a row, and what follows from it. */
+/** Credits an amount: posts the row, then uses the credit. */
 export function creditFrom(
   change: Change,
   credit: {
@@ -46,12 +47,12 @@ export function creditFrom(
 ): void {
   const { account } = change;
   change.transfer({ ...credit, creditAccount: creditAccount(account.teamId), second: account.asOfSecond });
-  // An averted exhaustion may have come again by now: what it leaves is credit, what it would have spent is not.
+  // An averted exhaustion may be due again by now. Only the credit that is left after the exhaustion pays debts.
   bringUpToDate(change, account.asOfSecond);
   creditArrived(change, credit.reference);
 }
 
-/** Counts a charge that failed first and was captured later into the month's cap. */
+/** Counts a charge that failed first and was captured later towards the month's cap. */
 function countTopUp(account: Account, amountMicros: Micros): void {
   const { toppedUp } = account;
   const monthStartSecond = monthStart(account.asOfSecond);
@@ -60,9 +61,10 @@ function countTopUp(account: Account, amountMicros: Micros): void {
 }
 
 /**
- * Credits a confirmed deposit. The success of the attempt in flight ends its flight; within the grace it also averts
- * the exhaustion that it kept open: the credit counts from the second at which the attempt was opened.
- * @param deposit `isLateTopUp`: an auto top-up that was recorded as failed, and has succeeded after all
+ * Credits a confirmed deposit. A success of the attempt in flight ends the attempt. Within the grace the success also
+ * averts the exhaustion that the attempt kept open: the credit then counts from the second at which the attempt was
+ * opened.
+ * @param deposit `isLateTopUp`: an auto top-up that was recorded as failed and succeeded later
  */
 export function creditDeposit(
   account: Account,
@@ -92,8 +94,8 @@ export function creditDeposit(
 }
 
 /**
- * Credits what arrived of a crypto deposit: as much as was received, one transfer an output. Which outputs are new, the
- * caller knows: see `newOutputs`.
+ * Credits the received outputs of a crypto deposit, one transfer an output. The caller selects the new outputs, by
+ * `newOutputs`.
  */
 export const creditCrypto = (
   account: Account,
@@ -137,7 +139,7 @@ export function failAttempt(
   });
 }
 
-/** Gives credit that nobody paid for. */
+/** Gives credit without a payment. */
 export const grantCredit = (
   account: Account,
   terms: Terms,
@@ -154,10 +156,10 @@ export const grantCredit = (
   );
 
 /**
- * Records token usage that has happened: charged as far as credit goes, the rest owed. Never refused. What was held for
- * it is let go first, so that it pays.
- * @param usage `eventId` names the row: the first of the events that are recorded together; `cost` is that of all of them,
- *   `model` and `project` are those of all of them
+ * Records token usage that has happened: charged as far as credit goes, the rest owed. Usage is never refused. Holds of
+ * the events are released first, so that the held credit pays.
+ * @param usage `eventId`: the first of the events that are recorded together, which names the row; `cost`, `model` and
+ *   `project`: of all the events together
  */
 export function recordUsage(
   account: Account,
@@ -199,8 +201,9 @@ export function recordUsage(
 }
 
 /**
- * Assigns a team's discount, or takes it away; what runs at a discountable price is charged by it from this second on.
- * @throws BillingError `at_out_of_range` for one that would be over already
+ * Assigns a team's discount, or removes the discount. Running discountable instances are charged the new rate from this
+ * second on.
+ * @throws BillingError `at_out_of_range` for a discount whose end has passed
  */
 export const assignDiscount = (
   account: Account,
@@ -216,7 +219,9 @@ export const assignDiscount = (
     rerate(change, moneySecond(change.account, change.account.asOfSecond));
   });
 
-/** Puts another policy in force; enabled while the balance is below its threshold, an attempt opens at once. */
+/**
+ * Replaces the policy. If the new policy is enabled and the balance is below its threshold, an attempt opens at once.
+ */
 export const setPolicy = (account: Account, terms: Terms, policy: TopUpPolicy, nowSecond: number): Outcome =>
   applyFact(account, terms, nowSecond, (change) => {
     change.account.policy = { ...policy };

@@ -19,9 +19,9 @@ export const DECLINE_REASONS = [
 export type DeclineReason = (typeof DECLINE_REASONS)[number];
 
 /**
- * Failures that are no error of a card:
+ * Failures without an error of a card:
  * - `provider_rejected`: the provider refuses our request; an operator must look
- * - `payment_missing`: the provider no longer has the payment or its page, so its outcome cannot be learnt
+ * - `payment_missing`: the provider no longer has the payment or its page, so the outcome cannot be learnt
  * - `expired`: the payment page closed unpaid
  */
 export const PAYMENT_FAILURES = [...DECLINE_REASONS, 'provider_rejected', 'payment_missing', 'expired'] as const;

@@ -1,15 +1,15 @@
 /**
- * The words for every failure code, in one table. The API, the mails, the history and the outgoing events all take their
- * words from here, so that each of them names the same cause. The words never blame a bank for a fault of ours.
+ * The words for every failure code, in one table. The API, the mails, the history and the outgoing events all read this
+ * table, so that all name the same cause. The words never blame a bank for a fault of ours.
  */
 import { type PaymentFailure, paymentFailure, type RefundFailure, refundFailure } from './failure-reasons.ts';
 
 export interface FailureWords {
-  /** What failed, a clause without a full stop. */
+  /** The failure, a clause without a full stop. */
   what: string;
   /** The cause, a clause in lower case. */
   why: string;
-  /** What the reader can do, whole sentences. */
+  /** The reader's options, in whole sentences. */
   whatToDo: string;
 }
 
@@ -122,13 +122,13 @@ const REFUND_WORDS: Record<RefundFailure, Reason> = {
 
 const NOT_PAID = { card: 'The card was not charged', crypto: 'No crypto payment was taken' } as const;
 
-/** Words whose payment may have taken place all the same do not say that it did not. */
+/** Words for codes of payments that may have taken place: these words do not deny the payment. */
 const WHAT_OF: Partial<Record<PaymentFailure, string>> = {
   payment_missing: 'The outcome of the payment is not known',
   expired: 'Nothing was paid',
 };
 
-/** The words of a failed payment. @param code the stored code, which may be one that is no longer written */
+/** The words of a failed payment. @param code the stored code, possibly a code of an earlier release */
 export function paymentFailureWords(code: string | null, method: 'card' | 'crypto'): FailureWords {
   const failure = paymentFailure(code);
   const reason = (method === 'crypto' && CRYPTO_WORDS[failure]) || PAYMENT_WORDS[failure];

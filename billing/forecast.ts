@@ -10,7 +10,7 @@ import type { Micros } from './money.ts';
 import { availableMicros } from './runway.ts';
 import { firstOtherTier } from './spending.ts';
 
-/** So that no answer takes long: a reservation that is renewed each month comes to this many in 83 years. */
+/** Limits the duration of an answer. A reservation that is renewed each month has this many crossings in 83 years. */
 const MOST_CROSSINGS = 1_000;
 
 /** The account as if nobody would charge a card any more. */
@@ -27,14 +27,14 @@ const withoutCalendar = (account: Account): Account => ({
 });
 
 /**
- * Follows an account through what the clock will bring to the first crossing of a kind. Null when it never comes. Beyond
- * more crossings than anybody will see, the line goes on as it is.
+ * Follows an account through its crossings to the first crossing of a kind. Null when none comes. After a very large
+ * number of crossings the line is assumed to go on unchanged.
  */
 function firstCrossing(account: Account, terms: Terms, wanted: 'exhaustion' | 'low' | 'top_up'): number | null {
   const change = new Change(account, terms, { isForecast: true });
   const ahead = change.account;
   for (let crossed = 0; ; crossed += 1) {
-    // Asked for, a warning is due whenever credit is low; otherwise it is of no interest.
+    // Arms the warning if the forecast is for the warning, and disarms the warning otherwise.
     ahead.lowArmed = wanted === 'low';
     const isOver = crossed >= MOST_CROSSINGS;
     const next = isOver ? nextCrossing(withoutCalendar(ahead), withoutTiers(terms)) : nextAhead(ahead, terms);
@@ -47,7 +47,10 @@ function firstCrossing(account: Account, terms: Terms, wanted: 'exhaustion' | 'l
 
 const withoutTiers = (terms: Terms): Terms => ({ ...terms, volumeTiers: [] });
 
-/** The next crossing that changes anything: midnights at which volume earns what it did, and holds that only end, are passed over. */
+/**
+ * The next crossing with an effect. Midnights without a new volume tier are skipped, and so are expiries of holds
+ * without another effect.
+ */
 function nextAhead(account: Account, terms: Terms): Crossing | null {
   const untiered = withoutTiers(terms);
   const next = nextCrossing(account, untiered);
@@ -61,8 +64,8 @@ function nextAhead(account: Account, terms: Terms): Crossing | null {
 }
 
 /**
- * The last hold's end before anything else comes, for all of them: each end only raises the line, so that nothing which
- * comes when it falls can come in between. Where somebody waits for credit, each is taken by itself.
+ * The last expiry of a hold before any other crossing. An expiry only raises the line, so no falling crossing can lie
+ * in between, and all of the expiries are applied together. While credit is awaited, each expiry is applied by itself.
  */
 function severalHolds(account: Account, terms: Terms, first: Crossing): Crossing {
   const { holdExpiries, owedMicros, contests } = account;
@@ -73,7 +76,7 @@ function severalHolds(account: Account, terms: Terms, first: Crossing): Crossing
   return { ...first, second: Math.max(first.second, last?.second ?? first.second) };
 }
 
-/** The first 00:00 UTC at which the look at the volume discount changes what it earns. */
+/** The first 00:00 UTC at which the review changes the volume discount. */
 function nextReview(account: Account, terms: Terms, throughSecond: number): number | null {
   const { teamId, spentByDay, standsAtSecond, volumeBasisPoints } = account;
   if (standsAtSecond !== null || !isReviewed(account, terms)) return null;
@@ -95,6 +98,6 @@ export function firstBelowSecond(account: Account, terms: Terms, levelMicros: Mi
   return firstCrossing(withoutTopUps(account), { ...terms, lowLevelMicros: levelMicros }, 'low');
 }
 
-/** When the card will be charged next, be it after the end of credit. Null when it will not be. */
+/** The second of the next charge of the card, also after the end of credit. Null when no charge will come. */
 export const nextTopUpSecond = (account: Account, terms: Terms): number | null =>
   firstCrossing(account, terms, 'top_up');

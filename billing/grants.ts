@@ -1,4 +1,4 @@
-/** Grants that are taken back. What is given is in facts.ts. Source: docs/rules.md#corrections. */
+/** Revocation of grants. facts.ts gives grants. Source: docs/rules.md#corrections. */
 import { type Account, spendableMicros, type Terms } from './account.ts';
 import type { Outcome } from './change.ts';
 import { applyFact } from './clock.ts';
@@ -7,7 +7,7 @@ import { larger, type Micros, smaller, subtract, ZERO } from './money.ts';
 import { checkNotArchived } from './team-state.ts';
 
 export interface GrantRevoked extends Outcome {
-  /** What was taken from credit; the rest of the grant is owed. */
+  /** The part that was taken from credit; the rest of the grant is owed. */
   creditMicros: Micros;
 }
 

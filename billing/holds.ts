@@ -1,6 +1,7 @@
 /**
- * Holds: credit set aside for a request under way, the most that it can cost, so that what it uses is never owed.
- * One ends once: settled by the usage that names it, voided, or expired at its second. Source: docs/rules.md#holds.
+ * Holds: credit set aside for a request under way, in the amount of the highest possible cost, so that the request's
+ * usage is never owed. Each hold ends once: settled by the usage that names the hold, voided, or expired at its second.
+ * Source: docs/rules.md#holds.
  */
 import { type Account, maySpend, moneySecond, spendableMicros, type Terms } from './account.ts';
 import { type Change, creditArrived, type Outcome } from './change.ts';
@@ -13,15 +14,18 @@ import type { MicroMillionths } from './tokens.ts';
 
 const MILLIONTHS_PER_MICRO = 1_000_000n;
 
-/** The most that usage of this exact cost can post, whatever fraction the team carries: rounded up to a micro. */
+/**
+ * The highest amount that usage of this exact cost can post, whatever fraction the team carries: the cost rounded up to
+ * a micro.
+ */
 export const holdMicrosFor = (most: MicroMillionths): Micros =>
   micros((most + MILLIONTHS_PER_MICRO - 1n) / MILLIONTHS_PER_MICRO);
 
-/** A hold as its row keeps it. */
+/** A hold as the database row keeps the hold. */
 export interface Hold {
   holdId: string;
   amountMicros: Micros;
-  /** The second in which it is held no more. */
+  /** The first second without the hold. */
   expiresSecond: number;
 }
 
@@ -57,17 +61,17 @@ export function placeHold(
   });
 }
 
-/** Whether a hold's second has come for the team's money: while that stands at X, no hold expires. */
+/** True if the hold has expired for the team's money. While money stands at X, no hold expires. */
 export const hasExpired = ({ expiresSecond }: Pick<Hold, 'expiresSecond'>, account: Account): boolean =>
   expiresSecond <= moneySecond(account, account.asOfSecond);
 
 /**
- * Lets go of those that have not expired; their amounts can be spent again. Answers whether any was still there. All of
- * them at once: a batch of usage may name a thousand, of a team that has many more.
+ * Releases the holds that have not expired, so that their amounts can be spent again. Returns true if any hold was
+ * released. All holds are released in one pass: a batch of usage may name a thousand holds of a team with many more.
  */
 export function letGo(change: Change, holds: readonly Hold[]): boolean {
   const { account } = change;
-  // One that has expired was let go then.
+  // An expired hold was released at its expiry.
   const held = holds.filter((hold) => !hasExpired(hold, account));
   if (held.length === 0) return false;
   account.heldMicros = held.reduce((left, { amountMicros }) => subtract(left, amountMicros), account.heldMicros);
@@ -79,13 +83,13 @@ export function letGo(change: Change, holds: readonly Hold[]): boolean {
   return true;
 }
 
-/** Gives a hold's credit back before its second. One that has expired by then is left as it ended. */
+/** Releases a hold before its second. An expired hold stays as it ended. */
 export const voidHold = (account: Account, terms: Terms, hold: Hold, nowSecond: number): Outcome =>
   applyFact(account, terms, nowSecond, (change) => {
     if (letGo(change, [hold])) creditArrived(change, referenceOf.holdVoided(hold.holdId));
   });
 
-/** One entry a second, the soonest first; what has come to nothing is left out. */
+/** Merges expiries to one entry a second, soonest first, without zero amounts. */
 function merged(
   expiries: ReadonlyArray<{ second: number; micros: Micros }>,
 ): Array<{ second: number; micros: Micros }> {

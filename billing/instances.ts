@@ -15,20 +15,20 @@ import { beginSegment, rerate, reviewVolume } from './rerating.ts';
 import { spendingRefused } from './team-state.ts';
 import { costMicros, type Meter } from './usage.ts';
 
-/** What is to run, and from what price. */
+/** The instance to start, and its price. */
 export interface InstanceOrder {
   instanceId: string;
   pricing: Pricing;
   gpuType: string;
   region: string;
-  /** The list price as of the second of the start, or what the platform gives. */
+  /** The list price at the second of the start, or the price that the platform gives. */
   listMicrosPerHour: Micros;
   /** By the platform: charged as given. */
   given: boolean;
   shedOrder: number | null;
 }
 
-/** The refusal of a `reserved` start that nothing would cover. */
+/** The refusal of a `reserved` start without a free reservation. */
 export const noReservation = (): BillingError =>
   new BillingError(
     'no_reservation',
@@ -37,7 +37,7 @@ export const noReservation = (): BillingError =>
   );
 
 /**
- * The refusal of anything that is to be started now, or null when it may start.
+ * The refusal of any start now, or null when a start is allowed.
  * @returns `team_archived`, `team_suspended`; `insufficient_credit` below the minimum and while an exhaustion is open
  */
 export function startRefusal(account: Account, terms: Terms): BillingError | null {
@@ -47,7 +47,7 @@ export function startRefusal(account: Account, terms: Terms): BillingError | nul
   return new BillingError('insufficient_credit', whyNotStart(account, terms));
 }
 
-/** Why credit allows no start now, with the numbers that would do. */
+/** Explains why credit allows no start now, with the amounts that would be enough. */
 function whyNotStart(account: Account, terms: Terms): string {
   if (account.standsAtSecond !== null)
     return 'Credit is used up and a charge is under way: nothing can be started until its outcome is known.';
@@ -57,10 +57,10 @@ function whyNotStart(account: Account, terms: Terms): string {
 }
 
 /**
- * Opens an instance's meter at the fact's second: its list price less the team's discount, or nothing where a reservation
- * covers it.
- * @throws BillingError `team_suspended`, `team_archived`; `insufficient_credit` when less than the minimum is available, or
- *   an exhaustion is open; `no_reservation` when it is to be `reserved` and no reservation has room for it
+ * Opens an instance's meter at the fact's second, at its list price less the team's discount, or at zero where a
+ * reservation covers the instance.
+ * @throws BillingError `team_suspended`, `team_archived`; `insufficient_credit` when less than the minimum is
+ *   available, or an exhaustion is open; `no_reservation` for a `reserved` start when no reservation has room
  */
 export function startInstance(account: Account, terms: Terms, order: InstanceOrder, nowSecond: number): Outcome {
   return applyFact(account, terms, nowSecond, (change) => {
@@ -71,7 +71,7 @@ export function startInstance(account: Account, terms: Terms, order: InstanceOrd
 }
 
 /**
- * Opens the meters of instances that start together, whatever credit there is for them.
+ * Opens the meters of instances that start together, without a check of credit.
  * @throws BillingError `no_reservation`
  */
 export function openMeters(change: Change, orders: readonly InstanceOrder[]): Meter[] {
@@ -103,7 +103,7 @@ export function openMeters(change: Change, orders: readonly InstanceOrder[]): Me
 
 /**
  * The meter of an instance, or undefined where the instance does not run.
- * @throws MetersNeeded where it may be in the sums
+ * @throws MetersNeeded where the meter may be in the sums
  */
 function runningMeter(account: Account, instanceId: string): Meter | undefined {
   const running = account.meters.find((meter) => meter.instanceId === instanceId);
@@ -111,12 +111,13 @@ function runningMeter(account: Account, instanceId: string): Meter | undefined {
   return running;
 }
 
-/** A segment of an instance that has ended by a re-price, as far as a stop in the past must know it. */
+/** A segment that a re-price has ended, with the fields that a stop in the past needs. */
 export type ClosedSegment = Meter & { endSecond: number };
 
 /**
- * Ends a running instance. Without `atSecond` at the fact's second; with it in the past, and what was posted beyond
- * comes back as a correcting transfer. An instance that ends by exhaustion first stays ended there: see the effects.
+ * Ends a running instance: at `atSecond` if given, else at the fact's second. For an end in the past, a correcting
+ * transfer returns the amount that was posted beyond. An instance that an exhaustion has ended first stays ended at X:
+ * see the effects.
  * @throws BillingError `at_out_of_range` before the start or in the future
  */
 export function stopInstance(
@@ -169,12 +170,12 @@ export function stopInstance(
     });
     // An end in the past gives credit back also where none of it was posted yet: the bill is the same either way.
     creditArrived(change, reference);
-    // Its reservation may cover another from here on.
+    // The reservation of the ended instance may cover another instance from here on.
     rerate(change, latest);
   });
 }
 
-/** Segments that this change has ended already, by what the clock had brought: no row says so yet. */
+/** Segments that this change has ended by crossings. No row has these segments yet. */
 const cutByNow = ({ effects }: Change, instanceId: string): ClosedSegment[] =>
   effects.flatMap((effect) =>
     effect.kind === 'meter_closed' && effect.meter.instanceId === instanceId
@@ -182,7 +183,7 @@ const cutByNow = ({ effects }: Change, instanceId: string): ClosedSegment[] =>
       : [],
   );
 
-/** The last that this change has posted for an instance. */
+/** The last amount that this change has posted for an instance. */
 const postedByNow = ({ effects }: Change, instanceId: string): string | undefined =>
   effects.reduce<string | undefined>(
     (last, effect) =>
@@ -194,16 +195,16 @@ const postedByNow = ({ effects }: Change, instanceId: string): string | undefine
     undefined,
   );
 
-/** Records a segment as closed at an end that may lie before what was posted for it: its cost is the formula's. */
+/** Records a segment as closed at an end that may lie before its last posting. The cost is the formula's. */
 function closeAt(change: Change, segment: Meter, endSecond: number): void {
   const cost = costMicros(segment.rateMicrosPerHour, endSecond - segment.startSecond);
   change.effects.push({ kind: 'meter_closed', meter: { ...segment, postedMicros: cost }, endSecond });
 }
 
 /**
- * Ends one segment and begins the next at the same second, at the rate that the platform gives: from then on it is charged
- * as given. The rate that is given already changes nothing, so that a repeat of the call does not cut the cost into floors of
- * its own.
+ * Ends one segment and begins the next at the same second, at the rate that the platform gives. From then on the
+ * instance is charged as given. A re-price to the present rate changes nothing, so that a repeat of the call does not
+ * add another rounding.
  * @throws BillingError `instance_ended`; `at_out_of_range` for a second before the as-of second or in the future
  */
 export function repriceInstance(
@@ -238,7 +239,10 @@ export function repriceInstance(
   });
 }
 
-/** Posts what an instance owes through a second; no fact, so the bill is the same however often it happens. */
+/**
+ * Posts the amount that an instance owes through a second. A settlement is no fact: the bill is the same for any number
+ * of settlements.
+ */
 export function settleInstance(account: Account, terms: Terms, instanceId: string, nowSecond: number): Outcome {
   return applyFact(account, terms, nowSecond, (change) => {
     const meter = runningMeter(change.account, instanceId);
@@ -247,9 +251,9 @@ export function settleInstance(account: Account, terms: Terms, instanceId: strin
 }
 
 /**
- * Announces the second at which the platform takes a spot instance back: it ends there by itself, whoever runs then. An
- * earlier announcement is replaced.
- * @throws BillingError `instance_ended`; `not_spot`; `at_out_of_range` for a second that is over
+ * Announces the second at which the platform takes a spot instance back. The instance ends at that second, whichever
+ * process runs then. A new announcement replaces the earlier one.
+ * @throws BillingError `instance_ended`; `not_spot`; `at_out_of_range` for a second in the past
  */
 export function announceReclaim(
   account: Account,
@@ -270,7 +274,9 @@ export function announceReclaim(
   });
 }
 
-/** Puts the team's running instances in the order in which they end when credit does; those left out end last. */
+/**
+ * Sets the order in which the team's running instances end at the end of credit. Instances without a place end last.
+ */
 export const setShedOrder = (
   account: Account,
   terms: Terms,

@@ -1,7 +1,8 @@
 /**
- * When a team's watch looks. It looks at the second of a crossing that people, cards or machines are told of. A change of
- * rates takes effect at its own second whoever looks, and whenever, so the looks of all teams at one change are spread
- * over an hour: at 00:00 UTC volume discounts are looked at, assigned ones end, and spot prices move.
+ * Computes when a team's watch looks. The watch looks at the second of a crossing that causes mails, charges or machine
+ * stops. A change of rates takes effect at its own second whenever a look happens, so the looks of all teams at one
+ * change are spread over an hour: at 00:00 UTC volume discounts are reviewed, assigned discounts end, and spot prices
+ * move.
  */
 import { type Account, type Crossing, nextCrossing, type Terms } from './account.ts';
 import type { DatedKind } from './calendar.ts';
@@ -15,19 +16,19 @@ import type { Meter } from './usage.ts';
 
 const SPREAD_SECONDS = 3_600;
 
-/** What changes rates and nothing else. */
+/** Crossings that change rates and have no other effect. */
 const CHANGES_RATES: ReadonlySet<Crossing['what']> = new Set<DatedKind>([
   'volume_review',
   'discount_ends',
   'spot_price',
 ]);
 
-/** A second in the hour after one that is the same for very many teams. */
+/** A second within the hour after a second that is the same for very many teams. */
 export const spreadSecond = (teamId: string, second: number): number => second + placeOf(teamId, SPREAD_SECONDS);
 
 /**
- * What the watch sleeps towards. A look at changed rates is put off, and not beyond the first second at which anything
- * else can come, whatever the rates are by then.
+ * The next crossing to look at. A look at changed rates is delayed, at most until the first second at which any other
+ * crossing can come under any rates.
  */
 export function nextLook(account: Account, terms: Terms): Crossing | null {
   const next = nextCrossing(account, terms);
@@ -38,8 +39,8 @@ export function nextLook(account: Account, terms: Terms): Crossing | null {
 }
 
 /**
- * The account as of a second at which its rates change, as if nothing were discounted or covered from then on. Its balance
- * is no higher than the actual one at any later second: the cut of a segment rounds down by less than a micro.
+ * The account as of a second at which its rates change, as if no discount and no cover applied from then on. Its
+ * balance is never above the actual balance at any later second: the cut of a segment rounds down by less than a micro.
  */
 function atTheDearest(account: Account, terms: Terms, second: number): Account {
   const change = new Change(account, terms);
@@ -62,7 +63,7 @@ function atTheDearest(account: Account, terms: Terms, second: number): Account {
   return dearest;
 }
 
-/** Has the meters that are known by their sums go on without a discount, and answers how many segments that cuts. */
+/** Removes the discount from the meters in the sums, and returns the number of segments that the removal cuts. */
 function undiscountSums(change: Change, second: number): number {
   const { summed } = change.account;
   const discounted = new Set(summed?.classes.filter(({ discountBasisPoints }) => discountBasisPoints > 0));

@@ -1,24 +1,24 @@
 /**
- * The running meters of a large team as sums, exact to the micro. A rate r that has held since second s has cost
- * floor(r × (S − s) / 3600) at S, which is (r × (S − s) − remainder) / 3600. The remainder follows from r mod 3600 and
- * (r × s) mod 3600 alone, so meters that are equal in both are counted instead of kept one by one. Source: docs/rules.md#what-an-instance-costs,
- * docs/rules.md#balance.
+ * The running meters of a large team as sums, exact to the micro. A rate r that has been in force since second s has
+ * cost floor(r × (S − s) / 3600) at S, equal to (r × (S − s) − remainder) / 3600. The remainder follows from r mod 3600
+ * and (r × s) mod 3600 alone, so meters that are equal in both are counted instead of kept singly. Source:
+ * docs/rules.md#what-an-instance-costs, docs/rules.md#balance.
  */
 const SECONDS_PER_HOUR = 3600;
 const SECONDS_PER_DAY = 86_400;
 
 /** Running meters that started on one UTC day and leave the same remainder at every second. */
 export interface MeterClass {
-  /** The first second of the day of their starts. */
+  /** The first second of the day on which the meters started. */
   daySecond: number;
-  /** Whether the team's discount moves their rates. */
+  /** True if the team's discount changes the rates. */
   isDiscountable: boolean;
-  /** The list price of each, where it is discountable; otherwise 0. */
+  /** The list price of each meter if discountable; otherwise 0. */
   listMicrosPerHour: number;
   discountBasisPoints: number;
-  /** Of each: its rate mod 3600. */
+  /** The rate of each meter, mod 3600. */
   rateRemainder: number;
-  /** Of each: its rate × its start second, mod 3600. */
+  /** The rate × start second of each meter, mod 3600. */
   startRemainder: number;
   count: number;
   /** Σ rate. */
@@ -29,25 +29,25 @@ export interface MeterClass {
   postedMicros: number;
 }
 
-/** Running meters that were not read one by one. */
+/** Running meters that were not read singly. */
 export interface MeterSums {
   classes: readonly MeterClass[];
   count: number;
   rateMicrosPerHour: number;
   rateTimesStart: bigint;
   postedMicros: number;
-  /** None of them started later: the sums say nothing of earlier seconds. */
+  /** No meter of the sums started later, so the sums are valid from this second on. */
   startedBySecond: number;
 }
 
-/** Thrown where sums do not decide: the caller reads the meters one by one and does the same again. */
+/** Thrown where the sums do not decide. The caller reads the meters singly and runs the same fact again. */
 export class MetersNeeded extends Error {
   constructor(why: string) {
     super(`the sums of the meters do not decide ${why}`);
   }
 }
 
-/** The sums over classes, or null where nothing is in them. @param startedBySecond no meter started later */
+/** The sums over classes, or null for no classes. @param startedBySecond no meter started later */
 export function meterSums(classes: readonly MeterClass[], startedBySecond: number): MeterSums | null {
   const filled = classes.filter(({ count }) => count > 0);
   if (filled.length === 0) return null;
@@ -62,7 +62,7 @@ export function meterSums(classes: readonly MeterClass[], startedBySecond: numbe
   };
 }
 
-/** What one meter adds to the sums, as the class that it belongs to. */
+/** The class of one meter, with the sums of this meter alone. */
 export function classOf(meter: {
   rateMicrosPerHour: number;
   startSecond: number;
@@ -90,7 +90,7 @@ const keyOf = (each: MeterClass): string => {
   return [daySecond, isDiscountable, listMicrosPerHour, discountBasisPoints, rateRemainder, startRemainder].join('/');
 };
 
-/** Classes with those that are equal in everything but their sums put together. */
+/** Merges classes that are equal in everything but their sums. */
 export function mergedClasses(classes: readonly MeterClass[]): MeterClass[] {
   const merged = new Map<string, MeterClass>();
   for (const each of classes) {
@@ -107,7 +107,7 @@ export function mergedClasses(classes: readonly MeterClass[]): MeterClass[] {
   return [...merged.values()];
 }
 
-/** The classes without some meters that are in them, for a reader who has those meters one by one. */
+/** The classes without the given meters, for a reader who has those meters singly. */
 export function withoutMeters(
   classes: readonly MeterClass[],
   meters: ReadonlyArray<Parameters<typeof classOf>[0]>,
@@ -126,7 +126,7 @@ export function withoutMeters(
   return [...left.values()];
 }
 
-/** Σ of what the meters of a class leave when their rate × seconds is divided by 3600. */
+/** Σ of the remainders of rate × seconds / 3600 over the meters of a class. */
 function remaindersAt({ rateRemainder, startRemainder, count }: MeterClass, second: number): number {
   const remainder = (rateRemainder * second - startRemainder) % SECONDS_PER_HOUR;
   return count * (remainder < 0 ? remainder + SECONDS_PER_HOUR : remainder);
@@ -139,7 +139,10 @@ const costFrom = (
 ): bigint =>
   (BigInt(rateMicrosPerHour) * BigInt(second) - rateTimesStart - BigInt(remainders)) / BigInt(SECONDS_PER_HOUR);
 
-/** What they owe at a second beyond what was posted. @throws MetersNeeded for a second before the last start */
+/**
+ * The amount that the meters owe at a second beyond their postings. @throws MetersNeeded for a second before the last
+ * start
+ */
 export function summedDueMicros(sums: MeterSums, second: number): number {
   if (second < sums.startedBySecond) throw new MetersNeeded('a second before the last start');
   const remainders = sums.classes.reduce((sum, each) => sum + remaindersAt(each, second), 0);
@@ -148,13 +151,13 @@ export function summedDueMicros(sums: MeterSums, second: number): number {
   return due;
 }
 
-/** What the meters of a class have cost at a second that no start of them lies after. */
+/** The cost of a class at a second that is not before any start. */
 export const classCostMicros = (each: MeterClass, second: number): bigint =>
   costFrom(each, second, remaindersAt(each, second));
 
 /**
- * What the meters of a class cost between two seconds.
- * @param fromSecond the first of a day, so that all of them started before it or none
+ * The cost of a class between two seconds.
+ * @param fromSecond the first second of a day, so that either all or none of the meters started before
  * @throws MetersNeeded where an end lies before the last start
  */
 export function classCostBetweenMicros(
@@ -168,7 +171,10 @@ export function classCostBetweenMicros(
   return classCostMicros(each, toSecond) - before;
 }
 
-/** What something else than the line asks of each meter. @throws MetersNeeded while some of them are known as sums only */
+/**
+ * Checks that every meter was read, for a computation other than the balance line. @throws MetersNeeded while some
+ * meters are known as sums only
+ */
 export function mustHaveAllMeters({ summed }: { summed: MeterSums | null }, why: string): void {
   if (summed) throw new MetersNeeded(why);
 }

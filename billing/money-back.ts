@@ -1,6 +1,6 @@
 /**
- * Money that goes back to a card: refunds. The amount is taken from credit first, and what no credit is left for is owed.
- * Source: docs/rules.md#refunds-and-disputes.
+ * Refunds to a card. The amount is taken from credit first, and the part that credit cannot pay is owed. Source:
+ * docs/rules.md#refunds-and-disputes.
  */
 import { type Account, spendableMicros, type Terms } from './account.ts';
 import { type Change, creditArrived, type Outcome } from './change.ts';
@@ -23,7 +23,7 @@ import {
   ZERO,
 } from './money.ts';
 
-/** What can be refunded at the account's as-of second: whole cents, since no card can be paid less. */
+/** The refundable amount at the account's as-of second, in whole cents, because a card can only be paid cents. */
 export function refundableMicros(account: Account, deposit: CreditedDeposit): Micros {
   const most = smaller(leftOf(deposit), larger(spendableMicros(account, account.asOfSecond), ZERO));
   return micros(Math.max(0, most - (most % MICROS_PER_CENT)));
@@ -34,7 +34,7 @@ export interface RefundTaken extends Outcome {
 }
 
 /**
- * Takes a refund from credit, before the provider is asked. Without an amount: all that can be refunded.
+ * Takes a refund from credit, before the provider is asked. Without an amount, the whole refundable amount is taken.
  * @throws BillingError `deposit_disputed`; `not_refundable` when nothing is; `amount_out_of_range`, naming `amount`
  */
 export function requestRefund(
@@ -70,7 +70,7 @@ export function requestRefund(
   return { ...outcome, amountMicros };
 }
 
-/** Books a refund that was made at the provider: the money has left, so what no credit is left for is owed. */
+/** Records a refund that was made at the provider. The money has left, so the part that credit cannot pay is owed. */
 export function bookRefund(
   account: Account,
   terms: Terms,
@@ -86,9 +86,10 @@ export function bookRefund(
 }
 
 /**
- * Brings what a refund has taken to the amount that the provider has sent or is sending: zero for a refund that it refused
- * or that the bank sent back, which is credit again and pays what is owed first. A refund can change more than once.
- * @param refund `takenMicros`, `turn`: as the last posting of the refund left them
+ * Adjusts the taken amount of a refund to the amount that the provider has sent or is sending. The due amount is zero
+ * for a refund that the provider refused or the bank sent back; the money is then credit again and pays owed amounts
+ * first. A refund can change more than once.
+ * @param refund `takenMicros`, `turn`: as of the last posting of the refund
  */
 export function adjustRefund(
   account: Account,
@@ -123,7 +124,10 @@ export function adjustRefund(
   });
 }
 
-/** Takes more of a deposit as refunded. Its disputes can claim no more than the rest, which frees credit first. */
+/**
+ * Takes more of a deposit as refunded. Disputes can claim at most the rest of the deposit, so their excess is released
+ * first.
+ */
 function takeRefund(
   change: Change,
   deposit: CreditedDeposit,
@@ -137,7 +141,7 @@ function takeRefund(
 
 const REFUND_ROWS = { creditAccount: STRIPE, code: 'refund', owedCode: 'owed_refund' } as const;
 
-/** What has become of a credited deposit, all refunds and disputes considered. `sentBackMicros`: refunds that succeeded. */
+/** The status of a credited deposit after all refunds and disputes. `sentBackMicros`: refunds that succeeded. */
 export const creditedStatus = (
   deposit: Pick<CreditedDeposit, 'creditedMicros' | 'disputes'>,
   sentBackMicros: Micros,

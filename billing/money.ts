@@ -1,10 +1,10 @@
 /**
- * Money is a whole number of micro-dollars: 1 credit = $1 = 1,000,000 micros. No float ever touches it.
- * Source: docs/rules.md#units.
+ * Money is a whole number of micro-dollars: 1 credit = $1 = 1,000,000 micros. No float is used. Source:
+ * docs/rules.md#units.
  */
 import { BillingError } from './errors.ts';
 
-/** Micro-dollars. A safe integer, so that it can cross a JSON payload; products go through `mulDiv…`. */
+/** Micro-dollars, as a safe integer that fits into JSON. Products go through `mulDiv…`. */
 export type Micros = number & { readonly unit: 'micros' };
 
 export const MICROS_PER_DOLLAR = 1_000_000;
@@ -15,7 +15,7 @@ export const ZERO = 0 as Micros;
 /** The largest amount that one row or one balance can hold: $9,007,199,254.740991. */
 export const MOST_MICROS = Number.MAX_SAFE_INTEGER as Micros;
 
-/** An amount that is larger than a balance can hold. Thrown before anything is kept. */
+/** An amount that is larger than a balance can hold. Thrown before anything is written. */
 export class Uncountable extends RangeError {
   constructor() {
     super('the amount is more than a balance can hold: $9,007,199,254.740991');
@@ -33,7 +33,7 @@ export function micros(value: number | bigint): Micros {
   throw new RangeError(`not a whole number of micros: ${value}`);
 }
 
-/** An amount, or the largest that fits: for what is only compared, never posted. */
+/** An amount, capped at the largest amount that fits: for comparisons, never for postings. */
 export const atMost = (value: number | bigint): Micros => (value > MOST_MICROS ? MOST_MICROS : micros(value));
 
 /** A sum for answers, exact however large it is. */
@@ -92,7 +92,7 @@ export function formatForPeople(amountMicros: Micros | bigint): string {
   return isBelowCent ? formatInFull(value) : inDollars(value, (fraction) => fraction.slice(0, 2));
 }
 
-/** Micros in full, for rates and what must not be rounded: at least two decimals and as many as it takes, `$2.30325`. */
+/** Micros without rounding, for rates: at least two decimals and as many as needed, `$2.30325`. */
 export const formatInFull = (amountMicros: Micros | bigint): string =>
   inDollars(BigInt(amountMicros), (fraction) => fraction.replace(/0{1,4}$/, ''));
 
@@ -101,7 +101,7 @@ function inDollars(value: bigint, decimalsOf: (fraction: string) => string): str
   return `${value < 0n ? '-' : ''}$${grouped(whole)}.${decimalsOf(fraction)}`;
 }
 
-/** True for whole cents: what a card can be charged. */
+/** True for whole cents, the only amounts that a card can be charged. */
 export const isWholeCents = (amountMicros: Micros): boolean => amountMicros % MICROS_PER_CENT === 0;
 
 /** Micros as cents, for a card provider. Throws `RangeError` when a fraction of a cent would be lost. */

@@ -1,6 +1,6 @@
 /**
- * What an instance costs by the hour, and how it came to that: list prices by GPU type and region, each from a second on,
- * and the rate of a segment made from one of them. Source: docs/rules.md#what-an-instance-costs, docs/rules.md#spot.
+ * List prices by GPU type and region, each in force from a second on, and the rate of a segment with its derivation.
+ * Source: docs/rules.md#what-an-instance-costs, docs/rules.md#spot.
  */
 import { type DiscountKind, discountedMicros } from './discounts.ts';
 import { BillingError } from './errors.ts';
@@ -9,12 +9,12 @@ import { formatDollars, formatForPeople, type Micros, micros, ZERO } from './mon
 export const PRICINGS = ['on_demand', 'spot', 'reserved'] as const;
 export type Pricing = (typeof PRICINGS)[number];
 
-/** How long a reservation runs. */
+/** The lengths of reservations. */
 export const RESERVATION_TERMS = ['1m', '3m', '6m', '12m'] as const;
 export type ReservationTerm = (typeof RESERVATION_TERMS)[number];
 export const MONTHS_OF_TERM: Record<ReservationTerm, number> = { '1m': 1, '3m': 3, '6m': 6, '12m': 12 };
 
-/** What a GPU type in a region costs from a second on, micros per hour. */
+/** The prices of a GPU type in a region from a second on, micros per hour. */
 export interface GpuPrice {
   gpuType: string;
   region: string;
@@ -22,7 +22,7 @@ export interface GpuPrice {
   onDemandMicros: Micros;
   spotMicros: Micros;
   reservedMicros: Record<ReservationTerm, Micros>;
-  /** From here on it is not offered any more; what runs goes on as it was. */
+  /** From this second on the price is not offered any more. Running instances keep their price. */
   withdrawn: boolean;
 }
 
@@ -40,7 +40,7 @@ export function checkHourly(hourlyMicros: Micros, param = 'hourly'): void {
 }
 
 /**
- * Refuses a list price that breaks what teams are promised: spot not above on-demand, reserved 30–50 % below it.
+ * Refuses a list price outside the promised relations: spot at most on-demand, reserved 30–50 % below on-demand.
  * @throws BillingError `amount_out_of_range`, naming `onDemand`, `spot` or `reserved.3m`
  */
 export function checkGpuPrice({
@@ -84,42 +84,45 @@ export function priceAt(
   return inForce?.withdrawn ? null : inForce;
 }
 
-/** What an instance is listed at, before any discount or cover. One that is `reserved` costs on-demand where nothing covers it. */
+/**
+ * The list price of an instance, before discount and cover. A `reserved` instance costs the on-demand price where no
+ * reservation covers the instance.
+ */
 export const listMicrosOf = (price: GpuPrice, pricing: Pricing): Micros =>
   pricing === 'spot' ? price.spotMicros : price.onDemandMicros;
 
-/** How a segment came to its rate: kept with it, so that a statement can explain each. */
+/** The derivation of a segment's rate, kept with the segment so that a statement can explain the rate. */
 export interface Priced {
   pricing: Pricing;
   gpuType: string;
   region: string;
-  /** Before discount and cover, micros per hour: the list price as it was fixed, or what the platform gave. */
+  /** Before discount and cover, micros per hour: the list price that was fixed, or the price that the platform gave. */
   listMicrosPerHour: Micros;
-  /** By the platform, and so charged as given: no discount and no price list moves it. */
+  /** Given by the platform and charged as given: no discount and no list price changes the rate. */
   given: boolean;
   discountBasisPoints: number;
   discountKind: DiscountKind | null;
-  /** The reservation that pays for it: while it does, the instance costs nothing. */
+  /** The reservation that pays for the instance. A covered instance costs nothing. */
   coveredBy: string | null;
 }
 
-/** What it costs where no reservation covers it, micros per hour. */
+/** The rate without a reservation, micros per hour. */
 export const uncoveredRateOf = ({ listMicrosPerHour, discountBasisPoints }: Priced): Micros =>
   discountedMicros(listMicrosPerHour, discountBasisPoints);
 
-/** What a segment is charged, micros per hour. */
+/** The rate of a segment, micros per hour. */
 export const rateOf = (priced: Priced): Micros => (priced.coveredBy === null ? uncoveredRateOf(priced) : ZERO);
 
-/** Whether the team's discount moves its rate: a price that was given is charged as given. */
+/** True if the team's discount changes the rate. A given price is charged as given. */
 export const isDiscountable = ({ given }: Priced): boolean => !given;
 
 const PRICING_IN_WORDS: Record<Pricing, string> = { on_demand: 'on-demand', spot: 'spot', reserved: 'on-demand' };
 const DISCOUNT_IN_WORDS: Record<DiscountKind, string> = { volume: 'volume discount', assigned: 'discount' };
 
-/** Basis points as people read them, `12.5 %`. */
+/** Basis points in the form `12.5 %`. */
 export const percentInWords = (basisPoints: number): string => `${basisPoints / 100} %`;
 
-/** Why a segment costs what it costs, in a line that a statement can show. */
+/** Explains the rate of a segment in a line for statements. */
 export function priceInWords(priced: Priced): string {
   const { pricing, given, listMicrosPerHour, discountBasisPoints, discountKind, coveredBy } = priced;
   if (coveredBy !== null) return `covered by reservation ${coveredBy}`;

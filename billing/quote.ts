@@ -1,6 +1,6 @@
 /**
- * What happens to a team's runway if it starts so many more instances now: they are started, by the very rule that starts
- * them, on a copy of its account, and that is followed ahead. Source: docs/http.md#balance-and-quote.
+ * The effect of new instances on a team's runway. The instances are started on a copy of the account, by the rule that
+ * starts real ones, and the copy is followed ahead. Source: docs/http.md#balance-and-quote.
  */
 import type { Account, Terms } from './account.ts';
 import { Change } from './change.ts';
@@ -12,17 +12,17 @@ import { uncoveredRateOf } from './prices.ts';
 import { burnMicrosPerHour } from './runway.ts';
 import { topUpWarnings, type Warning } from './warnings.ts';
 
-/** What is to be started, and how many of it. */
+/** The kind of instance to start, and how many. */
 export type QuoteOrder = Omit<InstanceOrder, 'instanceId' | 'shedOrder'> & { count: number };
 
 export interface Quote {
-  /** What one of them costs that no reservation covers; 0 where all are covered. */
+  /** The rate of one instance that no reservation covers; 0 where all are covered. */
   hourlyMicros: Micros;
-  /** What all of them cost together. */
+  /** The rate of all the new instances together. */
   totalMicrosPerHour: Micros;
   coveredCount: number;
   discountBasisPoints: number;
-  /** The team's whole burn, once they run. */
+  /** The team's whole burn with the new instances. */
   burnMicrosPerHour: Micros;
   /** The last second that is paid in full, without future top-ups. */
   runsOutSecond: number | null;
@@ -31,7 +31,7 @@ export interface Quote {
 }
 
 /**
- * @param account with what the team has spent, and the prices to come of what is asked for
+ * @param account with the team's spending, and with the coming prices of the quoted instances
  * @throws BillingError `no_reservation`, as a start would
  */
 export function quoteStarts(account: Account, terms: Terms, { count, ...order }: QuoteOrder, nowSecond: number): Quote {
@@ -55,7 +55,7 @@ export function quoteStarts(account: Account, terms: Terms, { count, ...order }:
   };
 }
 
-/** The refusal that a start would meet now, if it would meet one. */
+/** The refusal of a start now, if a start would be refused. */
 function refusalOf(account: Account, terms: Terms): Warning[] {
   const refusal = startRefusal(account, terms);
   return refusal ? [{ code: refusal.code as Warning['code'], message: refusal.message }] : [];

@@ -1,7 +1,8 @@
 /**
- * The ledger against the providers, row by row, for one UTC day. Rows are matched by ids, whenever each side wrote them;
- * what is found is told on the day on which the provider moved the money, so that a charge of 23:59:59 that was credited at
- * 00:00:01 is no difference of either day. Only a row that the provider does not have is told on the ledger's day.
+ * Compares the ledger with the providers, row by row, for one UTC day. Rows are matched by ids, whenever each side
+ * wrote them. A difference is reported on the day on which the provider moved the money, so a charge of 23:59:59 with
+ * its credit at 00:00:01 is no difference on either day. Only a row that the provider lacks is reported on the ledger's
+ * day.
  */
 import { DIFFERENCES, type DifferenceClass } from './differences.ts';
 import { BillingError } from './errors.ts';
@@ -9,25 +10,25 @@ import { add, type Micros, subtract, ZERO } from './money.ts';
 
 export type Provider = 'stripe' | 'copperx';
 
-// ── what the ledger says ─────────────────────────────────────────────────────────────────────────────────────────
+// ── rows of the ledger ──────────────────────────────────────────────────────────────────────────────────────────
 
 export interface LedgerDeposit {
   depositId: string;
   teamId: string;
   provider: Provider;
   status: 'open' | 'credited' | 'failed';
-  /** What is, or would be, credited for it. */
+  /** The amount that is, or would be, credited for the deposit. */
   amountMicros: Micros;
   openedSecond: number;
   /** Credited or failed. */
   closedSecond: number | null;
-  /** The ids under which the provider knows it: its payment, its page. */
+  /** The provider's ids of the deposit: of its payment and its page. */
   providerIds: string[];
-  /** The team as the provider knows it. */
+  /** The provider's id of the team. */
   customerId: string | null;
-  /** The transfers that brought its money into the team's credit. */
+  /** The transfers of the deposit's money into the team's credit. */
   postings: Posting[];
-  /** What was credited (positive) or taken back (negative) since, by corrections. */
+  /** Amounts that later corrections credited (positive) or took back (negative). */
   corrections: Correction[];
 }
 
@@ -44,9 +45,9 @@ export interface Posting {
 }
 
 export interface StrayPosting extends Posting {
-  /** The deposit that it names, of which the ledger has no row. */
+  /** The deposit that the credit names and the ledger has no row of. */
   depositId: string | null;
-  /** What corrections have credited or taken back of it. */
+  /** The sum of the corrections of the credit. */
   correctedMicros: Micros;
 }
 
@@ -55,7 +56,7 @@ export interface LedgerRefund {
   depositId: string;
   teamId: string;
   providerId: string | null;
-  /** What it has taken, corrections included. */
+  /** The amount that the refund or dispute has taken, corrections included. */
   amountMicros: Micros;
   status: 'open' | 'succeeded' | 'failed';
   openedSecond: number;
@@ -73,7 +74,7 @@ export interface LedgerDispute {
 
 export type DisputeStanding = 'open' | 'won' | 'lost';
 
-/** An output of a crypto transaction, as it was credited, corrections included. */
+/** A credited output of a crypto transaction, corrections included. */
 export interface LedgerOutput {
   outputId: string;
   depositId: string;
@@ -84,28 +85,28 @@ export interface LedgerOutput {
 
 export interface LedgerRows {
   deposits: LedgerDeposit[];
-  /** Credits from a provider that name no deposit which the ledger has. */
+  /** Credits from a provider for a deposit that the ledger lacks. */
   strayPostings: StrayPosting[];
   refunds: LedgerRefund[];
   disputes: LedgerDispute[];
   outputs: LedgerOutput[];
 }
 
-// ── what the providers say ───────────────────────────────────────────────────────────────────────────────────────
+// ── rows of the providers ───────────────────────────────────────────────────────────────────────────────────────
 
 interface ProviderRow {
   provider: Provider;
-  /** Ours, from the metadata; null on what somebody else made on the same account. */
+  /** Our deposit id from the metadata; null on payments of other programs on the same account. */
   depositId: string | null;
   amountMicros: Micros;
   currency: string;
-  /** When the provider moved the money, or last heard that it will not. */
+  /** When the provider moved the money, or last learnt that no money will move. */
   second: number;
 }
 
 export interface ProviderPayment extends ProviderRow {
   paymentId: string;
-  /** The page on which it was paid, if that is known. */
+  /** The page of the payment, if known. */
   pageId: string | null;
   teamId: string | null;
   customerId: string | null;
@@ -115,7 +116,7 @@ export interface ProviderPayment extends ProviderRow {
 
 export interface ProviderRefund extends ProviderRow {
   providerId: string;
-  /** Ours, from the metadata, if we asked for it. */
+  /** Our refund id from the metadata, if the refund was requested here. */
   refundId: string | null;
   paymentId: string | null;
   status: 'open' | 'succeeded' | 'failed';
@@ -141,7 +142,7 @@ export interface ProviderRows {
 
 export const NO_PROVIDER_ROWS: ProviderRows = { payments: [], refunds: [], disputes: [], outputs: [] };
 
-// ── what comes of it ─────────────────────────────────────────────────────────────────────────────────────────────
+// ── the result ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface Difference {
   class: DifferenceClass;
@@ -155,7 +156,7 @@ export interface Difference {
   whatToDo: string;
 }
 
-/** One line of the comparison: what both sides have, and in what they differ. */
+/** One line of the comparison: the values of both sides, and their differences. */
 export interface ComparedRow {
   kind: 'payment' | 'refund' | 'dispute' | 'output' | 'credit';
   provider: Provider | null;
@@ -168,7 +169,7 @@ export interface ComparedRow {
   differences: DifferenceClass[];
 }
 
-/** Something on the provider's account that is not ours: a payment without our metadata. */
+/** A payment on the provider's account without our metadata. */
 export interface ForeignRow {
   kind: 'payment' | 'refund' | 'dispute' | 'output';
   provider: Provider;
@@ -183,7 +184,10 @@ export interface Comparison {
   rows: ComparedRow[];
   differences: Difference[];
   foreign: ForeignRow[];
-  /** Rows of which one side is so young that the other may still be writing it; told by a later comparison. */
+  /**
+   * Rows of one side that are so young that the other side may still be writing its row. A later comparison reports
+   * them.
+   */
   underWay: number;
 }
 
@@ -213,11 +217,11 @@ export function dayToCompare(name: string, nowSecond: number): Day {
   return { name, fromSecond, toSecond: fromSecond + DAY_SECONDS };
 }
 
-/** True for a comparison that was made before its day was over: rows of the day may still come. */
+/** True for a comparison that was made before its day was over. Rows of the day may still come. */
 export const isProvisional = ({ day, madeSecond }: { day: string; madeSecond: number }): boolean =>
   dayOf(madeSecond) <= day;
 
-/** The UTC day in which a second lies. */
+/** The UTC day of a second. */
 export const dayOf = (second: number): string => new Date(second * 1000).toISOString().slice(0, 10);
 
 /** The last UTC day that was over at a second. */
@@ -225,16 +229,19 @@ export const dayBefore = (second: number): string => dayOf(second - DAY_SECONDS)
 
 // ── the comparison ───────────────────────────────────────────────────────────────────────────────────────────────
 
-/** What one side wrote less than this ago, the other may still be about to write. */
+/** A row that is younger than this may still lack its counterpart on the other side. */
 export const SETTLING_SECONDS = 600;
 
-/** Compares what the ledger and the providers say of a day. Both may bring rows of other days, for matching. */
+/**
+ * Compares the rows of the ledger and of the providers for a day. Both sides may include rows of other days, for
+ * matching.
+ */
 export function compare(day: Day, ledger: LedgerRows, provider: ProviderRows, nowSecond: number): Comparison {
   const comparing = new Comparing(day, ledger, provider, nowSecond);
   return comparing.run();
 }
 
-/** Everything that is given back is settled: an operator has seen to it. */
+/** A payment that was given back in full is settled: an operator has handled the payment. */
 const isGivenBack = ({ refundedMicros, amountMicros }: ProviderPayment): boolean => refundedMicros >= amountMicros;
 
 type Line = Omit<ComparedRow, 'differences'>;
@@ -249,7 +256,7 @@ class Comparing {
   private readonly nowSecond: number;
   private readonly deposits: Map<string, LedgerDeposit>;
   private readonly depositIdOfProviderId: Map<string, string>;
-  /** The payment that each deposit was credited for. */
+  /** The payment of each credited deposit. */
   private readonly own = new Map<string, ProviderPayment>();
 
   constructor(day: Day, ledger: LedgerRows, provider: ProviderRows, nowSecond: number) {
@@ -265,7 +272,7 @@ class Comparing {
 
   run(): Comparison {
     const paymentsOf = new Map<string, ProviderPayment[]>();
-    // One that was looked up may be among the day's too; it then also knows its page.
+    // A payment that was looked up may be among the day's payments too, and then also has its page.
     const payments = new Map<string, ProviderPayment>();
     for (const payment of this.provider.payments)
       if (payment.pageId !== null || !payments.has(payment.paymentId)) payments.set(payment.paymentId, payment);
@@ -313,7 +320,7 @@ class Comparing {
         this.add(lineOf(deposit, surplus), isGivenBack(surplus) ? [] : ['charged_twice']);
     if (!this.lies(own.second)) return;
     const line = lineOf(deposit, own);
-    // A payment of the wrong kind is settled when all of it has gone back; its refunds are compared by themselves.
+    // A payment of the wrong kind is settled once all of the money has gone back. Its refunds are compared separately.
     if (deposit.status === 'credited')
       this.add(
         line,
@@ -325,7 +332,7 @@ class Comparing {
     else this.add(line, ['stuck_open', ...posted(deposit)]);
   }
 
-  /** A deposit that the provider took no money for. `payment`: what it says of it instead. */
+  /** Reports a deposit without money at the provider. `payment`: the provider's payment instead, if any. */
   private unpaid(deposit: LedgerDeposit, payment?: ProviderPayment): void {
     const line = lineOf(deposit, payment ?? null);
     if (deposit.status === 'credited') {
@@ -350,7 +357,10 @@ class Comparing {
 
   // ── the ledger within itself ──
 
-  /** A crypto deposit has as many payments as outputs, compared by themselves; here its credit is what was received. */
+  /**
+   * A crypto deposit has one payment for each output, compared separately. Here its credit must equal the received
+   * amount.
+   */
   private creditOf(deposit: LedgerDeposit): void {
     const seconds = [
       ...deposit.postings.map(({ second }) => second),
@@ -383,7 +393,7 @@ class Comparing {
       else this.refundNotKept(depositId, refund);
     }
     for (const kept of this.ledger.refunds) {
-      // Refused by the provider, and given back: it never was.
+      // A refund that the provider refused and the ledger gave back has no effect on either side.
       if (known.has(kept) || kept.status === 'failed' || !this.lies(kept.openedSecond)) continue;
       if (kept.status === 'open' && this.isYoung(kept.openedSecond)) this.underWay += 1;
       else this.add(refundLine(kept, null), ['refund_not_at_provider']);
@@ -403,7 +413,7 @@ class Comparing {
     this.add(refundLine(kept, refund), found);
   }
 
-  /** Money that was never credited, such as a second charge, is given back without a row of ours. */
+  /** Money that was never credited, such as a second charge, is refunded without a row in the ledger. */
   private refundNotKept(depositId: string, refund: ProviderRefund): void {
     const deposit = this.deposits.get(depositId);
     const own = this.own.get(depositId);
@@ -432,13 +442,15 @@ class Comparing {
       else if (kept) this.disputed(kept, dispute);
       else this.disputeNotKept(depositId, dispute);
     }
-    // A dispute that is won holds nothing, and has taken nothing.
+    // A won dispute holds nothing and has taken nothing.
     for (const kept of this.ledger.disputes)
       if (!known.has(kept) && this.lies(kept.openedSecond))
         this.add(disputeLine(kept, null), kept.status === 'won' ? [] : ['dispute_not_at_provider']);
   }
 
-  /** A provider does not say when a dispute moved, so it is told on every day until both sides agree. */
+  /**
+   * A provider does not report when a dispute moved, so a difference is reported on every day until both sides agree.
+   */
   private disputed(kept: LedgerDispute, dispute: ProviderDispute): void {
     const found: DifferenceClass[] = [];
     if (kept.amountMicros !== dispute.amountMicros) found.push('dispute_amount_differs');
@@ -483,7 +495,7 @@ class Comparing {
     else this.add({ ...line, teamId: this.deposits.get(depositId)?.teamId ?? null }, ['output_not_credited']);
   }
 
-  // ── for all of them ──
+  // ── shared by all comparisons ──
 
   private lies(second: number): boolean {
     return second >= this.day.fromSecond && second < this.day.toSecond;
@@ -528,7 +540,7 @@ class Comparing {
 const sumOf = (rows: ReadonlyArray<{ amountMicros: Micros }>): Micros =>
   add(ZERO, ...rows.map(({ amountMicros }) => amountMicros));
 
-/** True where a deposit's team has this credit for it, corrections included, and no other team has any. */
+/** True if a deposit's team has this credit for the deposit, corrections included, and no other team has any. */
 function isCredited(deposit: LedgerDeposit, dueMicros: Micros, teamId = deposit.teamId): boolean {
   const net = new Map<string, Micros>([[teamId, ZERO]]);
   for (const row of [...deposit.postings, ...deposit.corrections])
@@ -537,8 +549,9 @@ function isCredited(deposit: LedgerDeposit, dueMicros: Micros, teamId = deposit.
 }
 
 /**
- * Corrections settle a payment when they bring the credit to what the provider took. Money of another team or in another
- * currency is no credit of this team, so there the whole credit is taken back, or moved to the team that paid.
+ * Drops differences that corrections have settled: the corrected credit equals the amount that the provider took. Money
+ * of another team or in another currency is no credit of this team; such a difference is settled once the whole credit
+ * is taken back or moved to the paying team.
  */
 function unlessCorrected(
   deposit: LedgerDeposit,
@@ -554,7 +567,7 @@ function unlessCorrected(
   return isCredited(deposit, own?.amountMicros ?? ZERO) ? [] : found;
 }
 
-/** What a deposit and the payment that it was credited for differ in. */
+/** The differences between a deposit and its payment. */
 function matched(deposit: LedgerDeposit, own: ProviderPayment): DifferenceClass[] {
   const found: DifferenceClass[] = [];
   if (own.currency !== 'usd') found.push('currency_differs');
@@ -565,7 +578,7 @@ function matched(deposit: LedgerDeposit, own: ProviderPayment): DifferenceClass[
   return found;
 }
 
-/** What a deposit and its transfers differ in. */
+/** The differences between a deposit and its transfers. */
 function posted(deposit: LedgerDeposit): DifferenceClass[] {
   const { status, amountMicros, teamId, postings } = deposit;
   const dueMicros = status === 'credited' ? amountMicros : ZERO;

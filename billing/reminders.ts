@@ -1,10 +1,12 @@
-/** Reminders before something ends: so many days ahead, each once. Pure; which were sent is for the keeper to know. */
+/**
+ * Reminders at fixed numbers of days before an end, each sent once. Pure; the caller keeps the list of sent reminders.
+ */
 import { daysBefore } from './time.ts';
 
 /**
- * The reminder that is due at a second, by its days: the latest, so that whoever looks late does not tell twice at once.
- * Null before the first, and from the end on: there is nothing to be ahead of then.
- * @param days in how many days before the end it is told of, the most first
+ * The reminder that is due at a second, as its number of days: the latest, so that a late check sends one reminder and
+ * not two. Null before the first reminder, and from the end on.
+ * @param days numbers of days before the end, the largest first
  */
 export function dueReminder(endSecond: number, days: readonly number[], second: number): number | null {
   if (second >= endSecond) return null;

@@ -1,7 +1,7 @@
 /**
- * What moves the rates of running instances: the team's discount, a spot price, a reservation that covers or covers no
- * more. Where one of them has changed, a segment ends and the next begins at the same second.
- * Source: docs/rules.md#what-an-instance-costs, docs/rules.md#discounts.
+ * Changes of the rates of running instances: by the team's discount, a spot price, or the begin or end of a cover. Each
+ * change ends a segment and begins the next at the same second. Source: docs/rules.md#what-an-instance-costs,
+ * docs/rules.md#discounts.
  */
 import type { Account, Terms } from './account.ts';
 import { type Change, closeMeter, replaceMeters } from './change.ts';
@@ -14,14 +14,14 @@ import { trailingSpendMicros } from './spending.ts';
 import { dayStart, daysBefore } from './time.ts';
 import type { Meter } from './usage.ts';
 
-/** Looks at what the team has spent by a second, and keeps the discount that it earns. */
+/** Sums the team's spending by a second, and stores the volume discount. */
 export function reviewVolume(change: Change, second: number): void {
   change.account.volumeBasisPoints = volumeDiscountAt(change.account, change.terms, second);
 }
 
 /**
- * The look at 00:00. It may be made late, after a charge in flight has kept the end of credit open beyond it: what was spent
- * in the new day by then does not count.
+ * The volume review at 00:00. A charge in flight may keep the end of credit open beyond midnight and delay the review.
+ * Spending of the new day does not count in the review.
  */
 export function reviewVolumeAtMidnight(change: Change, midnightSecond: number): void {
   const yesterday = daysBefore(midnightSecond, 1);
@@ -29,7 +29,7 @@ export function reviewVolumeAtMidnight(change: Change, midnightSecond: number): 
 }
 
 /**
- * What volume earns a team at a second, in basis points.
+ * The volume discount of a team at a second, in basis points.
  * @param lastDay see `trailingSpendMicros`
  */
 export function volumeDiscountAt(
@@ -43,7 +43,7 @@ export function volumeDiscountAt(
   return volumeBasisPointsOf(volumeTiers, trailingSpendMicros(account, account.spentByDay, second, lastDay));
 }
 
-/** How an instance is priced from a second on, as it stands; which reservation covers it is a question of all of them. */
+/** The price of an instance from a second on, without covers: covers depend on all instances together. */
 export function pricedAt(account: Account, { priced }: Meter, second: number): Priced {
   if (!isDiscountable(priced)) return priced;
   const spotMicros = priced.pricing === 'spot' ? priceAt(account.prices, priced, second)?.spotMicros : undefined;
@@ -60,15 +60,15 @@ export function pricedAt(account: Account, { priced }: Meter, second: number): P
   };
 }
 
-/** Nothing that its rate, or its worth to be covered, is made of has changed. Of a covered one the discount does not matter. */
+/** True if neither the rate nor the cover priority changed. A discount has no effect on a covered instance. */
 const isAsBefore = (before: Priced, now: Priced, coveredBy: string | null): boolean =>
   before.coveredBy === coveredBy &&
   before.listMicrosPerHour === now.listMicrosPerHour &&
   (coveredBy !== null || before.discountBasisPoints === now.discountBasisPoints);
 
 /**
- * Prices anew what is known by its sums only. Prices that were given never change, and spot prices are in no sum: what can
- * change is the discount. A forecast follows it class by class.
+ * Re-rates the meters in the sums. Given prices never change, and spot prices are in no sum, so only the discount can
+ * change. A forecast applies the discount class by class.
  * @throws MetersNeeded where segments would have to be cut, and where a reservation may cover some of the meters
  */
 function rerateSummed(change: Change, second: number): void {
@@ -111,8 +111,8 @@ export function nextClass(change: Change, each: MeterClass, basisPoints: number,
 }
 
 /**
- * Prices every running instance anew as of a second, and cuts a segment wherever that changes something.
- * @param opening those that start at this second: they have no segment to cut yet
+ * Prices every running instance again as of a second, and cuts a segment wherever the price changed.
+ * @param opening instances that start at this second and have no segment to cut yet
  */
 export function rerate(change: Change, second: number, opening: readonly Meter[] = []): void {
   const { account } = change;
@@ -148,7 +148,7 @@ export function rerate(change: Change, second: number, opening: readonly Meter[]
 export const beginSegment = (change: Change, meter: Meter, priced: Priced, second: number): void =>
   replaceMeters(change, [meter], [nextSegment(change, meter, priced, second)]);
 
-/** Ends a segment and answers the next. Whoever calls puts it on the line: see `replaceMeters`. */
+/** Ends a segment and returns the next segment. The caller puts the new segment on the line, by `replaceMeters`. */
 export function nextSegment(change: Change, meter: Meter, priced: Priced, second: number): Meter {
   closeMeter(change, meter, second);
   const next: Meter = {

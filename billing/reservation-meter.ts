@@ -1,6 +1,6 @@
 /**
- * The meter of a reservation: one term at one rate, posted as an instance's segment is, renewed or closed at its end.
- * Source: docs/rules.md#reservations.
+ * The meter of a reservation: one term at one rate, posted like a segment of an instance, and renewed or closed at the
+ * end of the term. Source: docs/rules.md#reservations.
  */
 import { maySpend } from './account.ts';
 import type { Change } from './change.ts';
@@ -10,7 +10,7 @@ import { MONTHS_OF_TERM, priceAt, type ReservationTerm } from './prices.ts';
 import { addMonths } from './time.ts';
 import { chargeDueMicros, costMicros, type Metered } from './usage.ts';
 
-/** One term of a reservation that runs. Its rate is that of all it reserves. */
+/** One running term of a reservation. The rate is the sum for all reserved instances. */
 export interface ReservationMeter extends Metered {
   reservationId: string;
   /** 1 for the first; each renewal begins the next. */
@@ -27,13 +27,19 @@ export interface ReservationMeter extends Metered {
   renew: boolean;
 }
 
-/** How many days before a term's end its team is told, the most first: early enough to decide, and not to be forgotten. */
+/**
+ * Days before a term's end at which the team is notified, the largest first: one notice to decide, and one as a
+ * reminder.
+ */
 export const TERM_REMINDER_DAYS = [7, 1] as const;
 
-/** `lapsed`: credit ended before the term did. `not_offered`: it was to be renewed, and there was no price any more. */
+/**
+ * `lapsed`: credit ended before the term did. `not_offered`: the reservation was to be renewed, and no price was
+ * offered any more.
+ */
 export type ReservationEnd = 'ended' | 'renewed' | 'not_offered' | 'lapsed';
 
-/** Posts what a reservation owes through a second. */
+/** Posts the amount that a reservation owes through a second. */
 export function postReservation(change: Change, reservation: ReservationMeter, throughSecond: number): void {
   const dueMicros = chargeDueMicros(reservation, throughSecond);
   if (dueMicros <= 0) return;
@@ -50,7 +56,7 @@ export function postReservation(change: Change, reservation: ReservationMeter, t
   });
 }
 
-/** Posts a term's last charge and takes it off the line. */
+/** Posts the last charge of a term and removes the meter from the line. */
 export function closeReservation(
   change: Change,
   reservation: ReservationMeter,
@@ -63,7 +69,7 @@ export function closeReservation(
   change.effects.push({ kind: 'reservation_closed', reservation: { ...reservation }, endSecond, how });
 }
 
-/** What a term has cost by a second, which is its whole cost from its end on. */
+/** The cost of a term by a second. From the end of the term on, its whole cost. */
 export const termCostMicros = (
   {
     rateMicrosPerHour,
@@ -80,11 +86,11 @@ export const openTerm = (change: Change, reservation: ReservationMeter): void =>
   change.effects.push({ kind: 'reservation_opened', reservation: { ...reservation } });
 };
 
-/** The rate of so many at the price of one. */
+/** The rate of a number of instances at a unit price. */
 export const rateFor = (count: number, unitMicrosPerHour: Micros): Micros =>
   micros(BigInt(count) * BigInt(unitMicrosPerHour));
 
-/** Ends a term whose second has come; begins the next if that was asked for and it is still offered. */
+/** Ends a term at its second, and begins the next term if renewal is on and the price is still offered. */
 export function renewReservation(change: Change, reservation: ReservationMeter): void {
   const { endSecond, renew, term, count, reservedSecond } = reservation;
   // A suspended team begins no new term.
@@ -97,7 +103,8 @@ export function renewReservation(change: Change, reservation: ReservationMeter):
     termNumber: reservation.termNumber + 1,
     rateMicrosPerHour: rateFor(count, price.reservedMicros[term]),
     startSecond: endSecond,
-    // Counted from the beginning: what began on a 31st ends on a last day of the month each time.
+    // Counted from the first second of the reservation, so that a reservation of the 31st always ends on the last day
+    // of a month.
     endSecond: addMonths(reservedSecond, MONTHS_OF_TERM[term] * (reservation.termNumber + 1)),
     postedMicros: ZERO,
   });

@@ -1,6 +1,6 @@
 /**
- * Reservations: capacity that is paid for its whole term, used or not, at a rate below on-demand; the instances that it
- * covers cost nothing. Source: docs/rules.md#reservations.
+ * Reservations: capacity that is paid for a whole term, used or not, at a rate below on-demand. Covered instances cost
+ * nothing. Source: docs/rules.md#reservations.
  */
 import { type Account, moneySecond, type Terms } from './account.ts';
 import type { Outcome } from './change.ts';
@@ -13,7 +13,7 @@ import { rerate } from './rerating.ts';
 import { openTerm, postReservation, rateFor } from './reservation-meter.ts';
 import { addMonths } from './time.ts';
 
-/** What a team reserves. */
+/** The reservation to open. */
 export interface ReservationOrder {
   reservationId: string;
   gpuType: string;
@@ -21,7 +21,7 @@ export interface ReservationOrder {
   count: number;
   term: ReservationTerm;
   renew: boolean;
-  /** The reserved price of one, micros per hour. */
+  /** The reserved price of one instance, micros per hour. */
   unitMicrosPerHour: Micros;
 }
 
@@ -50,7 +50,10 @@ export function openReservation(account: Account, terms: Terms, order: Reservati
   });
 }
 
-/** Posts what a reservation owes by now; no fact, so the bill is the same however often it happens. */
+/**
+ * Posts the amount that a reservation owes by now. A settlement is no fact: the bill is the same for any number of
+ * settlements.
+ */
 export function settleReservation(account: Account, terms: Terms, reservationId: string, nowSecond: number): Outcome {
   return applyFact(account, terms, nowSecond, (change) => {
     const { account } = change;

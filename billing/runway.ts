@@ -1,24 +1,25 @@
 /**
- * Balance is a line, not a counter: between two facts it falls in a known way, so the second at which it meets a level
- * can be computed instead of polled for. Source: docs/rules.md#balance, docs/architecture.md#the-balance-line.
+ * A balance is a line, not a counter: between two facts the balance falls in a known way, so the second at which the
+ * balance meets a level is computed instead of polled for. Source: docs/rules.md#balance,
+ * docs/architecture.md#the-balance-line.
  */
 import { type MeterSums, summedDueMicros } from './meter-sums.ts';
 import { type Micros, micros } from './money.ts';
 import { LAST_SECOND } from './time.ts';
 import { chargeDueMicros, type Metered } from './usage.ts';
 
-/** What a team's balance is made of between two facts. */
+/** The parts of a team's balance between two facts. */
 export interface BalanceLine {
   postedMicros: Micros;
   heldMicros: Micros;
-  /** What runs: instances, and reservations, which cost whether they are used or not. */
+  /** Running instances and reservations. Reservations cost whether used or not. */
   meters: readonly Metered[];
   reservations?: readonly Metered[];
-  /** What runs beside `meters`, where not every meter was read. */
+  /** Running meters beside `meters`, where not every meter was read. */
   summed?: MeterSums | null;
 }
 
-/** Everything on the line that costs by the second and was read by itself. */
+/** Every meter on the line that was read singly. */
 export const meteredOf = ({ meters, reservations = [] }: BalanceLine): readonly Metered[] =>
   reservations.length === 0 ? meters : [...meters, ...reservations];
 
@@ -34,12 +35,13 @@ export const burnMicrosPerHour = (line: BalanceLine): Micros =>
   micros(meteredOf(line).reduce((sum, meter) => sum + meter.rateMicrosPerHour, line.summed?.rateMicrosPerHour ?? 0));
 
 /**
- * The last second at which `available ≥ level`, or null when the line never falls below it (nothing runs, or only beyond
- * the year 9999). May lie before a meter's last fact when the line is below the level already.
+ * The last second at which `available ≥ level`, or null when the line never falls below the level: nothing runs, or the
+ * second lies beyond the year 9999. The second may lie before a meter's last fact when the line is below the level
+ * already.
  *
- * The sum of the exact, unfloored costs brackets the answer in closed form; inside the bracket, at most one micro per
- * meter wide, the floors are summed exactly.
- * @throws MetersNeeded where the answer may lie before the start of a meter that is known by the sums only
+ * The sum of the exact costs without floors brackets the answer in closed form. The bracket is at most one micro per
+ * meter wide, and inside the bracket the floors are summed exactly.
+ * @throws MetersNeeded where the answer may lie before the start of a meter in the sums
  */
 export function lastSecondAtOrAbove(line: BalanceLine, levelMicros: Micros): number | null {
   const meters = meteredOf(line);
@@ -69,7 +71,7 @@ export function lastSecondAtOrAbove(line: BalanceLine, levelMicros: Micros): num
   return above > LAST_SECOND ? null : above;
 }
 
-/** The first second, not before `fromSecond`, at which `available < level`; null when that never comes. */
+/** The first second, not before `fromSecond`, at which `available < level`; null for never. */
 export function firstSecondBelow(line: BalanceLine, levelMicros: Micros, fromSecond: number): number | null {
   if (availableMicros(line, fromSecond) < levelMicros) return fromSecond;
   const last = lastSecondAtOrAbove(line, levelMicros);

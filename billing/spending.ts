@@ -1,7 +1,7 @@
 /**
- * What a team has spent lately, by UTC day: what the volume discount looks at. Of the 30 whole days before today, and of
- * today so far, so that a day is counted whole or not at all and the sum at 00:00 is that of 30 days.
- * Sums stop at the largest amount that fits, which lies above every tier. Source: docs/rules.md#discounts.
+ * A team's recent spending by UTC day, for the volume discount: 30 whole days before today, and today so far. A day
+ * counts whole or not at all, and the sum at 00:00 covers exactly 30 days. Sums stop at the largest amount that fits,
+ * far above every tier. Source: docs/rules.md#discounts.
  */
 import type { Account } from './account.ts';
 import { type VolumeTier, volumeBasisPointsOf } from './discounts.ts';
@@ -14,15 +14,15 @@ import { costBetweenMicros, type Metered } from './usage.ts';
 const TRAILING_DAYS = 30;
 const HOURS_OF_DAY = 24;
 
-/** By a day's first second: what was spent in it by tokens and by stretches of running that are over. */
+/** By the first second of a day: the cost of the day's tokens and of ended stretches of running. */
 export type SpentByDay = ReadonlyMap<number, Micros>;
 
-/** The first second that counts at a second. */
+/** The first second that counts towards the review at a second. */
 export const trailingFrom = (second: number): number => daysBefore(dayStart(second), TRAILING_DAYS);
 
 /**
- * What a team has spent by a second, what still runs included.
- * @param lastDay the first second of the last day that counts: today so far, or at 00:00 the day before
+ * A team's spending by a second, running meters included.
+ * @param lastDay the first second of the last day that counts: today, or at 00:00 the day before
  */
 export function trailingSpendMicros(
   account: Account,
@@ -39,12 +39,12 @@ export function trailingSpendMicros(
   return meteredOf(account).reduce((sum, meter) => atMost(sum + costBetweenMicros(meter, from, second)), spent);
 }
 
-/** After so many midnights a window of 30 days holds nothing but whole days of what runs. */
+/** After this many midnights, a window of 30 days holds only whole days of the running meters. */
 const MIDNIGHTS_UNTIL_STEADY = 32;
 
 /**
- * The first 00:00 UTC, after what has taken effect and through a second, at which volume earns something else than now if
- * nothing changes before. A whole day of a meter costs 24 times its hour, without a fraction, so days are added up but once.
+ * The first 00:00 UTC after `datedThroughSecond`, up to `throughSecond`, at which the volume tier changes if nothing
+ * else happens. A whole day of a meter costs 24 times its hour, without a fraction, so each day is added only once.
  */
 export function firstOtherTier(
   account: Account,
@@ -70,14 +70,14 @@ export function firstOtherTier(
   return null;
 }
 
-/** What all that runs costs on each of so many days, if it goes on. */
+/** The cost of all running meters on each of a number of days, if they run on. */
 function runningByDay(account: Account, firstDay: number, days: number): number[] {
   const costs = new Array<number>(days).fill(0);
   const begins = new Array<number>(days).fill(0);
   for (const meter of meteredOf(account)) {
     const { startSecond, rateMicrosPerHour } = meter;
     const day = daysBetween(firstDay, dayStart(startSecond));
-    // From its second day on, its days are whole.
+    // From the second day of a meter on, its days are whole.
     const whole = startSecond <= firstDay ? 0 : day + 1;
     if (whole > 0) costs[day] = (costs[day] ?? 0) + costBetweenMicros(meter, startSecond, nextDayStart(startSecond));
     begins[whole] = (begins[whole] ?? 0) + rateMicrosPerHour;
@@ -95,13 +95,13 @@ function runningByDay(account: Account, firstDay: number, days: number): number[
   });
 }
 
-/** Counts what was spent at one second. */
+/** Counts an amount that was spent at one second. */
 export function spendAt(spentByDay: Map<number, Micros>, second: number, micros: Micros): void {
   const day = dayStart(second);
   spentByDay.set(day, atMost((spentByDay.get(day) ?? ZERO) + micros));
 }
 
-/** Counts a stretch of running that is over, to each of its days what it cost in it; days that no sum will ask for are left out. */
+/** Counts an ended stretch of running, for each day the cost within the day. Days before the window are left out. */
 export function spendOver(spentByDay: Map<number, Micros>, metered: Metered, endSecond: number): void {
   let from = Math.max(metered.startSecond, trailingFrom(endSecond));
   while (from < endSecond) {
@@ -111,7 +111,7 @@ export function spendOver(spentByDay: Map<number, Micros>, metered: Metered, end
   }
 }
 
-/** The same of the meters of a class, none of which starts later. */
+/** Counts an ended stretch of the meters of a class. No meter of the class starts later. */
 export function spendClassOver(spentByDay: Map<number, Micros>, each: MeterClass, endSecond: number): void {
   let from = Math.max(each.daySecond, trailingFrom(endSecond));
   while (from < endSecond) {

@@ -1,7 +1,7 @@
 /**
- * What an operator does with a whole team: end its instances together, suspend it, archive it. A suspended team spends
- * nothing new and keeps what runs; an archived one takes no new facts. What a provider reports is recorded in every state:
- * money that was received is never refused.
+ * Operator's acts on a whole team: end its instances together, suspend, archive. A suspended team spends nothing new,
+ * and its instances run on. An archived team takes no new facts. Reports of providers are recorded in every state,
+ * because received money is never refused.
  */
 import { type Account, moneySecond, type Terms } from './account.ts';
 import { type Change, closeMeter, type EndReason, type Outcome, replaceMeters } from './change.ts';
@@ -14,7 +14,7 @@ import { rerate } from './rerating.ts';
 export const teamArchived = (): BillingError =>
   new BillingError('team_archived', 'the team is archived: unarchive it first', 'team');
 
-/** The refusal of a new spending of a team that is suspended or archived. */
+/** The refusal of new spending by a suspended or archived team. */
 export const spendingRefused = ({ archivedSecond }: Account): BillingError =>
   archivedSecond === null
     ? new BillingError('team_suspended', 'the team is suspended: it can start, hold and reserve nothing', 'team')
@@ -25,7 +25,7 @@ export function checkNotArchived({ archivedSecond }: Account): void {
   if (archivedSecond !== null) throw teamArchived();
 }
 
-/** Ends those of the named instances that run, together, at the fact's second. */
+/** Ends the running instances among the named ones, together, at the fact's second. */
 export const stopInstances = (
   account: Account,
   terms: Terms,
@@ -45,13 +45,12 @@ function endTogether(change: Change, stop: { instanceIds: ReadonlySet<string>; r
     change.effects.push({ kind: 'instance_ended', instanceId, endSecond, reason: stop.reason });
   }
   replaceMeters(change, ending);
-  // A reservation that covered one of them may cover another from here on.
+  // A reservation of an ended instance may cover another instance from here on.
   if (ending.length > 0) rerate(change, second);
 }
 
 /**
- * Suspends a team, and ends the named instances if any are named. Suspended again, it stays suspended since the first
- * time.
+ * Suspends a team, and ends the named instances, if any. A repeat keeps the first second of suspension.
  * @throws BillingError `team_archived`
  */
 export const suspendTeam = (
@@ -66,13 +65,13 @@ export const suspendTeam = (
     if (stop.instanceIds.size > 0) endTogether(change, stop);
   });
 
-/** Lets a team spend again. A top-up that is due is opened at once. */
+/** Ends the suspension of a team. A due top-up is opened at once. */
 export const unsuspendTeam = (account: Account, terms: Terms, nowSecond: number): Outcome =>
   applyFact(account, terms, nowSecond, ({ account }) => {
     account.suspendedSecond = null;
   });
 
-/** What of an account keeps it from being archived, in words; empty when nothing does. */
+/** The reasons against archiving an account, in words; empty when archiving is possible. */
 export function archiveObstacles(account: Account, keepsBalance: boolean): string[] {
   const { meters, summed, reservations, contests, holdExpiries, attempt, postedMicros, owedMicros } = account;
   const running = meters.length + (summed?.count ?? 0);
@@ -89,10 +88,10 @@ export function archiveObstacles(account: Account, keepsBalance: boolean): strin
 }
 
 /**
- * Archives a team and switches its auto top-up off. Archived again, it stays archived since the first time.
- * @param archive `openPayments`: what of its payments has no outcome yet, in words; `keepsBalance`: credit and debt stay
- *   with the archived team
- * @throws BillingError `team_in_use`, naming everything that is in the way
+ * Archives a team and switches its auto top-up off. A repeat keeps the first second of archiving.
+ * @param archive `openPayments`: payments without an outcome, in words; `keepsBalance`: credit and debt stay with the
+ *   archived team
+ * @throws BillingError `team_in_use`, naming every obstacle
  */
 export const archiveTeam = (
   account: Account,
@@ -109,7 +108,7 @@ export const archiveTeam = (
     account.archivedSecond = account.asOfSecond;
   });
 
-/** Lets an archived team take facts again. Its auto top-up stays off. */
+/** Ends the archiving of a team. Auto top-up stays off. */
 export const unarchiveTeam = (account: Account, terms: Terms, nowSecond: number): Outcome =>
   applyFact(account, terms, nowSecond, ({ account }) => {
     account.archivedSecond = null;

@@ -1,15 +1,15 @@
-/** Billing counts whole UTC seconds since 1970. Nothing here knows what time it is. Source: docs/rules.md#units. */
+/** Billing counts whole UTC seconds since 1970. The present time is always an argument. Source: docs/rules.md#units. */
 
-/** The last second that an RFC 3339 time can name: 9999-12-31T23:59:59Z. A crossing beyond it is never. */
+/** The last second with an RFC 3339 time: 9999-12-31T23:59:59Z. A crossing beyond this second counts as never. */
 export const LAST_SECOND = 253_402_300_799;
 
-/** The second in which an instant lies: floor(ms / 1000). */
+/** The second of an instant: floor(ms / 1000). */
 export const secondOf = (epochMs: number): number => Math.floor(epochMs / 1000);
 
 /** A second as RFC 3339 UTC, `2026-03-01T00:00:00Z`. */
 export const formatSecond = (second: number): string => new Date(second * 1000).toISOString().replace('.000Z', 'Z');
 
-/** The first second of the UTC month in which a second lies. Months are half-open: this one to the next one's. */
+/** The first second of the UTC month of a second. A month lasts until the first second of the next month, exclusive. */
 export function monthStart(second: number): number {
   const date = new Date(second * 1000);
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1) / 1000;
@@ -23,7 +23,7 @@ export function nextMonthStart(second: number): number {
 
 const SECONDS_PER_DAY = 86_400;
 
-/** The first second of the UTC day in which a second lies. */
+/** The first second of the UTC day of a second. */
 export const dayStart = (second: number): number =>
   second - (((second % SECONDS_PER_DAY) + SECONDS_PER_DAY) % SECONDS_PER_DAY);
 
@@ -36,13 +36,13 @@ export const daysBefore = (second: number, days: number): number => second - day
 /** So many whole UTC days after a second. */
 export const daysAfter = (second: number, days: number): number => second + days * SECONDS_PER_DAY;
 
-/** How many whole days lie between two seconds. */
+/** The number of whole days between two seconds. */
 export const daysBetween = (fromSecond: number, toSecond: number): number =>
   Math.floor((toSecond - fromSecond) / SECONDS_PER_DAY);
 
 /**
- * The same time of day so many UTC months later, on the same day of the month; on its last day where it has no such day
- * (31 January and a month is 28 or 29 February).
+ * The same time of day a number of UTC months later, on the same day of the month, or on the last day of a shorter
+ * month (31 January and a month is 28 or 29 February).
  */
 export function addMonths(second: number, months: number): number {
   const date = new Date(second * 1000);

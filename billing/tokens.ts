@@ -3,7 +3,10 @@ import { type Dated, inForceAt } from './dated.ts';
 import { BillingError } from './errors.ts';
 import { type Micros, micros } from './money.ts';
 
-/** An exact cost in millionths of a micro-dollar. Stays inside one calculation: it is no safe integer. */
+/**
+ * An exact cost in millionths of a micro-dollar. Used inside one calculation only, because the values exceed safe
+ * integers.
+ */
 export type MicroMillionths = bigint;
 
 export const MILLIONTHS_PER_MICRO = 1_000_000n;
@@ -13,7 +16,7 @@ export interface ModelPrice {
   outputMicrosPerMillion: Micros;
 }
 
-/** What a model's tokens cost from a second on. */
+/** The token prices of a model from a second on. */
 export interface DatedModelPrice extends ModelPrice, Dated {
   model: string;
 }
@@ -21,8 +24,8 @@ export interface DatedModelPrice extends ModelPrice, Dated {
 const MAX_MICROS_PER_MILLION = micros(1_000_000_000);
 
 /**
- * Refuses a price above $1,000 per million tokens: a slip of the keyboard, and 10¹² tokens at it would leave the range in
- * which money is exact.
+ * Refuses a price above $1,000 per million tokens. Such a price is a typing error, and 10¹² tokens at such a price
+ * would exceed the range of exact money.
  * @throws BillingError `amount_out_of_range`, naming `input` or `output`
  */
 export function checkModelPrice({ inputMicrosPerMillion, outputMicrosPerMillion }: ModelPrice): void {
@@ -50,8 +53,8 @@ export function modelPriceIn(
 }
 
 /**
- * The price by which a hold of this second was placed. A model that has a hold was listed when the hold was placed: where it
- * was withdrawn later in the same second, the price is the one that the withdrawal ended, which its row repeats.
+ * The price at which a hold of this second was placed. The model of a hold was listed at the placing. If the model was
+ * withdrawn later in the same second, the price is the withdrawn price, repeated in the withdrawal's row.
  */
 export const heldPriceIn = (
   prices: readonly DatedModelPrice[],
@@ -69,8 +72,8 @@ export const tokensCost = (price: ModelPrice, inputTokens: number, outputTokens:
   BigInt(outputTokens) * BigInt(price.outputMicrosPerMillion);
 
 /**
- * What is to be posted for a cost, given the remainder that the team carries (0 … 999,999 millionths), and the remainder
- * after it: total posted = floor(total exact / 10⁶) whatever the order or batching.
+ * The amount to post for a cost, given the remainder that the team carries (0 … 999,999 millionths), and the remainder
+ * afterwards: total posted = floor(total exact / 10⁶) for any order and any batching.
  */
 export function chargeWithRemainder(
   cost: MicroMillionths,
@@ -84,8 +87,8 @@ export function chargeWithRemainder(
 }
 
 /**
- * What each of several costs adds to the charge for all of them, in their order: the floors of the running total. They
- * sum to `chargeWithRemainder` of the sum, and so does any split of them into batches.
+ * The share of each of several costs in their common charge, in order: the floors of the running total. The shares add
+ * up to `chargeWithRemainder` of the sum, also for any split into batches.
  */
 export function chargesOf(costs: readonly MicroMillionths[], remainderMillionths: number): Micros[] {
   let total = BigInt(remainderMillionths);

@@ -8,7 +8,7 @@ export interface TopUpPolicy {
   amountMicros: Micros;
   /** Null when none is saved: the next charge then fails safely. */
   paymentMethodId: string | null;
-  /** Captured + in flight in one UTC month, at the most. Null: no cap. */
+  /** The most that may be captured and in flight in one UTC month. Null: no cap. */
   monthlyCapMicros: Micros | null;
 }
 
@@ -36,7 +36,7 @@ export function checkPayment(param: string, amountMicros: Micros, minMicros: Mic
 }
 
 /**
- * Refuses a policy that breaks the limits: threshold $5–$500, amount $15–$5,000, a cap not below one charge.
+ * Refuses a policy outside the limits: threshold $5–$500, amount $15–$5,000, a cap not below one charge.
  * @throws BillingError `amount_out_of_range`, `payment_method_required`
  */
 export function checkPolicy(policy: TopUpPolicy): void {

@@ -1,6 +1,6 @@
 /**
- * Token usage that is recorded together: which of a team's events are new, what each of them posts, which holds they
- * settle. Source: docs/rules.md#token-usage.
+ * Token usage that is recorded together: selects the new events of a team, computes the amount that each event posts,
+ * and settles holds. Source: docs/rules.md#token-usage.
  */
 import type { Account, Terms } from './account.ts';
 import type { Outcome } from './change.ts';
@@ -10,13 +10,13 @@ import { type Hold, hasExpired } from './holds.ts';
 import { type Micros, ZERO } from './money.ts';
 import { chargesOf, MILLIONTHS_PER_MICRO, type MicroMillionths, type ModelPrice, tokensCost } from './tokens.ts';
 
-/** What a caller says of an event; the same again is a duplicate. */
+/** The body of an event as the caller sent the event. An equal body under the same id is a duplicate. */
 export interface UsageBody {
   model: string;
   project: string | null;
   inputTokens: number;
   outputTokens: number;
-  /** When it happened, if that was said. */
+  /** The second of the usage, if the caller named a second. */
   atSecond: number | null;
   holdId: string | null;
 }
@@ -24,24 +24,24 @@ export interface UsageBody {
 export interface UsageEvent extends UsageBody {
   teamId: string;
   eventId: string;
-  /** In force when it happened. Null: its model had none then. */
+  /** The price in force at the second of the usage. Null: the model had no price then. */
   price: ModelPrice | null;
 }
 
-/** An event that is recorded: what was said of it, and what it posted, the team's carried remainder included. */
+/** A recorded event: its body, and its posted amount, with the team's carried remainder. */
 export interface RecordedUsage {
   event: UsageBody;
   chargeMicros: Micros;
 }
 
-/** One that is new. */
+/** A new event. */
 export interface NewUsage extends RecordedUsage {
   event: UsageEvent;
   /** Exact, in millionths of a micro. */
   cost: MicroMillionths;
 }
 
-/** `chargeMicros`: what it posted; of a duplicate, what it posted the first time. */
+/** `chargeMicros`: the posted amount; for a duplicate, the amount of the first posting. */
 export type UsageResult =
   | { status: 'accepted' | 'duplicate'; chargeMicros: Micros }
   | { status: 'conflict' }
@@ -49,23 +49,23 @@ export type UsageResult =
 
 export type NamedHold = Hold & { teamId: string; status: string };
 
-/** What must be known to decide on a team's events. */
+/** The data needed to decide on a team's events. */
 export interface UsageGiven {
   account: Account;
   terms: Terms;
-  /** What was recorded before under their ids. */
+  /** Events that were recorded before under the same ids. */
   known: ReadonlyMap<string, RecordedUsage>;
-  /** The holds that they name, of whichever team. */
+  /** The holds that the events name, of any team. */
   holds: ReadonlyMap<string, NamedHold>;
   nowSecond: number;
 }
 
 export interface UsageDecision {
-  /** One for each event, in their order. */
+  /** One result for each event, in order. */
   results: UsageResult[];
-  /** Those that are new. */
+  /** The new events. */
   rows: NewUsage[];
-  /** Holds that are let go, each by the first event that names it. */
+  /** Released holds, each with the first event that names the hold. */
   settled: Array<{ holdId: string; settledBy: string }>;
   outcome: Outcome;
 }
@@ -94,8 +94,8 @@ const UNCOUNTABLE: UsageResult = {
 };
 
 /**
- * Decides on each event: an id is accepted once; the same id and body again is a duplicate, another body a conflict, and
- * within the batch too. Those that are new are one fact, posted by one row.
+ * Decides on each event. An id is accepted once: the same id and body is a duplicate, another body a conflict, also
+ * within the batch. The new events together are one fact with one row.
  */
 export function decideUsage(events: readonly UsageEvent[], given: UsageGiven): UsageDecision {
   const { account, terms, holds, nowSecond } = given;
@@ -130,14 +130,17 @@ export function decideUsage(events: readonly UsageEvent[], given: UsageGiven): U
   return { results, rows, settled, outcome };
 }
 
-/** The value that all have. Null where they differ. */
+/** The common value of all, or null where the values differ. */
 const commonOf = <T>(values: readonly T[]): T | null =>
   values.every((value) => value === values[0]) ? (values[0] ?? null) : null;
 
-/** A result, or what it is to tell the charge of. */
+/** A result, or the data from which the result gets its charge. */
 type Decided = UsageResult | { status: 'accepted' | 'duplicate'; as: RecordedUsage };
 
-/** Which are new, and what each comes to; what the new ones post is worked out when all are known. */
+/**
+ * Sorts events into new, duplicate and conflicting, with their costs. The charges are computed once all new events are
+ * known.
+ */
 function sort(
   events: readonly UsageEvent[],
   { account, known, holds }: UsageGiven,
@@ -170,11 +173,11 @@ const sameBody = (a: UsageBody, b: UsageBody): boolean =>
   a.atSecond === b.atSecond &&
   a.holdId === b.holdId;
 
-/** The largest cost that what the team owes can still take in. */
+/** The largest cost that still fits into the team's owed amount. */
 const roomOf = ({ owedMicros }: Account): MicroMillionths =>
   BigInt(Number.MAX_SAFE_INTEGER - owedMicros - 1) * MILLIONTHS_PER_MICRO;
 
-/** A hold that has ended already, whichever way, is settled by nobody: such usage is charged as if it named none. */
+/** An ended hold is not settled: the usage is charged as if no hold was named. */
 function settledBy(
   rows: readonly NewUsage[],
   holds: ReadonlyMap<string, NamedHold>,

@@ -1,12 +1,12 @@
-/** What a running meter has cost, and what of it is still to be posted. Source: docs/rules.md#what-an-instance-costs. */
+/** The cost of a running meter, and the part that is not posted yet. Source: docs/rules.md#what-an-instance-costs. */
 import { type Micros, micros, mulDivFloor, ZERO } from './money.ts';
 import type { Priced } from './prices.ts';
 
-/** Whatever costs by the second: a rate that has held since its start second. */
+/** Anything with a cost by the second: a rate in force since a start second. */
 export interface Metered {
   rateMicrosPerHour: Micros;
   startSecond: number;
-  /** What of its cost is in the ledger already. */
+  /** The part of the cost that is in the ledger. */
   postedMicros: Micros;
 }
 
@@ -15,39 +15,42 @@ export interface Meter extends Metered {
   instanceId: string;
   /** 1 for an instance's first segment; each re-price begins the next. */
   segment: number;
-  /** How it came to its rate. */
+  /** The derivation of the rate. */
   priced: Priced;
-  /** The start of the instance, whichever segment this is. */
+  /** The start of the instance, also for later segments. */
   instanceStartSecond: number;
-  /** Its place in the order in which the team's instances end when credit does; null: with the last. */
+  /** The place in the order in which the team's instances end at the end of credit; null: with the last. */
   shedOrder: number | null;
-  /** The second for which the platform has announced that it takes a spot instance back. */
+  /** The announced second at which the platform takes a spot instance back. */
   reclaimSecond: number | null;
 }
 
 const SECONDS_PER_HOUR = 3600;
 
-/** floor(rate × seconds / 3600): the whole cost of so many seconds, never a step of it. Nothing before the start. */
+/** floor(rate × seconds / 3600): the whole cost of the given seconds, never a step. Zero before the start. */
 export function costMicros(rateMicrosPerHour: Micros, seconds: number): Micros {
   if (seconds <= 0) return ZERO;
   const product = rateMicrosPerHour * seconds;
-  // Most products are safe integers, for which this is exact and many times faster; lines of a thousand meters add up many.
+  // Most products are safe integers. Plain arithmetic is then exact and many times faster, and lines with a thousand
+  // meters add up many products.
   if (product <= Number.MAX_SAFE_INTEGER) return micros((product - (product % SECONDS_PER_HOUR)) / SECONDS_PER_HOUR);
   return micros(mulDivFloor(rateMicrosPerHour, seconds, SECONDS_PER_HOUR));
 }
 
-/** What a meter has cost at `second`, from its start. */
+/** The cost of a meter from its start to `second`. */
 export const meterCostMicros = (meter: Metered, second: number): Micros =>
   costMicros(meter.rateMicrosPerHour, second - meter.startSecond);
 
 /**
- * What is to be posted at `second`: owed so far less posted so far, so that no fraction is lost or gained whatever the
- * settlement interval. Negative when more was posted than the formula gives, which only an end in the past can bring about.
+ * The amount to post at `second`: cost so far less posted so far, so that no fraction is lost or gained at any
+ * settlement interval. Negative only for an end in the past, where more was posted than the formula gives.
  */
 export const chargeDueMicros = (meter: Metered, second: number): Micros =>
   micros(meterCostMicros(meter, second) - meter.postedMicros);
 
-/** What a stretch of a segment cost between two seconds, as a statement shows it: cost at the later less cost at the earlier. */
+/**
+ * The cost of a segment between two seconds, for statements: the cost at the later second less the cost at the earlier.
+ */
 export function costBetweenMicros(
   segment: Pick<Metered, 'rateMicrosPerHour' | 'startSecond'>,
   fromSecond: number,

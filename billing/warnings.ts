@@ -1,6 +1,6 @@
 /**
- * What a team should hear before it happens: that its auto top-up cannot carry what runs through a cooldown. Compared in
- * whole numbers, no division. Source: docs/http.md#balance-and-quote.
+ * Warnings ahead of time: the auto top-up of a team cannot carry the burn through a cooldown. Compared in whole
+ * numbers, without a division. Source: docs/http.md#balance-and-quote.
  */
 import type { Terms } from './account.ts';
 import { formatForPeople, MICROS_PER_CENT, type Micros, micros } from './money.ts';
@@ -15,17 +15,17 @@ export type WarningCode =
 
 export interface Warning {
   code: WarningCode;
-  /** In plain words, with the numbers that would do. */
+  /** In plain words, with the amounts that would be enough. */
   message: string;
 }
 
 const SECONDS_PER_HOUR = 3600n;
 
-/** Whether an amount is less than what is used at a burn in so many seconds. */
+/** True if an amount is less than a burn uses in a number of seconds. */
 const isLessThanUsed = (amountMicros: Micros, burnMicrosPerHour: Micros, seconds: number): boolean =>
   BigInt(amountMicros) * SECONDS_PER_HOUR < BigInt(burnMicrosPerHour) * BigInt(seconds);
 
-/** What is used at a burn in so many seconds, rounded up to a cent: what people can enter. */
+/** The amount that a burn uses in a number of seconds, rounded up to a cent, because people enter cents. */
 function usedInCents(burnMicrosPerHour: Micros, seconds: number): Micros {
   const cent = BigInt(MICROS_PER_CENT);
   const perCent = SECONDS_PER_HOUR * cent;
@@ -33,8 +33,8 @@ function usedInCents(burnMicrosPerHour: Micros, seconds: number): Micros {
 }
 
 /**
- * What of a policy cannot carry a burn: a threshold that is used up before the next charge can be credited, an amount that
- * is used up before the next charge may be made. None for a policy that is off.
+ * The settings of a policy that cannot carry a burn: a threshold that is used up before the next charge can be
+ * credited, or an amount that is used up before the next charge may be made. Empty for a policy that is off.
  */
 export function topUpWarnings(policy: TopUpPolicy | null, burnMicrosPerHour: Micros, terms: Terms): Warning[] {
   if (!policy?.enabled) return [];
