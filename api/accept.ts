@@ -1,12 +1,12 @@
-/** What a caller would rather read. */
+/** Reads the `Accept` header of a request. */
 import type { Request } from 'express';
 
 /** A parameter of a media range other than its weight: `; charset=utf-8`, `;header="present"`. */
 const PARAMETER = /;\s*(?!q\s*=)[^;,=\s]+\s*=\s*("(?:\\.|[^"\\])*"|[^;,]*)/gi;
 
 /**
- * The type of `offered` that the caller prefers, by weight and then by the caller's order; the first where the caller takes
- * any, or none of them. Parameters say nothing of the type: each is offered in one form.
+ * The type of `offered` that the caller prefers, by weight and then by the caller's order; the first where the caller
+ * takes any type, or none of the offered. Parameters are ignored, because each type is offered in one form.
  */
 export function preferredType(request: Request, offered: readonly [string, ...string[]]): string {
   const accept = request.get('Accept');

@@ -1,13 +1,16 @@
 /**
- * A limit on calls under way that follows the measured service time: additive increase, multiplicative decrease. It grows
- * while calls that wait for a place could be served quickly, and shrinks while calls under way are served slowly.
+ * A limit on calls under way that follows the measured service time: additive increase, multiplicative decrease. The
+ * limit grows while waiting calls could be served quickly, and shrinks while calls under way are served slowly.
  */
 
 export interface LimitTerms {
-  /** The limit never falls below this, however slow the machine is. */
+  /** The lowest limit, however slow the machine is. */
   floor: number;
   ceiling: number;
-  /** The limit shrinks while the mean service time is above this, and grows while it is below half of it. */
+  /**
+   * The limit shrinks while the mean service time is above this value, and grows while the mean is below half of the
+   * value.
+   */
   targetMs: number;
 }
 
@@ -38,12 +41,12 @@ export class AdaptiveLimit {
     return this.#meanMs;
   }
 
-  /** Notes that a call found no free place: only then is a higher limit of use. */
+  /** Notes that a call found no free place. A higher limit is of use only then. */
   noteFull(): void {
     this.#window.wasFull = true;
   }
 
-  /** Notes that a call was served, and adjusts the limit at the end of a window. */
+  /** Notes a served call, and adjusts the limit at the end of a window. */
   noteServed(tookMs: number, nowMs: number): void {
     const window = this.#window;
     if (window.calls === 0) window.startedMs = nowMs;

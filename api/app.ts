@@ -1,4 +1,4 @@
-/** The api as one express application; it does not listen. */
+/** The api as one express application. Listening is left to main.ts. */
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
@@ -48,7 +48,7 @@ import { createWakes } from './wakes.ts';
 import { stripeWebhook } from './webhooks.ts';
 import type { ApiWorld } from './world.ts';
 
-/** More than any event of a provider, which anybody can send before its signature is checked. */
+/** Larger than any event of a provider. Anybody can send a body before its signature is checked. */
 const WEBHOOK_LIMIT = '256kb';
 
 /** Every route of the api's own language. */
@@ -87,7 +87,7 @@ export function createApp(world: ApiWorld): Express {
   const serving = createServing(world, metrics);
   const routes = routesOf(world, metrics);
   let made: OpenApiDocument | undefined;
-  // Making the document takes a tenth of the start of the api, and most processes never need it.
+  // Making the document takes a tenth of the api's start, and most processes never need the document.
   const document = () => {
     made ??= openApiDocument(routes, world.publicUrl);
     return made;
@@ -158,7 +158,7 @@ export function createApp(world: ApiWorld): Express {
   return app;
 }
 
-/** Logs and metrics name the route, not the path with its ids. */
+/** Names the route for logs and metrics, instead of the path with its ids. */
 const named =
   (path: string): RequestHandler =>
   (_request, response, next) => {
@@ -168,18 +168,19 @@ const named =
 
 const logOf = (request: { log?: unknown }, world: ApiWorld): Logger => (request.log as Logger | undefined) ?? world.log;
 
-/** A call of a provider, which proves itself by its signature. */
+/** A call of a provider, authenticated by its signature. */
 const receiving =
   (world: ApiWorld): RequestHandler =>
   (request, response, next) => {
-    // Before the signature: a wrong clock would take a good one for too old, and the provider would not send it again.
+    // Checked before the signature: a wrong clock would refuse a good signature as too old, and the provider would not
+    // send the event again.
     world.clock?.mustBeRight();
     const caller = { kind: 'key' as const, keyId: 'provider', teamId: '', scopes: [] };
     response.locals.call = newCall(String(request.id), world.nowMs(), caller, logOf(request, world));
     next();
   };
 
-/** Finds out who calls. The second of the call is that of its arrival, not of its handling. */
+/** Authenticates the caller. The second of the call is the second of its arrival, not of its handling. */
 function authenticating(world: ApiWorld, looks: Gate): RequestHandler {
   const slowDown = limitStrangers();
   return async (request, response, next) => {
@@ -208,9 +209,9 @@ const answerError =
       logOf(request, world).warn({ err: error }, 'a call could not be served');
     else if (status >= 500 && status !== 503) logOf(request, world).error({ err: error }, 'a call failed');
     if (response.locals.overdue) return;
-    // A file that broke off half way can only be broken off.
+    // A file that failed half way can only be cut off.
     if (response.headersSent) return next(error);
-    // What is left of a body that is too large is not read.
+    // The rest of a body that is too large is not read.
     if (status === 413) response.set('Connection', 'close');
     response.status(status).set(headers).json(body);
   };

@@ -1,19 +1,25 @@
-/** Who calls, and what they may. Source: docs/http.md#who-may. */
+/** Authentication and authorization of callers. Source: docs/http.md#who-may. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { BillingError } from '../billing/errors.ts';
 import { findApiKey, type KeyScope } from '../prisma/api-keys.ts';
 import type { Caller } from './calls.ts';
 import type { ApiWorld } from './world.ts';
 
-/** What a route asks for: the platform's key, or a team's key with a scope; `any_scope`: whichever it has. */
+/**
+ * The caller that a route requires: the platform's key, or a team's key with a scope. `any_scope`: a team's key with
+ * any scope.
+ */
 export type Who = 'platform' | KeyScope | 'any_scope';
 
 export const digestOf = (secret: string): string => createHash('sha256').update(secret).digest('hex');
 
-/** A new team key's secret: 256 random bits, told by their prefix when they turn up where they should not. */
+/** A new team key's secret: 256 random bits with a prefix, so that leaked keys can be recognised. */
 export const newSecret = (): string => `bk_${randomBytes(32).toString('base64url')}`;
 
-/** Digests are compared, so that neither the length nor the first wrong character shows in the time that it takes. */
+/**
+ * Digests are compared in constant time, so that response times reveal neither the length nor the first wrong
+ * character.
+ */
 const sameSecret = (a: string, b: string): boolean =>
   timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest());
 
@@ -22,9 +28,9 @@ export const bearerOf = (header: string | undefined): string | null =>
   /^Bearer +(\S.{0,511}?) *$/i.exec(header ?? '')?.[1] ?? null;
 
 /**
- * Finds out whose key it is.
- * @param placed runs the look at the table of keys once there is a place for it: strangers who try keys must not take the
- *   connections of others
+ * Finds the caller of a key.
+ * @param placed runs the read of the key table once a place is free, so that strangers who try keys take few
+ *   connections
  * @throws BillingError `unauthenticated`, `overloaded`
  */
 export async function callerOf(
@@ -39,7 +45,7 @@ export async function callerOf(
   return { kind: 'key', keyId: key.id, teamId: key.teamId, scopes: key.scopes };
 }
 
-/** `billing` may also read: it sees what it changes. */
+/** Scope `billing` may also read the objects that the scope changes. */
 const GRANTED_BY: Record<Exclude<Who, 'platform'>, KeyScope[]> = {
   read: ['read', 'billing'],
   billing: ['billing'],
@@ -48,8 +54,9 @@ const GRANTED_BY: Record<Exclude<Who, 'platform'>, KeyScope[]> = {
 };
 
 /**
- * Refuses a caller what is not theirs: another team's path is not there, what a key's scopes do not cover is forbidden.
- * @param teamId the team that the path names, if it does
+ * Refuses calls outside the caller's rights: another team's path is not found, and a call beyond the key's scopes is
+ * forbidden.
+ * @param teamId the team in the path, if any
  * @throws BillingError `not_found`, `forbidden`
  */
 export function authorize(caller: Caller, who: Who, teamId: string | undefined): void {

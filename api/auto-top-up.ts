@@ -1,4 +1,7 @@
-/** A team's auto top-up policy. Putting one in force is a consent: who, when, old and new are kept. */
+/**
+ * A team's auto top-up policy. Each change is a consent, recorded with the person, the second, the old and the new
+ * policy.
+ */
 import type { TopUpPolicy } from '../billing/top-up.ts';
 import { AS_RECORDED, readAccount } from '../prisma/accounts.ts';
 import { listConsents } from '../prisma/consents.ts';
@@ -28,13 +31,13 @@ export function autoTopUp({ db, terms, ledger }: ApiWorld, wake: Wakes): Route[]
     return (await mustFindCard(db, teamId, id)).id;
   };
 
-  /** Switching off asks nothing of the card that was charged: it may have been removed since. */
+  /** Switching off does not check the card, because the card may have been removed since. */
   const cardOfOld = async (teamId: string, old: TopUpPolicy | null): Promise<string | null> => {
     const kept = old?.paymentMethodId ?? null;
     return kept !== null && (await findPaymentMethod(db, teamId, kept)) ? kept : cardOf(teamId, null);
   };
 
-  /** Switching off needs no amounts: those that were in force are kept for the next time. Null: nothing to switch off. */
+  /** Switching off needs no amounts: the present amounts are kept for the next time. Null: no policy to switch off. */
   const policyOf = async (teamId: string, put: z.output<typeof Policy>): Promise<TopUpPolicy | null> => {
     const { policy: old } = put.enabled ? { policy: null } : await readAccount(db, teamId, AS_RECORDED);
     const { threshold = old?.thresholdMicros, amount = old?.amountMicros } = put;

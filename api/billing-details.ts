@@ -1,4 +1,7 @@
-/** Billing details: what a team wants on its papers. They are frozen into each later paper, and into none before. */
+/**
+ * Billing details: a team's company, address and tax id for papers. Each later paper freezes the details; earlier
+ * papers do not change.
+ */
 import { formatSecond } from '../billing/time.ts';
 import {
   type BillingDetailsChange,
@@ -16,7 +19,7 @@ const MAX_ADDRESS = 300;
 const MAX_ADDRESS_LINES = 8;
 const UNPRINTABLE = /[^\P{Cc}\n]|\p{Cs}/u;
 
-/** A field that is left out, null or blank is not on papers. */
+/** A field that is left out, null or blank is not printed. */
 const blankIsNull = (value: unknown) => (typeof value === 'string' && value.trim() === '' ? null : value);
 const line = (max: number, example: string) =>
   z

@@ -1,4 +1,7 @@
-/** This platform's price of a model beside what others ask in public, for a workload that the caller names. */
+/**
+ * Compares this platform's price of a model with public prices of other providers, for a workload that the caller
+ * names.
+ */
 import { compare, type Volume, type WorkloadCost } from '../billing/calculator.ts';
 import { BillingError } from '../billing/errors.ts';
 import type { ModelPrice } from '../billing/tokens.ts';

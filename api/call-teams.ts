@@ -1,6 +1,6 @@
 /**
- * Which team a call is about, so that teams share the places for calls evenly. The key of a team, the path and the body name
- * it in most calls; where only a thing of the team is named, the team is looked up, and many such calls share one look.
+ * Finds the team of each call, so that teams share the places for calls evenly. Most calls name the team by their key,
+ * path or body. For other calls the team of the named object is looked up, and many calls share one lookup.
  */
 import type { Request } from 'express';
 import type { Db } from '../prisma/client.ts';
@@ -8,21 +8,21 @@ import { isOwned, type Owned, teamsOf } from '../prisma/owners.ts';
 import type { Call } from './calls.ts';
 import type { Route } from './route.ts';
 
-/** Calls that are about no team, or about one that is not known, are counted as one team. */
+/** Calls without a team, or with an unknown one, are counted as one team. */
 export const NO_TEAM = '';
 const ID = /^[A-Za-z0-9_-]{1,128}$/;
-/** Things whose team is remembered. A thing never changes its team. */
+/** The number of objects whose team is remembered. An object never changes its team. */
 const MOST_REMEMBERED = 20_000;
-/** Ids that one statement asks for. */
+/** The largest number of ids in one statement. */
 const MOST_AT_ONCE = 1_000;
 
 const asId = (value: unknown): string | undefined => (typeof value === 'string' && ID.test(value) ? value : undefined);
 
-/** The team that the path names. */
+/** The team in the path. */
 export const teamOfPath = (route: Route, request: Request): string | undefined =>
   route.path.includes('{team}') ? (asId(request.params.team) ?? NO_TEAM) : undefined;
 
-/** The team that a body names: its `team`, or that of its first event. */
+/** The team in a body: its `team`, or the team of its first event. */
 function teamOfBody(body: unknown): string | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
   const { team, events } = body as { team?: unknown; events?: unknown };
@@ -31,7 +31,7 @@ function teamOfBody(body: unknown): string | undefined {
   return typeof first === 'object' && first !== null ? asId((first as { team?: unknown }).team) : undefined;
 }
 
-/** The thing that a path names first: `/v1/instances/{id}/stop` names an instance. */
+/** The first object in the path: `/v1/instances/{id}/stop` names an instance. */
 function thingOfPath({ path }: Route, { params }: Request): { noun: Owned; id: string } | undefined {
   const [, noun, param] = /^\/v1\/(\w+)\/\{(\w+)\}/.exec(path) ?? [];
   const id = param === undefined ? undefined : asId(params[param]);
@@ -39,9 +39,9 @@ function thingOfPath({ path }: Route, { params }: Request): { noun: Owned; id: s
 }
 
 export interface CallTeams {
-  /** The team as far as the request itself names it, or the look at what it names was made before. */
+  /** The team, if the request names a team or the named object was looked up before. */
   named(route: Route, request: Request, call: Call): string | undefined;
-  /** The team, looked up where it is not named. A look that fails finds none. */
+  /** The team, looked up if necessary. A lookup that fails finds no team. */
   find(route: Route, request: Request, call: Call): Promise<string>;
 }
 
@@ -74,7 +74,7 @@ export function createCallTeams(db: Db): CallTeams {
   };
 }
 
-/** Looks up teams, one statement at a time: whoever asks meanwhile shares the next one. */
+/** Looks up teams, one statement at a time. Requests during a statement share the next statement. */
 class Look {
   readonly #read: (ids: string[]) => Promise<Map<string, string>>;
   readonly #teams = new Map<string, string>();

@@ -1,4 +1,4 @@
-/** One call: who makes it, when it was received, and the ids that are made for it. */
+/** One call: the caller, the time of receipt, and the ids that are made for the call. */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { BillingError } from '../billing/errors.ts';
@@ -15,7 +15,7 @@ export interface Call {
   receivedSecond: number;
   caller: Caller;
   log: Logger;
-  /** Under an Idempotency-Key: what ids are made from, so that a call which was cut off makes the same ones again. */
+  /** The seed of ids under an Idempotency-Key, so that a repeat of an interrupted call makes the same ids. */
   seed: string | null;
 }
 
@@ -30,7 +30,7 @@ export const newCall = (requestId: string, receivedMs: number, caller: Caller, l
   seed: null,
 });
 
-/** An id for what this call makes: one of each prefix a call. */
+/** An id for an object of this call: each call makes one id of each prefix. */
 export const newId = (call: Call, prefix: IdPrefix): string =>
   prefixedId(
     prefix,
@@ -41,7 +41,7 @@ export const newId = (call: Call, prefix: IdPrefix): string =>
 export const actorOf = ({ caller }: Call): string => (caller.kind === 'platform' ? 'platform' : caller.keyId);
 
 /**
- * Refuses another team's things as if they were not there.
+ * Refuses another team's objects as not found.
  * @throws BillingError `not_found`
  */
 export function mustSee(call: Call, teamId: string, what: string, param: string): void {

@@ -1,19 +1,19 @@
 /**
- * How many calls a process serves at once. Each kind of call has its own places, so that reads go on while writes are
- * refused, and a slow provider takes no place of calls that need none. Probes and metrics need no place.
+ * The number of calls that a process serves at once. Each kind of call has its own places, so that reads go on while
+ * writes are refused, and a slow provider takes places of its own kind only. Probes and metrics need no place.
  */
 import { Gate, type GateRefusal, type GateTerms } from './gate.ts';
 import type { Route } from './route.ts';
 
-/** `keys`: looks at who calls. `payments`: calls that wait for a provider. `pages`: what a person's browser opens. */
+/** `keys`: lookups of callers. `payments`: calls that wait for a provider. `pages`: pages in a person's browser. */
 export const KINDS_OF_CALLS = ['reads', 'writes', 'payments', 'webhooks', 'pages', 'keys'] as const;
 export type KindOfCall = (typeof KINDS_OF_CALLS)[number];
 
 export type Gates = Record<KindOfCall, Gate>;
 
 /**
- * Calls under way and waiting together are those that can be served in about two seconds: half of the time is spent under
- * way, half of it waiting. 32 callers are served on any machine.
+ * Calls under way and waiting together can be served in about two seconds, half of the time under way and half waiting.
+ * 32 callers are served on any machine.
  */
 export const CALL_CAPACITY: GateTerms = {
   floor: 32,
@@ -25,7 +25,7 @@ export const CALL_CAPACITY: GateTerms = {
   longestWaitMs: 2_000,
 };
 
-/** Looks at keys are single statements: few at a time, so that strangers who try keys take few connections. */
+/** Lookups of keys are single statements. Few run at a time, so that strangers who try keys take few connections. */
 const KEY_LOOKS = { floor: 8, ceiling: 8, leastWaiting: 256 };
 const PAGES = { floor: 16, ceiling: 16 };
 
@@ -42,7 +42,7 @@ export function createGates(terms: GateTerms, onRefused: (kind: KindOfCall, why:
   };
 }
 
-/** The kind of a call, by its route. */
+/** The kind of a call, from its route. */
 export const kindOf = ({ asksProvider, method, records }: Route): KindOfCall => {
   if (asksProvider) return 'payments';
   return method === 'get' || !records ? 'reads' : 'writes';

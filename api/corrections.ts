@@ -1,4 +1,4 @@
-/** An operator's corrections: of what was credited for a payment, and of refunds and disputes that the provider does not have. */
+/** An operator's corrections: of credited payments, and of refunds and disputes that the provider does not have. */
 import { BillingError } from '../billing/errors.ts';
 import { micros, subtract } from '../billing/money.ts';
 import { formatSecond } from '../billing/time.ts';
@@ -113,7 +113,7 @@ export const corrections = (world: ApiWorld, wake: Wakes): Route[] => [
     answer: { status: 200, schema: listOf(Correction) },
     handle: async ({ params, query }) => {
       const page = await listCorrections(world.db, params.id, pageRequest(query));
-      // A credit can be there without its deposit.
+      // A credit can exist without its deposit.
       if (page.data.length === 0 && (await creditsOf(world.db, params.id)).length === 0)
         await getDeposit(world.db, params.id);
       return { status: 200, body: viewPage(page, view) };

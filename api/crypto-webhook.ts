@@ -1,4 +1,4 @@
-/** What CopperX tells: a hint of which deposit to look at, whatever has become of it; coins come late too. */
+/** Webhooks from CopperX. An event is a hint to look at a deposit, in any state, because coins can arrive late. */
 import type { RequestHandler } from 'express';
 import type { CopperxHint } from '../activities/copperx-events.ts';
 import { BillingError } from '../billing/errors.ts';
@@ -9,7 +9,10 @@ import { engineUnavailable } from './engine.ts';
 import { recording } from './outcome.ts';
 import type { ApiWorld } from './world.ts';
 
-/** Wakes the deposit of an event. Answers whether there is one. The deposit by its page; by our own reference while that is not kept yet, or for a page of an earlier try. */
+/**
+ * Wakes the deposit of an event. Returns whether a deposit was found: by its page, or by our own reference while the
+ * page is not stored yet or belongs to an earlier try.
+ */
 async function wakeDeposit({ db, engine }: ApiWorld, { sessionId, depositId: named }: CopperxHint): Promise<boolean> {
   const byPage = sessionId === null ? null : await findDepositByCopperxSession(db, sessionId);
   const deposit = byPage ?? (named === null ? null : await findDeposit(db, named));
@@ -18,18 +21,18 @@ async function wakeDeposit({ db, engine }: ApiWorld, { sessionId, depositId: nam
   try {
     await engine.tell.deposit({ depositId, teamId, kind });
   } catch (error) {
-    // Not remembered as taken in: CopperX sends it again.
+    // The event is not stored as received, so CopperX sends the event again.
     throw engineUnavailable(error);
   }
   return true;
 }
 
-/** POST /v1/webhooks/copperx, its body as it came: the signature is over the bytes. */
+/** POST /v1/webhooks/copperx. The body stays raw, because the signature covers the bytes. */
 export const copperxWebhook = (world: ApiWorld): RequestHandler =>
   recording(async (request, response) => {
     const call = response.locals.call as Call;
     const event = verified(world, call, request.body, request.get('x-webhook-signature'));
-    // Its ids are not Stripe's, and could be anything.
+    // CopperX's ids could collide with Stripe's, so the key has a prefix.
     const id = `copperx/${event.eventId}`;
     if (!(await wasTakenIn(world.db, id))) {
       const isOurs = await wakeDeposit(world, event);

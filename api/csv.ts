@@ -1,10 +1,10 @@
 /**
- * A whole list as one CSV file, read a page at a time so that none of it is held in memory.
+ * A whole list as one CSV file, read one page at a time so that memory stays small.
  *
- * Made for spreadsheets and programs alike: UTF-8 with a byte-order mark, which Excel needs; times as
- * `2026-03-01 14:05:00`, with UTC in the column's name; amounts as plain numbers. A text that a spreadsheet would take for a
- * formula, a number, a date or a time has an apostrophe before it, and so has a text that begins with an apostrophe:
- * a program that takes one apostrophe from the beginning of each text has what it was.
+ * Made for spreadsheets and programs alike: UTF-8 with a byte-order mark, which Excel needs; times as `2026-03-01
+ * 14:05:00`, with UTC in the column's name; amounts as plain numbers. A spreadsheet might take a text for a formula, a
+ * number, a date or a time. Such a text gets an apostrophe in front, and so does a text with a leading apostrophe, so a
+ * program restores the original by removing one leading apostrophe.
  */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -13,7 +13,7 @@ import type { Response } from 'express';
 import type { Page, PageRequest } from '../prisma/pages.ts';
 import type { FileAnswer } from './route.ts';
 
-/** `text` is guarded, `time` is an RFC 3339 time, `number` stands as it is. */
+/** `text` is guarded, `time` is an RFC 3339 time, `number` is written unchanged. */
 export interface CsvColumn<T> {
   key: keyof T & string;
   kind: 'text' | 'time' | 'number';
@@ -24,13 +24,13 @@ const ROWS_A_READ = 1_000;
 const TYPE = 'text/csv; charset=utf-8';
 
 const FORMULA = /^\s*[=+\-@\t\r'＝＋－＠]/;
-/** Digits with what numbers, dates, times, amounts and percentages are written with. */
+/** Digits together with the signs of numbers, dates, times, amounts and percentages. */
 const NUMBER_OR_DATE = /^[\s$€£¥(]*[.,]?\d[\d\s.,:;/\\+\-()%$€£¥]*(e[+-]?\d*)?\s*([ap]m?)?$/i;
 const MONTH = '(jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*';
 const DATE_IN_WORDS = new RegExp(`^(${MONTH}[\\s.,/-]*\\d{1,4}|\\d{1,4}[\\s.,/-]*${MONTH})([\\s.,/-]+\\d{1,4})?$`, 'i');
 const LOGICAL = /^(true|false)$/i;
 
-/** A text as a cell that no spreadsheet reinterprets. */
+/** A text as a cell, protected from reinterpretation by spreadsheets. */
 export const guarded = (text: string): string =>
   [FORMULA, NUMBER_OR_DATE, DATE_IN_WORDS, LOGICAL].some((pattern) => pattern.test(text)) ? `'${text}` : text;
 

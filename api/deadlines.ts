@@ -1,6 +1,6 @@
 /**
- * When a call is answered at the latest. Its parts add up to less than ten seconds: what a caller is told to have failed
- * can have no effect later, so each part ends before the answer that depends on it.
+ * The latest time of each part of a call. The parts add up to less than ten seconds. A call that was answered as failed
+ * must have no later effect, so each part ends before the answer that depends on the part.
  */
 import { performance } from 'node:perf_hooks';
 import type { RequestHandler, Response } from 'express';
@@ -12,11 +12,11 @@ import { outcomeUnknown } from './outcome.ts';
 
 /** Milliseconds since receipt. */
 export interface CallTimes {
-  /** The last commit of a call whose effect is followed by a wake, which takes two seconds at the most. */
+  /** The last commit of a call that wakes a workflow afterwards. A wake takes two seconds at the most. */
   commitMs: number;
-  /** What was recorded is read, and what is to be taken back is taken back. */
+  /** The last statement: recorded rows are read, or a reservation of a key is undone. */
   lastStatementMs: number;
-  /** The answer, whatever has become of the call. */
+  /** The answer, in any state of the call. */
   answerMs: number;
 }
 
@@ -29,7 +29,7 @@ export const CALL_TIMES: CallTimes = {
 /** The api's connections: a lock, a statement and a connection are waited for less long than a call may take. */
 export const API_DB: DbOptions = { statementTimeoutMs: 6_000, lockTimeoutMs: 5_000, connectionTimeoutMs: 4_000 };
 
-/** The limits of a call: its statements and its commits end before its answer. */
+/** The limits of a call: its statements and commits end before its answer. */
 const limitsFrom = (startedMs: number, { commitMs, lastStatementMs }: CallTimes): Limits => ({
   statementLeftMs: () => startedMs + lastStatementMs - performance.now(),
   commitLeftMs: () => startedMs + commitMs - performance.now(),
@@ -44,8 +44,8 @@ const isLate = (mayHaveRecorded: boolean): BillingError =>
 export const callerGone = (response: Response): AbortSignal => response.locals.gone as AbortSignal;
 
 /**
- * Answers 503 when a call is not answered in time, and runs the call within its limits. `response.locals.records` says that
- * the call has reached a route that records.
+ * Answers 503 when a call is late, and runs the call within its limits. `response.locals.records` says that the call
+ * has reached a route that records.
  */
 export const answeringInTime =
   (times: CallTimes): RequestHandler =>

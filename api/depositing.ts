@@ -1,4 +1,7 @@
-/** Opening a deposit: recorded in the team's transaction, and then given to its workflow, whose first answer is waited for. */
+/**
+ * Opens a deposit: records the deposit in the team's transaction, gives the deposit to its workflow, and waits for the
+ * first news.
+ */
 import type { AskedDeposit as RecordedDeposit } from '../activities/ledger/deposits.ts';
 import { BillingError } from '../billing/errors.ts';
 import { isDecline, paymentFailure } from '../billing/failure-reasons.ts';
@@ -14,14 +17,17 @@ import { readRecorded, recordedAfterAll } from './recorded.ts';
 import { mustBePaidSoon } from './recorded-first.ts';
 import type { ApiWorld } from './world.ts';
 
-/** An outcome that is not known by then is `pending`. */
+/** An outcome that is unknown after this time is answered as `pending`. */
 const OUTCOME_WITHIN_MS = 8_000;
-/** What the engine answers by then is heard too. */
+/** Slack, so that an answer of the engine at the deadline still arrives. */
 const HEARD_WITHIN_MS = OUTCOME_WITHIN_MS + 300;
 
 export type AskedDeposit = Omit<RecordedDeposit, 'receivedSecond'> & { requestHash: string };
 
-/** A row under this id is this deposit, or another. One from before requests were kept is known by what it is. */
+/**
+ * Returns the row under this id if the row is the same deposit. A row without a stored request is compared by its
+ * fields.
+ */
 function sameOrTaken(row: Deposit, { teamId, kind, amountMicros, requestHash }: AskedDeposit): Deposit {
   const isSame =
     row.requestHash === null
@@ -32,11 +38,11 @@ function sameOrTaken(row: Deposit, { teamId, kind, amountMicros, requestHash }: 
 }
 
 /**
- * Opens a deposit and waits for its first news: an outcome, or the page on which a person pays. Without news in time the
- * deposit is answered as pending, and its workflow goes on.
- * The same id with the same request again is the same deposit, whatever has become of it.
- * @throws BillingError `card_declined` and `provider_rejected`, each with a failed deposit; `id_taken`; `team_archived`;
- *   `engine_unavailable`: nothing was recorded, and nobody is charged; `outcome_unknown`
+ * Opens a deposit and waits for its first news: an outcome, or the page on which a person pays. Without news in time
+ * the deposit is answered as pending, and its workflow goes on. A repeat of the id with the same request returns the
+ * same deposit in its present state.
+ * @throws BillingError `card_declined` and `provider_rejected`, each with a failed deposit; `id_taken`;
+ *   `team_archived`; `engine_unavailable`: nothing was recorded, and nobody is charged; `outcome_unknown`
  */
 export async function openDeposit(world: ApiWorld, call: Call, asked: AskedDeposit): Promise<Deposit> {
   const existing = await findDeposit(world.db, asked.depositId);
@@ -58,7 +64,10 @@ async function recorded(world: ApiWorld, call: Call, asked: AskedDeposit): Promi
   }
 }
 
-/** The engine's answer, or null when it gave none: then the deposit is pending, and the sweeper starts what was not started. */
+/**
+ * The engine's answer, or null for no answer. The deposit is then pending, and the sweeper starts its workflow if
+ * necessary.
+ */
 async function told(
   world: ApiWorld,
   call: Call,
@@ -74,8 +83,8 @@ async function told(
 }
 
 /**
- * The deposit as it is recorded now. A deposit whose row cannot be read is answered as far as the engine's answer tells it,
- * and as pending where the engine has not answered: the deposit is recorded, and its workflow goes on.
+ * The deposit as recorded now. If the row cannot be read, the deposit is answered from the engine's answer, or as
+ * pending without one: the deposit is recorded, and its workflow goes on.
  * @throws BillingError `outcome_unknown` where the payment has failed and its reason cannot be read
  */
 async function afterAnswer(
@@ -88,7 +97,7 @@ async function afterAnswer(
     return (await readRecorded(world, call, () => findDeposit(world.db, opened.id))) ?? opened;
   } catch (error) {
     if (!isOutcomeUnknown(error) || answer?.status === 'failed' || answer?.status === 'expired') throw error;
-    // The second and the receipt of a credit are in the row: a caller reads them later.
+    // The second and the receipt of a credit are in the row, and a caller can read them later.
     const status = answer?.status === 'requires_action' ? answer.status : 'pending';
     return { ...opened, status, checkoutUrl: answer?.checkoutUrl ?? opened.checkoutUrl };
   }
@@ -99,7 +108,7 @@ function unlessFailed(deposit: Deposit): Deposit {
   return deposit;
 }
 
-/** Only an error of the card or its bank is `card_declined`; any other cause is ours or the provider's. */
+/** Only an error of the card or its bank is `card_declined`. Other causes are ours or the provider's. */
 function failureOf({ id, method, failureCode }: Deposit): BillingError {
   const reason = paymentFailure(failureCode);
   const code = method === 'card' && isDecline(reason) ? 'card_declined' : 'provider_rejected';

@@ -1,4 +1,4 @@
-/** Deposits: money that people pay in, by a saved card, on a Checkout page, or in crypto. */
+/** Deposits: payments into credit by a saved card, on a Checkout page, or in crypto. */
 import { createHash } from 'node:crypto';
 import { BillingError } from '../billing/errors.ts';
 import { micros } from '../billing/money.ts';
@@ -48,7 +48,7 @@ const Options = z
   })
   .openapi('DepositOptions');
 
-/** The deposits of auto top-up have ids of this form: a caller's must not take the id of one to come. */
+/** The form of the ids of auto top-up. A caller's id must not take the id of a future attempt. */
 const TOP_UP_ID = /^dep_.*_top_up_\d+$/;
 
 const newDeposit = (world: ApiWorld) =>
@@ -67,7 +67,7 @@ const newDeposit = (world: ApiWorld) =>
     metadata: NewMetadata.optional(),
   });
 
-/** What was asked for, apart from the id: tells a repeat from another deposit under the same id. */
+/** A digest of the request without its id, to tell a repeat from another deposit under the same id. */
 const hashOf = (asked: Array<string | number | boolean | null>): string =>
   createHash('sha256').update(JSON.stringify(asked)).digest('hex');
 
@@ -256,7 +256,7 @@ const viewAll = async ({ db, publicUrl }: ApiWorld, deposits: DepositRow[]) => {
   );
 };
 
-/** A deposit that was recorded is answered also when the database goes away before its payments and details are read. */
+/** A recorded deposit is answered even when the database goes away before its payments and details are read. */
 const viewRecorded = (world: ApiWorld, call: Call, deposit: DepositRow, details: CallDetails) =>
   readRecorded(world, call, () => viewOne(world, deposit)).catch((error: unknown) => {
     if (!isOutcomeUnknown(error)) throw error;

@@ -7,7 +7,7 @@ import { readDiscount, TeamDiscount } from './views/discount.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
-/** A JSON number is read as it is written: no product of it can hide a third decimal. */
+/** The JSON number is checked as text, because arithmetic could hide a third decimal. */
 const TWO_DECIMALS = /^\d{1,3}(\.\d{1,2})?$/;
 const Percent = z
   .number()

@@ -1,4 +1,4 @@
-/** What the api needs of Temporal: to start workflows, to wait for the answer of a deposit or a refund, to wake, to probe. */
+/** The api's use of Temporal: start workflows, wait for the answer of a deposit or a refund, wake, probe. */
 import { performance } from 'node:perf_hooks';
 import { type Client, WithStartWorkflowOperation, WorkflowUpdateFailedError } from '@temporalio/client';
 import { coalesced } from '../activities/coalesced-wakes.ts';
@@ -34,15 +34,14 @@ export interface Engine {
   /** Starts the workflow of a reservation whose beginning is recorded; resolves and fails as `startInstance` does. */
   startReservation(input: ReservationInput, requestId: string): Promise<void>;
   /**
-   * Starts the workflow of a deposit that is recorded, or joins the one that runs, and waits up to `withinMs` for the first
-   * thing to tell.
+   * Starts the workflow of a recorded deposit, or joins the running one, and waits up to `withinMs` for the first news.
    * @throws BillingError `engine_unavailable`: the engine gave no answer, and the sweeper starts what was not started
    */
   deposit(input: DepositInput, requestId: string, withinMs: number, deadlineMs: number): Promise<DepositAnswer>;
   /**
-   * Has the workflow of a deposit, a refund or a dispute ask the provider now, and waits for that until `deadlineMs`. A
-   * workflow that has ended is started again.
-   * @throws BillingError `outcome_unknown`: what the provider says may be recorded later
+   * Has the workflow of a deposit, a refund or a dispute ask the provider now, and waits for the result until
+   * `deadlineMs`. An ended workflow is started again.
+   * @throws BillingError `outcome_unknown`: the provider's answer may be recorded later
    */
   lookAt: {
     deposit(input: DepositInput, deadlineMs: number): Promise<unknown>;
@@ -50,11 +49,11 @@ export interface Engine {
     dispute(input: DisputeInput, deadlineMs: number): Promise<unknown>;
   };
   /**
-   * Starts the workflow of a refund that is recorded, or joins the one that runs, and waits up to `withinMs` for its outcome.
+   * Starts the workflow of a recorded refund, or joins the running one, and waits up to `withinMs` for its outcome.
    * @throws BillingError `engine_unavailable`: the engine gave no answer, and the sweeper starts what was not started
    */
   refund(input: RefundInput, requestId: string, withinMs: number, deadlineMs: number): Promise<RefundAnswer>;
-  /** Each wake resolves once Temporal has accepted it, or fails within two seconds. */
+  /** Each wake resolves once Temporal has accepted the wake, or fails within two seconds. */
   tell: Tell;
   /** Whether Temporal answers. */
   reachable(): Promise<boolean>;
@@ -64,18 +63,18 @@ export interface Engine {
 
 const TELL_WITHIN_MS = 2_000;
 const LOOK_WITHIN_MS = 2_000;
-/** Calls that ask within this time of each other share one answer. */
+/** Calls within this time of each other share one answer. */
 const PROBE_SHARED_MS = 50;
-/** A worker asks again at least once a minute: a longer silence means that it is gone. */
+/** A worker polls at least once a minute, so a longer silence means that the worker is gone. */
 const POLLED_WITHIN_MS = 75_000;
 
-/** Any failure to reach the engine, as callers are told it. */
+/** The error that callers get for any failure to reach the engine. */
 export const engineUnavailable = (cause?: unknown): BillingError =>
   Object.assign(new BillingError('engine_unavailable', 'the engine cannot be reached just now; nothing was recorded'), {
     cause,
   });
 
-/** Fails at the deadline: between two tries of a call, Temporal's client waits beyond it. */
+/** Fails at the deadline, because Temporal's client may wait longer between two tries of a call. */
 async function untilThen<T>(deadlineMs: number, call: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

@@ -1,4 +1,4 @@
-/** How a refusal leaves the house: one table from the list of failure codes to HTTP, and the one shape of an error. */
+/** Turns refusals into HTTP answers: one table from failure codes to statuses, and one form of an error. */
 import { randomInt } from 'node:crypto';
 import { BillingError, type FailureCode } from '../billing/errors.ts';
 import { Uncountable } from '../billing/money.ts';
@@ -87,7 +87,7 @@ const RETRY_AFTER_SECONDS: Partial<Record<FailureCode, number>> = {
   idempotency_in_flight: 1,
 };
 
-/** A refusal that tells more than its code: `card_declined` names the deposit and the reason. */
+/** A refusal with details beyond its code: `card_declined` names the deposit and the reason. */
 export class DetailedError extends BillingError {
   readonly details: Record<string, string>;
 
@@ -97,10 +97,10 @@ export class DetailedError extends BillingError {
   }
 }
 
-/** A repeat is asked for within so many seconds, spread evenly, so that refused calls do not come back all at once. */
+/** The upper bound of Retry-After. The values are random, so that refused calls do not come back all at once. */
 const LONGEST_RETRY_SECONDS = 5;
 
-/** The refusal of a call for which there is no place. It carries a Retry-After of its own. */
+/** The refusal of a call without a place, with its own Retry-After. */
 export class Overloaded extends BillingError {
   readonly retryAfterSeconds: number;
 
@@ -136,10 +136,10 @@ function problemsOfRefusal(refusal: BillingError): readonly Problem[] | undefine
   return code === 'invalid_request' && param !== undefined ? [{ param, message }] : undefined;
 }
 
-/** A message is read by a person; all that is wrong stands in `errors`. */
+/** The message is for people. `errors` has the complete list of faults. */
 const LONGEST_MESSAGE = 1_000;
 
-/** The answer to a refusal. Whatever is no refusal is answered as `internal`, without its words. */
+/** The answer to a refusal. Any other error is answered as `internal`, without its message. */
 export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
   const refusal = toRefusal(error);
   const { code, param } = refusal;
@@ -168,7 +168,7 @@ export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
   };
 }
 
-/** What the parts that stand before a route complain of, in our words. */
+/** Our words for the errors of body parsers and other middleware. */
 const REFUSAL_OF_PARSER: Record<string, [FailureCode, string]> = {
   'encoding.unsupported': ['unsupported_media_type', 'the content encoding is not supported'],
   'request.size.invalid': ['invalid_request', 'the body is not as long as it says'],
@@ -185,7 +185,7 @@ function toRefusal(error: unknown): BillingError {
   }
   const known = typeof type === 'string' ? REFUSAL_OF_PARSER[type] : undefined;
   if (known) return new BillingError(...known);
-  // A body that does not unpack, a path that does not decode: the caller's, by the status that the parser gave it.
+  // A body that does not unpack or a path that does not decode is the caller's error, by the status of the parser.
   if (typeof status === 'number' && status >= 400 && status < 500)
     return new BillingError('invalid_request', 'the request could not be read');
   if (error instanceof Uncountable) return new BillingError('amount_out_of_range', error.message);

@@ -1,4 +1,4 @@
-/** What a person or a program finds at the printed addresses `/` and `/v1`: where the documents are. */
+/** The pages at the printed addresses `/` and `/v1`, with links to the documents. */
 import { type RequestHandler, Router } from 'express';
 import type { ApiWorld } from './world.ts';
 

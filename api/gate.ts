@@ -1,8 +1,8 @@
 /**
- * Places for calls of one kind. So many calls run at once as the measured service time allows; a few more wait, no longer
- * than a deadline, and the surplus is refused at once. Waiting calls are taken in turn by the team that they are about: the
- * team with the fewest calls under way is next, and a team that has few calls waiting takes the place of a call of the team
- * that has the most.
+ * Places for calls of one kind. The number of calls at once follows the measured service time. A few more calls wait
+ * until a deadline, and the surplus is refused at once. Waiting calls are served by team: the team with the fewest
+ * calls under way is next. If the queue is full, a call of a team with few waiting calls displaces a call of the team
+ * with the most.
  */
 import { performance } from 'node:perf_hooks';
 import { AdaptiveLimit, type LimitTerms } from './adaptive-limit.ts';
@@ -12,16 +12,16 @@ export interface GateTerms extends LimitTerms {
   /** So many calls may wait, however slow the calls under way are. */
   leastWaiting: number;
   mostWaiting: number;
-  /** More calls may wait as long as the last of them can expect a place within this time. */
+  /** More calls may wait as long as the last one can expect a place within this time. */
   expectedWaitMs: number;
   /** A call that has waited this long is refused. */
   longestWaitMs: number;
 }
 
-/** Why a call got no place. `displaced`: a call of a team with fewer calls took its place in the queue. */
+/** The reason for a refusal. `displaced`: a call of a team with fewer calls took the place in the queue. */
 export type GateRefusal = 'full' | 'displaced' | 'waited' | 'gone';
 
-/** A call that waits. */
+/** A waiting call. */
 interface Waiting {
   lane: Lane;
   sinceMs: number;
@@ -63,14 +63,14 @@ export class Gate {
     return { running: this.#running, waiting: this.#waiting, limit: this.#limit.value };
   }
 
-  /** Whether so few calls are under way that it does not matter whose they are. */
+  /** True while so few calls are under way that teams need not take turns. */
   get isIdle(): boolean {
     return this.#running < IDLE_BELOW;
   }
 
   /**
    * Refuses a call that would find no place now.
-   * @param name the team that the call is about; undefined while that is not known
+   * @param name the team of the call; undefined while the team is not known
    * @throws Overloaded
    */
   mustHaveRoomFor(name: string | undefined): void {
@@ -80,9 +80,9 @@ export class Gate {
   }
 
   /**
-   * Runs `work` once there is a place for it, and holds the place until `work` has ended.
-   * @param name the team that the call is about
-   * @param gone aborts when the caller has gone: a call that waits is dropped then
+   * Runs `work` once a place is free, and holds the place until `work` has ended.
+   * @param name the team of the call
+   * @param gone aborts when the caller has gone; a waiting call is then dropped
    * @throws Overloaded, and then `work` is not run
    */
   async run<T>(name: string, work: () => Promise<T>, gone?: AbortSignal): Promise<T> {
@@ -105,7 +105,7 @@ export class Gate {
 
   #hasPlace = (): boolean => this.#running < this.#limit.value && this.#waiting === 0;
 
-  /** How many calls may wait: as many as are served within the expected wait. */
+  /** The number of calls that may wait: as many as are served within the expected wait. */
   #room(): number {
     const { leastWaiting, mostWaiting, expectedWaitMs } = this.#terms;
     const { meanMs, value } = this.#limit;
@@ -136,7 +136,7 @@ export class Gate {
     return new Overloaded();
   }
 
-  /** The newest waiting call of the team that has the most, if that is at least two more than `waiting`. */
+  /** The newest waiting call of the team with the most, if the team has at least two more than `waiting`. */
   #displaceable(waiting: number): Waiting | undefined {
     let longest: Lane | undefined;
     for (const lane of this.#lanes.values())

@@ -1,4 +1,4 @@
-/** Credit that an operator gives, and takes back. */
+/** Grants: credit that an operator gives or revokes. */
 import { BillingError } from '../billing/errors.ts';
 import { micros, subtract } from '../billing/money.ts';
 import { formatSecond } from '../billing/time.ts';

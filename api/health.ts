@@ -1,4 +1,4 @@
-/** Whether the process is up, and whether it can do its work. */
+/** Health of the process, and readiness of its neighbours. */
 import type { RequestHandler } from 'express';
 import { secondOf } from '../billing/time.ts';
 import { proveWritable } from '../prisma/readiness.ts';
@@ -23,7 +23,8 @@ export const healthz: RequestHandler = (_request, response) => {
 
 /**
  * GET /readyz: 200 when the database takes a write, Temporal answers, a worker polls and the clock of this process is
- * right; else 503, which says which of them fails. The write finds a full disk and a read-only standby: every call that records something fails there.
+ * right; else 503 with the parts that fail. The check writes, because a full disk and a read-only standby would pass a
+ * read, and every recording call fails there.
  */
 export const readyz =
   ({ db, engine, nowMs, clock: watch }: ApiWorld): RequestHandler =>

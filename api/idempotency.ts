@@ -27,7 +27,7 @@ const KEY = /^[\x21-\x7e]{1,255}$/;
 const MAX_DEPTH = 64;
 const KEPT_WITHIN_MS = 1_000;
 
-/** JSON with its fields in order: the same request, however it was written. */
+/** JSON with sorted fields, equal for equal requests in any order of fields. */
 function canonical(value: unknown, depth = 0): string {
   if (depth > MAX_DEPTH) throw new BillingError('invalid_request', 'the body is nested too deeply');
   if (Array.isArray(value)) return `[${value.map((item) => canonical(item, depth + 1)).join()}]`;
@@ -38,7 +38,10 @@ function canonical(value: unknown, depth = 0): string {
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** Answers hold secrets that are shown once: at rest only who holds the caller's key and the idempotency key can read them. */
+/**
+ * Stored answers may hold secrets that are shown once. An answer is encrypted with the caller's key and the idempotency
+ * key, so only a holder of both can read the answer.
+ */
 function sealWith(secret: string, key: string) {
   const sealingKey = Buffer.from(hkdfSync('sha256', secret, key, 'idempotent answer', 32));
   return {
@@ -75,7 +78,7 @@ export async function once(
       'Idempotency-Key must be 1 to 255 printable ASCII characters without a space',
       'Idempotency-Key',
     );
-  // With its digest: answers that an earlier platform key sealed cannot be opened by the next one.
+  // The scope has a digest of the platform key, because the next platform key cannot open answers that this key sealed.
   const scope = call.caller.kind === 'platform' ? `platform/${sha256(request.secret).slice(0, 16)}` : call.caller.keyId;
   const id: CallKey = { scope, path: request.path, key: request.key };
   const requestHash = sha256(canonical(request.body));
@@ -99,19 +102,19 @@ export async function once(
 
   const seed = `${canonical({ ...id })}/${requestHash}/${claim.createdSecond}`;
   const heartbeat = setInterval(() => {
-    // A heartbeat that fails is followed by another; a repeat that takes the key over finds what this call has done.
+    // A failed heartbeat is followed by another. A repeat that takes over the key finds the effects of this call.
     renewClaim(world.db, id, secondOf(world.nowMs())).catch((error) =>
       call.log.warn({ err: error }, 'the claim of an idempotency key was not renewed'),
     );
   }, HEARTBEAT_MS);
   const forget = async (): Promise<void> => {
-    // If this fails too, the claim is given up for gone after a while.
+    // If the release fails too, the claim expires after a while.
     const released = releaseCall(world.db, id);
     await soon(released.catch((error) => call.log.warn({ err: error }, 'an idempotency key is still held')));
   };
   const keep = async (answer: JsonAnswer): Promise<void> => {
     const kept = { status: answer.status, body: seal(JSON.stringify(answer.body)) };
-    // The work is done: a repeat makes the same ids, and finds it done.
+    // The work is done. A repeat makes the same ids and finds the work done.
     const written = keepAnswer(world.db, id, kept);
     await soon(
       written.catch((error) => call.log.warn({ err: error }, 'the answer of an idempotent call was not kept')),
@@ -131,7 +134,7 @@ export async function once(
   }
 }
 
-/** Waits for what the answer does not depend on, and no longer than a moment. */
+/** Waits at most a moment for work that the answer does not depend on. */
 async function soon(work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const moment = new Promise<void>((resolve) => {

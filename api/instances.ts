@@ -33,7 +33,7 @@ import type { ApiWorld } from './world.ts';
 
 const InstancePath = z.object({ id: PathId });
 const MAX_SHED_ORDER = 1_000_000;
-/** How long a team has when the platform does not say. */
+/** The notice before a reclaim if the platform names no time. */
 const USUAL_NOTICE_SECONDS = 120;
 const LONGEST_NOTICE_SECONDS = 30 * 86_400;
 
@@ -49,7 +49,7 @@ const NewInstance = z.object({
   metadata: NewMetadata.optional(),
 });
 
-/** What is charged as given goes on at what was given last; what came from the list, at the list's price today. */
+/** A given price resumes at the last given price; a list price resumes at today's list price. */
 async function givenHourlyOf(db: Db, { id, hourlyMicros }: InstanceRow): Promise<Micros | null> {
   const last = (await segmentsOf(db, [id])).at(-1);
   if (!last) return hourlyMicros;
@@ -72,7 +72,7 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
     return row;
   };
 
-  /** Starts it, and answers it as it stands by then. */
+  /** Starts the instance and returns the instance in its present state. */
   const start = async (call: Call, asked: Omit<InstanceSpec, 'requestHash'>) => {
     if (asked.hourlyMicros !== null) checkHourly(asked.hourlyMicros);
     const listed = asked.hourlyMicros === null ? await gpuPriceAt(db, asked, call.receivedSecond) : null;
@@ -162,7 +162,8 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
           ...(gpuType !== undefined && { gpuType }),
         };
         return inSnapshot(db, async (tx) => {
-          // What the clock has ended and no row says yet reads as ended: of such a team, "terminated" shows open rows too.
+          // An instance that a crossing has ended reads as ended before any row says so. The filter "terminated" of
+          // such a team therefore reads open rows too.
           const late =
             teamId !== undefined &&
             standingOf(await readAccount(tx, teamId, { throughSecond: second }), terms, second).ended.size > 0;

@@ -31,7 +31,7 @@ const NewKey = z
   })
   .openapi('NewKey');
 
-/** The id that a repeat takes where a call that was not answered has taken this one. */
+/** The next id, for a repeat of a call without an answer that has taken this id. */
 const idAfter = (id: string): string => prefixedId('key', digestOf(id).slice(0, 32));
 
 const view = (key: ApiKey): z.input<typeof Key> => ({

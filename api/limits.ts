@@ -1,4 +1,4 @@
-/** How often one may call: per key, and per address for keys that are not known. */
+/** Rate limits: per key, and per address for unknown keys. */
 import type { Request, RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
 import { BillingError } from '../billing/errors.ts';
@@ -25,7 +25,9 @@ export const limitKeys = (limit: number): RequestHandler =>
     handler: tooMany,
   });
 
-/** By address. For calls whose key is not known, so that guessing does not slow down anybody else, and for pages without one. */
+/**
+ * Limits by address: for calls with unknown keys, so that guessing slows down nobody else, and for pages without a key.
+ */
 export const limitStrangers = (): RequestHandler =>
   rateLimit({
     windowMs: MINUTE_MS,
@@ -37,13 +39,13 @@ export const limitStrangers = (): RequestHandler =>
     handler: tooMany,
   });
 
-/** Of callers who have not proved who they are. A quarter of a MiB each, so that all together take 16 MiB at the most. */
+/** Bodies of callers who are not authenticated yet. A quarter of a MiB each, so 16 MiB at the most together. */
 const STRANGERS_BODIES = 64;
 const BODY_WITHIN_MS = 5_000;
 
 /**
- * Reads few bodies at once of callers who have not proved who they are, and each for a few seconds at the most. When all
- * places are taken, the oldest body gives way: one that comes at once is never kept out by those that come slowly.
+ * Reads few bodies of unauthenticated callers at once, each for a few seconds at the most. When all places are taken,
+ * the oldest body gives way, so that slow bodies never keep out a fast one.
  */
 export function fewBodiesAtOnce(most = STRANGERS_BODIES, withinMs = BODY_WITHIN_MS): RequestHandler {
   const underWay = new Map<Request, NodeJS.Timeout>();
@@ -66,7 +68,7 @@ export function fewBodiesAtOnce(most = STRANGERS_BODIES, withinMs = BODY_WITHIN_
   };
 }
 
-/** How many connections a process takes, and how long each may take to say what it wants. */
+/** The number of connections of a process, and the time for each to send its request. */
 export const SERVER_LIMITS = {
   maxConnections: 2_000,
   headersWithinMs: 10_000,

@@ -1,4 +1,4 @@
-/** Structured logs: one line for each call, with its request id. No secret, mail address or body is logged. */
+/** Structured logs: one line for each call, with its request id. Secrets, mail addresses and bodies are not logged. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Request } from 'express';
 import { type DestinationStream, type Logger, pino } from 'pino';
@@ -8,7 +8,7 @@ import { describeError } from '../worker/described.ts';
 import { random128 } from './calls.ts';
 import type { ApiWorld } from './world.ts';
 
-/** A second line of defence: what is logged does not hold these in the first place. */
+/** A second line of defence: logged objects should not hold these fields in the first place. */
 const SECRETS = [
   'req.headers',
   'authorization',
@@ -43,16 +43,16 @@ interface Answered extends ServerResponse {
 /** Refusals by which an operator finds a leaked or guessed key, a runaway client or a forger. */
 const REFUSED_STRANGERS = new Set(['unauthenticated', 'rate_limited', 'webhook_invalid']);
 
-/** The caller's network address: behind proxies that TRUSTED_PROXIES names, the address that they forward. */
+/** The caller's network address. Behind proxies in TRUSTED_PROXIES, the forwarded address. */
 const addressOf = (request: IncomingMessage): string | undefined =>
   (request as Partial<Request>).ip ?? request.socket.remoteAddress;
 
-/** Gives every call its request id, answers it as X-Request-Id, and writes a line when the call is answered. */
+/** Gives every call its request id, answers the id as X-Request-Id, and writes a line when the call is answered. */
 export const logCalls = ({ log }: ApiWorld): HttpLogger<IncomingMessage, Answered> =>
   pinoHttp<IncomingMessage, Answered>({
     logger: log,
     quietReqLogger: true,
-    // As they are: wrapped, an error would come here described already, with all its words.
+    // Unwrapped: a wrapped error would arrive here as a description with all its words.
     wrapSerializers: false,
     customAttributeKeys: { reqId: 'requestId', responseTime: 'ms' },
     genReqId: (_request, response) => {

@@ -1,4 +1,4 @@
-/** An operator's look at one payment: its provider is asked now, also about what had ended long ago. */
+/** An operator's look at one payment: the provider is asked now, also about payments that ended long ago. */
 
 import { disputeIdOf, foundRefundId } from '../billing/ids.ts';
 import type { Deposit } from '../prisma/deposits.ts';
@@ -9,19 +9,19 @@ import { refundsOfDeposit } from '../prisma/refunds.ts';
 import type { Call } from './calls.ts';
 import type { ApiWorld } from './world.ts';
 
-/** Each look waits for a provider; a slow one is heard of by a later call. */
+/** Each look waits for a provider. A slow answer is found by a later call. */
 const LOOK_WITHIN_MS = 9_000;
 
 /**
- * Asks the provider about a deposit, its refunds and its disputes, those included that only the provider knows, and
- * answers them as they are recorded afterwards: the deposit first.
+ * Asks the provider about a deposit with its refunds and disputes, including those that only the provider knows, and
+ * returns all of them as recorded afterwards, the deposit first.
  * @throws BillingError `outcome_unknown`, `provider_unavailable`
  */
 export async function lookAtPayment(world: ApiWorld, call: Call, deposit: Deposit): Promise<Payment[]> {
   const { engine, db } = world;
   const { id: depositId, teamId, kind } = deposit;
   const deadlineMs = call.receivedMs + LOOK_WITHIN_MS;
-  // A card payment that was credited has nothing more to say by itself; coins can still come.
+  // A credited card payment changes only by refunds and disputes; a crypto deposit can still receive coins.
   if (deposit.method === 'crypto' || !wasCredited(deposit))
     await engine.lookAt.deposit({ depositId, teamId, kind }, deadlineMs);
   const now = await getDeposit(db, depositId);
@@ -60,7 +60,7 @@ async function disputesToLookAt({ db, stripeLooks }: ApiWorld, { id, stripeInten
   }));
 }
 
-/** A deposit with its refunds and disputes, as they are recorded. */
+/** A deposit with its refunds and disputes, as recorded. */
 export async function paymentsOf({ db }: ApiWorld, depositId: string): Promise<Payment[]> {
   const deposit = await findDeposit(db, depositId);
   if (deposit === null) return [];

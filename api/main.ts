@@ -1,4 +1,4 @@
-/** The api process: connects, builds its world, listens, and lets calls under way end before it stops. */
+/** The api process: connects, builds its world, listens, and lets calls under way end before the process stops. */
 import { createServer } from 'node:http';
 import { Client, Connection } from '@temporalio/client';
 import { allBooks } from '../activities/books.ts';
@@ -24,13 +24,13 @@ import { SERVER_LIMITS } from './limits.ts';
 import { createLogger } from './log.ts';
 import type { ApiWorld } from './world.ts';
 
-/** A caller waits for it: shorter than a worker's patience. */
+/** Shorter than the timeout of a worker, because a caller waits. */
 const STRIPE_WITHIN_MS = 8_000;
 const HOUR_MS = 60 * 60_000;
-/** Longer than the longest call: a deposit that waits for its outcome. */
+/** Longer than the longest call, a deposit that waits for its outcome. */
 const DRAIN_WITHIN_MS = 20_000;
 const REQUEST_WITHIN_MS = 30_000;
-/** Longer than load balancers keep an idle connection, so that none is closed as a call comes in. */
+/** Longer than load balancers keep an idle connection, so that no connection closes as a call arrives. */
 const KEEP_ALIVE_MS = 75_000;
 
 function createApiWorld(config: Config, client: Client): ApiWorld {
@@ -85,7 +85,7 @@ Serves the HTTP api on PORT until SIGTERM or SIGINT. The settings come from the 
 async function main(): Promise<void> {
   if (isHelpAsked(USAGE)) return;
   const config = readConfig(process.env);
-  // Lazy: the api serves what it can while Temporal is away, and says so at /readyz.
+  // A lazy connection: while Temporal is away the api serves all other calls, and /readyz reports the outage.
   const connection = Connection.lazy(temporalConnection(config));
   const world = createApiWorld(config, new Client({ connection, namespace: config.temporal.namespace }));
   const { db, log } = world;
@@ -98,7 +98,7 @@ async function main(): Promise<void> {
   };
   const server = createServer(limits, createApp(world));
   server.maxConnections = SERVER_LIMITS.maxConnections;
-  // Before the first call; a database that does not answer holds up nothing.
+  // Before the first call. A database that does not answer delays nothing.
   await world.clock?.start();
   await new Promise<void>((resolve, reject) => {
     const address = { port: config.port, ...(config.host !== null && { host: config.host }) };
@@ -113,7 +113,7 @@ async function main(): Promise<void> {
   const stop = (signal: string): void => {
     log.info({ signal }, 'api stops: calls under way end first');
     clearInterval(housekeeping);
-    // A connection that is kept alive becomes idle when its call is answered, and is let go then.
+    // A kept-alive connection becomes idle when its call is answered, and is closed then.
     const letGo = setInterval(() => server.closeIdleConnections(), 100);
     const insist = setTimeout(() => server.closeAllConnections(), DRAIN_WITHIN_MS);
     server.close(async () => {
@@ -121,7 +121,7 @@ async function main(): Promise<void> {
       clearTimeout(insist);
       await Promise.allSettled([db.$disconnect()]);
       log.info({}, 'api has stopped');
-      // Temporal's connection is left as it is: a wake that is being tried again would fail on a closed one.
+      // Temporal's connection stays open, because a retried wake would fail on a closed one.
       process.exit(0);
     });
   };

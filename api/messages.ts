@@ -1,4 +1,4 @@
-/** What is wrong with a request, in words: every fault by the name of its argument. */
+/** The faults of a request in words, each with the name of its argument. */
 import { z } from 'zod';
 import { BillingError } from '../billing/errors.ts';
 import { didYouMean, orList } from './nearest.ts';
@@ -9,7 +9,7 @@ export interface Problem {
   message: string;
 }
 
-/** A request with one fault or more. `param` and the error's own `message` come from them. */
+/** A request with one fault or more. `param` and the error's own `message` come from the faults. */
 export class InvalidRequest extends BillingError {
   readonly problems: readonly Problem[];
 
@@ -19,15 +19,15 @@ export class InvalidRequest extends BillingError {
   }
 }
 
-/** An argument that a rule of the call requires, beyond the shape of the request. */
+/** An argument that a rule of the call requires, beyond the schema of the request. */
 export const required = (param: string): Problem => ({ param, message: `${param} is required` });
 
-/** Faults beyond these are left out: a body of thousands of wrong values has one cause. */
+/** Further faults are left out, because thousands of wrong values in a body have one cause. */
 const MOST_PROBLEMS = 20;
 const LONGEST_VALUE = 40;
 const LONGEST_NAME = 100;
 
-/** Twelve digits or more may be a card number, which must not be repeated in an answer. */
+/** Twelve digits or more may be a card number, and a card number must not be repeated in an answer. */
 const CARD_NUMBER = /(?:\d[ -]?){12,}/;
 const UNSEEN = /(?! )[\p{C}\p{Z}]/u;
 
@@ -40,7 +40,7 @@ export function shown(text: string, longest = LONGEST_NAME): string {
   return cut.length < text.length ? `${escaped}…` : escaped;
 }
 
-/** `, not "cheap"`: what was sent, where it helps and may be shown. */
+/** `, not "cheap"`: the sent value, where the value helps and may be shown. */
 function notThis(value: unknown): string {
   if (typeof value === 'string') return CARD_NUMBER.test(value) ? '' : `, not "${shown(value, LONGEST_VALUE)}"`;
   if (typeof value === 'number') return `, not the number ${value}`;
@@ -62,7 +62,7 @@ const KINDS: Record<string, string> = {
   record: 'a JSON object',
 };
 
-/** The part of a sentence that follows the name of an argument, for schemas that have no words of their own. */
+/** The part of a sentence after the name of an argument, for schemas without their own words. */
 const words: z.core.$ZodErrorMap = (issue) => {
   switch (issue.code) {
     case 'invalid_type':
@@ -86,7 +86,7 @@ const words: z.core.$ZodErrorMap = (issue) => {
   }
 };
 
-/** The schema of what a path leads to, without what may wrap it. */
+/** The schema at a path, without wrappers. */
 function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType | undefined {
   const bare = unwrapped(schema);
   const [step, ...rest] = path;
@@ -118,7 +118,7 @@ function unknownNames(schema: z.ZodType, issue: z.core.$ZodIssueUnrecognizedKeys
   });
 }
 
-/** Marks an issue of a schema whose words already show what was sent. */
+/** Marks an issue whose words already show the sent value. */
 export const WHOLE = { whole: true };
 const isWhole = (issue: z.core.$ZodIssue): boolean => issue.code === 'custom' && issue.params?.whole === true;
 
@@ -133,7 +133,7 @@ function problemOf(issue: z.core.$ZodIssue, whole: string): Problem {
   return { param, message: `${subject} ${issue.message}${isLong || isWhole(issue) ? '' : notThis(issue.input)}` };
 }
 
-/** Every fault of a value, one an argument. Empty: there is none. */
+/** Every fault of a value, one for each argument. Empty for a valid value. */
 export function problemsOf(schema: z.ZodType, value: unknown, whole: string): Problem[] {
   const { error } = schema.safeParse(value, { error: words, reportInput: true });
   const problems = new Map<string, Problem>();
@@ -146,8 +146,8 @@ export function problemsOf(schema: z.ZodType, value: unknown, whole: string): Pr
 }
 
 /**
- * Reads what a caller sent.
- * @param whole what is read, as a caller calls it: `body`, `query`
+ * Reads a caller's request.
+ * @param whole the name of the value for callers: `body`, `query`
  * @throws InvalidRequest naming every argument at fault
  */
 export function parse<S extends z.ZodType>(schema: S, value: unknown, whole: string): z.output<S> {

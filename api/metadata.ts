@@ -1,4 +1,4 @@
-/** Metadata: what a platform keeps with our objects, string to string. The limits are those of Stripe's. */
+/** Metadata: strings that a platform keeps with our objects. The limits are Stripe's. */
 import { BillingError } from '../billing/errors.ts';
 import type { Metadata as Kept } from '../prisma/metadata.ts';
 import { visible, z } from './schemas.ts';
@@ -13,20 +13,20 @@ const EXAMPLE = { customer: 'cus_1042', plan: 'pro' };
 
 const tooMany = `must have at most ${MOST_KEYS} keys`;
 const fewEnough = (given: object): boolean => Object.keys(given).length <= MOST_KEYS;
-/** Zod leaves this key out of a record, so that what was sent would be lost. */
+/** Zod drops this key from a record, and the value would be lost. */
 const withoutPrototype = (given: unknown): boolean =>
   typeof given !== 'object' || given === null || !Object.hasOwn(given, '__proto__');
 
 const described = `up to ${MOST_KEYS} keys of up to ${LONGEST_KEY} characters, values of up to ${LONGEST_VALUE}`;
 
-/** As it comes with a new object. */
+/** Metadata of a new object. */
 export const NewMetadata = z
   .unknown()
   .refine(withoutPrototype, 'must have no key "__proto__"')
   .pipe(z.record(Key, Value).refine(fewEnough, tooMany))
   .openapi({ type: 'object', additionalProperties: { type: 'string' }, description: described, example: EXAMPLE });
 
-/** As it comes with a change: a value of null takes the key away, keys that are not named stay. */
+/** A change of metadata: null removes a key, and other keys stay. */
 export const MetadataChange = z
   .unknown()
   .refine(withoutPrototype, 'must have no key "__proto__"')
@@ -38,11 +38,11 @@ export const MetadataChange = z
     example: { plan: 'enterprise', trial: null },
   });
 
-/** As it is answered. */
+/** Metadata in answers. */
 export const Metadata = z.record(z.string(), z.string()).openapi({ example: EXAMPLE });
 
 /**
- * What is kept after a change.
+ * The metadata after a change.
  * @throws BillingError `invalid_request`, naming `metadata`
  */
 export function mergeMetadata(kept: Kept, change: Readonly<Record<string, string | null>>): Kept {

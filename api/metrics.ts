@@ -14,9 +14,9 @@ export interface Metrics {
   serve: RequestHandler;
   told(what: string, accepted: boolean): void;
   engineFailed(what: string): void;
-  /** A call that was given no place. */
+  /** Counts a call without a place. */
   refused(kind: KindOfCall, why: GateRefusal): void;
-  /** Measures the calls under way, those that wait and the limit of each kind. */
+  /** Measures the calls under way, the waiting calls and the limit of each kind. */
   watchGates(gates: Gates): void;
 }
 
@@ -32,7 +32,10 @@ interface BacklogNames {
   values?: string[];
 }
 
-/** Two gauges for one kind of work: how many pieces wait, and the age of the oldest. A label without work shows 0. */
+/**
+ * Two gauges for one kind of work: the number of waiting pieces, and the age of the oldest. A label without work shows
+ * 0.
+ */
 function backlogGauge(registers: Registry[], { name, age, help, label, values = [''] }: BacklogNames) {
   const labelNames = label === undefined ? [] : [label];
   const count = new Gauge({ name: `burnrate_${name}`, help, labelNames, registers });
@@ -47,7 +50,7 @@ function backlogGauge(registers: Registry[], { name, age, help, label, values = 
   };
 }
 
-/** Three gauges for each kind of call, read when they are asked for. */
+/** Three gauges for each kind of call, read at each scrape. */
 function watchGates(registers: Registry[], gates: Gates): void {
   const measure = (name: string, help: string, of: keyof GateState) =>
     new Gauge({

@@ -8,7 +8,7 @@ import { Dollars, Second, Time, z } from './schemas.ts';
 import { ListedModel, ModelPriceBody, viewListedModel, viewModelPrice } from './views/price.ts';
 import type { ApiWorld } from './world.ts';
 
-/** With a slash, as in `vendor/model`, which a path writes as `%2F`. */
+/** May contain a slash, as in `vendor/model`; a path writes the slash as `%2F`. */
 const MODEL = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$/;
 const EXAMPLE = 'llama-3.3-70b-instruct';
 const ModelPath = z.object({
@@ -17,7 +17,7 @@ const ModelPath = z.object({
     .regex(MODEL, 'must be 1 to 100 of A-Z a-z 0-9 . _ : / -, the first a letter or digit')
     .openapi({ example: EXAMPLE }),
 });
-/** The name of what is to be made is an argument: a wrong one is an invalid request, not a path where nothing is. */
+/** PUT creates the model, so a malformed name is 400 and not 404. */
 const NewModelPath = z.object({ model: z.string().openapi({ pattern: MODEL.source, example: EXAMPLE }) });
 
 export const models = ({ db, ledger }: ApiWorld): Route[] => [

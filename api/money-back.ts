@@ -1,4 +1,4 @@
-/** What Stripe tells of refunds and disputes: which of ours it is about, and its workflow woken or begun. */
+/** Refunds and disputes from Stripe's webhooks: finds the object and wakes or starts its workflow. */
 import type { StripeHint } from '../activities/stripe-events.ts';
 import { disputeIdOf, foundRefundId } from '../billing/ids.ts';
 import { type Deposit, findDeposit, findDepositByStripeId } from '../prisma/deposits.ts';
@@ -7,7 +7,7 @@ import type { Call } from './calls.ts';
 import { engineUnavailable } from './engine.ts';
 import type { ApiWorld } from './world.ts';
 
-/** A Checkout page's payment may be known to us by its metadata only. */
+/** The payment of a Checkout page may be known by its metadata only. */
 async function depositOfIntent({ db, stripeLooks }: ApiWorld, intentId: string): Promise<Deposit | null> {
   const known = await findDepositByStripeId(db, intentId);
   if (known) return known;
@@ -16,7 +16,7 @@ async function depositOfIntent({ db, stripeLooks }: ApiWorld, intentId: string):
 }
 
 /**
- * Wakes what the event is about, if it is about a refund or a dispute. What concerns no deposit of ours is logged.
+ * Wakes the refund or dispute of an event. Events without a deposit of ours are logged.
  * @throws BillingError `engine_unavailable`, `provider_unavailable`: it was not taken in, and Stripe sends it again
  */
 export async function takeInMoneyBack(world: ApiWorld, call: Call, hint: StripeHint): Promise<void> {
@@ -32,7 +32,7 @@ export async function takeInMoneyBack(world: ApiWorld, call: Call, hint: StripeH
   }
   const { stripeIntentId } = deposit;
   if (stripeIntentId !== null && stripeIntentId !== intentId) {
-    // Such as a second charge that is refunded: it was never credited, so nothing can be taken back for it.
+    // For example a refunded second charge: the charge was never credited, so nothing can be taken back.
     call.log.warn(
       { event: hint.eventId, depositId: deposit.id },
       'Stripe tells of money back for a payment that was not credited',
@@ -40,7 +40,7 @@ export async function takeInMoneyBack(world: ApiWorld, call: Call, hint: StripeH
     return;
   }
   if (disputeId !== undefined) return tellDispute(world, deposit, disputeId);
-  // An event names one refund; a charge's list has those of which no event came.
+  // An event names one refund. The charge's list also has refunds without an event.
   const refunds = refunded
     ? await world.stripeLooks.refundsOfIntent(intentId)
     : [{ stripeRefundId: refundId as string, namedRefundId: hint.namedRefundId ?? null }];

@@ -1,15 +1,15 @@
-/** Names that a misspelt name may have meant. */
+/** Finds the names nearest to a misspelt name. */
 import leven from 'leven';
 
-/** Spelling that people mix up: case, and what separates words. `gpu_type` and `gpuType` are the same word. */
+/** Ignores case and separators, because people mix these up: `gpu_type` and `gpuType` are the same word. */
 const plain = (name: string): string => name.toLowerCase().replace(/[\s._:/-]+/g, '');
 
-/** Letters to change from one word to another. */
+/** The number of letters to change from one word to another. */
 export const distance = (a: string, b: string): number => leven(a, b, { maxDistance: 10 });
 
 const SHORTEST_PART = 3;
 
-/** How far a name is from another one: 0 for the same word, null where they have too little in common. */
+/** The distance between two names: 0 for the same word, null for names with too little in common. */
 function distanceOf(wrong: string, name: string): number | null {
   const [a, b] = [plain(wrong), plain(name)];
   if (a === b) return 0;
@@ -20,9 +20,9 @@ function distanceOf(wrong: string, name: string): number | null {
   return short.length >= SHORTEST_PART && long.includes(short) ? most + 1 : null;
 }
 
-/** The names that are nearest to a wrong one, the nearest first; none where nothing is near. */
+/** The names nearest to a wrong name, nearest first; empty where no name is near. */
 export function nearest(wrong: string, names: Iterable<string>, atMost = 1): string[] {
-  // A name as long as a line is no misspelling, and comparing it would take long.
+  // A name as long as a line is no misspelling, and a comparison would take long.
   if (wrong.length > 100) return [];
   return [...new Set(names)]
     .flatMap((name) => {

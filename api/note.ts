@@ -1,9 +1,9 @@
-/** A page of a few sentences, in the one style, without a script. */
+/** A page of a few sentences, without a script. */
 
 export interface Note {
   title: string;
   paragraphs: string[];
-  /** Seconds after which the page looks again by itself, and at which address. */
+  /** The page reloads after this number of seconds, from this address. */
   refresh?: { afterSeconds: number; url: string };
 }
 

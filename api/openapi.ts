@@ -1,4 +1,4 @@
-/** The OpenAPI 3.1 document, made from the routes that serve. */
+/** The OpenAPI 3.1 document, made from the routes. */
 
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi';
 import type { FailureCode } from '../billing/errors.ts';
@@ -14,7 +14,7 @@ export type OpenApiDocument = object & { paths: Record<string, object> };
 
 const JSON_TYPE = 'application/json';
 
-/** What every call with a key can fail with. */
+/** The refusals of every call with a key. */
 const ALWAYS: FailureCode[] = [
   'invalid_request',
   'unauthenticated',
@@ -40,7 +40,7 @@ const IdempotencyKey = z.object({
 });
 
 const isObject = (schema: z.ZodType): schema is z.ZodObject => schema instanceof z.ZodObject;
-/** A team that there is not, or that is not the caller's, is not found, wherever it is named. */
+/** A missing team, or another caller's team, is `not_found` wherever the call names the team. */
 const namesTeam = (schema: z.ZodType): boolean => isObject(schema) && 'team' in schema.shape;
 const hasFields = (schema: z.ZodType): boolean => isObject(schema) && Object.keys(schema.shape).length > 0;
 
@@ -111,16 +111,16 @@ const PROVIDER_FAILURES: FailureCode[] = [
   'provider_unavailable',
 ];
 
-/** Each part by its name, and whether it can do its work. */
+/** Each part by its name, with its readiness. */
 const Readiness = z
   .object({ status: z.enum(['ready', 'not_ready']) })
   .catchall(z.boolean())
   .openapi({ example: { status: 'ready', database: true, writable: true, temporal: true, worker: true } });
 
-/** Paths that make no name by themselves. */
+/** Operation names for paths that yield no name. */
 const NAMES: Record<string, string> = { '/': '/root', '/v1': '/version' };
 
-/** Routes that are not the api's own language: a provider's, a probe's. */
+/** Routes outside the api's own conventions: of providers and of probes. */
 function registerOthers(registry: OpenAPIRegistry): void {
   const plain = (path: string, summary: string, schema: z.ZodType, type = JSON_TYPE, notReady?: z.ZodType) =>
     registry.registerPath({

@@ -1,6 +1,6 @@
 /**
- * Calls whose outcome cannot be seen. `engine_unavailable` promises that a call has recorded nothing; wherever that is not
- * certain, the answer is `outcome_unknown`, and a repeat of the call finds the outcome.
+ * Calls with an unknown outcome. `engine_unavailable` promises that a call has recorded nothing. Where the promise is
+ * not certain, the answer is `outcome_unknown`, and a repeat of the call finds the outcome.
  */
 import type { Request, Response } from 'express';
 import { BillingError, type FailureCode } from '../billing/errors.ts';
@@ -27,8 +27,8 @@ const promisesNothing = (error: unknown): boolean =>
 
 /**
  * Runs a call that records.
- * @throws BillingError `outcome_unknown` when a commit has an unknown outcome, or when the call fails after a commit with an
- *   error that would promise that nothing was recorded
+ * @throws BillingError `outcome_unknown` when a commit has an unknown outcome, or when the call fails after a commit
+ *   with an error that would promise that nothing was recorded
  */
 const knowingOutcome = <T>(work: () => Promise<T>): Promise<T> =>
   notingRecords(async () => {
@@ -41,7 +41,7 @@ const knowingOutcome = <T>(work: () => Promise<T>): Promise<T> =>
     }
   });
 
-/** Serves a call that records. A late answer to it says that its outcome is not known. */
+/** Serves a call that records. A late answer says that the outcome is not known. */
 export const recording =
   (serve: (request: Request, response: Response) => Promise<void>) =>
   async (request: Request, response: Response): Promise<void> => {

@@ -1,4 +1,4 @@
-/** The few pages that the api serves itself: its documentation, and where a person lands after Stripe. */
+/** The pages that the api serves itself: the documentation, and the page after a payment at Stripe. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';

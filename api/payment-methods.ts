@@ -46,10 +46,13 @@ const view = (card: PaymentMethodRow, nowSecond: number): z.input<typeof Payment
   createdAt: formatSecond(card.createdSecond),
 });
 
-/** Whoever reads the list of cards waits for Stripe no longer than this. */
+/** The longest wait for Stripe in a read of the card list. */
 const LOOK_WITHIN_MS = 2_000;
 
-/** Cards of pages that were completed and that nobody told of. The list is answered without them when Stripe is away. */
+/**
+ * Adopts cards from completed pages that no webhook reported. The list is answered without these cards when Stripe is
+ * away.
+ */
 async function adoptCompleted({ cards }: ApiWorld, teamId: string, call: Call): Promise<void> {
   const adopted = cards.adoptCompleted({ teamId, nowSecond: call.receivedSecond }).catch((error) => {
     call.log.warn({ err: error }, 'Stripe could not be asked for cards that were saved meanwhile');

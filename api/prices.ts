@@ -1,4 +1,4 @@
-/** The GPU price list: what a team reads of it, and how an operator changes it. */
+/** The GPU price list: reads for teams, changes for operators. */
 import { BillingError } from '../billing/errors.ts';
 import { formatSecond } from '../billing/time.ts';
 import { gpuPricesInForce, listGpuPrices } from '../prisma/prices.ts';
@@ -26,11 +26,11 @@ const GpuType = Name.openapi({ example: 'h100-80gb' });
 const Region = Name.openapi({ example: 'eu-west-1' });
 const GpuPath = z.object({ gpuType: GpuType, region: Region });
 
-/** Names of what is to be made are arguments: a wrong one is an invalid request, not a path where nothing is. */
+/** PUT creates the price, so malformed names are 400 and not 404. */
 const asked = (example: string) => z.string().openapi({ pattern: NAME.source, example });
 const NewGpuPath = z.object({ gpuType: asked('h100-80gb'), region: asked('eu-west-1') });
 
-/** Row numbers that the database makes. */
+/** The form of row numbers that the database makes. */
 const ROW_NUMBER = /^\d{1,18}$/;
 
 const NewGpuPrice = z.object({

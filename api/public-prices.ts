@@ -1,7 +1,7 @@
 /**
- * What others ask for their models, in public: a dated list, kept in `data/public-prices.json`. Where a provider has several
- * prices, the list holds the lowest of the usual ones (short prompts, off-peak; no batch, no cache) and its `note` says so:
- * the comparison never flatters this platform.
+ * Public token prices of other providers: a dated list in `data/public-prices.json`. Where a provider has several
+ * prices, the list holds the lowest usual price (short prompts, off-peak; no batch, no cache) and a `note` says so, so
+ * that the comparison never flatters this platform.
  */
 import { BillingError } from '../billing/errors.ts';
 import type { ModelPrice } from '../billing/tokens.ts';
@@ -13,15 +13,15 @@ import { Dollars, z } from './schemas.ts';
 export interface PublicPrice extends ModelPrice {
   id: string;
   provider: string;
-  /** What the price leaves out, in words for people. */
+  /** Conditions of the price, in words for people. */
   note: string | null;
   /** The provider's own page. */
   source: string;
-  /** The day at which that page said so. */
+  /** The day of the reading. */
   asOf: string;
 }
 
-/** A mistake in the list stops the process before it serves. */
+/** A mistake in the list stops the process at its start. */
 const PublicPrices = z.array(
   z
     .strictObject({
@@ -32,7 +32,7 @@ const PublicPrices = z.array(
       note: z.string().min(1).optional(),
       source: z.httpUrl(),
       asOf: z.iso.date(),
-      /** Where the page was read as it stood on that day: a copy that keeps its date. */
+      /** A copy of the page as of the day, at an address that keeps its date. */
       readIn: z.httpUrl(),
     })
     .transform(
@@ -47,7 +47,7 @@ const PublicPrices = z.array(
 
 export const PUBLIC_PRICES: readonly PublicPrice[] = PublicPrices.parse(list);
 
-/** What is compared with when nobody says what with. */
+/** The model of a comparison without `compareWith`. */
 export const USUAL_COMPARISON = 'gpt-4o-mini';
 
 /** @throws BillingError `price_not_found`, naming `compareWith` */

@@ -1,4 +1,4 @@
-/** What happens to a team's runway if it starts so many more. */
+/** Quotes: a team's runway with further instances. */
 
 import { OR_SEND_HOURLY, priceNotFound } from '../activities/ledger/instances.ts';
 import { BillingError } from '../billing/errors.ts';
@@ -73,7 +73,7 @@ export const quote = ({ db, terms }: ApiWorld): Route[] => [
         const known = { ...account, prices: [...account.prices, ...prices] };
         return { status: 200, body: viewQuote(quoteStarts(known, terms, order, second)) };
 
-        /** As a start at this second would find it. */
+        /** The price of a start at this second. */
         function priceOf(): Pick<QuoteOrder, 'given' | 'listMicrosPerHour'> {
           if (hourly !== undefined) return { given: true, listMicrosPerHour: hourly };
           const price = priceAt(prices, asked, second);

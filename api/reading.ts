@@ -1,4 +1,4 @@
-/** Reads bodies and addresses, and refuses what can be read in two ways: broken encodings, names that come twice. */
+/** Reads bodies and addresses, and refuses ambiguous ones: broken encodings, and names that come twice. */
 import { isUtf8 } from 'node:buffer';
 import express, { type RequestHandler } from 'express';
 import { BillingError } from '../billing/errors.ts';
@@ -11,7 +11,7 @@ const QUOTE = 34;
 const BACKSLASH = 92;
 const COLON = 58;
 
-/** Where a JSON string ends that begins at an index: the index after its closing quote. */
+/** The index after the closing quote of the JSON string that begins at `start`. */
 function endOfString(text: string, start: number): number {
   let end = text.indexOf('"', start + 1);
   while (end !== -1) {
@@ -25,7 +25,7 @@ function endOfString(text: string, start: number): number {
 
 const isSpace = (code: number): boolean => code === 32 || code === 10 || code === 13 || code === 9;
 
-/** A name as JSON means it: `"\u0061"` is `a`. */
+/** A name after JSON decoding: `"\u0061"` is `a`. */
 function nameOf(quoted: string): string {
   if (!quoted.includes('\\')) return quoted.slice(1, -1);
   try {
@@ -36,11 +36,11 @@ function nameOf(quoted: string): string {
 }
 
 /**
- * Looks through a JSON text for what `JSON.parse` passes over: it keeps the last of two equal names without a word.
+ * Checks a JSON text for duplicate names, because `JSON.parse` silently keeps the last of two.
  * @throws BillingError `invalid_request` for a name that comes twice in an object, and for nesting beyond 64 levels
  */
 export function checkJson(text: string): void {
-  /** For each open object its names; null for a list. */
+  /** The names of each open object; null for a list. */
   const open: Array<Set<string> | null> = [];
   for (let index = 0; index < text.length; index += 1) {
     const code = text.charCodeAt(index);
@@ -66,7 +66,7 @@ export function checkJson(text: string): void {
   }
 }
 
-/** Other Unicode encodings are refused: a caller who names one has not meant these bytes to be UTF-8. */
+/** Other Unicode encodings are refused, because a caller who names another encoding has not sent UTF-8. */
 const CHARSET = /;\s*charset\s*=\s*"?([^\s;"]+)/i;
 
 function readJson(bytes: Buffer, contentType: string): unknown {
@@ -104,7 +104,7 @@ export const jsonBody: RequestHandler[] = [
   },
 ];
 
-/** Decodes a part of an address, or tells that it is no UTF-8: `%FF` would be read as the sign of a broken encoding. */
+/** True if a part of an address is UTF-8: `%FF` would be read as the sign of a broken encoding. */
 function decodes(part: string): boolean {
   try {
     decodeURIComponent(part);

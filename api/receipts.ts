@@ -1,4 +1,7 @@
-/** The receipts of a deposit, as files. Each payment has its own, drawn once: later downloads are the same bytes. */
+/**
+ * The receipts of a deposit, as files. Each payment has its own receipt, drawn once: later downloads are the same
+ * bytes.
+ */
 import { DEFAULT_ISSUER } from '../activities/papers/issuer.ts';
 import { paymentsOf, receiptFile } from '../activities/papers/receipts.ts';
 import { BillingError } from '../billing/errors.ts';

@@ -1,7 +1,7 @@
 /**
- * Calls whose fact is recorded first and whose workflow is started after the commit: starts of instances, reservations,
- * deposits and refunds.
- * The row says that its workflow is due, so the sweeper of the worker starts what is not started here (prisma/due-work.ts).
+ * Calls that record a fact and start its workflow after the commit: starts of instances, reservations, deposits and
+ * refunds. The row marks the workflow as due, so the sweeper of the worker starts each workflow that the call does not
+ * start (prisma/due-work.ts).
  */
 import { BillingError } from '../billing/errors.ts';
 import type { Tx } from '../prisma/client.ts';
@@ -18,16 +18,17 @@ export async function mustBeReachable({ engine }: ApiWorld): Promise<void> {
   if (!(await engine.reachable())) throw engineUnavailable();
 }
 
-/** Instances and payments of a team that wait longer than this for their workflows let no other of their kind in. */
+/** New instances or payments of a team are refused while an earlier one waits longer than this for its workflow. */
 const WAITS_AT_MOST_SECONDS = 10;
 
-/** Whether something of the team that was recorded at a second or earlier still waits for its workflow. */
+/** True if an object of the team, recorded at the given second or earlier, still waits for its workflow. */
 type Waits = (tx: Tx, teamId: string, throughSecond: number) => Promise<boolean>;
 
 /**
  * Refuses a call whose workflow would not run soon, before anything is recorded.
- * @param what the kind of calls that wait, as the refusal names them
- * @throws BillingError `engine_unavailable` where Temporal does not answer, or earlier calls of the team still wait for it
+ * @param what the kind of calls that wait, in the words of the refusal
+ * @throws BillingError `engine_unavailable` where Temporal does not answer, or earlier calls of the team still wait for
+ *   Temporal
  */
 export async function mustBeServedSoon(
   world: ApiWorld,
@@ -51,7 +52,9 @@ export async function mustBeServedSoon(
 export const mustBePaidSoon = (world: ApiWorld, call: Call, teamId: string): Promise<void> =>
   mustBeServedSoon(world, call, teamId, 'payments', paymentsWait);
 
-/** Starts the workflow of what is recorded. A failure is no failure of the call: the sweeper starts the workflow. */
+/**
+ * Starts the workflow of a recorded fact. A failure does not fail the call, because the sweeper starts the workflow.
+ */
 export async function giveToWorkflow(call: Call, about: object, start: () => Promise<void>): Promise<void> {
   try {
     await start();

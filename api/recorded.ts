@@ -1,4 +1,4 @@
-/** What a call has recorded: found after a commit with an unknown outcome, and read again from a database that was away. */
+/** Reads the recorded facts of a call: after a commit with an unknown outcome, and after an outage of the database. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BillingError } from '../billing/errors.ts';
 import { AS_RECORDED, lockAccount } from '../prisma/accounts.ts';
@@ -14,8 +14,8 @@ import type { ApiWorld } from './world.ts';
 const LOOK_AGAIN_AFTER_MS = 300;
 
 /**
- * Looks under the team's row lock for what a commit with an unknown outcome may have recorded. Answers null when nothing was
- * recorded: who has the lock knows that the transaction of the call is over.
+ * Looks under the team's row lock for the facts of a commit with an unknown outcome. Returns null when nothing was
+ * recorded: under the lock the transaction of the call is known to be over.
  * @throws BillingError `outcome_unknown` when the database does not answer in time
  */
 export function recordedAfterAll<T>(
@@ -33,9 +33,9 @@ export function recordedAfterAll<T>(
 }
 
 /**
- * Reads what a call has recorded, and waits for a database that is away.
- * @throws BillingError `outcome_unknown` when the database does not come back in time: a repeat of the call finds what was
- *   recorded
+ * Reads the recorded facts of a call, and waits for a database that is away.
+ * @throws BillingError `outcome_unknown` when the database does not come back in time: a repeat of the call finds what
+ *   was recorded
  */
 export const readRecorded = <T>(world: ApiWorld, call: Call, read: () => Promise<T>): Promise<T> =>
   readInTime(world, call, read, outcomeUnread);

@@ -1,4 +1,4 @@
-/** Refunding a deposit: the credit is taken in the team's transaction, and then the refund is given to its workflow. */
+/** Refunds a deposit: takes the credit in the team's transaction, then gives the refund to its workflow. */
 import { createHash } from 'node:crypto';
 import type { AskedRefund } from '../activities/ledger/refunds.ts';
 import { BillingError } from '../billing/errors.ts';
@@ -18,17 +18,17 @@ import { mustBePaidSoon } from './recorded-first.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
-/** An outcome that is not known by then is `pending`. */
+/** An outcome that is unknown after this time is answered as `pending`. */
 const OUTCOME_WITHIN_MS = 8_000;
-/** What the engine answers by then is heard too. */
+/** Slack, so that an answer of the engine at the deadline still arrives. */
 const HEARD_WITHIN_MS = OUTCOME_WITHIN_MS + 300;
 
 /**
- * Refunds a deposit and waits for the provider's answer; without an amount, all that can be refunded.
- * @param askedId the caller's id: the same id with the same request again is the same refund
+ * Refunds a deposit and waits for the provider's answer. Without an amount, the whole refundable amount is sent back.
+ * @param askedId the caller's id: a repeat of the id with the same request returns the same refund
  * @throws BillingError `id_taken`, `team_archived`, `refund_not_supported`, `not_refundable`, `deposit_disputed`,
- *   `amount_out_of_range`, `engine_unavailable`: nothing was recorded; `refund_refused`: the provider refused it, and it is
- *   credit again; `outcome_unknown`
+ *   `amount_out_of_range`, `engine_unavailable`: nothing was recorded; `refund_refused`: the provider refused, and the
+ *   amount is credit again; `outcome_unknown`
  */
 export async function refundDeposit(
   world: ApiWorld,
@@ -52,7 +52,7 @@ export async function refundDeposit(
   await mustBePaidSoon(world, call, teamId);
   const order = { ...asked, actor: actorOf(call), receivedSecond: call.receivedSecond };
   const taken = sameOrTaken(await recorded(world, call, order), asked);
-  // Instances may have ended with the credit: the watch announces that whatever the provider says.
+  // Instances may have ended with the credit. The watch announces the ends whatever the provider answers.
   const [answer] = await Promise.all([
     told(world, call, { refundId, teamId, depositId }),
     wake({ what: 'watch', id: teamId }),
@@ -73,8 +73,8 @@ async function recorded(world: ApiWorld, call: Call, order: AskedRefund): Promis
 }
 
 /**
- * The refund as it is recorded now. A refund whose row cannot be read is answered as the engine has answered it, and as
- * pending where the engine has not: its credit is taken, and its workflow is started.
+ * The refund as recorded now. If the row cannot be read, the refund is answered from the engine's answer, or as pending
+ * without one: the credit is taken, and the workflow is started.
  * @throws BillingError `outcome_unknown` where the provider has refused the refund and its reason cannot be read
  */
 async function afterAnswer(world: ApiWorld, call: Call, taken: Refund, answer: RefundAnswer | null): Promise<Refund> {
@@ -86,7 +86,10 @@ async function afterAnswer(world: ApiWorld, call: Call, taken: Refund, answer: R
   }
 }
 
-/** A row under this id is this refund, or another. One from before requests were kept is known by what it is. */
+/**
+ * Returns the row under this id if the row is the same refund. A row without a stored request is compared by its
+ * fields.
+ */
 function sameOrTaken(
   refund: Refund,
   asked: { depositId: string; amountMicros: Micros | null; requestHash: string },
@@ -101,7 +104,10 @@ function sameOrTaken(
 
 type Asked = Parameters<ApiWorld['engine']['refund']>[0];
 
-/** The engine's answer, or null when it gave none: then the refund is pending, and the sweeper starts what was not started. */
+/**
+ * The engine's answer, or null for no answer. The refund is then pending, and the sweeper starts its workflow if
+ * necessary.
+ */
 async function told(world: ApiWorld, call: Call, asked: Asked): Promise<RefundAnswer | null> {
   const hearUntilMs = call.receivedMs + HEARD_WITHIN_MS;
   try {

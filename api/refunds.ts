@@ -1,4 +1,4 @@
-/** Refunds that an operator makes, and a look at what the provider says of a payment. */
+/** An operator's refunds, and looks at the provider's state of a payment. */
 import { cryptoReceiptsOf } from '../prisma/crypto-receipts.ts';
 import { getDeposit } from '../prisma/deposits.ts';
 import { lookAtPayment } from './looking.ts';
@@ -10,7 +10,7 @@ import { Refund, viewRefund } from './views/refund.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
-/** Refunds that are made at the provider have ids of this form: a caller's must not take one of theirs. */
+/** The form of ids of refunds that were made at the provider. A caller's id must not have this form. */
 const FOUND_ID = /^ref_(re|pyr)_/;
 
 export const refunds = (world: ApiWorld, wake: Wakes): Route[] => [

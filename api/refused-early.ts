@@ -1,6 +1,6 @@
 /**
- * Refuses a start that a plain read shows to be refused, so that it takes no row lock and no workflow. The locked check
- * decides over every start that the read lets through.
+ * Refuses a start by a plain read where possible, so that the refusal takes no row lock and no workflow. The check
+ * under the lock decides every other start.
  */
 import { performance } from 'node:perf_hooks';
 import { BillingError } from '../billing/errors.ts';
@@ -12,25 +12,28 @@ import type { Call } from './calls.ts';
 import { standingOf } from './views/standing.ts';
 import type { ApiWorld } from './world.ts';
 
-/** A team that was refused for its credit is read in full before each start for so long. */
+/** After a refusal for credit, each start of the team is preceded by a full read for this time. */
 const REMEMBERED_MS = 60_000;
 const MOST_REMEMBERED = 10_000;
 
 export interface EarlyRefusal {
   teamId: string;
-  /** Whether the start must go on all the same: it repeats one that was admitted, or has another fault that is answered first. */
+  /**
+   * True if the start must go on after all: a repeat of an admitted start, or a start with another fault that is
+   * answered first.
+   */
   goesOn: () => Promise<boolean>;
 }
 
 export type UnlessRefused = <T>(call: Call, about: EarlyRefusal, start: () => Promise<T>) => Promise<T>;
 
 /**
- * Runs a start unless a plain read refuses it. Most teams cost one read of one row; the account is read in full where that
- * row leaves a doubt.
- * @throws BillingError `insufficient_credit`, `team_suspended`, `team_archived`, and whatever the start throws
+ * Runs a start unless a plain read refuses the start. Most teams cost one read of one row. The account is read in full
+ * where the row leaves a doubt.
+ * @throws BillingError `insufficient_credit`, `team_suspended`, `team_archived`, and every refusal of the start
  */
 export function createEarlyRefusals({ db, terms }: ApiWorld): UnlessRefused {
-  /** Teams that were refused for their credit, with the time until which that is remembered. */
+  /** Teams that were refused for their credit, each with the end of its time in this list. */
   const refused = new Map<string, number>();
   const remember = (teamId: string): void => {
     const [oldest] = refused.keys();
@@ -50,7 +53,7 @@ export function createEarlyRefusals({ db, terms }: ApiWorld): UnlessRefused {
         const account = await inSnapshot(db, (tx) => readAccount(tx, teamId, reach));
         return startRefusal(standingOf(account, terms, receivedSecond).account, terms);
       });
-      // After the read: a repeat finds what the first call started before it.
+      // After the read, because a repeat must find the instance that the first call started before.
       if (refusal && !(await goesOn())) throw refusal;
     }
     try {

@@ -111,7 +111,8 @@ export function reservations(world: ApiWorld, wake: Wakes): Route[] {
         const teamId = call.caller.kind === 'key' ? call.caller.teamId : team;
         if (teamId !== undefined) await getTeam(db, teamId);
         return inSnapshot(db, async (tx) => {
-          // What the clock has ended and no row says yet reads as ended: of such a team, "ended" shows open rows too.
+          // A reservation that a crossing has ended reads as ended before any row says so. The filter "ended" of such a
+          // team therefore reads open rows too.
           const isLate = teamId !== undefined && status === 'ended' && (await hasUnrecordedEnds(tx, teamId, second));
           const filter = {
             ...(teamId !== undefined && { teamId }),

@@ -1,4 +1,6 @@
-/** Reserving: recorded in the team's transaction, and then given to its workflow. */
+/**
+ * Begins a reservation: records the reservation in the team's transaction, then gives the reservation to its workflow.
+ */
 import { createHash } from 'node:crypto';
 import { priceNotFound } from '../activities/ledger/instances.ts';
 import type { BegunReservation } from '../activities/ledger/reservations.ts';
@@ -14,7 +16,7 @@ import { giveToWorkflow, mustBeReachable } from './recorded-first.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
-/** What was asked for, apart from the id: tells a repeat from another reservation under the same id. */
+/** A digest of the request without its id, to tell a repeat from another reservation under the same id. */
 const hashOfSpec = ({ teamId, gpuType, region, count, term, renew }: Omit<ReservationSpec, 'id' | 'requestHash'>) =>
   createHash('sha256')
     .update(JSON.stringify([teamId, gpuType, region, count, term, renew]))
@@ -22,14 +24,14 @@ const hashOfSpec = ({ teamId, gpuType, region, count, term, renew }: Omit<Reserv
 
 const idTaken = () => new BillingError('id_taken', 'another reservation has this id', 'id');
 
-/** A row under this id is this reservation, or another. */
+/** Returns the row under this id if the row is the same reservation. */
 function sameOrTaken(row: Reservation, spec: ReservationSpec): Reservation {
   if (row.requestHash === spec.requestHash) return row;
   throw idTaken();
 }
 
 /**
- * Begins a reservation, once: a repeat of the same call answers the same reservation, also after its end.
+ * Begins a reservation, once. A repeat of the same call returns the same reservation, also after its end.
  * @throws BillingError `insufficient_credit`, `team_suspended`, `team_archived`, `price_not_found`, `id_taken`;
  *   `engine_unavailable`, after which nothing was recorded; `outcome_unknown`
  */

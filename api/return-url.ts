@@ -1,16 +1,16 @@
 /**
- * Where a person is sent after a payment page: an address that the caller names with the deposit. It is checked when it
- * comes in and kept in a row, so that no link of ours can be made to lead elsewhere.
+ * The address to which a person returns after a payment page. The caller names the address with the deposit. The
+ * address is checked on receipt and stored in a row, so that no link of ours can be changed to lead elsewhere.
  */
 import { z } from './schemas.ts';
 
 const MAX_LENGTH = 2_000;
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
-/** Browsers read these as something else than what stands there. */
+/** Characters that browsers ignore or reinterpret. */
 const MISLEADING = /[\s\\\p{Cc}]/u;
 
 export interface ReturnRules {
-  /** Origins that are allowed; null: every https address, and http on this machine. */
+  /** The allowed origins; null: every https address, and http on this machine. */
   returnUrlOrigins: readonly string[] | null;
   publicUrl: string;
 }
@@ -18,7 +18,7 @@ export interface ReturnRules {
 const isPlain = ({ protocol, hostname }: URL): boolean =>
   protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
 
-/** Why an address is not one to return to, or null when it is. */
+/** The reason why an address is refused as a return address, or null. */
 export function returnUrlFault(text: string, { returnUrlOrigins, publicUrl }: ReturnRules): string | null {
   const expected = 'must be an address such as "https://app.example/billing"';
   if (MISLEADING.test(text) || !URL.canParse(text)) return expected;
@@ -45,7 +45,7 @@ export const returnUrl = (rules: ReturnRules) =>
       example: 'https://app.example/billing',
     });
 
-/** The address with what is known added to its query. */
+/** The address with values added to its query. */
 export function withQuery(address: string, added: Record<string, string>): string {
   const url = new URL(address);
   for (const [name, value] of Object.entries(added)) url.searchParams.set(name, value);

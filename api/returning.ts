@@ -1,7 +1,7 @@
 /**
- * A person comes back from a payment page. Nothing is believed of it: like a webhook, it is a hint to ask the provider
- * what is so. A payment's workflow is woken, a saved card is adopted. The person is then sent on to the address that was
- * named with the deposit or the page, or sees what became of it.
+ * The return of a person from a payment page. Like a webhook, the return is only a hint to ask the provider. The
+ * workflow of a payment is woken, a saved card is adopted. The person is then redirected to the address of the deposit
+ * or the page, or sees the state of the payment.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,15 +16,18 @@ import { cardNote, depositNote, LOOKS_AGAIN, RELOAD, UNKNOWN_PAYMENT, WELCOME_BA
 import { wakeDeposit } from './webhooks.ts';
 import type { ApiWorld } from './world.ts';
 
-/** Whoever comes back waits for the outcome no longer; what takes longer is found out by the page's next look. */
+/** The longest wait for the outcome. Later outcomes appear at the next reload of the page. */
 const WITHIN_MS = 3_000;
 const LOOK_EVERY_MS = 250;
-/** Seconds between the looks of an open page: about a quarter of an hour in all, then a person must reload it. */
+/**
+ * Seconds between the reloads of an open page, about a quarter of an hour in all. Afterwards a person must reload the
+ * page.
+ */
 const REFRESH_SECONDS = [2, 3, 5, 8, 13, 20, ...Array.from({ length: 28 }, () => 30)];
 const SESSION = /^cs_\w{1,200}$/;
 const ID = /^[A-Za-z0-9_-]{1,128}$/;
 
-/** What the page answers: a note, or where the person goes on. */
+/** The answer of the page: a note, or the address of a redirect. */
 type Answer = { note: Note; isOpen: boolean } | { goOn: string };
 
 const isOpen = ({ status }: Deposit): boolean => status === 'pending' || status === 'requires_action';
@@ -71,7 +74,7 @@ function nextLook(request: Request, look: number): string {
   return `/return?${query}`;
 }
 
-/** The address that was named with it, if that is still allowed. */
+/** The return address that was stored, if still allowed. */
 async function namedAddress(world: ApiWorld, detailsHash: string | null): Promise<string | null> {
   const address = (await detailsOf(world.db, [detailsHash])).get(detailsHash ?? '')?.returnUrl ?? null;
   return address !== null && returnUrlFault(address, world) === null ? address : null;
@@ -79,7 +82,7 @@ async function namedAddress(world: ApiWorld, detailsHash: string | null): Promis
 
 async function afterPayment(world: ApiWorld, depositId: string): Promise<Answer> {
   const opened = ID.test(depositId) ? await findDeposit(world.db, depositId) : null;
-  // Only of a page does a person come back, or from their bank; nobody opens one of an auto top-up.
+  // People return only from a page or from their bank. Nobody opens a page for an auto top-up.
   if (opened === null || opened.kind === 'auto_top_up') return { note: UNKNOWN_PAYMENT, isOpen: false };
   const deposit = await settled(world, opened);
   const address = await namedAddress(world, deposit.detailsHash);
@@ -113,7 +116,7 @@ async function afterSetup(world: ApiWorld, sessionId: string | null, to: string 
   return { note: cardNote(state), isOpen: state === 'not_yet' };
 }
 
-/** The id of the card that the page has saved; undefined while that is not known. */
+/** The id of the card that the page has saved; undefined while not known. */
 async function adopted({ cards, engine, nowMs, log }: ApiWorld, sessionId: string): Promise<string | undefined> {
   const looking = async (): Promise<string | undefined> => {
     const card = await cards.adoptFromSetup({ sessionId, nowSecond: secondOf(nowMs()), newId: adoptedId(sessionId) });
@@ -126,7 +129,7 @@ async function adopted({ cards, engine, nowMs, log }: ApiWorld, sessionId: strin
   });
 }
 
-/** What is known by then, or undefined. */
+/** The result of `work` if ready in time, or undefined. */
 const within = async <T>(ms: number, work: Promise<T>): Promise<T | undefined> => {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {

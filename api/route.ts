@@ -1,6 +1,6 @@
 /**
- * A route as its story: who may call it, what it takes, what it answers, what it does. The same description checks the
- * request and stands in the OpenAPI document, so that the two cannot disagree.
+ * A route in one description: allowed callers, request, answer and work. The same description checks the request and
+ * makes the OpenAPI entry, so that both always agree.
  */
 import type { Request, RequestHandler, Response } from 'express';
 import { BillingError, type FailureCode } from '../billing/errors.ts';
@@ -24,7 +24,7 @@ export interface Given<P extends z.ZodType, Q extends z.ZodType, B extends z.Zod
   query: z.output<Q>;
   body: z.output<B>;
   call: Call;
-  /** What the caller would rather read: `text/csv` where a route offers it. */
+  /** The form that the caller prefers: `text/csv` where a route offers CSV. */
   accept: 'json' | 'csv';
 }
 
@@ -41,7 +41,7 @@ export interface Route<
   A extends z.ZodType = z.ZodType,
 > {
   method: 'get' | 'post' | 'put' | 'patch' | 'delete';
-  /** As OpenAPI writes it: `/v1/teams/{team}`. */
+  /** In the notation of OpenAPI: `/v1/teams/{team}`. */
   path: string;
   tag: string;
   summary: string;
@@ -49,13 +49,13 @@ export interface Route<
   params: P;
   query: Q;
   body: B;
-  /** `type` where it is not JSON. */
+  /** `type` where the answer is not JSON. */
   answer: { status: number; schema: A; type?: string };
   csv: boolean;
   fails: FailureCode[];
-  /** Whether a change of a team, by its path, is allowed while the team is archived. */
+  /** True if a change of the team in the path is allowed while the team is archived. */
   archivedToo: boolean;
-  /** Whether the call records something: refused while the clock of this process is wrong. */
+  /** True if the call records something. Such calls are refused while the clock of this process is wrong. */
   records: boolean;
   /** Whether the call waits for a payment provider. */
   asksProvider: boolean;
@@ -77,7 +77,7 @@ type Described<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A 
   handle: Route<P, Q, B, A>['handle'];
 };
 
-/** Describes a route. What it leaves out, it takes nothing of. */
+/** Describes a route. A route takes nothing for a part that is left out. */
 export function route<
   A extends z.ZodType,
   P extends z.ZodType = Nothing,
@@ -99,17 +99,17 @@ export function route<
 
 export const takesBody = ({ method }: Route): boolean => method === 'post' || method === 'put' || method === 'patch';
 
-/** Whether a call changes a team that its path names, and so is refused while that team is archived. */
+/** True if a call changes the team in its path. Such calls are refused while the team is archived. */
 export const isRefusedToArchived = ({ method, path, archivedToo }: Route): boolean =>
   method !== 'get' && path.includes('{team}') && !archivedToo;
 
-/** `/v1/teams/{team}` as express writes it. */
+/** `/v1/teams/{team}` in the notation of express. */
 export const expressPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
 
 /** Refuses a field that no schema names: a misspelt filter must not list everything. */
 const strict = (schema: z.ZodType): z.ZodType => (schema instanceof z.ZodObject ? schema.strict() : schema);
 
-/** Whether the caller may call this, as far as the key says; before the body is read. */
+/** Checks the caller's key against the route, before the body is read. */
 export const authorizing =
   ({ who, path }: Route): RequestHandler =>
   (request, response, next) => {
@@ -119,7 +119,7 @@ export const authorizing =
   };
 
 /**
- * Checks the team that the path names.
+ * Checks the team in the path.
  * @throws BillingError `not_found`, `team_archived`
  */
 export async function checkTeam(world: ApiWorld, route: Route, request: Request, { caller }: Call): Promise<void> {
@@ -133,17 +133,17 @@ export async function checkTeam(world: ApiWorld, route: Route, request: Request,
   if (isRefusedToArchived(route) && (await isArchived(world.db, team))) throw teamArchived();
 }
 
-/** The path as one writes it: an escaped letter does not make it another path. */
+/** The normalised path: an escaped letter does not make another path. */
 const pathOf = ({ path }: Route, { params }: Request): string =>
   path.replace(/\{(\w+)\}/g, (_, name: string) => String(params[name]));
 
 /** No body is an empty object; a body of `null` is not. */
 const bodyOf = ({ body }: Request): unknown => (body === undefined ? {} : body);
 
-/** Writes what is left of an answer. */
+/** Writes the rest of an answer. */
 type Rest = () => Promise<void>;
 
-/** Reads the request, does the work, answers. The rest of an answer, where there is one, is written by the caller. */
+/** Reads the request, does the work, answers. The caller writes the rest of an answer, if any. */
 export const handling = (
   world: ApiWorld,
   described: Route,

@@ -1,4 +1,4 @@
-/** The words of the contract as schemas: they check requests, type answers, and make the OpenAPI document. */
+/** The schemas of the contract: they check requests, type answers, and make the OpenAPI document. */
 import { extendZodWithOpenApi } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
 import { CALLER_ID } from '../billing/ids.ts';
@@ -13,7 +13,7 @@ export { z };
 
 const A_DECIMAL = 'must be a decimal string of dollars such as "2.49"';
 
-/** Money that comes in: a decimal string of dollars. Parses to micros. */
+/** Money in a request: a decimal string of dollars. Parses to micros. */
 export const Dollars = z
   .string(A_DECIMAL)
   .transform((text, context): Micros => {
@@ -28,7 +28,7 @@ export const Dollars = z
   })
   .openapi({ pattern: '^(0|[1-9]\\d{0,9})(\\.\\d{1,6})?$', example: '2.49' });
 
-/** Money in either direction: a decimal string of dollars that may begin with a minus sign. Parses to micros. */
+/** Money of either sign: a decimal string of dollars with an optional minus sign. Parses to micros. */
 export const SignedDollars = z
   .string('must be a decimal string of dollars such as "2.49" or "-2.49"')
   .transform((text, context): Micros => {
@@ -39,7 +39,7 @@ export const SignedDollars = z
   })
   .openapi({ pattern: '^-?(0|[1-9]\\d{0,9})(\\.\\d{1,6})?$', example: '-20.00' });
 
-/** Money that goes out: six places. */
+/** Money in an answer: six places. */
 export const Amount = z.string().openapi({ example: '2.490000', description: 'dollars, six places' });
 export const Time = z.string().openapi({ format: 'date-time', example: '2026-03-01T00:00:00Z' });
 
@@ -49,7 +49,7 @@ export const timeOrNull = (second: number | null): string | null => (second === 
 
 const A_TIME = 'must be an RFC 3339 time such as "2026-03-01T00:00:00Z"';
 
-/** A second that comes in: RFC 3339 without a fraction. Parses to a unix second. */
+/** A second in a request: RFC 3339 without a fraction. Parses to a unix second. */
 export const Second = z
   .string(A_TIME)
   .transform((text, context): number => {
@@ -60,7 +60,7 @@ export const Second = z
   })
   .openapi({ format: 'date-time', example: '2026-03-01T00:00:00Z' });
 
-/** The usual mistakes in a time have words of their own. */
+/** Usual mistakes in a time have their own messages. */
 function whyNoSecond(text: string): { message: string; params?: object } {
   if (z.iso.datetime({ offset: true }).safeParse(text).success) return { message: 'must be a whole second' };
   if (z.iso.date().safeParse(text).success)
@@ -74,18 +74,18 @@ function whyNoSecond(text: string): { message: string; params?: object } {
 }
 
 /**
- * Characters that nobody sees: controls, direction marks and overrides, zero-width spaces, halves and signs of a broken
- * encoding, fillers. A text with them reads as another text than it is. The two joiners stay: emoji, Persian and Indic
- * scripts need them. Written without the `u` flag, so that generators in every language can use the pattern.
+ * Invisible characters: controls, direction marks and overrides, zero-width spaces, halves and signs of a broken
+ * encoding, fillers. A text with such characters looks like another text. The two joiners stay: emoji, Persian and
+ * Indic scripts need them. Written without the `u` flag, so that generators in every language can use the pattern.
  */
 const UNSEEN =
   '\\u0000-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B\\u200E\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uFE00-\\uFE0D\\uFEFF\\uFFA0\\uFFF0-\\uFFFF';
 const VISIBLE = new RegExp(`^[^${UNSEEN}]+$`);
-/** Halves of characters, characters for private use, and tags, which are no letters of any script. */
+/** Halves of characters, characters for private use, and tags: no letters of any script. */
 const NO_CHARACTER = /[\p{Cs}\p{Co}\u{E0000}-\u{E0FFF}]/u;
 const LETTER = /[\p{L}\p{N}]/u;
 
-/** Text without invisible characters; it may be signs alone. */
+/** Text without invisible characters. The text may consist of signs alone. */
 export const visible = (max: number) =>
   z
     .string()
@@ -94,7 +94,7 @@ export const visible = (max: number) =>
     .refine((value) => VISIBLE.test(value) && !NO_CHARACTER.test(value), 'must not hold invisible characters')
     .openapi({ pattern: VISIBLE.source });
 
-/** Text that people read: a name, a note. */
+/** Text for people: a name, a note. */
 export const text = (max: number) =>
   visible(max)
     .refine((value) => LETTER.test(value), 'must hold a letter or a digit')
@@ -104,14 +104,14 @@ export const Id = z
   .string()
   .regex(CALLER_ID, 'must be 1 to 64 of the letters A-Z and a-z, digits, _ and -')
   .openapi({ example: 'acme' });
-/** An id in a path. One that could be nobody's is not an invalid request but simply not there: see route.ts. */
+/** An id in a path. An impossible id is answered as not found, and not as an invalid request: see route.ts. */
 export const PathId = z
   .string()
   .regex(/^[A-Za-z0-9_-]{1,128}$/)
   .openapi({ example: 'acme' });
 
 const MOST_TOKENS = 1_000_000_000_000;
-/** Tokens of one request: none to 10¹². */
+/** Tokens of one request: 0 to 10¹². */
 export const TokenCount = z.int().min(0).max(MOST_TOKENS).openapi({ example: 4_000 });
 
 export const TeamPath = z.object({ team: PathId });
@@ -161,7 +161,7 @@ export const viewPage = <T, V>(page: Page<T>, view: (item: T) => V): Page<V> => 
   nextCursor: page.nextCursor,
 });
 
-/** Types and codes are those of errors.ts, which this file does not import: it stands below it. */
+/** Types and codes are from errors.ts. This file does not import errors.ts, which imports this file. */
 export const ErrorBody = z
   .object({
     error: z.object({

@@ -1,6 +1,6 @@
 /**
- * How a call gets its place. A call that has no chance of a place is refused before its key is looked at and its body is
- * read; the others are refused, or wait, once it is known which team they are about.
+ * Gives calls their places. A call without a chance of a place is refused before its key is checked and its body is
+ * read. Other calls are refused, or wait, once their team is known.
  */
 import type { RequestHandler } from 'express';
 import { limitsNow, withinLimits } from '../prisma/limits.ts';
@@ -14,11 +14,11 @@ import type { ApiWorld } from './world.ts';
 
 export interface Serving {
   gates: Gates;
-  /** Refuses a call of a route that would find no place, by as much of it as is known. */
+  /** Refuses a call of a route without a free place, as far as the team is known. */
   door(route: Route): RequestHandler;
-  /** Serves a call once it has a place. */
+  /** Serves a call once a place is free. */
   serve(route: Route): RequestHandler;
-  /** The same for a call without a key. `turn` names what takes its turn with others: a provider, an address. */
+  /** The same for a call without a key. `turn` names the party that takes turns with others: a provider, an address. */
   placed(
     kind: KindOfCall,
     turn: (request: Parameters<RequestHandler>[0]) => string,
@@ -26,7 +26,7 @@ export interface Serving {
   ): RequestHandler;
 }
 
-/** Reads a body, and keeps what is wrong with it: an unknown team is answered first. */
+/** Reads a body and stores its fault for later, because an unknown team is answered first. */
 export const readingLater =
   (readers: readonly RequestHandler[]): RequestHandler =>
   async (request, response, next) => {
@@ -43,7 +43,10 @@ export const readingLater =
     next();
   };
 
-/** The limits of a call once it has its place. Work that has had a connection may have recorded something: it goes on. */
+/**
+ * The limits of a call once the call has a place. Work that has had a connection may have recorded something, and goes
+ * on.
+ */
 function limitsOf(records: boolean, team: string, gone: AbortSignal) {
   let hasBegun = false;
   return {
@@ -84,7 +87,7 @@ export function createServing(world: ApiWorld, metrics: Metrics): Serving {
           return handle(request, response);
         };
         const rest = await gate.run(team, () => withinLimits(limitsOf(route.records, team, gone), work), gone);
-        // A file takes as long as its reader does, and no place.
+        // A file takes as long as its reader does, and takes no place.
         await rest?.();
       };
     },

@@ -1,4 +1,4 @@
-/** The order in which a team's instances end when its credit does: the first ends first, those left out end last. */
+/** The order in which a team's instances end at the end of credit. Instances without a place end last. */
 import { readAccount } from '../prisma/accounts.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';
 import { type Route, route } from './route.ts';
@@ -20,7 +20,10 @@ const Order = z
   .openapi('Shedding');
 
 export function shedding({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] {
-  /** As it stands: those that the clock has ended are in it no more. Of one place, the oldest comes first. */
+  /**
+   * The present order, without instances that a crossing has ended. Instances with equal places are sorted by age,
+   * oldest first.
+   */
   const answer = (teamId: string, second: number) =>
     inSnapshot(db, async (tx) => {
       const { account } = standingOf(await readAccount(tx, teamId, { throughSecond: second }), terms, second);

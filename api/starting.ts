@@ -1,4 +1,4 @@
-/** Starting an instance: recorded in the team's transaction, and then given to its workflow. */
+/** Starts an instance: records the start in the team's transaction, then gives the instance to its workflow. */
 import { createHash } from 'node:crypto';
 import { OR_SEND_HOURLY, priceNotFound, type StartedInstance } from '../activities/ledger/instances.ts';
 import { SuccessorRuns } from '../activities/ledger/resuming.ts';
@@ -17,7 +17,7 @@ import { instanceIdTaken } from './suggestions.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
-/** What was asked for, apart from the id: tells a repeat from another start under the same id. */
+/** A digest of the request without its id, to tell a repeat from another start under the same id. */
 export const hashOfSpec = (spec: Omit<InstanceSpec, 'id' | 'requestHash'>): string => {
   const { teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom, detailsHash } = spec;
   const asked = [teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom];
@@ -26,10 +26,11 @@ export const hashOfSpec = (spec: Omit<InstanceSpec, 'id' | 'requestHash'>): stri
 };
 
 /**
- * Starts an instance, once: a repeat of the same start answers the same instance, also after its end.
- * @param pricedAt the rate of the call: given, or the list's price as of its receipt; null where nothing is listed
+ * Starts an instance, once. A repeat of the same start returns the same instance, also after its end.
+ * @param pricedAt the rate of the call: given, or the list's price as of the receipt; null where no price is listed
  * @throws BillingError `insufficient_credit`, `team_suspended`, `team_archived`, `no_reservation`, `price_not_found`,
- *   `instance_active` of a resume, `id_taken`; `engine_unavailable`, after which nothing was recorded; `outcome_unknown`
+ *   `instance_active` of a resume, `id_taken`; `engine_unavailable`, after which nothing was recorded;
+ *   `outcome_unknown`
  */
 export async function startInstance(
   world: ApiWorld,
@@ -51,7 +52,7 @@ export async function startInstance(
   return started.instance;
 }
 
-/** A row under this id is this instance, or another's. */
+/** Returns the row under this id if the row is the same instance. */
 function sameOrTaken(row: Instance, spec: InstanceSpec): Instance {
   if (row.requestHash === spec.requestHash) return row;
   throw instanceIdTaken(row, spec.teamId);

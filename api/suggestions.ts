@@ -1,4 +1,4 @@
-/** Refusals that name what the caller may have meant. They read what exists only after the call has failed. */
+/** Refusals that name likely alternatives. The names are read only after the call has failed. */
 import { BillingError } from '../billing/errors.ts';
 import { formatSecond } from '../billing/time.ts';
 import type { Db } from '../prisma/client.ts';
@@ -20,7 +20,7 @@ const MOST_LISTED = 5;
 
 /**
  * A saved card of a team.
- * @throws BillingError `not_found`, which says which id to send
+ * @throws BillingError `not_found`, with the right id in the message
  */
 export async function mustFindCard(db: Db, teamId: string, id: string): Promise<PaymentMethod> {
   const card = await findPaymentMethod(db, teamId, id);
@@ -51,9 +51,12 @@ async function noSuchCard(db: Db, teamId: string, id: string): Promise<BillingEr
   );
 }
 
-/** The refusal of a start under the id of another instance. Of one that has ended it says when, and how to go on. */
+/**
+ * The refusal of a start under the id of another instance. For an ended instance the message has the end and the way to
+ * resume.
+ */
 export function instanceIdTaken(other: Instance | null, teamId: string): BillingError {
-  // Another team's instance stays unknown to the caller's team, though the platform is the one who reads this.
+  // Another team's instance stays unknown to the caller's team, even though the platform reads this answer.
   if (other === null || other.teamId !== teamId || other.endSecond === null)
     return new BillingError('id_taken', 'another instance has this id: choose another id', 'id');
   const ended = `${other.id} ended at ${formatSecond(other.endSecond)} (${other.reason})`;
@@ -64,7 +67,7 @@ export function instanceIdTaken(other: Instance | null, teamId: string): Billing
   );
 }
 
-/** Runs what needs the price of a GPU, and words its refusal with the names of the list. */
+/** Runs work that needs the price of a GPU, and adds names of the list to a refusal. */
 export async function withGpuNames<T>(db: Db, asked: GpuPair, second: number, work: () => Promise<T>): Promise<T> {
   return work().catch(async (error) => {
     if (!(error instanceof BillingError) || error.code !== 'price_not_found') throw error;
@@ -88,7 +91,7 @@ function gpuNotListed({ message }: BillingError, { gpuType, region }: GpuPair, l
     : new BillingError('price_not_found', `there is no gpuType ${shown(gpuType)} in the price list${hint}`, 'gpuType');
 }
 
-/** Runs what needs the price of a model, and words its refusal with the names of the list. */
+/** Runs work that needs the price of a model, and adds names of the list to a refusal. */
 export async function withModelNames<T>(db: Db, model: string, second: number, work: () => Promise<T>): Promise<T> {
   return work().catch(async (error) => {
     if (!(error instanceof BillingError) || error.code !== 'price_not_found' || error.param !== 'model') throw error;
@@ -96,7 +99,7 @@ export async function withModelNames<T>(db: Db, model: string, second: number, w
   });
 }
 
-/** Why a model has no price now, with the names that are near. */
+/** The refusal of a model without a price, with the names that are near. */
 export async function modelNotListed(db: Db, model: string, second: number): Promise<string> {
   const names = (await modelPricesInForce(db, second)).map((price) => price.model);
   return `there is no model ${shown(model)} in the price list${didYouMean(model, names, 3) || ': see GET /v1/models'}`;

@@ -1,4 +1,4 @@
-/** What an operator does with a whole team: stops its instances, suspends it, archives it, and takes both back. */
+/** An operator's acts on a whole team: stop its instances, suspend, archive, and end either state. */
 import type { TeamStopped } from '../activities/ledger/team-state.ts';
 import { formatSecond } from '../billing/time.ts';
 import { getTeamWithState } from '../prisma/teams.ts';

@@ -79,7 +79,7 @@ export const teams = ({ db }: ApiWorld, wake: Wakes): Route[] => [
       if (name === undefined && email === undefined && metadata === undefined)
         throw new InvalidRequest([{ param: 'name', message: 'name, email or metadata is required' }]);
       await inTransaction(db, async (tx) => {
-        // Two changes of metadata at once are merged one after the other.
+        // Two simultaneous changes of metadata are merged one after the other.
         await lockAccount(tx, team, AS_RECORDED);
         const change = {
           ...(name !== undefined && { name }),
@@ -89,7 +89,7 @@ export const teams = ({ db }: ApiWorld, wake: Wakes): Route[] => [
         await updateTeam(tx, team, change, { second: call.receivedSecond, copyId: random128() });
         if (email !== undefined) await reopenRefusedMails(tx, team);
       });
-      // The watch hands on the copy for the card provider, and the mails that the old address could not get.
+      // The watch sends the copy for the card provider, and the mails that the old address could not receive.
       await wake({ what: 'watch', id: team });
       return { status: 200, body: viewTeam(await getTeamWithState(db, team)) };
     },

@@ -1,4 +1,4 @@
-/** Every credit and debit of a team, as JSON a page at a time or as one CSV file. */
+/** Every credit and debit of a team, as JSON in pages or as one CSV file. */
 import type { PageRequest } from '../prisma/pages.ts';
 import { causesOf } from '../prisma/transfer-causes.ts';
 import { listTransfers } from '../prisma/transfers.ts';

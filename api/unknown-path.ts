@@ -1,19 +1,19 @@
-/** Calls that no route takes: another method, or a path where nothing is, with the path that was meant. */
+/** Answers calls without a route: a wrong method, or an unknown path with the likely path. */
 import type { RequestHandler } from 'express';
 import { BillingError } from '../billing/errors.ts';
 import { shown } from './messages.ts';
 import { distance, orList } from './nearest.ts';
 
-/** Paths as OpenAPI writes them, each with the methods that it takes in lower case. */
+/** Paths in OpenAPI's notation, each with its methods in lower case. */
 export type KnownPaths = ReadonlyArray<{ path: string; methods: readonly string[] }>;
 
-/** Paths that are pages for people and stand in no document. */
+/** Pages for people, which are in no document. */
 const PAGES: KnownPaths = ['/docs', '/return', '/billing'].map((path) => ({ path, methods: ['get'] }));
 
 const isParameter = (segment: string): boolean => segment.startsWith('{');
 const segmentsOf = (path: string): string[] => path.split('/').slice(1);
 
-/** True where a path is one of a template: `/v1/teams/acme` of `/v1/teams/{team}`. */
+/** True if a path matches a template: `/v1/teams/acme` matches `/v1/teams/{team}`. */
 function fits(template: string, path: string): boolean {
   const [wanted, given] = [segmentsOf(template), segmentsOf(path)];
   return (
@@ -22,7 +22,7 @@ function fits(template: string, path: string): boolean {
   );
 }
 
-/** Letters by which the fixed segments of a path differ from those of a template; null where it is another path. */
+/** The number of letters by which the fixed segments of a path differ from a template; null for another path. */
 function differenceOf(template: string, path: string): number | null {
   const [wanted, given] = [segmentsOf(template), segmentsOf(path)];
   if (wanted.length !== given.length) return null;
@@ -40,7 +40,7 @@ function differenceOf(template: string, path: string): number | null {
   return sum;
 }
 
-/** A path as it would be written for a template: its own ids, the template's words. */
+/** A path in the form of a template: ids of the path, words of the template. */
 const written = (template: string, path: string): string => {
   const given = segmentsOf(path);
   return `/${segmentsOf(template)
@@ -48,7 +48,7 @@ const written = (template: string, path: string): string => {
     .join('/')}`;
 };
 
-/** The path that was meant, if one can be told. */
+/** The path that was likely meant, if any. */
 function meant(known: KnownPaths, path: string): string | null {
   const bare = path.replace(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '');
   const withVersion = bare.replace(/^\/(?:api\/v\d+|api|v\d+)(?=\/)/i, '').replace(/^/, '/v1');

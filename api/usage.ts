@@ -42,10 +42,10 @@ const NewUsageEvent = z
   .openapi('NewUsageEvent');
 type Said = z.output<typeof NewUsageEvent>;
 
-/** What is wrong with an event, beside its id where it has one. */
+/** The fault of an event, with its id if any. */
 type Bad = { id: string | null; error: EventError };
 
-/** The faults of a value that is no event, worded as those of a request. */
+/** The faults of a malformed event, in the words of a request's faults. */
 function badEvent(value: unknown): Bad {
   const [first, ...rest] = problemsOf(NewUsageEvent, value, 'event');
   const { id } = (value ?? {}) as { id?: unknown };
@@ -58,7 +58,7 @@ function badEvent(value: unknown): Bad {
   };
 }
 
-/** One bad event is no bad call: it is told what is wrong with it, and the rest goes on. */
+/** A bad event does not fail the call: the event gets its error, and the other events go on. */
 const ReadEvent = z.union([
   NewUsageEvent,
   z
@@ -72,7 +72,7 @@ const UsageBody = z.object({ events: z.array(ReadEvent).min(1).max(MAX_EVENTS) }
 const NO_TEAM: EventError = { code: 'not_found', message: 'no such team', param: 'team' };
 const NOT_YET: EventError = { code: 'at_out_of_range', message: 'at lies in the future', param: 'at' };
 
-/** The event as the ledger takes it, or what is wrong with it. Another team's is refused as if that team were not there. */
+/** The event for the ledger, or its fault. An event of another team is refused as if the team did not exist. */
 function toEvent(said: Said, { caller, receivedSecond }: Call): SaidUsage | Bad {
   const { id: eventId, team: teamId, model, inputTokens, outputTokens, at, hold, project } = said;
   if (caller.kind === 'key' && caller.teamId !== teamId) return { id: eventId, error: NO_TEAM };
@@ -89,7 +89,7 @@ function toEvent(said: Said, { caller, receivedSecond }: Call): SaidUsage | Bad 
   };
 }
 
-/** In the order of the call: the ledger has answered for those that it was given. */
+/** Results in the order of the call. The ledger has answered for the valid events. */
 function viewEvents(all: ReadonlyArray<SaidUsage | Bad>, results: readonly UsageResult[]): EventView[] {
   let answered = 0;
   return all.map((event) => {
@@ -103,7 +103,7 @@ function viewEvents(all: ReadonlyArray<SaidUsage | Bad>, results: readonly Usage
 
 const NOTHING: Recorded = { results: [], teams: new Map() };
 
-/** Adds the names that are near to the refusal of a model without a price. */
+/** Adds the nearest names to the refusal of a model without a price. */
 async function withNames(db: Db, sent: readonly SaidUsage[], results: readonly UsageResult[], second: number) {
   if (!results.some((result) => result.status === 'invalid' && result.code === 'price_not_found')) return results;
   const names = (await modelPricesInForce(db, second)).map((price) => price.model);
@@ -114,7 +114,7 @@ async function withNames(db: Db, sent: readonly SaidUsage[], results: readonly U
 }
 
 export function usage({ db, terms, ledger }: ApiWorld, wake: Wakes): Route[] {
-  // Calls of several callers are recorded together: none of them notes what another has recorded.
+  // Calls of several callers are recorded together, so no call notes the recorded facts of another call.
   const inLanes = createUsageLanes((calls) => notingRecords(() => forSeveral(() => ledger.recordUsageOf(calls))));
 
   /** @throws BillingError `outcome_unknown` when the database fails some teams of a call: others may be recorded */

@@ -1,7 +1,8 @@
 /**
- * Wakes workflows after a fact was recorded. The fact is recorded whether or not Temporal accepts the wake, so no call is
- * refused for a wake that fails: the fact has marked its rows, and the sweeper of the worker delivers what stays due
- * (prisma/due-work.ts). A wake of an auto top-up has no mark: the look of the team's watch wakes it where a charge is due.
+ * Wakes workflows after a fact was recorded. The fact stays recorded whether or not Temporal accepts the wake, so a
+ * failed wake fails no call: the fact has marked its rows, and the sweeper of the worker delivers due wakes
+ * (prisma/due-work.ts). A wake of an auto top-up has no mark: the next look of the team's watch wakes the auto top-up
+ * where a charge is due.
  */
 import type { Tell } from '../activities/world.ts';
 import { notedWake } from '../prisma/recorded.ts';
@@ -20,7 +21,7 @@ export type Wakes = (...wakes: Wake[]) => Promise<void>;
 export function createWakes({ engine, log }: ApiWorld, metrics: Metrics): Wakes {
   const tell = async ({ what, id }: Wake): Promise<void> => {
     const noted = what === 'watch' || what === 'watchSoon' ? notedWake(id) : undefined;
-    // Another call wakes the watch of this team. If that call ends before, the sweeper delivers the look.
+    // Another call wakes the watch of this team. If that call ends early, the sweeper delivers the look.
     if (noted === 'undertaken') return;
     try {
       await engine.tell[what === 'watch' && noted === 'watchSoon' ? noted : what](id);

@@ -1,6 +1,7 @@
 /**
- * What providers tell. An event is only a hint of which object to look at: the deposit's, refund's or dispute's workflow
- * asks the provider what is so, and its poll finds what no event told. So duplicates, reordering and replays change nothing.
+ * Webhooks from Stripe. An event is only a hint of the object to look at. The workflow of the deposit, refund or
+ * dispute asks the provider for the state, and its poll finds states without an event. Duplicates, reordering and
+ * replays therefore change nothing.
  */
 import type { RequestHandler } from 'express';
 import type { StripeHint } from '../activities/stripe-events.ts';
@@ -13,7 +14,7 @@ import { takeInMoneyBack } from './money-back.ts';
 import { recording } from './outcome.ts';
 import type { ApiWorld } from './world.ts';
 
-/** The deposit by its intent or page; by its own id while those are not kept yet. */
+/** The deposit by its intent or page; by its own id while intent and page are not stored yet. */
 async function depositOf({ db }: ApiWorld, { intentId, sessionId, depositId }: StripeHint): Promise<Deposit | null> {
   for (const id of [intentId, sessionId]) {
     const deposit = id === undefined ? null : await findDepositByStripeId(db, id);
@@ -22,18 +23,18 @@ async function depositOf({ db }: ApiWorld, { intentId, sessionId, depositId }: S
   return depositId === undefined ? null : findDeposit(db, depositId);
 }
 
-/** Has what an event is about looked at. Answers whether it is about anything of ours. */
+/** Has the object of an event looked at. Returns whether the event is about an object of ours. */
 async function takeIn(world: ApiWorld, call: Call, hint: StripeHint): Promise<boolean> {
   if (hint.otherMode) return false;
   if (hint.setup || hint.paymentMethodId !== undefined || hint.customerDeleted) return takeInCard(world, call, hint);
   await takeInMoneyBack(world, call, hint);
   const deposit = await depositOf(world, hint);
-  // What concerns no deposit of ours of these is logged already.
+  // Refunds and disputes without a deposit of ours are logged already.
   if (!deposit) return hint.refundId !== undefined || hint.disputeId !== undefined || hint.refunded === true;
   try {
     await wakeDeposit(world, deposit, hint.type);
   } catch (error) {
-    // Not remembered as taken in: Stripe sends it again.
+    // The event is not stored as received, so Stripe sends the event again.
     throw engineUnavailable(error);
   }
   return true;
@@ -69,14 +70,16 @@ async function takeInCard(world: ApiWorld, call: Call, hint: StripeHint): Promis
   }
 }
 
-/** Events after which a payment that was recorded as failed can have succeeded. */
+/** Events after which a payment that was recorded as failed may have succeeded. */
 const SUCCESSES: ReadonlySet<string> = new Set([
   'payment_intent.succeeded',
   'checkout.session.completed',
   'checkout.session.async_payment_succeeded',
 ]);
 
-/** Has the workflow of an open deposit, or of a failed one that may have been paid since, ask the provider at once. */
+/**
+ * Has the workflow of an open deposit, or of a failed deposit that may have been paid since, ask the provider at once.
+ */
 export async function wakeDeposit(
   { engine }: ApiWorld,
   { id: depositId, teamId, kind, status }: Deposit,
@@ -87,7 +90,7 @@ export async function wakeDeposit(
   if (isOpen || isPaidLate) await engine.tell.deposit({ depositId, teamId, kind });
 }
 
-/** A card that came, changed or went can change when its team is to be told of its end. */
+/** A card that was added, changed or removed can change the next expiry notice of the team. */
 async function wakeWatch(world: ApiWorld, teamId: string): Promise<void> {
   try {
     await world.engine.tell.watch(teamId);
@@ -96,7 +99,7 @@ async function wakeWatch(world: ApiWorld, teamId: string): Promise<void> {
   }
 }
 
-/** POST /v1/webhooks/stripe, its body as it came: the signature is over the bytes. */
+/** POST /v1/webhooks/stripe. The body stays raw, because the signature covers the bytes. */
 export const stripeWebhook = (world: ApiWorld): RequestHandler =>
   recording(async (request, response) => {
     const call = response.locals.call as Call;

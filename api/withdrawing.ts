@@ -1,4 +1,4 @@
-/** Withdrawing a refund or a dispute that the ledger has and the provider does not have. */
+/** Withdraws a refund or a dispute that the ledger has and the provider lacks. */
 import { BillingError } from '../billing/errors.ts';
 import type { Deposit } from '../prisma/deposits.ts';
 import { type Dispute, disputesOfDeposit } from '../prisma/disputes.ts';
@@ -11,8 +11,8 @@ import type { ApiWorld } from './world.ts';
 const refused = (message: string) => new BillingError('withdrawal_refused', message);
 
 /**
- * Asks the provider for the refund or the dispute, and withdraws it where the provider has none: the refund counts as failed
- * and the dispute as won, so that what they took or held is credit again. Again, it changes nothing.
+ * Asks the provider for the refund or the dispute, and withdraws an absent one: the refund counts as failed and the
+ * dispute as won, so that the taken or held amount is credit again. A repeat changes nothing.
  * @throws BillingError `not_found` naming `id`, `withdrawal_refused`, `provider_unavailable`
  */
 export async function withdraw(

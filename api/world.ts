@@ -1,4 +1,4 @@
-/** What the api is handed: the rows, the ledger's acts, the engine, the card provider. Tests hand it another. */
+/** The world of the api: the rows, the ledger's acts, the engine, the card provider. Tests use another world. */
 import type { Logger } from 'pino';
 import type { ClockWatch } from '../activities/clock.ts';
 import type { CopperxHint } from '../activities/copperx-events.ts';
@@ -23,13 +23,14 @@ export interface ApiWorld {
   /** Saved cards at Stripe. Card data itself never comes here. */
   cards: Cards;
   stripeLooks: StripeLooks;
-  /** @throws BillingError `webhook_invalid` when the signature is not Stripe's, or is older than its tolerance */
+  /** @throws BillingError `webhook_invalid` when the signature is not Stripe's, or is older than the tolerance */
   verifyStripeEvent: (rawBody: Buffer, signature: string) => StripeHint;
   /** The ledger against the providers. */
   reconciler: Pick<Reconciler, 'reportOf'>;
   /**
    * Null where no crypto deposits are offered.
-   * @throws BillingError `webhook_invalid` when the signature is not CopperX's, or the event is older than its tolerance
+   * @throws BillingError `webhook_invalid` when the signature is not CopperX's, or the event is older than the
+   *   tolerance
    */
   verifyCopperxEvent: ((rawBody: Buffer, signature: string, nowMs: number) => CopperxHint) | null;
   terms: Terms;
@@ -37,16 +38,16 @@ export interface ApiWorld {
   settleEveryMs: number;
   platformKey: string;
   publicUrl: string;
-  /** Whose service this is, for the pages that people see. */
+  /** The name and colour of the service, on pages for people. */
   brand?: Brand;
-  /** Origins that a returnUrl may have; null: any https address, and http on this machine. */
+  /** The allowed origins of a returnUrl; null: any https address, and http on this machine. */
   returnUrlOrigins: readonly string[] | null;
   /** Who gives receipts. */
   issuer?: Issuer;
   rateLimitPerMinute: number;
   /** Whose `X-Forwarded-For` is believed: a number of hops, or addresses and networks. False: nobody's. */
   trustedProxies: number | string[] | false;
-  /** Shorter ones than the product's, in tests. */
+  /** Shorter times than the product's, in tests. */
   callTimes?: CallTimes;
   /** Another number of calls at once than the product's, in tests. */
   capacity?: Partial<GateTerms>;

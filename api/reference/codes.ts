@@ -1,4 +1,4 @@
-/** The fields that hold a code, each with the codes that it can hold and what they mean. */
+/** The fields that hold a code, each with its codes and their meanings. */
 import { PAYMENT_FAILURES, REFUND_FAILURES } from '../../billing/failure-reasons.ts';
 import { paymentFailureWords, refundFailureWords } from '../../billing/failure-words.ts';
 import { ERROR_CODES } from './error-codes.ts';
@@ -24,7 +24,7 @@ export const FIELD_CODES: Record<string, Codes> = {
   'UsageEvent.error.code': errors,
 };
 
-/** `- code: meaning`, one line each, in Markdown. */
+/** `- code: meaning`, a line for each code, in Markdown. */
 export const inLines = (codes: Codes): string =>
   Object.entries(codes)
     .map(([code, meaning]) => `- \`${code}\`: ${meaning}`)

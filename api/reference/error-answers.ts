@@ -1,4 +1,4 @@
-/** The error answers of an operation: one a status, with the codes that it can carry, each with an example. */
+/** The error answers of an operation: an answer for each status, with its codes and an example for each code. */
 import type { OpenAPIRegistry } from '@asteasolutions/zod-to-openapi';
 import type { FailureCode } from '../../billing/errors.ts';
 import { STATUS_OF, typeOf } from '../errors.ts';
@@ -36,7 +36,7 @@ const RETRY_AFTER = {
   schema: { type: 'integer' as const, minimum: 0, example: 2 },
 };
 
-/** The body of an error as the service sends it. */
+/** The body of an error as the service sends errors. */
 const bodyOf = (code: FailureCode) => {
   const { message, param, details } = ERROR_CODES[code];
   return {
@@ -90,7 +90,7 @@ function answer(status: number, codes: FailureCode[]) {
   };
 }
 
-/** Answers by status for the codes that an operation can fail with, in the order of the table of codes. */
+/** Answers by status for the codes of an operation, in the order of the table of codes. */
 export function errorAnswers(failures: Iterable<FailureCode>): Record<string, ReturnType<typeof answer>> {
   const failing = new Set(failures);
   const byStatus = new Map<number, FailureCode[]>();

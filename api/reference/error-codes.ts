@@ -1,13 +1,13 @@
-/** Each code of an error with its meaning, what a caller does about it, and an example. The OpenAPI document lists them. */
+/** Each error code with its meaning, its remedy for callers, and an example. The OpenAPI document lists all codes. */
 import type { FailureCode } from '../../billing/errors.ts';
 import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
 
 export interface ErrorCode {
   meaning: string;
   whatToDo: string;
-  /** The message of the example, as the service words it. */
+  /** The message of the example, in the service's words. */
   message: string;
-  /** The argument that the example names. */
+  /** The argument of the example. */
   param?: string;
   /** Further fields of the error. */
   details?: Record<string, string>;

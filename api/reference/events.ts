@@ -1,10 +1,10 @@
-/** The outgoing events: their payload, when they are sent, and how a receiver checks them. */
+/** The outgoing events: payload, occasion, and the check of the signature by a receiver. */
 import type { OpenAPIRegistry } from '@asteasolutions/zod-to-openapi';
 import { DECLINE_REASONS, PAYMENT_FAILURES } from '../../billing/failure-reasons.ts';
 import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
 import { Amount, Time, z } from '../schemas.ts';
 
-/** How deliveries are signed, sent and repeated, in the document's own words. */
+/** The signing, sending and repeating of deliveries, as text of the document. */
 export const DELIVERY = `Events are sent as \`POST\` to \`PLATFORM_WEBHOOK_URL\`, signed as [Standard Webhooks](https://www.standardwebhooks.com) defines it.
 
 To check an event, take the raw body before it is parsed:

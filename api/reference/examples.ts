@@ -1,6 +1,6 @@
 /**
- * A whole example of each schema that the API answers with. The document takes the examples of all fields from here, and
- * those of all answers, so that the values of one example agree with each other.
+ * A whole example of each schema in answers. The document takes the examples of all fields and answers from here, so
+ * that the values of one example agree.
  */
 
 const TEAM = 'acme';
@@ -416,7 +416,7 @@ export const EXAMPLES: Record<string, Record<string, unknown>> = {
   },
 };
 
-/** Examples of fields that the whole examples leave out or that are null there, by schema and path. */
+/** Examples of fields that the whole examples leave out or set to null, by schema and path. */
 export const FIELD_EXAMPLES: Record<string, unknown> = {
   'Error.error.instance': 'train-1',
   'Error.error.deposit': DEPOSIT,

@@ -1,4 +1,4 @@
-/** Puts text and examples into the document that the schemas have made. */
+/** Adds text and examples to the document made from the schemas. */
 import { FIELD_CODES, inLines } from './codes.ts';
 import { EXAMPLES, FIELD_EXAMPLES } from './examples.ts';
 import { OPERATIONS } from './operations/index.ts';
@@ -21,7 +21,10 @@ export function finish<Document extends object>(document: Document): Document {
   return document;
 }
 
-/** A schema that extends another one, written out: `allOf` cannot narrow a field, and generators read it in many ways. */
+/**
+ * A schema with its extended schema written out: `allOf` cannot narrow a field, and generators read `allOf` in many
+ * ways.
+ */
 function flat(schema: Json, schemas: Record<string, Json>): Json {
   if (!Array.isArray(schema.allOf)) return schema;
   const parts = schema.allOf.map((part: Json) => flat(resolved(part, schemas), schemas));
@@ -41,7 +44,10 @@ function resolved(schema: Json, schemas: Record<string, Json>): Json {
     : schema;
 }
 
-/** Sets the example of each field, and the codes of those that hold one. A field of another named schema has that schema's. */
+/**
+ * Sets the example of each field, and the codes of fields that hold a code. A field of another named schema takes the
+ * examples of its own schema.
+ */
 function addExamples(schema: Json, at: string, example: unknown): void {
   if (schema.$ref !== undefined) return;
   const own = FIELD_EXAMPLES[at];
@@ -62,7 +68,7 @@ function addExamples(schema: Json, at: string, example: unknown): void {
   if (value !== undefined && value !== null) schema.example = value;
 }
 
-/** The example of a schema; fields that it leaves out and that are required have their own. */
+/** The example of a schema. Required fields without a value in the example take their own example. */
 function wholeExample(schema: Json, schemas: Record<string, Json>): unknown {
   const { example, required, properties } = schema;
   if (!isObject(example) || !Array.isArray(required) || !isObject(properties)) return exampleOf(schema, schemas);

@@ -1,13 +1,15 @@
-/** What the document says about an operation beyond its schemas. */
+/** The document's text about an operation, beyond the schemas. */
 export interface RequestExample {
   summary: string;
   value: object;
 }
 
 export interface OperationText {
-  /** Markdown: what the operation does, when to call it, what it answers, what a repeat does, and which errors matter. */
+  /**
+   * Markdown: the purpose of the operation, the occasion, the answer, the effect of a repeat, and the important errors.
+   */
   description: string;
-  /** Bodies that the operation accepts as they stand. The first is the one that `/docs` fills in. */
+  /** Valid bodies of the operation. `/docs` fills in the first. */
   requests?: Record<string, RequestExample>;
 }
 

@@ -1,4 +1,4 @@
-/** What each code of a transaction means. */
+/** The meaning of each transaction code. */
 import type { TransferCode } from '../../billing/ledger.ts';
 
 export const TRANSACTION_CODES: Record<TransferCode, string> = {

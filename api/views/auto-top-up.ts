@@ -1,4 +1,4 @@
-/** Auto top-up as callers see it: the policy, and where it is in its story. */
+/** The JSON form of auto top-up: the policy and its present state. */
 import { type Terms, topUpOutlook } from '../../billing/account.ts';
 import { paymentFailure } from '../../billing/failure-reasons.ts';
 import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
@@ -54,7 +54,7 @@ const failureOf = (code: string | null) => ({
   failureMessage: code === null ? null : inSentences(paymentFailureWords(code, 'card')),
 });
 
-/** The attempt that the clock has opened and no transaction has yet counts too. */
+/** Counts an attempt that is due and that no transaction has opened yet. */
 async function attemptOf(tx: Tx, { account }: Standing): Promise<z.input<typeof Attempt> | null> {
   const recorded = await lastAttempt(tx, account.teamId);
   const { attempt } = account;

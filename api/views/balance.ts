@@ -1,4 +1,4 @@
-/** A team's balance as callers see it. */
+/** The JSON form of a team's balance. */
 import type { Terms } from '../../billing/account.ts';
 import { firstBelowSecond, runsOutSecond } from '../../billing/forecast.ts';
 import { classCostBetweenMicros } from '../../billing/meter-sums.ts';
@@ -29,7 +29,7 @@ export const Balance = z
   })
   .openapi('Balance');
 
-/** What stretches of running have cost in `[fromSecond, toSecond)`, as far as the clock has come. */
+/** The cost of stretches of running in `[fromSecond, toSecond)`, through the present second at the most. */
 const costIn = (
   stretches: ReadonlyArray<Metered & { until: number | null }>,
   { moneySecond }: Standing,
@@ -42,7 +42,7 @@ const costIn = (
     ),
   );
 
-/** What the team's instances have cost in `[fromSecond, toSecond)`, as far as the clock has come. */
+/** The cost of the team's instances in `[fromSecond, toSecond)`, through the present second at the most. */
 async function instancesCostIn(tx: Tx, standing: Standing, fromSecond: number, toSecond: number): Promise<bigint> {
   const { account, moneySecond, effects } = standing;
   const { teamId, meters, summed } = account;

@@ -1,4 +1,4 @@
-/** A deposit as callers see it. */
+/** The JSON form of a deposit. */
 import { receiptLink } from '../../activities/links.ts';
 import { PAYMENT_FAILURES, paymentFailure } from '../../billing/failure-reasons.ts';
 import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
@@ -77,7 +77,7 @@ export const Deposit = z
 
 const isOpen = ({ status }: DepositRow): boolean => status === 'pending' || status === 'requires_action';
 
-/** A payment from before each had its own receipt is under the deposit's. */
+/** A payment from before each payment had its own receipt is under the deposit's receipt. */
 function viewPayment(row: DepositRow, receipt: CryptoReceipt, publicUrl: string) {
   const { transactionHash: hash, output, chain, amountMicros, creditedSecond } = receipt;
   const receiptNumber = receipt.receiptNumber ?? row.receiptNumber;
@@ -92,7 +92,7 @@ function viewPayment(row: DepositRow, receipt: CryptoReceipt, publicUrl: string)
   };
 }
 
-/** @param publicUrl where this service is reached, without a slash at its end */
+/** @param publicUrl the address of this service, without a slash at the end */
 export const viewDeposit = (
   row: DepositRow,
   publicUrl: string,

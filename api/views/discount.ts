@@ -1,4 +1,4 @@
-/** The discount that a team has: what its listing shows, and what its next start is charged. */
+/** The discount of a team, for its price listing and its next start. */
 import type { Account, Terms } from '../../billing/account.ts';
 import { type Discount, discountAt, nextTierOf } from '../../billing/discounts.ts';
 import { volumeDiscountAt } from '../../billing/rerating.ts';
@@ -27,11 +27,11 @@ export const TeamDiscount = z
   })
   .openapi('TeamDiscount');
 
-/** The account as it stands, with what the team has spent: what a start at this second would find. */
+/** The account as a start at this second would find the account, with the team's spending. */
 const readAsForStart = async (tx: Tx, terms: Terms, teamId: string, second: number): Promise<Account> =>
   standingOf(await readAccount(tx, teamId, { throughSecond: second, for: 'start' }), terms, second).account;
 
-/** What its next start is charged: as assigned, or as its spending by now has earned. */
+/** The discount of the next start: as assigned, or as earned by the spending so far. */
 const effectiveOf = (account: Account, terms: Terms): Discount =>
   discountAt(account.discount, volumeDiscountAt(account, terms, account.asOfSecond), account.asOfSecond);
 

@@ -1,4 +1,4 @@
-/** A hold as callers see it: expired from its second on, whether or not that is recorded yet. */
+/** The JSON form of a hold. A hold reads as expired from its second on, whether or not the expiry is recorded yet. */
 import type { Terms } from '../../billing/account.ts';
 import { hasExpired } from '../../billing/holds.ts';
 import { formatSecond } from '../../billing/time.ts';
@@ -39,7 +39,7 @@ export const viewHold = (hold: HoldOfTeam): HoldView => ({
   settledBy: hold.settledBy,
 });
 
-/** Holds of one team as they stand at a second: its account is only asked where one may have expired. */
+/** Holds of one team as of a second. The account is read only where a hold may have expired. */
 export async function readHolds(tx: Tx, terms: Terms, holds: HoldOfTeam[], second: number): Promise<HoldView[]> {
   const late = holds.find(({ status, expiresSecond }) => status === 'pending' && expiresSecond <= second);
   if (!late) return holds.map(viewHold);

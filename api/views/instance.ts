@@ -1,4 +1,7 @@
-/** An instance as callers see it: live while it runs, ended where its credit ended whether or not that is recorded yet. */
+/**
+ * The JSON form of an instance: live while running, ended at X after the end of credit, whether or not the end is
+ * recorded yet.
+ */
 import type { Receipt } from '../../activities/ledger/instances.ts';
 import type { Terms } from '../../billing/account.ts';
 import { micros, ZERO } from '../../billing/money.ts';
@@ -78,13 +81,13 @@ export const viewReceipt = (receipt: Receipt): z.input<typeof ReceiptBody> => ({
   reason: receipt.reason,
 });
 
-/** Two changes in one second, or a stop in the past, leave segments that lasted no second: nobody need read of them. */
+/** Two changes in one second, or a stop in the past, leave segments without a second. Such segments are not shown. */
 function lasting<T extends { segment: SegmentOfInstance; seconds: number }>(parts: T[]): T[] {
   const read = parts.filter(({ segment, seconds }) => seconds > 0 || segment.endSecond === null);
   return read.length > 0 ? read : parts.slice(0, 1);
 }
 
-/** What came off: of one that a reservation pays for, nothing, whatever the team's discount is. */
+/** The discount that was applied. A covered instance has none, whatever the team's discount is. */
 const discountOf = ({ priced: { discountBasisPoints, discountKind, coveredBy } }: SegmentOfInstance) =>
   coveredBy === null
     ? { discountPercent: discountBasisPoints / 100, discountKind }
@@ -136,7 +139,7 @@ function viewInstance(
   };
 }
 
-/** The views of some rows, in as many reads however many teams they belong to. */
+/** The JSON forms of some rows, in a fixed number of reads for any number of teams. */
 export async function readInstances(
   tx: Tx,
   terms: Terms,

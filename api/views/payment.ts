@@ -1,6 +1,6 @@
 /**
- * A row of a team's payment history. Refunds and disputes are shown as deposits are, with the same fields: their amount is
- * negative, since it is what they take from the team, and `deposit` names what they are about.
+ * The JSON form of a row of a team's payment history. Refunds and disputes have the same fields as deposits. Their
+ * amount is negative, because they take from the team, and `deposit` names the deposit.
  */
 import { REFUND_FAILURES, refundFailure } from '../../billing/failure-reasons.ts';
 import { inSentences, refundFailureWords } from '../../billing/failure-words.ts';
@@ -37,7 +37,7 @@ export const paymentAsCells = ({ card, transactions = [], ...payment }: z.input<
   ...payment,
   card: card === null ? '' : `${card.brand} ${card.last4}`,
   transactions: transactions.map(({ hash }) => hash).join(' '),
-  // Of crypto that was paid in parts, the receipt of each.
+  // For crypto that was paid in parts, the receipt of each part.
   receiptNumber: [
     ...new Set([payment.receiptNumber, ...transactions.map(({ receiptNumber }) => receiptNumber)].filter(Boolean)),
   ].join(' '),
@@ -67,7 +67,7 @@ const failureOf = (code: string | null) => ({
   failureMessage: code === null ? null : inSentences(refundFailureWords(code)),
 });
 
-/** @param publicUrl where this service is reached, without a slash at its end */
+/** @param publicUrl the address of this service, without a slash at the end */
 export function viewPayment(
   row: PaymentRow,
   publicUrl: string,

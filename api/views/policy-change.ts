@@ -1,4 +1,4 @@
-/** A change of an auto top-up policy as callers see it: the consent, with who gave it. */
+/** The JSON form of a change of an auto top-up policy: the consent and its author. */
 import { formatSecond } from '../../billing/time.ts';
 import type { TopUpPolicy } from '../../billing/top-up.ts';
 import type { Consent } from '../../prisma/generated/client.ts';
@@ -31,7 +31,7 @@ const view = (policy: TopUpPolicy): z.input<typeof Policy> => ({
   monthlyCap: policy.monthlyCapMicros === null ? null : amount(policy.monthlyCapMicros),
 });
 
-/** The columns hold policies as they were written by prisma/consents.ts. */
+/** The columns hold policies in the form that prisma/consents.ts writes. */
 export const viewPolicyChange = (row: Consent): z.input<typeof PolicyChange> => ({
   id: row.id,
   at: formatSecond(Number(row.second)),

@@ -1,4 +1,4 @@
-/** The price list as callers see it: what is listed, what it comes to for a team, and what was recorded. */
+/** The JSON form of the price list: listed prices, a team's prices, and recorded changes. */
 import { type Discount, discountedMicros } from '../../billing/discounts.ts';
 import type { GpuPrice } from '../../billing/prices.ts';
 import { formatSecond } from '../../billing/time.ts';

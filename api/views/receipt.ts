@@ -1,4 +1,4 @@
-/** A receipt as callers see it: one payment of a deposit. */
+/** The JSON form of a receipt: one payment of a deposit. */
 import { receiptLink } from '../../activities/links.ts';
 import type { ReceivedPayment } from '../../activities/papers/receipts.ts';
 import { formatSecond } from '../../billing/time.ts';
@@ -17,7 +17,7 @@ export const Receipt = z
   })
   .openapi('PaymentReceipt');
 
-/** @param publicUrl where this service is reached, without a slash at its end */
+/** @param publicUrl the address of this service, without a slash at the end */
 export const viewReceipt = (
   { number, second, amountMicros, coins }: ReceivedPayment,
   deposit: Pick<Deposit, 'id' | 'teamId'>,

@@ -1,4 +1,4 @@
-/** A refund as the operator who asked for it sees it; a team sees it in its history of deposits. */
+/** The JSON form of a refund for the operator. A team sees its refunds in the history of deposits. */
 import { formatSecond } from '../../billing/time.ts';
 import { type Refund as RefundRow, sentMicros } from '../../prisma/refunds.ts';
 import { Amount, amount, Time, z } from '../schemas.ts';

@@ -1,4 +1,7 @@
-/** A reservation as callers see it: live while it runs, ended where its term or its credit ended whether or not that is recorded yet. */
+/**
+ * The JSON form of a reservation: live while running, ended with its term or with credit, whether or not the end is
+ * recorded yet.
+ */
 import type { Terms } from '../../billing/account.ts';
 import { add, micros, subtract, ZERO } from '../../billing/money.ts';
 import { RESERVATION_TERMS, uncoveredRateOf } from '../../billing/prices.ts';
@@ -53,7 +56,7 @@ export const Reservation = z
   .openapi('Reservation');
 export type ReservationView = z.input<typeof Reservation>;
 
-/** How it ended, by a row or by the clock since. */
+/** The end of the reservation, by a row or by a crossing since. */
 function endOf(row: ReservationRow, { effects }: Standing): { endSecond: number; how: (typeof ENDS)[number] } | null {
   if (row.endedSecond !== null && row.endedHow !== null) return { endSecond: row.endedSecond, how: row.endedHow };
   for (const effect of effects) {
@@ -101,7 +104,7 @@ function viewReservation(row: ReservationRow, rows: TermOfReservation[], standin
   };
 }
 
-/** The views of some rows, in three reads however many teams they belong to. */
+/** The JSON forms of some rows, in three reads for any number of teams. */
 export async function readReservations(
   tx: Tx,
   terms: Terms,

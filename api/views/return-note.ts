@@ -1,13 +1,13 @@
 /**
- * What the page after a payment says. It states what is recorded of the deposit, and names no amount, no card and no
- * team: whoever knows the address of the page may be a stranger.
+ * The text of the page after a payment. The text states the recorded state of the deposit, without amount, card or
+ * team, because a stranger may know the address of the page.
  */
 import type { Deposit } from '../../prisma/deposits.ts';
 import type { Note } from '../note.ts';
 
 const CLOSE = 'You can close this page.';
 const RECEIPT = 'The receipt comes by e-mail.';
-/** Of a page whose payment has no outcome yet. */
+/** The text while the payment has no outcome yet. */
 export const LOOKS_AGAIN = 'This page looks again by itself.';
 export const RELOAD = 'Reload this page to look again.';
 
@@ -23,7 +23,7 @@ export const WELCOME_BACK: Note = {
   paragraphs: ['A payment shows in your balance as soon as it is confirmed, usually within seconds.', CLOSE],
 };
 
-/** Of a page for saving a card: whether the card is saved by now. */
+/** The text after a page for saving a card, by the state of the card. */
 export const cardNote = (state: 'saved' | 'not_yet' | 'not_saved'): Note => {
   if (state === 'saved')
     return { title: 'Your card is saved', paragraphs: ['It is among your payment methods.', CLOSE] };
@@ -47,7 +47,7 @@ const PENDING_CRYPTO = [
   'Whatever arrives is added to your balance, also after this page is closed.',
 ];
 
-/** Of a deposit. Whether its page should look again is for the caller to say. */
+/** The text after a payment. The caller decides whether the page reloads. */
 export function depositNote({ method, status, receivedMicros }: Deposit): Note {
   const isCrypto = method === 'crypto';
   switch (status) {

@@ -1,6 +1,6 @@
 /**
- * How a team stands now: what is recorded, and what the clock has brought since, by the arithmetic that writes use and
- * without writing. Past its exhaustion second a team reads as ended there. Source: docs/rules.md#facts-and-their-seconds.
+ * The present state of a team: the recorded state, brought up to date by the arithmetic of writes, without writing.
+ * Past its exhaustion second a team reads as ended at that second. Source: docs/rules.md#facts-and-their-seconds.
  */
 import { type Account, moneySecond, spendableMicros, type Terms } from '../../billing/account.ts';
 import type { Effect, EndReason } from '../../billing/change.ts';
@@ -13,11 +13,11 @@ import type { SegmentOfInstance } from '../../prisma/segments.ts';
 export interface Standing {
   account: Account;
   nowSecond: number;
-  /** Through which second money runs: now, or X while a charge in flight keeps an exhaustion open. */
+  /** The second through which money runs: now, or X while a charge in flight keeps an exhaustion open. */
   moneySecond: number;
-  /** Instances that the clock has ended and no transaction has yet. */
+  /** Instances that a crossing has ended and no transaction has recorded yet. */
   ended: ReadonlyMap<string, { endSecond: number; reason: EndReason }>;
-  /** What the clock has brought and no row says yet. */
+  /** Effects of crossings that no row says yet. */
   effects: readonly Effect[];
 }
 
@@ -35,7 +35,7 @@ export function standingOf(recorded: Account, terms: Terms, second: number): Sta
   return { account, nowSecond, moneySecond: moneySecond(account, nowSecond), ended, effects };
 }
 
-/** The segments of some instances as they stand: those that rows say, cut and continued where the clock has done so since. */
+/** The present segments of some instances: the recorded segments, cut and continued by crossings since. */
 export function segmentsAsStanding(rows: readonly SegmentOfInstance[], { effects }: Standing): SegmentOfInstance[] {
   const segments = new Map(rows.map((row) => [`${row.instanceId}/${row.segment}`, row]));
   const instances = new Set(rows.map(({ instanceId }) => instanceId));
@@ -48,7 +48,7 @@ export function segmentsAsStanding(rows: readonly SegmentOfInstance[], { effects
   return [...segments.values()];
 }
 
-/** The terms of some reservations as they stand. */
+/** The present terms of some reservations. */
 export function termsAsStanding(rows: readonly TermOfReservation[], { effects }: Standing): TermOfReservation[] {
   const terms = new Map(rows.map((row) => [`${row.reservationId}/${row.termNumber}`, row]));
   const reservations = new Set(rows.map(({ reservationId }) => reservationId));
@@ -63,8 +63,8 @@ export function termsAsStanding(rows: readonly TermOfReservation[], { effects }:
 }
 
 /**
- * What the team can spend. While its money stands at X that is nothing: what is left there does not pay for one second
- * more. Credit that has arrived since is shown.
+ * The amount that the team can spend. While its money stands at X the amount is zero, because the rest does not pay for
+ * one more second. Credit that has arrived since is shown.
  */
 export function shownAvailableMicros({ account, nowSecond }: Standing): Micros {
   const { standsAtSecond } = account;

@@ -1,4 +1,4 @@
-/** A team as callers see it. */
+/** The JSON form of a team. */
 import { formatSecond } from '../../billing/time.ts';
 import type { TeamStatus, TeamWithState } from '../../prisma/teams.ts';
 import { Metadata } from '../metadata.ts';

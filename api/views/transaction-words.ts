@@ -1,4 +1,4 @@
-/** A ledger row in words, as it stands on a page or in a spreadsheet. */
+/** A ledger row in words, for pages and spreadsheets. */
 import { cardInWords } from '../../activities/mails/facts.ts';
 import type { TransferCode } from '../../billing/ledger.ts';
 import type { Transfer } from '../../prisma/generated/client.ts';
@@ -54,6 +54,6 @@ const WORDS: Record<TransferCode, Writer> = {
   owed_dispute: (_, cause) => `Disputed deposit${paidBy(cause)} lost, owed`,
 };
 
-/** A code of a later version than this is shown as it is. */
+/** A code of a later release is shown unchanged. */
 export const describeTransfer: Writer = (row, cause) =>
   (WORDS as Record<string, Writer | undefined>)[row.code]?.(row, cause) ?? row.code.replaceAll('_', ' ');

@@ -1,4 +1,4 @@
-/** A ledger row as a team sees it: signed, from the team's side. */
+/** The JSON form of a ledger row, signed from the team's side. */
 import { creditAccount, owedAccount } from '../../billing/ledger.ts';
 import { formatDollars } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
@@ -35,7 +35,7 @@ export const Transaction = z
   })
   .openapi('Transaction');
 
-/** New columns are added at the end, so that a program which counts columns goes on working. */
+/** New columns are added at the end, so that programs that count columns go on working. */
 export const TRANSACTION_COLUMNS: ReadonlyArray<CsvColumn<z.input<typeof Transaction>>> = [
   { key: 'id', kind: 'text' },
   { key: 'at', kind: 'time' },

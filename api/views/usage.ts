@@ -1,4 +1,4 @@
-/** What a call of usage is answered: each of its events, and how its teams stand. */
+/** The answer to a usage call: a result for each event, and the balances of the teams. */
 import type { TeamAfterUsage } from '../../activities/ledger/usage.ts';
 import type { Terms } from '../../billing/account.ts';
 import type { UsageResult } from '../../billing/usage-batch.ts';

@@ -1,4 +1,4 @@
-/** A warning as callers see it. */
+/** The JSON form of a warning. */
 import { z } from '../schemas.ts';
 
 export const Warning = z

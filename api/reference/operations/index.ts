@@ -1,4 +1,4 @@
-/** The text of every operation. A test fails for an operation without one, and for a text without its operation. */
+/** The text of every operation. A test fails for an operation without a text, and for a text without its operation. */
 import type { OperationTexts } from '../operation-text.ts';
 import { INSTANCES } from './instances.ts';
 import { MONEY } from './money.ts';
