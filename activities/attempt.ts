@@ -1,4 +1,4 @@
-/** Which try of an activity this is. */
+/** The number of the current try of an activity. */
 import { Context } from '@temporalio/activity';
 
 /** 1 for the first; also 1 outside an activity, as in the api and in tests. */

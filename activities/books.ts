@@ -1,4 +1,4 @@
-/** The books of every provider that is configured: Stripe's always, CopperX's where crypto is offered. */
+/** The books of every configured provider: Stripe's always, CopperX's where crypto is offered. */
 import type Stripe from 'stripe';
 import { type CopperxOptions, createCopperx } from './copperx.ts';
 import { createCopperxBooks } from './copperx-books.ts';

@@ -1,6 +1,6 @@
 /**
- * Holds the clock of this process against the database's, which all processes share. A process whose clock is wrong would
- * record facts at wrong seconds: it refuses to record until its clock is right again.
+ * Compares the clock of this process with the database's clock, which all processes share. A process with a wrong clock
+ * would record facts at wrong seconds, so the process refuses to record until its clock is right again.
  *
  * Only the clock of the process is compared, never the second of a fact: simulations and samples choose their seconds.
  */
@@ -9,16 +9,16 @@ import type { ClockProbe, Db } from '../prisma/client.ts';
 import { readDatabaseMs } from '../prisma/clock.ts';
 import type { Log } from './world.ts';
 
-/** By how much a clock may be off, beyond what the time of the question leaves open. */
+/** The largest accepted offset, beyond the uncertainty from the round trip. */
 export const MOST_OFF_MS = 2_000;
 const LOOK_EVERY_MS = 60_000;
-/** While the clock is wrong: calls are refused, so its recovery must show soon. */
+/** The interval while the clock is wrong. Calls are refused meanwhile, so the recovery must be found soon. */
 const LOOK_AGAIN_EVERY_MS = 2_000;
 
 export interface ClockWatch extends ClockProbe {
-  /** Asks the database for its time. One that does not answer leaves things as they were. */
+  /** Asks the database for its time. Without an answer nothing changes. */
   look(): Promise<void>;
-  /** By how much this process is ahead of the database, in milliseconds; null before the first look. */
+  /** The milliseconds by which this process is ahead of the database; null before the first look. */
   aheadMs(): number | null;
   /** @throws BillingError `clock_wrong` while the clock is wrong */
   mustBeRight(): void;

@@ -1,8 +1,9 @@
 /**
- * One wake a second a team. Facts come by the hundred, and a signal for each would queue as many looks of the team's watch.
+ * Sends one wake a second for each team. Facts may come by the hundred, and a signal for each fact would queue as many
+ * looks of the team's watch.
  *
- * A `watchSoon` that Temporal has accepted is followed by a look no less than a second after it was sent
- * (workflows/waiting.ts). The look sees all facts that are recorded within that second, so their wakes share the signal.
+ * A `watchSoon` that Temporal has accepted is followed by a look at least a second after the sending
+ * (workflows/waiting.ts). The look sees all facts of the second, so their wakes share the signal.
  */
 import { performance } from 'node:perf_hooks';
 import type { Tell } from './world.ts';
@@ -12,18 +13,18 @@ const COVERED_MS = 900;
 /** After so long without a signal, the next `watch` is sent at once. */
 const QUIET_MS = 1_000;
 
-/** The last signals that this process sent for a team, by a clock that never goes back. */
+/** The last signals that this process sent for a team, by a monotonic clock. */
 interface Sent {
   /** When the last signal of either kind was sent. */
   lastMs: number;
-  /** The last `watchSoon`: it covers every fact recorded until `untilMs`. */
+  /** The last `watchSoon`, which covers every fact recorded until `untilMs`. */
   covering?: { untilMs: number; accepted: Promise<void> };
 }
 
 /**
- * Makes `watch` and `watchSoon` share signals. The first `watch` after a quiet second is sent at once. Further wakes of the
- * team within the second share one `watchSoon`. Each call resolves once Temporal has accepted a signal that covers it, and
- * rejects if that signal failed; the next call then sends another.
+ * Makes `watch` and `watchSoon` share signals. The first `watch` after a quiet second is sent at once. Further wakes of
+ * the team within the second share one `watchSoon`. Each call resolves once Temporal has accepted a covering signal,
+ * and rejects if the signal failed; the next call then sends another signal.
  */
 export function coalesced<T extends Pick<Tell, 'watch' | 'watchSoon'>>(
   tell: T,
@@ -34,7 +35,7 @@ export function coalesced<T extends Pick<Tell, 'watch' | 'watchSoon'>>(
   const forget = (teamId: string, sent: Sent): void => {
     if (sentOf.get(teamId) === sent) sentOf.delete(teamId);
   };
-  /** Keeps the map small. `nowMs` decides; the timer only looks, and looks again if it was early. */
+  /** Keeps the map small. `nowMs` decides; an early timer is set again. */
   const forgetWhenQuiet = (teamId: string, sent: Sent): void => {
     const look = () => {
       if (sentOf.get(teamId) !== sent) return;
@@ -46,7 +47,7 @@ export function coalesced<T extends Pick<Tell, 'watch' | 'watchSoon'>>(
   const remember = (teamId: string, sent: Sent, signal: Promise<void>): void => {
     sentOf.set(teamId, sent);
     forgetWhenQuiet(teamId, sent);
-    // A signal that failed covers no call that comes after its failure.
+    // A failed signal covers no call after its failure.
     signal.catch(() => forget(teamId, sent));
   };
 

@@ -1,6 +1,6 @@
 /**
- * CopperX's books: the outputs that have come to our pages, with the confirmations that make them count. Coins can come for
- * long after a page has expired, so pages are read from well before the day. Source: https://copperx.readme.io/reference
+ * CopperX's books: the outputs on our pages with enough confirmations. Coins can arrive long after a page has expired,
+ * so pages are read from well before the day. Source: https://copperx.readme.io/reference
  */
 import { outputKey } from '../billing/crypto.ts';
 import { DAY_SECONDS, NO_PROVIDER_ROWS, type ProviderOutput } from '../billing/reconciliation.ts';
@@ -9,7 +9,7 @@ import type { Copperx, CopperxSession } from './copperx.ts';
 import { readOutput } from './copperx-payments.ts';
 import type { ProviderBooks } from './provider-books.ts';
 
-/** As long as a deposit looks for coins that come late, and a little. */
+/** Slightly longer than a deposit waits for late coins. */
 const PAGES_DAYS = 40;
 
 export const createCopperxBooks = (copperx: Copperx, confirmations: number): ProviderBooks => ({
@@ -18,7 +18,7 @@ export const createCopperxBooks = (copperx: Copperx, confirmations: number): Pro
     const pages = await copperx.sessionsSince(sinceMs, onProgress);
     return { ...NO_PROVIDER_ROWS, outputs: pages.flatMap((page) => outputsOf(page, confirmations)) };
   },
-  /** An output of which no page read tells is looked for on every page of its deposit. */
+  /** For outputs missing from the pages already read, every page of their deposit is fetched. */
   lookUp: async (ledger, seen, onProgress) => {
     const known = new Set(seen.outputs.map(({ outputId }) => outputId));
     const missing = ledger.outputs.filter(({ outputId }) => !known.has(outputId));
@@ -32,7 +32,7 @@ export const createCopperxBooks = (copperx: Copperx, confirmations: number): Pro
   },
 });
 
-/** Each output once, though it may be reported twice; what is not confirmed is not money yet. */
+/** Each output once, even if reported twice. An output without enough confirmations is no money yet. */
 function outputsOf(page: CopperxSession, confirmations: number): ProviderOutput[] {
   const found = new Map<string, ProviderOutput>();
   for (const transaction of page.paymentIntent?.transactions ?? []) {

@@ -1,12 +1,12 @@
 /**
- * Webhooks from CopperX: never believed, only taken as hints of what to fetch. The signature is an HMAC of the body; when it
- * was made stands in the body that is signed. Source: https://docs.copperx.io/integrate-payments/webhooks-and-events
+ * Webhooks from CopperX, used only as hints of the object to fetch. The signature is an HMAC of the body, and the
+ * signed body has the time of sending. Source: https://docs.copperx.io/integrate-payments/webhooks-and-events
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { BillingError } from '../billing/errors.ts';
 
-/** What an event is about, as ids. `depositId` is our own, from the session's reference. */
+/** The ids of an event's object. `depositId` is our own, from the session's reference. */
 export interface CopperxHint {
   eventId: string;
   type: string;
@@ -22,8 +22,8 @@ const ID = z.string().regex(/^[\x21-\x7e]{1,200}$/);
 const anId = ID.optional().catch(undefined);
 
 /**
- * What is read of an event. Without the envelope, a body cannot be read as an event; an id of an odd shape within the object
- * is left out, since the event is only a hint.
+ * The fields that are read from an event. A body without the envelope is refused. An id of an odd shape within the
+ * object is left out, because the event is only a hint.
  */
 const event = z.object({
   id: ID,
@@ -34,8 +34,8 @@ const event = z.object({
 });
 
 /**
- * Checks the signature and the age, and answers what the event is about.
- * @param rawBody the body as it came: parsed and written again, it would be signed no more
+ * Checks the signature and the age, and returns the ids of the event.
+ * @param rawBody the body as received, because a body that was parsed and written again has another signature
  * @throws BillingError `webhook_invalid`
  */
 export function verifyCopperxEvent(rawBody: Buffer, signature: string, secret: string, nowMs: number): CopperxHint {

@@ -1,6 +1,7 @@
 /**
- * Crypto payments through CopperX. What a fetched session says is recorded; a webhook only has it fetched. A session has no
- * idempotency key, so a retry looks for the page of an earlier try by our reference, and every page that was made is looked at.
+ * Crypto payments through CopperX. The fetched session is recorded; a webhook only causes the fetch. A session has no
+ * idempotency key, so a retry looks for the page of an earlier try by our reference, and every page of the deposit is
+ * read.
  */
 import { ApplicationFailure } from '@temporalio/activity';
 import {
@@ -27,16 +28,16 @@ import type { Log } from './world.ts';
 export interface CopperxWorld {
   copperx: Copperx;
   db: Db;
-  /** Where people come back to, without a slash at its end. */
+  /** The address to which people return, without a slash at the end. */
   publicUrl: string;
-  /** Whose credit is sold, as the payment page names it. */
+  /** The seller's name on the payment page. */
   brandName?: string;
-  /** Blocks after which a payment counts. */
+  /** The number of blocks after which a payment counts. */
   confirmations: number;
   log: Log;
 }
 
-/** What people are asked for; USDT that comes is a dollar too. */
+/** The requested coin. USDT that arrives counts as dollars too. */
 const COIN = 'usdc';
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -86,7 +87,7 @@ async function fetchCrypto(world: CopperxWorld, depositId: string, everyPage: bo
   const ids = [...new Set([...(kept === null ? [] : [kept]), ...listed])];
   const found = await Promise.all(ids.map((id) => copperx.retrieveSession(id)));
   const pages = found.filter((page) => page !== null);
-  // The page that was given out is gone: another of the deposit may still be there.
+  // The stored page is gone. Another page of the deposit may still exist.
   if (kept !== null && found[0] === null) {
     log.error({ depositId, sessionId: kept }, 'CopperX no longer has the page of a deposit');
     pages.push(...(await pagesOf(world, deposit)).filter(({ id }) => !ids.includes(id)));
@@ -129,9 +130,9 @@ const isReported = (pages: CopperxSession[], credited: CreditedOutput): boolean 
   pages.flatMap(readPage).some(({ output }) => output !== null && outputKey(output) === outputKey(credited));
 
 /**
- * The credited outputs whose amount is another at the provider now. An output without enough confirmations, and one whose
- * amount cannot be read, is left as it was credited. It counts as gone only while the page that was given out is there and
- * lists its transactions: a page that vanished says nothing of its payments.
+ * The credited outputs with another amount at the provider now. An output without enough confirmations, or without a
+ * readable amount, stays as credited. An output counts as gone only while the stored page exists and lists its
+ * transactions: a page that vanished says nothing about its payments.
  */
 function changesOf(
   pages: CopperxSession[],
@@ -152,18 +153,18 @@ function changesOf(
   });
 }
 
-/** A complete page of which less came than was asked for stays open here until its time is over. */
+/** A complete page with less than the requested amount stays open here until its time is over. */
 const isClosed = ({ status, expiresAt }: CopperxSession): boolean =>
   status === 'expired' || status === 'canceled' || Date.parse(expiresAt) <= Date.now();
 
 interface Read {
   hash: string;
-  /** Null when it cannot be said what it is worth. */
+  /** Null when the value of the output is unknown. */
   output: CryptoOutput | null;
   confirmed: (wanted: number) => boolean;
 }
 
-/** Reads a transaction. Where no confirmations are told, CopperX's own word that the page is paid counts. */
+/** Reads a transaction. Without a number of confirmations, CopperX's status of the page as paid counts. */
 export function readOutput(page: CopperxSession, seen: CopperxTransaction): Read {
   const { transactionHash: hash, outputIndex, logIndex, chainId } = seen;
   const currency = (seen.currency ?? page.currency).toLowerCase();
@@ -182,7 +183,7 @@ export function readOutput(page: CopperxSession, seen: CopperxTransaction): Read
   };
 }
 
-/** Its own amount; of a payment by a single transaction, what the payment has received. */
+/** The amount of the transaction; for a payment by a single transaction, the received amount of the payment. */
 function amountOf({ paymentIntent }: CopperxSession, { amount }: CopperxTransaction) {
   const alone = paymentIntent?.transactions?.length === 1 ? paymentIntent.amountReceived : null;
   try {

@@ -1,6 +1,6 @@
 /**
- * The client for CopperX's REST API, or for another host that speaks it. Answers are checked for what is read of them.
- * Source: https://copperx.readme.io/reference, https://docs.copperx.io
+ * The client for CopperX's REST API, or for another host with the same API. The fields that are read from answers are
+ * checked. Source: https://copperx.readme.io/reference, https://docs.copperx.io
  */
 import { z } from 'zod';
 import { final, passing } from './failures.ts';
@@ -9,7 +9,7 @@ export interface CopperxOptions {
   apiKey: string;
   /** COPPERX_API_BASE: scheme, host and port. */
   apiBase: string;
-  /** How long a call may take, in milliseconds. */
+  /** The timeout of a call, in milliseconds. */
   timeoutMs?: number;
 }
 
@@ -59,16 +59,16 @@ export interface Copperx {
   createSession(asked: NewCopperxSession): Promise<CopperxSession>;
   /** Null for a session that CopperX does not have. */
   retrieveSession(id: string): Promise<CopperxSession | null>;
-  /** Every session with our reference that was made since, newest first. */
+  /** Every session with our reference made since the given time, newest first. */
   sessionsOf(clientReferenceId: string, sinceMs: number): Promise<CopperxSession[]>;
-  /** Every session that was made since, newest first. */
+  /** Every session made since the given time, newest first. */
   sessionsSince(sinceMs: number, onPage: () => void): Promise<CopperxSession[]>;
 }
 
 /**
- * Each call fails as Temporal is to take it: `copperx_unavailable` is tried again (no network, timeout, 408, 409, 429, 5xx;
- * also 401 and 403, our own key's fault, which an operator mends). Only a page that CopperX refuses to make is final,
- * `copperx_refused`: a refused question has no answer, so it is asked again.
+ * Calls fail with the types that Temporal's retries know. `copperx_unavailable` is retried (no network, timeout, 408,
+ * 409, 429, 5xx; also 401 and 403, a fault of our key that an operator corrects). Only a refusal to make a page is
+ * final, `copperx_refused`. A refused read is retried.
  */
 export function createCopperx({ apiKey, apiBase, timeoutMs = DEFAULT_TIMEOUT_MS }: CopperxOptions): Copperx {
   const base = `${apiBase.replace(/\/$/, '')}/api/v1/checkout/sessions`;
@@ -127,7 +127,7 @@ export function createCopperx({ apiKey, apiBase, timeoutMs = DEFAULT_TIMEOUT_MS 
             { priceData: { currency, type: 'one_time', unitAmount, productData: { name: productName } }, quantity: 1 },
           ],
         },
-        // What arrives is what was asked for: a coin of another kind would need a rate.
+        // No swaps, so that the requested coin arrives: another coin would need an exchange rate.
         paymentSetting: { allowSwap: false },
         successUrl,
         cancelUrl,
@@ -136,7 +136,7 @@ export function createCopperx({ apiKey, apiBase, timeoutMs = DEFAULT_TIMEOUT_MS 
       const answer = await answerTo(`/${encodeURIComponent(id)}`);
       return isNotThere(answer) ? null : read(session, answer, 'question');
     },
-    // The reference is asked for and looked at again: a host that does not know the filter answers everything.
+    // The answer is filtered again, because a host without this filter returns every session.
     sessionsOf: async (clientReferenceId, sinceMs) =>
       (await listed({ clientReferenceId }, sinceMs)).filter((page) => page.clientReferenceId === clientReferenceId),
     sessionsSince: (sinceMs, onPage) => listed({}, sinceMs, onPage),
@@ -148,7 +148,7 @@ interface Answer {
   text: string;
 }
 
-/** A 404 or 410 about the session. A path that the host does not serve at all is a wrong COPPERX_API_BASE. */
+/** True for a 404 or 410 about the session. A path that the host does not serve means a wrong COPPERX_API_BASE. */
 function isNotThere({ status, text }: Answer): boolean {
   const said = z.object({ message: z.string() }).safeParse(asJson(text));
   return (status === 404 || status === 410) && said.success && !said.data.message.startsWith('Cannot GET');

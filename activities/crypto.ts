@@ -1,28 +1,28 @@
 /**
- * Crypto payments: what a deposit needs of a provider of hosted crypto pages, each a touch of the outside that may be tried
- * again. Implemented by CopperX in copperx-payments.ts.
+ * The provider of hosted crypto pages, as deposits use the provider. Each call touches the outside and may be retried.
+ * copperx-payments.ts implements the interface for CopperX.
  */
 import type { CryptoOutput } from '../billing/crypto.ts';
 import { passing } from './failures.ts';
 
-/** The page on which a person pays, or the word that the provider will not make one, whatever is tried. */
+/** The page on which a person pays, or a final refusal of the provider. */
 export type CryptoPage =
   | {
       sessionId: string;
       checkoutUrl: string;
-      /** True when an earlier try may have made a page of its own, which then is to be looked at too. */
+      /** True when an earlier try may have made another page, which must be read too. */
       maybeSeveral: boolean;
     }
   | { failureCode: 'provider_rejected' };
 
-/** A credited output, and what it is worth now. */
+/** A credited output with its present value. */
 export type CryptoChange = Pick<CryptoOutput, 'transactionHash' | 'output' | 'amountMicros'>;
 
-/** What has arrived for a deposit and is not in the ledger yet. */
+/** The payments of a deposit that are not in the ledger yet. */
 export interface CryptoSeen {
   /** Has the configured confirmations: to be credited. */
   confirmed: CryptoOutput[];
-  /** How many outputs are on a chain and not confirmed yet. */
+  /** The number of outputs on a chain without enough confirmations. */
   awaiting: number;
   /**
    * Outputs that were credited and are worth another amount at the provider now: nothing, where the transaction has left the
@@ -38,13 +38,13 @@ export interface CryptoSeen {
 }
 
 export interface Crypto {
-  /** Opens the page, or finds the one that an earlier try opened. */
+  /** Opens the page, or finds the page of an earlier try. */
   createCryptoPage(input: { depositId: string }): Promise<CryptoPage>;
-  /** What has come, by its page; by every page that names the deposit when there may be several. */
+  /** The payments on the stored page, or on every page of the deposit if several may exist. */
   fetchCrypto(input: { depositId: string; everyPage: boolean }): Promise<CryptoSeen>;
 }
 
-/** Where no provider is configured none is offered; a deposit that was opened before waits for it to come back. */
+/** Without a configured provider, crypto is not offered. Earlier deposits wait until a provider is configured again. */
 export const withoutCrypto: Crypto = {
   createCryptoPage: async () => {
     throw passing('copperx', 'is not configured');

@@ -1,11 +1,11 @@
-/** Disputes: what a card provider says of them. Implemented by Stripe in stripe-disputes.ts. */
+/** The card provider's disputes. stripe-disputes.ts implements the interface for Stripe. */
 import type { Micros } from '../billing/money.ts';
 
 export interface DisputeSeen {
   /**
    * - `inquiry`: the bank only asks; no money has left, and none is held
    * - `open`: the money has been withdrawn until the bank decides
-   * - `withdrawn`: an inquiry that came to nothing, or a dispute that was prevented
+   * - `withdrawn`: an inquiry without a dispute, or a dispute that was prevented
    */
   status: 'inquiry' | 'open' | 'won' | 'lost' | 'withdrawn';
   amountMicros: Micros;

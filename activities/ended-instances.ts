@@ -1,4 +1,4 @@
-/** What instances that have ended came to: for the mail and the events about their end. */
+/** The costs of ended instances, for the mail and the events about their end. */
 import type { EndReason } from '../billing/change.ts';
 import { type Micros, micros } from '../billing/money.ts';
 import { costMicros } from '../billing/usage.ts';
@@ -14,12 +14,15 @@ export interface EndedInstance {
   startSecond: number;
   endSecond: number;
   costMicros: Micros;
-  /** What one more second would have cost. */
+  /** The cost of one more second. */
   nextSecondMicros: Micros;
   reason: EndReason;
 }
 
-/** Those of the ids that have ended, oldest first. Their cost is the formula's over their segments (docs/rules.md#what-an-instance-costs). */
+/**
+ * Finds the ended instances among the ids, oldest first. The cost is the formula's over their segments
+ * (docs/rules.md#what-an-instance-costs).
+ */
 export async function endedInstances(db: Tx, ids: string[]): Promise<EndedInstance[]> {
   const costs = new Map<string, number>();
   const nextSeconds = new Map<string, number>();
@@ -27,7 +30,7 @@ export async function endedInstances(db: Tx, ids: string[]): Promise<EndedInstan
     const cost = endSecond === null ? 0 : costMicros(rateMicrosPerHour, endSecond - startSecond);
     costs.set(instanceId, (costs.get(instanceId) ?? 0) + cost);
     if (endSecond === null) continue;
-    // Segments come in their order: the last one is that in which the instance ended.
+    // Segments are in order, so the instance ended in the last one.
     const withNext = costMicros(rateMicrosPerHour, endSecond + 1 - startSecond);
     nextSeconds.set(instanceId, withNext - cost);
   }

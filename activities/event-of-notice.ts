@@ -1,4 +1,4 @@
-/** What an outgoing event says. Money is decimal strings of dollars, times are RFC 3339. */
+/** The payload of an outgoing event. Money is decimal strings of dollars, times are RFC 3339. */
 import type { Terms } from '../billing/account.ts';
 import { paymentFailure } from '../billing/failure-reasons.ts';
 import { inSentences, paymentFailureWords } from '../billing/failure-words.ts';
@@ -17,7 +17,7 @@ import { endedInstances } from './ended-instances.ts';
 
 export interface PlatformEvent {
   type: string;
-  /** When it happened, not when it is sent. */
+  /** The time of the occurrence, not of the sending. */
   timestamp: string;
   data: Record<string, unknown>;
 }
@@ -54,7 +54,7 @@ async function depositData(db: Db, depositId: string) {
   };
 }
 
-/** Of a crypto deposit the amount is that of the receipt; what was asked for and what has come in all stand beside it. */
+/** For a crypto deposit the amount is the receipt's. The requested and the total received amount are included. */
 async function receiptData(db: Db, named: NonNullable<Notice['data']['receipt']>) {
   const receipt = await findCryptoReceipt(db, named);
   if (receipt === null) return {};

@@ -1,8 +1,8 @@
 /**
- * What an error of a neighbour means: final (asking again brings the same answer) or passing (tried again until it is
- * known). An outage delays, it never decides. Source: docs/rules.md#each-charge-once.
+ * Classifies the errors of neighbours as final (a retry brings the same answer) or passing (retried until the outcome
+ * is known). An outage delays and never decides. Source: docs/rules.md#each-charge-once.
  *
- * What is thrown here ends up in Temporal's history, so it is said in codes: the neighbours' own words can hold an
+ * Thrown failures are stored in Temporal's history, so they contain codes only: a neighbour's own message can hold an
  * address or a name.
  */
 import { ApplicationFailure, Context } from '@temporalio/activity';
@@ -19,17 +19,17 @@ export type Neighbour = 'stripe' | 'copperx' | 'mail' | 'platform' | 'database' 
 export const passing = (neighbour: Neighbour, what: string): ApplicationFailure =>
   ApplicationFailure.retryable(`${neighbour}: ${what}`, `${neighbour}_unavailable`);
 
-/** Thrown to fail the workflow where an operator sees it: no try will ever succeed. */
+/** Thrown to fail the workflow visibly for operators, because no retry will ever succeed. */
 export const final = (neighbour: Neighbour, what: string, type = `${neighbour}_refused`): ApplicationFailure =>
   ApplicationFailure.nonRetryable(`${neighbour}: ${what}`, type);
 
 /**
- * What an error of the database or of the clock means to an activity, in codes: Prisma's own words name the statement and
- * its values. Null for every other error.
+ * A database or clock error as an activity failure, in codes, because Prisma's own message has the statement and its
+ * values. Null for every other error.
  */
 export function databaseFailure(error: unknown): ApplicationFailure | null {
   if (error instanceof BillingError && error.code === 'clock_wrong') return passing('clock', error.message);
-  // No retry makes the balance larger: the workflow fails, and an operator sees it.
+  // No retry makes the balance larger, so the workflow fails visibly for operators.
   if (error instanceof Uncountable) return ApplicationFailure.nonRetryable(error.message, 'amount_out_of_range');
   const state = sqlStateOf(error);
   return state !== null && isPassingState(state) ? passing('database', state) : null;
@@ -39,8 +39,8 @@ export function databaseFailure(error: unknown): ApplicationFailure | null {
 
 /**
  * - `declined`: the card's answer, and nobody else's
- * - `refused`: the request itself is wrong, or names what is not there; the same again brings the same
- * - `passing`: no network, timeout, 409, 429, 5xx; also 401 and 403, our own key's fault, which an operator mends
+ * - `refused`: the request is wrong or names a missing object; a retry fails in the same way
+ * - `passing`: no network, timeout, 409, 429, 5xx; also 401 and 403, a fault of our key that an operator corrects
  *
  * Source: https://docs.stripe.com/error-low-level, https://docs.stripe.com/api/errors
  */
@@ -56,15 +56,15 @@ export function stripeFault(error: unknown): StripeFault {
 }
 
 /**
- * True when Stripe has no object of the id that a call named: it was deleted, or it belongs to another account or mode.
- * @param what the parameter that named the object; Stripe names an id in the path differently for each endpoint
+ * True when Stripe has no object with the id of a call: the object was deleted, or belongs to another account or mode.
+ * @param what the parameter with the object's id; Stripe names an id in the path differently for each endpoint
  */
 export function isMissing(error: unknown, what?: 'customer'): boolean {
   if (!(error instanceof errors.StripeInvalidRequestError) || error.code !== 'resource_missing') return false;
   return what === undefined || error.param === what || /^no such customer/i.test(error.message);
 }
 
-/** Null for an object that Stripe does not have. Any other failure is thrown. */
+/** Null for an object that Stripe does not have. Other failures are thrown. */
 export async function orNull<T>(ask: () => Promise<T>): Promise<T | null> {
   try {
     return await ask();
@@ -74,21 +74,21 @@ export async function orNull<T>(ask: () => Promise<T>): Promise<T | null> {
   }
 }
 
-/** True for a key that Stripe does not accept: our own configuration, which an operator mends. */
+/** True for a key that Stripe does not accept: our own configuration, which an operator corrects. */
 export const isOfOurKey = (error: unknown): boolean =>
   error instanceof errors.StripeAuthenticationError || error instanceof errors.StripePermissionError;
 
 export const isStripeError = (error: unknown): error is Stripe.errors.StripeError =>
   error instanceof errors.StripeError;
 
-/** A Stripe error in codes. The request id leads to its whole story in Stripe's dashboard. */
+/** A Stripe error in codes. The request id leads to the details in Stripe's dashboard. */
 export function inCodes(error: unknown): string {
   if (!isStripeError(error)) return error instanceof Error ? error.name : 'unknown error';
   const network = error.detail instanceof Error ? (error.detail as NodeJS.ErrnoException).code : undefined;
   return [error.type, error.statusCode, error.code, error.param, network, error.requestId].filter(Boolean).join(' ');
 }
 
-/** Runs what talks to Stripe in an activity: its errors leave as failures that Temporal can keep. */
+/** Runs Stripe calls of an activity, and turns errors into failures that Temporal can store. */
 export async function withStripe<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -101,17 +101,19 @@ export async function withStripe<T>(work: () => Promise<T>): Promise<T> {
 
 // ── SMTP ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** What nodemailer says of a failure; `command` is the one that the server refused. */
+/** An error of nodemailer. `command` is the refused SMTP command. */
 interface SmtpError extends Error {
   code?: string;
-  /** What the operating system or TLS called it: `ECONNREFUSED`, `CERT_HAS_EXPIRED`. */
+  /** The code of the operating system or of TLS: `ECONNREFUSED`, `CERT_HAS_EXPIRED`. */
   originalCode?: string;
   responseCode?: number;
   command?: string;
   response?: string;
 }
 
-/** From this attempt on, some two hours after the first, a recipient or message that is still refused is tried hourly. */
+/**
+ * From this attempt on, some two hours after the first, a recipient or message that is still refused is retried hourly.
+ */
 const PATIENT_ATTEMPTS = 30;
 const SLOW_RETRY = '1 hour';
 
@@ -128,7 +130,8 @@ export function mailFailure(error: unknown): ApplicationFailure {
   const what = codes.filter(Boolean).join(' ') || 'unknown error';
   if (smtpVerdict({ command, responseCode, response }) === 'refused')
     return final('mail', `the server refused the recipient for good (${what})`);
-  // Nothing was sent: nodemailer found that the address is none. The sender's was checked when the process started.
+  // Nothing was sent: nodemailer found no valid recipient address. The sender's address was checked when the process
+  // started.
   if (code === 'EENVELOPE' && command === 'API')
     return final('mail', 'the recipient has no address that mail can go to');
   const isAboutThisMail = command === 'RCPT TO' || command === 'DATA';

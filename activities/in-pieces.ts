@@ -1,8 +1,8 @@
-/** Many calls in one step: several at once, and the calls that were done are kept when one fails. */
+/** Makes many calls in one step: several at once, and finished calls count even when another call fails. */
 import { performance } from 'node:perf_hooks';
 
 const AT_ONCE = 20;
-/** Well within the time that the activity has, so that it returns what it has done. */
+/** Well within the activity's timeout, so that the activity returns its progress. */
 const WITHIN_MS = 8_000;
 
 /**

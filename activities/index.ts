@@ -1,4 +1,4 @@
-/** The activities, made from the world that they are handed; each names the workflow that asked as the cause of its rows. */
+/** The activities, made from their world. Each activity names the calling workflow as the cause of its rows. */
 import { Context } from '@temporalio/activity';
 import { commitsWithin, withinLimits } from '../prisma/limits.ts';
 import type { ClockWatch } from './clock.ts';
@@ -34,7 +34,9 @@ const COMMITS_WITHIN_MS = 1_800;
 
 type Act = (input: never) => Promise<unknown>;
 
-/** Activities that record: they wait while the clock of the process is wrong, and the database's errors leave in codes. */
+/**
+ * Activities that record. They wait while the clock of the process is wrong, and errors of the database become codes.
+ */
 function recording<A extends Record<string, Act>>(acts: A, clock: ClockWatch | undefined): A {
   const guarded =
     (act: Act): Act =>
@@ -51,8 +53,8 @@ function recording<A extends Record<string, Act>>(acts: A, clock: ClockWatch | u
 }
 
 /**
- * Runs what admits a call that is waited for. An admission that was looked at in time commits within two seconds or not
- * at all, so that the api knows when none can come any more.
+ * Runs an admission that a caller waits for. An admission that began in time commits within two seconds or not at all,
+ * so that the api knows when no admission can come any more.
  */
 function inTime<I extends { notAfterMs?: number }, T>(
   input: I,
@@ -61,17 +63,17 @@ function inTime<I extends { notAfterMs?: number }, T>(
   const nowMs = Date.now();
   const lateMs = nowMs - (input.notAfterMs ?? Number.POSITIVE_INFINITY);
   const act = () => admit({ ...input, nowMs });
-  // A try that is late admits nothing, and only finds what an earlier one has done.
+  // A late try admits nothing, and only finds the admission of an earlier try.
   return lateMs > 0 ? act() : withinLimits(commitsWithin(COMMITS_WITHIN_MS - lateMs), act);
 }
 
-/** What the rows of an activity name as their cause. */
+/** The cause that an activity's rows name. */
 const cause = () => Context.current().info.workflowExecution?.workflowId ?? 'unknown';
 
 const ledgerActivities = (ledger: Ledger) => ({
   lookAhead: (input: Parameters<Ledger['lookAhead']>[0]) => ledger.lookAhead(input, cause()),
   markTold: ledger.markTold,
-  /** The deadline is held against the clock of each try: a try that comes too late must not admit. */
+  /** The deadline is compared with the clock of each try, so that a late try does not admit. */
   admitInstance: (input: Omit<Parameters<Ledger['admitInstance']>[0], 'nowMs'>) =>
     inTime(input, (timed) => ledger.admitInstance(timed, cause())),
   settleInstance: (input: Parameters<Ledger['settleInstance']>[0]) => ledger.settleInstance(input, cause()),

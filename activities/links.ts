@@ -1,13 +1,13 @@
-/** Addresses that people are sent to. `publicUrl` has no slash at its end. */
+/** Addresses for people. `publicUrl` has no slash at the end. */
 
-/** The page that this service has itself, for a deployment that names no other. */
+/** The billing page of this service, for a deployment that names no other page. */
 export const defaultBillingUrl = (publicUrl: string): string => `${publicUrl.replace(/\/+$/, '')}/billing?team={team}`;
 
 /** A team's page of credit, cards and auto top-up. @param template BILLING_URL, with `{team}` for the team's id */
 export const billingPage = (template: string, teamId: string): string =>
   template.replaceAll('{team}', encodeURIComponent(teamId));
 
-/** Where a person comes back to from a payment page, to see what became of the deposit. */
+/** The address to which a person returns from a payment page, with the state of the deposit. */
 export const depositReturn = (publicUrl: string, depositId: string): string =>
   `${publicUrl}/return?deposit=${encodeURIComponent(depositId)}`;
 
@@ -24,8 +24,8 @@ export function setupReturns(publicUrl: string, detailsHash: string | null): { s
 }
 
 /**
- * Where a receipt is downloaded, with a key that may read the team.
- * @param number which of the deposit's receipts; without it, the first
+ * The address of a receipt, for keys that may read the team.
+ * @param number the number of the receipt; without a number, the deposit's first receipt
  */
 export const receiptLink = (
   publicUrl: string,

@@ -1,4 +1,4 @@
-/** What the mails of notices are made of, read from the database as they are sent. */
+/** The facts of mails, read from the database at the sending. */
 import { spendableMicros, type Terms } from '../billing/account.ts';
 import { advance } from '../billing/facts.ts';
 import { runsOutSecond } from '../billing/forecast.ts';
@@ -40,7 +40,7 @@ export async function paymentFacts(db: Tx, deposit: Deposit): Promise<PaymentFac
   return { depositId, amountMicros, second: closedSecond ?? openedSecond, card, receiptNumber };
 }
 
-/** Of a crypto deposit, the receipt that the notice is about; what has come in all is said as it is by now. */
+/** For a crypto deposit, the receipt of the notice. The total received amount is read at the sending. */
 export async function receiptFacts({ db, notice }: Sending, deposit: Deposit): Promise<PaymentFacts> {
   const { receipt: named } = notice.data;
   const receipt = named === undefined ? null : await findCryptoReceipt(db, named);
@@ -58,13 +58,13 @@ export async function receiptFacts({ db, notice }: Sending, deposit: Deposit): P
   return { depositId: deposit.id, amountMicros, second, card: null, receiptNumber, crypto };
 }
 
-/** The card as the provider saw it; where it saw none, since the card was gone, as it had been saved. */
+/** The card as the provider saw the card; as saved if the provider saw none because the card was gone. */
 async function cardOf(db: Tx, { cardBrand, cardLast4, paymentMethodId }: Deposit): Promise<CardSeen | null> {
   if (cardBrand !== null && cardLast4 !== null) return { brand: cardBrand, last4: cardLast4 };
   return paymentMethodId === null ? null : findAnyPaymentMethod(db, paymentMethodId);
 }
 
-/** The threshold as it was when the attempt was due; of a policy whose changes were not recorded, as it is now. */
+/** The threshold when the attempt was due; the present threshold if the changes of the policy were not recorded. */
 export async function thresholdOf({ db, notice }: Sending, { openedSecond }: Deposit): Promise<Micros | null> {
   const policy =
     (await policyAt(db, notice.teamId, openedSecond)) ?? (await readAccount(db, notice.teamId, AS_RECORDED)).policy;
@@ -86,7 +86,7 @@ export const runwayOf = async (sending: Sending): Promise<Runway> => {
   return runway;
 };
 
-/** The same arithmetic as a write would do, without writing. Source: docs/rules.md#facts-and-their-seconds. */
+/** The arithmetic of a write, without writing. Source: docs/rules.md#facts-and-their-seconds. */
 export async function standingOf({ db, terms, notice, nowSecond }: Sending): Promise<Runway & { running: Running[] }> {
   const { account } = advance(
     await readAccount(db, notice.teamId, { throughSecond: nowSecond, for: 'forecast' }),

@@ -1,4 +1,4 @@
-/** Makes the mail of a notice from what the database says now: ids go in, words come out. */
+/** Makes the mail of a notice from the present rows: the notice has ids, and the mail has words. */
 import { micros, ZERO } from '../billing/money.ts';
 import { nextMonthStart } from '../billing/time.ts';
 import { AS_RECORDED, readAccount } from '../prisma/accounts.ts';
@@ -85,7 +85,7 @@ const WRITERS: Record<MailKind, Writer> = {
     return autoTopUpFailed(sending.about, payment, deposit.failureCode ?? 'declined', await runwayOf(sending));
   },
   auto_top_up_capped: async (sending) => {
-    // As it was reached: the policy may have been changed since, and the month may be over.
+    // As of the reaching of the cap: the policy may have been changed since, and the month may be over.
     const { capMicros = 0, toppedUpMicros = 0, amountMicros = 0 } = sending.notice.data;
     const cap = {
       monthlyCapMicros: micros(capMicros),
@@ -106,7 +106,7 @@ const WRITERS: Record<MailKind, Writer> = {
     const second = exhaustion?.second ?? notice.second;
     const stopped = await endedInstances(db, exhaustion?.instanceIds ?? []);
     const { running, ...runway } = await standingOf(sending);
-    // What was started since, with new credit, was not spared by any order.
+    // Instances that were started since, with new credit, were not spared by the order.
     const spared = running.filter(({ startSecond }) => startSecond <= second);
     const { terms, minDepositMicros } = sending;
     const minimums = { startMicros: terms.minStartMicros, depositMicros: minDepositMicros };
@@ -174,7 +174,7 @@ const WRITERS: Record<MailKind, Writer> = {
   },
 };
 
-/** The reservation in the term that came, or comes, to its end at a second; and the term that follows, if one does. */
+/** The reservation in the term that ends at a second, and the next term, if any. */
 async function termAt(
   db: Tx,
   { id, data }: Notice,
@@ -183,7 +183,7 @@ async function termAt(
   const terms = await termsOf(db, [data.reservationId ?? '']);
   const isOver = (term: { closedSecond: number | null; endSecond: number }) =>
     (term.closedSecond ?? term.endSecond) === endSecond;
-  // One that was renewed may have lapsed at the very same second.
+  // A renewed reservation may have lapsed at the very same second.
   const found = data.how === 'renewed' ? terms.findIndex(isOver) : terms.findLastIndex(isOver);
   const index = found === -1 ? terms.length - 1 : found;
   const term = terms[index];
@@ -191,15 +191,14 @@ async function termAt(
   return [term, terms[index + 1]];
 }
 
-/** Null for a kind that this version has no words for. */
+/** Null for a kind without words in this release. */
 export async function mailOfNotice(sending: Sending): Promise<Mail | null> {
   const writer = (WRITERS as Record<string, Writer | undefined>)[sending.notice.kind];
   return writer ? writer(sending) : null;
 }
 
 /**
- * Attaches the receipt of the payment that the mail is about, and sends a copy to the address for papers. Whoever keeps the
- * books need not sign in for it.
+ * Attaches the receipt of the payment, and sends a copy to the address for papers, so that accountants need no login.
  */
 async function withReceipt(
   { db, issuer, nowSecond }: Sending,
@@ -215,7 +214,7 @@ async function withReceipt(
   return {
     ...mail,
     attachments: [{ filename, content, contentType: 'application/pdf' }],
-    // As an object, so that a comma in it makes no second recipient.
+    // As an object, so that a comma in the name makes no second recipient.
     ...(email !== null && email.toLowerCase() !== ownEmail.toLowerCase() && { cc: { name: '', address: email } }),
   };
 }

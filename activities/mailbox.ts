@@ -2,15 +2,17 @@
 import { domainToASCII } from 'node:url';
 
 export interface Mailbox {
-  /** Empty where only an address was given. May hold any letter: a mail's header encodes it (RFC 2047). */
+  /**
+   * Empty where only an address was given. May hold any letter, because a mail's header encodes the name (RFC 2047).
+   */
   name: string;
-  /** In ASCII; an international domain is in its `xn--` form. */
+  /** In ASCII. An international domain is in its `xn--` form. */
   address: string;
 }
 
 const NAMED = /^(.*)<([^<>]*)>$/s;
 const QUOTED = /^"((?:[^"\\]|\\.)*)"$/s;
-/** RFC 5322's dot-atom. A quoted local part is legal and unused; mail servers refuse it. */
+/** RFC 5322's dot-atom. A quoted local part is legal but unused, and mail servers refuse quoted ones. */
 const LOCAL_PART = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/;
 const DOMAIN = /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,63}$/;
 const LONGEST_NAME = 100;
@@ -20,8 +22,8 @@ const EXPECTED =
   'expected an address such as billing@acme.example, or a name and an address: Acme <billing@acme.example>';
 
 /**
- * Reads a mailbox. The name needs no quotes, whatever it holds: `Acme: Billing <b@acme.example>`.
- * @throws Error with a sentence that says what was expected
+ * Reads a mailbox. The name needs no quotes, whatever characters the name has: `Acme: Billing <b@acme.example>`.
+ * @throws Error with a sentence about the expected form
  */
 export function parseMailbox(text: string): Mailbox {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a line break would begin another header
@@ -47,5 +49,5 @@ function addressOf(text: string): string | null {
   return LOCAL_PART.test(local) && DOMAIN.test(domain) && address.length <= LONGEST_ADDRESS ? address : null;
 }
 
-/** The mailbox as it was written, for logs of the configuration and for tests. */
+/** The mailbox in the form of the configuration, for logs and tests. */
 export const formatMailbox = ({ name, address }: Mailbox): string => (name === '' ? address : `${name} <${address}>`);

@@ -22,7 +22,7 @@ export interface MailerWorld {
   terms: Terms;
   /** The smallest deposit that is offered. */
   minDepositMicros: Micros;
-  /** `smtp://` or `smtps://`, with name and password where the server wants them. */
+  /** `smtp://` or `smtps://`, with name and password if the server requires them. */
   smtpUrl: string;
   from: Mailbox;
   /** Where answers go. Null: to `from`. */
@@ -39,14 +39,14 @@ export interface MailerWorld {
 const TIMEOUTS = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000, dnsTimeout: 10_000 };
 
 /**
- * Connections to the mail server, kept for the next mail. A worker sends no more mails at once than this, so no mail waits
- * for a connection past its activity's timeout and is then sent twice.
+ * Connections to the mail server, kept for the next mail. A worker sends no more mails at once, so no mail waits for a
+ * connection past its activity's timeout and is then sent twice.
  */
 export const MAILS_AT_ONCE = 10;
 
 export function createMailer(world: MailerWorld): Mailer & { close(): void } {
   const { db, terms, minDepositMicros, from, replyTo = null, brand, log, issuer = DEFAULT_ISSUER } = world;
-  // Retries belong to the notice's workflow, where an operator sees them, so the pool makes none.
+  // The notice's workflow retries, visibly for operators, so the pool makes no retries.
   const pool = { pool: true as const, maxConnections: MAILS_AT_ONCE, maxRequeues: 0 };
   const transport = createTransport({ url: world.smtpUrl, ...pool, ...TIMEOUTS });
   const host = from.address.slice(from.address.lastIndexOf('@') + 1);
@@ -68,7 +68,10 @@ export function createMailer(world: MailerWorld): Mailer & { close(): void } {
     const to = { name: '', address: email };
     const messageId = `<${messageHash(noticeId)}@${host}>`;
     const message = { ...mail, from: sender, ...(replyTo !== null && { replyTo }), to, messageId, headers: HEADERS };
-    /** One recipient each time: with two, the server could take one and refuse the other, and a retry would repeat the first. */
+    /**
+     * One recipient each time: with two recipients the server could take one and refuse the other, and a retry would
+     * repeat the first.
+     */
     const sendTo = async (recipient: Mailbox): Promise<void> => {
       try {
         await transport.sendMail({ ...message, envelope: { from: sender, to: recipient } });
@@ -84,7 +87,7 @@ export function createMailer(world: MailerWorld): Mailer & { close(): void } {
       throw failure;
     });
     log.info({ noticeId, teamId: notice.teamId }, 'a mail was sent');
-    // A copy that fails is not retried: the team has its mail, and the paper can be downloaded.
+    // A failed copy is not retried, because the team has its mail, and the paper can be downloaded.
     if (mail.cc !== undefined && mail.cc.address !== email)
       await sendTo(mail.cc).catch((failure: ApplicationFailure) => failed('the copy of a mail was not sent', failure));
   };
@@ -101,12 +104,12 @@ export function createMailer(world: MailerWorld): Mailer & { close(): void } {
   };
 }
 
-/** By these, out-of-office programs do not answer (RFC 3834; Exchange). A List-Id would mark a newsletter. */
+/** These headers stop out-of-office answers (RFC 3834; Exchange). A List-Id would mark a newsletter. */
 const HEADERS = { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'OOF, AutoReply' };
 
 /**
- * A name as it may stand in a header and in a sentence: a line break would write lines of its own, and marks of direction
- * would turn the words around it.
+ * A name for a header and a sentence, in one line: a line break would add header lines, and direction marks would
+ * reorder the words around the name.
  */
 const inOneLine = (name: string): string =>
   name
@@ -114,5 +117,5 @@ const inOneLine = (name: string): string =>
     .replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
     .trim();
 
-/** The same notice has the same Message-ID: a mailbox that gets it twice, after a lost answer, can drop one. */
+/** The same notice has the same Message-ID, so that a mailbox can drop a duplicate after a lost answer. */
 const messageHash = (noticeId: string): string => createHash('sha256').update(noticeId).digest('hex').slice(0, 32);

@@ -2,14 +2,17 @@
 import type { NoticeAt } from './ledger/notices.ts';
 
 export interface Mailer {
-  /** Sends the mail of a notice under the notice's Message-ID. Resolves when the mail server has accepted it. Marks nothing. */
+  /**
+   * Sends the mail of a notice under the notice's Message-ID. Resolves when the mail server has accepted the mail.
+   * Marks nothing.
+   */
   deliverMail(input: NoticeAt): Promise<void>;
   /** Claims, sends and marks in one activity: for notice workflows that began before these were three steps. */
   sendMail(input: NoticeAt): Promise<void>;
 }
 
 export interface Platform {
-  /** Has the platform stop a machine. Resolves when it has confirmed with a 2xx. */
+  /** Has the platform stop a machine. Resolves when the platform has confirmed with a 2xx. */
   terminateMachine(input: { instanceId: string }): Promise<void>;
   /**
    * Has the platform stop machines that it has not confirmed yet, and records which it confirms. A machine whose order fails

@@ -1,13 +1,13 @@
 /**
- * Payments: what a deposit needs of a card provider, each a touch of the outside that may be tried again.
- * Implemented by Stripe in stripe-payments.ts.
+ * The card provider's payments, as deposits use the provider. Each call touches the outside and may be retried.
+ * stripe-payments.ts implements the interface for Stripe.
  */
 import type { PaymentFailure } from '../billing/failure-reasons.ts';
 
-/** Why a charge failed. An expired page is an outcome of its own. */
+/** The reason of a failed charge. An expired page is a separate outcome. */
 export type ChargeFailure = Exclude<PaymentFailure, 'expired'>;
 
-/** What a provider says of a payment. What is not known is no outcome: the activity fails, and is tried again. */
+/** The provider's state of a payment. For an unknown state the activity fails and is retried. */
 export type PaymentOutcome =
   | { status: 'succeeded'; intentId: string; receiptUrl: string | null }
   | { status: 'failed'; intentId: string | null; failureCode: ChargeFailure }
@@ -15,18 +15,18 @@ export type PaymentOutcome =
   | { status: 'processing'; intentId: string | null }
   | { status: 'expired' };
 
-/** The page on which a person pays. Without one, the provider refuses to open it, whatever is tried. */
+/** The page on which a person pays. Without a page, the provider refuses to open any. */
 export type CheckoutPage = { sessionId: string; checkoutUrl: string } | { failureCode: ChargeFailure };
 
 export interface Payments {
-  /** Creates the payment, unconfirmed, or finds the one that was created: no money moves. */
+  /** Creates the payment, unconfirmed, or finds the payment of an earlier try. No money moves. */
   createIntent(input: { depositId: string }): Promise<{ intentId: string } | { failureCode: ChargeFailure }>;
-  /** Confirms the payment, or finds out what became of it. Only a known outcome is answered. */
+  /** Confirms the payment, or reads its outcome. Only a known outcome is returned. */
   confirmIntent(input: { depositId: string; intentId: string }): Promise<PaymentOutcome>;
-  /** What the payment has come to, by its intent or its Checkout page. */
+  /** The outcome of the payment, by its intent or its Checkout page. */
   fetchOutcome(input: { depositId: string }): Promise<PaymentOutcome>;
   /** Opens a Checkout page on which a person pays. */
   createCheckout(input: { depositId: string }): Promise<CheckoutPage>;
-  /** Copies a team's name and address to its customer at the provider, as a notice asks. */
+  /** Copies a team's name and address to its customer at the provider, for a notice. */
   copyCustomer(input: { noticeId: string; nowSecond: number }): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /**
- * Has workflows ask the provider again about differences that a look corrects, so that the nightly comparison mends what a
- * lost webhook has left.
+ * Has workflows ask the provider again about correctable differences, so that the nightly comparison repairs the
+ * effects of lost webhooks.
  */
 import type { DifferenceClass } from '../billing/differences.ts';
 import { disputeIdOf, foundRefundId } from '../billing/ids.ts';
@@ -25,7 +25,7 @@ const LOOKS: Partial<Record<DifferenceClass, 'deposit' | 'refund' | 'dispute'>> 
   dispute_status_differs: 'dispute',
 };
 
-/** Wakes the workflow of each difference that it can correct. Answers how many were woken. */
+/** Wakes the workflow of each correctable difference. Returns the number of wakes. */
 export const wakeForDifferences =
   ({ db, tell }: { db: Db; tell: Pick<Tell, 'deposit' | 'refund' | 'dispute'> }) =>
   async (differences: readonly Difference[]): Promise<number> => {

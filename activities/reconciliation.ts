@@ -24,16 +24,16 @@ export interface ReconciliationWorld {
   log: Log;
 }
 
-/** What a workflow needs to know of a report; the report itself stays in the database. */
+/** The summary of a report for a workflow. The report itself stays in the database. */
 export interface Reconciled {
   day: string;
   compared: number;
   differences: number;
-  /** Workflows that were woken to correct a difference, if any were. */
+  /** The number of workflows that were woken to correct a difference, if any. */
   woken?: number;
 }
 
-/** How the ledger compares with the providers, for whoever waits: the api and the command. */
+/** The comparison of the ledger with the providers, for the api and the command. */
 export interface Reconciler {
   /**
    * Compares a day and keeps the report. The report of a day that is not over is provisional, and is not kept.
@@ -69,8 +69,9 @@ export const createReconciler = (world: ReconciliationWorld): Reconciler => {
 };
 
 /**
- * The comparison as an activity: it sends heartbeats, keeps the report in the database, and refuses a day that is not over.
- * @param wake has workflows look again at what differs, and answers how many
+ * The comparison as an activity: sends heartbeats, stores the report in the database, and refuses a day that is not
+ * over.
+ * @param wake has workflows look again at the differences, and returns their number
  */
 export const createReconciliation = (
   reconciler: Reconciler,

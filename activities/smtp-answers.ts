@@ -10,17 +10,17 @@
  */
 
 export interface SmtpAnswer {
-  /** The command that was answered: `CONN`, `EHLO`, `AUTH PLAIN`, `MAIL FROM`, `RCPT TO`, `DATA`. */
+  /** The refused command: `CONN`, `EHLO`, `AUTH PLAIN`, `MAIL FROM`, `RCPT TO`, `DATA`. */
   command: string | undefined;
   /** 550, for example. Absent when there was no answer. */
   responseCode: number | undefined;
-  /** The answer with all of its lines. Holds addresses: it goes into no log and no failure. */
+  /** The answer with all of its lines. The answer holds addresses, so no log and no failure may contain the text. */
   response: string | undefined;
 }
 
 export type SmtpVerdict = 'refused' | 'retry';
 
-/** Enhanced codes that say: this recipient cannot be reached at this address. */
+/** Enhanced codes of a recipient that cannot be reached at this address. */
 const RECIPIENT_REFUSED = new Map([
   ['5.1.0', 'other address status; to RCPT TO, the address is the recipient’s'],
   ['5.1.1', 'no such mailbox'],
@@ -55,7 +55,7 @@ export const RETRIED_CODES = new Map([
   ['5.7.26', 'SPF and DKIM both fail: our DNS'],
 ]);
 
-/** What servers write in a bare `550` or `553` when the recipient does not exist. RFC 5321 uses 550 for policy as well. */
+/** Typical words in a bare `550` or `553` for an unknown recipient. RFC 5321 uses 550 for policy as well. */
 const UNKNOWN_RECIPIENT = [
   /\bno such (user|mailbox|recipient|address|person|account)\b/i,
   /\b(user|mailbox|recipient|address|account)( is)? (unknown|not found|disabled|inactive)\b/i,
@@ -64,7 +64,7 @@ const UNKNOWN_RECIPIENT = [
   /\b(user|mailbox|recipient|address) (name )?(is )?invalid\b|\binvalid (recipient|mailbox)\b/i,
 ];
 
-/** Words that make a bare refusal ambiguous: with one of them the mail is retried. */
+/** Words that make a bare refusal ambiguous. A mail whose refusal has such a word is retried. */
 const POLICY = /\b(relay|relaying|polic(y|ies)|blocked|block ?list|blacklist|spam|reputation|authenticat\w*|denied)\b/i;
 
 /** The enhanced code of each line of an answer. Every line of a multi-line answer repeats the code (RFC 2034). */

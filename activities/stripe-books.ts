@@ -19,7 +19,7 @@ import {
 import { orNull } from './failures.ts';
 import type { ProviderBooks } from './provider-books.ts';
 
-/** How far around a day is read: the ledger's clock and Stripe's may differ, and a webhook may have come late. */
+/** The margin around a day: the ledger's clock and Stripe's may differ, and a webhook may have come late. */
 const MARGIN_SECONDS = 3_600;
 const PAGE = 100;
 
@@ -31,7 +31,7 @@ export const createStripeBooks = (stripe: Stripe): ProviderBooks => ({
 async function read(stripe: Stripe, day: Day, onProgress: () => void): Promise<ProviderRows> {
   const from = Math.max(0, day.fromSecond - MARGIN_SECONDS);
   const created = { gte: from, lt: day.toSecond + MARGIN_SECONDS };
-  // A page lives for a day: what was paid on one was opened the day before at the earliest.
+  // A page lives for a day, so a paid page was opened the day before at the earliest.
   const pagesCreated = { gte: Math.max(0, from - DAY_SECONDS), lt: created.lt };
   const pageOfIntent = new Map<string, string>();
   for await (const page of stripe.checkout.sessions.list({ created: pagesCreated, limit: PAGE })) {
@@ -64,10 +64,10 @@ async function read(stripe: Stripe, day: Day, onProgress: () => void): Promise<P
   return { ...NO_PROVIDER_ROWS, payments, refunds, disputes };
 }
 
-/** Kinds of balance transactions that tell of an earlier refund or dispute, weeks after it was made. */
+/** Kinds of balance transactions for an earlier refund or dispute, weeks after its making. */
 const LATE_MOVEMENTS = ['adjustment', 'refund_failure', 'payment_failure_refund'] as const;
 
-/** Refunds that came back and disputes that were decided on the day, whenever they were made: their money moves then. */
+/** Refunds that came back and disputes that were decided on the day, of any age: their money moves on the day. */
 async function readMovements(
   stripe: Stripe,
   created: { gte: number; lt: number },
@@ -96,7 +96,7 @@ async function readMovements(
     }
 }
 
-/** One call each: there are few, such as a deposit that is open still, or one that was paid days before it was credited. */
+/** One call for each id. There are few, such as an open deposit, or a deposit that was paid days before its credit. */
 async function lookUp(
   stripe: Stripe,
   ledger: LedgerRows,
@@ -167,7 +167,7 @@ async function paymentOfIntent(
   };
 }
 
-/** Stripe does not say when a page expired: not before it was made, which is all that is asked. */
+/** Stripe does not say when a page expired. The second of its making is early enough for the comparison. */
 const expiredPage = (page: Stripe.Checkout.Session): ProviderPayment => ({
   provider: 'stripe',
   paymentId: page.id,
@@ -182,7 +182,7 @@ const expiredPage = (page: Stripe.Checkout.Session): ProviderPayment => ({
   second: page.created,
 });
 
-/** An intent's metadata is copied to its charges. */
+/** The metadata of an intent is copied to its charges. */
 const paymentOf = (charge: Stripe.Charge, pageId: string | null): ProviderPayment => ({
   provider: 'stripe',
   paymentId: idOf(charge.payment_intent) ?? charge.id,

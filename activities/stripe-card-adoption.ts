@@ -1,4 +1,4 @@
-/** Keeping a card that Stripe has attached to a team's customer: on a page for saving it, or on one for paying. */
+/** Saves a card that Stripe has attached to a team's customer, on a page for saving or for paying. */
 import { createHash } from 'node:crypto';
 import type Stripe from 'stripe';
 import { BillingError } from '../billing/errors.ts';
@@ -8,19 +8,22 @@ import { findSameCard, type PaymentMethod, removePaymentMethod, savePaymentMetho
 import { findTeamByStripeCustomer, getTeam } from '../prisma/teams.ts';
 import { orNull, stripeFault } from './failures.ts';
 
-/** What a card is saved with; `newId` is its id if it turns out to be new. */
+/** The values for saving a card. `newId` is the id of a new card. */
 export interface Saving {
   nowSecond: number;
   newId: string;
 }
 
-/** The id of a card that nobody asked for by a call: made from Stripe's, so that whoever finds it first makes the same. */
+/**
+ * The id of a card without a call: made from Stripe's id, so that every process that finds the card makes the same id.
+ */
 export const adoptedId = (stripePaymentMethodId: string): string =>
   prefixedId('pm', createHash('sha256').update(stripePaymentMethodId).digest('hex').slice(0, 32));
 
 /**
- * Keeps the card for the team whose customer has it. The same card again (number and expiry) is the one that is saved, and
- * its double is detached. Null when Stripe does not have the card, when the card is no team's, or for a wallet such as Link.
+ * Saves the card for the team of the card's customer. If the same card (number and expiry) is saved already, the saved
+ * card stays and the double is detached. Null when Stripe does not have the card, when the card is no team's, or for a
+ * wallet such as Link.
  */
 export async function adoptCard(
   { stripe, db }: { stripe: Stripe; db: Db },
@@ -36,7 +39,10 @@ export async function adoptCard(
   return known;
 }
 
-/** The saved card with the number and the expiry of a given one. One that Stripe can no longer charge is removed. */
+/**
+ * The saved card with the number and the expiry of a given card. A saved card that Stripe can no longer charge is
+ * removed.
+ */
 export async function findUsableCard(
   { stripe, db }: { stripe: Stripe; db: Db },
   teamId: string,

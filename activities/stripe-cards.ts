@@ -1,6 +1,6 @@
 /**
- * Saved cards. The api calls this while a caller waits, so it refuses in our own words: `card_declined`,
- * `payment_method_invalid`, `provider_unavailable`. Card data never comes here; Stripe's form or page takes it.
+ * Saved cards. The api calls this interface while a caller waits, so refusals are in our own codes: `card_declined`,
+ * `payment_method_invalid`, `provider_unavailable`. Card data never comes here; Stripe's form or page takes the data.
  */
 import type Stripe from 'stripe';
 import { BillingError } from '../billing/errors.ts';
@@ -28,12 +28,13 @@ export interface CardsWorld {
   log: Log;
 }
 
-/** A page is good for a day; a little longer, since a card may be asked for by its bank before it is saved. */
+/** A page is valid for a day. Slightly longer, because a bank may delay the saving of a card. */
 const PAGES_SINCE_SECONDS = 2 * 24 * 3600;
 
 export interface Cards {
   /**
-   * Saves a card that Stripe's form made; the same card again (number and expiry) is the one that exists.
+   * Saves a card that Stripe's form made. If the same card (number and expiry) is saved already, the saved card is
+   * returned.
    * @throws BillingError `card_declined`, `payment_method_invalid`, `provider_unavailable`, `not_found`
    */
   attach(input: { teamId: string; stripePaymentMethod: string } & Saving): Promise<PaymentMethod>;
@@ -49,23 +50,23 @@ export interface Cards {
    */
   adoptFromSetup(input: { sessionId: string } & Saving): Promise<PaymentMethod | null>;
   /**
-   * Saves the cards of a team's pages that were completed and that nobody told of: a lost webhook, a page that was closed.
+   * Saves the cards of a team's completed pages without a webhook: a lost webhook, or a closed page.
    * @throws BillingError `provider_unavailable`
    */
   adoptCompleted(input: { teamId: string; nowSecond: number }): Promise<void>;
   /**
-   * Looks at a saved card as Stripe has it now: its expiry may have been renewed, or it may have been taken away there.
-   * Answers whose card it is; null when it is nobody's.
+   * Reads a saved card from Stripe: the expiry may have been renewed, or the card may have been removed there. Returns
+   * the team of the card; null without a team.
    * @throws BillingError `provider_unavailable`
    */
   refresh(input: { stripePaymentMethodId: string; nowSecond: number }): Promise<{ teamId: string } | null>;
   /**
-   * Looks at all saved cards of the team that had a customer which was deleted at Stripe. Null when it was nobody's.
+   * Reads all saved cards of the team of a customer that was deleted at Stripe. Null without a team.
    * @throws BillingError `provider_unavailable`
    */
   refreshOfCustomer(input: { stripeCustomerId: string; nowSecond: number }): Promise<{ teamId: string } | null>;
   /**
-   * Takes a card away, first at Stripe, so that a card which is gone here can't be charged there.
+   * Removes a card, first at Stripe, so that a card that is gone here can't be charged there.
    * @throws BillingError `not_found`, `provider_unavailable`
    */
   detach(input: { teamId: string; paymentMethodId: string; nowSecond: number }): Promise<{ usedByAutoTopUp: boolean }>;
@@ -87,7 +88,7 @@ async function attach(
 ): Promise<PaymentMethod> {
   const { stripe, db } = world;
   await getTeam(db, teamId);
-  // Looked at before it is attached: the same card again is then left as it is, and the call can be repeated.
+  // Read before the attaching, so that an attached card stays as it is and the call can be repeated.
   const given = await stripe.paymentMethods.retrieve(stripePaymentMethod);
   const known = await findUsableCard(world, teamId, given, saving.nowSecond);
   if (known) return known;
@@ -177,7 +178,7 @@ async function refreshOfCustomer(
   return { teamId: team.id };
 }
 
-/** Null when it belongs to no customer any more. */
+/** Null when the card belongs to no customer any more. */
 async function attached(stripe: Stripe, id: string): Promise<Stripe.PaymentMethod | null> {
   const made = await orNull(() => stripe.paymentMethods.retrieve(id));
   return made === null || made.customer === null ? null : made;
@@ -193,7 +194,8 @@ async function detach(
   try {
     await stripe.paymentMethods.detach(card.stripePaymentMethodId);
   } catch (error) {
-    // Refused: it was detached before, there or by an earlier try. A card that is attached still must not be removed here.
+    // Refused because the card was detached before, there or by an earlier try. A card that is still attached must not
+    // be removed here.
     const isGone = isMissing(error) || (await attached(stripe, card.stripePaymentMethodId)) === null;
     if (stripeFault(error).kind !== 'refused' || !isGone) throw error;
   }
@@ -209,7 +211,7 @@ const NOT_THIS_REQUEST = () =>
     'the card provider did not accept our request; the cause is not the card, and nothing was saved',
   );
 
-/** Turns Stripe's errors into refusals. @param refused what a request that Stripe refuses is answered with */
+/** Turns Stripe's errors into refusals. @param refused the refusal of a request that Stripe refuses */
 async function refusing<T>({ log }: CardsWorld, work: () => Promise<T>, refused = NOT_THIS_REQUEST): Promise<T> {
   try {
     return await work();

@@ -1,4 +1,4 @@
-/** A Checkout page, on which a person pays: opened once, and followed until it is paid or has expired. */
+/** Checkout pages: opened once, and followed until paid or expired. */
 import type Stripe from 'stripe';
 import { BillingError } from '../billing/errors.ts';
 import { toCents } from '../billing/money.ts';
@@ -10,7 +10,7 @@ import type { CheckoutPage, PaymentOutcome } from './payments.ts';
 import { withCustomer } from './stripe-customers.ts';
 import { creditName, findById, missing, outcomeOf, type StripeWorld } from './stripe-intents.ts';
 
-/** Opens the page, or finds the one that an earlier try opened. A page that Stripe refuses fails the deposit. */
+/** Opens the page, or finds the page of an earlier try. A page that Stripe refuses fails the deposit. */
 export async function createCheckout(world: StripeWorld, depositId: string): Promise<CheckoutPage> {
   const { db, log } = world;
   const deposit = await getDeposit(db, depositId);
@@ -44,7 +44,7 @@ async function openPage(
         mode: 'payment',
         customer,
         client_reference_id: depositId,
-        // A filter on what the account offers: Link appears where it is switched on there.
+        // A filter on the methods of the account: Link appears where the account has Link.
         allowed_payment_method_types: ['card', 'link'],
         line_items: [
           {
@@ -60,7 +60,7 @@ async function openPage(
         payment_intent_data: {
           metadata,
           description: creditName({ brandName }),
-          // Stripe keeps the card with the customer, with the person's leave to be charged in their absence.
+          // Stripe saves the card with the customer, with the person's consent to later charges.
           ...(saveCard && { setup_future_usage: 'off_session' as const }),
         },
         success_url: back,
@@ -71,7 +71,7 @@ async function openPage(
   return { sessionId: session.id, checkoutUrl: session.url ?? back };
 }
 
-/** The page that an earlier try opened: if any of them was paid, that one. */
+/** The page of an earlier try; the paid page, if any is paid. */
 async function findSession(stripe: Stripe, customer: string, depositId: string) {
   let open: Stripe.Checkout.Session | null = null;
   for await (const session of stripe.checkout.sessions.list({ customer, limit: 100 })) {
@@ -93,12 +93,12 @@ export async function checkoutOutcome(world: StripeWorld, deposit: Deposit): Pro
   }
   const intentId = idOf(session.payment_intent);
   const intent = intentId === null ? null : await findById(world, intentId);
-  // A page's payment can succeed as the page expires, and one that takes days can fail after the page is complete.
+  // A page's payment can succeed as the page expires, and a slow payment can fail after the page is complete.
   if (intent?.status === 'succeeded') return outcomeOf(world, deposit, intent);
   if (session.status === 'expired') return { status: 'expired' };
   if (session.status !== 'complete') return { status: 'processing', intentId };
   if (intentId === null) throw passing('stripe', `session ${session.id} is complete without a payment`);
-  // The page says that it was paid.
+  // The page states that it was paid.
   if (intent === null && session.payment_status === 'paid') return { status: 'succeeded', intentId, receiptUrl: null };
   if (intent?.status === 'requires_payment_method' || intent?.status === 'canceled')
     return outcomeOf(world, deposit, intent);

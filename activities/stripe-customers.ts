@@ -1,7 +1,7 @@
 /**
- * A team as Stripe knows it. A customer can vanish: deleted at Stripe, or left behind with another account or mode. Then
- * another is made, and the cards of the old one are removed, since Stripe removed them with their customer.
- * Source: https://docs.stripe.com/api/customers/delete
+ * A team as Stripe's customer. A customer can vanish: deleted at Stripe, or left behind with another account or mode.
+ * Then a new customer is made, and the cards of the old customer are removed here, because Stripe removed the cards
+ * with the customer. Source: https://docs.stripe.com/api/customers/delete
  */
 import { randomUUID } from 'node:crypto';
 import Stripe from 'stripe';
@@ -21,9 +21,9 @@ export interface CustomersWorld {
 }
 
 /**
- * Calls Stripe with the team's customer, which has the team's name and address of now. When Stripe no longer has the
- * customer, the call is made once more with a new one.
- * @param use the call; its `keySuffix` makes the idempotency key of a call with a new customer another one
+ * Calls Stripe with the team's customer, after copying the team's present name and address. When Stripe no longer has
+ * the customer, the call is made once more with a new customer.
+ * @param use the call; its `keySuffix` gives a call with a new customer another idempotency key
  * @throws BillingError `provider_rejected` when Stripe refuses to make a customer
  */
 export async function withCustomer<T>(
@@ -42,8 +42,8 @@ export async function withCustomer<T>(
 }
 
 /**
- * Copies a team's name and address to its customer, as a notice asks that was written with their change. A team without a
- * customer gets one when it first needs one.
+ * Copies a team's name and address to its customer, for a notice that was written with the change. A team without a
+ * customer gets a customer on first need.
  */
 export async function copyCustomer(
   world: CustomersWorld,
@@ -55,21 +55,21 @@ export async function copyCustomer(
   try {
     await copyUntilCurrent(world, notice.teamId);
   } catch (error) {
-    // Tried again like an outage, so that no change is lost.
+    // Retried like an outage, so that no change is lost.
     if (error instanceof BillingError) throw passing('stripe', `refuses the details of ${notice.teamId}`);
     throw error;
   }
   await markSent(world.db, noticeId, nowSecond);
 }
 
-/** The team's customer, made on first need. Two calls at once get the same one by its idempotency key. */
+/** The team's customer, made on first need. Two simultaneous calls get the same customer by the idempotency key. */
 async function ensureCustomer(world: CustomersWorld, { id: teamId, stripeCustomerId }: Team): Promise<string> {
   if (stripeCustomerId === null) return makeCustomer(world, teamId, null);
   try {
     const current = await copyUntilCurrent(world, teamId);
     if (current !== null) return current;
   } catch (error) {
-    // Details that Stripe refuses keep nobody from paying.
+    // Details that Stripe refuses must not prevent a payment.
     if (error instanceof BillingError && error.code === 'provider_rejected') return stripeCustomerId;
     throw error;
   }
@@ -87,13 +87,13 @@ async function replaceCustomer(world: CustomersWorld, teamId: string, gone: stri
   return made;
 }
 
-/** A key of its own for each customer that is replaced: for a day Stripe answers the old key with the deleted customer. */
+/** Each replaced customer has its own key, because for a day Stripe answers the old key with the deleted customer. */
 async function makeCustomer(world: CustomersWorld, teamId: string, replaced: string | null): Promise<string> {
   const { db } = world;
   const team = await getTeam(db, teamId);
   const { id: made } = await createCustomer(world, team, replaced);
   await keepCustomer(db, teamId, replaced, { stripeCustomerId: made, name: team.name, email: team.email });
-  // The name may have changed meanwhile, and another process may have kept a customer of its own.
+  // The name may have changed meanwhile, and another process may have stored another customer.
   return (await copyUntilCurrent(world, teamId)) ?? made;
 }
 
@@ -117,7 +117,7 @@ async function createCustomer(world: CustomersWorld, team: Team, replaced: strin
   return isReplayed(made) && (await isGone(stripe, made.id)) ? create(another()) : made;
 }
 
-/** A stored 500, or other parameters than at first: for a day the same key would only bring this again. */
+/** A stored 500, or other parameters than at first: for a day the same key would only return the same error. */
 const isOfTheKey = (error: unknown): boolean =>
   error instanceof Stripe.errors.StripeIdempotencyError ||
   (error instanceof Stripe.errors.StripeAPIError && error.statusCode === 500);
@@ -133,8 +133,8 @@ async function isGone(stripe: Stripe, customer: string): Promise<boolean> {
 }
 
 /**
- * Copies until the customer has what the team has now: a change may come between the reading and the answer, and an older
- * copy may arrive after a newer one. Null when Stripe does not have the customer, or the team has none.
+ * Copies until the customer has the team's present details: a change may come between the read and the answer, and an
+ * older copy may arrive after a newer one. Null when Stripe does not have the customer, or the team has none.
  */
 async function copyUntilCurrent(world: CustomersWorld, teamId: string): Promise<string | null> {
   const { stripe, db } = world;
@@ -155,8 +155,8 @@ async function copyUntilCurrent(world: CustomersWorld, teamId: string): Promise<
 }
 
 /**
- * Sends a team's details. Stripe's check of addresses is not ours: an address that it refuses is left out, so that the team
- * can pay all the same.
+ * Sends a team's details. Stripe refuses some addresses that are valid here. A refused address is left out, so that the
+ * team can still pay.
  * @throws BillingError `provider_rejected`
  */
 async function accepted<T>(

@@ -1,4 +1,6 @@
-/** Disputes as Stripe tells of them. Source: https://docs.stripe.com/disputes/how-disputes-work, https://docs.stripe.com/api/disputes */
+/**
+ * Disputes at Stripe. Source: https://docs.stripe.com/disputes/how-disputes-work, https://docs.stripe.com/api/disputes
+ */
 import type Stripe from 'stripe';
 import { disputeIdOf } from '../billing/ids.ts';
 import { fromCents, ZERO } from '../billing/money.ts';
@@ -27,8 +29,8 @@ async function fetchDispute({ stripe, db, log }: DisputesWorld, stripeDisputeId:
 }
 
 /**
- * How a dispute stands that Stripe no longer has: it belongs to another account or mode, and goes on there, so what is held
- * stays held. Nothing is held for one that was never recorded.
+ * The state of a dispute that Stripe no longer has. The dispute belongs to another account or mode and goes on there,
+ * so the held amount stays held. Nothing is held for a dispute that was never recorded.
  */
 const asRecorded = (recorded: Dispute | null): DisputeSeen =>
   recorded === null

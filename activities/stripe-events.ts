@@ -1,9 +1,12 @@
-/** Webhooks from Stripe: never believed, only taken as hints of what to fetch. Source: https://docs.stripe.com/webhooks#verify-events */
+/**
+ * Webhooks from Stripe, used only as hints of the object to fetch. Source:
+ * https://docs.stripe.com/webhooks#verify-events
+ */
 import Stripe from 'stripe';
 import { z } from 'zod';
 import { BillingError } from '../billing/errors.ts';
 
-/** What an event is about, as ids. `depositId` is our own, from the metadata. */
+/** The ids of an event's object. `depositId` is our own, from the metadata. */
 export interface StripeHint {
   eventId: string;
   type: string;
@@ -11,16 +14,16 @@ export interface StripeHint {
   intentId?: string;
   sessionId?: string;
   customerId?: string;
-  /** Stripe's own ids of what the event is about. */
+  /** Stripe's own ids of the object. */
   refundId?: string;
   disputeId?: string;
   /** Our own id of the refund, from its metadata. */
   namedRefundId?: string;
-  /** True for a charge of which something was refunded: which, its list of refunds says. */
+  /** Set for `charge.refunded`. The event does not name the refund: list the charge's refunds. */
   refunded?: true;
-  /** A saved card that was changed or taken away at Stripe. */
+  /** A saved card that was changed or removed at Stripe. */
   paymentMethodId?: string;
-  /** True for a Checkout page on which a card was saved, to be adopted. */
+  /** True for a Checkout page on which a card was saved. The card is then adopted. */
   setup?: true;
   /** True for a customer that was deleted at Stripe, with its cards. */
   customerDeleted?: true;
@@ -28,7 +31,10 @@ export interface StripeHint {
   otherMode?: true;
 }
 
-/** What Stripe is to tell of. Payments are polled for as well; of disputes, and of refunds made at Stripe, only these tell. */
+/**
+ * The events that Stripe must send. Payments are polled as well; disputes, and refunds made at Stripe, are learnt only
+ * from these events.
+ */
 export const STRIPE_EVENTS = [
   'payment_intent.succeeded',
   'payment_intent.payment_failed',
@@ -74,7 +80,7 @@ const eventObject = z.object({
   metadata: z.object({ deposit: anId, refund: anId }).catch({ deposit: undefined, refund: undefined }),
 });
 
-/** What every event has. Without it, a body cannot be read as an event. */
+/** The common fields of all events. A body without these fields is refused. */
 const event = z.object({
   id: ID,
   type: z.string().regex(/^[\w.]{1,255}$/),
@@ -83,9 +89,9 @@ const event = z.object({
 });
 
 /**
- * Checks the signature and its age, and answers what the event is about.
- * @param rawBody the body as it came: parsed and written again, it would be signed no more
- * @param live whether our key is for live mode; null where it does not say
+ * Checks the signature and its age, and returns the ids of the event.
+ * @param rawBody the body as received, because a body that was parsed and written again has another signature
+ * @param live whether our key is for live mode; null where the key does not say
  * @throws BillingError `webhook_invalid`
  */
 export function verifyStripeEvent(

@@ -1,6 +1,6 @@
 /**
- * What has become of a payment intent, and the end of one that failed. The fetched intent is the truth, whatever a call
- * answered. Source: https://docs.stripe.com/payments/paymentintents/lifecycle
+ * The outcome of a payment intent, and the end of a failed one. The fetched intent decides, whatever a call answered.
+ * Source: https://docs.stripe.com/payments/paymentintents/lifecycle
  */
 import type Stripe from 'stripe';
 import { secondOf } from '../billing/time.ts';
@@ -17,14 +17,14 @@ import type { Log } from './world.ts';
 export interface StripeWorld {
   stripe: Stripe;
   db: Db;
-  /** Where people come back to, without a slash at its end. */
+  /** The address to which people return, without a slash at the end. */
   publicUrl: string;
-  /** Whose credit is sold, as payment pages and Stripe's receipts name it. */
+  /** The seller's name on payment pages and in Stripe's receipts. */
   brandName?: string;
   log: Log;
 }
 
-/** What is sold, in the words of payment pages. */
+/** The name of the sold credit, for payment pages. */
 export const creditName = ({ brandName = DEFAULT_BRAND.name }: { brandName?: string | undefined }): string =>
   `${brandName} credit`;
 
@@ -36,8 +36,8 @@ export const findById = ({ stripe }: StripeWorld, intentId: string): Promise<Str
   orNull(() => stripe.paymentIntents.retrieve(intentId, WITH_CHARGE));
 
 /**
- * Stripe deletes no payment, so one that is missing belongs to another account or mode. It may have succeeded there: no
- * other charge is made in its place, and auto top-up goes off.
+ * Stripe deletes no payment, so a missing payment belongs to another account or mode. The payment may have succeeded
+ * there: no other charge is made in its place, and auto top-up is switched off.
  */
 export function missing({ log }: StripeWorld, { id: depositId }: Deposit, intentId: string | null): PaymentOutcome {
   log.error({ depositId, intentId }, 'Stripe no longer has the payment or the page of a deposit');
@@ -51,7 +51,7 @@ export async function outcomeOf(
 ): Promise<PaymentOutcome> {
   const intentId = intent.id;
   await keepCard(world.db, deposit, intent);
-  // Of a Checkout page, known only now: what refunds and disputes are about.
+  // A Checkout page's intent is known only now. Refunds and disputes name the intent.
   if (deposit.stripeIntentId === null) await updateDeposit(world.db, deposit.id, { stripeIntentId: intentId });
   switch (intent.status) {
     case 'succeeded':
@@ -71,7 +71,7 @@ export async function outcomeOf(
   }
 }
 
-/** The card of a page is saved by whoever finds the page paid, so that a lost webhook loses no card. */
+/** The process that finds a page paid saves the card of the page, so that a lost webhook loses no card. */
 async function adoptPaidCard(
   { stripe, db, log }: StripeWorld,
   deposit: Deposit,
@@ -87,15 +87,15 @@ async function adoptPaidCard(
   }
 }
 
-/** The card that was charged or refused is kept on the deposit's row from here: it has no place in a workflow's history. */
+/** The charged or refused card is stored on the deposit's row here, because a workflow's history must hold no card. */
 export async function keepCard(db: Db, { id }: Deposit, intent: Stripe.PaymentIntent): Promise<void> {
   const card = cardOf(intent);
   if (card) await updateDeposit(db, id, { cardBrand: card.brand, cardLast4: card.last4 });
 }
 
 /**
- * Cancels a payment and answers its failure. A failure is told only once the payment can no longer succeed; after a
- * decline that is so anyway, as the intent has forgotten its card, so there an outage does not keep the team waiting.
+ * Cancels a payment and returns its failure. A failure is returned only once the payment can no longer succeed. After a
+ * decline this is so at once, as the intent has forgotten its card, so an outage does not delay the team then.
  */
 export async function giveUp(
   world: StripeWorld,

@@ -1,16 +1,16 @@
-/** What the api looks up at Stripe to know which of our deposits an event is about. */
+/** The api's reads at Stripe to find the deposit of an event. */
 import type Stripe from 'stripe';
 import { BillingError } from '../billing/errors.ts';
 import { isStripeError, stripeFault } from './failures.ts';
 
 export interface StripeLooks {
   /**
-   * The deposit that a payment's metadata names; null for a payment that is not ours.
+   * The deposit in a payment's metadata; null for a payment that is not ours.
    * @throws BillingError `provider_unavailable`
    */
   depositOfIntent(intentId: string): Promise<string | null>;
   /**
-   * All refunds of a payment, with the refund of ours that each names.
+   * All refunds of a payment, each with the refund of ours in its metadata.
    * @throws BillingError `provider_unavailable`
    */
   refundsOfIntent(intentId: string): Promise<Array<{ stripeRefundId: string; namedRefundId: string | null }>>;
@@ -50,7 +50,10 @@ export const createStripeLooks = (stripe: Stripe): StripeLooks => ({
     }),
 });
 
-/** What Stripe does not have is nothing of ours; what it can't say now is asked again when it sends the event again. */
+/**
+ * An object that Stripe does not have is not ours. If Stripe cannot answer now, Stripe sends the event again, and the
+ * read is repeated.
+ */
 async function looking<T>(nothing: T, look: () => Promise<T>): Promise<T> {
   try {
     return await look();

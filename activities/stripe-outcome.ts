@@ -1,10 +1,10 @@
-/** What a PaymentIntent says, in our words. Pure: intents come fetched, with `latest_charge` expanded. */
+/** The state of a PaymentIntent, in our words. Pure: intents come fetched, with `latest_charge` expanded. */
 import type Stripe from 'stripe';
 import { declineReason, paymentFailure } from '../billing/failure-reasons.ts';
 import type { CardSeen } from './ledger/deposits.ts';
 import type { ChargeFailure } from './payments.ts';
 
-/** Asked of every call that answers an intent. */
+/** Added to every call that returns an intent. */
 export const WITH_CHARGE = { expand: ['latest_charge'] };
 
 const chargeOf = ({ latest_charge }: Stripe.PaymentIntent): Stripe.Charge | null =>
@@ -12,15 +12,15 @@ const chargeOf = ({ latest_charge }: Stripe.PaymentIntent): Stripe.Charge | null
 
 export const receiptOf = (intent: Stripe.PaymentIntent): string | null => chargeOf(intent)?.receipt_url ?? null;
 
-/** Brand and last four of the card that was charged or refused. */
+/** Brand and last four of the charged or refused card. */
 export function cardOf(intent: Stripe.PaymentIntent): CardSeen | null {
   const card = chargeOf(intent)?.payment_method_details?.card ?? intent.last_payment_error?.payment_method?.card;
   return card?.brand && card.last4 ? { brand: card.brand, last4: card.last4 } : null;
 }
 
 /**
- * Why an intent failed. Written into its metadata when it was given up, since Stripe clears `last_payment_error` with any
- * later change; before that the error says it, or the failed charge.
+ * The reason of an intent's failure. Written into the metadata when the intent is given up, because Stripe clears
+ * `last_payment_error` with any later change; before, the error or the failed charge has the reason.
  */
 export function failureOf(intent: Stripe.PaymentIntent): ChargeFailure {
   const stored = intent.metadata.failure ? paymentFailure(intent.metadata.failure) : null;

@@ -1,7 +1,7 @@
 /**
- * Payments through Stripe. Each charge once: the intent is created unconfirmed, its id is kept, then it is confirmed; after
- * any doubt the truth is what the fetched intent says, not what a call answered, since Stripe replays even a stored 500
- * under its key. Source: docs/rules.md#each-charge-once, https://docs.stripe.com/api/idempotent_requests.
+ * Payments through Stripe. Each charge once: the intent is created unconfirmed, its id is stored, then the intent is
+ * confirmed. After any doubt the fetched intent decides and not the answer of a call, because Stripe replays even a
+ * stored 500 under its key. Source: docs/rules.md#each-charge-once, https://docs.stripe.com/api/idempotent_requests.
  */
 import type Stripe from 'stripe';
 import { toCents } from '../billing/money.ts';
@@ -106,7 +106,7 @@ async function confirmIntent(world: StripeWorld, depositId: string, intentId: st
   return outcomeOf(world, deposit, confirmed);
 }
 
-/** The card as Stripe names it; null when it is saved no longer. */
+/** Stripe's id of the card; null when the card is no longer saved. */
 async function cardToCharge(db: Db, { teamId, paymentMethodId }: Deposit) {
   const card = paymentMethodId === null ? null : await findPaymentMethod(db, teamId, paymentMethodId);
   const { stripeCustomerId: customer } = await getTeam(db, teamId);
@@ -114,8 +114,8 @@ async function cardToCharge(db: Db, { teamId, paymentMethodId }: Deposit) {
 }
 
 /**
- * The payment that names the deposit, and has `status` where one is given. Lists are up to date where Stripe's search lags.
- * The deposit's second may lie ahead of Stripe's clock, in skipped time. A customer that Stripe no longer has, has no
+ * The payment that names the deposit, with `status` if given. Lists are up to date where Stripe's search lags. The
+ * deposit's second may lie ahead of Stripe's clock, in skipped time. A customer that Stripe no longer has, has no
  * payments.
  */
 const findIntent = (
@@ -131,15 +131,15 @@ const findIntent = (
     return null;
   });
 
-/** Tells a card that is gone at Stripe, however it was taken away, from a request that Stripe will not have. */
+/** Distinguishes a card that is gone at Stripe from a request that Stripe refuses. */
 async function whyRefused({ stripe, db, log }: StripeWorld, deposit: Deposit, error: unknown): Promise<ChargeFailure> {
   const fault = stripeFault(error);
   if (fault.kind === 'declined') return fault.reason;
   const card = await cardToCharge(db, deposit);
   if (card === null) return 'card_removed';
-  // The cards of a customer that is gone went with it.
+  // The cards of a deleted customer are gone with the customer.
   if (isMissing(error, 'customer') || !(await isAttached(stripe, card))) {
-    // Taken away at Stripe, and nobody told: so it is gone here too, and is offered no longer.
+    // The card was removed at Stripe without a webhook. The card is removed here too, and is offered no longer.
     if (deposit.paymentMethodId !== null)
       await removePaymentMethod(db, deposit.teamId, deposit.paymentMethodId, secondOf(Date.now()));
     return 'card_removed';
@@ -164,7 +164,10 @@ async function fetchOutcome(world: StripeWorld, depositId: string): Promise<Paym
   return intent === null ? missing(world, deposit, intentId) : outcomeOf(world, deposit, intent);
 }
 
-/** A deposit that failed here can have been paid since: by its own intent, its page, or another intent that names it. */
+/**
+ * A deposit that failed here may have been paid since: by its own intent, its page, or another intent that names the
+ * deposit.
+ */
 async function outcomeOfFailed(world: StripeWorld, deposit: Deposit): Promise<PaymentOutcome> {
   const { stripe, db } = world;
   if (deposit.kind === 'checkout' && deposit.stripeSessionId !== null) {
@@ -178,7 +181,7 @@ async function outcomeOfFailed(world: StripeWorld, deposit: Deposit): Promise<Pa
   const { stripeCustomerId } = await getTeam(db, deposit.teamId);
   const paid = stripeCustomerId && (await findIntent(stripe, stripeCustomerId, deposit, 'succeeded'));
   if (!paid) return { status: 'failed', intentId: deposit.stripeIntentId, failureCode: 'provider_rejected' };
-  // Refunds and disputes are about the payment that was made.
+  // Refunds and disputes name the payment that was made.
   await updateDeposit(db, deposit.id, { stripeIntentId: paid.id });
   return outcomeOf(world, deposit, (await findById(world, paid.id)) ?? paid);
 }

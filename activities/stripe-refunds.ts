@@ -1,7 +1,8 @@
 /**
- * Refunds through Stripe, each once. A repeat goes out under the same idempotency key, so that a try which is still on its
- * way can't become a second refund; only a failure that Stripe replays is known to be over, and then another key is taken,
- * after a look at what there is. Another key is also taken where the key belongs to another request. Source: https://docs.stripe.com/api/refunds, https://docs.stripe.com/api/idempotent_requests
+ * Refunds through Stripe, each once. A repeat uses the same idempotency key, so that a try that is still under way
+ * can't become a second refund. Only a failure that Stripe replays is known to be over. Then another key is used, after
+ * a read of the existing refunds. Another key is also used where the key belongs to another request. Source:
+ * https://docs.stripe.com/api/refunds, https://docs.stripe.com/api/idempotent_requests
  */
 import type Stripe from 'stripe';
 import { refundFailure } from '../billing/failure-reasons.ts';
@@ -19,7 +20,7 @@ export interface RefundsWorld {
   log: Log;
 }
 
-/** Stored failures that are stepped over in one try; the next try of the activity goes on where they end. */
+/** The number of stored failures to skip in one try. The next try of the activity continues after the last. */
 const MOST_KEYS = 20;
 
 export const createStripeRefunds = (world: RefundsWorld): Refunds => ({
@@ -53,8 +54,8 @@ async function createRefund(world: RefundsWorld, refundId: string): Promise<Refu
 }
 
 /**
- * A refund that Stripe no longer has belongs to another account or mode. Its money may have gone out there, so its state stays
- * as it was recorded. One that was never recorded has moved no money of ours.
+ * A refund that Stripe no longer has belongs to another account or mode. The money may have left there, so the recorded
+ * state stays. A refund that was never recorded has moved no money of ours.
  */
 async function fetchRefund({ stripe, db, log }: RefundsWorld, stripeRefundId: string): Promise<RefundSeen> {
   const found = await orNull(() => stripe.refunds.retrieve(stripeRefundId));
@@ -84,7 +85,7 @@ const ask = (stripe: Stripe, intentId: string, refund: Refund, key: number): Pro
     { idempotencyKey: `${refund.id}/create/${key}` },
   );
 
-/** A failure that comes from Stripe's store of answers: its call is over, and will never take effect any more. */
+/** True for a failure from Stripe's store of answers: the call is over and will have no later effect. */
 const isReplayed = (error: unknown): boolean =>
   isStripeError(error) && error.headers?.['idempotent-replayed'] === 'true';
 
@@ -92,7 +93,7 @@ const isReplayed = (error: unknown): boolean =>
 const isKeyOfAnother = (error: unknown): boolean =>
   isStripeError(error) && error.type === 'StripeIdempotencyError' && error.statusCode === 400;
 
-/** The payment that is refunded. A Checkout page's may be known to Stripe only. */
+/** The refunded payment. For a Checkout page only Stripe may know the payment. */
 async function intentOf(stripe: Stripe, { stripeIntentId, stripeSessionId }: Deposit): Promise<string | null> {
   if (stripeIntentId !== null || stripeSessionId === null) return stripeIntentId;
   const page = await orNull(() => stripe.checkout.sessions.retrieve(stripeSessionId));
@@ -100,7 +101,7 @@ async function intentOf(stripe: Stripe, { stripeIntentId, stripeSessionId }: Dep
   return typeof intent === 'string' ? intent : (intent?.id ?? null);
 }
 
-/** What an earlier try has made. Lists are up to date where Stripe's search lags. */
+/** The refund of an earlier try. Lists are up to date where Stripe's search lags. */
 async function findRefund(stripe: Stripe, intentId: string, refundId: string): Promise<Stripe.Refund | null> {
   for await (const refund of stripe.refunds.list({ payment_intent: intentId, limit: 100 }))
     if (refund.metadata?.refund === refundId) return refund;

@@ -1,17 +1,20 @@
-/** The client for Stripe, or for another host that speaks its API. */
+/** The client for Stripe, or for another host with Stripe's API. */
 import Stripe from 'stripe';
 
 export interface StripeOptions {
   secretKey: string;
   /** STRIPE_API_BASE: scheme, host and port. Null for Stripe itself. */
   apiBase: string | null;
-  /** How long a call may take. Shorter than the activity's own limit, so that there is time to ask what became of it. */
+  /** The timeout of a call. Shorter than the activity's own limit, so that time is left to read the outcome. */
   timeoutMs?: number;
 }
 
 const DEFAULT_TIMEOUT_MS = 20_000;
 
-/** Temporal retries, so the client does not; it only repeats, under the same key, a call whose connection was closed. */
+/**
+ * Temporal retries, so the client does not. The client only repeats, under the same key, a call whose connection was
+ * closed.
+ */
 export function createStripe({ secretKey, apiBase, timeoutMs = DEFAULT_TIMEOUT_MS }: StripeOptions): Stripe {
   return new Stripe(secretKey, { maxNetworkRetries: 0, telemetry: false, timeout: timeoutMs, ...hostOf(apiBase) });
 }

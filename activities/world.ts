@@ -1,10 +1,10 @@
-/** What activities are handed: the outside world, one neighbour a field. Tests hand them another. */
+/** The world of activities: the outside, a field for each neighbour. Tests use another world. */
 import type { Terms } from '../billing/account.ts';
 import type { Db } from '../prisma/client.ts';
 import type { DepositKind } from '../prisma/deposits.ts';
 import type { NoticeChannel } from '../prisma/notices.ts';
 
-/** Somebody who writes lines of structured log; pino is one. */
+/** A writer of structured log lines, such as pino. */
 export interface Log {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -12,28 +12,36 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
-/** Tells workflows that something changed. Each is only a wake: what is so, the ledger says. */
+/** Signals to workflows. Each is only a wake: the ledger holds the facts. */
 export interface Tell {
-  /** Wakes a team's balance watch, starting it if it is not there. Resolves once Temporal has accepted it. */
+  /** Wakes a team's balance watch, and starts the watch if necessary. Resolves once Temporal has accepted the wake. */
   watch(teamId: string): Promise<void>;
   /**
-   * The same, for what can wait a second: the watch looks once within a second from the call, and once more if that look
-   * would come too early to see all that is recorded within a second from it.
+   * Like `watch`, debounced. The watch re-reads the ledger within 1 s. Facts committed up to 1 s after the call are
+   * always seen, by a second read if needed.
    */
   watchSoon(teamId: string): Promise<void>;
-  /** Wakes a team's auto top-up, starting it if it is not there. */
+  /** Wakes a team's auto top-up, and starts the workflow if necessary. */
   autoTopUp(teamId: string): Promise<void>;
-  /** Tells an instance's workflow that something about it was recorded. One that has closed needs no telling. */
+  /** Signals an instance's workflow that a fact of the instance was recorded. A closed workflow needs no signal. */
   instance(instanceId: string): Promise<void>;
-  /** Tells a reservation's workflow that something about it was recorded. One that has closed needs no telling. */
+  /**
+   * Signals a reservation's workflow that a fact of the reservation was recorded. A closed workflow needs no signal.
+   */
   reservation(reservationId: string): Promise<void>;
-  /** Wakes the workflow of an open deposit, its provider may know more; starts it again if an operator has ended it. */
+  /**
+   * Wakes the workflow of an open deposit to ask its provider, and starts the workflow again if an operator has ended
+   * the workflow.
+   */
   deposit(deposit: { depositId: string; teamId: string; kind: DepositKind }): Promise<void>;
-  /** Wakes the workflow of a refund, the provider may know more; starts it for one that was made at the provider. */
+  /**
+   * Wakes the workflow of a refund to ask the provider, and starts the workflow for a refund that was made at the
+   * provider.
+   */
   refund(refund: { refundId: string; teamId: string; depositId: string; stripeRefundId: string }): Promise<void>;
-  /** Wakes the workflow of a dispute, or starts it. */
+  /** Wakes the workflow of a dispute, or starts the workflow. */
   dispute(dispute: { disputeId: string; teamId: string; depositId: string; stripeDisputeId: string }): Promise<void>;
-  /** Starts the workflow that sends a notice; a repeat is the same one. */
+  /** Starts the workflow that sends a notice. A repeat joins the running workflow. */
   notice(notice: { noticeId: string; teamId: string; channel: NoticeChannel }): Promise<void>;
 }
 

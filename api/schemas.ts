@@ -161,7 +161,7 @@ export const viewPage = <T, V>(page: Page<T>, view: (item: T) => V): Page<V> => 
   nextCursor: page.nextCursor,
 });
 
-/** Types and codes are from errors.ts. This file does not import errors.ts, which imports this file. */
+/** Types and codes are those of errors.ts. This file stands below errors.ts and so does not import errors.ts. */
 export const ErrorBody = z
   .object({
     error: z.object({

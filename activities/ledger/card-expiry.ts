@@ -1,4 +1,7 @@
-/** A default card that ends soon: its notice, written by the look that finds it due, and when the next one is. */
+/**
+ * The notice of a default card that expires soon. The look that finds the notice due writes the notice, and computes
+ * the next one.
+ */
 import { dueExpiryNotice, nextExpiryNoticeSecond } from '../../billing/cards.ts';
 import { expiryCause } from '../../billing/ids.ts';
 import type { Tx } from '../../prisma/client.ts';
@@ -10,7 +13,7 @@ export interface CardExpiry {
   nextSecond: number | null;
 }
 
-/** Of the card that is the team's default now; the same card, expiry and step again is the same notice. */
+/** For the team's present default card. The same card, expiry and reminder is the same notice. */
 export async function cardExpiry(tx: Tx, teamId: string, nowSecond: number): Promise<CardExpiry> {
   const card = await defaultPaymentMethod(tx, teamId);
   if (card === null) return { notices: [], nextSecond: null };

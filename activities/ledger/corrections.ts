@@ -1,4 +1,4 @@
-/** What is recorded when the credit of a payment is corrected, or when a refund or dispute turns out not to exist. */
+/** Records corrections of credited payments, and refunds and disputes that turn out not to exist. */
 import { createHash } from 'node:crypto';
 import type { Account } from '../../billing/account.ts';
 import { type Corrected, correctDeposit } from '../../billing/corrections.ts';
@@ -48,14 +48,14 @@ export interface NewCorrection {
   /** Null: the team of the deposit. */
   teamId: string | null;
   amountMicros: Micros;
-  /** The reference of the row that is corrected. Null: the credit of the deposit. */
+  /** The reference of the corrected row. Null: the credit of the deposit. */
   correctsReference: string | null;
   note: string;
   actor: string;
   nowSecond: number;
 }
 
-/** A correction that has been checked against the deposit, its outputs and its refunds. */
+/** A correction that was checked against the deposit, its outputs and its refunds. */
 interface Planned extends Omit<NewCorrection, 'teamId' | 'correctsReference'> {
   teamId: string;
   correctsReference: string;
@@ -76,7 +76,7 @@ function sameOrTaken(earlier: DepositCorrection, planned: Planned): DepositCorre
   return earlier;
 }
 
-/** The row that a correction without a reference is about. Without the deposit, there may be several. */
+/** The row of a correction without a reference. Without the deposit there may be several rows. */
 function creditOf(depositId: string, deposit: Deposit | null, credits: Credit[]): string {
   const reference = referenceOf.deposit(depositId);
   if (deposit !== null || credits.some((credit) => credit.reference === reference)) return reference;
@@ -86,7 +86,7 @@ function creditOf(depositId: string, deposit: Deposit | null, credits: Credit[])
   throw new BillingError('invalid_request', `corrects is required: the credits of this deposit are ${all}`, 'corrects');
 }
 
-/** Finds the team and the row that a correction is about. A credit may be there without its deposit. */
+/** Finds the team and the row of a correction. A credit may exist without its deposit. */
 async function plan(tx: Tx, input: NewCorrection): Promise<Planned> {
   const { depositId } = input;
   const deposit = await findDeposit(tx, depositId);
@@ -121,7 +121,7 @@ const tooMuch = (leftMicros: Micros) =>
     'amount',
   );
 
-/** The deposit as it is after a correction of its credit; null where its own credit does not change. */
+/** The deposit after a correction of its credit; null where its own credit does not change. */
 async function correctedDeposit(tx: Tx, planned: Planned, deposit: Deposit | null): Promise<CreditedDeposit | null> {
   const { depositId, teamId, amountMicros } = planned;
   if (!isOfCredit(planned)) return null;
@@ -135,7 +135,7 @@ async function correctedDeposit(tx: Tx, planned: Planned, deposit: Deposit | nul
   return { ...now, creditedMicros: larger(add(before, amountMicros), now.refundedMicros) };
 }
 
-/** What a crypto deposit has received after a correction, which may be all that was asked for. */
+/** The received amount of a crypto deposit after a correction, which may complete the deposit. */
 function receivedAfter(deposit: Deposit, amountMicros: Micros, second: number): DepositChange {
   const receivedMicros = add(deposit.receivedMicros ?? ZERO, amountMicros);
   const status = cryptoStatus({
@@ -147,7 +147,7 @@ function receivedAfter(deposit: Deposit, amountMicros: Micros, second: number): 
   return { receivedMicros, ...(succeedsNow && { status, closedSecond: second, failureCode: null }) };
 }
 
-/** Posts a correction and keeps its row. */
+/** Posts a correction and stores its row. */
 async function correct(
   { terms }: LedgerWorld,
   account: Account,
@@ -181,7 +181,7 @@ async function correctOutput(
     const nothing = { outcome: advance(account, terms, nowSecond), answer: async () => undefined };
     const output = (await creditedByOutput(tx, depositId)).find((each) => outputKey(each) === outputKey(change));
     if (!output) return nothing;
-    // An operator may have taken part of it back already, without naming the output.
+    // An operator may have taken part of the amount back already, without naming the output.
     const leftMicros = await netCreditMicros(tx, depositId, teamId);
     const amountMicros = larger(subtract(change.amountMicros, output.amountMicros), subtract(ZERO, leftMicros));
     if (amountMicros === 0) return nothing;
@@ -193,14 +193,15 @@ async function correctOutput(
     const of = { correctionId, depositId, teamId, amountMicros, correctsReference: output.reference };
     const planned = { ...of, output, note, actor: BY_PROVIDER, nowSecond };
     const { outcome } = await correct(world, account, tx, planned);
-    // An operator's correction answers somebody who knows of it; of the provider's, the team hears by this mail.
+    // The requester of an operator's correction knows of the correction. The team learns of a provider's correction by
+    // this mail.
     const about = { teamId, second: outcome.account.asOfSecond, cause: correctionId, data: { correctionId } };
     const notices: NewNotice[] = [{ ...about, channel: 'mail', kind: 'deposit_corrected' }];
     return { outcome, notices, tellsBalance: true, answer: async () => undefined };
   });
 }
 
-/** The same for the same change of the same output, however often it is tried. */
+/** The same id for the same change of the same output, for any number of tries. */
 const changeId = ({ reference, corrections }: CreditedOutput): string =>
   `cor_${createHash('sha256')
     .update(`${reference}/${corrections + 1}`)
@@ -209,7 +210,7 @@ const changeId = ({ reference, corrections }: CreditedOutput): string =>
 
 export const correctionActs = (world: LedgerWorld) => ({
   /**
-   * Corrects what was credited for a payment, or what a refund of it has taken. The same id with the same request again is
+   * Corrects the credit of a payment, or the taken amount of its refund. A repeat of the id with the same request is
    * the same correction.
    * @throws BillingError `not_found`, `invalid_request` naming `corrects` or `team`, `amount_out_of_range`, `id_taken`,
    *   `team_archived`
@@ -231,14 +232,15 @@ export const correctionActs = (world: LedgerWorld) => ({
         return { outcome, answer: async () => correction };
       });
     } catch (error) {
-      // A correction for another team has taken the id since: its row lock is not ours.
+      // A correction for another team has taken the id since. The row lock of the other team is not held here.
       throw isUniqueViolation(error) ? idTaken() : error;
     }
   },
 
   /**
    * Follows a provider that has corrected outputs of a crypto deposit, or whose transaction has left the chain: the
-   * difference to what was credited is credited, or taken back. Each change is posted once. Papers stay as they were made.
+   * difference to the credited amount is credited or taken back. Each change is posted once. Papers stay as they were
+   * made.
    */
   correctCrypto: async (
     input: { depositId: string; changed: CryptoChange[]; nowSecond: number },
@@ -248,6 +250,6 @@ export const correctionActs = (world: LedgerWorld) => ({
     return orderOf(await getDeposit(world.db, input.depositId));
   },
 
-  /** Keeps that an operator declared a refund or a dispute to be absent at the provider, and why. */
+  /** Records that an operator declared a refund or a dispute to be absent at the provider, with the reason. */
   noteWithdrawal: (withdrawal: Withdrawal): Promise<void> => insertWithdrawal(world.db, withdrawal),
 });

@@ -1,4 +1,4 @@
-/** What is recorded of a crypto deposit: each output that arrived is credited once, and its page's expiry ends the waiting. */
+/** Records crypto deposits: credits each received output once, and closes the deposit when its page expires. */
 import { type CryptoOutput, cryptoStatus, newOutputs, outputKey, sumOf } from '../../billing/crypto.ts';
 import { advance, creditCrypto } from '../../billing/facts.ts';
 import type { PaymentFailure } from '../../billing/failure-reasons.ts';
@@ -17,7 +17,7 @@ import { recordFact } from '../../prisma/record.ts';
 import type { LedgerWorld } from '../world.ts';
 import { type DepositOrder, isOpen, orderOf } from './deposits.ts';
 
-/** A mail and an event for each crediting: a deposit that is paid in two parts is heard of twice. */
+/** A mail and an event for each credit: a deposit in two parts causes two of each. */
 const noticesOf = ({ id: depositId, teamId }: Deposit, outputs: readonly CryptoOutput[], second: number): NewNotice[] =>
   outputs.flatMap((receipt) => {
     const { transactionHash, output } = receipt;
@@ -26,7 +26,7 @@ const noticesOf = ({ id: depositId, teamId }: Deposit, outputs: readonly CryptoO
     return mailAndEvent(about, 'deposit_receipt', 'deposit.succeeded');
   });
 
-/** The payments with a receipt number each; the deposit is named by the receipt of its first payment. */
+/** Gives each payment a receipt number. The deposit is named by the receipt of its first payment. */
 async function numbered(
   tx: Tx,
   { id: depositId, teamId, receivedMicros }: Deposit,
@@ -45,7 +45,7 @@ async function numbered(
 }
 
 export const cryptoActs = ({ db, terms }: LedgerWorld) => ({
-  /** Credits those of the outputs that were not credited before, whenever they come and however often they are reported. */
+  /** Credits the outputs that were not credited before, at any time and for any number of reports. */
   creditCrypto: async (
     input: { depositId: string; outputs: CryptoOutput[]; nowSecond: number },
     causedBy: string,
@@ -64,7 +64,7 @@ export const cryptoActs = ({ db, terms }: LedgerWorld) => ({
         receivedMicros,
         expired: !isOpen(deposit.status),
       });
-      // Of a deposit that has succeeded, what comes on top does not move the second of its success.
+      // A further payment does not move the second of the deposit's success.
       const succeedsNow = status === 'succeeded' && deposit.status !== 'succeeded';
       await updateDeposit(tx, depositId, {
         receivedMicros,
@@ -79,7 +79,7 @@ export const cryptoActs = ({ db, terms }: LedgerWorld) => ({
     });
   },
 
-  /** The page's time is over: what came counts as the deposit, or nothing came and it has expired. */
+  /** Closes a deposit whose page has expired: succeeded with the received amount, or expired without a payment. */
   expireCrypto: async (
     input: { depositId: string; nowSecond: number; failureCode?: PaymentFailure },
     causedBy: string,

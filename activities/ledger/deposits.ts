@@ -1,4 +1,4 @@
-/** What is recorded of a deposit: opened, known to the provider, credited once, or failed. */
+/** Records deposits: opened, known to the provider, credited once, or failed. */
 import { BillingError } from '../../billing/errors.ts';
 import { advance, creditDeposit, failAttempt } from '../../billing/facts.ts';
 import { paymentFailure, switchesTopUpOff } from '../../billing/failure-reasons.ts';
@@ -26,7 +26,7 @@ import { numberReceipt } from '../../prisma/receipts.ts';
 import { recordFact } from '../../prisma/record.ts';
 import type { LedgerWorld } from '../world.ts';
 
-/** What a deposit's workflow needs to know of it; no card, no address. */
+/** The fields of a deposit for its workflow; no card, no address. */
 export interface DepositOrder {
   depositId: string;
   teamId: string;
@@ -37,16 +37,16 @@ export interface DepositOrder {
   failureCode?: string;
 }
 
-/** What a person asks for. */
+/** A person's request for a deposit. */
 export interface AskedDeposit {
   depositId: string;
   teamId: string;
   kind: Exclude<DepositKind, 'auto_top_up'>;
   amountMicros: Micros;
   paymentMethodId: string | null;
-  /** Of a Checkout page: keep its card for later. */
+  /** For a Checkout page: save the card for later. */
   saveCard?: boolean;
-  /** What was asked, so that a repeat under the same id can be told from another deposit. */
+  /** A digest of the request, to tell a repeat from another deposit under the same id. */
   requestHash?: string;
   /** Names the row with the caller's metadata and the address to return to. */
   detailsHash?: string;
@@ -55,7 +55,7 @@ export interface AskedDeposit {
 
 /** As the workflow of a deposit is asked by an api of an earlier version. */
 export interface NewDepositOrder extends AskedDeposit {
-  /** Names the call, which must not open anything any more after it was answered 503. */
+  /** The id of the call. A call that was answered 503 must not open anything any more. */
   callId: string;
   /** Unix milliseconds after which nothing is opened. */
   notAfterMs: number;
@@ -77,7 +77,7 @@ export const orderOf = ({ id, teamId, kind, amountMicros, status, failureCode }:
 
 export const isOpen = (status: DepositStatus) => status === 'pending' || status === 'requires_action';
 
-/** How people and the platform hear of a deposit that ended. */
+/** The notices to the team and the platform about a closed deposit. */
 function noticesOf(deposit: Deposit, outcome: 'credited' | 'failed', second: number): NewNotice[] {
   const about = { teamId: deposit.teamId, second, cause: deposit.id, data: { depositId: deposit.id } };
   if (deposit.kind !== 'auto_top_up')
@@ -88,7 +88,7 @@ function noticesOf(deposit: Deposit, outcome: 'credited' | 'failed', second: num
 }
 
 /**
- * Opens a deposit that a person asked for, once.
+ * Opens a person's deposit, once.
  * @param mayOpen throws where a deposit that was not recorded before must not be recorded any more
  */
 function open(
@@ -122,16 +122,16 @@ function open(
 
 export const depositActs = ({ db, terms }: LedgerWorld) => ({
   /**
-   * Opens a deposit that a person asked for as pending, or finds the deposit under its id, whoever asked for what. The
-   * deposit's workflow is started after the commit: see prisma/due-work.ts.
+   * Opens a person's deposit as pending, or finds the deposit under the same id, of any request. The deposit's workflow
+   * is started after the commit: see prisma/due-work.ts.
    * @throws BillingError `team_archived`
    */
   recordDeposit: (input: AskedDeposit, causedBy: string): Promise<Deposit> =>
     open(db, input, causedBy, { isDue: true }),
 
   /**
-   * Opens a deposit for a workflow that an api of an earlier version has started, or finds one that is open already. Answers
-   * null for a call that was answered 503, and where the team is archived.
+   * Opens a deposit for a workflow that an api of an earlier release has started, or finds an open one. Returns null
+   * for a call that was answered 503, and where the team is archived.
    */
   openDeposit: async (input: NewDepositOrder & { nowMs: number }): Promise<DepositOrder | null> => {
     const existing = await findDeposit(db, input.depositId);
@@ -150,20 +150,20 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
     }
   },
 
-  /** The first look of a deposit's workflow, after which the workflow is no longer due. */
+  /** The first look of a deposit's workflow. Afterwards the workflow is no longer due. */
   getDepositOrder: async (input: { depositId: string }): Promise<DepositOrder> => {
     const deposit = await getDeposit(db, input.depositId);
     await markSeenByWorkflow(db, 'deposits', deposit.id);
     return orderOf(deposit);
   },
 
-  /** Keeps what the provider answered before the outcome is known: ids and where the person goes on. */
+  /** Stores the provider's answer before the outcome is known: ids, and the address where the person continues. */
   noteDeposit: async (input: { depositId: string; change: DepositChange }): Promise<void> =>
     updateDeposit(db, input.depositId, input.change),
 
   /**
-   * Credits a deposit once, however often its success is reported; also one that was recorded as failed or expired, when
-   * its payment succeeds after all.
+   * Credits a deposit once, for any number of reports of its success. A deposit that was recorded as failed or expired
+   * is credited too if its payment succeeds later.
    */
   creditDeposit: async (
     input: { depositId: string; nowSecond: number; receiptUrl: string | null },
@@ -191,7 +191,7 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
   },
 
   /**
-   * Writes a deposit's failure. Of an auto top-up the team is notified, and an error of the card switches the policy off,
+   * Writes a deposit's failure. For an auto top-up the team is notified. An error of the card switches the policy off,
    * which writes a consent row; a request that the provider refuses leaves the policy on.
    */
   failDeposit: async (
@@ -217,7 +217,7 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
         closedSecond,
         failureCode,
       });
-      // While the policy stays on, attempts follow each other: only the first failure of a row of them is mailed.
+      // While the policy stays on, attempts follow each other. Only the first failure in a row is mailed.
       const isRepeat = !switchesOff && (await failedBefore(tx, deposit, failureCode));
       const wentOff = outcome.effects.some((effect) => effect.kind === 'policy_off');
       if (wentOff && outcome.account.policy)

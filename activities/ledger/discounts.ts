@@ -1,4 +1,4 @@
-/** Discounts that an operator assigns: each is kept, with who, when, how much, until when and why. */
+/** Records discounts that an operator assigns, with author, second, amount, end and note. */
 import { assignDiscount } from '../../billing/facts.ts';
 import { checkNotArchived } from '../../billing/team-state.ts';
 import { insertDiscount } from '../../prisma/discounts.ts';
@@ -7,7 +7,7 @@ import type { LedgerWorld } from '../world.ts';
 
 export interface DiscountOrder {
   teamId: string;
-  /** 0 takes it away. */
+  /** 0 removes the discount. */
   basisPoints: number;
   untilSecond: number | null;
   note: string;
@@ -17,7 +17,7 @@ export interface DiscountOrder {
 
 export const discountActs = ({ db, terms }: LedgerWorld) => ({
   /**
-   * Assigns a team's discount in place of the one that it had; running instances at a list price move with it.
+   * Assigns a team's discount in place of the present one. The rates of running instances at a list price change too.
    * @throws BillingError `not_found`; `team_archived`; `at_out_of_range` where `untilSecond` has come already
    */
   assignDiscount: (order: DiscountOrder, causedBy: string): Promise<void> => {

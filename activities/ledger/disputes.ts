@@ -1,4 +1,4 @@
-/** What is recorded of a dispute: held from credit while the bank decides, then credit again, or gone. No decision is final. */
+/** Records disputes: the amount is held while the bank decides, then released or taken. No decision is final. */
 import type { Account } from '../../billing/account.ts';
 import type { Outcome } from '../../billing/change.ts';
 import { recordDispute } from '../../billing/disputes.ts';
@@ -21,7 +21,7 @@ import { refundsOfDeposit } from '../../prisma/refunds.ts';
 import type { LedgerWorld } from '../world.ts';
 import { creditedDeposit, updateMoneyBack } from './refunds.ts';
 
-/** What a dispute's workflow needs to know of it. */
+/** The fields of a dispute for its workflow. */
 export interface DisputeOrder {
   disputeId: string;
   depositId: string;
@@ -40,7 +40,7 @@ const orderOf = ({ id, depositId, teamId, amountMicros, heldMicros, status }: Di
   status,
 });
 
-/** How the provider says that a dispute stands, as of a second. */
+/** The provider's state of a dispute, as of a second. */
 interface Standing {
   disputeId: string;
   status: DisputeStatus;
@@ -62,15 +62,15 @@ export const disputeActs = (world: LedgerWorld) => ({
   },
 
   /**
-   * Opens a dispute, or finds the one that was opened: what is contested is held, as far as there is credit. Null while the
+   * Opens a dispute, or finds the opened one. The contested amount is held, as far as there is credit. Null while the
    * deposit is still to be credited.
    */
   openDispute: (input: Omit<NewDispute, 'status'>, causedBy: string): Promise<DisputeOrder | null> =>
     openDispute(world, { ...input, status: 'open' }, causedBy),
 
   /**
-   * Records the bank's decision, and the amount that it is about. A later decision replaces an earlier one. The dispute
-   * stays as it is while a refund of the deposit is under way: what is left to lose depends on it.
+   * Records the bank's decision and the decided amount. A later decision replaces an earlier one. The dispute stays
+   * unchanged while a refund of the deposit is under way, because the refund changes the amount that can be lost.
    */
   closeDispute: async (
     input: { disputeId: string; outcome: 'won' | 'lost'; nowSecond: number; amountMicros?: Micros },
@@ -98,7 +98,7 @@ async function openDispute(
     const answer = async (within: Tx) => orderOf(await getDispute(within, disputeId));
     if (await findDispute(tx, disputeId)) return { outcome: advance(account, terms, nowSecond), answer };
     const deposit = await getDeposit(tx, depositId);
-    // Its success is still to be recorded, by its own workflow.
+    // The deposit's success is still to be recorded, by the deposit's own workflow.
     if (!wasCredited(deposit)) return { outcome: advance(account, terms, nowSecond), answer: async () => null };
     const standing = { disputeId, status: 'open' as const, claimedMicros: amountMicros };
     const credited = await creditedDeposit(tx, deposit);
@@ -129,7 +129,7 @@ async function changeDispute({ db, terms }: LedgerWorld, now: Standing, causedBy
     const second = outcome.account.asOfSecond;
     await updateDispute(tx, disputeId, {
       ...{ status, amountMicros, closedSecond: status === 'open' ? null : second },
-      // The account's own effects write what an open dispute holds and what a lost one has taken.
+      // The effects of the account write the held amount of an open dispute and the taken amount of a lost one.
       heldMicros: before.status !== 'open' && status === 'open' ? ZERO : smaller(before.heldMicros, amountMicros),
       takenMicros: smaller(before.takenMicros, amountMicros),
     });
@@ -145,7 +145,7 @@ function turnOf(before: DisputeStatus, after: DisputeStatus): DisputeTurn {
   return after === 'open' ? 'reopened' : after;
 }
 
-/** A dispute can be decided more than once: each turn has a mail of its own. */
+/** A dispute can be decided more than once. Each turn has its own mail. */
 const noticeOf = (
   { id: disputeId, teamId }: Pick<Dispute, 'id' | 'teamId'>,
   turn: DisputeTurn,

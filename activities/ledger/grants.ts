@@ -1,4 +1,4 @@
-/** Credit that an operator gives, and takes back. */
+/** Records grants of an operator, and their revocation. */
 import type { Account } from '../../billing/account.ts';
 import type { Outcome } from '../../billing/change.ts';
 import { BillingError } from '../../billing/errors.ts';
@@ -29,7 +29,7 @@ async function getGrant(tx: Tx, id: string): Promise<Grant> {
   return grant;
 }
 
-/** A grant under this id is this one, or another. */
+/** Returns the grant under this id if the grant is the same. */
 function sameOrTaken(grant: Grant, { teamId, amountMicros, note, metadata = {} }: NewGrant): Grant {
   const isSame = grant.teamId === teamId && grant.amountMicros === amountMicros && grant.note === note;
   if (!isSame || !isSameMetadata(grant.metadata, metadata)) throw idTaken();
@@ -59,7 +59,7 @@ export const grantActs = ({ db, terms }: LedgerWorld) => ({
     try {
       return await recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, fact);
     } catch (error) {
-      // Another team has taken the id since: its row lock is not ours.
+      // Another team has taken the id since. The row lock of the other team is not held here.
       throw isUniqueViolation(error) ? idTaken() : error;
     }
   },

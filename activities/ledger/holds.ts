@@ -1,4 +1,7 @@
-/** Holds: credit set aside for a request under way, and given back. Usage that names one settles it: see usage.ts. */
+/**
+ * Records holds: credit set aside for a request under way, and released. Usage that names a hold settles the hold: see
+ * usage.ts.
+ */
 
 import type { Outcome } from '../../billing/change.ts';
 import { BillingError } from '../../billing/errors.ts';
@@ -22,7 +25,7 @@ export interface HoldOrder {
   nowSecond: number;
 }
 
-/** A hold as it was recorded, and whether something follows from that which the watch must see to at once. */
+/** A recorded hold, and whether the watch must act on a consequence at once. */
 export interface HoldRecorded {
   hold: HoldOfTeam;
   urgent: boolean;
@@ -30,7 +33,7 @@ export interface HoldRecorded {
 
 const idTaken = (): BillingError => new BillingError('id_taken', 'another hold has this id', 'id');
 
-/** A hold under this id is this one, or another. */
+/** Refuses another hold under the same id. */
 function checkSame(hold: HoldOfTeam, order: HoldOrder): void {
   const isSame =
     hold.teamId === order.teamId &&
@@ -46,8 +49,8 @@ const holdClosed = (how: string): BillingError =>
 
 export const holdActs = ({ db, terms }: LedgerWorld) => ({
   /**
-   * Sets aside the most that a request can cost, at the model's price in force as the call was received. The same id with
-   * the same request again is the same hold, however it has ended since.
+   * Sets aside the highest possible cost of a request, at the model's price in force at the receipt of the call. A
+   * repeat of the id with the same request is the same hold, also after its end.
    * @throws BillingError `not_found` for an unknown team, `id_taken`, `price_not_found`, `insufficient_credit`,
    *   `team_suspended`, `team_archived`
    */
@@ -81,7 +84,7 @@ export const holdActs = ({ db, terms }: LedgerWorld) => ({
         placedSecond,
         expiresSecond,
       }).catch((error) => {
-        // Another team has taken the id since: its row lock is not ours.
+        // Another team has taken the id since. The row lock of the other team is not held here.
         throw isUniqueViolation(error) ? idTaken() : error;
       });
       return recorded(outcome);
@@ -89,8 +92,8 @@ export const holdActs = ({ db, terms }: LedgerWorld) => ({
   },
 
   /**
-   * Gives a hold's credit back before its second. One that was voided already is answered as it is.
-   * @throws BillingError `not_found`; `hold_closed` where it was settled, or has expired
+   * Releases a hold before its second. A voided hold is returned unchanged.
+   * @throws BillingError `not_found`; `hold_closed` where the hold was settled, or has expired
    */
   voidHold: async (
     { holdId, nowSecond }: { holdId: string; nowSecond: number },

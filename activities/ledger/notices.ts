@@ -1,12 +1,12 @@
 /**
- * The marks of a notice: claimed before it is sent, then sent or refused. The claim is a write, so a database that cannot
- * keep the mark also stops the sending: no receiver gets the same mail at each retry.
+ * The marks of a notice: claimed before the sending, then sent or refused. The claim is a write, so a database that
+ * cannot store the mark also stops the sending, and no receiver gets the same mail at each retry.
  */
 import { claimNotice, findNotice, markRefused, markSent } from '../../prisma/notices.ts';
 import { final } from '../failures.ts';
 import type { LedgerWorld } from '../world.ts';
 
-/** `sent`: an earlier run has sent it and marked it. */
+/** `sent`: an earlier run has sent and marked the notice. */
 export type NoticeClaim = 'claimed' | 'sent';
 
 export interface NoticeAt {
@@ -24,7 +24,7 @@ export const noticeActs = ({ db }: LedgerWorld) => ({
 
   markNoticeSent: ({ noticeId, nowSecond }: NoticeAt): Promise<void> => markSent(db, noticeId, nowSecond),
 
-  /** Keeps why a notice was refused for good, in codes. It can be sent again by another run. */
+  /** Stores the reason of a final refusal, in codes. Another run can send the notice again. */
   markNoticeRefused: ({ noticeId, nowSecond, refusal }: NoticeAt & { refusal: string }): Promise<void> =>
     markRefused(db, noticeId, nowSecond, refusal),
 });

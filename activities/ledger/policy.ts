@@ -9,10 +9,10 @@ import { recordFact } from '../../prisma/record.ts';
 import type { LedgerWorld } from '../world.ts';
 import { lookFor } from './instances.ts';
 
-/** What auto top-up is to do next. */
+/** The next step of auto top-up. */
 export interface TopUpDecision {
   policyOn: boolean;
-  /** The attempt in flight, opened by this look or before. */
+  /** The attempt in flight, opened by this look or earlier. */
   attemptDepositId: string | null;
   /** When to look again though nobody tells: the cooldown's end, the next month for a cap. Null: only when told. */
   lookAgainSecond: number | null;
@@ -20,7 +20,7 @@ export interface TopUpDecision {
 }
 
 export const policyActs = ({ db, terms }: LedgerWorld) => ({
-  /** Opens the attempt that is due, if one is; the transaction decides, being told is only a wake. */
+  /** Opens the due attempt, if any. The transaction decides; a wake is no decision. */
   openAttempt: (input: { teamId: string; nowSecond: number }, causedBy: string): Promise<TopUpDecision> =>
     recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account) => {
       const outcome = advance(account, terms, input.nowSecond);

@@ -1,6 +1,6 @@
 /**
- * Changes of the price list. Each gets its second under the lock of its price, as a team's facts do under the row lock: no
- * change lies before one that was recorded earlier, nor before a start that was charged by the list as it was.
+ * Records changes of the price list. Each change gets its second under the lock of its price, like a team's facts under
+ * the row lock: no change has an earlier second than a previous change, or than a start at the previous price.
  */
 import { offeredFrom } from '../../billing/dated.ts';
 import { BillingError } from '../../billing/errors.ts';
@@ -22,27 +22,30 @@ import {
 } from '../../prisma/prices.ts';
 import type { LedgerWorld } from '../world.ts';
 
-/** Who changes the list, and when that was asked for. */
+/** The author of a change, and the second of the request. */
 interface Asked {
   actor: string;
   nowSecond: number;
 }
 
-/** A price that is to hold from a second on, or from that of its recording: null. */
+/** A price from a given second on, or from the second of its recording: null. */
 interface Change<Price> extends Asked {
   price: Omit<Price, 'effectiveSecond' | 'withdrawn'>;
   effectiveFromSecond: number | null;
 }
 
-/** From when on a change of a GPU's price holds, and the teams whose spot instances and reservations it may concern. */
+/**
+ * The second from which a change of a GPU's price is in force, and the teams with affected spot instances and
+ * reservations.
+ */
 export interface GpuPriceChanged {
   effectiveSecond: number;
   teamIds: string[];
 }
 
 /**
- * Takes the lock of a price and the row locks of the teams that it moves; no start, no settlement and no renewal of theirs
- * is under way then. The second is not before anything that was recorded by the price as it was.
+ * Takes the lock of a price and the row locks of the affected teams, so that no start, settlement or renewal of these
+ * teams is under way. The second is not before any fact that was recorded at the previous price.
  */
 async function openGpuPrice(tx: Tx, pair: GpuPair, nowSecond: number): Promise<{ second: number; teamIds: string[] }> {
   await lockGpuPrice(tx, pair, 'exclusive');
@@ -58,7 +61,7 @@ async function openModelPrice(tx: Tx, model: string, nowSecond: number): Promise
 }
 
 /**
- * The second from which a change holds that is recorded at `recordedSecond`.
+ * The second from which a change recorded at `recordedSecond` is in force.
  * @throws BillingError `at_out_of_range`
  */
 function effectiveFrom(askedSecond: number | null, recordedSecond: number): number {
@@ -76,10 +79,10 @@ function effectiveFrom(askedSecond: number | null, recordedSecond: number): numb
 
 export const priceActs = ({ db }: Pick<LedgerWorld, 'db'>) => ({
   /**
-   * Records what a GPU type costs in a region from a second on. The teams that it answers are to be woken: their running
-   * spot instances move with it.
-   * @throws BillingError `amount_out_of_range`; `at_out_of_range` for a second that has passed, also where only the list
-   *   or one of those teams is that far
+   * Records the prices of a GPU type in a region from a second on. The caller wakes the returned teams, because the
+   * rates of their spot instances change.
+   * @throws BillingError `amount_out_of_range`; `at_out_of_range` for a second that has passed, also where only the
+   *   list or one of the teams is that far
    */
   changeGpuPrice: ({ price, effectiveFromSecond, actor, nowSecond }: Change<GpuPrice>): Promise<GpuPriceChanged> =>
     inTransaction(db, async (tx) => {
@@ -91,8 +94,9 @@ export const priceActs = ({ db }: Pick<LedgerWorld, 'db'>) => ({
     }),
 
   /**
-   * Takes a GPU type in a region off the list, from now on: what was to come does not come either. What runs goes on.
-   * @throws BillingError `not_found` where it is neither offered nor to be offered
+   * Removes a GPU type in a region from the list, from now on. Announced prices are cancelled too. Running instances go
+   * on.
+   * @throws BillingError `not_found` where the price is neither offered nor announced
    */
   withdrawGpuPrice: ({ pair, actor, nowSecond }: Asked & { pair: GpuPair }): Promise<GpuPriceChanged> =>
     inTransaction(db, async (tx) => {
@@ -108,7 +112,7 @@ export const priceActs = ({ db }: Pick<LedgerWorld, 'db'>) => ({
     }),
 
   /**
-   * Records what a model's tokens cost from a second on, and answers that second.
+   * Records the token prices of a model from a second on, and returns the second.
    * @throws BillingError `amount_out_of_range`, `at_out_of_range`
    */
   changeModelPrice: ({ price, effectiveFromSecond, actor, nowSecond }: Change<DatedModelPrice>): Promise<number> =>
@@ -121,8 +125,8 @@ export const priceActs = ({ db }: Pick<LedgerWorld, 'db'>) => ({
     }),
 
   /**
-   * Takes a model off the list, from now on, and answers the second. Usage of earlier seconds keeps its price.
-   * @throws BillingError `not_found` where it is neither offered nor to be offered
+   * Removes a model from the list, from now on, and returns the second. Usage of earlier seconds keeps its price.
+   * @throws BillingError `not_found` where the model is neither offered nor announced
    */
   withdrawModelPrice: ({ model, actor, nowSecond }: Asked & { model: string }): Promise<number> =>
     inTransaction(db, async (tx) => {

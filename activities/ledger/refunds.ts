@@ -1,4 +1,4 @@
-/** What is recorded of a refund: taken from credit before the provider is asked, then sent, or credit again. */
+/** Records refunds: taken from credit before the provider is asked, then sent, or credit again. */
 import type { CreditedDeposit } from '../../billing/credited-deposit.ts';
 import { BillingError, type FailureCode } from '../../billing/errors.ts';
 import { advance } from '../../billing/facts.ts';
@@ -27,7 +27,7 @@ import {
 } from '../../prisma/refunds.ts';
 import type { LedgerWorld } from '../world.ts';
 
-/** What a refund's workflow needs to know of it. */
+/** The fields of a refund for its workflow. */
 export interface RefundOrder {
   refundId: string;
   depositId: string;
@@ -38,28 +38,28 @@ export interface RefundOrder {
   stripeRefundId: string | null;
 }
 
-/** What an operator asks for. */
+/** An operator's request for a refund. */
 export interface AskedRefund {
   refundId: string;
   depositId: string;
   teamId: string;
-  /** Null: all that can be refunded. */
+  /** Null: the whole refundable amount. */
   amountMicros: Micros | null;
   actor: string;
-  /** What was asked, so that a repeat under the same id can be told from another refund. */
+  /** A digest of the request, to tell a repeat from another refund under the same id. */
   requestHash?: string;
   receivedSecond: number;
 }
 
 /** As the workflow of a refund is asked by an api of an earlier version. */
 export interface NewRefundOrder extends AskedRefund {
-  /** Names the call, which must not take anything any more after it was answered 503. */
+  /** The id of the call. A call that was answered 503 must not take anything any more. */
   callId: string;
   /** Unix milliseconds after which nothing is taken. */
   notAfterMs: number;
 }
 
-/** Why no refund was made of it, as the caller is told; nothing was recorded. */
+/** The reason of a refusal, for the caller. Nothing was recorded. */
 export interface RefundRefusal {
   code: FailureCode;
   message: string;
@@ -77,7 +77,7 @@ const orderOf = (refund: Refund): RefundOrder => {
   return { refundId, depositId, teamId, amountMicros: sentMicros(refund), status, origin, stripeRefundId };
 };
 
-/** A deposit, as far as money can go back from it. */
+/** A deposit with the refunds and disputes against the deposit. */
 export async function creditedDeposit(tx: Tx, deposit: Deposit): Promise<CreditedDeposit> {
   const { id: depositId, teamId, refundedMicros } = deposit;
   const disputes = await disputesOfDeposit(tx, depositId);
@@ -93,7 +93,7 @@ export async function creditedDeposit(tx: Tx, deposit: Deposit): Promise<Credite
   };
 }
 
-/** Updates what a deposit's row says of its refunds and disputes. */
+/** Updates the deposit row's totals of refunds and disputes. */
 export async function updateMoneyBack(tx: Tx, depositId: string): Promise<void> {
   const deposit = await getDeposit(tx, depositId);
   const refunds = await refundsOfDeposit(tx, depositId);
@@ -104,7 +104,7 @@ export async function updateMoneyBack(tx: Tx, depositId: string): Promise<void> 
   });
 }
 
-/** A refund can be sent and come back more than once: each has a mail of its own. */
+/** A refund can be sent and returned more than once. Each turn has its own mail. */
 const noticeOf = ({ id: refundId, teamId, turn: number }: Refund, turn: RefundTurn, second: number): NewNotice => ({
   teamId,
   second,
@@ -123,7 +123,7 @@ const refusalOf = ({ code, message, param }: BillingError): RefundRefusal => ({
 const idTaken = (): BillingError => new BillingError('id_taken', 'another refund has this id', 'id');
 
 /**
- * Takes from credit what an operator asked to have refunded, once.
+ * Takes an operator's refund from credit, once.
  * @param mayTake throws where a refund that was not recorded before must not be recorded any more
  */
 function take(
@@ -150,26 +150,27 @@ function take(
       ...{ requestHash: input.requestHash ?? null, stripeRefundId: null },
     };
     await insertRefund(tx, taken, isDue ? openedSecond : null).catch((error) => {
-      // Another team has inserted the id since the look: that team's row lock is not held here.
+      // Another team has inserted the id since the look. The row lock of the other team is not held here.
       throw isUniqueViolation(error) ? idTaken() : error;
     });
     await updateMoneyBack(tx, depositId);
-    // The balance is told by the mail of the refund, once the provider has sent it.
+    // The mail of the refund states the balance, once the provider has sent the refund.
     return { outcome, tellsBalance: true, answer: (within) => getRefund(within, refundId) };
   });
 }
 
 export const refundActs = ({ db, terms }: LedgerWorld) => ({
   /**
-   * Takes from credit what an operator asked to have refunded, or finds what the team asked for under the same id. The refund's workflow is started after the commit: see prisma/due-work.ts.
+   * Takes an operator's refund from credit, or finds the team's refund under the same id. The refund's workflow is
+   * started after the commit: see prisma/due-work.ts.
    * @throws BillingError `team_archived`, `not_refundable`, `deposit_disputed`, `amount_out_of_range`, `id_taken`
    */
   takeRefund: (input: AskedRefund, causedBy: string): Promise<Refund> =>
     take({ db, terms }, input, causedBy, { isDue: true }),
 
   /**
-   * Takes a refund for a workflow that an api of an earlier version has started, and answers a refusal instead of throwing
-   * it. A refusal records nothing.
+   * Takes a refund for a workflow that an api of an earlier release has started. A refusal is returned and not thrown,
+   * and records nothing.
    */
   requestRefund: async (input: NewRefundOrder & { nowMs: number }, causedBy: string): Promise<RefundRequested> => {
     const existing = await findRefund(db, input.refundId);
@@ -189,16 +190,16 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
   },
 
   /**
-   * Books a refund that was made at the provider, once. Answers the refund it is, if it is one of ours after all. Null:
-   * not yet, since the deposit is still to be credited, or a refund of ours is under way for the same money, which the
-   * provider gives back only once.
+   * Records a refund that was made at the provider, once. Returns the refund, also if the refund is one of ours after
+   * all. Null for not yet: the deposit is still to be credited, or a refund of ours is under way for the same money,
+   * and the provider sends money back only once.
    */
   bookRefund: async (
     input: {
       refundId: string;
       depositId: string;
       stripeRefundId: string;
-      /** The refund that the provider's metadata names. */
+      /** The refund id in the provider's metadata. */
       namedRefundId: string | null;
       amountMicros: Micros;
       nowSecond: number;
@@ -237,20 +238,20 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
     );
   },
 
-  /** The first look of a refund's workflow, after which the workflow is no longer due. */
+  /** The first look of a refund's workflow. Afterwards the workflow is no longer due. */
   findRefundOrder: async (input: { refundId: string }): Promise<RefundOrder | null> => {
     const refund = await findRefund(db, input.refundId);
     if (refund) await markSeenByWorkflow(db, 'refunds', refund.id);
     return refund && orderOf(refund);
   },
 
-  /** Keeps what the provider calls a refund, before its outcome is known. */
+  /** Stores the provider's id of a refund, before the outcome is known. */
   noteRefund: async (input: { refundId: string; stripeRefundId: string }): Promise<void> =>
     updateRefund(db, input.refundId, { stripeRefundId: input.stripeRefundId }),
 
   /**
-   * Records how a refund stands at the provider, and what it amounts to there. No status is final: one that fails is credit
-   * again, also after it had succeeded, and one that is sent after all takes credit again.
+   * Records the state and the amount of a refund at the provider. No status is final: a failed refund is credit again,
+   * also after a success, and a refund that is sent later takes credit again.
    */
   closeRefund: async (
     input: {
@@ -272,7 +273,8 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
       const dueMicros = status === 'failed' ? ZERO : amountMicros;
       const refundedMicros = add(subtract(deposit.refundedMicros, refund.takenMicros), dueMicros);
       const isKnown = refund.status === status && refund.takenMicros === dueMicros;
-      // More than was paid in cannot have gone back: the provider is asked again, and the daily comparison reports it.
+      // A refund of more than was paid is impossible. The provider is asked again, and the daily comparison reports the
+      // refund.
       if (isKnown || refundedMicros > deposit.creditedMicros)
         return { outcome: advance(account, terms, input.nowSecond), answer };
       const { takenMicros, turn } = refund;
@@ -288,7 +290,7 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
       await updateMoneyBack(tx, depositId);
       const notices: NewNotice[] = [];
       if (status === 'succeeded' && refund.status !== status) notices.push(noticeOf(refund, 'sent', second));
-      // A team that was told of the refund is told of its return; a refusal is for the operator.
+      // A team that was notified of the refund is notified of its return. A refusal concerns the operator only.
       if (status === 'failed' && refund.status === 'succeeded') notices.push(noticeOf(refund, 'returned', second));
       return { outcome, notices, tellsBalance: true, answer };
     });

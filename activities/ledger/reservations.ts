@@ -1,4 +1,4 @@
-/** What is recorded of a reservation: that it begins, what it has cost so far, whether it is to be renewed. */
+/** Records reservations: begin, cost so far, and renewal. */
 import { type Account, moneySecond } from '../../billing/account.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { reservationEndingCause } from '../../billing/ids.ts';
@@ -37,7 +37,7 @@ export type ReservationRefusal = (typeof REFUSALS)[number];
 const refusalOf = (error: unknown): ReservationRefusal | null =>
   error instanceof BillingError ? (REFUSALS.find((code) => code === error.code) ?? null) : null;
 
-/** The rate is that of all that is reserved. */
+/** The rate is the sum for all reserved instances. */
 export type ReservationAdmission =
   | { status: 'admitted'; startSecond: number; endSecond: number; rateMicrosPerHour: Micros }
   /** `message`: why, in words for the caller. */
@@ -54,19 +54,19 @@ export interface ReservationReceipt {
 }
 
 /**
- * How a reservation stands after a settlement: in one of its terms, or ended, by whomever. `watchMustKnow`: there is
- * something that only the watch has people told of.
+ * The state of a reservation after a settlement: in a term, or ended by any cause. `watchMustKnow`: the watch has to
+ * announce something.
  */
 export type ReservationStanding = { watchMustKnow?: true } & (
   | {
       status: 'running';
       termNumber: number;
       rateMicrosPerHour: Micros;
-      /** Of all terms so far. */
+      /** Over all terms so far. */
       costMicros: Micros;
       endSecond: number;
       renew: boolean;
-      /** How many instances it covers now, of how many it could. */
+      /** The number of covered instances, and the number of places. */
       covered: number;
       count: number;
       next: { second: number; what: 'reminder' | 'end of term' };
@@ -92,7 +92,7 @@ export interface BegunReservation {
   firstTerm: ReservationMeter;
 }
 
-/** @throws BillingError `price_not_found` where nothing is offered at that second */
+/** @throws BillingError `price_not_found` where no price is offered at the second */
 async function orderOf(tx: Tx, spec: ReservationSpec, second: number): Promise<ReservationOrder> {
   const { id: reservationId, gpuType, region, count, term, renew } = spec;
   const price = await gpuPriceAt(tx, spec, second);
@@ -128,7 +128,7 @@ async function standingOf(tx: Tx, reservationId: string, account: Account): Prom
   };
 }
 
-/** The reminder of a term's end that is due, if it is: the same term and step again is the same notice. */
+/** The due reminder of a term's end, if any. The same term and reminder is the same notice. */
 function reminders({ teamId, asOfSecond, reservations }: Account, reservationId: string): NewNotice[] {
   const running = reservations.find((reservation) => reservation.reservationId === reservationId);
   const days = running ? dueReminder(running.endSecond, TERM_REMINDER_DAYS, asOfSecond) : null;
@@ -163,7 +163,7 @@ function begin(
     const firstTerm = outcome.account.reservations.find(({ reservationId }) => reservationId === spec.id);
     if (!firstTerm) throw new Error(`reservation ${spec.id} did not begin`);
     const reservation = await insertReservation(tx, spec, firstTerm.startSecond).catch((error) => {
-      // Another team has inserted the id since the look: that team's row lock is not held here.
+      // Another team has inserted the id since the look. The row lock of the other team is not held here.
       throw isUniqueViolation(error) ? idTaken() : error;
     });
     return { outcome, answer: async () => ({ reservation, firstTerm }) };
@@ -183,15 +183,15 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
   ): Promise<BegunReservation> => begin({ db, terms }, input, causedBy),
 
   /**
-   * Begins a reservation for a workflow that an api of an earlier version has started, and answers a refusal instead of
-   * throwing it. A call that was answered 503 is refused.
+   * Begins a reservation for a workflow that an api of an earlier release has started. A refusal is returned and not
+   * thrown. A call that was answered 503 is refused.
    */
   openReservation: async (
     input: { spec: ReservationSpec; callId?: string; notAfterMs?: number; nowMs: number; receivedSecond: number },
     causedBy: string,
   ): Promise<ReservationAdmission> => {
     const { callId, notAfterMs = Number.POSITIVE_INFINITY, nowMs } = input;
-    // After the look: a try that is late may follow one that was in time and whose answer was lost.
+    // Checked after the look: a late try may follow a timely one whose answer was lost.
     const mustBeInTime = async (tx: Tx) => {
       if (nowMs > notAfterMs || (callId !== undefined && (await isAbandoned(tx, callId))))
         throw new BillingError('start_expired', 'the caller was answered already');
@@ -206,8 +206,8 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
   },
 
   /**
-   * Posts what the reservation owes through `nowSecond`, writes the reminder of its end that is due, and answers how it
-   * stands: the workflow's way of seeing a renewal, an end, a lapse.
+   * Posts the cost of the reservation through `nowSecond`, writes the due reminder of its end, and returns its state.
+   * The workflow learns of a renewal, an end or a lapse from the state.
    */
   settleReservation: async (
     input: { reservationId: string; nowSecond: number },
@@ -219,7 +219,7 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
       const outcome = settleReservation(account, terms, reservationId, nowSecond);
       const answer = async (tx: Tx): Promise<ReservationStanding> => {
         await markSeenByWorkflow(tx, 'reservations', reservationId);
-        // Also what an earlier try wrote whose answer was lost.
+        // Includes the rows of an earlier try whose answer was lost.
         const waits = (await noticesNotHandedOn(tx, teamId)).length > 0;
         const isNews = waits || outcome.effects.some(({ kind }) => isForTheWatch(kind));
         return { ...(await standingOf(tx, reservationId, outcome.account)), ...(isNews && { watchMustKnow: true }) };
@@ -230,8 +230,8 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
   },
 
   /**
-   * Says whether another term is to follow. With the lock of the price that it will be renewed at, so that a change of the
-   * list has either seen it or is seen by it. The reservation's workflow is due to see it.
+   * Sets the renewal. Takes the lock of the renewal price, so that this and a concurrent price change are strictly
+   * ordered. The reservation's workflow becomes due.
    * @throws BillingError `not_found`, `reservation_ended`
    */
   setRenewal: async (

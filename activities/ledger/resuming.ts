@@ -1,4 +1,4 @@
-/** Resuming: of an instance and those that resumed it, in whatever order, one runs at the most. */
+/** Resuming: of an instance and all its successors, at most one runs. */
 import type { Account, Terms } from '../../billing/account.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { advance } from '../../billing/facts.ts';
@@ -6,7 +6,7 @@ import { mustHaveAllMeters } from '../../billing/meter-sums.ts';
 import type { Tx } from '../../prisma/client.ts';
 import { runningOfChain } from '../../prisma/instances.ts';
 
-/** The refusal of a resume, with the instance that runs already. */
+/** The refusal of a resume, with the running instance. */
 export class SuccessorRuns extends BillingError {
   readonly instanceId: string;
 
@@ -17,7 +17,7 @@ export class SuccessorRuns extends BillingError {
 }
 
 /**
- * Called under the team's row lock, so that of two resumes at the same moment the second sees the first.
+ * Called under the team's row lock, so that the second of two simultaneous resumes sees the first.
  * @throws SuccessorRuns
  */
 export async function checkNothingRuns(
@@ -28,7 +28,7 @@ export async function checkNothingRuns(
 ): Promise<void> {
   const recorded = await runningOfChain(tx, resumed.instanceId);
   if (recorded.length === 0) return;
-  // The clock may have ended one of them without a row that says so yet.
+  // A crossing may have ended an instance without a row yet.
   mustHaveAllMeters(account, 'what runs of a chain');
   const { meters } = advance(account, terms, resumed.nowSecond).account;
   const running = recorded.find((id) => meters.some(({ instanceId }) => instanceId === id));

@@ -1,4 +1,4 @@
-/** What an operator does with a whole team: its instances stopped together, the team suspended, archived, and back. */
+/** Records an operator's acts on a whole team: stop its instances together, suspend, archive, and end either state. */
 import type { Account, Terms } from '../../billing/account.ts';
 import type { EndReason, Outcome } from '../../billing/change.ts';
 import { archiveTeam, stopInstances, suspendTeam, unarchiveTeam, unsuspendTeam } from '../../billing/team-state.ts';
@@ -14,7 +14,7 @@ import type { LedgerWorld } from '../world.ts';
 export interface TeamStopped {
   /** The second of the fact. */
   second: number;
-  /** Those that this call ended, oldest first. One that had ended before is not among them. */
+  /** The instances that this call ended, oldest first, without instances that had ended before. */
   ended: EndedInstance[];
 }
 
@@ -23,7 +23,7 @@ const endedBy = ({ effects }: Outcome, reason: EndReason): string[] =>
     effect.kind === 'instance_ended' && effect.reason === reason ? [effect.instanceId] : [],
   );
 
-/** The answer of a stop; written in it is what the watch has machines stopped by. */
+/** The answer of a stop. The written row makes the watch order the machines to stop. */
 const stopped =
   (teamId: string, outcome: Outcome) =>
   async (tx: Tx): Promise<TeamStopped> => {
@@ -46,7 +46,7 @@ export const teamStateActs = ({ db, terms }: LedgerWorld) => {
     }));
 
   return {
-    /** Ends all running instances of a team, or those of one project, in one transaction. */
+    /** Ends all running instances of a team, or of one project, in one transaction. */
     stopTeam: (
       input: { teamId: string; project: string | null; nowSecond: number },
       causedBy: string,
@@ -62,7 +62,7 @@ export const teamStateActs = ({ db, terms }: LedgerWorld) => {
       ),
 
     /**
-     * Suspends a team; with `stop`, its running instances end in the same transaction.
+     * Suspends a team. With `stop`, its running instances end in the same transaction.
      * @throws BillingError `team_archived`
      */
     suspendTeam: (
@@ -89,7 +89,7 @@ export const teamStateActs = ({ db, terms }: LedgerWorld) => {
       change(input, causedBy, unsuspendTeam, (tx) => setSuspendedNote(tx, input.teamId, null)),
 
     /**
-     * Archives a team; its auto top-up goes off, as a consent row.
+     * Archives a team. Auto top-up is switched off, with a consent row.
      * @throws BillingError `team_in_use`
      */
     archiveTeam: (

@@ -1,7 +1,9 @@
-/** What of a fact the watch must hear of at once: all else waits for its look within the second. */
+/**
+ * The effects of a fact that need a look of the watch at once. For other effects a look within the second is enough.
+ */
 import type { Effect } from '../../billing/change.ts';
 
-/** What the watch has to announce or to charge. */
+/** Effects that the watch announces or charges. */
 const URGENT: ReadonlySet<Effect['kind']> = new Set<Effect['kind']>([
   'exhausted',
   'instance_ended',

@@ -1,7 +1,7 @@
 /**
- * Group commit: calls that arrive while others are being written are written together by the next flush, so that many small
- * calls cost hardly more than one. A team has one lane, in which its calls follow each other: no two flushes of a process
- * are ever after the same account. A few lanes work side by side, so that one writes while another computes.
+ * Group commit: calls that arrive during a write are written together by the next flush, so that many small calls cost
+ * hardly more than one call. A team has one lane, and its calls follow each other in the lane: no two flushes of a
+ * process write the same account. A few lanes run in parallel, so that one lane writes while another computes.
  */
 import type { UsageResult } from '../../billing/usage-batch.ts';
 import type { TeamAfterUsage, UsageAnswer, UsageCall, UsageOutcome } from './usage.ts';
@@ -9,11 +9,13 @@ import type { SaidUsage } from './usage-prices.ts';
 
 export type RecordUsageOf = (calls: readonly UsageCall[]) => Promise<UsageOutcome[]>;
 
-/** Resolves once the call's events are recorded; rejects with what kept any of them from it. */
+/**
+ * Resolves once the call's events are recorded; rejects with the error that kept any of the events from being recorded.
+ */
 export type RecordUsageCall = (call: UsageCall) => Promise<UsageAnswer>;
 
 const LANES = 3;
-/** A flush takes no further call beyond so many events; one call may bring more. */
+/** A flush takes no further call beyond this number of events. One call may have more. */
 const MAX_EVENTS_A_FLUSH = 2_000;
 
 export function createUsageLanes(record: RecordUsageOf, lanes = LANES): RecordUsageCall {
@@ -37,7 +39,7 @@ export function createUsageLanes(record: RecordUsageOf, lanes = LANES): RecordUs
   };
 }
 
-/** One answer from those of the lanes, its results in the order of the call's events. */
+/** Merges the answers of the lanes, with results in the order of the call's events. */
 function merged(
   { events }: UsageCall,
   answers: readonly UsageAnswer[],
@@ -89,7 +91,7 @@ class Lane {
     this.isFlushing = false;
   }
 
-  /** Those who have waited longest. */
+  /** The calls that have waited longest. */
   private next(): Waiting[] {
     let events = 0;
     let calls = 0;
@@ -101,7 +103,7 @@ class Lane {
     return this.waiting.splice(0, calls);
   }
 
-  /** A flush that fails fails those in it, and nobody who waits for the next. */
+  /** A failed flush fails its own calls only, and no call that waits for the next flush. */
   private async flush(taken: readonly Waiting[]): Promise<void> {
     try {
       const outcomes = await this.write(taken.map(({ call }) => call));

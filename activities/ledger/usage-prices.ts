@@ -1,11 +1,14 @@
-/** What each event of a flush is charged by: the price of its model at its second, read once for all of them. */
+/** Finds the price of each event of a flush: the price of its model at its second, read once for all events. */
 import { type DatedModelPrice, heldPriceIn, type ModelPrice, modelPriceIn } from '../../billing/tokens.ts';
 import type { UsageEvent } from '../../billing/usage-batch.ts';
 import type { Tx } from '../../prisma/client.ts';
 import { findHolds } from '../../prisma/holds.ts';
 import { modelPricesFor } from '../../prisma/prices.ts';
 
-/** An event as it was said. Without a price, that of the list is charged, as of when it happened or was received. */
+/**
+ * An event as the caller sent the event. Without a price, the list price is charged, as of the second of the usage or
+ * of the receipt.
+ */
 export type SaidUsage = Omit<UsageEvent, 'price'> & { price?: ModelPrice };
 
 interface Received {
@@ -13,7 +16,7 @@ interface Received {
   receivedSecond: number;
 }
 
-/** The calls with a price on each event, or null where its model had none then. */
+/** The calls with a price on each event, or null where the model had no price at the second. */
 export async function withPrices<T extends Received>(
   tx: Tx,
   calls: readonly T[],
@@ -42,9 +45,9 @@ export async function withPrices<T extends Received>(
 }
 
 /**
- * Gives events of a withdrawn model the price of their holds: a request for which credit was held before the withdrawal is
- * charged by the price that was held for, also where both happened in one second. An event that names its own second is
- * charged by the list of that second.
+ * Gives events of a withdrawn model the price of their holds. A request whose credit was held before the withdrawal is
+ * charged at the held price, also where both happened in one second. An event with its own second is charged by the
+ * list of that second.
  */
 async function priceByHolds(tx: Tx, events: UsageEvent[]): Promise<void> {
   const unpriced = events.filter(

@@ -1,8 +1,8 @@
 /**
- * Token usage: facts about the past, charged exactly, never dropped. They come by the thousand, and so calls of several
- * teams are recorded together: accounts are read, the pure rules compute, and one statement writes all of it, wherever the
- * account is still as it was read. Whatever asks for more (a charge that is due, an end of credit, a mail) or was overtaken
- * takes the way of all facts, a team at a time under its row lock.
+ * Token usage: facts about the past, charged exactly, never dropped. Events come by the thousand, so calls of several
+ * teams are recorded together: accounts are read, the pure rules compute, and one statement writes everything for each
+ * account that is unchanged since the read. A batch with further effects (a due charge, an end of credit, a mail), or
+ * with a changed account, is recorded like other facts, one team at a time under its row lock.
  */
 import type { Account } from '../../billing/account.ts';
 import type { Outcome } from '../../billing/change.ts';
@@ -40,7 +40,7 @@ export interface UsageCall {
   causedBy: string;
 }
 
-/** How a team stands after its events, and whether something follows from them that the watch must see to at once. */
+/** The state of a team after its events, and whether the watch must act on a consequence at once. */
 export interface TeamAfterUsage {
   account: Account;
   urgent: boolean;
@@ -49,26 +49,26 @@ export interface TeamAfterUsage {
 }
 
 export interface UsageAnswer {
-  /** One for each event of the call, in its order. */
+  /** A result for each event of the call, in order. */
   results: UsageResult[];
-  /** Those of its events whose team there is. */
+  /** The teams of the call's events that exist. */
   teams: Map<string, TeamAfterUsage>;
 }
 
-/** What became of a call: its answer, or why it was not recorded whole. */
+/** The outcome of a call: its answer, or the reason why the call was not recorded whole. */
 export type UsageOutcome = { answer: UsageAnswer } | { error: unknown };
 
 /** The events of one team in one flush, in the order of their calls. */
 interface TeamBatch {
   teamId: string;
-  /** Of the last of them: none is posted before it was received. */
+  /** The receipt of the last event: no event is posted before its receipt. */
   receivedSecond: number;
-  /** What the first of them was caused by. */
+  /** The cause of the first event. */
   causedBy: string;
   events: UsageEvent[];
 }
 
-/** What became of a batch: one result for each event, in their order. */
+/** The outcome of a batch: a result for each event, in order. */
 type Recorded = Answered | { error: unknown };
 interface Answered {
   results: UsageResult[];
@@ -83,7 +83,10 @@ const keysOf = ({ teamId, events }: Pick<TeamBatch, 'teamId' | 'events'>) => ({
   eventIds: events.map(({ eventId }) => eventId),
 });
 
-/** Those that would be refused though they may have been recorded before, while their model had a price: no row of theirs would tell. */
+/**
+ * Events without a price that may have been recorded before, while their model had a price. No other row would show the
+ * earlier recording.
+ */
 const unpricedOf = ({ teamId, events }: TeamBatch) =>
   keysOf({ teamId, events: events.filter(({ price }) => price === null) });
 
@@ -100,13 +103,13 @@ const withWake = ({ results, after }: Answered, isWakeUndertaken: boolean): Answ
 const transfersOf = ({ effects }: Outcome): Transfer[] =>
   effects.flatMap((effect) => (effect.kind === 'transfer' ? [effect.transfer] : []));
 
-/** Whether the one statement writes all that an outcome asks for. */
+/** True if the one statement can write all effects of an outcome. */
 const isPlain = (before: Account, { account, effects }: Outcome): boolean =>
   effects.every(({ kind }) => kind === 'transfer') && isMovedByUsageOnly(before, account);
 
 type PricedCall = Omit<UsageCall, 'events'> & { events: readonly UsageEvent[] };
 
-/** The events of all calls by team, and where each call finds its own again. */
+/** The events of all calls by team, with the positions of each call's events. */
 function byTeam(calls: readonly PricedCall[]): Map<string, TeamBatch> {
   const batches = new Map<string, TeamBatch>();
   for (const { events, receivedSecond, causedBy } of calls)
@@ -120,7 +123,7 @@ function byTeam(calls: readonly PricedCall[]): Map<string, TeamBatch> {
   return batches;
 }
 
-/** The answer of each call, from what became of its teams' batches. */
+/** The answer of each call, from the outcomes of its teams' batches. */
 function answersOf(calls: readonly UsageCall[], recorded: ReadonlyMap<string, Recorded>): UsageOutcome[] {
   const taken = new Map<string, number>();
   return calls.map(({ events }) => {
@@ -153,13 +156,13 @@ const isUncountable = (result: UsageResult): boolean =>
 const noTeam = ({ events }: TeamBatch): Recorded => ({ results: events.map(() => NO_TEAM), after: null });
 const isNotFound = (error: unknown): boolean => error instanceof BillingError && error.code === 'not_found';
 
-/** What the database refused to keep, for whichever team's sake, it has kept nothing of. */
+/** Null if the database refused the statement, for any team's rows: nothing was stored. */
 const orNoneOfThem = (error: unknown): null => {
   if (isRefusedByDatabase(error)) return null;
   throw error;
 };
 
-/** What the sums of the meters decide, or null where they do not. */
+/** The result from the sums of the meters, or null where the sums do not decide. */
 function decidedBySums<T>(decide: () => T): T | null {
   try {
     return decide();
@@ -170,7 +173,9 @@ function decidedBySums<T>(decide: () => T): T | null {
 }
 
 export const usageActs = ({ db, terms }: LedgerWorld) => {
-  /** Records what one statement can write, and answers what became of that; of the other teams, nothing is written. */
+  /**
+   * Records the batches that one statement can write, and returns their outcomes. Nothing is written for other teams.
+   */
   async function recordTogether(batches: readonly TeamBatch[], known: KnownByTeam): Promise<Map<string, Recorded>> {
     const teamIds = batches.map(({ teamId }) => teamId);
     const throughSecond = Math.max(...batches.map(({ receivedSecond }) => receivedSecond));
@@ -194,7 +199,10 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
     return recorded;
   }
 
-  /** What there is to be written of a batch, in one statement with others; or that nothing is; or neither. */
+  /**
+   * How to store a batch: `posting` in the shared statement, `recorded` for nothing to write, `alone` in its own
+   * transaction.
+   */
   function decide(
     { teamId, causedBy, events, receivedSecond: nowSecond }: TeamBatch,
     { account: before, version }: AccountAsOf,
@@ -205,7 +213,7 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
     if (!decision) return { alone: true };
     const { rows, settled, outcome } = decision;
     const recorded = recordedBy(decision);
-    // What costs too much by now may have been recorded when it did not.
+    // An event that is too expensive by now may have been recorded earlier.
     if (!isPlain(before, outcome) || decision.results.some(isUncountable)) return { alone: true };
     if (rows.length === 0) return { recorded };
     const { account } = outcome;
@@ -213,7 +221,7 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
     return { posting: { teamId, causedBy, version, account, transfers, settled, rows, recorded } };
   }
 
-  /** Records the events of one team in the way of all facts. */
+  /** Records the events of one team like other facts. */
   const recordAlone = (batch: TeamBatch): Promise<Recorded> => {
     const { teamId, causedBy, events, receivedSecond: nowSecond } = batch;
     return recordFact<Recorded>(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
@@ -234,16 +242,17 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
   };
 
   /**
-   * Records the usage of several calls. What fails for one team fails the calls that name it, and no other; what was
-   * recorded of them by then is a duplicate when they come again.
-   * @throws whatever keeps the database from being asked
+   * Records the usage of several calls. A failure for one team fails the calls that name the team, and no other call.
+   * Events that were recorded by then are duplicates in a repeat.
+   * @throws errors that keep the database from being asked
    */
   async function recordUsageOf(calls: readonly UsageCall[]): Promise<UsageOutcome[]> {
     const batches = [...byTeam(await withPrices(db, calls)).values()];
     const unpriced = batches.map(unpricedOf).filter(({ eventIds }) => eventIds.length > 0);
     const known: KnownByTeam = unpriced.length > 0 ? await knownUsageEvents(db, unpriced) : new Map();
     let recorded = await recordTogether(batches, known).catch(orNoneOfThem);
-    // Others were recorded before: which, is asked only now. When it happens again, others record them at this very moment.
+    // Some events were recorded before; their ids are read only now. A second refusal means that another process
+    // records them at this moment.
     recorded ??= await recordTogether(batches, await knownUsageEvents(db, batches.map(keysOf))).catch(orNoneOfThem);
     recorded ??= new Map<string, Recorded>();
     for (const batch of batches)

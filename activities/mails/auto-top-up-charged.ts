@@ -2,7 +2,7 @@ import { formatForPeople, type Micros } from '../../billing/money.ts';
 import { type About, cardInWords, creditRows, type PaymentFacts, type Runway, runwayInWords, utc } from './facts.ts';
 import { button, compose, facts, link, type Mail, words } from './layout.ts';
 
-/** A receipt for a charge that was made without anybody present. `thresholdMicros`: as it was when the charge was due. */
+/** A receipt for a charge without a person present. `thresholdMicros`: the threshold when the charge was due. */
 export function autoTopUpCharged(
   about: About,
   { depositId, amountMicros, second, card, receiptNumber }: PaymentFacts,

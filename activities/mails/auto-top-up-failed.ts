@@ -4,7 +4,7 @@ import { formatForPeople } from '../../billing/money.ts';
 import { type About, cardInWords, creditRows, type PaymentFacts, type Runway, runwayInWords, utc } from './facts.ts';
 import { button, compose, facts, type Mail, words } from './layout.ts';
 
-/** An auto top-up failed: what failed, why, what to do, whether the policy is off, and how long the credit lasts. */
+/** An auto top-up failed: the failure, the reason, the remedy, the state of the policy, and the runway. */
 export function autoTopUpFailed(
   about: About,
   { depositId, amountMicros, second, card }: PaymentFacts,

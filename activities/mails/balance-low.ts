@@ -2,7 +2,7 @@ import { formatForPeople, type Micros } from '../../billing/money.ts';
 import { type About, creditRows, perHour, type Runway, runwayInWords, utc } from './facts.ts';
 import { button, compose, facts, type Mail, words } from './layout.ts';
 
-/** Credit fell below the alert level, once an episode: how long it lasts. */
+/** Credit fell below the alert level, once an episode: the mail states the runway. */
 export function balanceLow(
   about: About,
   { levelMicros, second }: { levelMicros: Micros; second: number },

@@ -1,15 +1,15 @@
-/** Whose mails these are: what a deployment configures of their looks and of the ways to answer. */
+/** The sender of the mails: the configured name, colours and contacts of a deployment. */
 
 export interface Brand {
   /** In the header, the footer and the sender's name. */
   name: string;
   /** `#rrggbb`, of buttons and links. */
   color: string;
-  /** A picture that stands for the name. Null: the name is written. */
+  /** A picture in place of the name. Null: the name is written. */
   logoUrl: string | null;
   /** A line of the sender's own under each mail, such as a company's name and address. */
   footer: string | null;
-  /** Where people ask for help: a mail address or the address of a page. Null: they reply to the mail. */
+  /** The mail address or page for help. Null: people reply to the mail. */
   support: string | null;
 }
 
@@ -21,7 +21,7 @@ export const DEFAULT_BRAND: Brand = {
   support: null,
 };
 
-/** How to ask for help, as the end of a sentence: `write to help@acme.example`. */
+/** The way to ask for help, as the end of a sentence: `write to help@acme.example`. */
 export const askForHelp = ({ support }: Brand): string => {
   if (support === null) return 'reply to this mail';
   return support.includes('@') && !support.includes('://') ? `write to ${support}` : `go to ${support}`;

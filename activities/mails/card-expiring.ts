@@ -7,11 +7,13 @@ export interface ExpiringCard {
   last4: string;
   expYear: number;
   expMonth: number;
-  /** Whether an auto top-up that is on charges it. */
+  /** True if an enabled auto top-up charges the card. */
   chargedByAutoTopUp: boolean;
 }
 
-/** The default card ends soon: by when to save another, and what happens otherwise. */
+/**
+ * The default card expires soon: the date by which another card is needed, and the consequences without another card.
+ */
 export function cardExpiring(about: About, card: ExpiringCard, nowSecond: number): Mail {
   const { teamName, billingUrl } = about;
   const name = cardInWords(card);

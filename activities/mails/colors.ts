@@ -1,6 +1,6 @@
 /**
- * The colours of mails, for light and for dark. Text keeps a contrast of 4.5 against its ground whatever colour the brand
- * has (WCAG 2.2, 1.4.3).
+ * The colours of mails, for light and for dark. Text keeps a contrast of 4.5 against its ground for every colour of a
+ * brand (WCAG 2.2, 1.4.3).
  */
 
 export interface Palette {
@@ -15,7 +15,7 @@ export interface Palette {
 }
 
 const TEXT_CONTRAST = 4.5;
-/** The face of a button only has to be seen: its label says what it is (WCAG 2.2, 1.4.11). */
+/** The face of a button only has to be visible, because the label names the action (WCAG 2.2, 1.4.11). */
 const SHAPE_CONTRAST = 1.3;
 
 const LIGHT = { page: '#f3f4f7', card: '#ffffff', text: '#1a1f2b', quiet: '#565f70', line: '#dfe2e9' };
@@ -24,7 +24,10 @@ const DARK = { page: '#12151c', card: '#1c212b', text: '#e8eaf0', quiet: '#a7b0c
 export const lightPalette = (brandColor: string): Palette => withBrand(LIGHT, brandColor, '#000000');
 export const darkPalette = (brandColor: string): Palette => withBrand(DARK, brandColor, '#ffffff');
 
-/** `towards`: black on a light ground, white on a dark one. The brand's colour is moved there until it stands out. */
+/**
+ * `towards`: black on a light ground, white on a dark one. The brand's colour is moved in this direction until the
+ * contrast is sufficient.
+ */
 function withBrand(ground: typeof LIGHT, brandColor: string, towards: string): Palette {
   const button = movedUntil(brandColor, ground.card, towards, SHAPE_CONTRAST);
   const onButton = contrast(button, '#ffffff') >= TEXT_CONTRAST ? '#ffffff' : '#000000';

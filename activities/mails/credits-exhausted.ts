@@ -9,18 +9,18 @@ export interface StoppedInstance {
   startSecond: number;
   endSecond: number;
   costMicros: Micros;
-  /** What one more second would have cost. */
+  /** The cost of one more second. */
   nextSecondMicros: Micros;
 }
 
-/** An instance that ran then and runs still: by the team's order it was not its turn. */
+/** An instance that was running and runs on, because of the team's order. */
 export interface RunningInstance {
   instanceId: string;
   gpuType: string;
   region: string;
 }
 
-/** What is needed to go on: both are settings. */
+/** The minimums for going on. Both are settings. */
 export interface Minimums {
   startMicros: Micros;
   depositMicros: Micros;
@@ -33,12 +33,15 @@ export interface Exhausted {
   minimums: Minimums;
 }
 
-/** A mail stays readable, and below the size at which mail programs cut it off. The costs of all are in its sum. */
+/**
+ * Keeps the mail readable, and below the size at which mail programs cut mails off. The sum includes the unlisted
+ * instances.
+ */
 const MOST_LISTED = 40;
 
 /**
- * The credit was used up, and instances were stopped: which, and what each cost. Where the team's order spared some, also
- * which run on and until when.
+ * The credit was used up, and instances were stopped: the list of instances with their costs. Where the team's order
+ * spared some, also the running instances and their ends.
  */
 export const creditsExhausted = (about: About, exhausted: Exhausted, runway: Runway): Mail =>
   exhausted.running.length === 0 ? allStopped(about, exhausted, runway) : someStopped(about, exhausted, runway);
@@ -46,7 +49,7 @@ export const creditsExhausted = (about: About, exhausted: Exhausted, runway: Run
 const countOf = (stopped: StoppedInstance[]): string =>
   stopped.length === 1 ? 'one instance was' : `${stopped.length} instances were`;
 
-/** What was stopped, what all of it cost, and the credit now. */
+/** The stopped instances, their total cost, and the present credit. */
 function listOf(stopped: StoppedInstance[], runway: Runway): Block[] {
   const listed = stopped
     .slice(0, MOST_LISTED)
@@ -78,7 +81,9 @@ const moreThan = (count: number) =>
     ? [{ name: `and ${count - MOST_LISTED} more`, lines: ['All of them are in the list of instances.'] }]
     : [];
 
-/** Why a rest of credit can be left: instances are charged whole seconds, and the next one was dearer than the rest. */
+/**
+ * The reason for a rest of credit: instances are charged whole seconds, and the next second cost more than the rest.
+ */
 function restInWords(stopped: StoppedInstance[], { availableMicros }: Runway): Block[] {
   const nextMicros = add(ZERO, ...stopped.map(({ nextSecondMicros }) => nextSecondMicros));
   if (availableMicros <= 0 || availableMicros >= nextMicros) return [];

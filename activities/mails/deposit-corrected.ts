@@ -11,14 +11,16 @@ export interface CorrectionFacts {
   amountMicros: Micros;
   /** The part that credit received or paid; the rest became owed. */
   creditMicros: Micros;
-  /** What has been received for the deposit, by the provider's corrected report. */
+  /** The received amount of the deposit, by the provider's corrected report. */
   receivedMicros: Micros;
   note: string;
-  /** What the team owes now, for whatever reason. */
+  /** The present debt of the team, from any cause. */
   owedMicros: Micros;
 }
 
-/** The provider corrected a payment in crypto, or its transaction left the chain: the change, and the deposit after it. */
+/**
+ * The provider corrected a crypto payment, or its transaction left the chain: the change, and the deposit afterwards.
+ */
 export function depositCorrected(about: About, of: CorrectionFacts, runway: Runway): Mail {
   const { amountMicros, creditMicros, receivedMicros, owedMicros } = of;
   const isTaken = amountMicros < 0;

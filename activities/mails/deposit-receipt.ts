@@ -11,7 +11,7 @@ import {
 } from './facts.ts';
 import { button, compose, facts, link, type Mail, words } from './layout.ts';
 
-/** A receipt: what was paid, when, how, and what the credit is now. */
+/** A receipt: the payment with time and method, and the present credit. */
 export function depositReceipt(
   about: About,
   { depositId, amountMicros, second, card, receiptNumber, crypto }: PaymentFacts,

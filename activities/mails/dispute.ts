@@ -6,17 +6,17 @@ import { owedInWords } from './refund.ts';
 
 export interface DisputeFacts {
   dispute: { id: string };
-  /** What this turn of the dispute did. */
+  /** The effects of this turn of the dispute. */
   turned: DisputeTurnFacts;
-  /** The deposit that is contested, and what of it was refunded. */
+  /** The contested deposit, with its refunds. */
   payment: PaymentFacts;
   paidMicros: Micros;
   refundedMicros: Micros;
-  /** What the team owes now, for whatever reason. */
+  /** The present debt of the team, from any cause. */
   owedMicros: Micros;
 }
 
-/** A cardholder contests a deposit at the bank: what is held and what that means; then how the bank decided, each time. */
+/** A cardholder contests a deposit at the bank: the held amount and its meaning; later each decision of the bank. */
 export function disputeMail(about: About, turn: DisputeTurn, of: DisputeFacts, runway: Runway): Mail {
   const { turned, dispute, payment, owedMicros } = of;
   return compose(titleOf(turn, turned), about, [
@@ -82,16 +82,16 @@ const againInWords = ({ turned }: DisputeFacts): string => (turned.again ? ' aga
 const depositInWords = ({ paidMicros, payment }: DisputeFacts): string =>
   `the deposit of ${formatForPeople(paidMicros)} by your ${cardInWords(payment.card)}`;
 
-/** What the team answers for: no more than what is left of the deposit after refunds. */
+/** The amount that the team answers for: at most the deposit less its refunds. */
 function answeredMicros({ turned, paidMicros, refundedMicros }: DisputeFacts): Micros {
   return micros(Math.max(0, Math.min(turned.claimedMicros, paidMicros - refundedMicros)));
 }
 
-/** `$20.00 of the deposit of $100.00 …`, or `the deposit of $100.00 …` where it is all of it. */
+/** `$20.00 of the deposit of $100.00 …`, or `the deposit of $100.00 …` for the whole deposit. */
 const partInWords = (of: DisputeFacts, part = answeredMicros(of)): string =>
   part >= of.paidMicros ? depositInWords(of) : `${formatForPeople(part)} of ${depositInWords(of)}`;
 
-/** What a lost turn took. Another dispute over the same deposit may have left less than the bank names. */
+/** The amount that a lost turn took. Another dispute over the same deposit may have left less than the bank names. */
 function lostMicros(of: DisputeFacts): Micros {
   const taken = micros(of.turned.fromCreditMicros + of.turned.owedMicros);
   return taken > 0 ? taken : answeredMicros(of);
@@ -138,7 +138,7 @@ function shortfallInWords(of: DisputeFacts): string[] {
 const changedInWords = ({ turned, ...of }: DisputeFacts): string =>
   `The bank has changed how much of ${depositInWords({ turned, ...of })} is disputed, from ${formatForPeople(micros(turned.beforeMicros))} to ${formatForPeople(micros(turned.claimedMicros))}.`;
 
-/** Where money went in this turn, a sentence for each part that is not nothing. */
+/** The movements of money in this turn, a sentence for each part above zero. */
 function movedInWords({ teamName }: About, { turned, owedMicros }: DisputeFacts): string[] {
   const amount = (value: number) => formatForPeople(micros(value));
   const { freedMicros, returnedMicros, fromCreditMicros, owedMicros: addedMicros } = turned;
@@ -160,7 +160,7 @@ function movedInWords({ teamName }: About, { turned, owedMicros }: DisputeFacts)
   ];
 }
 
-/** For a notice that was written before turns were kept with it: what the dispute's row says now. */
+/** For a notice from before turns were stored: the present state of the dispute's row. */
 export function turnOfRow(
   turn: DisputeTurn,
   dispute: { amountMicros: Micros; heldMicros: Micros },

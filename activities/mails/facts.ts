@@ -1,4 +1,4 @@
-/** What mails are made of, and how its parts are said to people. */
+/** The facts in mails, and their wording for people. */
 import { formatForPeople, formatInFull, type Micros } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
 import type { CardSeen } from '../ledger/deposits.ts';
@@ -11,11 +11,11 @@ export interface About {
   /** The team's page of deposits, cards and auto top-up. */
   billingUrl: string;
   brand: Brand;
-  /** How to ask for help, as the end of a sentence: `reply to this mail`. */
+  /** The way to ask for help, as the end of a sentence: `reply to this mail`. */
   help: string;
 }
 
-/** How a team's credit stands as the mail is sent. */
+/** The credit of a team at the sending of the mail. */
 export interface Runway {
   asOfSecond: number;
   availableMicros: Micros;
@@ -29,12 +29,12 @@ export interface Runway {
 export interface PaymentFacts {
   depositId: string;
   amountMicros: Micros;
-  /** When it was credited, or had failed. */
+  /** The second of the credit or the failure. */
   second: number;
   card: CardSeen | null;
-  /** Null for what was not credited. */
+  /** Null for a payment that was not credited. */
   receiptNumber: string | null;
-  /** Of a crypto deposit: this receipt is what the mail is about, beside what was asked for and what has come in all. */
+  /** For a crypto deposit, the receipt of the mail, with the requested and the total received amount. */
   crypto?: CryptoFacts;
 }
 
@@ -50,7 +50,7 @@ export interface CryptoFacts {
 /** `2026-03-01 14:05:00 UTC` */
 export const utc = (second: number): string => formatSecond(second).replace('T', ' ').replace('Z', ' UTC');
 
-/** `1 d 2 h 3 min 4 s`, without the parts that are nothing. */
+/** `1 d 2 h 3 min 4 s`, without zero parts. */
 export function duration(seconds: number): string {
   const parts: Array<[number, string]> = [
     [Math.floor(seconds / 86_400), 'd'],
@@ -76,14 +76,14 @@ const BRANDS: Record<string, string> = {
 export const cardInWords = (card: CardSeen | null): string =>
   card === null ? 'card' : `${BRANDS[card.brand] ?? card.brand} ending in ${card.last4}`;
 
-/** Coins that came are credited as they came; where that is not what was asked for, both are said. */
+/** Coins are credited as received. If the received amount differs from the requested amount, the mail states both. */
 export function cryptoInWords({ expectedMicros, receivedMicros, open }: CryptoFacts): string | null {
   if (receivedMicros === expectedMicros) return null;
   const sums = `You were asked for ${formatForPeople(expectedMicros)}; ${formatForPeople(receivedMicros)} has arrived in all, and all of it is credit.`;
   return receivedMicros < expectedMicros && open ? `${sums} The page stays open for the rest until it expires.` : sums;
 }
 
-/** How long the credit lasts. */
+/** The runway in words. */
 export function runwayInWords({
   asOfSecond,
   availableMicros,
@@ -101,7 +101,7 @@ export function runwayInWords({
 /** A rate in full: rounded to cents, a rate of $0.015 would be read as a third less. */
 export const perHour = (microsPerHour: Micros): string => `${formatInFull(microsPerHour)} an hour`;
 
-/** The credit as it stands when the mail is sent. A mail that was held up shows by the second how old that is. */
+/** The present credit at the sending. A delayed mail shows the second of the balance. */
 export const creditRows = ({ availableMicros, asOfSecond }: Runway): Array<[string, string]> => [
   ['Credit now', formatForPeople(availableMicros)],
   ['As of', utc(asOfSecond)],

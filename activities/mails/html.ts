@@ -11,7 +11,7 @@ export interface Page {
   brand: Brand;
   blocks: Block[];
   foot: string[];
-  /** What an inbox shows beside the subject. */
+  /** The text that an inbox shows beside the subject. */
   preview: string;
 }
 
@@ -19,7 +19,7 @@ const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;
 const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 
 const FONT = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
-/** Ids have no spaces and are up to 64 characters long: they may break anywhere. */
+/** Ids have no spaces and up to 64 characters, so a line may break anywhere in an id. */
 const WRAP = 'overflow-wrap:anywhere;word-break:break-word';
 const PRESENTATION = 'role="presentation" cellspacing="0" cellpadding="0" border="0" width="100%"';
 

@@ -1,6 +1,6 @@
 /**
- * What all mails look like. A mail is written once, as blocks; its text and its HTML are made of the same blocks, so that
- * neither of them says less.
+ * The layout of all mails. A mail is written once, as blocks. Text and HTML are made from the same blocks, so that both
+ * have the same content.
  */
 import type { About } from './facts.ts';
 import { htmlOf } from './html.ts';
@@ -9,12 +9,12 @@ export interface Mail {
   subject: string;
   text: string;
   html: string;
-  /** Gets a copy of a mail that carries a paper. */
+  /** The recipient of a copy of a mail with a paper. */
   cc?: { name: string; address: string };
   attachments?: Array<{ filename: string; content: Buffer; contentType: string }>;
 }
 
-/** One entry of a list: a name, an amount at its side, and lines below. */
+/** An entry of a list: a name, an amount at the side, and lines below. */
 export interface Item {
   name: string;
   amount?: string;
@@ -32,14 +32,14 @@ export const heading = (text: string): Block => ({ kind: 'heading', words: text 
 export const words = (text: string): Block => ({ kind: 'words', words: text });
 export const facts = (...rows: Array<[label: string, value: string]>): Block => ({ kind: 'facts', rows });
 export const items = (list: Item[]): Block => ({ kind: 'items', items: list });
-/** The one thing to do about the mail. */
+/** The main action of the mail. */
 export const button = (label: string, url: string): Block => ({ kind: 'link', label, url, as: 'button' });
-/** Something to look at beside it. */
+/** A secondary link. */
 export const link = (label: string, url: string): Block => ({ kind: 'link', label, url, as: 'line' });
 
 /**
- * Puts a mail together. Whatever the blocks hold is text: names of teams and machines are escaped in the HTML. The subject
- * is the title with the team's name, so that a person with several teams can tell their mails apart.
+ * Composes a mail. The content of blocks is text: names of teams and machines are escaped in the HTML. The subject is
+ * the title with the team's name, so that a person with several teams can tell the mails apart.
  */
 export function compose(title: string, about: About, blocks: Block[]): Mail {
   const { brand, teamName } = about;
@@ -54,13 +54,13 @@ export function compose(title: string, about: About, blocks: Block[]): Mail {
 const LONGEST_NAME = 60;
 const LONGEST_PREVIEW = 140;
 
-/** By whole characters: half of one would be no text. */
+/** Cuts between whole characters, because half a character is no text. */
 const shortened = (text: string, most: number): string => {
   const characters = [...text];
   return characters.length <= most ? text : `${characters.slice(0, most - 1).join('')}…`;
 };
 
-/** What an inbox shows beside the subject. */
+/** The text that an inbox shows beside the subject. */
 const previewOf = (blocks: Block[]): string => blocks.find((block) => block.kind === 'words')?.words ?? '';
 
 const footLines = ({ brand, teamName, help }: About): string[] => [

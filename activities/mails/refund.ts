@@ -7,24 +7,27 @@ import { button, compose, facts, type Mail, words } from './layout.ts';
 
 export interface RefundFacts {
   refund: { id: string; amountMicros: Micros; openedSecond: number; failureCode: string | null };
-  /** The deposit that was refunded. */
+  /** The refunded deposit. */
   payment: PaymentFacts;
   deposit: { amountMicros: Micros; receivedMicros: Micros | null; refundedMicros: Micros };
-  /** What of the refund was taken from credit, and what no credit was left for. */
+  /** The parts of the refund: taken from credit, and owed. */
   taken: { creditMicros: Micros; owedMicros: Micros };
-  /** What of a refund that came back paid a debt. */
+  /** The part of a returned refund that paid a debt. */
   collectedMicros: Micros;
-  /** What the team owes now, for whatever reason. */
+  /** The present debt of the team, from any cause. */
   owedMicros: Micros;
 }
 
-/** Money went back to a card: how much, to which, when it arrives and why it is not more; or it came back again. */
+/**
+ * Money went back to a card: amount, card, time of arrival, and the reason why the amount is not larger; or the money
+ * came back again.
+ */
 export const refundMail = (about: About, turn: RefundTurn, of: RefundFacts, runway: Runway): Mail =>
   turn === 'sent' ? sent(about, of, runway) : returned(about, of, runway);
 
 const paidMicros = ({ deposit }: RefundFacts): Micros => deposit.receivedMicros ?? deposit.amountMicros;
 
-/** `$20.00 of the deposit of $100.00`, or `the deposit of $100.00` where it is all of it. */
+/** `$20.00 of the deposit of $100.00`, or `the deposit of $100.00` for the whole deposit. */
 function partInWords(of: RefundFacts): string {
   const paid = paidMicros(of);
   const { amountMicros } = of.refund;
@@ -94,7 +97,7 @@ function returned(about: About, of: RefundFacts, runway: Runway): Mail {
 const owedRows = ({ owedMicros }: RefundFacts): Array<[string, string]> =>
   owedMicros > 0 ? [['Owed now', formatForPeople(owedMicros)]] : [];
 
-/** The debt as it is when the mail is sent: part of it may have been paid since, and part may have other causes. */
+/** The debt at the sending: part of the debt may have been paid since, and part may have other causes. */
 export const owedInWords = (owedMicros: Micros): string =>
   owedMicros > 0
     ? `In all, ${formatForPeople(owedMicros)} is owed now; the next credit that comes in pays it first.`

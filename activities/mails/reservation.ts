@@ -11,7 +11,7 @@ export interface ReservationFacts {
   count: number;
   term: ReservationTerm;
   renew: boolean;
-  /** Of everything that is reserved, in the term that the mail is about. */
+  /** For all reserved instances, in the term of the mail. */
   rateMicrosPerHour: Micros;
 }
 
@@ -29,7 +29,7 @@ const table = (reservation: ReservationFacts, ...dated: Array<[label: string, se
     ...dated.map(([label, second]): [string, string] => [label, utc(second)]),
   );
 
-/** A term ends soon: what happens then, and what can be done about it. */
+/** A term ends soon: the consequences and the options. */
 export function reservationEnding(
   about: About,
   reservation: ReservationFacts,
@@ -54,7 +54,7 @@ export function reservationEnding(
   ]);
 }
 
-/** The term that follows one that was renewed. */
+/** The term after a renewed one. */
 export interface NextTerm {
   rateMicrosPerHour: Micros;
   endSecond: number;

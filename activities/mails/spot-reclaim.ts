@@ -1,7 +1,7 @@
 import { type About, utc } from './facts.ts';
 import { button, compose, facts, type Mail, words } from './layout.ts';
 
-/** A spot instance will be taken back: which, when, and what to do by then. */
+/** A spot instance will be taken back: its name, the time, and the steps to take before. */
 export function spotReclaim(
   about: About,
   {

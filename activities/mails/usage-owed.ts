@@ -2,9 +2,9 @@ import { formatForPeople, type Micros } from '../../billing/money.ts';
 import { type About, utc } from './facts.ts';
 import { button, compose, facts, type Mail, words } from './layout.ts';
 
-/** A team began to owe something that no credit was left for: what that means, once an episode. */
+/** A team began to owe an amount that credit could not pay: the meaning, once an episode. */
 export function usageOwed(about: About, owedMicros: Micros, second: number): Mail {
-  // A debt that was paid before the mail is written is no longer worth a demand.
+  // A debt that was paid before the sending needs no demand.
   const owed = formatForPeople(owedMicros);
   const now = owedMicros > 0 ? `${owed} is owed now` : 'It has been paid since, and nothing is owed now';
   return compose('Your credit did not cover everything', about, [

@@ -1,6 +1,6 @@
 /**
- * Writes shaped lines into a PDF. pdfkit embeds the fonts, each as the subset of its glyphs that were drawn; the glyphs and
- * their places come from HarfBuzz, which pdfkit cannot ask.
+ * Writes shaped lines into a PDF. pdfkit embeds each font as the subset of the drawn glyphs. The glyphs and their
+ * positions come from HarfBuzz, because pdfkit has no interface to HarfBuzz.
  */
 import type { Line, Run } from './lines.ts';
 import type { Typeface } from './typefaces.ts';
@@ -24,7 +24,7 @@ interface GlyphDocument {
 
 interface Embedded {
   font: EmbeddedFont;
-  /** The code of each glyph with its letters: a glyph that stands for other letters has another code. */
+  /** The code of each glyph with its letters. A glyph that stands for other letters has another code. */
   codes: Map<string, number>;
 }
 

@@ -1,4 +1,4 @@
-/** Who gives papers. A paper keeps the issuer that it was made with. */
+/** The company that issues papers. A paper keeps the issuer of its making. */
 export interface Issuer {
   name: string;
   /** Lines are separated by `\n`. */

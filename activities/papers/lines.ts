@@ -1,16 +1,16 @@
 /**
- * Lays out a text of any script in lines: shaped by HarfBuzz, in the visual order of the Unicode bidirectional algorithm,
- * and broken so that nothing is wider than its column.
+ * Lays out a text of any script in lines: shaped by HarfBuzz, in the visual order of the Unicode bidirectional
+ * algorithm, and broken so that nothing is wider than its column.
  */
 import bidiModule, { type Bidi } from 'bidi-js';
 import { Direction, Buffer as HarfBuzzBuffer, shape } from 'harfbuzzjs';
 import { cleaned, graphemesOf, type Unit, unitsOf } from './readable.ts';
 import type { Typeface, Weight } from './typefaces.ts';
 
-/** Lengths are in thousandths of the font size, as PDF counts them. */
+/** Lengths are in thousandths of the font size, as PDF counts lengths. */
 export interface Glyph {
   id: number;
-  /** The letters that the glyph stands for, for whoever copies or searches; empty for a part of another glyph's letters. */
+  /** The letters of the glyph, for copying and searching; empty for a part of another glyph's letters. */
   text: string;
   advance: number;
   offsetX: number;
@@ -64,12 +64,12 @@ async function paragraphOf(text: string, weight: Weight): Promise<Paragraph> {
 // ── breaking ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const words = new Intl.Segmenter('en', { granularity: 'word' });
-/** Scripts that are written without spaces: a line may end after each of their words. */
+/** Scripts without spaces between words. A line may end after each word. */
 const UNSPACED =
   /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 const OPENING = /[\p{Ps}\p{Pi}]$/u;
 
-/** The pieces of a text that stay together: a line may end after each. */
+/** The pieces of a text that stay together. A line may end after each piece. */
 function piecesOf(text: string): string[] {
   const pieces: string[] = [];
   for (const { segment, isWordLike } of words.segment(text)) {
@@ -123,7 +123,7 @@ interface LogicalRun {
   typeface: Typeface;
 }
 
-/** Shapes a part of a paragraph as one line, without the spaces at its end. */
+/** Shapes a part of a paragraph as one line, without trailing spaces. */
 function shapeLine({ text, units, levels }: Paragraph, start: number, end = text.length): Line {
   const shown = text.slice(start, end).trimEnd();
   const runs: LogicalRun[] = [];
@@ -142,7 +142,10 @@ function shapeLine({ text, units, levels }: Paragraph, start: number, end = text
   return { text: shown, runs: shaped, width };
 }
 
-/** Rule L2 of the bidirectional algorithm, on runs: from the highest level to the lowest odd one, sequences are reversed. */
+/**
+ * Rule L2 of the bidirectional algorithm, on runs: from the highest level to the lowest odd one, sequences are
+ * reversed.
+ */
 function inVisualOrder(runs: LogicalRun[]): LogicalRun[] {
   const ordered = [...runs];
   const highest = Math.max(0, ...runs.map(({ level }) => level));
@@ -177,8 +180,8 @@ function shapeRun({ text, level, typeface }: LogicalRun): Run {
 }
 
 /**
- * Shares out the letters of each cluster among its glyphs, so that a copy of the paper has each letter once. From left to
- * right each glyph that takes room gets one letter, and the last of them the rest.
+ * Divides the letters of each cluster among its glyphs, so that a copy of the paper has each letter once. From left to
+ * right, each glyph with a width gets one letter, and the last glyph gets the rest.
  */
 function lettersByGlyph(text: string, glyphs: Array<{ cluster: number; advance: number }>): string[] {
   const starts = [...new Set(glyphs.map(({ cluster }) => cluster))].sort((a, b) => a - b);

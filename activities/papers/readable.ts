@@ -1,14 +1,14 @@
-/** Prepares a text of any script for drawing: one line, in a normal form, and only of characters that can be drawn. */
+/** Prepares a text of any script for drawing: one line, in a normal form, with drawable characters only. */
 import { familiesOf, type Han, type Typeface, typefaceFor, type Weight } from './typefaces.ts';
 
-/** A piece of text and the typeface that draws it. */
+/** A piece of text and the typeface that draws the piece. */
 export interface Unit {
   text: string;
   typeface: Typeface;
 }
 
 /**
- * Characters without a shape of their own that papers do not need: marks of direction (the letters decide), soft hyphens,
+ * Characters without a shape of their own that papers do not need: direction marks (the letters decide), soft hyphens,
  * variation selectors, fillers. The joiners of Persian and of Indian scripts are kept.
  */
 const INVISIBLE = /(?![\u200c\u200d])[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}]/gu;
@@ -20,14 +20,14 @@ export const cleaned = (text: string): string =>
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
-/** The characters as a reader counts them: a letter with its accents is one. */
+/** Characters as a reader counts characters: a letter with its accents is one. */
 export const graphemesOf = (text: string): string[] => [...graphemes.segment(text)].map(({ segment }) => segment);
 
 const codePointsOf = (text: string): number[] => [...text].map((character) => character.codePointAt(0) ?? 0);
 
 /**
- * Finds a typeface for each character. One that no typeface holds is written as its code point, `[U+13000]`, so that a
- * paper shows no empty boxes and loses nothing.
+ * Finds a typeface for each character. A character without a typeface is written as its code point, `[U+13000]`, so
+ * that a paper shows no empty boxes and loses nothing.
  */
 export async function unitsOf(text: string, weight: Weight): Promise<Unit[]> {
   const families = familiesOf(hanOf(text));
@@ -40,7 +40,10 @@ export async function unitsOf(text: string, weight: Weight): Promise<Unit[]> {
   return units;
 }
 
-/** A character of a grapheme that no single typeface holds: an accent that no language puts on this letter, a joined emoji. */
+/**
+ * A character of a grapheme that no single typeface holds: an accent that no language puts on this letter, a joined
+ * emoji.
+ */
 async function unitsOfCharacter(character: string, weight: Weight, families: readonly string[]): Promise<Unit[]> {
   if (JOINER.test(character)) return [];
   const typeface = await typefaceFor(codePointsOf(character), weight, families);
@@ -64,7 +67,7 @@ export function hanOf(text: string): Han {
   return isTraditional ? 'tc' : 'sc';
 }
 
-/** The characters of a two-byte encoding with a lead byte and a trail byte of these ranges. */
+/** The characters of a two-byte encoding with a lead byte and a trail byte in these ranges. */
 function charactersOf(encoding: string, [lead, lastLead]: [number, number], [trail, lastTrail]: [number, number]) {
   const decoder = new TextDecoder(encoding);
   const characters = new Set<string>();

@@ -1,4 +1,4 @@
-/** Draws the receipt of one payment, from facts alone. */
+/** Draws the receipt of one payment from its facts. */
 import { formatInFull, type Micros, subtract } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
 import type { Recipient } from '../../prisma/papers.ts';
@@ -13,14 +13,14 @@ export interface ReceiptFacts {
   teamId: string;
   depositId: string;
   label: string;
-  /** How it was paid, in words: `Visa ending in 4242`. */
+  /** The payment method in words: `Visa ending in 4242`. */
   method: string;
   paidMicros: Micros;
-  /** When it was credited: a unix second. */
+  /** The unix second of the credit. */
   creditedSecond: number;
-  /** The payments in crypto that the receipt is for: one, except of deposits from before each had its own receipt. */
+  /** The crypto payments of the receipt: one, except for deposits from before each payment had its own receipt. */
   coins: Coins[];
-  /** What the whole deposit was to be, and what had arrived with this payment. Null for a card. */
+  /** The requested amount of the deposit, and the total that had arrived with this payment. Null for a card. */
   deposit: { askedMicros: Micros; totalMicros: Micros } | null;
 }
 

@@ -1,4 +1,4 @@
-/** The receipts of deposits: which there are, and the file of each, drawn once and kept. */
+/** The receipts of deposits: the list, and the file of each receipt, drawn once and stored. */
 import { add, type Micros, ZERO } from '../../billing/money.ts';
 import type { Db, Tx } from '../../prisma/client.ts';
 import { type CryptoReceipt, cryptoReceiptsOf } from '../../prisma/crypto-receipts.ts';
@@ -12,12 +12,12 @@ import type { Coins } from './receipt-paper.ts';
 /** One payment of a deposit, under the number of its receipt. */
 export interface ReceivedPayment {
   number: string;
-  /** When it was credited. */
+  /** The second of the credit. */
   second: number;
   amountMicros: Micros;
-  /** Of a crypto deposit; empty for a card. */
+  /** For a crypto deposit; empty for a card. */
   coins: Coins[];
-  /** What had arrived for the deposit with this payment. */
+  /** The total that had arrived for the deposit with this payment. */
   totalMicros: Micros;
 }
 
@@ -30,15 +30,16 @@ export interface PaperFile {
 export interface PaperMaking {
   db: Db;
   issuer: Issuer;
-  /** When the file is made, if it is not yet. */
+  /** The second of the making of the file, if the file is not made yet. */
   nowSecond: number;
 }
 
-/** The payments of a deposit that were credited, oldest first. */
+/** The credited payments of a deposit, oldest first. */
 export async function paymentsOf(tx: Tx, deposit: Deposit): Promise<ReceivedPayment[]> {
   if (deposit.method === 'card') return wholeDeposit(deposit, []);
   const receipts = (await cryptoReceiptsOf(tx, [deposit.id])).get(deposit.id) ?? [];
-  // Payments from before each had a number of its own are under that of their deposit, once it had succeeded.
+  // Payments from before each payment had its own number have the number of their deposit, once the deposit had
+  // succeeded.
   const unnumbered = receipts.filter(({ receiptNumber }) => receiptNumber === null);
   return [...wholeDeposit(deposit, unnumbered), ...receipts.flatMap(paymentOf)];
 }
@@ -82,14 +83,15 @@ async function receiptContent(
   const { teamId } = deposit;
   let paper = await findPaper(db, 'receipt', number);
   if (paper === null) {
-    // Of a payment from before papers were kept.
+    // For a payment from before papers were stored.
     await openPaper(db, { kind: 'receipt', number, teamId, second });
     paper = await findPaper(db, 'receipt', number);
   }
   if (paper === null) throw new Error(`receipt ${number} could not be opened`);
   const kept = await findPaperFile(db, paper.id);
   if (kept) return kept;
-  // Loaded with the first paper: its fonts and shapers are a quarter of what the api and the worker would load at their start.
+  // Loaded with the first paper: fonts and shapers would be a quarter of the modules that the api and the worker load
+  // at their start.
   const { receiptPaper } = await import('./receipt-paper.ts');
   const drawn = await receiptPaper({
     number,
@@ -108,7 +110,7 @@ async function receiptContent(
   return keepPaperFile(db, paper.id, drawn, nowSecond);
 }
 
-/** The card as the provider saw it; where it saw none, since the card was gone, as it had been saved. */
+/** The card as the provider saw the card; as saved if the provider saw none because the card was gone. */
 async function methodInWords(db: Tx, deposit: Deposit, { coins }: ReceivedPayment): Promise<string> {
   if (deposit.method === 'crypto')
     return `${[...new Set(coins.map(({ currency }) => currency.toUpperCase()))].join(', ')}, by CopperX`;

@@ -1,6 +1,6 @@
 /**
- * The parts that papers are made of: a page with its margins and foot, headings, facts, columns, tables, notes. Every part
- * takes text of any script, wraps what is too wide, and is tagged, so that a screen reader reads the paper in order.
+ * The parts of papers: a page with its margins and foot, headings, facts, columns, tables, notes. Every part takes text
+ * of any script, wraps wide text, and is tagged, so that a screen reader reads the paper in order.
  */
 import PDFDocument from 'pdfkit';
 import { GlyphWriter } from './glyphs.ts';
@@ -17,7 +17,7 @@ export interface Style {
 
 export interface Column {
   title: string;
-  /** Its share of the width; the shares of a table add up to 1. */
+  /** The share of the width. The shares of a table add up to 1. */
   share: number;
   align?: 'left' | 'right';
 }
@@ -36,7 +36,7 @@ export const BODY: Style = { size: 10 };
 export const LABEL: Style = { size: 9, colour: QUIET };
 export const NOTE: Style = { size: 8.5, colour: QUIET };
 
-/** A4. The margins leave room for a printer that crops it to Letter. */
+/** A4. The margins leave room for a printer that crops the page to Letter. */
 const MARGIN = { left: 60, right: 60, top: 60, bottom: 84 };
 const LEADING = 1.45;
 const GUTTER = 24;
@@ -50,14 +50,14 @@ interface Block {
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
 
-/** Letters from right to left lie on the page from left to right: for a screen reader they are given in their own order. */
+/** Right-to-left letters lie on the page from left to right, so a screen reader gets the letters in their own order. */
 const spoken = (text: string): { actual?: string } => (RIGHT_TO_LEFT.test(text) ? { actual: text } : {});
 
 export interface PaperInfo {
   /** In the file's properties, and at the foot of each page. */
   title: string;
   author: string;
-  /** The second of the paper, by which it is dated. */
+  /** The second of the paper, used as its date. */
   second: number;
 }
 
@@ -79,7 +79,7 @@ export class Sheet {
       tagged: true,
       lang: 'en-US',
       displayTitle: true,
-      // pdfkit would put the time of drawing here, and make the file's id from it.
+      // Without these values pdfkit would write the time of drawing and derive the file's id from the time.
       info: {
         Title: info.title,
         Author: info.author,
@@ -107,7 +107,7 @@ export class Sheet {
     return this.document.page.height - MARGIN.bottom;
   }
 
-  /** Begins a new page where a height does not fit on this one. */
+  /** Begins a new page where a height does not fit on the present page. */
   private need(height: number): void {
     if (this.y + height <= this.bottom || this.y === MARGIN.top) return;
     this.document.addPage();
@@ -146,14 +146,14 @@ export class Sheet {
       .stroke();
   }
 
-  /** What a screen reader passes over. */
+  /** Content that a screen reader skips. */
   private artifact(draw: () => void): void {
     this.document.markContent('Artifact', { type: 'Layout' });
     draw();
     this.document.endMarkedContent();
   }
 
-  /** Attached before anything is added to it: pdfkit draws the content of a part that is attached, at once. */
+  /** Attached before content is added, because pdfkit draws the content of an attached part at once. */
   private attach(parent: PDFKit.PDFStructureElement, type: string): PDFKit.PDFStructureElement {
     const part = this.document.struct(type);
     parent.add(part);
@@ -164,7 +164,7 @@ export class Sheet {
     return this.document.struct(type, spoken(text), draw);
   }
 
-  /** @param keepWith points that must fit below it on the same page: a heading is not left alone */
+  /** @param keepWith points that must fit below the text on the same page, so that a heading is not left alone */
   async text(text: string, style: Style = BODY, tag: 'H1' | 'H2' | 'P' = 'P', keepWith = 0): Promise<void> {
     const block = await this.block(text, style, this.width);
     this.need(block.height + keepWith);
@@ -172,7 +172,7 @@ export class Sheet {
     this.y += block.height;
   }
 
-  /** The head of a paper: its title at the left, who gives it at the right. */
+  /** The head of a paper: the title at the left, the issuer at the right. */
   async head(title: string, giver: string): Promise<void> {
     const half = (this.width - GUTTER) / 2;
     const left = await this.block(title, TITLE, half);
@@ -230,7 +230,7 @@ export class Sheet {
     this.y += height;
   }
 
-  /** A table; its head is repeated on each page. The last rows can be totals, which are strong. */
+  /** A table with its head repeated on each page. The last rows can be totals in bold. */
   async table(columns: Column[], rows: string[][], totals: string[][] = []): Promise<void> {
     const table = this.attach(this.root, 'Table');
     const head = columns.map(({ title }) => title);

@@ -1,6 +1,6 @@
 /**
- * The typefaces of papers: Noto Sans, in the packages of Fontsource, one package a script. Each package splits its font into
- * files by ranges of Unicode, so that a paper reads only the few files that hold its letters.
+ * The typefaces of papers: Noto Sans, in the packages of Fontsource, a package for each script. Each package splits its
+ * font into files by ranges of Unicode, so that a paper reads only the few files with its letters.
  */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -14,15 +14,15 @@ export type Weight = 'regular' | 'semibold';
 export interface Typeface {
   /** Unique for each file and weight. */
   key: string;
-  /** A TrueType font of one weight, as pdfkit embeds it. */
+  /** A TrueType font of one weight, for embedding by pdfkit. */
   ttf: Buffer;
-  /** The same font, as HarfBuzz shapes with it. */
+  /** The same font, for shaping by HarfBuzz. */
   font: Font;
   unitsPerEm: number;
   codePoints: ReadonlySet<number>;
 }
 
-/** In the order of preference: the first font that holds a character draws it. */
+/** In the order of preference: the first font that holds a character draws the character. */
 const BEFORE_HAN = [
   'noto-sans',
   ...['arabic', 'hebrew', 'thai', 'georgian', 'armenian', 'ethiopic', 'bengali', 'gujarati', 'gurmukhi', 'kannada'],
@@ -30,7 +30,7 @@ const BEFORE_HAN = [
 ].map((name) => (name === 'noto-sans' ? name : `noto-sans-${name}`));
 const AFTER_HAN = ['noto-sans-symbols', 'noto-emoji'];
 
-/** Which national forms Han characters take. */
+/** The national forms of Han characters. */
 export type Han = 'sc' | 'tc' | 'jp' | 'kr';
 const HAN: Han[] = ['sc', 'tc', 'jp', 'kr'];
 
@@ -48,7 +48,7 @@ interface FontFile {
 const require = createRequire(import.meta.url);
 const filesByFamily = new Map<string, FontFile[]>();
 
-/** The files of a family, with the characters that each may hold. */
+/** The files of a family, with the characters that each file may hold. */
 function filesOf(family: string): FontFile[] {
   const known = filesByFamily.get(family);
   if (known) return known;
@@ -70,7 +70,10 @@ function readRange(text: string): [number, number] {
 
 const WEIGHTS: Record<Weight, number> = { regular: 400, semibold: 600 };
 
-/** Parsed fonts that are kept: those of common names stay, and a long run of rare ones does not fill the memory. */
+/**
+ * The number of parsed fonts to keep: fonts of common names stay, and a long run of rare fonts does not fill the
+ * memory.
+ */
 const KEPT = 48;
 const kept = new Map<string, Promise<Typeface>>();
 
@@ -86,7 +89,7 @@ function load(path: string, weight: Weight): Promise<Typeface> {
   return typeface;
 }
 
-/** Makes a font of one weight from a variable one: pdfkit cannot embed a variable font. */
+/** Makes a font of one weight from a variable font, because pdfkit cannot embed variable fonts. */
 async function read(path: string, weight: Weight, key: string): Promise<Typeface> {
   const ttf = await subsetFont(await readFile(path), undefined, {
     keepAllGlyphs: true,
@@ -94,12 +97,12 @@ async function read(path: string, weight: Weight, key: string): Promise<Typeface
     targetFormat: 'truetype',
     variationAxes: { wght: WEIGHTS[weight] },
   });
-  // A copy: HarfBuzz reads a whole ArrayBuffer, and a Buffer may be a part of one.
+  // A copy, because HarfBuzz reads a whole ArrayBuffer, and a Buffer may be a part of an ArrayBuffer.
   const face = new Face(new Blob(new Uint8Array(ttf).buffer));
   return { key, ttf, font: new Font(face), unitsPerEm: face.upem, codePoints: new Set(face.collectUnicodes()) };
 }
 
-/** The first typeface that holds all of these characters. Null where none does. */
+/** The first typeface that holds all of the characters. Null where no typeface does. */
 export async function typefaceFor(
   codePoints: readonly number[],
   weight: Weight,
