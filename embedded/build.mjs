@@ -1,6 +1,7 @@
 /**
- * The programs of `npm start`, each as one file of JavaScript: loaded from hundreds of files of TypeScript, a process takes
- * several times as long to start. A build takes a third of a second and is kept under a name made from its sources.
+ * Builds the programs of `npm start`, each as one file of JavaScript: a process that loads hundreds of TypeScript files
+ * takes several times as long to start. A build takes a third of a second and is stored under a name made from its
+ * sources.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -11,7 +12,7 @@ import { pathToFileURL } from 'node:url';
 
 const ROOT = join(import.meta.dirname, '..');
 const BUILT = Symbol.for('burnrate.programs');
-/** Within node_modules, so that the programs find their packages; emptied by `npm ci`. */
+/** Within node_modules, so that the programs find their packages. `npm ci` empties the folder. */
 const KEPT_IN = join(ROOT, 'node_modules', '.cache', 'burnrate');
 const ROOMS = ['billing', 'prisma', 'activities', 'workflows', 'worker', 'api', 'embedded'];
 const PROGRAMS = {
@@ -26,7 +27,8 @@ const PROGRAMS = {
  * @returns {Promise<import('./build.d.mts').Programs | null>} null where node_modules cannot be written
  */
 export function buildPrograms({ again = false } = {}) {
-  // The launcher and the program that it loads each have a copy of this module: the result is kept where both find it.
+  // The launcher and the program that the launcher loads each have a copy of this module, so the result is stored
+  // globally.
   if (again) globalThis[BUILT] = undefined;
   globalThis[BUILT] ??= builtPrograms();
   return globalThis[BUILT];
@@ -57,7 +59,8 @@ async function builtPrograms() {
 
 async function build(outdir) {
   const { build: bundle } = await import('esbuild');
-  // The api is bundled apart from the others, because it can hold packages that the worker must share with the Temporal SDK.
+  // The api is bundled apart from the other programs, because the api can include packages that the worker must share
+  // with the Temporal SDK.
   await Promise.all(
     [
       { names: ['api'], builtIn: BUILT_IN_API },
@@ -94,22 +97,22 @@ async function build(outdir) {
 const REQUIRE = `import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(${JSON.stringify(`${ROOT}/`)});`;
 
 /**
- * Each program, and `NAME.modules.mjs` for a process that loads the program's modules before it may run the program. Such a
- * process loads `NAME.packages.mjs` first.
+ * Each program, and `NAME.modules.mjs` for a process that loads the program's modules before the program may run. Such
+ * a process loads `NAME.packages.mjs` first.
  */
 const entriesOf = (name) => [
   [name, PROGRAMS[name]],
   [`${name}.modules`, `imports-of:${PROGRAMS[name]}`],
 ];
 
-/** A module that imports the packages which a program imports from their own places. */
+/** A module that imports the packages of a program from their own places. */
 function packagesOf({ outputs }, file) {
   const lines = new Set();
   const seen = new Set();
   const visit = (path) => {
     if (seen.has(path)) return;
     seen.add(path);
-    // What a program imports later, it loads later.
+    // Dynamic imports of a program are loaded later.
     for (const imported of outputs[path].imports)
       if (imported.kind !== 'import-statement') continue;
       else if (!imported.external) visit(imported.path);
@@ -119,7 +122,7 @@ function packagesOf({ outputs }, file) {
   return [...lines].join('');
 }
 
-/** Replaces a program by the modules that it imports. */
+/** Replaces a program by the modules that the program imports. */
 const importsOfPrograms = {
   name: 'imports-of-programs',
   setup({ onResolve, onLoad }) {
@@ -140,30 +143,30 @@ const importsOfPrograms = {
 const BUILT_IN =
   /^(zod|@asteasolutions\/zod-to-openapi|stripe|pg|@prisma\/adapter-pg|pino|nodemailer|uuid|standardwebhooks|express|ms|smtp-server|postal-mime)(\/|$)/;
 /**
- * Packages that the api holds besides. In the worker the Temporal SDK stays where it is: it has a native part, it starts
- * threads from its files, and there must be one copy of its context and of its errors.
+ * Further packages in the api's bundle. In the worker the Temporal SDK stays in its place: the SDK has a native part,
+ * starts threads from its files, and must have one copy of its context and of its errors.
  */
 const BUILT_IN_API = new RegExp(
   `${BUILT_IN.source}|^(@temporalio/(activity|client|common|workflow)|express-rate-limit|helmet|pino-http|prom-client|csv-stringify|leven)(/|$)`,
 );
 
-/** The other packages stay where they are: some have native parts, and some read files beside themselves. */
+/** Other packages stay in their places: some have native parts, and some read files beside their own. */
 const packagesApart = (builtIn) => ({
   name: 'packages-apart',
   setup({ onResolve }) {
     onResolve({ filter: /^[^./]/ }, ({ path, kind, importer }) => {
       if (kind === 'entry-point' || path.startsWith('imports-of:')) return undefined;
-      // A package that is built in brings the packages that it needs.
+      // A built-in package includes the packages that it needs.
       const isNeeded = importer.includes(`${sep}node_modules${sep}`) && !isBuiltin(path);
       return isNeeded || builtIn.test(path) ? undefined : { path, external: true };
     });
   },
 });
 
-/** In parts, since this source passes through its own replacement. */
+/** In parts, because this source passes through its own replacement. */
 const META = ['import', 'meta'].join('.');
 
-/** A source that asks where it lies is given its own place, since it reads files beside itself. */
+/** A source that uses its own path gets its original path, because the source reads files beside its own. */
 const placesOfSources = {
   name: 'places-of-sources',
   setup({ onLoad }) {
@@ -186,7 +189,7 @@ const placesOfSources = {
 };
 
 async function digestOfSources() {
-  // The programs name the places of their sources, and so a checkout that was moved is built anew.
+  // The programs contain the paths of their sources, so a moved checkout is built again.
   const hash = createHash('sha256').update(process.version).update(`\0${ROOT}\0`);
   hash.update(await readFile(join(ROOT, 'package-lock.json')).catch(() => ''));
   for (const room of ROOMS) {
@@ -199,7 +202,7 @@ async function digestOfSources() {
   return hash.digest('hex').slice(0, 32);
 }
 
-/** Removes older builds, but not one that a process may have begun to load a moment ago. */
+/** Removes older builds, except builds that a process may have begun to load a moment ago. */
 async function forgetOthers(folder) {
   for (const name of await readdir(KEPT_IN)) {
     const path = join(KEPT_IN, name);

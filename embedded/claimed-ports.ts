@@ -1,6 +1,6 @@
 /**
- * The ports of one `npm start`, the same at each start: addresses in mails, receipts and payment pages stay valid. A port
- * that is taken is replaced by a free one, which is then the one that is remembered.
+ * The ports of one `npm start`, the same at each start, so that addresses in mails, receipts and payment pages stay
+ * valid. A taken port is replaced by a free port, and the free port is remembered.
  */
 import type { Socket } from 'node:dgram';
 import { readFile, rename, writeFile } from 'node:fs/promises';
@@ -16,14 +16,14 @@ const STEP = 10;
 const TRIES = 200;
 
 export interface ClaimOptions<Name extends string> {
-  /** Ports that the user has chosen: another one is no replacement, and they are not remembered. */
+  /** Ports that the user has chosen. These are not replaced and not remembered. */
   fixed?: Partial<Record<Name, number>>;
-  /** Is given a sentence for each remembered port that is taken. */
+  /** Called with a sentence for each remembered port that is taken. */
   say?: (line: string) => void;
 }
 
 /**
- * Claims a port for each name: the remembered one, else the usual one, else the next one that is free.
+ * Claims a port for each name: the remembered port, else the usual port, else the next free port.
  * @param file where the ports are remembered
  */
 export async function claimPorts<Name extends string>(
@@ -55,7 +55,7 @@ export async function claimPorts<Name extends string>(
       if (chosen === undefined && before !== undefined && port !== before)
         say(`port ${before} (${name}) is taken: ${port} from now on. Addresses with ${before} no longer lead here.`);
     }
-    // A neighbour that is configured for this one start gets its port of before when it is embedded again.
+    // A neighbour that is configured for this start only gets its earlier port when embedded again.
     const draft = `${file}.${process.pid}`;
     await writeFile(draft, JSON.stringify(kept), { mode: 0o600 });
     await rename(draft, file);

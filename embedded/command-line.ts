@@ -1,22 +1,22 @@
-/** Options of the commands: `--help` prints how to use one, and an unknown option is refused with a sentence. */
+/** Options of the commands: `--help` prints the usage, and an unknown option is refused with a sentence. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 type Values<Given extends Options> = ReturnType<typeof parseArgs<{ options: Given; allowPositionals: true }>>['values'];
 
 export interface CommandLine<Given extends Options> {
-  /** What `--help` prints. */
+  /** The text for `--help`. */
   usage: string;
   options?: Given;
-  /** How many words may come beside the options: none by default. */
+  /** The number of words beside the options: none by default. */
   words?: { least: number; most: number };
 }
 
-/** A mistake of the caller, which is said without a stack. */
+/** A mistake of the caller, printed without a stack. */
 export class UsageError extends Error {}
 
 /**
- * Reads what follows the command's name. Null when help was asked for, which has been printed then.
+ * Reads the arguments after the command's name. Null for `--help`, after the usage was printed.
  * @throws UsageError with a sentence that names the option, and the usage
  */
 export function readCommandLine<const Given extends Options = Record<never, never>>(
@@ -31,7 +31,7 @@ export function readCommandLine<const Given extends Options = Record<never, neve
     try {
       return parseArgs({ args, allowPositionals: true, options: (options ?? {}) as Given });
     } catch (error) {
-      // Node's own sentence goes on to speak of `--`, which is of no use here.
+      // Node's own sentence goes on with advice about `--`, which is of no use here.
       throw new UsageError(`${(error as Error).message.split('. ')[0]}.\n\n${usage}`);
     }
   })();
@@ -42,7 +42,9 @@ export function readCommandLine<const Given extends Options = Record<never, neve
   return { values: values as Values<Given>, words: positionals };
 }
 
-/** Runs a command to its exit status: 0 or what `main` answers, 2 for a mistake of the caller, 1 for any other error. */
+/**
+ * Runs a command to its exit status: 0 or the result of `main`, 2 for a mistake of the caller, 1 for any other error.
+ */
 export async function runCommand(main: () => Promise<number | undefined>): Promise<void> {
   try {
     process.exitCode = (await main()) ?? 0;

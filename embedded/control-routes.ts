@@ -1,4 +1,4 @@
-/** What the control of every provider's stand-in offers over HTTP: faults, outages, and how its webhooks come. */
+/** The HTTP controls of every provider's stand-in: faults, outages, and the delivery of webhooks. */
 import express, { type Request, type Router } from 'express';
 import { z } from 'zod';
 import { FAULT_KINDS, type FaultKind, type Faults } from './stripe/faults.ts';
@@ -14,10 +14,10 @@ export interface ProviderControl {
   clearRequests(): void;
 }
 
-/** Adds `POST /path` and the like: JSON in, JSON out; what a body lacks is a 400 that names it. */
+/** Adds `POST /path`: JSON in, JSON out. A missing field is a 400 that names the field. */
 export type On = (operation: string, act: (request: Request, body: unknown) => unknown) => void;
 
-/** How a refusal of the stand-in itself is answered. Undefined for what is none. */
+/** The answer to a refusal of the stand-in itself. Undefined for other errors. */
 export type Refusing = (error: unknown) => { status: number; body: unknown } | undefined;
 
 export const count = z.number().int().positive();
@@ -45,7 +45,7 @@ const someEvents = { count: count.default(1), type: z.string().default('*') };
 
 export const idOf = (request: Request): string => String(request.params.id);
 
-/** The routes that all stand-ins share; `more` adds the provider's own. */
+/** The routes of all stand-ins; `more` adds the provider's own. */
 export function providerControlRoutes(control: ProviderControl, refusing: Refusing, more: (on: On) => void): Router {
   const router = express.Router();
   const { faults, webhooks } = control;

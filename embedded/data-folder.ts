@@ -1,6 +1,6 @@
 /**
- * The folder in which one `npm start` keeps its data: readable by its owner alone, and used by one `npm start` at a time.
- * `running.json` in it names the processes. It outlives a SIGKILL, so that the next start can end what was left behind.
+ * The data folder of one `npm start`: readable by its owner alone, and used by one `npm start` at a time. Its
+ * `running.json` names the processes and survives a SIGKILL, so that the next start can end the processes left behind.
  */
 import { chmod, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { identityOf, isStillRunning, type ProcessIdentity } from '../worker/process-identity.ts';
 import { endProcess } from './strangers.ts';
 
-/** A process that `npm start` started, and how it wants to be ended. */
+/** A process that `npm start` started, with the signal for its end. */
 export interface Started extends ProcessIdentity {
   name: string;
   signal: NodeJS.Signals;
@@ -22,7 +22,7 @@ interface Running extends ProcessIdentity {
 
 export interface DataFolder {
   readonly path: string;
-  /** Remembers the processes that have to be ended if this one is killed. */
+  /** Stores the processes that must end if this process is killed. */
   note(apiUrl: string, children: Array<{ name: string; pid: number; signal: NodeJS.Signals }>): Promise<void>;
   /** Another `npm start` may use the folder from now on. */
   release(): Promise<void>;
@@ -33,7 +33,7 @@ const END_WITHIN_MS = 10_000;
 const TRIES = 20;
 
 /**
- * Takes the folder for this process, and ends the processes of a start that was killed.
+ * Takes the folder for this process, and ends the processes of a killed start.
  * @throws Error with a sentence that names the `npm start` that uses the folder
  */
 export async function takeDataFolder(path: string, say: (line: string) => void = () => {}): Promise<DataFolder> {
@@ -64,7 +64,7 @@ export async function takeDataFolder(path: string, say: (line: string) => void =
   };
 }
 
-/** Links the draft into its place, which only one process can do; what a killed process left there is removed before. */
+/** Links the draft into place, which only one process can do. A file of a killed process is removed before. */
 async function claim(file: string, draft: string, path: string, say: (line: string) => void): Promise<void> {
   for (let tries = 0; tries < TRIES; tries++) {
     const done = await link(draft, file).then(
@@ -96,7 +96,10 @@ function parsed(text: string): Running | undefined {
   }
 }
 
-/** Between a look at the file and its removal another start may have put its own in that place: that one is put back. */
+/**
+ * Between the check of the file and its removal another start may have put its own file in place. Such a file is put
+ * back.
+ */
 async function removeIfUnchanged(file: string, text: string): Promise<void> {
   const aside = `${file}.aside-${process.pid}`;
   const moved = await rename(file, aside).then(
@@ -111,7 +114,7 @@ async function removeIfUnchanged(file: string, text: string): Promise<void> {
 async function endLeftBehind(children: Started[], say: (line: string) => void): Promise<void> {
   await Promise.all(
     children.map(async (child) => {
-      // The guard of a killed start ends its children by itself within a moment.
+      // The guard of a killed start ends its children within a moment.
       for (let looks = 0; looks < 10 && (await isStillRunning(child)); looks++) await sleep(50);
       if (!(await isStillRunning(child))) return;
       say(`${child.name} (pid ${child.pid}) was left behind by a start that was killed: it is ended.`);
@@ -120,7 +123,10 @@ async function endLeftBehind(children: Started[], say: (line: string) => void): 
   );
 }
 
-/** The folder and what lies in it, for its owner alone. Programs stay programs; Postgres keeps its own folder private. */
+/**
+ * Makes the folder and its files readable by the owner alone. Programs stay executable, and Postgres protects its own
+ * folder.
+ */
 async function makePrivate(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
   await chmod(path, 0o700);

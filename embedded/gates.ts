@@ -1,27 +1,30 @@
 /**
- * Gates: what comes to a stand-in can be held at a point of its way, so that a test does in that very moment what it came
- * to do, and then says how it goes on.
+ * Gates: a request to a stand-in can be held at a point of its way, so that a test can act at this moment and then
+ * decide how the request goes on.
  */
 import type { Socket } from 'node:net';
 
-/** How it goes on from a gate: as if nothing had been; the connection closed; "not so fast"; "an error of ours". */
+/**
+ * The continuation after a gate: `on` unchanged, `drop` with a closed connection, `rate_limit` with 429, `error` with
+ * 500.
+ */
 export type Way = 'on' | 'drop' | 'rate_limit' | 'error';
 
-/** `arrival`: read and not processed. `answer`: processed, its answer not given. */
+/** `arrival`: read and not processed. `answer`: processed, and the answer not sent. */
 export type Point = 'arrival' | 'answer';
 
 export interface Held<T> {
   readonly passing: T;
-  /** Whether the sender has closed its connection and waits no more. */
+  /** True if the sender has closed its connection. */
   hasGivenUp(): boolean;
-  /** Resolves when it does. */
+  /** Resolves when the sender closes its connection. */
   readonly givenUp: Promise<void>;
 }
 
 export interface Gate<T> {
   /** Resolves when something stands at the gate. */
   readonly reached: Promise<Held<T>>;
-  /** Lets it go on. A gate that was never reached is taken away. */
+  /** Continues the held request. A gate that was never reached is removed. */
   release(way?: Way): void;
 }
 
@@ -35,7 +38,7 @@ export class Gates<T> {
   readonly #armed = new Set<Armed<T>>();
   readonly #closing: ((way: Way) => void)[] = [];
 
-  /** Holds the first that matches; all that come after it pass. */
+  /** Holds the first matching request. Later requests pass. */
   hold(matches: (passing: T) => boolean): Gate<T> {
     let hold: (held: Held<T>) => void = () => {};
     let release: (way: Way) => void = () => {};
@@ -57,7 +60,7 @@ export class Gates<T> {
     };
   }
 
-  /** Asked by the stand-in, at each point: how does it go on? Resolves at once where no gate is. */
+  /** Called by the stand-in at each point for the continuation. Resolves at once without a gate. */
   async pass(passing: T, socket: Socket | undefined): Promise<Way> {
     const gate = [...this.#armed].find(({ matches }) => matches(passing));
     if (!gate) return 'on';
@@ -71,12 +74,12 @@ export class Gates<T> {
     socket?.once('close', hasClosed);
     gate.hold({ passing, hasGivenUp: isGone, givenUp });
     const way = await gate.released;
-    // A connection that is kept alive comes to many gates.
+    // A kept-alive connection comes to many gates.
     socket?.off('close', hasClosed);
     return way;
   }
 
-  /** Opens all, for a stand-in that closes. */
+  /** Opens all gates, for a stand-in that closes. */
   close(): void {
     this.#armed.clear();
     for (const release of this.#closing) release('drop');

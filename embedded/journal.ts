@@ -1,12 +1,15 @@
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** What an embedded part has received, in order: to be listed, waited for, and (with a file) found again after a restart. */
+/** The received items of an embedded part, in order: listed, awaited, and (with a file) found again after a restart. */
 export interface Journal<Entry> {
   all(): readonly Entry[];
-  /** Resolves once the entry is in the file, if there is one. */
+  /** Resolves once the entry is in the file, if any. */
   append(entry: Entry): Promise<void>;
-  /** The first entry, past ones included, for which `predicate` holds. Rejects after `timeoutMs`, telling what is there instead. */
+  /**
+   * The first entry for which `predicate` holds, including past entries. Rejects after `timeoutMs` with a list of the
+   * present entries.
+   */
   waitFor(predicate: (entry: Entry) => boolean, timeoutMs?: number): Promise<Entry>;
   /** Calls `listener` at each new entry and at `clear`, until the answer is called. */
   onChange(listener: () => void): () => void;
@@ -15,7 +18,7 @@ export interface Journal<Entry> {
 
 const WAIT_MS = 10_000;
 
-/** `describe` puts an entry into a few words, for the message of a wait that was in vain. */
+/** `describe` gives a short text of an entry, for the message of a failed wait. */
 export async function openJournal<Entry>(
   file: string | undefined,
   describe: (entry: Entry) => string,
@@ -25,7 +28,7 @@ export async function openJournal<Entry>(
   let written: Promise<unknown> = Promise.resolve();
   if (file !== undefined) await mkdir(dirname(file), { recursive: true });
 
-  /** One write after another, so that the file has the order of the list; a failed one does not block the next. */
+  /** One write after another, so that the file has the order of the list. A failed write does not block the next. */
   function write(work: () => Promise<unknown>): Promise<void> {
     const done = written.then(work);
     written = done.catch(() => {});
@@ -73,7 +76,7 @@ export async function openJournal<Entry>(
   };
 }
 
-/** A crash may have cut the last line short; it was never acknowledged, so it is passed over. */
+/** A crash may have cut the last line short. Such a line was never acknowledged and is skipped. */
 async function readEntries<Entry>(file: string): Promise<Entry[]> {
   const text = await readFile(file, 'utf8').catch(() => '');
   return text.split('\n').flatMap((line) => {

@@ -1,4 +1,4 @@
-/** Where an embedded part says what it does: a function of one line, or anything shaped like pino. Silent by default. */
+/** The log of an embedded part: a function of one line, or an object like pino. Silent by default. */
 export type Logger = ((line: string) => void) | { info(line: string): void };
 
 export function toLog(logger: Logger | undefined): (line: string) => void {

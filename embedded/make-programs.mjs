@@ -1,4 +1,7 @@
-/** Builds the programs of `npm start` in advance, after `npm ci`. A failure is only printed: `npm start` builds them itself. */
+/**
+ * Builds the programs of `npm start` in advance, after `npm ci`. A failure is only printed, because `npm start` builds
+ * the programs if necessary.
+ */
 import { buildPrograms } from './build.mjs';
 
 try {

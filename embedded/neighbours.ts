@@ -1,6 +1,6 @@
 /**
- * The neighbours that are not configured, run embedded, each speaking its real protocol. What the environment names is
- * used as it is. Answers the environment that the product's processes are then given.
+ * Runs each neighbour that is not configured as an embedded part with its real protocol. Configured neighbours are used
+ * unchanged. Returns the environment for the product's processes.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,16 +21,16 @@ import {
 type Environment = Record<string, string | undefined>;
 
 export interface NeighboursOptions {
-  /** Where what they keep is kept. */
+  /** The folder of the data. */
   dataDir: string;
-  /** Where fetched programs are kept: `.data/` of the checkout by default, whatever the data folder is. */
+  /** The folder of fetched programs: `.data/` of the checkout by default, for any data folder. */
   toolsDir?: string;
   environment: Environment;
   searchAttributes: readonly SearchAttribute[];
-  /** A claimed port for each part. By default each takes any free one. */
+  /** A claimed port for each part. By default each part takes a free port. */
   ports?: Readonly<Record<PortName, number>>;
   postgresSettings?: Record<string, string>;
-  /** Told once for each neighbour: whether it is embedded or configured, and where it is. */
+  /** Called once for each neighbour: embedded or configured, with the address. */
   say?: (line: string) => void;
 }
 
@@ -45,11 +45,11 @@ interface Parts {
 
 export interface Neighbours extends Parts {
   environment: Record<string, string>;
-  /** Stops what was started here, in the order in which they need each other. */
+  /** Stops the parts that were started here, in the order of their dependencies. */
   stop(): Promise<void>;
 }
 
-/** The ports of `npm start`, unless they are taken. */
+/** The usual ports of `npm start`. */
 export const USUAL_PORTS = {
   api: 3000,
   postgres: 15432,
@@ -66,12 +66,14 @@ export type PortName = keyof typeof USUAL_PORTS;
 
 const TOOLS = join(import.meta.dirname, '..', '.data');
 const DATABASE = 'burnrate';
-/** Blocks of an embedded chain: a payment is confirmed within seconds, and one can watch it. */
+/**
+ * The block time of the embedded chain: short, so that a payment is confirmed within seconds while a person watches.
+ */
 const BLOCK_MS = 250;
 
 export async function startNeighbours(options: NeighboursOptions): Promise<Neighbours> {
   const { dataDir, say = () => {} } = options;
-  // An empty variable is one that is not set.
+  // An empty variable counts as not set.
   const given = Object.fromEntries(
     Object.entries(options.environment).filter((entry): entry is [string, string] => Boolean(entry[1])),
   );
@@ -99,14 +101,14 @@ export async function startNeighbours(options: NeighboursOptions): Promise<Neigh
     await stop();
     throw failed.reason;
   }
-  // An owner's address belongs to the database that is used, whatever else the environment names.
+  // The owner's address belongs to the used database, whatever the rest of the environment names.
   const owner = parts.postgres && { MIGRATE_DATABASE_URL: parts.postgres.databaseUrl(DATABASE) };
   const environment = { ...embeddedEnvironment(parts, secrets, apiPort), ...given, ...owner };
   return { ...parts, environment, stop };
 }
 
 interface Start<Part> {
-  /** The setting that names another one, which is then used. */
+  /** The setting that names another neighbour, used instead. */
   variable: string;
   title: string;
   run(): Promise<Part>;

@@ -1,4 +1,4 @@
-/** Markup that is known to be safe. Made by `html` only. */
+/** Safe markup. Only `html` makes such values. */
 export interface Html {
   readonly markup: string;
 }
@@ -18,7 +18,7 @@ function toMarkup(value: Part): string {
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
 
-/** A whole page. Its reader need not reload it: it does so itself when something has arrived, unless `still`. */
+/** A whole page. The page reloads itself when something has arrived, unless `still`. */
 export const page = (title: string, body: Html, still = false): Html => html`<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

@@ -12,9 +12,9 @@ export type { Mode } from './platform/mode.ts';
 export interface PlatformOptions {
   /** Where events are received. */
   readonly port?: number;
-  /** Where its page and its switch are, which stay reachable when the platform is gone. */
+  /** The port of the page and the switch, reachable even when the platform is gone. */
   readonly webPort?: number;
-  /** `whsec_` and base64, as Standard Webhooks has it. */
+  /** `whsec_` and base64, by Standard Webhooks. */
   readonly secret: string;
   /** Keeps the events as JSON lines, through restarts. */
   readonly file?: string;
@@ -22,10 +22,10 @@ export interface PlatformOptions {
 }
 
 export interface PlatformStandIn {
-  /** What to give as PLATFORM_WEBHOOK_URL. */
+  /** The value for PLATFORM_WEBHOOK_URL. */
   readonly url: string;
   readonly webUrl: string;
-  /** Every delivery that was received, the oldest first, forged and refused ones too. */
+  /** Every received delivery, oldest first, forged and refused ones included. */
   events(): readonly PlatformEvent[];
   waitFor: Journal<PlatformEvent>['waitFor'];
   /** Resolves once the mode is in force: for `gone`, when connections are refused. */
@@ -51,7 +51,7 @@ export async function startPlatformStandIn(options: PlatformOptions): Promise<Pl
   let hook: Listening | undefined = await listen(receiver, options.port);
   const { port, url } = hook;
 
-  // One change after another: 'gone' and 'ok' in one breath must not meet on the port.
+  // One change after another: 'gone' and 'ok' in quick succession must not meet on the port.
   let changed: Promise<void> = Promise.resolve();
   function setMode(next: Mode): Promise<void> {
     const change = changed.then(async () => {

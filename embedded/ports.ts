@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net';
 
 const LOOPBACK = '127.0.0.1';
 
-/** A port on 127.0.0.1 that is free, and claimed for the life of this process. */
+/** A free port on 127.0.0.1, claimed for the life of this process. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = await portOfTheSystemsChoice();
@@ -37,9 +37,9 @@ function portOfTheSystemsChoice(): Promise<number> {
 }
 
 /**
- * Claims a TCP port by binding the UDP port of the same number, which the system gives to one process alone and takes back
- * however that process ends. So the port can be given to a child that needs seconds until it listens. Null when the port is
- * taken.
+ * Claims a TCP port by binding the UDP port of the same number. The system gives a UDP port to one process alone and
+ * releases the port however the process ends. The TCP port can thus be given to a child that listens seconds later.
+ * Null when the port is taken.
  */
 export async function claimPort(port: number): Promise<Socket | null> {
   const claim = createSocket('udp4');

@@ -5,11 +5,11 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** How to run a program as an account that Postgres accepts. */
+/** A way to run a program as an account that Postgres accepts. */
 export interface Account {
-  /** Who must own the data; nobody in particular when this process itself may run Postgres. */
+  /** The required owner of the data; undefined when this process itself may run Postgres. */
   readonly owner?: Ids;
-  /** How to spawn `file` with `args` under this account. */
+  /** The command that runs `file` with `args` under this account. */
   command(file: string, args: readonly string[]): { file: string; args: readonly string[]; uid?: number; gid?: number };
 }
 
@@ -19,8 +19,9 @@ interface Ids {
 }
 
 /**
- * Postgres refuses to run as root, and in a container everything is root. So root runs it as the owner of the data, or
- * as `postgres`, or else as `nobody`, which is always there: no account is made on the host. `paths` are what it must reach.
+ * Postgres refuses to run as root, and in a container everything is root. Root therefore runs Postgres as the owner of
+ * the data, or as `postgres`, or else as `nobody`, which always exists: no account is made on the host. `paths` must be
+ * reachable by the account.
  */
 export async function postgresAccount(dataDir: string, paths: readonly string[]): Promise<Account> {
   if (process.getuid?.() !== 0) return { command: (file, args) => ({ file, args }) };
@@ -65,7 +66,10 @@ async function closedFolderAbove(path: string, { uid, gid }: Ids): Promise<strin
   }
 }
 
-/** Root may lend the account its right to pass through closed folders; the alternative is to open a folder of the user's. */
+/**
+ * Root may lend the account its right to pass through closed folders. The alternative is to open a folder of the
+ * user's.
+ */
 async function accountThatPasses(closed: string, owner: Ids): Promise<Account> {
   const lend = ['--reuid', `${owner.uid}`, '--regid', `${owner.gid}`, '--clear-groups'];
   lend.push('--inh-caps', '+dac_override', '--ambient-caps', '+dac_override');

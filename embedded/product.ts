@@ -1,4 +1,4 @@
-/** The product's own processes, started as they are in production: by their entry files and their environment alone. */
+/** The product's own processes, started like in production: by their entry files and their environment alone. */
 import { join } from 'node:path';
 import { buildPrograms } from './build.mjs';
 import { isListening } from './ports.ts';
@@ -6,7 +6,7 @@ import { type Child, startChild } from './process.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const PREPARED = join(import.meta.dirname, 'prepared.mjs');
-/** Only a process that hangs takes longer: on a machine that is busy with other programs, a start takes minutes. */
+/** Only a process that hangs takes longer. On a machine that is busy with other programs, a start takes minutes. */
 const READY_WITHIN_MS = 600_000;
 
 export type ProductName = 'api' | 'worker';
@@ -15,12 +15,12 @@ export interface ProductProcess extends Child {
   readonly name: ProductName;
 }
 
-/** A process that has loaded its packages, or is about to, and waits for its environment. */
+/** A process that has loaded its packages, or is loading them, and waits for its environment. */
 export interface PreparedProduct {
   readonly pid: number;
-  /** Runs the program. Resolves once it serves. */
+  /** Runs the program. Resolves once the program serves. */
   start(environment: Record<string, string>): Promise<ProductProcess>;
-  /** For one that is not needed after all. */
+  /** Ends a prepared process that is not needed. */
   end(): Promise<void>;
 }
 
@@ -58,7 +58,7 @@ export async function prepareProduct(name: ProductName, log?: (line: string) => 
   };
 }
 
-/** Starts `npm run api` or `npm run worker` and resolves once it serves. */
+/** Starts `npm run api` or `npm run worker` and resolves once the program serves. */
 export async function startProduct(
   name: ProductName,
   environment: Record<string, string>,
@@ -67,7 +67,7 @@ export async function startProduct(
   return (await prepareProduct(name, log)).start(environment);
 }
 
-/** Whether the api serves. Until it listens, a call costs as much time as the api has in between two calls. */
+/** True if the api serves. Until the api listens, checks take as much of its time as the pauses between them. */
 const serves = async (port: number): Promise<boolean> =>
   (await isListening(port)) && (await answers(`http://127.0.0.1:${port}/healthz`));
 

@@ -5,13 +5,13 @@ import type { Supervised } from './supervisor.ts';
 export interface Product extends Supervised {
   readonly name: ProductName;
   pid(): number;
-  /** Starts a process of today's sources and ends the one of before. */
+  /** Starts a process with the present sources and ends the earlier process. */
   replace(): Promise<void>;
 }
 
 export interface Products {
   readonly all: readonly Product[];
-  /** Runs both; their packages are loaded already, or about to be. */
+  /** Runs both programs. Their packages are loaded or being loaded. */
   run(environment: Record<string, string>, say: (line: string) => void): Promise<void>;
   end(): Promise<void>;
 }
@@ -41,14 +41,14 @@ async function startPart(name: ProductName, log: (line: string) => void) {
   let current: ProductProcess | null = null;
   let turn: Promise<void> = Promise.resolve();
 
-  /** One change after another: a restart after a crash and one after an edit would start two. */
+  /** One change after another: a restart after a crash and a restart after an edit would start two processes. */
   function inTurn(work: () => Promise<void>): Promise<void> {
     const done = turn.then(work);
     turn = done.catch(() => {});
     return done;
   }
 
-  /** The end of a process that was replaced is none. */
+  /** The end of a replaced process does not count. */
   async function exited(): Promise<string> {
     for (;;) {
       const watched = current;

@@ -1,13 +1,14 @@
 /**
- * The settings that `npm start` gave its processes, for commands that run beside it: a file next to the data, readable by
- * its owner alone and removed when it ends. It holds the settings of Burnrate and nothing else of the environment.
+ * The settings that `npm start` gave its processes, for commands beside `npm start`: a file next to the data, readable
+ * by its owner alone and removed at the end. The file holds the settings of Burnrate and nothing else of the
+ * environment.
  */
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { SETTINGS } from '../worker/config.ts';
 import { identityOf } from '../worker/process-identity.ts';
 import { publishedFile } from '../worker/published.ts';
 
-/** Settings of commands which the api and the workers do not read. */
+/** Settings of commands that the api and the workers do not read. */
 const OF_COMMANDS = ['MIGRATE_DATABASE_URL', 'TEMPORAL_CLI_PATH'];
 
 export async function publishEnvironment(dataDir: string, environment: Record<string, string>): Promise<void> {

@@ -1,4 +1,4 @@
-/** The JSON lines of the api and the worker, one readable line each. Other lines are passed on as they are. */
+/** Formats the JSON lines of the api and the worker as one readable line each. Other lines pass unchanged. */
 const LEVELS: Record<number, string> = { 10: 'trace', 20: 'debug', 30: '', 40: 'warn ', 50: 'ERROR ', 60: 'FATAL ' };
 
 interface Logged {

@@ -1,9 +1,9 @@
-/** Whether the api is ready, and what it waits for: what `/readyz` answers. */
+/** The readiness of the api, with the parts that are not ready: the answer of `/readyz`. */
 const LOOK_EVERY_MS = 3_000;
 /** A single late answer of a busy machine is no outage. */
 const LOOKS_THAT_COUNT = 2;
 
-/** Null when it is ready. */
+/** Null when the api is ready. */
 export async function notReadyBecause(base: string): Promise<string | null> {
   try {
     const response = await fetch(`${base}/readyz`, { signal: AbortSignal.timeout(5_000) });
@@ -16,7 +16,7 @@ export async function notReadyBecause(base: string): Promise<string | null> {
   }
 }
 
-/** Says when the api stops being ready, and when it is ready again. Answers how to end the watch. */
+/** Reports when the api stops being ready, and when the api is ready again. Returns a function that ends the watch. */
 export function watchReadiness(base: string, say: (line: string) => void): () => void {
   let ended = false;
   let failures = 0;

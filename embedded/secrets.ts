@@ -1,4 +1,4 @@
-/** The secrets of embedded neighbours: made on the first start and kept, so that a key that was given out stays valid. */
+/** The secrets of embedded neighbours: made on the first start and stored, so that a key stays valid. */
 import { randomBytes } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ export async function keptSecrets(dataDir: string): Promise<Secrets> {
     platformWebhook: `whsec_${randomBytes(24).toString('base64')}`,
     stripeWebhook: `whsec_${randomBytes(24).toString('base64url')}`,
     copperxWebhook: randomBytes(24).toString('base64url'),
-    // A file of an earlier version lacks the later ones.
+    // A file of an earlier release lacks later secrets.
     ...kept,
   };
   const draft = `${file}.${process.pid}`;

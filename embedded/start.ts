@@ -1,4 +1,4 @@
-/** `npm start`: everything in one process group, each neighbour that is not configured embedded, data kept in `.data/`. */
+/** `npm start`: everything in one process group, with each unconfigured neighbour embedded, and data in `.data/`. */
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { migrateBy } from '../prisma/migrate.ts';
@@ -29,8 +29,8 @@ unless the environment names another one. README.md lists the settings.
 const write = (line: string) => process.stdout.write(`${line}\n`);
 
 /**
- * npm does not pass a SIGTERM on to its command, but ends and leaves the command behind. The loss of the parent counts as a
- * signal, so that ending `npm start` ends all of it.
+ * npm does not pass a SIGTERM on to its command, but ends and leaves the command behind. The loss of the parent counts
+ * as a signal, so that the end of `npm start` ends all processes.
  */
 function whenOrphaned(leave: () => void): void {
   const parent = process.ppid;
@@ -42,12 +42,12 @@ function whenOrphaned(leave: () => void): void {
   look.unref();
 }
 
-/** Lines of the start, each with the seconds since it began. */
+/** Lines of the start, each with the seconds since its begin. */
 function progress(): (line: string) => void {
   return (line) => write(`${(performance.now() / 1000).toFixed(1).padStart(5)} s  ${line}`);
 }
 
-/** What `npm start` is made of so far, to be stopped in the opposite order. */
+/** The started parts of `npm start`, stopped in the opposite order. */
 class Started {
   readonly #stops: Array<() => Promise<unknown>> = [];
   #stopped: Promise<void> | null = null;
@@ -69,7 +69,9 @@ class Started {
   }
 }
 
-/** Stands for the settings that embedded neighbours will bring, so that the given ones are checked before anything starts. */
+/**
+ * Placeholders for the settings of embedded neighbours, so that the given settings are checked before anything starts.
+ */
 const EMBEDDED_SETTINGS = {
   DATABASE_URL: 'postgresql://embedded/burnrate',
   TEMPORAL_ADDRESS: 'embedded:7233',
@@ -162,7 +164,7 @@ async function run(started: Started, isDev: boolean): Promise<void> {
       folder.note(base, childrenOf(neighbours, products.all)).catch((error: Error) => say(error.message));
   };
   const supervisor = createSupervisor({ say: write, restarted: note, givesUp: !isDev });
-  // The first of the stops, so that nothing is restarted that is meant to end.
+  // The first of the stops, so that no ending part is restarted.
   started.onStop(() => supervisor.stop());
   if (neighbours) for (const part of supervisedOf(neighbours)) supervisor.watch(part);
   note();
@@ -187,7 +189,7 @@ async function run(started: Started, isDev: boolean): Promise<void> {
 async function main(): Promise<void> {
   const command = readCommandLine({ usage: USAGE, options: { dev: { type: 'boolean', default: false } } });
   if (!command) return;
-  // What is written here holds secrets and addresses.
+  // The written files hold secrets and addresses.
   process.umask(0o077);
   const started = new Started();
   const leave = () => void started.stop().then(() => process.exit(0));
@@ -196,7 +198,7 @@ async function main(): Promise<void> {
   try {
     await run(started, command.values.dev);
   } catch (error) {
-    // While it stops, parts fail that others need.
+    // During the stop, parts fail because other parts have ended.
     if (started.isStopping) return await started.stop();
     await started.stop();
     throw error;

@@ -1,11 +1,11 @@
-/** Processes that this one did not start. */
+/** Processes that other programs started. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { isStillRunning, type ProcessIdentity } from '../worker/process-identity.ts';
 
-/** Asks a process that this one did not start to end, insists after `graceMs`, and resolves when it has gone. */
+/** Asks another program's process to end, sends SIGKILL after `graceMs`, and resolves when the process has gone. */
 export async function endProcess(identity: ProcessIdentity, signal: NodeJS.Signals, graceMs: number): Promise<void> {
   const insistAtMs = Date.now() + graceMs;
   let asked: NodeJS.Signals | undefined;
@@ -17,7 +17,7 @@ export async function endProcess(identity: ProcessIdentity, signal: NodeJS.Signa
   }
 }
 
-/** True when a process with this pid exists, whoever owns it. */
+/** True when a process with this pid exists, whoever owns the process. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -27,7 +27,7 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** The path of the program that a live process runs; undefined when there is none, or only a zombie. */
+/** The path of the program of a live process; undefined for no process or a zombie. */
 export async function programOf(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') {
     const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');

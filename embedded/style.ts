@@ -1,4 +1,4 @@
-/** One look for the pages of the embedded parts; light or dark as the reader's system is. */
+/** The style of all pages of the embedded parts, light or dark by the reader's system. */
 export const STYLE = `
 :root { color-scheme: light dark; --ink: #1c2024; --dim: #60646c; --line: #e0e3e8; --back: #fff; --shade: #f6f7f9; --accent: #0b68cb; --bad: #c62a2f; --good: #18794e; }
 @media (prefers-color-scheme: dark) {

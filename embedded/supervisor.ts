@@ -1,17 +1,17 @@
-/** Restarts the processes of `npm start` that end by themselves, and says so. */
+/** Restarts the processes of `npm start` that end by themselves, and reports the restarts. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Supervised {
   /** Its name in messages: "Postgres". */
   readonly name: string;
-  /** Resolves when the process of now has gone, with how it went. */
+  /** Resolves when the present process has gone, with the manner of its end. */
   exited(): Promise<string>;
-  /** Starts it again: same data, same port. */
+  /** Starts the part again with the same data and port. */
   start(): Promise<void>;
 }
 
 export interface Supervisor {
-  /** Begins to watch a part that runs. */
+  /** Begins to watch a running part. */
   watch(part: Supervised): void;
   /** Rejects with a sentence when a part cannot be kept running. */
   readonly failed: Promise<never>;
@@ -23,9 +23,9 @@ export interface SupervisorOptions {
   say: (line: string) => void;
   /** Called after each restart. */
   restarted?: () => void;
-  /** Waits before the first, second, … restart in a row; after the last one the part is given up. */
+  /** Delays before the first, second, … restart in a row. After the last one the part is given up. */
   delaysMs?: readonly number[];
-  /** A part that has run for so long has recovered: the next end of it is a first one. */
+  /** A part that has run for this time has recovered, and its next end counts as the first. */
   steadyMs?: number;
   /** False: the last wait is repeated for ever. */
   givesUp?: boolean;
@@ -42,10 +42,10 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   const failed = new Promise<never>((_, reject) => {
     fail = reject;
   });
-  // It is also read by nobody when all goes well.
+  // Without a failure nobody reads the promise.
   failed.catch(() => {});
 
-  /** Tries until it runs again; `failures` is how often it has ended in a row. */
+  /** Tries until the part runs again. `failures` is the number of ends in a row. */
   async function startAgain(part: Supervised, how: string, failures: number): Promise<number> {
     for (let inARow = failures, why = how; ; inARow++) {
       const delayMs = delaysMs[inARow] ?? delaysMs.at(-1) ?? 0;

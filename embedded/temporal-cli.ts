@@ -1,6 +1,6 @@
 /**
- * `npm run temporal -- …`: the Temporal CLI with the address and namespace of the `npm start` that runs beside it, or of the
- * environment. All arguments go to the CLI as they are; help needs no server.
+ * `npm run temporal -- …`: the Temporal CLI with the address and namespace of a running `npm start`, or of the
+ * environment. All arguments go to the CLI unchanged; help needs no server.
  */
 import { spawn } from 'node:child_process';
 import { commandEnvironment, dataFolder } from '../worker/published.ts';

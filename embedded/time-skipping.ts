@@ -7,9 +7,9 @@ import type { SearchAttribute } from './temporal.ts';
 import { resolveTemporalTestServer } from './temporal-programs.ts';
 
 export interface TimeSkippingOptions {
-  /** Where the test server is kept if it has to be fetched. */
+  /** The folder of the test server if the server has to be fetched. */
   readonly dataDir?: string;
-  /** This server refuses a start that names an attribute it has not been told of. */
+  /** This server refuses a start with an attribute that was not registered. */
   readonly searchAttributes?: readonly SearchAttribute[];
   readonly client?: TimeSkippingTestWorkflowEnvironmentOptions['client'];
   readonly logger?: Logger;
@@ -30,12 +30,14 @@ const WIRE_TYPES: Record<SearchAttributeType, number> = {
 const START_TRIES = 3;
 
 /**
- * The SDK pings each connection every 30 s, which this server takes for an attack: it drops the connection in the middle
- * of a call, and a sleep that is then tried again passes the time twice. Nothing on one machine needs pings.
+ * The SDK pings each connection every 30 s, and this server takes the pings for an attack: the server drops the
+ * connection during a call, and a retried sleep then passes the time twice. Pings are not needed on one machine.
  */
 const RARE_PINGS = { 'grpc.keepalive_time_ms': 2 ** 31 - 1, 'grpc.keepalive_permit_without_calls': 0 };
 
-/** A Temporal server whose clock jumps to the next timer when nobody is at work. End it with `teardown()`. */
+/**
+ * A Temporal server whose clock jumps to the next timer when no work is under way. End the server with `teardown()`.
+ */
 export async function startTimeSkippingServer(options: TimeSkippingOptions = {}): Promise<TestWorkflowEnvironment> {
   const server = await resolveTemporalTestServer(options);
   const path = process.platform === 'win32' ? server : await guarded(server, resolve(options.dataDir ?? '.data'));
@@ -50,7 +52,7 @@ export async function startTimeSkippingServer(options: TimeSkippingOptions = {})
 async function create(path: string, options: TimeSkippingOptions): Promise<TestWorkflowEnvironment> {
   for (let tries = 1; ; tries++) {
     try {
-      // What `createTimeSkipping` calls; it has no way to the connection's own options.
+      // The call inside `createTimeSkipping`, which has no parameter for the connection's own options.
       return await TestWorkflowEnvironment['create']({
         server: { type: 'time-skipping', executable: { type: 'existing-path', path } },
         supportsTimeSkipping: true,
@@ -65,8 +67,9 @@ async function create(path: string, options: TimeSkippingOptions): Promise<TestW
 }
 
 /**
- * The SDK starts the server by its path and ends it in `teardown`, so a test run that is killed would leave it running.
- * This script is that path: it becomes the server, having set a watcher beside it that ends it once its parent has died.
+ * The SDK starts the server by its path and ends the server in `teardown`, so a killed test run would leave the server
+ * running. This script is at the path: the script starts a watcher, then becomes the server. The watcher ends the
+ * server once the parent has died.
  */
 async function guarded(server: string, dataDir: string): Promise<string> {
   const script = `#!/bin/sh
@@ -78,6 +81,6 @@ exec '${server.replaceAll("'", `'\\''`)}' "$@"
   const draft = `${path}.${process.pid}`;
   await mkdir(dataDir, { recursive: true });
   await writeFile(draft, script, { mode: 0o755 });
-  await rename(draft, path); // whole at once, for another process may be about to run it
+  await rename(draft, path); // atomic, because another process may be about to run the file
   return path;
 }

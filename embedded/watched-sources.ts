@@ -1,4 +1,4 @@
-/** `npm run dev`: an edit restarts the process that it concerns; the neighbours and their data stay. */
+/** `npm run dev`: an edit restarts the affected process. The neighbours and their data stay. */
 import { readdirSync, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
@@ -33,7 +33,7 @@ export function watchSources(options: WatchedSources): void {
     const beganMs = performance.now();
     try {
       const before = await texts;
-      // A build that fails leaves the texts of the last build: the next edit is compared with them.
+      // A failed build keeps the texts of the last build, and the next edit is compared with these texts.
       const after = await textsOf(buildPrograms({ again: true }));
       texts = Promise.resolve(after);
       if (paths.some((path) => path.startsWith('prisma/migrations/'))) await migrateBy(options.environment);
@@ -57,7 +57,7 @@ export function watchSources(options: WatchedSources): void {
       say(`${paths.join(', ')} changed: the neighbours take it at the next start.`);
   }
 
-  // Each folder by itself: a recursive watch of Node.js 20 loses a file that an editor replaces by a new one.
+  // Each folder separately, because a recursive watch of Node.js 20 loses a file that an editor replaces by a new one.
   for (const folder of ROOMS.flatMap(foldersBelow))
     watch(join(ROOT, folder), (_, name) => {
       if (name === null || !/\.(ts|mjs|json|sql)$/.test(name)) return;
@@ -81,7 +81,10 @@ const foldersBelow = (room: string): string[] => [
 /** The sandbox's code is bundled apart from the worker's. */
 const isOfWorkflows = (path: string): boolean => /^(workflows|billing)\//.test(path);
 
-/** What the entry files say: they name the other files of their build, whose names say what is in them. */
+/**
+ * The contents of the entry files. An entry file names the other files of its build, and a file's name depends on its
+ * contents.
+ */
 async function textsOf(building: Promise<Programs | null>): Promise<Record<'api' | 'worker', string>> {
   const programs = await building;
   if (!programs) throw new Error('sources can only be watched where node_modules can be written');

@@ -8,7 +8,7 @@ export interface Listening {
   readonly port: number;
   /** "http://127.0.0.1:4000", no slash at the end. */
   readonly url: string;
-  /** Stops listening and cuts what is connected. */
+  /** Stops listening and closes the connections. */
   close(): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ export function listen(handler: RequestListener, port = 0): Promise<Listening> {
   });
 }
 
-/** Only our own style and script may act on our pages, whatever a mail or an event brings into them. */
+/** Only our own style and script may run on our pages, whatever a mail or an event contains. */
 export const PAGE_POLICY = [
   "default-src 'none'",
   "style-src 'self'",
@@ -51,13 +51,13 @@ export function sendPage(res: Response, page: Html, policy: string = PAGE_POLICY
 
 const RELOAD_SCRIPT = `new EventSource('/api/changes').onmessage = () => location.reload();`;
 
-/** A page that never changes: `/` of a stand-in. */
+/** A static page: `/` of a stand-in. */
 export function serveFront(app: Express, front: () => Html): void {
   app.get('/style.css', (_req, res) => void res.type('css').send(STYLE));
   app.get('/', (_req, res) => sendPage(res, front()));
 }
 
-/** What the pages need beside themselves: their style, and the script that reloads them when something has arrived. */
+/** The further parts of the pages: their style, and the script that reloads a page when something has arrived. */
 export function servePageParts(app: Express, onChange: (listener: () => void) => () => void): void {
   app.get('/style.css', (_req, res) => void res.type('css').send(STYLE));
   app.get('/reload.js', (_req, res) => void res.type('js').send(RELOAD_SCRIPT));

@@ -1,4 +1,4 @@
-/** What a stand-in shows at `/`: what it is, where to look, and its controls. */
+/** The page of a stand-in at `/`: its purpose, its pages, and its controls. */
 import type { Router } from 'express';
 import { type Html, html, page } from './page.ts';
 

@@ -1,6 +1,6 @@
 /**
- * What a process is told by its environment (README.md#environment). A missing or wrong variable stops the process with
- * a sentence that names it; nothing is guessed and nothing is embedded here.
+ * The configuration of a process, read from its environment (README.md#environment). A missing or wrong variable stops
+ * the process with a sentence that names the variable. Nothing is guessed, and nothing is embedded here.
  */
 import ms from 'ms';
 import { z } from 'zod';
@@ -167,7 +167,7 @@ const BOOKS = ENVIRONMENT.pick({
 });
 
 /**
- * Reads as much of it as a comparison of the books needs.
+ * Reads the part of the configuration that a comparison of the books needs.
  * @throws Error with one sentence that names every missing or wrong variable
  */
 export function readBooksConfig(environment: Record<string, string | undefined>) {
@@ -199,7 +199,7 @@ function parse<T extends z.ZodObject>(schema: T, environment: Record<string, str
   throw new Error(`The environment is not complete: ${problems.join('; ')}.`);
 }
 
-/** The name of the sender is the name of the brand, unless another one is set. */
+/** The brand's name is the name of the mail sender, unless another name is set. */
 const brandOf = (env: z.output<typeof ENVIRONMENT>): Brand => ({
   name: env.BRAND_NAME ?? (env.MAIL_FROM.name || DEFAULT_BRAND.name),
   color: env.BRAND_COLOR,
@@ -208,7 +208,7 @@ const brandOf = (env: z.output<typeof ENVIRONMENT>): Brand => ({
   support: env.SUPPORT_CONTACT ?? null,
 });
 
-/** Crypto is offered with a key, and then its webhooks must be told from forged ones. */
+/** A key offers crypto, and then a webhook secret is required to detect forged webhooks. */
 function cryptoOf(env: z.output<typeof ENVIRONMENT>): Config['crypto'] {
   const { COPPERX_API_KEY: apiKey, COPPERX_WEBHOOK_SECRET: webhookSecret } = env;
   if (apiKey === undefined) return null;

@@ -1,4 +1,4 @@
-/** The worker process: connects, builds its world, bundles the workflows, works until it is told to stop. */
+/** The worker process: connects, builds its world, bundles the workflows, and works until a signal ends the process. */
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import {
@@ -63,11 +63,11 @@ async function main(): Promise<void> {
       workers.shutdown();
       sweeper.stop();
     });
-  // At any log level: whoever has started a worker waits for this line.
+  // Written at any log level, because the starter of a worker waits for this line.
   log.child({}, { level: 'info' }).info({ address: config.temporal.address }, 'worker works');
   void warnOfOwner(db, log);
   try {
-    // Workers that end by a failure end the sweeper too.
+    // A failure of the workers ends the sweeper too.
     const working = workers.run().finally(() => sweeper.stop());
     await Promise.all([working, sweeper.run(), tellUntold(db, world.tell, log), keepSchedulesIfPossible(client, log)]);
   } finally {

@@ -1,11 +1,11 @@
-/** Which process a pid belongs to. The system gives a pid again, so the second at which the process began is compared too. */
+/** The identity of a process. The system reuses pids, so the start of the process is compared too. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 export interface ProcessIdentity {
   pid: number;
-  /** When it began, as the system writes it. */
+  /** The start of the process, in the system's notation. */
   born: string;
 }
 
@@ -19,7 +19,7 @@ export async function identityOf(pid: number): Promise<ProcessIdentity | undefin
   return born ? { pid, born } : undefined;
 }
 
-/** Ticks since the boot, with the id of the boot: after another boot they mean another moment. */
+/** Ticks since the boot, with the id of the boot, because ticks of another boot mean another moment. */
 async function bornOnLinux(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   // The name before the last parenthesis may hold spaces.

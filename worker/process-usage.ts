@@ -1,8 +1,8 @@
-/** How a process of the product is started by hand. */
+/** The usage text of a process of the product. */
 import { parseArgs } from 'node:util';
 
 /**
- * Prints the usage where `--help` is asked for, and answers whether it was.
+ * Prints the usage for `--help`, and returns whether help was requested.
  * @throws the error of `parseArgs` for any other option
  */
 export function isHelpAsked(usage: string, args: string[] = process.argv.slice(2)): boolean {

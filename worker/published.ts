@@ -1,15 +1,15 @@
-/** The settings of a running `npm start`, for commands that an operator runs beside it: a file in the data folder. */
+/** The settings of a running `npm start`, for an operator's commands: a file in the data folder. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isStillRunning, type ProcessIdentity } from './process-identity.ts';
 
-/** Where `npm start` keeps its data: BURNRATE_DATA_DIR, or `.data` in the project's folder. */
+/** The data folder of `npm start`: BURNRATE_DATA_DIR, or `.data` in the project's folder. */
 export const dataFolder = (environment: Record<string, string | undefined>): string =>
   environment.BURNRATE_DATA_DIR || join(import.meta.dirname, '..', '.data');
 
 export const publishedFile = (dataDir: string): string => join(dataDir, 'environment.json');
 
-/** The published settings; none when nothing has published, or when the process that did is gone. */
+/** The published settings; none without a file, or when the publishing process is gone. */
 export async function readPublishedEnvironment(dataDir: string): Promise<Record<string, string>> {
   try {
     const { environment, ...publisher } = JSON.parse(
@@ -24,7 +24,7 @@ export async function readPublishedEnvironment(dataDir: string): Promise<Record<
   }
 }
 
-/** The settings of an operator's command: its own environment first, then those that `npm start` has published. */
+/** The settings of an operator's command: its own environment first, then the published settings of `npm start`. */
 export async function commandEnvironment(
   environment: Record<string, string | undefined>,
 ): Promise<Record<string, string | undefined>> {

@@ -1,6 +1,7 @@
 /**
- * `npm run reconcile -- [--day YYYY-MM-DD|today]`: compares a day, yesterday by default, prints each difference, and exits 1
- * if there is one. The command asks the neighbours that the environment names, or those of an `npm start` that runs beside it.
+ * `npm run reconcile -- [--day YYYY-MM-DD|today]`: compares a day, yesterday by default, prints each difference, and
+ * exits 1 if there is a difference. The command uses the neighbours in its environment, or the neighbours of a running
+ * `npm start`.
  */
 import { parseArgs } from 'node:util';
 import pino from 'pino';
@@ -36,7 +37,7 @@ async function main(): Promise<number> {
   const config = readBooksConfig(await commandEnvironment(process.env));
   const db = connectDb(config.databaseUrl);
   try {
-    // The differences are printed: a log would repeat them.
+    // The differences are printed, and a log would repeat them.
     const log = pino({ level: 'silent' });
     const reconciler = createReconciler({ db, books: allBooks(createStripe(config.stripe), config.crypto), log });
     const day = values.day === 'today' ? dayOf(nowSecond) : values.day;

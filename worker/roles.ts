@@ -1,10 +1,10 @@
-/** Says in the log when a process connects to the database as a role that could change the ledger. */
+/** Warns in the log when a process connects to the database as a role that could change the ledger. */
 import type { Log } from '../activities/world.ts';
 import type { Db } from '../prisma/client.ts';
 import { mayChangeLedger } from '../prisma/privileges.ts';
 
 export async function warnOfOwner(db: Db, log: Pick<Log, 'warn'>): Promise<void> {
-  // A database that does not answer is reported by whatever needs it.
+  // Other parts report a database that does not answer.
   if (await mayChangeLedger(db).catch(() => false))
     log.warn(
       {},

@@ -1,4 +1,4 @@
-/** How Temporal's runtime logs: through ours, and only what someone should act on. */
+/** Logging of Temporal's runtime: through our log, and only events that someone should act on. */
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Log } from '../activities/world.ts';
 
@@ -11,7 +11,7 @@ export function installRuntime(log: Log): void {
   Runtime.install({
     shutdownSignals: [],
     logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
-      // A worker that only runs activities, or has no Nexus service, is as we want it.
+      // A worker without workflows, activities or a Nexus service is intended here.
       if (/^No (workflows|activities|Nexus services) registered/.test(message)) return;
       log[level === 'ERROR' ? 'error' : 'warn']({ ...meta }, message);
     }),

@@ -1,4 +1,4 @@
-/** What Temporal starts by the clock. Kept by every worker that starts, so that a new release brings its own times. */
+/** Temporal Schedules. Every starting worker updates the Schedules, so that a new release brings its own times. */
 import { type Client, ScheduleAlreadyRunning, type ScheduleOptions } from '@temporalio/client';
 import type { Log } from '../activities/world.ts';
 import { BILLING_STATE, keyword, TASK_QUEUES } from '../workflows/messages.ts';
@@ -6,8 +6,8 @@ import { BILLING_STATE, keyword, TASK_QUEUES } from '../workflows/messages.ts';
 export const DAILY_RECONCILIATION = 'daily-reconciliation';
 
 /**
- * Half an hour after midnight a charge of the day's last second is long credited. A day that could not be compared, for an
- * outage of whatever length, is not skipped: it waits for its turn, and days missed while Temporal was away are caught up.
+ * Half an hour after midnight, when a charge of the day's last second is credited. A day that an outage has delayed is
+ * not skipped: the day waits for its turn, and days missed while Temporal was away are caught up.
  */
 const SCHEDULE = {
   spec: { calendars: [{ hour: 0, minute: 30, comment: '00:30 UTC, for the day before' }], timezone: 'UTC' },
@@ -23,7 +23,7 @@ const SCHEDULE = {
   },
 } as const satisfies Omit<ScheduleOptions, 'scheduleId'>;
 
-/** Creates the Schedules, or gives those that are there the times and actions of this release. A pause by an operator stays. */
+/** Creates the Schedules, or updates their times and actions to this release. A pause by an operator stays. */
 export async function keepSchedules(client: Client): Promise<void> {
   try {
     await client.schedule.create({ scheduleId: DAILY_RECONCILIATION, ...SCHEDULE });
@@ -33,7 +33,9 @@ export async function keepSchedules(client: Client): Promise<void> {
   }
 }
 
-/** For a worker that starts: work goes on without the Schedule, and `burnrate_reconciled_day_seconds` shows that it is not there. */
+/**
+ * For a starting worker: work goes on without the Schedule, and `burnrate_reconciled_day_seconds` shows the absence.
+ */
 export async function keepSchedulesIfPossible(client: Client, log: Log): Promise<void> {
   try {
     await keepSchedules(client);

@@ -1,4 +1,4 @@
-/** What the values of the settings may be. A value that could not work later is refused when the process starts. */
+/** The valid values of the settings. A value that could not work later is refused when the process starts. */
 import { isIP } from 'node:net';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
@@ -6,7 +6,7 @@ import { parseMailbox } from '../activities/mailbox.ts';
 import type { VolumeTier } from '../billing/discounts.ts';
 import { parseDollars } from '../billing/money.ts';
 
-/** A custom rule: `read` answers the value, or throws an error that says what was expected. */
+/** A custom rule: `read` returns the value, or throws an error that describes the expected form. */
 const readBy = <T>(read: (text: string) => T) =>
   z.string().transform((text, context) => {
     try {
@@ -17,10 +17,12 @@ const readBy = <T>(read: (text: string) => T) =>
     }
   });
 
-/** setTimeout of Node.js fires at once when it is given more. */
+/** Node's setTimeout fires at once for a longer time. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-/** Milliseconds of a duration such as `300s`. A number without a unit would be milliseconds, which nobody means. */
+/**
+ * Milliseconds of a duration such as `300s`. A number without a unit would mean milliseconds and is surely a mistake.
+ */
 export const duration = readBy((text) => {
   const value = ms(text as StringValue);
   if (!Number.isFinite(value) || value < 0 || (value > 0 && /^[\d.]+$/.test(text)))
@@ -93,7 +95,7 @@ export const tiers = readBy((text) => (text.trim() === 'none' ? [] : readTiers(t
 /** The longest key that the api reads from an Authorization header. */
 const LONGEST_KEY = 512;
 
-/** A secret that travels in an HTTP header: no other characters arrive there as they were sent. */
+/** A secret for an HTTP header. Other characters are changed on the way. */
 const headerValue = z
   .string()
   .max(LONGEST_KEY, `expected ${LONGEST_KEY} characters or fewer`)
@@ -113,7 +115,7 @@ export const stripeWebhookSecret = headerValue.refine(
   "expected the signing secret of Stripe's webhook endpoint, which begins with whsec_",
 );
 
-/** A receiver's library reads what follows `whsec_` as base64, so a secret with that prefix must be base64. */
+/** A receiver's library reads the text after `whsec_` as base64, so a secret with the prefix must be base64. */
 export const signingSecret = z
   .string()
   .min(16, 'expected 16 characters or more')
@@ -124,7 +126,7 @@ export const signingSecret = z
     'expected base64 after whsec_',
   );
 
-/** An address of one of the schemes, which `new URL` can read. */
+/** An address with one of the schemes, readable by `new URL`. */
 export const address = (...schemes: string[]) =>
   z
     .string()
@@ -148,7 +150,7 @@ export const hostAndPort = z
 
 export const mailbox = readBy(parseMailbox);
 
-/** The address of a mail server: what Nodemailer would read otherwise than it was meant is refused. */
+/** The address of a mail server. Addresses that Nodemailer would misread are refused. */
 export const smtpUrl = readBy((text) => {
   if (!/^smtps?:\/\//.test(text)) throw new Error('expected an address that begins with smtp:// or smtps://');
   if (!URL.canParse(text))
@@ -169,7 +171,7 @@ export const smtpUrl = readBy((text) => {
 
 export const color = z.string().regex(/^#[0-9a-fA-F]{6}$/, 'expected a colour such as #1d4ed8');
 
-/** One line that people read. */
+/** One line for people. */
 export const line = (longest: number) => z.string().min(1).max(longest, `expected ${longest} characters or fewer`);
 
 /** Where a team's page is: `{team}` is replaced by the team's id. */
@@ -196,8 +198,8 @@ export const contact = readBy((text) => {
 export const host = z.string().regex(/^[A-Za-z0-9.:_-]{1,255}$/, 'expected a host name or an IP address');
 
 /**
- * Says what is wrong with a value whatever it is for: a line break from a file that was read whole, or a space from a
- * quoted value, would be part of a key, an address or a name.
+ * The general fault of a value, for any setting: a line break from a file that was read whole, or a space from a quoted
+ * value, would become a part of a key, an address or a name.
  */
 export function blemishOf(value: string): string | undefined {
   if (/[\r\n]$/.test(value)) return 'ends with a line break';

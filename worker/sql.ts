@@ -1,6 +1,6 @@
 /**
- * `npm run sql`: reads SQL from standard input, or from its argument, runs the statements in one read-only transaction, and
- * prints each result as a table. The database is that of the environment, or of the `npm start` that runs beside it.
+ * `npm run sql`: reads SQL from standard input, or from its argument, runs the statements in one read-only transaction,
+ * and prints each result as a table. The database is the environment's, or the database of a running `npm start`.
  */
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
@@ -32,7 +32,7 @@ async function main(): Promise<number> {
   await client.connect();
   try {
     await client.query('BEGIN READ ONLY');
-    // Several statements in one text are answered by a list, a single statement by its result alone.
+    // Several statements in one text return a list, a single statement its result alone.
     const answered: pg.QueryResult | pg.QueryResult[] = await client.query({ text: statements, rowMode: 'array' });
     for (const { fields, rows } of [answered].flat()) {
       const cells = (rows as unknown[][]).map((row) => row.map(cellOf));

@@ -1,8 +1,9 @@
 /**
- * Delivers again what a workflow has not seen: looks that are due of balance watches, starts and ends that are due of
- * instances, beginnings and changes that are due of reservations, refunds and deposits (prisma/due-work.ts). The process that records a fact delivers it at once, so the sweeper finds something only
- * after a process died between its commit and its call to the engine, or while the engine was away. Several sweepers may
- * run: a delivery too many changes nothing.
+ * Delivers again the facts that a workflow has not seen: due looks of balance watches, due starts and ends of
+ * instances, and due beginnings and changes of reservations, refunds and deposits (prisma/due-work.ts). The process
+ * that records a fact delivers the fact at once, so the sweeper finds work only after a process died between its commit
+ * and its call to the engine, or while the engine was away. Several sweepers may run, because a second delivery changes
+ * nothing.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StartedInstance } from '../activities/ledger/instances.ts';
@@ -20,7 +21,7 @@ import {
   FROM_THE_FIRST,
 } from '../prisma/due-work.ts';
 
-/** How due work is delivered. Each resolves once the engine has accepted it. */
+/** Deliveries of due work. Each resolves once the engine has accepted the delivery. */
 export interface Deliveries {
   look(teamId: string): Promise<void>;
   instance(started: StartedInstance): Promise<void>;
@@ -38,7 +39,7 @@ export interface SweeperOptions {
 }
 
 export interface Sweeper {
-  /** Delivers what is due once, and answers how many deliveries were accepted and how many were not. */
+  /** Delivers the due work once, and returns the numbers of accepted and failed deliveries. */
   sweep(): Promise<Swept>;
   /** Sweeps until `stop` is called. */
   run(): Promise<void>;
@@ -50,19 +51,19 @@ export interface Swept {
   failed: number;
 }
 
-/** Longer than a delivery by the process that has recorded the fact takes. */
+/** Longer than the delivery by the recording process takes. */
 const DUE_SINCE_SECONDS = 3;
 const SWEEP_EVERY_MS = 1_000;
 /** While the engine or the database is away. */
 const SWEEP_EVERY_AT_MOST_MS = 10_000;
 const PAGE = 500;
 const AT_ONCE = 20;
-/** What was delivered and is still due is delivered again after this time, and then after twice as long each time. */
+/** Work that was delivered and is still due is delivered again after this time, and then after twice the time each. */
 const REPEAT_AFTER_MS = 5_000;
 const REPEAT_AFTER_AT_MOST_MS = 10 * 60_000;
 
 interface Delivery {
-  /** Names the matter, so that a repeat of it is known. */
+  /** Names the due work, to recognise a repeat. */
   key: string;
   teamId: string;
   deliver(): Promise<void>;
@@ -70,7 +71,7 @@ interface Delivery {
 
 export function createSweeper({ db, deliver, log, nowMs }: SweeperOptions): Sweeper {
   const stopping = new AbortController();
-  /** When a matter that was delivered before may be delivered again. */
+  /** The time from which delivered work may be delivered again. */
   const repeats = new Map<string, { notBeforeMs: number; waitMs: number }>();
 
   const mayDeliver = ({ key }: Delivery): boolean => (repeats.get(key)?.notBeforeMs ?? 0) <= nowMs();
@@ -80,7 +81,7 @@ export function createSweeper({ db, deliver, log, nowMs }: SweeperOptions): Swee
     repeats.set(key, { notBeforeMs: nowMs() + waitMs, waitMs });
   };
 
-  /** What of one kind is due. The key of a matter has the second since which it is due: a later fact is another matter. */
+  /** The due work of one kind. The key includes the due second, because a later fact is other work. */
   async function dueOf<T extends { dueSecond: number }>(
     kind: string,
     read: (tx: Tx, throughSecond: number, after: DueAfter, limit: number) => Promise<T[]>,
@@ -161,7 +162,7 @@ export function createSweeper({ db, deliver, log, nowMs }: SweeperOptions): Swee
   };
 }
 
-/** Reads page after page of a list until one is not full. */
+/** Reads page after page of a list until a page is not full. */
 async function allPages<T>(read: (after: DueAfter) => Promise<T[]>, placeOf: (item: T) => DueAfter): Promise<T[]> {
   const all: T[] = [];
   for (let after = FROM_THE_FIRST; ; ) {
@@ -173,7 +174,7 @@ async function allPages<T>(read: (after: DueAfter) => Promise<T[]>, placeOf: (it
   }
 }
 
-/** One delivery of each team in turn, so that no team waits behind the many of another. */
+/** One delivery of each team in turn, so that no team waits behind the many deliveries of another. */
 function byTurns(deliveries: readonly Delivery[]): Delivery[] {
   const taken = new Map<string, number>();
   const placed = deliveries.map((delivery) => {

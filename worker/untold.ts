@@ -1,13 +1,16 @@
 /**
- * Wakes watches when a worker starts, for what was recorded and not announced yet. The sweeper delivers the looks that are
- * due; this also finds announcements that no due look stands for, such as those of a terminated watch. A wake too many
+ * Wakes watches at the start of a worker, for facts that were recorded and not announced. The sweeper delivers due
+ * looks. This also finds announcements without a due look, such as those of a terminated watch. A superfluous wake
  * changes nothing.
  */
 import type { Log, Tell } from '../activities/world.ts';
 import type { Db } from '../prisma/client.ts';
 import { teamsWithUntold } from '../prisma/untold.ts';
 
-/** Wakes the watch of every team with something to announce. Logs a failure and never throws: the worker runs without it. */
+/**
+ * Wakes the watch of every team with something to announce. Logs a failure and never throws, because the worker can run
+ * without these wakes.
+ */
 export async function tellUntold(db: Db, tell: Pick<Tell, 'watch'>, log: Log): Promise<void> {
   try {
     const teamIds = await teamsWithUntold(db);

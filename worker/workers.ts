@@ -1,4 +1,4 @@
-/** The workers of a process, one a task queue, so that each kind of work goes at its own pace. */
+/** The workers of a process, a worker for each task queue, so that each kind of work has its own pace. */
 import type { Duration } from '@temporalio/common';
 import { type NativeConnection, Worker, type WorkerInterceptors } from '@temporalio/worker';
 import { createActivities, type World } from '../activities/index.ts';
@@ -10,26 +10,26 @@ export interface WorkersOptions {
   namespace: string;
   world: World;
   workflowBundle: { code: string };
-  /** 0 makes every workflow task replay its whole history: a test of determinism. */
+  /** 0 makes every workflow task replay its whole history, as a test of determinism. */
   maxCachedWorkflows?: number;
   interceptors?: WorkerInterceptors;
   shutdownGraceTime?: Duration;
 }
 
-/** What may be under way at once. Stripe allows 25 writes a second in test mode and 100 live. */
+/** Limits of work under way. Stripe allows 25 writes a second in test mode and 100 live. */
 const PAYMENTS_PER_SECOND = 20;
 const SHUTDOWN_GRACE = '10 seconds';
 /**
- * How long a workflow's next task waits for the worker that has it in memory. One that was killed comes for none, so until
- * then a charge that is due spends its grace and machines without credit run on at the platform's cost. Half of the
- * default: a worker too busy to come in time costs no more than a replay of a short history.
+ * The time that a workflow's next task waits for the worker with the workflow in memory. A killed worker never takes
+ * the task: until then a due charge uses up its grace, and machines without credit run on at the platform's cost. Half
+ * of the default: a worker that is too busy to come in time costs no more than a replay of a short history.
  */
 const WAIT_FOR_THE_SAME_WORKER = '5 seconds';
 
 export interface Workers {
-  /** Resolves when all have shut down; rejects when one fails. */
+  /** Resolves when all have shut down; rejects when a worker fails. */
   run(): Promise<void>;
-  /** Lets what is under way end; the rest goes to another worker or waits. */
+  /** Lets work under way end. Other work goes to another worker or waits. */
   shutdown(): void;
 }
 
@@ -49,7 +49,7 @@ export async function createWorkers(options: WorkersOptions): Promise<Workers> {
       activities: activities.billing,
       stickyQueueScheduleToStartTimeout: WAIT_FOR_THE_SAME_WORKER,
       ...(options.maxCachedWorkflows !== undefined && { maxCachedWorkflows: options.maxCachedWorkflows }),
-      // With no cache a second workflow puts out the first one with its local activity under way: that task is lost.
+      // Without a cache a second workflow evicts the first with its local activity under way, and the task is lost.
       ...(options.maxCachedWorkflows === 0 && { maxConcurrentWorkflowTaskExecutions: 1 }),
     }),
     Worker.create({
@@ -72,7 +72,7 @@ export async function createWorkers(options: WorkersOptions): Promise<Workers> {
   return {
     shutdown,
     run: async () => {
-      // One that fails takes the others with it: a process that only does half of the work would seem well.
+      // A failed worker stops the others too, because a process with half of its workers would seem healthy.
       const ends = await Promise.allSettled(
         workers.map((worker) =>
           worker.run().catch((error) => {

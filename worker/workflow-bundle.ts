@@ -1,6 +1,6 @@
 /**
- * The workflows, bundled for Temporal's sandbox. Bundling takes seconds, so its result is kept under a name made from the
- * contents of its sources: a process that finds it there reads it instead.
+ * The workflows, bundled for Temporal's sandbox. Bundling takes seconds, so the bundle is stored under a name made from
+ * the contents of its sources, and later processes read the stored bundle.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -9,9 +9,9 @@ import { bundleWorkflowCode } from '@temporalio/worker';
 
 const ROOT = join(import.meta.dirname, '..');
 const WORKFLOWS = join(ROOT, 'workflows');
-/** Of `activities`, workflows import types only, which a bundle does not hold. */
+/** Workflows import types only from `activities`, and a bundle holds no types. */
 const SOURCES = ['workflows', 'billing'];
-/** Emptied by `npm ci` together with the packages that a bundle was made with. */
+/** `npm ci` empties the folder together with the packages of the bundle. */
 const KEPT_IN = join(ROOT, 'node_modules', '.cache', 'burnrate');
 const KEPT_BUNDLES = 4;
 const SILENT = { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} };
@@ -30,7 +30,7 @@ export async function bundleWorkflows(keptIn: string = KEPT_IN): Promise<Workflo
     workflowInterceptorModules: [join(WORKFLOWS, 'uncancellable.ts')],
     logger: SILENT,
   });
-  // A folder that cannot be written, as in a container, costs time at the next start and nothing else.
+  // A folder without write access, as in a container, only costs time at the next start.
   await keep(keptIn, file, code).catch(() => {});
   return { code };
 }
@@ -46,7 +46,7 @@ async function digestOfSources(): Promise<string> {
   return hash.digest('hex').slice(0, 32);
 }
 
-/** A rename puts the whole file in place at once: a process that reads it meanwhile finds all of it or nothing. */
+/** A rename puts the whole file in place at once, so another process reads the whole file or none. */
 async function keep(keptIn: string, file: string, code: string): Promise<void> {
   await mkdir(keptIn, { recursive: true });
   const draft = `${file}.${process.pid}`;

@@ -1,4 +1,7 @@
-/** Builds what the activities are handed, from the configuration: one neighbour a field, and how to let go of them all. */
+/**
+ * Builds the world of the activities from the configuration, a field for each neighbour, with a function that closes
+ * all of them.
+ */
 import { type Client, Connection } from '@temporalio/client';
 import { allBooks } from '../activities/books.ts';
 import { createClockWatch } from '../activities/clock.ts';
@@ -20,7 +23,7 @@ import { connectDb, type Db } from '../prisma/client.ts';
 import { createTell } from '../workflows/telling.ts';
 import type { Config } from './config.ts';
 
-/** Temporal as the environment says: plain for a server nearby, TLS and a key for one that is not. */
+/** The connection to Temporal by the environment: plain for a local server, TLS and a key for a remote one. */
 export const temporalConnection = ({ temporal }: Config) => ({
   address: temporal.address,
   ...(temporal.tls && { tls: {} }),

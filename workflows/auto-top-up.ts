@@ -1,4 +1,4 @@
-/** One team's auto top-up while its policy is on: an attempt, its cooldown, another look. */
+/** The auto top-up of a team while the policy is on: an attempt, its cooldown, another look. */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   ChildWorkflowFailure,
@@ -26,7 +26,7 @@ import { ledger } from './neighbours.ts';
 import { priorityOf } from './urgency.ts';
 import { News, nowSecond } from './waiting.ts';
 
-/** When an attempt's payment runs already, or its workflow was ended by an operator: how long before it is looked at again. */
+/** The wait before another look when the attempt's payment already runs, or an operator has ended its workflow. */
 const ATTEMPT_RECHECK_MS = 60_000;
 
 export async function autoTopUp({ teamId }: TeamInput): Promise<void> {
@@ -51,7 +51,7 @@ export async function autoTopUp({ teamId }: TeamInput): Promise<void> {
   }
   await continueAsNew<typeof autoTopUp>({ teamId });
 
-  /** The payment has a life of its own; here only its end is waited for. */
+  /** The payment has its own workflow. Only the end of the payment is awaited here. */
   async function runAttempt(depositId: string): Promise<void> {
     try {
       await executeChild(deposit, {

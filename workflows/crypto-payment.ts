@@ -1,20 +1,20 @@
 /**
- * A crypto payment, followed from its page to long after it: coins can be sent in parts, too many, and after the page has
- * expired. Whatever comes is credited as it is confirmed, each output once. An output that the provider corrects later, or
- * whose transaction leaves the chain, is corrected at the next look.
+ * Follows a crypto payment from its page until long afterwards: coins can be sent in parts, in excess, and after the
+ * page has expired. Each confirmed output is credited once. An output that the provider corrects later, or whose
+ * transaction leaves the chain, is corrected at the next look.
  */
 import type { CryptoSeen } from '../activities/crypto.ts';
 import type { DepositOrder } from '../activities/ledger/deposits.ts';
 import { ledger, payments, tell } from './neighbours.ts';
 import { type Looks, type News, nowSecond } from './waiting.ts';
 
-/** Webhooks wake it at once; the poll finds what they do not tell: they know of no payment in part, and none that is late. */
+/** Webhooks wake the payment at once. The poll finds partial and late payments, for which no webhooks exist. */
 const FIRST_POLL_MS = 15_000;
 const SLOWEST_POLL_MS = 2 * 60_000;
 const LATE_POLL_MS = 24 * 3600_000;
 const LATE_SECONDS = 30 * 24 * 3600;
 
-/** What the deposit's workflow lends: its news, and where it tells what is so. */
+/** The parts of the deposit's workflow that are used here: its news, and its state. */
 export interface Following {
   news: News;
   looks: Looks;
@@ -25,12 +25,12 @@ export interface Following {
 
 const isOpen = ({ status }: DepositOrder) => status === 'pending' || status === 'requires_action';
 
-/** Follows a payment until nothing is to be expected of it any more; a webhook that comes even later starts it again, for one look. */
+/** Follows a payment until no further change is expected. A later webhook starts the workflow again, for one look. */
 export async function followCrypto(opened: DepositOrder, following: Following): Promise<DepositOrder> {
   const { news, looks, pageIs, stateIs } = following;
   const { depositId, teamId } = opened;
   let order = opened;
-  // A page of which nobody knows can only have been left by an earlier try, or by an earlier run.
+  // An unknown page can only be from an earlier try or run.
   let everyPage = true;
   if (isOpen(order)) {
     const page = await payments.createCryptoPage({ depositId });
@@ -76,7 +76,7 @@ export async function followCrypto(opened: DepositOrder, following: Following): 
 const isOver = (order: DepositOrder, { awaiting, expiresSecond }: CryptoSeen): boolean =>
   !isOpen(order) && awaiting === 0 && nowSecond() > expiresSecond + LATE_SECONDS;
 
-/** Soon while somebody may be paying or a block is awaited, and at the expiry; once a day for what comes late. */
+/** Short while a person may be paying or a block is awaited, and at the expiry; one day for late coins. */
 function waitMs(order: DepositOrder, { awaiting, expiresSecond }: CryptoSeen, pollMs: number): number {
   if (awaiting > 0) return Math.min(pollMs, SLOWEST_POLL_MS / 2);
   if (!isOpen(order)) return LATE_POLL_MS;

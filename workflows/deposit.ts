@@ -11,7 +11,7 @@ import { Looks, News, nowSecond } from './waiting.ts';
 
 type Known = Extract<PaymentOutcome, { status: 'succeeded' | 'failed' | 'expired' }>;
 
-/** Webhooks wake the payment at once; a poll that grows slower finds what a lost webhook did not tell. */
+/** Webhooks wake the payment at once. A poll with growing intervals replaces a lost webhook. */
 const FIRST_POLL_MS = 15_000;
 const SLOWEST_POLL_MS = 15 * 60_000;
 
@@ -67,18 +67,18 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
     });
   }
 
-  /** A deposit that is closed already is never charged again. */
+  /** A closed deposit is never charged again. */
   async function payByCard(opened: DepositOrder): Promise<DepositOrder> {
     if (isOpen(opened.status)) return record(await pay(opened));
     return isOver(opened) || !patched('looks-at-failed-payments') ? opened : lookAtFailed(opened);
   }
 
-  /** A person who repeats a request needs no look; nor does a payment that was credited. */
+  /** A repeated request needs no look, and neither does a credited payment. */
   function isOver({ status }: DepositOrder): boolean {
     return input.order !== undefined || !(status === 'failed' || status === 'expired');
   }
 
-  /** A payment that had failed can succeed later, for example by an operator in the provider's dashboard. */
+  /** A failed payment can succeed later, for example by an operator in the provider's dashboard. */
   async function lookAtFailed(failed: DepositOrder): Promise<DepositOrder> {
     const known = await untilKnown(await fetchOutcome(), async () => {});
     return known.status === 'succeeded' ? record(known) : failed;
@@ -89,7 +89,9 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
     return open.kind === 'checkout' ? payOnCheckoutPage() : payBySavedCard(open);
   }
 
-  /** The intent is created unconfirmed and its id kept before it is confirmed: from then on, what it says is the truth. */
+  /**
+   * The intent is created unconfirmed, and its id is stored before the confirmation. From then on the intent decides.
+   */
   async function payBySavedCard({ amountMicros }: DepositOrder): Promise<Known> {
     const summary = `create the charge of ${dollars(amountMicros)}`;
     const intent = await payments.createIntent.executeWithOptions({ summary }, [{ depositId }]);

@@ -1,4 +1,4 @@
-/** What an operator reads on a workflow's page: a small table, kept current. */
+/** The details of a workflow for operators: a small table on the workflow's page, kept current. */
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import { formatDollars, type Micros } from '../billing/money.ts';
 import { formatSecond } from '../billing/time.ts';
@@ -12,7 +12,7 @@ export function showDetails(rows: Record<string, string>): void {
   setCurrentDetails(['| | |', '|---|---|', ...lines].join('\n'));
 }
 
-/** Makes the state searchable; each change costs an event, so a state that stays is not said again. */
+/** Makes the state searchable. Each change costs an event, so an unchanged state is not written again. */
 export class Stated {
   private state: string;
 

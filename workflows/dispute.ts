@@ -1,6 +1,6 @@
 /**
- * One dispute, from the cardholder's claim to the bank's decision: the contested amount is held, then free again or gone.
- * Banks decide again and change the amount, so a decided dispute is looked at for another two months.
+ * One dispute, from the cardholder's claim to the bank's decision: the contested amount is held, then released or
+ * taken. Banks decide again and change amounts, so a decided dispute is looked at for another two months.
  */
 import { allHandlersFinished, condition, patched, setHandler } from '@temporalio/workflow';
 import type { DisputeSeen } from '../activities/disputes.ts';
@@ -11,11 +11,14 @@ import { type DisputeInput, type DisputeState, disputeState, lookAtDispute, told
 import { ledger, payments, tell } from './neighbours.ts';
 import { isOpenAgain, Looks, News, nowSecond, pollUntil } from './waiting.ts';
 
-/** Webhooks wake the workflow at once. Banks take weeks, so the poll that replaces a lost webhook grows slow. */
+/**
+ * Webhooks wake the workflow at once. Banks take weeks, so the intervals of the poll that replaces a lost webhook grow
+ * long.
+ */
 const UNTIL_DECIDED = { firstMs: 60_000, slowestMs: 24 * 3600_000, summary: 'ask how the bank decides' };
 const UNTIL_SURE = { days: 64, summary: 'look whether the bank has decided again' };
 const OPERATOR_WAITS_MS = 15_000;
-/** Runs that were started before this existed end at the first decision, and ignore a changed amount. */
+/** Runs from before this patch end at the first decision, and ignore a changed amount. */
 const CHANGES = 'dispute-changes';
 
 export async function dispute(input: DisputeInput): Promise<DisputeOrder | null> {
@@ -72,10 +75,10 @@ export async function dispute(input: DisputeInput): Promise<DisputeOrder | null>
     return order.status === (status === 'withdrawn' ? 'won' : status) && order.amountMicros === amountMicros;
   }
 
-  /** Records how the dispute stands at the bank. Answers whether it is decided. */
+  /** Records the bank's state of the dispute. Returns whether the dispute is decided. */
   async function follow(seen: DisputeSeen): Promise<boolean> {
     if (seen.status === 'inquiry') {
-      // A dispute that has become a question again holds nothing.
+      // A dispute that has become an inquiry again holds nothing.
       if (order !== null && order.status !== 'won' && patched(CHANGES)) await close('won', seen);
       return show('inquiry');
     }
@@ -93,7 +96,7 @@ export async function dispute(input: DisputeInput): Promise<DisputeOrder | null>
       ...{ disputeId, depositId, stripeDisputeId, amountMicros, reason },
       nowSecond: nowSecond(),
     });
-    // A hold may have ended instances: the watch announces that.
+    // A hold may have ended instances. The watch announces the ends.
     if (opened !== null) await tell.tellWatch({ teamId });
     return opened;
   }

@@ -1,4 +1,4 @@
-/** All workflows: what a worker bundles. */
+/** All workflows, for the bundle of a worker. */
 export { autoTopUp } from './auto-top-up.ts';
 export { balanceWatch } from './balance-watch.ts';
 export { deposit } from './deposit.ts';

@@ -1,6 +1,6 @@
 /**
- * What a caller may say to the workflows, and under which names: inputs, signals, updates, queries, workflow ids, task
- * queues, search attributes. A leaf: callers import this and nothing else of workflows/.
+ * The messages of the workflows: inputs, signals, updates, queries, workflow ids, task queues, search attributes.
+ * Callers import this file and telling.ts, and nothing else of workflows/.
  */
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
@@ -16,10 +16,10 @@ import type { NoticeChannel } from '../prisma/notices.ts';
 import type { RefundStatus } from '../prisma/refunds.ts';
 import type { ReservationSpec } from '../prisma/reservations.ts';
 
-/** Each kind of work at its own pace: a Stripe outage never holds up metering. */
+/** Each kind of work has its own queue and pace, so that a Stripe outage never delays metering. */
 export const TASK_QUEUES = { billing: 'billing', payments: 'payments', mail: 'mail', platform: 'platform' } as const;
 
-/** Workflow ids are ids of the business, so that the same cause meets the same workflow. */
+/** Workflow ids are business ids, so that the same cause meets the same workflow. */
 export const workflowId = {
   instance: (instanceId: string) => `instance/${instanceId}`,
   reservation: (reservationId: string) => `reservation/${reservationId}`,
@@ -32,9 +32,9 @@ export const workflowId = {
   reconciliation: (day: string) => `reconciliation/${day}`,
 };
 
-/** Something that concerns this workflow was recorded: look again. What is so, the ledger says. */
+/** A fact of this workflow was recorded: look again. The ledger holds the fact. */
 export const told = defineSignal('told');
-/** The same, and there is a second's time: the look that follows sees all that is recorded within a second from now. */
+/** Like `told`, with a second's time: the next look sees all facts that are recorded within a second from now. */
 export const toldSoon = defineSignal('toldSoon');
 
 // ── instance ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -42,26 +42,27 @@ export const toldSoon = defineSignal('toldSoon');
 export interface InstanceInput {
   spec: InstanceSpec;
   rateMicrosPerHour: Micros;
-  /** The second at which the call was received. */
+  /** The second of the call's receipt. */
   receivedSecond: number;
   /** Milliseconds between settlements; 0 for never before the end. */
   settleEveryMs: number;
   /**
-   * Milliseconds to the first settlement after the one at the start, so that instances of one second settle in many; 0
-   * where `settleEveryMs` is. Absent in runs that an earlier release has started: these wait `settleEveryMs`.
+   * Milliseconds to the first settlement after the settlement at the start, so that instances of one second settle at
+   * many times; 0 where `settleEveryMs` is. Absent in runs that an earlier release has started: these wait
+   * `settleEveryMs`.
    */
   firstSettleMs?: number;
   /**
-   * The run was started with search attributes that say it runs, so it need not say so itself. Set by apis alone: they are
-   * deployed after all workers, and a worker of an earlier release would say it.
+   * The run was started with search attributes for the running state, and need not write the state itself. Only apis
+   * set this field: apis are deployed after all workers, and a worker of an earlier release would write the state.
    */
   saysRunning?: true;
   /**
-   * Absent only in a run that an api of an earlier version has started: such a run records the start itself. All others are
-   * started after their start was recorded.
+   * Absent only in a run that an api of an earlier release has started. Such a run records the start itself. Other runs
+   * are started after their start was recorded.
    */
   admission?: Admission;
-  /** With an absent `admission`: names the call, which must not be admitted any more after it was answered 503. */
+  /** With an absent `admission`: the id of the call. A call that was answered 503 must not be admitted any more. */
   callId?: string;
   /** With an absent `admission`: unix milliseconds after which admission is refused. */
   notAfterMs?: number;
@@ -72,7 +73,7 @@ export interface InstanceInput {
  * earlier version, with the start.
  */
 export const admit = defineUpdate<Admission, [{ requestHash: string }]>('admit');
-/** For an operator: post what is owed now instead of at the next settlement. */
+/** For an operator: post the owed amount now instead of at the next settlement. */
 export const settleNow = defineUpdate<InstanceState>('settleNow');
 /** For an operator: end the instance, and have the platform stop the machine. */
 export const endInstance = defineUpdate<Receipt, [{ note: string }]>('endInstance');
@@ -90,16 +91,16 @@ export const instanceState = defineQuery<InstanceState>('state');
 
 export interface ReservationInput {
   spec: ReservationSpec;
-  /** The second at which the call was received. */
+  /** The second of the call's receipt. */
   receivedSecond: number;
   /** Milliseconds between settlements, a day at the least; 0 for none but at reminders and ends. */
   settleEveryMs: number;
   /**
-   * Absent only in a run that an api of an earlier version has started: such a run records the beginning itself. All others
-   * are started after their beginning was recorded.
+   * Absent only in a run that an api of an earlier release has started. Such a run records the beginning itself. Other
+   * runs are started after their beginning was recorded.
    */
   admission?: ReservationAdmission;
-  /** With an absent `admission`: names the call, which must not be admitted any more after it was answered 503. */
+  /** With an absent `admission`: the id of the call. A call that was answered 503 must not be admitted any more. */
   callId?: string;
   /** With an absent `admission`: unix milliseconds after which admission is refused. */
   notAfterMs?: number;
@@ -110,14 +111,14 @@ export interface ReservationInput {
  * earlier version, with the start.
  */
 export const admitReservation = defineUpdate<ReservationAdmission, [{ requestHash: string }]>('admit');
-/** For an operator: post what is owed now instead of at the next settlement. */
+/** For an operator: post the owed amount now instead of at the next settlement. */
 export const settleReservationNow = defineUpdate<ReservationState>('settleNow');
 
 export interface ReservationState {
   reservationId: string;
   teamId: string;
   state: 'admitting' | 'refused' | 'running' | 'ended';
-  /** Of all terms so far. */
+  /** Over all terms so far. */
   costMicros: Micros;
 }
 export const reservationState = defineQuery<ReservationState>('state');
@@ -126,9 +127,9 @@ export const reservationState = defineQuery<ReservationState>('state');
 
 export interface TeamInput {
   teamId: string;
-  /** Set on a continued run: a look within a second was promised by the earlier one. */
+  /** Set on a continued run: the earlier run has promised a look within a second. */
   lookSoon?: true;
-  /** Set on a continued run: instances that were to be reclaimed when the earlier one last looked. */
+  /** Set on a continued run: instances with an announced reclaim at the last look of the earlier run. */
   reclaiming?: string[];
 }
 
@@ -156,18 +157,18 @@ export interface DepositInput {
   depositId: string;
   teamId: string;
   kind: DepositKind;
-  /** Given only in a run that an api of an earlier version has started: such a run opens the deposit itself. */
+  /** Given only in a run that an api of an earlier release has started. Such a run opens the deposit itself. */
   order?: NewDepositOrder;
 }
 
-/** The first thing that a caller can be told of a deposit. */
+/** The first news of a deposit for its caller. */
 export interface DepositAnswer {
   status: DepositStatus | 'refused';
   checkoutUrl: string | null;
 }
 /** Answers as soon as there is something to tell: an outcome, or where the person goes on; what is so after `withinMs` at the latest. */
 export const firstAnswer = defineUpdate<DepositAnswer, [{ withinMs: number }]>('firstAnswer');
-/** For an operator: ask the provider now what became of a deposit that seems stuck. */
+/** For an operator: ask the provider now for the outcome of a deposit that seems stuck. */
 export const lookAgain = defineUpdate<DepositAnswer>('lookAgain');
 
 // ── refund, dispute ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -176,17 +177,20 @@ export interface RefundInput {
   refundId: string;
   teamId: string;
   depositId: string;
-  /** Given only in a run that an api of an earlier version has started: such a run takes the credit itself. */
+  /** Given only in a run that an api of an earlier release has started. Such a run takes the credit itself. */
   order?: NewRefundOrder;
-  /** The provider's name of one that it tells of: ours, or made at the provider. */
+  /** The provider's id of a refund that the provider reports: one of ours, or made at the provider. */
   stripeRefundId?: string;
 }
 
-/** Of a run with an `order`: `refused`: nothing was recorded, and why. `too_late`: the same, since the caller was answered 503. */
+/**
+ * For a run with an `order`. `refused`: nothing was recorded, with the reason. `too_late`: nothing was recorded,
+ * because the caller was answered 503.
+ */
 export type RefundAnswer = { status: RefundStatus | 'too_late' } | { status: 'refused'; refusal: RefundRefusal };
-/** Answers what became of a refund, or what is so after `withinMs`. */
+/** Answers the outcome of a refund, or the present state after `withinMs`. */
 export const refundAnswer = defineUpdate<RefundAnswer, [{ withinMs: number }]>('refundAnswer');
-/** For an operator: ask the provider now what became of a refund that seems stuck. */
+/** For an operator: ask the provider now for the outcome of a refund that seems stuck. */
 export const lookAtRefund = defineUpdate<RefundAnswer>('lookAgain');
 
 export interface DisputeInput {
@@ -219,19 +223,19 @@ export interface ReconciliationInput {
   day: string;
 }
 
-// ── what operators search by ─────────────────────────────────────────────────────────────────────────────────────
+// ── the search attributes of operators ──────────────────────────────────────────────────────────────────────────
 
 export const TEAM_ID = defineSearchAttributeKey('TeamId', 'KEYWORD');
 export const INSTANCE_ID = defineSearchAttributeKey('InstanceId', 'KEYWORD');
 export const GPU_TYPE = defineSearchAttributeKey('GpuType', 'KEYWORD');
-/** Where a workflow is in its story: running, charging, cooling_down, sending … */
+/** The state of a workflow: running, charging, cooling_down, sending … */
 export const BILLING_STATE = defineSearchAttributeKey('BillingState', 'KEYWORD');
-/** What brought it about: a request, a crossing, an attempt. */
+/** The cause of a workflow: a request, a crossing, an attempt. */
 export const CAUSE = defineSearchAttributeKey('Cause', 'KEYWORD');
 
 export const SEARCH_ATTRIBUTES = [TEAM_ID, INSTANCE_ID, GPU_TYPE, BILLING_STATE, CAUSE];
 
-/** Temporal's own: for when a Schedule meant a run, which may start much later. */
+/** Temporal's own attribute: the scheduled time of a run, which may start much later. */
 export const SCHEDULED_START_TIME = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME');
 
 export const keyword = (key: (typeof SEARCH_ATTRIBUTES)[number], value: string): SearchAttributePair => ({

@@ -21,8 +21,8 @@ export const tell = proxyActivities<BillingActivities['tell']>({
 });
 
 /**
- * The same as local activities, which wait in no queue. A step that keeps failing ends: the watch looks again, and goes on
- * with its other work meanwhile.
+ * Local activities, which wait in no queue. A step that keeps failing ends: the watch looks again, and does its other
+ * work meanwhile.
  */
 export const handOn = proxyLocalActivities<BillingActivities['tell']>({
   startToCloseTimeout: '15 seconds',
@@ -36,7 +36,7 @@ export const payments = proxyActivities<PaymentActivities>({
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 });
 
-/** Reads a day's books page by page, and reports by heartbeats that it is alive. */
+/** Reads a day's books page by page, and sends heartbeats. */
 export const books = proxyActivities<Pick<PaymentActivities, 'reconcileDay'>>({
   taskQueue: TASK_QUEUES.payments,
   priority: priorityAs('bulk'),
@@ -58,7 +58,7 @@ const PLATFORM = {
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 } as const;
 
-/** Orders to stop a machine: each second of delay is a second that nobody pays for. */
+/** Orders to stop a machine. The platform pays for each second of delay. */
 export const platform = proxyActivities<Pick<PlatformActivities, 'terminateMachine'>>({
   ...PLATFORM,
   priority: priorityAs('urgent'),

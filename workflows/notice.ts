@@ -1,8 +1,8 @@
 /**
- * One notice. A mail or an outgoing event is claimed in the database, sent, then marked as sent. Each step is retried by itself, so an
- * outage of the database after the sending repeats the mark and not the mail. A worker that dies between the mail
- * server's answer and the end of the activity sends a second copy, under the same Message-ID or webhook-id. A copy of a
- * team's details for the card provider may be made any number of times.
+ * One notice. A mail or an outgoing event is claimed in the database, sent, then marked as sent. Each step is retried
+ * separately, so an outage of the database after the sending repeats the mark and not the mail. A worker that dies
+ * between the mail server's answer and the end of the activity sends a second copy, under the same Message-ID or
+ * webhook-id. A copy of a team's details for the card provider may be made any number of times.
  */
 import { ActivityFailure, ApplicationFailure, patched } from '@temporalio/workflow';
 import { Stated } from './details.ts';
@@ -36,7 +36,10 @@ export async function notice({ noticeId, channel }: NoticeInput): Promise<void> 
   state.say('sent');
 }
 
-/** Why an activity that is retried without end has ended: a failure that no retry can change. Others are thrown on. */
+/**
+ * The reason why an activity without a limit of retries has ended: a failure that no retry can change. Other errors are
+ * thrown on.
+ */
 function refusalOf(error: unknown): string {
   if (error instanceof ActivityFailure && error.cause instanceof ApplicationFailure) return error.cause.message;
   throw error;

@@ -1,4 +1,4 @@
-/** A day of the ledger against the providers: compared until it is known, told to operators if they differ. */
+/** Compares a day of the ledger with the providers, until the result is known, and reports differences to operators. */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { executeChild, ParentClosePolicy, sleep, workflowInfo } from '@temporalio/workflow';
 import type { Reconciled } from '../activities/reconciliation.ts';
@@ -10,10 +10,10 @@ import { books } from './neighbours.ts';
 import { priorityAs, WORKFLOW_URGENCY } from './urgency.ts';
 import { nowSecond } from './waiting.ts';
 
-/** As long as the workflows that were woken take to ask their providers and record the answers. */
+/** The time that woken workflows take to ask their providers and record the answers. */
 const LOOKS_TAKE_MS = 2 * 60_000;
 
-/** Compares a day. Differences that another look at the provider corrects are given that look, then the day is compared again. */
+/** Compares a day. Differences that a look at the provider corrects get a look, and the day is compared again. */
 export async function reconciliation({ day }: ReconciliationInput): Promise<Reconciled> {
   const state = new Stated('comparing');
   let reconciled = await compare();
@@ -34,8 +34,8 @@ export async function reconciliation({ day }: ReconciliationInput): Promise<Reco
 }
 
 /**
- * What the Schedule starts, under an id of the Schedule's making: it has the day before compared under the day's own id. The
- * day is that of the time for which it was scheduled; after an outage it may start days later.
+ * Started by the Schedule, under an id of the Schedule. Has the day before compared under the day's own id. The day
+ * follows from the scheduled time, because after an outage the run may start days later.
  */
 export async function dailyReconciliation(): Promise<Reconciled | null> {
   const { typedSearchAttributes, startTime } = workflowInfo();
@@ -50,7 +50,7 @@ export async function dailyReconciliation(): Promise<Reconciled | null> {
       parentClosePolicy: ParentClosePolicy.ABANDON,
     });
   } catch (error) {
-    // An operator has it compared at this moment.
+    // An operator has started the comparison of the day at this moment.
     if (error instanceof WorkflowExecutionAlreadyStartedError) return null;
     throw error;
   }

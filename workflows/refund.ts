@@ -1,4 +1,7 @@
-/** One refund, from credit taken to money sent back, or credit again: no credit is spendable while it is on its way out. */
+/**
+ * One refund, from credit taken to money sent back, or credit again. The credit cannot be spent while the refund is
+ * under way.
+ */
 import { allHandlersFinished, condition, patched, setHandler } from '@temporalio/workflow';
 import type { RefundOrder } from '../activities/ledger/refunds.ts';
 import type { RefundOutcome, RefundSeen } from '../activities/refunds.ts';
@@ -8,13 +11,13 @@ import { lookAtRefund, type RefundAnswer, type RefundInput, refundAnswer, told }
 import { ledger, payments, tell } from './neighbours.ts';
 import { isOpenAgain, Looks, News, nowSecond, pollUntil } from './waiting.ts';
 
-/** Webhooks wake the refund at once; a poll that grows slower replaces a lost webhook. */
+/** Webhooks wake the refund at once. A poll with growing intervals replaces a lost webhook. */
 const FIRST_POLL_MS = 15_000;
 const SLOWEST_POLL_MS = 6 * 3600_000;
 const pace = (summary: string) => ({ firstMs: FIRST_POLL_MS, slowestMs: SLOWEST_POLL_MS, summary });
-/** A bank may send money back weeks later, and a refund that failed may be sent after all. */
+/** A bank may send money back weeks later, and a failed refund may be sent later. */
 const UNTIL_SURE = { days: 32, summary: 'look whether the bank has sent it back' };
-/** Runs that were started before this existed end at the first failure. */
+/** Runs from before this patch end at the first failure. */
 const CHANGES = 'refund-changes';
 
 export async function refund(input: RefundInput): Promise<RefundOrder | null> {
@@ -41,9 +44,10 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
   }
   let current = order;
   answer = { status: current.status };
-  // The credit is taken, and perhaps instances ended with it: the watch announces that whatever the provider says.
+  // The credit is taken, and instances may have ended with the credit. The watch announces the ends whatever the
+  // provider answers.
   await tell.tellWatch({ teamId });
-  // A run that finds its refund closed was started because somebody says that it has changed.
+  // A run that finds its refund closed was started because of a report that the refund has changed.
   if (current.status !== 'pending' && patched(CHANGES)) await lookAtClosed();
   do {
     if (current.status === 'pending') await record(await outcomeOf(current));
@@ -54,7 +58,7 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
   await condition(allHandlersFinished);
   return current;
 
-  /** What was recorded before the run, or what there is of a refund that was made at the provider. */
+  /** The refund as recorded before the run, or the recorded refund that was made at the provider. */
   async function take(): Promise<RefundOrder | null> {
     if (input.order) {
       const requested = await ledger.requestRefund(input.order);
@@ -71,7 +75,7 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
   function book(stripeRefundId: string): Promise<RefundOrder | null> {
     return pollUntil(news, pace('look whether it can be booked'), async () => {
       const seen = await fetch(stripeRefundId);
-      // One that failed before it was heard of has moved no money.
+      // A refund that failed before its first report has moved no money.
       if (seen.status === 'failed') {
         answer = { status: 'failed' };
         return null;
@@ -81,7 +85,7 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
       const booked = await ledger.bookRefund({ ...found, nowSecond: nowSecond() });
       looks.end();
       if (booked === null) return undefined;
-      // A refund of ours under another name has a workflow of its own.
+      // A refund of ours with another id has its own workflow.
       return booked.refundId === refundId ? booked : null;
     });
   }
@@ -107,7 +111,7 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
     });
   }
 
-  /** What a provider says of a refund is only until it says otherwise. Answers whether the refund is on its way again. */
+  /** The provider's state of a refund can change at any time. Returns whether the refund is under way again. */
   async function isSentAnew(): Promise<boolean> {
     const { stripeRefundId } = current;
     if (stripeRefundId === null) return false;
@@ -140,7 +144,7 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
     return seen;
   }
 
-  /** The provider has a refund that can still change, a failed one too. */
+  /** True if the provider has a refund that can still change, including a failed one. */
   function canChange(): boolean {
     if (current.status === 'succeeded') return true;
     return current.stripeRefundId !== null && patched(CHANGES);

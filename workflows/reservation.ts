@@ -1,6 +1,6 @@
 /**
- * One reservation: metered term by term, its team reminded before each end, until it is not renewed. Its beginning was
- * recorded before; see prisma/due-work.ts.
+ * One reservation: metered term by term, with a reminder before each end, until the reservation is not renewed. The
+ * beginning was recorded before; see prisma/due-work.ts.
  */
 import {
   ApplicationFailure,
@@ -28,7 +28,10 @@ import {
 import { ledger, tell } from './neighbours.ts';
 import { News, nowSecond } from './waiting.ts';
 
-/** Its rate is known for months, and no bill waits for it: a day keeps the posted balance and the table below fresh. */
+/**
+ * The rate is known for months, and no bill waits for a settlement. One a day keeps the posted balance and the details
+ * current.
+ */
 const SHORTEST_SETTLE_MS = 24 * 3600 * 1000;
 
 export async function reservation(input: ReservationInput): Promise<ReservationReceipt | null> {
@@ -71,7 +74,7 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
     return admission as ReservationAdmission;
   }
 
-  /** Posts what is owed by now, and sees a renewal or an end, whoever recorded it. What the ledger answers is what is so. */
+  /** Posts the amount owed by now, and learns of a renewal or an end by any cause. The ledger's answer is the state. */
   async function settle(): Promise<ReservationStanding> {
     const second = nowSecond();
     const answer = await ledger.settleReservation({ reservationId, nowSecond: second });
@@ -81,7 +84,7 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
     return answer;
   }
 
-  /** To the next reminder or the term's end, or to the next settlement if that comes before. */
+  /** Waits until the next reminder or the term's end, or until the next settlement if sooner. */
   async function untilNext({ second, what }: { second: number; what: string }): Promise<void> {
     const settleAgain = nowSecond() + Math.max(input.settleEveryMs, SHORTEST_SETTLE_MS) / 1000;
     const settlesFirst = input.settleEveryMs > 0 && settleAgain < second;
@@ -89,7 +92,7 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
   }
 
   async function settleForOperator(): Promise<ReservationState> {
-    // The ledger knows nothing of a reservation before its admission, nor ever of a refused one: asking it would not end.
+    // The ledger knows no reservation before its admission, nor ever a refused one, and a query would not end.
     await condition(() => admission !== undefined);
     if (admission?.status === 'refused')
       throw ApplicationFailure.nonRetryable('the reservation was refused', admission.code);

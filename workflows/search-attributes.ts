@@ -1,4 +1,7 @@
-/** The search attributes by name and type alone, for a process that makes them and loads no Temporal package. */
+/**
+ * The search attributes by name and type, for a process that registers the attributes without loading a Temporal
+ * package.
+ */
 export const SEARCHED_BY = [
   { name: 'TeamId', type: 'KEYWORD' },
   { name: 'InstanceId', type: 'KEYWORD' },

@@ -1,6 +1,6 @@
 /**
- * How workflows are told and started from outside: by the api, and by activities whose world the worker fills. No
- * workflow imports this; it needs a client, which a workflow may not have.
+ * Starts and signals workflows from outside: from the api, and from activities through the worker's world. No workflow
+ * imports this file, because the file needs a client, and a workflow may not have a client.
  */
 import {
   type Client,
@@ -40,7 +40,10 @@ import {
 } from './messages.ts';
 import { priorityOf } from './urgency.ts';
 
-/** How each workflow is started, by whomever. The request's id is kept in its memo: from a run to the log lines of its call. */
+/**
+ * The start options of each workflow. The memo keeps the id of the request, which leads from a run to the log lines of
+ * its call.
+ */
 export const startOptions = {
   instance: (input: InstanceInput, requestId: string) => ({
     workflowId: workflowId.instance(input.spec.id),
@@ -123,7 +126,7 @@ export const startOptions = {
   }),
 };
 
-/** What was asked for, without what has become of it. */
+/** The request of an instance, without its later state. */
 const specOf = (instance: Instance): InstanceSpec => {
   const { id, teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom, requestHash } = instance;
   const { detailsHash } = instance;
@@ -147,8 +150,8 @@ export const inputOfStarted = (
 });
 
 /**
- * Starts the workflow of an instance whose start is recorded. A workflow that runs is left as it is; one that has closed,
- * such as a refused one of an earlier version, runs again and completes at its first look where nothing is left to do.
+ * Starts the workflow of a recorded instance. A running workflow stays as it is. A closed one, such as a refused start
+ * of an earlier release, runs again and completes at its first look where nothing is left to do.
  */
 export const startInstanceWorkflow = async (client: Client, input: InstanceInput, requestId: string): Promise<void> => {
   await client.workflow.start('instance', {
@@ -157,7 +160,10 @@ export const startInstanceWorkflow = async (client: Client, input: InstanceInput
   });
 };
 
-/** Wakes the workflow of an instance, and starts it first where it does not run: it has still to see a start or an end. */
+/**
+ * Wakes the workflow of an instance, and starts the workflow first if necessary, because a start or an end is still to
+ * be seen.
+ */
 export const wakeInstanceWorkflow = async (client: Client, input: InstanceInput): Promise<void> => {
   await client.workflow.signalWithStart('instance', {
     ...startOptions.instance(input, 'sweep'),
@@ -182,7 +188,7 @@ export const inputOfBegun = ({ reservation, firstTerm }: BegunReservation, settl
   };
 };
 
-/** Starts the workflow of a reservation whose beginning is recorded. A workflow that runs is left as it is. */
+/** Starts the workflow of a recorded reservation. A running workflow stays as it is. */
 export const startReservationWorkflow = async (
   client: Client,
   input: ReservationInput,
@@ -194,7 +200,7 @@ export const startReservationWorkflow = async (
   });
 };
 
-/** Wakes the workflow of a reservation, and starts it first where it does not run. */
+/** Wakes the workflow of a reservation, and starts the workflow first if necessary. */
 export const wakeReservationWorkflow = async (client: Client, input: ReservationInput): Promise<void> => {
   await client.workflow.signalWithStart('reservation', {
     ...startOptions.reservation(input, 'sweep'),
@@ -203,7 +209,7 @@ export const wakeReservationWorkflow = async (client: Client, input: Reservation
   });
 };
 
-/** Wakes the workflow of a deposit that is recorded, and starts it first where it does not run. */
+/** Wakes the workflow of a recorded deposit, and starts the workflow first if necessary. */
 export const wakeDepositWorkflow = async (client: Client, input: DepositInput): Promise<void> => {
   await client.workflow.signalWithStart('deposit', {
     ...startOptions.deposit(input, 'sweep'),
@@ -212,7 +218,7 @@ export const wakeDepositWorkflow = async (client: Client, input: DepositInput): 
   });
 };
 
-/** Wakes the workflow of a refund that is recorded, and starts it first where it does not run. */
+/** Wakes the workflow of a recorded refund, and starts the workflow first if necessary. */
 export const wakeRefundWorkflow = async (client: Client, input: RefundInput): Promise<void> => {
   await client.workflow.signalWithStart('refund', {
     ...startOptions.refund(input, 'sweep'),
@@ -235,7 +241,7 @@ export function createTell(client: Client): Tell {
     });
   };
 
-  /** A workflow that has closed has seen what it would be told. */
+  /** A closed workflow has seen every fact that a signal would report. */
   const signalIfThere = async (id: string) => {
     try {
       await client.workflow.getHandle(id).signal(told);
@@ -286,8 +292,8 @@ export function createTell(client: Client): Tell {
 }
 
 /**
- * Has a workflow ask its provider now, and answers how it stands then. A workflow that has ended, or that Temporal has
- * forgotten, is started again: a provider can change what it has said long ago.
+ * Has a workflow ask its provider now, and returns the state afterwards. A workflow that has ended, or that Temporal
+ * has deleted, is started again, because a provider can change an old answer.
  */
 export const lookAt = (client: Client) => ({
   deposit: (input: DepositInput): Promise<DepositAnswer> =>

@@ -1,7 +1,7 @@
 /**
- * No workflow here can be cancelled. Each has money in its hands: a payment that may have been taken, a meter that runs, a
- * mail that was promised. Whoever wants an instance ended says so by `endInstance`, which records it; a request to cancel
- * records nothing, and would leave what is recorded with nobody to see to it. Read by the bundler.
+ * Workflows here cannot be cancelled. Each handles money: a payment that may have been taken, a running meter, a
+ * promised mail. An operator ends an instance by `endInstance`, which records the end. A cancellation records nothing,
+ * and would leave the recorded facts without a workflow. The bundler reads this file.
  */
 import { CancellationScope, type WorkflowInterceptorsFactory } from '@temporalio/workflow';
 

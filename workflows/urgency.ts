@@ -1,7 +1,7 @@
 /**
- * The urgency of each kind of work, and whose work it is. Temporal serves the tasks of a queue by priority, and tasks of
- * equal priority in turn by fairness key, so that one team's backlog delays no other team. An activity or a child workflow
- * without a priority of its own has that of the workflow that starts it.
+ * The urgency of each kind of work, and the team of the work. Temporal serves the tasks of a queue by priority, and
+ * tasks of equal priority in turn by fairness key, so that one team's backlog delays no other team. An activity or a
+ * child workflow without its own priority has the priority of the starting workflow.
  */
 import type { Priority } from '@temporalio/common';
 
@@ -9,7 +9,7 @@ import type { Priority } from '@temporalio/common';
 export const URGENCY = {
   /** A crossing, a payment, an order to stop a machine: a delay costs money or ends machines. */
   urgent: 1,
-  /** Metering, and what follows a provider's report: a delay changes no bill. */
+  /** Metering, and work after a provider's report. A delay changes no bill. */
   normal: 3,
   /** Mails, events, copies of details, comparisons of books. */
   bulk: 5,
@@ -33,7 +33,7 @@ export const WORKFLOW_URGENCY = {
 const MOST_KEY_BYTES = 64;
 const HASH_DIGITS = 16;
 
-/** The fairness key of a team: its id, or for a long id its beginning and a hash. */
+/** The fairness key of a team: its id, or for a long id the beginning of the id and a hash. */
 export function fairnessKey(teamId: string): string {
   if (bytesIn(teamId) <= MOST_KEY_BYTES) return teamId;
   let beginning = '';

@@ -1,27 +1,27 @@
-/** How the workflows wait: for news, or for a second to come. */
+/** Waiting in workflows: for news, or for a second. */
 import { condition, patched, sleep } from '@temporalio/workflow';
 import { formatSecond, secondOf } from '../billing/time.ts';
 
-/** The second in which the workflow is. Passed on to every fact; workflow time is the same in a replay. */
+/** The present second of the workflow, passed on to every fact. Workflow time is the same in a replay. */
 export const nowSecond = (): number => secondOf(Date.now());
 
-/** Timers are set no longer than this; waking once a month to look again costs nothing. */
+/** The longest timer. A wake once a month to look again costs nothing. */
 const LONGEST_SLEEP_MS = 30 * 24 * 3600 * 1000;
-/** When the time to wait for is here but the one who decides does not see it yet, looking again at once would spin. */
+/** When the awaited time has come but the deciding side does not see the time yet, another look at once would spin. */
 const SHORTEST_SLEEP_MS = 1000;
 /** A timer due in less would fire about a second late. */
 const SOON_MS = 1000;
 
 /**
- * Whether there is something new to look at; taking the news leaves none. The time itself is news: an alarm that was set
- * earlier and is still out serves for any later second, so that a burst of changes sets no timers, and none is ever
- * cancelled. An alarm that rings for a plan that has changed since costs one look.
+ * Holds whether there is news to look at; taking the news clears the flag. The time itself is news: an earlier pending
+ * timer serves for any later second, so that a burst of changes sets no timers, and no timer is ever cancelled. A timer
+ * of an outdated plan costs one look.
  */
 export class News {
   private unread = false;
-  /** When the timers that are out will ring, in unix milliseconds. */
+  /** The end of each pending timer, in unix milliseconds. */
   private alarmsMs: number[] = [];
-  /** When the last timer rings that was set for `soon`. */
+  /** The end of the last timer that was set by `soon`. */
   private soonMs = 0;
 
   readonly arrived = (): void => {
@@ -29,9 +29,8 @@ export class News {
   };
 
   /**
-   * News is to come within a second, and once a second however often this is called. Whoever calls may count on news that
-   * is no less than a second away, in which all is seen that is recorded till then: an alarm that is out and rings earlier
-   * is followed by another.
+   * Schedules news at least 1 s from now, at most one per second. The look after the news sees all facts that are
+   * recorded until then. An earlier pending timer does not replace the scheduled news.
    */
   readonly soon = (): void => {
     const now = Date.now();
@@ -40,7 +39,7 @@ export class News {
     this.ring(this.soonMs, 'what was recorded meanwhile');
   };
 
-  /** Whether news that `soon` has promised is still to come. */
+  /** True while news that `soon` has promised is still to come. */
   isPromised(): boolean {
     return this.soonMs > Date.now();
   }
@@ -51,7 +50,7 @@ export class News {
     return unread;
   }
 
-  /** Waits for news, or until the second comes when one is given. The summary is what an operator reads beside the timer. */
+  /** Waits for news, or until the second if given. Operators read the summary beside the timer. */
   async orSecond(second: number | null, summary: string): Promise<void> {
     if (second !== null) this.setAlarm(second * 1000, `${summary} at ${formatSecond(second)}`);
     await condition(() => this.unread);
@@ -76,12 +75,12 @@ export class News {
   }
 }
 
-/** Runs that were started before this existed answer an operator with the next look that ends. */
+/** Runs from before this patch answer an operator with the next look that ends. */
 const BEGUN_SINCE = 'answers-by-a-look-begun-since';
 
 /**
- * The looks of a workflow at its provider, for operators who ask for a look. A look that is under way when the request
- * arrives may have read an earlier state, so the request is answered by a look that begins after it.
+ * The looks of a workflow at its provider, for requests of operators. A look that is under way at the request may have
+ * read an earlier state, so a look that begins after the request answers the request.
  */
 export class Looks {
   private begun = 0;
@@ -105,17 +104,19 @@ export class Looks {
     this.ended = this.begun;
   }
 
-  /** Counts a look where runs of before counted it. Their histories replay by this count. */
+  /** Counts a look where earlier runs counted looks, because their histories replay by this count. */
   count(): void {
     this.counted += 1;
   }
 
-  /** No look follows any more: requests that wait are answered. */
+  /** No look follows any more. Waiting requests are answered. */
   close(): void {
     this.isClosed = true;
   }
 
-  /** Asks for a look and waits for its end, for `withinMs` at most. Runs of before wait no longer than until `isSettled`. */
+  /**
+   * Requests a look and waits for its end, for `withinMs` at most. Earlier runs wait no longer than until `isSettled`.
+   */
   async next(withinMs: number, isSettled = () => false): Promise<void> {
     const { begun, counted } = this;
     const isSeen = patched(BEGUN_SINCE)
@@ -131,7 +132,7 @@ const DAY_MS = 24 * 3600 * 1000;
 interface Pace {
   firstMs: number;
   slowestMs: number;
-  /** What an operator reads beside the timer. */
+  /** The text beside the timer, for operators. */
   summary: string;
 }
 
@@ -147,8 +148,8 @@ export async function pollUntil<T>(news: News, pace: Pace, look: () => Promise<T
 }
 
 /**
- * Looks 1, 2, 4 … days after the last change, up to `days`, and whenever news comes: a provider can change what it has
- * said. Answers whether `look` found that the matter is open again.
+ * Looks 1, 2, 4 … days after the last change, up to `days`, and at each news, because a provider can change an answer.
+ * Returns whether `look` found the matter open again.
  */
 export async function isOpenAgain(
   news: News,

@@ -12,7 +12,7 @@ export interface LoggedRequest {
   body: unknown;
   /** By the stand-in's clock, in milliseconds. */
   at: number;
-  /** Null while unanswered, and for ever where a fault left it so. */
+  /** Null while unanswered, and for ever after a fault without an answer. */
   status: number | null;
 }
 
@@ -21,7 +21,7 @@ export interface Api {
   faults: Faults;
   gates: CopperxGates;
   requests: LoggedRequest[];
-  /** Ends what waits when the stand-in closes. */
+  /** Ends waiting calls when the stand-in closes. */
   closing: AbortSignal;
 }
 
@@ -161,7 +161,7 @@ async function answer(
   let done: ReturnType<Effect>;
   try {
     world.expireDue();
-    // As it is at this moment: what happens while the answer is on its way is not in it.
+    // A copy of the present state, so that later events do not change the answer on its way.
     done = structuredClone(effect(request));
   } catch (error) {
     if (error instanceof Refusal) return fail(error.status, error.message);

@@ -13,7 +13,7 @@ const payBody = z.strictObject({
   chainId: z.number().int().exactOptional(),
 });
 
-/** A session that is not there, or an amount that is none, is told in the control's own words. */
+/** A missing session or an invalid amount is reported in the control's own words. */
 const inItsWords = (error: unknown) =>
   error instanceof z.ZodError ? undefined : { status: 400, body: { message: (error as Error).message } };
 

@@ -5,7 +5,10 @@ import type { CopperxGates } from './gates.ts';
 import type { CheckoutSession, Event, Transaction } from './objects.ts';
 import type { Paying, World } from './world.ts';
 
-/** What no caller of CopperX can do, and its tests must: send coins, find blocks, let time be over, break things, look inside. */
+/**
+ * The powers that no caller of CopperX has and tests need: send coins, find blocks, let time pass, cause faults, look
+ * inside.
+ */
 export class Control {
   /** As of the Stripe stand-in: `faults.add({on: 'POST /api/v1/checkout/sessions', kind: 'drop_after_effect'})`. */
   readonly faults: Faults;
@@ -27,7 +30,7 @@ export class Control {
     this.webhooks.setEndpoint({ url, secret, ...(events ? { events } : {}) });
   }
 
-  /** Sends coins to a session, named by its id or its `clientReferenceId`; also to one that has expired. */
+  /** Sends coins to a session, named by its id or its `clientReferenceId`, also to an expired one. */
   pay(session: string, paying: Paying = {}): Transaction {
     return structuredClone(this.#world.pay(this.#named(session), paying));
   }
@@ -37,7 +40,7 @@ export class Control {
     this.#world.mine(blocks);
   }
 
-  /** Lists a transaction of a session once more, as a provider that repeats itself. */
+  /** Lists a transaction of a session once more, like a provider that repeats reports. */
   repeat(session: string, transactionHash: string): void {
     const { transactions } = this.#named(session).paymentIntent;
     const again = transactions.find((transaction) => transaction.transactionHash === transactionHash);
@@ -46,12 +49,12 @@ export class Control {
     this.#world.onChange();
   }
 
-  /** Gives a transaction of a session another amount of coins, as a provider that corrects itself. No event tells of it. */
+  /** Changes the amount of a transaction, like a provider that corrects a report. No event is sent. */
   correct(session: string, transactionHash: string, amount: string): Transaction {
     return structuredClone(this.#world.correct(this.#named(session), transactionHash, amount));
   }
 
-  /** Takes a transaction off the chain, as a reorganisation does. No event tells of it. */
+  /** Removes a transaction from the chain, like a reorganisation. No event is sent. */
   reorganise(session: string, transactionHash: string): void {
     this.#world.reorganise(this.#named(session), transactionHash);
   }
@@ -65,7 +68,7 @@ export class Control {
     this.#world.cancel(this.#named(session));
   }
 
-  /** Makes a session unknown: from now on its id is a 404, and no list has it. No event tells of it. */
+  /** Makes a session unknown: from now on its id is a 404, and no list has the session. No event is sent. */
   forget(session: string): void {
     const { id } = this.#named(session);
     const { sessions } = this.#world.state;
@@ -82,19 +85,19 @@ export class Control {
     this.#world.onChange();
   }
 
-  /** Does what is due by the clock without waiting for a request. */
+  /** Does due work without waiting for a request. */
   tick(): void {
     this.#world.expireDue();
   }
 
-  /** Sends an event to the webhook endpoint once more. Resolves when it was answered, or could not be. */
+  /** Sends an event to the webhook endpoint once more. Resolves after the answer or the failure. */
   resendEvent(id: string): Promise<void> {
     const event = this.#world.state.events.find((kept) => kept.id === id);
     if (!event) throw new Error(`no event ${id}`);
     return this.webhooks.resend(event);
   }
 
-  /** Takes back every script and fault. What happened stays. */
+  /** Removes every script and fault. Past effects stay. */
   reset(): void {
     this.faults.reset();
     this.webhooks.reset();
@@ -105,7 +108,7 @@ export class Control {
     return structuredClone(this.#world.state.sessions);
   }
 
-  /** Everything that arrived, oldest first. */
+  /** All transactions, oldest first. */
   transactions(): Transaction[] {
     return this.sessions().flatMap(({ paymentIntent }) => paymentIntent.transactions);
   }

@@ -7,7 +7,7 @@ export interface CopperxPassing {
   readonly method: string;
   readonly path: string;
   readonly body: unknown;
-  /** That the path names, as it is now. */
+  /** The session in the path, in its present state. */
   readonly session: CheckoutSession | undefined;
 }
 

@@ -21,11 +21,11 @@ export type * from './objects.ts';
 export type { Paying } from './world.ts';
 
 export interface CopperxStandInOptions {
-  /** Any free one unless told. */
+  /** Any free port by default. */
   port?: number;
   webhook?: WebhookEndpoint;
   retry?: Partial<RetryPolicy>;
-  /** The clock by which sessions are dated and expire, in milliseconds. */
+  /** The clock for the dates and expiries of sessions, in milliseconds. */
   now?: () => number;
   /** Where the state outlives the process. In memory only, unless told. */
   file?: string;
@@ -43,7 +43,9 @@ export interface CopperxStandIn {
   close(): Promise<void>;
 }
 
-/** The signature of a body: an HMAC of its bytes. Source: https://docs.copperx.io/integrate-payments/webhooks-and-events */
+/**
+ * The signature of a body: an HMAC of its bytes. Source: https://docs.copperx.io/integrate-payments/webhooks-and-events
+ */
 export const signatureOf = (body: string | Buffer, secret: string): string =>
   createHmac('sha256', secret).update(body).digest('hex');
 
@@ -54,7 +56,7 @@ const asCopperx: Dress<Event> = ({ pending_webhooks: _, ...event }, secret) => {
 
 const SAVE_AFTER_MS = 200;
 
-/** A neighbour that speaks CopperX's API, on which a test or a person sends coins. */
+/** A neighbour with CopperX's API, for coins from tests and people. */
 export async function startCopperxStandIn(options: CopperxStandInOptions = {}): Promise<CopperxStandIn> {
   const { now = Date.now, file, blockMs = 0, completeAfter = 12 } = options;
   const world = new World(now, completeAfter);
@@ -119,14 +121,14 @@ export async function startCopperxStandIn(options: CopperxStandInOptions = {}): 
   };
 }
 
-/** Always whole: a new file is written beside the old one and takes its name. */
+/** Writes a new file beside the old one and renames the new file, so that the file is always whole. */
 function keep(file: string, { url, state }: World): void {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(`${file}.new`, JSON.stringify({ url, state }), { mode: 0o600 });
   renameSync(`${file}.new`, file);
 }
 
-/** The state of the last run, with its pages' addresses as they are in this run. */
+/** The state of the last run, with the pages at the addresses of this run. */
 function kept(file: string, url: string): State | undefined {
   try {
     const text = readFileSync(file, 'utf8');

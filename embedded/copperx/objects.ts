@@ -1,6 +1,9 @@
 /** CopperX's objects. Source: https://docs.copperx.io, https://copperx.readme.io/reference */
 
-/** What arrived on a chain. Of a transaction only `transactionHash` is shown in public; the rest is as 0010 assumes it. */
+/**
+ * A payment on a chain. Only `transactionHash` is documented publicly; decision 0010 states the assumptions about the
+ * rest.
+ */
 export interface Transaction {
   id: string;
   createdAt: string;
@@ -66,6 +69,6 @@ export interface Event {
   object: 'checkoutSession';
   type: 'checkout_session.completed' | 'checkout_session.expired' | 'checkout_session.canceled';
   data: { object: CheckoutSession };
-  /** Ours, and not sent: 1 while somebody still has to take it. */
+  /** For this stand-in, and not sent: 1 while a receiver still has to accept the event. */
   pending_webhooks: number;
 }

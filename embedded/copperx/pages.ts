@@ -9,8 +9,8 @@ const POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-u
 const TRANSACTION_HASH = /^0x[0-9a-f]{64}$/;
 
 /**
- * What people see of CopperX: the page that names an amount and waits for coins. Here a form sends them. A wallet that may
- * have to send again names its transaction, as it has signed it; without a name each sending is a payment of its own.
+ * CopperX's page for people: names an amount and waits for coins. Here a form sends the coins. A wallet that may have
+ * to send again names its signed transaction; without a name each sending is a separate payment.
  */
 export function hostedPages(world: World, gates: CopperxGates): Router {
   const router = express.Router();

@@ -11,11 +11,11 @@ const SESSION_MS = 3_600_000;
 const MOST_CONFIRMATIONS = 1_000;
 const CHAIN = 8453;
 
-/** What somebody sends on a chain; the whole of what is asked for, unless told. */
+/** A payment on a chain; the whole requested amount by default. */
 export interface Paying {
   /** Coins, as a decimal string: "60.5". */
   amount?: string;
-  /** A new one unless told: the same with another output is another payment. */
+  /** A new hash by default. The same hash with another output is another payment. */
   transactionHash?: string;
   output?: number;
   confirmations?: number;
@@ -23,7 +23,7 @@ export interface Paying {
   chainId?: number;
 }
 
-/** A checkout session, as it is asked for. */
+/** The request for a checkout session. */
 export interface NewSession {
   unitAmount: string;
   quantity: number;
@@ -50,7 +50,7 @@ export const coinsOf = (units: string): string => {
   return `${digits.slice(0, -8)}.${digits.slice(-8)}`.replace(/0{1,6}$/, '');
 };
 
-/** The sessions, the chain on which they are paid, and the events that tell of it. */
+/** The sessions, the chain of their payments, and the events about them. */
 export class World {
   readonly now: () => number;
   /** CopperX calls a payment complete after so many confirmations. */
@@ -133,8 +133,8 @@ export class World {
   }
 
   /**
-   * Somebody sends coins to a session's address. Nothing stops them from doing so after it has expired. A transaction that
-   * is sent again is the one that the chain has already.
+   * Sends coins to a session's address, also after the session has expired. A repeated transaction is the transaction
+   * already on the chain.
    */
   pay(session: CheckoutSession, paying: Paying = {}): Transaction {
     const { output = 0 } = paying;
@@ -161,7 +161,7 @@ export class World {
     return transaction;
   }
 
-  /** Gives the outputs of a transaction another amount of coins. Their confirmations stay. */
+  /** Changes the amount of a transaction's outputs. The confirmations stay. */
   correct(session: CheckoutSession, transactionHash: string, amount: string): Transaction {
     const units = String(unitsOf(amount));
     const [first] = this.#listed(session, transactionHash).map((transaction) =>
@@ -172,7 +172,7 @@ export class World {
     return first as Transaction;
   }
 
-  /** Removes a transaction. A page that was complete stays complete, since its event has been sent. */
+  /** Removes a transaction. A complete page stays complete, because its event has been sent. */
   reorganise(session: CheckoutSession, transactionHash: string): void {
     const gone = this.#listed(session, transactionHash);
     const { paymentIntent } = session;
@@ -206,7 +206,7 @@ export class World {
     this.onChange();
   }
 
-  /** Whether a block would change what is shown of anything that is not complete. */
+  /** True if a block would change the visible state of an incomplete payment. */
   waitsForBlocks(): boolean {
     return this.state.sessions.some(({ paymentIntent }) =>
       paymentIntent.transactions.some(({ confirmations }) => confirmations < 2 * this.completeAfter),
@@ -244,8 +244,8 @@ export class World {
   }
 
   /**
-   * The time in an event is the real one even where the clock is scripted: whoever verifies it compares it with the clock of
-   * its own machine.
+   * The time in an event is the real time even where the clock is scripted, because a receiver compares the time with
+   * the clock of its own machine.
    */
   #emit(type: Event['type'], session: CheckoutSession): void {
     const event: Event = {

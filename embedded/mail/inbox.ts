@@ -32,7 +32,7 @@ export interface MailInbox {
   stop(): Promise<void>;
 }
 
-/** A mail server that keeps everything and delivers nothing, with a page to read it on. */
+/** A mail server that stores everything and delivers nothing, with a page for reading. */
 export async function startMailInbox(options: MailInboxOptions = {}): Promise<MailInbox> {
   const log = toLog(options.logger);
   const inbox = await openJournal<Message>(options.file, ({ subject, to }) => `"${subject}" to ${to.join(', ')}`);

@@ -1,13 +1,13 @@
 import PostalMime, { type Address } from 'postal-mime';
 
-/** One received mail, as the people in it and as the wire had it. */
+/** One received mail, with parsed people and the raw source. */
 export interface Message {
   readonly id: string;
-  /** When it was received, RFC 3339. */
+  /** The time of receipt, RFC 3339. */
   readonly at: string;
   /** The header's, with names: "Burnrate <billing@example.com>". */
   readonly from: string;
-  /** The envelope's recipients: who really gets it, blind copies included. Bare addresses. */
+  /** The envelope's recipients, blind copies included, as bare addresses. */
   readonly to: readonly string[];
   readonly subject: string;
   readonly text: string;

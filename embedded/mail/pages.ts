@@ -51,7 +51,7 @@ export function messagePage(message: Message, view: View): Html {
 
 function content(message: Message, view: View): Html {
   if (view === 'html') {
-    // Scripts and forms stay off. Links may open a tab of their own, which then is an ordinary page.
+    // Scripts and forms stay off. Links may open a new tab, as an ordinary page.
     return html`<main class="fill"><iframe title="The mail" src="/messages/${message.id}/html"
       sandbox="allow-popups allow-popups-to-escape-sandbox"></iframe></main>`;
   }

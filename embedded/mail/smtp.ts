@@ -5,13 +5,14 @@ import type { Gates, Point, Way } from '../gates.ts';
 import { type Message, parseMessage } from './message.ts';
 
 /**
- * How a mail server can be ill. `4xx`: "later, please". `5xx`: "never". `hang`: takes the connection and says nothing.
- * `drop`: hangs up at once. `drop-after`: takes the message, then hangs up before saying so, which no sender can tell from a loss.
+ * The faults of a mail server. `4xx`: "later, please". `5xx`: "never". `hang`: takes the connection and says nothing.
+ * `drop`: hangs up at once. `drop-after`: takes the message, then hangs up before saying so, and no sender can tell
+ * this from a loss.
  */
 export type Refusal = '4xx' | '5xx' | 'hang' | 'drop' | 'drop-after';
 export const REFUSALS: readonly Refusal[] = ['4xx', '5xx', 'hang', 'drop', 'drop-after'];
 
-/** A refusal in words of one's own: `{at: 'rcpt', code: 554, text: '5.7.1 Client host blocked'}`. */
+/** A custom refusal: `{at: 'rcpt', code: 554, text: '5.7.1 Client host blocked'}`. */
 export interface Answer {
   /** The greeting, the login, MAIL FROM, RCPT TO, or the end of the message. */
   readonly at: (typeof ANSWER_POINTS)[number];
@@ -52,7 +53,7 @@ export async function receiveMail(
 ): Promise<SmtpReceiver> {
   const sockets = new Map<number | undefined, Socket>();
   const hangUp = (remotePort: number) => sockets.get(remotePort)?.destroy();
-  /** The error that makes the server answer as it was told to at this point. */
+  /** The scripted error of the server at this point. */
   const answerAt = (at: Answer['at'], recipient?: string): Error | undefined => {
     const mode = refusal();
     if (typeof mode === 'string' || mode?.at !== at) return undefined;
@@ -109,7 +110,7 @@ export async function receiveMail(
       }
     },
   });
-  // Senders that hang up in the middle are everyday life, not an error of ours.
+  // Senders that hang up in the middle are normal, and no error of the server.
   server.on('error', () => {});
   server.server.on('connection', (socket) => {
     const { remotePort } = socket;

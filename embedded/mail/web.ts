@@ -5,7 +5,9 @@ import { attachmentOf, type Message } from './message.ts';
 import { listPage, messagePage, VIEWS } from './pages.ts';
 import { ANSWER_POINTS, type Answer, REFUSALS, type Refusal } from './smtp.ts';
 
-/** A mail's own HTML: pictures only from within it, so that to read a mail tells nobody that it was read. */
+/**
+ * The policy for a mail's own HTML: pictures only from within the mail, so that reading a mail is reported to nobody.
+ */
 const MAIL_POLICY =
   "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'";
 
@@ -44,7 +46,7 @@ export function mailApp(inbox: Journal<Message>, refuse: (mode: Refusal | Answer
     res.attachment(message!.attachments[Number(req.params.index)]!.filename).send(bytes);
   });
 
-  // Newest first, as every list of this product.
+  // Newest first, like every list of this product.
   app.get('/api/messages', (_req, res) => void res.json(inbox.all().map(withoutSource).toReversed()));
   app.get('/api/messages/:id', (req, res, next) => {
     const message = find(req.params.id);

@@ -12,7 +12,10 @@ export interface HookWorld {
   readonly log: (line: string) => void;
 }
 
-/** Takes events at `POST /events`, signed as Standard Webhooks has it. A forged one is 401 and changes no fare. */
+/**
+ * Receives events at `POST /events`, signed by Standard Webhooks. A forged event is 401 and does not count as a
+ * delivery.
+ */
 export function hookApp({ secret, journal, takeFare, log }: HookWorld): Express {
   const app = express().disable('x-powered-by');
   const webhook = new Webhook(secret);

@@ -1,16 +1,16 @@
 /**
- * How the platform fares. `fail`: answers 503. `gone`: nobody listens. `slowMs`: takes its time to answer. `failNext`:
- * fails so many deliveries and is well after that.
+ * The state of the platform. `fail`: answers 503. `gone`: nobody listens. `slowMs`: delays each answer. `failNext`:
+ * fails this number of deliveries, then recovers.
  */
 export type Mode = 'ok' | 'fail' | 'gone' | { readonly slowMs: number } | { readonly failNext: number };
 
-/** How one delivery fares. */
+/** The result of one delivery. */
 export interface Fare {
   readonly status: 200 | 503;
   readonly afterMs: number;
 }
 
-/** How a delivery fares in `mode`, and the mode it leaves behind. */
+/** The result of a delivery in `mode`, and the mode afterwards. */
 export function nextFare(mode: Mode): { fare: Fare; next: Mode } {
   if (mode === 'fail' || mode === 'gone') return { fare: { status: 503, afterMs: 0 }, next: mode };
   if (mode === 'ok') return { fare: { status: 200, afterMs: 0 }, next: mode };
@@ -20,7 +20,7 @@ export function nextFare(mode: Mode): { fare: Fare; next: Mode } {
   return { fare: { status: 503, afterMs: 0 }, next: left === 0 ? 'ok' : { failNext: left } };
 }
 
-/** The mode in `value`, which came over HTTP; undefined when it is none. */
+/** The mode in `value`, from HTTP; undefined for an invalid value. */
 export function readMode(value: unknown): Mode | undefined {
   if (value === 'ok' || value === 'fail' || value === 'gone') return value;
   if (typeof value !== 'object' || value === null) return undefined;

@@ -2,7 +2,7 @@ import { type Html, html, page, time } from '../page.ts';
 import { machineOf, type PlatformEvent } from './event.ts';
 import type { Mode } from './mode.ts';
 
-/** Which machines the platform was told to stop, and all that it was told. */
+/** The page of stopped machines and received events. */
 export function platformPage(events: readonly PlatformEvent[], mode: Mode): Html {
   const newestFirst = events.toReversed();
   const fare = typeof mode === 'string' ? mode : JSON.stringify(mode);
@@ -19,7 +19,7 @@ export function platformPage(events: readonly PlatformEvent[], mode: Mode): Html
   );
 }
 
-/** Each machine once, however often it was told. Only signed and confirmed orders count: the others stopped nothing. */
+/** Each machine once. Only signed and confirmed orders count, because other orders stopped nothing. */
 function stoppedMachines(events: readonly PlatformEvent[]): Html {
   const orders = events.filter(({ type, verified, ok }) => type === 'instance.terminate' && verified && ok);
   const machines = new Map(orders.map((order) => [machineOf(order), order]));

@@ -19,7 +19,7 @@ export function platformWebApp({ journal, mode, setMode }: PlatformWebWorld): Ex
   app.get('/api/events', (_req, res) => void res.json(journal.all().toReversed()));
 
   app.get('/_control/mode', (_req, res) => void res.json({ mode: mode() }));
-  // Answers once the mode is in force. JSON only: a browser lets no other site send that.
+  // Answers once the mode is in force. JSON only, because browsers let no other site send JSON.
   app.post('/_control/mode', express.json(), async (req, res) => {
     const asked = readMode((req.body as { mode?: unknown } | undefined)?.mode);
     if (asked === undefined) {

@@ -41,12 +41,12 @@ export interface Api {
   faults: Faults;
   gates: StripeGates;
   log: RequestLog;
-  /** Ends what waits when the stand-in closes. */
+  /** Ends waiting calls when the stand-in closes. */
   closing: AbortSignal;
   onUnexpected: (error: unknown) => void;
 }
 
-/** A gate's error: as the fault of that name, nothing is executed and the key keeps it. */
+/** The error of a gate: like the fault `error`, nothing is executed, and the key stores the answer. */
 const ERROR: Fault = { on: '*', kind: 'error' };
 
 /** The API of `api.stripe.com`: `/v1/…`. */
@@ -132,7 +132,7 @@ async function answer(api: Api, endpoint: Endpoint, request: Request, response: 
       request.socket.destroy();
       return;
     }
-    // Asking again would only bring the same stored 500; Stripe tells its SDKs so.
+    // A repeat would only return the same stored 500, and Stripe tells its SDKs so.
     if (told.status === 500 && key) response.set('Stripe-Should-Retry', 'false');
     send(told);
   } catch (error) {
@@ -142,7 +142,7 @@ async function answer(api: Api, endpoint: Endpoint, request: Request, response: 
   }
 }
 
-/** The effect and its answer, which may be a refusal, and is a 500 where a fault says so. */
+/** Runs the effect and returns the answer, which may be a refusal, and is a 500 where a fault says so. */
 function attempt(api: Api, requestId: string, fault: Fault | undefined, execute: () => object): Answer {
   try {
     if (fault?.kind === 'error') throw apiError();

@@ -6,7 +6,7 @@ import { finishAuthentication } from './payment-intents.ts';
 import { finishSetupAuthentication } from './setup-intents.ts';
 import type { World } from './world.ts';
 
-/** The customer completes or fails 3-D Secure. A decline that follows shows on the intent, as it does at Stripe. */
+/** The customer completes or fails 3-D Secure. A later decline shows on the intent, like at Stripe. */
 export function authenticate(world: World, id: string, passed: boolean): PaymentIntent | SetupIntent {
   try {
     if (id.startsWith('seti_')) finishSetupAuthentication(world, named(world, 'setupIntents', id), passed);

@@ -57,7 +57,7 @@ export function recordBalanceTransaction(world: World, movement: Movement): Bala
   return transaction;
 }
 
-/** A payment becomes available on its day: seen when read, since nothing here runs by itself. */
+/** A payment becomes available on its day. The change is made at the read, because nothing here runs by itself. */
 function current(world: World, transaction: BalanceTransaction): BalanceTransaction {
   if (transaction.status === 'pending' && transaction.available_on <= world.seconds()) transaction.status = 'available';
   return transaction;

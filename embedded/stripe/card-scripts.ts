@@ -1,6 +1,6 @@
 import { type Decline, declineFor } from './cards.ts';
 
-/** Whose charges a script is about. All that are given must fit. */
+/** The charges that a script is about. All given fields must match. */
 export interface CardSelector {
   customer?: string;
   paymentMethod?: string;
@@ -8,7 +8,7 @@ export interface CardSelector {
 }
 
 export interface DeclineScript extends CardSelector {
-  /** This many charges succeed first; 0 declines from now on. */
+  /** This number of charges succeeds first; 0 declines from now on. */
   after?: number;
   /** Stripe's decline code, such as `insufficient_funds`; `generic_decline` unless told. */
   declineCode?: string;
@@ -20,7 +20,7 @@ interface Script {
   decline: Decline | 'processing';
 }
 
-/** How cards behave on demand, over and above what their numbers say. */
+/** The behaviour of cards on demand, beyond the behaviour of their numbers. */
 export class CardScripts {
   #scripts: Script[] = [];
 
@@ -35,7 +35,7 @@ export class CardScripts {
     this.#scripts.push({ selector, remaining: 0, decline: 'processing' });
   }
 
-  /** Takes back what was said of exactly this selector. */
+  /** Removes the script of exactly this selector. */
   accept(selector: CardSelector): void {
     const key = keyOf(selector);
     this.#scripts = this.#scripts.filter((script) => keyOf(script.selector) !== key);
@@ -45,7 +45,7 @@ export class CardScripts {
     this.#scripts = [];
   }
 
-  /** What happens to one charge. Asking counts it: a script that still lets charges pass lets one fewer pass next time. */
+  /** The outcome of one charge. Each call counts: a script that lets charges pass lets one fewer pass next time. */
   answerTo(charge: Required<CardSelector>): Decline | 'processing' | undefined {
     for (const script of this.#scripts) {
       if (!fits(script.selector, charge)) continue;

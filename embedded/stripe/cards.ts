@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** How the issuer answers, in Stripe's words: `code` on the error, `declineCode` beside it where the issuer gave one. */
+/** The issuer's answer, in Stripe's words: `code` on the error, and `declineCode` if the issuer gave a code. */
 export interface Decline {
   code: string;
   declineCode?: string;
@@ -23,7 +23,7 @@ export interface TestCard {
   refunds?: 'pending' | 'fails_later';
 }
 
-/** Error code and words by decline code. Most declines are `card_declined`; a few have a code of their own. */
+/** Error code and words by decline code. Most declines are `card_declined`; a few have their own code. */
 export function declineFor(declineCode: string): Decline {
   const message = MESSAGES[declineCode] ?? 'Your card was declined.';
   if (declineCode === 'expired_card' || declineCode === 'incorrect_cvc' || declineCode === 'processing_error')
@@ -105,7 +105,10 @@ const NUMBERS: TestCard[] = [
   { ...visa, number: '4000000000005126', refunds: 'fails_later' },
 ];
 
-/** Stripe's test PaymentMethods. Older and newer documentation spell some of them differently; both are taken. */
+/**
+ * Stripe's test PaymentMethods. Older and newer documentation spell some of them differently, and both spellings are
+ * accepted.
+ */
 const TEST_IDS: Record<string, string> = {
   visa: '4242424242424242',
   us: '4242424242424242',
@@ -159,14 +162,14 @@ const TEST_IDS: Record<string, string> = {
 
 const byNumber = new Map(NUMBERS.map((card) => [card.number, card]));
 
-/** The card behind `pm_card_visa` or `tok_visa`, if that is what the id is. */
+/** The card of `pm_card_visa` or `tok_visa`, if the id is a test id. */
 export function cardOfTestId(id: string): TestCard | undefined {
   const name = /^(?:pm_card|tok)_(\w+)$/.exec(id)?.[1];
   if (name === undefined || !Object.hasOwn(TEST_IDS, name)) return undefined;
   return byNumber.get(TEST_IDS[name] ?? '');
 }
 
-/** A number typed on a page or sent by the API. Stripe's test mode knows only its test cards. */
+/** A number from a page or from the API. Stripe's test mode knows only its test cards. */
 export function cardOfNumber(typed: string): TestCard | Decline {
   const number = typed.replaceAll(/[\s-]/g, '');
   const known = byNumber.get(number);
@@ -187,7 +190,7 @@ export function testCard(number: string): TestCard {
   return card;
 }
 
-/** Stable for a number, as Stripe's is: two customers with one card share it. */
+/** Stable for a number, like Stripe's: two customers with one card share the fingerprint. */
 export function fingerprint(number: string): string {
   return createHash('sha256').update(number).digest('base64').replaceAll(/[+/=]/g, '').slice(0, 16);
 }

@@ -10,7 +10,7 @@ import type { World } from './world.ts';
 
 const STATEMENT_PREFIX = 'BURNRATE';
 
-/** One attempt to take the money of an intent, taken or declined. */
+/** Records one attempt to take the money of an intent, successful or declined. */
 export function recordCharge(
   world: World,
   intent: PaymentIntent,

@@ -22,7 +22,7 @@ export function expireSession(world: World, session: CheckoutSession): void {
   world.emit('checkout.session.expired', session);
 }
 
-/** Opens a page again that had expired, for whoever pays on it at this moment. */
+/** Opens an expired page again, for a payment at this moment. */
 export function reopenSession(session: CheckoutSession): CheckoutSession {
   if (session.status === 'expired') session.status = 'open';
   return session;
@@ -59,7 +59,7 @@ export function submitSession(world: World, session: CheckoutSession, payer: Pag
   return confirmed;
 }
 
-/** The intent is made by the first attempt to pay, as at Stripe, and a further attempt takes the same one. */
+/** The first attempt to pay makes the intent, like at Stripe, and further attempts use the same intent. */
 function intentOf(world: World, session: CheckoutSession, plan: CheckoutPlan): PaymentIntent {
   if (session.payment_intent !== null) return named(world, 'paymentIntents', session.payment_intent);
   if (session.customer === null && (session.customer_creation === 'always' || plan.setupFutureUsage !== null)) {
@@ -83,7 +83,7 @@ function intentOf(world: World, session: CheckoutSession, plan: CheckoutPlan): P
   return keepPaymentIntent(world, built);
 }
 
-/** Once its intent has succeeded, on the page or after authentication. */
+/** Called once the intent has succeeded, on the page or after authentication. */
 export function completeSession(world: World, session: CheckoutSession): void {
   if (session.status !== 'open') return;
   session.status = 'complete';

@@ -35,7 +35,7 @@ const pageBody = z.strictObject({
   saveCard: text,
 });
 
-/** What Stripe itself would refuse is refused in its words. */
+/** Refusals of Stripe itself are in Stripe's words. */
 const inItsWords = (error: unknown) =>
   error instanceof StripeRefusal ? { status: error.status, body: error.body } : undefined;
 

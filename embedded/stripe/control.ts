@@ -36,7 +36,10 @@ import { emptyState } from './state.ts';
 import type { Webhooks } from './webhooks.ts';
 import type { World } from './world.ts';
 
-/** What no caller of Stripe can do, and its tests must: break things, decide for banks and cardholders, and look inside. */
+/**
+ * The powers that no caller of Stripe has and tests need: cause faults, decide for banks and cardholders, and look
+ * inside.
+ */
 export class Control {
   readonly faults: Faults;
   /** Where requests, to the API and to the hosted pages, can be held. */
@@ -68,7 +71,7 @@ export class Control {
     return this.#act(() => closeDispute(this.#world, named(this.#world, 'disputes', dispute), outcome));
   }
 
-  /** The issuer decides, also a dispute that was decided before. */
+  /** Decides a dispute for the issuer, also a decided dispute. */
   decideDispute(dispute: string, outcome: Parameters<typeof decideDispute>[2]): Dispute {
     return this.#act(() => decideDispute(this.#world, named(this.#world, 'disputes', dispute), outcome));
   }
@@ -83,7 +86,7 @@ export class Control {
     return this.#act(() => changeDisputeAmount(this.#world, named(this.#world, 'disputes', dispute), amount));
   }
 
-  /** Completes or fails the 3-D Secure of a payment intent or setup intent that waits for it. */
+  /** Completes or fails the 3-D Secure of a waiting payment intent or setup intent. */
   authenticate(intent: string, outcome: 'complete' | 'fail'): PaymentIntent | SetupIntent {
     return this.#act(() => authenticate(this.#world, intent, outcome === 'complete'));
   }
@@ -99,7 +102,7 @@ export class Control {
     });
   }
 
-  /** A payment that had failed or was cancelled is paid after all; so is the Checkout page that it belongs to. */
+  /** Pays a failed or cancelled payment later, with its Checkout page if any. */
   succeedLater(intent: string): PaymentIntent {
     return this.#act(() => {
       const paid = succeedLater(this.#world, named(this.#world, 'paymentIntents', intent));
@@ -109,12 +112,12 @@ export class Control {
     });
   }
 
-  /** What the bank says of a refund, whatever it has said before. */
+  /** Changes the bank's state of a refund, from any state. */
   settleRefund(refund: string, outcome: Parameters<typeof changeRefund>[2]): Refund {
     return this.#act(() => changeRefund(this.#world, named(this.#world, 'refunds', refund), outcome));
   }
 
-  /** Somebody pays on a page that had expired. Answers where the browser goes next; a decline is thrown. */
+  /** Pays on an expired page. Returns the next address of the browser; a decline is thrown. */
   completeExpired(session: string, form: PaymentForm = {}): { redirect: string } {
     return this.#act(() => {
       const expired = reopenSession(named(this.#world, 'checkoutSessions', session));
@@ -132,14 +135,16 @@ export class Control {
     });
   }
 
-  /** Deletes a customer as the dashboard does: its cards are detached, and it reads `{id, deleted: true}`. */
+  /**
+   * Deletes a customer like the dashboard does: the cards are detached, and the customer reads `{id, deleted: true}`.
+   */
   deleteCustomer(customer: string): void {
     this.#act(() => deleteCustomer(this.#world, customer));
   }
 
   /**
    * Makes an object unknown, as to the key of another account: from now on its id is a `resource_missing`. With `live`,
-   * Stripe adds that it exists in live mode. No event tells of it. Throws for an id that there is not.
+   * Stripe adds that the object exists in live mode. No event is sent. Throws for an unknown id.
    */
   forget(id: string, { live = false }: { live?: boolean } = {}): void {
     this.#act(() => forget(this.#world, id, live));
@@ -152,12 +157,12 @@ export class Control {
     });
   }
 
-  /** Does what is due by the clock without waiting for a request: sessions whose time is over expire. */
+  /** Does due work without waiting for a request: sessions whose time is over expire. */
   tick(): void {
     this.#act(() => expireDueSessions(this.#world));
   }
 
-  /** Sends an event to the webhook endpoint once more. Resolves when it was answered, or could not be. */
+  /** Sends an event to the webhook endpoint once more. Resolves after the answer or the failure. */
   resendEvent(event: string): Promise<void> {
     return this.webhooks.resend(named(this.#world, 'events', event));
   }
@@ -167,7 +172,7 @@ export class Control {
     this.#world.searchLagSeconds = seconds;
   }
 
-  /** Takes back every script and fault. What happened stays. */
+  /** Removes every script and fault. Past effects stay. */
   reset(): void {
     this.faults.reset();
     this.cards.reset();
@@ -199,7 +204,7 @@ export class Control {
     return copies(this.#world.state.paymentIntents);
   }
 
-  /** Oldest first, declined ones too. */
+  /** All charges, oldest first, declined ones included. */
   charges(): Charge[] {
     return copies(this.#world.state.charges);
   }

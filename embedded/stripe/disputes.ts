@@ -69,14 +69,14 @@ export function openDispute(world: World, charge: Charge, opening: DisputeOpenin
   return dispute;
 }
 
-/** The issuer decides. A dispute that is won brings the money back, not the fee. */
+/** The issuer decides. A won dispute returns the money, but not the fee. */
 export function closeDispute(world: World, dispute: Dispute, outcome: 'won' | 'lost'): Dispute {
   if (CLOSED.has(dispute.status)) throw invalidRequest('This dispute is already closed');
   const inquiry = dispute.status.startsWith('warning');
   return decideDispute(world, dispute, inquiry ? 'warning_closed' : outcome);
 }
 
-/** The issuer decides, also after it has decided before: the money moves if the new decision differs. */
+/** The issuer decides, also after an earlier decision: the money moves if the new decision differs. */
 export function decideDispute(world: World, dispute: Dispute, status: 'won' | 'lost' | 'warning_closed'): Dispute {
   const previous = { status: dispute.status };
   dispute.status = status;
@@ -85,7 +85,10 @@ export function decideDispute(world: World, dispute: Dispute, status: 'won' | 'l
   return dispute;
 }
 
-/** The issuer looks at it again, or an inquiry becomes a dispute. Its money is withdrawn while it is open. */
+/**
+ * The issuer opens the dispute again, or an inquiry becomes a dispute. The money is withdrawn while the dispute is
+ * open.
+ */
 export function reopenDispute(world: World, dispute: Dispute, status: OpenStatus): Dispute {
   const previous = { status: dispute.status };
   const inquiry = status.startsWith('warning');
@@ -120,7 +123,7 @@ type OpenStatus = (typeof OPEN_STATUSES)[number];
 const withdrawnFor = (dispute: Dispute): number =>
   -dispute.balance_transactions.reduce((sum, { amount }) => sum + amount, 0);
 
-/** Withdraws or reinstates the difference to what has left the balance so far. The fee is charged once. */
+/** Withdraws or reinstates the difference to the amount that has left the balance so far. The fee is charged once. */
 function moveTo(world: World, dispute: Dispute, due: number): void {
   const missing = due - withdrawnFor(dispute);
   if (missing === 0) return;

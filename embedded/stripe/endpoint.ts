@@ -8,12 +8,12 @@ export interface Endpoint {
   method: Method;
   /** As Express writes paths: `/v1/customers/:id`. */
   path: string;
-  /** Reads the parameters, refusing what Stripe refuses before it begins to execute. */
+  /** Reads the parameters, and refuses everything that Stripe refuses before the execution. */
   read(form: Form): { params: unknown; expand: string[] };
   run(world: World, params: unknown, path: Record<string, string>): object;
 }
 
-/** One operation of the API: its parameters by rule, and its effect. `expand` is every operation's. */
+/** One operation of the API: its parameters by rule, and its effect. Every operation has `expand`. */
 export function endpoint<F extends Fields>(
   operation: `${Method} /v1/${string}`,
   fields: F,

@@ -18,7 +18,7 @@ export interface ErrorBody {
   setup_intent?: SetupIntent;
 }
 
-/** An answer of Stripe's that is not a 2xx. Thrown anywhere below an endpoint, written out once by the server. */
+/** An answer of Stripe's other than a 2xx. Thrown anywhere below an endpoint, written once by the server. */
 export class StripeRefusal extends Error {
   readonly status: number;
   readonly body: ErrorBody;
@@ -40,8 +40,8 @@ export function invalidRequest(message: string, more: { code?: string; param?: s
 }
 
 /**
- * Stripe answers 404 when the missing object is the one the path names, and 400 when a parameter refers to one that is
- * not there; `code` and `param` say the same in both.
+ * Stripe answers 404 when the path names the missing object, and 400 when a parameter does; `code` and `param` are the
+ * same in both.
  */
 export function resourceMissing(noun: string, id: string, param: string, place: 'path' | 'parameter', hint = '') {
   return invalidRequest(`No such ${noun}: '${id}'${hint}`, {
@@ -85,7 +85,7 @@ export function rateLimited() {
   });
 }
 
-/** The answer that a fault asks for. The type follows from the status where the fault names none. */
+/** The answer of a fault. Without a type, the type follows from the status. */
 export function refusalOf({ status = 400, type, code, declineCode, param, message }: Refusal = {}) {
   const usual: ErrorType = status >= 500 ? 'api_error' : status === 402 ? 'card_error' : 'invalid_request_error';
   const named = TYPES.find((each) => each === type) as ErrorType | undefined;

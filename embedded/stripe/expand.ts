@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 
 const MOST_LEVELS = 4;
 
-/** References that may be asked to stand in full, and where each is kept. */
+/** References that can be expanded, each with the store of its objects. */
 const KEPT_BY: Record<string, (world: World, id: string) => unknown> = {
   balance_transaction: (world, id) => world.state.balanceTransactions.get(id),
   charge: (world, id) => world.state.charges.get(id),
@@ -21,7 +21,7 @@ const KEPT_BY: Record<string, (world: World, id: string) => unknown> = {
   source: (world, id) => world.state.charges.get(id) ?? world.state.refunds.get(id) ?? world.state.disputes.get(id),
 };
 
-/** The answer with the references that `expand` names put in full. The stored objects keep their ids. */
+/** The answer with the references in `expand` expanded. The stored objects keep their ids. */
 export function expanded(world: World, answer: object, paths: string[]): object {
   if (paths.length === 0) return answer;
   const copy = structuredClone(answer) as Record<string, unknown>;

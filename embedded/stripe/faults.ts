@@ -1,11 +1,11 @@
 /**
- * What can go wrong with a call:
+ * The faults of a call:
  * - `hang`, `hang_after_effect`: no answer ever comes
  * - `drop`, `drop_after_effect`: the connection is closed without an answer
  * - `rate_limit`: 429, nothing executed and nothing kept under the idempotency key
  * - `error`, `error_after_effect`: 500, kept under the idempotency key
- * - `refuse`: the status, type, code and words that the fault names, 400 unless told; nothing executed, and kept under the key
- * - `slow`, `slow_after_effect`: `ms` pass before the effect, or between it and the answer; the key is in use meanwhile
+ * - `refuse`: the status, type, code and words of the fault, 400 by default; nothing executed, and kept under the key
+ * - `slow`, `slow_after_effect`: `ms` pass before the effect, or between effect and answer; the key is in use meanwhile
  */
 export type FaultKind =
   | 'hang'
@@ -20,21 +20,28 @@ export type FaultKind =
   | 'slow_after_effect';
 
 export interface Fault {
-  /** `POST /v1/payment_intents/:id/confirm`: a `:name` or a `*` stands for one part of the path; `*` alone is every call. */
+  /**
+   * `POST /v1/payment_intents/:id/confirm`: a `:name` or a `*` stands for one part of the path; `*` alone is every
+   * call.
+   */
   on: string;
   kind: FaultKind;
-  /** Only calls whose parameters have these values, such as `{customer: 'cus_…'}` or `{'metadata[deposit]': 'dep_…'}`. */
+  /**
+   * Only calls whose parameters have these values, such as `{customer: 'cus_…'}` or `{'metadata[deposit]': 'dep_…'}`.
+   */
   where?: Record<string, string>;
   /** So many matching calls pass before the fault begins. */
   skip?: number;
-  /** How many calls it strikes: 1 unless told, `always` until it is taken back. The SDK itself repeats a dropped call once. */
+  /**
+   * The number of calls to strike: 1 by default, `always` until removed. The SDK itself repeats a dropped call once.
+   */
   times?: number | 'always';
   ms?: number;
-  /** Of `refuse`: what the call is answered. */
+  /** For `refuse`: the answer to the call. */
   refusal?: Refusal;
 }
 
-/** An answer that is not a 2xx. Stripe's has all of these fields, CopperX's a status and a message. */
+/** An answer other than a 2xx. Stripe's has all of these fields, CopperX's a status and a message. */
 export interface Refusal {
   status?: number;
   type?: string;
@@ -44,7 +51,7 @@ export interface Refusal {
   message?: string;
 }
 
-/** Everything fails, in one way, until it is over. */
+/** Every call fails, in one way, until the outage is over. */
 export type Outage = 'error' | 'drop' | 'hang' | 'rate_limit';
 
 export const FAULT_KINDS: readonly string[] = [
@@ -60,7 +67,9 @@ export const FAULT_KINDS: readonly string[] = [
   'slow_after_effect',
 ] satisfies FaultKind[];
 
-/** These strike every call. The others strike only a call that is executed, not one that a key answers from memory. */
+/**
+ * Faults that strike every call. Other faults strike only an executed call, and no call that a key answers from memory.
+ */
 const ON_ARRIVAL = new Set<FaultKind>(['hang', 'drop', 'rate_limit']);
 
 interface Armed extends Fault {
@@ -74,7 +83,7 @@ export class Faults {
   #outage: Outage | null = null;
   #count = 0;
 
-  /** Answers an id by which the fault can be taken back. */
+  /** Returns an id for the removal of the fault. */
   add(fault: Fault): string {
     if (!FAULT_KINDS.includes(fault.kind))
       throw new Error(`unknown fault ${fault.kind}: one of ${FAULT_KINDS.join(', ')}`);
@@ -93,7 +102,10 @@ export class Faults {
     this.#outage = null;
   }
 
-  /** An outage from now until `endOutage`. Its 500s are those of a front door: nothing is executed, nothing kept. */
+  /**
+   * Begins an outage that lasts until `endOutage`. Its 500s are like those of a proxy: nothing is executed, and nothing
+   * is stored.
+   */
   beginOutage(kind: Outage = 'error'): void {
     this.#outage = kind;
   }
@@ -113,7 +125,7 @@ export class Faults {
     });
   }
 
-  /** The fault that strikes this call, if one does; it is then used up by one. */
+  /** The fault that strikes this call, if any. Its count is reduced by one. */
   strike(
     when: 'arrival' | 'execution',
     method: string,

@@ -8,13 +8,16 @@ export interface StripePassing {
   readonly method: string;
   readonly path: string;
   readonly params: Form;
-  /** What the path or the parameters name, as it is now: by its metadata a request without any can be told whose it is. */
+  /**
+   * The object in the path or the parameters, in its present state. A request without metadata can be recognised by the
+   * object's metadata.
+   */
   readonly object: { readonly id: string; readonly status?: string | null; readonly metadata?: unknown } | undefined;
 }
 
 export class StripeGates extends Gates<StripePassing> {}
 
-/** The payment that a request names, in its path or as a parameter. */
+/** The payment of a request, from its path or a parameter. */
 export function objectOf({ state }: World, path: string, params: Form): StripePassing['object'] {
   for (const part of [...path.split('/'), String(params.payment_intent ?? '')]) {
     const named = state.paymentIntents.get(part) ?? state.checkoutSessions.get(part) ?? state.charges.get(part);

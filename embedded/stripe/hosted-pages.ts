@@ -26,7 +26,7 @@ export interface PaymentForm {
 
 const TRY_AGAIN = html`<h1>Something went wrong</h1><p>Please try again later.</p>`;
 
-/** What people see of Stripe: the page that takes a card, the issuer's question, the receipt. */
+/** Stripe's pages for people: the page that takes a card, the issuer's question, the receipt. */
 export function hostedPages(world: World, faults: Faults, gates: StripeGates): Router {
   const router = express.Router();
   router.use(express.urlencoded({ extended: false }));
@@ -136,7 +136,7 @@ ${charge.amount_refunded > 0 && html`<tr><td>Refunded</td><td>${formatAmount(cha
   return router;
 }
 
-/** Pays with what was typed; answers where the browser goes next. A refusal is thrown. */
+/** Pays with the typed values, and returns the next address of the browser. A refusal is thrown. */
 export function submitForm(world: World, session: CheckoutSession, form: PaymentForm): string {
   const [month = '', year = ''] = (form.cardExpiry ?? '').split('/').map((part) => part.trim());
   if (!/^\d{3,4}$/.test(form.cardCvc ?? ''))

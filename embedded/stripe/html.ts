@@ -1,4 +1,4 @@
-/** Text that is already HTML. */
+/** HTML text, already escaped. */
 export class Html {
   readonly text: string;
 

@@ -7,8 +7,8 @@ const KEPT_MS = 24 * 3600 * 1000;
 export type Answer = NonNullable<StoredAnswer['answer']>;
 
 /**
- * A key remembers its first request and that request's answer, be it a success, a decline or a 500, for 24 hours. Nothing
- * is remembered of a request that was refused before it was executed.
+ * A key stores its first request and the answer, a success, a decline or a 500, for 24 hours. A request that was
+ * refused before its execution is not stored.
  */
 export class IdempotencyKey {
   readonly #world: World;
@@ -61,7 +61,7 @@ export class IdempotencyKey {
     if (kept?.answer === null) this.#world.state.idempotencyKeys.delete(this.#key);
   }
 
-  /** Keys are kept in the order of their first use, so the expired ones stand in front. */
+  /** Keys are stored in the order of their first use, so the expired keys come first. */
   #dropExpired(keys: Map<string, StoredAnswer>): void {
     const expired = this.#world.now() - KEPT_MS;
     for (const [key, { at }] of keys) {
@@ -71,7 +71,7 @@ export class IdempotencyKey {
   }
 }
 
-/** The same parameters in the same words, whatever their order. */
+/** The same parameters in the same words, in any order. */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
   if (value !== null && typeof value === 'object') {

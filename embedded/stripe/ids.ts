@@ -8,7 +8,7 @@ export function randomText(length: number): string {
   return text;
 }
 
-/** An id as Stripe makes them: a prefix that says what the thing is, then 24 letters and digits. */
+/** An id in Stripe's form: a prefix for the kind of object, then 24 letters and digits. */
 export function newId(prefix: string): string {
   return `${prefix}_${randomText(24)}`;
 }

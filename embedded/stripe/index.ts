@@ -27,14 +27,14 @@ export type { LoggedRequest } from './request-log.ts';
 export { type Delivery, type RetryPolicy, signatureHeader, type WebhookEndpoint } from './webhooks.ts';
 
 export interface StripeStandInOptions {
-  /** Any free one unless told. */
+  /** Any free port by default. */
   port?: number;
   /** `127.0.0.1` unless told. */
   hostname?: string;
   webhook?: WebhookEndpoint;
   /** Webhook retries: 1 s after the first failure, then twice as long each time up to an hour, 16 attempts in all. */
   retry?: Partial<RetryPolicy>;
-  /** The clock of everything that Stripe dates or lets expire, in milliseconds. Retries and delays take real time. */
+  /** The clock for Stripe's dates and expiries, in milliseconds. Retries and delays take real time. */
   now?: () => number;
   /** Where the state outlives the process. In memory only, unless told. */
   file?: string;
@@ -50,7 +50,7 @@ export interface StripeStandIn {
   close(): Promise<void>;
 }
 
-/** A neighbour that speaks Stripe's API: `new Stripe('sk_test_…', {host, port, protocol: 'http'})` talks to it. */
+/** A neighbour with Stripe's API: `new Stripe('sk_test_…', {host, port, protocol: 'http'})` connects to it. */
 export async function startStripeStandIn(options: StripeStandInOptions = {}): Promise<StripeStandIn> {
   const { now = Date.now, hostname = '127.0.0.1', logger } = options;
   const world = new World(now);

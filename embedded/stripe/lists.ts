@@ -10,7 +10,7 @@ interface Page {
   ending_before?: string | undefined;
 }
 
-/** A page of the newest first. `ending_before` is the page just newer than the one that began with that object. */
+/** A page, newest first. `ending_before` selects the page just newer than the named object. */
 export function listPage<T extends { id: string }>(
   url: string,
   all: Iterable<T>,
@@ -41,7 +41,7 @@ export function within(range: Range | undefined, value: number): boolean {
   return value > gt && value >= gte && value < lt && value <= lte;
 }
 
-/** Pages of a search are numbered; the name of the next one is opaque to callers. */
+/** Pages of a search are numbered; the name of the next page is opaque to callers. */
 export function searchPage<T>(
   url: string,
   found: T[],

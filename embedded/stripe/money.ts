@@ -1,6 +1,6 @@
 import { invalidRequest } from './errors.ts';
 
-/** The least that Stripe charges, in the currency's smallest unit. Other currencies are not taken here. */
+/** The least that Stripe charges, in the currency's smallest unit. Other currencies are refused here. */
 const LEAST: Record<string, number> = {
   usd: 50,
   eur: 50,
@@ -44,7 +44,7 @@ export function checkAmount(amount: number, currency: string): void {
     });
 }
 
-/** As Stripe's messages and pages write it: `$0.50 usd`. */
+/** In the form of Stripe's messages and pages: `$0.50 usd`. */
 export function formatAmount(amount: number, currency: string): string {
   const format = new Intl.NumberFormat('en-US', { style: 'currency', currency });
   const digits = format.resolvedOptions().maximumFractionDigits ?? 2;

@@ -1,10 +1,10 @@
 import { resourceMissing } from './errors.ts';
 import type { World } from './world.ts';
 
-/** Where an id stood in the request: at Stripe the path answers 404, a parameter 400, and each has its own `param`. */
+/** The place of an id in the request: at Stripe a path answers 404, a parameter 400, and each has its own `param`. */
 export type Place = 'path' | { param: string };
 
-/** Nouns as Stripe's "No such …" has them, and the `param` it names when the path holds the id. */
+/** Nouns of Stripe's "No such …", and the `param` for an id in the path. */
 const KINDS = {
   customers: { noun: 'customer', pathParam: 'id' },
   setupIntents: { noun: 'setupintent', pathParam: 'intent' },
@@ -19,7 +19,7 @@ const KINDS = {
 
 type Kept = { [K in keyof typeof KINDS]: World['state'][K] extends Map<string, infer T> ? T : never };
 
-/** The object that an id names, or Stripe's refusal. */
+/** The object of an id, or Stripe's refusal. */
 export function named<K extends keyof typeof KINDS>(world: World, kind: K, id = '', place: Place = 'path'): Kept[K] {
   const found = world.state[kind].get(id);
   if (found) return found as Kept[K];
@@ -29,7 +29,7 @@ export function named<K extends keyof typeof KINDS>(world: World, kind: K, id = 
   throw resourceMissing(noun, id, place.param, 'parameter', hint);
 }
 
-/** What Stripe adds when the id names an object of the other mode. */
+/** Stripe's hint when the id names an object of the other mode. */
 export const hintFor = (world: World, id: string): string =>
   world.state.inLiveMode.has(id)
     ? '; a similar object exists in live mode, but a test mode key was used to make this request.'

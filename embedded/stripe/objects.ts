@@ -1,8 +1,8 @@
 import type Stripe from 'stripe';
 
 /**
- * The shapes are the SDK's own, with every reference kept as an id: what Stripe stores, and what it answers when
- * nothing is expanded. If a version of the SDK adds a field, the type check says so here.
+ * The types are the SDK's own, with every reference stored as an id: Stripe's stored objects, and its answers without
+ * expansion. If a version of the SDK adds a field, the type check fails here.
  */
 type Unexpanded<T> = { [K in keyof T]: Exclude<T[K], { object: string }> };
 

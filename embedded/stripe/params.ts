@@ -1,9 +1,12 @@
 import { invalidRequest, parameterMissing, parameterUnknown } from './errors.ts';
 
-/** Parameters as they arrive, form-encoded with nested brackets: every leaf is a string. */
+/** Parameters as received, form-encoded with nested brackets: every leaf is a string. */
 export type Form = Record<string, unknown>;
 
-/** Reads one parameter as an endpoint means it, or refuses it in Stripe's words. `name` is as Stripe writes it: `card[exp_month]`. */
+/**
+ * Reads one parameter for an endpoint, or refuses the parameter in Stripe's words. `name` is in Stripe's notation:
+ * `card[exp_month]`.
+ */
 export type Rule<T> = (given: unknown, name: string) => T;
 export interface RequiredRule<T> {
   (given: unknown, name: string): T;
@@ -19,7 +22,7 @@ export function required<T>(rule: Rule<T>): RequiredRule<T> {
   return Object.assign((given: unknown, name: string) => rule(given, name), { required: true as const });
 }
 
-/** All of a hash's parameters, each by its rule; what no rule names is refused, as Stripe refuses it. */
+/** All parameters of a hash, each by its rule. A parameter without a rule is refused, like at Stripe. */
 export function readParams<F extends Fields>(fields: F, form: Form, inside?: string): Params<F> {
   const nameOf = (key: string) => (inside === undefined ? key : `${inside}[${key}]`);
   const unknown = Object.keys(form).filter((key) => !Object.hasOwn(fields, key));
@@ -40,7 +43,7 @@ export const text: Rule<string> = (given, name) => {
   return given;
 };
 
-/** A string that an empty one unsets: the answer is then null. */
+/** A string; an empty string unsets the value, and the answer is then null. */
 export const clearable =
   <T>(rule: Rule<T>): Rule<T | null> =>
   (given, name) =>
@@ -144,7 +147,7 @@ export const range: Rule<Range> = (given, name) => {
   return hash({ gt: integer(), gte: integer(), lt: integer(), lte: integer() })(given, name);
 };
 
-/** A parameter that Stripe takes and that changes nothing that the stand-in shows. */
+/** A parameter that Stripe accepts and that has no visible effect in the stand-in. */
 export const accepted: Rule<unknown> = (given) => given;
 
 function isHash(given: unknown): given is Form {

@@ -89,7 +89,7 @@ const create = endpoint(
     if (given.confirmation_method !== undefined) intent.confirmation_method = given.confirmation_method;
     if (method) refuseOthersPaymentMethod(world, intent, method);
     if (given.confirm !== true) return keepPaymentIntent(world, intent);
-    // Nothing is kept of an intent that could not even be tried.
+    // An intent that could not even be tried is not stored.
     const confirmed = readyToConfirm(world, intent, given.off_session, given.return_url);
     return proceed(world, keepPaymentIntent(world, intent), confirmed, given);
   },

@@ -96,7 +96,7 @@ export function confirmPaymentIntent(world: World, intent: PaymentIntent, given:
   return proceed(world, intent, method, given);
 }
 
-/** All that Stripe asks before it begins to take a payment; answers the method to take it with. */
+/** Makes all checks of Stripe before a payment begins, and returns the payment method. */
 export function readyToConfirm(
   world: World,
   intent: PaymentIntent,
@@ -116,7 +116,9 @@ export function readyToConfirm(
   return method;
 }
 
-/** Takes the payment as far as it goes without its customer: to its charge, its decline (thrown) or its authentication. */
+/**
+ * Takes the payment as far as possible without its customer: to its charge, its decline (thrown) or its authentication.
+ */
 export function proceed(world: World, intent: PaymentIntent, method: PaymentMethod, given: Confirm): PaymentIntent {
   const offSession = given.off_session ?? false;
   intent.payment_method = method.id;
@@ -149,7 +151,7 @@ export function finishAuthentication(world: World, intent: PaymentIntent, passed
   return take(world, intent, method, { authenticated: true });
 }
 
-/** What becomes of a payment that a script left in `processing`. */
+/** The outcome of a payment that a script left in `processing`. */
 export function settleProcessing(world: World, intent: PaymentIntent, decline?: Decline): void {
   const method = world.state.paymentMethods.get(intent.payment_method ?? '');
   if (intent.status !== 'processing' || !method) throw unexpectedState('This PaymentIntent is not processing.', intent);
@@ -157,7 +159,7 @@ export function settleProcessing(world: World, intent: PaymentIntent, decline?: 
   else recordDecline(world, intent, method, decline, false);
 }
 
-/** An intent that was given up, declined or cancelled is paid after all, for example in Stripe's dashboard. */
+/** Pays a given-up, declined or cancelled intent later, for example in Stripe's dashboard. */
 export function succeedLater(world: World, intent: PaymentIntent): PaymentIntent {
   if (intent.status === 'succeeded') throw unexpectedState('This PaymentIntent has already succeeded.', intent);
   const last = world.state.charges.get(intent.latest_charge ?? '')?.payment_method;
@@ -247,7 +249,7 @@ function recordDecline(
   return charge.id;
 }
 
-/** A failed intent forgets its payment method, so that another can be tried. */
+/** A failed intent drops its payment method, so that another method can be tried. */
 function fail(world: World, intent: PaymentIntent, error: LastPaymentError): void {
   intent.status = 'requires_payment_method';
   intent.payment_method = null;
@@ -299,7 +301,10 @@ function refuseUnconfirmable(intent: PaymentIntent): void {
     );
 }
 
-/** Methods that redirect are on by default, and an intent that might redirect can't be confirmed without a place to return to. */
+/**
+ * Methods that redirect are on by default, and an intent that might redirect can't be confirmed without a return
+ * address.
+ */
 function refuseWithoutReturnUrl(intent: PaymentIntent, returnUrl: string | undefined): void {
   if (returnUrl !== undefined || intent.automatic_payment_methods?.allow_redirects !== 'always') return;
   throw invalidRequest(

@@ -84,7 +84,7 @@ export function newPaymentMethod(world: World, card: TestCard, entry: Partial<Ca
   return method;
 }
 
-/** The PaymentMethod of an id. A test id such as `pm_card_visa` makes a new one each time, as it does at Stripe. */
+/** The PaymentMethod of an id. A test id such as `pm_card_visa` makes a new one each time, like at Stripe. */
 export function resolvePaymentMethod(world: World, id: string, place: 'path' | 'parameter' = 'parameter') {
   const card = cardOfTestId(id);
   if (card) return newPaymentMethod(world, card);

@@ -4,7 +4,10 @@ import { emptyState, type State } from './state.ts';
 
 const DEBOUNCE_MS = 200;
 
-/** Keeps the state in one JSON file, always whole: a new file is written beside the old one and takes its name. */
+/**
+ * Stores the state in one JSON file. A new file is written beside the old one and renamed, so that the file is always
+ * whole.
+ */
 export class StateFile {
   readonly #path: string;
   readonly #current: () => { url: string; state: State };
@@ -15,7 +18,7 @@ export class StateFile {
     this.#current = current;
   }
 
-  /** The state of the last run, with its pages' addresses as they are in this run. */
+  /** The state of the last run, with the pages at the addresses of this run. */
   load(url: string): State | undefined {
     const text = readIfThere(this.#path);
     if (text === undefined) return undefined;
@@ -40,7 +43,9 @@ export class StateFile {
   }
 }
 
-/** Maps and sets as arrays. A key whose request is still under way is left out: after a restart it never ran. */
+/**
+ * Maps and sets as arrays. A key whose request is still under way is left out: after a restart the request never ran.
+ */
 function flattened(state: State): Record<string, unknown[]> {
   const answered = [...state.idempotencyKeys].filter(([, kept]) => kept.answer !== null);
   const entries = Object.entries(state).map(([name, kept]) => [name, [...(kept as Iterable<unknown>)]]);

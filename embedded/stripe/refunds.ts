@@ -57,7 +57,7 @@ function refuseUnrefundable(charge: Charge, amount: number | undefined): void {
     const bare = (value: number) => formatAmount(value, charge.currency).replace(/ \w+$/, '');
     throw invalidRequest(
       `Refund amount (${bare(amount)}) is greater than unrefunded amount on charge (${bare(left)})`,
-      // Stripe gives this refusal no code of its own.
+      // Stripe has no code for this refusal.
       { param: 'amount' },
     );
   }
@@ -115,7 +115,7 @@ function refund(
 export const REFUND_STATUSES = ['pending', 'requires_action', 'succeeded', 'failed', 'canceled'] as const;
 type RefundStatus = (typeof REFUND_STATUSES)[number];
 
-/** What the bank answers in the end. A refund that fails gives the money back to the balance. */
+/** The bank's final answer. A failed refund returns the money to the balance. */
 export function settleRefund(world: World, refunded: Refund, outcome: 'succeeded' | 'failed'): Refund {
   if (refunded.status === 'failed' || refunded.status === 'canceled')
     throw invalidRequest(`Refund ${refunded.id} has already ${refunded.status}.`);
@@ -124,7 +124,7 @@ export function settleRefund(world: World, refunded: Refund, outcome: 'succeeded
 
 const isGone = (status: string | null) => status === 'failed' || status === 'canceled';
 
-/** The bank answers otherwise than before, whatever it has answered: the money moves if it comes back or leaves again. */
+/** The bank changes its answer, from any state: the money moves if the refund comes back or leaves again. */
 export function changeRefund(world: World, refunded: Refund, status: RefundStatus): Refund {
   const previous = { status: refunded.status };
   refunded.status = status;

@@ -8,7 +8,7 @@ export interface LoggedRequest {
   idempotencyKey: string | null;
   /** By the stand-in's clock, in milliseconds. */
   at: number;
-  /** Null while unanswered, and for ever where a fault left it so. */
+  /** Null while unanswered, and for ever after a fault without an answer. */
   status: number | null;
   /** Answered from an idempotency key's memory. */
   replayed: boolean;

@@ -5,7 +5,7 @@ type Searchable = Record<string, unknown> & { metadata: Record<string, string> }
 const CLAUSE =
   /^(-?)(?:metadata\[(["'])(.*?)\2\]|([a-z_.]+))\s*(:|<=|>=|<|>|~)\s*(?:(["'])((?:\\.|(?!\6).)*)\6|(null|-?\d+))/;
 
-/** Stripe's search language, as far as it asks for fields and metadata: `metadata['order']:'6735' AND status:'succeeded'`. */
+/** Stripe's search language, for fields and metadata: `metadata['order']:'6735' AND status:'succeeded'`. */
 export function parseSearch(resource: string, query: string, fields: string[]): (object: Searchable) => boolean {
   const clauses: ((object: Searchable) => boolean)[] = [];
   const joiners = new Set<string>();

@@ -56,7 +56,7 @@ export function createSetupIntent(world: World, given: NewSetupIntent): SetupInt
   return intent;
 }
 
-/** Saves a card with its issuer's leave: at once, after authentication, or not at all (thrown). */
+/** Saves a card with its issuer's permission: at once, after authentication, or not at all (thrown). */
 export function confirmSetupIntent(
   world: World,
   intent: SetupIntent,

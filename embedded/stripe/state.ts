@@ -11,23 +11,23 @@ import type {
   SetupIntent,
 } from './objects.ts';
 
-/** What Stripe knows of a PaymentMethod and never shows. */
+/** Stripe's hidden knowledge of a PaymentMethod. */
 export interface CardOnFile {
   number: string;
-  /** Saved for off-session use, with authentication where the card asks for it. */
+  /** Saved for off-session use, with authentication if the card requires it. */
   setUp: boolean;
-  /** Used once without a customer, or detached: Stripe lets it be used no more. */
+  /** Used once without a customer, or detached: Stripe allows no further use. */
   spent: boolean;
 }
 
-/** What was asked at the last confirmation of an intent, needed when its customer comes back from authentication. */
+/** The request of the last confirmation of an intent, needed when the customer returns from authentication. */
 export interface Confirmation {
   paymentMethod: string;
   returnUrl: string | null;
   clientSecret: string;
 }
 
-/** What a Checkout Session was created with and shows on no field of its own. */
+/** The creation parameters of a Checkout Session without a field of their own. */
 export interface CheckoutPlan {
   description: string | null;
   metadata: Record<string, string>;
@@ -45,7 +45,7 @@ export interface CheckoutLineItem {
 }
 
 export interface StoredAnswer {
-  /** Method, path and parameters: what another request with the key must repeat. */
+  /** Method, path and parameters, which another request with the key must repeat. */
   endpoint: string;
   params: string;
   at: number;
@@ -53,11 +53,11 @@ export interface StoredAnswer {
   answer: { status: number; body: string; requestId: string } | null;
 }
 
-/** All that survives a restart. Maps keep the order in which things were created; lists read them backwards. */
+/** The state that survives a restart. Maps keep the order of creation, and lists read the maps backwards. */
 export interface State {
   customers: Map<string, Customer>;
   deletedCustomers: Set<string>;
-  /** Ids that Stripe says belong to the other mode. */
+  /** Ids for which Stripe says that the object belongs to the other mode. */
   inLiveMode: Set<string>;
   paymentMethods: Map<string, PaymentMethod>;
   cardsOnFile: Map<string, CardOnFile>;

@@ -14,20 +14,20 @@ export interface WebhookEndpoint {
 }
 
 export interface RetryPolicy {
-  /** Before the second attempt; it doubles with each one. */
+  /** The delay before the second attempt, doubled with each attempt. */
   firstMs: number;
   longestMs: number;
   attempts: number;
 }
 
-/** What is sent: its type decides who hears of it, and it waits until it was taken. */
+/** An event to send: its type selects the endpoints, and the event stays pending until accepted. */
 export interface Announced {
   id: string;
   type: string;
   pending_webhooks: number;
 }
 
-/** How a provider puts an event on the wire. */
+/** A provider's form of an event in transit. */
 export type Dress<E> = (event: E, secret: string) => { body: string; headers: Record<string, string> };
 
 const asStripe: Dress<Announced> = (event, secret) => {
@@ -41,12 +41,12 @@ const asStripe: Dress<Announced> = (event, secret) => {
   };
 };
 
-/** One attempt to hand an event over, as it went. */
+/** One attempt to deliver an event, with its result. */
 export interface Delivery {
   event: string;
   type: string;
   attempt: number;
-  /** The endpoint's status, or null where it could not be reached. */
+  /** The endpoint's status, or null for an unreachable endpoint. */
   status: number | null;
   at: number;
 }
@@ -106,13 +106,13 @@ export class Webhooks<E extends Announced = Announced> {
     for (let copy = 0; copy < copies; copy++) this.#later(delay, () => this.#attempt(event, 1));
   }
 
-  /** Sends an event again, whatever became of it before. Resolves when it was answered, or could not be. */
+  /** Sends an event again, in any state. Resolves after the answer or the failure. */
   resend(event: E): Promise<void> {
     if (this.#closed || !this.#endpoint) return Promise.resolve();
     return new Promise((resolve) => this.#attempt(event, 1, resolve));
   }
 
-  /** From now on, an event for which `takes` answers true is not sent: `resend` sends it, if its taker will. */
+  /** From now on, an event for which `takes` answers true is not sent, except by `resend`. */
   divert(takes: (event: E) => boolean): void {
     this.#diverted = takes;
   }
@@ -157,7 +157,10 @@ export class Webhooks<E extends Announced = Announced> {
     return this.#held;
   }
 
-  /** Resolves when nothing is on its way: no attempt running, none waiting for its turn. Held events do not count. */
+  /**
+   * Resolves when no delivery is under way: no attempt running, and none waiting for its turn. Held events do not
+   * count.
+   */
   async settled(): Promise<void> {
     if (this.#timers.size === 0 && this.#requests.size === 0) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
@@ -183,7 +186,7 @@ export class Webhooks<E extends Announced = Announced> {
     this.#reorderBy = 0;
     const [first, ...rest] = this.#held.splice(0).reverse();
     if (!first) return;
-    // One after the other: side by side, the order of arrival would be anybody's.
+    // One after the other, because parallel deliveries would arrive in any order.
     const next = () => {
       const event = rest.shift();
       if (event) this.#attempt(event, 1, next);
@@ -255,8 +258,8 @@ export class Webhooks<E extends Announced = Announced> {
 }
 
 /**
- * Stripe's scheme: an HMAC of the time and the body. The time is the real one even where the stand-in's clock is scripted,
- * since whoever verifies compares it with the clock of its own machine.
+ * Stripe's scheme: an HMAC of the time and the body. The time is the real time even where the stand-in's clock is
+ * scripted, because a receiver compares the time with the clock of its own machine.
  */
 export function signatureHeader(body: string, secret: string, atMs = Date.now()): string {
   const time = Math.floor(atMs / 1000);

@@ -3,23 +3,23 @@ import { newId } from './ids.ts';
 import type { CheckoutSession, Event } from './objects.ts';
 import { emptyState, type State } from './state.ts';
 
-/** The API version whose shapes the objects have: that of the SDK whose types they are checked against. */
+/** The API version of the objects: the version of the SDK whose types check the objects. */
 export const API_VERSION = '2026-10-28.endive';
 
-/** Everything that an endpoint may touch. Endpoints are synchronous, so that one request's effect is never seen half done. */
+/** Everything that an endpoint may use. Endpoints are synchronous, so that no other request sees a half-done effect. */
 export class World {
   readonly now: () => number;
   readonly cards = new CardScripts();
   state: State = emptyState();
   /** Where the hosted pages are; known once the server listens. */
   url = '';
-  /** How far the search index is behind, as at Stripe, where a new object is found only after a while. */
+  /** The delay of the search index, like at Stripe, where a new object is found only after a while. */
   searchLagSeconds = 0;
-  /** The request being executed; events name it. */
+  /** The request under execution. Events name the request. */
   request: Event['request'] = { id: null, idempotency_key: null };
-  /** Told of every event, once it is kept. */
+  /** Called with every stored event. */
   onEvent: (event: Event) => void = () => {};
-  /** Told whenever something that must outlive a restart may have changed. */
+  /** Called whenever a change must survive a restart. */
   onChange: () => void = () => {};
 
   constructor(now: () => number) {
@@ -34,7 +34,7 @@ export class World {
     for (const session of this.state.checkoutSessions.values()) if (session.status === 'open') yield session;
   }
 
-  /** What Stripe does shortly after it has answered: a dispute of a card made to be disputed, the end of a pending refund. */
+  /** Stripe's acts shortly after an answer: a dispute of a card made to be disputed, the end of a pending refund. */
   soon(task: () => void): void {
     setImmediate(() => {
       this.request = { id: null, idempotency_key: null };
@@ -43,7 +43,7 @@ export class World {
     });
   }
 
-  /** Keeps an event with the object as it is at this moment. */
+  /** Stores an event with the object in its present state. */
   emit(type: string, object: unknown, previous?: Record<string, unknown>): void {
     const event: Event = {
       id: newId('evt'),
