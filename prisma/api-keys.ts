@@ -1,4 +1,4 @@
-/** A team's keys. Only a digest of the secret is kept: it is shown once. */
+/** A team's keys. Only a digest of the secret is stored, and the secret is shown once. */
 import { BillingError } from '../billing/errors.ts';
 import type { Tx } from './client.ts';
 import { toSecond, toSecondOrNull } from './columns.ts';
@@ -12,7 +12,7 @@ export interface ApiKey {
   teamId: string;
   name: string | null;
   scopes: KeyScope[];
-  /** The last characters of the secret, by which a person tells their keys apart. */
+  /** The last characters of the secret, by which a person distinguishes keys. */
   hint: string;
   createdSecond: number;
   revokedSecond: number | null;
@@ -30,7 +30,7 @@ export async function insertApiKey(tx: Tx, key: Omit<ApiKey, 'revokedSecond'>, h
   return toApiKey(await tx.apiKey.create({ data: { ...key, hash } }));
 }
 
-/** The key whose secret has this digest, unless it was revoked. */
+/** The key whose secret has this digest, unless revoked. */
 export async function findApiKey(tx: Tx, hash: string): Promise<ApiKey | null> {
   const row = await tx.apiKey.findUnique({ where: { hash } });
   return row && row.revokedSecond === null ? toApiKey(row) : null;
@@ -43,14 +43,14 @@ export async function listApiKeys(tx: Tx, teamId: string, page: PageRequest): Pr
   return { data: data.map(toApiKey), nextCursor };
 }
 
-/** Revokes the key with this id if there is one, and answers whether there is. */
+/** Revokes the key with this id if the key exists, and returns whether the key exists. */
 export async function revokeIfMade(tx: Tx, id: string, second: number): Promise<boolean> {
   await tx.apiKey.updateMany({ where: { id, revokedSecond: null }, data: { revokedSecond: second } });
   return (await tx.apiKey.count({ where: { id } })) > 0;
 }
 
 /**
- * Revokes a key; one that was revoked stays so.
+ * Revokes a key. A revoked key stays revoked.
  * @throws BillingError `not_found`
  */
 export async function revokeApiKey(tx: Tx, teamId: string, id: string, second: number): Promise<ApiKey> {

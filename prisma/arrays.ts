@@ -1,7 +1,7 @@
 /**
- * Columns of a batch as the text of Postgres arrays, for statements that take thousands of values: the driver's own way of
- * writing arrays costs a multiple. A column that holds nothing is no array at all: `unnest` then answers NULLs beside its
- * neighbours' values.
+ * Columns of a batch as the text of Postgres arrays, for statements with thousands of values: the driver's own
+ * conversion of arrays is several times slower. A column without values is no array at all: `unnest` then returns NULLs
+ * beside the values of the other columns.
  */
 
 const NEEDS_ESCAPE = /["\\]/;

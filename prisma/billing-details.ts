@@ -1,4 +1,4 @@
-/** What a team wants on its papers: company, address, tax id. Each change is a row, and the latest version is in force. */
+/** A team's details for papers: company, address, tax id. Each change is a row, and the latest version is in force. */
 import { v7 as uuidv7 } from 'uuid';
 import { BillingError } from '../billing/errors.ts';
 import { type Db, inTransaction, type Tx } from './client.ts';
@@ -74,7 +74,7 @@ export async function listBillingDetails(
 
 /**
  * Sets the details. Equal details make no new version.
- * @param change `version`: the one that the caller read; without it, the last writer wins
+ * @param change `version`: the version that the caller read; without a version, the last writer wins
  * @throws BillingError `version_conflict` where another change came between
  */
 export const setBillingDetails = (
@@ -83,7 +83,7 @@ export const setBillingDetails = (
   change: { details: BillingDetails; version: number | undefined; second: number; actor: string },
 ): Promise<VersionedBillingDetails> =>
   inTransaction(db, async (tx) => {
-    // One writer of a team at a time. Its money is not locked.
+    // One writer of a team at a time. The team's money is not locked.
     await tx.$queryRaw`SELECT 1 FROM teams WHERE id = ${teamId} FOR NO KEY UPDATE`;
     const current = await currentBillingDetails(tx, teamId);
     if (change.version !== undefined && change.version !== current.version)

@@ -1,6 +1,7 @@
 /**
- * What a caller adds to an instance or a deposit: metadata, and where a person returns to. Workflow payloads must not
- * carry it, so a row keeps it under the digest of its content and payloads carry the digest. A row is never changed.
+ * Details that a caller adds to an instance or a deposit: metadata, and the return address. Workflow payloads must not
+ * carry details, so a row stores them under the digest of their content, and payloads carry the digest. A row is never
+ * changed.
  */
 import { createHash } from 'node:crypto';
 import type { Tx } from './client.ts';
@@ -13,7 +14,7 @@ export interface CallDetails {
 
 export const NO_DETAILS: CallDetails = { metadata: {}, returnUrl: null };
 
-/** The digest that names the details, or null when there are none. The order of the keys does not matter. */
+/** The digest of the details, or null without details. The order of the keys does not matter. */
 function hashOf({ metadata, returnUrl }: CallDetails): string | null {
   const entries = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1));
   if (entries.length === 0 && returnUrl === null) return null;
@@ -22,7 +23,7 @@ function hashOf({ metadata, returnUrl }: CallDetails): string | null {
     .digest('hex');
 }
 
-/** Keeps the details and answers their digest; null when there are none. */
+/** Stores the details and returns their digest; null without details. */
 export async function keepDetails(tx: Tx, details: CallDetails): Promise<string | null> {
   const hash = hashOf(details);
   if (hash !== null)

@@ -1,4 +1,4 @@
-/** One pool a process. Everything that reads or writes a row is handed this client, or a transaction of it. */
+/** The pool of the process. All code that reads or writes a row gets this client, or one of its transactions. */
 import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
 import { PrismaClient } from './generated/client.ts';
@@ -9,25 +9,25 @@ import { statementNames } from './statement-names.ts';
 
 export { isRefusedByDatabase, isUniqueViolation } from './sqlstate.ts';
 
-/** The client, and its pool for the few statements that are so hot that they go there directly, prepared. */
+/** The client, and its pool for the few most frequent statements, which go to the pool directly, prepared. */
 export type Db = PrismaClient & {
   readonly pool: pg.Pool;
-  /** Holds the clock of the process against the time that each fact's first statement brings along; null: it is not held. */
+  /** Compares the clock of the process with the database time in each fact's first statement; null: no comparison. */
   clock: ClockProbe | null;
 };
 export type Tx = Omit<PrismaClient, '$connect' | '$disconnect' | '$on' | '$transaction' | '$extends'>;
 
 export interface ClockProbe {
   /**
-   * Called as a statement is sent; what it answers is called with the database's time, in unix milliseconds, that the
-   * statement read, and throws where the clock of the process is wrong.
+   * Called at the sending of a statement. The result is called with the database's time of the statement, in unix
+   * milliseconds, and throws where the clock of the process is wrong.
    */
   reading(): (databaseMs: number) => void;
 }
 
 export interface DbOptions {
   poolSize?: number;
-  /** A statement that takes longer is cancelled by the database, so that no late commit surprises a caller who was answered. */
+  /** The database cancels a statement that takes longer, so that no commit follows the answer to the caller. */
   statementTimeoutMs?: number;
   /** A statement that waits longer for a lock fails. */
   lockTimeoutMs?: number;
@@ -52,15 +52,16 @@ export function connectDb(databaseUrl: string, options: DbOptions = {}): Db {
     keepAlive: true,
     idle_in_transaction_session_timeout: DEFAULT_STATEMENT_TIMEOUT_MS,
   });
-  // A connection that breaks while it is idle is replaced by the next that is needed.
+  // A broken idle connection is replaced on the next need.
   pool.on('error', () => {});
   const adapter = new PrismaPg(pool, { disposeExternalPool: true, statementNameGenerator: statementNames() });
   return Object.assign(new PrismaClient({ adapter }), { pool, clock: null });
 }
 
 /**
- * Runs `work` in one transaction: all of it is kept, or none. Nothing is kept once the limits of the work are over.
- * @throws OutOfTime; CommitUnknown when the connection breaks during the commit; any other error means that nothing was kept
+ * Runs `work` in one transaction: all or nothing is stored. Nothing is stored once the limits of the work are over.
+ * @throws OutOfTime; CommitUnknown when the connection breaks during the commit; any other error means that nothing was
+ *   kept
  */
 export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> {
   mustBeInTimeToCommit();
@@ -75,7 +76,7 @@ export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Pr
         return answer;
       },
       {
-        // Work with limits waits for its team's turn at a connection as long as it may.
+        // Work with limits waits for its team's turn at a connection as long as the limits allow.
         maxWait: Number.isFinite(leftMs) ? Math.min(LONGEST_WAIT_MS, leftMs) : DEFAULT_CONNECTION_TIMEOUT_MS,
         timeout: Math.min(DEFAULT_STATEMENT_TIMEOUT_MS, leftMs),
       },
@@ -101,7 +102,7 @@ export async function inOneStatement<T>(statement: () => Promise<T>): Promise<T>
   }
 }
 
-/** Has the statements of a transaction fail that wait longer for a lock. */
+/** Makes statements of a transaction fail when they wait longer for a lock. */
 export const waitForLocks = async (tx: Tx, withinMs: number): Promise<void> => {
   await tx.$queryRaw`SELECT set_config('lock_timeout', ${String(Math.max(1, Math.ceil(withinMs)))}, true)`;
 };

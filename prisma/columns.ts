@@ -1,7 +1,10 @@
 /** Columns to values and back: BIGINT is a bigint in JavaScript, money and seconds are safe integers. */
 import { type Micros, micros } from '../billing/money.ts';
 
-/** The columns of a table by the names of its model's fields, each by itself: `*` would stand for others after a migration. */
+/**
+ * The columns of a table by the names of its model's fields, listed singly: `*` would mean other columns after a
+ * migration.
+ */
 export const columnsOf = (fields: Record<string, string>, table: string): string =>
   Object.values(fields)
     .map((field) => `${table}.${field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`)

@@ -8,7 +8,7 @@ import { type PageRequest, pageOf } from './pages.ts';
 export interface PolicyChange {
   teamId: string;
   second: number;
-  /** A person or key by its id, or the workflow that switched the policy off. */
+  /** The id of a person or key, or the workflow that switched the policy off. */
   actor: string;
   cause: string;
   oldPolicy: TopUpPolicy | null;
@@ -39,7 +39,7 @@ export const listConsents = (tx: Tx, teamId: string, page: PageRequest) =>
     'uuid',
   );
 
-/** The policy as it was in force at a second, by the last change that was recorded through it. */
+/** The policy in force at a second, by the last change that was recorded through the second. */
 export async function policyAt(tx: Tx, teamId: string, second: number): Promise<TopUpPolicy | null> {
   const row = await tx.consent.findFirst({
     where: { teamId, second: { lte: second } },

@@ -1,4 +1,4 @@
-/** Corrections of what was credited for payments, and withdrawals of refunds and disputes that the provider does not have. */
+/** Corrections of credited payments, and withdrawals of refunds and disputes that the provider does not have. */
 import { outputKey } from '../billing/crypto.ts';
 import { referenceOf } from '../billing/ledger.ts';
 import { add, type Micros, micros, ZERO } from '../billing/money.ts';
@@ -13,7 +13,7 @@ export interface DepositCorrection {
   teamId: string;
   /** Positive: credited. Negative: taken back. */
   amountMicros: Micros;
-  /** The part of it that credit received or paid; the rest became owed. */
+  /** The part that credit received or paid; the rest became owed. */
   creditMicros: Micros;
   correctsReference: string;
   note: string;
@@ -59,7 +59,7 @@ export interface Credit {
   amountMicros: Micros;
 }
 
-/** The transfers that credited a deposit. They may be there without the deposit, and several under its id. */
+/** The transfers that credited a deposit. They may exist without the deposit, and several may have its id. */
 export async function creditsOf(tx: Tx, depositId: string): Promise<Credit[]> {
   const reference = referenceOf.deposit(depositId);
   const rows = await tx.transfer.findMany({
@@ -80,11 +80,11 @@ export async function creditsOf(tx: Tx, depositId: string): Promise<Credit[]> {
   }));
 }
 
-/** True for a correction that changes what was credited, and not what a refund has taken. */
+/** True for a correction of the credited amount, false for a correction of a refund's taken amount. */
 export const isOfCredit = ({ correctsReference }: Pick<DepositCorrection, 'correctsReference'>): boolean =>
   !correctsReference.startsWith('refund/');
 
-/** What a team was credited with for a deposit, corrections included. */
+/** The credit of a team for a deposit, corrections included. */
 export async function netCreditMicros(tx: Tx, depositId: string, teamId: string): Promise<Micros> {
   const corrections = (await correctionsOf(tx, depositId)).filter(isOfCredit);
   const amounts = [...(await creditsOf(tx, depositId)), ...corrections].filter((row) => row.teamId === teamId);
@@ -94,15 +94,15 @@ export async function netCreditMicros(tx: Tx, depositId: string, teamId: string)
 export interface CreditedOutput {
   transactionHash: string;
   output: number;
-  /** What was credited for it, corrections included. */
+  /** The credited amount, corrections included. */
   amountMicros: Micros;
-  /** The reference of its credit in the ledger. */
+  /** The reference of the credit in the ledger. */
   reference: string;
-  /** How many corrections it has had. */
+  /** The number of corrections. */
   corrections: number;
 }
 
-/** What was credited for each output of a crypto deposit. */
+/** The credited amount of each output of a crypto deposit. */
 export async function creditedByOutput(tx: Tx, depositId: string): Promise<CreditedOutput[]> {
   const receipts = await tx.cryptoReceipt.findMany({ where: { depositId } });
   const corrections = await correctionsOf(tx, depositId);

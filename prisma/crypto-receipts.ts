@@ -1,4 +1,4 @@
-/** The payments of crypto deposits: a row for each output that was credited, so that none is credited twice. */
+/** The payments of crypto deposits: a row for each credited output, so that no output is credited twice. */
 import { type CryptoOutput, outputKey } from '../billing/crypto.ts';
 import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
@@ -9,9 +9,9 @@ export interface CryptoReceipt extends CryptoOutput {
   depositId: string;
   teamId: string;
   creditedSecond: number;
-  /** Null for a payment that was credited under the receipt of its whole deposit, before each had its own. */
+  /** Null for a payment that was credited under the receipt of its whole deposit, before each payment had its own. */
   receiptNumber: string | null;
-  /** What had arrived for the deposit with this payment. Null where `receiptNumber` is. */
+  /** The total that had arrived for the deposit with this payment. Null where `receiptNumber` is. */
   totalMicros: Micros | null;
 }
 
@@ -22,10 +22,10 @@ const toReceipt = (row: CryptoReceiptRow): CryptoReceipt => ({
   totalMicros: toMicrosOrNull(row.totalMicros),
 });
 
-/** Hashes are kept in lower case: the key is the same however a report writes them. */
+/** Hashes are stored in lower case, so that the key is the same for every notation. */
 const keptHash = (hash: string): string => hash.toLowerCase();
 
-/** The keys of those outputs that were credited before, to whichever deposit. */
+/** The keys of the outputs that were credited before, to any deposit. */
 export async function creditedOutputs(tx: Tx, outputs: readonly CryptoOutput[]): Promise<Set<string>> {
   const hashes = [...new Set(outputs.map(({ transactionHash }) => keptHash(transactionHash)))];
   if (hashes.length === 0) return new Set();
@@ -34,8 +34,8 @@ export async function creditedOutputs(tx: Tx, outputs: readonly CryptoOutput[]):
 }
 
 /**
- * Keeps what is credited, in the transaction that credits it. An output that another deposit is credited with at the same
- * moment breaks this one off: it is tried again and then sees it.
+ * Stores the credited outputs, in the transaction of the credit. If another deposit is credited with an output at the
+ * same moment, this transaction fails; the retry sees the other credit.
  */
 export async function insertCryptoReceipts(tx: Tx, receipts: readonly CryptoReceipt[]): Promise<void> {
   await tx.cryptoReceipt.createMany({
@@ -43,12 +43,12 @@ export async function insertCryptoReceipts(tx: Tx, receipts: readonly CryptoRece
   });
 }
 
-/** The payments of deposits, by deposit, in the order of their crediting. */
+/** The payments of deposits, by deposit, in the order of their credits. */
 export async function cryptoReceiptsOf(tx: Tx, depositIds: string[]): Promise<Map<string, CryptoReceipt[]>> {
   if (depositIds.length === 0) return new Map();
   const rows = await tx.cryptoReceipt.findMany({
     where: { depositId: { in: depositIds } },
-    // Within a second, the total tells which was credited first.
+    // Within a second, the total shows the order of the credits.
     orderBy: [
       { creditedSecond: 'asc' },
       { totalMicros: { sort: 'asc', nulls: 'first' } },
@@ -61,7 +61,7 @@ export async function cryptoReceiptsOf(tx: Tx, depositIds: string[]): Promise<Ma
   return receipts;
 }
 
-/** One receipt. Null for one that was never credited. */
+/** One receipt. Null for an output that was never credited. */
 export async function findCryptoReceipt(
   tx: Tx,
   { transactionHash, output }: Pick<CryptoOutput, 'transactionHash' | 'output'>,

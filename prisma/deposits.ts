@@ -1,4 +1,4 @@
-/** Deposits: every payment into credit, from opened to credited or failed. An auto top-up attempt is one too. */
+/** Deposits: every payment into credit, from opened to credited or failed, including auto top-up attempts. */
 import type { AttemptInFlight } from '../billing/account.ts';
 import { BillingError } from '../billing/errors.ts';
 import type { Micros } from '../billing/money.ts';
@@ -29,7 +29,7 @@ export interface Deposit {
   /** The attempt's number, for an auto top-up. */
   attempt: number | null;
   openedSecond: number;
-  /** When it was credited, failed or expired. */
+  /** The second of the credit, the failure or the expiry. */
   closedSecond: number | null;
   paymentMethodId: string | null;
   stripeIntentId: string | null;
@@ -40,13 +40,13 @@ export interface Deposit {
   cardBrand: string | null;
   cardLast4: string | null;
   copperxSessionId: string | null;
-  /** What was credited, where it can differ from what was asked for: crypto counts as received. */
+  /** The credited amount, where the amount can differ from the request: crypto is credited as received. */
   receivedMicros: Micros | null;
   refundedMicros: Micros;
   receiptNumber: string | null;
-  /** Of a Checkout page: its card is kept for later. */
+  /** For a Checkout page: the card is saved for later. */
   saveCard: boolean;
-  /** What a caller asked; null for an auto top-up. */
+  /** The digest of the caller's request; null for an auto top-up. */
   requestHash: string | null;
   /** Names the row with the caller's metadata and the address to return to: see call-details.ts. */
   detailsHash: string | null;
@@ -66,13 +66,13 @@ export const toDeposit = ({ openedOrder: _, workflowDueSecond: __, ...row }: Dep
   refundedMicros: toMicros(row.refundedMicros),
 });
 
-/** What was credited for a deposit: crypto counts as received. */
+/** The credited amount of a deposit. Crypto is credited as received. */
 export const creditedMicros = ({
   receivedMicros,
   amountMicros,
 }: Pick<Deposit, 'receivedMicros' | 'amountMicros'>): Micros => receivedMicros ?? amountMicros;
 
-/** Credited, whatever became of it since. */
+/** True if the deposit was credited, in any later state. */
 export const wasCredited = ({ status }: Pick<Deposit, 'status'>): boolean =>
   status === 'succeeded' || status === 'refunded' || status === 'disputed';
 
@@ -130,13 +130,13 @@ export async function getDeposit(tx: Tx, id: string): Promise<Deposit> {
   return deposit;
 }
 
-/** The deposit that a page at CopperX belongs to. */
+/** The deposit of a CopperX page. */
 export async function findDepositByCopperxSession(tx: Tx, copperxSessionId: string): Promise<Deposit | null> {
   const row = await tx.deposit.findUnique({ where: { copperxSessionId } });
   return row && toDeposit(row);
 }
 
-/** The deposit that a Stripe payment intent or Checkout session belongs to. */
+/** The deposit of a Stripe payment intent or Checkout session. */
 export async function findDepositByStripeId(tx: Tx, stripeId: string): Promise<Deposit | null> {
   const row = await tx.deposit.findFirst({
     where: { OR: [{ stripeIntentId: stripeId }, { stripeSessionId: stripeId }] },
@@ -176,7 +176,7 @@ export interface DepositFilter {
   toSecond?: number;
 }
 
-/** Deposits of all teams, in the order in which they were opened, the newest first. */
+/** Deposits of all teams, in the order of opening, newest first. */
 export async function listAllDeposits(tx: Tx, filter: DepositFilter, page: PageRequest): Promise<Page<Deposit>> {
   const { fromSecond, toSecond, ...equal } = filter;
   const openedSecond = {
@@ -200,14 +200,14 @@ export async function listDeposits(tx: Tx, teamId: string, page: PageRequest): P
   return { data: data.map(toDeposit), nextCursor };
 }
 
-/** How many payments of a team have no outcome yet. */
+/** The number of a team's payments without an outcome. */
 export async function paymentsWithoutOutcome(tx: Tx, teamId: string): Promise<{ deposits: number; refunds: number }> {
   const deposits = await tx.deposit.count({ where: { teamId, status: { in: ['pending', 'requires_action'] } } });
   const refunds = await tx.refund.count({ where: { teamId, status: 'pending' } });
   return { deposits, refunds };
 }
 
-/** The last auto top-up attempt of a team, for what the workflow is doing. */
+/** The last auto top-up attempt of a team, for the workflow's state. */
 export async function lastAttempt(tx: Tx, teamId: string): Promise<Deposit | null> {
   const row = await tx.deposit.findFirst({ where: { teamId, kind: 'auto_top_up' }, orderBy: { attempt: 'desc' } });
   return row && toDeposit(row);

@@ -1,11 +1,13 @@
-/** Discounts that operators assigned: who, when, how much, until when and why. The one that holds stands on the account. */
+/**
+ * Discounts that operators assigned, with author, second, amount, end and note. The account has the discount in force.
+ */
 import { v7 as uuidv7 } from 'uuid';
 import type { Tx } from './client.ts';
 import { toSecond, toSecondOrNull } from './columns.ts';
 
 export interface DiscountOfTeam {
   teamId: string;
-  /** 0: it was taken away. */
+  /** 0: the discount was removed. */
   basisPoints: number;
   untilSecond: number | null;
   note: string;
@@ -17,7 +19,7 @@ export const insertDiscount = async (tx: Tx, discount: DiscountOfTeam): Promise<
   await tx.discount.create({ data: { ...discount, id: uuidv7() } });
 };
 
-/** The last that was assigned, whether or not it still holds. */
+/** The last assigned discount, in force or not. */
 export async function lastDiscount(tx: Tx, teamId: string): Promise<DiscountOfTeam | null> {
   const row = await tx.discount.findFirst({ where: { teamId }, orderBy: [{ second: 'desc' }, { id: 'desc' }] });
   if (!row) return null;

@@ -1,4 +1,4 @@
-/** Disputes: deposits that a cardholder contests at the bank. An open one holds credit back. */
+/** Disputes: deposits that a cardholder contests at the bank. An open dispute holds credit. */
 import type { Contest } from '../billing/account.ts';
 import type { DepositDispute, DisputeStatus } from '../billing/credited-deposit.ts';
 import { disputeShares } from '../billing/disputes.ts';
@@ -16,11 +16,11 @@ export interface Dispute {
   teamId: string;
   depositId: string;
   stripeDisputeId: string;
-  /** What the bank says is contested. */
+  /** The contested amount by the bank. */
   amountMicros: Micros;
-  /** Held back from the team's credit while it is open; as it was held in the end when it is closed. */
+  /** Held from the team's credit while the dispute is open; the last held amount when closed. */
   heldMicros: Micros;
-  /** Posted as lost, from credit or as owed, less what was given back. */
+  /** Posted as lost, from credit or as owed, less the amount that was given back. */
   takenMicros: Micros;
   /** Counts decisions and postings. */
   turn: number;
@@ -42,7 +42,7 @@ export const toDispute = ({ openedOrder: _, ...row }: DisputeRow): Dispute => ({
   closedSecond: toSecondOrNull(row.closedSecond),
 });
 
-/** Before its first hold is known: that is written with the account's. */
+/** Inserted before the first hold is known. The account's effects write the hold. */
 export const insertDispute = async (
   tx: Tx,
   dispute: Pick<
@@ -53,7 +53,7 @@ export const insertDispute = async (
   await tx.dispute.create({ data: { ...dispute, heldMicros: 0n, status: 'open' } });
 };
 
-/** A dispute that is closed keeps the amount that it held at its end. */
+/** A closed dispute keeps the amount that was held at its end. */
 export const saveHeld = async (tx: Tx, { disputeId, heldMicros }: Contest): Promise<void> => {
   await tx.dispute.updateMany({ where: { id: disputeId, status: 'open' }, data: { heldMicros } });
 };
@@ -100,7 +100,10 @@ export async function disputesOfDeposit(tx: Tx, depositId: string): Promise<Disp
   return rows.map(toDispute);
 }
 
-/** The open disputes of teams, as their accounts know them. What each can hold depends on the others over its deposit. */
+/**
+ * The open disputes of teams, for their accounts. The held amount of each depends on the other disputes over its
+ * deposit.
+ */
 export async function contestsOf(tx: Tx, teamIds: string[]): Promise<Array<Contest & { teamId: string }>> {
   const open = await tx.dispute.findMany({
     where: { teamId: { in: teamIds }, status: 'open' },

@@ -1,12 +1,13 @@
 /**
- * What is recorded and not yet seen by a workflow. A fact marks its rows in its own transaction, and the workflow that has
- * to act on the fact clears the mark in the transaction of its look. So no wake is lost by a process that dies between a
- * commit and a call to the engine: whatever stays marked is delivered again by the sweeper (worker/sweeper.ts).
+ * Facts that are recorded and not yet seen by a workflow. A fact marks its rows in its own transaction, and the
+ * workflow that has to act on the fact clears the mark in the transaction of its look. No wake is lost by a process
+ * that dies between a commit and a call to the engine, because the sweeper delivers marked rows again
+ * (worker/sweeper.ts).
  *
- * `accounts.look_due_second`: the team's balance watch has to look.
- * `instances.workflow_due_second`: the instance's workflow has to be started, or to see the end.
- * `reservations.workflow_due_second`: the reservation's workflow has to be started, or to see a change of the renewal.
- * `refunds.workflow_due_second`, `deposits.workflow_due_second`: the workflow of the payment has to be started.
+ * `accounts.look_due_second`: the team's balance watch has to look. `instances.workflow_due_second`: the instance's
+ * workflow has to be started, or to see the end. `reservations.workflow_due_second`: the reservation's workflow has to
+ * be started, or to see a change of the renewal. `refunds.workflow_due_second`, `deposits.workflow_due_second`: the
+ * workflow of the payment has to be started.
  */
 import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
@@ -39,7 +40,7 @@ export async function dueLooks(tx: Tx, throughSecond: number, after: DueAfter, l
 
 export interface DueInstance {
   instance: Instance;
-  /** The rate of its first segment. */
+  /** The rate of the first segment. */
   rateMicrosPerHour: Micros;
   dueSecond: number;
 }
@@ -67,7 +68,7 @@ export async function dueInstances(
   });
 }
 
-/** Whether an instance of the team that was started at `throughSecond` or earlier runs without its workflow. */
+/** True if an instance of the team that was started at `throughSecond` or earlier runs without its workflow. */
 export async function runsUnwatched(tx: Tx, teamId: string, throughSecond: number): Promise<boolean> {
   const [row] = await tx.$queryRaw<Array<{ unwatched: boolean }>>`
     SELECT EXISTS (
@@ -104,7 +105,7 @@ export async function dueReservations(
   });
 }
 
-/** The reservation's workflow has to see a change of this second. */
+/** Marks that the reservation's workflow has to see a change of this second. */
 export const reservationIsDue = async (tx: Tx, reservationId: string, second: number): Promise<void> => {
   await tx.$executeRaw`
     UPDATE reservations SET workflow_due_second = COALESCE(workflow_due_second, ${second}) WHERE id = ${reservationId}`;
@@ -117,7 +118,7 @@ export interface DueRefund {
   dueSecond: number;
 }
 
-/** Refunds of `throughSecond` or earlier that their workflow has not seen, the oldest first. */
+/** Refunds of `throughSecond` or earlier that their workflow has not seen, oldest first. */
 export async function dueRefunds(tx: Tx, throughSecond: number, after: DueAfter, limit: number): Promise<DueRefund[]> {
   const rows = await tx.$queryRaw<Array<Omit<DueRefund, 'dueSecond'> & { dueSecond: bigint }>>`
     SELECT id AS "refundId", team_id AS "teamId", deposit_id AS "depositId", workflow_due_second AS "dueSecond" FROM refunds
@@ -133,7 +134,7 @@ export interface DueDeposit {
   dueSecond: number;
 }
 
-/** Deposits of `throughSecond` or earlier that their workflow has not seen, the oldest first. */
+/** Deposits of `throughSecond` or earlier that their workflow has not seen, oldest first. */
 export async function dueDeposits(
   tx: Tx,
   throughSecond: number,
@@ -147,7 +148,7 @@ export async function dueDeposits(
   return rows.map((row) => ({ ...row, dueSecond: toSecond(row.dueSecond) }));
 }
 
-/** Whether a payment of the team that was recorded at `throughSecond` or earlier still waits for its workflow. */
+/** True if a payment of the team that was recorded at `throughSecond` or earlier still waits for its workflow. */
 export async function paymentsWait(tx: Tx, teamId: string, throughSecond: number): Promise<boolean> {
   const [row] = await tx.$queryRaw<Array<{ waits: boolean }>>`
     SELECT EXISTS (

@@ -1,11 +1,11 @@
 /**
  * Ended instances whose workflows are still to be signalled, in pieces of limited size. Rows of `exhaustions` and
- * `team_stops` name all the instances that ended together, and count the instances that are signalled already.
+ * `team_stops` name all the instances that ended together, and count the signalled ones.
  */
 import type { Tx } from './client.ts';
 import { Prisma as PrismaSql } from './generated/client.ts';
 
-/** How many instances one piece names at most. */
+/** The largest number of instances in a piece. */
 export const PIECE = 100;
 
 export interface EndedPiece {
@@ -13,7 +13,7 @@ export interface EndedPiece {
   of: 'exhaustion' | 'stop';
   /** The number of the exhaustion, or the id of the stop. */
   number: number;
-  /** How many instances of the row come before this piece. */
+  /** The number of instances of the row before this piece. */
   from: number;
   instanceIds: string[];
   /** Those of them whose machines the platform is to stop. Absent in answers that an earlier release has recorded. */
@@ -25,7 +25,9 @@ const ROWS = {
   stop: { table: PrismaSql.sql`team_stops`, key: PrismaSql.sql`id` },
 };
 
-/** The next piece of the oldest row that is not announced, exhaustions first; null if nothing is to be signalled. */
+/**
+ * The next piece of the oldest row that is not announced, exhaustions first; null if no instance is to be signalled.
+ */
 export async function nextEndedPiece(tx: Tx, teamId: string): Promise<EndedPiece | null> {
   const [row] = await tx.$queryRaw<
     Array<{ of: string; number: bigint; signalled: number; ids: string[]; machine_ids: string[] }>

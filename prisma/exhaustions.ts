@@ -1,4 +1,7 @@
-/** The end of a team's credit: one row for each time, written by whoever recorded it, announced by the watch. */
+/**
+ * The exhaustions of teams: a row for each, written by the transaction that records the exhaustion, announced by the
+ * watch.
+ */
 import type { Tx } from './client.ts';
 import { toSecond } from './columns.ts';
 

@@ -1,7 +1,7 @@
 /** Totals over all teams, each from a partial index: cheap enough to be read every few seconds. */
 import type { Tx } from './client.ts';
 
-/** Work that waits for a neighbour: how much, and for how long the oldest piece has waited. */
+/** Work that waits for a neighbour: the amount, and the age of the oldest piece. */
 export interface Backlog {
   count: number;
   oldestAgeSeconds: number;
@@ -14,7 +14,7 @@ export interface Gauges {
   /** Mails that a mail server has refused for good and that nobody has sent again. */
   mailsRefused: number;
   exhaustionsNotAnnounced: number;
-  /** In the latest seven reports. A day that was corrected is compared again, and its report replaced. */
+  /** In the latest seven reports. A corrected day is compared again, and its report replaced. */
   reconciliationDifferences: number;
   /** When the latest compared day began, in unix seconds; 0 before the first. */
   reconciledDaySecond: number;
@@ -63,7 +63,7 @@ interface BacklogRow {
   oldestSecond: bigint;
 }
 
-/** A stop that the platform itself asked for, or announced, needs no confirmation. */
+/** A stop that the platform itself requested or announced needs no confirmation. */
 export async function readBacklogs(tx: Tx, nowSecond: number): Promise<Backlogs> {
   const rows = await tx.$queryRaw<BacklogRow[]>`
     SELECT 'notices' AS work, channel AS label, count(*) AS count, min(second) AS "oldestSecond"

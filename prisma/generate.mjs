@@ -1,5 +1,5 @@
-// `prisma generate` asks for its schema engine, which it does not use and which cannot be downloaded everywhere: any
-// file that exists satisfies it (docs/decisions/0002-prisma-without-its-engine.md).
+// `prisma generate` requires a schema engine that is never used and cannot be downloaded everywhere. Any existing file
+// satisfies the check (docs/decisions/0002-prisma-without-its-engine.md).
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Credit that was given: who got it, and why; and what was taken back of it. */
+/** Grants with team and note, and revocations. */
 import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
 import { toMicros, toSecond } from './columns.ts';
@@ -9,7 +9,7 @@ import { type Page, type PageRequest, pageOf } from './pages.ts';
 export interface GrantRevocation {
   second: number;
   note: string | null;
-  /** What was taken from credit; the rest of the grant became owed. */
+  /** The part that was taken from credit; the rest of the grant became owed. */
   creditMicros: Micros;
 }
 

@@ -1,4 +1,4 @@
-/** A team's payments as one history: what came in, and what went back. Their rows are opened in one order. */
+/** A team's payments as one history, deposits, refunds and disputes. Their rows share one sequence of opening. */
 import type { Tx } from './client.ts';
 import { type Deposit, toDeposit } from './deposits.ts';
 import { type Dispute, toDispute } from './disputes.ts';
@@ -22,7 +22,7 @@ const newestFirst = (a: Found, b: Found): number => {
   return a.id > b.id ? -1 : 1;
 };
 
-/** Newest first. Each of the three is asked for a whole page, since all of it may be of one kind. */
+/** Newest first. Each of the three kinds is read for a whole page, because the page may have one kind only. */
 export async function listPayments(tx: Tx, teamId: string, page: PageRequest): Promise<Page<Payment>> {
   const { data, nextCursor } = await pageOf(page, 'openedOrder', async (where, take): Promise<Found[]> => {
     const asked = {

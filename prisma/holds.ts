@@ -35,7 +35,7 @@ const toHold = ({ id, ...row }: HoldRow): HoldOfTeam => ({
   closedSecond: toSecondOrNull(row.closedSecond),
 });
 
-/** What teams hold for requests under way, by the second at which it is let go, the soonest first. */
+/** The held amounts of teams for requests under way, by second of release, soonest first. */
 export async function holdExpiriesOf(tx: Tx, teamIds: string[]): Promise<Map<string, HoldExpiry[]>> {
   const rows = await tx.$queryRaw<Array<{ team_id: string; second: bigint; held: bigint }>>`
     SELECT team_id, expires_second AS second, SUM(amount_micros)::bigint AS held FROM holds
@@ -65,7 +65,7 @@ export async function getHold(tx: Tx, id: string): Promise<HoldOfTeam> {
   return hold;
 }
 
-/** Those of the ids that exist. */
+/** The holds with the given ids that exist. */
 export async function findHolds(tx: Tx, ids: string[]): Promise<HoldOfTeam[]> {
   if (ids.length === 0) return [];
   return (await tx.hold.findMany({ where: { id: { in: ids } } })).map(toHold);
@@ -78,7 +78,7 @@ export async function listHolds(tx: Tx, teamId: string, page: PageRequest): Prom
   return { data: data.map(toHold), nextCursor };
 }
 
-/** Ends holds that are still pending; one ends once. */
+/** Ends holds that are still pending. A hold ends once. */
 export async function closeHolds(
   tx: Tx,
   closed: ReadonlyArray<{ holdId: string; settledBy?: string }>,
@@ -93,14 +93,14 @@ export async function closeHolds(
     WHERE holds.id = closing.id AND holds.status = 'pending'`;
 }
 
-/** Ends, each at its own second, those whose second has come. */
+/** Ends the holds whose second has come, each at its own second. */
 export const expireHolds = async (tx: Tx, teamId: string, throughSecond: number): Promise<void> => {
   await tx.$executeRaw`
     UPDATE holds SET status = 'expired', closed_second = expires_second
     WHERE team_id = ${teamId} AND status = 'pending' AND expires_second <= ${throughSecond}`;
 };
 
-/** The same for those that hold nothing: no crossing of the account comes for them. */
+/** Ends expired holds of zero, for which the account has no crossing. */
 export const expireFreeHolds = async (tx: Tx, teamId: string, throughSecond: number): Promise<void> => {
   await tx.$executeRaw`
     UPDATE holds SET status = 'expired', closed_second = expires_second

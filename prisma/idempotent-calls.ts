@@ -1,9 +1,9 @@
 /**
- * POSTs that carried an Idempotency-Key. A row is claimed before the work and keeps the answer after it.
+ * POSTs with an Idempotency-Key. A row is claimed before the work and stores the answer afterwards.
  *
- * While `status` is null, `body` holds the second of the claim's last heartbeat: a process that died during a call must not
- * block the key for longer than a few seconds. A released row has neither. `created_second` outlives a release and a
- * take-over, so that ids made from it are the same when the work is done again.
+ * While `status` is null, `body` holds the second of the claim's last heartbeat: a process that died during a call must
+ * not block the key for longer than a few seconds. A released row has neither. `created_second` survives a release and
+ * a take-over, so that the ids of repeated work are the same.
  */
 import type { Db } from './client.ts';
 import { toSecond } from './columns.ts';
@@ -14,7 +14,7 @@ export interface CallKey {
   key: string;
 }
 
-/** What a claim finds. */
+/** The result of a claim. */
 export type Claim =
   | { kind: 'mine'; createdSecond: number }
   | { kind: 'answered'; status: number; body: string }
@@ -22,12 +22,12 @@ export type Claim =
   | { kind: 'other_request' };
 
 const KEPT_SECONDS = 24 * 60 * 60;
-/** A claim without a heartbeat for so long belongs to a process that has died. Allows for clocks that differ by seconds. */
+/** A claim without a heartbeat for this time belongs to a dead process. Allows for clocks that differ by seconds. */
 const GONE_AFTER_SECONDS = 10;
-/** How often a call that is under way renews its claim. */
+/** The interval at which a running call renews its claim. */
 export const HEARTBEAT_MS = 3_000;
 
-/** Takes a key for this request, or says why not. */
+/** Claims a key for this request, or returns why the key is taken. */
 export async function claimCall(db: Db, id: CallKey, requestHash: string, nowSecond: number): Promise<Claim> {
   const claimed = await db.$queryRaw<Array<{ created_second: bigint }>>`
     INSERT INTO idempotent_calls AS kept (scope, path, key, request_hash, body, created_second)
@@ -52,7 +52,7 @@ export async function claimCall(db: Db, id: CallKey, requestHash: string, nowSec
   return { kind: 'answered', status: kept.status, body: kept.body };
 }
 
-/** Renews the claim of a call that is under way. */
+/** Renews the claim of a running call. */
 export const renewClaim = async (db: Db, id: CallKey, nowSecond: number): Promise<void> => {
   await db.idempotentCall.updateMany({
     where: { ...id, status: null, body: { not: null } },
@@ -60,17 +60,17 @@ export const renewClaim = async (db: Db, id: CallKey, nowSecond: number): Promis
   });
 };
 
-/** Keeps the answer. The first one stays. */
+/** Stores the answer. The first answer stays. */
 export const keepAnswer = async (db: Db, id: CallKey, answer: { status: number; body: string }): Promise<void> => {
   await db.idempotentCall.updateMany({ where: { ...id, status: null }, data: answer });
 };
 
-/** Gives a key back after an answer that is not kept. */
+/** Releases a key after an answer that is not stored. */
 export const releaseCall = async (db: Db, id: CallKey): Promise<void> => {
   await db.idempotentCall.updateMany({ where: { ...id, status: null }, data: { body: null } });
 };
 
-/** Forgets calls that are older than a day. */
+/** Deletes calls that are older than a day. */
 export const forgetOldCalls = async (db: Db, nowSecond: number): Promise<void> => {
   await db.idempotentCall.deleteMany({ where: { createdSecond: { lte: nowSecond - KEPT_SECONDS } } });
 };

@@ -1,7 +1,7 @@
 /**
- * How long the work under way may still use the database, and how many connections. A caller who is answered 503 is told
- * that nothing was recorded, so no statement begins and no transaction commits once its answer is due. The limits follow the
- * work through every function that it calls.
+ * Limits of the running work: the time for which the work may use the database, and its connections. A 503 promises the
+ * caller that nothing was recorded, so no statement begins and no transaction commits once the answer is due. The
+ * limits follow the work through every function call.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
@@ -12,11 +12,11 @@ export interface Limits {
   statementLeftMs(): number;
   /** Milliseconds left in which a transaction that writes may commit. */
   commitLeftMs(): number;
-  /** Whether nobody waits for the work any more, and none of it has begun. */
+  /** True if nobody waits for the work any more, and none of the work has begun. */
   isUnwanted?(): boolean;
   /** Called when the work is given a connection. */
   begins?(): void;
-  /** The team that the work records something for. Absent for work that only reads. */
+  /** The team of the recorded facts. Absent for work that only reads. */
   recordsFor?: string;
 }
 
@@ -26,34 +26,34 @@ const UNLIMITED: Limits = {
 };
 const current = new AsyncLocalStorage<Limits>();
 
-/** Limits by which statements and commits end in so many milliseconds. */
+/** Limits that end statements and commits in this number of milliseconds. */
 export function commitsWithin(leftMs: number): Limits {
   const endMs = performance.now() + leftMs;
   const left = () => endMs - performance.now();
   return { statementLeftMs: left, commitLeftMs: left };
 }
 
-/** Runs `work` within limits, instead of those that its caller has. */
+/** Runs `work` within limits, instead of its caller's limits. */
 export const withinLimits = <T>(limits: Limits, work: () => T): T => current.run(limits, work);
 
-/** Runs `work` without limits: a file that is streamed takes as long as its reader does. */
+/** Runs `work` without limits: a streamed file takes as long as its reader does. */
 export const withoutLimits = <T>(work: () => T): T => current.run(UNLIMITED, work);
 
 export const limitsNow = (): Limits => current.getStore() ?? UNLIMITED;
 
-/** Work of several callers that is recorded together takes turns at connections as one team of its own. */
+/** The work of several callers that is recorded together takes turns at connections like one team. */
 const TOGETHER = 'together, of several teams';
 
 /**
- * Runs work that is done for several callers at once, in the time of the first of them. It goes on when that caller has
- * gone, and waits for no turn of that caller's team.
+ * Runs work for several callers at once, within the time of the first. The work goes on when the first caller has gone,
+ * and waits for no turn of the caller's team.
  */
 export function forSeveral<T>(work: () => T): T {
   const { statementLeftMs, commitLeftMs } = limitsNow();
   return withinLimits({ statementLeftMs, commitLeftMs, recordsFor: TOGETHER }, work);
 }
 
-/** Thrown instead of a statement or a commit that would come too late. Reads as Postgres' own `query_canceled`. */
+/** Thrown instead of a statement or a commit that would be late. Has the code of Postgres' own `query_canceled`. */
 export class OutOfTime extends Error {
   readonly code = '57014';
   readonly severity = 'ERROR';
@@ -76,7 +76,10 @@ const ENDS_TRANSACTION = /^\s*(COMMIT|ROLLBACK)\b/i;
 const textOf = (statement: unknown): string =>
   typeof statement === 'string' ? statement : String((statement as { text?: unknown } | null)?.text ?? '');
 
-/** Has each statement of a transaction look at the limits of its work. Other statements are sent as they get a connection. */
+/**
+ * Makes each statement of a transaction check the limits of its work. Other statements check when they get a
+ * connection.
+ */
 function limitStatements(client: pg.PoolClient): void {
   Object.assign(client, {
     query: (...args: unknown[]): unknown => {
@@ -94,15 +97,15 @@ type Connected = (
   done: (release?: unknown) => void,
 ) => void;
 
-/** A timer that is set for longer fires at once. */
+/** A longer timer would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Connections that work which records leaves to work which only reads. */
+/** The number of connections that recording work leaves to reading work. */
 const LEFT_TO_READS = 2;
 
 /**
- * A pool that gives no connection to work whose time is over, or whose caller has gone before it began. Work that records
- * leaves some connections to work that only reads, and no team takes more than half of what recording may use.
+ * A pool that gives no connection to late work, or to work whose caller has gone before the begin. Recording work
+ * leaves some connections to reading work, and no team takes more than half of the connections for recording.
  */
 export class LimitedPool extends pg.Pool {
   readonly #turns: Turns;
@@ -112,8 +115,8 @@ export class LimitedPool extends pg.Pool {
     const recording = Math.max(1, config.max - LEFT_TO_READS);
     this.#turns = new Turns(recording, Math.ceil(recording / 2));
     this.on('connect', (client) => {
-      // A connection can break between its start and the listener of the work that it is given to. The next statement on it
-      // fails; without a listener, the process would end.
+      // A connection can break before its user has a listener. The next statement on the connection then fails; without
+      // a listener here, the process would end.
       client.on('error', () => {});
       limitStatements(client);
     });
@@ -159,7 +162,7 @@ export class LimitedPool extends pg.Pool {
   }
 }
 
-/** Turns of teams at a number of connections: so many in all, and so many of one team. */
+/** Turns of teams at connections: a number in all, and a number for each team. */
 class Turns {
   readonly #most: number;
   readonly #mostOfTeam: number;

@@ -1,24 +1,24 @@
 /**
- * What a team's account row says of the looks of its watch, and so which call wakes the watch. A look clears the marks in its
- * own transaction, so a mark that is set says that no look has happened since: a wake that was undertaken after it is still
- * to be followed by a look, which sees every fact that is recorded until then. So one call of all processes wakes the watch,
- * and the others need not.
+ * The looks of a team's watch, as marks on the account row, which decide which call wakes the watch. A look clears the
+ * marks in its own transaction. A set mark therefore says that no look has happened since. A wake that was undertaken
+ * after the mark is still to be followed by a look, and the look sees every fact that is recorded until then. One call
+ * of all processes therefore wakes the watch, and no other call needs to.
  */
 
 /** All are unix seconds. */
 export interface LookMarks {
-  /** The first fact that the watch has not looked at; null when it has looked at all. */
+  /** The first fact that the watch has not looked at; null when all facts were looked at. */
   dueSecond: number | null;
-  /** When a call undertook to wake the watch for these facts; null when none has. */
+  /** When a call undertook to wake the watch for these facts; null when no call has. */
   wokenSecond: number | null;
   /** The last look; null before the first. */
   lastSecond: number | null;
 }
 
-/** How a fact's call wakes the watch: at once, for a look a second from now, or by the wake that another call undertook. */
+/** The way in which a fact's call wakes the watch: at once, for a look a second from now, or by another call's wake. */
 export type Wake = 'watch' | 'watchSoon' | 'undertaken';
 
-/** A call that ended between its commit and its wake is waited for no longer. The sweeper delivers its look as well. */
+/** The longest wait for a call that ended between its commit and its wake. The sweeper delivers the look as well. */
 export const UNDERTAKEN_SECONDS = 2;
 
 /**

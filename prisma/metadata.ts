@@ -1,11 +1,11 @@
-/** What a platform keeps with our rows: string to string. Its limits are checked where it comes in (api/metadata.ts). */
+/** Strings that a platform keeps with our rows. api/metadata.ts checks the limits. */
 import type { Prisma } from './generated/client.ts';
 
 export type Metadata = Readonly<Record<string, string>>;
 
-/** A JSON column that holds metadata. */
+/** The value of a JSON column with metadata. */
 export const toMetadata = (value: Prisma.JsonValue): Metadata => value as Record<string, string>;
 
-/** Whether two hold the same, in whatever order. */
+/** True if both have equal entries, in any order. */
 export const isSameMetadata = (a: Metadata, b: Metadata): boolean =>
   Object.keys(a).length === Object.keys(b).length && Object.entries(a).every(([key, value]) => b[key] === value);

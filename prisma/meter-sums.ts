@@ -1,4 +1,4 @@
-/** The running meters of teams as sums, which the database keeps beside the segments: see billing/meter-sums.ts. */
+/** The running meters of teams as sums, stored by the database beside the segments: see billing/meter-sums.ts. */
 import type { MeterClass } from '../billing/meter-sums.ts';
 import { textColumn } from './arrays.ts';
 import type { Db, Tx } from './client.ts';
@@ -31,8 +31,8 @@ const METER_SUMS = {
 };
 
 /**
- * The classes of some teams' running meters. A team is missing where nothing of it runs, and it has null where its sums
- * alone do not say how its rates may change: its meters are to be read one by one.
+ * The classes of some teams' running meters. A team without running meters is missing. A team is null where its sums
+ * alone do not show how its rates may change: its meters are then read singly.
  */
 export async function meterClassesOf(tx: Tx, teamIds: readonly string[]): Promise<Map<string, MeterClass[] | null>> {
   return byTeam(await tx.$queryRawUnsafe<MeterSumRow[]>(METER_SUMS.text, teamIds));

@@ -1,5 +1,5 @@
 /**
- * Applies the migrations in Prisma's own layout and records them as `prisma migrate deploy` does, so that either may run
+ * Applies the migrations in Prisma's own layout and records them like `prisma migrate deploy`, so that either may run
  * next. Prisma's command needs its schema engine, which not every build machine can download (docs/decisions).
  */
 import { createHash, randomUUID } from 'node:crypto';
@@ -9,7 +9,7 @@ import pg from 'pg';
 import { grantRuntime } from './privileges.ts';
 
 const MIGRATIONS = join(import.meta.dirname, 'migrations');
-/** Prisma takes the same lock, so that two deployments at once wait for each other. */
+/** Prisma takes the same lock, so that two simultaneous deployments wait for each other. */
 const PRISMA_MIGRATE_LOCK = 72707369;
 
 const RECORDS = `CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
@@ -17,11 +17,11 @@ const RECORDS = `CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
   "logs" TEXT, "rolled_back_at" TIMESTAMPTZ, "started_at" TIMESTAMPTZ NOT NULL DEFAULT now(), "applied_steps_count" INTEGER NOT NULL DEFAULT 0
 )`;
 
-/** Which roles a deployment's addresses name. */
+/** The roles in a deployment's addresses. */
 export interface Migration {
   /** Connects as the owner of the tables. */
   ownerUrl: string;
-  /** The role of the api and the workers; null where it is the owner itself. */
+  /** The role of the api and the workers; null if the owner itself. */
   runtimeRole: string | null;
 }
 
@@ -37,15 +37,15 @@ export function migrationOf(environment: Record<string, string | undefined>): Mi
   return { ownerUrl, runtimeRole: runtime && runtime !== owner ? runtime : null };
 }
 
-/** Migrates the database that an environment names. Answers the names applied. */
+/** Migrates the database of an environment. Returns the names of the applied migrations. */
 export function migrateBy(environment: Record<string, string | undefined>): Promise<string[]> {
   const { ownerUrl, runtimeRole } = migrationOf(environment);
   return migrate(ownerUrl, runtimeRole);
 }
 
 /**
- * Applies what is not applied yet, in order, each in a transaction of its own, and then gives the runtime role its
- * privileges. Answers the names applied.
+ * Applies the missing migrations in order, each in its own transaction, and then grants the runtime role its
+ * privileges. Returns the names of the applied migrations.
  */
 export async function migrate(ownerUrl: string, runtimeRole: string | null = null): Promise<string[]> {
   const client = new pg.Client({ connectionString: ownerUrl });

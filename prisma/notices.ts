@@ -1,6 +1,6 @@
 /**
- * Notices: one mail or outgoing event each, written in the transaction of their cause, so that none is lost, under an id
- * made from the cause, so that none comes twice. The watch hands them on to workflows of their own.
+ * Notices: mails and outgoing events. A notice is written in the transaction of its cause, so that no notice is lost,
+ * under an id made from the cause, so that no notice comes twice. The watch starts a workflow for each notice.
  */
 import type { Effect } from '../billing/change.ts';
 import { cappedCause, exhaustionCause, lowCause, noticeId, reservationEndedCause } from '../billing/ids.ts';
@@ -36,54 +36,54 @@ export type EventKind =
   | 'deposit.succeeded'
   | 'usage.owed';
 
-/** What a provider is given of ours: the team's name and address. */
+/** The copy for a provider: the team's name and address. */
 export type CopyKind = 'customer.copy';
 export type NoticeChannel = 'mail' | 'event' | 'customer';
 
-/** `returned`: the bank sent it back, and it is credit again. */
+/** `returned`: the bank sent the refund back, and the amount is credit again. */
 export type RefundTurn = 'sent' | 'returned';
-/** `reopened`: the bank looks at it again; `changed`: another amount is contested. */
+/** `reopened`: the bank looks again; `changed`: another amount is contested. */
 export type DisputeTurn = 'opened' | 'changed' | 'reopened' | 'won' | 'lost';
 
-/** What a turn of a dispute did to the team's credit, in micros. The dispute may have turned again since. */
+/** The effect of a dispute's turn on the team's credit, in micros. The dispute may have turned again since. */
 export interface DisputeTurnFacts {
-  /** Contested now, and before this turn. */
+  /** The contested amounts now, and before this turn. */
   claimedMicros: number;
   beforeMicros: number;
   /** Held after this turn. */
   heldMicros: number;
   /** Held before and free now. */
   freedMicros: number;
-  /** Taken by this turn: from credit, and what no credit was left for. */
+  /** Taken by this turn: from credit, and as owed. */
   fromCreditMicros: number;
   owedMicros: number;
-  /** Taken by an earlier turn and given back by this one. */
+  /** Taken by an earlier turn and given back by this turn. */
   returnedMicros: number;
   /** The bank has decided before. */
   again: boolean;
 }
 
-/** What a notice is about: the ids of rows from which its words are made when it is sent, never an address or a card. */
+/** The subject of a notice: ids of rows for the words at the sending, never an address or a card. */
 export interface NoticeData {
   depositId?: string;
-  /** Which of a crypto deposit's receipts: there can be several. */
+  /** The receipt of a crypto deposit; a deposit can have several. */
   receipt?: { transactionHash: string; output: number };
   exhaustion?: number;
   levelMicros?: number;
-  /** What the team began to owe. */
+  /** The amount that the team began to owe. */
   owedMicros?: number;
   /** The correction of a deposit's credit. */
   correctionId?: string;
   refundId?: string;
   disputeId?: string;
-  /** Which turn of a refund or a dispute the mail is about. */
+  /** The turn of a refund or a dispute. */
   turn?: RefundTurn | DisputeTurn;
   disputeTurn?: DisputeTurnFacts;
-  /** Of a month's cap as it was reached. */
+  /** The month's cap as reached. */
   capMicros?: number;
   toppedUpMicros?: number;
   amountMicros?: number;
-  /** A spot instance that the platform takes back, and when. */
+  /** A spot instance that the platform takes back, and the second. */
   instanceId?: string;
   reclaimSecond?: number;
   /** A reservation whose term ends in so many days, or has ended or been renewed at a second. */
@@ -91,7 +91,7 @@ export interface NoticeData {
   endSecond?: number;
   days?: number;
   how?: ReservationEnd;
-  /** A card that expires, how it was saved, and in how many days. */
+  /** An expiring card, the way of its saving, and the number of days. */
   paymentMethodId?: string;
   expiry?: { year: number; month: number; days: number };
 }
@@ -110,9 +110,9 @@ export interface Notice {
   second: number;
   data: NoticeData;
   sentSecond: number | null;
-  /** When sending last began. Set on a notice that is not sent: its receiver may already have it. */
+  /** When the sending last began. Set on a notice that is not sent: its receiver may already have the message. */
   claimedSecond: number | null;
-  /** Set while the receiver's refusal is one that no retry changes. */
+  /** Set while the receiver's refusal is final for every retry. */
   refusedSecond: number | null;
   /** The refusal in codes, without an address. */
   refusal: string | null;
@@ -141,12 +141,12 @@ export const mailAndEvent = (
   { ...about, channel: 'event', kind: event },
 ];
 
-/** Of one cause, a team gets one mail: these say more than that credit is low. */
+/** A team gets one mail for each cause. The mails of these effects include the low balance. */
 const SAYS_MORE_THAN_LOW: ReadonlySet<Effect['kind']> = new Set(['exhausted', 'owes']);
 
 /**
  * The mails and events that follow from the effects of a change.
- * @param balanceToldSecond the second at which the fact's own mail tells the balance; null where it has none
+ * @param balanceToldSecond the second at which the fact's own mail states the balance; null where no such mail exists
  */
 export function noticesFor(teamId: string, effects: Effect[], balanceToldSecond: number | null = null): NewNotice[] {
   const isLowTold = (second: number): boolean =>
@@ -165,7 +165,7 @@ export function noticesFor(teamId: string, effects: Effect[], balanceToldSecond:
       return isLowTold(second) ? both.filter(({ channel }) => channel === 'event') : both;
     }
     if (effect.kind === 'owes') {
-      // The row that the team began to owe with: one mail an episode.
+      // The row of the new debt: one mail an episode.
       const { second, reference: cause, amountMicros: owedMicros } = effect;
       return mailAndEvent({ teamId, second, cause, data: { owedMicros } }, 'usage_owed', 'usage.owed');
     }
@@ -223,7 +223,7 @@ export const markHandedOn = async (tx: Tx, ids: string[]): Promise<void> => {
   await tx.notice.updateMany({ where: { id: { in: ids } }, data: { handedOn: true } });
 };
 
-/** Marks a notice as being sent. False if it is marked as sent already. */
+/** Marks a notice as being sent. False if the notice is marked as sent already. */
 export async function claimNotice(tx: Tx, id: string, second: number): Promise<boolean> {
   const { count } = await tx.notice.updateMany({
     where: { id, sentSecond: null },
@@ -240,7 +240,7 @@ export const markRefused = async (tx: Tx, id: string, second: number, refusal: s
   await tx.notice.updateMany({ where: { id, sentSecond: null }, data: { refusedSecond: second, refusal } });
 };
 
-/** Hands a team's refused mails to its watch again. Returns how many there are. */
+/** Gives a team's refused mails to its watch again. Returns the number of mails. */
 export async function reopenRefusedMails(tx: Tx, teamId: string): Promise<number> {
   const { count } = await tx.notice.updateMany({
     where: { teamId, channel: 'mail', sentSecond: null, refusedSecond: { not: null } },

@@ -1,4 +1,4 @@
-/** Whose things are, by their ids: for calls whose path names a thing and not its team. */
+/** Finds the teams of objects by id: for calls whose path names an object and not its team. */
 import type { Db } from './client.ts';
 import { Prisma as PrismaSql } from './generated/client.ts';
 

@@ -1,4 +1,4 @@
-/** Lists: newest first, by a cursor that names the last row seen, so that new rows do not shift the pages. */
+/** Lists: newest first, with a cursor that names the last row, so that new rows do not shift the pages. */
 import { BillingError } from '../billing/errors.ts';
 
 export interface PageRequest {
@@ -15,7 +15,10 @@ type Keyed<K extends string> = { id: string | bigint } & Record<K, bigint>;
 
 const encode = (second: bigint, id: string | bigint) => Buffer.from(`${second}.${id}`).toString('base64url');
 
-/** What ids can be made of. Postgres breaks on what no text, or no UUID, may hold: such a cursor is refused before. */
+/**
+ * The characters of ids. Postgres fails on characters that no text or no UUID may hold, so such a cursor is refused
+ * before.
+ */
 const ANY_ID = /^[A-Za-z0-9_-]+$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const NUMBER = /^\d{1,18}$/;
@@ -29,7 +32,7 @@ function decode(cursor: string, ids: RegExp): { second: bigint; id: string } {
 }
 
 /**
- * One page of rows that a statement of its own finds, ordered by (second, id) descending.
+ * One page of rows from a custom statement, ordered by (second, id) descending.
  * @param find the rows after the named one, at most `take`
  * @throws BillingError `invalid_request` for a cursor that no list answered
  */
@@ -45,7 +48,7 @@ export async function pageBySql<T extends { second: bigint; id: string }>(
 }
 
 /**
- * One page of rows that are ordered by (`key`, id) descending.
+ * One page of rows, ordered by (`key`, id) descending.
  * @throws BillingError `invalid_request` for a cursor that no list answered
  */
 export async function pageOf<K extends string, T extends Keyed<K>>(

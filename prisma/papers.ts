@@ -1,6 +1,6 @@
 /**
- * Papers: what was given to a team as a file. A paper is opened in the transaction of its payment, which keeps its recipient
- * as the team was then; its file is drawn once and kept, so that it never changes.
+ * Papers: files for a team. A paper is opened in the transaction of its payment, with the recipient as of the payment.
+ * Its file is drawn once and stored, so that the file never changes.
  */
 import { type PaperKind, paperId } from '../billing/ids.ts';
 import { currentBillingDetails } from './billing-details.ts';
@@ -22,7 +22,7 @@ export interface Paper {
   id: string;
   teamId: string;
   number: string;
-  /** Of the payment. */
+  /** The second of the payment. */
   second: number;
   recipient: Recipient;
 }
@@ -34,7 +34,7 @@ export interface NewPaper {
   second: number;
 }
 
-/** Opens a paper, made out to the team as it is now. A paper that is open stays as it is. */
+/** Opens a paper, made out to the team as of now. An open paper stays unchanged. */
 export async function openPaper(tx: Tx, { kind, number, teamId, second }: NewPaper): Promise<void> {
   const { name: teamName } = await getTeam(tx, teamId);
   const { company, address, taxId, reference } = await currentBillingDetails(tx, teamId);
@@ -56,13 +56,15 @@ const readRecipient = (json: Prisma.JsonValue): Recipient => ({
   ...(json as unknown as Pick<Recipient, 'teamName'> & Partial<Recipient>),
 });
 
-/** The kept file of a paper. Null until it is drawn. */
+/** The stored file of a paper. Null until drawn. */
 export async function findPaperFile(tx: Tx, id: string): Promise<Buffer | null> {
   const row = await tx.paperFile.findUnique({ where: { paperId: id } });
   return row && Buffer.from(row.content);
 }
 
-/** Keeps the file of a paper and answers the kept one: where two draw it at once, the first is the paper. */
+/**
+ * Stores the file of a paper and returns the stored file: if two processes draw at once, the first file is the paper.
+ */
 export async function keepPaperFile(db: Db, id: string, content: Buffer, madeSecond: number): Promise<Buffer> {
   await db.paperFile.createMany({
     data: [{ paperId: id, content: new Uint8Array(content), madeSecond }],

@@ -1,4 +1,4 @@
-/** Saved cards, as far as a person may see them: brand, last four, expiry. */
+/** Saved cards, with the fields for people: brand, last four, expiry. */
 import { BillingError } from '../billing/errors.ts';
 import { AS_RECORDED, lockAccount } from './accounts.ts';
 import { type Db, inTransaction, type Tx } from './client.ts';
@@ -33,13 +33,13 @@ export async function listPaymentMethods(tx: Tx, teamId: string): Promise<Paymen
   return rows.map(toPaymentMethod);
 }
 
-/** A saved card of a team. Null when it is another's, unknown, or was removed. */
+/** A saved card of a team. Null when the card is another's, unknown, or removed. */
 export async function findPaymentMethod(tx: Tx, teamId: string, id: string): Promise<PaymentMethod | null> {
   const row = await tx.paymentMethod.findFirst({ where: { id, teamId, removedSecond: null } });
   return row && toPaymentMethod(row);
 }
 
-/** A card by its id, removed or not: for telling which one a past charge was about. */
+/** A card by its id, removed or not, to describe a past charge. */
 export async function findAnyPaymentMethod(tx: Tx, id: string): Promise<PaymentMethod | null> {
   const row = await tx.paymentMethod.findUnique({ where: { id } });
   return row && toPaymentMethod(row);
@@ -51,7 +51,7 @@ export async function findByStripeId(tx: Tx, stripePaymentMethodId: string): Pro
   return row && toPaymentMethod(row);
 }
 
-/** Keeps what a bank has changed of a card: its expiry, its last digits. */
+/** Stores the changes of a bank to a card: the expiry and the last digits. */
 export const updatePaymentMethod = async (
   tx: Tx,
   id: string,
@@ -60,7 +60,7 @@ export const updatePaymentMethod = async (
   await tx.paymentMethod.updateMany({ where: { id, removedSecond: null }, data: change });
 };
 
-/** The saved card of a team with this number and expiry, as far as Stripe's fingerprint tells. */
+/** The saved card of a team with this number and expiry, by Stripe's fingerprint. */
 export async function findSameCard(
   tx: Tx,
   teamId: string,
@@ -80,7 +80,9 @@ export async function defaultPaymentMethod(tx: Tx, teamId: string): Promise<Paym
   return row && toPaymentMethod(row);
 }
 
-/** Keeps a card that Stripe has attached; the first of a team is its default. The same Stripe id again is the same card. */
+/**
+ * Saves a card that Stripe has attached. The first card of a team is its default. The same Stripe id is the same card.
+ */
 export async function savePaymentMethod(
   tx: Tx,
   card: Omit<PaymentMethod, 'isDefault' | 'removedSecond'>,
@@ -89,7 +91,7 @@ export async function savePaymentMethod(
     tx.paymentMethod.createMany({ data: [{ ...card, isDefault }], skipDuplicates: true });
   const find = () => tx.paymentMethod.findUnique({ where: { stripePaymentMethodId: card.stripePaymentMethodId } });
   await insert((await defaultPaymentMethod(tx, card.teamId)) === null);
-  // Another first card at the same moment may have become the default: then this one is kept beside it.
+  // Another first card may have become the default at the same moment. Then this card is saved beside the default.
   if ((await find()) === null) await insert(false);
   const row = await find();
   if (!row) throw new Error(`the payment method ${card.id} was not kept`);
@@ -106,9 +108,10 @@ export async function makeDefault(tx: Tx, teamId: string, id: string): Promise<P
 }
 
 /**
- * Takes a card away, under the team's row lock; the newest of those left becomes the default if it was. What auto top-up
- * charges is left to it: its next charge finds no card, fails, and switches it off.
- * @returns whether a policy that is on names the card
+ * Removes a card, under the team's row lock. If the card was the default, the newest remaining card becomes the
+ * default. An auto top-up policy keeps the removed card: its next charge finds no card, fails, and switches the policy
+ * off.
+ * @returns whether an enabled policy names the card
  * @throws BillingError `not_found` for an unknown team
  */
 export const removePaymentMethod = (db: Db, teamId: string, id: string, second: number): Promise<boolean> =>

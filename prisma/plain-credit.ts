@@ -1,4 +1,4 @@
-/** What the row of an account alone says of a start: its meters, which can be many, are not read. */
+/** Checks a start by the account row alone, without reading the meters, which can be many. */
 import type { Micros } from '../billing/money.ts';
 import type { Db } from './client.ts';
 import { runPrepared } from './prepared.ts';
@@ -13,7 +13,7 @@ const READ = {
     FROM accounts WHERE team_id = $1`,
 };
 
-/** Whether a start of the team may be refused: its account is then to be read in full. */
+/** True if a start of the team may be refused. Its account is then read in full. */
 export async function mayNotStart(db: Db, teamId: string, minStartMicros: Micros): Promise<boolean> {
   const [row] = await runPrepared<{ free_micros: bigint; is_blocked: boolean }>(db, READ, [teamId]);
   return row !== undefined && (row.is_blocked || row.free_micros < BigInt(minStartMicros) * IN_DOUBT_BELOW);

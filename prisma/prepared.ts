@@ -1,6 +1,6 @@
 /**
- * Statements that are so hot that they go to the pool directly, each prepared once a connection under its name. Their rows
- * are as the client's raw queries answer them: columns by their own names, BIGINT as bigint.
+ * The most frequent statements, which go to the pool directly, each prepared once for each connection under its name.
+ * Their rows are like the rows of the client's raw queries: columns by their own names, BIGINT as bigint.
  */
 import pg from 'pg';
 import type { Db } from './client.ts';

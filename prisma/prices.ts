@@ -1,6 +1,6 @@
 /**
- * The price list: what each GPU type costs by the hour in each region, and each model by the million tokens, from which
- * second on. Rows are only ever added; which one holds, its second says, and the later recorded of two with the same.
+ * The price list: prices of GPU types by region and hour, and of models by million tokens, each from a second on. Rows
+ * are only added. The row with the latest effective second applies; ties go to the row recorded last.
  */
 import type { GpuPrice } from '../billing/prices.ts';
 import type { DatedModelPrice } from '../billing/tokens.ts';
@@ -9,13 +9,13 @@ import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
 import { type GpuPrice as GpuPriceRow, type ModelPrice as ModelPriceRow, Prisma } from './generated/client.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
 
-/** What a price is for. */
+/** The subject of a price. */
 export interface GpuPair {
   gpuType: string;
   region: string;
 }
 
-/** Who recorded a price, and at which second. */
+/** The author and the second of a recorded price. */
 export interface Recorded {
   recordedSecond: number;
   actor: string;
@@ -58,19 +58,19 @@ const MODEL_PRICE = Prisma.sql`
   price.withdrawn, price.recorded_second AS "recordedSecond", price.actor`;
 
 /**
- * Puts all that asks for, or changes, a pair's price in one order, until the transaction ends. A start of a listed instance
- * takes it shared, before its team's row lock; a change of the price takes it exclusively, before the row locks of the teams
- * that it concerns. So a start has either seen the change, or is seen by it: the price's second and the start's second
- * have one order, and a start of a spot instance cannot slip past the change that is to re-price it.
+ * Orders all reads and changes of a pair's price, until the transaction ends. A start of a listed instance takes the
+ * lock shared, before its team's row lock. A change of the price takes the lock exclusively, before the row locks of
+ * the affected teams. A start and a change are thus strictly ordered: the price's second and the start's second have
+ * one order, and a start of a spot instance cannot slip past the change that must re-price the instance.
  */
 export async function lockGpuPrice(tx: Tx, { gpuType, region }: GpuPair, mode: 'shared' | 'exclusive'): Promise<void> {
-  // Names hold no slash, so that no two pairs have one name.
+  // Names hold no slash, so that no two pairs have the same name.
   const name = `gpu_price/${gpuType}/${region}`;
   if (mode === 'shared') await tx.$executeRaw`SELECT pg_advisory_xact_lock_shared(hashtextextended(${name}, 0))`;
   else await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${name}, 0))`;
 }
 
-/** Puts changes of a model's price in one order. Usage takes no lock: it is charged by what it finds. */
+/** Orders changes of a model's price. Usage takes no lock, and is charged at the price of its read. */
 export async function lockModelPrice(tx: Tx, model: string): Promise<void> {
   await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`model_price/${model}`}, 0))`;
 }
@@ -90,8 +90,8 @@ export const insertGpuPrice = async (tx: Tx, price: GpuPrice, recorded: Recorded
 };
 
 /**
- * For each pair the row in force at a second, a withdrawal too, and all that come later: what `priceAt` needs to tell the
- * price at any second from there on. By pair, then in the order in which they hold.
+ * For each pair, the row in force at a second, including a withdrawal, and all later rows: the input of `priceAt` for
+ * any later second. Sorted by pair, then by effective second.
  */
 export async function gpuPricesFor(tx: Tx, pairs: readonly GpuPair[], fromSecond: number): Promise<GpuPrice[]> {
   if (pairs.length === 0) return [];
@@ -116,7 +116,7 @@ export async function gpuPricesFor(tx: Tx, pairs: readonly GpuPair[], fromSecond
   return rows.map(toGpuPrice);
 }
 
-/** The price of a pair at a second, or null where it is not offered then. */
+/** The price of a pair at a second, or null where the pair is not offered then. */
 export async function gpuPriceAt(tx: Tx, { gpuType, region }: GpuPair, second: number): Promise<GpuPrice | null> {
   const row = await tx.gpuPrice.findFirst({
     where: { gpuType, region, effectiveSecond: { lte: second } },
@@ -125,7 +125,10 @@ export async function gpuPriceAt(tx: Tx, { gpuType, region }: GpuPair, second: n
   return row && !row.withdrawn ? toGpuPrice(row) : null;
 }
 
-/** The whole list at a second, by GPU type and region. It goes from pair to pair by the index, however long their past. */
+/**
+ * The whole list at a second, by GPU type and region. The statement skips from pair to pair by the index, however long
+ * the history of a pair.
+ */
 export async function gpuPricesInForce(tx: Tx, second: number): Promise<GpuPrice[]> {
   const rows = await tx.$queryRaw<GpuPriceRow[]>`
     WITH RECURSIVE pairs AS (
@@ -149,10 +152,10 @@ export async function gpuPricesInForce(tx: Tx, second: number): Promise<GpuPrice
   return rows.map(toGpuPrice);
 }
 
-/** What was recorded of a price, by whom and when. */
+/** A recorded price with author and second. */
 export type RecordedGpuPrice = GpuPrice & Recorded;
 
-/** Every price that a pair had, has and is to have: the one that holds last comes first. */
+/** Every past, present and announced price of a pair, latest effective second first. */
 export async function listGpuPrices(
   tx: Tx,
   { gpuType, region }: GpuPair,
@@ -178,9 +181,9 @@ export async function listGpuPrices(
 }
 
 /**
- * The second before which no change of a pair's price may lie, its lock being held: that of the last change, and that of
- * the last start at its price, since both were recorded before. The last renewal lies before any change, and not in its
- * second: it is charged what is in force at its second, whenever it is worked out.
+ * The earliest second for a change of a pair's price, under the pair's lock: not before the last change, nor before the
+ * last start at the price, since both were recorded before. The last renewal lies before any change, and never in the
+ * same second: a renewal is charged the price in force at its second, whenever computed.
  */
 export async function latestSecondOfGpuPrice(tx: Tx, { gpuType, region }: GpuPair): Promise<number> {
   const [row] = await tx.$queryRaw<Array<{ second: bigint | null }>>`
@@ -195,17 +198,17 @@ export async function latestSecondOfGpuPrice(tx: Tx, { gpuType, region }: GpuPai
   return toSecondOrNull(row?.second ?? null) ?? 0;
 }
 
-/** The same for a model: usage that was charged stays as it was. */
+/** The earliest second for a change of a model's price, because charged usage stays unchanged. */
 export async function latestSecondOfModelPrice(tx: Tx, model: string): Promise<number> {
   const { _max } = await tx.modelPrice.aggregate({ where: { model }, _max: { recordedSecond: true } });
   return toSecondOrNull(_max.recordedSecond) ?? 0;
 }
 
 /**
- * Locks the accounts of all teams whose rates a price of the pair moves: those that run on spot from the list, and those
- * with a reservation to be renewed; in the order of their ids, so that two changes never wait for each other. A look of
- * each team's watch is due, since its next crossing moves. The write also makes usage that has read the account before
- * read it again, and with it the price.
+ * Locks the accounts of all teams whose rates depend on a price of the pair: teams with listed spot instances, and
+ * teams with a reservation to be renewed, in the order of their ids, so that two changes never wait for each other. The
+ * look of each team's watch becomes due, because its next crossing moves. The write also makes usage that has read the
+ * account before read account and price again.
  */
 export async function lockTeamsMovedBy(
   tx: Tx,
@@ -238,8 +241,8 @@ export const insertModelPrice = async (tx: Tx, price: DatedModelPrice, recorded:
 };
 
 /**
- * For each model the row in force at a second, a withdrawal too, and all that come later: what `modelPriceIn` needs to
- * price events of any second from there on.
+ * For each model, the row in force at a second, including a withdrawal, and all later rows: the input of `modelPriceIn`
+ * for events of any later second.
  */
 export async function modelPricesFor(
   tx: Tx,
@@ -262,7 +265,7 @@ export async function modelPricesFor(
   return rows.map(toModelPrice);
 }
 
-/** A model's price at a second, or null where it is not offered then. */
+/** A model's price at a second, or null where the model is not offered then. */
 export async function modelPriceAt(tx: Tx, model: string, second: number): Promise<DatedModelPrice | null> {
   const row = await tx.modelPrice.findFirst({
     where: { model, effectiveSecond: { lte: second } },
@@ -271,7 +274,10 @@ export async function modelPriceAt(tx: Tx, model: string, second: number): Promi
   return row && !row.withdrawn ? toModelPrice(row) : null;
 }
 
-/** All models that are offered at a second, by name. It goes from model to model by the index, however long their past. */
+/**
+ * All models that are offered at a second, by name. The statement skips from model to model by the index, however long
+ * the history of a model.
+ */
 export async function modelPricesInForce(tx: Tx, second: number): Promise<DatedModelPrice[]> {
   const rows = await tx.$queryRaw<ModelPriceRow[]>`
     WITH RECURSIVE models AS (

@@ -1,17 +1,17 @@
 /**
- * What the runtime role, as which the api and the workers connect, may do with each table. The tables belong to another
- * role, the owner, as which migrations run; so the runtime role cannot switch off a trigger, drop a table or change a row
- * of the ledger, whatever a fault of the software or a stolen address asks for.
+ * The privileges of the runtime role, the role of the api and the workers, on each table. The tables belong to another
+ * role, the owner, which runs the migrations. The runtime role therefore cannot switch off a trigger, drop a table or
+ * change a row of the ledger, whatever a fault of the software or a stolen address attempts.
  *
- * A new table needs a line here (test/prisma/privileges.test.ts fails without one). Until it has one, its rows can be
- * read, inserted and updated, and not deleted. A new column of a table can be updated unless it is named here.
+ * A new table needs a line here (test/prisma/privileges.test.ts fails without one). Until then, its rows can be read,
+ * inserted and updated, and not deleted. A new column of a table can be updated unless named here.
  */
 import pg from 'pg';
 import type { Tx } from './client.ts';
 
 /**
- * `read`: only triggers write it. `append`: rows are inserted and never changed. Otherwise rows are updated, except for
- * the `fixed` columns, which keep what was inserted; and are deleted where `deletes` says so.
+ * `read`: only triggers write the table. `append`: rows are inserted and never changed. Otherwise rows are updated,
+ * except for the `fixed` columns, which keep the inserted value, and are deleted where `deletes` says so.
  */
 export type Use = 'read' | 'append' | { fixed: readonly string[]; deletes?: true };
 
@@ -87,10 +87,10 @@ const RELATIONS = `
   WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
   ORDER BY relname`;
 
-/** What is granted on a relation, as GRANT writes it. */
+/** The privileges on a relation, in the notation of GRANT. */
 function granted({ name, kind, columns }: Relation): string[] {
   if (kind === 'view') return ['SELECT'];
-  // Without UPDATE on a sequence nobody sets it back.
+  // Without UPDATE on a sequence nobody can set its value back.
   if (kind === 'sequence') return ['USAGE'];
   const use = USES[name] ?? UNDECIDED;
   if (use === 'read') return ['SELECT'];
@@ -105,8 +105,8 @@ function granted({ name, kind, columns }: Relation): string[] {
 }
 
 /**
- * Gives `role` its privileges on every relation of the schema and takes every other privilege from it. The same statements
- * again change nothing. Runs as the owner of the relations.
+ * Gives `role` its privileges on every relation of the schema and revokes every other privilege. A repeat changes
+ * nothing. Runs as the owner of the relations.
  * @throws Error with one sentence when there is no such role
  */
 export async function grantRuntime(client: pg.Client, role: string): Promise<void> {
@@ -134,7 +134,7 @@ export async function grantRuntime(client: pg.Client, role: string): Promise<voi
   }
 }
 
-/** Whether the role of this connection may change rows of the ledger: it owns the tables, or is a superuser. */
+/** True if the role of this connection may change rows of the ledger: the role owns the tables, or is a superuser. */
 export async function mayChangeLedger(tx: Tx): Promise<boolean> {
   const [row] = await tx.$queryRaw<Array<{ may: boolean }>>`
     SELECT has_table_privilege('transfers', 'UPDATE') OR has_table_privilege('transfers', 'DELETE')

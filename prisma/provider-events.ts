@@ -1,4 +1,4 @@
-/** Events of payment providers that were taken in. */
+/** Received events of payment providers. */
 import { inOneStatement, type Tx } from './client.ts';
 
 export interface ProviderEvent {
@@ -11,7 +11,7 @@ export interface ProviderEvent {
 export const wasTakenIn = async (tx: Tx, id: string): Promise<boolean> =>
   (await tx.providerEvent.count({ where: { id } })) > 0;
 
-/** Remembers an event, after its effect: one that was cut off in between comes again and is taken in then. */
+/** Stores an event after its effect. An event that was interrupted in between comes again and takes effect then. */
 export const rememberEvent = async (tx: Tx, event: ProviderEvent): Promise<void> => {
   await inOneStatement(() => tx.providerEvent.createMany({ data: [event], skipDuplicates: true }));
 };

@@ -1,4 +1,6 @@
-/** The ledger's side of a day: its own rows of it, and those that the providers' rows name, whenever they were written. */
+/**
+ * The ledger's rows for the comparison of a day: rows of the day, and rows of any day that the providers' rows name.
+ */
 
 import { referenceOf } from '../billing/ledger.ts';
 import { add, type Micros, subtract, ZERO } from '../billing/money.ts';
@@ -17,19 +19,19 @@ import { isOfCredit } from './corrections.ts';
 import { sentMicros } from './refunds.ts';
 import { inSnapshot } from './snapshot.ts';
 
-/** What the providers' rows name. */
+/** The ids in the providers' rows. */
 export interface NamedByProviders {
   depositIds: string[];
   /** Payments and pages. */
   providerIds: string[];
-  /** Refunds, by their id or ours. */
+  /** Refunds, by the provider's id or ours. */
   refundIds: string[];
   disputeIds: string[];
   /** `hash/output`. */
   outputIds: string[];
 }
 
-/** Reads them as of one moment: a deposit beside transfers of another moment would look like a difference. */
+/** Reads all rows as of one moment: a deposit beside transfers of another moment would look like a difference. */
 export const readLedgerRows = (db: Db, day: Day, named: NamedByProviders): Promise<LedgerRows> =>
   inSnapshot(db, async (tx) => {
     const refunds = await readRefunds(tx, day, named);
@@ -64,7 +66,7 @@ interface DepositRow {
   customerId: string | null;
 }
 
-/** Closed on the day, or opened on it and open still, or with money posted on it, or named. */
+/** Closed on the day, or opened on the day and still open, or with money posted on the day, or named. */
 async function readDeposits(tx: Tx, day: Day, named: NamedByProviders): Promise<LedgerDeposit[]> {
   const rows = await tx.$queryRaw<DepositRow[]>`
     SELECT d.id, d.team_id AS "teamId", d.method, d.status,
@@ -98,7 +100,7 @@ async function readDeposits(tx: Tx, day: Day, named: NamedByProviders): Promise<
   }));
 }
 
-/** The deposit that a transfer's reference names. */
+/** The deposit in a transfer's reference. */
 const namedIn = (reference: string): string | null => /^deposit\/([^/]+)/.exec(reference)?.[1] ?? null;
 
 /** Corrections of refunds are counted with the refunds. */
@@ -109,7 +111,7 @@ async function addCorrections(tx: Tx, byId: Map<string, LedgerDeposit>, strayPos
     if (!isOfCredit(row)) continue;
     const amountMicros = toMicros(row.amountMicros);
     const strays = strayPostings.filter((posting) => posting.depositId === depositId && posting.teamId === teamId);
-    // Several credits can name one deposit: a correction counts with the row that it names.
+    // Several credits can name one deposit. A correction counts with the row that the correction names.
     const stray = strays.find(({ reference }) => reference === row.correctsReference) ?? strays[0];
     byId.get(depositId)?.corrections.push({ teamId, amountMicros });
     if (stray) stray.correctedMicros = add(stray.correctedMicros, amountMicros);
@@ -124,7 +126,7 @@ interface PostingRow {
   depositId: string | null;
 }
 
-/** Outside money as it was posted: on the day, and whenever for the deposits that are compared. */
+/** Postings of outside money: of the day, and of any day for the compared deposits. */
 async function readPostings(tx: Tx, day: Day, depositIds: string[]) {
   const rows = await tx.$queryRaw<PostingRow[]>`
     SELECT reference, team_id AS "teamId", amount_micros AS "amountMicros", second, deposit_id AS "depositId"
@@ -160,7 +162,7 @@ async function readRefunds(tx: Tx, day: Day, { refundIds }: NamedByProviders): P
   }));
 }
 
-/** Those that are open, too: the provider may know how they ended, and does not say on which day. */
+/** Open disputes too: the provider may know the decision, and does not state its day. */
 async function readDisputes(tx: Tx, day: Day, { disputeIds }: NamedByProviders): Promise<LedgerDispute[]> {
   const closed = { closedSecond: { gte: day.fromSecond, lt: day.toSecond } };
   const open = { status: { notIn: ['won', 'lost'] }, openedSecond: { lt: day.toSecond } };
@@ -204,7 +206,7 @@ async function readOutputs(tx: Tx, day: Day, { outputIds }: NamedByProviders): P
   }));
 }
 
-/** What corrections have credited or taken back of each of these rows. */
+/** The sum of corrections of each of these rows. */
 async function correctedByReference(tx: Tx, references: string[]): Promise<Map<string, Micros>> {
   const sums = await tx.depositCorrection.groupBy({
     by: ['correctsReference'],

@@ -1,4 +1,4 @@
-/** The reports of the days: one a UTC day, the latest comparison overwrites an earlier one. */
+/** The daily reports: a report for each UTC day. The latest comparison overwrites an earlier one. */
 import type { Comparison } from '../billing/reconciliation.ts';
 import type { Tx } from './client.ts';
 import { toSecond } from './columns.ts';

@@ -1,11 +1,11 @@
-/** Refunds: what went back to a card, asked for here or made at the provider and found out. */
+/** Refunds: money sent back to a card, requested here or made at the provider and found later. */
 import { BillingError } from '../billing/errors.ts';
 import { type Micros, micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
 import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
 import type { Refund as RefundRow } from './generated/client.ts';
 
-/** `failed`: refused by the provider or sent back by the bank; what was taken is credit again. No status is final. */
+/** `failed`: refused by the provider or sent back by the bank; the taken amount is credit again. No status is final. */
 export type RefundStatus = 'pending' | 'succeeded' | 'failed';
 
 export interface Refund {
@@ -19,14 +19,14 @@ export interface Refund {
   actor: string;
   stripeRefundId: string | null;
   failureCode: string | null;
-  /** Posted as refunded, from credit or as owed, less what came back. */
+  /** Posted as refunded, from credit or as owed, less the returned amount. */
   takenMicros: Micros;
   /** Counts postings. */
   turn: number;
   openedSecond: number;
-  /** When its outcome became known. */
+  /** When the outcome became known. */
   closedSecond: number | null;
-  /** What a caller asked; null for one that was made at the provider. */
+  /** The digest of the caller's request; null for a refund that was made at the provider. */
   requestHash: string | null;
 }
 
@@ -86,7 +86,7 @@ export async function refundsOfDeposit(tx: Tx, depositId: string): Promise<Refun
   return rows.map(toRefund);
 }
 
-/** The provider's amount, which can differ from the amount that was asked for. A failed refund has taken nothing. */
+/** The provider's amount, which can differ from the requested amount. A failed refund has taken nothing. */
 export const sentMicros = ({ amountMicros, takenMicros }: Pick<Refund, 'amountMicros' | 'takenMicros'>): Micros =>
   takenMicros === 0 ? amountMicros : takenMicros;
 

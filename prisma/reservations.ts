@@ -1,4 +1,4 @@
-/** Reservations and their terms: the one that runs is a meter of the team. */
+/** Reservations and their terms. The running term is a meter of the team. */
 import { BillingError } from '../billing/errors.ts';
 import type { ReservationTerm } from '../billing/prices.ts';
 import type { ReservationEnd, ReservationMeter } from '../billing/reservation-meter.ts';
@@ -7,7 +7,7 @@ import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
 import { Prisma, type Reservation as ReservationRow } from './generated/client.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
 
-/** What is reserved, apart from its time and money. */
+/** The request of a reservation, apart from time and money. */
 export interface ReservationSpec {
   id: string;
   teamId: string;
@@ -25,7 +25,7 @@ export interface Reservation extends ReservationSpec {
   endedHow: Exclude<ReservationEnd, 'renewed'> | null;
 }
 
-/** One term as it is kept: `endSecond` is what was agreed, `closedSecond` where it ended. */
+/** A stored term: `endSecond` is the agreed end, `closedSecond` the actual end. */
 export type TermOfReservation = ReservationMeter & { closedSecond: number | null };
 
 interface TermRow {
@@ -106,7 +106,7 @@ export async function termsBetween(
   return rows.map(toTerm);
 }
 
-/** @returns those that exist, in no order */
+/** @returns the existing ones, in no order */
 export async function findReservations(tx: Tx, ids: string[]): Promise<Reservation[]> {
   if (ids.length === 0) return [];
   const rows = await tx.reservation.findMany({ where: { id: { in: ids } } });
@@ -154,7 +154,7 @@ export async function insertReservation(tx: Tx, spec: ReservationSpec, startSeco
   return toReservation(await tx.reservation.create({ data: { ...spec, startSecond, workflowDueSecond: startSecond } }));
 }
 
-/** Keeps a term that begins. */
+/** Stores a new term. */
 export async function openTerm(tx: Tx, teamId: string, meter: ReservationMeter): Promise<void> {
   const { reservationId, termNumber, rateMicrosPerHour, startSecond, endSecond, postedMicros } = meter;
   await tx.reservationTerm.create({
@@ -162,7 +162,7 @@ export async function openTerm(tx: Tx, teamId: string, meter: ReservationMeter):
   });
 }
 
-/** Keeps what was posted for a term and, where it closed, its end. */
+/** Stores the posted amount of a term and, for a closed term, its end. */
 export async function saveTerm(tx: Tx, meter: ReservationMeter, closedSecond?: number): Promise<void> {
   const { reservationId, termNumber, postedMicros } = meter;
   await tx.reservationTerm.updateMany({

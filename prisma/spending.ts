@@ -1,11 +1,11 @@
-/** What a team has spent by day, for the volume discount: read only where it can matter, since it sums a month of rows. */
+/** A team's spending by day, for the volume discount. Read only where needed, because the read sums a month of rows. */
 import { type Micros, MOST_MICROS, micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
 
 /**
- * What segments and terms that are over, and tokens, cost in each UTC day of `[fromSecond, throughSecond]`. Of a stretch,
- * what it cost by the end of a day less what it cost by the start of it; what still runs is added by whoever asks.
- * A day in which more was spent than fits counts as the largest amount.
+ * The cost of ended segments, ended terms and tokens in each UTC day of `[fromSecond, throughSecond]`. A stretch counts
+ * on a day as its cost by the end of the day less its cost by the start. The caller adds running meters. A day with
+ * more spending than fits counts as the largest amount.
  * @param fromSecond the first of a day
  */
 export async function readSpentByDay(

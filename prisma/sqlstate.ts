@@ -1,11 +1,11 @@
 /**
- * What a database error means, read in one place. Prisma keeps the SQLSTATE in a different place for each way in which a
- * statement is sent: `meta.driverAdapterError.cause` of a known request error (P2010, P2037, P2039), the cause of a
- * DriverAdapterError, or `code` of the driver's own error. Some states reach us only as the kind of an adapter error or as
- * one of Prisma's own codes.
+ * Interprets database errors, in one place. Prisma stores the SQLSTATE in a different place for each way of sending a
+ * statement: `meta.driverAdapterError.cause` of a known request error (P2010, P2037, P2039), the cause of a
+ * DriverAdapterError, or `code` of the driver's own error. Some states reach us only as the kind of an adapter error or
+ * as one of Prisma's own codes.
  */
 
-/** A state by each name that the adapter gives to an error without a state. */
+/** States by the adapter's names for errors without a state. */
 const STATE_OF_KIND: Readonly<Record<string, string>> = {
   DatabaseNotReachable: '08001',
   ConnectionClosed: '08006',
@@ -46,7 +46,7 @@ const STATE_OF_CODE: Readonly<Record<string, string>> = {
   ETIMEDOUT: '08006',
 };
 
-/** The sentences of errors to which the driver gives no code. */
+/** The messages of errors without a code from the driver. */
 const STATE_OF_MESSAGE: ReadonlyArray<readonly [RegExp, string]> = [
   [/timeout exceeded when trying to connect|Connection terminated due to connection timeout/i, '53300'],
   [/Unable to start a transaction/i, '53300'],
@@ -75,7 +75,7 @@ interface Shape {
 const asState = (code: unknown): string | null =>
   typeof code === 'string' && SQLSTATE.test(code) && !PRISMA_CODE.test(code) && !/^E[A-Z]{4}$/.test(code) ? code : null;
 
-/** The SQLSTATE of an error wherever it is kept; null for an error that is not the database's. */
+/** The SQLSTATE of an error, from any of the places; null for an error that is not the database's. */
 export function sqlStateOf(error: unknown, depth = 0): string | null {
   if (typeof error !== 'object' || error === null || depth > 8) return null;
   const shape = error as Shape;
@@ -96,19 +96,17 @@ export function sqlStateOf(error: unknown, depth = 0): string | null {
 }
 
 /**
- * Connection, resources, operator and system; a database or a login that is not there, which an operator puts right.
- * Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
+ * Connection, resources, operator and system; also a missing database or login, which an operator corrects. Source:
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const PASSING_CLASSES: ReadonlySet<string> = new Set(['08', '53', '57', '58', '28', '3D']);
-/**
- * A server that takes no writes, transactions ended for their time, serialization failure, deadlock, a lock not available.
- */
+/** A server that takes no writes, timed-out transactions, serialization failure, deadlock, a lock not available. */
 const PASSING_STATES: ReadonlySet<string> = new Set(['25006', '25P02', '25P03', '25P04', '40001', '40P01', '55P03']);
 
 export const isPassingState = (state: string): boolean =>
   PASSING_CLASSES.has(state.slice(0, 2)) || PASSING_STATES.has(state);
 
-/** Whether the same call can succeed later without any change to it. */
+/** True if the same call can succeed later without a change. */
 export function isDatabaseAway(error: unknown): boolean {
   const state = sqlStateOf(error);
   return state !== null && isPassingState(state);
@@ -129,16 +127,16 @@ export class CommitUnknown extends Error {
   }
 }
 
-/** Whether the database may have kept the transaction that failed with this error. */
+/** True if the database may have committed the transaction that failed with this error. */
 export const isCommitUnknown = (error: unknown): boolean => sqlStateOf(error) === RESOLUTION_UNKNOWN;
 
-/** No connection was made, or the server refused it: no statement was sent. */
+/** No connection was made, or the server refused the connection: no statement was sent. */
 const NOT_SENT: ReadonlySet<string> = new Set(['08001', '08004', '57P03']);
 
 /** Whether the connection broke after a statement may have been sent. The server answers any other failure by itself. */
 const isBroken = (state: string): boolean => /^(?:08|57P)/.test(state) && !NOT_SENT.has(state);
 
-/** The error of a COMMIT. Only an answer of the server says that nothing was kept. */
+/** The error of a COMMIT. Only an answer of the server proves that nothing was stored. */
 export function commitFailure(error: unknown): unknown {
   const state = sqlStateOf(error);
   return state === null || isBroken(state) ? new CommitUnknown(error) : error;

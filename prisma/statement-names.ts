@@ -1,18 +1,18 @@
 /**
- * Names for the statements that the client sends: a named statement is parsed and planned once a connection, whoever runs it
- * there. Statements have a bounded number of names, since a connection keeps each of them.
+ * Names for the client's statements: a connection parses and plans a named statement once. The number of names is
+ * bounded, because a connection keeps each statement.
  */
 
 const MOST_NAMES = 300;
 /** A list of more values is rarely as long as another. */
 const MOST_VALUES = 64;
 /**
- * `*` stands for other columns after a migration, and a connection that prepared it before then would be refused until its
- * end. What begins and ends transactions needs no plan.
+ * `*` means other columns after a migration, and a connection with the old prepared statement would fail until its end.
+ * Statements that begin and end transactions need no plan.
  */
 const CAN_BE_NAMED = /^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b[^*]*$/i;
 
-/** Answers a name for the text of a statement, always the same; an empty one where it is not to be prepared. */
+/** Returns the name of a statement's text, always the same; empty for a statement that must not be prepared. */
 export function statementNames(): (query: { sql: string; args: readonly unknown[] }) => string {
   const names = new Map<string, string>();
   return ({ sql, args }) => {

@@ -1,10 +1,12 @@
-/** Instances that ended together by a stop or a reclaim, in batches, until the team's watch has signalled their workflows. */
+/**
+ * Instances that a stop or a reclaim ended together, in batches, until the team's watch has signalled their workflows.
+ */
 import type { Tx } from './client.ts';
 
-/** How many instances one row names. */
+/** The number of instances in a row. */
 const BATCH = 200;
 
-/** A batch as runs of an earlier release know it. */
+/** A batch in the form of runs of an earlier release. */
 export interface TeamStop {
   id: number;
   instanceIds: string[];

@@ -29,7 +29,7 @@ const toTeam = ({ searchText: _, ...row }: TeamRow): Team => ({
 });
 
 /**
- * Makes a team and its account. The same id with the same name, address and metadata again is the same team.
+ * Makes a team and its account. A repeat of the id with the same name, address and metadata is the same team.
  * @throws BillingError `id_taken`
  */
 export async function createTeam(
@@ -64,9 +64,9 @@ export async function getTeam(tx: Tx, id: string): Promise<Team> {
 }
 
 /**
- * Changes a team's name, address or metadata. A new name or address writes a notice, so that the card provider's customer
- * gets it too.
- * @param of when it was asked, and a unique id for the notice
+ * Changes a team's name, address or metadata. A new name or address writes a notice, so that the card provider's
+ * customer is updated too.
+ * @param of the second of the request, and a unique id for the notice
  * @throws BillingError `not_found`
  */
 export async function updateTeam(
@@ -86,7 +86,7 @@ export async function updateTeam(
   await insertNotices(tx, [{ ...copy, channel: 'customer', kind: 'customer.copy' }]);
 }
 
-/** A team with what an operator has made of it. */
+/** A team with its state. */
 export interface TeamWithState extends Team {
   suspendedSecond: number | null;
   suspendedNote: string | null;
@@ -124,7 +124,7 @@ export type TeamStatus = 'active' | 'suspended' | 'archived';
 export interface TeamFilter {
   /** A part of the name, the id or the address, in any case. */
   search?: string;
-  /** Without it, those that are not archived. */
+  /** Without a status, all teams that are not archived. */
   status?: TeamStatus | 'all';
 }
 
@@ -136,11 +136,11 @@ const STATUS_IN_SQL = {
   not_archived: PrismaSql.sql`AND archived_second IS NULL`,
 };
 
-/** What a search looks through; no name and no address holds a line break. */
+/** The text for searches. No name and no address holds a line break. */
 const searchTextOf = ({ id, name, email }: Pick<Team, 'id' | 'name' | 'email'>): string =>
   [id, name, email].join('\n').normalize('NFKC').toLowerCase();
 
-/** A pattern that finds a text as it is written, whatever it holds. */
+/** A pattern that finds a text literally. */
 const containing = (text: string): string =>
   `%${text
     .normalize('NFKC')
@@ -166,7 +166,7 @@ export async function listTeams(tx: Tx, filter: TeamFilter, page: PageRequest): 
   return { data: ids.flatMap((id) => teams.get(id) ?? []), nextCursor: found.nextCursor };
 }
 
-/** The provider's customer of a team, with the name and the address that it was given. */
+/** The provider's customer of a team, with the name and the address at the provider. */
 export interface CustomerCopy {
   stripeCustomerId: string;
   name: string;
@@ -179,20 +179,20 @@ const columnsOf = ({ stripeCustomerId, name, email }: CustomerCopy) => ({
   stripeCustomerEmail: email,
 });
 
-/** Keeps the first customer of a team; what the provider was given for it is not known. */
+/** Stores the first customer of a team. The customer's name and address at the provider are not known. */
 export const setStripeCustomer = async (tx: Tx, id: string, stripeCustomerId: string): Promise<void> => {
   await tx.team.updateMany({ where: { id, stripeCustomerId: null }, data: { stripeCustomerId } });
 };
 
 /**
- * Keeps a team's customer at the provider in the place of `replaced`, null for the first one. Does nothing when another
- * process has kept one meanwhile.
+ * Stores a team's customer at the provider in the place of `replaced`, null for the first. Does nothing when another
+ * process has stored a customer meanwhile.
  */
 export const keepCustomer = async (tx: Tx, id: string, replaced: string | null, copy: CustomerCopy): Promise<void> => {
   await tx.team.updateMany({ where: { id, stripeCustomerId: replaced }, data: columnsOf(copy) });
 };
 
-/** Keeps what the provider's customer was given last. Does nothing when the team has another customer by now. */
+/** Stores the last copy of name and address at the provider. Does nothing when the team has another customer by now. */
 export const noteCustomerCopy = async (tx: Tx, id: string, copy: CustomerCopy): Promise<void> => {
   await tx.team.updateMany({ where: { id, stripeCustomerId: copy.stripeCustomerId }, data: columnsOf(copy) });
 };

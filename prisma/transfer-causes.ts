@@ -1,4 +1,7 @@
-/** What ledger rows are about, for people: the instance, reservation, payment or grant of each. A page of rows at a time. */
+/**
+ * The causes of ledger rows, for people: the instance, reservation, payment or grant of each row, for a page of rows at
+ * a time.
+ */
 import { outputKey } from '../billing/crypto.ts';
 import { referenceOf } from '../billing/ledger.ts';
 import type { Tx } from './client.ts';
@@ -19,7 +22,7 @@ const named = (rows: readonly Transfer[], of: (row: Transfer) => string | null |
   ...new Set(rows.map(of).filter((id) => typeof id === 'string')),
 ];
 
-/** The cause of each row, in their order. */
+/** The cause of each row, in order. */
 export async function causesOf(tx: Tx, rows: readonly Transfer[]): Promise<TransferCause[]> {
   const grantId = (row: Transfer) => GRANT.exec(row.correctsReference ?? row.reference)?.[1];
   const correctionId = (row: Transfer) => CORRECTION.exec(row.reference)?.[1];

@@ -8,8 +8,8 @@ import type { Transfer as TransferRow } from './generated/client.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
 
 /**
- * Appends transfers in one raw statement, however many: the end of a large team's credit must fit into one transaction.
- * Ids are time-ordered, so that rows lie on disk as they were made.
+ * Appends any number of transfers in one raw statement: the end of a large team's credit must fit into one transaction.
+ * Ids are time-ordered, so that rows lie on disk in the order of their making.
  */
 export async function insertTransfers(tx: Tx, teamId: string, causedBy: string, transfers: Transfer[]): Promise<void> {
   if (transfers.length === 0) return;
@@ -30,7 +30,7 @@ export async function insertTransfers(tx: Tx, teamId: string, causedBy: string, 
     ) AS rows (id, debit, credit, amount, code, reference, second, instance, reservation, deposit, corrects, model, project)`;
 }
 
-/** The reference of the last posting for an instance: what a correction names. */
+/** The reference of the last posting for an instance, which a correction names. */
 export async function lastPostingReference(tx: Tx, instanceId: string): Promise<string | undefined> {
   const row = await tx.transfer.findFirst({
     where: { instanceId, code: 'instance_usage' },
@@ -40,7 +40,9 @@ export async function lastPostingReference(tx: Tx, instanceId: string): Promise<
   return row?.reference;
 }
 
-/** What was posted under a reference and those made from it, oldest first. `fromSecond`: none of them is older. */
+/**
+ * The transfers under a reference and under references made from it, oldest first. `fromSecond`: no transfer is older.
+ */
 export async function transfersUnder(
   tx: Tx,
   { teamId, reference, fromSecond }: { teamId: string; reference: string; fromSecond: number },
@@ -73,11 +75,14 @@ export interface TrialBalance {
   balanced: boolean;
   /** Over all accounts; zero unless a row was lost. */
   sumMicros: bigint;
-  /** Teams whose stored credit or debt differs from the sum of their transfers, or lies below zero. */
+  /** Teams whose stored credit or debt differs from the sum of their transfers, or is negative. */
   differences: Array<{ teamId: string; account: 'credit' | 'owed'; storedMicros: bigint; summedMicros: bigint }>;
 }
 
-/** Sums every account from the transfers and holds the stored balances against them. Source: docs/rules.md#the-ledger. */
+/**
+ * Sums every account from the transfers and compares the sums with the stored balances. Source:
+ * docs/rules.md#the-ledger.
+ */
 export async function trialBalance(tx: Tx): Promise<TrialBalance> {
   const [total] = await tx.$queryRaw<
     Array<{ sum: bigint }>

@@ -1,4 +1,4 @@
-/** What was recorded and still waits for its team's watch. */
+/** Recorded facts that still wait for their team's watch. */
 import type { Tx } from './client.ts';
 
 /** Teams with instances whose machines are to be stopped, a mail or event to hand on, or a charge in flight. */

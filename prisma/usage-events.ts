@@ -1,6 +1,6 @@
 /**
- * Token usage that was accepted; the id is kept in the transaction of its effect. Usage comes by the thousand, and so one
- * statement writes a whole batch: events, transfers and accounts.
+ * Accepted token usage, stored in the transaction of its effect. Usage comes by the thousand, so one statement writes a
+ * whole batch: events, transfers and accounts.
  */
 import type { Account } from '../billing/account.ts';
 import type { Transfer } from '../billing/ledger.ts';
@@ -11,20 +11,20 @@ import { toMicros, toSecondOrNull } from './columns.ts';
 import { UNDERTAKEN_SECONDS } from './look-marks.ts';
 import { runPrepared } from './prepared.ts';
 
-/** Events of one team that are posted together, and what that makes of its account. */
+/** Events of one team that are posted together, and the account afterwards. */
 export interface UsagePosting {
   teamId: string;
   causedBy: string;
-  /** The account's, as it was read: see `readAccountsAsOf`. */
+  /** The version of the account at its read: see `readAccountsAsOf`. */
   version: string;
   account: Account;
   transfers: Transfer[];
-  /** Holds that are let go, each by the event that settles it. */
+  /** Released holds, each with the event that settles the hold. */
   settled: ReadonlyArray<{ holdId: string; settledBy: string }>;
   rows: NewUsage[];
 }
 
-/** What was recorded under these ids before. */
+/** The events that were recorded under these ids before. */
 export async function knownUsageEvents(
   tx: Tx,
   batches: ReadonlyArray<{ teamId: string; eventIds: readonly string[] }>,
@@ -63,7 +63,7 @@ export async function knownUsageEvents(
   return known;
 }
 
-/** Writes events of one team in the transaction in which their effect is written. */
+/** Writes events of one team in the transaction of their effect. */
 export async function insertUsageEvents(
   tx: Tx,
   teamId: string,
@@ -91,8 +91,8 @@ export interface PostedUsage {
 }
 
 /**
- * Teams are locked only where nobody else has the lock and the account is still the one that was computed with; the others
- * are left alone, rows and all: no team's usage waits for what another is in the middle of.
+ * Locks a team only if no other transaction has the lock and the account is unchanged since the computation. Nothing is
+ * written for other teams: no team's usage waits for another team's transaction.
  */
 const POST_USAGE = {
   name: 'post-usage',
@@ -134,9 +134,9 @@ const POST_USAGE = {
 };
 
 /**
- * Posts usage of several teams in one statement: all of a team's or, where another transaction has changed its account
- * since it was read, nothing of it. Answers the teams that are posted, and of each whether
- * another call has undertaken to wake its watch (look-marks.ts).
+ * Posts usage of several teams in one statement: everything of a team or, where another transaction has changed its
+ * account since the read, nothing. Returns the posted teams, each with whether another call has undertaken to wake its
+ * watch (look-marks.ts).
  * @throws the unique violation when an event was recorded before: nothing is kept then, of no team
  */
 export async function postUsage(db: Db, postings: readonly UsagePosting[]): Promise<Map<string, PostedUsage>> {

@@ -1,9 +1,9 @@
-/** Sums of what was used, for answers. */
+/** Sums of usage, for answers. */
 import type { Tx } from './client.ts';
 
 /**
- * What a team's token usage in `[fromSecond, toSecond)` cost, whether credit paid for it or it is owed.
- * @param fromSecond the first of a day, as `toSecond` is: it is kept by the day
+ * The cost of a team's token usage in `[fromSecond, toSecond)`, paid or owed.
+ * @param fromSecond the first second of a day, like `toSecond`, because the sums are stored by day
  */
 export async function tokenUsageMicros(tx: Tx, teamId: string, fromSecond: number, toSecond: number): Promise<bigint> {
   const { _sum } = await tx.tokenDay.aggregate({
