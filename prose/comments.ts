@@ -1,14 +1,14 @@
 /** Reads the comments of a source file, as prose: without markers, code in backticks, JSDoc tags and addresses. */
 
 export interface Comment {
-  /** The line on which the comment begins, counted from 1. */
+  /** The first line of the comment, counted from 1. */
   line: number;
   text: string;
 }
 
 /**
- * The comments of TypeScript source, in order. `//` comments on adjoining lines are one comment. The scanner knows strings,
- * templates and regular expressions, so that `'https://…'` is no comment.
+ * The comments of TypeScript source, in order. `//` comments on adjoining lines are one comment. The scanner knows
+ * strings, templates and regular expressions, so `'https://…'` is no comment.
  */
 export function commentsOf(source: string): Comment[] {
   const comments: Comment[] = [];
@@ -24,7 +24,7 @@ export function commentsOf(source: string): Comment[] {
   return comments.filter(({ text }) => /[a-z]/i.test(text));
 }
 
-/** The words of a comment that are prose. */
+/** The prose of a comment. */
 function proseOf(comment: string): string {
   return comment
     .replace(/^\/\*\*?|\*\/$/g, '')
@@ -46,11 +46,14 @@ interface Found {
 
 const TOKEN =
   /\/\/[^\n]*|\/\*[\s\S]*?\*\/|'(?:\\[\s\S]|[^'\\\n])*'|"(?:\\[\s\S]|[^"\\\n])*"|`|\$\{|[{}]|\/(?![/*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[dgimsuyv]*/y;
-/** A slash after one of these begins a regular expression; after a name, a number or a closing bracket, it divides. */
+/**
+ * A slash after these characters or words begins a regular expression. After a name, a number or a closing bracket, a
+ * slash divides.
+ */
 const BEFORE_EXPRESSION = /(?:^|[=(,;:!&|?{}[+\-*%<>~^]|\b(?:return|typeof|case|of|in|await|yield|void))\s*$/;
 
 function* scan(source: string): Generator<Found> {
-  /** One entry an open template: the number of braces that are open inside its `${…}`. */
+  /** An entry for each open template: the number of open braces inside its `${…}`. */
   const templates: number[] = [];
   let at = 0;
   while (at < source.length) {
@@ -82,7 +85,7 @@ function* scan(source: string): Generator<Found> {
   }
 }
 
-/** The position after the text of a template: behind its closing backtick, or inside its next `${`, which is pushed. */
+/** The position after the text of a template: behind the closing backtick, or inside the next `${`, which is pushed. */
 function afterTemplateText(source: string, from: number, templates: number[]): number {
   for (let at = from; at < source.length; at += 1) {
     if (source[at] === '\\') at += 1;

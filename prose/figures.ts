@@ -1,11 +1,13 @@
-/** Counts the words that make a comment hard to read: pronouns for what has a name, and beginnings that delay the subject. */
+/**
+ * Counts words that make a comment hard to read: pronouns in place of names, and first words that delay the subject.
+ */
 import { type Comment, commentsOf } from './comments.ts';
 
-/** Words that point to a subject instead of naming it. */
+/** Words that point to a subject without naming the subject. */
 const POINTING_WORDS = new Set(
   'it its that what which those this these one ones whoever whatever they them their'.split(' '),
 );
-/** First words of comments that begin with neither a noun nor a verb. */
+/** First words of comments without a noun or a verb at the beginning. */
 const LATE_BEGINNINGS = new Set(['What', 'Those', 'Of', 'That', 'One', 'Whoever', 'Whatever', 'How', 'It']);
 
 /** The goal: of 100 words at most so many point, and of 100 comments at most so many begin late. */

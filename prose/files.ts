@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 export const ROOT = join(import.meta.dirname, '..');
 
-/** Paths of source files from the root. Files that git ignores, such as prisma/generated/, are not listed. */
+/** Paths of source files from the root. Files ignored by git, such as prisma/generated/, are not listed. */
 export const sourceFiles = (): string[] =>
   git('ls-files', '--cached', '--others', '--exclude-standard', '--deduplicate').filter(
     (path) => /\.(ts|mjs|prisma)$/.test(path) && !/\.d\.m?ts$/.test(path) && existsSync(join(ROOT, path)),

@@ -1,14 +1,14 @@
 /**
- * Scenario time on the time-skipping server. Its clock starts at now and cannot be set, so offsets are mapped from a
- * whole second; and the real time that work takes passes as scenario time there, so what a workflow passes on as "now" is
- * held back to the second that the scenario has reached. The product knows nothing of it: an activity interceptor does it.
+ * Scenario time on the time-skipping server. The server's clock starts at now and cannot be set, so offsets are counted
+ * from a whole second. The real time of work passes as scenario time on the server, so the "now" of a workflow is
+ * limited to the second that the scenario has reached. An activity interceptor does so without the product's knowledge.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 
-/** A fault of the test server: after some races its clock skips no more, and whoever waits for a time waits for ever. */
+/** A fault of the test server: after some races its clock skips no more, and every wait for a time lasts for ever. */
 export class ClockStandsStill extends Error {
   constructor() {
     super("the time-skipping server's clock stands still");
@@ -21,7 +21,7 @@ const HEADROOM_MS = 2_000;
 
 export class ScenarioClock {
   private readonly env: TestWorkflowEnvironment;
-  /** The unix second that is second 0 of the scenario. */
+  /** The unix second of the scenario's second 0. */
   readonly startSecond: number;
   private reachedSecond: number;
 
@@ -49,7 +49,7 @@ export class ScenarioClock {
     return this.reachedSecond;
   }
 
-  /** Lets time pass to an offset; everything that falls due on the way happens on the way. */
+  /** Lets time pass to an offset. Everything due on the way happens on the way. */
   async goTo(at: number): Promise<void> {
     this.reachedSecond = this.second(at);
     const ms = this.reachedSecond * 1000 - (await this.env.currentTimeMs());
@@ -62,7 +62,7 @@ export class ScenarioClock {
     }
   }
 
-  /** Rejects once the server has skipped no time for a while, though it was asked to. */
+  /** Rejects when the server has skipped no time for a while in spite of a request. */
   private async standsStill(stop: AbortSignal): Promise<never> {
     let skippedMs = 0;
     for (;;) {

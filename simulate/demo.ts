@@ -1,14 +1,14 @@
 /**
- * `npm run demo`: the main job on embedded parts, in real time. A team deposits $15 and starts three machines that spend
- * the deposit within seconds. Auto top-up charges the card, waits for the end of the cooldown, charges again, is declined,
- * switches itself off and mails the team; all machines end at the last paid second. The worker is killed in between, and
- * Stripe delivers one webhook twice. Then the team pays in crypto, in two transactions and more than it was asked for, and
- * its first deposit is refunded.
+ * `npm run demo`: the main job on embedded parts, in real time. A team deposits $15 and starts three machines that
+ * spend the deposit within seconds. Auto top-up charges the card, waits for the end of the cooldown, charges again, is
+ * declined, is switched off and mails the team; all machines end at the last paid second. The worker is killed in
+ * between, and Stripe delivers one webhook twice. Then the team pays in crypto, in two transactions and more than
+ * requested, and its first deposit is refunded.
  *
- * The script waits for recorded states, never for a moment. The seconds of the bill follow from recorded facts, so a slow
- * machine plays the same story later: the card is told in advance which charge to decline, a charge in flight may take as
- * long as it needs, and a call that is answered 503 is repeated. Where a charge takes so long that the machines end before
- * it is credited, they are started again.
+ * The script waits for recorded states, never for a moment. The seconds of the bill follow from recorded facts, so a
+ * slow machine plays the same story later: the card knows in advance which charge to decline, a charge in flight may
+ * take as long as necessary, and a call that is answered 503 is repeated. Where a charge takes so long that the
+ * machines end before its credit, the machines are started again.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,9 @@ import { bold, cyan, dim, green, red, Timeline, yellow } from './demo/timeline.t
 
 const TEAM = 'acme';
 const COOLDOWN_SECONDS = 20;
-/** Long enough for a charge on a machine that is busy with other programs: until its outcome is known, nothing ends. */
+/**
+ * Long enough for a charge on a machine that is busy with other programs. Until the outcome is known, no machine ends.
+ */
 const GRACE_SECONDS = 1_800;
 /** The deposit and two top-ups succeed; the third top-up is declined. */
 const CHARGES_BEFORE_DECLINE = 3;
@@ -35,11 +37,11 @@ const MACHINES = [
   { id: 'indexer', gpuType: 'H100', hourly: '1200.123456' },
   { id: 'notebook', gpuType: 'A100', hourly: '599.876543' },
 ];
-/** More than the least credit with which an instance starts. */
+/** More than the least credit for the start of an instance. */
 const CREDIT_TO_START = 5;
 const CRYPTO_PARTS = ['25.5', '20'];
 const CONFIRMATIONS_SENT = 12;
-/** How long nothing may change before the demo gives up. */
+/** The longest time without a change before the demo gives up. */
 const GIVE_UP_AFTER_MS = 300_000;
 const LOOK_EVERY_MS = 250;
 
@@ -71,9 +73,9 @@ class Demo {
   private worker: ProductProcess;
   private readonly seen = new Set<string>();
   private done = false;
-  /** How often the machines were started. */
+  /** The number of starts of the machines. */
   private rounds = 0;
-  /** The last state that was seen, and since when it has not changed. */
+  /** The last seen state, and the time of its last change. */
   private lastSeen = '';
   private unchangedSinceMs = Date.now();
 
@@ -129,7 +131,7 @@ class Demo {
     timeline.say('🔁', `auto top-up on: below $10.00 charge $15.00, cooldown ${COOLDOWN_SECONDS} s`);
   }
 
-  /** All at once: on a slow machine the first one must not spend the credit that the last one needs to start. */
+  /** All at once, because on a slow machine the first could spend the credit that the last needs to start. */
   private async startMachines(): Promise<void> {
     this.rounds += 1;
     await Promise.all(
@@ -147,7 +149,7 @@ class Demo {
     );
   }
 
-  /** Waits for a state that only spending brings about, and starts machines again where none runs and credit is left. */
+  /** Waits for a state that only spending causes, and starts machines again when none runs and credit is left. */
   private async runningUntil(what: string, isReached: () => Promise<boolean>): Promise<void> {
     const isReachedOrIdle = async () => (await isReached()) || (await this.isIdleWithCredit());
     for (;;) {
@@ -163,7 +165,7 @@ class Demo {
     return activeInstances === 0 && Number(available) >= CREDIT_TO_START;
   }
 
-  /** On a slow machine the other machines may have spent the credit that this one needs: the next top-up brings it. */
+  /** On a slow machine the other machines may have spent the credit for this start. The next top-up brings more. */
   private async startWhenPaidFor(machine: { id: string }): Promise<void> {
     for (;;) {
       try {
@@ -218,7 +220,7 @@ class Demo {
     );
   }
 
-  /** Reports what changes by itself: charges, the policy, machines, mails. */
+  /** Reports changes without a call: charges, the policy, machines, mails. */
   private async watch(): Promise<void> {
     const { timeline } = this;
     while (!this.done) {
@@ -286,7 +288,7 @@ class Demo {
     (await this.deposits()).filter((deposit) => deposit.label === 'Auto Top-Up' && deposit.status === status);
 
   /**
-   * Waits for a state. Gives up when nothing at all has changed for five minutes, or says which state was the last one.
+   * Waits for a state. Gives up when nothing at all has changed for five minutes, with the last state in the message.
    */
   private async until(what: string, isReached: () => Promise<boolean>): Promise<void> {
     this.unchangedSinceMs = Date.now();

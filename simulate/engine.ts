@@ -1,4 +1,7 @@
-/** The product in skipped time: its workers on a Temporal server and a database of their own, among the real parts of the surroundings. */
+/**
+ * The product in skipped time: its workers on their own Temporal server and database, among the real parts of the
+ * surroundings.
+ */
 import type { Client } from '@temporalio/client';
 import Stripe from 'stripe';
 import { createLedger, type Ledger } from '../activities/ledger/index.ts';
@@ -24,7 +27,7 @@ export interface EngineOptions {
   terms: Terms;
   /** 0 replays each workflow's whole history at every step. */
   maxCachedWorkflows?: number;
-  /** Instead of the stand-in that all share. */
+  /** Instead of the shared stand-in. */
   standIn?: StripeStandIn;
 }
 
@@ -86,7 +89,7 @@ export async function startEngine(surroundings: Surroundings, options: EngineOpt
   });
   const running = workers.run();
   const stopped = running.then(() => Promise.reject(new Error('the workers stopped')));
-  stopped.catch(() => {}); // whoever waits for something else beside it hears it
+  stopped.catch(() => {}); // other waits learn of the failure
   return {
     client: env.client,
     db,

@@ -1,4 +1,4 @@
-/** What a scenario came to, read from the ledger's rows and told in the scenario's own names and offsets. */
+/** The result of a scenario, read from the ledger's rows, in the scenario's own names and offsets. */
 import { spendableMicros, type Terms } from '../billing/account.ts';
 import { advance } from '../billing/facts.ts';
 import { formatDollars, micros } from '../billing/money.ts';
@@ -28,7 +28,7 @@ type TeamResult = ScenarioResult['teams'][string];
 type InstanceResult = ScenarioResult['instances'][string];
 
 const ALL = { limit: 100_000 };
-/** The kinds that a result lists; the others depend on what a deployment warns of. */
+/** The kinds of mails in a result. Other kinds depend on the warnings of a deployment. */
 const MAIL_KINDS = ['auto_top_up_failed', 'credits_exhausted'];
 
 export async function readResult(finished: Finished): Promise<ScenarioResult> {
@@ -52,7 +52,7 @@ async function teamResult({ db, clock, terms }: Finished, teamId: string): Promi
     balance: formatDollars(spendableMicros(account, clock.now)),
     owed: formatDollars(account.owedMicros),
     autoTopUp: { enabled: account.policy?.enabled ?? false },
-    // A charge takes no scenario time: it is dated by the second at which its attempt was due.
+    // A charge takes no scenario time: its second is the second at which the attempt was due.
     deposits: deposits.reverse().map(({ openedSecond, amountMicros, label, status }) => ({
       at: clock.offset(openedSecond),
       amount: formatDollars(amountMicros),

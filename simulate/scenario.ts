@@ -1,4 +1,4 @@
-/** The scenario format of the money rules: read strictly, so that a typing error is not a different bill. */
+/** The scenario format of the money rules, read strictly, so that a typing error is not a different bill. */
 import { z } from 'zod';
 import { parseDollars } from '../billing/money.ts';
 
@@ -14,7 +14,7 @@ const second = z.int().min(0).max(100_000_000);
 const count = z.int().min(0).max(1_000_000_000_000);
 const name = z.string().min(1).max(200);
 
-/** Events may carry keys that are to be ignored, so these objects are not strict. */
+/** Events may carry keys to be ignored, so these objects are not strict. */
 const event = z.discriminatedUnion('do', [
   z.object({ at: second, do: z.literal('start'), team: name, instance: name, hourly: dollars }),
   z.object({ at: second, do: z.literal('stop'), instance: name }),
@@ -59,7 +59,7 @@ const SCENARIO = z
 export type Scenario = z.infer<typeof SCENARIO>;
 export type ScenarioEvent = Scenario['events'][number];
 
-/** What a scenario comes to, key for key as the rules have it. */
+/** The result of a scenario, key for key as the format defines. */
 export interface ScenarioResult {
   teams: Record<
     string,

@@ -20,7 +20,7 @@ import type { Surroundings } from './surroundings.ts';
 import { SCENARIO_TERMS } from './terms.ts';
 
 export interface SimulateOptions {
-  /** Milliseconds between an instance's settlements; 0 for never before its end. The bill is the same. */
+  /** Milliseconds between an instance's settlements; 0 for settlement at the end only. The bill is the same. */
   settleEveryMs?: number;
   /** 0 replays each workflow's whole history at every step. */
   maxCachedWorkflows?: number;
@@ -28,19 +28,21 @@ export interface SimulateOptions {
 }
 
 const HOUR_MS = 3_600_000;
-/** The bill does not depend on how often it is settled, so a long scenario settles less often than the product's hour. */
+/**
+ * The bill does not depend on the number of settlements, so a long scenario settles less often than the product's hour.
+ */
 const SETTLEMENTS_AT_MOST = 100;
 const settleEvery = ({ until }: Scenario) => HOUR_MS * Math.ceil(Math.max(1, until / 3600 / SETTLEMENTS_AT_MOST));
 
 export { SCENARIO_TERMS };
 
-/** How long real work may take before something is taken to be lost. */
+/** The longest real time of work before the work counts as lost. */
 const QUIET_WITHIN_MS = 30_000;
-/** Soon at first, then less often: looking takes the processor from those who are waited for. */
+/** Short at first, then longer, because each look takes processor time from the awaited work. */
 const LOOK_AGAIN_MS = 5;
 const LOOK_AGAIN_AT_MOST_MS = 40;
 
-/** Played again on another server, since a clock that stands still says nothing of the product. */
+/** Played again on another server, because a stopped clock is no fault of the product. */
 const TRIES = 3;
 
 export async function simulate(
@@ -265,8 +267,8 @@ class Run {
   }
 
   /**
-   * Waits, in real time, until the product has done all that the clock has brought by now: no charge in flight, nothing
-   * due, nothing unannounced, every mail sent. Fails when it does not come to rest: something was lost.
+   * Waits, in real time, until the product has done all work that is due by now: no charge in flight, nothing due,
+   * nothing unannounced, every mail sent. Fails when work remains for too long, because the work was lost.
    */
   private async untilQuiet(): Promise<void> {
     const deadline = Date.now() + QUIET_WITHIN_MS;
@@ -278,7 +280,7 @@ class Run {
     }
   }
 
-  /** Of all teams in one read a table: with many teams, looking is what a scenario spends its time on. */
+  /** One read for each table over all teams, because with many teams a scenario spends most of its time on looks. */
   private async openMatters(): Promise<string[]> {
     const { db, clock } = this.parts;
     const teamIds = [...this.teamIds.values()];

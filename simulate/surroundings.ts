@@ -1,4 +1,4 @@
-/** The real parts that scenarios run on. All but Temporal are started once; each scenario has a Temporal server of its own. */
+/** The real parts of scenarios. All but Temporal are started once; each scenario has its own Temporal server. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,11 +19,11 @@ export interface Surroundings {
   inbox: MailInbox;
   platform: PlatformStandIn;
   /**
-   * A time-skipping server of its own: its clock is one for all that run on it, and a workflow that is ended in the middle
-   * of a task stops it for good. It starts in a fraction of a second.
+   * A new time-skipping server: all users of a server share its clock, and a workflow that is ended in the middle of a
+   * task stops the clock for good. A start takes a fraction of a second.
    */
   newTemporal(): Promise<TestWorkflowEnvironment>;
-  /** A database of its own, migrated. `url` connects as the product does, `ownerUrl` as the owner of the tables. */
+  /** A new database, migrated. `url` connects like the product, `ownerUrl` as the owner of the tables. */
   newDatabase(): Promise<{ url: string; ownerUrl: string; drop(): Promise<void> }>;
   stop(): Promise<void>;
 }
@@ -31,7 +31,7 @@ export interface Surroundings {
 const TEMPLATE = 'burnrate_template';
 export const PLATFORM_SECRET = `whsec_${Buffer.from('simulated platform').toString('base64')}`;
 
-/** Errors are raised where they matter; what Temporal's runtime says of them besides would only cover the result. */
+/** Errors are raised where they matter. Further messages of Temporal's runtime would only hide the result. */
 const QUIET = { debug() {}, info() {}, warn() {}, error() {} };
 
 export async function startSurroundings(options: { postgres?: Postgres } = {}): Promise<Surroundings> {

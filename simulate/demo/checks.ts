@@ -1,4 +1,7 @@
-/** What the demo proves at its end, worked out from what was seen outside: receipts, Stripe's charges, the inbox, the platform. */
+/**
+ * The final checks of the demo, computed from outside observations: receipts, Stripe's charges, the inbox, the
+ * platform.
+ */
 import pg from 'pg';
 import type { Neighbours } from '../../embedded/neighbours.ts';
 import type { Api } from './http.ts';
@@ -86,7 +89,7 @@ async function depositsAgainstStripe(api: Api, team: string, neighbours: Neighbo
   ];
 }
 
-/** Refunds against Stripe's, and what was received in crypto against what came to CopperX's pages. */
+/** Compares refunds with Stripe's, and received crypto with the payments on CopperX's pages. */
 function moneyBackAndCrypto(history: PaymentSeen[], { stripe, copperx }: Neighbours): Check[] {
   const cents = (amount: string) => Math.round(Number(amount) * 100);
   const refunded = history
@@ -112,14 +115,14 @@ function moneyBackAndCrypto(history: PaymentSeen[], { stripe, copperx }: Neighbo
   ];
 }
 
-/** How many deliveries of the first success at Stripe were answered 200: Stripe's stand-in sends that event twice. */
+/** The number of 200 answers to the deliveries of Stripe's first success, an event that the stand-in sends twice. */
 export function webhookDeliveries({ stripe }: Neighbours): number {
   const deliveries =
     stripe?.control.webhooks.deliveries.filter(({ type }) => type === 'payment_intent.succeeded') ?? [];
   return deliveries.filter(({ event, status }) => event === deliveries[0]?.event && status === 200).length;
 }
 
-/** How many mails and events are not sent yet, and of how many ended machines the platform has not confirmed the stop. */
+/** The numbers of unsent mails and events, and of ended machines whose stop the platform has not confirmed. */
 export async function undelivered({ environment }: Neighbours): Promise<{ notices: number; machines: number }> {
   const client = new pg.Client({ connectionString: environment.DATABASE_URL });
   await client.connect();
@@ -163,7 +166,7 @@ async function ledgerChecks(client: pg.Client, team: string): Promise<Check[]> {
   ];
 }
 
-/** How often credit ended: once, or more often on a machine so slow that charges come too late. */
+/** The number of exhaustions: one, or more on a machine so slow that charges come too late. */
 async function endsOfCredit(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ count: number }>('SELECT count(*)::int AS count FROM exhaustions');
   return rows[0]?.count ?? 0;
@@ -192,7 +195,7 @@ function peopleAndPlatform(instances: InstanceSeen[], ends: number, { inbox, pla
   ];
 }
 
-/** Prints the table; answers whether everything was as it must be. */
+/** Prints the table. Returns whether every check passed. */
 export function printTable(checks: Check[]): boolean {
   const width = Math.max(...checks.map(({ what }) => what.length));
   const wide = Math.max(...checks.map(({ expected }) => expected.length), 8);

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** The platform's side of the demo: plain HTTP calls, as any cloud would make them. */
+/** The platform's side of the demo: plain HTTP calls, like those of any cloud. */
 export interface Api {
   get<T>(path: string): Promise<T>;
   post<T>(path: string, body?: object): Promise<T>;
   put<T>(path: string, body: object): Promise<T>;
 }
 
-/** A call that was not answered with success. */
+/** A call without a successful answer. */
 export class Refusal extends Error {
-  /** The code of the error, where the answer has one. */
+  /** The code of the error, if the answer has a code. */
   readonly code: string | null;
 
   constructor(call: string, status: number | null, text: string) {
@@ -19,13 +19,13 @@ export class Refusal extends Error {
   }
 }
 
-/** How often a call is repeated that a busy machine answers 503, and how long to wait where the answer does not say. */
+/** The number of repeats of a call that a busy machine answers 503, and the default wait. */
 const TRIES = 30;
 const WAIT_MS = 1_000;
 
 /**
- * Calls the API as a careful platform would: a call that is answered 503, or not at all, is repeated under the same
- * Idempotency-Key, so that it takes effect once.
+ * Calls the API like a careful platform: a call that is answered 503, or not at all, is repeated under the same
+ * Idempotency-Key, so that the call takes effect once.
  */
 export function apiAt(baseUrl: string, key: string): Api {
   const call = async <T>(method: string, path: string, body?: object): Promise<T> => {

@@ -1,4 +1,4 @@
-/** The demo's screen: a timeline that grows, and under it, on a terminal, a balance that falls as one watches. */
+/** The demo's screen: a growing timeline, and below, on a terminal, a live balance. */
 const TTY = process.stdout.isTTY === true;
 const BAR_WIDTH = 36;
 
@@ -32,13 +32,13 @@ export class Timeline {
     return dim(`${seconds.toFixed(1).padStart(6)} s`);
   }
 
-  /** One thing that happened, as it happens. */
+  /** Prints an event as the event happens. */
   say(mark: string, text: string): void {
     this.clearGauge();
     process.stdout.write(`${this.stamp}  ${mark} ${text}\n`);
   }
 
-  /** How credit stands now. On a terminal it is redrawn in place; in a log it is a line now and then. */
+  /** Shows the present credit. On a terminal the line is redrawn in place; a log gets a line now and then. */
   show(gauge: Gauge): void {
     this.fullDollars = Math.max(this.fullDollars, gauge.availableDollars);
     const filled = Math.round((BAR_WIDTH * gauge.availableDollars) / this.fullDollars);

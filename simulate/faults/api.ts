@@ -1,13 +1,13 @@
-/** The platform, as a caller: it repeats what got no answer under the same key, as any caller would. */
+/** The platform as a caller: repeats calls without an answer under the same key. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const CALL_WITHIN_MS = 45_000;
-/** Says only that something hangs: an engine too busy to come to a call in time is "unavailable". */
+/** Detects a hang only: an engine too busy to take a call in time is "unavailable". */
 const GIVE_UP_AFTER_MS = 240_000;
 const AGAIN_AFTER_MS = 500;
 
-/** "In flight" is said of one's own call that was cut off, until it is given up for gone. */
+/** "In flight" is the answer about an own earlier call that was cut off, until the call expires. */
 const saysAgain = (status: number, body: string): boolean =>
   status >= 500 || status === 429 || (status === 409 && body.includes('idempotency_in_flight'));
 
@@ -20,7 +20,7 @@ export class Api {
     this.#key = key;
   }
 
-  /** Calls until it is answered 2xx. @throws Error at an answer that no repeat would change */
+  /** Calls until the answer is a 2xx. @throws Error at an answer that no repeat would change */
   // biome-ignore lint/suspicious/noExplicitAny: whatever the api answers.
   async insist(method: 'POST' | 'PUT', path: string, body: object): Promise<any> {
     const headers = {

@@ -1,4 +1,7 @@
-/** What the ledger says of the teams, read in a few statements for all of them: many cases wait for it at a time. */
+/**
+ * The ledger's rows of the teams, read in a few statements for all teams, because many cases wait for the rows at a
+ * time.
+ */
 import type { Db } from '../../prisma/client.ts';
 
 export interface TeamBooks {
@@ -7,7 +10,7 @@ export interface TeamBooks {
   attemptDepositId: string | null;
   deposits: { id: string; label: string; status: string; amountMicros: number; checkoutUrl: string | null }[];
   refunds: { id: string; status: string; amountMicros: number }[];
-  /** As they change the team's credit. */
+  /** Signed by their effect on the team's credit. */
   transfers: { code: string; micros: number; depositId: string | null }[];
   notices: { id: string; kind: string; channel: string; isSent: boolean }[];
 }
@@ -34,14 +37,14 @@ export class Books {
     return all?.get(teamId) ?? null;
   }
 
-  /** Reads them anew. */
+  /** Reads the rows again. */
   again(): void {
     this.#readAtMs = 0;
   }
 
   async #all(): Promise<Map<string, TeamBooks>> {
     const db = this.#db;
-    // In one snapshot: a deposit and its transfer are of one transaction.
+    // In one snapshot, because a deposit and its transfer are of one transaction.
     const [accounts, deposits, refunds, transfers, notices] = await db.$transaction(
       [
         db.account.findMany(),

@@ -1,4 +1,4 @@
-/** Brings the providers' webhooks as a case wants them: a team is told of its payment late, twice, in another order, never. */
+/** Delivers the providers' webhooks as a case requires: late, twice, in another order, or never. */
 import type { WebhookFault } from './words.ts';
 
 /** Who sends webhooks: a stand-in's control. */
@@ -7,14 +7,14 @@ interface Sender<E> {
   resendEvent(id: string): Promise<void>;
 }
 
-/** Brings one event. Resolves when it was answered. */
+/** Delivers one event. Resolves when the event was answered. */
 type Bring = () => Promise<void>;
 
 interface Round {
   fault: WebhookFault;
-  /** Events that are still to come. */
+  /** Events that are still to be delivered. */
   held: Bring[];
-  /** Events that have come: for those that come again. */
+  /** Delivered events, for repeats. */
   brought: Bring[];
   isPastStep: boolean;
 }
@@ -32,7 +32,7 @@ export class Courier {
     this.#rounds.set(teamId, { fault, held: [], brought: [], isPastStep: false });
   }
 
-  /** The payment stands at the step of the case. Resolves when what is to come there has come. */
+  /** The payment stands at the step of the case. Resolves when the deliveries of this step are done. */
   async atStep(teamId: string): Promise<void> {
     const round = this.#rounds.get(teamId);
     if (!round) return;
@@ -53,7 +53,7 @@ export class Courier {
     if (round.fault === 'lost') return true;
     if (round.fault === 'doubled') {
       round.brought.push(bring);
-      // The sender brings it as ever, and this once more: side by side, as nothing forbids.
+      // The sender delivers the event as usual, and this delivers the event once more: in parallel, as a provider may.
       if (round.isPastStep) void bring();
       return false;
     }
@@ -68,7 +68,7 @@ function bringHeld(round: Round): Promise<void> {
   return inTurn(round.fault === 'reordered' ? events.reverse() : events);
 }
 
-/** One after the other: side by side, the order of arrival would be anybody's. */
+/** One after the other, because parallel deliveries would arrive in any order. */
 async function inTurn(events: readonly Bring[]): Promise<void> {
   for (const bring of [...events]) await bring();
 }

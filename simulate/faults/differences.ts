@@ -1,4 +1,4 @@
-/** The comparison that the matrix is for: the provider against the ledger, one to one, and the mails. */
+/** The comparison of the matrix: the provider against the ledger, one to one, and the mails. */
 import { createHash } from 'node:crypto';
 import type { Message } from '../../embedded/mail/inbox.ts';
 import type { TeamBooks } from './books.ts';
@@ -7,7 +7,7 @@ import type { Moved } from './kind.ts';
 import type { Site, Team } from './site.ts';
 import type { Fault, Step } from './words.ts';
 
-/** What is not as it must be, each in a sentence. Empty when all is right. */
+/** The differences of a case, each in a sentence. Empty when all is right. */
 export async function differencesOf(site: Site, team: Team, { kind, step, fault }: Case): Promise<string[]> {
   const now = await site.books.of(team.id);
   if (!now) return ['the books cannot be read'];
@@ -45,7 +45,7 @@ const depositInWords = (deposit: { label: string; status: string; amountMicros: 
 const movedInWords = ({ depositId, amountMicros }: Moved): string => `${amountMicros} for ${depositId}`;
 const transferInWords = ({ code, micros }: { code: string; micros: number }): string => `${code} ${micros}`;
 
-/** What outside money the ledger knows of: by its rows, not by what a status says. */
+/** Outside money in the ledger, by rows and not by a status. */
 const OUTSIDE = ['deposit', 'auto_top_up', 'refund', 'refund_returned'];
 const movedIn = ({ transfers }: TeamBooks): Moved[] =>
   transfers
@@ -57,7 +57,10 @@ const movedIn = ({ transfers }: TeamBooks): Moved[] =>
 const messageId = ({ headers }: Message): string =>
   headers.find(({ name }) => name.toLowerCase() === 'message-id')?.value ?? 'no Message-ID';
 
-/** A mail whose keeping was not acknowledged comes again under its Message-ID, by which a mailbox tells; so it is counted by it. */
+/**
+ * A mail whose storage was not acknowledged comes again under its Message-ID. A mailbox recognises the duplicate by the
+ * Message-ID, and so does this count.
+ */
 const mailsOnce = (mails: Message[]): string[] => [...new Set(mails.map(messageId))];
 
 /** The Message-ID is made from the notice, and so from the cause. */
@@ -67,12 +70,13 @@ function messageIdOf(kind: string, { notices }: TeamBooks): string {
   return `<${createHash('sha256').update(of[0]!.id).digest('hex').slice(0, 32)}@burnrate.example>`;
 }
 
-/** Only where it was lost that the mail had been kept may it have come again. */
+/** Faults after which a mail may come twice: the acknowledgement of its storage was lost. */
 const MAY_COME_AGAIN: readonly Fault[] = ['killed', 'timeout', 'dropped', '429', '500', 'postgres'];
 
 function mailsTwice(mails: Message[], step: Step, fault: Fault): string[] {
   const again = mails.length - mailsOnce(mails).length;
-  // A caller that has gone while the message was held is kept for too: that is what a timeout at `after_ledger` tries.
+  // The message is stored even when the caller has gone while the message was held. A timeout at `after_ledger` tests
+  // this.
   const mayComeAgain = (step === 'after_ledger' || step === 'after_mail') && MAY_COME_AGAIN.includes(fault);
   return again > 0 && !mayComeAgain ? [`${again} mails came again though none was lost`] : [];
 }

@@ -1,4 +1,4 @@
-/** What the matrix must be told of a kind of payment: how people make it, where it can be held, and what it must come to. */
+/** A kind of payment in the matrix: the way of paying, the places for gates, and the expected result. */
 import type { Gate } from '../../embedded/gates.ts';
 import type { StripePassing } from '../../embedded/stripe/index.ts';
 import type { Site, Team } from './site.ts';
@@ -6,7 +6,7 @@ import type { ProviderStep } from './words.ts';
 
 const MICROS_A_CENT = 10_000;
 
-/** Money that a provider has taken for a deposit, or, below zero, has given back. */
+/** Money that a provider has taken for a deposit or, below zero, has given back. */
 export interface Moved {
   depositId: string;
   amountMicros: number;
@@ -15,35 +15,35 @@ export interface Moved {
 export interface PaymentKind {
   /** As in a table and on the command line. */
   name: string;
-  /** What must have been before, with which nothing goes wrong yet. */
+  /** The preparation of the payment, before any fault. */
   prepare?(site: Site, team: Team): Promise<void>;
-  /** All that people do, from the first call to the last press of a button. Repeats what was not answered, as people do. */
+  /** All acts of people, from the first call to the last press of a button, with repeats of unanswered calls. */
   play(site: Site, team: Team): Promise<void>;
-  /** Where its request stands at a step. */
+  /** The gate for the payment's request at a step. */
   hold(site: Site, team: Team, step: ProviderStep): Gate<unknown>;
-  /** What the provider has taken from the team and given back. */
+  /** The provider's charges and refunds of the team. */
   moved(site: Site, team: Team): Moved[];
-  /** The subject of the mail that the last two steps are about. */
+  /** The subject of the mail of the last two steps. */
   subject: RegExp;
-  /** Its workflow goes on after the payment: something may still come. */
+  /** Its workflow goes on after the payment, because more may come. */
   staysOpen?: boolean;
   expected(team: Team): Expected;
 }
 
-/** What must be so at the end, whatever went wrong. Amounts in micro-dollars. */
+/** The expected state at the end after any fault. Amounts in micro-dollars. */
 export interface Expected {
   deposit: { label: string; status: string; amountMicros: number };
   /** None unless told. */
   refunds?: number[];
-  /** As they change the team's credit. */
+  /** Signed by their effect on the team's credit. */
   transfers: { code: string; micros: number }[];
   /** Kinds of mail, each once. */
   mails: string[];
 }
 
 /**
- * A gate for a request of the team's to Stripe, or to one of its pages. The SDK repeats a call whose connection was closed
- * once by itself: a fault that it hides from the product shows nothing, so that repeat is dropped too.
+ * A gate for a request of the team to Stripe, or to one of its pages. The SDK itself repeats a call once after a closed
+ * connection. The repeat is dropped too, because a fault that the SDK hides from the product would test nothing.
  */
 export function holdAtStripe(
   { stripe }: Site,
@@ -76,7 +76,7 @@ export function holdAtStripe(
   };
 }
 
-/** By what the repeat of a request is known: its path names an object, or its parameters say whose it is. */
+/** The recognition of a repeated request: by the object in its path, or by its parameters. */
 function whoseOf({ params, object }: StripePassing): Record<string, string> {
   const team = teamIn(params.metadata);
   if (team !== undefined) return { 'metadata[team]': team };
@@ -85,7 +85,7 @@ function whoseOf({ params, object }: StripePassing): Record<string, string> {
 
 const teamIn = (metadata: unknown): string | undefined => (metadata as { team?: string } | undefined)?.team;
 
-/** What Stripe has charged and refunded for a team. */
+/** The charges and refunds of a team at Stripe. */
 export const movedAtStripe = ({ stripe }: Site, team: Team): Moved[] =>
   [
     ...stripe.charges().map((charge) => ({ ...charge, sign: 1 })),

@@ -1,7 +1,7 @@
 /**
- * Runs the cases. What strikes a whole process strikes all cases of its group at their steps at once, on a site of their
- * own; the other faults strike one case each, many at a time on one site. All in real time, with the product's own
- * timeouts and retries: a killed worker's charge waits its half minute, and everything else goes on meanwhile.
+ * Runs the cases. A fault of a whole process strikes all cases of its group at their steps at once, on their own site.
+ * Other faults strike one case each, many at a time on one site. All in real time, with the product's own timeouts and
+ * retries: a killed worker's charge waits its half minute, and other cases go on meanwhile.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { trialBalance } from '../../prisma/transfers.ts';
@@ -16,12 +16,12 @@ export interface Outcome {
   differences: string[];
 }
 
-/** Told of each case when it has come to rest, and once more if a last look at the end finds otherwise. */
+/** Called with each case at its end, and once more if a last look finds another result. */
 export type OnOutcome = (outcome: Outcome) => void;
 
 const AT_A_TIME = 40;
 const ROUNDS = 3;
-/** For what should not happen to happen: a charge too many, a mail too many. */
+/** Time for forbidden effects: a charge too many, a mail too many. */
 const LAST_LOOK_AFTER_MS = 2_000;
 const DOWN_FOR_MS = 1_000;
 
@@ -30,7 +30,7 @@ export async function runMatrix(cases: readonly Case[], onOutcome: OnOutcome = (
   for (const { strikes, play } of GROUPS) {
     const group = cases.filter(({ fault }) => strikes(fault));
     if (group.length === 0) continue;
-    // One group after another comes to its steps, and then they rest together: at its start each is the busiest.
+    // One group after another comes to its steps, because each is busiest at its start. Then all groups wait together.
     await new Promise<void>((atRest) => {
       const outcomes = onSite(group, onOutcome, (site, done) => play(site, group, done, atRest));
       underWay.push(outcomes);
@@ -44,7 +44,7 @@ export async function runMatrix(cases: readonly Case[], onOutcome: OnOutcome = (
 }
 
 type Done = (run: Run) => Promise<void>;
-/** `struck` is called when the fault has struck, and only what follows from it remains. */
+/** `struck` is called when the fault has struck, and only its consequences remain. */
 type Play = (site: Site, cases: readonly Case[], done: Done, struck: () => void) => Promise<void>;
 
 async function onSite(
@@ -79,7 +79,7 @@ async function onSite(
   }
 }
 
-/** What cannot be laid to one case. */
+/** Differences that belong to no single case. */
 async function differencesOfAll(site: Site): Promise<string[]> {
   const { balanced, sumMicros } = await trialBalance(site.db);
   return balanced ? [] : [`the ledger does not balance: all accounts sum to ${sumMicros}`];
@@ -88,8 +88,8 @@ async function differencesOfAll(site: Site): Promise<string[]> {
 // ── the groups ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * All cases come to their steps and are held there; then it strikes all of them at once. On a busy machine the first may
- * have given up before the last has come: what struck those was their own patience, so they are played again.
+ * Holds all cases at their steps, then strikes all of them at once. On a busy machine the first may have given up
+ * before the last has come. Such cases met their own timeout and not the fault, so they are played again.
  */
 const together =
   (strike: (site: Site, goOn: () => void) => Promise<void>, rounds = ROUNDS): Play =>
@@ -107,7 +107,10 @@ const together =
     if (again.length > 0) await together(strike, rounds - 1)(site, again, done, struck);
   };
 
-/** What was asked by the dead is processed by the living: the providers do not know that nobody waits for the answer. */
+/**
+ * The stand-ins go on to process requests of the killed worker, because providers do not know that nobody waits for the
+ * answer.
+ */
 async function killWorker(site: Site, goOn: () => void): Promise<void> {
   await site.killWorker();
   goOn();
@@ -122,7 +125,7 @@ async function killPostgres({ postgres }: Site, goOn: () => void): Promise<void>
 }
 
 const eachAlone: Play = async (site, cases, done) => {
-  // The longest first: a timeout is waited for, and a payment of which no webhook tells is found by the poll.
+  // The longest first: a timeout is waited for, and only the poll finds a payment without a webhook.
   const waiting = [...cases].sort((a, b) => longest(b.fault) - longest(a.fault));
   const next = async (): Promise<void> => {
     for (let what = waiting.shift(); what; what = waiting.shift()) {
@@ -135,7 +138,7 @@ const eachAlone: Play = async (site, cases, done) => {
   await Promise.all(Array.from({ length: AT_A_TIME }, next));
 };
 
-/** In the order of how long they rest at the end: half a minute for a killed worker's charge, a whole one for its mail. */
+/** By the length of their waits at the end: half a minute for a killed worker's charge, a whole one for its mail. */
 const GROUPS: { strikes: (fault: Fault) => boolean; play: Play }[] = [
   { strikes: (fault) => fault === 'killed', play: together(killWorker) },
   { strikes: (fault) => fault === 'postgres', play: together(killPostgres) },

@@ -1,4 +1,6 @@
-/** One case as it goes: a team pays, its payment is held at the step, the fault strikes, and all comes to rest. */
+/**
+ * One case: a team pays, its payment is held at the step, the fault strikes, and the case ends when all work is done.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Gate, Held, Way } from '../../embedded/gates.ts';
 import type { Case } from './cases.ts';
@@ -7,15 +9,15 @@ import type { Site, Team } from './site.ts';
 import { isWebhookFault } from './words.ts';
 
 /**
- * Says only that something hangs: of forty payments at once, on two cores with ten busy loops beside them, the last came to
- * its step after 160 s. Longer than anybody repeats a call (api.ts), who then tells why.
+ * Detects a hang only: of forty payments at once, on two cores beside ten busy loops, the last came to its step after
+ * 160 s. Longer than the repeats of any call (api.ts), whose failure gives the reason.
  */
 const REACHED_WITHIN_MS = 300_000;
 /** Longer than a caller of Stripe or of a mail server waits. */
 const GIVEN_UP_WITHIN_MS = 60_000;
 /**
- * Says only that something hangs: a killed worker's mail is tried again after a minute, its charge after half of one, after
- * that the poll may be due, and a busy machine comes to each late.
+ * Detects a hang only: a killed worker's mail is retried after a minute, its charge after half a minute, then the poll
+ * may be due, and a busy machine is late with each.
  */
 const QUIET_WITHIN_MS = 300_000;
 const LOOK_AGAIN_MS = 300;
@@ -35,7 +37,7 @@ export class Run {
     this.what = what;
   }
 
-  /** A team that is about to pay. One that cannot be made so is a difference of its own case, and of no other. */
+  /** A team before its payment. A failed preparation is a difference of this case alone. */
   static async of(site: Site, what: Case): Promise<Run> {
     const team = await site.newTeam();
     const run = new Run(site, team, what);
@@ -45,7 +47,10 @@ export class Run {
     return run;
   }
 
-  /** It pays. Resolves when the payment stands at its step. Never rejects: a case that does not come so far is a difference. */
+  /**
+   * Makes the payment. Resolves when the payment stands at its step. Never rejects: a payment that does not reach its
+   * step is a difference.
+   */
   async toStep(): Promise<void> {
     if (this.#difference !== null) return;
     const site = this.#site;
@@ -57,7 +62,7 @@ export class Run {
       () => null,
       (error: Error) => `the person could not pay: ${error.message}`,
     );
-    // Who cannot pay comes to no step: waited for, it would be told as a payment that was lost on its way.
+    // A payment that fails comes to no step. A further wait would report the payment as lost.
     const cannotPay = this.#playing.then((why) => why ?? new Promise<never>(() => {}));
     const came = await within(Promise.race([this.#gate.reached, cannotPay]), REACHED_WITHIN_MS);
     if (came === null) this.#difference = await this.#notReached();
@@ -65,14 +70,14 @@ export class Run {
     else this.#held = came;
   }
 
-  /** With what is open, which tells where it stands instead. */
+  /** With the open work, which shows the place of the payment. */
   async #notReached(): Promise<string> {
     const open = await this.#openMatters().catch((error: Error) => [error.message]);
     const late = `it did not come to the step ${this.what.step} in ${REACHED_WITHIN_MS / 1000} s`;
     return `${late}: ${open.join(', ') || 'nothing is open'}`;
   }
 
-  /** Strikes with a fault that is this case's alone, and lets the payment go on. */
+  /** Strikes with a fault of this case alone, and lets the payment go on. */
   async strike(): Promise<void> {
     const { fault } = this.what;
     if (isWebhookFault(fault)) await this.#site.courier.atStep(this.#team.id);
@@ -86,12 +91,12 @@ export class Run {
     this.goOn(WAYS[fault] ?? 'on');
   }
 
-  /** To be called as the fault strikes: a case that it does not strike shows nothing. */
+  /** Called as the fault strikes. A case that the fault does not strike tests nothing. */
   struck(): void {
     if (this.isTooLate) this.#difference ??= 'the caller gave up before the fault came';
   }
 
-  /** Whether the payment stands at its step no more, because its caller has waited too long for the others. */
+  /** True if the payment has left its step, because its caller has waited too long for the other cases. */
   get isTooLate(): boolean {
     return this.#held?.hasGivenUp() === true;
   }
@@ -100,7 +105,7 @@ export class Run {
     this.#gate?.release(way);
   }
 
-  /** Waits until nothing is left to do, brings the webhooks that were kept to the last, and waits again. */
+  /** Waits until no work is left, delivers the withheld webhooks, and waits again. */
   async rest(): Promise<void> {
     this.#difference ??= await this.#playing;
     this.#difference ??= await this.#untilQuiet();
@@ -109,7 +114,7 @@ export class Run {
     this.#difference ??= await this.#untilQuiet();
   }
 
-  /** What is not as it must be. */
+  /** The differences from the expected state. */
   async differences(): Promise<string[]> {
     if (this.#difference !== null) return [this.#difference];
     return differencesOf(this.#site, this.#team, this.what);

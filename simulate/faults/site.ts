@@ -1,6 +1,6 @@
 /**
- * The product as it runs in production, for a group of cases: its own processes, started by their entry files, beside
- * real neighbours. What a fault does to a whole process it does to every case on the site.
+ * The product like in production, for a group of cases: its own processes, started by their entry files, beside real
+ * neighbours. A fault of a whole process strikes every case on the site.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,15 +23,15 @@ import { Courier } from './courier.ts';
 import { teamOfSession } from './kinds/crypto.ts';
 import { teamsOfStripe } from './teams.ts';
 
-/** Each case has a team of its own, whose every payment and mail can be told from the others'. */
+/** Each case has its own team, so that payments and mails of cases can be distinguished. */
 export interface Team {
   id: string;
   email: string;
-  /** The id of its saved card. */
+  /** The id of the saved card. */
   card: string;
 }
 
-/** fsync guards against more than a killed process, and that is all that is tried here. */
+/** fsync protects against more than a killed process, and only killed processes are tested here. */
 const HASTY = { fsync: 'off', full_page_writes: 'off' };
 const READY_WITHIN_MS = 60_000;
 
@@ -79,7 +79,7 @@ export class Site {
       for (const end of toStop.reverse()) await end();
     };
     try {
-      // In memory, where it is twice as fast: the engine is not what is killed here.
+      // In memory, which is twice as fast: the engine is not killed here.
       const temporal: TemporalDevServer = await startTemporalDevServer({ searchAttributes: SEARCH_ATTRIBUTES });
       toStop.push(() => temporal.stop());
       const neighbours = await startNeighbours({
@@ -117,7 +117,7 @@ export class Site {
     return this.#stop();
   }
 
-  /** SIGKILL, and a new one. */
+  /** Sends SIGKILL, and starts a new worker. */
   async killWorker(): Promise<void> {
     await this.#worker.kill();
     this.#worker = await startProduct('worker', this.#environment);
@@ -134,7 +134,7 @@ export class Site {
     return { id, email, card: card.id };
   }
 
-  /** Whether the run of a workflow is over; false also when there never was one. */
+  /** True if the run of a workflow is over; false also for a workflow that never ran. */
   async hasEnded(workflowId: string): Promise<boolean> {
     try {
       return (await this.#client.workflow.getHandle(workflowId).describe()).status.name === 'COMPLETED';

@@ -1,4 +1,7 @@
-/** The matrix on the screen: on a terminal it fills as the cases end; in a log it is printed once, when all have ended. */
+/**
+ * The matrix on the screen: on a terminal the table fills as the cases end; a log gets the table once, after the last
+ * case.
+ */
 import { bold, dim, green, red } from '../demo/timeline.ts';
 import { type Case, nameOf } from './cases.ts';
 import type { Outcome } from './matrix.ts';
@@ -6,13 +9,13 @@ import { FAULTS, STEPS } from './words.ts';
 
 const STEP_WIDTH = Math.max(...STEPS.map((step) => step.length)) + 2;
 const COLUMN_GAP = 2;
-/** In a log: a line now and then, so that one sees it go on. */
+/** In a log: a line now and then, to show progress. */
 const LOGS_EVERY_CASES = 25;
 
 export class Table {
   readonly #cases: readonly Case[];
   readonly #outcomes = new Map<Case, Outcome>();
-  /** A table that is higher than the screen cannot be drawn over. */
+  /** A table that is higher than the screen cannot be redrawn. */
   readonly #isLive: boolean;
   #linesShown = 0;
 
@@ -21,7 +24,7 @@ export class Table {
     this.#isLive = process.stdout.isTTY === true && process.stdout.rows > this.#lines().length + 1;
   }
 
-  /** One case has ended. */
+  /** Shows the end of one case. */
   fill(outcome: Outcome): void {
     const isNew = !this.#outcomes.has(outcome.what);
     this.#outcomes.set(outcome.what, outcome);

@@ -1,6 +1,6 @@
 /** Whose an event of Stripe's is. */
 
-/** The fields of an event's object by which it can be told. */
+/** The fields of an event's object that identify the team. */
 interface About {
   id: string;
   object: string;
@@ -8,7 +8,7 @@ interface About {
   metadata?: { team?: string } | null;
 }
 
-/** Tells by the team that we have Stripe keep with a payment or a customer, and by the customer of what has none. */
+/** Finds the team by the metadata of a payment or a customer, and by the customer for objects without metadata. */
 export function teamsOfStripe(): (event: { data: { object: unknown } }) => string | undefined {
   const teamOfCustomer = new Map<string, string>();
   return ({ data }) => {

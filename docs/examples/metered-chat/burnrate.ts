@@ -1,13 +1,13 @@
-/** The three calls to Burnrate that metering takes: hold, void, report. Needs nothing but `fetch`. */
+/** The three calls to Burnrate for metering: hold, void, report. Needs nothing but `fetch`. */
 import { randomUUID } from 'node:crypto';
 
 export interface BurnrateSettings {
-  /** Where it is, without `/v1`. */
+  /** The address of Burnrate, without `/v1`. */
   url: string;
   /** A team key with the scope `usage`, or the platform's. */
   key: string;
   team: string;
-  /** The pause before the second try of a call. Each further one is twice as long, up to half a minute. */
+  /** The pause before the second try of a call. Each further pause is twice as long, up to half a minute. */
   firstPauseMs?: number;
 }
 
@@ -25,7 +25,7 @@ export interface Reserve {
 }
 
 export interface Usage {
-  /** The same id again is the same usage, however often it is reported. */
+  /** The same id is the same usage, however often reported. */
   id: string;
   model: string;
   inputTokens: number;
@@ -43,16 +43,16 @@ export interface Charge {
 export interface Burnrate {
   /** @throws NotEnoughCredit, BurnrateRefusal */
   placeHold(reserve: Reserve): Promise<Hold>;
-  /** Frees what is held. If this cannot be told, the hold expires by itself. */
+  /** Releases the hold. If the call fails, the hold expires by itself. */
   voidHold(id: string): Promise<void>;
   /**
-   * Tries until the usage is recorded: what a model has produced is paid for.
+   * Tries until the usage is recorded, because produced tokens must be paid for.
    * @throws BurnrateRefusal when it never will be
    */
   reportUsage(usage: Usage): Promise<Charge>;
 }
 
-/** The team cannot pay for the most that this may cost. */
+/** The team cannot pay for the highest possible cost of the request. */
 export class NotEnoughCredit extends Error {}
 
 export class BurnrateRefusal extends Error {
@@ -73,7 +73,7 @@ interface UsageAnswer {
   balances: Record<string, { available: string }>;
 }
 
-/** What a try came to: an answer, or a refusal, which is passing where another try may do better. */
+/** The outcome of a try: an answer, or a refusal, which is passing where another try may succeed. */
 type Outcome<T> = { body: T } | { refusal: Error; isPassing: boolean; retryAfterMs: number };
 
 const A_FEW_TIMES = 4;
@@ -98,7 +98,7 @@ export function createBurnrate({ url, key, team, firstPauseMs = 250 }: BurnrateS
   }
 
   return {
-    // The key makes a repeat of a call whose answer was lost the same hold, not a second one.
+    // With the key, a repeat of a call whose answer was lost is the same hold, not a second one.
     placeHold: (reserve) => post('/holds', { team, ...reserve }, A_FEW_TIMES, { 'Idempotency-Key': randomUUID() }),
 
     voidHold: async (id) => {

@@ -1,4 +1,4 @@
-/** A streamed chat completion of any endpoint that speaks OpenAI's protocol, as an async iterable of what arrives. */
+/** A streamed chat completion of any endpoint with OpenAI's protocol, as an async iterable. */
 
 export interface Message {
   role: 'system' | 'user' | 'assistant';
@@ -17,7 +17,7 @@ export interface ChatRequest {
   maxOutputTokens: number;
 }
 
-/** Tokens as the model's side counted them. */
+/** Tokens as the model's side counted the tokens. */
 export interface TokenCounts {
   inputTokens: number;
   outputTokens: number;
@@ -58,7 +58,7 @@ export async function* streamChat(
   throw new Error('the stream broke off');
 }
 
-/** The `data` of each server-sent event. Chat completions put every event on a line of its own. */
+/** The `data` of each server-sent event. Chat completions put every event on one line. */
 async function* eventsOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = '';

@@ -18,12 +18,12 @@ async function main(): Promise<void> {
   });
   const endpoint = {
     url: setting('OPENAI_BASE_URL'),
-    // A server of one's own asks for none.
+    // A private server may need no key.
     key: setting('OPENAI_API_KEY', 'none'),
   };
   const model = setting('MODEL', 'gpt-oss-20b');
 
-  // The first Ctrl-C stops the stream, and what arrived is still billed; the second one ends the process.
+  // The first Ctrl-C stops the stream, and the received part is still billed; the second ends the process.
   const stopping = new AbortController();
   process.once('SIGINT', () => stopping.abort(new Error('stopped')));
 

@@ -1,6 +1,6 @@
 /**
- * A chat completion that is paid for: the most it can cost is held before the model is asked, and what it did cost is
- * reported after, whatever happened in between.
+ * A paid chat completion: the highest possible cost is held before the model is asked, and the actual cost is reported
+ * afterwards, whatever happens in between.
  */
 import type { Burnrate } from './burnrate.ts';
 import { type Message, type ModelEndpoint, streamChat, type TokenCounts } from './chat-stream.ts';
@@ -8,32 +8,32 @@ import { type Message, type ModelEndpoint, streamChat, type TokenCounts } from '
 export interface Ask {
   /** The model's name at the endpoint. */
   model: string;
-  /** Its id in Burnrate's price list, where that is another one. */
+  /** The id in Burnrate's price list, if different. */
   billedAs?: string;
   messages: Message[];
   maxOutputTokens: number;
   /** For the team's usage report. */
   project?: string;
-  /** Stops the stream. What has arrived by then is billed. */
+  /** Stops the stream. The part received by then is billed. */
   signal?: AbortSignal;
 }
 
 export interface Answer extends TokenCounts {
   text: string;
-  /** Why the text is not whole; null where it is. */
+  /** The reason why the text is incomplete; null for a complete text. */
   brokenBy: Error | null;
-  /** By the model's side, or estimated here because the stream broke before it said. */
+  /** By the model's side, or estimated here because the stream broke before the model's count. */
   countedBy: 'model' | 'estimate';
   /** Dollars, as decimal strings. */
   cost: string;
   available: string;
 }
 
-/** Longer than any stream lasts. A hold that expires before its usage comes is no loss: the usage is charged without it. */
+/** Longer than any stream. An expired hold is no loss: the usage is then charged without the hold. */
 const HOLD_SECONDS = 900;
 
 /**
- * Hands each piece of text to `write` as it arrives. Where the stream breaks or is stopped, it bills what arrived, and
+ * Passes each piece of text to `write` on arrival. If the stream breaks or is stopped, the received part is billed, and
  * the answer says so.
  * @throws NotEnoughCredit before the model was asked
  * @throws the model's error where nothing was produced; nothing is billed then
@@ -60,7 +60,7 @@ export async function meteredChat(
 
   const { inputTokens, outputTokens } = received.counts ?? estimate(ask, received);
   const charge = await burnrate.reportUsage({
-    // One hold, one usage. A completion's id would do where it is never given twice; some servers count from one again.
+    // One hold has one usage. A completion's id would do only if unique; some servers count from one again.
     id: hold.id,
     model,
     inputTokens,
@@ -74,13 +74,13 @@ export async function meteredChat(
 
 interface Received {
   text: string;
-  /** How many parts had text. */
+  /** The number of parts with text. */
   pieces: number;
   counts: TokenCounts | null;
   brokenBy: Error | null;
 }
 
-/** Keeps what arrives, however it ends. */
+/** Keeps the received parts, however the stream ends. */
 async function receive(endpoint: ModelEndpoint, ask: Ask, write: (text: string) => void): Promise<Received> {
   const received: Received = { text: '', pieces: 0, counts: null, brokenBy: null };
   try {
@@ -99,14 +99,14 @@ async function receive(endpoint: ModelEndpoint, ask: Ask, write: (text: string) 
 
 const NEVER = new AbortController().signal;
 
-/** No tokenizer makes more tokens of a text than it has bytes; each message is framed by a few. */
+/** No tokenizer makes more tokens of a text than the text has bytes; each message is framed by a few. */
 export const mostInputTokens = (messages: readonly Message[]): number =>
   messages.reduce((sum, { content }) => sum + new TextEncoder().encode(content).length + 16, 16);
 
 /**
- * What was used, where nobody said: a token for every four characters of the prompt, and the same of the answer, yet no
- * fewer than the pieces it came in, since a piece holds at least one. Never more than was held for. If you have the
- * model's tokenizer, count with it here instead.
+ * The estimated usage without a count: a token for every four characters of the prompt and of the answer, yet no fewer
+ * than the pieces of the answer, since a piece holds at least one. Never more than was held. If you have the model's
+ * tokenizer, count with the tokenizer here instead.
  */
 export function estimate(
   { messages, maxOutputTokens }: Pick<Ask, 'messages' | 'maxOutputTokens'>,

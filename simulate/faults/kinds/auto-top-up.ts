@@ -1,4 +1,7 @@
-/** Auto top-up, switched on while the balance is below its threshold: the saved card is charged at once, with nobody there. */
+/**
+ * Auto top-up, switched on while the balance is below its threshold: the saved card is charged at once, without a
+ * person.
+ */
 import type { PaymentKind } from '../kind.ts';
 import { savedCard } from './saved-card.ts';
 

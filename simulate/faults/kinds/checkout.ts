@@ -1,4 +1,4 @@
-/** A person pays in on a Checkout page: the request that pays is the browser's, and what came of it is asked for afterwards. */
+/** A person pays on a Checkout page: the browser sends the payment, and the outcome is read afterwards. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { holdAtStripe, type PaymentKind } from '../kind.ts';
 import type { Site, Team } from '../site.ts';
@@ -38,7 +38,7 @@ export const checkout: PaymentKind = {
   }),
 };
 
-/** The page may be opened after the caller was answered that the deposit is pending: then it is on the deposit. */
+/** The page may be opened after the caller was answered that the deposit is pending. The deposit then has the page. */
 export async function pageOf({ books }: Site, team: Team): Promise<string> {
   for (;;) {
     const page = (await books.of(team.id))?.deposits.find(({ checkoutUrl }) => checkoutUrl)?.checkoutUrl;
@@ -47,7 +47,7 @@ export async function pageOf({ books }: Site, team: Team): Promise<string> {
   }
 }
 
-/** Presses the button until the page goes on, or says that this has been paid. */
+/** Presses the button until the page goes on, or states that the payment was made. */
 async function payOn(page: string): Promise<void> {
   for (;;) {
     const signal = AbortSignal.timeout(PATIENCE_MS);

@@ -1,4 +1,4 @@
-/** A person pays in coins on a CopperX page; they count once their blocks are found. */
+/** A person pays in coins on a CopperX page. The coins count once their blocks are found. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CheckoutSession, CopperxPassing } from '../../../embedded/copperx/index.ts';
@@ -14,7 +14,7 @@ const SESSIONS = '/api/v1/checkout/sessions';
 /** CopperX says amounts in units of 10⁻⁸ coin. */
 const UNITS_A_MICRO = 100;
 
-/** CopperX is told nothing of the team, so each pays an amount of its own, by which its requests are known. */
+/** CopperX does not know the team, so each team pays its own amount, by which its requests are recognised. */
 const microsOf = ({ id }: Team): number => 25_000_000 + 10_000 * Number(/\d+$/.exec(id)?.[0]);
 const unitsOf = (team: Team): string => String(microsOf(team) * UNITS_A_MICRO);
 const dollarsOf = (team: Team): string => (microsOf(team) / 1_000_000).toFixed(2);
@@ -65,9 +65,9 @@ const hold = ({ copperx }: Site, matches: (passing: CopperxPassing) => boolean):
   copperx.gates.hold(matches);
 
 /**
- * A person whose page did not answer looks, and sends again what has not gone. The page may still have the first request
- * and let it go on at any time, so what is sent again is the same transaction, as a wallet has signed it: another would be
- * a second payment, and rightly credited.
+ * A person whose page did not answer looks, and sends the missing coins again. The page may still have the first
+ * request and continue the request at any time, so the repeat is the same signed transaction: another transaction would
+ * be a second payment, rightly credited.
  */
 export async function sendCoins(
   { copperx }: Pick<Site, 'copperx'>,

@@ -19,7 +19,7 @@ export const refund: PaymentKind = {
     await site.api.insist('POST', `/v1/deposits/${depositId}/refund`, { amount: AMOUNT.dollars });
   },
   hold: (site, team, step) => {
-    // What there is already is looked at first.
+    // Existing refunds are read first.
     if (step === 'before') return holdAtStripe(site, team, 'arrival', 'GET', /^\/v1\/refunds$/);
     return holdAtStripe(site, team, step === 'during' ? 'arrival' : 'answer', 'POST', /^\/v1\/refunds$/);
   },
@@ -35,7 +35,7 @@ export const refund: PaymentKind = {
   },
 };
 
-/** The deposit, once it is credit. */
+/** The deposit, once credited. */
 async function credited({ books }: Site, team: Team): Promise<string> {
   for (;;) {
     const deposit = (await books.of(team.id))?.deposits.find(({ status }) => status === 'succeeded');
