@@ -127,7 +127,7 @@ export function createCopperx({ apiKey, apiBase, timeoutMs = DEFAULT_TIMEOUT_MS 
             { priceData: { currency, type: 'one_time', unitAmount, productData: { name: productName } }, quantity: 1 },
           ],
         },
-        // No swaps, so that the requested coin arrives: another coin would need an exchange rate.
+        // No swaps, so the requested coin arrives: another coin would need an exchange rate.
         paymentSetting: { allowSwap: false },
         successUrl,
         cancelUrl,

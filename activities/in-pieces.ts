@@ -1,8 +1,8 @@
-/** Makes many calls in one step: several at once, and finished calls count even when another call fails. */
+/** Makes many calls in a single step: several at once, and finished calls count even when another call fails. */
 import { performance } from 'node:perf_hooks';
 
 const AT_ONCE = 20;
-/** Well within the activity's timeout, so that the activity returns its progress. */
+/** Well within the activity's timeout, so the activity returns its progress. */
 const WITHIN_MS = 8_000;
 
 /**

@@ -54,7 +54,7 @@ function recording<A extends Record<string, Act>>(acts: A, clock: ClockWatch | u
 
 /**
  * Runs an admission that a caller waits for. An admission that began in time commits within two seconds or not at all,
- * so that the api knows when no admission can come any more.
+ * so the api knows when no admission can come any more.
  */
 function inTime<I extends { notAfterMs?: number }, T>(
   input: I,
@@ -73,7 +73,7 @@ const cause = () => Context.current().info.workflowExecution?.workflowId ?? 'unk
 const ledgerActivities = (ledger: Ledger) => ({
   lookAhead: (input: Parameters<Ledger['lookAhead']>[0]) => ledger.lookAhead(input, cause()),
   markTold: ledger.markTold,
-  /** The deadline is compared with the clock of each try, so that a late try does not admit. */
+  /** The deadline is compared with the clock of each try, so a late try does not admit. */
   admitInstance: (input: Omit<Parameters<Ledger['admitInstance']>[0], 'nowMs'>) =>
     inTime(input, (timed) => ledger.admitInstance(timed, cause())),
   settleInstance: (input: Parameters<Ledger['settleInstance']>[0]) => ledger.settleInstance(input, cause()),
@@ -114,14 +114,14 @@ const tellActivities = (tell: Tell) => ({
   /** Starts the workflows of a piece of notices. Answers how many of the first are started. */
   startNotices: (input: { notices: Parameters<Tell['notice']>[0][] }) =>
     firstDone(input.notices, (notice) => tell.notice(notice)),
-  /** For runs of an earlier release, which signal all instances in one step. */
+  /** For runs of an earlier release, which signal all instances in a single step. */
   tellInstances: async (input: { instanceIds: string[] }) => {
     await Promise.all(input.instanceIds.map((id) => tell.instance(id)));
   },
   tellReservations: async (input: { reservationIds: string[] }) => {
     await Promise.all(input.reservationIds.map((id) => tell.reservation(id)));
   },
-  /** For runs of an earlier release, which start all notices in one step. */
+  /** For runs of an earlier release, which start all notices in a single step. */
   handOnNotices: async (input: { notices: Parameters<Tell['notice']>[0][] }) => {
     await Promise.all(input.notices.map((notice) => tell.notice(notice)));
   },

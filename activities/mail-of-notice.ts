@@ -106,7 +106,7 @@ const WRITERS: Record<MailKind, Writer> = {
     const second = exhaustion?.second ?? notice.second;
     const stopped = await endedInstances(db, exhaustion?.instanceIds ?? []);
     const { running, ...runway } = await standingOf(sending);
-    // Instances that were started since, with new credit, were not spared by the order.
+    // Instances started since, with new credit, were not spared by the order.
     const spared = running.filter(({ startSecond }) => startSecond <= second);
     const { terms, minDepositMicros } = sending;
     const minimums = { startMicros: terms.minStartMicros, depositMicros: minDepositMicros };
@@ -197,9 +197,7 @@ export async function mailOfNotice(sending: Sending): Promise<Mail | null> {
   return writer ? writer(sending) : null;
 }
 
-/**
- * Attaches the receipt of the payment, and sends a copy to the address for papers, so that accountants need no login.
- */
+/** Attaches the receipt of the payment, and sends a copy to the address for papers, so accountants need no login. */
 async function withReceipt(
   { db, issuer, nowSecond }: Sending,
   deposit: Deposit,
@@ -214,7 +212,7 @@ async function withReceipt(
   return {
     ...mail,
     attachments: [{ filename, content, contentType: 'application/pdf' }],
-    // As an object, so that a comma in the name makes no second recipient.
+    // As an object, so a comma in the name makes no second recipient.
     ...(email !== null && email.toLowerCase() !== ownEmail.toLowerCase() && { cc: { name: '', address: email } }),
   };
 }

@@ -35,7 +35,7 @@ export interface MailerWorld {
   log: Log;
 }
 
-/** All below the activity's one-minute timeout, so that a silent server is reported as an SMTP timeout. */
+/** All below the activity's one-minute timeout, so a silent server is reported as an SMTP timeout. */
 const TIMEOUTS = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000, dnsTimeout: 10_000 };
 
 /**
@@ -69,8 +69,8 @@ export function createMailer(world: MailerWorld): Mailer & { close(): void } {
     const messageId = `<${messageHash(noticeId)}@${host}>`;
     const message = { ...mail, from: sender, ...(replyTo !== null && { replyTo }), to, messageId, headers: HEADERS };
     /**
-     * One recipient each time: with two recipients the server could take one and refuse the other, and a retry would
-     * repeat the first.
+     * A separate message for each recipient: with two recipients the server could take one and refuse the other, and a
+     * retry would repeat the first.
      */
     const sendTo = async (recipient: Mailbox): Promise<void> => {
       try {
@@ -108,7 +108,7 @@ export function createMailer(world: MailerWorld): Mailer & { close(): void } {
 const HEADERS = { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'OOF, AutoReply' };
 
 /**
- * A name for a header and a sentence, in one line: a line break would add header lines, and direction marks would
+ * A name for a header and a sentence, in a single line: a line break would add header lines, and direction marks would
  * reorder the words around the name.
  */
 const inOneLine = (name: string): string =>
@@ -117,5 +117,5 @@ const inOneLine = (name: string): string =>
     .replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
     .trim();
 
-/** The same notice has the same Message-ID, so that a mailbox can drop a duplicate after a lost answer. */
+/** The same notice has the same Message-ID, so a mailbox can drop a duplicate after a lost answer. */
 const messageHash = (noticeId: string): string => createHash('sha256').update(noticeId).digest('hex').slice(0, 32);

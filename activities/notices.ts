@@ -7,7 +7,7 @@ export interface Mailer {
    * Marks nothing.
    */
   deliverMail(input: NoticeAt): Promise<void>;
-  /** Claims, sends and marks in one activity: for notice workflows that began before these were three steps. */
+  /** Claims, sends and marks in a single activity: for notice workflows that began before these were three steps. */
   sendMail(input: NoticeAt): Promise<void>;
 }
 
@@ -21,6 +21,6 @@ export interface Platform {
   terminateMachines(input: { instanceIds: string[]; nowSecond: number }): Promise<void>;
   /** Sends the outgoing event of a notice. Resolves when the platform has answered 2xx. Marks nothing. */
   deliverEvent(input: NoticeAt): Promise<void>;
-  /** Claims, sends and marks in one activity: for notice workflows that began before these were three steps. */
+  /** Claims, sends and marks in a single activity: for notice workflows that began before these were three steps. */
   sendEvent(input: NoticeAt): Promise<void>;
 }

@@ -5,7 +5,7 @@
 import type { Day, LedgerRows, ProviderRows } from '../billing/reconciliation.ts';
 
 export interface ProviderBooks {
-  /** Every payment, refund, dispute or output of a day, with a margin, so that rows on both sides of midnight meet. */
+  /** Every payment, refund, dispute or output of a day, with a margin, so rows on both sides of midnight meet. */
   read(day: Day, onProgress: () => void): Promise<ProviderRows>;
   /**
    * The state of the ledger's rows that `seen` does not have, of any day. Rows that the provider does not have are left

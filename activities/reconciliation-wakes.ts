@@ -1,6 +1,6 @@
 /**
- * Has workflows ask the provider again about correctable differences, so that the nightly comparison repairs the
- * effects of lost webhooks.
+ * Has workflows ask the provider again about correctable differences, so the nightly comparison repairs the effects of
+ * lost webhooks.
  */
 import type { DifferenceClass } from '../billing/differences.ts';
 import { disputeIdOf, foundRefundId } from '../billing/ids.ts';

@@ -10,7 +10,7 @@ export type RefundOutcome =
 /** A refund as fetched. */
 export type RefundSeen = RefundOutcome & {
   amountMicros: Micros;
-  /** The refund of ours in the metadata; null for a refund that was made at the provider. */
+  /** The refund of ours in the metadata; null for a refund made at the provider. */
   namedRefundId: string | null;
 };
 

@@ -67,7 +67,7 @@ async function read(stripe: Stripe, day: Day, onProgress: () => void): Promise<P
 /** Kinds of balance transactions for an earlier refund or dispute, weeks after its making. */
 const LATE_MOVEMENTS = ['adjustment', 'refund_failure', 'payment_failure_refund'] as const;
 
-/** Refunds that came back and disputes that were decided on the day, of any age: their money moves on the day. */
+/** Refunds that came back and disputes decided on the day, of any age: their money moves on the day. */
 async function readMovements(
   stripe: Stripe,
   created: { gte: number; lt: number },
@@ -96,7 +96,7 @@ async function readMovements(
     }
 }
 
-/** One call for each id. There are few, such as an open deposit, or a deposit that was paid days before its credit. */
+/** A call for each id. There are few, such as an open deposit, or a deposit that was paid days before its credit. */
 async function lookUp(
   stripe: Stripe,
   ledger: LedgerRows,

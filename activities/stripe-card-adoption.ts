@@ -14,9 +14,7 @@ export interface Saving {
   newId: string;
 }
 
-/**
- * The id of a card without a call: made from Stripe's id, so that every process that finds the card makes the same id.
- */
+/** The id of a card without a call: made from Stripe's id, so every process that finds the card makes the same id. */
 export const adoptedId = (stripePaymentMethodId: string): string =>
   prefixedId('pm', createHash('sha256').update(stripePaymentMethodId).digest('hex').slice(0, 32));
 
@@ -62,7 +60,7 @@ export async function findUsableCard(
   return findUsableCard({ stripe, db }, teamId, given, nowSecond);
 }
 
-/** A double that was detached before is gone all the same. */
+/** A double detached before is gone all the same. */
 async function detachDouble(stripe: Stripe, id: string): Promise<void> {
   try {
     await stripe.paymentMethods.detach(id);

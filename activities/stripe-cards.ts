@@ -61,12 +61,12 @@ export interface Cards {
    */
   refresh(input: { stripePaymentMethodId: string; nowSecond: number }): Promise<{ teamId: string } | null>;
   /**
-   * Reads all saved cards of the team of a customer that was deleted at Stripe. Null without a team.
+   * Reads all saved cards of the team of a customer deleted at Stripe. Null without a team.
    * @throws BillingError `provider_unavailable`
    */
   refreshOfCustomer(input: { stripeCustomerId: string; nowSecond: number }): Promise<{ teamId: string } | null>;
   /**
-   * Removes a card, first at Stripe, so that a card that is gone here can't be charged there.
+   * Removes a card, first at Stripe, so a card that is gone here can't be charged there.
    * @throws BillingError `not_found`, `provider_unavailable`
    */
   detach(input: { teamId: string; paymentMethodId: string; nowSecond: number }): Promise<{ usedByAutoTopUp: boolean }>;
@@ -88,7 +88,7 @@ async function attach(
 ): Promise<PaymentMethod> {
   const { stripe, db } = world;
   await getTeam(db, teamId);
-  // Read before the attaching, so that an attached card stays as it is and the call can be repeated.
+  // Read before the attaching, so an attached card stays as it is and the call can be repeated.
   const given = await stripe.paymentMethods.retrieve(stripePaymentMethod);
   const known = await findUsableCard(world, teamId, given, saving.nowSecond);
   if (known) return known;

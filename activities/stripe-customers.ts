@@ -42,8 +42,8 @@ export async function withCustomer<T>(
 }
 
 /**
- * Copies a team's name and address to its customer, for a notice that was written with the change. A team without a
- * customer gets a customer on first need.
+ * Copies a team's name and address to its customer, for a notice written with the change. A team without a customer
+ * gets a customer on first need.
  */
 export async function copyCustomer(
   world: CustomersWorld,
@@ -55,7 +55,7 @@ export async function copyCustomer(
   try {
     await copyUntilCurrent(world, notice.teamId);
   } catch (error) {
-    // Retried like an outage, so that no change is lost.
+    // Retried like an outage, so no change is lost.
     if (error instanceof BillingError) throw passing('stripe', `refuses the details of ${notice.teamId}`);
     throw error;
   }
@@ -155,8 +155,8 @@ async function copyUntilCurrent(world: CustomersWorld, teamId: string): Promise<
 }
 
 /**
- * Sends a team's details. Stripe refuses some addresses that are valid here. A refused address is left out, so that the
- * team can still pay.
+ * Sends a team's details. Stripe refuses some addresses that are valid here. A refused address is left out, so the team
+ * can still pay.
  * @throws BillingError `provider_rejected`
  */
 async function accepted<T>(

@@ -25,7 +25,7 @@ export interface StripeHint {
   paymentMethodId?: string;
   /** True for a Checkout page on which a card was saved. The card is then adopted. */
   setup?: true;
-  /** True for a customer that was deleted at Stripe, with its cards. */
+  /** True for a customer deleted at Stripe, with its cards. */
   customerDeleted?: true;
   /** True for an event of live mode where our key is for test mode, or the other way round. */
   otherMode?: true;

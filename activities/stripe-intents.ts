@@ -71,7 +71,7 @@ export async function outcomeOf(
   }
 }
 
-/** The process that finds a page paid saves the card of the page, so that a lost webhook loses no card. */
+/** The process that finds a page paid saves the card of the page, so a lost webhook loses no card. */
 async function adoptPaidCard(
   { stripe, db, log }: StripeWorld,
   deposit: Deposit,

@@ -1,7 +1,7 @@
 /**
- * Refunds through Stripe, each once. A repeat uses the same idempotency key, so that a try that is still under way
- * can't become a second refund. Only a failure that Stripe replays is known to be over. Then another key is used, after
- * a read of the existing refunds. Another key is also used where the key belongs to another request. Source:
+ * Refunds through Stripe, each once. A repeat uses the same idempotency key, so a try that is still under way can't
+ * become a second refund. Only a failure that Stripe replays is known to be over. Then another key is used, after a
+ * read of the existing refunds. Another key is also used where the key belongs to another request. Source:
  * https://docs.stripe.com/api/refunds, https://docs.stripe.com/api/idempotent_requests
  */
 import type Stripe from 'stripe';

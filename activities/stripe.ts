@@ -5,7 +5,7 @@ export interface StripeOptions {
   secretKey: string;
   /** STRIPE_API_BASE: scheme, host and port. Null for Stripe itself. */
   apiBase: string | null;
-  /** The timeout of a call. Shorter than the activity's own limit, so that time is left to read the outcome. */
+  /** The timeout of a call. Shorter than the activity's own limit, so time is left to read the outcome. */
   timeoutMs?: number;
 }
 

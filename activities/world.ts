@@ -34,10 +34,7 @@ export interface Tell {
    * the workflow.
    */
   deposit(deposit: { depositId: string; teamId: string; kind: DepositKind }): Promise<void>;
-  /**
-   * Wakes the workflow of a refund to ask the provider, and starts the workflow for a refund that was made at the
-   * provider.
-   */
+  /** Wakes the workflow of a refund to ask the provider, and starts the workflow for a refund made at the provider. */
   refund(refund: { refundId: string; teamId: string; depositId: string; stripeRefundId: string }): Promise<void>;
   /** Wakes the workflow of a dispute, or starts the workflow. */
   dispute(dispute: { disputeId: string; teamId: string; depositId: string; stripeDisputeId: string }): Promise<void>;

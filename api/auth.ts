@@ -13,13 +13,10 @@ export type Who = 'platform' | KeyScope | 'any_scope';
 
 export const digestOf = (secret: string): string => createHash('sha256').update(secret).digest('hex');
 
-/** A new team key's secret: 256 random bits with a prefix, so that leaked keys can be recognised. */
+/** A new team key's secret: 256 random bits with a prefix, so leaked keys can be recognised. */
 export const newSecret = (): string => `bk_${randomBytes(32).toString('base64url')}`;
 
-/**
- * Digests are compared in constant time, so that response times reveal neither the length nor the first wrong
- * character.
- */
+/** Digests are compared in constant time, so response times reveal neither the length nor the first wrong character. */
 const sameSecret = (a: string, b: string): boolean =>
   timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest());
 
@@ -29,8 +26,7 @@ export const bearerOf = (header: string | undefined): string | null =>
 
 /**
  * Finds the caller of a key.
- * @param placed runs the read of the key table once a place is free, so that strangers who try keys take few
- *   connections
+ * @param placed runs the read of the key table once a place is free, so strangers who try keys take few connections
  * @throws BillingError `unauthenticated`, `overloaded`
  */
 export async function callerOf(

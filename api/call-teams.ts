@@ -1,6 +1,6 @@
 /**
- * Finds the team of each call, so that teams share the places for calls evenly. Most calls name the team by their key,
- * path or body. For other calls the team of the named object is looked up, and many calls share one lookup.
+ * Finds the team of each call, so teams share the places for calls evenly. Most calls name the team by their key, path
+ * or body. For other calls the team of the named object is looked up, and many calls share one lookup.
  */
 import type { Request } from 'express';
 import type { Db } from '../prisma/client.ts';
@@ -13,7 +13,7 @@ export const NO_TEAM = '';
 const ID = /^[A-Za-z0-9_-]{1,128}$/;
 /** The number of objects whose team is remembered. An object never changes its team. */
 const MOST_REMEMBERED = 20_000;
-/** The largest number of ids in one statement. */
+/** The largest number of ids in a single statement. */
 const MOST_AT_ONCE = 1_000;
 
 const asId = (value: unknown): string | undefined => (typeof value === 'string' && ID.test(value) ? value : undefined);

@@ -1,4 +1,4 @@
-/** One call: the caller, the time of receipt, and the ids that are made for the call. */
+/** A call: the caller, the time of receipt, and the ids that are made for the call. */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { BillingError } from '../billing/errors.ts';
@@ -15,7 +15,7 @@ export interface Call {
   receivedSecond: number;
   caller: Caller;
   log: Logger;
-  /** The seed of ids under an Idempotency-Key, so that a repeat of an interrupted call makes the same ids. */
+  /** The seed of ids under an Idempotency-Key, so a repeat of an interrupted call makes the same ids. */
   seed: string | null;
 }
 

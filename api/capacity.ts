@@ -1,6 +1,6 @@
 /**
- * The number of calls that a process serves at once. Each kind of call has its own places, so that reads go on while
- * writes are refused, and a slow provider takes places of its own kind only. Probes and metrics need no place.
+ * The number of calls that a process serves at once. Each kind of call has its own places, so reads go on while writes
+ * are refused, and a slow provider takes places of its own kind only. Probes and metrics need no place.
  */
 import { Gate, type GateRefusal, type GateTerms } from './gate.ts';
 import type { Route } from './route.ts';
@@ -25,7 +25,7 @@ export const CALL_CAPACITY: GateTerms = {
   longestWaitMs: 2_000,
 };
 
-/** Lookups of keys are single statements. Few run at a time, so that strangers who try keys take few connections. */
+/** Lookups of keys are single statements. Few run at a time, so strangers who try keys take few connections. */
 const KEY_LOOKS = { floor: 8, ceiling: 8, leastWaiting: 256 };
 const PAGES = { floor: 16, ceiling: 16 };
 

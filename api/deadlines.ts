@@ -1,6 +1,6 @@
 /**
- * The latest time of each part of a call. The parts add up to less than ten seconds. A call that was answered as failed
- * must have no later effect, so each part ends before the answer that depends on the part.
+ * The latest time of each part of a call. The parts add up to less than ten seconds. A call answered as failed must
+ * have no later effect, so each part ends before the answer that depends on the part.
  */
 import { performance } from 'node:perf_hooks';
 import type { RequestHandler, Response } from 'express';
@@ -14,7 +14,7 @@ import { outcomeUnknown } from './outcome.ts';
 export interface CallTimes {
   /** The last commit of a call that wakes a workflow afterwards. A wake takes two seconds at the most. */
   commitMs: number;
-  /** The last statement: recorded rows are read, or a reservation of a key is undone. */
+  /** The last statement, which reads recorded facts or undoes an unfinished claim. */
   lastStatementMs: number;
   /** The answer, in any state of the call. */
   answerMs: number;

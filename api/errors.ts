@@ -97,7 +97,7 @@ export class DetailedError extends BillingError {
   }
 }
 
-/** The upper bound of Retry-After. The values are random, so that refused calls do not come back all at once. */
+/** The upper bound of Retry-After. The values are random, so refused calls do not come back all at once. */
 const LONGEST_RETRY_SECONDS = 5;
 
 /** The refusal of a call without a place, with its own Retry-After. */

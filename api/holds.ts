@@ -1,4 +1,4 @@
-/** Holds: credit set aside before a request is served, so that the request's usage is never owed. */
+/** Holds: credit set aside before a request is served, so the request's usage is never owed. */
 
 import type { HoldRecorded } from '../activities/ledger/holds.ts';
 import { getHold, type HoldOfTeam, listHolds } from '../prisma/holds.ts';

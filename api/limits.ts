@@ -25,9 +25,7 @@ export const limitKeys = (limit: number): RequestHandler =>
     handler: tooMany,
   });
 
-/**
- * Limits by address: for calls with unknown keys, so that guessing slows down nobody else, and for pages without a key.
- */
+/** Limits by address: for calls with unknown keys, so guessing slows down nobody else, and for pages without a key. */
 export const limitStrangers = (): RequestHandler =>
   rateLimit({
     windowMs: MINUTE_MS,
@@ -45,7 +43,7 @@ const BODY_WITHIN_MS = 5_000;
 
 /**
  * Reads few bodies of unauthenticated callers at once, each for a few seconds at the most. When all places are taken,
- * the oldest body gives way, so that slow bodies never keep out a fast one.
+ * the oldest body gives way, so slow bodies never keep out a fast one.
  */
 export function fewBodiesAtOnce(most = STRANGERS_BODIES, withinMs = BODY_WITHIN_MS): RequestHandler {
   const underWay = new Map<Request, NodeJS.Timeout>();

@@ -30,7 +30,7 @@ const HOUR_MS = 60 * 60_000;
 /** Longer than the longest call, a deposit that waits for its outcome. */
 const DRAIN_WITHIN_MS = 20_000;
 const REQUEST_WITHIN_MS = 30_000;
-/** Longer than load balancers keep an idle connection, so that no connection closes as a call arrives. */
+/** Longer than load balancers keep an idle connection, so no connection closes as a call arrives. */
 const KEEP_ALIVE_MS = 75_000;
 
 function createApiWorld(config: Config, client: Client): ApiWorld {

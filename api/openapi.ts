@@ -117,7 +117,7 @@ const Readiness = z
   .catchall(z.boolean())
   .openapi({ example: { status: 'ready', database: true, writable: true, temporal: true, worker: true } });
 
-/** Operation names for paths that yield no name. */
+/** Replacements for paths that yield no operation name. */
 const NAMES: Record<string, string> = { '/': '/root', '/v1': '/version' };
 
 /** Routes outside the api's own conventions: of providers and of probes. */

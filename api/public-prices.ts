@@ -1,7 +1,7 @@
 /**
  * Public token prices of other providers: a dated list in `data/public-prices.json`. Where a provider has several
  * prices, the list holds the lowest usual price (short prompts, off-peak; no batch, no cache) and a `note` says so, so
- * that the comparison never flatters this platform.
+ * the comparison never flatters this platform.
  */
 import { BillingError } from '../billing/errors.ts';
 import type { ModelPrice } from '../billing/tokens.ts';

@@ -20,7 +20,7 @@ import type { ApiWorld } from './world.ts';
 
 /** An outcome that is unknown after this time is answered as `pending`. */
 const OUTCOME_WITHIN_MS = 8_000;
-/** Slack, so that an answer of the engine at the deadline still arrives. */
+/** Slack, so an answer of the engine at the deadline still arrives. */
 const HEARD_WITHIN_MS = OUTCOME_WITHIN_MS + 300;
 
 /**

@@ -10,7 +10,7 @@ import { Refund, viewRefund } from './views/refund.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
 
-/** The form of ids of refunds that were made at the provider. A caller's id must not have this form. */
+/** The form of ids of refunds made at the provider. A caller's id must not have this form. */
 const FOUND_ID = /^ref_(re|pyr)_/;
 
 export const refunds = (world: ApiWorld, wake: Wakes): Route[] => [

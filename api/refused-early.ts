@@ -1,6 +1,6 @@
 /**
- * Refuses a start by a plain read where possible, so that the refusal takes no row lock and no workflow. The check
- * under the lock decides every other start.
+ * Refuses a start by a plain read where possible, so the refusal takes no row lock and no workflow. The check under the
+ * lock decides every other start.
  */
 import { performance } from 'node:perf_hooks';
 import { BillingError } from '../billing/errors.ts';

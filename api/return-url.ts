@@ -1,6 +1,6 @@
 /**
  * The address to which a person returns after a payment page. The caller names the address with the deposit. The
- * address is checked on receipt and stored in a row, so that no link of ours can be changed to lead elsewhere.
+ * address is checked on receipt and stored in a row, so no link of ours can be changed to lead elsewhere.
  */
 import { z } from './schemas.ts';
 

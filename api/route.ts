@@ -1,6 +1,6 @@
 /**
  * A route in one description: allowed callers, request, answer and work. The same description checks the request and
- * makes the OpenAPI entry, so that both always agree.
+ * makes the OpenAPI entry, so both always agree.
  */
 import type { Request, RequestHandler, Response } from 'express';
 import { BillingError, type FailureCode } from '../billing/errors.ts';

@@ -76,7 +76,7 @@ function whyNoSecond(text: string): { message: string; params?: object } {
 /**
  * Invisible characters: controls, direction marks and overrides, zero-width spaces, halves and signs of a broken
  * encoding, fillers. A text with such characters looks like another text. The two joiners stay: emoji, Persian and
- * Indic scripts need them. Written without the `u` flag, so that generators in every language can use the pattern.
+ * Indic scripts need them. Written without the `u` flag, so generators in every language can use the pattern.
  */
 const UNSEEN =
   '\\u0000-\\u001F\\u007F-\\u009F\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u200B\\u200E\\u200F\\u2028-\\u202E\\u2060-\\u206F\\u2800\\u3164\\uFE00-\\uFE0D\\uFEFF\\uFFA0\\uFFF0-\\uFFFF';

@@ -70,7 +70,7 @@ async function takeInCard(world: ApiWorld, call: Call, hint: StripeHint): Promis
   }
 }
 
-/** Events after which a payment that was recorded as failed may have succeeded. */
+/** Events after which a payment recorded as failed may have succeeded. */
 const SUCCESSES: ReadonlySet<string> = new Set([
   'payment_intent.succeeded',
   'checkout.session.completed',

@@ -12,7 +12,7 @@ const refused = (message: string) => new BillingError('withdrawal_refused', mess
 
 /**
  * Asks the provider for the refund or the dispute, and withdraws an absent one: the refund counts as failed and the
- * dispute as won, so that the taken or held amount is credit again. A repeat changes nothing.
+ * dispute as won, so the taken or held amount is credit again. A repeat changes nothing.
  * @throws BillingError `not_found` naming `id`, `withdrawal_refused`, `provider_unavailable`
  */
 export async function withdraw(

@@ -90,15 +90,15 @@ const isCountable = (exact: MicroMillionths, perMonth: number): boolean => month
 function volumeOf(hereExact: MicroMillionths, thereExact: MicroMillionths, perMonth: number): Volume {
   const hereMicros = micros(monthMicros(hereExact, perMonth));
   const thereMicros = micros(monthMicros(thereExact, perMonth));
-  // Computed from the rounded sums, so that the row adds up as shown.
+  // Computed from the rounded sums, so the row adds up as shown.
   return { perMonth, hereMicros, thereMicros, savesMicros: subtract(thereMicros, hereMicros) };
 }
 
 const volumesWith = (asked: number): number[] => [...new Set([...VOLUMES, asked])].sort((a, b) => a - b);
 
 /**
- * Hundredths of a percent, rounded half up for a loss and a gain alike. Computed from one request, so that the rounding
- * of a month has no influence.
+ * Hundredths of a percent, rounded half up for a loss and a gain alike. Computed from one request, so the rounding of a
+ * month has no influence.
  */
 function percentSaved(hereExact: MicroMillionths, thereExact: MicroMillionths): number | null {
   if (thereExact === 0n) return null;
@@ -107,7 +107,7 @@ function percentSaved(hereExact: MicroMillionths, thereExact: MicroMillionths): 
   return Number(saved < 0n ? -hundredths : hundredths) / 100;
 }
 
-/** One request alone may be too expensive. The error then names the token count with the higher cost. */
+/** A single request may already be too expensive. The error then names the token count with the higher cost. */
 function tooMuch({ inputTokens, outputTokens, perMonth }: Workload, price: ModelPrice): BillingError {
   const inputExact = tokensCost(price, inputTokens, 0);
   const outputExact = tokensCost(price, 0, outputTokens);

@@ -23,7 +23,7 @@ export type DatedKind =
   | 'spot_price'
   | 'volume_review';
 
-/** The amount that is released at exactly this second. */
+/** The amount released at exactly this second. */
 export const expiringMicros = (expiries: readonly HoldExpiry[], second: number): Micros =>
   expiries.reduce((sum, expiry) => (expiry.second === second ? add(sum, expiry.micros) : sum), ZERO);
 

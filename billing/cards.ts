@@ -25,8 +25,8 @@ export const expiresSoon = (expiry: Expiry, second: number): boolean =>
   !isExpired(expiry, second) && second >= noticeSecond(expiry, EXPIRY_NOTICE_DAYS[0]);
 
 /**
- * The expiry notice that is due at a second, as its number of days: the latest due notice, so that a card that is saved
- * late causes one mail. Null before the first notice, and null after the expiry.
+ * The expiry notice that is due at a second, as its number of days: the latest due notice, so a card saved late causes
+ * one mail. Null before the first notice, and null after the expiry.
  */
 export function dueExpiryNotice(expiry: Expiry, second: number): { days: number; second: number } | null {
   if (isExpired(expiry, second)) return null;

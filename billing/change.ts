@@ -1,5 +1,5 @@
 /**
- * One change of a team's account under way, and the effects to write. clock.ts applies dated facts and crossings;
+ * A change of a team's account under way, and the effects to write. clock.ts applies dated facts and crossings;
  * facts.ts and the files beside it hold the facts.
  */
 import { type Account, type AttemptInFlight, type Contest, fitsMonth, spendableMicros, type Terms } from './account.ts';
@@ -43,7 +43,7 @@ export interface Outcome {
   effects: Effect[];
 }
 
-/** One change under way: a private copy of the account, and the effects so far. */
+/** A change under way: a private copy of the account, and the effects so far. */
 export class Change {
   readonly account: Account;
   readonly effects: Effect[] = [];
@@ -147,7 +147,7 @@ export function closeMeter(change: Change, meter: Meter, endSecond: number): voi
   change.effects.push({ kind: 'meter_closed', meter: { ...meter }, endSecond });
 }
 
-/** Removes meters from the line and adds others in one pass, because a team may have thousands of meters. */
+/** Removes meters from the line and adds others in a single pass, because a team may have thousands of meters. */
 export function replaceMeters({ account }: Change, closed: readonly Meter[], opened: readonly Meter[] = []): void {
   if (closed.length === 0) return;
   const gone = new Set(closed);

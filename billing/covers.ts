@@ -1,7 +1,7 @@
 /**
  * Decides which instances a team's reservations pay for. The reservations of one GPU type and region are one pool. The
- * pool covers instances that were started as `reserved` first, then the most expensive instances, which saves the
- * customer most. Source: docs/rules.md#reservations.
+ * pool covers instances started as `reserved` first, then the most expensive instances, which saves the customer most.
+ * Source: docs/rules.md#reservations.
  */
 import { type Priced, uncoveredRateOf } from './prices.ts';
 import type { ReservationMeter } from './reservation-meter.ts';
@@ -61,7 +61,7 @@ export function coversOf(
     reservations.map((reservation) => [JSON.stringify([reservation.gpuType, reservation.region]), reservation]),
   );
   for (const pair of pairs.values()) {
-    // Reservations with a late end come first, so that covers change rarely.
+    // Reservations with a late end come first, so covers change rarely.
     const pool = reservations
       .filter((reservation) => isSamePair(reservation, pair))
       .sort((a, b) => b.endSecond - a.endSecond || (a.reservationId < b.reservationId ? -1 : 1));

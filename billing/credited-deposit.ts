@@ -14,7 +14,7 @@ export interface DepositDispute {
   claimedMicros: Micros;
   /** Posted as lost, from credit or as owed, less the amount that was given back. */
   takenMicros: Micros;
-  /** Counts decisions and postings, so that each posting has its own ledger reference. */
+  /** Counts decisions and postings, so each posting has its own ledger reference. */
   turn: number;
   /** The reference of the row that took money last. A row that gives money back names this reference. */
   lostReference: string | null;

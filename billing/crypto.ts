@@ -4,7 +4,7 @@
 import { BillingError } from './errors.ts';
 import { add, type Micros, micros, mulDivFloor, ZERO } from './money.ts';
 
-/** One output of a transaction on a chain, as the provider reports the output. */
+/** An output of a transaction on a chain, as the provider reports the output. */
 export interface CryptoOutput {
   transactionHash: string;
   /** The index of the output in its transaction, or the index of its log entry. */

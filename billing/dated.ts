@@ -15,7 +15,7 @@ export function inForceAt<T extends Dated>(rows: readonly T[], second: number): 
   return inForce;
 }
 
-/** The prices that are offered at a second or announced for later seconds. */
+/** The prices offered at a second or announced for later seconds. */
 export function offeredFrom<T extends Dated>(rows: readonly T[], second: number): T[] {
   const later = new Set(rows.map((row) => row.effectiveSecond).filter((effective) => effective > second));
   return [second, ...[...later].sort((a, b) => a - b)].flatMap((at) => {

@@ -2,9 +2,8 @@
  * The facts that change a team's account. Every movement of a team's money goes through one of these functions, under
  * the team's row lock. The functions compute; the caller writes the effects.
  *
- * Each function first brings the account up to date as of the fact's second, so that earlier crossings (a due top-up,
- * the end of credit) lie before the fact, whether or not a process ran then. Source:
- * docs/rules.md#facts-and-their-seconds.
+ * Each function first brings the account up to date as of the fact's second, so earlier crossings (a due top-up, the
+ * end of credit) lie before the fact, whether or not a process ran then. Source: docs/rules.md#facts-and-their-seconds.
  */
 import { type Account, moneySecond, spendableMicros, type Terms } from './account.ts';
 import { type Change, creditArrived, noteCapped, type Outcome } from './change.ts';
@@ -64,7 +63,7 @@ function countTopUp(account: Account, amountMicros: Micros): void {
  * Credits a confirmed deposit. A success of the attempt in flight ends the attempt. Within the grace the success also
  * averts the exhaustion that the attempt kept open: the credit then counts from the second at which the attempt was
  * opened.
- * @param deposit `isLateTopUp`: an auto top-up that was recorded as failed and succeeded later
+ * @param deposit `isLateTopUp`: an auto top-up recorded as failed and succeeded later
  */
 export function creditDeposit(
   account: Account,
@@ -157,8 +156,8 @@ export const grantCredit = (
 
 /**
  * Records token usage that has happened: charged as far as credit goes, the rest owed. Usage is never refused. Holds of
- * the events are released first, so that the held credit pays.
- * @param usage `eventId`: the first of the events that are recorded together, which names the row; `cost`, `model` and
+ * the events are released first, so the held credit pays.
+ * @param usage `eventId`: the first of the events recorded together, which names the row; `cost`, `model` and
  *   `project`: of all the events together
  */
 export function recordUsage(

@@ -65,7 +65,8 @@ function nextAhead(account: Account, terms: Terms): Crossing | null {
 
 /**
  * The last expiry of a hold before any other crossing. An expiry only raises the line, so no falling crossing can lie
- * in between, and all of the expiries are applied together. While credit is awaited, each expiry is applied by itself.
+ * in between, and all of the expiries are applied together. While the team owes an amount or a dispute lacks credit,
+ * each expiry is applied separately.
  */
 function severalHolds(account: Account, terms: Terms, first: Crossing): Crossing {
   const { holdExpiries, owedMicros, contests } = account;

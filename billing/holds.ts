@@ -1,6 +1,6 @@
 /**
- * Holds: credit set aside for a request under way, in the amount of the highest possible cost, so that the request's
- * usage is never owed. Each hold ends once: settled by the usage that names the hold, voided, or expired at its second.
+ * Holds: credit set aside for a request under way, in the amount of the highest possible cost, so the request's usage
+ * is never owed. Each hold ends once: settled by the usage that names the hold, voided, or expired at its second.
  * Source: docs/rules.md#holds.
  */
 import { type Account, maySpend, moneySecond, spendableMicros, type Terms } from './account.ts';
@@ -66,8 +66,8 @@ export const hasExpired = ({ expiresSecond }: Pick<Hold, 'expiresSecond'>, accou
   expiresSecond <= moneySecond(account, account.asOfSecond);
 
 /**
- * Releases the holds that have not expired, so that their amounts can be spent again. Returns true if any hold was
- * released. All holds are released in one pass: a batch of usage may name a thousand holds of a team with many more.
+ * Releases the holds that have not expired, so their amounts can be spent again. Returns true if any hold was released.
+ * All holds are released in a single pass: a batch of usage may name a thousand holds of a team with many more.
  */
 export function letGo(change: Change, holds: readonly Hold[]): boolean {
   const { account } = change;

@@ -1,6 +1,6 @@
 /**
- * One function makes each id, from the business key, with the reason beside the function. Workflow ids are business
- * ids, so that a repeat of a cause meets the same workflow.
+ * A single function makes each id, from the business key, with the reason beside the function. Workflow ids are
+ * business ids, so a repeat of a cause meets the same workflow.
  */
 import type { Micros } from './money.ts';
 
@@ -30,7 +30,7 @@ export const prefixedId = (prefix: IdPrefix, random: string): string => `${prefi
 /** Each attempt is one deposit. The number is unique per team and never reused. */
 export const attemptDepositId = (teamId: string, number: number): string => `dep_${teamId}_top_up_${number}`;
 
-/** A refund that was made at the provider. Every process that finds the refund computes the same id. */
+/** A refund made at the provider. Every process that finds the refund computes the same id. */
 export const foundRefundId = (stripeRefundId: string): string => `ref_${stripeRefundId}`;
 
 /** Each dispute of the provider has one workflow and one row, however many events name the dispute. */
@@ -52,7 +52,7 @@ export const noticeId = (kind: string, cause: string): string => `${kind}/${caus
 export const copyCause = (teamId: string, change: string): string => `${teamId}/${change}`;
 
 export const exhaustionCause = (teamId: string, number: number): string => `${teamId}/exhaustion-${number}`;
-/** Each month and cap has one mail. A raised cap that is reached again is a new cause. */
+/** Each month and cap has one mail. A raised cap reached again is a new cause. */
 export const cappedCause = (teamId: string, monthStartSecond: number, capMicros: Micros): string =>
   `${teamId}/cap-${capMicros}-in-${monthStartSecond}`;
 /** Each card, expiry and reminder has one mail. A card that the bank has renewed has a new expiry. */

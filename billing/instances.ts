@@ -203,8 +203,8 @@ function closeAt(change: Change, segment: Meter, endSecond: number): void {
 
 /**
  * Ends one segment and begins the next at the same second, at the rate that the platform gives. From then on the
- * instance is charged as given. A re-price to the present rate changes nothing, so that a repeat of the call does not
- * add another rounding.
+ * instance is charged as given. A re-price to the present rate changes nothing, so a repeat of the call does not add
+ * another rounding.
  * @throws BillingError `instance_ended`; `at_out_of_range` for a second before the as-of second or in the future
  */
 export function repriceInstance(

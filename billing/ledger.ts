@@ -1,7 +1,7 @@
 /**
- * The accounts, transfer codes and references of the ledger. The reference is made from the cause, so that the same
- * cause is the same row. A transfer moves a positive amount from its debit to its credit account. An account's balance
- * is credits − debits, so all balances sum to zero. Source: docs/rules.md#the-ledger.
+ * The accounts, transfer codes and references of the ledger. The reference is made from the cause, so the same cause is
+ * the same row. A transfer moves a positive amount from its debit to its credit account. An account's balance is
+ * credits − debits, so all balances sum to zero. Source: docs/rules.md#the-ledger.
  */
 import type { Micros } from './money.ts';
 
@@ -83,14 +83,14 @@ export const referenceOf = {
   refund: (refundId: string) => `refund/${refundId}`,
   /** A refund that the provider refused or the bank sent back. The second turn of a refund is usually its return. */
   refundReturned: (refundId: string, turn: number) => `refund/${refundId}/returned${turn > 2 ? `/${turn}` : ''}`,
-  /** A refund that was sent again after a return, or that was raised. */
+  /** A refund sent again after a return, or raised. */
   refundTakenAgain: (refundId: string, turn: number) => `refund/${refundId}/taken/${turn}`,
   /** A turn of a dispute: a decision, or a change of its claim. */
   dispute: ({ disputeId, status, turn }: { disputeId: string; status: string; turn: number }) => {
     const first = status === 'lost' ? `dispute/${disputeId}` : `dispute/${disputeId}/${status}`;
     return turn > 1 ? `dispute/${disputeId}/${status}/${turn}` : first;
   },
-  /** Token usage that was recorded together, named by its first event, since an event is accepted once. */
+  /** Token usage recorded together, named by its first event, since an event is accepted once. */
   usage: (teamId: string, eventId: string) => `usage/${teamId}/${eventId}`,
   /** The part of a charge that credit could not pay. */
   owed: (causeReference: string) => `${causeReference}/owed`,

@@ -157,7 +157,7 @@ export const classCostMicros = (each: MeterClass, second: number): bigint =>
 
 /**
  * The cost of a class between two seconds.
- * @param fromSecond the first second of a day, so that either all or none of the meters started before
+ * @param fromSecond the first second of a day, so either all or none of the meters started before
  * @throws MetersNeeded where an end lies before the last start
  */
 export function classCostBetweenMicros(

@@ -70,7 +70,7 @@ export function requestRefund(
   return { ...outcome, amountMicros };
 }
 
-/** Records a refund that was made at the provider. The money has left, so the part that credit cannot pay is owed. */
+/** Records a refund made at the provider. The money has left, so the part that credit cannot pay is owed. */
 export function bookRefund(
   account: Account,
   terms: Terms,

@@ -83,7 +83,7 @@ export function formatDollars(amountMicros: Micros | bigint): string {
 const grouped = (whole: string): string => whole.replace(/\B(?=(\d{3})+$)/g, ',');
 
 /**
- * Micros as an amount for people: `$1,234.56`. Cents are rounded towards zero, so that nobody reads of more than there is.
+ * Micros as an amount for people: `$1,234.56`. Cents are rounded towards zero, so nobody reads of more than there is.
  * Less than a cent is written in full (`$0.00001`): only nothing is `$0.00`.
  */
 export function formatForPeople(amountMicros: Micros | bigint): string {

@@ -156,7 +156,7 @@ export interface Difference {
   whatToDo: string;
 }
 
-/** One line of the comparison: the values of both sides, and their differences. */
+/** A line of the comparison: the values of both sides, and their differences. */
 export interface ComparedRow {
   kind: 'payment' | 'refund' | 'dispute' | 'output' | 'credit';
   provider: Provider | null;
@@ -217,7 +217,7 @@ export function dayToCompare(name: string, nowSecond: number): Day {
   return { name, fromSecond, toSecond: fromSecond + DAY_SECONDS };
 }
 
-/** True for a comparison that was made before its day was over. Rows of the day may still come. */
+/** True for a comparison made before its day was over. Rows of the day may still come. */
 export const isProvisional = ({ day, madeSecond }: { day: string; madeSecond: number }): boolean =>
   dayOf(madeSecond) <= day;
 

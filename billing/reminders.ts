@@ -4,8 +4,8 @@
 import { daysBefore } from './time.ts';
 
 /**
- * The reminder that is due at a second, as its number of days: the latest, so that a late check sends one reminder and
- * not two. Null before the first reminder, and from the end on.
+ * The reminder that is due at a second, as its number of days: the latest, so a late check sends one reminder and not
+ * two. Null before the first reminder, and from the end on.
  * @param days numbers of days before the end, the largest first
  */
 export function dueReminder(endSecond: number, days: readonly number[], second: number): number | null {

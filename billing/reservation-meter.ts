@@ -10,7 +10,7 @@ import { MONTHS_OF_TERM, priceAt, type ReservationTerm } from './prices.ts';
 import { addMonths } from './time.ts';
 import { chargeDueMicros, costMicros, type Metered } from './usage.ts';
 
-/** One running term of a reservation. The rate is the sum for all reserved instances. */
+/** A running term of a reservation. The rate is the sum for all reserved instances. */
 export interface ReservationMeter extends Metered {
   reservationId: string;
   /** 1 for the first; each renewal begins the next. */
@@ -103,8 +103,8 @@ export function renewReservation(change: Change, reservation: ReservationMeter):
     termNumber: reservation.termNumber + 1,
     rateMicrosPerHour: rateFor(count, price.reservedMicros[term]),
     startSecond: endSecond,
-    // Counted from the first second of the reservation, so that a reservation of the 31st always ends on the last day
-    // of a month.
+    // Counted from the first second of the reservation, so a reservation of the 31st always ends on the last day of a
+    // month.
     endSecond: addMonths(reservedSecond, MONTHS_OF_TERM[term] * (reservation.termNumber + 1)),
     postedMicros: ZERO,
   });

@@ -1,6 +1,6 @@
 /**
  * Spreads the work of many teams or instances at one second over an interval. The position is computed from the id
- * alone, so that a repeat and a replay compute the same position.
+ * alone, so a repeat and a replay compute the same position.
  */
 
 /** A whole number from 1 to `within`, the same for the same id. Consecutive ids are spread evenly. */

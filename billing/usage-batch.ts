@@ -1,6 +1,6 @@
 /**
- * Token usage that is recorded together: selects the new events of a team, computes the amount that each event posts,
- * and settles holds. Source: docs/rules.md#token-usage.
+ * Token usage recorded together: selects the new events of a team, computes the amount that each event posts, and
+ * settles holds. Source: docs/rules.md#token-usage.
  */
 import type { Account, Terms } from './account.ts';
 import type { Outcome } from './change.ts';
@@ -53,7 +53,7 @@ export type NamedHold = Hold & { teamId: string; status: string };
 export interface UsageGiven {
   account: Account;
   terms: Terms;
-  /** Events that were recorded before under the same ids. */
+  /** Events recorded before under the same ids. */
   known: ReadonlyMap<string, RecordedUsage>;
   /** The holds that the events name, of any team. */
   holds: ReadonlyMap<string, NamedHold>;
@@ -61,7 +61,7 @@ export interface UsageGiven {
 }
 
 export interface UsageDecision {
-  /** One result for each event, in order. */
+  /** A result for each event, in order. */
   results: UsageResult[];
   /** The new events. */
   rows: NewUsage[];

@@ -10,7 +10,7 @@ export interface Metered {
   postedMicros: Micros;
 }
 
-/** One running segment of an instance. */
+/** A running segment of an instance. */
 export interface Meter extends Metered {
   instanceId: string;
   /** 1 for an instance's first segment; each re-price begins the next. */
@@ -42,8 +42,8 @@ export const meterCostMicros = (meter: Metered, second: number): Micros =>
   costMicros(meter.rateMicrosPerHour, second - meter.startSecond);
 
 /**
- * The amount to post at `second`: cost so far less posted so far, so that no fraction is lost or gained at any
- * settlement interval. Negative only for an end in the past, where more was posted than the formula gives.
+ * The amount to post at `second`: cost so far less posted so far, so no fraction is lost or gained at any settlement
+ * interval. Negative only for an end in the past, where more was posted than the formula gives.
  */
 export const chargeDueMicros = (meter: Metered, second: number): Micros =>
   micros(meterCostMicros(meter, second) - meter.postedMicros);

@@ -12,7 +12,7 @@ import { pathToFileURL } from 'node:url';
 
 const ROOT = join(import.meta.dirname, '..');
 const BUILT = Symbol.for('burnrate.programs');
-/** Within node_modules, so that the programs find their packages. `npm ci` empties the folder. */
+/** Within node_modules, so the programs find their packages. `npm ci` empties the folder. */
 const KEPT_IN = join(ROOT, 'node_modules', '.cache', 'burnrate');
 const ROOMS = ['billing', 'prisma', 'activities', 'workflows', 'worker', 'api', 'embedded'];
 const PROGRAMS = {

@@ -1,6 +1,6 @@
 /**
- * The ports of one `npm start`, the same at each start, so that addresses in mails, receipts and payment pages stay
- * valid. A taken port is replaced by a free port, and the free port is remembered.
+ * The ports of one `npm start`, the same at each start, so addresses in mails, receipts and payment pages stay valid. A
+ * taken port is replaced by a free port, and the free port is remembered.
  */
 import type { Socket } from 'node:dgram';
 import { readFile, rename, writeFile } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 /**
  * The data folder of one `npm start`: readable by its owner alone, and used by one `npm start` at a time. Its
- * `running.json` names the processes and survives a SIGKILL, so that the next start can end the processes left behind.
+ * `running.json` names the processes and survives a SIGKILL, so the next start can end the processes left behind.
  */
 import { chmod, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

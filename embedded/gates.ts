@@ -1,6 +1,6 @@
 /**
- * Gates: a request to a stand-in can be held at a point of its way, so that a test can act at this moment and then
- * decide how the request goes on.
+ * Gates: a request to a stand-in can be held at a point of its way, so a test can act at this moment and then decide
+ * how the request goes on.
  */
 import type { Socket } from 'node:net';
 

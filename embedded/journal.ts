@@ -28,7 +28,7 @@ export async function openJournal<Entry>(
   let written: Promise<unknown> = Promise.resolve();
   if (file !== undefined) await mkdir(dirname(file), { recursive: true });
 
-  /** One write after another, so that the file has the order of the list. A failed write does not block the next. */
+  /** Writes run in sequence, so the file has the order of the list. A failed write does not block the next. */
   function write(work: () => Promise<unknown>): Promise<void> {
     const done = written.then(work);
     written = done.catch(() => {});

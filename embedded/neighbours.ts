@@ -45,7 +45,7 @@ interface Parts {
 
 export interface Neighbours extends Parts {
   environment: Record<string, string>;
-  /** Stops the parts that were started here, in the order of their dependencies. */
+  /** Stops the parts started here, in the order of their dependencies. */
   stop(): Promise<void>;
 }
 
@@ -66,9 +66,7 @@ export type PortName = keyof typeof USUAL_PORTS;
 
 const TOOLS = join(import.meta.dirname, '..', '.data');
 const DATABASE = 'burnrate';
-/**
- * The block time of the embedded chain: short, so that a payment is confirmed within seconds while a person watches.
- */
+/** The block time of the embedded chain: short, so a payment is confirmed within seconds while a person watches. */
 const BLOCK_MS = 250;
 
 export async function startNeighbours(options: NeighboursOptions): Promise<Neighbours> {

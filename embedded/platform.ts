@@ -51,7 +51,7 @@ export async function startPlatformStandIn(options: PlatformOptions): Promise<Pl
   let hook: Listening | undefined = await listen(receiver, options.port);
   const { port, url } = hook;
 
-  // One change after another: 'gone' and 'ok' in quick succession must not meet on the port.
+  // Changes run in sequence: 'gone' and 'ok' in quick succession must not meet on the port.
   let changed: Promise<void> = Promise.resolve();
   function setMode(next: Mode): Promise<void> {
     const change = changed.then(async () => {

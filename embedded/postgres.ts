@@ -161,7 +161,7 @@ function startServer(postgres: string, { dataDir, port, account, settings, log }
   });
 }
 
-/** Makes the cluster beside its place and moves the whole folder, so that a crash leaves no half cluster. */
+/** Makes the cluster beside its place and moves the whole folder, so a crash leaves no half cluster. */
 async function initialiseOnce(dataDir: string, initdb: string, account: Account, hasty: boolean): Promise<void> {
   if (await exists(join(dataDir, 'PG_VERSION'))) return;
   await mkdir(dirname(dataDir), { recursive: true });

@@ -9,8 +9,7 @@ const [, , program, inAdvance] = process.argv;
 
 async function load() {
   if (!program.endsWith('.mjs')) return;
-  // Source maps are read when a file is loaded. The hundreds of package files are loaded before source maps are
-  // switched on.
+  // Source maps are read when a file is loaded. The hundreds of package files are loaded first, without source maps.
   await import(program.replace(/\.mjs$/, '.packages.mjs'));
   process.setSourceMapsEnabled(true);
   await import(program.replace(/\.mjs$/, '.modules.mjs'));

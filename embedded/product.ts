@@ -67,7 +67,10 @@ export async function startProduct(
   return (await prepareProduct(name, log)).start(environment);
 }
 
-/** True if the api serves. Until the api listens, checks take as much of its time as the pauses between them. */
+/**
+ * True if the api serves. Until the api listens, an HTTP call would cost as much processor time as the api gets between
+ * two calls, so the port is checked first.
+ */
 const serves = async (port: number): Promise<boolean> =>
   (await isListening(port)) && (await answers(`http://127.0.0.1:${port}/healthz`));
 

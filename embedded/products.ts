@@ -41,7 +41,7 @@ async function startPart(name: ProductName, log: (line: string) => void) {
   let current: ProductProcess | null = null;
   let turn: Promise<void> = Promise.resolve();
 
-  /** One change after another: a restart after a crash and a restart after an edit would start two processes. */
+  /** Changes run in sequence: a restart after a crash and a restart after an edit would start two processes. */
   function inTurn(work: () => Promise<void>): Promise<void> {
     const done = turn.then(work);
     turn = done.catch(() => {});

@@ -1,4 +1,4 @@
-/** The secrets of embedded neighbours: made on the first start and stored, so that a key stays valid. */
+/** The secrets of embedded neighbours: made on the first start and stored, so a key stays valid. */
 import { randomBytes } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

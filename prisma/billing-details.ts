@@ -83,7 +83,7 @@ export const setBillingDetails = (
   change: { details: BillingDetails; version: number | undefined; second: number; actor: string },
 ): Promise<VersionedBillingDetails> =>
   inTransaction(db, async (tx) => {
-    // One writer of a team at a time. The team's money is not locked.
+    // Locks out other writers of the team's details. The team's money is not locked.
     await tx.$queryRaw`SELECT 1 FROM teams WHERE id = ${teamId} FOR NO KEY UPDATE`;
     const current = await currentBillingDetails(tx, teamId);
     if (change.version !== undefined && change.version !== current.version)

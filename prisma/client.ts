@@ -27,7 +27,7 @@ export interface ClockProbe {
 
 export interface DbOptions {
   poolSize?: number;
-  /** The database cancels a statement that takes longer, so that no commit follows the answer to the caller. */
+  /** The database cancels a statement that takes longer, so no commit follows the answer to the caller. */
   statementTimeoutMs?: number;
   /** A statement that waits longer for a lock fails. */
   lockTimeoutMs?: number;
@@ -59,7 +59,8 @@ export function connectDb(databaseUrl: string, options: DbOptions = {}): Db {
 }
 
 /**
- * Runs `work` in one transaction: all or nothing is stored. Nothing is stored once the limits of the work are over.
+ * Runs `work` in a single transaction: all or nothing is stored. Nothing is stored once the limits of the work are
+ * over.
  * @throws OutOfTime; CommitUnknown when the connection breaks during the commit; any other error means that nothing was
  *   kept
  */

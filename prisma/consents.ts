@@ -39,7 +39,7 @@ export const listConsents = (tx: Tx, teamId: string, page: PageRequest) =>
     'uuid',
   );
 
-/** The policy in force at a second, by the last change that was recorded through the second. */
+/** The policy in force at a second, by the last change recorded through the second. */
 export async function policyAt(tx: Tx, teamId: string, second: number): Promise<TopUpPolicy | null> {
   const row = await tx.consent.findFirst({
     where: { teamId, second: { lte: second } },

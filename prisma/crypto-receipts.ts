@@ -1,4 +1,4 @@
-/** The payments of crypto deposits: a row for each credited output, so that no output is credited twice. */
+/** The payments of crypto deposits: a row for each credited output, so no output is credited twice. */
 import { type CryptoOutput, outputKey } from '../billing/crypto.ts';
 import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
@@ -9,7 +9,7 @@ export interface CryptoReceipt extends CryptoOutput {
   depositId: string;
   teamId: string;
   creditedSecond: number;
-  /** Null for a payment that was credited under the receipt of its whole deposit, before each payment had its own. */
+  /** Null for a payment credited under the receipt of its whole deposit, before each payment had its own. */
   receiptNumber: string | null;
   /** The total that had arrived for the deposit with this payment. Null where `receiptNumber` is. */
   totalMicros: Micros | null;
@@ -22,10 +22,10 @@ const toReceipt = (row: CryptoReceiptRow): CryptoReceipt => ({
   totalMicros: toMicrosOrNull(row.totalMicros),
 });
 
-/** Hashes are stored in lower case, so that the key is the same for every notation. */
+/** Hashes are stored in lower case, so the key is the same for every notation. */
 const keptHash = (hash: string): string => hash.toLowerCase();
 
-/** The keys of the outputs that were credited before, to any deposit. */
+/** The keys of the outputs credited before, to any deposit. */
 export async function creditedOutputs(tx: Tx, outputs: readonly CryptoOutput[]): Promise<Set<string>> {
   const hashes = [...new Set(outputs.map(({ transactionHash }) => keptHash(transactionHash)))];
   if (hashes.length === 0) return new Set();
@@ -61,7 +61,7 @@ export async function cryptoReceiptsOf(tx: Tx, depositIds: string[]): Promise<Ma
   return receipts;
 }
 
-/** One receipt. Null for an output that was never credited. */
+/** A receipt. Null for an output that was never credited. */
 export async function findCryptoReceipt(
   tx: Tx,
   { transactionHash, output }: Pick<CryptoOutput, 'transactionHash' | 'output'>,

@@ -53,7 +53,7 @@ export const insertDispute = async (
   await tx.dispute.create({ data: { ...dispute, heldMicros: 0n, status: 'open' } });
 };
 
-/** A closed dispute keeps the amount that was held at its end. */
+/** A closed dispute keeps the amount held at its end. */
 export const saveHeld = async (tx: Tx, { disputeId, heldMicros }: Contest): Promise<void> => {
   await tx.dispute.updateMany({ where: { id: disputeId, status: 'open' }, data: { heldMicros } });
 };

@@ -68,7 +68,7 @@ export async function dueInstances(
   });
 }
 
-/** True if an instance of the team that was started at `throughSecond` or earlier runs without its workflow. */
+/** True if an instance of the team started at `throughSecond` or earlier runs without its workflow. */
 export async function runsUnwatched(tx: Tx, teamId: string, throughSecond: number): Promise<boolean> {
   const [row] = await tx.$queryRaw<Array<{ unwatched: boolean }>>`
     SELECT EXISTS (
@@ -148,7 +148,7 @@ export async function dueDeposits(
   return rows.map((row) => ({ ...row, dueSecond: toSecond(row.dueSecond) }));
 }
 
-/** True if a payment of the team that was recorded at `throughSecond` or earlier still waits for its workflow. */
+/** True if a payment of the team recorded at `throughSecond` or earlier still waits for its workflow. */
 export async function paymentsWait(tx: Tx, teamId: string, throughSecond: number): Promise<boolean> {
   const [row] = await tx.$queryRaw<Array<{ waits: boolean }>>`
     SELECT EXISTS (

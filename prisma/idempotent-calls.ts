@@ -3,7 +3,7 @@
  *
  * While `status` is null, `body` holds the second of the claim's last heartbeat: a process that died during a call must
  * not block the key for longer than a few seconds. A released row has neither. `created_second` survives a release and
- * a take-over, so that the ids of repeated work are the same.
+ * a take-over, so the ids of repeated work are the same.
  */
 import type { Db } from './client.ts';
 import { toSecond } from './columns.ts';

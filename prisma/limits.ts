@@ -41,7 +41,7 @@ export const withoutLimits = <T>(work: () => T): T => current.run(UNLIMITED, wor
 
 export const limitsNow = (): Limits => current.getStore() ?? UNLIMITED;
 
-/** The work of several callers that is recorded together takes turns at connections like one team. */
+/** The work of several callers recorded together takes turns at connections like one team. */
 const TOGETHER = 'together, of several teams';
 
 /**
@@ -77,8 +77,8 @@ const textOf = (statement: unknown): string =>
   typeof statement === 'string' ? statement : String((statement as { text?: unknown } | null)?.text ?? '');
 
 /**
- * Makes each statement of a transaction check the limits of its work. Other statements check when they get a
- * connection.
+ * Makes each statement of a transaction check the limits of its work. For other statements the pool checks the limits
+ * when a connection is free.
  */
 function limitStatements(client: pg.PoolClient): void {
   Object.assign(client, {

@@ -1,6 +1,6 @@
 /**
- * Applies the migrations in Prisma's own layout and records them like `prisma migrate deploy`, so that either may run
- * next. Prisma's command needs its schema engine, which not every build machine can download (docs/decisions).
+ * Applies the migrations in Prisma's own layout and records them like `prisma migrate deploy`, so either may run next.
+ * Prisma's command needs its schema engine, which not every build machine can download (docs/decisions).
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import pg from 'pg';
 import { grantRuntime } from './privileges.ts';
 
 const MIGRATIONS = join(import.meta.dirname, 'migrations');
-/** Prisma takes the same lock, so that two simultaneous deployments wait for each other. */
+/** Prisma takes the same lock, so two simultaneous deployments wait for each other. */
 const PRISMA_MIGRATE_LOCK = 72707369;
 
 const RECORDS = `CREATE TABLE IF NOT EXISTS "_prisma_migrations" (

@@ -1,6 +1,6 @@
 /**
- * Notices: mails and outgoing events. A notice is written in the transaction of its cause, so that no notice is lost,
- * under an id made from the cause, so that no notice comes twice. The watch starts a workflow for each notice.
+ * Notices: mails and outgoing events. A notice is written in the transaction of its cause, so no notice is lost, under
+ * an id made from the cause, so no notice comes twice. The watch starts a workflow for each notice.
  */
 import type { Effect } from '../billing/change.ts';
 import { cappedCause, exhaustionCause, lowCause, noticeId, reservationEndedCause } from '../billing/ids.ts';

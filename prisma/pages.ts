@@ -1,4 +1,4 @@
-/** Lists: newest first, with a cursor that names the last row, so that new rows do not shift the pages. */
+/** Lists: newest first, with a cursor that names the last row, so new rows do not shift the pages. */
 import { BillingError } from '../billing/errors.ts';
 
 export interface PageRequest {
@@ -32,7 +32,7 @@ function decode(cursor: string, ids: RegExp): { second: bigint; id: string } {
 }
 
 /**
- * One page of rows from a custom statement, ordered by (second, id) descending.
+ * A page of rows from a custom statement, ordered by (second, id) descending.
  * @param find the rows after the named one, at most `take`
  * @throws BillingError `invalid_request` for a cursor that no list answered
  */
@@ -48,7 +48,7 @@ export async function pageBySql<T extends { second: bigint; id: string }>(
 }
 
 /**
- * One page of rows, ordered by (`key`, id) descending.
+ * A page of rows, ordered by (`key`, id) descending.
  * @throws BillingError `invalid_request` for a cursor that no list answered
  */
 export async function pageOf<K extends string, T extends Keyed<K>>(

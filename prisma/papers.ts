@@ -1,6 +1,6 @@
 /**
  * Papers: files for a team. A paper is opened in the transaction of its payment, with the recipient as of the payment.
- * Its file is drawn once and stored, so that the file never changes.
+ * Its file is drawn once and stored, so the file never changes.
  */
 import { type PaperKind, paperId } from '../billing/ids.ts';
 import { currentBillingDetails } from './billing-details.ts';

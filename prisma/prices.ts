@@ -64,7 +64,7 @@ const MODEL_PRICE = Prisma.sql`
  * one order, and a start of a spot instance cannot slip past the change that must re-price the instance.
  */
 export async function lockGpuPrice(tx: Tx, { gpuType, region }: GpuPair, mode: 'shared' | 'exclusive'): Promise<void> {
-  // Names hold no slash, so that no two pairs have the same name.
+  // Names hold no slash, so no two pairs have the same name.
   const name = `gpu_price/${gpuType}/${region}`;
   if (mode === 'shared') await tx.$executeRaw`SELECT pg_advisory_xact_lock_shared(hashtextextended(${name}, 0))`;
   else await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${name}, 0))`;
@@ -206,8 +206,8 @@ export async function latestSecondOfModelPrice(tx: Tx, model: string): Promise<n
 
 /**
  * Locks the accounts of all teams whose rates depend on a price of the pair: teams with listed spot instances, and
- * teams with a reservation to be renewed, in the order of their ids, so that two changes never wait for each other. The
- * look of each team's watch becomes due, because its next crossing moves. The write also makes usage that has read the
+ * teams with a reservation to be renewed, in the order of their ids, so two changes never wait for each other. The look
+ * of each team's watch becomes due, because its next crossing moves. The write also makes usage that has read the
  * account before read account and price again.
  */
 export async function lockTeamsMovedBy(
@@ -275,8 +275,8 @@ export async function modelPriceAt(tx: Tx, model: string, second: number): Promi
 }
 
 /**
- * All models that are offered at a second, by name. The statement skips from model to model by the index, however long
- * the history of a model.
+ * All models offered at a second, by name. The statement skips from model to model by the index, however long the
+ * history of a model.
  */
 export async function modelPricesInForce(tx: Tx, second: number): Promise<DatedModelPrice[]> {
   const rows = await tx.$queryRaw<ModelPriceRow[]>`

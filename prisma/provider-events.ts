@@ -11,7 +11,7 @@ export interface ProviderEvent {
 export const wasTakenIn = async (tx: Tx, id: string): Promise<boolean> =>
   (await tx.providerEvent.count({ where: { id } })) > 0;
 
-/** Stores an event after its effect. An event that was interrupted in between comes again and takes effect then. */
+/** Stores an event after its effect. An event interrupted in between comes again and takes effect then. */
 export const rememberEvent = async (tx: Tx, event: ProviderEvent): Promise<void> => {
   await inOneStatement(() => tx.providerEvent.createMany({ data: [event], skipDuplicates: true }));
 };

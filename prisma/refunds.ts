@@ -26,7 +26,7 @@ export interface Refund {
   openedSecond: number;
   /** When the outcome became known. */
   closedSecond: number | null;
-  /** The digest of the caller's request; null for a refund that was made at the provider. */
+  /** The digest of the caller's request; null for a refund made at the provider. */
   requestHash: string | null;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Interprets database errors, in one place. Prisma stores the SQLSTATE in a different place for each way of sending a
- * statement: `meta.driverAdapterError.cause` of a known request error (P2010, P2037, P2039), the cause of a
+ * Interprets database errors, in a single place. Prisma stores the SQLSTATE in a different place for each way of
+ * sending a statement: `meta.driverAdapterError.cause` of a known request error (P2010, P2037, P2039), the cause of a
  * DriverAdapterError, or `code` of the driver's own error. Some states reach us only as the kind of an adapter error or
  * as one of Prisma's own codes.
  */

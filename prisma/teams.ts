@@ -64,8 +64,8 @@ export async function getTeam(tx: Tx, id: string): Promise<Team> {
 }
 
 /**
- * Changes a team's name, address or metadata. A new name or address writes a notice, so that the card provider's
- * customer is updated too.
+ * Changes a team's name, address or metadata. A new name or address writes a notice, so the card provider's customer is
+ * updated too.
  * @param of the second of the request, and a unique id for the notice
  * @throws BillingError `not_found`
  */

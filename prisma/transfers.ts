@@ -9,7 +9,7 @@ import { type Page, type PageRequest, pageOf } from './pages.ts';
 
 /**
  * Appends any number of transfers in one raw statement: the end of a large team's credit must fit into one transaction.
- * Ids are time-ordered, so that rows lie on disk in the order of their making.
+ * Ids are time-ordered, so rows lie on disk in the order of their making.
  */
 export async function insertTransfers(tx: Tx, teamId: string, causedBy: string, transfers: Transfer[]): Promise<void> {
   if (transfers.length === 0) return;

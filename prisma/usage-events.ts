@@ -11,7 +11,7 @@ import { toMicros, toSecondOrNull } from './columns.ts';
 import { UNDERTAKEN_SECONDS } from './look-marks.ts';
 import { runPrepared } from './prepared.ts';
 
-/** Events of one team that are posted together, and the account afterwards. */
+/** Events of one team posted together, and the account afterwards. */
 export interface UsagePosting {
   teamId: string;
   causedBy: string;
@@ -24,7 +24,7 @@ export interface UsagePosting {
   rows: NewUsage[];
 }
 
-/** The events that were recorded under these ids before. */
+/** The events recorded under these ids before. */
 export async function knownUsageEvents(
   tx: Tx,
   batches: ReadonlyArray<{ teamId: string; eventIds: readonly string[] }>,
@@ -134,9 +134,9 @@ const POST_USAGE = {
 };
 
 /**
- * Posts usage of several teams in one statement: everything of a team or, where another transaction has changed its
- * account since the read, nothing. Returns the posted teams, each with whether another call has undertaken to wake its
- * watch (look-marks.ts).
+ * Posts usage of several teams in a single statement: everything of a team or, where another transaction has changed
+ * its account since the read, nothing. Returns the posted teams, each with whether another call has undertaken to wake
+ * its watch (look-marks.ts).
  * @throws the unique violation when an event was recorded before: nothing is kept then, of no team
  */
 export async function postUsage(db: Db, postings: readonly UsagePosting[]): Promise<Map<string, PostedUsage>> {

@@ -1,4 +1,4 @@
-/** The scenario format of the money rules, read strictly, so that a typing error is not a different bill. */
+/** The scenario format of the money rules, read strictly, so a typing error is not a different bill. */
 import { z } from 'zod';
 import { parseDollars } from '../billing/money.ts';
 

@@ -280,7 +280,7 @@ class Run {
     }
   }
 
-  /** One read for each table over all teams, because with many teams a scenario spends most of its time on looks. */
+  /** A read for each table over all teams, because with many teams a scenario spends most of its time on looks. */
   private async openMatters(): Promise<string[]> {
     const { db, clock } = this.parts;
     const teamIds = [...this.teamIds.values()];

@@ -19,8 +19,8 @@ export interface Surroundings {
   inbox: MailInbox;
   platform: PlatformStandIn;
   /**
-   * A new time-skipping server: all users of a server share its clock, and a workflow that is ended in the middle of a
-   * task stops the clock for good. A start takes a fraction of a second.
+   * A new time-skipping server: all users of a server share its clock, and a workflow ended in the middle of a task
+   * stops the clock for good. A start takes a fraction of a second.
    */
   newTemporal(): Promise<TestWorkflowEnvironment>;
   /** A new database, migrated. `url` connects like the product, `ownerUrl` as the owner of the tables. */

@@ -1,4 +1,4 @@
-/** Temporal Schedules. Every starting worker updates the Schedules, so that a new release brings its own times. */
+/** Temporal Schedules. Every starting worker updates the Schedules, so a new release brings its own times. */
 import { type Client, ScheduleAlreadyRunning, type ScheduleOptions } from '@temporalio/client';
 import type { Log } from '../activities/world.ts';
 import { BILLING_STATE, keyword, TASK_QUEUES } from '../workflows/messages.ts';

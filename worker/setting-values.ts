@@ -62,7 +62,7 @@ export const flag = z.enum(['true', 'false'], 'expected true or false').transfor
 
 const CONTROL = /[\p{Cc}\p{Cs}]/u;
 
-/** One line for a paper. */
+/** A single line for a paper. */
 export const paperLine = (longest: number) =>
   z
     .string()
@@ -171,7 +171,7 @@ export const smtpUrl = readBy((text) => {
 
 export const color = z.string().regex(/^#[0-9a-fA-F]{6}$/, 'expected a colour such as #1d4ed8');
 
-/** One line for people. */
+/** A single line for people. */
 export const line = (longest: number) => z.string().min(1).max(longest, `expected ${longest} characters or fewer`);
 
 /** Where a team's page is: `{team}` is replaced by the team's id. */

@@ -174,7 +174,7 @@ async function allPages<T>(read: (after: DueAfter) => Promise<T[]>, placeOf: (it
   }
 }
 
-/** One delivery of each team in turn, so that no team waits behind the many deliveries of another. */
+/** Takes a delivery of each team in turn, so no team waits behind the many deliveries of another. */
 function byTurns(deliveries: readonly Delivery[]): Delivery[] {
   const taken = new Map<string, number>();
   const placed = deliveries.map((delivery) => {

@@ -1,4 +1,4 @@
-/** The workers of a process, a worker for each task queue, so that each kind of work has its own pace. */
+/** The workers of a process, a worker for each task queue, so each kind of work has its own pace. */
 import type { Duration } from '@temporalio/common';
 import { type NativeConnection, Worker, type WorkerInterceptors } from '@temporalio/worker';
 import { createActivities, type World } from '../activities/index.ts';

@@ -1,4 +1,4 @@
-/** One payment, from opened to credited or failed: the only way in which outside money becomes credit. */
+/** A payment, from opened to credited or failed: the only way in which outside money becomes credit. */
 import { allHandlersFinished, condition, patched, setHandler } from '@temporalio/workflow';
 import type { DepositOrder } from '../activities/ledger/deposits.ts';
 import type { PaymentOutcome } from '../activities/payments.ts';

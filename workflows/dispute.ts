@@ -1,6 +1,6 @@
 /**
- * One dispute, from the cardholder's claim to the bank's decision: the contested amount is held, then released or
- * taken. Banks decide again and change amounts, so a decided dispute is looked at for another two months.
+ * A dispute, from the cardholder's claim to the bank's decision: the contested amount is held, then released or taken.
+ * Banks decide again and change amounts, so a decided dispute is looked at for another two months.
  */
 import { allHandlersFinished, condition, patched, setHandler } from '@temporalio/workflow';
 import type { DisputeSeen } from '../activities/disputes.ts';

@@ -16,10 +16,10 @@ import type { NoticeChannel } from '../prisma/notices.ts';
 import type { RefundStatus } from '../prisma/refunds.ts';
 import type { ReservationSpec } from '../prisma/reservations.ts';
 
-/** Each kind of work has its own queue and pace, so that a Stripe outage never delays metering. */
+/** Each kind of work has its own queue and pace, so a Stripe outage never delays metering. */
 export const TASK_QUEUES = { billing: 'billing', payments: 'payments', mail: 'mail', platform: 'platform' } as const;
 
-/** Workflow ids are business ids, so that the same cause meets the same workflow. */
+/** Workflow ids are business ids, so the same cause meets the same workflow. */
 export const workflowId = {
   instance: (instanceId: string) => `instance/${instanceId}`,
   reservation: (reservationId: string) => `reservation/${reservationId}`,
@@ -47,9 +47,8 @@ export interface InstanceInput {
   /** Milliseconds between settlements; 0 for never before the end. */
   settleEveryMs: number;
   /**
-   * Milliseconds to the first settlement after the settlement at the start, so that instances of one second settle at
-   * many times; 0 where `settleEveryMs` is. Absent in runs that an earlier release has started: these wait
-   * `settleEveryMs`.
+   * Milliseconds to the first settlement after the settlement at the start, so instances of one second settle at many
+   * times; 0 where `settleEveryMs` is. Absent in runs that an earlier release has started: these wait `settleEveryMs`.
    */
   firstSettleMs?: number;
   /**

@@ -1,5 +1,5 @@
 /**
- * One notice. A mail or an outgoing event is claimed in the database, sent, then marked as sent. Each step is retried
+ * A notice. A mail or an outgoing event is claimed in the database, sent, then marked as sent. Each step is retried
  * separately, so an outage of the database after the sending repeats the mark and not the mail. A worker that dies
  * between the mail server's answer and the end of the activity sends a second copy, under the same Message-ID or
  * webhook-id. A copy of a team's details for the card provider may be made any number of times.

@@ -1,6 +1,6 @@
 /**
- * One refund, from credit taken to money sent back, or credit again. The credit cannot be spent while the refund is
- * under way.
+ * A refund, from credit taken to money sent back, or credit again. The credit cannot be spent while the refund is under
+ * way.
  */
 import { allHandlersFinished, condition, patched, setHandler } from '@temporalio/workflow';
 import type { RefundOrder } from '../activities/ledger/refunds.ts';
@@ -58,7 +58,7 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
   await condition(allHandlersFinished);
   return current;
 
-  /** The refund as recorded before the run, or the recorded refund that was made at the provider. */
+  /** The refund as recorded before the run, or the recorded refund made at the provider. */
   async function take(): Promise<RefundOrder | null> {
     if (input.order) {
       const requested = await ledger.requestRefund(input.order);

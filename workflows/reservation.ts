@@ -1,5 +1,5 @@
 /**
- * One reservation: metered term by term, with a reminder before each end, until the reservation is not renewed. The
+ * A reservation: metered term by term, with a reminder before each end, until the reservation is not renewed. The
  * beginning was recorded before; see prisma/due-work.ts.
  */
 import {

@@ -1,7 +1,7 @@
 /**
  * The urgency of each kind of work, and the team of the work. Temporal serves the tasks of a queue by priority, and
- * tasks of equal priority in turn by fairness key, so that one team's backlog delays no other team. An activity or a
- * child workflow without its own priority has the priority of the starting workflow.
+ * tasks of equal priority in turn by fairness key, so one team's backlog delays no other team. An activity or a child
+ * workflow without its own priority has the priority of the starting workflow.
  */
 import type { Priority } from '@temporalio/common';
 

@@ -14,8 +14,8 @@ const SOON_MS = 1000;
 
 /**
  * Holds whether there is news to look at; taking the news clears the flag. The time itself is news: an earlier pending
- * timer serves for any later second, so that a burst of changes sets no timers, and no timer is ever cancelled. A timer
- * of an outdated plan costs one look.
+ * timer serves for any later second, so a burst of changes sets no timers, and no timer is ever cancelled. A timer of
+ * an outdated plan costs one look.
  */
 export class News {
   private unread = false;

@@ -162,8 +162,8 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
     updateDeposit(db, input.depositId, input.change),
 
   /**
-   * Credits a deposit once, for any number of reports of its success. A deposit that was recorded as failed or expired
-   * is credited too if its payment succeeds later.
+   * Credits a deposit once, for any number of reports of its success. A deposit recorded as failed or expired is
+   * credited too if its payment succeeds later.
    */
   creditDeposit: async (
     input: { depositId: string; nowSecond: number; receiptUrl: string | null },

@@ -1,4 +1,4 @@
-/** The acts that record a team's money, each in one transaction under the team's row lock. */
+/** The acts that record a team's money, each in a single transaction under the team's row lock. */
 import type { LedgerWorld } from '../world.ts';
 import { correctionActs } from './corrections.ts';
 import { cryptoActs } from './crypto.ts';

@@ -44,8 +44,8 @@ export interface GpuPriceChanged {
 }
 
 /**
- * Takes the lock of a price and the row locks of the affected teams, so that no start, settlement or renewal of these
- * teams is under way. The second is not before any fact that was recorded at the previous price.
+ * Takes the lock of a price and the row locks of the affected teams, so no start, settlement or renewal of these teams
+ * is under way. The second is not before any fact recorded at the previous price.
  */
 async function openGpuPrice(tx: Tx, pair: GpuPair, nowSecond: number): Promise<{ second: number; teamIds: string[] }> {
   await lockGpuPrice(tx, pair, 'exclusive');

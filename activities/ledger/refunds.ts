@@ -190,9 +190,9 @@ export const refundActs = ({ db, terms }: LedgerWorld) => ({
   },
 
   /**
-   * Records a refund that was made at the provider, once. Returns the refund, also if the refund is one of ours after
-   * all. Null for not yet: the deposit is still to be credited, or a refund of ours is under way for the same money,
-   * and the provider sends money back only once.
+   * Records a refund made at the provider, once. Returns the refund, also if the refund is one of ours after all. Null
+   * for not yet: the deposit is still to be credited, or a refund of ours is under way for the same money, and the
+   * provider sends money back only once.
    */
   bookRefund: async (
     input: {

@@ -230,8 +230,8 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
   },
 
   /**
-   * Sets the renewal. Takes the lock of the renewal price, so that this and a concurrent price change are strictly
-   * ordered. The reservation's workflow becomes due.
+   * Sets the renewal. Takes the lock of the renewal price, so this and a concurrent price change are strictly ordered.
+   * The reservation's workflow becomes due.
    * @throws BillingError `not_found`, `reservation_ended`
    */
   setRenewal: async (

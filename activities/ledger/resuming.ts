@@ -17,7 +17,7 @@ export class SuccessorRuns extends BillingError {
 }
 
 /**
- * Called under the team's row lock, so that the second of two simultaneous resumes sees the first.
+ * Called under the team's row lock, so the second of two simultaneous resumes sees the first.
  * @throws SuccessorRuns
  */
 export async function checkNothingRuns(

@@ -46,7 +46,7 @@ export const teamStateActs = ({ db, terms }: LedgerWorld) => {
     }));
 
   return {
-    /** Ends all running instances of a team, or of one project, in one transaction. */
+    /** Ends all running instances of a team, or of one project, in a single transaction. */
     stopTeam: (
       input: { teamId: string; project: string | null; nowSecond: number },
       causedBy: string,

@@ -1,7 +1,7 @@
 /**
- * Group commit: calls that arrive during a write are written together by the next flush, so that many small calls cost
+ * Group commit: calls that arrive during a write are written together by the next flush, so many small calls cost
  * hardly more than one call. A team has one lane, and its calls follow each other in the lane: no two flushes of a
- * process write the same account. A few lanes run in parallel, so that one lane writes while another computes.
+ * process write the same account. A few lanes run in parallel, so one lane writes while another computes.
  */
 import type { UsageResult } from '../../billing/usage-batch.ts';
 import type { TeamAfterUsage, UsageAnswer, UsageCall, UsageOutcome } from './usage.ts';

@@ -1,8 +1,8 @@
 /**
  * Token usage: facts about the past, charged exactly, never dropped. Events come by the thousand, so calls of several
  * teams are recorded together: accounts are read, the pure rules compute, and one statement writes everything for each
- * account that is unchanged since the read. A batch with further effects (a due charge, an end of credit, a mail), or
- * with a changed account, is recorded like other facts, one team at a time under its row lock.
+ * account unchanged since the read. A batch with further effects (a due charge, an end of credit, a mail), or with a
+ * changed account, is recorded like other facts, one team at a time under its row lock.
  */
 import type { Account } from '../../billing/account.ts';
 import type { Outcome } from '../../billing/change.ts';
@@ -33,7 +33,7 @@ import type { LedgerWorld } from '../world.ts';
 import { isUrgent } from './urgency.ts';
 import { type SaidUsage, withPrices } from './usage-prices.ts';
 
-/** Events that were received together. */
+/** Events received together. */
 export interface UsageCall {
   events: readonly SaidUsage[];
   receivedSecond: number;
@@ -84,8 +84,8 @@ const keysOf = ({ teamId, events }: Pick<TeamBatch, 'teamId' | 'events'>) => ({
 });
 
 /**
- * Events without a price that may have been recorded before, while their model had a price. No other row would show the
- * earlier recording.
+ * Events without a price that may have been recorded before, while their model had a price. A refused event inserts no
+ * row, so the primary key would not show the earlier recording.
  */
 const unpricedOf = ({ teamId, events }: TeamBatch) =>
   keysOf({ teamId, events: events.filter(({ price }) => price === null) });
@@ -243,7 +243,7 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
 
   /**
    * Records the usage of several calls. A failure for one team fails the calls that name the team, and no other call.
-   * Events that were recorded by then are duplicates in a repeat.
+   * Events recorded by then are duplicates in a repeat.
    * @throws errors that keep the database from being asked
    */
   async function recordUsageOf(calls: readonly UsageCall[]): Promise<UsageOutcome[]> {

@@ -6,7 +6,7 @@ import type { Brand } from './brand.ts';
 
 /** In every mail. */
 export interface About {
-  /** In one line, without control characters. */
+  /** In a single line, without control characters. */
   teamName: string;
   /** The team's page of deposits, cards and auto top-up. */
   billingUrl: string;

@@ -1,6 +1,6 @@
 /**
- * The layout of all mails. A mail is written once, as blocks. Text and HTML are made from the same blocks, so that both
- * have the same content.
+ * The layout of all mails. A mail is written once, as blocks. Text and HTML are made from the same blocks, so both have
+ * the same content.
  */
 import type { About } from './facts.ts';
 import { htmlOf } from './html.ts';
@@ -39,7 +39,7 @@ export const link = (label: string, url: string): Block => ({ kind: 'link', labe
 
 /**
  * Composes a mail. The content of blocks is text: names of teams and machines are escaped in the HTML. The subject is
- * the title with the team's name, so that a person with several teams can tell the mails apart.
+ * the title with the team's name, so a person with several teams can tell the mails apart.
  */
 export function compose(title: string, about: About, blocks: Block[]): Mail {
   const { brand, teamName } = about;

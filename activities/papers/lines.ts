@@ -33,7 +33,7 @@ export interface Line {
 /** The package is CommonJS, and its types describe an ES module: the import is the factory itself. */
 const bidi = (bidiModule as unknown as () => Bidi)();
 
-/** One line, however long. */
+/** A line, however long. */
 export async function layOutLine(text: string, weight: Weight): Promise<Line> {
   return shapeLine(await paragraphOf(cleaned(text), weight), 0);
 }
@@ -180,7 +180,7 @@ function shapeRun({ text, level, typeface }: LogicalRun): Run {
 }
 
 /**
- * Divides the letters of each cluster among its glyphs, so that a copy of the paper has each letter once. From left to
+ * Divides the letters of each cluster among its glyphs, so a copy of the paper has each letter once. From left to
  * right, each glyph with a width gets one letter, and the last glyph gets the rest.
  */
 function lettersByGlyph(text: string, glyphs: Array<{ cluster: number; advance: number }>): string[] {

@@ -26,8 +26,8 @@ export const graphemesOf = (text: string): string[] => [...graphemes.segment(tex
 const codePointsOf = (text: string): number[] => [...text].map((character) => character.codePointAt(0) ?? 0);
 
 /**
- * Finds a typeface for each character. A character without a typeface is written as its code point, `[U+13000]`, so
- * that a paper shows no empty boxes and loses nothing.
+ * Finds a typeface for each character. A character without a typeface is written as its code point, `[U+13000]`, so a
+ * paper shows no empty boxes and loses nothing.
  */
 export async function unitsOf(text: string, weight: Weight): Promise<Unit[]> {
   const families = familiesOf(hanOf(text));

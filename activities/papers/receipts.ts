@@ -9,7 +9,7 @@ import { cardInWords } from '../mails/facts.ts';
 import type { Issuer } from './issuer.ts';
 import type { Coins } from './receipt-paper.ts';
 
-/** One payment of a deposit, under the number of its receipt. */
+/** A payment of a deposit, under the number of its receipt. */
 export interface ReceivedPayment {
   number: string;
   /** The second of the credit. */

@@ -1,6 +1,6 @@
 /**
  * The parts of papers: a page with its margins and foot, headings, facts, columns, tables, notes. Every part takes text
- * of any script, wraps wide text, and is tagged, so that a screen reader reads the paper in order.
+ * of any script, wraps wide text, and is tagged, so a screen reader reads the paper in order.
  */
 import PDFDocument from 'pdfkit';
 import { GlyphWriter } from './glyphs.ts';
@@ -164,7 +164,7 @@ export class Sheet {
     return this.document.struct(type, spoken(text), draw);
   }
 
-  /** @param keepWith points that must fit below the text on the same page, so that a heading is not left alone */
+  /** @param keepWith points that must fit below the text on the same page, so a heading is not left alone */
   async text(text: string, style: Style = BODY, tag: 'H1' | 'H2' | 'P' = 'P', keepWith = 0): Promise<void> {
     const block = await this.block(text, style, this.width);
     this.need(block.height + keepWith);

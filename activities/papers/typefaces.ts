@@ -1,6 +1,6 @@
 /**
  * The typefaces of papers: Noto Sans, in the packages of Fontsource, a package for each script. Each package splits its
- * font into files by ranges of Unicode, so that a paper reads only the few files with its letters.
+ * font into files by ranges of Unicode, so a paper reads only the few files with its letters.
  */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 /**
  * A whole example of each schema in answers. The document takes the examples of all fields and answers from here, so
- * that the values of one example agree.
+ * the values of one example agree.
  */
 
 const TEAM = 'acme';

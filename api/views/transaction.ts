@@ -35,7 +35,7 @@ export const Transaction = z
   })
   .openapi('Transaction');
 
-/** New columns are added at the end, so that programs that count columns go on working. */
+/** New columns are added at the end, so programs that count columns go on working. */
 export const TRANSACTION_COLUMNS: ReadonlyArray<CsvColumn<z.input<typeof Transaction>>> = [
   { key: 'id', kind: 'text' },
   { key: 'at', kind: 'time' },

@@ -161,7 +161,7 @@ async function answer(
   let done: ReturnType<Effect>;
   try {
     world.expireDue();
-    // A copy of the present state, so that later events do not change the answer on its way.
+    // A copy of the present state, so later events do not change the answer on its way.
     done = structuredClone(effect(request));
   } catch (error) {
     if (error instanceof Refusal) return fail(error.status, error.message);

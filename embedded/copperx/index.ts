@@ -121,7 +121,7 @@ export async function startCopperxStandIn(options: CopperxStandInOptions = {}): 
   };
 }
 
-/** Writes a new file beside the old one and renames the new file, so that the file is always whole. */
+/** Writes a new file beside the old one and renames the new file, so the file is always whole. */
 function keep(file: string, { url, state }: World): void {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(`${file}.new`, JSON.stringify({ url, state }), { mode: 0o600 });

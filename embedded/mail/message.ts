@@ -1,6 +1,6 @@
 import PostalMime, { type Address } from 'postal-mime';
 
-/** One received mail, with parsed people and the raw source. */
+/** A received mail, with parsed people and the raw source. */
 export interface Message {
   readonly id: string;
   /** The time of receipt, RFC 3339. */

@@ -5,9 +5,7 @@ import { attachmentOf, type Message } from './message.ts';
 import { listPage, messagePage, VIEWS } from './pages.ts';
 import { ANSWER_POINTS, type Answer, REFUSALS, type Refusal } from './smtp.ts';
 
-/**
- * The policy for a mail's own HTML: pictures only from within the mail, so that reading a mail is reported to nobody.
- */
+/** The policy for a mail's own HTML: pictures only from within the mail, so reading a mail is reported to nobody. */
 const MAIL_POLICY =
   "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'";
 

@@ -1,4 +1,4 @@
-/** One delivery of an event to the platform. A retried event is delivered more than once, under the same id. */
+/** A delivery of an event to the platform. A retried event is delivered more than once, under the same id. */
 export interface PlatformEvent {
   /** The `webhook-id`. */
   readonly id: string;

@@ -13,8 +13,7 @@ export interface HookWorld {
 }
 
 /**
- * Receives events at `POST /events`, signed by Standard Webhooks. A forged event is 401 and does not count as a
- * delivery.
+ * Receives events at `POST /events`, signed by Standard Webhooks. A forged event is 401 and leaves the mode unchanged.
  */
 export function hookApp({ secret, journal, takeFare, log }: HookWorld): Express {
   const app = express().disable('x-powered-by');

@@ -13,7 +13,7 @@ export interface Endpoint {
   run(world: World, params: unknown, path: Record<string, string>): object;
 }
 
-/** One operation of the API: its parameters by rule, and its effect. Every operation has `expand`. */
+/** An operation of the API: its parameters by rule, and its effect. Every operation has `expand`. */
 export function endpoint<F extends Fields>(
   operation: `${Method} /v1/${string}`,
   fields: F,

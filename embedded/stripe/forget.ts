@@ -2,7 +2,7 @@ import { invalidRequest } from './errors.ts';
 import { paymentMethodsOf } from './payment-methods.ts';
 import type { World } from './world.ts';
 
-/** Removes an object of any kind, so that its id names nothing. The cards of a customer are removed too. */
+/** Removes an object of any kind, so its id names nothing. The cards of a customer are removed too. */
 export function forget(world: World, id: string, live: boolean): void {
   const { state } = world;
   for (const { id: card } of state.customers.has(id) ? paymentMethodsOf(world, id) : []) forget(world, card, live);

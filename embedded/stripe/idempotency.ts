@@ -7,8 +7,8 @@ const KEPT_MS = 24 * 3600 * 1000;
 export type Answer = NonNullable<StoredAnswer['answer']>;
 
 /**
- * A key stores its first request and the answer, a success, a decline or a 500, for 24 hours. A request that was
- * refused before its execution is not stored.
+ * A key stores its first request and the answer, a success, a decline or a 500, for 24 hours. A request refused before
+ * its execution is not stored.
  */
 export class IdempotencyKey {
   readonly #world: World;

@@ -249,7 +249,7 @@ function recordDecline(
   return charge.id;
 }
 
-/** A failed intent drops its payment method, so that another method can be tried. */
+/** A failed intent drops its payment method, so another method can be tried. */
 function fail(world: World, intent: PaymentIntent, error: LastPaymentError): void {
   intent.status = 'requires_payment_method';
   intent.payment_method = null;

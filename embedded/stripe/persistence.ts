@@ -5,8 +5,7 @@ import { emptyState, type State } from './state.ts';
 const DEBOUNCE_MS = 200;
 
 /**
- * Stores the state in one JSON file. A new file is written beside the old one and renamed, so that the file is always
- * whole.
+ * Stores the state in one JSON file. A new file is written beside the old one and renamed, so the file is always whole.
  */
 export class StateFile {
   readonly #path: string;

@@ -41,7 +41,7 @@ const asStripe: Dress<Announced> = (event, secret) => {
   };
 };
 
-/** One attempt to deliver an event, with its result. */
+/** An attempt to deliver an event, with its result. */
 export interface Delivery {
   event: string;
   type: string;

@@ -6,7 +6,7 @@ import { emptyState, type State } from './state.ts';
 /** The API version of the objects: the version of the SDK whose types check the objects. */
 export const API_VERSION = '2026-10-28.endive';
 
-/** Everything that an endpoint may use. Endpoints are synchronous, so that no other request sees a half-done effect. */
+/** Everything that an endpoint may use. Endpoints are synchronous, so no other request sees a half-done effect. */
 export class World {
   readonly now: () => number;
   readonly cards = new CardScripts();

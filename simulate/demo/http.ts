@@ -25,7 +25,7 @@ const WAIT_MS = 1_000;
 
 /**
  * Calls the API like a careful platform: a call that is answered 503, or not at all, is repeated under the same
- * Idempotency-Key, so that the call takes effect once.
+ * Idempotency-Key, so the call takes effect once.
  */
 export function apiAt(baseUrl: string, key: string): Api {
   const call = async <T>(method: string, path: string, body?: object): Promise<T> => {

@@ -30,7 +30,7 @@ export async function runMatrix(cases: readonly Case[], onOutcome: OnOutcome = (
   for (const { strikes, play } of GROUPS) {
     const group = cases.filter(({ fault }) => strikes(fault));
     if (group.length === 0) continue;
-    // One group after another comes to its steps, because each is busiest at its start. Then all groups wait together.
+    // The groups come to their steps in sequence, because each is busiest at its start. Then all groups wait together.
     await new Promise<void>((atRest) => {
       const outcomes = onSite(group, onOutcome, (site, done) => play(site, group, done, atRest));
       underWay.push(outcomes);

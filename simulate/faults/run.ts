@@ -1,6 +1,4 @@
-/**
- * One case: a team pays, its payment is held at the step, the fault strikes, and the case ends when all work is done.
- */
+/** A case: a team pays, its payment is held at the step, the fault strikes, and the case ends when all work is done. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Gate, Held, Way } from '../../embedded/gates.ts';
 import type { Case } from './cases.ts';

@@ -23,7 +23,7 @@ import { Courier } from './courier.ts';
 import { teamOfSession } from './kinds/crypto.ts';
 import { teamsOfStripe } from './teams.ts';
 
-/** Each case has its own team, so that payments and mails of cases can be distinguished. */
+/** Each case has its own team, so payments and mails of cases can be distinguished. */
 export interface Team {
   id: string;
   email: string;

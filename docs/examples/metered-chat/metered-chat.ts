@@ -60,7 +60,7 @@ export async function meteredChat(
 
   const { inputTokens, outputTokens } = received.counts ?? estimate(ask, received);
   const charge = await burnrate.reportUsage({
-    // One hold has one usage. A completion's id would do only if unique; some servers count from one again.
+    // A hold has one usage. A completion's id would do only if unique; some servers count from one again.
     id: hold.id,
     model,
     inputTokens,
