@@ -11,12 +11,12 @@ const PLAIN = `
   file finish folder forget generate history hook hosted html http identity inbox index key launch layout link list load log
   looking low main make measured memory metered mode named name nearest object of operation option page param path
   persistence plain port program public readable reading reason refunding refused reminder request reserving result return
-  returning row run saved script secret service serving session setup sheet simulate skipping source start starting stop stream
+  returning row run saved script secret service serving session setup sheet simulate simultaneous skipping source start starting stop stream
   style table tag text timeline tool under unknown up url value watched web welcome word in
 `;
 
 const singular = (word: string): string =>
-  /[^s]ies$/.test(word) ? word.replace(/ies$/, 'y') : word.replace(/([^s])s$/, '$1');
+  /[^s]ies$/.test(word) ? word.replace(/ies$/, 'y') : word.replace(/([^su])s$/, '$1');
 
 const entries = new Set(
   [...readFileSync(join(ROOT, 'docs/glossary.md'), 'utf8').matchAll(/\*\*([^*]+)\*\*/g)]
