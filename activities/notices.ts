@@ -15,8 +15,8 @@ export interface Platform {
   /** Has the platform stop a machine. Resolves when the platform has confirmed with a 2xx. */
   terminateMachine(input: { instanceId: string }): Promise<void>;
   /**
-   * Has the platform stop machines that it has not confirmed yet, and records which it confirms. A machine whose order fails
-   * is left to the instance's own workflow, which orders it again until it is confirmed.
+   * Has the platform stop machines without a confirmation, and records each confirmation. A machine whose order fails
+   * is left to the instance's own workflow, which orders the stop again until the platform confirms.
    */
   terminateMachines(input: { instanceIds: string[]; nowSecond: number }): Promise<void>;
   /** Sends the outgoing event of a notice. Resolves when the platform has answered 2xx. Marks nothing. */

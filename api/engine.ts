@@ -63,7 +63,7 @@ export interface Engine {
 
 const TELL_WITHIN_MS = 2_000;
 const LOOK_WITHIN_MS = 2_000;
-/** Calls within this time of each other share one answer. */
+/** Calls within this time share an answer. */
 const PROBE_SHARED_MS = 50;
 /** A worker polls at least once a minute, so a longer silence means that the worker is gone. */
 const POLLED_WITHIN_MS = 75_000;

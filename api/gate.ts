@@ -14,7 +14,7 @@ export interface GateTerms extends LimitTerms {
   mostWaiting: number;
   /** More calls may wait as long as the last one can expect a place within this time. */
   expectedWaitMs: number;
-  /** A call that has waited this long is refused. */
+  /** A call is refused after this wait. */
   longestWaitMs: number;
 }
 

@@ -3,7 +3,7 @@
 export interface Note {
   title: string;
   paragraphs: string[];
-  /** The page reloads after this number of seconds, from this address. */
+  /** The page reloads from the address after this number of seconds. */
   refresh?: { afterSeconds: number; url: string };
 }
 

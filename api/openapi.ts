@@ -111,7 +111,7 @@ const PROVIDER_FAILURES: FailureCode[] = [
   'provider_unavailable',
 ];
 
-/** Each part by its name, with its readiness. */
+/** Each part by name, with the readiness. */
 const Readiness = z
   .object({ status: z.enum(['ready', 'not_ready']) })
   .catchall(z.boolean())

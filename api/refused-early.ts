@@ -33,7 +33,7 @@ export type UnlessRefused = <T>(call: Call, about: EarlyRefusal, start: () => Pr
  * @throws BillingError `insufficient_credit`, `team_suspended`, `team_archived`, and every refusal of the start
  */
 export function createEarlyRefusals({ db, terms }: ApiWorld): UnlessRefused {
-  /** Teams that were refused for their credit, each with the end of its time in this list. */
+  /** Teams refused for lack of credit, each with the time of removal from this list. */
   const refused = new Map<string, number>();
   const remember = (teamId: string): void => {
     const [oldest] = refused.keys();

@@ -28,7 +28,7 @@ export interface Contest {
   depositId: string;
   /** The contested amount as the provider states it. */
   claimedMicros: Micros;
-  /** The part that the team answers for: at most the deposit less its refunds. */
+  /** The team's liability: at most the deposit less its refunds. */
   amountMicros: Micros;
   /** A part of the account's `heldMicros`. */
   heldMicros: Micros;

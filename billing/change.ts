@@ -26,7 +26,7 @@ export type Effect =
   | { kind: 'reservation_posted'; reservation: ReservationMeter }
   | { kind: 'renewal_set'; reservationId: string; renew: boolean }
   | { kind: 'reservation_closed'; reservation: ReservationMeter; endSecond: number; how: ReservationEnd }
-  /** All holds that expire at or before this second. */
+  /** All holds with an expiry at or before the given second. */
   | { kind: 'holds_expired'; throughSecond: number }
   | { kind: 'attempt_opened'; attempt: AttemptInFlight; paymentMethodId: string | null }
   | { kind: 'policy_off'; attempt: AttemptInFlight }
@@ -76,7 +76,7 @@ export class Change {
     return { account: this.account, effects: this.effects };
   }
 
-  /** Counts an amount that was spent at one second, if spending was read. */
+  /** Counts an amount spent at a second, if spending was read. */
   spent(second: number, micros: Micros): void {
     if (this.spentByDay) spendAt(this.spentByDay, second, micros);
   }

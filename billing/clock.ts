@@ -91,7 +91,7 @@ function openAttempt(change: Change, policy: TopUpPolicy, second: number): void 
   change.effects.push({ kind: 'attempt_opened', attempt, paymentMethodId: policy.paymentMethodId });
 }
 
-/** Releases the holds that expire at this second. The released credit pays owed amounts first. */
+/** Releases the holds that expire at a second. The released credit pays owed amounts first. */
 function expireHolds(change: Change, second: number): void {
   const { account } = change;
   const over = account.holdExpiries.filter((expiry) => expiry.second <= second);

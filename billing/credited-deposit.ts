@@ -16,7 +16,7 @@ export interface DepositDispute {
   takenMicros: Micros;
   /** Counts decisions and postings, so each posting has its own ledger reference. */
   turn: number;
-  /** The reference of the row that took money last. A row that gives money back names this reference. */
+  /** The reference of the row that took money last. A row that gives money back names the reference. */
   lostReference: string | null;
 }
 

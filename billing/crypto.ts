@@ -7,7 +7,7 @@ import { add, type Micros, micros, mulDivFloor, ZERO } from './money.ts';
 /** An output of a transaction on a chain, as the provider reports the output. */
 export interface CryptoOutput {
   transactionHash: string;
-  /** The index of the output in its transaction, or the index of its log entry. */
+  /** The index of the output in the transaction, or the index of the output's log entry. */
   output: number;
   chain: string;
   currency: string;

@@ -7,7 +7,7 @@ import { type Micros, micros, mulDivHalfUp } from './money.ts';
 /** A basis point is one hundredth of a percent. */
 const BASIS_POINTS = 10_000;
 
-/** A discount for teams that spent at least this amount in the trailing 30 days. */
+/** A discount for teams with at least the given spending in the trailing 30 days. */
 export interface VolumeTier {
   spendMicros: Micros;
   basisPoints: number;

@@ -84,8 +84,8 @@ const DECLINES = new Map<string, DeclineReason>([
 ]);
 
 /**
- * Classifies a card error. `declineCode` is Stripe's finer code, `code` its coarser one. Codes that suggest fraud (stolen,
- * lost, blocked) stay `declined`: Stripe asks that the payer is not told more.
+ * Classifies a card error. `declineCode` is Stripe's finer code, `code` the coarser. Codes of suspected fraud (stolen,
+ * lost, blocked) stay `declined`: Stripe asks platforms to tell the payer no more.
  */
 export const declineReason = (code: string, declineCode: string | null): DeclineReason =>
   DECLINES.get(declineCode ?? '') ?? DECLINES.get(code) ?? 'declined';

@@ -15,8 +15,8 @@ import type { MicroMillionths } from './tokens.ts';
 const MILLIONTHS_PER_MICRO = 1_000_000n;
 
 /**
- * The highest amount that usage of this exact cost can post, whatever fraction the team carries: the cost rounded up to
- * a micro.
+ * The highest possible posting of usage with this exact cost, whatever fraction the team carries: the cost rounded up
+ * to a micro.
  */
 export const holdMicrosFor = (most: MicroMillionths): Micros =>
   micros((most + MILLIONTHS_PER_MICRO - 1n) / MILLIONTHS_PER_MICRO);
@@ -83,7 +83,7 @@ export function letGo(change: Change, holds: readonly Hold[]): boolean {
   return true;
 }
 
-/** Releases a hold before its second. An expired hold stays as it ended. */
+/** Releases a hold before the expiry. An expired hold stays expired. */
 export const voidHold = (account: Account, terms: Terms, hold: Hold, nowSecond: number): Outcome =>
   applyFact(account, terms, nowSecond, (change) => {
     if (letGo(change, [hold])) creditArrived(change, referenceOf.holdVoided(hold.holdId));

@@ -175,7 +175,7 @@ export function stopInstance(
   });
 }
 
-/** Segments that this change has ended by crossings. No row has these segments yet. */
+/** Segments ended by crossings of this change. No row has the ends yet. */
 const cutByNow = ({ effects }: Change, instanceId: string): ClosedSegment[] =>
   effects.flatMap((effect) =>
     effect.kind === 'meter_closed' && effect.meter.instanceId === instanceId
@@ -183,7 +183,7 @@ const cutByNow = ({ effects }: Change, instanceId: string): ClosedSegment[] =>
       : [],
   );
 
-/** The last amount that this change has posted for an instance. */
+/** The last posting of this change for an instance. */
 const postedByNow = ({ effects }: Change, instanceId: string): string | undefined =>
   effects.reduce<string | undefined>(
     (last, effect) =>

@@ -7,7 +7,7 @@ import type { Micros } from './money.ts';
 
 /** The account of a team's credit. Its balance is never negative. */
 export const creditAccount = (teamId: string) => `team/${teamId}/credit`;
-/** The account of amounts that a team owes. Its balance is minus the owed amount. */
+/** The account of a team's owed amounts. The balance is minus the owed amount. */
 export const owedAccount = (teamId: string) => `team/${teamId}/owed`;
 export const REVENUE = 'platform/revenue';
 export const GRANTS = 'platform/grants';
@@ -94,6 +94,6 @@ export const referenceOf = {
   usage: (teamId: string, eventId: string) => `usage/${teamId}/${eventId}`,
   /** The part of a charge that credit could not pay. */
   owed: (causeReference: string) => `${causeReference}/owed`,
-  /** The owed amount that an arriving credit paid: one collection for each credit. */
+  /** The owed amount paid by an arriving credit: a collection for each credit. */
   collected: (causeReference: string) => `${causeReference}/collects`,
 };

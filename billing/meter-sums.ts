@@ -62,7 +62,7 @@ export function meterSums(classes: readonly MeterClass[], startedBySecond: numbe
   };
 }
 
-/** The class of one meter, with the sums of this meter alone. */
+/** The class of a single meter, with the sums of the meter alone. */
 export function classOf(meter: {
   rateMicrosPerHour: number;
   startSecond: number;
@@ -90,7 +90,7 @@ const keyOf = (each: MeterClass): string => {
   return [daySecond, isDiscountable, listMicrosPerHour, discountBasisPoints, rateRemainder, startRemainder].join('/');
 };
 
-/** Merges classes that are equal in everything but their sums. */
+/** Merges classes with equal fields other than the sums. */
 export function mergedClasses(classes: readonly MeterClass[]): MeterClass[] {
   const merged = new Map<string, MeterClass>();
   for (const each of classes) {

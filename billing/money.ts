@@ -12,7 +12,7 @@ export const MICROS_PER_CENT = 10_000;
 
 export const ZERO = 0 as Micros;
 
-/** The largest amount that one row or one balance can hold: $9,007,199,254.740991. */
+/** The largest amount of a row or a balance: $9,007,199,254.740991. */
 export const MOST_MICROS = Number.MAX_SAFE_INTEGER as Micros;
 
 /** An amount that is larger than a balance can hold. Thrown before anything is written. */

@@ -16,7 +16,7 @@ import { topUpWarnings, type Warning } from './warnings.ts';
 export type QuoteOrder = Omit<InstanceOrder, 'instanceId' | 'shedOrder'> & { count: number };
 
 export interface Quote {
-  /** The rate of one instance that no reservation covers; 0 where all are covered. */
+  /** The rate of an instance without a cover; 0 where all are covered. */
   hourlyMicros: Micros;
   /** The rate of all the new instances together. */
   totalMicrosPerHour: Micros;

@@ -22,7 +22,7 @@ export interface LedgerDeposit {
   openedSecond: number;
   /** Credited or failed. */
   closedSecond: number | null;
-  /** The provider's ids of the deposit: of its payment and its page. */
+  /** The provider's ids of the payment and the page of the deposit. */
   providerIds: string[];
   /** The provider's id of the team. */
   customerId: string | null;
@@ -184,10 +184,7 @@ export interface Comparison {
   rows: ComparedRow[];
   differences: Difference[];
   foreign: ForeignRow[];
-  /**
-   * Rows of one side that are so young that the other side may still be writing its row. A later comparison reports
-   * them.
-   */
+  /** Rows of one side, too young to have a counterpart on the other side. A later comparison reports them. */
   underWay: number;
 }
 
@@ -229,7 +226,7 @@ export const dayBefore = (second: number): string => dayOf(second - DAY_SECONDS)
 
 // ── the comparison ───────────────────────────────────────────────────────────────────────────────────────────────
 
-/** A row that is younger than this may still lack its counterpart on the other side. */
+/** Younger rows may still lack a counterpart on the other side. */
 export const SETTLING_SECONDS = 600;
 
 /**

@@ -28,8 +28,7 @@ export interface ReservationMeter extends Metered {
 }
 
 /**
- * Days before a term's end at which the team is notified, the largest first: one notice to decide, and one as a
- * reminder.
+ * Days before a term's end with a notice to the team, the largest first: the first to decide, the second as a reminder.
  */
 export const TERM_REMINDER_DAYS = [7, 1] as const;
 

@@ -95,7 +95,7 @@ function runningByDay(account: Account, firstDay: number, days: number): number[
   });
 }
 
-/** Counts an amount that was spent at one second. */
+/** Counts an amount spent at a second. */
 export function spendAt(spentByDay: Map<number, Micros>, second: number, micros: Micros): void {
   const day = dayStart(second);
   spentByDay.set(day, atMost((spentByDay.get(day) ?? ZERO) + micros));

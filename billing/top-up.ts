@@ -8,7 +8,7 @@ export interface TopUpPolicy {
   amountMicros: Micros;
   /** Null when none is saved: the next charge then fails safely. */
   paymentMethodId: string | null;
-  /** The most that may be captured and in flight in one UTC month. Null: no cap. */
+  /** The most that may be captured and in flight in a UTC month. Null: no cap. */
   monthlyCapMicros: Micros | null;
 }
 

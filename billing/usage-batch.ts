@@ -28,7 +28,7 @@ export interface UsageEvent extends UsageBody {
   price: ModelPrice | null;
 }
 
-/** A recorded event: its body, and its posted amount, with the team's carried remainder. */
+/** A recorded event: body and posted amount, with the team's carried remainder. */
 export interface RecordedUsage {
   event: UsageBody;
   chargeMicros: Micros;
@@ -134,7 +134,7 @@ export function decideUsage(events: readonly UsageEvent[], given: UsageGiven): U
 const commonOf = <T>(values: readonly T[]): T | null =>
   values.every((value) => value === values[0]) ? (values[0] ?? null) : null;
 
-/** A result, or the data from which the result gets its charge. */
+/** A result, or the input for the result's charge. */
 type Decided = UsageResult | { status: 'accepted' | 'duplicate'; as: RecordedUsage };
 
 /**

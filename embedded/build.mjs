@@ -105,7 +105,7 @@ const entriesOf = (name) => [
   [`${name}.modules`, `imports-of:${PROGRAMS[name]}`],
 ];
 
-/** A module that imports the packages of a program from their own places. */
+/** A module with imports of a program's packages from the packages' own places. */
 function packagesOf({ outputs }, file) {
   const lines = new Set();
   const seen = new Set();
@@ -156,17 +156,17 @@ const packagesApart = (builtIn) => ({
   setup({ onResolve }) {
     onResolve({ filter: /^[^./]/ }, ({ path, kind, importer }) => {
       if (kind === 'entry-point' || path.startsWith('imports-of:')) return undefined;
-      // A built-in package includes the packages that it needs.
+      // A built-in package includes the packages of its own imports.
       const isNeeded = importer.includes(`${sep}node_modules${sep}`) && !isBuiltin(path);
       return isNeeded || builtIn.test(path) ? undefined : { path, external: true };
     });
   },
 });
 
-/** In parts, because this source passes through its own replacement. */
+/** In parts, because the replacement is applied to this source too. */
 const META = ['import', 'meta'].join('.');
 
-/** A source that uses its own path gets its original path, because the source reads files beside its own. */
+/** A source with a use of its own path gets the original path, because the source reads neighbouring files. */
 const placesOfSources = {
   name: 'places-of-sources',
   setup({ onLoad }) {

@@ -16,7 +16,7 @@ const STEP = 10;
 const TRIES = 200;
 
 export interface ClaimOptions<Name extends string> {
-  /** Ports that the user has chosen. These are not replaced and not remembered. */
+  /** The user's own ports, neither replaced nor remembered. */
   fixed?: Partial<Record<Name, number>>;
   /** Called with a sentence for each remembered port that is taken. */
   say?: (line: string) => void;
@@ -55,7 +55,7 @@ export async function claimPorts<Name extends string>(
       if (chosen === undefined && before !== undefined && port !== before)
         say(`port ${before} (${name}) is taken: ${port} from now on. Addresses with ${before} no longer lead here.`);
     }
-    // A neighbour that is configured for this start only gets its earlier port when embedded again.
+    // A neighbour configured for a single start gets the earlier port when embedded again.
     const draft = `${file}.${process.pid}`;
     await writeFile(draft, JSON.stringify(kept), { mode: 0o600 });
     await rename(draft, file);

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { identityOf, isStillRunning, type ProcessIdentity } from '../worker/process-identity.ts';
 import { endProcess } from './strangers.ts';
 
-/** A process that `npm start` started, with the signal for its end. */
+/** A process started by `npm start`, with the signal for an orderly end. */
 export interface Started extends ProcessIdentity {
   name: string;
   signal: NodeJS.Signals;
@@ -22,7 +22,7 @@ interface Running extends ProcessIdentity {
 
 export interface DataFolder {
   readonly path: string;
-  /** Stores the processes that must end if this process is killed. */
+  /** Stores the processes to end after a kill of this process. */
   note(apiUrl: string, children: Array<{ name: string; pid: number; signal: NodeJS.Signals }>): Promise<void>;
   /** Another `npm start` may use the folder from now on. */
   release(): Promise<void>;

@@ -20,6 +20,6 @@ const [environment] = await Promise.all([text(process.stdin), load()]);
 // The starting process has ended before the program could run.
 if (environment === '') process.exit(0);
 Object.assign(process.env, JSON.parse(environment));
-// The program reads its own options, without the options of this loader.
+// The program reads its own options, without the loader's options.
 process.argv.length = 2;
 await import(program);

@@ -15,7 +15,7 @@ export interface ProductProcess extends Child {
   readonly name: ProductName;
 }
 
-/** A process that has loaded its packages, or is loading them, and waits for its environment. */
+/** A process with packages loaded or being loaded, waiting for its environment. */
 export interface PreparedProduct {
   readonly pid: number;
   /** Runs the program. Resolves once the program serves. */

@@ -25,7 +25,7 @@ export interface SupervisorOptions {
   restarted?: () => void;
   /** Delays before the first, second, … restart in a row. After the last one the part is given up. */
   delaysMs?: readonly number[];
-  /** A part that has run for this time has recovered, and its next end counts as the first. */
+  /** A part with this running time has recovered, and the next end counts as the first. */
   steadyMs?: number;
   /** False: the last wait is repeated for ever. */
   givesUp?: boolean;

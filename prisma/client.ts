@@ -1,4 +1,4 @@
-/** The pool of the process. All code that reads or writes a row gets this client, or one of its transactions. */
+/** The pool of the process. All code that reads or writes a row gets this client or a transaction of the client. */
 import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
 import { PrismaClient } from './generated/client.ts';

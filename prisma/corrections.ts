@@ -59,7 +59,10 @@ export interface Credit {
   amountMicros: Micros;
 }
 
-/** The transfers that credited a deposit. They may exist without the deposit, and several may have its id. */
+/**
+ * The transfers that credited a deposit. Such transfers may exist without the deposit, and several may have the same
+ * deposit id.
+ */
 export async function creditsOf(tx: Tx, depositId: string): Promise<Credit[]> {
   const reference = referenceOf.deposit(depositId);
   const rows = await tx.transfer.findMany({

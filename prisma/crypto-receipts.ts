@@ -9,7 +9,7 @@ export interface CryptoReceipt extends CryptoOutput {
   depositId: string;
   teamId: string;
   creditedSecond: number;
-  /** Null for a payment credited under the receipt of its whole deposit, before each payment had its own. */
+  /** Null for a payment credited under the receipt of the whole deposit, before each payment had a receipt. */
   receiptNumber: string | null;
   /** The total that had arrived for the deposit with this payment. Null where `receiptNumber` is. */
   totalMicros: Micros | null;

@@ -213,7 +213,7 @@ export async function lastAttempt(tx: Tx, teamId: string): Promise<Deposit | nul
   return row && toDeposit(row);
 }
 
-/** True when the attempt before this one failed for the same reason. */
+/** True when the previous attempt failed for the same reason. */
 export async function failedBefore(tx: Tx, { teamId, attempt }: Deposit, failureCode: string): Promise<boolean> {
   if (attempt === null) return false;
   const row = await tx.deposit.findFirst({

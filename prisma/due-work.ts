@@ -118,7 +118,7 @@ export interface DueRefund {
   dueSecond: number;
 }
 
-/** Refunds of `throughSecond` or earlier that their workflow has not seen, oldest first. */
+/** Refunds of `throughSecond` or earlier, not yet seen by the workflow, oldest first. */
 export async function dueRefunds(tx: Tx, throughSecond: number, after: DueAfter, limit: number): Promise<DueRefund[]> {
   const rows = await tx.$queryRaw<Array<Omit<DueRefund, 'dueSecond'> & { dueSecond: bigint }>>`
     SELECT id AS "refundId", team_id AS "teamId", deposit_id AS "depositId", workflow_due_second AS "dueSecond" FROM refunds
@@ -134,7 +134,7 @@ export interface DueDeposit {
   dueSecond: number;
 }
 
-/** Deposits of `throughSecond` or earlier that their workflow has not seen, oldest first. */
+/** Deposits of `throughSecond` or earlier, not yet seen by the workflow, oldest first. */
 export async function dueDeposits(
   tx: Tx,
   throughSecond: number,

@@ -16,7 +16,9 @@ export interface EndedPiece {
   /** The number of instances of the row before this piece. */
   from: number;
   instanceIds: string[];
-  /** Those of them whose machines the platform is to stop. Absent in answers that an earlier release has recorded. */
+  /**
+   * The instances of the piece whose machines the platform must stop. Absent in answers recorded by an earlier release.
+   */
   machineIds?: string[];
 }
 

@@ -11,7 +11,7 @@ export interface Gauges {
   runningInstances: number;
   burnMicrosPerHour: number;
   noticesNotHandedOn: number;
-  /** Mails that a mail server has refused for good and that nobody has sent again. */
+  /** Mails refused for good by a mail server and not sent again by anybody. */
   mailsRefused: number;
   exhaustionsNotAnnounced: number;
   /** In the latest seven reports. A corrected day is compared again, and its report replaced. */
@@ -29,7 +29,7 @@ export interface Backlogs {
   refunds: Backlog;
   /** Teams whose watch has not looked at a fact: see due-work.ts. */
   looks: Backlog;
-  /** Instances, reservations, deposits and refunds whose workflow has not seen what is recorded of them: see due-work.ts. */
+  /** Instances, reservations, deposits and refunds with facts not yet seen by the workflow: see due-work.ts. */
   workflows: Map<string, Backlog>;
 }
 

@@ -24,7 +24,7 @@ export type Claim =
 const KEPT_SECONDS = 24 * 60 * 60;
 /** A claim without a heartbeat for this time belongs to a dead process. Allows for clocks that differ by seconds. */
 const GONE_AFTER_SECONDS = 10;
-/** The interval at which a running call renews its claim. */
+/** The interval of the claim's renewals during a call. */
 export const HEARTBEAT_MS = 3_000;
 
 /** Claims a key for this request, or returns why the key is taken. */

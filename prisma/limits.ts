@@ -10,7 +10,7 @@ import pg from 'pg';
 export interface Limits {
   /** Milliseconds left in which a statement may begin. */
   statementLeftMs(): number;
-  /** Milliseconds left in which a transaction that writes may commit. */
+  /** Milliseconds left for the commit of a writing transaction. */
   commitLeftMs(): number;
   /** True if nobody waits for the work any more, and none of the work has begun. */
   isUnwanted?(): boolean;
@@ -26,7 +26,7 @@ const UNLIMITED: Limits = {
 };
 const current = new AsyncLocalStorage<Limits>();
 
-/** Limits that end statements and commits in this number of milliseconds. */
+/** Limits for the end of statements and commits after a number of milliseconds. */
 export function commitsWithin(leftMs: number): Limits {
   const endMs = performance.now() + leftMs;
   const left = () => endMs - performance.now();

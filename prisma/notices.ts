@@ -141,7 +141,7 @@ export const mailAndEvent = (
   { ...about, channel: 'event', kind: event },
 ];
 
-/** A team gets one mail for each cause. The mails of these effects include the low balance. */
+/** A team gets a single mail for each cause. The mails of these effects include the low balance. */
 const SAYS_MORE_THAN_LOW: ReadonlySet<Effect['kind']> = new Set(['exhausted', 'owes']);
 
 /**

@@ -27,8 +27,7 @@ export async function numberReceipt(tx: Tx, teamId: string, depositId: string, s
 }
 
 /**
- * Gives a deposit the number of its receipt, or of the receipt of its first payment. A numbered deposit keeps its
- * number.
+ * Gives a deposit the number of its receipt, or of the first payment's receipt. A numbered deposit keeps the number.
  */
 export const nameReceipt = async (tx: Tx, depositId: string, number: string): Promise<void> => {
   await tx.deposit.updateMany({ where: { id: depositId, receiptNumber: null }, data: { receiptNumber: number } });

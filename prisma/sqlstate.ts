@@ -127,7 +127,7 @@ export class CommitUnknown extends Error {
   }
 }
 
-/** True if the database may have committed the transaction that failed with this error. */
+/** True if the database may have committed the transaction in spite of the error. */
 export const isCommitUnknown = (error: unknown): boolean => sqlStateOf(error) === RESOLUTION_UNKNOWN;
 
 /** No connection was made, or the server refused the connection: no statement was sent. */

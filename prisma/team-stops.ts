@@ -1,6 +1,4 @@
-/**
- * Instances that a stop or a reclaim ended together, in batches, until the team's watch has signalled their workflows.
- */
+/** Instances ended together by a stop or a reclaim, in batches, until the team's watch has signalled the workflows. */
 import type { Tx } from './client.ts';
 
 /** The number of instances in a row. */
@@ -25,7 +23,7 @@ export const markTeamStops = async (tx: Tx, ids: number[]): Promise<void> => {
   if (ids.length > 0) await tx.teamStop.updateMany({ where: { id: { in: ids } }, data: { announced: true } });
 };
 
-/** The running instances of a team, or of one of its projects. */
+/** The running instances of a team, or of a project of the team. */
 export async function runningInstanceIds(tx: Tx, teamId: string, project: string | null): Promise<string[]> {
   const rows = await tx.instance.findMany({
     where: { teamId, endSecond: null, ...(project !== null && { project }) },

@@ -1,4 +1,4 @@
-/** Recorded facts that still wait for their team's watch. */
+/** Recorded facts without a look of the team's watch. */
 import type { Tx } from './client.ts';
 
 /** Teams with instances whose machines are to be stopped, a mail or event to hand on, or a charge in flight. */

@@ -92,7 +92,7 @@ export const SETTINGS: readonly string[] = Object.keys(ENVIRONMENT.shape);
 
 /**
  * Reads the configuration.
- * @throws Error with one sentence that names every missing or wrong variable
+ * @throws Error with a sentence on every missing or wrong variable
  */
 export function readConfig(environment: Record<string, string | undefined>): Config {
   const env = parse(ENVIRONMENT, environment);
@@ -167,8 +167,8 @@ const BOOKS = ENVIRONMENT.pick({
 });
 
 /**
- * Reads the part of the configuration that a comparison of the books needs.
- * @throws Error with one sentence that names every missing or wrong variable
+ * Reads the configuration for a comparison of the books.
+ * @throws Error with a sentence on every missing or wrong variable
  */
 export function readBooksConfig(environment: Record<string, string | undefined>) {
   const env = parse(BOOKS, environment);

@@ -1,4 +1,4 @@
-/** The worker's log: a line for each event that someone should act on, with its reason. */
+/** The worker's log: a line for each event that someone should act on, with the reason. */
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { describeError } from './described.ts';
 

@@ -32,7 +32,7 @@ async function main(): Promise<number> {
   await client.connect();
   try {
     await client.query('BEGIN READ ONLY');
-    // Several statements in one text return a list, a single statement its result alone.
+    // Several statements return a list, a single statement a bare result.
     const answered: pg.QueryResult | pg.QueryResult[] = await client.query({ text: statements, rowMode: 'array' });
     for (const { fields, rows } of [answered].flat()) {
       const cells = (rows as unknown[][]).map((row) => row.map(cellOf));

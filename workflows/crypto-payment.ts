@@ -14,7 +14,7 @@ const SLOWEST_POLL_MS = 2 * 60_000;
 const LATE_POLL_MS = 24 * 3600_000;
 const LATE_SECONDS = 30 * 24 * 3600;
 
-/** The parts of the deposit's workflow used here: its news, and its state. */
+/** The parts of the deposit's workflow for this story: the news and the state. */
 export interface Following {
   news: News;
   looks: Looks;

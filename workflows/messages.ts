@@ -178,7 +178,7 @@ export interface RefundInput {
   depositId: string;
   /** Given only in a run that an api of an earlier release has started. Such a run takes the credit itself. */
   order?: NewRefundOrder;
-  /** The provider's id of a refund that the provider reports: one of ours, or made at the provider. */
+  /** The provider's id of a reported refund, ours or made at the provider. */
   stripeRefundId?: string;
 }
 

@@ -144,7 +144,7 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
     return seen;
   }
 
-  /** True if the provider has a refund that can still change, including a failed one. */
+  /** True if the refund at the provider can still change, including a failed refund. */
   function canChange(): boolean {
     if (current.status === 'succeeded') return true;
     return current.stripeRefundId !== null && patched(CHANGES);

@@ -75,7 +75,7 @@ export class News {
   }
 }
 
-/** Runs from before this patch answer an operator with the next look that ends. */
+/** Runs from before this patch answer an operator at the end of the next look. */
 const BEGUN_SINCE = 'answers-by-a-look-begun-since';
 
 /**

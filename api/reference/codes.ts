@@ -1,4 +1,4 @@
-/** The fields that hold a code, each with its codes and their meanings. */
+/** The fields with codes, each with the codes and the meanings. */
 import { PAYMENT_FAILURES, REFUND_FAILURES } from '../../billing/failure-reasons.ts';
 import { paymentFailureWords, refundFailureWords } from '../../billing/failure-words.ts';
 import { ERROR_CODES } from './error-codes.ts';

@@ -30,7 +30,7 @@ export class Control {
     this.webhooks.setEndpoint({ url, secret, ...(events ? { events } : {}) });
   }
 
-  /** Sends coins to a session, named by its id or its `clientReferenceId`, also to an expired one. */
+  /** Sends coins to a session, named by id or by `clientReferenceId`, also to an expired session. */
   pay(session: string, paying: Paying = {}): Transaction {
     return structuredClone(this.#world.pay(this.#named(session), paying));
   }

@@ -50,7 +50,7 @@ export const coinsOf = (units: string): string => {
   return `${digits.slice(0, -8)}.${digits.slice(-8)}`.replace(/0{1,6}$/, '');
 };
 
-/** The sessions, the chain of their payments, and the events about them. */
+/** The sessions, the chain with the payments, and the events. */
 export class World {
   readonly now: () => number;
   /** CopperX calls a payment complete after so many confirmations. */

@@ -11,7 +11,7 @@ export interface PlatformWebWorld {
   readonly setMode: (mode: Mode) => Promise<void>;
 }
 
-/** The platform's page, its events as JSON, and the switch of its mode. */
+/** The platform's page, the events as JSON, and the switch of the mode. */
 export function platformWebApp({ journal, mode, setMode }: PlatformWebWorld): Express {
   const app = express().disable('x-powered-by');
   servePageParts(app, journal.onChange);

@@ -45,7 +45,7 @@ export class CardScripts {
     this.#scripts = [];
   }
 
-  /** The outcome of one charge. Each call counts: a script that lets charges pass lets one fewer pass next time. */
+  /** The outcome of a charge. Each call counts: a script with remaining successes lets fewer charges pass next time. */
   answerTo(charge: Required<CardSelector>): Decline | 'processing' | undefined {
     for (const script of this.#scripts) {
       if (!fits(script.selector, charge)) continue;

@@ -62,7 +62,7 @@ export class Control {
     this.webhooks.setEndpoint({ url, secret, ...(events ? { events } : {}) });
   }
 
-  /** Opens a dispute on a charge, named by its id or its payment intent's. */
+  /** Opens a dispute on a charge, named by the id of the charge or of the payment intent. */
   openDispute(chargeOrIntent: string, opening: DisputeOpening = {}): Dispute {
     return this.#act(() => openDispute(this.#world, this.#charge(chargeOrIntent), opening));
   }

@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 
 const MOST_LEVELS = 4;
 
-/** References that can be expanded, each with the store of its objects. */
+/** Expandable references, each with the store of the objects. */
 const KEPT_BY: Record<string, (world: World, id: string) => unknown> = {
   balance_transaction: (world, id) => world.state.balanceTransactions.get(id),
   charge: (world, id) => world.state.charges.get(id),

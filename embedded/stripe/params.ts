@@ -147,7 +147,7 @@ export const range: Rule<Range> = (given, name) => {
   return hash({ gt: integer(), gte: integer(), lt: integer(), lte: integer() })(given, name);
 };
 
-/** A parameter that Stripe accepts and that has no visible effect in the stand-in. */
+/** A parameter accepted like at Stripe, without a visible effect in the stand-in. */
 export const accepted: Rule<unknown> = (given) => given;
 
 function isHash(given: unknown): given is Form {

@@ -1,4 +1,4 @@
-/** Operations of the service itself, and those that providers call. */
+/** Operations of the service itself, and of providers. */
 import type { OperationTexts } from '../operation-text.ts';
 
 export const SERVICE: OperationTexts = {

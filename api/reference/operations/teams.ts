@@ -1,4 +1,4 @@
-/** Teams, their state, and their keys. */
+/** Teams, with state and keys. */
 import type { OperationTexts } from '../operation-text.ts';
 
 export const TEAMS: OperationTexts = {
