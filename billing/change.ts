@@ -107,7 +107,7 @@ export class Change {
 }
 
 /** Sets the held amount of a contest. Held credit still belongs to the team and cannot be spent. */
-export function hold(change: Change, contest: Contest, heldMicros: Micros): void {
+export function setContestHold(change: Change, contest: Contest, heldMicros: Micros): void {
   if (heldMicros === contest.heldMicros) return;
   const { account } = change;
   account.heldMicros = add(subtract(account.heldMicros, contest.heldMicros), heldMicros);
@@ -116,11 +116,11 @@ export function hold(change: Change, contest: Contest, heldMicros: Micros): void
 }
 
 /** Holds as much of the contested amount as there is credit for. */
-export function holdWhatThereIs(change: Change, contest: Contest): void {
+export function fillContest(change: Change, contest: Contest): void {
   const { account } = change;
   const missing = subtract(contest.amountMicros, contest.heldMicros);
   const spendable = larger(spendableMicros(account, account.asOfSecond), ZERO);
-  hold(change, contest, add(contest.heldMicros, smaller(larger(missing, ZERO), spendable)));
+  setContestHold(change, contest, add(contest.heldMicros, smaller(larger(missing, ZERO), spendable)));
 }
 
 /** Posts the amount that a meter owes through a second, from team credit to revenue. */
@@ -184,7 +184,7 @@ export function creditArrived(change: Change, causeReference: string): void {
     reference: referenceOf.collected(causeReference),
     second,
   });
-  for (const contest of account.contests) holdWhatThereIs(change, contest);
+  for (const contest of account.contests) fillContest(change, contest);
   const wellAboveMicros = micros(terms.lowLevelMicros + Math.floor(terms.lowLevelMicros / 10));
   if (spendableMicros(account, second) >= wellAboveMicros) account.lowArmed = true;
 }

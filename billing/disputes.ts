@@ -4,7 +4,7 @@
  * difference to the held and taken amounts is posted. Source: docs/rules.md#refunds-and-disputes.
  */
 import type { Account, Contest, Terms } from './account.ts';
-import { type Change, creditArrived, hold, holdWhatThereIs, type Outcome } from './change.ts';
+import { type Change, creditArrived, fillContest, type Outcome, setContestHold } from './change.ts';
 import { applyFact } from './clock.ts';
 import { type CreditedDeposit, type DepositDispute, type DisputeStatus, leftOf, takeBack } from './credited-deposit.ts';
 import { creditFrom } from './facts.ts';
@@ -88,7 +88,7 @@ export function settleDisputes(
   for (const { dispute, dueMicros } of due)
     if (dueMicros > dispute.takenMicros) take(change, depositId, dispute, dueMicros);
   if (isFreed) creditArrived(change, cause.reference);
-  for (const contest of change.account.contests) holdWhatThereIs(change, contest);
+  for (const contest of change.account.contests) fillContest(change, contest);
 }
 
 /** Limits the held amount of a dispute to its share. A decided dispute holds nothing. */
@@ -98,11 +98,11 @@ function limitContest(change: Change, depositId: string, dispute: DepositDispute
   const contest = account.contests.find((open) => open.disputeId === disputeId);
   if (status !== 'open') {
     if (!contest) return;
-    hold(change, contest, ZERO);
+    setContestHold(change, contest, ZERO);
     account.contests = account.contests.filter((other) => other !== contest);
   } else if (contest) {
     Object.assign(contest, { claimedMicros, amountMicros: shareMicros });
-    hold(change, contest, smaller(contest.heldMicros, shareMicros));
+    setContestHold(change, contest, smaller(contest.heldMicros, shareMicros));
   } else {
     const opened: Contest = { disputeId, depositId, claimedMicros, amountMicros: shareMicros, heldMicros: ZERO };
     account.contests.push(opened);

@@ -11,7 +11,7 @@ import { applyFact, bringUpToDate, exhaust } from './clock.ts';
 import { type CryptoOutput, outputKey } from './crypto.ts';
 import type { AssignedDiscount } from './discounts.ts';
 import { BillingError } from './errors.ts';
-import { type Hold, letGo } from './holds.ts';
+import { type Hold, releaseHolds } from './holds.ts';
 import {
   COPPERX,
   creditAccount,
@@ -172,7 +172,7 @@ export function recordUsage(
     const reference = referenceOf.usage(account.teamId, usage.eventId);
     const { model, project } = usage;
     const about = { ...(model !== undefined && { model }), ...(project !== undefined && { project }) };
-    const isFreed = letGo(change, usage.holds ?? []);
+    const isFreed = releaseHolds(change, usage.holds ?? []);
     const { chargeMicros, remainderMillionths } = chargeWithRemainder(usage.cost, account.remainderMillionths);
     account.remainderMillionths = remainderMillionths;
     const paidMicros = smaller(chargeMicros, larger(spendableMicros(account, second), ZERO));

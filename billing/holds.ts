@@ -69,7 +69,7 @@ export const hasExpired = ({ expiresSecond }: Pick<Hold, 'expiresSecond'>, accou
  * Releases the holds that have not expired, so their amounts can be spent again. Returns true if any hold was released.
  * All holds are released in a single pass: a batch of usage may name a thousand holds of a team with many more.
  */
-export function letGo(change: Change, holds: readonly Hold[]): boolean {
+export function releaseHolds(change: Change, holds: readonly Hold[]): boolean {
   const { account } = change;
   // An expired hold was released at its expiry.
   const held = holds.filter((hold) => !hasExpired(hold, account));
@@ -86,7 +86,7 @@ export function letGo(change: Change, holds: readonly Hold[]): boolean {
 /** Releases a hold before the expiry. An expired hold stays expired. */
 export const voidHold = (account: Account, terms: Terms, hold: Hold, nowSecond: number): Outcome =>
   applyFact(account, terms, nowSecond, (change) => {
-    if (letGo(change, [hold])) creditArrived(change, referenceOf.holdVoided(hold.holdId));
+    if (releaseHolds(change, [hold])) creditArrived(change, referenceOf.holdVoided(hold.holdId));
   });
 
 /** Merges expiries to one entry a second, soonest first, without zero amounts. */

@@ -125,8 +125,8 @@ export function decideUsage(events: readonly UsageEvent[], given: UsageGiven): U
     ...(project !== null && { project }),
   };
   const outcome = recordUsage(account, terms, usage, nowSecond);
-  const letGo = named.filter(({ hold }) => !hasExpired(hold, outcome.account));
-  const settled = letGo.map(({ hold: { holdId }, event: { eventId } }) => ({ holdId, settledBy: eventId }));
+  const released = named.filter(({ hold }) => !hasExpired(hold, outcome.account));
+  const settled = released.map(({ hold: { holdId }, event: { eventId } }) => ({ holdId, settledBy: eventId }));
   return { results, rows, settled, outcome };
 }
 

@@ -29,7 +29,7 @@ interface Asked {
 }
 
 /** A price from a given second on, or from the second of its recording: null. */
-interface Change<Price> extends Asked {
+interface PriceChange<Price> extends Asked {
   price: Omit<Price, 'effectiveSecond' | 'withdrawn'>;
   effectiveFromSecond: number | null;
 }
@@ -84,7 +84,7 @@ export const priceActs = ({ db }: Pick<LedgerWorld, 'db'>) => ({
    * @throws BillingError `amount_out_of_range`; `at_out_of_range` for a second that has passed, also where only the
    *   list or one of the teams is that far
    */
-  changeGpuPrice: ({ price, effectiveFromSecond, actor, nowSecond }: Change<GpuPrice>): Promise<GpuPriceChanged> =>
+  changeGpuPrice: ({ price, effectiveFromSecond, actor, nowSecond }: PriceChange<GpuPrice>): Promise<GpuPriceChanged> =>
     inTransaction(db, async (tx) => {
       checkGpuPrice(price);
       const { second, teamIds } = await openGpuPrice(tx, price, nowSecond);
@@ -115,7 +115,7 @@ export const priceActs = ({ db }: Pick<LedgerWorld, 'db'>) => ({
    * Records the token prices of a model from a second on, and returns the second.
    * @throws BillingError `amount_out_of_range`, `at_out_of_range`
    */
-  changeModelPrice: ({ price, effectiveFromSecond, actor, nowSecond }: Change<DatedModelPrice>): Promise<number> =>
+  changeModelPrice: ({ price, effectiveFromSecond, actor, nowSecond }: PriceChange<DatedModelPrice>): Promise<number> =>
     inTransaction(db, async (tx) => {
       checkModelPrice(price);
       const second = await openModelPrice(tx, price.model, nowSecond);

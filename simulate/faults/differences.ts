@@ -1,16 +1,16 @@
 /** The comparison of the matrix: the provider against the ledger, one to one, and the mails. */
 import { createHash } from 'node:crypto';
 import type { Message } from '../../embedded/mail/inbox.ts';
-import type { TeamBooks } from './books.ts';
 import type { Case } from './cases.ts';
 import type { Moved } from './kind.ts';
 import type { Site, Team } from './site.ts';
+import type { TeamRows } from './team-rows.ts';
 import type { Fault, Step } from './words.ts';
 
 /** The differences of a case, each in a sentence. Empty when all is right. */
 export async function differencesOf(site: Site, team: Team, { kind, step, fault }: Case): Promise<string[]> {
-  const now = await site.books.of(team.id);
-  if (!now) return ['the books cannot be read'];
+  const now = await site.rows.of(team.id);
+  if (!now) return ['the ledger cannot be read'];
   const expected = kind.expected(team);
   const mails = site.inbox.messages().filter(({ to }) => to.includes(team.email));
   return [
@@ -47,7 +47,7 @@ const transferInWords = ({ code, micros }: { code: string; micros: number }): st
 
 /** Outside money in the ledger, by rows and not by a status. */
 const OUTSIDE = ['deposit', 'auto_top_up', 'refund', 'refund_returned'];
-const movedIn = ({ transfers }: TeamBooks): Moved[] =>
+const movedIn = ({ transfers }: TeamRows): Moved[] =>
   transfers
     .filter(({ code }) => OUTSIDE.includes(code))
     .map(({ depositId, micros }) => ({ depositId: depositId ?? 'none', amountMicros: micros }));
@@ -64,7 +64,7 @@ const messageId = ({ headers }: Message): string =>
 const mailsOnce = (mails: Message[]): string[] => [...new Set(mails.map(messageId))];
 
 /** The Message-ID is made from the notice, and so from the cause. */
-function messageIdOf(kind: string, { notices }: TeamBooks): string {
+function messageIdOf(kind: string, { notices }: TeamRows): string {
   const of = notices.filter((notice) => notice.kind === kind && notice.channel === 'mail');
   if (of.length !== 1) return `one ${kind} (${of.length} notices)`;
   return `<${createHash('sha256').update(of[0]!.id).digest('hex').slice(0, 32)}@burnrate.example>`;

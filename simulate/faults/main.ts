@@ -10,7 +10,7 @@ const AXES = { kind: KINDS.map(({ name }) => name), step: STEPS, fault: FAULTS }
 const USAGE = `usage: npm run faults [-- --kind KIND --step STEP --fault FAULT]
 
 Makes every kind of payment on the product's own processes and lets something fail at each step. Each option selects a part
-and can be repeated; without options every case is played. Exit status: 0 when all books agree, 1 otherwise.
+and can be repeated; without options every case is played. Exit status: 0 when ledger and providers agree, 1 otherwise.
 
 ${Object.entries(AXES)
   .map(([axis, words]) => `  --${axis.padEnd(6)} ${words.join(', ')}`)

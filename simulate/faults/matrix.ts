@@ -56,7 +56,7 @@ async function onSite(
   const site = await Site.start();
   const runs: Run[] = [];
   const look = async (run: Run): Promise<Outcome> => {
-    site.books.again();
+    site.rows.again();
     return { what: run.what, differences: await run.differences() };
   };
   try {

@@ -129,10 +129,10 @@ export class Run {
   }
 
   async #openMatters(): Promise<string[]> {
-    const { books } = this.#site;
+    const { rows } = this.#site;
     const { kind: of } = this.what;
-    const now = await books.of(this.#team.id);
-    if (!now) return ['the books'];
+    const now = await rows.of(this.#team.id);
+    if (!now) return ['the ledger'];
     const open = now.deposits
       .filter(({ status }) => status === 'pending' || status === 'requires_action')
       .map(({ id, status }) => `${id} is ${status}`);

@@ -18,9 +18,9 @@ import { connectDb, type Db } from '../../prisma/client.ts';
 import { migrateBy } from '../../prisma/migrate.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
 import { Api } from './api.ts';
-import { Books } from './books.ts';
 import { Courier } from './courier.ts';
 import { teamOfSession } from './kinds/crypto.ts';
+import { RowsOfTeams } from './team-rows.ts';
 import { teamsOfStripe } from './teams.ts';
 
 /** Each case has its own team, so payments and mails of cases can be distinguished. */
@@ -37,7 +37,7 @@ const READY_WITHIN_MS = 60_000;
 
 export class Site {
   readonly api: Api;
-  readonly books: Books;
+  readonly rows: RowsOfTeams;
   readonly courier = new Courier();
   readonly db: Db;
   readonly stripe: Control;
@@ -62,7 +62,7 @@ export class Site {
     this.inbox = inbox;
     this.postgres = postgres;
     this.db = connectDb(environment.DATABASE_URL ?? '');
-    this.books = new Books(this.db);
+    this.rows = new RowsOfTeams(this.db);
     this.courier.serve(this.stripe, teamsOfStripe());
     this.courier.serve(this.copperx, ({ data }) => teamOfSession(data.object));
     this.api = new Api(`http://127.0.0.1:${environment.PORT}`, environment.BURNRATE_PLATFORM_KEY ?? '');

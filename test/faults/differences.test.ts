@@ -2,16 +2,16 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../embedded/mail/inbox.ts';
-import type { TeamBooks } from '../../simulate/faults/books.ts';
 import type { Case } from '../../simulate/faults/cases.ts';
 import { differencesOf } from '../../simulate/faults/differences.ts';
 import type { Moved } from '../../simulate/faults/kind.ts';
 import { savedCard } from '../../simulate/faults/kinds/saved-card.ts';
 import type { Site } from '../../simulate/faults/site.ts';
+import type { TeamRows } from '../../simulate/faults/team-rows.ts';
 
 const TEAM = { id: 't1', email: 't1@faults.example', card: 'pm_1' };
 const NOTICE = { id: 'deposit_receipt/dep_1', kind: 'deposit_receipt', channel: 'mail', isSent: true };
-const RIGHT: TeamBooks = {
+const RIGHT: TeamRows = {
   postedMicros: 20_000_000,
   owedMicros: 0,
   attemptDepositId: null,
@@ -37,14 +37,14 @@ const mail = (hash = HASH, to = TEAM.email): Message => ({
 });
 
 interface Made {
-  books?: Partial<TeamBooks>;
+  books?: Partial<TeamRows>;
   moved?: Moved[];
   mails?: Message[];
   at?: Partial<Case>;
 }
 
 function found({ books = {}, moved = [TAKEN], mails = [mail()], at = {} }: Made): Promise<string[]> {
-  const site = { books: { of: async () => ({ ...RIGHT, ...books }) }, inbox: { messages: () => mails } };
+  const site = { rows: { of: async () => ({ ...RIGHT, ...books }) }, inbox: { messages: () => mails } };
   const kind = { ...savedCard, moved: () => moved };
   return differencesOf(site as unknown as Site, TEAM, { kind, step: 'during', fault: 'dropped', ...at });
 }

@@ -39,9 +39,9 @@ export const checkout: PaymentKind = {
 };
 
 /** The page may be opened after the caller was answered that the deposit is pending. The deposit then has the page. */
-export async function pageOf({ books }: Site, team: Team): Promise<string> {
+export async function pageOf({ rows }: Site, team: Team): Promise<string> {
   for (;;) {
-    const page = (await books.of(team.id))?.deposits.find(({ checkoutUrl }) => checkoutUrl)?.checkoutUrl;
+    const page = (await rows.of(team.id))?.deposits.find(({ checkoutUrl }) => checkoutUrl)?.checkoutUrl;
     if (page) return page;
     await sleep(LOOKS_AGAIN_AFTER_MS);
   }

@@ -36,9 +36,9 @@ export const refund: PaymentKind = {
 };
 
 /** The deposit, once credited. */
-async function credited({ books }: Site, team: Team): Promise<string> {
+async function credited({ rows }: Site, team: Team): Promise<string> {
   for (;;) {
-    const deposit = (await books.of(team.id))?.deposits.find(({ status }) => status === 'succeeded');
+    const deposit = (await rows.of(team.id))?.deposits.find(({ status }) => status === 'succeeded');
     if (deposit) return deposit.id;
     await sleep(LOOKS_AGAIN_AFTER_MS);
   }

@@ -4,7 +4,7 @@
  */
 import type { Db } from '../../prisma/client.ts';
 
-export interface TeamBooks {
+export interface TeamRows {
   postedMicros: number;
   owedMicros: number;
   attemptDepositId: string | null;
@@ -17,17 +17,17 @@ export interface TeamBooks {
 
 const FRESH_FOR_MS = 250;
 
-export class Books {
+export class RowsOfTeams {
   readonly #db: Db;
-  #read: Promise<Map<string, TeamBooks>> = Promise.resolve(new Map());
+  #read: Promise<Map<string, TeamRows>> = Promise.resolve(new Map());
   #readAtMs = 0;
 
   constructor(db: Db) {
     this.#db = db;
   }
 
-  /** A team's books, a moment old at the most. Null for a team that is not there, and while the database is away. */
-  async of(teamId: string): Promise<TeamBooks | null> {
+  /** The rows of a team, a moment old at the most. Null for an unknown team, and while the database is away. */
+  async of(teamId: string): Promise<TeamRows | null> {
     const nowMs = Date.now();
     if (nowMs - this.#readAtMs > FRESH_FOR_MS) {
       this.#readAtMs = nowMs;
@@ -42,7 +42,7 @@ export class Books {
     this.#readAtMs = 0;
   }
 
-  async #all(): Promise<Map<string, TeamBooks>> {
+  async #all(): Promise<Map<string, TeamRows>> {
     const db = this.#db;
     // In one snapshot, because a deposit and its transfer are of one transaction.
     const [accounts, deposits, refunds, transfers, notices] = await db.$transaction(
@@ -55,8 +55,8 @@ export class Books {
       ],
       { isolationLevel: 'RepeatableRead' },
     );
-    const books = new Map(
-      accounts.map(({ teamId, postedMicros, owedMicros, attemptDepositId }): [string, TeamBooks] => [
+    const rowsByTeam = new Map(
+      accounts.map(({ teamId, postedMicros, owedMicros, attemptDepositId }): [string, TeamRows] => [
         teamId,
         {
           postedMicros: Number(postedMicros),
@@ -70,16 +70,16 @@ export class Books {
       ]),
     );
     for (const { teamId, id, label, status, amountMicros, checkoutUrl } of deposits)
-      books.get(teamId)?.deposits.push({ id, label, status, amountMicros: Number(amountMicros), checkoutUrl });
+      rowsByTeam.get(teamId)?.deposits.push({ id, label, status, amountMicros: Number(amountMicros), checkoutUrl });
     for (const { teamId, id, status, amountMicros } of refunds)
-      books.get(teamId)?.refunds.push({ id, status, amountMicros: Number(amountMicros) });
+      rowsByTeam.get(teamId)?.refunds.push({ id, status, amountMicros: Number(amountMicros) });
     for (const { teamId, code, amountMicros, creditAccount, depositId } of transfers) {
       const isCredit = creditAccount === `team/${teamId}/credit`;
       const micros = Number(amountMicros) * (isCredit ? 1 : -1);
-      books.get(teamId)?.transfers.push({ code, micros, depositId });
+      rowsByTeam.get(teamId)?.transfers.push({ code, micros, depositId });
     }
     for (const { teamId, id, kind, channel, sentSecond } of notices)
-      books.get(teamId)?.notices.push({ id, kind, channel, isSent: sentSecond !== null });
-    return books;
+      rowsByTeam.get(teamId)?.notices.push({ id, kind, channel, isSent: sentSecond !== null });
+    return rowsByTeam;
   }
 }
