@@ -35,6 +35,8 @@ const { values, positionals } = parseArgs({
   },
 });
 const roomOf = (path: string): string => path.split('/', 1)[0] ?? '';
+// A reader such as `head` may close the pipe early.
+process.stdout.on('error', () => process.exit(0));
 const print = (line: string) => process.stdout.write(`${line}\n`);
 
 if (values.help) process.stdout.write(HELP);
