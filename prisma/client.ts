@@ -3,6 +3,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
 import { PrismaClient } from './generated/client.ts';
 import { LimitedPool, limitsNow, mustBeInTimeToCommit } from './limits.ts';
+import { withDirectRawQueries } from './raw-queries.ts';
 import { noteRecorded } from './recorded.ts';
 import { commitFailure, statementFailure } from './sqlstate.ts';
 import { statementNames } from './statement-names.ts';
@@ -14,6 +15,8 @@ export type Db = PrismaClient & {
   readonly pool: pg.Pool;
   /** Compares the clock of the process with the database time in each fact's first statement; null: no comparison. */
   clock: ClockProbe | null;
+  /** Work without limits of its own that waits longer for a connection fails. */
+  readonly connectionTimeoutMs: number;
 };
 export type Tx = Omit<PrismaClient, '$connect' | '$disconnect' | '$on' | '$transaction' | '$extends'>;
 
@@ -31,7 +34,7 @@ export interface DbOptions {
   statementTimeoutMs?: number;
   /** A statement that waits longer for a lock fails. */
   lockTimeoutMs?: number;
-  /** Work that waits longer for a connection fails. */
+  /** Work without limits of its own that waits longer for a connection fails. */
   connectionTimeoutMs?: number;
 }
 
@@ -42,10 +45,11 @@ const DEFAULT_CONNECTION_TIMEOUT_MS = 5_000;
 const LONGEST_WAIT_MS = 60_000;
 
 export function connectDb(databaseUrl: string, options: DbOptions = {}): Db {
+  const { connectionTimeoutMs = DEFAULT_CONNECTION_TIMEOUT_MS } = options;
   const pool = new LimitedPool({
     connectionString: databaseUrl,
     max: options.poolSize ?? DEFAULT_POOL_SIZE,
-    connectionTimeoutMillis: options.connectionTimeoutMs ?? DEFAULT_CONNECTION_TIMEOUT_MS,
+    connectionTimeoutMillis: connectionTimeoutMs,
     statement_timeout: options.statementTimeoutMs ?? DEFAULT_STATEMENT_TIMEOUT_MS,
     ...(options.lockTimeoutMs !== undefined && { lock_timeout: options.lockTimeoutMs }),
     // A connection whose other end has gone without a word is found out.
@@ -54,8 +58,11 @@ export function connectDb(databaseUrl: string, options: DbOptions = {}): Db {
   });
   // A broken idle connection is replaced on the next need.
   pool.on('error', () => {});
-  const adapter = new PrismaPg(pool, { disposeExternalPool: true, statementNameGenerator: statementNames() });
-  return Object.assign(new PrismaClient({ adapter }), { pool, clock: null });
+  // The client and the raw queries share the names: a connection that has prepared a statement knows it from both.
+  const nameOf = statementNames();
+  const adapter = new PrismaPg(pool, { disposeExternalPool: true, statementNameGenerator: nameOf });
+  const client = withDirectRawQueries(new PrismaClient({ adapter }), pool, nameOf);
+  return Object.assign(client, { pool, clock: null, connectionTimeoutMs });
 }
 
 /**
@@ -78,7 +85,7 @@ export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Pr
       },
       {
         // Work with limits waits for its team's turn at a connection as long as the limits allow.
-        maxWait: Number.isFinite(leftMs) ? Math.min(LONGEST_WAIT_MS, leftMs) : DEFAULT_CONNECTION_TIMEOUT_MS,
+        maxWait: Number.isFinite(leftMs) ? Math.min(LONGEST_WAIT_MS, leftMs) : db.connectionTimeoutMs,
         timeout: Math.min(DEFAULT_STATEMENT_TIMEOUT_MS, leftMs),
       },
     );

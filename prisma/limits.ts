@@ -6,6 +6,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
 import pg from 'pg';
+import { noteConnection, noteEndOfTransaction } from './raw-queries.ts';
 
 export interface Limits {
   /** Milliseconds left in which a statement may begin. */
@@ -86,6 +87,7 @@ function limitStatements(client: pg.PoolClient): void {
       const answersByCallback = args.some((arg) => typeof arg === 'function');
       if (!answersByCallback && isOver(limitsNow()) && !ENDS_TRANSACTION.test(textOf(args[0])))
         return Promise.reject(new OutOfTime());
+      if (ENDS_TRANSACTION.test(textOf(args[0]))) noteEndOfTransaction(client);
       return Reflect.apply(pg.Client.prototype.query, client, args);
     },
   });
@@ -147,6 +149,7 @@ export class LimitedPool extends pg.Pool {
         throw new OutOfTime();
       }
       limits.begins?.();
+      noteConnection(client);
       if (giveBack) {
         const { release } = client;
         client.release = (error) => {

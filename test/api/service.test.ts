@@ -43,10 +43,10 @@ describe('health', () => {
   it('is not ready while the database answers reads and refuses writes', async () => {
     const database = new URL(api.databaseUrl).pathname.slice(1);
     const readOnly = (value: 'on' | 'off') =>
-      api.owner.$transaction([
-        api.owner.$executeRawUnsafe('SET TRANSACTION READ WRITE'),
-        api.owner.$executeRawUnsafe(`ALTER DATABASE "${database}" SET default_transaction_read_only = ${value}`),
-      ]);
+      api.owner.$transaction(async (tx) => {
+        await tx.$executeRawUnsafe('SET TRANSACTION READ WRITE');
+        await tx.$executeRawUnsafe(`ALTER DATABASE "${database}" SET default_transaction_read_only = ${value}`);
+      });
     await readOnly('on');
     try {
       // The setting counts for connections that are opened from now on.

@@ -10,7 +10,7 @@ const PLAIN = `
   comment credited csv data deadline demo depositing described early endpoint error example expand expiring failed figure
   file finish folder forget generate history hook hosted html http identity inbox index key launch layout link list load log
   looking low main make measured memory metered mode named name nearest object of operation option page param path
-  persistence plain port program public readable reading reason refunding refused reminder request reserving result return
+  persistence plain port program public query raw readable reading reason refunding refused reminder request reserving result return
   returning row run saved script secret service serving session setup sheet simulate simultaneous skipping source start starting stop stream
   style table tag text timeline tool under unknown up url value watched web welcome word in
 `;

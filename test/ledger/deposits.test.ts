@@ -138,7 +138,12 @@ describe('a deposit after X, with the watch late', () => {
     expect(await booksOf(one.db, team)).toMatchObject({ netMicros: 100_000_000n });
 
     const outlook = await two.look(team, 5001);
-    expect(outlook.ended).toEqual({ of: 'exhaustion', number: 1, from: 0, instanceIds: [`${team}-a`, `${team}-b`] });
+    expect(outlook.ended).toMatchObject({
+      of: 'exhaustion',
+      number: 1,
+      from: 0,
+      instanceIds: [`${team}-a`, `${team}-b`],
+    });
     expect(outlook.notices.map(({ noticeId }) => noticeId).sort()).toEqual(
       expect.arrayContaining([`balance.exhausted/${team}/exhaustion-1`, `credits_exhausted/${team}/exhaustion-1`]),
     );

@@ -291,7 +291,7 @@ export interface Office {
 /** A database of one's own with two processes at work on it. */
 export async function openOffice(terms: Terms = TERMS): Promise<Office> {
   const database = await newDatabase();
-  const second = connectDb(database.url);
+  const second = connectDb(database.url, { connectionTimeoutMs: database.db.connectionTimeoutMs });
   return {
     url: database.url,
     one: new Desk(database.db, terms),

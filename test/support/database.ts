@@ -16,6 +16,9 @@ export interface TestDatabase {
   close(): Promise<void>;
 }
 
+/** Tests have many facts recorded at once, and on a busy machine each takes long. */
+const CONNECTION_TIMEOUT_MS = 120_000;
+
 /** A database of one's own in the run's Postgres, with all migrations, and no rows but the price list to begin with. */
 export async function newDatabase(options?: DbOptions): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
@@ -24,7 +27,8 @@ export async function newDatabase(options?: DbOptions): Promise<TestDatabase> {
   ownerUrl.pathname = `/${name}`;
   const url = new URL(ownerUrl);
   url.username = RUNTIME_ROLE;
-  const [db, owner] = [connectDb(url.href, options), connectDb(ownerUrl.href)];
+  const patient = { connectionTimeoutMs: CONNECTION_TIMEOUT_MS };
+  const [db, owner] = [connectDb(url.href, { ...patient, ...options }), connectDb(ownerUrl.href, patient)];
   return {
     url: url.href,
     db,

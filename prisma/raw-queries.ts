@@ -1,0 +1,122 @@
+/**
+ * Raw statements go to the driver directly: the client's interpreter takes twice the time that the driver itself takes. They
+ * have the arguments and the answers of the client's own raw queries. A statement of a transaction is sent on the
+ * transaction's connection for as long as the transaction is open, and never afterwards.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import pg from 'pg';
+import { Prisma, type PrismaClient } from './generated/client.ts';
+
+type RawQueries = Pick<PrismaClient, '$queryRaw' | '$executeRaw' | '$queryRawUnsafe' | '$executeRawUnsafe'>;
+type NameOf = (query: { sql: string; args: readonly unknown[] }) => string;
+
+/** What sends a statement: a pool, or a connection. */
+interface Sender {
+  query(statement: pg.QueryConfig): Promise<pg.QueryResult>;
+}
+
+/** Parsers by the type's OID, where the driver's own answer differs from the client's. Source: pg_type.dat of PostgreSQL. */
+const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
+  // int8, oid, numeric.
+  20: BigInt,
+  26: BigInt,
+  1700: (text) => new Prisma.Decimal(text),
+  // Arrays of them.
+  1016: (text) => arrayOf(text, BigInt),
+  1231: (text) => arrayOf(text, (each) => new Prisma.Decimal(each)),
+  // date, timestamp, timestamptz: an instant, in UTC where the text has no zone.
+  1082: (text) => new Date(`${text}T00:00:00Z`),
+  1114: (text) => new Date(`${text.replace(' ', 'T')}Z`),
+  1184: (text) => new Date(text.replace(' ', 'T').replace(/([+-]\d{2})$/, '$1:00')),
+};
+
+// The driver's types name no arrays.
+const TEXT_ARRAY = 1009 as Parameters<typeof pg.types.getTypeParser>[0];
+const arrayOf = (text: string, parse: (text: string) => unknown): unknown[] =>
+  (pg.types.getTypeParser(TEXT_ARRAY, 'text')(text) as Array<string | null>).map((each) =>
+    each === null ? null : parse(each),
+  );
+
+/** Has the driver parse values as the client's raw queries answer them. */
+export const RAW_TYPES: pg.CustomTypesConfig = {
+  getTypeParser: (oid, format) => PARSERS[oid] ?? pg.types.getTypeParser(oid, format),
+};
+
+/** The driver would write an instant in the zone of the process. */
+const toValue = (value: unknown): unknown => (value instanceof Date ? value.toISOString() : value);
+
+function rawQueries(senderNow: () => Sender, nameOf: NameOf): RawQueries {
+  const send = async (text: string, args: readonly unknown[]): Promise<pg.QueryResult> => {
+    const name = nameOf({ sql: text, args });
+    return senderNow().query({ ...(name !== '' && { name }), text, values: args.map(toValue), types: RAW_TYPES });
+  };
+  const sent = (query: TemplateStringsArray | Prisma.Sql, values: readonly unknown[]): Promise<pg.QueryResult> => {
+    const { text, values: args } = 'text' in query ? query : Prisma.sql(query, ...values);
+    return send(text, args);
+  };
+  const rows = async (result: Promise<pg.QueryResult>): Promise<unknown> => (await result).rows;
+  const count = async (result: Promise<pg.QueryResult>): Promise<number> => (await result).rowCount ?? 0;
+  // The client's own answers are promises that can be part of a list of statements. These cannot.
+  return {
+    $queryRaw: (query, ...values) => rows(sent(query, values)),
+    $executeRaw: (query, ...values) => count(sent(query, values)),
+    $queryRawUnsafe: (text, ...values) => rows(send(text, values)),
+    $executeRawUnsafe: (text, ...values) => count(send(text, values)),
+  } as RawQueries;
+}
+
+/** How many transactions have ended on a connection. */
+const endedOn = new WeakMap<pg.PoolClient, number>();
+
+/** Notes that what ends a transaction is being sent on a connection: what is sent there afterwards is not part of it. */
+export const noteEndOfTransaction = (connection: pg.PoolClient): void => {
+  endedOn.set(connection, (endedOn.get(connection) ?? 0) + 1);
+};
+
+interface OpenTransaction {
+  /** The connection that it was given, and how many had ended there by then. */
+  on?: { connection: pg.PoolClient; endedBefore: number };
+}
+const beginning = new AsyncLocalStorage<OpenTransaction>();
+
+/** Notes the connection that the pool gives to a transaction: the first that is given within its work. */
+export function noteConnection(connection: pg.PoolClient): void {
+  const transaction = beginning.getStore();
+  if (transaction && !transaction.on) transaction.on = { connection, endedBefore: endedOn.get(connection) ?? 0 };
+}
+
+/** Thrown instead of a statement whose transaction is over. Reads as Postgres' own `no_active_sql_transaction`. */
+export class TransactionOver extends Error {
+  readonly code = '25P01';
+
+  constructor() {
+    super('the transaction of this statement is over');
+  }
+}
+
+/** @throws TransactionOver */
+function connectionOf({ on }: OpenTransaction): pg.PoolClient {
+  if (!on || (endedOn.get(on.connection) ?? 0) !== on.endedBefore) throw new TransactionOver();
+  return on.connection;
+}
+
+/** A client some of whose methods are others. */
+const withMethods = <C extends object>(client: C, methods: Partial<C>): C =>
+  new Proxy(client, {
+    get: (target, name) => (Object.hasOwn(methods, name) ? methods[name as keyof C] : Reflect.get(target, name)),
+  });
+
+/** A client that sends its raw queries, and those of its transactions, directly. */
+export function withDirectRawQueries(client: PrismaClient, pool: pg.Pool, nameOf: NameOf): PrismaClient {
+  type Work = (tx: Prisma.TransactionClient) => Promise<unknown>;
+  const $transaction = (work: Work | Prisma.PrismaPromise<unknown>[], options?: object) => {
+    if (Array.isArray(work)) return client.$transaction(work, options);
+    const transaction: OpenTransaction = {};
+    const raw = rawQueries(() => connectionOf(transaction), nameOf);
+    return beginning.run(transaction, () => client.$transaction((tx) => work(withMethods(tx, raw)), options));
+  };
+  return withMethods(client, {
+    ...rawQueries(() => pool, nameOf),
+    $transaction: $transaction as PrismaClient['$transaction'],
+  });
+}
