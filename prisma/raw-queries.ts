@@ -15,7 +15,10 @@ interface Sender {
   query(statement: pg.QueryConfig): Promise<pg.QueryResult>;
 }
 
-/** Parsers by the type's OID, where the driver's own answer differs from the client's. Source: pg_type.dat of PostgreSQL. */
+/**
+ * Parsers by the OID of a type, where the answer of the driver differs from the answer of the client.
+ * Source: https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat
+ */
 const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
   // int8, oid, numeric.
   20: BigInt,
