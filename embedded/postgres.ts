@@ -23,13 +23,8 @@ export interface PostgresOptions {
   readonly logger?: Logger;
 }
 
-export interface Postgres {
-  /** The address of the maintenance database, `postgres`. */
-  readonly url: string;
-  readonly port: number;
-  readonly pid: number;
-  /** Resolves when the present server has gone, with the manner of its end. */
-  exited(): Promise<string>;
+/** The databases of a server that runs. */
+export interface Databases {
   /** As the superuser, who owns the tables of migrations. */
   databaseUrl(name: string): string;
   /** As the role of the api and the workers. */
@@ -38,6 +33,15 @@ export interface Postgres {
   createDatabase(name: string, options?: { template?: string }): Promise<boolean>;
   /** Drops the database with its connections. A missing database is no error. */
   dropDatabase(name: string): Promise<void>;
+}
+
+export interface Postgres extends Databases {
+  /** The address of the maintenance database, `postgres`. */
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Resolves when the present server has gone, with the manner of its end. */
+  exited(): Promise<string>;
   /** An orderly end; transactions in flight are rolled back. */
   stop(): Promise<void>;
   /** SIGKILL, for crash tests. */
@@ -99,18 +103,13 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   }
   await start();
 
-  const urlAs = (user: string, name: string) => `postgresql://${user}@127.0.0.1:${port}/${encodeURIComponent(name)}`;
-  const databaseUrl = (name: string) => urlAs(USER, name);
-  async function query(sql: string): Promise<void> {
-    const client = new pg.Client({ connectionString: databaseUrl('postgres') });
-    await client.connect();
-    await client.query(sql).finally(() => client.end());
-  }
-  await query(CREATE_RUNTIME_ROLE);
+  const databases = databasesAt(() => port);
+  await databases.query(CREATE_RUNTIME_ROLE);
 
   return {
+    ...databases,
     get url() {
-      return databaseUrl('postgres');
+      return databases.databaseUrl('postgres');
     },
     get port() {
       return port;
@@ -119,6 +118,27 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       return server.pid;
     },
     exited: () => server.exited,
+    stop: () => server.end(),
+    kill: () => server.kill(),
+    async restart() {
+      await server.end();
+      await start();
+    },
+  };
+}
+
+/** The databases of a Postgres that `startPostgres` has started, perhaps in another process. */
+export function databasesAt(port: () => number): Databases & { query(sql: string): Promise<void> } {
+  const urlAs = (user: string, name: string) => `postgresql://${user}@127.0.0.1:${port()}/${encodeURIComponent(name)}`;
+  const databaseUrl = (name: string) => urlAs(USER, name);
+  /** As the superuser, in the maintenance database. */
+  async function query(sql: string): Promise<void> {
+    const client = new pg.Client({ connectionString: databaseUrl('postgres') });
+    await client.connect();
+    await client.query(sql).finally(() => client.end());
+  }
+  return {
+    query,
     databaseUrl,
     runtimeUrl: (name) => urlAs(RUNTIME_ROLE, name),
     async createDatabase(name, { template } = {}) {
@@ -133,12 +153,6 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       }
     },
     dropDatabase: (name) => query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`),
-    stop: () => server.end(),
-    kill: () => server.kill(),
-    async restart() {
-      await server.end();
-      await start();
-    },
   };
 }
 

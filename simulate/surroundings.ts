@@ -1,11 +1,12 @@
 /** The real parts of scenarios. All but Temporal are started once; each scenario has its own Temporal server. */
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { type MailInbox, startMailInbox } from '../embedded/mail/inbox.ts';
 import { type PlatformStandIn, startPlatformStandIn } from '../embedded/platform.ts';
-import { type Postgres, RUNTIME_ROLE, startPostgres } from '../embedded/postgres.ts';
+import { type Databases, RUNTIME_ROLE, startPostgres } from '../embedded/postgres.ts';
 import { type StripeStandIn, startStripeStandIn } from '../embedded/stripe/index.ts';
 import { startTimeSkippingServer } from '../embedded/time-skipping.ts';
 import { migrate } from '../prisma/migrate.ts';
@@ -28,26 +29,29 @@ export interface Surroundings {
   stop(): Promise<void>;
 }
 
-const TEMPLATE = 'burnrate_template';
+/** A Postgres that runs, with a migrated database, of which each scenario's is a copy. */
+export interface Migrated {
+  postgres: Databases;
+  template: string;
+}
+
 export const PLATFORM_SECRET = `whsec_${Buffer.from('simulated platform').toString('base64')}`;
 
 /** Errors are raised where they matter. Further messages of Temporal's runtime would only hide the result. */
 const QUIET = { debug() {}, info() {}, warn() {}, error() {} };
 
-export async function startSurroundings(options: { postgres?: Postgres } = {}): Promise<Surroundings> {
+/** Starts a Postgres of its own unless it is given one, which runs on afterwards. */
+export async function startSurroundings(given?: Migrated): Promise<Surroundings> {
   installRuntime(QUIET);
   const dataDir = await mkdtemp(join(tmpdir(), 'burnrate-simulate-'));
-  const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
-  const [postgres, workflowBundle, stripe, inbox, platform] = await Promise.all([
-    options.postgres ?? startPostgres({ dataDir: join(dataDir, 'postgres'), settings }),
+  const [{ postgres, template, stopPostgres }, workflowBundle, stripe, inbox, platform] = await Promise.all([
+    given ? { ...given, stopPostgres: async () => {} } : startMigrated(join(dataDir, 'postgres')),
     bundleWorkflows(),
     startStripeStandIn(),
     startMailInbox(),
     startPlatformStandIn({ secret: PLATFORM_SECRET }),
   ]);
-  if (await postgres.createDatabase(TEMPLATE)) await migrate(postgres.databaseUrl(TEMPLATE), RUNTIME_ROLE);
 
-  let databases = 0;
   return {
     newTemporal: () => startTimeSkippingServer({ searchAttributes: SEARCH_ATTRIBUTES }),
     workflowBundle,
@@ -55,9 +59,8 @@ export async function startSurroundings(options: { postgres?: Postgres } = {}): 
     inbox,
     platform,
     newDatabase: async () => {
-      databases += 1;
-      const name = `simulate_${process.pid}_${databases}`;
-      await postgres.createDatabase(name, { template: TEMPLATE });
+      const name = `simulate_${randomUUID().replaceAll('-', '')}`;
+      await postgres.createDatabase(name, { template });
       return {
         url: postgres.runtimeUrl(name),
         ownerUrl: postgres.databaseUrl(name),
@@ -65,13 +68,17 @@ export async function startSurroundings(options: { postgres?: Postgres } = {}): 
       };
     },
     stop: async () => {
-      await Promise.all([
-        stripe.close(),
-        inbox.stop(),
-        platform.stop(),
-        options.postgres ? undefined : postgres.stop(),
-      ]);
+      await Promise.all([stripe.close(), inbox.stop(), platform.stop(), stopPostgres()]);
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+async function startMigrated(dataDir: string): Promise<Migrated & { stopPostgres(): Promise<void> }> {
+  const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+  const postgres = await startPostgres({ dataDir, settings });
+  const template = 'burnrate_template';
+  await postgres.createDatabase(template);
+  await migrate(postgres.databaseUrl(template), RUNTIME_ROLE);
+  return { postgres, template, stopPostgres: () => postgres.stop() };
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { availableMicros } from '../../billing/runway.ts';
+import { ofBudget } from '../support/budget.ts';
 import { type Act, act, dollars, keep, ofBook, ofWalk, walkOn, withBigInt } from './acts.ts';
 import { asMicros, Book, TERMS } from './book.ts';
 import { costOf, Walk } from './walk.ts';
@@ -44,7 +45,7 @@ describe('any history of a team', () => {
           if (instance.endedAt !== undefined)
             expect(book.postedFor(instance.id)).toBe(costOf(instance, instance.endedAt));
       }),
-      { numRuns: 4000 },
+      { numRuns: ofBudget({ test: 1000, long: 4000 }) },
     );
   });
 
@@ -73,7 +74,7 @@ describe('any history of a team', () => {
           if (endSecond !== undefined) expect(watched.postedFor(id)).toBe(quiet.postedFor(id));
         expect(availableMicros(watched.account, second + 1000)).toBe(availableMicros(quiet.account, second + 1000));
       }),
-      { numRuns: 3000 },
+      { numRuns: ofBudget({ test: 800, long: 3000 }) },
     );
   });
 });

@@ -21,6 +21,7 @@ import {
 import { volumeDiscountAt } from '../../billing/rerating.ts';
 import { availableMicros, burnMicrosPerHour, lastSecondAtOrAbove } from '../../billing/runway.ts';
 import { chargeDueMicros, costBetweenMicros, type Meter } from '../../billing/usage.ts';
+import { ofBudget } from '../support/budget.ts';
 import { act, keep, withBigInt } from './acts.ts';
 import { asMicros, Book, TERMS } from './book.ts';
 import { before, DAWN, history, MIDNIGHT, type PriceAct, told } from './price-acts.ts';
@@ -171,7 +172,7 @@ describe('sums of running meters', () => {
             book.look(second);
           }
         }),
-        { numRuns: 1_000 },
+        { numRuns: ofBudget({ test: 400, long: 1_000 }) },
       ),
     );
     // Ends of credit ask for the meters themselves, and so do acts of an instance whose meter was not read.
@@ -198,7 +199,7 @@ describe('sums of running meters', () => {
             book.look(doing.at);
           }
         }),
-        { numRuns: 400 },
+        { numRuns: ofBudget({ test: 150, long: 400 }) },
       ),
     );
     expect(decided).toBeGreaterThan(1_000);

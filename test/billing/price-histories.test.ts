@@ -5,6 +5,7 @@ import { nextCrossing } from '../../billing/account.ts';
 import type { Effect } from '../../billing/change.ts';
 import { advance } from '../../billing/facts.ts';
 import { nextLook } from '../../billing/looks.ts';
+import { ofBudget } from '../support/budget.ts';
 import { withBigInt } from './acts.ts';
 import { asMicros, TERMS } from './book.ts';
 import { before, DAWN, type History, history, MIDNIGHT, type PriceAct, told } from './price-acts.ts';
@@ -62,7 +63,7 @@ describe('any history of a team with prices', () => {
         }
         book.lookBack();
       }),
-      { numRuns: 2000 },
+      { numRuns: ofBudget({ test: 400, long: 2000 }) },
     );
   });
 
@@ -91,7 +92,7 @@ describe('any history of a team with prices', () => {
         for (const [id, { endSecond }] of quiet.instances)
           if (endSecond !== undefined) expect(watched.postedFor(id)).toBe(quiet.postedFor(id));
       }),
-      { numRuns: 2000 },
+      { numRuns: ofBudget({ test: 400, long: 2000 }) },
     );
   });
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { expectedResult, type Scenario } from '../oracle/oracle.ts';
 import { randomScenario } from '../oracle/random-scenario.ts';
+import { ofBudget } from '../support/budget.ts';
 import { pureRun } from './pure-run.ts';
 
 const SCENARIOS = join(import.meta.dirname, '..', 'scenarios');
@@ -14,8 +15,9 @@ describe('the pure rules', () => {
     expect(pureRun(read(name))).toEqual(read(name.replace('.json', '.expected.json')));
   });
 
-  it('give what the second-by-second walk gives, for two thousand random scenarios', () => {
-    for (let seed = 1; seed <= 2000; seed += 1) {
+  const last = ofBudget({ test: 300, long: 2000 });
+  it(`give what the second-by-second walk gives, for the random scenarios 1 to ${last}`, () => {
+    for (let seed = 1; seed <= last; seed += 1) {
       const scenario: Scenario = randomScenario(seed);
       const actual = pureRun(scenario);
       const expected = expectedResult(scenario);
@@ -25,7 +27,7 @@ describe('the pure rules', () => {
   });
 
   it('give the same bill however often anybody looks or settles in between', () => {
-    for (let seed = 1; seed <= 300; seed += 1) {
+    for (let seed = 1; seed <= ofBudget({ test: 100, long: 300 }); seed += 1) {
       const scenario = randomScenario(seed);
       let last = 0;
       const busy = pureRun(scenario, (look, settle, second) => {

@@ -5,8 +5,9 @@ import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/in
 import { trialBalance } from '../../prisma/transfers.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
 import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
-import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import type { Surroundings } from '../../simulate/surroundings.ts';
 import { lookAt } from '../../workflows/telling.ts';
+import { shareSurroundings } from '../support/surroundings.ts';
 import { aTeamAboutToBeCharged, dollars, switchOn } from './charged-team.ts';
 
 let surroundings: Surroundings;
@@ -17,7 +18,7 @@ let deposit: { id: string; stripeIntentId: string };
 
 /** A team with $20 granted and $50 charged. */
 beforeAll(async () => {
-  surroundings = await startSurroundings();
+  surroundings = await shareSurroundings();
   standIn = await startStripeStandIn();
   engine = await startEngine(surroundings, { terms: SCENARIO_TERMS, standIn });
   teamId = await aTeamAboutToBeCharged(engine);

@@ -6,11 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import type { Surroundings } from '../../simulate/surroundings.ts';
 import { SCENARIO_TERMS } from '../../simulate/terms.ts';
 import { createSweeper } from '../../worker/sweeper.ts';
 import { workflowId } from '../../workflows/messages.ts';
 import { wakeDepositWorkflow, wakeRefundWorkflow } from '../../workflows/telling.ts';
+import { shareSurroundings } from '../support/surroundings.ts';
 import { aTeamAboutToBeCharged, dollars } from './charged-team.ts';
 
 let surroundings: Surroundings;
@@ -19,7 +20,7 @@ let engine: Engine;
 let teamId: string;
 
 beforeAll(async () => {
-  surroundings = await startSurroundings();
+  surroundings = await shareSurroundings();
   standIn = await startStripeStandIn();
   engine = await startEngine(surroundings, { terms: SCENARIO_TERMS, standIn });
   teamId = await aTeamAboutToBeCharged(engine);

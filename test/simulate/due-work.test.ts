@@ -5,7 +5,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { machineOf } from '../../embedded/platform/event.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import type { Surroundings } from '../../simulate/surroundings.ts';
 import { SCENARIO_TERMS } from '../../simulate/terms.ts';
 import { createSweeper } from '../../worker/sweeper.ts';
 import { workflowId } from '../../workflows/messages.ts';
@@ -20,12 +20,13 @@ import {
   wakeReservationWorkflow,
 } from '../../workflows/telling.ts';
 import { mulberry32 } from '../oracle/random-scenario.ts';
+import { shareSurroundings } from '../support/surroundings.ts';
 import { aTeam, changePrice, PAIR, priceOf, recordStart } from './renting.ts';
 
 let surroundings: Surroundings;
 let engine: Engine;
 beforeAll(async () => {
-  surroundings = await startSurroundings();
+  surroundings = await shareSurroundings();
 });
 afterAll(() => surroundings.stop());
 beforeEach(async () => {

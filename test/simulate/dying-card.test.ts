@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import type { Surroundings } from '../../simulate/surroundings.ts';
 import type { Scenario } from '../oracle/oracle.ts';
+import { shareSurroundings } from '../support/surroundings.ts';
 import { run } from './support.ts';
 
 let surroundings: Surroundings;
 beforeAll(async () => {
-  surroundings = await startSurroundings();
+  surroundings = await shareSurroundings();
 });
 afterAll(() => surroundings.stop());
 

@@ -7,14 +7,15 @@ import { noticesOf } from '../../prisma/notices.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
 import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
-import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import type { Surroundings } from '../../simulate/surroundings.ts';
+import { shareSurroundings } from '../support/surroundings.ts';
 import { dollars } from './charged-team.ts';
 
 let surroundings: Surroundings;
 let engine: Engine;
 let databaseUrl: string;
 beforeAll(async () => {
-  surroundings = await startSurroundings();
+  surroundings = await shareSurroundings();
 });
 afterAll(() => surroundings.stop());
 /** A platform that answers each event only when the test lets it. */

@@ -5,14 +5,16 @@ import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/in
 import { AS_RECORDED, readAccount } from '../../prisma/accounts.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
 import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
-import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import type { Surroundings } from '../../simulate/surroundings.ts';
+import { ofBudget } from '../support/budget.ts';
+import { shareSurroundings } from '../support/surroundings.ts';
 import { aTeamAboutToBeCharged, dollars, switchOn } from './charged-team.ts';
 
 const HOUR = 3600;
 
 let surroundings: Surroundings;
 beforeAll(async () => {
-  surroundings = await startSurroundings();
+  surroundings = await shareSurroundings();
 });
 afterAll(() => surroundings.stop());
 
@@ -43,19 +45,22 @@ describe('while Stripe is away for longer than it remembers its idempotency keys
     nowMs += hours * HOUR * 1000;
   };
 
-  it.each([
+  type Outage = [how: string, lostAnswerOf: string | undefined, tookEffect: { created: number; charged: number }];
+  const confirmationLost: Outage = [
+    'its answer to the confirmation is lost, and so is all that follows',
+    'POST /v1/payment_intents/:id/confirm',
+    { created: 1, charged: 1 },
+  ];
+  const outages: Outage[] = [
     ['nothing reaches it', undefined, { created: 0, charged: 0 }],
     [
       'its answer to the creation is lost, and so is all that follows',
       'POST /v1/payment_intents',
       { created: 1, charged: 0 },
     ],
-    [
-      'its answer to the confirmation is lost, and so is all that follows',
-      'POST /v1/payment_intents/:id/confirm',
-      { created: 1, charged: 1 },
-    ],
-  ])(
+    confirmationLost,
+  ];
+  it.each(ofBudget({ test: [confirmationLost], long: outages }))(
     'the policy stays on and the card is charged once, when %s',
     async (_, lostAnswerOf, tookEffect) => {
       const teamId = await begin();

@@ -4,13 +4,14 @@ import { micros, parseDollars } from '../../billing/money.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
 import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
-import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import type { Surroundings } from '../../simulate/surroundings.ts';
+import { shareSurroundings } from '../support/surroundings.ts';
 import { aTeam, changePrice, costOf, HOUR, priceOf, sawOf, start, untilQuiet } from './renting.ts';
 
 let surroundings: Surroundings;
 let engine: Engine;
 beforeAll(async () => {
-  surroundings = await startSurroundings();
+  surroundings = await shareSurroundings();
 });
 afterAll(() => surroundings.stop());
 beforeEach(async () => {

@@ -1,3 +1,3 @@
 import { describeRandomScenarios } from './random.ts';
 
-describeRandomScenarios('fifty random scenarios that are the same in every run, so that runs can be compared', 0);
+describeRandomScenarios('random scenarios that are the same in every run, so that runs can be compared', 0);

@@ -2,4 +2,4 @@ import { randomInt } from 'node:crypto';
 import { describeRandomScenarios } from './random.ts';
 
 const firstSeed = Number(process.env.BURNRATE_SEED ?? randomInt(1_000, 2 ** 31));
-describeRandomScenarios(`fifty random scenarios of this run's own (BURNRATE_SEED=${firstSeed})`, firstSeed);
+describeRandomScenarios(`random scenarios of this run's own (BURNRATE_SEED=${firstSeed})`, firstSeed);

@@ -1,21 +1,25 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import type { Surroundings } from '../../simulate/surroundings.ts';
 import { randomScenario } from '../oracle/random-scenario.ts';
+import { ofBudget } from '../support/budget.ts';
+import { shareSurroundings } from '../support/surroundings.ts';
 import { expectAsWalked } from './support.ts';
 
 const HOUR_MS = 3_600_000;
 const INTERVALS_MS = [0, HOUR_MS, 6 * HOUR_MS, 24 * HOUR_MS];
 
-/** Runs fifty scenarios, made from the seeds that begin at one, through the real engine and compares each with the walk. */
+const SCENARIOS = ofBudget({ test: 4, long: 50 });
+
+/** Runs scenarios, made from the seeds that begin at `firstSeed`, through the real engine and compares each with the walk. */
 export function describeRandomScenarios(about: string, firstSeed: number): void {
   let surroundings: Surroundings;
   beforeAll(async () => {
-    surroundings = await startSurroundings();
+    surroundings = await shareSurroundings();
   });
   afterAll(() => surroundings.stop());
 
   describe(about, () => {
-    it.each(Array.from({ length: 50 }, (_, index) => firstSeed + index))(
+    it.each(Array.from({ length: SCENARIOS }, (_, index) => firstSeed + index))(
       'seed %i comes to what a walk second by second comes to',
       async (seed) => {
         const scenario = randomScenario(seed);

@@ -5,14 +5,15 @@ import { noticesOf } from '../../prisma/notices.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
 import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
-import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import type { Surroundings } from '../../simulate/surroundings.ts';
 import { workflowId } from '../../workflows/messages.ts';
+import { shareSurroundings } from '../support/surroundings.ts';
 import { aTeam, changePrice, costOf, HOUR, priceOf, sawOf, start, untilQuiet } from './renting.ts';
 
 let surroundings: Surroundings;
 let engine: Engine;
 beforeAll(async () => {
-  surroundings = await startSurroundings();
+  surroundings = await shareSurroundings();
   engine = await startEngine(surroundings, { terms: SCENARIO_TERMS });
 });
 afterAll(async () => {

@@ -9,9 +9,10 @@ import { createTeam } from '../../prisma/teams.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
 import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
-import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import type { Surroundings } from '../../simulate/surroundings.ts';
 import { admit, admitReservation, reservationState, workflowId } from '../../workflows/messages.ts';
 import { startOptions } from '../../workflows/telling.ts';
+import { shareSurroundings } from '../support/surroundings.ts';
 import { dollars } from './charged-team.ts';
 
 const DAY = 86_400;
@@ -26,7 +27,7 @@ const RESERVED = [2_000_011, 2_300_003, 2_111_111, 2_700_007];
 let surroundings: Surroundings;
 let engine: Engine;
 beforeAll(async () => {
-  surroundings = await startSurroundings();
+  surroundings = await shareSurroundings();
   engine = await startEngine(surroundings, { terms: SCENARIO_TERMS });
 });
 afterAll(async () => {

@@ -1,16 +1,26 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readScenario } from '../../simulate/scenario.ts';
-import { type Surroundings, startSurroundings } from '../../simulate/surroundings.ts';
+import type { Surroundings } from '../../simulate/surroundings.ts';
+import { ofBudget } from '../support/budget.ts';
+import { shareSurroundings } from '../support/surroundings.ts';
 import { expectAsWalked, expectedOf, run, scenarioNames, scenarioOf } from './support.ts';
 
 let surroundings: Surroundings;
 beforeAll(async () => {
-  surroundings = await startSurroundings();
+  surroundings = await shareSurroundings();
 });
 afterAll(() => surroundings.stop());
 
+/** Their month is settled hundreds of times, which takes as long as several other scenarios. */
+const OF_A_MONTH = ['06-two-teams-a-month', '17-a-millionth-an-hour-for-a-month'];
+/** `npm test` plays each second one here; test/billing/scenarios.test.ts holds all of them against the pure rules. */
+const PLAYED = ofBudget({
+  test: scenarioNames.filter((name, index) => index % 2 === 0 && !OF_A_MONTH.includes(name)),
+  long: scenarioNames,
+});
+
 describe('the real workflows, activities and Postgres in skipped time', () => {
-  it.each(scenarioNames)(
+  it.each(PLAYED)(
     'give the worked result of %s',
     async (name) => {
       expect(await run(surroundings, scenarioOf(name))).toEqual(expectedOf(name));
@@ -35,12 +45,12 @@ describe('the bill does not depend on', () => {
     ],
   };
 
-  it.each([
-    ['every second', 1_000],
+  const seldom: Array<[often: string, settleEveryMs: number]> = [
     ['every minute', 60_000],
     ['every hour', 3_600_000],
     ['never before the end', 0],
-  ])(
+  ];
+  it.each(ofBudget({ test: seldom, long: [['every second', 1_000], ...seldom] }))(
     'how often it is settled: %s',
     async (_, settleEveryMs) => {
       await expectAsWalked(surroundings, story, 'settling', { settleEveryMs });
@@ -53,9 +63,11 @@ describe('the bill does not depend on', () => {
   });
 });
 
-describe('200 instances in 40 teams', () => {
+const TEAMS = ofBudget({ test: 4, long: 40 });
+
+describe(`${5 * TEAMS} instances in ${TEAMS} teams`, () => {
   it('each end at the last second that their team could pay in full, and no team is overdrawn by a micro', async () => {
-    const teams = Array.from({ length: 40 }, (_, index) => `team-${index}`);
+    const teams = Array.from({ length: TEAMS }, (_, index) => `team-${index}`);
     const scenario = {
       startAt: '2026-03-01T00:00:00Z',
       until: 40_000,
@@ -73,7 +85,7 @@ describe('200 instances in 40 teams', () => {
     await expectAsWalked(
       surroundings,
       { ...scenario, events: scenario.events.sort((a, b) => a.at - b.at) },
-      '200 instances',
+      'many instances',
     );
   });
 });

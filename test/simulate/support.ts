@@ -10,7 +10,8 @@ const SCENARIOS = join(import.meta.dirname, '..', 'scenarios');
 
 export const scenarioNames = readdirSync(SCENARIOS)
   .filter((name) => name.endsWith('.json') && !name.endsWith('.expected.json'))
-  .map((name) => name.replace('.json', ''));
+  .map((name) => name.replace('.json', ''))
+  .sort();
 
 const read = (file: string) => JSON.parse(readFileSync(join(SCENARIOS, file), 'utf8'));
 export const scenarioOf = (name: string): Scenario => read(`${name}.json`);

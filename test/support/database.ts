@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
 import { inject } from 'vitest';
-import { RUNTIME_ROLE } from '../../embedded/postgres.ts';
+import { type Databases, databasesAt } from '../../embedded/postgres.ts';
 import { connectDb, type Db, type DbOptions } from '../../prisma/client.ts';
 import { TEMPLATE } from './global-setup.ts';
 
@@ -22,27 +21,25 @@ const CONNECTION_TIMEOUT_MS = 120_000;
 /** A database of one's own in the run's Postgres, with all migrations, and no rows but the price list to begin with. */
 export async function newDatabase(options?: DbOptions): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  await maintain(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
-  const ownerUrl = new URL(inject('postgresUrl'));
-  ownerUrl.pathname = `/${name}`;
-  const url = new URL(ownerUrl);
-  url.username = RUNTIME_ROLE;
+  const postgres = runPostgres();
+  await postgres.createDatabase(name, { template: TEMPLATE });
+  const [url, ownerUrl] = [postgres.runtimeUrl(name), postgres.databaseUrl(name)];
   const patient = { connectionTimeoutMs: CONNECTION_TIMEOUT_MS };
-  const [db, owner] = [connectDb(url.href, { ...patient, ...options }), connectDb(ownerUrl.href, patient)];
+  const [db, owner] = [connectDb(url, { ...patient, ...options }), connectDb(ownerUrl, patient)];
   return {
-    url: url.href,
+    url,
     db,
-    ownerUrl: ownerUrl.href,
+    ownerUrl,
     owner,
     async close() {
       await Promise.all([db.$disconnect(), owner.$disconnect()]);
-      await maintain(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      await postgres.dropDatabase(name);
     },
   };
 }
 
-async function maintain(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: inject('postgresUrl') });
-  await client.connect();
-  await client.query(sql).finally(() => client.end());
+/** The Postgres that the files of a run share. */
+export function runPostgres(): Databases {
+  const { port } = new URL(inject('postgresUrl'));
+  return databasesAt(() => Number(port));
 }

@@ -241,6 +241,9 @@ describe('a deposit that the provider is still working on', () => {
     const { look, release } = heldLook<PaymentOutcome>(PROCESSING, SUCCEEDED);
     return play({ confirmIntent: async () => PROCESSING, fetchOutcome: look }, async (scene) => {
       const handle = await startDeposit(scene, 'saved_card');
+      await scene.untilAsked('confirmIntent');
+      await scene.quiet(handle);
+      await scene.pass('15 seconds');
       await scene.untilAsked('fetchOutcome');
       const asked = await handle.startUpdate(lookAgain, { waitForStage: 'ACCEPTED' });
       release();
