@@ -3,10 +3,9 @@ import LongestFirst from './test/support/longest-first.ts';
 
 const STORY = 'test/story/**/*.test.ts';
 
-/** Files that leave nothing behind in their process: they mock no module, and run no Temporal worker. */
+/** Files that leave nothing behind in their process: they mock no module, and install no Temporal runtime. */
 const SHARED = [
-  'test/{activities,docs,ledger,papers,prisma,stripe-schema,worker}/**/*.test.ts',
-  'test/api/!(starvation|with-engine).test.ts',
+  'test/{papers,prisma,stripe-schema}/**/*.test.ts',
   'test/billing/!(meter-sums|price-histories).test.ts',
 ];
 
