@@ -26,7 +26,15 @@ import { type Route, route } from './route.ts';
 import { Dollars, Id, listOf, PathId, pageQuery, pageRequest, Second, text, z } from './schemas.ts';
 import { hashOfSpec, startInstance } from './starting.ts';
 import { withGpuNames } from './suggestions.ts';
-import { Instance, type InstanceView, ReceiptBody, readInstances, STATUSES, viewReceipt } from './views/instance.ts';
+import {
+  Instance,
+  type InstanceView,
+  ReceiptBody,
+  readInstance,
+  readInstances,
+  STATUSES,
+  viewReceipt,
+} from './views/instance.ts';
 import { standingOf } from './views/standing.ts';
 import type { Wakes } from './wakes.ts';
 import type { ApiWorld } from './world.ts';
@@ -60,11 +68,8 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
   const { db, terms, ledger } = world;
   const unlessRefused = createEarlyRefusals(world);
 
-  const viewOf = async (row: InstanceRow, second: number): Promise<InstanceView> => {
-    const [view] = await inSnapshot(db, (tx) => readInstances(tx, terms, [row], second));
-    if (!view) throw new BillingError('not_found', 'no such instance', 'id');
-    return view;
-  };
+  const viewOf = ({ id }: Pick<InstanceRow, 'id'>, second: number): Promise<InstanceView> =>
+    inSnapshot(db, (tx) => readInstance(tx, terms, id, second));
 
   const seen = async (id: string, call: Call): Promise<InstanceRow> => {
     const row = await getInstance(db, id);
@@ -197,9 +202,8 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
           platformAsked: true,
           ...(body.at !== undefined && { atSecond: body.at }),
         };
-        const { teamId } = await getInstance(db, params.id);
         const receipt = await ledger.stopInstance(stop, call.requestId);
-        await wake({ what: 'instance', id: params.id }, { what: 'watch', id: teamId });
+        await wake({ what: 'instance', id: params.id }, { what: 'watch', id: receipt.teamId });
         return { status: 200, body: viewReceipt(receipt) };
       },
     }),
@@ -268,7 +272,7 @@ export function instances(world: ApiWorld, wake: Wakes): Route[] {
         const { teamId } = await getInstance(db, params.id);
         await ledger.announceReclaim({ instanceId: params.id, reclaimSecond, nowSecond }, call.requestId);
         await wake({ what: 'watch', id: teamId }, { what: 'instance', id: params.id });
-        return { status: 200, body: await viewOf(await getInstance(db, params.id), nowSecond) };
+        return { status: 200, body: await viewOf(params, nowSecond) };
       },
     }),
 

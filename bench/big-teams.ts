@@ -6,7 +6,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { createLedger, type Ledger } from '../activities/ledger/index.ts';
 import { readBalance } from '../api/views/balance.ts';
 import type { Terms } from '../billing/account.ts';
@@ -18,6 +17,7 @@ import { inSnapshot } from '../prisma/snapshot.ts';
 import { createTeam } from '../prisma/teams.ts';
 import { SCENARIO_TERMS } from '../simulate/terms.ts';
 import type { Measured } from './measured.ts';
+import { noteStatements } from './statements.ts';
 
 const SIZES = [1, 100, 1_000, 10_000];
 const WARM_UP_ROUNDS = 5;
@@ -136,20 +136,9 @@ interface Took {
   statements: number;
 }
 
-let statements = 0;
-
-/** Counts every statement that a connection of this process sends. */
-function countStatements(): void {
-  const { query } = pg.Client.prototype;
-  pg.Client.prototype.query = function counting(this: pg.Client, ...args: unknown[]) {
-    statements += 1;
-    return Reflect.apply(query, this, args);
-  } as typeof query;
-}
-
 /** What each act took with each subject. Subjects take turns, so that all see the same machine. */
 async function measure(db: Db, ledger: Ledger, subjects: readonly Subject[]): Promise<Map<string, Took[]>> {
-  countStatements();
+  const statements = noteStatements();
   const times = new Map<string, Took[]>();
   const acts = actsOf(db, ledger);
   let nowSecond = SECOND;
@@ -157,13 +146,15 @@ async function measure(db: Db, ledger: Ledger, subjects: readonly Subject[]): Pr
     for (const [name, act] of Object.entries(acts)) {
       nowSecond += 60;
       for (const subject of subjects) {
-        const before = { ms: performance.now(), statements };
+        statements.taken();
+        const beganMs = performance.now();
         await act(subject, nowSecond, round);
-        const took = { ms: performance.now() - before.ms, statements: statements - before.statements };
+        const took = { ms: performance.now() - beganMs, statements: statements.taken().length };
         const key = keyOf(name, subject);
         if (round >= WARM_UP_ROUNDS) times.set(key, [...(times.get(key) ?? []), took]);
       }
     }
+  statements.stop();
   return times;
 }
 

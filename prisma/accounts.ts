@@ -2,25 +2,37 @@
 import type { Account } from '../billing/account.ts';
 import { hasDiscountable } from '../billing/calendar.ts';
 import { BillingError } from '../billing/errors.ts';
-import { type MeterSums, MetersNeeded, meterSums, withoutMeters } from '../billing/meter-sums.ts';
+import { type MeterClass, type MeterSums, MetersNeeded, meterSums, withoutMeters } from '../billing/meter-sums.ts';
 import { trailingFrom } from '../billing/spending.ts';
 import { dayStart } from '../billing/time.ts';
 import type { Meter } from '../billing/usage.ts';
 import { textColumn } from './arrays.ts';
 import type { ClockProbe, Db, Tx } from './client.ts';
-import { columnsOf, toMicros, toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts';
+import { columnOf, columnsOf, toMicros, toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts';
 import { contestsOf } from './disputes.ts';
 import { type Account as AccountRow, Prisma } from './generated/client.ts';
 import { holdExpiriesOf } from './holds.ts';
+import { type Instance, instancesFromJson, instancesInJson } from './instances.ts';
 import type { LookMarks } from './look-marks.ts';
-import { meterClassesOf, preparedMeterClassesOf } from './meter-sums.ts';
+import { meterClassesFromJson, meterClassesInJson } from './meter-sums.ts';
 import { runPrepared } from './prepared.ts';
 import { gpuPricesFor } from './prices.ts';
+import type { Also } from './reading.ts';
 import { runningTermsOf } from './reservations.ts';
-import { preparedMetersOf, runningMeters, runningMetersOf, runningMetersOfInstances } from './segments.ts';
+import {
+  preparedMetersOf,
+  runningMeters,
+  runningMetersOf,
+  runningOnes,
+  type SegmentOfInstance,
+  segmentsFromJson,
+  segmentsInJson,
+} from './segments.ts';
 import { readSpentByDay } from './spending.ts';
+import type { Write } from './statements.ts';
 
 const ACCOUNT = columnsOf(Prisma.AccountScalarFieldEnum, 'accounts');
+const LOCKED = columnsOf(Prisma.AccountScalarFieldEnum, 'locked');
 
 /** How far a reader will look: what the account must bring along depends on it. */
 export interface Reach {
@@ -58,12 +70,27 @@ export async function bySums<T>(
 }
 
 /**
- * Takes the team's row lock and reads its account. A second statement reads the meters after the lock is held: one
- * statement would see the meters as they were before it waited. The first statement brings the database's time for `clock`.
+ * Takes the team's row lock and reads its account. The statement brings the database's time for `clock`.
  * @throws BillingError `not_found`, `clock_wrong`
  */
 export async function lockAccount(tx: Tx, teamId: string, reach: Reach, clock?: ClockProbe | null): Promise<Account> {
-  return (await lockForFact(tx, teamId, reach, clock)).account;
+  return (await lockForFact(tx, { ofTeam: teamId }, reach, clock)).account;
+}
+
+/** What is read by one statement beside an account. */
+export interface Asked<A = null> {
+  /** Absent: the team is that of the first of the instances. */
+  ofTeam?: string;
+  /** Instances of which the rows and the segments are read. */
+  instanceIds?: readonly string[];
+  also?: Also<A>;
+}
+
+export interface Read<A = null> {
+  instances: Instance[];
+  /** By their instances, each in its order. */
+  segments: SegmentOfInstance[];
+  also: A;
 }
 
 export interface LockedAccount {
@@ -72,29 +99,36 @@ export interface LockedAccount {
 }
 
 /**
- * Takes the team's row lock for a fact, as `lockAccount` does.
+ * Takes the team's row lock for a fact, and reads by the same statement what the fact asks for. A statement sees other rows
+ * as they were before it waited for the lock. So it is sent again, under the lock, where another transaction has written the
+ * account's row in between, as every fact does.
  * @throws BillingError `not_found`, `clock_wrong`
  */
-export async function lockForFact(
+export async function lockForFact<A = null>(
   tx: Tx,
-  teamId: string,
+  asked: Asked<A>,
   reach: Reach,
   clock?: ClockProbe | null,
-): Promise<LockedAccount> {
-  const read = clock?.reading();
-  // A row that was waited for is answered as it is after the wait.
-  const [locked] = await tx.$queryRaw<Array<{ database_seconds: number }>>`
-    SELECT ${Prisma.raw(ACCOUNT)}, extract(epoch FROM clock_timestamp())::float8 AS database_seconds
-    FROM accounts WHERE team_id = ${teamId} FOR UPDATE`;
-  if (!locked) throw new BillingError('not_found', 'no such team', 'team');
-  read?.(locked.database_seconds * 1_000);
-  const row = toRow(locked);
-  const marks = {
-    dueSecond: toSecondOrNull(row.lookDueSecond),
-    wokenSecond: toSecondOrNull(row.wokenSecond),
-    lastSecond: toSecondOrNull(row.lastLookSecond),
-  };
-  return { account: await onlyOf(tx, row, reach), marks };
+): Promise<LockedAccount & { read: Read<A> }> {
+  const statement = together(asked, reach, Prisma.sql`FOR UPDATE`);
+  for (;;) {
+    const hasTime = clock?.reading();
+    const row = await firstOf(tx, statement, asked);
+    hasTime?.(row.database_seconds * 1_000);
+    if (row.is_current) return { marks: marksOf(toRow(row)), ...(await readFrom(tx, row, asked, reach)) };
+  }
+}
+
+/**
+ * Reads an account, and by the same statement what is asked for beside it, without locking it: for answers, never for a write.
+ * @throws BillingError `not_found`
+ */
+export async function readWithAccount<A = null>(
+  tx: Tx,
+  asked: Asked<A>,
+  reach: Reach,
+): Promise<{ account: Account; read: Read<A> }> {
+  return readFrom(tx, await firstOf(tx, together(asked, reach, Prisma.empty), asked), asked, reach);
 }
 
 /**
@@ -102,15 +136,73 @@ export async function lockForFact(
  * @throws BillingError `not_found`
  */
 export async function readAccount(tx: Tx, teamId: string, reach: Reach): Promise<Account> {
-  const row = await tx.account.findUnique({ where: { teamId } });
-  if (!row) throw new BillingError('not_found', 'no such team', 'team');
-  return onlyOf(tx, row, reach);
+  return (await readWithAccount(tx, { ofTeam: teamId }, reach)).account;
 }
 
+interface TogetherRow {
+  database_seconds: number;
+  /** Whether the other values are of the same moment as the account. */
+  is_current: boolean;
+  classes: unknown;
+  instances: unknown;
+  segments: unknown;
+  also: unknown;
+}
+
+const NOT_ASKED = Prisma.sql`SELECT NULL::json`;
+const CLASSES = Prisma.raw(meterClassesInJson('locked.team_id'));
+
+function together({ ofTeam, instanceIds = [], also }: Asked<unknown>, reach: Reach, forUpdate: Prisma.Sql): Prisma.Sql {
+  const isNaming = instanceIds.length > 0;
+  const team = ofTeam === undefined ? Prisma.sql`(SELECT team_id FROM instances WHERE id = ${instanceIds[0]})` : ofTeam;
+  return Prisma.sql`
+    WITH locked AS MATERIALIZED (
+      SELECT ${Prisma.raw(ACCOUNT)}, xmin AS version FROM accounts WHERE team_id = ${team} ${forUpdate}
+    )
+    SELECT ${Prisma.raw(LOCKED)}, extract(epoch FROM clock_timestamp())::float8 AS database_seconds,
+      version = (SELECT xmin FROM accounts WHERE accounts.team_id = locked.team_id) AS is_current,
+      (${reach.instanceIds === undefined ? NOT_ASKED : CLASSES}) AS classes,
+      (${isNaming ? instancesInJson(instanceIds) : NOT_ASKED}) AS instances,
+      (${isNaming ? segmentsInJson(instanceIds) : NOT_ASKED}) AS segments,
+      (${also?.sql ?? NOT_ASKED}) AS also
+    FROM locked`;
+}
+
+async function firstOf(tx: Tx, statement: Prisma.Sql, { ofTeam }: Asked<unknown>): Promise<TogetherRow> {
+  const [row] = await tx.$queryRaw<TogetherRow[]>(statement);
+  if (row) return row;
+  throw ofTeam === undefined
+    ? new BillingError('not_found', 'no such instance', 'id')
+    : new BillingError('not_found', 'no such team', 'team');
+}
+
+async function readFrom<A>(
+  tx: Tx,
+  found: TogetherRow,
+  { also }: Asked<A>,
+  reach: Reach,
+): Promise<{ account: Account; read: Read<A> }> {
+  const row = toRow(found);
+  const instances = instancesFromJson(found.instances);
+  const segments = segmentsFromJson(found.segments);
+  const ofTeam = new Set(instances.filter(({ teamId }) => teamId === row.teamId).map(({ id }) => id));
+  const account = await onlyOf(tx, row, reach, {
+    classes: meterClassesFromJson(found.classes),
+    named: runningOnes(segments).filter(({ instanceId }) => ofTeam.has(instanceId)),
+  });
+  return { account, read: { instances, segments, also: also ? also.of(found.also) : (null as A) } };
+}
+
+const marksOf = (row: AccountRow): LookMarks => ({
+  dueSecond: toSecondOrNull(row.lookDueSecond),
+  wokenSecond: toSecondOrNull(row.wokenSecond),
+  lastSecond: toSecondOrNull(row.lastLookSecond),
+});
+
 /** The account of one row. */
-async function onlyOf(tx: Tx, row: AccountRow, reach: Reach): Promise<Account> {
+async function onlyOf(tx: Tx, row: AccountRow, reach: Reach, sums: Sums): Promise<Account> {
   const { teamId } = row;
-  const running = new Map([[teamId, await runningOf(tx, row, reach)]]);
+  const running = new Map([[teamId, await runningOf(tx, row, reach, sums)]]);
   const account = (await assembled(tx, [row], running, reach)).get(teamId);
   if (!account) throw new Error(`the account of ${teamId} was not assembled`);
   return account;
@@ -123,16 +215,22 @@ interface Running {
 }
 const NOTHING_RUNS: Running = { meters: [], summed: null };
 
-async function runningOf(tx: Tx, row: AccountRow, { instanceIds }: Reach): Promise<Running> {
-  const { teamId, asOfSecond, standsAtSecond } = row;
+/** The classes of all meters of a team, null where they do not say enough; and the meters of named instances. */
+interface Sums {
+  classes: MeterClass[] | null;
+  named: readonly Meter[];
+}
+
+async function runningOf(
+  tx: Tx,
+  { teamId, asOfSecond, standsAtSecond }: AccountRow,
+  { instanceIds }: Reach,
+  { classes, named }: Sums,
+): Promise<Running> {
   // Where money stands at an earlier second, sums through the as-of second say nothing of it.
-  if (instanceIds === undefined || standsAtSecond !== null)
+  if (instanceIds === undefined || standsAtSecond !== null || classes === null)
     return { meters: await runningMeters(tx, teamId), summed: null };
-  const classes = (await meterClassesOf(tx, [teamId])).get(teamId);
-  if (classes === undefined) return NOTHING_RUNS;
-  if (classes === null) return { meters: await runningMeters(tx, teamId), summed: null };
-  const named = instanceIds.length > 0 ? await runningMetersOfInstances(tx, instanceIds) : [];
-  return { meters: named, summed: meterSums(withoutMeters(classes, named), toSecond(asOfSecond)) };
+  return { meters: [...named], summed: meterSums(withoutMeters(classes, named), toSecond(asOfSecond)) };
 }
 
 /** Reads the accounts of several teams without locking them, for lists. */
@@ -174,9 +272,17 @@ async function assembled(
 
 const READ_ACCOUNTS = {
   name: 'read-accounts',
-  text: `SELECT ${ACCOUNT}, xmin::text AS version, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS database_ms
+  text: `SELECT ${ACCOUNT}, xmin::text AS version, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS database_ms,
+      (${meterClassesInJson('accounts.team_id')}) AS classes
     FROM accounts WHERE team_id = ANY($1::text[])`,
 };
+
+interface FoundAccount {
+  team_id: string;
+  version: string;
+  database_ms: number;
+  classes: unknown;
+}
 
 export interface AccountAsOf {
   account: Account;
@@ -186,8 +292,8 @@ export interface AccountAsOf {
 
 /**
  * Reads the accounts of several teams, each with its version, by prepared statements: for a write that takes place only
- * where the version is still the same. The rows are read first and what belongs to them afterwards, so that no meter that
- * began in between is taken for theirs.
+ * where the version is still the same. Meters that one statement does not read are read afterwards: what has changed in
+ * between has changed the version.
  */
 export async function readAccountsAsOf(
   db: Db,
@@ -195,12 +301,11 @@ export async function readAccountsAsOf(
   reach: Reach,
 ): Promise<Map<string, AccountAsOf>> {
   const readClock = db.clock?.reading();
-  const found = await runPrepared<{ team_id: string; version: string; database_ms: number }>(db, READ_ACCOUNTS, [
-    textColumn(teamIds, (teamId) => teamId),
-  ]);
+  const found = await runPrepared<FoundAccount>(db, READ_ACCOUNTS, [textColumn(teamIds, (teamId) => teamId)]);
   if (found[0]) readClock?.(found[0].database_ms);
   const rows = found.map(toRow);
-  const accounts = await assembled(db, rows, await preparedRunningOf(db, rows), reach);
+  const classesOf = new Map(found.map(({ team_id, classes }) => [team_id, meterClassesFromJson(classes)]));
+  const accounts = await assembled(db, rows, await preparedRunningOf(db, rows, classesOf), reach);
   const read = new Map<string, AccountAsOf>();
   for (const { team_id, version } of found) {
     const account = accounts.get(team_id);
@@ -210,11 +315,11 @@ export async function readAccountsAsOf(
 }
 
 /** What runs of several teams, as sums wherever sums say enough. */
-async function preparedRunningOf(db: Db, rows: readonly AccountRow[]): Promise<Map<string, Running>> {
-  const classesOf = await preparedMeterClassesOf(
-    db,
-    rows.map(({ teamId }) => teamId),
-  );
+async function preparedRunningOf(
+  db: Db,
+  rows: readonly AccountRow[],
+  classesOf: ReadonlyMap<string, MeterClass[] | null>,
+): Promise<Map<string, Running>> {
   const isSummed = ({ teamId, standsAtSecond }: AccountRow) =>
     standsAtSecond === null && classesOf.get(teamId) !== null;
   const others = rows.filter((row) => !isSummed(row)).map(({ teamId }) => teamId);
@@ -359,11 +464,15 @@ export const insertAccount = async (tx: Tx, account: Account): Promise<void> => 
 };
 
 /** Saves an account whose row lock is held, and the marks of its watch. Meters have rows of their own. */
-export const saveAccount = async (tx: Tx, { account, marks }: LockedAccount): Promise<void> => {
+export function accountWrite({ account, marks }: LockedAccount): Write {
   const { dueSecond: lookDueSecond, wokenSecond, lastSecond: lastLookSecond } = marks;
-  const data = { ...columns(account), lookDueSecond, wokenSecond, lastLookSecond };
-  await tx.account.updateMany({ where: { teamId: account.teamId }, data });
-};
+  const values = Object.entries({ ...columns(account), lookDueSecond, wokenSecond, lastLookSecond });
+  const set = values.map(([field, value]) => Prisma.sql`${Prisma.raw(columnOf(field))} = ${value}`);
+  return {
+    as: 'saved_account',
+    sql: Prisma.sql`UPDATE accounts SET ${Prisma.join(set)} WHERE team_id = ${account.teamId}`,
+  };
+}
 
 /** What the operator wrote of a suspension. */
 export const setSuspendedNote = async (tx: Tx, teamId: string, note: string | null): Promise<void> => {

@@ -159,9 +159,8 @@ export async function paymentsWait(tx: Tx, teamId: string, throughSecond: number
   return row?.waits ?? false;
 }
 
-/** Tables whose rows have a workflow each. */
+/** Tables whose rows have a workflow each. A settlement marks its instance with its other writes: see instances.ts. */
 const SEEN_BY_WORKFLOW = {
-  instances: Prisma.sql`instances`,
   reservations: Prisma.sql`reservations`,
   deposits: Prisma.sql`deposits`,
   refunds: Prisma.sql`refunds`,

@@ -5,9 +5,10 @@ import { BillingError } from '../billing/errors.ts';
 import type { Micros } from '../billing/money.ts';
 import type { Pricing } from '../billing/prices.ts';
 import type { Tx } from './client.ts';
-import { toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts';
-import type { Instance as InstanceRow } from './generated/client.ts';
+import { fieldsOf, type InJson, orNull, toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts';
+import { type Instance as InstanceRow, Prisma } from './generated/client.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
+import type { Write } from './statements.ts';
 
 /** What an instance is, apart from its time and money. */
 export interface InstanceSpec {
@@ -36,7 +37,7 @@ export interface Instance extends InstanceSpec {
   reclaimSecond: number | null;
 }
 
-const toInstance = (row: InstanceRow): Instance => ({
+const toInstance = (row: InJson<InstanceRow>): Instance => ({
   id: row.id,
   teamId: row.teamId,
   project: row.project,
@@ -77,10 +78,36 @@ export async function findInstances(tx: Tx, ids: string[]): Promise<Instance[]> 
   return rows.map(toInstance);
 }
 
+const FIELDS = fieldsOf(Prisma.InstanceScalarFieldEnum, 'instances');
+
+/** Some instances as a JSON value. */
+export const instancesInJson = (ids: readonly string[]): Prisma.Sql => Prisma.sql`
+  SELECT json_agg(row_to_json(named)) FROM (SELECT ${Prisma.raw(FIELDS)} FROM instances WHERE id = ANY(${ids})) AS named`;
+
+export const instancesFromJson = (rows: unknown): Instance[] =>
+  ((rows ?? []) as Array<InJson<InstanceRow>>).map(toInstance);
+
 /** Inserts a running instance whose workflow has still to be started: see due-work.ts. */
-export async function insertInstance(tx: Tx, spec: InstanceSpec, startSecond: number): Promise<Instance> {
-  return toInstance(await tx.instance.create({ data: { ...spec, startSecond, workflowDueSecond: startSecond } }));
-}
+export const instanceInsert = (spec: InstanceSpec, startSecond: number): Write => ({
+  as: 'started',
+  sql: Prisma.sql`
+    INSERT INTO instances (id, team_id, project, gpu_type, region, pricing, hourly_micros, shed_order, resumed_from,
+      request_hash, details_hash, start_second, workflow_due_second)
+    VALUES (${spec.id}, ${spec.teamId}, ${spec.project}, ${spec.gpuType}, ${spec.region}, ${spec.pricing},
+      ${spec.hourlyMicros}, ${spec.shedOrder}, ${spec.resumedFrom}, ${spec.requestHash}, ${orNull(spec.detailsHash)},
+      ${startSecond}, ${startSecond})`,
+});
+
+/** An instance as it is right after its start. */
+export const startedInstance = (spec: InstanceSpec, startSecond: number): Instance => ({
+  ...spec,
+  startSecond,
+  endSecond: null,
+  reason: null,
+  exhaustion: null,
+  terminatedConfirmedSecond: null,
+  reclaimSecond: null,
+});
 
 export interface InstanceEnd {
   instanceId: string;
@@ -89,22 +116,45 @@ export interface InstanceEnd {
   exhaustion?: number;
 }
 
+/** What is kept of an instance beside its end. */
+export interface InstanceMark {
+  instanceId: string;
+  /** Its workflow has seen it as it is after the fact. */
+  seen?: boolean;
+  /** The platform has confirmed at this second that the machine is gone, unless it had before. */
+  confirmedSecond?: number;
+}
+
 /**
- * Ends instances in one statement. An instance that has ended keeps its end. The end of each is due to be seen by its
- * workflow. A machine that the platform takes back needs no confirmation.
+ * Ends instances, and marks one of them or another. An instance that has ended keeps its end. The end of each is due to be
+ * seen by its workflow. A machine that the platform takes back needs no confirmation.
  */
-export async function endInstances(tx: Tx, ends: InstanceEnd[]): Promise<void> {
-  if (ends.length === 0) return;
-  await tx.$executeRaw`
+export function instanceWrites(ends: readonly InstanceEnd[], mark: InstanceMark | null): Write[] {
+  const isMarked = ({ instanceId }: InstanceEnd) => instanceId === mark?.instanceId;
+  const apart = mark !== null && !ends.some(isMarked) ? [{ as: 'marked', sql: marking(mark) }] : [];
+  if (ends.length === 0) return apart;
+  const sql = Prisma.sql`
     UPDATE instances SET end_second = ended.second, reason = ended.why, exhaustion = ended.number,
-      terminated_confirmed_second = CASE WHEN ended.why = 'spot_reclaimed' THEN ended.second END,
-      workflow_due_second = COALESCE(workflow_due_second, ended.second)
+      terminated_confirmed_second = CASE WHEN ended.why = 'spot_reclaimed' THEN ended.second ELSE ended.confirmed END,
+      workflow_due_second = CASE WHEN NOT ended.seen THEN COALESCE(workflow_due_second, ended.second) END
     FROM unnest(
       ${ends.map(({ instanceId }) => instanceId)}::text[], ${ends.map(({ endSecond }) => endSecond)}::bigint[],
-      ${ends.map(({ reason }) => reason)}::text[], ${ends.map(({ exhaustion }) => exhaustion ?? null)}::bigint[]
-    ) AS ended (id, second, why, number)
+      ${ends.map(({ reason }) => reason)}::text[], ${ends.map(({ exhaustion }) => exhaustion ?? null)}::bigint[],
+      ${ends.map((end) => (isMarked(end) ? orNull(mark?.confirmedSecond) : null))}::bigint[],
+      ${ends.map((end) => isMarked(end) && mark?.seen === true)}::boolean[]
+    ) AS ended (id, second, why, number, confirmed, seen)
     WHERE instances.id = ended.id AND instances.end_second IS NULL`;
+  return [...apart, { as: 'ended', sql }];
 }
+
+const marking = ({ instanceId, seen = false, confirmedSecond }: InstanceMark): Prisma.Sql => Prisma.sql`
+  UPDATE instances SET
+    terminated_confirmed_second = COALESCE(terminated_confirmed_second, ${orNull(confirmedSecond)}::bigint),
+    workflow_due_second = CASE WHEN NOT ${seen} THEN workflow_due_second END
+  WHERE id = ${instanceId} AND (
+    (${seen} AND workflow_due_second IS NOT NULL)
+    OR (${confirmedSecond !== undefined} AND terminated_confirmed_second IS NULL)
+  )`;
 
 export const saveReclaim = async (tx: Tx, id: string, reclaimSecond: number): Promise<void> => {
   await tx.instance.updateMany({ where: { id }, data: { reclaimSecond } });

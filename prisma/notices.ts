@@ -7,8 +7,9 @@ import { cappedCause, exhaustionCause, lowCause, noticeId, reservationEndedCause
 import type { ReservationEnd } from '../billing/reservation-meter.ts';
 import { monthStart } from '../billing/time.ts';
 import type { Tx } from './client.ts';
-import { toSecond, toSecondOrNull } from './columns.ts';
-import type { Notice as NoticeRow, Prisma } from './generated/client.ts';
+import { fieldsOf, type InJson, toSecond, toSecondOrNull } from './columns.ts';
+import { type Notice as NoticeRow, Prisma } from './generated/client.ts';
+import { type Write, writeTogether } from './statements.ts';
 
 /** Source: docs/http.md#mails. */
 export type MailKind =
@@ -118,7 +119,7 @@ export interface Notice {
   refusal: string | null;
 }
 
-const toNotice = (row: NoticeRow): Notice => ({
+const toNotice = (row: InJson<NoticeRow>): Notice => ({
   id: row.id,
   teamId: row.teamId,
   kind: row.kind,
@@ -186,20 +187,23 @@ export function noticesFor(teamId: string, effects: Effect[], balanceToldSecond:
   });
 }
 
-export async function insertNotices(tx: Tx, notices: NewNotice[]): Promise<void> {
-  if (notices.length === 0) return;
-  await tx.notice.createMany({
-    data: notices.map(({ kind, cause, teamId, channel, second, data }) => ({
-      id: noticeId(kind, cause),
-      teamId,
-      kind,
-      channel,
-      second,
-      data: data as Prisma.InputJsonValue,
-      handedOn: false,
-    })),
-    skipDuplicates: true,
-  });
+export const insertNotices = (tx: Tx, notices: readonly NewNotice[]): Promise<void> =>
+  writeTogether(tx, noticeWrites(notices));
+
+/** Inserts notices in their order. One that is there already stays as it is. */
+export function noticeWrites(notices: readonly NewNotice[]): Write[] {
+  if (notices.length === 0) return [];
+  const all = <T>(column: (notice: NewNotice) => T): T[] => notices.map(column);
+  const sql = Prisma.sql`
+    INSERT INTO notices (id, team_id, kind, channel, second, data, handed_on)
+    SELECT id, team, kind, channel, second, data::jsonb, false
+    FROM unnest(
+      ${all(({ kind, cause }) => noticeId(kind, cause))}::text[], ${all(({ teamId }) => teamId)}::text[],
+      ${all(({ kind }) => kind)}::text[], ${all(({ channel }) => channel)}::text[],
+      ${all(({ second }) => second)}::bigint[], ${all(({ data }) => JSON.stringify(data))}::text[]
+    ) AS rows (id, team, kind, channel, second, data)
+    ON CONFLICT DO NOTHING`;
+  return [{ as: 'noticed', sql }];
 }
 
 const OLDEST_FIRST = [{ second: 'asc' as const }, { writtenOrder: 'asc' as const }];
@@ -218,6 +222,17 @@ export async function noticesNotHandedOn(tx: Tx, teamId: string, most?: number):
   });
   return rows.map(toNotice);
 }
+
+const FIELDS = fieldsOf(Prisma.NoticeScalarFieldEnum, 'notices');
+
+/** The same as a JSON value. @param teamId the id of the team */
+export const noticesNotHandedOnInJson = (teamId: Prisma.Sql, most: number): Prisma.Sql => Prisma.sql`
+  SELECT json_agg(row_to_json(oldest)) FROM (
+    SELECT ${Prisma.raw(FIELDS)} FROM notices WHERE team_id = ${teamId} AND NOT handed_on
+    ORDER BY second, written_order LIMIT ${most}::int
+  ) AS oldest`;
+
+export const noticesFromJson = (rows: unknown): Notice[] => ((rows ?? []) as Array<InJson<NoticeRow>>).map(toNotice);
 
 export const markHandedOn = async (tx: Tx, ids: string[]): Promise<void> => {
   await tx.notice.updateMany({ where: { id: { in: ids } }, data: { handedOn: true } });

@@ -2,8 +2,8 @@
 import { BillingError } from '../billing/errors.ts';
 import { AS_RECORDED, lockAccount } from './accounts.ts';
 import { type Db, inTransaction, type Tx } from './client.ts';
-import { toSecond, toSecondOrNull } from './columns.ts';
-import type { PaymentMethod as PaymentMethodRow } from './generated/client.ts';
+import { fieldsOf, type InJson, toSecond, toSecondOrNull } from './columns.ts';
+import { type PaymentMethod as PaymentMethodRow, Prisma } from './generated/client.ts';
 
 export interface PaymentMethod {
   id: string;
@@ -19,7 +19,7 @@ export interface PaymentMethod {
   removedSecond: number | null;
 }
 
-const toPaymentMethod = (row: PaymentMethodRow): PaymentMethod => ({
+const toPaymentMethod = (row: InJson<PaymentMethodRow>): PaymentMethod => ({
   ...row,
   createdSecond: toSecond(row.createdSecond),
   removedSecond: toSecondOrNull(row.removedSecond),
@@ -79,6 +79,17 @@ export async function defaultPaymentMethod(tx: Tx, teamId: string): Promise<Paym
   const row = await tx.paymentMethod.findFirst({ where: { teamId, isDefault: true } });
   return row && toPaymentMethod(row);
 }
+
+const FIELDS = fieldsOf(Prisma.PaymentMethodScalarFieldEnum, 'payment_methods');
+
+/** The same as a JSON value. @param teamId the id of the team */
+export const defaultPaymentMethodInJson = (teamId: Prisma.Sql): Prisma.Sql => Prisma.sql`
+  SELECT row_to_json(card) FROM (
+    SELECT ${Prisma.raw(FIELDS)} FROM payment_methods WHERE team_id = ${teamId} AND is_default LIMIT 1
+  ) AS card`;
+
+export const paymentMethodFromJson = (row: unknown): PaymentMethod | null =>
+  row ? toPaymentMethod(row as InJson<PaymentMethodRow>) : null;
 
 /**
  * Saves a card that Stripe has attached. The first card of a team is its default. The same Stripe id is the same card.

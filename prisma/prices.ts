@@ -5,9 +5,10 @@
 import type { GpuPrice } from '../billing/prices.ts';
 import type { DatedModelPrice } from '../billing/tokens.ts';
 import type { Tx } from './client.ts';
-import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
+import { type InJson, toMicros, toSecond, toSecondOrNull } from './columns.ts';
 import { type GpuPrice as GpuPriceRow, type ModelPrice as ModelPriceRow, Prisma } from './generated/client.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
+import type { Also } from './reading.ts';
 
 /** The subject of a price. */
 export interface GpuPair {
@@ -21,7 +22,7 @@ export interface Recorded {
   actor: string;
 }
 
-const toGpuPrice = (row: GpuPriceRow): GpuPrice => ({
+const toGpuPrice = (row: InJson<GpuPriceRow>): GpuPrice => ({
   gpuType: row.gpuType,
   region: row.region,
   effectiveSecond: toSecond(row.effectiveSecond),
@@ -115,6 +116,21 @@ export async function gpuPricesFor(tx: Tx, pairs: readonly GpuPair[], fromSecond
     ORDER BY price.gpu_type COLLATE "C", price.region COLLATE "C", price.effective_second, price.recorded_order`;
   return rows.map(toGpuPrice);
 }
+
+/** The price of a pair at the second of a fact that is received at a second; null where it is not offered then. */
+export const gpuPriceOfStart = ({ gpuType, region }: GpuPair, receivedSecond: number): Also<GpuPrice | null> => ({
+  sql: Prisma.sql`
+    SELECT row_to_json(latest) FROM (
+      SELECT ${GPU_PRICE} FROM gpu_prices AS price
+      WHERE gpu_type = ${gpuType} AND region = ${region}
+        AND effective_second <= GREATEST(locked.as_of_second, ${receivedSecond})
+      ORDER BY effective_second DESC, recorded_order DESC LIMIT 1
+    ) AS latest`,
+  of: (value) => {
+    const row = value as InJson<GpuPriceRow> | null;
+    return row && !row.withdrawn ? toGpuPrice(row) : null;
+  },
+});
 
 /** The price of a pair at a second, or null where the pair is not offered then. */
 export async function gpuPriceAt(tx: Tx, { gpuType, region }: GpuPair, second: number): Promise<GpuPrice | null> {

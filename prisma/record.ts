@@ -5,22 +5,24 @@
 import type { Account } from '../billing/account.ts';
 import type { Effect, Outcome } from '../billing/change.ts';
 import type { Meter } from '../billing/usage.ts';
-import { bySums, lockForFact, type Reach, saveAccount } from './accounts.ts';
+import { accountWrite, bySums, type LockedAccount, lockForFact, type Reach, type Read } from './accounts.ts';
 import { type Db, inTransaction, type Tx } from './client.ts';
 import { openAttemptDeposit } from './deposits.ts';
 import { saveDisputeTurn, saveHeld } from './disputes.ts';
 import { insertExhaustion } from './exhaustions.ts';
 import { expireHolds } from './holds.ts';
-import { endInstances, saveReclaim, saveShedOrder } from './instances.ts';
+import { type InstanceMark, instanceWrites, saveReclaim, saveShedOrder } from './instances.ts';
 import { type LookMarks, marksAfterFact, marksAfterLook, type Wake } from './look-marks.ts';
-import { insertNotices, type NewNotice, noticesFor } from './notices.ts';
+import { type NewNotice, noticesFor, noticeWrites } from './notices.ts';
 import { type GpuPair, lockGpuPrice } from './prices.ts';
+import type { Also } from './reading.ts';
 import { isCallUnderWay, noteWake } from './recorded.ts';
 import { updateRefund } from './refunds.ts';
 import { endReservation, openTerm, saveRenewal, saveTerm } from './reservations.ts';
-import { openSegments, saveSegments } from './segments.ts';
+import { segmentWrites } from './segments.ts';
+import { type Write, writeTogether } from './statements.ts';
 import { insertTeamStops } from './team-stops.ts';
-import { insertTransfers } from './transfers.ts';
+import { transferWrites } from './transfers.ts';
 
 /** What a change answers beside its outcome: notices of its own cause, and whatever the caller asked to know. */
 export interface Change<T> {
@@ -33,68 +35,83 @@ export interface Change<T> {
    * `unchanged` for a fact that changes nothing of what the watch waits for.
    */
   look?: 'due' | 'taken' | 'unchanged';
-  /** Rows that belong to the fact itself, written once the outcome is known and before its effects. */
+  /** Rows of the fact itself, inserted with its effects. */
+  inserts?: Write[];
+  /** What is kept of one instance beside the effects. */
+  mark?: InstanceMark | null;
+  /** Called after the effects are written. */
   answer: (tx: Tx) => Promise<T>;
 }
 
 /** Whose money, the instances that the fact names, and what the rows name as their cause: a workflow id, a request id. */
-export interface FactAbout extends Reach {
-  teamId: string;
+export interface FactAbout<A = null> extends Reach {
+  /** Absent: it is the team of the instance that the fact names. */
+  teamId?: string;
   causedBy: string;
   /** A listed price that the fact asks for: taken before the row lock, as whoever changes it does. */
   listed?: GpuPair;
+  /** What the fact reads beside the account and its instances. */
+  also?: Also<A>;
 }
+
+/** The change of an account that a fact is. `read`: the instances that it names, and what it reads beside them. */
+export type ChangeOf<T, A = null> = (account: Account, tx: Tx, read: Read<A>) => Promise<Change<T>>;
 
 /**
  * Records one fact about a team's money. It is tried with the meters of the instances that it names, and the sums of the
  * others; where sums do not decide, it is done again with all meters.
  * @param change may run twice
- * @throws BillingError `not_found` for an unknown team, and whatever `change` throws; nothing is kept then
+ * @throws BillingError `not_found` for an unknown team or instance, and whatever `change` throws; nothing is kept then
  */
-export const recordFact = <T>(
+export const recordFact = <T, A = null>(
   db: Db,
-  { instanceIds = [], ...about }: FactAbout,
-  change: (account: Account, tx: Tx) => Promise<Change<T>>,
-): Promise<T> => bySums(instanceIds, (named) => recordBy(db, { ...about, ...named }, change));
-
-const recordBy = <T>(
-  db: Db,
-  { teamId, causedBy, listed, ...reach }: FactAbout,
-  change: (account: Account, tx: Tx) => Promise<Change<T>>,
+  { instanceIds = [], ...about }: FactAbout<A>,
+  change: ChangeOf<T, A>,
 ): Promise<T> =>
-  notingItsWake(teamId, (owes) =>
+  bySums(instanceIds, (reach) => recordBy(db, { ...about, instanceIds }, { ...about, ...reach }, change));
+
+const recordBy = <T, A>(
+  db: Db,
+  { teamId: ofTeam, instanceIds = [], causedBy, listed, also }: FactAbout<A>,
+  reach: Reach,
+  change: ChangeOf<T, A>,
+): Promise<T> =>
+  notingItsWake((owes) =>
     inTransaction(db, async (tx) => {
       if (listed) await lockGpuPrice(tx, listed, 'shared');
-      const { account, marks } = await lockForFact(tx, teamId, reach, db.clock);
-      const { outcome, notices = [], tellsBalance = false, look = 'due', answer } = await change(account, tx);
+      const asked = { instanceIds, ...(ofTeam !== undefined && { ofTeam }), ...(also && { also }) };
+      const { account, marks, read } = await lockForFact<A>(tx, asked, reach, db.clock);
+      const { teamId } = account;
+      const changed = await change(account, tx, read);
+      const { outcome, notices = [], tellsBalance = false, look = 'due' } = changed;
       const following = noticesFor(teamId, outcome.effects, tellsBalance ? outcome.account.asOfSecond : null);
+      const after = { account: outcome.account, marks: marksAfter(look, marks, outcome, owes) };
       // Notices of the fact itself come first: a charge fails, and then credit ends.
-      await saveAccount(tx, { account: outcome.account, marks: marksAfter(look, marks, outcome, owes) });
-      await writeEffects(tx, teamId, causedBy, outcome.effects, [...notices, ...following]);
-      return answer(tx);
+      await writeChange(tx, after, causedBy, { ...changed, notices: [...notices, ...following] });
+      return changed.answer(tx);
     }),
   );
 
 /** Notes the wake that a fact owes once the fact is committed. */
-async function notingItsWake<T>(teamId: string, record: (owes: (wake: Wake) => void) => Promise<T>): Promise<T> {
-  let owed: Wake | undefined;
-  const answer = await record((wake) => {
+async function notingItsWake<T>(record: (owes: (teamId: string, wake: Wake) => void) => Promise<T>): Promise<T> {
+  let owed: Parameters<typeof noteWake> | undefined;
+  const answer = await record((...wake) => {
     owed = wake;
   });
-  if (owed) noteWake(teamId, owed);
+  if (owed) noteWake(...owed);
   return answer;
 }
 
 function marksAfter(
   look: Change<unknown>['look'],
   marks: LookMarks,
-  { account: { asOfSecond } }: Outcome,
-  owes: (wake: Wake) => void,
+  { account: { teamId, asOfSecond } }: Outcome,
+  owes: (teamId: string, wake: Wake) => void,
 ): LookMarks {
   if (look === 'taken') return marksAfterLook(asOfSecond);
   if (look === 'unchanged') return marks;
   const after = marksAfterFact(marks, asOfSecond, isCallUnderWay());
-  owes(after.wake);
+  owes(teamId, after.wake);
   return after.marks;
 }
 
@@ -119,21 +136,29 @@ function segmentsAfter(effects: Effect[]): { opened: SegmentAfter[]; changed: Se
   return { opened: [...opened.values()], changed: [...changed.values()] };
 }
 
-/** Writes the effects of a change, a table at a time. */
-async function writeEffects(
+/** Writes a change: in one statement what most facts write, and the rest a table at a time. */
+async function writeChange<T>(
   tx: Tx,
-  teamId: string,
+  { account, marks }: LockedAccount,
   causedBy: string,
-  effects: Effect[],
-  notices: NewNotice[],
+  { outcome: { effects }, notices = [], inserts = [], mark = null }: Change<T>,
 ): Promise<void> {
-  if (effects.length === 0 && notices.length === 0) return;
+  const { teamId } = account;
+  const ends = only(effects, 'instance_ended');
+  const transfers = only(effects, 'transfer').map((effect) => effect.transfer);
+  // A statement does not see what it inserts: an instance that starts and ends by one change is inserted before its end.
+  const isInsertedBefore = ends.length > 0;
+  if (isInsertedBefore) await writeTogether(tx, inserts);
+  await writeTogether(tx, [
+    ...(isInsertedBefore ? [] : inserts),
+    ...segmentWrites(teamId, segmentsAfter(effects)),
+    ...instanceWrites(ends, mark),
+    ...transferWrites(teamId, causedBy, transfers),
+    ...noticeWrites(notices),
+    accountWrite({ account, marks }),
+  ]);
+  if (effects.length === 0) return;
 
-  const { opened, changed } = segmentsAfter(effects);
-  // Those that were there close before others open: an instance has one running segment at the most.
-  await saveSegments(tx, changed);
-  await openSegments(tx, teamId, opened);
-  await endInstances(tx, only(effects, 'instance_ended'));
   await writeReclaimed(tx, teamId, effects);
   for (const { instanceId, reclaimSecond } of only(effects, 'reclaim_announced'))
     await saveReclaim(tx, instanceId, reclaimSecond);
@@ -150,13 +175,6 @@ async function writeEffects(
   for (const turned of turns.values()) await saveDisputeTurn(tx, turned);
   for (const { refundId, takenMicros, turn } of only(effects, 'refund_turned'))
     await updateRefund(tx, refundId, { takenMicros, turn });
-  await insertTransfers(
-    tx,
-    teamId,
-    causedBy,
-    only(effects, 'transfer').map((effect) => effect.transfer),
-  );
-  await insertNotices(tx, notices);
 }
 
 /** The workflow of an instance that was reclaimed is signalled by the watch, as after a stop of a whole team. */

@@ -5,9 +5,10 @@ import type { Pricing } from '../billing/prices.ts';
 import type { Meter } from '../billing/usage.ts';
 import { textColumn } from './arrays.ts';
 import type { Db, Tx } from './client.ts';
-import { columnsOf, toMicros, toSecond, toSecondOrNull } from './columns.ts';
+import { columnsOf, type InJson, toMicros, toSecond, toSecondOrNull } from './columns.ts';
 import { Prisma } from './generated/client.ts';
 import { runPrepared } from './prepared.ts';
+import type { Write } from './statements.ts';
 
 export type SegmentOfInstance = Meter & { endSecond: number | null };
 
@@ -38,7 +39,7 @@ const SEGMENTS = Prisma.sql`
     instances.start_second AS instance_start_second
   FROM segments JOIN instances ON instances.id = segments.instance_id`;
 
-const toSegment = (row: SegmentRow): SegmentOfInstance => ({
+const toSegment = (row: InJson<SegmentRow>): SegmentOfInstance => ({
   instanceId: row.instance_id,
   segment: row.segment,
   rateMicrosPerHour: toMicros(row.rate_micros_per_hour),
@@ -78,16 +79,20 @@ const RUNNING_METERS = {
     ORDER BY segments.start_second, segments.instance_id`,
 };
 
-/** Those of some instances that run, oldest first. */
-export async function runningMetersOfInstances(tx: Tx, instanceIds: readonly string[]): Promise<Meter[]> {
-  const rows = await tx.$queryRaw<SegmentRow[]>`
-    ${SEGMENTS} WHERE segments.instance_id = ANY(${instanceIds}) AND segments.end_second IS NULL
-    ORDER BY segments.start_second, segments.instance_id`;
-  return rows.map((row) => {
-    const { endSecond: _, ...meter } = toSegment(row);
-    return meter;
-  });
-}
+/** The segments of some instances as a JSON value, in their order. */
+export const segmentsInJson = (instanceIds: readonly string[]): Prisma.Sql => Prisma.sql`
+  SELECT json_agg(row_to_json(named) ORDER BY named.instance_id, named.segment)
+  FROM (${SEGMENTS} WHERE segments.instance_id = ANY(${instanceIds})) AS named`;
+
+/** Those of the segments that run, as the meters that they are. */
+export const runningOnes = (segments: readonly SegmentOfInstance[]): Meter[] =>
+  segments.flatMap(({ endSecond, ...meter }) => (endSecond === null ? [meter] : []));
+
+export const closedOnes = (segments: readonly SegmentOfInstance[]): ClosedSegment[] =>
+  segments.flatMap(({ endSecond, ...meter }) => (endSecond === null ? [] : [{ ...meter, endSecond }]));
+
+export const segmentsFromJson = (rows: unknown): SegmentOfInstance[] =>
+  ((rows ?? []) as Array<InJson<SegmentRow>>).map(toSegment);
 
 /** The running meters of several teams, prepared. */
 export const preparedMetersOf = async (db: Db, teamIds: readonly string[]): Promise<Map<string, Meter[]>> =>
@@ -109,11 +114,6 @@ export async function segmentsOf(tx: Tx, instanceIds: string[]): Promise<Segment
     ${SEGMENTS} WHERE segments.instance_id = ANY(${instanceIds}) ORDER BY segments.instance_id, segments.segment`;
   return rows.map(toSegment);
 }
-
-export const closedSegmentsOf = async (tx: Tx, instanceId: string): Promise<ClosedSegment[]> =>
-  (await segmentsOf(tx, [instanceId])).flatMap((segment) =>
-    segment.endSecond === null ? [] : [{ ...segment, endSecond: segment.endSecond }],
-  );
 
 /** All segments of a team that ran at any time in `[fromSecond, toSecond)`, for sums over a stretch of time. */
 export async function segmentsBetween(
@@ -144,38 +144,42 @@ export async function closedSegmentsMicros(
   return BigInt(row?.spent ?? 0);
 }
 
-export async function openSegments(
-  tx: Tx,
+type SegmentAfter = Meter & { endSecond?: number };
+
+const SAVED: Write['as'] = 'saved_segments';
+
+/**
+ * Keeps what was posted for segments and, where they closed, their end; and segments that opened. An instance has one running
+ * segment at the most, so those that were there close before others open.
+ */
+export function segmentWrites(
   teamId: string,
-  segments: Array<Meter & { endSecond?: number }>,
-): Promise<void> {
-  if (segments.length === 0) return;
-  await tx.segment.createMany({
-    data: segments.map(({ instanceId, segment, rateMicrosPerHour, startSecond, endSecond, postedMicros, priced }) => ({
-      teamId,
-      instanceId,
-      segment,
-      rateMicrosPerHour,
-      startSecond,
-      endSecond: endSecond ?? null,
-      postedMicros,
-      listMicrosPerHour: priced.listMicrosPerHour,
-      given: priced.given,
-      discountBasisPoints: priced.discountBasisPoints,
-      discountKind: priced.discountKind,
-      coveredBy: priced.coveredBy,
-    })),
-  });
+  { changed, opened }: { changed: readonly SegmentAfter[]; opened: readonly SegmentAfter[] },
+): Write[] {
+  const saved = changed.length > 0 ? [{ as: SAVED, sql: saving(changed) }] : [];
+  if (opened.length === 0) return saved;
+  const order = changed.length > 0 ? Prisma.sql`WHERE (SELECT count(1) FROM ${Prisma.raw(SAVED)}) > 0` : Prisma.empty;
+  return [...saved, { as: 'opened_segments', sql: Prisma.sql`${opening(teamId, opened)} ${order}` }];
 }
 
-/** Keeps what was posted for segments and, where they closed, their end. */
-export async function saveSegments(tx: Tx, rows: Array<Meter & { endSecond?: number }>): Promise<void> {
-  if (rows.length === 0) return;
-  await tx.$executeRaw`
-    UPDATE segments SET posted_micros = changed.posted, end_second = COALESCE(changed.ended, end_second)
-    FROM unnest(
-      ${rows.map((row) => row.instanceId)}::text[], ${rows.map((row) => row.segment)}::int[],
-      ${rows.map((row) => row.postedMicros)}::bigint[], ${rows.map((row) => row.endSecond ?? null)}::bigint[]
-    ) AS changed (instance_id, segment, posted, ended)
-    WHERE segments.instance_id = changed.instance_id AND segments.segment = changed.segment`;
-}
+const saving = (rows: readonly SegmentAfter[]): Prisma.Sql => Prisma.sql`
+  UPDATE segments SET posted_micros = changed.posted, end_second = COALESCE(changed.ended, end_second)
+  FROM unnest(
+    ${rows.map((row) => row.instanceId)}::text[], ${rows.map((row) => row.segment)}::int[],
+    ${rows.map((row) => row.postedMicros)}::bigint[], ${rows.map((row) => row.endSecond ?? null)}::bigint[]
+  ) AS changed (instance_id, segment, posted, ended)
+  WHERE segments.instance_id = changed.instance_id AND segments.segment = changed.segment
+  RETURNING segments.segment`;
+
+const opening = (teamId: string, rows: readonly SegmentAfter[]): Prisma.Sql => Prisma.sql`
+  INSERT INTO segments (team_id, instance_id, segment, rate_micros_per_hour, start_second, end_second, posted_micros,
+    list_micros_per_hour, given, discount_basis_points, discount_kind, covered_by)
+  SELECT ${teamId}, instance, segment, rate, started, ended, posted, list, given, discount, kind, cover
+  FROM unnest(
+    ${rows.map((row) => row.instanceId)}::text[], ${rows.map((row) => row.segment)}::int[],
+    ${rows.map((row) => row.rateMicrosPerHour)}::bigint[], ${rows.map((row) => row.startSecond)}::bigint[],
+    ${rows.map((row) => row.endSecond ?? null)}::bigint[], ${rows.map((row) => row.postedMicros)}::bigint[],
+    ${rows.map(({ priced }) => priced.listMicrosPerHour)}::bigint[], ${rows.map(({ priced }) => priced.given)}::boolean[],
+    ${rows.map(({ priced }) => priced.discountBasisPoints)}::int[],
+    ${rows.map(({ priced }) => priced.discountKind)}::text[], ${rows.map(({ priced }) => priced.coveredBy)}::text[]
+  ) AS opened (instance, segment, rate, started, ended, posted, list, given, discount, kind, cover)`;

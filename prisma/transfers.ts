@@ -4,17 +4,19 @@ import type { Transfer } from '../billing/ledger.ts';
 import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
 import { orNull, toMicros, toSecond } from './columns.ts';
-import type { Transfer as TransferRow } from './generated/client.ts';
+import { Prisma, type Transfer as TransferRow } from './generated/client.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
+import type { Also } from './reading.ts';
+import type { Write } from './statements.ts';
 
 /**
- * Appends any number of transfers in one raw statement: the end of a large team's credit must fit into one transaction.
+ * Appends any number of transfers in one write: the end of a large team's credit must fit into one transaction.
  * Ids are time-ordered, so rows lie on disk in the order of their making.
  */
-export async function insertTransfers(tx: Tx, teamId: string, causedBy: string, transfers: Transfer[]): Promise<void> {
-  if (transfers.length === 0) return;
+export function transferWrites(teamId: string, causedBy: string, transfers: readonly Transfer[]): Write[] {
+  if (transfers.length === 0) return [];
   const all = <T>(column: (transfer: Transfer) => T): T[] => transfers.map(column);
-  await tx.$executeRaw`
+  const sql = Prisma.sql`
     INSERT INTO transfers (id, team_id, caused_by, debit_account, credit_account, amount_micros, code, reference, second,
       instance_id, reservation_id, deposit_id, corrects_reference, model, project)
     SELECT id, ${teamId}, ${causedBy}, debit, credit, amount, code, reference, second, instance, reservation, deposit,
@@ -28,17 +30,16 @@ export async function insertTransfers(tx: Tx, teamId: string, causedBy: string, 
       ${all((transfer) => orNull(transfer.correctsReference))}::text[], ${all((transfer) => orNull(transfer.model))}::text[],
       ${all((transfer) => orNull(transfer.project))}::text[]
     ) AS rows (id, debit, credit, amount, code, reference, second, instance, reservation, deposit, corrects, model, project)`;
+  return [{ as: 'transferred', sql }];
 }
 
-/** The reference of the last posting for an instance, which a correction names. */
-export async function lastPostingReference(tx: Tx, instanceId: string): Promise<string | undefined> {
-  const row = await tx.transfer.findFirst({
-    where: { instanceId, code: 'instance_usage' },
-    orderBy: [{ second: 'desc' }, { id: 'desc' }],
-    select: { reference: true },
-  });
-  return row?.reference;
-}
+/** The reference of the last posting for an instance, which a correction names. Null before the first. */
+export const lastPostingOf = (instanceId: string): Also<string | null> => ({
+  sql: Prisma.sql`
+    SELECT to_json(reference) FROM transfers WHERE instance_id = ${instanceId} AND code = 'instance_usage'
+    ORDER BY second DESC, id DESC LIMIT 1`,
+  of: (reference) => reference as string | null,
+});
 
 /**
  * The transfers under a reference and under references made from it, oldest first. `fromSecond`: no transfer is older.

@@ -1,5 +1,51 @@
 /** Recorded facts without a look of the team's watch. */
+
 import type { Tx } from './client.ts';
+import { type EndedPiece, endedPieceFromJson, nextEndedPieceInJson, PIECE } from './ended-pieces.ts';
+import { Prisma } from './generated/client.ts';
+import { type Notice, noticesFromJson, noticesNotHandedOnInJson } from './notices.ts';
+import { defaultPaymentMethodInJson, type PaymentMethod, paymentMethodFromJson } from './payment-methods.ts';
+import type { Also } from './reading.ts';
+
+/** What a look of a team's watch finds to tell: instances that have ended, and notices, a piece of each. */
+export interface Untold {
+  ended: EndedPiece | null;
+  notices: Notice[];
+}
+
+const untoldInJson = (teamId: Prisma.Sql): Prisma.Sql => Prisma.sql`
+  SELECT json_build_object('ended', (${nextEndedPieceInJson(teamId)}),
+    'notices', (${noticesNotHandedOnInJson(teamId, PIECE)}))`;
+
+function untoldFromJson(value: unknown): Untold {
+  const { ended, notices } = value as Record<keyof Untold, unknown>;
+  return { ended: endedPieceFromJson(ended), notices: noticesFromJson(notices) };
+}
+
+export async function readUntold(tx: Tx, teamId: string): Promise<Untold> {
+  const [row] = await tx.$queryRaw<
+    Array<{ untold: unknown }>
+  >`SELECT (${untoldInJson(Prisma.sql`${teamId}`)}) AS untold`;
+  return untoldFromJson(row?.untold);
+}
+
+/** What a look reads beside the account. */
+export interface ReadByLook {
+  untold: Untold;
+  defaultCard: PaymentMethod | null;
+}
+
+const OF_LOCKED = Prisma.sql`locked.team_id`;
+
+export const READ_BY_LOOK: Also<ReadByLook> = {
+  sql: Prisma.sql`
+    SELECT json_build_object('untold', (${untoldInJson(OF_LOCKED)}),
+      'defaultCard', (${defaultPaymentMethodInJson(OF_LOCKED)}))`,
+  of: (value) => {
+    const { untold, defaultCard } = value as Record<keyof ReadByLook, unknown>;
+    return { untold: untoldFromJson(untold), defaultCard: paymentMethodFromJson(defaultCard) };
+  },
+};
 
 /** Teams with instances whose machines are to be stopped, a mail or event to hand on, or a charge in flight. */
 export async function teamsWithUntold(tx: Tx): Promise<string[]> {

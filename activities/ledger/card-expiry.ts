@@ -4,9 +4,8 @@
  */
 import { dueExpiryNotice, nextExpiryNoticeSecond } from '../../billing/cards.ts';
 import { expiryCause } from '../../billing/ids.ts';
-import type { Tx } from '../../prisma/client.ts';
 import type { NewNotice } from '../../prisma/notices.ts';
-import { defaultPaymentMethod } from '../../prisma/payment-methods.ts';
+import type { PaymentMethod } from '../../prisma/payment-methods.ts';
 
 export interface CardExpiry {
   notices: NewNotice[];
@@ -14,15 +13,14 @@ export interface CardExpiry {
 }
 
 /** For the team's present default card. The same card, expiry and reminder is the same notice. */
-export async function cardExpiry(tx: Tx, teamId: string, nowSecond: number): Promise<CardExpiry> {
-  const card = await defaultPaymentMethod(tx, teamId);
+export function cardExpiry(card: PaymentMethod | null, nowSecond: number): CardExpiry {
   if (card === null) return { notices: [], nextSecond: null };
   const due = dueExpiryNotice(card, nowSecond);
   const nextSecond = nextExpiryNoticeSecond(card, nowSecond);
   if (due === null) return { notices: [], nextSecond };
   const expiry = { year: card.expYear, month: card.expMonth, days: due.days };
   const notice: NewNotice = {
-    teamId,
+    teamId: card.teamId,
     second: nowSecond,
     cause: expiryCause(card.id, expiry),
     data: { paymentMethodId: card.id, expiry },

@@ -1,15 +1,13 @@
 /** Records grants of an operator, and their revocation. */
-import type { Account } from '../../billing/account.ts';
-import type { Outcome } from '../../billing/change.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { advance, grantCredit } from '../../billing/facts.ts';
 import { revokeGrant } from '../../billing/grants.ts';
 import type { Micros } from '../../billing/money.ts';
 import { checkNotArchived } from '../../billing/team-state.ts';
-import { isUniqueViolation, type Tx } from '../../prisma/client.ts';
-import { findGrant, type Grant, insertGrant, insertGrantRevocation } from '../../prisma/grants.ts';
+import { type Db, isUniqueViolation } from '../../prisma/client.ts';
+import { findGrant, type Grant, grantById, grantInsert, grantRevocationInsert } from '../../prisma/grants.ts';
 import { isSameMetadata, type Metadata } from '../../prisma/metadata.ts';
-import { recordFact } from '../../prisma/record.ts';
+import { type ChangeOf, recordFact } from '../../prisma/record.ts';
 import type { LedgerWorld } from '../world.ts';
 
 export interface NewGrant {
@@ -23,9 +21,11 @@ export interface NewGrant {
 
 const idTaken = () => new BillingError('id_taken', 'another grant has this id', 'id');
 
-async function getGrant(tx: Tx, id: string): Promise<Grant> {
-  const grant = await findGrant(tx, id);
-  if (!grant) throw new BillingError('not_found', 'no such grant', 'id');
+const noGrant = () => new BillingError('not_found', 'no such grant', 'id');
+
+async function getGrant(db: Db, id: string): Promise<Grant> {
+  const grant = await findGrant(db, id);
+  if (!grant) throw noGrant();
   return grant;
 }
 
@@ -36,7 +36,7 @@ function sameOrTaken(grant: Grant, { teamId, amountMicros, note, metadata = {} }
   return grant;
 }
 
-type Recorded = { outcome: Outcome; answer: (tx: Tx) => Promise<Grant> };
+type GrantFact = ChangeOf<Grant, Grant | null>;
 
 export const grantActs = ({ db, terms }: LedgerWorld) => ({
   /**
@@ -45,19 +45,19 @@ export const grantActs = ({ db, terms }: LedgerWorld) => ({
    */
   grant: async (input: NewGrant, causedBy: string): Promise<Grant> => {
     const { teamId, grantId, amountMicros, note, metadata = {}, nowSecond } = input;
-    const fact = async (account: Account, tx: Tx): Promise<Recorded> => {
-      const earlier = await findGrant(tx, grantId);
+    const fact: GrantFact = async (account, _, { also: earlier }) => {
       if (earlier) {
         const same = sameOrTaken(earlier, input);
         return { outcome: advance(account, terms, nowSecond), answer: async () => same };
       }
       checkNotArchived(account);
       const outcome = grantCredit(account, terms, { grantId, amountMicros }, nowSecond);
-      await insertGrant(tx, { id: grantId, teamId, amountMicros, note, metadata, second: outcome.account.asOfSecond });
-      return { outcome, answer: (within) => getGrant(within, grantId) };
+      const second = outcome.account.asOfSecond;
+      const given: Grant = { id: grantId, teamId, amountMicros, note, metadata, second, revocation: null };
+      return { outcome, inserts: [grantInsert(given)], answer: async () => given };
     };
     try {
-      return await recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, fact);
+      return await recordFact(db, { teamId, causedBy, throughSecond: nowSecond, also: grantById(grantId) }, fact);
     } catch (error) {
       // Another team has taken the id since. The row lock of the other team is not held here.
       throw isUniqueViolation(error) ? idTaken() : error;
@@ -74,14 +74,15 @@ export const grantActs = ({ db, terms }: LedgerWorld) => ({
   ): Promise<Grant> => {
     const { grantId, note, nowSecond } = input;
     const { teamId } = await getGrant(db, grantId);
-    return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx): Promise<Recorded> => {
-      const answer = (within: Tx) => getGrant(within, grantId);
-      const { revocation, amountMicros } = await getGrant(tx, grantId);
-      if (revocation) return { outcome: advance(account, terms, nowSecond), answer };
+    const fact: GrantFact = async (account, _, { also: grant }) => {
+      if (!grant) throw noGrant();
+      const { revocation, amountMicros } = grant;
+      if (revocation) return { outcome: advance(account, terms, nowSecond), answer: async () => grant };
       const { creditMicros, ...outcome } = revokeGrant(account, terms, { grantId, amountMicros }, nowSecond);
-      const second = outcome.account.asOfSecond;
-      await insertGrantRevocation(tx, { grantId, teamId, second, note, creditMicros });
-      return { outcome, answer };
-    });
+      const revoked = { second: outcome.account.asOfSecond, note, creditMicros };
+      const inserts = [grantRevocationInsert({ grantId, teamId, ...revoked })];
+      return { outcome, inserts, answer: async () => ({ ...grant, revocation: revoked }) };
+    };
+    return recordFact(db, { teamId, causedBy, throughSecond: nowSecond, also: grantById(grantId) }, fact);
   },
 });

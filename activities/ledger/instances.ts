@@ -14,24 +14,24 @@ import {
   stopInstance,
 } from '../../billing/instances.ts';
 import { type Micros, micros } from '../../billing/money.ts';
-import { listMicrosOf } from '../../billing/prices.ts';
+import { type GpuPrice, listMicrosOf } from '../../billing/prices.ts';
 import { costMicros } from '../../billing/usage.ts';
 import { isAbandoned } from '../../prisma/abandoned-calls.ts';
+import type { Read } from '../../prisma/accounts.ts';
 import { isUniqueViolation, type Tx } from '../../prisma/client.ts';
-import { markSeenByWorkflow } from '../../prisma/due-work.ts';
 import {
   confirmTerminated,
   findInstance,
-  getInstance,
   type Instance,
   type InstanceSpec,
-  insertInstance,
+  instanceInsert,
+  startedInstance,
 } from '../../prisma/instances.ts';
 import type { NewNotice } from '../../prisma/notices.ts';
-import { gpuPriceAt } from '../../prisma/prices.ts';
-import { recordFact } from '../../prisma/record.ts';
-import { closedSegmentsOf, type SegmentOfInstance, segmentsOf } from '../../prisma/segments.ts';
-import { lastPostingReference } from '../../prisma/transfers.ts';
+import { gpuPriceOfStart } from '../../prisma/prices.ts';
+import { type ChangeOf, recordFact } from '../../prisma/record.ts';
+import { closedOnes, type SegmentOfInstance } from '../../prisma/segments.ts';
+import { lastPostingOf } from '../../prisma/transfers.ts';
 import type { LedgerWorld } from '../world.ts';
 import { checkNothingRuns, SuccessorRuns } from './resuming.ts';
 
@@ -88,22 +88,46 @@ const costOf = (segments: SegmentOfInstance[], throughSecond: number): Micros =>
     }, 0),
   );
 
-async function receiptOf(tx: Tx, instanceId: string): Promise<Receipt> {
-  const { id, teamId, startSecond, endSecond, reason } = await getInstance(tx, instanceId);
-  if (endSecond === null || reason === null) throw new Error(`instance ${instanceId} is still running`);
-  const cost = costOf(await segmentsOf(tx, [instanceId]), endSecond);
-  return { instanceId: id, teamId, startSecond, endSecond, seconds: endSecond - startSecond, costMicros: cost, reason };
+/** An instance and its segments. */
+interface InstanceOfFact {
+  instance: Instance;
+  segments: SegmentOfInstance[];
 }
 
-async function settlementOf(tx: Tx, instanceId: string, account: Account, terms: Terms): Promise<Settlement> {
-  const instance = await getInstance(tx, instanceId);
-  if (instance.endSecond !== null && instance.reason !== null)
-    return {
-      status: 'ended',
-      receipt: await receiptOf(tx, instanceId),
-      machineGone: instance.terminatedConfirmedSecond !== null,
-    };
-  const segments = await segmentsOf(tx, [instanceId]);
+const readOf = ({ instances: [instance], segments }: Read<unknown>): InstanceOfFact => {
+  if (!instance) throw new BillingError('not_found', 'no such instance', 'id');
+  return { instance, segments };
+};
+
+/** An instance as the effects of a change leave it. An instance that has ended keeps its end. */
+function afterEffects({ instance, segments }: InstanceOfFact, effects: readonly Effect[]): InstanceOfFact {
+  const after = new Map(segments.map((segment) => [segment.segment, segment]));
+  let { endSecond, reason, terminatedConfirmedSecond } = instance;
+  for (const effect of effects) {
+    if (effect.kind === 'instance_ended' && effect.instanceId === instance.id && endSecond === null) {
+      ({ endSecond, reason } = effect);
+      if (reason === 'spot_reclaimed') terminatedConfirmedSecond = endSecond;
+    }
+    if (effect.kind !== 'meter_opened' && effect.kind !== 'meter_closed') continue;
+    const { meter } = effect;
+    const segmentEnd = effect.kind === 'meter_closed' ? effect.endSecond : null;
+    if (meter.instanceId === instance.id) after.set(meter.segment, { ...meter, endSecond: segmentEnd });
+  }
+  return { instance: { ...instance, endSecond, reason, terminatedConfirmedSecond }, segments: [...after.values()] };
+}
+
+/** The receipt of an instance that has ended; null while it runs. */
+function receiptOf({ instance, segments }: InstanceOfFact): Receipt | null {
+  const { id: instanceId, teamId, startSecond, endSecond, reason } = instance;
+  if (endSecond === null || reason === null) return null;
+  const seconds = endSecond - startSecond;
+  return { instanceId, teamId, startSecond, endSecond, seconds, costMicros: costOf(segments, endSecond), reason };
+}
+
+function settlementOf(settled: InstanceOfFact, account: Account, terms: Terms): Settlement {
+  const { instance, segments } = settled;
+  const receipt = receiptOf(settled);
+  if (receipt) return { status: 'ended', receipt, machineGone: instance.terminatedConfirmedSecond !== null };
   return {
     status: 'running',
     rateMicrosPerHour: segments.at(-1)?.rateMicrosPerHour ?? micros(0),
@@ -126,16 +150,26 @@ export const isForTheWatch = (kind: Effect['kind']) => FOR_THE_WATCH.has(kind);
 export const lookFor = (effects: readonly Effect[]): 'due' | 'unchanged' =>
   effects.some(({ kind }) => isForTheWatch(kind)) ? 'due' : 'unchanged';
 
-/** What a start reads beside the account: the list's price of what it asks for, and what the team has spent. */
-const readsOf = ({ hourlyMicros, gpuType, region }: InstanceSpec) =>
-  hourlyMicros === null ? { listed: { gpuType, region }, for: 'start' as const } : {};
+/**
+ * What a start reads beside the account: the list's price of what it asks for, as of its second; and what the team has spent,
+ * where volume earns a discount.
+ */
+function readsOf({ id, hourlyMicros, gpuType, region }: InstanceSpec, { volumeTiers }: Terms, receivedSecond: number) {
+  const instanceIds = [id];
+  if (hourlyMicros !== null) return { instanceIds };
+  return {
+    instanceIds,
+    listed: { gpuType, region },
+    ...(volumeTiers.length > 0 && { for: 'start' as const }),
+    also: gpuPriceOfStart({ gpuType, region }, receivedSecond),
+  };
+}
 
-/** @throws BillingError `price_not_found` where nothing is offered at that second */
-async function orderOf(tx: Tx, spec: InstanceSpec, second: number): Promise<InstanceOrder> {
+/** @throws BillingError `price_not_found` where nothing is offered at the second of the start */
+function orderOf(spec: InstanceSpec, price: GpuPrice | null): InstanceOrder {
   const { id: instanceId, pricing, gpuType, region, shedOrder, hourlyMicros } = spec;
   const order = { instanceId, pricing, gpuType, region, shedOrder };
   if (hourlyMicros !== null) return { ...order, given: true, listMicrosPerHour: hourlyMicros };
-  const price = await gpuPriceAt(tx, spec, second);
   if (!price) throw priceNotFound(OR_SEND_HOURLY);
   return { ...order, given: false, listMicrosPerHour: listMicrosOf(price, pricing) };
 }
@@ -156,36 +190,50 @@ export interface StartedInstance {
 }
 
 /** @param mayStart throws where a start that was not recorded before must not be recorded any more */
-function start(
+async function start(
   { db, terms }: LedgerWorld,
   { spec, receivedSecond }: { spec: InstanceSpec; receivedSecond: number },
   causedBy: string,
   mayStart: (tx: Tx) => Promise<void> = async () => {},
 ): Promise<StartedInstance> {
-  const about = { teamId: spec.teamId, causedBy, throughSecond: receivedSecond, ...readsOf(spec) };
-  return recordFact<StartedInstance>(db, about, async (account, tx) => {
-    const existing = await findInstance(tx, spec.id);
+  const about = {
+    teamId: spec.teamId,
+    causedBy,
+    throughSecond: receivedSecond,
+    ...readsOf(spec, terms, receivedSecond),
+  };
+  const fact: ChangeOf<StartedInstance, GpuPrice | null> = async (
+    account,
+    tx,
+    { instances, segments, also: price },
+  ) => {
+    const [existing] = instances;
     if (existing) {
-      if (existing.requestHash !== spec.requestHash || existing.teamId !== spec.teamId)
-        throw new BillingError('id_taken', 'another instance has this id', 'id');
-      const [first] = await segmentsOf(tx, [spec.id]);
+      if (existing.requestHash !== spec.requestHash || existing.teamId !== spec.teamId) throw idTaken();
+      const [first] = segments;
       const started = { instance: existing, rateMicrosPerHour: first?.rateMicrosPerHour ?? micros(0) };
       return { outcome: { account, effects: [] }, look: 'unchanged', answer: async () => started };
     }
     await mayStart(tx);
     if (spec.resumedFrom !== null)
       await checkNothingRuns(tx, account, terms, { instanceId: spec.resumedFrom, nowSecond: receivedSecond });
-    const order = await orderOf(tx, spec, Math.max(account.asOfSecond, receivedSecond));
-    const outcome = startInstance(account, terms, order, receivedSecond);
+    const outcome = startInstance(account, terms, orderOf(spec, price), receivedSecond);
     const opened = outcome.account.meters.find(({ instanceId }) => instanceId === spec.id);
-    const instance = await insertInstance(tx, spec, outcome.account.asOfSecond).catch((error) => {
-      // Another team has inserted the id since the look: that team's row lock is not held here.
-      throw isUniqueViolation(error) ? new BillingError('id_taken', 'another instance has this id', 'id') : error;
-    });
+    const startSecond = outcome.account.asOfSecond;
+    const instance = startedInstance(spec, startSecond);
     const started = { instance, rateMicrosPerHour: opened?.rateMicrosPerHour ?? micros(0) };
-    return { outcome, answer: async () => started };
-  });
+    return { outcome, inserts: [instanceInsert(spec, startSecond)], answer: async () => started };
+  };
+  try {
+    return await recordFact(db, about, fact);
+  } catch (error) {
+    // Another team may have inserted the id since the look: that team's row lock was not held here.
+    if (isUniqueViolation(error) && (await findInstance(db, spec.id)) !== null) throw idTaken();
+    throw error;
+  }
 }
+
+const idTaken = () => new BillingError('id_taken', 'another instance has this id', 'id');
 
 export const instanceActs = ({ db, terms }: LedgerWorld) => ({
   /**
@@ -241,17 +289,18 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
    * settlement is how the workflow sees a start and an end.
    */
   settleInstance: async (input: { instanceId: string; nowSecond: number }, causedBy: string): Promise<Settlement> => {
-    const { teamId } = await getInstance(db, input.instanceId);
-    const about = { teamId, causedBy, throughSecond: input.nowSecond, instanceIds: [input.instanceId] };
-    return recordFact(db, about, async (account) => {
-      const outcome = settleInstance(account, terms, input.instanceId, input.nowSecond);
+    const { instanceId, nowSecond } = input;
+    const about = { causedBy, throughSecond: nowSecond, instanceIds: [instanceId] };
+    return recordFact<Settlement>(db, about, async (account, _, read) => {
+      const recorded = readOf(read);
+      const outcome =
+        recorded.instance.endSecond === null
+          ? settleInstance(account, terms, instanceId, nowSecond)
+          : advance(account, terms, nowSecond);
       const look = lookFor(outcome.effects);
-      const answer = async (tx: Tx): Promise<Settlement> => {
-        await markSeenByWorkflow(tx, 'instances', input.instanceId);
-        const settlement = await settlementOf(tx, input.instanceId, outcome.account, terms);
-        return { ...settlement, ...(look === 'due' && { watchMustKnow: true as const }) };
-      };
-      return { outcome, look, answer };
+      const settlement = settlementOf(afterEffects(recorded, outcome.effects), outcome.account, terms);
+      const answer = async () => ({ ...settlement, ...(look === 'due' && { watchMustKnow: true as const }) });
+      return { outcome, look, mark: { instanceId, seen: true }, answer };
     });
   },
 
@@ -264,28 +313,31 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
     input: { instanceId: string; reason: EndReason; atSecond?: number; nowSecond: number; platformAsked: boolean },
     causedBy: string,
   ): Promise<Receipt> => {
-    const instance = await getInstance(db, input.instanceId);
-    return recordFact(
-      db,
-      { teamId: instance.teamId, causedBy, throughSecond: input.nowSecond, instanceIds: [input.instanceId] },
-      async (account, tx) => {
-        const current = await getInstance(tx, input.instanceId);
-        const answer = async (within: Tx) => {
-          if (input.platformAsked) await confirmTerminated(within, [input.instanceId], input.nowSecond);
-          return receiptOf(within, input.instanceId);
-        };
-        if (current.endSecond !== null) return { outcome: advance(account, terms, input.nowSecond), answer };
-        const lastReference = await lastPostingReference(tx, input.instanceId);
-        const stop = {
-          instanceId: input.instanceId,
-          reason: input.reason,
-          closedSegments: await closedSegmentsOf(tx, input.instanceId),
-          ...(input.atSecond !== undefined && { atSecond: input.atSecond }),
-          ...(lastReference !== undefined && { lastPostingReference: lastReference }),
-        };
-        return { outcome: stopInstance(account, terms, stop, input.nowSecond), answer };
-      },
-    );
+    const { instanceId, reason, atSecond, nowSecond, platformAsked } = input;
+    const about = {
+      causedBy,
+      throughSecond: nowSecond,
+      instanceIds: [instanceId],
+      also: lastPostingOf(instanceId),
+    };
+    return recordFact<Receipt, string | null>(db, about, async (account, _, read) => {
+      const recorded = readOf(read);
+      const stop = {
+        instanceId,
+        reason,
+        closedSegments: closedOnes(recorded.segments),
+        ...(atSecond !== undefined && { atSecond }),
+        ...(read.also !== null && { lastPostingReference: read.also }),
+      };
+      const outcome =
+        recorded.instance.endSecond === null
+          ? stopInstance(account, terms, stop, nowSecond)
+          : advance(account, terms, nowSecond);
+      const receipt = receiptOf(afterEffects(recorded, outcome.effects));
+      if (!receipt) throw new Error(`instance ${instanceId} is still running`);
+      const mark = platformAsked ? { instanceId, confirmedSecond: nowSecond } : null;
+      return { outcome, mark, answer: async () => receipt };
+    });
   },
 
   /**
@@ -296,10 +348,9 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
     input: { instanceId: string; rateMicrosPerHour: Micros; atSecond?: number; nowSecond: number },
     causedBy: string,
   ): Promise<void> => {
-    const { teamId } = await getInstance(db, input.instanceId);
     const { instanceId, rateMicrosPerHour, atSecond } = input;
     const reprice = { instanceId, rateMicrosPerHour, ...(atSecond !== undefined && { atSecond }) };
-    const about = { teamId, causedBy, throughSecond: input.nowSecond, instanceIds: [instanceId] };
+    const about = { causedBy, throughSecond: input.nowSecond, instanceIds: [instanceId] };
     await recordFact(db, about, async (account) => ({
       outcome: repriceInstance(account, terms, reprice, input.nowSecond),
       answer: async () => {},
@@ -315,15 +366,14 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
     causedBy: string,
   ): Promise<void> => {
     const { instanceId, reclaimSecond, nowSecond } = input;
-    const { teamId } = await getInstance(db, instanceId);
-    const about = { teamId, causedBy, throughSecond: nowSecond, instanceIds: [instanceId] };
+    const about = { causedBy, throughSecond: nowSecond, instanceIds: [instanceId] };
     await recordFact(db, about, async (account) => {
       const outcome = announceReclaim(account, terms, { instanceId, reclaimSecond }, nowSecond);
       const isNew = outcome.effects.some(({ kind }) => kind === 'reclaim_announced');
       const cause = reclaimCause(instanceId, reclaimSecond);
       const second = outcome.account.asOfSecond;
       const notice: NewNotice = {
-        teamId,
+        teamId: account.teamId,
         second,
         cause,
         data: { instanceId, reclaimSecond },

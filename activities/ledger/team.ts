@@ -4,11 +4,13 @@ import { advance } from '../../billing/facts.ts';
 import { nextLook, spreadSecond } from '../../billing/looks.ts';
 import type { Micros } from '../../billing/money.ts';
 import { burnMicrosPerHour } from '../../billing/runway.ts';
-import { type EndedPiece, markSignalled, nextEndedPiece, PIECE } from '../../prisma/ended-pieces.ts';
+import { type EndedPiece, markSignalled } from '../../prisma/ended-pieces.ts';
 import { type Exhaustion, markAnnounced } from '../../prisma/exhaustions.ts';
-import { markHandedOn, type Notice, type NoticeChannel, noticesNotHandedOn } from '../../prisma/notices.ts';
+import { markHandedOn, type Notice, type NoticeChannel } from '../../prisma/notices.ts';
+import { defaultPaymentMethod } from '../../prisma/payment-methods.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { markTeamStops, type TeamStop } from '../../prisma/team-stops.ts';
+import { READ_BY_LOOK, type ReadByLook, readUntold } from '../../prisma/untold.ts';
 import type { LedgerWorld } from '../world.ts';
 import { cardExpiry } from './card-expiry.ts';
 
@@ -49,22 +51,32 @@ const reservationsThatEnded = (notices: Notice[]): string[] => [
   ),
 ];
 
+const lookOf = ({ teamId, nowSecond }: { teamId: string; nowSecond: number }, causedBy: string) => ({
+  teamId,
+  causedBy,
+  throughSecond: nowSecond,
+  also: READ_BY_LOOK,
+});
+
 export const teamActs = ({ db, terms }: LedgerWorld) => ({
   /** Brings the team up to date through `nowSecond` and answers what is to be done and when to look again. */
   lookAhead: (input: { teamId: string; nowSecond: number }, causedBy: string): Promise<Outlook> =>
-    recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
+    recordFact<Outlook, ReadByLook>(db, lookOf(input, causedBy), async (account, tx, { also }) => {
       const outcome = advance(account, terms, input.nowSecond);
       const now = outcome.account;
-      const expiry = await cardExpiry(tx, input.teamId, now.asOfSecond);
+      let expiry = cardExpiry(also.defaultCard, now.asOfSecond);
+      // A card may have been removed while the look waited for the lock: the removal writes no account.
+      if (expiry.notices.length > 0) expiry = cardExpiry(await defaultPaymentMethod(tx, input.teamId), now.asOfSecond);
+      const isQuiet = outcome.effects.length + expiry.notices.length === 0;
       return {
         outcome,
         notices: expiry.notices,
         look: 'taken',
         answer: async (tx) => {
-          const notices = await noticesNotHandedOn(tx, input.teamId, PIECE);
+          const { ended, notices } = isQuiet ? also.untold : await readUntold(tx, input.teamId);
           const reservationIds = reservationsThatEnded(notices);
           return {
-            ended: await nextEndedPiece(tx, input.teamId),
+            ended,
             notices: notices.map(({ id, teamId, channel }) => ({ noticeId: id, teamId, channel })),
             ...(reservationIds.length > 0 && { reservationIds }),
             attemptDepositId: now.attempt?.depositId ?? null,

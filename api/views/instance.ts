@@ -4,11 +4,12 @@
  */
 import type { Receipt } from '../../activities/ledger/instances.ts';
 import type { Terms } from '../../billing/account.ts';
+import { BillingError } from '../../billing/errors.ts';
 import { micros, ZERO } from '../../billing/money.ts';
 import { PRICINGS, priceInWords } from '../../billing/prices.ts';
 import { formatSecond } from '../../billing/time.ts';
 import { costMicros } from '../../billing/usage.ts';
-import { readAccounts } from '../../prisma/accounts.ts';
+import { bySums, readAccounts, readWithAccount } from '../../prisma/accounts.ts';
 import { type CallDetails, detailsOf, NO_DETAILS } from '../../prisma/call-details.ts';
 import type { Tx } from '../../prisma/client.ts';
 import type { Instance as InstanceRow } from '../../prisma/instances.ts';
@@ -138,6 +139,17 @@ function viewInstance(
     metadata: { ...metadata },
   };
 }
+
+/** The JSON form of one instance. */
+export const readInstance = (tx: Tx, terms: Terms, id: string, second: number): Promise<InstanceView> =>
+  bySums([id], async (named) => {
+    const { account, read } = await readWithAccount(tx, { instanceIds: [id] }, { throughSecond: second, ...named });
+    const [row] = read.instances;
+    if (!row) throw new BillingError('not_found', 'no such instance', 'id');
+    const hash = row.detailsHash ?? null;
+    const details = (await detailsOf(tx, [hash])).get(hash ?? '') ?? NO_DETAILS;
+    return viewInstance(row, read.segments, details, standingOf(account, terms, second));
+  });
 
 /** The JSON forms of some rows, in a fixed number of reads for any number of teams. */
 export async function readInstances(

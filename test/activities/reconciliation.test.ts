@@ -17,8 +17,9 @@ import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/in
 import { updateDeposit } from '../../prisma/deposits.ts';
 import { readGauges } from '../../prisma/gauges.ts';
 import { findReconciliation, type Reconciliation } from '../../prisma/reconciliations.ts';
+import { writeTogether } from '../../prisma/statements.ts';
 import { setStripeCustomer } from '../../prisma/teams.ts';
-import { insertTransfers } from '../../prisma/transfers.ts';
+import { transferWrites } from '../../prisma/transfers.ts';
 import { TERMS } from '../ledger/desk.ts';
 import { onAttempt, untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
@@ -495,14 +496,17 @@ describe('a report', () => {
 });
 
 const post = (teamId: string, depositId: string | null, reference: string, amountMicros: Micros) =>
-  insertTransfers(database.db, teamId, 'test', [
-    {
-      debitAccount: 'platform/stripe',
-      creditAccount: `team/${teamId}/credit`,
-      amountMicros,
-      code: 'deposit',
-      reference,
-      second: NOON,
-      ...(depositId !== null && { depositId }),
-    },
-  ]);
+  writeTogether(
+    database.db,
+    transferWrites(teamId, 'test', [
+      {
+        debitAccount: 'platform/stripe',
+        creditAccount: `team/${teamId}/credit`,
+        amountMicros,
+        code: 'deposit',
+        reference,
+        second: NOON,
+        ...(depositId !== null && { depositId }),
+      },
+    ]),
+  );

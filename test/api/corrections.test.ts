@@ -10,7 +10,8 @@ import type { DifferenceClass } from '../../billing/differences.ts';
 import { NO_PROVIDER_ROWS, type ProviderOutput } from '../../billing/reconciliation.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { updateDeposit } from '../../prisma/deposits.ts';
-import { insertTransfers, trialBalance } from '../../prisma/transfers.ts';
+import { writeTogether } from '../../prisma/statements.ts';
+import { transferWrites, trialBalance } from '../../prisma/transfers.ts';
 import { dollars, NOW, newDeposit, SILENT } from '../activities/fixtures.ts';
 import { type CommandedApi, keyFor, startCommandedApi, teamWith } from './support.ts';
 
@@ -80,7 +81,7 @@ async function post(teamId: string, depositId: string | null, reference: string,
     reference,
     second,
   };
-  await insertTransfers(api.db, teamId, 'test', [{ ...row, ...(depositId !== null && { depositId }) }]);
+  await writeTogether(api.db, transferWrites(teamId, 'test', [{ ...row, ...(depositId !== null && { depositId }) }]));
   await api.db.account.update({ where: { teamId }, data: { postedMicros: { increment: dollars(amount) } } });
 }
 

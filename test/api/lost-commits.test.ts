@@ -178,14 +178,14 @@ describe.each<Break>(['before the statement arrives', 'before the answer arrives
 );
 
 interface FirstKind extends Kind {
-  /** A statement of the transaction that records. */
+  /** What a statement of the transaction that records contains: a part of its text, or one of its values. */
   inserts: string;
 }
 
 /** What is recorded first and then given to its workflow, each of a team of its own. */
 const FIRST: Record<string, (team: string) => Promise<FirstKind> | FirstKind> = {
   'a start': (team) => ({
-    ...{ method: 'POST', path: '/v1/instances', succeeds: 201, inserts: 'INSERT INTO "public"."instances"' },
+    ...{ method: 'POST', path: '/v1/instances', succeeds: 201, inserts: `${team}-i` },
     options: { body: instanceOf(team, { id: `${team}-i` }) },
   }),
   'a reservation': (team) => ({

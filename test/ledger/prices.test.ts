@@ -2,8 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
 import { inTransaction } from '../../prisma/client.ts';
-import { insertInstance } from '../../prisma/instances.ts';
+import { instanceInsert } from '../../prisma/instances.ts';
 import { gpuPriceAt, gpuPricesFor, lockGpuPrice, modelPriceAt } from '../../prisma/prices.ts';
+import { writeTogether } from '../../prisma/statements.ts';
 import { atOnce, type Desk, dollars, type Office, openOffice } from './desk.ts';
 
 let office: Office;
@@ -53,7 +54,7 @@ async function running(
   const id = `price-instance-${instances}`;
   const spec = { id, teamId, project: null, gpuType, region, pricing, shedOrder: null, resumedFrom: null };
   const hourlyMicros = hourly === null ? null : dollars(hourly);
-  await insertInstance(one.db, { ...spec, hourlyMicros, requestHash: 'hash' }, startSecond);
+  await writeTogether(one.db, [instanceInsert({ ...spec, hourlyMicros, requestHash: 'hash' }, startSecond)]);
   return id;
 }
 const team = (name: string, asOfSecond: number) => one.team(`${gpuType}-${name}`, '10', asOfSecond);
@@ -151,7 +152,7 @@ describe('a change of a GPU’s price', () => {
       expect((await gpuPriceAt(tx, pair(), 110))?.onDemandMicros).toBe(10_000_000);
       const spec = { id: `${gpuType}-i`, teamId, project: null, ...pair(), pricing: 'spot' as const };
       const rest = { hourlyMicros: null, shedOrder: null, resumedFrom: null, requestHash: 'hash' };
-      await insertInstance(tx, { ...spec, ...rest }, 110);
+      await writeTogether(tx, [instanceInsert({ ...spec, ...rest }, 110)]);
       return { change };
     });
     expect(await changing.change).toEqual({ effectiveSecond: 110, teamIds: [teamId] });

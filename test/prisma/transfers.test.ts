@@ -3,8 +3,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Transfer } from '../../billing/ledger.ts';
 import { micros } from '../../billing/money.ts';
 import { listDeposits, openDeposit } from '../../prisma/deposits.ts';
+import { writeTogether } from '../../prisma/statements.ts';
 import { createTeam } from '../../prisma/teams.ts';
-import { insertTransfers, lastPostingReference, listTransfers, trialBalance } from '../../prisma/transfers.ts';
+import { lastPostingOf, listTransfers, transferWrites, trialBalance } from '../../prisma/transfers.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;
@@ -30,7 +31,7 @@ const credit = (second: number, amount = 1, more: Partial<Transfer> = {}): Trans
   second,
   ...more,
 });
-const insert = (...transfers: Transfer[]) => insertTransfers(database.db, team, 'test', transfers);
+const insert = (...transfers: Transfer[]) => writeTogether(database.db, transferWrites(team, 'test', transfers));
 
 /** Reads a list to its end; `between` happens after each page. */
 async function allPages(limit: number, between: (page: number) => Promise<void> = async () => {}): Promise<string[]> {
@@ -141,11 +142,16 @@ describe('the last posting for an instance', () => {
         reference: `instance/i-${team}/through/${through}`,
         instanceId: `i-${team}`,
       });
-    expect(await lastPostingReference(database.db, `i-${team}`)).toBeUndefined();
+    const last = async () => {
+      const { sql, of } = lastPostingOf(`i-${team}`);
+      const [row] = await database.db.$queryRaw<Array<{ value: unknown }>>`SELECT (${sql}) AS value`;
+      return of(row?.value);
+    };
+    expect(await last()).toBeNull();
     await insert(posting(10, 10));
     await insert(posting(20, 20), posting(15, 20));
     await insert({ ...credit(30), instanceId: `i-${team}`, code: 'instance_correction' });
-    expect(await lastPostingReference(database.db, `i-${team}`)).toBe(`instance/i-${team}/through/15`);
+    expect(await last()).toBe(`instance/i-${team}/through/15`);
   });
 });
 

@@ -1,0 +1,8 @@
+/** What a fact reads by the statement that locks its account, so that it costs no round trip of its own. */
+import type { Prisma } from './generated/client.ts';
+
+export interface Also<A> {
+  /** Selects one JSON value, in which BIGINT is a number. `locked` is the row of the account. */
+  sql: Prisma.Sql;
+  of: (value: unknown) => A;
+}

@@ -1,0 +1,181 @@
+/** How many statements each act sends, the beginning and the end of its transaction included: each is a round trip. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { noteStatements, type Statements } from '../../bench/statements.ts';
+import { micros } from '../../billing/money.ts';
+import { recordFact } from '../../prisma/record.ts';
+import { Desk, type Office, openOffice, TERMS } from './desk.ts';
+
+let office: Office;
+let desk: Desk;
+let statements: Statements;
+beforeAll(async () => {
+  office = await openOffice();
+  desk = new Desk(office.one.db, {
+    ...TERMS,
+    volumeTiers: [{ spendMicros: micros(1_000_000_000_000), basisPoints: 200 }],
+  });
+  await desk.list('listed', '2', 0);
+  statements = noteStatements();
+});
+afterAll(async () => {
+  statements.stop();
+  await office.close();
+});
+
+let teams = 0;
+/** A team with credit and something that runs beside what is counted. */
+async function newTeam(deposit = '1000'): Promise<string> {
+  teams += 1;
+  const team = await desk.team(`team-${teams}`, deposit, 1);
+  await desk.start({ teamId: team, id: `${team}-other`, hourly: '3.6', at: 1 });
+  await desk.look(team, 2);
+  return team;
+}
+
+async function sentBy(act: () => Promise<unknown>): Promise<string[]> {
+  statements.taken();
+  await act();
+  return statements.taken();
+}
+const countOf = async (act: () => Promise<unknown>): Promise<number> => (await sentBy(act)).length;
+
+const start = (team: string, id: string, at: number, hourly: number | null = 3_600_000) => {
+  const spec = { id, teamId: team, project: null, gpuType: 'listed', region: 'eu', pricing: 'on_demand' as const };
+  const hourlyMicros = hourly === null ? null : micros(hourly);
+  const rest = { hourlyMicros, shedOrder: null, resumedFrom: null, requestHash: 'hash' };
+  return desk.ledger.startInstance({ spec: { ...spec, ...rest }, receivedSecond: at }, 'test');
+};
+
+describe('the statements of an act', () => {
+  it('are as many through the life of an instance', async () => {
+    const team = await newTeam();
+    const id = `${team}-a`;
+    const counts = {
+      start: await countOf(() => start(team, id, 10)),
+      'start again': await countOf(() => start(team, id, 10)),
+      'look after the start': await countOf(() => desk.look(team, 10)),
+      'first settlement': await countOf(() => desk.settle(id, 10)),
+      settlement: await countOf(() => desk.settle(id, 3_610)),
+      'settlement in the same second': await countOf(() => desk.settle(id, 3_610)),
+      reprice: await countOf(() => desk.reprice(id, '7.2', 3_620)),
+      stop: await countOf(() => desk.stop(id, 3_700)),
+      'look after the stop': await countOf(() => desk.look(team, 3_700)),
+      'settlement after the stop': await countOf(() => desk.settle(id, 3_701)),
+      'stop again': await countOf(() => desk.stop(id, 3_702)),
+      confirmation: await countOf(() => desk.ledger.confirmTerminated({ instanceId: id, nowSecond: 3_703 })),
+    };
+    expect(counts).toEqual({
+      start: 4,
+      'start again': 4,
+      'look after the start': 4,
+      'first settlement': 4,
+      settlement: 4,
+      'settlement in the same second': 4,
+      reprice: 4,
+      stop: 4,
+      'look after the stop': 4,
+      'settlement after the stop': 4,
+      'stop again': 4,
+      confirmation: 1,
+    });
+  });
+
+  it('are two more for a start from the list: the lock of its price, and what earns a discount of volume', async () => {
+    const team = await newTeam();
+    expect(await countOf(() => start(team, `${team}-a`, 10, null))).toBe(6);
+    expect(await countOf(() => desk.settle(`${team}-a`, 20))).toBe(4);
+    expect(await countOf(() => desk.stop(`${team}-a`, 30, { backTo: 25 }))).toBe(4);
+  });
+
+  it('are more for a start with whose first second credit ends, and its end is kept', async () => {
+    const team = await newTeam('5');
+    const sent = await sentBy(() => start(team, `${team}-a`, 10, 36_000_000_000));
+    expect(sent.length).toBeLessThanOrEqual(11);
+    const row = await desk.db.instance.findUniqueOrThrow({ where: { id: `${team}-a` } });
+    expect([row.startSecond, row.endSecond, row.reason]).toEqual([10n, 10n, 'out_of_credits']);
+    const settled = await desk.settle(`${team}-a`, 11);
+    expect(settled.status === 'ended' && settled.receipt.seconds).toBe(0);
+  });
+
+  it('are two for usage, and four for a grant and for taking it back', async () => {
+    const team = await newTeam();
+    expect(await countOf(() => desk.use(team, 'e1', 1_000, 10))).toBe(2);
+    expect(await countOf(() => desk.grant(team, `${team}-g`, '5', 11))).toBe(4);
+    expect(await countOf(() => desk.grant(team, `${team}-g`, '5', 12))).toBe(4);
+    const revoke = () => desk.ledger.revokeGrant({ grantId: `${team}-g`, note: null, nowSecond: 13 }, 'test');
+    expect(await countOf(revoke)).toBe(5);
+  });
+
+  it('are few more for a look at the end of credit, and one for each mark of what was told', async () => {
+    const team = await newTeam('5');
+    const sent = await sentBy(() => desk.look(team, 100_000));
+    // A look that the sums of the meters do not decide is begun again with all meters.
+    expect(sent.length).toBeLessThanOrEqual(11);
+    const { ended, notices } = await desk.look(team, 100_001);
+    expect(ended?.instanceIds).toEqual([`${team}-other`]);
+    expect(notices.length).toBeGreaterThan(0);
+    const told = { teamId: team, exhaustions: [], noticeIds: [] };
+    const noticeIds = notices.map(({ noticeId }) => noticeId);
+    expect(await countOf(() => desk.ledger.markTold({ ...told, noticeIds }))).toBe(1);
+    const signalled = { of: 'exhaustion' as const, number: 1, signalled: 1 };
+    expect(await countOf(() => desk.ledger.markTold({ ...told, ended: signalled }))).toBe(1);
+  });
+
+  it('are prepared, but those that begin and end a transaction', async () => {
+    const team = await newTeam();
+    await start(team, `${team}-a`, 10);
+    await desk.stop(`${team}-a`, 11);
+    const names = await desk.db.pool.query<{ statement: string }>('SELECT statement FROM pg_prepared_statements');
+    const prepared = new Set(names.rows.map(({ statement }) => statement));
+    await start(team, `${team}-b`, 12);
+    const sent = await sentBy(() => desk.stop(`${team}-b`, 13));
+    expect(sent.filter((statement) => !prepared.has(statement))).toEqual(['BEGIN', 'COMMIT']);
+  });
+});
+
+describe('a fact that has waited for the lock of its team', () => {
+  it('reads again what was written meanwhile', async () => {
+    const team = await newTeam();
+    const id = `${team}-a`;
+    await start(team, id, 10);
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let hold = () => {};
+    const held = new Promise<void>((resolve) => {
+      hold = resolve;
+    });
+    // Another process stops the instance, and keeps the lock until the settlement waits for it.
+    const about = { teamId: team, causedBy: 'test', throughSecond: 20, instanceIds: [id] };
+    const stopping = recordFact(office.two.db, about, async (account, tx, { segments }) => {
+      hold();
+      await released;
+      const [segment] = segments;
+      await tx.$executeRaw`UPDATE segments SET end_second = 20 WHERE instance_id = ${id}`;
+      await tx.$executeRaw`UPDATE instances SET end_second = 20, reason = 'stopped' WHERE id = ${id}`;
+      return {
+        outcome: { account: { ...account, asOfSecond: 20 }, effects: [] },
+        answer: async () => segment?.startSecond,
+      };
+    });
+    await held;
+    const settling = desk.settle(id, 30);
+    await untilOneWaits();
+    release();
+    expect(await stopping).toBe(10);
+    const settled = await settling;
+    expect(settled.status === 'ended' && settled.receipt.endSecond).toBe(20);
+  });
+});
+
+/** Until a statement of this database waits for a lock. */
+async function untilOneWaits(): Promise<void> {
+  for (;;) {
+    const [row] = await office.two.db.$queryRaw<Array<{ waits: boolean }>>`
+      SELECT EXISTS (
+        SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+      ) AS waits`;
+    if (row?.waits) return;
+  }
+}
