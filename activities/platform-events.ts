@@ -1,6 +1,6 @@
 /**
- * What the platform is told: POSTs signed as Standard Webhooks has it, under an id that is the same for the same cause, so
- * that a delivery that was retried can be told from another. Source: docs/http.md#outgoing-events, https://www.standardwebhooks.com
+ * Events to the platform: POSTs signed by Standard Webhooks, under an id that is the same for the same cause, so a
+ * receiver recognises a retried delivery. Source: docs/http.md#outgoing-events, https://www.standardwebhooks.com
  */
 import { createHash } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
@@ -21,7 +21,7 @@ export interface PlatformWorld {
   db: Db;
   terms: Terms;
   webhookUrl: string;
-  /** PLATFORM_WEBHOOK_SECRET: `whsec_` and base64, or any other string, taken as it is. */
+  /** PLATFORM_WEBHOOK_SECRET: `whsec_` and base64, or any other string, used literally. */
   secret: string;
   log: Log;
 }
@@ -31,7 +31,7 @@ const TIMEOUT_MS = 10_000;
 export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: PlatformWorld): Platform {
   const webhook = signer(secret);
 
-  /** Resolves on a 2xx. The timestamp is the sending's, so that a late retry is not refused as a replay. */
+  /** Resolves on a 2xx. The timestamp is the time of the sending, so a late retry is not refused as a replay. */
   async function post(cause: string, event: PlatformEvent): Promise<void> {
     const id = eventId(cause);
     const body = JSON.stringify(event);
@@ -99,7 +99,7 @@ export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: Pla
   };
 }
 
-/** A receiver's library reads the secret as base64; one that is none can only be meant as it stands. */
+/** A receiver's library reads the secret as base64. A secret without base64 is used literally. */
 function signer(secret: string): Webhook {
   try {
     return new Webhook(secret);
@@ -108,10 +108,10 @@ function signer(secret: string): Webhook {
   }
 }
 
-/** Opaque, and without the full stop that separates the parts of what is signed. */
+/** Opaque, and without the full stop that separates the signed parts. */
 const eventId = (cause: string): string => `evt_${createHash('sha256').update(cause).digest('hex').slice(0, 32)}`;
 
-/** A redirect is no 2xx: followed, it would become a GET. */
+/** A redirect is no 2xx, because following a redirect would send a GET. */
 async function statusOf(url: string, request: RequestInit): Promise<number> {
   try {
     const response = await fetch(url, { ...request, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS) });

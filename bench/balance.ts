@@ -1,6 +1,6 @@
 /**
- * What a balance read takes, beside `SELECT 1` through the same pool: for teams with few and with many running instances,
- * in an empty table of transfers and in a large one.
+ * The time of a balance read, beside `SELECT 1` through the same pool: for teams with few and with many running
+ * instances, in an empty table of transfers and in a large one.
  */
 import pg from 'pg';
 import { createLedger } from '../activities/ledger/index.ts';
@@ -19,9 +19,9 @@ import { names, quantile, rounded } from './product.ts';
 const INSTANCES = [1, 100, 1_000, 10_000];
 const READS = 500;
 const WARM_UP = 20;
-/** Instances that one fact opens. */
+/** The number of instances that a fact opens. */
 const PIECE = 1_000;
-/** Rows that one statement inserts. */
+/** The number of rows that a statement inserts. */
 const ROWS = 1_000_000;
 const DAY = 86_400;
 
@@ -51,7 +51,7 @@ export async function balance(options: LoadOptions): Promise<Measured[]> {
   });
 }
 
-/** Records the starts of instances in one fact, by the writes of the product. */
+/** Records the starts of instances in a single fact, by the writes of the product. */
 const openInstances = (db: Db, teamId: string, ids: readonly string[]): Promise<void> =>
   recordFact<void>(db, { teamId, causedBy: 'bench', throughSecond: SECOND }, async (account, tx) => {
     const orders = ids.map((instanceId, index) => ({
@@ -100,7 +100,7 @@ async function besideSelect1(db: Db, { teamId, size, transfers, reads }: Case): 
   };
   const select: number[] = [];
   const read: number[] = [];
-  // In turns, so that both meet the same machine.
+  // In turns, so both meet the same machine.
   for (let index = -WARM_UP; index < reads; index += 1) {
     const selectMs = await timeOf(() => db.$queryRaw`SELECT 1`);
     const readMs = await timeOf(() => readBalance(db, TERMS, teamId, SECOND + 60));

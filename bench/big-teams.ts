@@ -1,7 +1,7 @@
 /**
- * What a team's size costs: a start, a settlement, a stop, a usage event and a balance of teams with 1 to 10,000 running
- * instances, through the ledger's own functions on an embedded Postgres. The goal is that the largest team is served at no
- * less than a third of the speed of the smallest.
+ * The cost of a team's size: a start, a settlement, a stop, a usage event and a balance of teams with 1 to 10,000
+ * running instances, through the ledger's own functions on an embedded Postgres. The goal is to serve the largest team
+ * at no less than a third of the speed of the smallest.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -30,7 +30,7 @@ const TERMS: Terms = {
   ...SCENARIO_TERMS,
   volumeTiers: [{ spendMicros: micros(1_000_000_000_000_000), basisPoints: 200 }],
 };
-/** `given`: the platform names the rate. `listed`: it comes from the price list. */
+/** `given`: the platform names the rate. `listed`: the rate comes from the price list. */
 const PRICES = ['given', 'listed'] as const;
 type Price = (typeof PRICES)[number];
 const LISTED = { gpuType: 'h100-80gb', region: 'eu-west-1', hourlyMicros: micros(2_490_000) };
@@ -130,13 +130,13 @@ function actsOf(db: Db, ledger: Ledger): Record<string, Act> {
   };
 }
 
-/** What one act took. */
+/** The time of an act. */
 interface Took {
   ms: number;
   statements: number;
 }
 
-/** What each act took with each subject. Subjects take turns, so that all see the same machine. */
+/** The time of each act with each subject. Subjects take turns, so all meet the same machine. */
 async function measure(db: Db, ledger: Ledger, subjects: readonly Subject[]): Promise<Map<string, Took[]>> {
   const statements = noteStatements();
   const times = new Map<string, Took[]>();

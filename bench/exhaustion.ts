@@ -1,6 +1,6 @@
 /**
- * Very many instances that run dry within one minute while others start: how long after the second that was computed the
- * platform is told to stop the machine, beside bare timers of the engine for the same seconds under the same load.
+ * Very many instances that run dry within one minute while others start: the delay from the computed second to the
+ * order to stop the machine, beside bare timers of the engine for the same seconds under the same load.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -28,7 +28,7 @@ const CREDIT = 10;
 const SLOW_HOURLY = '0.01';
 const STARTS_PER_SECOND = 20;
 const OTHER_TEAMS = 50;
-/** Teams run dry in the minute that begins so long after the last preparation began. */
+/** Teams run dry in the minute that begins this long after the begin of the last preparation. */
 const AHEAD_S = 60;
 const MINUTE_S = 60;
 const LEAST_LEFT_S = 5;
@@ -42,7 +42,7 @@ export const exhaustion = (options: LoadOptions): Promise<Measured[]> =>
     const others = names('other', scaled(OTHER_TEAMS, options, 4));
     await addTeams(send, teams, String(CREDIT));
     await addTeams(send, others, '100000');
-    // All but one of each team, which comes last and takes what credit is left.
+    // All instances but the last of each team, which takes the rest of the credit.
     const slow = await startInstances(send, teams, scaled(INSTANCES, options, 8) - teams.length, SLOW_HOURLY);
     const engine = await startEmptyEngine(product);
     const pool = new pg.Pool({ connectionString: product.environment.DATABASE_URL, max: 1 });
@@ -65,7 +65,7 @@ export const exhaustion = (options: LoadOptions): Promise<Measured[]> =>
     }
   });
 
-/** Starts instances at a steady pace until an instant, whether or not the earlier ones have been answered. */
+/** Starts instances at a steady pace until an instant, without waiting for earlier answers. */
 async function startSteadily(send: Send, teams: readonly string[], untilMs: number): Promise<Outcome[]> {
   const answered: Array<Promise<Outcome>> = [];
   for (let number = 0; Date.now() < untilMs; number += 1) {

@@ -1,6 +1,6 @@
 /**
- * Facts recorded a second by as many callers as a busy process has, over many teams and for one team, beside one prepared
- * statement that locks the account, books the same rows and moves the balance, on as many connections.
+ * Facts recorded a second by as many callers as a busy process has, over many teams and for one team, beside one
+ * prepared statement that locks the account, inserts the same rows and updates the balance, on as many connections.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -32,7 +32,7 @@ export interface Ledgered {
   ownerUrl: string;
 }
 
-/** Runs `measure` on a database of its own. */
+/** Runs `measure` on a new database. */
 export async function onLedger<T>(teams: readonly string[], measure: (ledgered: Ledgered) => Promise<T>): Promise<T> {
   const dataDir = await mkdtemp(join(tmpdir(), 'burnrate-bench-'));
   const postgres = await startPostgres({ dataDir });
@@ -78,7 +78,7 @@ export function factsUnderLoad(options: LoadOptions): Promise<Measured[]> {
     let repeated = 0;
     const asFact = async (teamId: string): Promise<void> => {
       const grant = { teamId, grantId: `fact-${number++}`, amountMicros, note: 'bench', nowSecond: SECOND };
-      // A fact that has waited too long for a connection keeps nothing and is sent again, as callers do.
+      // A fact that has waited too long for a connection stores nothing and is sent again, like a caller's repeat.
       for (let tries = 1; ; tries += 1)
         try {
           await ledger.grant(grant, 'bench');

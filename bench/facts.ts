@@ -1,4 +1,6 @@
-/** Facts recorded a second, each in its own transaction under its team's row lock, beside the same rows as plain SQL. */
+/**
+ * Facts recorded a second, each in its own transaction under its team's row lock, beside the same rows as plain SQL.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -22,7 +22,7 @@ import {
 
 const BENCH = 'load lifecycles';
 const CALLERS = [1, 32, 128];
-/** So many for each of the callers, within bounds: one caller alone takes long. */
+/** The number for each of the callers, within bounds, because a single caller takes long. */
 const LIFECYCLES: Record<number, number> = { 1: 100, 32: 1_000, 128: 2_000 };
 const TEAMS = 128;
 const WARM_UP = 64;
@@ -83,7 +83,7 @@ const startTime = (whole: Round, bare: Round): Measured => ({
 
 function roundsOn({ send }: Product, { engine, pool, teams }: { engine: EmptyEngine; pool: pg.Pool; teams: string[] }) {
   let round = 0;
-  /** Acts in lanes, then waits for the last workflow. Times the first half of each act, which is the start. */
+  /** Acts in lanes, then waits for the last workflow. Times the first half of each act, the start. */
   async function timed(
     count: number,
     callers: number,
@@ -125,7 +125,7 @@ function roundsOn({ send }: Product, { engine, pool, teams }: { engine: EmptyEng
   };
 }
 
-/** Until each workflow has seen the end of its instance, and none is open. */
+/** Waits until each workflow has seen the end of its instance, and none is open. */
 async function untilAllEnded(pool: pg.Pool, { client }: EmptyEngine): Promise<void> {
   const due = async () =>
     (await pool.query('SELECT count(*)::int AS due FROM instances WHERE workflow_due_second IS NOT NULL')).rows[0].due;

@@ -18,13 +18,13 @@ import { starvation } from './starvation.ts';
 const OFFERED = [1, 8, 32, 64, 128, 256, 512];
 const TEAMS = 512;
 const ROUNDS = 3;
-/** The curve is held against what 32 callers get, who are always served. */
+/** The curve is compared with 32 callers, who are always served. */
 const REFERENCE = 32;
 const CREDIT = '1000';
 const REST_MS = 1_000;
 const MODEL = 'llama-3.3-70b-instruct';
 
-/** The parts of `npm run bench -- load`, by their names. */
+/** The parts of `npm run bench -- load`, by name. */
 export const LOAD_PARTS: Record<string, (options: LoadOptions) => Promise<Measured[]>> = {
   curve,
   lifecycles,
@@ -37,7 +37,7 @@ export const LOAD_PARTS: Record<string, (options: LoadOptions) => Promise<Measur
   memory,
 };
 
-/** Parts that run only when they are named. */
+/** Parts that run only by name. */
 export const NAMED_PARTS: typeof LOAD_PARTS = { 'memory-over-time': memoryOverTime };
 
 async function curve(options: LoadOptions): Promise<Measured[]> {
@@ -55,7 +55,7 @@ async function curve(options: LoadOptions): Promise<Measured[]> {
       return send('POST', '/v1/usage', { events: [event] });
     };
     const read = (index: number) => send('GET', `/v1/teams/${teamOf(index)}/balance`);
-    // The first calls of a process are slow: its programs are not compiled yet.
+    // The first calls of a process are slow, because its programs are not compiled yet.
     for (let round = 0; round < 4; round += 1) for (const act of [start, report, read]) await atOnce(reference, act);
     for (const [what, act] of [
       ['starts', start],

@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- name]`: JSON lines, each with its figure, its reference measured in the same run, and the ratio.
- * These machines are noisy, so only ratios of one run mean something; nothing here is a timed test.
+ * `npm run bench [-- name]`: JSON lines, each with a figure, a reference measured in the same run, and the ratio. These
+ * machines are noisy, so only ratios of the same run have a meaning, and no bench is a timed test.
  */
 import { readCommandLine, runCommand, UsageError } from '../embedded/command-line.ts';
 import { facts } from './facts.ts';
@@ -34,7 +34,7 @@ async function run(bench: Bench, options: LoadOptions): Promise<void> {
   }
 }
 
-/** The benches by these names, or all but those that run only by name. @throws UsageError */
+/** The benches of these names, or all benches but those that run only by name. @throws UsageError */
 function chosen(
   names: readonly string[],
   from: Record<string, Bench>,

@@ -1,4 +1,4 @@
-/** What a bench prints, one JSON line each. */
+/** The output of a bench, a JSON line each. */
 export interface Measured {
   bench: string;
   what: string;
@@ -8,9 +8,9 @@ export interface Measured {
   referenceFigure: number;
   /** The figure is a time or a size, so the ratio is the reference to the figure. */
   lessIsBetter?: boolean;
-  /** The ratio that is promised. */
+  /** The promised ratio. */
   atLeast?: number;
-  /** What else was counted, by name. */
+  /** Further counts, by name. */
   counts?: Record<string, number>;
   /** Where the time of a call goes. */
   msPerCall?: Record<string, number>;

@@ -1,6 +1,6 @@
 /**
- * What the worker, the api and the engine hold in memory for each open instance, beside an empty workflow; and whether it
- * stays flat under a steady load.
+ * The memory of the worker, the api and the engine for each open instance, beside an empty workflow; and whether the
+ * memory stays flat under a steady load.
  */
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,7 +26,7 @@ const run = promisify(execFile);
 const TEAMS = 100;
 const OPEN = 2_000;
 const WARM_UP = 200;
-/** Until what was allocated for the calls themselves has been given back as far as it is. */
+/** Time for the memory of the calls themselves to be released as far as possible. */
 const REST_MS = 10_000;
 const STEADY_PER_SECOND = 5;
 const SAMPLE_EVERY_MS = 10_000;
@@ -34,7 +34,7 @@ const SAMPLE_EVERY_MS = 10_000;
 type Part = 'api' | 'worker' | 'engine';
 const PARTS: readonly Part[] = ['api', 'worker', 'engine'];
 
-/** What a process holds, in KiB. */
+/** The memory of a process, in KiB. */
 async function heldBy(pid: number): Promise<number> {
   const { stdout } = await run('ps', ['-o', 'rss=', '-p', String(pid)]);
   return Number(stdout.trim());
@@ -72,7 +72,7 @@ export const memory = (options: LoadOptions): Promise<Measured[]> =>
         ),
       );
       const withOpen = await all();
-      // Memory that was free in the process before may have served: less than nothing is nothing.
+      // Free memory of the process may have served before, so a negative amount counts as zero.
       const each = (after: number, was: number) => Math.max(0.001, rounded((after - was) / count));
       const referenceOf = { api: 'bench', worker: 'bench', engine: 'engine' } as const;
       return PARTS.map((part) => ({
@@ -133,7 +133,7 @@ export const memoryOverTime = (options: LoadOptions): Promise<Measured[]> =>
       figure: median(samples.slice(-quarter), part),
       unit: 'MiB',
       lessIsBetter: true,
-      // The first minutes fill caches: the second quarter is what the last is held against.
+      // The first minutes fill caches, so the last quarter is compared with the second.
       reference: `the ${part} in the second quarter`,
       referenceFigure: median(samples.slice(quarter, 2 * quarter), part),
       atLeast: 0.95,

@@ -1,10 +1,10 @@
-/** How large a load is. */
+/** The size of a load. */
 export interface LoadOptions {
   /** Multiplies the numbers of calls, teams and instances: 1 for the figures of docs/performance.md. */
   scale: number;
-  /** How many rows the table of transfers has beside those of the bench. */
+  /** The number of further rows in the table of transfers. */
   transfers: number;
-  /** How long a steady load goes on. */
+  /** The duration of a steady load. */
   minutes: number;
 }
 

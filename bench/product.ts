@@ -1,4 +1,7 @@
-/** What benches share that measure the product's own processes, with their own settings, beside embedded neighbours. */
+/**
+ * Shared parts of benches that measure the product's own processes, with their own settings, beside embedded
+ * neighbours.
+ */
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
@@ -27,7 +30,7 @@ export interface Product {
   pids: { api: number; worker: number };
 }
 
-/** Runs `measure` against an api and a worker beside embedded neighbours, with settings of their own where some are given. */
+/** Runs `measure` against an api and a worker beside embedded neighbours, with settings of their own if given. */
 export async function onProduct<T>(
   measure: (product: Product) => Promise<T>,
   settings: Record<string, string> = {},
@@ -78,7 +81,7 @@ const sender =
 
 const AGAIN_AFTER_MS = 1_000;
 
-/** Sends a call until it is not refused as too much for now. @throws Error for any other refusal */
+/** Repeats a call while the refusal is an overload. @throws Error for any other refusal */
 export async function insist(send: Send, method: string, path: string, body?: object): Promise<Outcome> {
   for (;;) {
     const outcome = await send(method, path, body);
@@ -104,7 +107,7 @@ export const startOf = (team: string, id: string, hourly: string) => ({
   ...{ id, team, gpuType: 'h100', region: 'eu', pricing: 'on_demand', hourly },
 });
 
-/** Starts instances of teams in turn, and answers their ids. */
+/** Starts instances of teams in turn, and returns their ids. */
 export async function startInstances(
   send: Send,
   teams: readonly string[],
@@ -118,7 +121,7 @@ export async function startInstances(
   return ids;
 }
 
-/** Acts so many times, so many at once. Answers what it took, and the milliseconds of each act. */
+/** Acts a number of times, with a number at once. Returns the results, and the milliseconds of each act. */
 export async function inLanes(
   count: number,
   callers: number,
@@ -139,7 +142,7 @@ export async function inLanes(
   return { tookMs: performance.now() - beganMs, times };
 }
 
-/** The value below or at which a share of the values lies. */
+/** The value at or below which a share of the values lies. */
 export const quantile = (values: readonly number[], share: number): number => {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;

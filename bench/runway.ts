@@ -1,6 +1,6 @@
 /**
- * The second at which credit ends, computed a second, beside walking to it; and what a balance read works out of a team with a
- * thousand listed instances that volume makes cheaper as they run, beside the same of a plain line.
+ * Computations of the second of exhaustion per second, beside a walk to the second; and the computation of a balance
+ * read for a team with a thousand listed instances whose volume discount grows, beside the same for a plain line.
  */
 import { type Account, emptyAccount, type Terms } from '../billing/account.ts';
 import { firstBelowSecond, runsOutSecond } from '../billing/forecast.ts';

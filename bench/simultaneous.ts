@@ -1,7 +1,7 @@
 /**
- * A person's calls while very many instances settle that were started in one second, and while the watches of very many teams look
- * after midnight UTC. Both are spread over an hour, so the bench keeps up the pace that 10,000 an hour have, with fewer of
- * them: instances that settle every three minutes, and grants of teams in turn, each of which has a watch look.
+ * A person's calls while very many instances settle that were started in one second, and while the watches of very many
+ * teams look after midnight UTC. Both are spread over an hour, so the bench keeps the pace of 10,000 an hour with fewer
+ * of them: instances with a settlement every three minutes, and grants to teams in turn, each with a look of the watch.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Measured } from './measured.ts';
@@ -50,7 +50,7 @@ export const simultaneous = (options: LoadOptions): Promise<Measured[]> =>
     { SETTLE_EVERY: `${SETTLE_EVERY_S}s` },
   );
 
-/** Reads a balance, starts an instance and stops it, in each half of a second, for so long. */
+/** Reads a balance, starts an instance and stops the instance, in each half of a second, for a given time. */
 function personOf(send: Send): (forMs: number) => Promise<Times> {
   let number = 0;
   return async (forMs) => {
@@ -74,7 +74,7 @@ function personOf(send: Send): (forMs: number) => Promise<Times> {
   };
 }
 
-/** Grants credit to teams in turn, at the pace of 10,000 an hour. Each grant has the watch of its team look. */
+/** Grants credit to teams in turn, at the pace of 10,000 an hour. Each grant makes the watch of its team look. */
 async function grantInTurn(send: Send, teams: readonly string[], forMs: number): Promise<void> {
   const count = Math.round((AN_HOUR * forMs) / 3_600_000);
   const granted: Array<Promise<unknown>> = [];

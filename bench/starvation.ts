@@ -1,6 +1,6 @@
 /**
- * One team's burst of starts against another team's charge: how long after its crossing the other team's card is charged,
- * and whether its instance runs on, beside the same on an idle product.
+ * One team's burst of starts against another team's charge: the delay from the crossing to the charge of the other
+ * team's card, and whether its instance runs on, beside the same on an idle product.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Measured } from './measured.ts';
@@ -9,12 +9,15 @@ import { addTeams, inLanes, insist, onProduct, type Send, startOf } from './prod
 
 const BURST = 1_200;
 const BURST_CALLERS = 40;
-/** $1 a second, so that $20 meet the threshold of $5 after sixteen seconds. */
+/** $1 a second, so $20 meet the threshold of $5 after sixteen seconds. */
 const HOURLY = '3600';
 const LOOK_AGAIN_MS = 100;
 
 interface Charged {
-  /** From the second at which the balance falls below the threshold to the charge, whole seconds as the API shows them. */
+  /**
+   * From the second at which the balance falls below the threshold to the charge, whole seconds as the API shows
+   * seconds.
+   */
   lateSeconds: number;
   ranOn: boolean;
 }
@@ -48,7 +51,7 @@ export const starvation = (options: LoadOptions): Promise<Measured[]> =>
       {
         bench: 'load starvation',
         what: `from a crossing to the charge beside a burst of ${count} starts of another team`,
-        // A charge in the second of its crossing counts as one second, so that there is a ratio.
+        // A charge in the second of its crossing counts as one second, so the ratio is defined.
         figure: Math.max(1, busy.lateSeconds),
         unit: 's',
         lessIsBetter: true,

@@ -1,6 +1,6 @@
 /**
- * Token usage recorded a second: by the store alone, beside the same rows inserted by one plain set-based statement, and
- * through the HTTP api, beside the store. Store and reference take turns, so that what else the machine does hits both.
+ * Token usage recorded a second: by the store alone, beside the same rows inserted by one plain set-based statement,
+ * and through the HTTP api, beside the store. Store and reference take turns, so other load of the machine hits both.
  */
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -100,7 +100,7 @@ const eventOf = (teamId: string, eventId: string, n: number): SaidUsage => ({
   price: PRICE,
 });
 
-/** So many calls of so many events, each of one team. */
+/** A number of calls with a number of events, each for one team. */
 function callsOf(count: number, size: number): UsageCall[] {
   runs += 1;
   const run = runs;
@@ -111,7 +111,7 @@ function callsOf(count: number, size: number): UsageCall[] {
   }));
 }
 
-/** Events a second when so many callers make the calls, each its next as soon as it is answered. */
+/** Events a second when a number of callers make the calls, each caller the next call after the last answer. */
 async function perSecond<T>(
   calls: readonly T[],
   eventsEach: number,
@@ -154,7 +154,7 @@ async function plainPerSecond(url: string, connections: number, batches: number,
   const pool = new pg.Pool({ connectionString: url, max: connections });
   const plain = (batch: number) =>
     pool.query({ ...PLAIN, values: [`plain-${batch % TEAMS}`, `r${run}-${batch}-`, size] });
-  // So that no connection is made while the time runs.
+  // All connections are made before the measured time.
   await Promise.all(Array.from({ length: connections }, () => pool.query('SELECT pg_sleep(0.05)')));
   const figure = await perSecond(
     Array.from({ length: batches }, (_, batch) => batch),
@@ -208,7 +208,7 @@ async function measureAll(place: Place): Promise<Measured[]> {
   const laned = () => perSecond(small(), SMALL, SMALL_CALLERS, lanes);
   const [together = 0, alone = 0] = await inTurns([
     laned,
-    // One caller a team: calls of one team that meet would only measure how they wait for each other.
+    // One caller for each team, because simultaneous calls of one team would only measure their waits for each other.
     () => perSecond(small().slice(0, SMALL_CALLS / 5), SMALL, 8, ledger.recordUsage),
   ]);
   const what = `the store alone, ${SMALL_CALLERS} callers with ${SMALL} events each of ${TEAMS} teams`;
@@ -216,7 +216,7 @@ async function measureAll(place: Place): Promise<Measured[]> {
   return [...measured, ...(await overHttp(place, measured[0]?.figure ?? 0, together))];
 }
 
-/** An api whose engine takes every wake at once, and which tells what its parts took. */
+/** An api whose engine takes every wake at once, with the times of its parts. */
 async function overHttp(place: Place, store: number, storeSmall: number): Promise<Measured[]> {
   const spent = { transaction: 0, flushes: 0, wake: 0 };
   const timed = async <T>(part: 'transaction' | 'wake', work: Promise<T>): Promise<T> => {
@@ -282,7 +282,7 @@ const said = ({ eventId: id, teamId: team, model, project, inputTokens, outputTo
 const rounded = (parts: Record<string, number>): Record<string, number> =>
   Object.fromEntries(Object.entries(parts).map(([name, value]) => [name, Number(value.toFixed(3))]));
 
-/** What Node itself is busy with for one call, each part measured by itself. */
+/** Node's own work for one call, each part measured separately. */
 function partsOf(world: ApiWorld, events: readonly SaidUsage[]): Record<string, number> {
   const body = JSON.stringify({ events: events.map(said) });
   const route = routesOf(world, createMetrics(world)).find(({ path }) => path === '/v1/usage');

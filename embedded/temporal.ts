@@ -8,16 +8,16 @@ import { resolveTemporalCli } from './temporal-programs.ts';
 
 export { resolveTemporalCli, resolveTemporalTestServer } from './temporal-programs.ts';
 
-/** What `defineSearchAttributeKey` of @temporalio/common makes. */
+/** The result of `defineSearchAttributeKey` of @temporalio/common. */
 export interface SearchAttribute {
   readonly name: string;
   readonly type: SearchAttributeType;
 }
 
 export interface TemporalDevServerOptions {
-  /** Where the CLI is kept if it has to be fetched. */
+  /** The folder of the CLI if the CLI has to be fetched. */
   readonly dataDir?: string;
-  /** Keeps all workflows here, through restarts and crashes; without it they live in memory. */
+  /** The file of all workflows, through restarts and crashes. Without a file workflows live in memory. */
   readonly dbFile?: string;
   readonly port?: number;
   readonly uiPort?: number;
@@ -31,19 +31,19 @@ export interface TemporalDevServer {
   readonly uiUrl: string;
   readonly namespace: string;
   readonly pid: number;
-  /** Resolves when the server of now has gone, with how it went. */
+  /** Resolves when the present server has gone, with the manner of its end. */
   exited(): Promise<string>;
   stop(): Promise<void>;
   /** SIGKILL, for crash tests. */
   kill(): Promise<void>;
-  /** Stops it if it still runs, and starts it again: same address, same file. */
+  /** Stops a running server, and starts the server again with the same address and file. */
   restart(): Promise<void>;
 }
 
 const READY_TIMEOUT_MS = 300_000;
 const PORT_TRIES = 3;
 
-/** The names that the CLI gives to the SDK's types. */
+/** The CLI's names for the SDK's types. */
 const CLI_TYPES: Record<SearchAttributeType, string> = {
   TEXT: 'Text',
   KEYWORD: 'Keyword',
@@ -54,7 +54,7 @@ const CLI_TYPES: Record<SearchAttributeType, string> = {
   KEYWORD_LIST: 'KeywordList',
 };
 
-/** A real Temporal server with its UI as a child process, on 127.0.0.1 only. Resolves once it serves the namespace. */
+/** A real Temporal server with its UI as a child process, on 127.0.0.1 only. Resolves once the namespace is served. */
 export async function startTemporalDevServer(options: TemporalDevServerOptions = {}): Promise<TemporalDevServer> {
   const log = toLog(options.logger);
   const cli = await resolveTemporalCli(options);
@@ -67,7 +67,7 @@ export async function startTemporalDevServer(options: TemporalDevServerOptions =
 
   async function start(): Promise<void> {
     for (let tries = 1; ; tries++) {
-      // Whoever is there already would answer for ours.
+      // Another server on the port would answer instead.
       if (await isListening(port)) throw new Error(`Temporal cannot have port ${port}: address already in use.`);
       const attempt = await startChild({
         name: 'Temporal',
@@ -81,7 +81,7 @@ export async function startTemporalDevServer(options: TemporalDevServerOptions =
         return;
       } catch (error) {
         await attempt.kill();
-        // Between choosing a free port and the server's taking it, another process may have been faster.
+        // Another process may take the port between the choice of a free port and the server's start.
         const portTaken = /address already in use|can't set .*port/i.test((error as Error).message);
         if (!portTaken || tries === PORT_TRIES) throw error;
         port = options.port ?? (await freePort());
@@ -124,13 +124,13 @@ function commandLine({ port, uiPort, namespace, dbFile, searchAttributes }: Comm
   const args = ['server', 'start-dev', '--headless=false', '--ip', '127.0.0.1', '--ui-ip', '127.0.0.1'];
   args.push('--port', String(port), '--ui-port', String(uiPort), '--namespace', namespace);
   args.push('--log-level', 'warn', '--log-format', 'text', '--ui-disable-news-fetch');
-  // It would ask its makers for news of versions; an embedded part speaks to nobody outside.
+  // The server would ask its makers for new versions, and an embedded part must not call outside.
   args.push('--dynamic-config-value', 'frontend.enableServerVersionCheck=false');
   // Tasks of equal priority are served in turn by fairness key.
   args.push('--dynamic-config-value', 'matching.enableFairness=true');
   if (dbFile !== undefined) {
     args.push('--db-filename', dbFile);
-    // A killed server loses nothing. Each transaction would otherwise wait for the disk, which takes most of its time.
+    // A killed server loses nothing. Otherwise each transaction would wait for the disk, which takes most of the time.
     args.push('--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=normal');
   }
   for (const { name, type } of searchAttributes) args.push('--search-attribute', `${name}=${CLI_TYPES[type]}`);
@@ -138,8 +138,8 @@ function commandLine({ port, uiPort, namespace, dbFile, searchAttributes }: Comm
 }
 
 /**
- * Whether the namespace can be used, which is some time after the port opens. The UI is asked, since it describes the
- * namespace over HTTP by a call of its own to the server: a gRPC client takes longer to load than to answer.
+ * True if the namespace can be used, some time after the port opens. The check asks the UI, because the UI describes
+ * the namespace over HTTP by its own call to the server, and a gRPC client takes longer to load than to answer.
  */
 async function serves(port: number, uiPort: number, namespace: string): Promise<boolean> {
   if (!(await isListening(port))) return false;

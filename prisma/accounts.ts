@@ -1,4 +1,4 @@
-/** The team's balance line: read, locked and kept as one row beside its running meters. */
+/** The team's balance line: read, locked and stored as one row beside its running meters. */
 import type { Account } from '../billing/account.ts';
 import { hasDiscountable } from '../billing/calendar.ts';
 import { BillingError } from '../billing/errors.ts';
@@ -34,27 +34,28 @@ import type { Write } from './statements.ts';
 const ACCOUNT = columnsOf(Prisma.AccountScalarFieldEnum, 'accounts');
 const LOCKED = columnsOf(Prisma.AccountScalarFieldEnum, 'locked');
 
-/** How far a reader will look: what the account must bring along depends on it. */
+/** The reach of a reader's computation, which decides what to read with the account. */
 export interface Reach {
-  /** The second up to which the account will be brought. */
+  /** The second through which the account will be brought up to date. */
   throughSecond: number;
   /**
-   * `start`: something is to be priced from the list, for which what the team has spent is read. `forecast`: the account is
-   * followed beyond that second.
+   * `start`: an instance is to be priced from the list, so the team's spending is read. `forecast`: the account is
+   * followed beyond the second.
    */
   for?: 'start' | 'forecast';
   /**
-   * The instances of which the meters are needed one by one; the others are read as sums. Absent: all meters are needed.
-   * Where sums do not decide, what is done with the account throws `MetersNeeded`.
+   * The instances whose meters are needed singly; other meters are read as sums. Absent: all meters are needed. Where
+   * sums do not decide, the computation throws `MetersNeeded`.
    */
   instanceIds?: readonly string[];
 }
 
-/** The account as it was recorded, for whoever does not bring it up to date and asks nothing of its meters. */
+/** The account as recorded, for callers that neither bring the account up to date nor use its meters. */
 export const AS_RECORDED: Reach = { throughSecond: 0, instanceIds: [] };
 
 /**
- * Acts with the meters of some instances and the sums of the others; and again with all meters, where sums do not decide.
+ * Acts with the meters of some instances and the sums of the others, and again with all meters where sums do not
+ * decide.
  * @param act what it keeps in a transaction must be gone when it throws
  */
 export async function bySums<T>(
@@ -132,7 +133,7 @@ export async function readWithAccount<A = null>(
 }
 
 /**
- * Reads an account without locking it: for answers, never for a write.
+ * Reads an account without a lock: for answers, never for a write.
  * @throws BillingError `not_found`
  */
 export async function readAccount(tx: Tx, teamId: string, reach: Reach): Promise<Account> {
@@ -199,7 +200,7 @@ const marksOf = (row: AccountRow): LookMarks => ({
   lastSecond: toSecondOrNull(row.lastLookSecond),
 });
 
-/** The account of one row. */
+/** The account of a single row. */
 async function onlyOf(tx: Tx, row: AccountRow, reach: Reach, sums: Sums): Promise<Account> {
   const { teamId } = row;
   const running = new Map([[teamId, await runningOf(tx, row, reach, sums)]]);
@@ -208,7 +209,7 @@ async function onlyOf(tx: Tx, row: AccountRow, reach: Reach, sums: Sums): Promis
   return account;
 }
 
-/** What runs of a team: meters one by one, and beside them the sums of the others. */
+/** The running meters of a team: some singly, the others as sums. */
 interface Running {
   meters: Meter[];
   summed: MeterSums | null;
@@ -227,13 +228,13 @@ async function runningOf(
   { instanceIds }: Reach,
   { classes, named }: Sums,
 ): Promise<Running> {
-  // Where money stands at an earlier second, sums through the as-of second say nothing of it.
+  // Where money stands at an earlier second, sums through the as-of second are of no use.
   if (instanceIds === undefined || standsAtSecond !== null || classes === null)
     return { meters: await runningMeters(tx, teamId), summed: null };
   return { meters: [...named], summed: meterSums(withoutMeters(classes, named), toSecond(asOfSecond)) };
 }
 
-/** Reads the accounts of several teams without locking them, for lists. */
+/** Reads the accounts of several teams without a lock, for lists. */
 export async function readAccounts(tx: Tx, teamIds: string[], reach: Reach): Promise<Map<string, Account>> {
   const rows = await tx.account.findMany({ where: { teamId: { in: teamIds } } });
   return assembled(tx, rows, allRead(await runningMetersOf(tx, teamIds)), reach);
@@ -242,7 +243,7 @@ export async function readAccounts(tx: Tx, teamIds: string[], reach: Reach): Pro
 const allRead = (metersOf: ReadonlyMap<string, Meter[]>): Map<string, Running> =>
   new Map([...metersOf].map(([teamId, meters]) => [teamId, { meters, summed: null }]));
 
-/** Accounts from their rows and what runs of them, and what only some of them have beside these. */
+/** Assembles accounts from their rows, their running meters, and the parts that only some accounts have. */
 async function assembled(
   tx: Tx,
   rows: readonly AccountRow[],
@@ -286,7 +287,7 @@ interface FoundAccount {
 
 export interface AccountAsOf {
   account: Account;
-  /** Another one once any transaction has written the account's row, as every fact does. */
+  /** Changes with every write of the account's row, and every fact writes the row. */
   version: string;
 }
 
@@ -314,7 +315,7 @@ export async function readAccountsAsOf(
   return read;
 }
 
-/** What runs of several teams, as sums wherever sums say enough. */
+/** The running meters of several teams, as sums wherever sums are enough. */
 async function preparedRunningOf(
   db: Db,
   rows: readonly AccountRow[],
@@ -335,7 +336,7 @@ async function preparedRunningOf(
 const camelCase = (column: string): string => column.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 const nameOf = new Map<string, string>();
 
-/** A row of the table as the client has it. */
+/** A row of the table in the client's form. */
 function toRow(raw: object): AccountRow {
   const row: Record<string, unknown> = {};
   for (const [column, value] of Object.entries(raw)) {
@@ -346,7 +347,7 @@ function toRow(raw: object): AccountRow {
   return row as unknown as AccountRow;
 }
 
-/** The columns that usage moves, of those of an account. */
+/** The columns of an account that usage changes. */
 const MOVED_BY_USAGE = new Set<string>([
   'asOfSecond',
   'postedMicros',
@@ -355,13 +356,13 @@ const MOVED_BY_USAGE = new Set<string>([
   'remainderMillionths',
 ]);
 
-/** Whether nothing of the account's row has changed but what `postUsage` writes. */
+/** True if only columns that `postUsage` writes have changed in the account's row. */
 export function isMovedByUsageOnly(before: Account, after: Account): boolean {
   const old: Record<string, unknown> = columns(before);
   return Object.entries(columns(after)).every(([name, value]) => MOVED_BY_USAGE.has(name) || value === old[name]);
 }
 
-/** Adds what the list and the last month say, where it can move a rate: most teams need neither. */
+/** Adds list prices and the last month's spending where these can change a rate. Most teams need neither. */
 async function withPrices(tx: Tx, account: Account, reach: Reach): Promise<Account> {
   const { teamId, meters, reservations, datedThroughSecond } = account;
   const pairs = [
@@ -371,7 +372,7 @@ async function withPrices(tx: Tx, account: Account, reach: Reach): Promise<Accou
   const prices = pairs.length > 0 ? await gpuPricesFor(tx, pairs, datedThroughSecond) : [];
 
   const isMovable = hasDiscountable(account);
-  // A fact's second is never before the as-of second, which may lie past a midnight that money has stood before.
+  // A fact's second is never before the as-of second, which may lie past a midnight before which money has stood.
   const throughSecond = Math.max(reach.throughSecond, account.asOfSecond);
   const newDay = dayStart(throughSecond) > dayStart(datedThroughSecond);
   const asks = reach.for === 'start' || (isMovable && (reach.for === 'forecast' || newDay));
@@ -379,7 +380,7 @@ async function withPrices(tx: Tx, account: Account, reach: Reach): Promise<Accou
   return { ...account, prices, spentByDay };
 }
 
-/** What of an account has rows of its own. */
+/** The parts of an account with rows of their own. */
 type Parts = Pick<Account, 'meters' | 'summed' | 'contests' | 'reservations' | 'holdExpiries'>;
 
 function toAccount(row: AccountRow, parts: Parts): Account {
@@ -463,7 +464,7 @@ export const insertAccount = async (tx: Tx, account: Account): Promise<void> => 
   await tx.account.create({ data: { teamId: account.teamId, ...columns(account) } });
 };
 
-/** Saves an account whose row lock is held, and the marks of its watch. Meters have rows of their own. */
+/** Saves an account under its row lock, and the marks of its watch. Meters have rows of their own. */
 export function accountWrite({ account, marks }: LockedAccount): Write {
   const { dueSecond: lookDueSecond, wokenSecond, lastSecond: lastLookSecond } = marks;
   const values = Object.entries({ ...columns(account), lookDueSecond, wokenSecond, lastLookSecond });
@@ -474,7 +475,7 @@ export function accountWrite({ account, marks }: LockedAccount): Write {
   };
 }
 
-/** What the operator wrote of a suspension. */
+/** The operator's note on a suspension. */
 export const setSuspendedNote = async (tx: Tx, teamId: string, note: string | null): Promise<void> => {
   await tx.account.updateMany({ where: { teamId }, data: { suspendedNote: note } });
 };

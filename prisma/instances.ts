@@ -1,4 +1,4 @@
-/** Instances: what was started, and how it ended. Their money is in their segments. */
+/** Instances: the request and the end. Their money is in their segments. */
 
 import type { EndReason } from '../billing/change.ts';
 import { BillingError } from '../billing/errors.ts';
@@ -10,7 +10,7 @@ import { type Instance as InstanceRow, Prisma } from './generated/client.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
 import type { Write } from './statements.ts';
 
-/** What an instance is, apart from its time and money. */
+/** The request of an instance, apart from time and money. */
 export interface InstanceSpec {
   id: string;
   teamId: string;
@@ -18,7 +18,7 @@ export interface InstanceSpec {
   gpuType: string;
   region: string;
   pricing: Pricing;
-  /** The rate that the platform gave; null when it came from the price list. */
+  /** The rate that the platform gave; null for a rate from the price list. */
   hourlyMicros: Micros | null;
   shedOrder: number | null;
   resumedFrom: string | null;
@@ -33,7 +33,7 @@ export interface Instance extends InstanceSpec {
   reason: EndReason | null;
   exhaustion: number | null;
   terminatedConfirmedSecond: number | null;
-  /** The second for which the platform has announced that it takes a spot instance back. */
+  /** The announced second at which the platform takes a spot instance back. */
   reclaimSecond: number | null;
 }
 
@@ -69,7 +69,7 @@ export async function getInstance(tx: Tx, id: string): Promise<Instance> {
   return instance;
 }
 
-/** Those of the ids that exist, oldest first. */
+/** The instances with the given ids that exist, oldest first. */
 export async function findInstances(tx: Tx, ids: string[]): Promise<Instance[]> {
   const rows = await tx.instance.findMany({
     where: { id: { in: ids } },
@@ -173,7 +173,7 @@ export async function saveShedOrder(
     WHERE instances.id = placed.id`;
 }
 
-/** Remembers that the machines of instances are gone. The first confirmation counts. */
+/** Records that the machines of instances are gone. The first confirmation counts. */
 export const confirmTerminated = async (tx: Tx, ids: string[], second: number): Promise<void> => {
   if (ids.length === 0) return;
   await tx.instance.updateMany({
@@ -182,7 +182,7 @@ export const confirmTerminated = async (tx: Tx, ids: string[], second: number): 
   });
 };
 
-/** Those of the ids whose machines are not confirmed as gone. */
+/** The given instances whose machines are not confirmed as gone. */
 export async function unconfirmedOf(tx: Tx, ids: string[]): Promise<string[]> {
   const rows = await tx.instance.findMany({
     where: { id: { in: ids }, terminatedConfirmedSecond: null },
@@ -191,7 +191,7 @@ export async function unconfirmedOf(tx: Tx, ids: string[]): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** Those that run of the chain that an instance belongs to: what it resumed, what resumed it, and so on. The newest first. */
+/** The running instances of a chain of resumes: the instance, its predecessors and its successors, newest first. */
 export async function runningOfChain(tx: Tx, id: string): Promise<string[]> {
   const rows = await tx.$queryRaw<Array<{ id: string }>>`
     WITH RECURSIVE earlier AS (

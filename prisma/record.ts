@@ -1,6 +1,6 @@
 /**
- * How a fact is recorded: the team's row is locked, the account is brought up to date and changed by a pure function of
- * billing/, and everything that follows from it is written in the same transaction. Nothing else moves a team's money.
+ * Records a fact: locks the team's row, brings the account up to date, applies a pure function of billing/, and writes
+ * all effects in the same transaction. No other code moves a team's money.
  */
 import type { Account } from '../billing/account.ts';
 import type { Effect, Outcome } from '../billing/change.ts';
@@ -24,15 +24,15 @@ import { type Write, writeTogether } from './statements.ts';
 import { insertTeamStops } from './team-stops.ts';
 import { transferWrites } from './transfers.ts';
 
-/** What a change answers beside its outcome: notices of its own cause, and whatever the caller asked to know. */
+/** The result of a change beside its outcome: notices of its own cause, and the caller's answer. */
 export interface Change<T> {
   outcome: Outcome;
   notices?: NewNotice[];
-  /** One of the mails of this fact says what the credit is now: no low-balance mail follows from the fact itself. */
+  /** True if a mail of this fact states the credit. No low-balance mail then follows from the fact itself. */
   tellsBalance?: boolean;
   /**
-   * Whether the team's watch has to look at this fact: `due` unless given, `taken` for the watch's own look, and
-   * `unchanged` for a fact that changes nothing of what the watch waits for.
+   * The look of the team's watch at this fact: `due` by default, `taken` for the watch's own look, and `unchanged` for
+   * a fact without influence on the next look.
    */
   look?: 'due' | 'taken' | 'unchanged';
   /** Rows of the fact itself, inserted with its effects. */
@@ -43,12 +43,14 @@ export interface Change<T> {
   answer: (tx: Tx) => Promise<T>;
 }
 
-/** Whose money, the instances that the fact names, and what the rows name as their cause: a workflow id, a request id. */
+/** The team, the instances that the fact names, and the cause for the rows: a workflow id, a request id. */
 export interface FactAbout<A = null> extends Reach {
   /** Absent: it is the team of the instance that the fact names. */
   teamId?: string;
   causedBy: string;
-  /** A listed price that the fact asks for: taken before the row lock, as whoever changes it does. */
+  /**
+   * A listed price that the fact reads. Its lock is taken before the row lock, in the same order as by a price change.
+   */
   listed?: GpuPair;
   /** What the fact reads beside the account and its instances. */
   also?: Also<A>;
@@ -92,7 +94,7 @@ const recordBy = <T, A>(
     }),
   );
 
-/** Notes the wake that a fact owes once the fact is committed. */
+/** Notes the wake that a fact owes, once the fact is committed. */
 async function notingItsWake<T>(record: (owes: (teamId: string, wake: Wake) => void) => Promise<T>): Promise<T> {
   let owed: Parameters<typeof noteWake> | undefined;
   const answer = await record((...wake) => {
@@ -121,8 +123,8 @@ const only = <K extends Effect['kind']>(effects: Effect[], kind: K) =>
 type SegmentAfter = Meter & { endSecond?: number };
 
 /**
- * The segments as a change leaves them, the last word on each: those that it opened, which may have closed again (a look
- * that comes late finds several prices), and those that were there.
+ * The final state of each segment after a change: opened segments, which may have closed again (a late look finds
+ * several prices), and earlier segments.
  */
 function segmentsAfter(effects: Effect[]): { opened: SegmentAfter[]; changed: SegmentAfter[] } {
   const opened = new Map<string, SegmentAfter>();
@@ -170,14 +172,14 @@ async function writeChange<T>(
   for (const { attempt, paymentMethodId } of only(effects, 'attempt_opened'))
     await openAttemptDeposit(tx, teamId, attempt, paymentMethodId);
   for (const { contest } of only(effects, 'held')) await saveHeld(tx, contest);
-  // Only the last turn of each is how it stands now.
+  // Only the last turn of each dispute is its present state.
   const turns = new Map(only(effects, 'dispute_turned').map(({ kind: _, ...turned }) => [turned.disputeId, turned]));
   for (const turned of turns.values()) await saveDisputeTurn(tx, turned);
   for (const { refundId, takenMicros, turn } of only(effects, 'refund_turned'))
     await updateRefund(tx, refundId, { takenMicros, turn });
 }
 
-/** The workflow of an instance that was reclaimed is signalled by the watch, as after a stop of a whole team. */
+/** The watch signals the workflow of a reclaimed instance, as after a stop of a whole team. */
 async function writeReclaimed(tx: Tx, teamId: string, effects: Effect[]): Promise<void> {
   const reclaimed = only(effects, 'instance_ended').filter(({ reason }) => reason === 'spot_reclaimed');
   const [first] = reclaimed;
@@ -185,7 +187,7 @@ async function writeReclaimed(tx: Tx, teamId: string, effects: Effect[]): Promis
   if (first) await insertTeamStops(tx, teamId, first.endSecond, ids);
 }
 
-/** In their order: a term that is renewed closes before the next one opens. */
+/** In order: a renewed term closes before the next one opens. */
 async function writeReservations(tx: Tx, teamId: string, effects: Effect[]): Promise<void> {
   for (const effect of effects) {
     if (effect.kind === 'reservation_opened') await openTerm(tx, teamId, effect.reservation);

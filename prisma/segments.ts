@@ -1,4 +1,4 @@
-/** The segments of instances: those that run are the team's meters. */
+/** The segments of instances. Running segments are the team's meters. */
 import type { DiscountKind } from '../billing/discounts.ts';
 import type { ClosedSegment } from '../billing/instances.ts';
 import type { Pricing } from '../billing/prices.ts';
@@ -12,7 +12,7 @@ import type { Write } from './statements.ts';
 
 export type SegmentOfInstance = Meter & { endSecond: number | null };
 
-/** A segment beside what of its instance decides on its price. */
+/** A segment with the fields of its instance that decide on its price. */
 interface SegmentRow {
   team_id: string;
   instance_id: string;
@@ -115,7 +115,7 @@ export async function segmentsOf(tx: Tx, instanceIds: string[]): Promise<Segment
   return rows.map(toSegment);
 }
 
-/** All segments of a team that ran at any time in `[fromSecond, toSecond)`, for sums over a stretch of time. */
+/** All segments of a team that ran at any time in `[fromSecond, toSecond)`, for sums over a range. */
 export async function segmentsBetween(
   tx: Tx,
   teamId: string,
@@ -128,7 +128,10 @@ export async function segmentsBetween(
   return rows.map(toSegment);
 }
 
-/** What segments that have ended cost in `[fromSecond, toSecond)`: of each, its cost by the later end less that by the earlier. */
+/**
+ * The cost of ended segments in `[fromSecond, toSecond)`: for each, the cost by the later end less the cost by the
+ * earlier.
+ */
 export async function closedSegmentsMicros(
   tx: Tx,
   teamId: string,

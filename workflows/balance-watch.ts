@@ -1,4 +1,4 @@
-/** One team's balance: a single durable sleep towards the second at which something happens to it, re-planned by each fact. */
+/** A team's balance: a single durable sleep until the second of the next crossing, re-planned by each fact. */
 import { condition, continueAsNew, setHandler, TemporalFailure, workflowInfo } from '@temporalio/workflow';
 import type { Outlook } from '../activities/ledger/team.ts';
 import type { EndedPiece } from '../prisma/ended-pieces.ts';
@@ -39,7 +39,7 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
     ...(reclaiming.length > 0 && { reclaiming }),
   });
 
-  /** Announces what was recorded and not announced yet, whoever recorded it. No kind of news waits for another. */
+  /** Announces the recorded and unannounced facts, from any recording. No kind of news waits for another. */
   async function announce(outlook: Outlook, ended: EndedPiece | null): Promise<void> {
     reclaiming = [];
     const { notices, reservationIds = [], attemptDepositId } = outlook;
@@ -53,8 +53,8 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
   }
 
   /**
-   * Does a step of local activities. A step that fails is done again by a look within a second, so that the watch never
-   * waits for it. The failure of a local activity may come without an ActivityFailure around it.
+   * Runs a step of local activities. A look within a second repeats a failed step, so the watch never waits for the
+   * step. The failure of a local activity may come without an ActivityFailure around it.
    */
   async function orLookAgain(step: () => Promise<void>): Promise<void> {
     try {
@@ -111,7 +111,7 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
     if (started.length < notices.length || notices.length >= FULL_PIECE) news.arrived();
   }
 
-  /** Runs that hold answers of an earlier release announce all of an answer in one step each. */
+  /** Runs with answers of an earlier release announce each part of an answer in a single step. */
   async function announceAtOnce(outlook: Outlook): Promise<void> {
     await announceAll(outlook);
     await tellReclaimed(outlook);
@@ -132,7 +132,7 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
     if (stop) news.arrived();
   }
 
-  /** An instance that was to be reclaimed and is gone by now ended without anybody having said so to its workflow. */
+  /** An instance with an announced reclaim that is gone by now ended without a signal to its workflow. */
   async function tellReclaimed({ exhaustions = [], stop, reclaiming: still = [] }: Outlook): Promise<void> {
     const told = exhaustions.flatMap((exhaustion) => exhaustion.instanceIds);
     const known = new Set([...still, ...told, ...(stop?.instanceIds ?? [])]);

@@ -1,4 +1,4 @@
-/** One running instance: metered, ended, its machine stopped. Its start was recorded before; see prisma/due-work.ts. */
+/** A running instance: metered, ended, its machine stopped. The start was recorded before; see prisma/due-work.ts. */
 import {
   ApplicationFailure,
   allHandlersFinished,
@@ -83,14 +83,14 @@ export async function instance(input: InstanceInput): Promise<Receipt | null> {
     return admission as Admission;
   }
 
-  /** The ledger knows nothing of an instance before its admission, nor ever of a refused one: asking it would not end. */
+  /** The ledger knows no instance before its admission, nor ever a refused one, and a query would not end. */
   async function untilAdmitted(): Promise<void> {
     await condition(() => admission !== undefined);
     if (admission?.status === 'refused')
       throw ApplicationFailure.nonRetryable('the instance was refused', admission.code);
   }
 
-  /** Posts what is owed by now. The ledger's answer also says whether the instance has ended. */
+  /** Posts the amount owed by now. The ledger's answer also has the end of the instance, if any. */
   async function settle(): Promise<Settlement> {
     const second = nowSecond();
     const answer = await ledger.settleInstance({ instanceId, nowSecond: second });

@@ -1,4 +1,4 @@
-/** What is recorded of an instance: its admission, its re-prices, its settlements, its end. */
+/** Records instances: admission, re-prices, settlements, end. */
 import { type Account, moneySecond, nextCrossing, spendableMicros, type Terms } from '../../billing/account.ts';
 import type { Effect, EndReason } from '../../billing/change.ts';
 import { BillingError } from '../../billing/errors.ts';
@@ -52,7 +52,7 @@ const refusalOf = (error: unknown): AdmissionRefusal | null =>
 
 export type Admission =
   | { status: 'admitted'; startSecond: number; rateMicrosPerHour: Micros }
-  /** `message`: why, in words for the caller. `instanceId`: the one that runs already. */
+  /** `message`: the reason, in words for the caller. `instanceId`: the instance that runs already. */
   | { status: 'refused'; code: AdmissionRefusal; message?: string; instanceId?: string };
 
 export interface Receipt {
@@ -66,8 +66,8 @@ export interface Receipt {
 }
 
 /**
- * How an instance stands after a settlement: running, or ended, by whomever. `watchMustKnow`: this settlement recorded
- * what the clock had brought, an end of credit or a charge that is due, and only the watch has people and machines told.
+ * The state of an instance after a settlement: running, or ended by any cause. `watchMustKnow`: the settlement recorded
+ * a crossing (an end of credit or a due charge) that only the watch announces.
  */
 export type Settlement = { watchMustKnow?: true } & (
   | {
@@ -137,7 +137,7 @@ function settlementOf(settled: InstanceOfFact, account: Account, terms: Terms): 
   };
 }
 
-/** What only the watch has people, machines and the card told of. */
+/** Effects that only the watch acts on: mails, machine stops and charges. */
 const FOR_THE_WATCH: ReadonlySet<Effect['kind']> = new Set([
   'exhausted',
   'attempt_opened',
@@ -146,7 +146,7 @@ const FOR_THE_WATCH: ReadonlySet<Effect['kind']> = new Set([
 ]);
 export const isForTheWatch = (kind: Effect['kind']) => FOR_THE_WATCH.has(kind);
 
-/** Whether the watch has to look at what a fact without a plan of its own has brought. */
+/** The look that the watch owes to a fact without its own plan. */
 export const lookFor = (effects: readonly Effect[]): 'due' | 'unchanged' =>
   effects.some(({ kind }) => isForTheWatch(kind)) ? 'due' : 'unchanged';
 
@@ -174,7 +174,7 @@ function orderOf(spec: InstanceSpec, price: GpuPrice | null): InstanceOrder {
   return { ...order, given: false, listMicrosPerHour: listMicrosOf(price, pricing) };
 }
 
-/** @returns the refusal of what is asked for at a list price that there is not; `instead` is what else the caller may do */
+/** @returns the refusal of a start at a list price that does not exist; `instead` names the caller's alternatives */
 export const priceNotFound = (instead = ''): BillingError =>
   new BillingError(
     'price_not_found',
@@ -183,7 +183,7 @@ export const priceNotFound = (instead = ''): BillingError =>
   );
 export const OR_SEND_HOURLY = ', or send hourly';
 
-/** An instance that was started, and the rate of its first segment. */
+/** A started instance, and the rate of its first segment. */
 export interface StartedInstance {
   instance: Instance;
   rateMicrosPerHour: Micros;
@@ -247,9 +247,9 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
     start({ db, terms }, input, causedBy),
 
   /**
-   * Starts an instance for a workflow that an api of an earlier version has started, and answers a refusal instead of
-   * throwing it. A call that was answered 503 is refused.
-   * @param input `rateMicrosPerHour` is the price that the call was made at; the list's price counts, or the given one
+   * Starts an instance for a workflow that an api of an earlier release has started. A refusal is returned and not
+   * thrown. A call that was answered 503 is refused.
+   * @param input `rateMicrosPerHour` is the price of the call; the list's price counts, or the given one
    */
   admitInstance: async (
     input: {
@@ -263,7 +263,7 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
     causedBy: string,
   ): Promise<Admission> => {
     const { callId, notAfterMs = Number.POSITIVE_INFINITY, nowMs } = input;
-    // After the look: a try that is late may follow one that was in time and whose answer was lost.
+    // Checked after the look: a late try may follow a timely one whose answer was lost.
     const mustBeInTime = async (tx: Tx) => {
       if (nowMs > notAfterMs || (callId !== undefined && (await isAbandoned(tx, callId))))
         throw new BillingError('start_expired', 'the caller was answered already');
@@ -285,8 +285,8 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
   },
 
   /**
-   * Posts what the instance owes through `nowSecond`, and answers its state. Only the instance's workflow settles: a
-   * settlement is how the workflow sees a start and an end.
+   * Posts the amount that the instance owes through `nowSecond`, and returns its state. Only the instance's workflow
+   * settles, and learns of a start and an end from the state.
    */
   settleInstance: async (input: { instanceId: string; nowSecond: number }, causedBy: string): Promise<Settlement> => {
     const { instanceId, nowSecond } = input;
@@ -305,8 +305,8 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
   },
 
   /**
-   * Records the end of an instance and answers the receipt, from the same transaction. One that has ended keeps its
-   * receipt. `platformAsked`: the platform knows of the end and sees to its machine, so that it needs no telling.
+   * Records the end of an instance and returns the receipt, from the same transaction. An ended instance keeps its
+   * receipt. `platformAsked`: the platform knows of the end and stops the machine, so no order is sent.
    * @throws BillingError `not_found`, `at_out_of_range`
    */
   stopInstance: async (
@@ -358,7 +358,8 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
   },
 
   /**
-   * Announces that the platform takes a spot instance back at a second: it ends there, and the team is told.
+   * Announces the second at which the platform takes a spot instance back. The instance ends at that second, and the
+   * team is mailed.
    * @throws BillingError `not_found`, `instance_ended`, `not_spot`, `at_out_of_range`
    */
   announceReclaim: async (
@@ -385,8 +386,8 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
   },
 
   /**
-   * Puts a team's running instances in the order in which they end when credit does, the first of the list first.
-   * @throws BillingError `not_found`, naming `order`, for one that is not running
+   * Sets the order in which a team's running instances end at the end of credit, first in the list first.
+   * @throws BillingError `not_found`, naming `order`, for an instance that does not run
    */
   setShedOrder: (
     input: { teamId: string; instanceIds: string[]; nowSecond: number },
@@ -402,7 +403,7 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
       return { outcome, answer: async () => {} };
     }),
 
-  /** Remembers that the platform has confirmed that the machine is gone. */
+  /** Records the platform's confirmation that the machine is gone. */
   confirmTerminated: (input: { instanceId: string; nowSecond: number }): Promise<void> =>
     confirmTerminated(db, [input.instanceId], input.nowSecond),
 });

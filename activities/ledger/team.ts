@@ -1,4 +1,4 @@
-/** The watch's view of a team: what the clock has brought, what is to be announced, and when to look again. */
+/** The watch's view of a team: brings crossings up to date, and returns the work to announce and the next look. */
 import { spendableMicros, topUpOutlook } from '../../billing/account.ts';
 import { advance } from '../../billing/facts.ts';
 import { nextLook, spreadSecond } from '../../billing/looks.ts';
@@ -16,21 +16,21 @@ import { cardExpiry } from './card-expiry.ts';
 
 export interface Outlook {
   /**
-   * Ended instances whose workflows are to be signalled, whoever recorded their end: one piece, or null. Absent in answers
-   * that an earlier release has recorded; those have `exhaustions`, `stop` and `reclaiming`.
+   * Ended instances whose workflows are to be signalled, from any recording: one piece, or null. Absent in answers
+   * recorded by an earlier release; those have `exhaustions`, `stop` and `reclaiming`.
    */
   ended?: EndedPiece | null;
   exhaustions?: Exhaustion[];
   stop?: TeamStop;
   /** Mails and events whose workflows are to be started, at most `PIECE`. */
   notices: Array<{ noticeId: string; teamId: string; channel: NoticeChannel }>;
-  /** Reservations that one of those notices says have ended or been renewed: their workflows are to look. */
+  /** Reservations that a notice names as ended or renewed. Their workflows have to look. */
   reservationIds?: string[];
-  /** Running instances for which a reclaim is announced. */
+  /** Running instances with an announced reclaim. */
   reclaiming?: string[];
   /** The attempt whose outcome is not known yet. */
   attemptDepositId: string | null;
-  /** What to sleep towards. A second that is the same for many teams is spread: see billing/looks.ts. */
+  /** The next second to look at. A second shared by many teams is spread: see billing/looks.ts. */
   next: { second: number; what: string } | null;
   availableMicros: Micros;
   burnMicrosPerHour: Micros;
@@ -42,7 +42,7 @@ const sooner = (crossing: Outlook['next'], cardSecond: number | null): Outlook['
     ? { second: cardSecond, what: 'card_expiring' }
     : crossing;
 
-/** A term came to its end, and it was not the reservation's own workflow that saw it first. */
+/** Reservations whose term ended without their own workflow's settlement. */
 const reservationsThatEnded = (notices: Notice[]): string[] => [
   ...new Set(
     notices.flatMap(({ kind, data }) =>
@@ -59,7 +59,7 @@ const lookOf = ({ teamId, nowSecond }: { teamId: string; nowSecond: number }, ca
 });
 
 export const teamActs = ({ db, terms }: LedgerWorld) => ({
-  /** Brings the team up to date through `nowSecond` and answers what is to be done and when to look again. */
+  /** Brings the team up to date through `nowSecond`, and returns the work to announce and the next look. */
   lookAhead: (input: { teamId: string; nowSecond: number }, causedBy: string): Promise<Outlook> =>
     recordFact<Outlook, ReadByLook>(db, lookOf(input, causedBy), async (account, tx, { also }) => {
       const outcome = advance(account, terms, input.nowSecond);
@@ -90,8 +90,8 @@ export const teamActs = ({ db, terms }: LedgerWorld) => ({
     }),
 
   /**
-   * Remembers which instances are signalled and which notices have workflows of their own. `exhaustions` and `stops` are
-   * whole rows, as runs of an earlier release announce them.
+   * Records which instances are signalled and which notices have workflows. `exhaustions` and `stops` are whole rows,
+   * as announced by runs of an earlier release.
    */
   markTold: async (input: {
     teamId: string;
