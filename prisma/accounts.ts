@@ -78,18 +78,18 @@ export async function lockAccount(tx: Tx, teamId: string, reach: Reach, clock?: 
   return (await lockForFact(tx, { ofTeam: teamId }, reach, clock)).account;
 }
 
-/** What is read by one statement beside an account. */
+/** The values that one statement reads beside an account. */
 export interface Asked<A = null> {
-  /** Absent: the team is that of the first of the instances. */
+  /** Absent: the team of the first instance. */
   ofTeam?: string;
-  /** Instances of which the rows and the segments are read. */
+  /** Instances whose rows and segments are read. */
   instanceIds?: readonly string[];
   also?: Also<A>;
 }
 
 export interface Read<A = null> {
   instances: Instance[];
-  /** By their instances, each in its order. */
+  /** Ordered by instance, then by number. */
   segments: SegmentOfInstance[];
   also: A;
 }
@@ -100,9 +100,9 @@ export interface LockedAccount {
 }
 
 /**
- * Takes the team's row lock for a fact, and reads by the same statement what the fact asks for. A statement sees other rows
- * as they were before it waited for the lock. So it is sent again, under the lock, where another transaction has written the
- * account's row in between, as every fact does.
+ * Takes the team's row lock for a fact, and reads the values that the fact needs by the same statement. A statement that
+ * waits for the lock sees all other rows as of a moment before the wait. Where another transaction has written the account's
+ * row in between, as every fact does, the statement is sent again under the lock.
  * @throws BillingError `not_found`, `clock_wrong`
  */
 export async function lockForFact<A = null>(
@@ -121,7 +121,8 @@ export async function lockForFact<A = null>(
 }
 
 /**
- * Reads an account, and by the same statement what is asked for beside it, without locking it: for answers, never for a write.
+ * Reads an account, and the values asked for beside the account by the same statement, without a lock: for answers, never
+ * for a write.
  * @throws BillingError `not_found`
  */
 export async function readWithAccount<A = null>(
@@ -216,7 +217,7 @@ interface Running {
 }
 const NOTHING_RUNS: Running = { meters: [], summed: null };
 
-/** The classes of all meters of a team, null where they do not say enough; and the meters of named instances. */
+/** The classes of all meters of a team, null where classes do not decide; and the meters of named instances. */
 interface Sums {
   classes: MeterClass[] | null;
   named: readonly Meter[];
@@ -293,8 +294,7 @@ export interface AccountAsOf {
 
 /**
  * Reads the accounts of several teams, each with its version, by prepared statements: for a write that takes place only
- * where the version is still the same. Meters that one statement does not read are read afterwards: what has changed in
- * between has changed the version.
+ * where the version is still the same. Other meters are read by a later statement: a change in between changes the version.
  */
 export async function readAccountsAsOf(
   db: Db,

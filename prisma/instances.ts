@@ -116,18 +116,18 @@ export interface InstanceEnd {
   exhaustion?: number;
 }
 
-/** What is kept of an instance beside its end. */
+/** A mark on an instance beside its end. */
 export interface InstanceMark {
   instanceId: string;
-  /** Its workflow has seen it as it is after the fact. */
+  /** The workflow of the instance has seen the instance as it is after the fact. */
   seen?: boolean;
-  /** The platform has confirmed at this second that the machine is gone, unless it had before. */
+  /** The second at which the platform confirmed that the machine is gone; an earlier confirmation counts. */
   confirmedSecond?: number;
 }
 
 /**
- * Ends instances, and marks one of them or another. An instance that has ended keeps its end. The end of each is due to be
- * seen by its workflow. A machine that the platform takes back needs no confirmation.
+ * Ends instances, and marks one of them or another instance. An instance that has ended keeps its end. The workflow of each
+ * ended instance is due to see the end. A machine that the platform takes back needs no confirmation.
  */
 export function instanceWrites(ends: readonly InstanceEnd[], mark: InstanceMark | null): Write[] {
   const isMarked = ({ instanceId }: InstanceEnd) => instanceId === mark?.instanceId;

@@ -190,7 +190,7 @@ export function noticesFor(teamId: string, effects: Effect[], balanceToldSecond:
 export const insertNotices = (tx: Tx, notices: readonly NewNotice[]): Promise<void> =>
   writeTogether(tx, noticeWrites(notices));
 
-/** Inserts notices in their order. One that is there already stays as it is. */
+/** Inserts notices in their order. An existing notice stays as it is. */
 export function noticeWrites(notices: readonly NewNotice[]): Write[] {
   if (notices.length === 0) return [];
   const all = <T>(column: (notice: NewNotice) => T): T[] => notices.map(column);

@@ -1,7 +1,7 @@
 /**
- * Raw statements go to the driver directly: the client's interpreter takes twice the time that the driver itself takes. They
- * have the arguments and the answers of the client's own raw queries. A statement of a transaction is sent on the
- * transaction's connection for as long as the transaction is open, and never afterwards.
+ * Raw statements go to the driver directly: the client's interpreter takes twice the time of the driver. Arguments and answers
+ * are those of the client's own raw queries. A statement of a transaction is sent on the transaction's connection as long as
+ * the transaction is open, and never afterwards.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import pg from 'pg';
@@ -10,7 +10,7 @@ import { Prisma, type PrismaClient } from './generated/client.ts';
 type RawQueries = Pick<PrismaClient, '$queryRaw' | '$executeRaw' | '$queryRawUnsafe' | '$executeRawUnsafe'>;
 type NameOf = (query: { sql: string; args: readonly unknown[] }) => string;
 
-/** What sends a statement: a pool, or a connection. */
+/** The sender of a statement: a pool, or a connection. */
 interface Sender {
   query(statement: pg.QueryConfig): Promise<pg.QueryResult>;
 }
@@ -24,7 +24,7 @@ const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
   20: BigInt,
   26: BigInt,
   1700: (text) => new Prisma.Decimal(text),
-  // Arrays of them.
+  // Arrays of int8 and of numeric.
   1016: (text) => arrayOf(text, BigInt),
   1231: (text) => arrayOf(text, (each) => new Prisma.Decimal(each)),
   // date, timestamp, timestamptz: an instant, in UTC where the text has no zone.
@@ -59,7 +59,7 @@ function rawQueries(senderNow: () => Sender, nameOf: NameOf): RawQueries {
   };
   const rows = async (result: Promise<pg.QueryResult>): Promise<unknown> => (await result).rows;
   const count = async (result: Promise<pg.QueryResult>): Promise<number> => (await result).rowCount ?? 0;
-  // The client's own answers are promises that can be part of a list of statements. These cannot.
+  // Unlike the client's own answers, the promises returned here cannot be part of a list of statements.
   return {
     $queryRaw: (query, ...values) => rows(sent(query, values)),
     $executeRaw: (query, ...values) => count(sent(query, values)),
@@ -71,18 +71,18 @@ function rawQueries(senderNow: () => Sender, nameOf: NameOf): RawQueries {
 /** How many transactions have ended on a connection. */
 const endedOn = new WeakMap<pg.PoolClient, number>();
 
-/** Notes that what ends a transaction is being sent on a connection: what is sent there afterwards is not part of it. */
+/** Notes a COMMIT or ROLLBACK that is being sent on a connection. Later statements there are not part of the transaction. */
 export const noteEndOfTransaction = (connection: pg.PoolClient): void => {
   endedOn.set(connection, (endedOn.get(connection) ?? 0) + 1);
 };
 
 interface OpenTransaction {
-  /** The connection that it was given, and how many had ended there by then. */
+  /** The connection of the transaction, and the number of transactions that had ended on the connection before. */
   on?: { connection: pg.PoolClient; endedBefore: number };
 }
 const beginning = new AsyncLocalStorage<OpenTransaction>();
 
-/** Notes the connection that the pool gives to a transaction: the first that is given within its work. */
+/** Notes the connection that the pool gives to a transaction: the first one given within the work of the transaction. */
 export function noteConnection(connection: pg.PoolClient): void {
   const transaction = beginning.getStore();
   if (transaction && !transaction.on) transaction.on = { connection, endedBefore: endedOn.get(connection) ?? 0 };
@@ -103,7 +103,7 @@ function connectionOf({ on }: OpenTransaction): pg.PoolClient {
   return on.connection;
 }
 
-/** A client some of whose methods are others. */
+/** A client with some methods replaced. */
 const withMethods = <C extends object>(client: C, methods: Partial<C>): C =>
   new Proxy(client, {
     get: (target, name) => (Object.hasOwn(methods, name) ? methods[name as keyof C] : Reflect.get(target, name)),

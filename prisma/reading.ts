@@ -1,4 +1,4 @@
-/** What a fact reads by the statement that locks its account, so that it costs no round trip of its own. */
+/** A value that a fact reads by the statement that locks the account, without a round trip for the value alone. */
 import type { Prisma } from './generated/client.ts';
 
 export interface Also<A> {

@@ -37,7 +37,7 @@ export interface Change<T> {
   look?: 'due' | 'taken' | 'unchanged';
   /** Rows of the fact itself, inserted with its effects. */
   inserts?: Write[];
-  /** What is kept of one instance beside the effects. */
+  /** A mark on one instance, written beside the effects. */
   mark?: InstanceMark | null;
   /** Called after the effects are written. */
   answer: (tx: Tx) => Promise<T>;
@@ -45,23 +45,23 @@ export interface Change<T> {
 
 /** The team, the instances that the fact names, and the cause for the rows: a workflow id, a request id. */
 export interface FactAbout<A = null> extends Reach {
-  /** Absent: it is the team of the instance that the fact names. */
+  /** Absent: the team of the instance that the fact names. */
   teamId?: string;
   causedBy: string;
   /**
    * A listed price that the fact reads. Its lock is taken before the row lock, in the same order as by a price change.
    */
   listed?: GpuPair;
-  /** What the fact reads beside the account and its instances. */
+  /** A value that the fact reads beside the account and the instances. */
   also?: Also<A>;
 }
 
-/** The change of an account that a fact is. `read`: the instances that it names, and what it reads beside them. */
+/** The change of an account by a fact. `read`: the instances that the fact names, and the value that the fact reads beside them. */
 export type ChangeOf<T, A = null> = (account: Account, tx: Tx, read: Read<A>) => Promise<Change<T>>;
 
 /**
- * Records one fact about a team's money. It is tried with the meters of the instances that it names, and the sums of the
- * others; where sums do not decide, it is done again with all meters.
+ * Records one fact about a team's money. The change runs with the meters of the named instances and the sums of the others,
+ * and again with all meters where sums do not decide.
  * @param change may run twice
  * @throws BillingError `not_found` for an unknown team or instance, and whatever `change` throws; nothing is kept then
  */
@@ -138,7 +138,7 @@ function segmentsAfter(effects: Effect[]): { opened: SegmentAfter[]; changed: Se
   return { opened: [...opened.values()], changed: [...changed.values()] };
 }
 
-/** Writes a change: in one statement what most facts write, and the rest a table at a time. */
+/** Writes a change: one statement for the rows that most facts write, and a statement a table for other rows. */
 async function writeChange<T>(
   tx: Tx,
   { account, marks }: LockedAccount,
@@ -148,7 +148,7 @@ async function writeChange<T>(
   const { teamId } = account;
   const ends = only(effects, 'instance_ended');
   const transfers = only(effects, 'transfer').map((effect) => effect.transfer);
-  // A statement does not see what it inserts: an instance that starts and ends by one change is inserted before its end.
+  // A statement does not see its own inserts: an instance that starts and ends by one change is inserted by an earlier one.
   const isInsertedBefore = ends.length > 0;
   if (isInsertedBefore) await writeTogether(tx, inserts);
   await writeTogether(tx, [

@@ -84,7 +84,7 @@ export const segmentsInJson = (instanceIds: readonly string[]): Prisma.Sql => Pr
   SELECT json_agg(row_to_json(named) ORDER BY named.instance_id, named.segment)
   FROM (${SEGMENTS} WHERE segments.instance_id = ANY(${instanceIds})) AS named`;
 
-/** Those of the segments that run, as the meters that they are. */
+/** The running segments among some segments, as meters. */
 export const runningOnes = (segments: readonly SegmentOfInstance[]): Meter[] =>
   segments.flatMap(({ endSecond, ...meter }) => (endSecond === null ? [meter] : []));
 
@@ -152,8 +152,8 @@ type SegmentAfter = Meter & { endSecond?: number };
 const SAVED: Write['as'] = 'saved_segments';
 
 /**
- * Keeps what was posted for segments and, where they closed, their end; and segments that opened. An instance has one running
- * segment at the most, so those that were there close before others open.
+ * Writes the posted amount of segments, the end of segments that closed, and segments that opened. An instance has at most one
+ * running segment, so earlier segments close before others open.
  */
 export function segmentWrites(
   teamId: string,

@@ -1,6 +1,6 @@
 /**
- * Several writes as one statement, so that a fact costs one round trip for all of its rows. All of them see the rows as they
- * were before the statement, and no two of them may write the same row.
+ * Several writes as one statement, so that a fact costs one round trip for all rows. Each write sees the rows as of before the
+ * statement, and no two writes may write the same row.
  */
 import type { Tx } from './client.ts';
 import { Prisma } from './generated/client.ts';
@@ -11,7 +11,7 @@ export interface Write {
   sql: Prisma.Sql;
 }
 
-/** @param writes null for what is not to be written */
+/** @param writes null for a write that is left out */
 export async function writeTogether(tx: Tx, writes: ReadonlyArray<Write | null>): Promise<void> {
   const some = writes.filter((write) => write !== null);
   const last = some.at(-1);

@@ -7,7 +7,7 @@ import { type Notice, noticesFromJson, noticesNotHandedOnInJson } from './notice
 import { defaultPaymentMethodInJson, type PaymentMethod, paymentMethodFromJson } from './payment-methods.ts';
 import type { Also } from './reading.ts';
 
-/** What a look of a team's watch finds to tell: instances that have ended, and notices, a piece of each. */
+/** The news for a look of a team's watch: ended instances and notices, a piece of each. */
 export interface Untold {
   ended: EndedPiece | null;
   notices: Notice[];
@@ -29,7 +29,7 @@ export async function readUntold(tx: Tx, teamId: string): Promise<Untold> {
   return untoldFromJson(row?.untold);
 }
 
-/** What a look reads beside the account. */
+/** The values that a look reads beside the account. */
 export interface ReadByLook {
   untold: Untold;
   defaultCard: PaymentMethod | null;

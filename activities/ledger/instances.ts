@@ -151,7 +151,7 @@ export const lookFor = (effects: readonly Effect[]): 'due' | 'unchanged' =>
   effects.some(({ kind }) => isForTheWatch(kind)) ? 'due' : 'unchanged';
 
 /**
- * What a start reads beside the account: the list's price of what it asks for, as of its second; and what the team has spent,
+ * The values that a start reads beside the account: the list's price as of the second of the start, and the team's spending
  * where volume earns a discount.
  */
 function readsOf({ id, hourlyMicros, gpuType, region }: InstanceSpec, { volumeTiers }: Terms, receivedSecond: number) {
