@@ -7,11 +7,11 @@ import { ERROR_CODES } from './error-codes.ts';
 
 const MEANING_OF_STATUS: Record<number, string> = {
   400: 'The request is not valid',
-  401: 'The key is missing or not known',
+  401: 'The key is missing or unknown',
   402: 'Not enough credit, or the card was declined',
-  403: 'The key may not do this',
-  404: 'Not found, or another team’s',
-  405: 'The path does not take this method',
+  403: 'The key is not allowed to do this',
+  404: 'Not found, or an object of another team',
+  405: 'The path does not accept this method',
   409: 'In conflict with the current state',
   413: 'The body is too large',
   415: 'The body is not JSON',
@@ -19,7 +19,7 @@ const MEANING_OF_STATUS: Record<number, string> = {
   429: 'Too many calls',
   500: 'A fault of the service',
   502: 'A provider refused our request',
-  503: 'The service, or a provider, is away',
+  503: 'The service, or a provider, is unavailable',
 };
 
 const codes = Object.keys(ERROR_CODES) as FailureCode[];
@@ -73,7 +73,7 @@ function answer(status: number, codes: FailureCode[]) {
       ...(codes.includes('idempotency_in_flight') && { 'Retry-After': RETRY_AFTER }),
       ...(status === 401 && {
         'WWW-Authenticate': {
-          description: 'How to authenticate.',
+          description: 'The authentication scheme.',
           required: true,
           schema: { type: 'string' as const, example: 'Bearer' },
         },

@@ -15,7 +15,7 @@ export interface ErrorCode {
 
 export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
   invalid_request: {
-    meaning: 'The request is not valid. `param` names the first argument at fault, `errors` names all of them.',
+    meaning: 'The request is not valid. `param` names the first invalid argument, and `errors` lists all of them.',
     whatToDo: 'Correct the request. The same request is refused again.',
     message: 'name is required',
     param: 'name',
@@ -48,7 +48,7 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     details: { deposit: 'dep_9c1185a5c5e9fc54612808977ee8f548', reason: 'insufficient_funds' },
   },
   forbidden: {
-    meaning: 'The key is valid and may not make this call, or may not send this field.',
+    meaning: 'The key is valid, but is not allowed to make this call or to send this field.',
     whatToDo: 'Use the platform key, or a team key with the scope that the message names.',
     message: 'only the platform may do this',
   },
@@ -59,14 +59,15 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     param: 'team',
   },
   method_not_allowed: {
-    meaning: 'The path exists and does not take this method.',
+    meaning: 'The path exists, but does not accept this method.',
     whatToDo: 'Use one of the methods of the `Allow` header.',
     message: '/v1/teams/acme takes GET and PATCH, not DELETE',
   },
   withdrawal_refused: {
     meaning:
       'The refund or the dispute cannot be withdrawn: the provider has it, or a refund of the deposit is under way.',
-    whatToDo: 'Look again at the deposit, which records what the provider says. Withdraw only what the provider lacks.',
+    whatToDo:
+      'Look again at the deposit, which records the state at the provider. Withdraw only a refund or dispute that the provider does not have.',
     message: 'Stripe has this refund, re_3PqT2x: look again at the deposit instead',
   },
   id_taken: {
@@ -76,8 +77,8 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     param: 'id',
   },
   version_conflict: {
-    meaning: 'Another change was made since the version that the request names was read.',
-    whatToDo: 'Read the object again, apply the change to what it holds now, and send it with the new version.',
+    meaning: 'The object was changed after the version in the request.',
+    whatToDo: 'Read the object again, apply the change to its current values, and send it with the new version.',
     message:
       'version: the billing details are at version 3 by now: read them again, then send the change with that version',
     param: 'version',
@@ -88,26 +89,26 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     message: 'the instance has ended',
   },
   instance_active: {
-    meaning: 'The instance is still running, or one that resumed it is. `instance` names the running instance.',
-    whatToDo: 'Use the running instance, or stop it before another is resumed.',
+    meaning: 'The instance, or an instance that resumed it, is still running. `instance` names the running instance.',
+    whatToDo: 'Use the running instance, or stop it before you resume again.',
     message: 'the instance was resumed as train-1b, which is running: stop it first',
     details: { instance: 'train-1b' },
   },
   team_suspended: {
-    meaning: 'The team is suspended: it starts, holds and reserves nothing new. What runs goes on.',
-    whatToDo: 'Unsuspend the team with `POST /v1/teams/{team}/unsuspend` when its matter is settled.',
+    meaning: 'The team is suspended and cannot start, hold or reserve anything new. Running instances continue.',
+    whatToDo: 'To end the suspension, call `POST /v1/teams/{team}/unsuspend`.',
     message: 'the team is suspended: it can start, hold and reserve nothing',
     param: 'team',
   },
   team_archived: {
-    meaning: 'The team is archived: it can be read, and takes no new facts.',
-    whatToDo: 'Take the team out of the archive with `POST /v1/teams/{team}/unarchive` first.',
+    meaning: 'The team is archived: it can be read, but not changed or charged.',
+    whatToDo: 'Call `POST /v1/teams/{team}/unarchive` first.',
     message: 'the team is archived: unarchive it first',
     param: 'team',
   },
   team_in_use: {
-    meaning: 'The team cannot be archived yet. The message names everything that is in the way.',
-    whatToDo: 'Stop its instances, wait for its payments, and refund its credit or send `keepBalance`.',
+    meaning: 'The team cannot be archived yet. The message lists the reasons.',
+    whatToDo: 'Stop the team’s instances, wait for its payments, and refund its credit or send `keepBalance`.',
     message: 'the team cannot be archived: it has 2 running instances, $20.00 of credit',
     param: 'team',
   },
@@ -118,7 +119,7 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
   },
   not_refundable: {
     meaning: 'The deposit has no amount that can be refunded in its current state.',
-    whatToDo: 'Look at the deposit’s `status` and `refunded`.',
+    whatToDo: 'Check the deposit’s `status` and `refunded`.',
     message: 'the deposit is pending',
   },
   deposit_disputed: {
@@ -133,12 +134,12 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     details: { refund: 'ref_5d41402abc4b2a76b9719d911017c592', reason: 'charge_disputed' },
   },
   refund_not_supported: {
-    meaning: 'The deposit was paid in crypto, which this service cannot send back.',
+    meaning: 'The deposit was paid in crypto. This service cannot send crypto back.',
     whatToDo: 'Send the coins back by hand.',
     message: 'only card payments can be refunded here: send crypto back by hand',
   },
   no_reservation: {
-    meaning: '`pricing: reserved` was asked for and no reservation of the team has a free place.',
+    meaning: 'The request has `pricing: reserved`, and no reservation of the team has a free place.',
     whatToDo: 'Begin a reservation, or start the instance with another `pricing`.',
     message: 'no reservation of the team covers another h100-80gb in eu-west-1',
     param: 'pricing',
@@ -155,7 +156,7 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
   },
   hold_closed: {
     meaning: 'The hold was settled or has expired and holds no credit.',
-    whatToDo: 'Nothing is left to void.',
+    whatToDo: 'No action is necessary: the hold is already closed.',
     message: 'the hold has expired: it holds nothing any more',
   },
   idempotency_key_reused: {
@@ -171,23 +172,23 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     param: 'Idempotency-Key',
   },
   payload_too_large: {
-    meaning: 'The body is larger than the service reads.',
-    whatToDo: 'Send less at once.',
+    meaning: 'The body is larger than the limit of the service.',
+    whatToDo: 'Send a smaller body, or divide the content between several calls.',
     message: 'the body is larger than 1 MiB',
   },
   unsupported_media_type: {
-    meaning: 'The body is not JSON in UTF-8, or is compressed in an unknown way.',
+    meaning: 'The body is not JSON in UTF-8, or has an unknown compression.',
     whatToDo: 'Send `Content-Type: application/json`.',
     message: 'send JSON, as "Content-Type: application/json"',
   },
   amount_out_of_range: {
-    meaning: 'The amount is a valid number and lies outside the limits of this call.',
+    meaning: 'The amount is a valid number, but is outside the limits of this call.',
     whatToDo: 'Stay within the limits that the message names.',
     message: 'amount must be between $15.00 and $5,000.00',
     param: 'amount',
   },
   at_out_of_range: {
-    meaning: 'The time is valid and lies outside the limits of this call.',
+    meaning: 'The time is valid, but is outside the limits of this call.',
     whatToDo: 'Stay within the limits that the message names.',
     message: 'at must lie between the start of the instance and now',
     param: 'at',
@@ -199,14 +200,14 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     param: 'paymentMethod',
   },
   payment_method_invalid: {
-    meaning: 'Stripe does not know the payment method, or it cannot be attached to this team.',
-    whatToDo: 'Send the id of a new card that your own Stripe form made.',
+    meaning: 'Stripe does not have the payment method, or the payment method cannot be attached to this team.',
+    whatToDo: 'Send the id of a new card from your own Stripe form.',
     message: 'the payment method is not a card',
     param: 'stripePaymentMethod',
   },
   price_not_found: {
     meaning: 'The price list has no such GPU type, region or model.',
-    whatToDo: 'Use a name of `GET /v1/prices` or `GET /v1/models`, or send `hourly` with the platform key.',
+    whatToDo: 'Use a name from `GET /v1/prices` or `GET /v1/models`, or send `hourly` with the platform key.',
     message: 'h100 is not listed in eu-west-1: did you mean h100-80gb?',
     param: 'gpuType',
   },
@@ -233,14 +234,14 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
   },
   outcome_unknown: {
     meaning:
-      'Temporal or the database went away during the call. Whether the call was recorded is not known, or its result cannot be read.',
+      'Temporal or the database became unavailable during the call. The service does not know whether the call was recorded, or cannot read the result.',
     whatToDo:
       'Repeat the same call under the same `id` or `Idempotency-Key`, after `Retry-After` seconds, until the answer is not a 503. If a POST carried neither, list the objects before you repeat it.',
     message: 'whether the call was recorded is not known: send the same again',
   },
   overloaded: {
-    meaning: 'More calls are under way than can be served in time. Nothing was recorded.',
-    whatToDo: 'Repeat the call after `Retry-After` seconds, which differ from call to call.',
+    meaning: 'The service has more calls under way than it can serve in time. Nothing was recorded.',
+    whatToDo: 'Repeat the call after `Retry-After` seconds. The number differs from call to call.',
     message:
       'more calls are under way than can be served in time; nothing was recorded: repeat the call after Retry-After',
   },
@@ -248,13 +249,13 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     meaning:
       'The clock of the server that took the call differs from the database by more than two seconds. Nothing was recorded.',
     whatToDo:
-      'Repeat the call after `Retry-After` seconds: another server can take it. An operator sets the clock right.',
+      'Repeat the call after `Retry-After` seconds: another server can process it. An operator must correct the clock.',
     message: 'the clock of this server is 9.0 s behind the database’s, so nothing is recorded until it is set right',
   },
   provider_rejected: {
     meaning:
-      'The payment provider refused our own request. Neither the caller nor the card is the cause. `deposit` names the failed deposit.',
-    whatToDo: 'Try another way to pay. The operator finds the provider’s reason in the log.',
+      'The payment provider refused the request of this service. Neither the caller nor the card is the cause. `deposit` names the failed deposit.',
+    whatToDo: 'Try another way to pay. The operator can find the provider’s reason in the log.',
     message: inSentences(paymentFailureWords('provider_rejected', 'card')),
     details: { deposit: 'dep_9c1185a5c5e9fc54612808977ee8f548', reason: 'provider_rejected' },
   },

@@ -9,13 +9,13 @@ export const DELIVERY = `Events are sent as \`POST\` to \`PLATFORM_WEBHOOK_URL\`
 
 To check an event, take the raw body before it is parsed:
 
-1. Refuse it when \`webhook-timestamp\` differs from your clock by more than five minutes.
+1. Refuse the event if \`webhook-timestamp\` differs from your clock by more than five minutes.
 2. Compute the HMAC-SHA256 of \`{webhook-id}.{webhook-timestamp}.{body}\` with the secret. The secret is \`PLATFORM_WEBHOOK_SECRET\` without \`whsec_\`, read as base64.
-3. Compare it in constant time with each \`v1,\` signature of \`webhook-signature\`, in base64.
+3. Compare the result in constant time with each \`v1,\` signature of \`webhook-signature\`, in base64.
 
-The libraries \`standardwebhooks\` for Node, Python, Go, Ruby, Java, PHP, C# and Rust do all of it.
+The libraries \`standardwebhooks\` for Node, Python, Go, Ruby, Java, PHP, C# and Rust do all three steps.
 
-Answer any 2xx within ten seconds. Everything else, a redirect included, is sent again, at least once a minute at first, until a 2xx comes. Events may come more than once and in another order: \`webhook-id\` is the same for each delivery of one event. \`timestamp\` is when it happened. Receivers must ignore fields that they do not know.`;
+Answer with any 2xx within ten seconds. After any other answer, including a redirect, the event is sent again, at least once a minute at first, until a 2xx. Events may arrive more than once and in another order: \`webhook-id\` is the same for each delivery of one event. \`timestamp\` is the time of the event itself. Ignore unknown fields.`;
 
 const HEADERS = z.object({
   'webhook-id': z.string().openapi({
@@ -45,7 +45,7 @@ const PAID = {
   team: NAMES.team,
   deposit: NAMES.deposit,
   amount: Money('50.000000'),
-  at: Time.openapi({ example: STARTED, description: 'when it was credited, or failed' }),
+  at: Time.openapi({ example: STARTED, description: 'the time of the credit, or of the failure' }),
   providerReceiptUrl: z.string().optional().openapi({
     description: 'the card provider’s page about the charge; our receipt is `receiptUrl` of the deposit',
     example: 'https://pay.stripe.com/receipts/payment/CAcaFwoVYWNjdF8x',
@@ -62,13 +62,13 @@ export const EVENTS: Record<string, Event> = {
   'instance.terminate': {
     summary: 'Stop this machine',
     description:
-      'Billing of an instance has ended without a request of the platform: credit ran out, or an operator or a reclaim ended it. Stop the machine, then answer 2xx. Sent until it is confirmed.',
+      'Billing of an instance has ended without a request of the platform: credit ran out, or an operator or a reclaim ended the instance. Stop the machine, then answer 2xx. The event is sent again until a 2xx.',
     data: z.object({
       id: NAMES.instance,
       team: NAMES.team,
       reason: z
         .enum(['stopped', 'out_of_credits', 'spot_reclaimed', 'operator'])
-        .openapi({ example: 'out_of_credits', description: 'why it ended' }),
+        .openapi({ example: 'out_of_credits', description: 'the reason of the end' }),
       startedAt: Time.openapi({ example: STARTED }),
       endedAt: Ended,
       seconds: Seconds,
@@ -77,10 +77,11 @@ export const EVENTS: Record<string, Event> = {
   },
   'balance.low': {
     summary: 'Credit is below a level',
-    description: 'The available credit of a team has fallen below a level. Sent once until credit is above it again.',
+    description:
+      'The available credit of a team has fallen below a level. The event is sent once until credit is above the level again.',
     data: z.object({
       team: NAMES.team,
-      level: Money('10.000000', 'the level that was passed'),
+      level: Money('10.000000', 'the level'),
       burnPerHour: Money('2.490000'),
       runsOutAt: Time.nullable().openapi({
         example: ENDED,
@@ -91,12 +92,12 @@ export const EVENTS: Record<string, Event> = {
   'balance.exhausted': {
     summary: 'Credit has run out',
     description:
-      'The credit of a team has run out and its instances have ended at that second. `instance.terminate` is sent for each of them besides.',
+      'The credit of a team has run out, and its instances have ended at that second. `instance.terminate` is also sent for each instance.',
     data: z.object({
       team: NAMES.team,
       instances: z
         .array(z.object({ id: NAMES.instance, endedAt: Ended, seconds: Seconds, cost: Money('1.245000') }))
-        .openapi({ description: 'those that ended' }),
+        .openapi({ description: 'the ended instances' }),
     }),
   },
   'top_up.succeeded': {
@@ -111,7 +112,7 @@ export const EVENTS: Record<string, Event> = {
   'top_up.failed': {
     summary: 'Auto top-up could not charge the card',
     description:
-      'The charge of an auto top-up has failed. After an error of the card the policy is off until somebody switches it on again; the team has a mail that says so.',
+      'The charge of an auto top-up has failed. After an error of the card, the policy is off until somebody switches it on again, and the team gets a mail.',
     data: z.object({
       ...PAID,
       label: z.literal('Auto Top-Up'),
@@ -119,7 +120,7 @@ export const EVENTS: Record<string, Event> = {
       failureCode: z.enum(PAYMENT_FAILURES).openapi({ example: DECLINE_REASONS[0] }),
       failureMessage: z.string().openapi({
         example: inSentences(paymentFailureWords(DECLINE_REASONS[0], 'card')),
-        description: 'what failed, why, and what to do, in sentences for the person who pays',
+        description: 'the failure, the reason and the remedy, in sentences for the person who pays',
       }),
     }),
   },
@@ -129,32 +130,32 @@ export const EVENTS: Record<string, Event> = {
       'A deposit by card or crypto has been credited. Crypto may come in parts: each part is an event of its own, with the amount of that part.',
     data: z.object({
       ...PAID,
-      amount: Money('100.000000', 'what was credited; of crypto, by this transaction'),
+      amount: Money('100.000000', 'the credited amount; for crypto, of this transaction'),
       label: z.literal('Deposit'),
       status: z
         .enum(['pending', 'succeeded', 'expired', 'failed', 'refunded', 'disputed'])
-        .openapi({ example: 'succeeded', description: 'of the whole deposit: crypto may still be pending' }),
+        .openapi({ example: 'succeeded', description: 'the status of the whole deposit: crypto may still be pending' }),
       failureCode: z.enum(PAYMENT_FAILURES).optional().openapi({ example: 'expired' }),
       failureMessage: z
         .string()
         .optional()
         .openapi({ example: inSentences(paymentFailureWords('expired', 'crypto')) }),
-      expected: Money('100.000000', 'crypto: what was asked for').optional(),
-      received: Money('100.000000', 'crypto: what has come in all').optional(),
+      expected: Money('100.000000', 'crypto: the requested amount').optional(),
+      received: Money('100.000000', 'crypto: the total received amount').optional(),
       transaction: z
         .object({
           hash: z.string().openapi({ example: '0x9fc76417374aa880d4449a1f7f31ec597f00b1f6f3dd2d66f4c9c6c445836d8b' }),
           output: z.int().openapi({ example: 0 }),
         })
         .optional()
-        .openapi({ description: 'crypto: the output that was credited' }),
+        .openapi({ description: 'crypto: the credited output' }),
     }),
   },
   'usage.owed': {
     summary: 'Usage was not covered by credit',
     description:
-      'Usage of models was reported that no credit was left for. It is `owed` and is collected from the next credit. Use holds to avoid it.',
-    data: z.object({ team: NAMES.team, owed: Money('0.250000', 'what the team began to owe') }),
+      'The reported usage of models costs more than the available credit. The rest is `owed` and is collected from the next credit. Use holds to avoid owed usage.',
+    data: z.object({ team: NAMES.team, owed: Money('0.250000', 'the amount that became owed') }),
   },
 };
 
@@ -167,7 +168,7 @@ export function registerEvents(registry: OpenAPIRegistry): void {
     const schema = z
       .object({
         type: z.literal(type),
-        timestamp: Time.openapi({ example: ENDED, description: 'when it happened, not when it is sent' }),
+        timestamp: Time.openapi({ example: ENDED, description: 'the time of the event, and not of its delivery' }),
         data,
       })
       .openapi(schemaName(type));
@@ -180,7 +181,7 @@ export function registerEvents(registry: OpenAPIRegistry): void {
       description,
       security: [],
       request: { headers: HEADERS, body: { required: true, content: { 'application/json': { schema } } } },
-      responses: { '2XX': { description: 'Received. Any other answer has the event sent again.' } },
+      responses: { '2XX': { description: 'Received. After any other answer, the event is sent again.' } },
     });
   }
 }

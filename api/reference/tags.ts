@@ -4,16 +4,19 @@ import { DELIVERY } from './events.ts';
 export const TAGS = [
   { name: 'Teams', description: 'Owners of credit, cards and instances.' },
   { name: 'Keys', description: 'Keys of a team, with scopes. The platform key is configured and acts for all teams.' },
-  { name: 'Balance', description: 'What a team can spend, to the second.' },
+  { name: 'Balance', description: 'The credit that a team can spend, to the second.' },
   { name: 'Payment methods', description: 'Saved cards. Card data is taken by Stripe and never reaches this service.' },
-  { name: 'Deposits', description: 'Credit that is paid in by card or crypto, with receipts.' },
-  { name: 'Auto top-up', description: 'A saved card that is charged when credit falls below a threshold.' },
+  { name: 'Deposits', description: 'Payments into credit by card or crypto, with receipts.' },
+  { name: 'Auto top-up', description: 'Charges of a saved card when credit falls below a threshold.' },
   { name: 'Instances', description: 'Machines that are billed by the second from start to end.' },
-  { name: 'Reservations', description: 'Instances that are paid for a term at a lower price.' },
+  { name: 'Reservations', description: 'Capacity for instances that is paid for a term, at a lower price.' },
   { name: 'Usage', description: 'Tokens of models: holds before a request, usage events after it.' },
   { name: 'Prices', description: 'The price list, discounts, and calculations that record nothing.' },
   { name: 'Transactions', description: 'Every credit and debit of the ledger.' },
-  { name: 'Operator', description: 'What operators of the platform do: grants, refunds, suspension, reconciliation.' },
+  {
+    name: 'Operator',
+    description: 'Calls for operators of the platform: grants, refunds, suspension, reconciliation.',
+  },
   { name: 'Events', description: DELIVERY },
   { name: 'Providers', description: 'Addresses that payment providers call. Your integration does not call them.' },
   { name: 'Service', description: 'Health, metrics, and this document.' },
@@ -25,8 +28,8 @@ export const INTRODUCTION = `Prepaid-credit billing, exact to the second.
 
 **Money** is a decimal string of dollars with up to six places, such as \`"2.49"\`, never a JSON number. **Times** are RFC 3339 in UTC, and whole seconds.
 
-**Repeats.** Every \`POST\` takes an \`Idempotency-Key\`: the same key with the same body within 24 hours returns the first answer again, with \`Idempotent-Replayed: true\`. 5xx and 429 are not kept, so repeat those under the same key.
+**Repeats.** Every \`POST\` takes an \`Idempotency-Key\`: the same key with the same body within 24 hours returns the first answer again, with \`Idempotent-Replayed: true\`. Answers of 5xx and 429 are not kept, so repeat such calls under the same key.
 
-**Lists** answer \`{data, nextCursor}\`, newest first. Send \`nextCursor\` as \`cursor\` for the next page; it is null on the last.
+**Lists** answer \`{data, nextCursor}\`, newest first. Send \`nextCursor\` as \`cursor\` for the next page. \`nextCursor\` is null on the last page.
 
-**Errors** have one shape. \`code\` is stable and listed with each operation; \`message\` is for people; \`param\` names the argument, and \`errors\` lists every fault of an invalid request. After 429 and 503 wait \`Retry-After\` seconds. Answers may gain fields: ignore those that you do not know.`;
+**Errors** have one shape. \`code\` is stable and listed with each operation; \`message\` is for people; \`param\` names the argument, and \`errors\` lists every fault of an invalid request. After 429 and 503, wait \`Retry-After\` seconds. Later releases may add fields to answers: ignore unknown fields.`;

@@ -3,19 +3,19 @@ import type { OperationTexts } from '../operation-text.ts';
 
 export const PRICES: OperationTexts = {
   'put /v1/teams/{team}/discount': {
-    description: `Assigns a discount to a team. The higher of it and the volume discount applies, never both. Running instances at a list price move to it at this second. \`percent: 0\` removes it. \`until\` ends it by itself.
+    description: `Assigns a discount to a team. The higher of the assigned and the volume discount applies, never both. Running instances at a list price get the new discount from this second on. \`percent: 0\` removes the discount. With \`until\`, the discount ends at that time.
 
 After 503 the discount was not changed, unless the code is \`outcome_unknown\`. The same call again changes nothing.`,
     requests: { launch: { summary: 'A launch discount', value: { percent: 7.5, note: 'launch partner' } } },
   },
   'get /v1/teams/{team}/discount': {
-    description: `Returns the assigned and the earned discount, the one that applies, and the spending that would earn more.`,
+    description: `Returns the assigned discount, the volume discount, the discount that applies, and the spending for the next volume discount.`,
   },
   'get /v1/prices': {
-    description: `Lists what GPUs cost per hour now. With \`team\`, or with a team's key, each row also has that team's own prices, which its next start is charged. The filters combine.`,
+    description: `Lists the present prices of GPUs per hour. With \`team\`, or with a team's key, each row also has that team's own prices, which apply to its next start. The filters can be combined.`,
   },
   'put /v1/prices/{gpuType}/{region}': {
-    description: `Sets the list price of a GPU type in a region, from now or from \`effectiveFrom\` on. A name that is not listed yet is added. Spot instances that run move to the new spot price at that second; on-demand instances keep theirs.
+    description: `Sets the list price of a GPU type in a region, from now or from \`effectiveFrom\` on. A name that is not listed yet is added. Running spot instances get the new spot price at that second. Running on-demand instances keep their price.
 
 Each reserved price must be 30 to 50 % below \`onDemand\`, and \`spot\` not above it.`,
     requests: {
@@ -30,23 +30,23 @@ Each reserved price must be 30 to 50 % below \`onDemand\`, and \`spot\` not abov
     },
   },
   'delete /v1/prices/{gpuType}/{region}': {
-    description: `Takes a GPU type in a region off the price list, with all prices to come. Running instances go on at their price. A later \`PUT\` lists it again.`,
+    description: `Removes a GPU type in a region from the price list, with all future prices. Running instances continue at their price. A later \`PUT\` lists the GPU type again.`,
   },
   'get /v1/prices/{gpuType}/{region}/history': {
-    description: `Lists every price of a GPU type in a region with who set it, prices to come included.`,
+    description: `Lists past, present and future prices of a GPU type in a region, each with the caller who set it.`,
   },
   'get /v1/models': { description: `Lists the models with their prices in dollars per million tokens.` },
   'put /v1/models/{model}': {
-    description: `Sets what a million input and output tokens of a model cost, from now or from \`effectiveFrom\` on. Usage of earlier seconds keeps its price. Write a slash in a name as \`%2F\`.`,
+    description: `Sets the prices of a model per million input and output tokens, from now or from \`effectiveFrom\` on. Usage of earlier seconds keeps its price. Write a slash in a name as \`%2F\`.`,
     requests: { price: { summary: 'From now on', value: { input: '0.25', output: '0.75' } } },
   },
   'delete /v1/models/{model}': {
-    description: `Takes a model off the price list. Usage of earlier seconds is still charged at its price.`,
+    description: `Removes a model from the price list. Usage of earlier seconds is still charged at its price.`,
   },
   'post /v1/quote': {
-    description: `Calculates the price of \`count\` further instances and what starting them now would do to the runway. Nothing is recorded. Show it before a start.
+    description: `Calculates the price of \`count\` further instances, and the runway if they started now. Nothing is recorded. Show the quote before a start.
 
-\`warnings\` tell when auto top-up could not keep up. \`hourly\` instead of the list price is for the platform key alone.`,
+\`warnings\` say if auto top-up could not keep up. Only the platform key may send \`hourly\` in place of the list price.`,
     requests: {
       two: {
         summary: 'Two more instances',
@@ -55,7 +55,7 @@ Each reserved price must be 30 to 50 % below \`onDemand\`, and \`spot\` not abov
     },
   },
   'post /v1/calculator': {
-    description: `Calculates what requests to a model cost here, beside what they would cost at another provider by its public price of a given day. Nothing is recorded.`,
+    description: `Calculates the cost of requests to a model here, and at another provider by its public price of a given day. Nothing is recorded.`,
     requests: {
       chat: {
         summary: 'A chat of a thousand requests a month',
@@ -70,10 +70,10 @@ Each reserved price must be 30 to 50 % below \`onDemand\`, and \`spot\` not abov
     },
   },
   'get /v1/calculator/models': {
-    description: `Lists the public prices of other providers that the calculator compares with, each with its source and day.`,
+    description: `Lists the public prices of other providers for the calculator, each with its source and day.`,
   },
   'post /v1/holds': {
-    description: `Sets the most that a request to a model can cost aside, so that its usage never becomes \`owed\`. Call it before you serve the request; the usage event that names the hold settles it and frees the rest.
+    description: `Reserves credit for the highest possible cost of a request to a model, so that its usage never becomes \`owed\`. Call it before you serve the request. The usage event that names the hold settles the hold and releases the rest.
 
 A hold that is not settled expires after \`ttlSeconds\`. 402 \`insufficient_credit\` means: do not serve the request. Send an \`Idempotency-Key\` to make a repeat safe.`,
     requests: {
@@ -90,19 +90,19 @@ A hold that is not settled expires after \`ttlSeconds\`. 402 \`insufficient_cred
     },
   },
   'post /v1/holds/{hold}/void': {
-    description: `Frees a hold before it expires, for a request that was not served. The same call again returns the same answer. A hold that was settled or has expired is 409 \`hold_closed\`.`,
+    description: `Releases a hold before it expires, for a request that was not served. The same call again returns the same answer. A hold that was settled or has expired is 409 \`hold_closed\`.`,
     requests: { empty: { summary: 'No fields', value: {} } },
   },
   'get /v1/holds/{hold}': {
-    description: `Returns a hold. It reads as \`expired\` from its second on.`,
+    description: `Returns a hold. Its status is \`expired\` from the second \`expiresAt\` on.`,
   },
   'get /v1/teams/{team}/holds': { description: `Lists the holds of a team, newest first.` },
   'post /v1/usage': {
-    description: `Reports what requests to models used, up to 1,000 events a call. Each event is charged at the price in force at its \`at\`, or now.
+    description: `Reports the tokens that requests to models used, up to 1,000 events per call. Each event is charged at the price in force at its \`at\`, or now.
 
-**Each event is answered for itself**, in the order of the call: \`accepted\`, \`duplicate\` (the same event again, charged once), \`conflict\` (another event under that id) or \`invalid\`. The call is 200 whatever the events are.
+**Each event has its own result**, in the order of the call: \`accepted\`, \`duplicate\` (the same event again, charged once), \`conflict\` (another event under that id) or \`invalid\`. The status of the call is 200 for every combination of results.
 
-**Repeats.** An event id is accepted once per team, so a call without an answer is sent again as it is. After 503 send it again.`,
+**Repeats.** An event id is accepted once per team. After 503, or without an answer, send the same call again.`,
     requests: {
       event: {
         summary: 'One event',
@@ -113,9 +113,9 @@ A hold that is not settled expires after \`ttlSeconds\`. 402 \`insufficient_cred
     },
   },
   'post /v1/reservations': {
-    description: `Reserves \`count\` instances of a GPU type in a region for a term, at the reserved price. The term begins now and is charged whether it is used or not. Instances that it covers cost nothing while they are covered; those that run are covered at once.
+    description: `Reserves capacity for \`count\` instances of a GPU type in a region for a term, at the reserved price. The term begins now and is charged whether it is used or not. Covered instances cost nothing while they are covered. Running instances are covered at once.
 
-The same \`id\` with the same fields returns the same reservation. \`renew\` begins another term at the end, at the price in force then. 402 and 422 as for a start.`,
+The same \`id\` with the same fields returns the same reservation. With \`renew\`, another term begins at the end of the term, at the price in force then. 402 and 422 have the same meaning as for a start.`,
     requests: {
       quarter: {
         summary: 'One instance for three months',
@@ -124,14 +124,14 @@ The same \`id\` with the same fields returns the same reservation. \`renew\` beg
     },
   },
   'get /v1/reservations/{id}': {
-    description: `Returns a reservation with its terms and the instances that it covers now. Its cost is live.`,
+    description: `Returns a reservation with its terms and its covered instances. The cost is calculated for the second of the call.`,
   },
-  'get /v1/reservations': { description: `Lists reservations, newest first. The filters combine.` },
+  'get /v1/reservations': { description: `Lists reservations, newest first. The filters can be combined.` },
   'patch /v1/reservations/{id}': {
-    description: `Sets whether another term follows the current one. It may be changed until the term ends; 409 \`reservation_ended\` afterwards. The same call again changes nothing.`,
+    description: `Sets whether another term follows the current one. The setting can be changed until the term ends; 409 \`reservation_ended\` afterwards. The same call again changes nothing.`,
     requests: { renew: { summary: 'Renew', value: { renew: true } } },
   },
   'get /v1/reconciliation': {
-    description: `Compares a day of the ledger with the books of Stripe and CopperX, row by row. Each difference has a sentence on what it means and what to do. A day that was compared before is returned as it was found then.`,
+    description: `Compares a day of the ledger with the books of Stripe and CopperX, row by row. Each difference has its meaning and its remedy. For a day that was compared before, the kept report is returned.`,
   },
 };

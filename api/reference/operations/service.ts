@@ -2,12 +2,12 @@
 import type { OperationTexts } from '../operation-text.ts';
 
 export const SERVICE: OperationTexts = {
-  'get /': { description: 'Names the service and the addresses of its documents. It needs no key.' },
-  'get /v1': { description: 'Names the service and the addresses of its documents. It needs no key.' },
+  'get /': { description: 'Returns the name of the service and the addresses of its documents. Needs no key.' },
+  'get /v1': { description: 'Returns the name of the service and the addresses of its documents. Needs no key.' },
   'get /healthz': { description: 'Answers 200 while the process is up. Use it as a liveness probe.' },
   'get /readyz': {
     description:
-      'Answers 200 when the service can do its work, and 503 with the part that is missing otherwise. Use it as a readiness probe.',
+      'Answers 200 when the service can do its work. Otherwise answers 503 with the failed check. Use it as a readiness probe.',
   },
   'get /metrics': { description: 'Returns the metrics of this process in the text format of Prometheus.' },
   'get /v1/openapi.json': { description: 'Returns this document, made from the schemas that check the requests.' },
@@ -28,7 +28,7 @@ export const SERVICE: OperationTexts = {
   },
   'post /v1/webhooks/copperx': {
     description:
-      'Receives events of CopperX, checked by their HMAC signature and time. An event only causes the payment to be fetched. 404 where this deployment takes no crypto.',
+      'Receives events of CopperX, checked by their HMAC signature and time. An event only causes the payment to be fetched. 404 if this deployment accepts no crypto.',
     requests: {
       event: {
         summary: 'An event, which is accepted with its signature only',
