@@ -19,10 +19,12 @@ import type { ApiWorld } from './world.ts';
 
 const Policy = z.object({
   enabled: z.boolean(),
-  threshold: Dollars.optional().openapi({ description: '$5 to $500; the card is charged when available falls below' }),
+  threshold: Dollars.optional().openapi({
+    description: '$5 to $500; the card is charged when available falls below the threshold',
+  }),
   amount: Dollars.optional().openapi({ description: '$15 to $5,000' }),
   paymentMethod: Id.nullable().optional().openapi({ description: 'without it, the default card' }),
-  monthlyCap: Dollars.nullable().optional().openapi({ description: 'the most in one UTC month' }),
+  monthlyCap: Dollars.nullable().optional().openapi({ description: 'the limit of charges in one UTC month' }),
 });
 
 export function autoTopUp({ db, terms, ledger }: ApiWorld, wake: Wakes): Route[] {
@@ -70,7 +72,7 @@ export function autoTopUp({ db, terms, ledger }: ApiWorld, wake: Wakes): Route[]
       method: 'get',
       path: '/v1/teams/{team}/auto-top-up',
       tag: 'Auto top-up',
-      summary: 'The policy of a team, and where it is in its story',
+      summary: 'Get the auto top-up policy of a team and its state',
       who: 'read',
       params: TeamPath,
       answer: { status: 200, schema: AutoTopUp },
@@ -80,7 +82,7 @@ export function autoTopUp({ db, terms, ledger }: ApiWorld, wake: Wakes): Route[]
       method: 'put',
       path: '/v1/teams/{team}/auto-top-up',
       tag: 'Auto top-up',
-      summary: 'Put a policy in force; enabled while the balance is below the threshold, the card is charged at once',
+      summary: 'Set the auto top-up policy; if the balance is already below the threshold, the card is charged at once',
       who: 'billing',
       params: TeamPath,
       body: Policy,
@@ -100,7 +102,7 @@ export function autoTopUp({ db, terms, ledger }: ApiWorld, wake: Wakes): Route[]
       method: 'get',
       path: '/v1/teams/{team}/auto-top-up/changes',
       tag: 'Auto top-up',
-      summary: 'Every change of the policy, newest first: who, when, old and new',
+      summary: 'List every change of the policy, newest first, with the person, the time, the old and the new policy',
       who: 'read',
       params: TeamPath,
       query: pageQuery(UUID),

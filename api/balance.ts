@@ -10,7 +10,7 @@ export const balance = ({ db, terms }: ApiWorld): Route[] => [
     method: 'get',
     path: '/v1/teams/{team}/balance',
     tag: 'Balance',
-    summary: 'What a team can spend, how fast it spends it, and when that ends',
+    summary: 'Get a team’s available credit, its burn per hour, and the second at which credit runs out',
     who: 'read',
     params: TeamPath,
     answer: { status: 200, schema: Balance },

@@ -56,15 +56,15 @@ const Email = z
   .openapi({
     type: ['string', 'null'],
     maxLength: 254,
-    description: 'gets each mail that carries a paper, beside the team’s own address',
+    description: 'an additional address for mails with a paper',
     example: 'accounts@acme.example',
   });
 
 const Change = z.object({
-  company: line(150, 'Acme Robotics GmbH').openapi({ description: 'stands on papers in place of the team’s name' }),
+  company: line(150, 'Acme Robotics GmbH').openapi({ description: 'the name on papers, in place of the team’s name' }),
   address: Address,
   taxId: line(60, 'DE123456789'),
-  reference: line(60, 'PO-1234').openapi({ description: 'the team’s own, such as a purchase order' }),
+  reference: line(60, 'PO-1234').openapi({ description: 'a reference of the team, such as a purchase order' }),
   email: Email,
   version: z
     .number('must be the version that was read, a whole number')
@@ -81,7 +81,7 @@ const FIELDS = {
   taxId: Field,
   reference: Field,
   email: Field,
-  version: z.number().int().openapi({ description: '0 where nothing was ever set', example: 1 }),
+  version: z.number().int().openapi({ description: '0 if no details were ever set', example: 1 }),
 };
 const Details = z.object(FIELDS).openapi('BillingDetails');
 
@@ -89,7 +89,7 @@ const DetailsChange = z
   .object({
     ...FIELDS,
     at: Time,
-    actor: z.string().openapi({ description: 'the key that made the change by its id, or "platform"' }),
+    actor: z.string().openapi({ description: 'the id of the key that made the change, or "platform"' }),
   })
   .openapi('BillingDetailsChange');
 
@@ -114,7 +114,7 @@ export const billingDetails = ({ db }: ApiWorld): Route[] => [
     method: 'put',
     path: '/v1/teams/{team}/billing-details',
     tag: 'Teams',
-    summary: 'Set what stands on the papers of later payments; a field that is left out is cleared',
+    summary: 'Set the details for papers of later payments; a field that is left out is cleared',
     who: 'billing',
     params: TeamPath,
     body: Change,
@@ -131,7 +131,7 @@ export const billingDetails = ({ db }: ApiWorld): Route[] => [
     method: 'get',
     path: '/v1/teams/{team}/billing-details/changes',
     tag: 'Teams',
-    summary: 'Every change of the billing details, newest first: who, when, and the details from then on',
+    summary: 'List every change of the billing details, newest first, with the person, the time and the new details',
     who: 'read',
     params: TeamPath,
     query: pageQuery(UUID),

@@ -25,20 +25,20 @@ const ListedPublicPrice = z
     id: z.string().openapi({ example: USUAL_COMPARISON }),
     provider: z.string().openapi({ example: 'OpenAI' }),
     ...price,
-    note: z.string().nullable().openapi({ description: 'what the price leaves out' }),
+    note: z.string().nullable().openapi({ description: 'the conditions that the price does not include' }),
     source: z.string().openapi({ format: 'uri', description: 'the provider’s own page' }),
-    asOf: z.string().openapi({ format: 'date', description: 'the day on which that page said so' }),
+    asOf: z.string().openapi({ format: 'date', description: 'the day on which the page was read' }),
   })
   .openapi('PublicPrice');
 
 const cost = {
   perRequest: z.string().openapi({
     example: '0.00000015',
-    description: 'dollars, exact: six places, and where that is not enough as many as it takes, up to twelve',
+    description: 'dollars, exact: six decimal places, or up to twelve if necessary',
   }),
   perMonth: Amount,
 };
-const signed = Amount.openapi({ example: '-2.490000', description: 'dollars, below zero where it costs more here' });
+const signed = Amount.openapi({ example: '-2.490000', description: 'dollars; negative if the cost is higher here' });
 
 const Comparison = z
   .object({
@@ -48,7 +48,7 @@ const Comparison = z
       perMonth: signed,
       percent: z.number().nullable().openapi({
         description:
-          'of what it costs there, two decimals, below zero where it costs more here; null where it costs nothing there',
+          'the saved percentage of the other provider’s cost, two decimals; negative if the cost is higher here; null if the other cost is 0',
       }),
     }),
     byVolume: z
@@ -62,7 +62,7 @@ const Comparison = z
           })
           .openapi('ComparedVolume'),
       )
-      .openapi({ description: 'the usual volumes that can be counted, and the one that was asked for in its place' }),
+      .openapi({ description: 'the costs for the usual volumes, and for the requested volume' }),
   })
   .openapi('Comparison');
 
@@ -72,12 +72,11 @@ export const calculator = ({ db }: ApiWorld): Route[] => [
     path: '/v1/calculator',
     records: false,
     tag: 'Prices',
-    summary:
-      'What requests to a model cost here, and what they would cost elsewhere, by the dated public prices of others',
+    summary: 'Compare the cost of requests to a model with the dated public prices of other providers',
     who: 'read',
     body: z.object({
-      inputTokens: Count.openapi({ description: 'of one request' }),
-      outputTokens: Count.openapi({ description: 'of one request' }),
+      inputTokens: Count.openapi({ description: 'tokens of one request' }),
+      outputTokens: Count.openapi({ description: 'tokens of one request' }),
       perMonth: Count.openapi({ description: 'requests a month' }),
       model: ModelId.openapi({ example: 'llama-3.3-70b-instruct' }),
       compareWith: ModelId.default(USUAL_COMPARISON).openapi({
@@ -108,7 +107,7 @@ export const calculator = ({ db }: ApiWorld): Route[] => [
     method: 'get',
     path: '/v1/calculator/models',
     tag: 'Prices',
-    summary: 'The public prices of others that the calculator compares with',
+    summary: 'List the public prices of other providers for the calculator',
     who: 'read',
     answer: { status: 200, schema: z.object({ data: z.array(ListedPublicPrice) }) },
     handle: async () => ({ status: 200, body: { data: PUBLIC_PRICES.map(viewPublicPrice) } }),

@@ -35,10 +35,10 @@ const Correction = z
     team: z.string(),
     at: Time,
     amount: Amount.openapi({ description: 'positive: credited; negative: taken back', example: '-20.000000' }),
-    owed: Amount.openapi({ description: 'what no credit was left for, and became owed', example: '0.000000' }),
-    corrects: z.string().openapi({ description: 'the reference of the transaction that it corrects' }),
+    owed: Amount.openapi({ description: 'the rest, which became owed', example: '0.000000' }),
+    corrects: z.string().openapi({ description: 'the reference of the corrected transaction' }),
     note: z.string(),
-    actor: z.string().openapi({ description: '`platform`, or `provider` where the provider corrected the payment' }),
+    actor: z.string().openapi({ description: '`platform`, or `provider` if the provider corrected the payment' }),
   })
   .openapi('DepositCorrection');
 
@@ -59,7 +59,7 @@ export const corrections = (world: ApiWorld, wake: Wakes): Route[] => [
     method: 'post',
     path: '/v1/deposits/{id}/corrections',
     tag: 'Operator',
-    summary: 'Correct what was credited for a payment: credit an amount, or take it back',
+    summary: 'Correct the credited amount of a payment: credit an amount, or take it back',
     who: 'platform',
     params: z.object({ id: PathId }),
     body: z.object({
@@ -71,12 +71,12 @@ export const corrections = (world: ApiWorld, wake: Wakes): Route[] => [
       note: text(500).openapi({ example: 'Stripe took $80 for this deposit of $100' }),
       corrects: z.string().min(1).max(300).optional().openapi({
         description:
-          'the `reference` of the transaction to correct; without it, the credit of the deposit. Name it for one payment of a crypto deposit, and for a refund',
+          'the `reference` of the transaction to correct; default: the credit of the deposit. Send it to correct one payment of a crypto deposit, or a refund',
         example: 'deposit/dep_9c1185a5c5e9fc54612808977ee8f548',
       }),
       team: Id.optional().openapi({
         description:
-          'whose credit changes; without it, the team of the deposit. Name it where another team was credited',
+          'the team whose credit changes; default: the team of the deposit. Send it if another team was credited',
       }),
     }),
     answer: { status: 201, schema: Correction },
@@ -106,7 +106,7 @@ export const corrections = (world: ApiWorld, wake: Wakes): Route[] => [
     method: 'get',
     path: '/v1/deposits/{id}/corrections',
     tag: 'Operator',
-    summary: 'The corrections of a deposit, newest first',
+    summary: 'List the corrections of a deposit, newest first',
     who: 'platform',
     params: z.object({ id: PathId }),
     query: pageQuery(),
@@ -124,7 +124,7 @@ export const corrections = (world: ApiWorld, wake: Wakes): Route[] => [
     method: 'post',
     path: '/v1/deposits/{id}/withdraw',
     tag: 'Operator',
-    summary: 'Withdraw a refund or a dispute that the provider does not have: its credit is free again',
+    summary: 'Withdraw a refund or a dispute that the provider does not have; its amount is credit again',
     who: 'platform',
     params: z.object({ id: PathId }),
     body: z.object({
@@ -134,7 +134,9 @@ export const corrections = (world: ApiWorld, wake: Wakes): Route[] => [
     answer: {
       status: 200,
       schema: z.object({
-        data: z.array(Payment).openapi({ description: 'as recorded now: the deposit, then its refunds and disputes' }),
+        data: z
+          .array(Payment)
+          .openapi({ description: 'the recorded state: the deposit, then its refunds and disputes' }),
       }),
     },
     fails: ['withdrawal_refused', 'provider_unavailable'],

@@ -14,7 +14,7 @@ const Percent = z
   .min(0)
   .max(100)
   .refine((percent) => TWO_DECIMALS.test(String(percent)), 'must have at most two decimals')
-  .openapi({ multipleOf: 0.01, example: 12.5, description: '0 takes it away' });
+  .openapi({ multipleOf: 0.01, example: 12.5, description: 'percent; 0 removes the discount' });
 
 export function discount({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] {
   const answer = async (teamId: string, second: number) => ({
@@ -27,12 +27,12 @@ export function discount({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] 
       method: 'put',
       path: '/v1/teams/{team}/discount',
       tag: 'Operator',
-      summary: 'Assign a team’s discount; running instances at a list price move with it, from this second on',
+      summary: 'Assign a team’s discount; it also applies to running instances at a list price, from this second on',
       who: 'platform',
       params: TeamPath,
       body: z.object({
         percent: Percent,
-        until: Second.optional().openapi({ description: 'the second from which it does not hold any more' }),
+        until: Second.optional().openapi({ description: 'the second from which the discount does not apply any more' }),
         note: text(500),
       }),
       answer: { status: 200, schema: TeamDiscount },
@@ -56,7 +56,7 @@ export function discount({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] 
       method: 'get',
       path: '/v1/teams/{team}/discount',
       tag: 'Prices',
-      summary: 'A team’s discount, what it has spent lately, and what would earn it more',
+      summary: 'Get a team’s discount, its spending of the last 30 days, and the next volume discount',
       who: 'read',
       params: TeamPath,
       answer: { status: 200, schema: TeamDiscount },

@@ -30,8 +30,8 @@ const Revocation = z
   .object({
     at: Time,
     note: z.string().nullable(),
-    fromCredit: Amount.openapi({ description: 'what was taken from credit', example: '20.000000' }),
-    owed: Amount.openapi({ description: 'what no credit was left for, and became owed', example: '0.000000' }),
+    fromCredit: Amount.openapi({ description: 'the amount that was taken from credit', example: '20.000000' }),
+    owed: Amount.openapi({ description: 'the rest, which became owed', example: '0.000000' }),
   })
   .openapi('GrantRevocation');
 
@@ -69,7 +69,7 @@ export const grants = ({ db, ledger }: ApiWorld, wake: Wakes): Route[] => [
     method: 'post',
     path: '/v1/teams/{team}/grants',
     tag: 'Operator',
-    summary: 'Give a team credit that nobody paid for; the same id and body again is the same grant',
+    summary: 'Give a team credit without a payment; the same id and body again is the same grant',
     who: 'platform',
     params: TeamPath,
     body: z.object({
@@ -95,7 +95,7 @@ export const grants = ({ db, ledger }: ApiWorld, wake: Wakes): Route[] => [
     method: 'get',
     path: '/v1/teams/{team}/grants',
     tag: 'Operator',
-    summary: 'A team’s grants, newest first, those that were revoked too',
+    summary: 'List a team’s grants, newest first, including revoked grants',
     who: 'read',
     params: TeamPath,
     query: pageQuery(),
@@ -110,7 +110,7 @@ export const grants = ({ db, ledger }: ApiWorld, wake: Wakes): Route[] => [
     method: 'get',
     path: '/v1/grants/{id}',
     tag: 'Operator',
-    summary: 'A grant',
+    summary: 'Get a grant',
     who: 'read',
     params: z.object({ id: PathId }),
     answer: { status: 200, schema: Grant },
@@ -126,7 +126,7 @@ export const grants = ({ db, ledger }: ApiWorld, wake: Wakes): Route[] => [
     method: 'post',
     path: '/v1/grants/{id}/revoke',
     tag: 'Operator',
-    summary: 'Take a grant back: from credit first, the rest becomes owed; again, the same answer',
+    summary: 'Revoke a grant: from credit first, the rest becomes owed; a repeat returns the same answer',
     who: 'platform',
     params: z.object({ id: PathId }),
     body: z.object({ note: text(500).optional().openapi({ example: 'given to the wrong team' }) }),

@@ -20,11 +20,10 @@ const NewHold = z.object({
   model: text(100).openapi({ example: 'llama-3.3-70b-instruct' }),
   maxInputTokens: TokenCount,
   maxOutputTokens: TokenCount,
-  ttlSeconds: z
-    .int()
-    .min(1)
-    .max(LONGEST_TTL_SECONDS)
-    .openapi({ description: 'how long it is held for, unless it is settled or voided before', example: 600 }),
+  ttlSeconds: z.int().min(1).max(LONGEST_TTL_SECONDS).openapi({
+    description: 'the seconds until the hold expires, unless it is settled or voided before',
+    example: 600,
+  }),
 });
 
 export function holds({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] {
@@ -47,7 +46,7 @@ export function holds({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] {
       method: 'post',
       path: '/v1/holds',
       tag: 'Usage',
-      summary: 'Set aside the most that a request can cost; usage that names the hold settles it',
+      summary: 'Hold the most that a request can cost; usage that names the hold settles it',
       who: 'usage',
       body: NewHold,
       answer: { status: 201, schema: Hold },
@@ -66,7 +65,7 @@ export function holds({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] {
       method: 'post',
       path: '/v1/holds/{hold}/void',
       tag: 'Usage',
-      summary: 'Give a hold’s credit back before it expires; again, the same answer',
+      summary: 'Release a hold before it expires; a repeat returns the same answer',
       who: 'usage',
       params: HoldPath,
       body: z.object({}),
@@ -84,7 +83,7 @@ export function holds({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] {
       method: 'get',
       path: '/v1/holds/{hold}',
       tag: 'Usage',
-      summary: 'A hold, and what became of it',
+      summary: 'Get a hold and its status',
       who: 'any_scope',
       params: HoldPath,
       answer: { status: 200, schema: Hold },
@@ -102,7 +101,7 @@ export function holds({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] {
       method: 'get',
       path: '/v1/teams/{team}/holds',
       tag: 'Usage',
-      summary: 'A team’s holds, newest first',
+      summary: 'List a team’s holds, newest first',
       who: 'any_scope',
       params: TeamPath,
       query: pageQuery(),

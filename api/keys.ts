@@ -27,7 +27,7 @@ const Key = z
 const NewKey = z
   .object({
     ...Key.shape,
-    secret: z.string().openapi({ description: 'shown this once', example: 'bk_…' }),
+    secret: z.string().openapi({ description: 'the secret, which is shown only once', example: 'bk_…' }),
   })
   .openapi('NewKey');
 
@@ -48,7 +48,7 @@ export const keys = ({ db }: ApiWorld): Route[] => [
     method: 'post',
     path: '/v1/teams/{team}/keys',
     tag: 'Keys',
-    summary: 'Make a key for a team; its secret is shown this once',
+    summary: 'Create a key for a team; its secret is shown only once',
     who: 'platform',
     params: TeamPath,
     body: z.object({ name: text(100).optional(), scopes: Scopes.default(['read']) }),
@@ -75,7 +75,7 @@ export const keys = ({ db }: ApiWorld): Route[] => [
     method: 'get',
     path: '/v1/teams/{team}/keys',
     tag: 'Keys',
-    summary: 'The keys of a team, without their secrets',
+    summary: 'List the keys of a team, without their secrets',
     who: 'read',
     params: TeamPath,
     query: pageQuery(),
@@ -89,7 +89,7 @@ export const keys = ({ db }: ApiWorld): Route[] => [
     method: 'delete',
     path: '/v1/teams/{team}/keys/{key}',
     tag: 'Keys',
-    summary: 'Revoke a key, from this moment on',
+    summary: 'Revoke a key from this moment on',
     archivedToo: true,
     who: 'platform',
     params: TeamPath.extend({ key: PathId }),

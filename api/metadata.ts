@@ -34,7 +34,7 @@ export const MetadataChange = z
   .openapi({
     type: 'object',
     additionalProperties: { type: ['string', 'null'] },
-    description: `merged with what is kept; null takes a key away; ${described}`,
+    description: `merged with the stored metadata; null removes a key; ${described}`,
     example: { plan: 'enterprise', trial: null },
   });
 

@@ -25,7 +25,7 @@ export const models = ({ db, ledger }: ApiWorld): Route[] => [
     method: 'get',
     path: '/v1/models',
     tag: 'Prices',
-    summary: 'The models, and what a million of their tokens costs now',
+    summary: 'List the models, with their present prices per million tokens',
     who: 'read',
     answer: { status: 200, schema: z.object({ data: z.array(ListedModel) }) },
     handle: async ({ call }) => {
@@ -38,14 +38,13 @@ export const models = ({ db, ledger }: ApiWorld): Route[] => [
     method: 'put',
     path: '/v1/models/{model}',
     tag: 'Prices',
-    summary:
-      'Set what a model’s tokens cost, from now or from a second to come; usage of earlier seconds keeps its price',
+    summary: 'Set a model’s token prices, from now or from a future second; usage of earlier seconds keeps its price',
     who: 'platform',
     params: NewModelPath,
     body: z.object({
       input: Dollars,
       output: Dollars,
-      effectiveFrom: Second.optional().openapi({ description: 'not in the past; from now on where it is left out' }),
+      effectiveFrom: Second.optional().openapi({ description: 'not in the past; default: now' }),
     }),
     answer: { status: 200, schema: ModelPriceBody },
     fails: ['amount_out_of_range', 'at_out_of_range'],
@@ -69,8 +68,7 @@ export const models = ({ db, ledger }: ApiWorld): Route[] => [
     method: 'delete',
     path: '/v1/models/{model}',
     tag: 'Prices',
-    summary:
-      'Take a model off the list, from now on and with all prices to come; usage of earlier seconds keeps its price',
+    summary: 'Remove a model from the list, with all its future prices; usage of earlier seconds keeps its price',
     who: 'platform',
     params: ModelPath,
     answer: { status: 200, schema: z.object({ id: z.string(), withdrawnFrom: Time }).openapi('ModelWithdrawn') },

@@ -36,7 +36,7 @@ function failuresOf(route: Route): Set<FailureCode> {
 }
 
 const IdempotencyKey = z.object({
-  'Idempotency-Key': z.string().optional().openapi({ description: 'the first answer again for a repeat within 24 h' }),
+  'Idempotency-Key': z.string().optional().openapi({ description: 'a repeat within 24 h gets the first answer again' }),
 });
 
 const isObject = (schema: z.ZodType): schema is z.ZodObject => schema instanceof z.ZodObject;
@@ -83,7 +83,7 @@ const headersOf = ({ method }: Route) => ({
   'X-Request-Id': REQUEST_ID_HEADER,
   ...(method === 'post' && {
     'Idempotent-Replayed': {
-      description: '`true` where this is the kept answer of an earlier request under the same `Idempotency-Key`.',
+      description: '`true` if this is the kept answer of an earlier request under the same `Idempotency-Key`.',
       schema: { type: 'string' as const, enum: ['true'], example: 'true' },
     },
   }),
@@ -160,14 +160,14 @@ function registerOthers(registry: OpenAPIRegistry): void {
     path: '/v1/webhooks/stripe',
     tags: ['Providers'],
     operationId: 'postWebhooksStripe',
-    summary: 'Stripe’s events: a hint to look, whatever their order and however often they come',
+    summary: 'Receive Stripe’s events; an event only causes its object to be fetched',
     security: [],
     request: {
       headers: z.object({ 'Stripe-Signature': z.string().openapi({ example: 't=1795324321,v1=5257a869e7ec…' }) }),
       body: { required: true, content: { [JSON_TYPE]: { schema: z.any() } } },
     },
     responses: {
-      200: { description: 'Taken in', content: { [JSON_TYPE]: { schema: z.object({ received: z.literal(true) }) } } },
+      200: { description: 'Received', content: { [JSON_TYPE]: { schema: z.object({ received: z.literal(true) }) } } },
       ...errorAnswers(PROVIDER_FAILURES),
     },
   });
@@ -176,14 +176,14 @@ function registerOthers(registry: OpenAPIRegistry): void {
     path: '/v1/webhooks/copperx',
     tags: ['Providers'],
     operationId: 'postWebhooksCopperx',
-    summary: 'CopperX’s events: a hint to look; 404 where no crypto deposits are offered',
+    summary: 'Receive CopperX’s events; 404 if no crypto deposits are offered',
     security: [],
     request: {
       headers: z.object({ 'x-webhook-signature': z.string().openapi({ example: '5257a869e7ec…' }) }),
       body: { required: true, content: { [JSON_TYPE]: { schema: z.any() } } },
     },
     responses: {
-      200: { description: 'Taken in', content: { [JSON_TYPE]: { schema: z.object({ received: z.literal(true) }) } } },
+      200: { description: 'Received', content: { [JSON_TYPE]: { schema: z.object({ received: z.literal(true) }) } } },
       ...errorAnswers([...PROVIDER_FAILURES, 'not_found']),
     },
   });

@@ -26,7 +26,9 @@ const PaymentMethod = z
     expYear: z.int(),
     isDefault: z.boolean(),
     expired: z.boolean(),
-    expiresSoon: z.boolean().openapi({ description: 'good still, and for thirty days at the most' }),
+    expiresSoon: z
+      .boolean()
+      .openapi({ description: 'true if the card is still valid, and expires within thirty days' }),
     createdAt: Time,
   })
   .openapi('PaymentMethod');
@@ -67,7 +69,7 @@ export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
       method: 'post',
       path: '/v1/teams/{team}/payment-methods',
       tag: 'Payment methods',
-      summary: 'Attach a card that Stripe’s own form made, or open a page on which a person saves one',
+      summary: 'Save a card from your own Stripe form, or open a page on which a person saves a card',
       who: 'billing',
       params: TeamPath,
       body: z.object({
@@ -98,7 +100,7 @@ export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
       method: 'get',
       path: '/v1/teams/{team}/payment-methods',
       tag: 'Payment methods',
-      summary: 'The saved cards of a team',
+      summary: 'List the saved cards of a team',
       who: 'read',
       params: TeamPath,
       answer: { status: 200, schema: listOf(PaymentMethod) },
@@ -113,7 +115,7 @@ export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
       method: 'post',
       path: '/v1/teams/{team}/payment-methods/{paymentMethod}/default',
       tag: 'Payment methods',
-      summary: 'Make a card the default one',
+      summary: 'Make a card the default',
       who: 'billing',
       params: CardPath,
       answer: { status: 200, schema: PaymentMethod },
@@ -131,13 +133,13 @@ export const paymentMethods = (world: ApiWorld, wake: Wakes): Route[] => {
       method: 'delete',
       path: '/v1/teams/{team}/payment-methods/{paymentMethod}',
       tag: 'Payment methods',
-      summary: 'Remove a card; the newest of those left becomes the default if it was',
+      summary: 'Remove a card; if it was the default, the newest of the other cards becomes the default',
       who: 'billing',
       params: CardPath,
       query: z.object({
         evenInUse: z.enum(['true', 'false']).optional().openapi({
           description:
-            'also one that auto top-up charges: its next charge then fails, which switches it off and is mailed',
+            'true to remove a card that auto top-up charges: the next charge then fails, switches auto top-up off, and causes a mail',
         }),
       }),
       answer: {

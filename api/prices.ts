@@ -39,7 +39,7 @@ const NewGpuPrice = z.object({
   reserved: z
     .strictObject({ '1m': Dollars, '3m': Dollars, '6m': Dollars, '12m': Dollars })
     .openapi({ description: 'each 30 to 50 % below onDemand' }),
-  effectiveFrom: Second.optional().openapi({ description: 'not in the past; from now on where it is left out' }),
+  effectiveFrom: Second.optional().openapi({ description: 'not in the past; default: now' }),
 });
 
 export const prices = ({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] => {
@@ -50,10 +50,12 @@ export const prices = ({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] =>
       method: 'get',
       path: '/v1/prices',
       tag: 'Prices',
-      summary: 'What GPUs cost per hour now, by type and region, and what that comes to for a team',
+      summary: 'List the present prices of GPUs per hour, by type and region, and a team’s own prices',
       who: 'read',
       query: z.object({
-        team: Id.optional().openapi({ description: 'whose discount to show; a team’s key shows its own' }),
+        team: Id.optional().openapi({
+          description: 'the team whose discount is shown; with a team’s key, its own team',
+        }),
         gpuType: GpuType.optional(),
         region: Region.optional(),
       }),
@@ -80,7 +82,7 @@ export const prices = ({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] =>
       path: '/v1/prices/{gpuType}/{region}',
       tag: 'Prices',
       summary:
-        'Set what a GPU type costs in a region, from now or from a second to come; running spot instances move with it',
+        'Set the prices of a GPU type in a region, from now or from a future second; running spot instances follow',
       who: 'platform',
       params: NewGpuPath,
       body: NewGpuPrice,
@@ -108,7 +110,7 @@ export const prices = ({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] =>
       method: 'delete',
       path: '/v1/prices/{gpuType}/{region}',
       tag: 'Prices',
-      summary: 'Take a GPU type in a region off the list, from now on and with all prices to come; what runs goes on',
+      summary: 'Remove a GPU type in a region from the list, with all its future prices; running instances continue',
       who: 'platform',
       params: GpuPath,
       answer: {
@@ -127,8 +129,7 @@ export const prices = ({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] =>
       method: 'get',
       path: '/v1/prices/{gpuType}/{region}/history',
       tag: 'Prices',
-      summary:
-        'Every price that a GPU type has had in a region, and those to come; the one that holds last comes first',
+      summary: 'List past, present and future prices of a GPU type in a region, latest first',
       who: 'platform',
       params: GpuPath,
       query: pageQuery(ROW_NUMBER),

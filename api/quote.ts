@@ -27,13 +27,13 @@ const Asked = z.object({
 
 const QuoteBody = z
   .object({
-    hourly: Amount.openapi({ description: 'of one that no reservation covers; 0 where all are covered' }),
-    totalPerHour: Amount.openapi({ description: 'of all of them' }),
-    coveredCount: z.int().openapi({ description: 'how many of them reservations would cover' }),
+    hourly: Amount.openapi({ description: 'the rate of one instance without cover; 0 if all are covered' }),
+    totalPerHour: Amount.openapi({ description: 'the rate of all instances together' }),
+    coveredCount: z.int().openapi({ description: 'the number of instances that reservations would cover' }),
     discountPercent: z.number(),
-    burnPerHour: Amount.openapi({ description: 'of the whole team, once they run' }),
+    burnPerHour: Amount.openapi({ description: 'the burn of the whole team with these instances' }),
     runsOutAt: Time.nullable().openapi({ description: 'the last second that is paid in full, without future top-ups' }),
-    nextTopUpAt: Time.nullable().openapi({ description: 'when the card is charged next; null when it is not' }),
+    nextTopUpAt: Time.nullable().openapi({ description: 'the time of the next auto top-up charge; null for none' }),
     warnings: z.array(Warning),
   })
   .openapi('Quote');
@@ -55,7 +55,7 @@ export const quote = ({ db, terms }: ApiWorld): Route[] => [
     path: '/v1/quote',
     records: false,
     tag: 'Prices',
-    summary: 'The price of so many more instances, and what starting them now does to the runway',
+    summary: 'Calculate the price of further instances, and the runway if they started now',
     who: 'read',
     body: Asked,
     answer: { status: 200, schema: QuoteBody },

@@ -26,10 +26,10 @@ const Reconciliation = z
     day: Day,
     madeAt: Time,
     provisional: z.boolean().openapi({
-      description: 'true while the day is not over: rows of the day may still come, and the report is not kept',
+      description: 'true while the day is not over: rows may be added, and the report is not kept',
     }),
     compared: z.int(),
-    underWay: z.int().openapi({ description: 'rows so young that the other side may still be writing them' }),
+    underWay: z.int().openapi({ description: 'recent rows that the other side may still be writing' }),
     differences: z.array(
       z.object({ class: Class, day: Day, ...about, sentence: z.string(), whatToDo: z.string() }).openapi('Difference'),
     ),
@@ -57,7 +57,7 @@ const Reconciliation = z
           })
           .openapi('ForeignRow'),
       )
-      .openapi({ description: 'on the provider’s account, and not made by this service' }),
+      .openapi({ description: 'payments on the provider’s account that this service did not make' }),
   })
   .openapi('Reconciliation');
 
@@ -66,7 +66,7 @@ export const reconciliation = ({ reconciler }: ApiWorld): Route[] => [
     method: 'get',
     path: '/v1/reconciliation',
     tag: 'Operator',
-    summary: 'A day of the ledger against the payment providers; a day that was not compared yet is compared now',
+    summary: 'Get the comparison of a day’s ledger with the payment providers, or compare a new day now',
     who: 'platform',
     query: z.object({ day: Day }),
     answer: { status: 200, schema: Reconciliation },

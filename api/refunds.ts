@@ -18,14 +18,14 @@ export const refunds = (world: ApiWorld, wake: Wakes): Route[] => [
     method: 'post',
     path: '/v1/deposits/{id}/refund',
     tag: 'Operator',
-    summary: 'Refund a deposit as far as its credit is unused, waiting up to 10 s for the card provider',
+    summary: 'Refund the unused part of a deposit; waits up to 10 s for the card provider',
     who: 'platform',
     params: z.object({ id: PathId }),
     body: z.object({
       id: Id.refine((id) => !FOUND_ID.test(id), 'ids of this form belong to refunds made at the provider')
         .optional()
         .openapi({ description: 'the same id and body again is the same refund', example: 'refund-1042' }),
-      amount: Dollars.optional().openapi({ description: 'without it, all that can be refunded', example: '20.00' }),
+      amount: Dollars.optional().openapi({ description: 'without it, the whole refundable amount', example: '20.00' }),
     }),
     answer: { status: 201, schema: Refund },
     asksProvider: true,
@@ -51,13 +51,15 @@ export const refunds = (world: ApiWorld, wake: Wakes): Route[] => [
     method: 'post',
     path: '/v1/deposits/{id}/look-again',
     tag: 'Operator',
-    summary: 'Ask the provider now about a deposit, its refunds and its disputes, whatever has become of them',
+    summary: 'Ask the provider for the present state of a deposit, its refunds and its disputes',
     who: 'platform',
     params: z.object({ id: PathId }),
     answer: {
       status: 200,
       schema: z.object({
-        data: z.array(Payment).openapi({ description: 'as recorded now: the deposit, then its refunds and disputes' }),
+        data: z
+          .array(Payment)
+          .openapi({ description: 'the recorded state: the deposit, then its refunds and disputes' }),
       }),
     },
     fails: ['engine_unavailable', 'provider_unavailable'],

@@ -32,7 +32,11 @@ const NewReservation = z.object({
   team: Id,
   gpuType: text(100).openapi({ example: 'h100-80gb' }),
   region: text(100).openapi({ example: 'eu-west-1' }),
-  count: z.int().min(1).max(MAX_COUNT).openapi({ description: 'how many instances it covers at once' }),
+  count: z
+    .int()
+    .min(1)
+    .max(MAX_COUNT)
+    .openapi({ description: 'the number of instances that the reservation can cover at the same time' }),
   term: z.enum(RESERVATION_TERMS),
   renew: z.boolean().default(false),
 });
@@ -86,7 +90,7 @@ export function reservations(world: ApiWorld, wake: Wakes): Route[] {
       method: 'get',
       path: '/v1/reservations/{id}',
       tag: 'Reservations',
-      summary: 'A reservation, its cost and what it covers live while it runs',
+      summary: 'Get a reservation with its cost and its covered instances at the second of the call',
       who: 'read',
       params: ReservationPath,
       answer: { status: 200, schema: Reservation },
@@ -100,7 +104,7 @@ export function reservations(world: ApiWorld, wake: Wakes): Route[] {
       method: 'get',
       path: '/v1/reservations',
       tag: 'Reservations',
-      summary: 'Reservations, newest first',
+      summary: 'List reservations, newest first',
       who: 'read',
       query: pageQuery().extend({ team: Id.optional(), status: z.enum(STATUSES).optional() }),
       answer: { status: 200, schema: listOf(Reservation) },
@@ -130,7 +134,7 @@ export function reservations(world: ApiWorld, wake: Wakes): Route[] {
       method: 'patch',
       path: '/v1/reservations/{id}',
       tag: 'Reservations',
-      summary: 'Say whether another term is to follow, at the reserved price in force then',
+      summary: 'Set whether another term follows, at the reserved price in force then',
       who: 'billing',
       params: ReservationPath,
       body: z.object({ renew: z.boolean() }),

@@ -41,7 +41,7 @@ export const returnUrl = (rules: ReturnRules) =>
     .openapi({
       format: 'uri',
       description:
-        'where the person is sent after the page: https, or http on this machine, or one of the configured origins',
+        'the address to which the person returns after the page: https, http on this machine, or one of the configured origins',
       example: 'https://app.example/billing',
     });
 

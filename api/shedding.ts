@@ -15,7 +15,9 @@ const Order = z
       .array(Id)
       .max(MOST_PLACES)
       .refine((ids) => new Set(ids).size === ids.length, 'names an instance twice')
-      .openapi({ description: 'running instances; the first ends first, those left out end last, together' }),
+      .openapi({
+        description: 'running instances; the first ends first, and instances outside the list end last, together',
+      }),
   })
   .openapi('Shedding');
 
@@ -38,7 +40,7 @@ export function shedding({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] 
       method: 'get',
       path: '/v1/teams/{team}/shedding',
       tag: 'Instances',
-      summary: 'The order in which running instances end when credit does',
+      summary: 'Get the order in which running instances end when credit runs out',
       who: 'read',
       params: TeamPath,
       answer: { status: 200, schema: Order },
@@ -48,7 +50,7 @@ export function shedding({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] 
       method: 'put',
       path: '/v1/teams/{team}/shedding',
       tag: 'Instances',
-      summary: 'Put running instances in the order in which they end when credit does, in place of the order before',
+      summary: 'Set the order in which running instances end when credit runs out; replaces the previous order',
       who: 'billing',
       params: TeamPath,
       body: Order,

@@ -15,15 +15,15 @@ const Stopped = z
     team: z.string(),
     project: z.string().nullable(),
     stoppedAt: Time,
-    count: z.int().openapi({ description: 'how many instances this call ended', example: 3 }),
-    receipts: z.array(ReceiptBody).openapi({ description: 'one for each of them, the oldest start first' }),
+    count: z.int().openapi({ description: 'the number of instances that this call ended', example: 3 }),
+    receipts: z.array(ReceiptBody).openapi({ description: 'one for each of these instances, the oldest start first' }),
   })
   .openapi('TeamStopped');
 
 const SuspendedTeam = z
   .object({
     ...Team.shape,
-    receipts: z.array(ReceiptBody).openapi({ description: 'of the instances that the call ended' }),
+    receipts: z.array(ReceiptBody).openapi({ description: 'the receipts of the instances that the call ended' }),
   })
   .openapi('SuspendedTeam');
 
@@ -63,7 +63,8 @@ export function teamState(world: ApiWorld, wake: Wakes): Route[] {
       method: 'post',
       path: '/v1/teams/{team}/suspend',
       tag: 'Operator',
-      summary: 'Refuse a team’s starts, holds, reservations and top-ups; what runs goes on unless stop is true',
+      summary:
+        'Suspend a team: refuse its starts, holds, reservations and top-ups; running instances continue unless stop is true',
       who: 'platform',
       params: TeamPath,
       body: z.object({
@@ -85,7 +86,7 @@ export function teamState(world: ApiWorld, wake: Wakes): Route[] {
       method: 'post',
       path: '/v1/teams/{team}/unsuspend',
       tag: 'Operator',
-      summary: 'Let a suspended team spend again; a top-up that is due by then is charged at once',
+      summary: 'End the suspension of a team; a top-up that has become due is charged at once',
       who: 'platform',
       params: TeamPath,
       answer: { status: 200, schema: Team },
@@ -101,14 +102,14 @@ export function teamState(world: ApiWorld, wake: Wakes): Route[] {
       method: 'post',
       path: '/v1/teams/{team}/archive',
       tag: 'Operator',
-      summary: 'Archive a team that has nothing running: it leaves the lists, can be read, and takes no new facts',
+      summary: 'Archive a team without running instances: it can be read, but is not listed, changed or charged',
       who: 'platform',
       params: TeamPath,
       body: z.object({
         keepBalance: z
           .boolean()
           .default(false)
-          .openapi({ description: 'archive it with the credit that it has and what it owes' }),
+          .openapi({ description: 'archive the team with its credit and its debt' }),
       }),
       answer: { status: 200, schema: Team },
       fails: ['team_in_use'],
@@ -125,7 +126,7 @@ export function teamState(world: ApiWorld, wake: Wakes): Route[] {
       method: 'post',
       path: '/v1/teams/{team}/unarchive',
       tag: 'Operator',
-      summary: 'Take a team out of the archive; its auto top-up stays off until it is switched on again',
+      summary: 'End the archiving of a team; auto top-up stays off until it is switched on again',
       who: 'platform',
       params: TeamPath,
       answer: { status: 200, schema: Team },

@@ -40,7 +40,7 @@ export const teams = ({ db }: ApiWorld, wake: Wakes): Route[] => [
     method: 'get',
     path: '/v1/teams',
     tag: 'Teams',
-    summary: 'Teams, newest first; archived ones only when status asks for them',
+    summary: 'List teams, newest first; archived teams only if status includes them',
     who: 'platform',
     query: pageQuery().extend({
       search: visible(200)
@@ -59,7 +59,7 @@ export const teams = ({ db }: ApiWorld, wake: Wakes): Route[] => [
     method: 'get',
     path: '/v1/teams/{team}',
     tag: 'Teams',
-    summary: 'A team',
+    summary: 'Get a team',
     who: 'read',
     params: TeamPath,
     answer: { status: 200, schema: Team },
@@ -69,7 +69,7 @@ export const teams = ({ db }: ApiWorld, wake: Wakes): Route[] => [
     method: 'patch',
     path: '/v1/teams/{team}',
     tag: 'Teams',
-    summary: 'Change a team’s name, the address that its mails go to, or its metadata',
+    summary: 'Change a team’s name, the address of its mails, or its metadata',
     who: 'platform',
     params: TeamPath,
     body: z.object({ name: Name.optional(), email: Email.optional(), metadata: MetadataChange.optional() }),

@@ -13,7 +13,7 @@ export const transactions = ({ db }: ApiWorld): Route[] => [
     method: 'get',
     path: '/v1/teams/{team}/transactions',
     tag: 'Transactions',
-    summary: 'Every credit and debit of a team, newest first; with "Accept: text/csv", all of them as a file',
+    summary: 'List every credit and debit of a team, newest first; with "Accept: text/csv", all rows as a file',
     who: 'read',
     params: TeamPath,
     query: pageQuery(UUID),

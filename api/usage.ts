@@ -30,14 +30,14 @@ const Tokens = z
 
 const NewUsageEvent = z
   .strictObject({
-    id: Id.openapi({ description: 'accepted once a team; the same event again is a duplicate' }),
+    id: Id.openapi({ description: 'accepted once per team; the same event again is a duplicate' }),
     team: Id,
     model: text(100).openapi({ example: 'llama-3.3-70b-instruct' }),
     inputTokens: Tokens,
     outputTokens: Tokens,
     project: text(100).optional(),
-    at: Second.optional().openapi({ description: 'when it happened: the price of that second is charged' }),
-    hold: PathId.optional().openapi({ description: 'the hold that it settles' }),
+    at: Second.optional().openapi({ description: 'the time of the usage: the price of that second is charged' }),
+    hold: PathId.optional().openapi({ description: 'the hold that the event settles' }),
   })
   .openapi('NewUsageEvent');
 type Said = z.output<typeof NewUsageEvent>;
@@ -64,7 +64,7 @@ const ReadEvent = z.union([
   z
     .unknown()
     .transform(badEvent)
-    .openapi({ description: 'whatever else: it is answered `invalid`, and the rest goes on' }),
+    .openapi({ description: 'any other value: its result is `invalid`, and the other events are processed' }),
 ]);
 
 const UsageBody = z.object({ events: z.array(ReadEvent).min(1).max(MAX_EVENTS) });
@@ -135,7 +135,7 @@ export function usage({ db, terms, ledger }: ApiWorld, wake: Wakes): Route[] {
       method: 'post',
       path: '/v1/usage',
       tag: 'Usage',
-      summary: 'Report token usage: 1 to 1,000 events, each accepted once and answered for itself',
+      summary: 'Report token usage: 1 to 1,000 events, each accepted once, with a result for each',
       who: 'usage',
       body: UsageBody,
       answer: { status: 200, schema: UsageAnswer },

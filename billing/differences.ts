@@ -24,7 +24,7 @@ export const DIFFERENCES = {
       'Find out who made the payment. Refund the whole payment at the provider and look again at the deposit, which takes the credit back; `POST /v1/deposits/{id}/corrections` takes back what is left of the credit, if the refund was less. Have the team pay in dollars.',
   },
   wrong_team: {
-    sentence: 'The payment belongs to another team or customer than the deposit that it is credited to.',
+    sentence: 'The payment belongs to another team or customer than its deposit.',
     whatToDo:
       'Refund the whole payment at the provider and look again at the deposit, which takes the credit back. To keep the payment, move the credit with two calls of `POST /v1/deposits/{id}/corrections`: minus the amount with `team` as the team that was credited, and the amount with `team` as the team that paid.',
   },
@@ -38,7 +38,7 @@ export const DIFFERENCES = {
       'A fault of the software: report it. Take the surplus back: `POST /v1/deposits/{id}/corrections` with minus the surplus.',
   },
   credit_differs: {
-    sentence: 'What the ledger posted for a deposit is not the amount of the deposit.',
+    sentence: 'The ledger posted another amount than the amount of the deposit.',
     whatToDo:
       'A fault of the software: report it. Correct the credit: `POST /v1/deposits/{id}/corrections` with the amount of the deposit less what was posted.',
   },
@@ -48,7 +48,7 @@ export const DIFFERENCES = {
       'A fault of the software, or a lost backup: report it. Credit the amount: `POST /v1/deposits/{id}/corrections` with the amount of the deposit.',
   },
   credit_without_deposit: {
-    sentence: 'The ledger has a credit from a provider that no credited deposit stands behind.',
+    sentence: 'The ledger has a credit from a provider without a credited deposit.',
     whatToDo:
       'Find the cause by `caused_by` of the transfer, and report it. Take the credit back: `POST /v1/deposits/{id}/corrections` with minus the amount, also where the ledger has no deposit with this id. Where several credits name one id, name the row of each in `corrects` by its reference.',
   },
@@ -58,7 +58,7 @@ export const DIFFERENCES = {
       'Look again at the deposit, which credits it: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once. To give the money back, refund the deposit afterwards.',
   },
   stuck_open: {
-    sentence: 'A deposit is still open here though the provider has long known how it ended.',
+    sentence: 'A deposit is still open here, although its outcome is final at the provider.',
     whatToDo:
       'Look again at the deposit, also where its workflow has ended: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once.',
   },
@@ -78,27 +78,27 @@ export const DIFFERENCES = {
       'Look again at the deposit, which takes or gives back the difference: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once. If more went back than was paid in, take the rest: `POST /v1/deposits/{id}/corrections` with minus the rest and with `corrects` as the reference of the refund.',
   },
   refund_status_differs: {
-    sentence: 'A refund ended otherwise at the provider than here.',
+    sentence: 'A refund has another outcome at the provider than here.',
     whatToDo:
       'Look again at the deposit, which takes the credit or gives it back: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once.',
   },
   dispute_not_in_ledger: {
-    sentence: 'A payment is contested, and the ledger does not know: its credit can still be spent.',
+    sentence: 'A payment is contested, and the ledger has no dispute of it: the credit can still be spent.',
     whatToDo:
       'Look again at the deposit, which holds the credit: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once.',
   },
   dispute_not_at_provider: {
-    sentence: 'The ledger holds credit back for a dispute that the provider does not have.',
+    sentence: 'The ledger holds credit for a dispute that the provider does not have.',
     whatToDo:
       'Check the account and the mode of the key. If the provider has no such dispute, withdraw it: `POST /v1/deposits/{id}/withdraw` with the id of the dispute. It counts as won, and its amount is credit again.',
   },
   dispute_amount_differs: {
-    sentence: 'The contested amount is another here than at the provider.',
+    sentence: 'A dispute has another amount at the provider than here.',
     whatToDo:
       'Look again at the deposit, which holds or takes the new amount: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once.',
   },
   dispute_status_differs: {
-    sentence: 'A dispute stands otherwise at the provider than here.',
+    sentence: 'A dispute has another state at the provider than here.',
     whatToDo:
       'Look again at the deposit, which records the decision: the nightly comparison does this by itself, and `POST /v1/deposits/{id}/look-again` does it at once.',
   },

@@ -21,7 +21,10 @@ const Attempt = z
     amount: Amount,
     status: z.enum(DEPOSIT_STATUSES),
     failureCode: z.string().nullable(),
-    failureMessage: z.string().nullable().openapi({ description: 'what failed, why, and what to do, in sentences' }),
+    failureMessage: z
+      .string()
+      .nullable()
+      .openapi({ description: 'the failure, the reason and the remedy, in sentences' }),
   })
   .openapi('AutoTopUpAttempt');
 
@@ -32,20 +35,22 @@ export const AutoTopUp = z
     amount: Amount.nullable(),
     paymentMethod: z.string().nullable(),
     paymentMethodMissing: z.boolean().openapi({
-      description: 'the card of the policy is not saved any more: its next charge will fail',
+      description: 'true if the card of the policy is not saved any more: the next charge will fail',
     }),
     monthlyCap: Amount.nullable(),
     state: z.enum(['off', 'watching', 'charging', 'cooling_down', 'capped', 'suspended']),
     lastAttempt: Attempt.nullable(),
     cooldownUntil: Time.nullable().openapi({
-      description: 'before this second no charge is made; null when it is past',
+      description: 'the second before which no charge is made; null if it has passed',
     }),
     disabledReason: z
       .string()
       .nullable()
-      .openapi({ description: 'why it went off by itself; null when a person did it' }),
-    disabledMessage: z.string().nullable().openapi({ description: 'disabledReason in sentences, with what to do' }),
-    warnings: z.array(Warning).openapi({ description: 'what of it cannot carry what runs now through a cooldown' }),
+      .openapi({ description: 'the failure that switched the policy off; null if a person did' }),
+    disabledMessage: z.string().nullable().openapi({ description: 'disabledReason in sentences, with the remedy' }),
+    warnings: z
+      .array(Warning)
+      .openapi({ description: 'settings of the policy that cannot pay for the running instances through a cooldown' }),
   })
   .openapi('AutoTopUp');
 

@@ -17,12 +17,18 @@ import { type Standing, segmentsAsStanding, shownAvailableMicros, standingOf, te
 export const Balance = z
   .object({
     available: Amount,
-    posted: Amount.openapi({ description: 'what the ledger holds, before what running instances have cost since' }),
+    posted: Amount.openapi({
+      description: 'the credit in the ledger, without the cost of running instances since the last posting',
+    }),
     held: Amount,
-    owed: Amount.openapi({ description: 'usage that no credit was left for; the next credit pays it first' }),
+    owed: Amount.openapi({
+      description: 'an amount that is due without credit to pay it; the next credit pays it first',
+    }),
     burnPerHour: Amount,
     runsOutAt: Time.nullable().openapi({ description: 'the last second that is paid in full, without future top-ups' }),
-    lowAt: Time.nullable().openapi({ description: 'the first second below the low-balance level; now if it is below' }),
+    lowAt: Time.nullable().openapi({
+      description: 'the first second below the low-balance level; now, if the balance is already below',
+    }),
     thisMonth: Amount.openapi({ description: 'usage of the UTC month so far' }),
     activeInstances: z.int(),
     asOf: Time,

@@ -24,26 +24,26 @@ export const Deposit = z
   .object({
     id: z.string(),
     team: z.string(),
-    at: Time.openapi({ description: 'when it was credited, or failed; until then, when it was asked for' }),
+    at: Time.openapi({ description: 'the time of the credit or the failure; before that, the time of the request' }),
     amount: Amount,
     method: z.enum(['card', 'crypto']),
     label: z.enum(['Deposit', 'Auto Top-Up']),
     status: z.enum(DEPOSIT_STATUSES),
-    refunded: Amount.openapi({ description: 'how much of it has gone back, or is on its way', example: '0.000000' }),
+    refunded: Amount.openapi({
+      description: 'the refunded amount, including refunds on their way',
+      example: '0.000000',
+    }),
     receiptUrl: z.string().nullable().openapi({
-      description: 'the receipt as PDF, of crypto paid in parts that of the first part; null before it is credited',
+      description: 'the receipt as PDF; for crypto in parts, the receipt of the first part; null before the credit',
     }),
     receiptNumber: z.string().nullable().openapi({ example: 'acme-000001' }),
-    providerReceiptUrl: z
-      .string()
-      .nullable()
-      .openapi({ description: 'the page of the card provider about the charge' }),
-    checkoutUrl: z.string().optional().openapi({ description: 'where the person goes on, while it is open' }),
+    providerReceiptUrl: z.string().nullable().openapi({ description: 'the card provider’s page about the charge' }),
+    checkoutUrl: z.string().optional().openapi({ description: 'the payment page, while it is open' }),
     openedAt: Time,
     paymentMethod: z.string().nullable(),
     card: z.object({ brand: z.string(), last4: z.string() }).nullable(),
     received: Amount.optional().openapi({
-      description: 'crypto: what has arrived and is credited, be it less or more than amount',
+      description: 'crypto: the amount that has arrived and is credited, which may differ from amount',
     }),
     transactions: z
       .array(
@@ -58,8 +58,8 @@ export const Deposit = z
         }),
       )
       .optional()
-      .openapi({ description: 'crypto: each payment that was credited, with its own receipt' }),
-    returnUrl: z.string().nullable().openapi({ description: 'where the person is sent after the page' }),
+      .openapi({ description: 'crypto: each credited payment, with its own receipt' }),
+    returnUrl: z.string().nullable().openapi({ description: 'the address to which the person returns after the page' }),
     metadata: Metadata,
     failureCode: z
       .string()
@@ -68,10 +68,9 @@ export const Deposit = z
         description: `Why it failed: ${PAYMENT_FAILURES.join(', ')}`,
         example: 'insufficient_funds',
       }),
-    failureMessage: z
-      .string()
-      .nullable()
-      .openapi({ description: 'what failed, why, and what to do, in sentences; null when it has not failed' }),
+    failureMessage: z.string().nullable().openapi({
+      description: 'the failure, the reason and the remedy, in sentences; null if the deposit has not failed',
+    }),
   })
   .openapi('Deposit');
 

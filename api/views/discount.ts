@@ -11,19 +11,21 @@ import { standingOf } from './standing.ts';
 
 export const TeamDiscount = z
   .object({
-    percent: z.number().openapi({ example: 12.5, description: 'the one that an operator assigned; 0 for none' }),
-    until: Time.nullable().openapi({ description: 'the second from which it does not hold any more' }),
+    percent: z.number().openapi({ example: 12.5, description: 'the assigned discount; 0 for none' }),
+    until: Time.nullable().openapi({ description: 'the second from which the discount does not apply any more' }),
     note: z.string().nullable(),
-    volumePercent: z.number().openapi({ description: 'what the team’s spending earns' }),
+    volumePercent: z.number().openapi({ description: 'the volume discount' }),
     effectivePercent: z
       .number()
-      .openapi({ description: 'the higher of the two: what its listing shows, and its next start is charged' }),
+      .openapi({ description: 'the higher of the two, which applies to the team’s price list and its next start' }),
     effectiveKind: z.enum(['volume', 'assigned']).nullable(),
-    trailingSpend: Amount.openapi({ description: 'of the 30 whole UTC days before today, and of today so far' }),
+    trailingSpend: Amount.openapi({
+      description: 'the spending of the 30 whole UTC days before today, and of today so far',
+    }),
     nextTier: z
       .object({ spend: Amount, percent: z.number() })
       .nullable()
-      .openapi({ description: 'the trailing spend from which volume earns more; null at the highest' }),
+      .openapi({ description: 'the spending for the next volume discount; null at the highest' }),
   })
   .openapi('TeamDiscount');
 

@@ -15,12 +15,12 @@ export const Hold = z
     model: z.string(),
     maxInputTokens: z.int(),
     maxOutputTokens: z.int(),
-    amount: Amount.openapi({ description: 'set aside: the most that the request can cost, rounded up' }),
+    amount: Amount.openapi({ description: 'the held amount: the most that the request can cost, rounded up' }),
     placedAt: Time,
-    expiresAt: Time.openapi({ description: 'from this second on nothing is held' }),
+    expiresAt: Time.openapi({ description: 'the second from which nothing is held' }),
     status: z.enum(['pending', 'settled', 'voided', 'expired']),
     closedAt: Time.nullable(),
-    settledBy: z.string().nullable().openapi({ description: 'the usage event that named it' }),
+    settledBy: z.string().nullable().openapi({ description: 'the id of the usage event that settled the hold' }),
   })
   .openapi('Hold');
 export type HoldView = z.input<typeof Hold>;

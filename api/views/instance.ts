@@ -23,18 +23,19 @@ export const STATUSES = ['active', 'terminated'] as const;
 
 const Segment = z
   .object({
-    hourly: Amount.openapi({ description: 'what it is charged: the list price less the discount, 0 where covered' }),
+    hourly: Amount.openapi({ description: 'the charged rate: the list price less the discount, or 0 if covered' }),
     startedAt: Time,
     endedAt: Time.nullable(),
     seconds: z.int(),
     cost: Amount,
-    list: Amount.openapi({ description: 'the price before discount and cover, or what the platform gave' }),
+    list: Amount.openapi({ description: 'the price before discount and cover, or the price that the platform gave' }),
     discountPercent: z.number(),
     discountKind: z.enum(['volume', 'assigned']).nullable(),
-    coveredBy: z.string().nullable().openapi({ description: 'the reservation that pays for it' }),
-    why: z
-      .string()
-      .openapi({ description: 'in words', example: 'on-demand list price $2.490000 less 5 % volume discount' }),
+    coveredBy: z.string().nullable().openapi({ description: 'the reservation that covers the segment' }),
+    why: z.string().openapi({
+      description: 'the reason for the rate, in words',
+      example: 'on-demand list price $2.490000 less 5 % volume discount',
+    }),
   })
   .openapi('Segment');
 
@@ -51,11 +52,13 @@ export const Instance = z
     endedAt: Time.nullable(),
     seconds: z.int(),
     cost: Amount,
-    hourly: Amount.openapi({ description: 'the rate of its last segment' }),
+    hourly: Amount.openapi({ description: 'the rate of the last segment' }),
     reason: z.enum(END_REASONS).nullable(),
-    segments: z.array(Segment).openapi({ description: 'one a price; they tile the time of the instance' }),
+    segments: z
+      .array(Segment)
+      .openapi({ description: 'one segment for each price: each begins at the end of the previous one' }),
     shedOrder: z.int().nullable(),
-    reclaimAt: Time.nullable().openapi({ description: 'when the platform takes a spot instance back' }),
+    reclaimAt: Time.nullable().openapi({ description: 'the second at which the platform reclaims the spot instance' }),
     resumedFrom: z.string().nullable(),
     metadata: Metadata,
   })

@@ -17,11 +17,11 @@ import { DEPOSIT_STATUSES, Deposit, viewDeposit } from './deposit.ts';
 export const Payment = z
   .object({
     ...Deposit.shape,
-    amount: Amount.openapi({ description: 'negative for a refund and for what is disputed', example: '-20.000000' }),
+    amount: Amount.openapi({ description: 'negative for a refund and a dispute', example: '-20.000000' }),
     label: z.enum(['Deposit', 'Auto Top-Up', 'Refund', 'Dispute']),
     status: z
       .enum([...DEPOSIT_STATUSES, 'open', 'won', 'lost'])
-      .openapi({ description: 'of a refund: pending, succeeded, failed; of a dispute: open, won, lost' }),
+      .openapi({ description: 'for a refund: pending, succeeded, failed; for a dispute: open, won, lost' }),
     failureCode: z
       .string()
       .nullable()
@@ -29,7 +29,7 @@ export const Payment = z
         description: `Why it failed; of a refund: ${REFUND_FAILURES.join(', ')}`,
         example: 'insufficient_funds',
       }),
-    deposit: z.string().nullable().openapi({ description: 'of a refund or a dispute: the deposit that it is about' }),
+    deposit: z.string().nullable().openapi({ description: 'for a refund or a dispute: its deposit' }),
   })
   .openapi('Payment');
 

@@ -16,7 +16,7 @@ export const PolicyChange = z
   .object({
     id: z.string(),
     at: Time,
-    actor: z.string().openapi({ description: 'the key by which it was asked, or the workflow that switched it off' }),
+    actor: z.string().openapi({ description: 'the key of the caller, or the workflow that switched the policy off' }),
     cause: z.string(),
     old: Policy.nullable(),
     new: Policy,

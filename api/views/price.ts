@@ -21,9 +21,9 @@ export const GpuPriceBody = z.object({ ...listed, effectiveFrom: Time }).openapi
 export const ListedGpuPrice = z
   .object({
     ...listed,
-    discountPercent: z.number().openapi({ example: 12.5, description: 'the team’s; 0 where no team is asked for' }),
+    discountPercent: z.number().openapi({ example: 12.5, description: 'the team’s discount; 0 without a team' }),
     discountKind: z.enum(['volume', 'assigned']).nullable(),
-    yourOnDemand: Amount.openapi({ description: 'less the discount: what the team’s next start is charged' }),
+    yourOnDemand: Amount.openapi({ description: 'the price less the discount, for the team’s next start' }),
     yourSpot: Amount,
   })
   .openapi('ListedGpuPrice');

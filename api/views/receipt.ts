@@ -8,12 +8,12 @@ import { Amount, amount, Time, z } from '../schemas.ts';
 export const Receipt = z
   .object({
     number: z.string().openapi({ example: 'acme-000001' }),
-    at: Time.openapi({ description: 'when the payment was credited' }),
-    amount: Amount.openapi({ description: 'of this payment alone' }),
+    at: Time.openapi({ description: 'the time of the credit' }),
+    amount: Amount.openapi({ description: 'the amount of this payment alone' }),
     url: z.string().openapi({ description: 'the receipt as PDF; the same bytes at each download' }),
     transactions: z
       .array(z.object({ hash: z.string(), output: z.number().int(), chain: z.string(), currency: z.string() }))
-      .openapi({ description: 'crypto: what the receipt is for; empty for a card' }),
+      .openapi({ description: 'crypto: the transactions of the receipt; empty for a card' }),
   })
   .openapi('PaymentReceipt');
 

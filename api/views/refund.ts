@@ -7,10 +7,12 @@ export const Refund = z
   .object({
     id: z.string(),
     deposit: z.string(),
-    at: Time.openapi({ description: 'when its outcome became known; until then, when it was taken from credit' }),
+    at: Time.openapi({
+      description: 'the time of the outcome; before the outcome, the time at which the credit was taken',
+    }),
     amount: Amount,
     status: z.enum(['pending', 'succeeded', 'failed']).openapi({
-      description: 'pending: taken from credit, and the card provider has not yet said what became of it',
+      description: 'pending: taken from credit, without an outcome at the card provider yet',
     }),
   })
   .openapi('Refund');

@@ -22,7 +22,7 @@ const Term = z
     startedAt: Time,
     endsAt: Time.openapi({ description: 'the first second after the term' }),
     endedAt: Time.nullable(),
-    hourly: Amount.openapi({ description: 'of all that is reserved' }),
+    hourly: Amount.openapi({ description: 'the rate of the whole reservation' }),
     cost: Amount,
   })
   .openapi('ReservationTerm');
@@ -37,20 +37,21 @@ export const Reservation = z
     term: z.enum(RESERVATION_TERMS),
     status: z.enum(STATUSES),
     startedAt: Time,
-    endsAt: Time.openapi({ description: 'the end of its last term: the first second after it' }),
+    endsAt: Time.openapi({ description: 'the first second after the last term' }),
     endedAt: Time.nullable(),
-    how: z
-      .enum(ENDS)
-      .nullable()
-      .openapi({ description: 'not_offered: to be renewed, but not on the list any more; lapsed: credit ended first' }),
-    renew: z.boolean().openapi({ description: 'whether another term follows, at the reserved price in force then' }),
-    hourly: Amount.openapi({ description: 'of all that is reserved, used or not' }),
+    how: z.enum(ENDS).nullable().openapi({
+      description:
+        'not_offered: could not be renewed, because no price was listed; lapsed: credit ran out before the end',
+    }),
+    renew: z.boolean().openapi({ description: 'true if another term follows, at the reserved price in force then' }),
+    hourly: Amount.openapi({ description: 'the rate of the whole reservation, used or not' }),
     hourlyEach: Amount,
-    cost: Amount.openapi({ description: 'of all terms so far' }),
-    terms: z.array(Term).openapi({ description: 'one a renewal; they tile the time of the reservation' }),
-    covers: z.array(z.string()).openapi({ description: 'the instances that it pays for now' }),
+    cost: Amount.openapi({ description: 'the cost of all terms so far' }),
+    terms: z.array(Term).openapi({ description: 'the terms: each begins at the end of the previous one' }),
+    covers: z.array(z.string()).openapi({ description: 'the instances that the reservation covers now' }),
     savesPerHour: Amount.openapi({
-      description: 'what those would cost now without it, less its own rate: negative while too little of it is used',
+      description:
+        'the present hourly cost of the covered instances without the reservation, less the reservation’s rate; negative if too little is used',
     }),
   })
   .openapi('Reservation');

@@ -14,7 +14,7 @@ export const Team = z
     createdAt: Time,
     status: z.enum(TEAM_STATUSES).openapi({
       description:
-        'suspended: starts, holds, reservations and top-ups are refused; archived: every new fact is refused',
+        'suspended: starts, holds, reservations and top-ups are refused; archived: every change and charge is refused',
     }),
     suspendedAt: Time.nullable(),
     suspensionNote: z.string().nullable().openapi({ example: 'chargeback under review' }),

@@ -16,22 +16,24 @@ export const Transaction = z
     account: z.enum(['credit', 'owed']).openapi({ description: 'the rows of "credit" sum to the posted balance' }),
     code: z.string().openapi({ example: 'instance_usage' }),
     status: z.literal('posted'),
-    reference: z.string().openapi({ description: 'made from its cause; the same cause is never a second row' }),
-    cause: z.string().openapi({ description: 'the workflow or the request that brought it about' }),
+    reference: z
+      .string()
+      .openapi({ description: 'unique, and made from the cause: the same cause never writes a second row' }),
+    cause: z.string().openapi({ description: 'the workflow or the request that caused the row' }),
     instance: z.string().nullable(),
     reservation: z.string().nullable(),
     deposit: z.string().nullable(),
-    corrects: z.string().nullable().openapi({ description: 'the reference of the row that it answers' }),
+    corrects: z.string().nullable().openapi({ description: 'the reference of the corrected row' }),
     description: z
       .string()
-      .openapi({ description: 'what it was, in words', example: 'Deposit by Visa ending in 4242' }),
-    method: z.enum(['card', 'crypto']).nullable().openapi({ description: 'how the deposit was paid that it is about' }),
+      .openapi({ description: 'a description in words', example: 'Deposit by Visa ending in 4242' }),
+    method: z.enum(['card', 'crypto']).nullable().openapi({ description: 'the payment method of the row’s deposit' }),
     receiptNumber: z
       .string()
       .nullable()
-      .openapi({ description: 'the receipt of the payment that it is about', example: 'acme-000001' }),
-    model: z.string().nullable().openapi({ description: 'of token usage; null where it was of several models' }),
-    project: z.string().nullable().openapi({ description: 'of usage; null where it was for none, or for several' }),
+      .openapi({ description: 'the receipt number of the row’s payment', example: 'acme-000001' }),
+    model: z.string().nullable().openapi({ description: 'the model of token usage; null for several models' }),
+    project: z.string().nullable().openapi({ description: 'the project of usage; null for none or several' }),
   })
   .openapi('Transaction');
 

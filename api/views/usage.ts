@@ -7,10 +7,11 @@ import { shownAvailableMicros, standingOf } from './standing.ts';
 
 const EventAnswer = z
   .object({
-    id: z.string().nullable().openapi({ description: 'null where the event has none that is valid' }),
+    id: z.string().nullable().openapi({ description: 'null if the event has no valid id' }),
     status: z.enum(['accepted', 'duplicate', 'conflict', 'invalid']),
     cost: Amount.optional().openapi({
-      description: 'what it added to the team’s posted usage; of a duplicate, what it added the first time',
+      description:
+        'the amount that the event added to the team’s posted usage; for a duplicate, the amount of the first time',
     }),
     error: z.object({ code: z.string(), message: z.string(), param: z.string().optional() }).optional(),
   })
@@ -20,7 +21,7 @@ export type EventError = NonNullable<EventView['error']>;
 
 export const UsageAnswer = z
   .object({
-    events: z.array(EventAnswer).openapi({ description: 'in the order of the call' }),
+    events: z.array(EventAnswer).openapi({ description: 'the results, in the order of the call' }),
     balances: z.record(z.string(), z.object({ available: Amount, owed: Amount })),
   })
   .openapi('UsageAnswer');

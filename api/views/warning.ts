@@ -4,6 +4,6 @@ import { z } from '../schemas.ts';
 export const Warning = z
   .object({
     code: z.enum(['threshold_too_low', 'amount_too_small', 'insufficient_credit', 'team_suspended', 'team_archived']),
-    message: z.string().openapi({ description: 'in plain words, with the numbers that would do' }),
+    message: z.string().openapi({ description: 'a sentence with sufficient values' }),
   })
   .openapi('Warning');
