@@ -1,4 +1,7 @@
-/** How a watch announces what was recorded: in pieces of limited size, each kind of news beside the others. */
+/**
+ * Tests how a balance watch announces recorded facts: in batches of limited size, with each kind of announcement
+ * independent of the others.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Outlook } from '../../activities/ledger/team.ts';
 import { told } from '../../workflows/messages.ts';
@@ -41,7 +44,7 @@ function exhaustionOf(ids: string[], most = 100) {
 }
 
 describe('A watch that finds ended instances', TIMEOUT, () => {
-  it('signals the workflow of each once, a piece after another, until the row is announced.', () => {
+  it('signals the workflow of each instance once, batch by batch, until the row is marked announced.', () => {
     const ids = idsOf(250);
     const { mocks, isAnnounced } = exhaustionOf(ids);
     return play(mocks, async (scene) => {
@@ -52,7 +55,7 @@ describe('A watch that finds ended instances', TIMEOUT, () => {
     });
   });
 
-  it('goes on after the last signalled instance when a signal fails, and signals at most a few twice.', () => {
+  it('resumes after the last signalled instance when a signal fails, and signals at most a few instances twice.', () => {
     const ids = idsOf(200);
     const { mocks, isAnnounced } = exhaustionOf(ids);
     let signals = 0;
@@ -71,7 +74,7 @@ describe('A watch that finds ended instances', TIMEOUT, () => {
     });
   });
 
-  it('starts the mail and the event though no workflow of an instance can be signalled, and looks on.', () => {
+  it('starts the mail and the event when the signals of instances fail, and keeps reading the ledger.', () => {
     const ended = { of: 'exhaustion' as const, number: 1, from: 0, instanceIds: ['inst_a'] };
     const lookAhead = inTurn(quiet({ ended, notices: NOTICES }), quiet({ ended }));
     const instance = async () => {
@@ -90,7 +93,7 @@ describe('A watch that finds ended instances', TIMEOUT, () => {
     });
   });
 
-  it('signals the workflows while a mail cannot be handed on.', () => {
+  it('signals the workflows while the start of a mail fails.', () => {
     const held = heldBack(undefined);
     const { mocks, isAnnounced } = exhaustionOf(['inst_a', 'inst_b']);
     const lookAhead = async () => ({ ...(await mocks.lookAhead()), notices: NOTICES.slice(0, 1) });
@@ -102,7 +105,7 @@ describe('A watch that finds ended instances', TIMEOUT, () => {
     });
   });
 
-  it('orders the machines of a piece to stop before it signals the workflows, and only those that are not confirmed.', () => {
+  it('orders the unconfirmed machines of a batch to stop before it signals the workflows of the batch.', () => {
     const ended = {
       of: 'exhaustion' as const,
       number: 1,
@@ -122,7 +125,7 @@ describe('A watch that finds ended instances', TIMEOUT, () => {
     });
   });
 
-  it('gives up an order that fails for a minute, and signals the workflows, which order their machines themselves.', () => {
+  it('gives up a stop order that fails for a minute and signals the workflows, which order their own machines to stop.', () => {
     const ended = { of: 'exhaustion' as const, number: 1, from: 0, instanceIds: idsOf(2), machineIds: idsOf(2) };
     let isMarked = false;
     const mocks: Mocks = {
@@ -141,7 +144,7 @@ describe('A watch that finds ended instances', TIMEOUT, () => {
     });
   });
 
-  it('looks on while machines are ordered to stop, and sees to the piece once.', () => {
+  it('keeps reading the ledger while machines are ordered to stop, and handles the batch once.', () => {
     const ended = { of: 'exhaustion' as const, number: 1, from: 0, instanceIds: idsOf(2), machineIds: idsOf(2) };
     const held = heldBack(undefined);
     const lookAhead = inTurn(quiet({ ended }), quiet({ ended, attemptDepositId: 'dep_1' }), quiet());
@@ -158,7 +161,7 @@ describe('A watch that finds ended instances', TIMEOUT, () => {
     });
   });
 
-  it('orders nothing where an earlier release has answered, or every machine is confirmed.', () => {
+  it('orders no stop when an earlier release answered the read or every machine is confirmed.', () => {
     const piece = { of: 'exhaustion' as const, number: 1, from: 0, instanceIds: idsOf(1) };
     const lookAhead = inTurn(quiet({ ended: piece }), quiet({ ended: { ...piece, machineIds: [] } }), quiet());
     return play({ lookAhead, terminateMachines: async () => {} }, async (scene) => {
@@ -168,7 +171,7 @@ describe('A watch that finds ended instances', TIMEOUT, () => {
     });
   });
 
-  it('marks an exhaustion that ended nothing.', () => {
+  it('marks an exhaustion that ended no instance as announced.', () => {
     const { mocks, isAnnounced } = exhaustionOf([]);
     return play(mocks, async (scene) => {
       await tellTeam(scene, 'balanceWatch');
@@ -177,7 +180,7 @@ describe('A watch that finds ended instances', TIMEOUT, () => {
     });
   });
 
-  it('wakes auto top-up beside them, once for a charge, and again after a failure.', () => {
+  it('wakes auto top-up beside the instances, once for each charge, and again after a failure.', () => {
     const { mocks, isAnnounced } = exhaustionOf(idsOf(3));
     const lookAhead = async () => ({ ...(await mocks.lookAhead()), attemptDepositId: 'dep_1' });
     return play({ ...mocks, lookAhead, autoTopUp: failing(4, undefined) }, async (scene) => {
@@ -191,7 +194,7 @@ describe('A watch that finds ended instances', TIMEOUT, () => {
     });
   });
 
-  it('looks again at once after a full piece of notices, and not after fewer.', () => {
+  it('reads the ledger again at once after a full batch of notices, and not after a smaller batch.', () => {
     const many = Array.from({ length: 100 }, (_, i) => ({ ...NOTICES[0], noticeId: `notice_${i}` })) as typeof NOTICES;
     return play(
       { lookAhead: inTurn(quiet({ notices: many }), quiet({ notices: NOTICES }), quiet()) },

@@ -1,3 +1,4 @@
+/** Tests the auto top-up workflow: when it reads the policy again, and how it makes one charge for each attempt. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatSecond, nextMonthStart } from '../../billing/time.ts';
 import { BILLING_STATE, CAUSE, TEAM_ID, told, topUpState, workflowId } from '../../workflows/messages.ts';
@@ -14,7 +15,7 @@ const play = (mocks: Mocks, story: (scene: Scene) => Promise<void>) => stage.pla
 const looks = (scene: Scene): number[] => scene.calls('openAttempt').map(({ nowSecond }) => nowSecond);
 
 describe('auto top-up with nothing due', () => {
-  it('sleeps without a timer until it is told, then looks again', () =>
+  it('sleeps without a timer until it is woken, then reads the policy again', () =>
     play({ openAttempt: async () => decision() }, async (scene) => {
       const handle = await tellTeam(scene, 'autoTopUp');
       await scene.untilAsked('openAttempt');
@@ -34,7 +35,7 @@ describe('auto top-up with nothing due', () => {
       expect(scene.order()).toEqual(['openAttempt']);
     }));
 
-  it('begins anew when it is told after its end', () =>
+  it('starts a new run when it is woken after its end', () =>
     play({ openAttempt: inTurn(policyOff, decision()) }, async (scene) => {
       await (await tellTeam(scene, 'autoTopUp')).result();
       const handle = await tellTeam(scene, 'autoTopUp');
@@ -43,7 +44,7 @@ describe('auto top-up with nothing due', () => {
       expect((await handle.describe()).status.name).toBe('RUNNING');
     }));
 
-  it('goes on when it was told in the middle of the look that found the policy off', () => {
+  it('continues when it is woken during the read that finds the policy off', () => {
     const off = heldBack(policyOff);
     const answers = [off.answer];
     return play({ openAttempt: () => (answers.shift() ?? (async () => decision()))() }, async (scene) => {
@@ -57,7 +58,7 @@ describe('auto top-up with nothing due', () => {
     });
   });
 
-  it('waits for a database that is out of order', () =>
+  it('retries while the database is unavailable', () =>
     play({ openAttempt: failing(2, decision()) }, async (scene) => {
       const handle = await tellTeam(scene, 'autoTopUp');
       await scene.untilAsked('openAttempt', 3);
@@ -81,7 +82,7 @@ describe('a cooldown', () => {
     };
   };
 
-  it('is slept out: it looks again in the second of its end, and neither before nor after', () =>
+  it('ends in one read, made in the second in which the cooldown ends', () =>
     play({ openAttempt: cooldownOf(300) }, async (scene) => {
       const { workflowId: id } = await tellTeam(scene, 'autoTopUp');
       await scene.untilState(id, 'cooling_down');
@@ -94,7 +95,7 @@ describe('a cooldown', () => {
       await scene.untilState(id, 'armed');
     }));
 
-  it('is not forgotten over a look in between', () =>
+  it('is kept over a read in between', () =>
     play({ openAttempt: cooldownOf(300) }, async (scene) => {
       const handle = await tellTeam(scene, 'autoTopUp');
       await scene.untilAsked('openAttempt');
@@ -109,14 +110,14 @@ describe('a cooldown', () => {
       ]);
     }));
 
-  it('of a policy that was switched off is not waited for', () =>
+  it('of a policy that was switched off sets no timer', () =>
     play({ openAttempt: async () => ({ ...policyOff, lookAgainSecond: 4_000_000_000 }) }, async (scene) => {
       await (await tellTeam(scene, 'autoTopUp')).result();
       expect(looks(scene)).toHaveLength(1);
     }));
 });
 
-it('a cap that is reached is looked at again in the first second of the month', () => {
+it('auto top-up reads the policy again in the first second of the next month after the monthly cap is reached', () => {
   let month: number | undefined;
   const openAttempt = async ({ nowSecond }: { nowSecond: number }) => {
     month ??= nextMonthStart(nowSecond);
@@ -135,7 +136,7 @@ it('a cap that is reached is looked at again in the first second of the month', 
 });
 
 describe('an attempt', () => {
-  it('is paid by a deposit of its own, whose end brings the next look', () => {
+  it('is paid by its own deposit, whose end causes the next read', () => {
     const { mocks, of } = oneAttempt(SUCCEEDED, decision({ state: 'armed' }));
     return play(mocks, async (scene) => {
       of(scene);
@@ -157,7 +158,7 @@ describe('an attempt', () => {
     });
   });
 
-  it('that fails finds the policy off, and auto top-up ends: one charge, no loop', () => {
+  it('that fails ends auto top-up after one charge, because the policy is off', () => {
     const { mocks, of } = oneAttempt(FAILED);
     return play(mocks, async (scene) => {
       of(scene);
@@ -170,7 +171,7 @@ describe('an attempt', () => {
     });
   });
 
-  it('that runs already is not started again, but waited for and looked at each minute', () => {
+  it('that is already running is not started again, and is checked each minute until it ends', () => {
     const { mocks, of } = oneAttempt(PROCESSING);
     const outcome = inTurn(PROCESSING, PROCESSING, PROCESSING, PROCESSING, SUCCEEDED);
     return play({ ...mocks, fetchOutcome: outcome }, async (scene) => {

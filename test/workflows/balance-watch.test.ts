@@ -1,3 +1,4 @@
+/** Tests the balance watch: when it reads the ledger, what it announces, and how often it wakes other workflows. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
@@ -26,7 +27,7 @@ function crossingAfter(seconds: number, what = 'threshold') {
 }
 
 describe('a team’s watch', () => {
-  it('sleeps to the next crossing, looks in exactly that second, and not before', () =>
+  it('sleeps until the next crossing and reads the ledger in exactly that second', () =>
     play({ lookAhead: crossingAfter(5 * 3600 + 1_207) }, async (scene) => {
       const { workflowId: id } = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
@@ -40,7 +41,7 @@ describe('a team’s watch', () => {
       expect(await scene.alarms(id)).toEqual([`threshold at ${formatSecond(first + 5 * 3600 + 1_207)}`]);
     }));
 
-  it('looks at a crossing that is far away once a month, and in its very second', () =>
+  it('reads the ledger once a month before a distant crossing, and again in the second of the crossing', () =>
     play({ lookAhead: crossingAfter(70 * DAY_SECONDS) }, async (scene) => {
       const { workflowId: id } = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
@@ -56,7 +57,7 @@ describe('a team’s watch', () => {
       expect(await scene.alarms(id)).toEqual([alarm, alarm, alarm]);
     }));
 
-  it('does not spin when the second that it waits for is here and the ledger does not see it yet', () => {
+  it('reads at most once a second when the crossing is due and the ledger does not show it yet', () => {
     let until: number | undefined;
     const lookAhead = async ({ nowSecond }: { nowSecond: number }) => {
       until ??= nowSecond + 60;
@@ -72,7 +73,7 @@ describe('a team’s watch', () => {
     });
   });
 
-  it('tells a reservation whose end nobody told it of, and hands the mail of it on', () => {
+  it('wakes reservations that ended without a wake, and then starts their mail', () => {
     const notices = [{ noticeId: 'notice_a', teamId: 'team', channel: 'mail' as const }];
     const ended = outlook({ notices, reservationIds: ['resv_a', 'resv_b'] });
     return play({ lookAhead: inTurn(ended, outlook()) }, async (scene) => {
@@ -84,7 +85,7 @@ describe('a team’s watch', () => {
     });
   });
 
-  it('has the machines of a bulk stop stopped a batch at a time, and looks for the next batch at once', () => {
+  it('stops the machines of a bulk stop in batches, and reads the next batch at once', () => {
     const batch = (id: number, instanceIds: string[]) => outlook({ stop: { id, instanceIds } });
     const mocks = { lookAhead: inTurn(batch(1, ['i_a', 'i_b']), batch(2, ['i_c']), outlook()) };
     return play(mocks, async (scene) => {
@@ -95,7 +96,7 @@ describe('a team’s watch', () => {
     });
   });
 
-  it('of an idle team costs nothing: no timer, no further look, no event in forty days', () =>
+  it('of an idle team sets no timer, makes no further read and adds no event in forty days', () =>
     play({ lookAhead: async () => outlook() }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
@@ -106,7 +107,7 @@ describe('a team’s watch', () => {
       expect(await scene.events(handle.workflowId)).toBe(before);
     }));
 
-  it('looks again when it is told, and still in the second of the crossing', () =>
+  it('reads the ledger again when it is woken, and still reads in the second of the crossing', () =>
     play({ lookAhead: crossingAfter(3600) }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
@@ -143,7 +144,7 @@ describe('a team’s watch', () => {
     });
   });
 
-  it('sets one timer for twenty changes that leave the crossing where it is', () =>
+  it('sets one timer for twenty changes that leave the crossing unchanged', () =>
     play({ lookAhead: crossingAfter(3600) }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       for (let look = 1; look <= 20; look++) {
@@ -156,7 +157,7 @@ describe('a team’s watch', () => {
       expect(events?.filter((event) => event.timerCanceledEventAttributes)).toHaveLength(0);
     }));
 
-  it('makes one plan of a burst of fifty changes', () => {
+  it('makes one read for a burst of fifty changes', () => {
     const firstLook = heldBack(outlook());
     const answers = [firstLook.answer, async () => outlook()];
     return play({ lookAhead: () => (answers.shift() ?? (async () => outlook()))() }, async (scene) => {
@@ -170,7 +171,7 @@ describe('a team’s watch', () => {
     });
   });
 
-  it('looks once, a second later, after a burst of a hundred changes that can wait so long', () =>
+  it('makes one read, a second later, after a burst of a hundred changes of low urgency', () =>
     play({ lookAhead: async () => outlook() }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
@@ -186,7 +187,7 @@ describe('a team’s watch', () => {
       expect(rest[0]).toBeGreaterThan(first);
     }));
 
-  it('looks once a second while it is told all the time, and once more after the last', () =>
+  it('reads once a second while it is woken continually, and once more after the last wake', () =>
     play({ lookAhead: async () => outlook() }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
@@ -206,7 +207,7 @@ describe('a team’s watch', () => {
       expect(rest.at(-1)).toBeGreaterThanOrEqual(Math.floor(lastTold / 1000));
     }));
 
-  it('keeps as a continued run what the one before has promised: a look at once, and another in a second', () =>
+  it('makes, as a continued run, the read at once and the read a second later that the previous run had planned', () =>
     play({ lookAhead: async () => outlook() }, async (scene) => {
       const teamId = scene.id('team');
       await scene.env.client.workflow.start('balanceWatch', {
@@ -219,7 +220,7 @@ describe('a team’s watch', () => {
       expect(looks(scene)).toHaveLength(2);
     }));
 
-  it('is one, however often it is told', () =>
+  it('has one run, however often it is woken', () =>
     play({ lookAhead: async () => outlook() }, async (scene) => {
       const runs: string[] = [];
       // One after another: this server loses its clock when two come at once and only one may start the workflow.
@@ -231,14 +232,14 @@ describe('a team’s watch', () => {
       await scene.untilAsked('lookAhead');
     }));
 
-  it('waits for a database that is out of order', () =>
+  it('retries while the database is unavailable', () =>
     play({ lookAhead: failing(2, outlook()) }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead', 3);
       expect(await handle.query(watchState)).toMatchObject({ nextSecond: null });
     }));
 
-  it('says where it stands: burning towards a crossing, a charge in flight, idle', () => {
+  it('shows its state: burning towards a crossing, a charge in flight, idle', () => {
     const next = { second: 4_000_000_000, what: 'alert' };
     const burnMicrosPerHour = micros(2_490_000);
     const lookAhead = inTurn(
@@ -268,7 +269,7 @@ describe('a team’s watch', () => {
   });
 });
 
-describe('what nobody has announced yet', () => {
+describe('a fact that is not yet announced', () => {
   const exhaustions = [
     { number: 4, second: 1_800_000_000, instanceIds: ['inst_a', 'inst_b'] },
     { number: 5, second: 1_800_000_900, instanceIds: ['inst_c'] },
@@ -278,7 +279,7 @@ describe('what nobody has announced yet', () => {
     { noticeId: 'notice_b', teamId: 'team', channel: 'event' as const },
   ];
 
-  it('is told to the instances and handed on, and only then remembered as told', () =>
+  it('wakes its instances and starts its notices before it is marked announced', () =>
     play({ lookAhead: inTurn(outlook({ exhaustions, notices }), outlook()) }, async (scene) => {
       await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('markTold');
@@ -295,7 +296,7 @@ describe('what nobody has announced yet', () => {
       ]);
     }));
 
-  it('is not marked when there is nothing', () =>
+  it('is marked only if it exists', () =>
     play({ lookAhead: async () => outlook() }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
@@ -303,7 +304,7 @@ describe('what nobody has announced yet', () => {
       expect(scene.order()).toEqual(['lookAhead']);
     }));
 
-  it('may be a notice alone, or an exhaustion that ended nothing', () => {
+  it('may be only a notice, or an exhaustion that ended no instance', () => {
     const onlyNotice = outlook({ notices: notices.slice(0, 1) });
     const endedNothing = outlook({ exhaustions: [{ number: 6, second: 1_800_000_000, instanceIds: [] }] });
     return play({ lookAhead: inTurn(onlyNotice, endedNothing, outlook()) }, async (scene) => {
@@ -319,7 +320,7 @@ describe('what nobody has announced yet', () => {
     });
   });
 
-  it('is told again until the telling succeeds, and is not marked before', () => {
+  it('is announced again until every announcement succeeds, and is marked only then', () => {
     const lookAhead = inTurn(outlook({ exhaustions, notices }), outlook());
     const mocks: Mocks = { lookAhead, instance: failing(7, undefined), notice: failing(4, undefined) };
     return play(mocks, async (scene) => {
@@ -334,7 +335,7 @@ describe('what nobody has announced yet', () => {
     });
   });
 
-  it('is looked at anew after it was told while the watch was at work', () => {
+  it('is read again when the watch is woken during its announcements', () => {
     const telling = heldBack(undefined);
     const lookAhead = inTurn(
       outlook({ notices: notices.slice(0, 1) }),
@@ -355,7 +356,7 @@ describe('what nobody has announced yet', () => {
 describe('an announced reclaim', () => {
   const reclaiming = (...ids: string[]) => outlook({ reclaiming: ids });
 
-  it('has the instance’s workflow told once, by the look that finds the instance gone', () =>
+  it('wakes the instance’s workflow once, in the read that finds the instance gone', () =>
     play(
       {
         lookAhead: inTurn(
@@ -378,7 +379,7 @@ describe('an announced reclaim', () => {
       },
     ));
 
-  it('is remembered by a continued run', () =>
+  it('is kept by a continued run', () =>
     play({ lookAhead: async () => outlook() }, async (scene) => {
       const teamId = scene.id('team');
       await scene.env.client.workflow.start('balanceWatch', {
@@ -390,7 +391,7 @@ describe('an announced reclaim', () => {
       expect(scene.calls('instance')).toEqual(['inst_a']);
     }));
 
-  it('of an instance that credit did not last for is told with the others, and not twice', () => {
+  it('of an instance that ended by exhaustion wakes the workflow once, together with the other instances', () => {
     const ran = outlook({ exhaustions: [{ number: 1, second: 1_800_000_000, instanceIds: ['inst_a', 'inst_b'] }] });
     return play({ lookAhead: inTurn(reclaiming('inst_a'), ran, outlook()) }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
@@ -402,7 +403,7 @@ describe('an announced reclaim', () => {
     });
   });
 
-  it('is told again until the telling succeeds', () =>
+  it('is retried until the wake succeeds', () =>
     play({ lookAhead: inTurn(reclaiming('inst_a'), outlook()), instance: failing(3, undefined) }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
@@ -415,7 +416,7 @@ describe('an announced reclaim', () => {
 });
 
 describe('a charge in flight', () => {
-  it('has auto top-up told once, and the next charge once again', () => {
+  it('wakes auto top-up once, and the next charge wakes it once again', () => {
     const first = outlook({ attemptDepositId: 'dep_1' });
     const second = outlook({ attemptDepositId: 'dep_2' });
     return play({ lookAhead: inTurn(first, first, first, outlook(), second, second) }, async (scene) => {
@@ -430,7 +431,7 @@ describe('a charge in flight', () => {
     });
   });
 
-  it('is told though the telling fails at first', () =>
+  it('wakes auto top-up after a first wake failed', () =>
     play(
       { lookAhead: async () => outlook({ attemptDepositId: 'dep_1' }), autoTopUp: failing(3, undefined) },
       async (scene) => {
@@ -444,7 +445,7 @@ describe('a charge in flight', () => {
       },
     ));
 
-  it('has the watch look again in the second in which its grace is over', () => {
+  it('makes the watch read the ledger again in the second in which the grace ends', () => {
     let graceOver: number | undefined;
     const lookAhead = async ({ nowSecond }: { nowSecond: number }) => {
       graceOver ??= nowSecond + 60;

@@ -1,4 +1,4 @@
-/** An operator who presses "cancel" on a workflow that has money in its hands: what is recorded goes on to its end. */
+/** Tests workflows that an operator cancels by mistake: facts that are recorded are still processed to their end. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endInstance, told } from '../../workflows/messages.ts';
 import { admitted, ended, instanceThatRuns, outlook, receipt, running, tellTeam } from './given.ts';
@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 describe('a cancelled workflow', () => {
-  it('that meters an instance goes on metering, and has the machine stopped at its end', () =>
+  it('of an instance continues to meter, and stops the machine at the end', () =>
     stage.play(
       {
         admitInstance: async () => admitted(),
@@ -29,7 +29,7 @@ describe('a cancelled workflow', () => {
       },
     ));
 
-  it('still does what an operator asks of an instance', () =>
+  it('of an instance still accepts an operator’s updates', () =>
     stage.play(
       {
         admitInstance: async () => admitted(),
@@ -45,7 +45,7 @@ describe('a cancelled workflow', () => {
       },
     ));
 
-  it('that watches a balance looks at the next crossing all the same', () => {
+  it('of a balance watch still reads the ledger at the next crossing', () => {
     let crossing: number | undefined;
     const lookAhead = async ({ nowSecond }: { nowSecond: number }) => {
       crossing ??= nowSecond + 3600;

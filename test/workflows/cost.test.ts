@@ -1,3 +1,4 @@
+/** Measures the Temporal events, tasks and timers that an instance and its team’s watch use. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { told, workflowId } from '../../workflows/messages.ts';
@@ -48,7 +49,7 @@ async function least(run: () => Promise<Cost[]>): Promise<Cost[]> {
 }
 const eventsOf = (costs: Cost[]): number => costs.reduce((sum, { events }) => sum + events, 0);
 
-it('A day of an instance costs six events an hour.', async () => {
+it('An instance that runs for a day adds six events an hour.', async () => {
   const day = () =>
     stage.play({ admitInstance: async () => admitted(), settleInstance: async () => running() }, async (scene) => {
       const handle = await instanceThatRuns(scene);
@@ -86,7 +87,7 @@ async function lifecycle(scene: Scene, stop: () => void): Promise<Cost[]> {
   return [await costOf(instance), await costOf(watch)];
 }
 
-it('A lifecycle of an instance costs three workflow tasks, and two of its team’s watch.', async () => {
+it('An instance uses three workflow tasks from start to stop, and its team’s watch uses two.', async () => {
   const play = () => {
     let over = false;
     const mocks = {

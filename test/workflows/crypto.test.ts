@@ -1,3 +1,4 @@
+/** Tests the workflow of a crypto deposit: its page, webhooks, polls, late coins and its end. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CryptoSeen } from '../../activities/crypto.ts';
 import type { DepositStatus } from '../../prisma/deposits.ts';
@@ -85,7 +86,7 @@ const hashesCredited = (scene: Scene) =>
   scene.calls('creditCrypto').map(({ outputs }) => outputs.map(({ transactionHash }) => transactionHash));
 
 describe('a crypto deposit', () => {
-  it('answers its page, which is kept, and is credited by the poll when no webhook comes', () =>
+  it('answers and keeps its page, and is credited by the poll when no webhook arrives', () =>
     playOn([{ second: 20, hash: '0xa', dollars: 100 }], async (scene) => {
       const { handle, answer } = await requestDeposit(scene, 'crypto');
       expect(answer).toEqual({ status: 'pending', checkoutUrl: 'https://pay/page' });
@@ -102,7 +103,7 @@ describe('a crypto deposit', () => {
       expect(scene.order('creditCrypto', 'expireCrypto', 'watch')).toEqual(['creditCrypto', 'watch']);
     }));
 
-  it('is credited as soon as a webhook has told it, and once though it is told ten times', () =>
+  it('is credited when the first webhook arrives, and once for ten webhooks', () =>
     playOn([{ second: 0, hash: '0xa', dollars: 100 }], async (scene) => {
       const handle = await startDeposit(scene, 'crypto');
       await scene.untilAsked('noteDeposit');
@@ -112,7 +113,7 @@ describe('a crypto deposit', () => {
       expect(hashesCredited(scene)).toEqual([['0xa']]);
     }));
 
-  it('that succeeded follows the provider at the next look, once for a change', () => {
+  it('that succeeded follows each later change at the provider once, at the next read', () => {
     const changes = [[{ transactionHash: '0xa', output: 0, amountMicros: 90_000_000 }]];
     const seen = { confirmed: [], awaiting: 0, expired: true, expiresSecond: 0 };
     return playOn(
@@ -137,7 +138,7 @@ describe('a crypto deposit', () => {
     );
   });
 
-  it('that has expired answers an operator by a look for late coins', () =>
+  it('that has expired answers an operator’s refresh after a read for late coins', () =>
     playOn([], async (scene) => {
       const handle = await startDeposit(scene, 'crypto');
       await scene.untilState(handle.workflowId, 'on_crypto_page');
@@ -148,7 +149,7 @@ describe('a crypto deposit', () => {
       expect(scene.calls('fetchCrypto').length).toBeGreaterThan(before);
     }));
 
-  it('waits for blocks, and looks every minute at the longest meanwhile', () =>
+  it('waits for block confirmations, with a poll at least every minute', () =>
     playOn([{ second: 10, hash: '0xa', dollars: 100, confirmedAfter: 290 }], async (scene) => {
       const handle = await startDeposit(scene, 'crypto');
       await scene.pass('60 seconds');
@@ -158,7 +159,7 @@ describe('a crypto deposit', () => {
       await scene.untilState(handle.workflowId, 'succeeded');
     }));
 
-  it('that is underpaid is credited with what came, stays open, and is completed by the rest', () =>
+  it('that is underpaid is credited with the amount received, stays open, and is completed by the rest', () =>
     playOn(
       [
         { second: 10, hash: '0xa', dollars: 60 },
@@ -179,7 +180,7 @@ describe('a crypto deposit', () => {
       },
     ));
 
-  it('that is underpaid when its page expires is what came', () =>
+  it('that is underpaid when its page expires keeps the amount received', () =>
     playOn([{ second: 10, hash: '0xa', dollars: 60 }], async (scene) => {
       const handle = await startDeposit(scene, 'crypto');
       await scene.pass('11 minutes');
@@ -187,7 +188,7 @@ describe('a crypto deposit', () => {
       expect(scene.order('creditCrypto', 'expireCrypto')).toEqual(['creditCrypto', 'expireCrypto']);
     }));
 
-  it('that is paid in two transactions at once, and too much, is credited with all of it', () =>
+  it('that is overpaid in two simultaneous transactions is credited with both', () =>
     playOn(
       [
         { second: 5, hash: '0xa', dollars: 100 },
@@ -202,7 +203,7 @@ describe('a crypto deposit', () => {
       },
     ));
 
-  it('for which nothing comes expires with its page, in that minute, and once', () =>
+  it('that receives nothing expires once, in the minute in which its page expires', () =>
     playOn([], async (scene) => {
       const { handle } = await requestDeposit(scene, 'crypto');
       await scene.pass('590 seconds');
@@ -214,7 +215,7 @@ describe('a crypto deposit', () => {
       expect(scene.calls('creditCrypto')).toEqual([]);
     }));
 
-  it('of which coins await blocks at the expiry does not expire before they are known', () =>
+  it('whose coins await confirmations when the page expires is credited when they are confirmed, and does not expire', () =>
     playOn([{ second: 590, hash: '0xa', dollars: 100, confirmedAfter: 60 }], async (scene) => {
       const handle = await startDeposit(scene, 'crypto');
       await scene.pass('15 minutes');
@@ -222,7 +223,7 @@ describe('a crypto deposit', () => {
       expect(scene.calls('expireCrypto')).toEqual([]);
     }));
 
-  it('that has expired is credited with what comes late, within a day, and looks at every page', () =>
+  it('that has expired is credited with late coins within a day of their arrival, by a read of every page', () =>
     playOn([{ second: 3 * DAY_SECONDS, hash: '0xa', dollars: 100 }], async (scene) => {
       const handle = await startDeposit(scene, 'crypto');
       await scene.pass('2 days');
@@ -234,7 +235,7 @@ describe('a crypto deposit', () => {
       expect(scene.order('watch')).toHaveLength(2);
     }));
 
-  it('that has succeeded is credited with what comes on top, later', () =>
+  it('that has succeeded is credited with coins that arrive later', () =>
     playOn(
       [
         { second: 10, hash: '0xa', dollars: 100 },
@@ -248,7 +249,7 @@ describe('a crypto deposit', () => {
       },
     ));
 
-  it('is over thirty days after its expiry; a webhook of then starts it again, for one look', () =>
+  it('ends thirty days after its expiry, and a later webhook starts it again for one read', () =>
     playOn([{ second: 40 * DAY_SECONDS, hash: '0xa', dollars: 100 }], async (scene) => {
       const handle = await startDeposit(scene, 'crypto');
       expect(await handle.result()).toMatchObject({ status: 'expired' });
@@ -263,7 +264,7 @@ describe('a crypto deposit', () => {
       expect(scene.calls('fetchCrypto')).toHaveLength(looks + 1);
     }));
 
-  it('that the ledger has closed makes no page when it is started again, and looks', () =>
+  it('that the ledger has closed makes no page when it is started again, and reads the provider', () =>
     playOn(
       [{ second: 0, hash: '0xb', dollars: 5 }],
       async (scene) => {
@@ -280,7 +281,7 @@ describe('a crypto deposit', () => {
       'succeeded',
     ));
 
-  it('of which an earlier try may have made a page looks at every page', () =>
+  it('reads every page when an earlier try may have made another', () =>
     playOn(
       [],
       async (scene) => {
@@ -293,7 +294,7 @@ describe('a crypto deposit', () => {
       },
     ));
 
-  it('for which CopperX will not open a page has failed, and the caller hears it', () =>
+  it('for which CopperX refuses a page fails, and its caller receives the failure', () =>
     playOn(
       [],
       async (scene) => {
@@ -310,7 +311,7 @@ describe('a crypto deposit', () => {
       },
     ));
 
-  it('whose page CopperX no longer has ends, and coins that turn up later are still credited', () => {
+  it('whose page is gone from CopperX ends, and coins that arrive later are still credited', () => {
     let found = false;
     return playOn(
       [],
@@ -332,7 +333,7 @@ describe('a crypto deposit', () => {
     );
   });
 
-  it('decides nothing while CopperX is away, for a day', () => {
+  it('changes nothing while CopperX is unavailable for a day', () => {
     let away = true;
     return playOn(
       [],

@@ -1,3 +1,4 @@
+/** Tests the workflow of a card deposit: charge, outcome, webhooks, polls, authentication, Checkout and retries. */
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ChargeFailure, PaymentOutcome } from '../../activities/payments.ts';
@@ -46,7 +47,7 @@ const play = (mocks: Mocks, story: (scene: Scene) => Promise<void>, kind: Deposi
 const DECISIONS = ['creditDeposit', 'failDeposit', 'watch', 'autoTopUp'] as const;
 
 describe('a deposit by saved card', () => {
-  it('is opened, created, its payment’s id kept, confirmed, credited and the watch told, in this order', () =>
+  it('is opened, created, confirmed by its saved payment id and credited, and then wakes the watch, in this order', () =>
     play({}, async (scene) => {
       const handle = await startDeposit(scene, 'saved_card');
       expect(await handle.result()).toMatchObject({ depositId: 'dep', status: 'succeeded' });
@@ -65,7 +66,7 @@ describe('a deposit by saved card', () => {
       expect(scene.calls('watch')).toEqual([scene.id('team')]);
     }));
 
-  it('is found by its team, its cause and what has become of it', () =>
+  it('is found in Temporal by its team, its cause and its outcome', () =>
     play({}, async (scene) => {
       const { workflowId: id } = await startDeposit(scene, 'saved_card');
       await scene.untilState(id, 'succeeded');
@@ -83,7 +84,7 @@ describe('a deposit by saved card', () => {
     'declined',
     'provider_rejected',
   ];
-  it.each(failures)('that fails with %s is written as failed, and credits nothing', (failureCode) =>
+  it.each(failures)('that fails with %s is recorded as failed, and credits nothing', (failureCode) =>
     play({ confirmIntent: async () => declined(failureCode) }, async (scene) => {
       const { handle, answer } = await requestDeposit(scene, 'saved_card');
       expect(answer).toMatchObject({
@@ -96,13 +97,13 @@ describe('a deposit by saved card', () => {
     }),
   );
 
-  it('that the provider will not even create fails without being confirmed', () =>
+  it('that the provider refuses to create fails without a confirmation', () =>
     play({ createIntent: async () => ({ failureCode: 'card_removed' }) }, async (scene) => {
       expect(await (await startDeposit(scene, 'saved_card')).result()).toMatchObject({ status: 'failed' });
       expect(scene.order()).toEqual(['openDeposit', 'createIntent', 'failDeposit', 'watch']);
     }));
 
-  it('that was refused by the ledger asks no provider and tells nobody but the caller', () =>
+  it('that the ledger refuses calls no provider, and answers only the caller', () =>
     play({ openDeposit: async () => null }, async (scene) => {
       const { handle, answer } = await requestDeposit(scene, 'saved_card');
       expect(answer).toEqual({
@@ -114,7 +115,7 @@ describe('a deposit by saved card', () => {
     }));
 
   it.each(['succeeded', 'failed', 'expired'] as const)(
-    'that was %s before is not charged again, only told again',
+    'that was %s before is not charged again, and wakes the watch again',
     (was) =>
       play({ openDeposit: async () => orderOf('dep', { status: was }) }, async (scene) => {
         const handle = await startDeposit(scene, 'saved_card');
@@ -127,7 +128,7 @@ describe('a deposit by saved card', () => {
 describe('a deposit that had failed', () => {
   const failed = { getDepositOrder: async () => orderOf('dep', { status: 'failed' }) } as const;
 
-  it('is credited once when its payment succeeds after all, and is not charged again', () =>
+  it('is credited once, without another charge, when its payment succeeds later', () =>
     play({ ...failed, fetchOutcome: inTurn(PROCESSING, ACTION, SUCCEEDED) }, async (scene) => {
       const handle = await tellDeposit(scene);
       expect(await handle.result()).toMatchObject({ status: 'succeeded' });
@@ -137,22 +138,22 @@ describe('a deposit that had failed', () => {
       ]);
     }));
 
-  it('stays failed when the provider says so too', () =>
+  it('stays failed when the provider also reports a failure', () =>
     play({ ...failed, fetchOutcome: async () => declined('card_expired') }, async (scene) => {
       expect(await (await tellDeposit(scene)).result()).toMatchObject({ status: 'failed' });
       expect(scene.calls('creditDeposit')).toEqual([]);
       expect(scene.calls('failDeposit')).toEqual([]);
     }));
 
-  it('answers an operator who looks what became of it, though its workflow has ended', () =>
+  it('answers an operator’s refresh with its outcome after its workflow has ended', () =>
     play({ ...failed, fetchOutcome: async () => SUCCEEDED }, async (scene) => {
       const of = { depositId: scene.id('dep'), teamId: scene.id('team'), kind: 'saved_card' as const };
       expect(await lookAt(scene.client).deposit(of)).toMatchObject({ status: 'succeeded' });
     }));
 });
 
-describe('a deposit whose bank wants to see the person', () => {
-  it('answers where to go, and is credited as soon as the webhook has told it', () =>
+describe('a deposit whose bank asks for authentication', () => {
+  it('answers the authentication address, and is credited when the webhook arrives', () =>
     play({ confirmIntent: async () => ACTION, fetchOutcome: async () => SUCCEEDED }, async (scene) => {
       const { handle, answer } = await requestDeposit(scene, 'saved_card');
       expect(answer).toEqual({
@@ -171,7 +172,7 @@ describe('a deposit whose bank wants to see the person', () => {
       expect(await handle.result()).toMatchObject({ status: 'succeeded' });
     }));
 
-  it('asks the person once, however often the provider repeats it', () =>
+  it('asks for authentication once, however often the provider repeats the request', () =>
     play(
       { confirmIntent: async () => ACTION, fetchOutcome: inTurn(ACTION, PROCESSING, ACTION, SUCCEEDED) },
       async (scene) => {
@@ -182,7 +183,7 @@ describe('a deposit whose bank wants to see the person', () => {
       },
     ));
 
-  it('fails when the bank says no', () =>
+  it('fails when the bank refuses', () =>
     play(
       { confirmIntent: async () => ACTION, fetchOutcome: async () => declined('authentication_required') },
       async (scene) => {
@@ -206,8 +207,8 @@ it('a deposit that failed shows the reason in its result and in its details', ()
     },
   ));
 
-describe('a deposit that the provider is still working on', () => {
-  it('is found out by a poll when every webhook is lost, ever slower but at least each quarter of an hour', () => {
+describe('a deposit that is pending at the provider', () => {
+  it('is completed by a poll when every webhook is lost, at growing intervals of at most a quarter of an hour', () => {
     const askedMs: number[] = [];
     const fetchOutcome = async () => {
       askedMs.push(await stage.env.currentTimeMs());
@@ -226,7 +227,7 @@ describe('a deposit that the provider is still working on', () => {
     });
   });
 
-  it('is credited once, however often its success is told', () =>
+  it('is credited once, however often its success is reported', () =>
     play({ confirmIntent: async () => PROCESSING, fetchOutcome: async () => SUCCEEDED }, async (scene) => {
       const handle = await startDeposit(scene, 'saved_card');
       await scene.untilAsked('confirmIntent');
@@ -237,7 +238,7 @@ describe('a deposit that the provider is still working on', () => {
       expect(scene.calls('failDeposit')).toEqual([]);
     }));
 
-  it('answers an operator by a look that begins after the request, not by the one under way', () => {
+  it('answers an operator’s refresh from a provider request that starts after it, not from the request in progress', () => {
     const { look, release } = heldLook<PaymentOutcome>(PROCESSING, SUCCEEDED);
     return play({ confirmIntent: async () => PROCESSING, fetchOutcome: look }, async (scene) => {
       const handle = await startDeposit(scene, 'saved_card');
@@ -251,7 +252,7 @@ describe('a deposit that the provider is still working on', () => {
     });
   });
 
-  it('is asked for at once when an operator looks again, and answers what came of it', () =>
+  it('is read from the provider at once for an operator’s refresh, which answers the outcome', () =>
     play({ confirmIntent: async () => PROCESSING, fetchOutcome: inTurn(PROCESSING, SUCCEEDED) }, async (scene) => {
       const handle = await startDeposit(scene, 'saved_card');
       await scene.untilAsked('confirmIntent');
@@ -287,7 +288,7 @@ describe('a deposit on a Checkout page', () => {
       'checkout',
     ));
 
-  it('that the provider refuses to open fails the deposit, and the caller hears it', () =>
+  it('that the provider refuses to open fails the deposit, and the caller receives the failure', () =>
     play(
       { createCheckout: async () => ({ failureCode: 'provider_rejected' }) },
       async (scene) => {
@@ -300,7 +301,7 @@ describe('a deposit on a Checkout page', () => {
       'checkout',
     ));
 
-  it('expires when nobody pays, without a word of failure to the card', () =>
+  it('expires when it is not paid, and reports no failure to the card', () =>
     play(
       { fetchOutcome: inTurn(PROCESSING, PROCESSING, { status: 'expired' }) },
       async (scene) => {
@@ -312,7 +313,7 @@ describe('a deposit on a Checkout page', () => {
       'checkout',
     ));
 
-  it('tells an operator who looks again what the provider says now, not what was said when the page was opened', () =>
+  it('answers an operator’s refresh with the provider’s current state instead of the first answer', () =>
     play(
       { fetchOutcome: async () => SUCCEEDED },
       async (scene) => {
@@ -325,13 +326,13 @@ describe('a deposit on a Checkout page', () => {
 });
 
 describe('the first answer', () => {
-  it('is the outcome when that is there within the time', () =>
+  it('is the outcome when the outcome is known within the time limit', () =>
     play({}, async (scene) => {
       const { answer } = await requestDeposit(scene, 'saved_card');
       expect(answer).toEqual({ status: 'succeeded', checkoutUrl: null });
     }));
 
-  it('is that there is nothing to tell yet when the time is over, and the deposit goes on', () => {
+  it('is pending when the time limit is over, and the deposit continues', () => {
     const slow = heldBack(SUCCEEDED);
     return play({ confirmIntent: slow.answer }, async (scene) => {
       const { handle, answer } = await requestDeposit(scene, 'saved_card', 200);
@@ -341,7 +342,7 @@ describe('the first answer', () => {
     });
   });
 
-  it('is the same for everyone who asks, and the card is charged once', () => {
+  it('is the same for every caller, and the card is charged once', () => {
     const slow = heldBack(SUCCEEDED);
     return play({ confirmIntent: slow.answer }, async (scene) => {
       await requestDeposit(scene, 'saved_card', 1);
@@ -353,7 +354,7 @@ describe('the first answer', () => {
   });
 });
 
-describe('an outage of hours decides nothing', () => {
+describe('an outage of hours does not decide a deposit', () => {
   /** Tried at growing distance, from a second to a minute: 130 tries are a little over two hours. */
   const TRIES = 130;
   it.each([
@@ -372,7 +373,7 @@ describe('an outage of hours decides nothing', () => {
       },
       'checkout',
     ],
-  ] as Array<[string, Mocks, 'saved_card' | 'checkout']>)('when it comes as %s', (_, mocks, kind) =>
+  ] as Array<[string, Mocks, 'saved_card' | 'checkout']>)('while %s', (_, mocks, kind) =>
     play(
       mocks,
       async (scene) => {
@@ -388,9 +389,9 @@ describe('an outage of hours decides nothing', () => {
   );
 });
 
-describe('a deposit that was recorded before its workflow', () => {
+describe('a deposit that was recorded before its workflow started', () => {
   it.each(['saved_card', 'checkout'] as const)(
-    'by %s is taken up from its row, and its first news is answered',
+    'by %s continues from its row, and its caller receives the first answer',
     (kind) => {
       const confirmed = heldBack(SUCCEEDED);
       return play(
@@ -422,7 +423,7 @@ describe('a deposit that was recorded before its workflow', () => {
 });
 
 describe('the deposit of an auto top-up', () => {
-  it('is not opened again, for its attempt has; its end wakes the watch and auto top-up', () =>
+  it('is opened by its attempt and not again, and its end wakes the watch and auto top-up', () =>
     play(
       {},
       async (scene) => {
@@ -434,7 +435,7 @@ describe('the deposit of an auto top-up', () => {
       'auto_top_up',
     ));
 
-  it('wakes them after a failure too, for as long as the telling fails', () =>
+  it('wakes the watch and auto top-up after a failed payment too, with retries until the wakes succeed', () =>
     play(
       {
         confirmIntent: async () => declined('declined'),

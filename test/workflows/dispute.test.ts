@@ -1,3 +1,4 @@
+/** Tests the workflow of a dispute: opening, holding credit, later decisions of the bank, polls and lost webhooks. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BILLING_STATE, CAUSE, disputeState, lookAtDispute, TEAM_ID, told } from '../../workflows/messages.ts';
 import { disputeOf, disputeSeen, lookAtDisputeOf, tellDispute } from './given.ts';
@@ -23,7 +24,7 @@ const play = (mocks: Mocks, story: (scene: Scene) => Promise<void>) =>
   );
 
 describe('a dispute', () => {
-  it('is opened with what the bank says, its hold is announced, and then the bank is waited for', () =>
+  it('is opened with the bank’s reason, announces its hold, and then waits for the bank', () =>
     play({}, async (scene) => {
       const handle = await tellDispute(scene);
       await scene.untilState(handle.workflowId, 'open');
@@ -46,7 +47,7 @@ describe('a dispute', () => {
       expect(await scene.attribute(handle.workflowId, CAUSE)).toBe('du_1');
     }));
 
-  it.each(['won', 'lost'] as const)('that is %s is closed so, told by webhook', (outcome) =>
+  it.each(['won', 'lost'] as const)('that is %s is closed with that result when the webhook arrives', (outcome) =>
     play({ fetchDispute: inTurn(disputeSeen('open'), disputeSeen(outcome)) }, async (scene) => {
       const handle = await tellDispute(scene);
       await scene.untilState(handle.workflowId, 'open');
@@ -63,7 +64,7 @@ describe('a dispute', () => {
     }),
   );
 
-  it('is found decided by the poll, though every webhook was lost, and the poll grows slow', () => {
+  it('is closed by a poll when every webhook is lost, and the polls grow slower', () => {
     const waiting = Array.from({ length: 20 }, () => disputeSeen('open'));
     return play({ fetchDispute: inTurn(...waiting, disputeSeen('lost')) }, async (scene) => {
       const handle = await tellDispute(scene);
@@ -76,13 +77,13 @@ describe('a dispute', () => {
     });
   });
 
-  it('that is decided already when it is first heard of is opened and closed', () =>
+  it('that is already decided at its first read is opened and closed', () =>
     play({ fetchDispute: async () => disputeSeen('lost') }, async (scene) => {
       expect(await (await tellDispute(scene)).result()).toMatchObject({ status: 'lost' });
       expect(scene.order('openDispute', 'closeDispute')).toEqual(['openDispute', 'closeDispute']);
     }));
 
-  it('that is only an inquiry holds nothing, until it becomes a dispute', () =>
+  it('that is only an inquiry holds nothing until it becomes a dispute', () =>
     play({ fetchDispute: inTurn(disputeSeen('inquiry'), disputeSeen('open')) }, async (scene) => {
       const handle = await tellDispute(scene);
       await scene.untilState(handle.workflowId, 'inquiry');
@@ -92,7 +93,7 @@ describe('a dispute', () => {
       expect(scene.calls('openDispute')).toHaveLength(1);
     }));
 
-  it('that comes to nothing as an inquiry ends without a row', () =>
+  it('that is withdrawn as an inquiry ends without a row', () =>
     play({ fetchDispute: inTurn(disputeSeen('inquiry'), disputeSeen('withdrawn')) }, async (scene) => {
       const handle = await tellDispute(scene);
       await scene.untilState(handle.workflowId, 'inquiry');
@@ -101,7 +102,7 @@ describe('a dispute', () => {
       expect(scene.order('openDispute', 'closeDispute', 'watch')).toEqual([]);
     }));
 
-  it('that is withdrawn once it was opened frees the credit', () =>
+  it('that is withdrawn after it was opened releases the credit', () =>
     play({ fetchDispute: inTurn(disputeSeen('open'), disputeSeen('withdrawn')) }, async (scene) => {
       const handle = await tellDispute(scene);
       await scene.untilState(handle.workflowId, 'open');
@@ -109,7 +110,7 @@ describe('a dispute', () => {
       expect(await handle.result()).toMatchObject({ status: 'won' });
     }));
 
-  it('of a deposit that is still to be credited is opened once that has happened', () =>
+  it('of a deposit that is not yet credited is opened after the credit', () =>
     play({ openDispute: inTurn(null, null, disputeOf()) }, async (scene) => {
       const handle = await tellDispute(scene);
       await scene.pass('5 minutes');
@@ -118,7 +119,7 @@ describe('a dispute', () => {
       expect(scene.calls('watch')).toHaveLength(1);
     }));
 
-  it('is not closed while a refund of the same money is under way', () =>
+  it('is closed only after a pending refund of the same deposit ends', () =>
     play(
       {
         fetchDispute: async () => disputeSeen('lost'),
@@ -133,7 +134,7 @@ describe('a dispute', () => {
       },
     ));
 
-  it('is decided by no outage', () =>
+  it('is not decided by an outage', () =>
     play({ fetchDispute: failing(30, disputeSeen('won')) }, async (scene) => {
       expect(await (await tellDispute(scene)).result()).toMatchObject({ status: 'won' });
       expect(scene.calls('closeDispute')).toHaveLength(1);
@@ -142,16 +143,19 @@ describe('a dispute', () => {
   it.each([
     ['lost', 'won'],
     ['won', 'lost'],
-  ] as const)('that was %s and is %s a month later is recorded so, though every webhook was lost', (first, then) => {
-    const looks = [disputeSeen(first), disputeSeen(first), disputeSeen(first), disputeSeen(first), disputeSeen(then)];
-    return play({ fetchDispute: inTurn(...looks) }, async (scene) => {
-      expect(await (await tellDispute(scene)).result()).toMatchObject({ status: then });
-      expect(scene.calls('closeDispute')).toMatchObject([{ outcome: first }, { outcome: then }]);
-      expect(scene.calls('openDispute')).toHaveLength(1);
-    });
-  });
+  ] as const)(
+    'that was %s and is %s a month later is recorded with the later result when every webhook is lost',
+    (first, then) => {
+      const looks = [disputeSeen(first), disputeSeen(first), disputeSeen(first), disputeSeen(first), disputeSeen(then)];
+      return play({ fetchDispute: inTurn(...looks) }, async (scene) => {
+        expect(await (await tellDispute(scene)).result()).toMatchObject({ status: then });
+        expect(scene.calls('closeDispute')).toMatchObject([{ outcome: first }, { outcome: then }]);
+        expect(scene.calls('openDispute')).toHaveLength(1);
+      });
+    },
+  );
 
-  it('that is decided again is recorded so at once when an operator looks, also weeks after its workflow has ended', () =>
+  it('that is decided again is recorded at once by an operator’s refresh, even weeks after its workflow has ended', () =>
     play(
       {
         findDisputeOrder: inTurn(null, disputeOf({ status: 'lost' })),
@@ -166,7 +170,7 @@ describe('a dispute', () => {
       },
     ));
 
-  it('that is open again after a decision is held again, and its next decision is waited for', () =>
+  it('that is reopened after a decision is held again, and its next decision is awaited', () =>
     play(
       {
         fetchDispute: inTurn(disputeSeen('lost'), disputeSeen('open'), disputeSeen('open'), disputeSeen('won')),
@@ -183,7 +187,7 @@ describe('a dispute', () => {
       },
     ));
 
-  it('whose amount changes is recorded with the new amount, while it is open and as it is decided', () =>
+  it('whose amount changes is recorded with the new amount, both while it is open and at the decision', () =>
     play(
       {
         fetchDispute: inTurn(disputeSeen('open'), disputeSeen('open', 20), disputeSeen('lost', 30)),
@@ -197,7 +201,7 @@ describe('a dispute', () => {
       },
     ));
 
-  it('that becomes a mere question again holds nothing', () =>
+  it('that becomes an inquiry again holds nothing', () =>
     play({ fetchDispute: inTurn(disputeSeen('open'), disputeSeen('inquiry')) }, async (scene) => {
       const handle = await tellDispute(scene);
       await scene.untilState(handle.workflowId, 'open');
@@ -206,7 +210,7 @@ describe('a dispute', () => {
       expect(scene.calls('closeDispute')).toMatchObject([{ outcome: 'won' }]);
     }));
 
-  it('that is over changes nothing when it is told of again', () =>
+  it('that is closed changes nothing when its webhook is repeated', () =>
     play(
       {
         findDisputeOrder: async () => disputeOf({ status: 'lost' }),
@@ -219,7 +223,7 @@ describe('a dispute', () => {
       },
     ));
 
-  it('answers an operator by a look that begins after the request, not by the one under way', () => {
+  it('answers an operator’s refresh from a provider request that starts after it, not from the request in progress', () => {
     const { look, release } = heldLook(disputeSeen('open'), disputeSeen('won'));
     return play({ fetchDispute: look }, async (scene) => {
       const handle = await tellDispute(scene);
@@ -230,7 +234,7 @@ describe('a dispute', () => {
     });
   });
 
-  it('is asked about at once when an operator looks', () =>
+  it('is read from the provider at once for an operator’s refresh', () =>
     play({ fetchDispute: inTurn(disputeSeen('open'), disputeSeen('won')) }, async (scene) => {
       const handle = await tellDispute(scene);
       await scene.untilState(handle.workflowId, 'open');

@@ -1,6 +1,6 @@
 /**
- * A real Temporal server with a backlog of one team, then a worker: the order in which the tasks of the other team are
- * served. Counted in tasks and not in seconds, so that no busy machine changes the result.
+ * Tests, on a real Temporal server with a backlog of one team, the order in which tasks of other teams are served. The
+ * order is counted in tasks, so that a busy machine does not change the result.
  */
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
@@ -104,7 +104,7 @@ const neighbours = () =>
 const untilAsked = (what: string, times = 1) =>
   expect.poll(() => asked.filter((one) => one === what).length, { timeout: 60_000 }).toBe(times);
 
-it('The tasks of a team come in their turn however many tasks of another team wait, and urgent tasks come first.', async () => {
+it('The tasks of a team take their turn however many tasks of another team wait, and urgent tasks come first.', async () => {
   const tell = createTell(client);
   await inLanes(NOTICES, (i) => tell.notice({ noticeId: `big/${i}`, teamId: 'big', channel: 'mail' }));
   await inLanes(STARTS, (i) => startInstance('big', `big-${i}`));
@@ -136,7 +136,7 @@ it('The tasks of a team come in their turn however many tasks of another team wa
   expect(mails.indexOf('notice small')).toBeLessThan(NOTICES / 2);
 }, 120_000);
 
-it('A burst of three hundred wakes of one team comes to one look a second.', async () => {
+it('A burst of three hundred wakes of one team causes one read a second.', async () => {
   const tell = coalesced(createTell(client));
   const startedMs = performance.now();
   await inLanes(300, () => tell.watch('burst'));

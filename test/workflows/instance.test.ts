@@ -1,3 +1,4 @@
+/** Tests the workflow of an instance: admission, settlements, end, machine stop and an operator’s updates. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Admission, Settlement } from '../../activities/ledger/instances.ts';
 import { placeOf } from '../../billing/spread.ts';
@@ -52,8 +53,8 @@ const since = (settlements: Array<{ nowSecond: number }>): number[] => {
   return rest.map((second) => second - first);
 };
 
-describe('an instance that finds what the watch does not know yet', () => {
-  it('has the watch told before it sees to its own machine', () =>
+describe('an instance that finds a fact that the watch has not read', () => {
+  it('wakes the watch before it stops its own machine', () =>
     play(
       {
         settleInstance: inTurn<Settlement>(running(), {
@@ -76,8 +77,8 @@ describe('an instance that finds what the watch does not know yet', () => {
     ));
 });
 
-describe('an instance is admitted', () => {
-  it('answers the caller what the ledger decided, has the watch told and goes on to meter', () =>
+describe('the admission of an instance', () => {
+  it('answers the caller with the ledger’s decision, wakes the watch and starts to meter', () =>
     play({}, async (scene) => {
       const input = instanceInput(scene);
       expect(await requestInstance(scene, input)).toEqual(admitted());
@@ -87,7 +88,7 @@ describe('an instance is admitted', () => {
       expect(scene.calls('admitInstance')).toMatchObject([{ spec: input.spec, callId: 'call_1' }]);
     }));
 
-  it('is found by team, by instance, by GPU type and by the request that caused it', () =>
+  it('is found in Temporal by team, by instance, by GPU type and by the request that caused it', () =>
     play({}, async (scene) => {
       const { workflowId: id } = await instanceThatRuns(scene);
       expect(await scene.attribute(id, TEAM_ID)).toBe(scene.id('team'));
@@ -111,7 +112,7 @@ describe('an instance is admitted', () => {
     },
   );
 
-  it('answers the same request again with the same admission, deciding once', () =>
+  it('is decided once, and repeats of the request receive the same answer', () =>
     play({}, async (scene) => {
       const input = instanceInput(scene);
       const answers = await Promise.all([requestInstance(scene, input), requestInstance(scene, input)]);
@@ -121,7 +122,7 @@ describe('an instance is admitted', () => {
       expect(scene.calls('admitInstance')).toHaveLength(1);
     }));
 
-  it('refuses another request under its id, and runs on', () =>
+  it('refuses another request with the same id, while the instance runs on', () =>
     play({}, async (scene) => {
       const handle = await instanceThatRuns(scene);
       expect(await requestInstance(scene, instanceInput(scene), 'another request')).toEqual({
@@ -132,7 +133,7 @@ describe('an instance is admitted', () => {
       expect(scene.calls('admitInstance')).toHaveLength(1);
     }));
 
-  it('refuses another request that comes before its own is decided', () => {
+  it('refuses another request with the same id before the first request is decided', () => {
     const admission = heldBack(admitted());
     return play({ admitInstance: admission.answer }, async (scene) => {
       const input = instanceInput(scene);
@@ -145,13 +146,13 @@ describe('an instance is admitted', () => {
     });
   });
 
-  it('has the caller wait while the database is out of order, and decides nothing until it answers', () =>
+  it('waits while the database is unavailable, and is decided when the database answers', () =>
     play({ admitInstance: failing(2, admitted()) }, async (scene) => {
       expect(await requestInstance(scene, instanceInput(scene))).toEqual(admitted());
       expect(scene.calls('admitInstance')).toHaveLength(3);
     }));
 
-  it('keeps its admission in a continued run: it does not ask again, tells nobody, and settles at once', () =>
+  it('is kept by a continued run, which settles at once and neither asks the ledger nor wakes the watch', () =>
     play({}, async (scene) => {
       const input = instanceInput(scene, { admission: admitted() });
       expect(await requestInstance(scene, input)).toEqual(admitted());
@@ -160,7 +161,7 @@ describe('an instance is admitted', () => {
       await scene.untilState(workflowId.instance(input.spec.id), 'running');
     }));
 
-  it('keeps what it was told before its admission: it looks once more, and goes on', () => {
+  it('is followed by one more settlement when a wake arrived before it', () => {
     const admission = heldBack(admitted());
     return play({ admitInstance: admission.answer }, async (scene) => {
       const input = instanceInput(scene);
@@ -176,8 +177,8 @@ describe('an instance is admitted', () => {
   });
 });
 
-describe('an instance settles', () => {
-  it('every SETTLE_EVERY', () =>
+describe('the settlements of an instance', () => {
+  it('happen every SETTLE_EVERY', () =>
     play({}, async (scene) => {
       await instanceThatRuns(scene);
       await scene.pass(3.5 * HOUR_MS);
@@ -185,7 +186,7 @@ describe('an instance settles', () => {
       expect(nearly(scene, expected, sinceFirst(scene))).toEqual(expected);
     }));
 
-  it('never before its end when SETTLE_EVERY is 0, and yet ends when told', () => {
+  it('happen only at the end when SETTLE_EVERY is 0, and a wake at the end causes it', () => {
     let over = false;
     return play({ settleInstance: async () => (over ? ended('inst', 'stopped', true) : running()) }, async (scene) => {
       const handle = await instanceThatRuns(scene, { settleEveryMs: 0 });
@@ -200,7 +201,7 @@ describe('an instance settles', () => {
     });
   });
 
-  it('at once when told, and yet when it is due: its timer is not set anew', () =>
+  it('happen at once after a wake, without a change of the timer for the next', () =>
     play({}, async (scene) => {
       const handle = await instanceThatRuns(scene);
       await scene.pass('20 minutes');
@@ -211,7 +212,7 @@ describe('an instance settles', () => {
       expect(nearly(scene, expected, sinceFirst(scene))).toEqual(expected);
     }));
 
-  it('sees at its next settlement an end that nobody told', () => {
+  it('find an end for which no wake was sent', () => {
     let over = false;
     return play({ settleInstance: async () => (over ? ended('inst', 'stopped', true) : running()) }, async (scene) => {
       const handle = await instanceThatRuns(scene);
@@ -223,7 +224,7 @@ describe('an instance settles', () => {
     });
   });
 
-  it('first at a place in the interval that its id decides: instances of one second settle in many', () =>
+  it('start at an offset in the interval that the id decides, which spreads instances of one second over many seconds', () =>
     play({}, async (scene) => {
       const names = Array.from({ length: 40 }, (_, index) => `of_one_second_${index}`);
       await Promise.all(names.map((name) => startRecorded(scene, name)));
@@ -240,7 +241,7 @@ describe('an instance settles', () => {
       }
     }));
 
-  it('when told before its first place in the interval, at once and then in its place', () =>
+  it('happen at once after a wake before the first offset, and then at the offset', () =>
     play({}, async (scene) => {
       const handle = await startRecorded(scene);
       await scene.untilAsked('settleInstance');
@@ -251,7 +252,7 @@ describe('an instance settles', () => {
       expect(nearly(scene, expected, sinceFirst(scene).slice(0, 2))).toEqual(expected);
     }));
 
-  it('never before its end when SETTLE_EVERY is 0, however it was started', () =>
+  it('happen only at the end when SETTLE_EVERY is 0, in a run that is started with an input too', () =>
     play({}, async (scene) => {
       const handle = await startRecorded(scene, '1', 0);
       await scene.untilAsked('settleInstance');
@@ -260,14 +261,14 @@ describe('an instance settles', () => {
       expect(scene.calls('settleInstance')).toHaveLength(1);
     }));
 
-  it('passes over a database that is out of order: tried again, nothing is lost', () =>
+  it('are retried while the database is unavailable, and lose nothing', () =>
     play({ settleInstance: failing(2, running(7)) }, async (scene) => {
       const handle = await instanceThatRuns(scene);
       await scene.untilAsked('settleInstance', 3);
       await scene.until('the cost is seen', async () => (await handle.query(instanceState)).costMicros === 7);
     }));
 
-  it('takes rate and cost from what the ledger answers, never from what was asked', () => {
+  it('take rate and cost from the ledger’s answer instead of the request', () => {
     const repriced = { ...running(1_245_000), rateMicrosPerHour: RATE - 490_000 } as ReturnType<typeof running>;
     return play({ settleInstance: inTurn(running(), repriced) }, async (scene) => {
       const handle = await instanceThatRuns(scene);
@@ -283,7 +284,7 @@ describe('an instance settles', () => {
     });
   });
 
-  it('shows an operator its rate, cost, balance and next crossing as a small table', () => {
+  it('show rate, cost, balance and next crossing to an operator as a small table', () => {
     const next = { second: 1_800_003_600, what: 'threshold' };
     return play({ settleInstance: async () => ({ ...running(1_000_000), next }) as never }, async (scene) => {
       const handle = await instanceThatRuns(scene);
@@ -301,8 +302,8 @@ describe('an instance settles', () => {
   });
 });
 
-describe('an instance ends', () => {
-  it('by exhaustion: the platform stops the machine and the confirmation is recorded', () =>
+describe('the end of an instance', () => {
+  it('by exhaustion makes the platform stop the machine, and the confirmation is recorded', () =>
     play({ settleInstance: inTurn(running(), ended('inst', 'out_of_credits', false)) }, async (scene) => {
       const handle = await instanceThatRuns(scene);
       await handle.signal(told);
@@ -317,7 +318,7 @@ describe('an instance ends', () => {
       await scene.untilState(handle.workflowId, 'ended');
     }));
 
-  it('and has the platform told for as long as it does not confirm, an hour and more', () => {
+  it('is sent to the platform until the platform confirms, for more than an hour', () => {
     const end = ended('inst', 'out_of_credits', false);
     const mocks = { settleInstance: inTurn(running(), end), terminateMachine: failing(70, undefined) };
     return play(mocks, async (scene) => {
@@ -336,7 +337,7 @@ describe('an instance ends', () => {
     });
   });
 
-  it('by the platform: it knows, and is not told', () =>
+  it('by the platform is not sent to the platform', () =>
     play({ settleInstance: inTurn(running(), ended('inst', 'stopped', true)) }, async (scene) => {
       const handle = await instanceThatRuns(scene);
       await handle.signal(told);
@@ -345,7 +346,7 @@ describe('an instance ends', () => {
       expect(await handle.query(instanceState)).toMatchObject({ state: 'ended', costMicros: RATE });
     }));
 
-  it('though it was over before its first settlement', () =>
+  it('before the first settlement stops the machine', () =>
     play({ settleInstance: async () => ended('inst', 'out_of_credits', false) }, async (scene) => {
       const handle = await instanceThatRuns(scene);
       expect(await handle.result()).toEqual(receipt('inst', 'out_of_credits'));
@@ -354,14 +355,14 @@ describe('an instance ends', () => {
 });
 
 describe('an operator', () => {
-  it('has an instance settle now, and sees what that came to', () =>
+  it('settles an instance, and receives the cost after the settlement', () =>
     play({ settleInstance: inTurn(running(), running(415_000)) }, async (scene) => {
       const handle = await instanceThatRuns(scene);
       expect(await handle.executeUpdate(settleNow)).toMatchObject({ state: 'running', costMicros: 415_000 });
       expect(scene.calls('settleInstance')).toHaveLength(2);
     }));
 
-  it('ends an instance: the receipt is the ledger’s, the watch is told and the platform stops the machine', () => {
+  it('ends an instance, receives the ledger’s receipt, and causes a wake of the watch and the stop of the machine', () => {
     let over = false;
     const mocks: Mocks = {
       settleInstance: async () => (over ? ended('inst', 'operator', false) : running()),
@@ -383,7 +384,7 @@ describe('an operator', () => {
     });
   });
 
-  it('gets the same receipt for an end that is asked twice', () => {
+  it('receives the same receipt for two requests of one end', () => {
     let over = false;
     const mocks: Mocks = {
       settleInstance: async () => (over ? ended('inst', 'operator', false) : running()),
@@ -411,7 +412,7 @@ describe('an operator', () => {
     }));
 
   it.each(['settleNow', 'endInstance'])(
-    'who asks for %s of a refused instance is told so, and holds up nothing',
+    'who requests %s of a refused instance receives the refusal, and the workflow still ends',
     (update) => {
       const refusal: Admission = { status: 'refused', code: 'insufficient_credit' };
       return play({ admitInstance: async () => refusal }, async (scene) => {
@@ -425,7 +426,7 @@ describe('an operator', () => {
   );
 });
 
-it('is found by what it is doing, at every step of its story', () => {
+it('an instance is found in Temporal by its state at each step', () => {
   const admission = heldBack(admitted());
   const machine = heldBack(undefined);
   const mocks: Mocks = {

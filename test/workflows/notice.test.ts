@@ -1,3 +1,4 @@
+/** Tests the workflow of a notice: mails, events and customer copies are claimed, sent once and marked. */
 import { type ApplicationFailure, WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CAUSE, TEAM_ID } from '../../workflows/messages.ts';
@@ -32,7 +33,7 @@ describe('a notice', () => {
       expect(scene.order()).toEqual(['claimNotice', 'deliverEvent', 'markNoticeSent']);
     }));
 
-  it('that is a copy of a team’s details is made once the provider takes it', () =>
+  it('that is a copy of a team’s details is made when the provider accepts it', () =>
     stage.play({ copyCustomer: failing(3, undefined) }, async (scene) => {
       const handle = await startNotice(scene, 'customer');
       await handle.result();
@@ -40,7 +41,7 @@ describe('a notice', () => {
       await scene.untilState(handle.workflowId, 'sent');
     }));
 
-  it('that is a mail waits out a mail server that is down for hours', () =>
+  it('that is a mail is retried while the mail server is down for hours', () =>
     stage.play({ ...claimed, deliverMail: failing(60, undefined) }, async (scene) => {
       const handle = await startNotice(scene, 'mail');
       await scene.pass('4 hours');
@@ -51,7 +52,7 @@ describe('a notice', () => {
       await scene.untilState(handle.workflowId, 'sent');
     }));
 
-  it('that is an event is tried until the platform answers 2xx, at least each minute', () =>
+  it('that is an event is retried until the platform answers 2xx, at least each minute', () =>
     stage.play({ ...claimed, deliverEvent: failing(90, undefined) }, async (scene) => {
       const handle = await startNotice(scene, 'event');
       await scene.pass('1 hour');
@@ -74,7 +75,7 @@ describe('a notice', () => {
   );
 
   it.each(['mail', 'event'] as const)(
-    'that is a %s and could not be marked is marked later, and not sent again',
+    'that is a %s whose marking failed is marked later, and not sent again',
     (channel) =>
       stage.play(
         {
@@ -99,7 +100,7 @@ describe('a notice', () => {
       await scene.untilState(handle.workflowId, 'sent');
     }));
 
-  it('that the receiver refuses for good fails with the reason, and keeps the reason beside the notice', () =>
+  it('that the receiver refuses permanently fails with the reason, which is stored with the notice', () =>
     stage.play({ ...claimed, deliverMail: refusing(REFUSAL) }, async (scene) => {
       const handle = await startNotice(scene, 'mail');
       const error = await handle.result().catch((reason: unknown) => reason);
@@ -111,7 +112,7 @@ describe('a notice', () => {
       await scene.untilState(handle.workflowId, 'refused');
     }));
 
-  it('that was refused is sent by a second run when it is handed on again', () => {
+  it('that was refused is sent by a second run when it is started again', () => {
     const answers = inTurn<() => Promise<void>>(refusing(REFUSAL), async () => {});
     return stage.play({ ...claimed, deliverMail: async () => (await answers())() }, async (scene) => {
       const { notice } = createTell(scene.client);
@@ -127,13 +128,13 @@ describe('a notice', () => {
     });
   });
 
-  it('keeps the second in which it was asked for, however late it is sent', () =>
+  it('keeps the second in which it was requested, however late it is sent', () =>
     stage.play({ ...claimed, deliverMail: failing(20, undefined) }, async (scene) => {
       await (await startNotice(scene, 'mail')).result();
       expect(new Set(scene.calls('deliverMail').map(({ nowSecond }) => nowSecond)).size).toBe(1);
     }));
 
-  it('that is handed on twice, before its end or after it, is sent once', () =>
+  it('that is started twice, before or after its end, is sent once', () =>
     stage.play({ ...claimed, deliverMail: async () => {} }, async (scene) => {
       const { notice } = createTell(scene.client);
       const input = { noticeId: scene.id('notice'), teamId: scene.id('team'), channel: 'mail' as const };

@@ -1,6 +1,6 @@
 /**
- * What only a real Temporal server shows: histories that grow too long and are continued in a new run, and parents that
- * hear of a child's termination. Time passes here as it does outside, so these stories move by being told.
+ * Tests behaviour that needs a real Temporal server: long histories that continue in a new run, priorities, and the
+ * termination of a child workflow. Time is not skipped, so signals drive these stories.
  */
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -58,7 +58,7 @@ async function tellUntilContinuedTwice(scene: Scene, id: string, look: Act): Pro
 }
 
 describe('a history that grows long is continued in a new run', () => {
-  it('of an instance, which keeps its admission, loses no word and ends as ever', () => {
+  it('of an instance, which keeps its admission, loses no signal and ends as usual', () => {
     let over = false;
     const settleInstance = async () => (over ? ended('inst', 'stopped', true) : running());
     return stage.play({ admitInstance: async () => admitted(), settleInstance }, async (scene) => {
@@ -79,7 +79,7 @@ describe('a history that grows long is continued in a new run', () => {
     });
   });
 
-  it('of a watch, which knows in its new run whom to tell, and looks on', () =>
+  it('of a watch, which keeps its pending wakes and continues to read the ledger', () =>
     stage.play({ lookAhead: async () => outlook() }, async (scene) => {
       const { workflowId: id } = await tellTeam(scene, 'balanceWatch');
       await tellUntilContinuedTwice(scene, id, 'lookAhead');
@@ -88,14 +88,14 @@ describe('a history that grows long is continued in a new run', () => {
       expect(await scene.handle(id).query(watchState)).toMatchObject({ teamId: scene.id('team') });
     }));
 
-  it('of auto top-up, which looks on', () =>
+  it('of auto top-up, which continues to read the policy', () =>
     stage.play({ openAttempt: async () => decision() }, async (scene) => {
       const { workflowId: id } = await tellTeam(scene, 'autoTopUp');
       await tellUntilContinuedTwice(scene, id, 'openAttempt');
       expect(await scene.handle(id).query(topUpState)).toMatchObject({ teamId: scene.id('team'), state: 'armed' });
     }));
 
-  it('while it is told without a pause: nothing that was recorded stays unseen', () => {
+  it('during continual wakes, without missing a recorded fact', () => {
     let recorded = 0;
     let seen = 0;
     const lookAhead = async () => {
@@ -142,8 +142,8 @@ describe('The server', () => {
   });
 });
 
-describe('an operator who ends', () => {
-  it('a payment has it taken up again: the same payment, credited once', () => {
+describe('an operator who terminates', () => {
+  it('a payment causes its restart: the same payment, credited once', () => {
     const { mocks, of } = oneAttempt(PROCESSING);
     return stage.play({ ...mocks, confirmIntent: inTurn(PROCESSING, SUCCEEDED) }, async (scene) => {
       of(scene);
@@ -164,7 +164,7 @@ describe('an operator who ends', () => {
     });
   });
 
-  it('auto top-up does not end the payment under way: that is seen to its end', () => {
+  it('auto top-up leaves the pending payment running to its end', () => {
     const { mocks, of } = oneAttempt(PROCESSING);
     return stage.play({ ...mocks, fetchOutcome: async () => SUCCEEDED }, async (scene) => {
       of(scene);

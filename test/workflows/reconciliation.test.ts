@@ -1,3 +1,4 @@
+/** Tests the reconciliation workflow: its results, its retries and the days that the Schedule compares. */
 import { WorkflowIdReusePolicy } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dayBefore } from '../../billing/reconciliation.ts';
@@ -27,7 +28,7 @@ const startDaily = (scene: Scene) =>
   });
 
 describe('a reconciliation', () => {
-  it('ends as agreed where nothing differs, and shows differences where something does', () =>
+  it('ends as agreed without differences, and shows the differences otherwise', () =>
     stage.play(
       { reconcileDay: async ({ day }) => ({ day, compared: 12, differences: day.endsWith('2') ? 3 : 0 }) },
       async (scene) => {
@@ -42,7 +43,7 @@ describe('a reconciliation', () => {
       },
     ));
 
-  it('is tried again until the books could be read, for as long as it takes', () => {
+  it('is retried until the provider’s books are read, without a time limit', () => {
     const answer = { day: 'day', compared: 1, differences: 0 };
     return stage.play({ reconcileDay: failing(100, answer) }, async (scene) => {
       const handle = await start(scene, scene.id('day'));
@@ -51,7 +52,7 @@ describe('a reconciliation', () => {
     });
   });
 
-  it('of the Schedule is of the day before, under the id of that day', () =>
+  it('started by the Schedule compares the previous day, under the id of that day', () =>
     stage.play({ reconcileDay: async ({ day }) => ({ day, compared: 0, differences: 0 }) }, async (scene) => {
       const day = dayBefore(secondOf(await scene.nowMs()));
       const handle = await startDaily(scene);
@@ -59,7 +60,7 @@ describe('a reconciliation', () => {
       expect(await scene.handle(workflowId.reconciliation(day)).result()).toMatchObject({ day });
     }));
 
-  it('of the Schedule leaves a day alone that an operator is comparing at this moment', () => {
+  it('started by the Schedule skips a day that an operator is comparing', () => {
     const { answer, release } = heldBack({ day: 'day', compared: 0, differences: 0 });
     return stage.play({ reconcileDay: answer }, async (scene) => {
       const day = dayBefore(secondOf(await scene.nowMs()));

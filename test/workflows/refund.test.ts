@@ -1,3 +1,4 @@
+/** Tests the workflow of a refund: requests, outcomes at the provider, later changes, polls and lost webhooks. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CAUSE, lookAtRefund, TEAM_ID, told } from '../../workflows/messages.ts';
 import { startOptions } from '../../workflows/telling.ts';
@@ -36,8 +37,8 @@ const play = (mocks: Mocks, story: (scene: Scene) => Promise<void>) =>
     story,
   );
 
-describe('a refund that an operator asks for', () => {
-  it('takes the credit, has it announced, asks the provider, keeps its id, and closes, in this order', () =>
+describe('a refund that an operator requests', () => {
+  it('takes the credit, announces it, calls the provider, keeps the provider’s id and closes, in this order', () =>
     play({}, async (scene) => {
       const { answer, handle } = await requestRefund(scene);
       expect(answer).toEqual({ status: 'succeeded' });
@@ -51,7 +52,7 @@ describe('a refund that an operator asks for', () => {
       expect(await scene.attribute(handle.workflowId, CAUSE)).toBe('req_1');
     }));
 
-  it('that the ledger refuses asks the provider nothing, and says why', () => {
+  it('that the ledger refuses makes no provider call, and answers the reason', () => {
     const refusal = { code: 'not_refundable', message: 'nothing is left' } as const;
     return play({ requestRefund: async () => ({ status: 'refused', refusal }) }, async (scene) => {
       const { answer, handle } = await requestRefund(scene);
@@ -61,7 +62,7 @@ describe('a refund that an operator asks for', () => {
     });
   });
 
-  it('that comes to run after its caller was answered 503 does nothing', () =>
+  it('that runs after its caller received 503 does nothing', () =>
     play({ requestRefund: async () => ({ status: 'too_late' }) }, async (scene) => {
       const { answer, handle } = await requestRefund(scene);
       expect(answer).toEqual({ status: 'too_late' });
@@ -69,7 +70,7 @@ describe('a refund that an operator asks for', () => {
       expect(scene.order()).toEqual(['requestRefund']);
     }));
 
-  it('that the provider refuses gives the credit back', () =>
+  it('that the provider refuses returns the credit', () =>
     play(
       {
         createRefund: async () => ({ status: 'failed', stripeRefundId: null, failureCode: 'charge_disputed' }),
@@ -84,7 +85,7 @@ describe('a refund that an operator asks for', () => {
       },
     ));
 
-  it('that failed and is sent after all is closed anew, and so is one that is on its way again', () =>
+  it('that failed and is sent later, or is pending again, is closed again', () =>
     play(
       {
         createRefund: async () => refundSeen('pending'),
@@ -106,7 +107,7 @@ describe('a refund that an operator asks for', () => {
       },
     ));
 
-  it('that failed is closed anew by a run that is started long after its own has ended', () =>
+  it('that failed is closed again by a run that starts long after the first run ended', () =>
     play({ findRefundOrder: async () => refundOf({ status: 'failed', stripeRefundId: 're_1' }) }, async (scene) => {
       const handle = await tellRefund(scene);
       expect(await handle.result()).toMatchObject({ status: 'succeeded' });
@@ -114,7 +115,7 @@ describe('a refund that an operator asks for', () => {
       expect(scene.calls('createRefund')).toEqual([]);
     }));
 
-  it('is decided by no outage, however long: it is asked again until the outcome is known', () =>
+  it('is retried through an outage of any length until the outcome is known', () =>
     play({ createRefund: failing(40, refundSeen('succeeded')) }, async (scene) => {
       const { answer, handle } = await requestRefund(scene, 5_000);
       expect(answer).toEqual({ status: 'pending' });
@@ -126,7 +127,7 @@ describe('a refund that an operator asks for', () => {
       await scene.quiet(handle);
     }));
 
-  it('asked for twice at once is one, and both hear the same', () => {
+  it('requested twice at once is one refund, and both callers receive the same answer', () => {
     const provider = heldBack(refundSeen('succeeded'));
     return play({ createRefund: provider.answer }, async (scene) => {
       const both = [requestRefund(scene), requestRefund(scene)];
@@ -138,7 +139,7 @@ describe('a refund that an operator asks for', () => {
     });
   });
 
-  it('asked for again after its end asks the provider to send nothing again', () =>
+  it('requested again after its end sends nothing again at the provider', () =>
     play(
       {
         requestRefund: async ({ refundId }) => ({
@@ -155,10 +156,10 @@ describe('a refund that an operator asks for', () => {
     ));
 });
 
-describe('a refund that is on its way', () => {
+describe('a refund that is pending at the provider', () => {
   const pending = { createRefund: async () => refundSeen('pending') };
 
-  it('is closed as soon as a webhook tells of it', () => {
+  it('is closed when a webhook arrives', () => {
     const fetchRefund = inTurn(refundSeen('pending'), refundSeen('succeeded'));
     return play({ ...pending, fetchRefund }, async (scene) => {
       const { answer, handle } = await requestRefund(scene, 1_000);
@@ -170,7 +171,7 @@ describe('a refund that is on its way', () => {
     });
   });
 
-  it('is found closed by the poll, though every webhook was lost', () => {
+  it('is closed by a poll when every webhook is lost', () => {
     const fetchRefund = inTurn(refundSeen('pending'), refundSeen('pending'), refundSeen('succeeded'));
     return play({ ...pending, fetchRefund }, async (scene) => {
       await requestRefund(scene, 1_000);
@@ -179,7 +180,7 @@ describe('a refund that is on its way', () => {
     });
   });
 
-  it('answers an operator by a look that begins after the request, and by its record', () => {
+  it('answers an operator’s refresh from its record, after a provider request that starts after the refresh', () => {
     const { look, release } = heldLook(refundSeen('pending'), refundSeen('succeeded'));
     return play({ ...pending, fetchRefund: look }, async (scene) => {
       const { handle } = await requestRefund(scene, 1_000);
@@ -191,7 +192,7 @@ describe('a refund that is on its way', () => {
     });
   });
 
-  it('is asked about at once when an operator looks', () => {
+  it('is read from the provider at once for an operator’s refresh', () => {
     const fetchRefund = inTurn(refundSeen('pending'), refundSeen('succeeded'));
     return play({ ...pending, fetchRefund }, async (scene) => {
       const { handle } = await requestRefund(scene, 1_000);
@@ -203,7 +204,7 @@ describe('a refund that is on its way', () => {
 });
 
 describe('a refund that succeeded', () => {
-  it('and that the bank sends back is credit again, told by webhook', () => {
+  it('is credited again when a webhook reports that the bank returned it', () => {
     const fetchRefund = inTurn(refundSeen('succeeded'), refundSeen('succeeded'), refundSeen('failed'));
     return play({ fetchRefund }, async (scene) => {
       const { handle } = await requestRefund(scene);
@@ -220,7 +221,7 @@ describe('a refund that succeeded', () => {
     });
   });
 
-  it('is looked at after 1, 2, 4, 8, 16 and 32 days, and no later however much it is told', () =>
+  it('is read after 1, 2, 4, 8, 16 and 32 days, and no later, however often it is woken', () =>
     play({}, async (scene) => {
       const { handle } = await requestRefund(scene);
       const at = Math.floor((await scene.nowMs()) / 1000);
@@ -242,7 +243,7 @@ describe('a refund that succeeded', () => {
       expect(nearly(scene, [at + 32 * DAY], [closedSecond])).toEqual([at + 32 * DAY]);
     }));
 
-  it('is closed by a run that a late webhook starts, long after its own has ended', () => {
+  it('is closed by a run that a late webhook starts after the first run has ended', () => {
     const fetchRefund = inTurn(refundSeen('failed'));
     const order = refundOf({ status: 'succeeded', stripeRefundId: 're_1' });
     return play({ fetchRefund, findRefundOrder: async () => order }, async (scene) => {
@@ -254,8 +255,8 @@ describe('a refund that succeeded', () => {
   });
 });
 
-describe('a refund whose workflow was ended by mistake', () => {
-  it('is taken up from its row when it is started by hand, and sent', () =>
+describe('a refund whose workflow was terminated by mistake', () => {
+  it('continues from its row when it is started by hand, and is sent', () =>
     play({ findRefundOrder: async ({ refundId }) => refundOf({ refundId }) }, async (scene) => {
       const { refundId, teamId, depositId } = refundInput(scene);
       const input = { refundId, teamId, depositId };
@@ -269,7 +270,7 @@ describe('a refund whose workflow was ended by mistake', () => {
 });
 
 describe('a refund made at the provider', () => {
-  it('is booked and closed, and the provider is asked to send nothing', () =>
+  it('is posted and closed, and the provider is not asked to send it', () =>
     play({}, async (scene) => {
       await tellRefund(scene);
       await scene.untilAsked('closeRefund');
@@ -279,19 +280,19 @@ describe('a refund made at the provider', () => {
       expect(scene.order('createRefund', 'requestRefund')).toEqual([]);
     }));
 
-  it('that failed before it was heard of moves no money', () =>
+  it('that failed before its first read moves no money', () =>
     play({ fetchRefund: async () => refundSeen('failed') }, async (scene) => {
       expect(await (await tellRefund(scene)).result()).toBeNull();
       expect(scene.order('bookRefund', 'closeRefund', 'watch')).toEqual([]);
     }));
 
-  it('that turns out to be one of ours is left to the workflow of that one', () =>
+  it('that Burnrate requested itself is left to the workflow of that refund', () =>
     play({ bookRefund: async () => refundOf({ refundId: 'another' }) }, async (scene) => {
       expect(await (await tellRefund(scene)).result()).toBeNull();
       expect(scene.order('closeRefund', 'createRefund')).toEqual([]);
     }));
 
-  it('is booked once the deposit is credited, or a refund of ours for the same money was refused', () => {
+  it('is posted after the deposit is credited, or after Burnrate’s own refund of the same money is refused', () => {
     let tries = 0;
     const bookRefund: Mocks['bookRefund'] = async ({ refundId }) => {
       tries += 1;

@@ -1,3 +1,7 @@
+/**
+ * Tests that workflow code is deterministic: each story runs on a worker without a cache, and each recorded history
+ * replays.
+ */
 import { Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +13,7 @@ import { openStage, type Stage } from './support.ts';
 
 const QUIET = { debug() {}, info() {}, warn() {}, error() {} };
 
-describe('a worker that remembers nothing, so that each step replays the whole history,', () => {
+describe('a worker without a cache, which replays the whole history at each step,', () => {
   let remembering: Stage;
   let forgetful: Stage;
   beforeAll(async () => {
@@ -26,7 +30,7 @@ describe('a worker that remembers nothing, so that each step replays the whole h
     });
   };
 
-  it.each(STORIES)('does in the story $name what any worker does', async (story) => {
+  it.each(STORIES)('gives in the story $name the same result as any worker', async (story) => {
     expect(await actsOf(forgetful, story)).toEqual(await actsOf(remembering, story));
   });
 });
@@ -39,21 +43,21 @@ describe('a recorded history', async () => {
     ({ code } = await bundleWorkflows());
   });
 
-  it('is kept of every story', () => {
+  it('is kept for each story', () => {
     const kept = new Set(histories.map(({ name }) => name.split('.', 1)[0]));
     expect(kept).toEqual(new Set(STORIES.map(({ name }) => name)));
   });
 
-  it('tells nothing of the machine on which it was recorded, and of no person', () => {
+  it('contains nothing about the machine on which it was recorded, and no personal data', () => {
     for (const { name, history } of histories)
       expect(JSON.stringify(history), name).not.toMatch(/"identity"|stackTrace|node_modules|file:\/\/|@[a-z]+\.[a-z]/i);
   });
 
-  it.each(histories)('replays on the workflows of today: $name', ({ history, workflowId }) =>
+  it.each(histories)('replays on the current workflows: $name', ({ history, workflowId }) =>
     Worker.runReplayHistory({ workflowBundle: { code } }, asHistory(history), workflowId),
   );
 
-  it('of an instance replays on a worker that ignores its place in the interval, as one of an earlier release does', async () => {
+  it('of an instance replays on a worker without the settlement offset, as in an earlier release', async () => {
     const changed = code.replace(/waitMs = \(_input_firstSettleMs = [^;]*;/g, 'waitMs = input.settleEveryMs;');
     expect(changed).not.toBe(code);
     const of = histories.filter(({ name }) => name === 'instance-whose-start-was-recorded-before.instance');
@@ -73,7 +77,7 @@ describe('a recorded history', async () => {
     ['dispute', /\.findDisputeOrder\(/g, '.openDispute('],
     ['notice', /\.(sendMail|sendEvent|deliverMail|deliverEvent)\(/g, '.sent('],
   ];
-  it.each(CHANGES)('no longer replays on a changed %s', async (workflow, was, becomes) => {
+  it.each(CHANGES)('does not replay on a changed %s', async (workflow, was, becomes) => {
     const changed = code.replace(was, becomes);
     expect(changed).not.toBe(code);
     const of = histories.filter(({ name }) => name.endsWith(`.${workflow}`) && !name.includes('refused'));

@@ -1,3 +1,4 @@
+/** Tests the workflow of a reservation: admission, settlements, reminders, renewal, lapse and an operator’s updates. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReservationAdmission, ReservationStanding } from '../../activities/ledger/reservations.ts';
 import {
@@ -47,8 +48,8 @@ const sinceFirst = (scene: Scene): number[] => {
   return rest.map((second) => second - first);
 };
 
-describe('a reservation is admitted', () => {
-  it('answers the caller what the ledger decided, has the watch told and goes on to meter', () =>
+describe('the admission of a reservation', () => {
+  it('answers the caller with the ledger’s decision, wakes the watch and starts to meter', () =>
     play({}, async (scene) => {
       const input = reservationInput(scene);
       expect(await requestReservation(scene, input)).toEqual(reserved);
@@ -58,7 +59,7 @@ describe('a reservation is admitted', () => {
       expect(scene.calls('openReservation')).toMatchObject([{ spec: input.spec, callId: 'call_1' }]);
     }));
 
-  it('is found by team, by GPU type, by the request that caused it, and by what it is doing', () => {
+  it('is found in Temporal by team, by GPU type, by the request that caused it, and by its state', () => {
     const admission = heldBack(reserved);
     return play({ openReservation: admission.answer }, async (scene) => {
       const input = reservationInput(scene);
@@ -90,7 +91,7 @@ describe('a reservation is admitted', () => {
     },
   );
 
-  it('answers the same request again with the same admission, and refuses another under its id', () =>
+  it('is the same for repeats of the request, and another request with the same id is refused', () =>
     play({}, async (scene) => {
       const input = reservationInput(scene);
       const again = () => requestReservation(scene, input);
@@ -103,13 +104,13 @@ describe('a reservation is admitted', () => {
       expect(scene.calls('openReservation')).toHaveLength(1);
     }));
 
-  it('has the caller wait while the database is out of order', () =>
+  it('waits while the database is unavailable', () =>
     play({ openReservation: failing(2, reserved) }, async (scene) => {
       expect(await requestReservation(scene, reservationInput(scene))).toEqual(reserved);
       expect(scene.calls('openReservation')).toHaveLength(3);
     }));
 
-  it('keeps its admission in a continued run: it does not ask again, tells nobody, and settles at once', () =>
+  it('is kept by a continued run, which settles at once and neither asks the ledger nor wakes the watch', () =>
     play({}, async (scene) => {
       const input = reservationInput(scene, { admission: reserved });
       expect(await requestReservation(scene, input)).toEqual(reserved);
@@ -120,21 +121,21 @@ describe('a reservation is admitted', () => {
 });
 
 describe('a reservation settles', () => {
-  it('once a day, though instances do so each hour', () =>
+  it('once a day, though instances settle each hour', () =>
     play({}, async (scene) => {
       await reservationThatRuns(scene);
       await scene.pass(3.5 * 24 * HOUR_MS);
       expect(nearly(scene, [DAY, 2 * DAY, 3 * DAY], sinceFirst(scene))).toEqual([DAY, 2 * DAY, 3 * DAY]);
     }));
 
-  it('as seldom as instances do, where that is more seldom', () =>
+  it('as seldom as instances when their interval is longer than a day', () =>
     play({}, async (scene) => {
       await reservationThatRuns(scene, { settleEveryMs: 5 * 24 * HOUR_MS });
       await scene.pass(11 * 24 * HOUR_MS);
       expect(nearly(scene, [5 * DAY, 10 * DAY], sinceFirst(scene))).toEqual([5 * DAY, 10 * DAY]);
     }));
 
-  it('never between its own seconds when SETTLE_EVERY is 0', () => {
+  it('only at its own crossings when SETTLE_EVERY is 0', () => {
     let endSecond = FAR_AHEAD;
     return play(
       {
@@ -151,7 +152,7 @@ describe('a reservation settles', () => {
     );
   });
 
-  it('at once when told', () =>
+  it('at once after a wake', () =>
     play({}, async (scene) => {
       const handle = await reservationThatRuns(scene);
       await scene.pass('20 minutes');
@@ -160,7 +161,7 @@ describe('a reservation settles', () => {
       expect(nearly(scene, [1_200], sinceFirst(scene))).toEqual([1_200]);
     }));
 
-  it('passes over a database that is out of order', () => {
+  it('again after the database was unavailable', () => {
     const standing = { ...quietTerm, costMicros: 7 } as ReservationStanding;
     return play({ settleReservation: failing(2, standing) }, async (scene) => {
       const handle = await reservationThatRuns(scene);
@@ -190,7 +191,7 @@ describe('a term of a reservation', () => {
     };
   };
 
-  it('is looked at when each reminder is due, which the watch is told of, and at the very second of its end', () =>
+  it('is read when each reminder is due, which wakes the watch, and in the second of its end', () =>
     play(
       termOf(30, () => overAndDone()),
       async (scene) => {
@@ -211,7 +212,7 @@ describe('a term of a reservation', () => {
       },
     ));
 
-  it('that is renewed is followed by the next, seen at its own second', () =>
+  it('that is renewed is followed by the next term, read at its own second', () =>
     play(
       termOf(10, (endSecond) =>
         inTerm({ second: endSecond + 28 * DAY, what: 'end of term' }, { termNumber: 2, renew: true }),
@@ -224,7 +225,7 @@ describe('a term of a reservation', () => {
       },
     ));
 
-  it('whose end a charge in flight puts off is looked at again and again, and yet does not spin', () => {
+  it('whose end a charge in flight delays is read again at intervals, without a busy loop', () => {
     let past = 0;
     const settleReservation: Mocks['settleReservation'] = async ({ nowSecond }) => {
       past += 1;
@@ -237,7 +238,7 @@ describe('a term of a reservation', () => {
     });
   });
 
-  it('that has lapsed is seen when the watch tells, and the watch is told what it may not know', () => {
+  it('that has lapsed is read when the watch wakes the workflow, and the watch is woken again', () => {
     const lapsed: ReservationStanding = { ...overAndDone('lapsed'), watchMustKnow: true };
     return play({ settleReservation: inTurn(quietTerm, lapsed) }, async (scene) => {
       const handle = await reservationThatRuns(scene);
@@ -253,7 +254,7 @@ describe('a term of a reservation', () => {
   });
 });
 
-describe('an operator', () => {
+describe('an operator of a reservation', () => {
   const tableOf = async (scene: Scene) => {
     const handle = scene.handle(workflowId.reservation(scene.id('resv')));
     const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
@@ -279,7 +280,7 @@ describe('an operator', () => {
       },
     ));
 
-  it('reads of one that has ended how, and what it came to', () =>
+  it('reads how an ended reservation ended, and its total cost', () =>
     play({ settleReservation: async () => overAndDone('not_offered') }, async (scene) => {
       await (await reservationThatRuns(scene)).result();
       expect(await tableOf(scene)).toEqual([
@@ -290,7 +291,7 @@ describe('an operator', () => {
       ]);
     }));
 
-  it('has it settle now, and sees what that came to', () => {
+  it('settles it, and receives the cost after the settlement', () => {
     const settled = { ...quietTerm, costMicros: RATE } as ReservationStanding;
     return play({ settleReservation: inTurn(quietTerm, settled) }, async (scene) => {
       const handle = await reservationThatRuns(scene);
@@ -298,7 +299,7 @@ describe('an operator', () => {
     });
   });
 
-  it('who settles one that has ended brings its run to its end', () =>
+  it('who settles an ended reservation ends its run', () =>
     play({ settleReservation: inTurn(quietTerm, overAndDone()) }, async (scene) => {
       const handle = await reservationThatRuns(scene);
       await handle.executeUpdate(settleReservationNow);
@@ -306,7 +307,7 @@ describe('an operator', () => {
     }));
 
   // It comes with the start, in the same task as the admission: the earliest that an operator can be.
-  it('who asks for it of a refused one is told so, and holds up nothing', () =>
+  it('who settles a refused reservation receives the refusal, and the workflow still ends', () =>
     play({ openReservation: async () => ({ status: 'refused', code: 'insufficient_credit' }) }, async (scene) => {
       const startWorkflowOperation = startOfReservation(reservationInput(scene));
       const answer = scene.client.workflow.executeUpdateWithStart(settleReservationNow, { startWorkflowOperation });

@@ -1,3 +1,7 @@
+/**
+ * Tests the dependencies between the folders of the project: imports point down, and workflows import only what
+ * Temporal allows.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -47,20 +51,20 @@ const roomOf = (path: string): string => path.split('/', 1)[0] ?? '';
 const said = ({ file, of }: Import): string => `${file} imports ${of}`;
 
 describe('the workflows', () => {
-  it('can be bundled: none of them imports what a workflow may not have', async () => {
+  it('can be bundled: each of their imports is allowed in a workflow', async () => {
     const { code } = await bundleWorkflows();
     for (const story of ['instance', 'balanceWatch', 'autoTopUp', 'deposit', 'notice'])
       expect(code).toMatch(new RegExp(`function ${story}\\(`));
   });
 
-  it('know activities and tables by type only', () => {
+  it('import only types from activities and tables', () => {
     const byValue = allImportsOf('workflows').filter(
       ({ of, typeOnly }) => !typeOnly && ['activities', 'prisma'].includes(roomOf(of)),
     );
     expect(byValue.map(said)).toEqual([]);
   });
 
-  it('import nothing but the money rules, one another and Temporal’s workflow side', () => {
+  it('import values only from the money rules, the workflows and Temporal’s workflow package', () => {
     const others = allImportsOf('workflows').filter(
       ({ file, of, typeOnly }) =>
         !typeOnly &&
@@ -71,12 +75,12 @@ describe('the workflows', () => {
     expect(others.map(said)).toEqual([]);
   });
 
-  it('do not import what needs a client', () => {
+  it('do not import telling.ts, which needs a client', () => {
     const told = allImportsOf('workflows').filter(({ of }) => of === 'workflows/telling.ts');
     expect(told.map(said)).toEqual([]);
   });
 
-  it('of callers are known by their messages and by how they are told, and in no other way', () => {
+  it('are imported by callers only through their messages and their wakes', () => {
     const known = ['workflows/messages.ts', 'workflows/telling.ts', 'workflows/index.ts'];
     const others = ['api', 'worker']
       .flatMap(allImportsOf)
@@ -86,7 +90,7 @@ describe('the workflows', () => {
 });
 
 describe('the money rules', () => {
-  it('import nothing from outside their room', () => {
+  it('import nothing from outside their folder', () => {
     const outside = allImportsOf('billing').filter(({ of }) => roomOf(of) !== 'billing' || !of.endsWith('.ts'));
     expect(outside.map(said)).toEqual([]);
   });
@@ -95,16 +99,16 @@ describe('the money rules', () => {
     ['the clock', /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\b|\bhrtime\b/],
     ['chance', /\bMath\.random\b|\bcrypto\.(?!ts\b)|\brandomUUID\b/],
     ['the process or a timer', /\bprocess\.|\bset(?:Timeout|Interval|Immediate)\b|\brequire\(/],
-  ])('know nothing of %s', (_, forbidden) => {
+  ])('do not use %s', (_, forbidden) => {
     const knowing = sourcesOf('billing').filter((file) => forbidden.test(withoutComments(read(file))));
     expect(knowing).toEqual([]);
   });
 });
 
-describe('the rooms of the house', () => {
+describe('the folders of the project', () => {
   const rooms = FLOORS.flat();
 
-  it('are read rightly: each has files, and a known import of each kind is found', () => {
+  it('are read correctly: each has files, and a known import of each kind is found', () => {
     for (const room of FLOORS.slice(0, 5).flat()) expect(sourcesOf(room).length, room).toBeGreaterThan(0);
     const found = importsOf('workflows/instance.ts');
     expect(found).toContainEqual({
@@ -116,12 +120,12 @@ describe('the rooms of the house', () => {
     expect(found).toContainEqual({ file: 'workflows/instance.ts', typeOnly: false, of: '@temporalio/workflow' });
   });
 
-  it.each(rooms)('%s knows no room above it', (room) => {
+  it.each(rooms)('%s imports from no higher folder', (room) => {
     const up = allImportsOf(room).filter(({ of }) => floorOf(roomOf(of)) > floorOf(room));
     expect(up.map(said)).toEqual([]);
   });
 
-  it('of the product know nothing of the parts that stand in for it, nor of tests', () => {
+  it('of the product import from no stand-ins, tools or tests', () => {
     const product = FLOORS.slice(0, 5).flat();
     const wrong = product
       .flatMap(allImportsOf)

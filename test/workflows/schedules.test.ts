@@ -1,4 +1,7 @@
-/** Schedules need a real server: the one that skips time has none. */
+/**
+ * Tests the Temporal Schedule of the daily reconciliation, on a real server, because the time-skipping server has no
+ * Schedules.
+ */
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -30,7 +33,7 @@ afterAll(async () => {
 
 const schedule = () => client.schedule.getHandle(DAILY_RECONCILIATION);
 
-it('the daily reconciliation is scheduled for 00:30 UTC, however many workers start, and an operator’s pause stays', async () => {
+it('the daily reconciliation is scheduled once for 00:30 UTC, however many workers start, and stays paused if an operator paused it', async () => {
   await Promise.all([keepSchedules(client), keepSchedules(client), keepSchedules(client)]);
   const { spec, policies, state, info } = await schedule().describe();
   expect(spec.calendars).toMatchObject([{ hour: [{ start: 0 }], minute: [{ start: 30 }] }]);
@@ -45,7 +48,7 @@ it('the daily reconciliation is scheduled for 00:30 UTC, however many workers st
   await schedule().unpause();
 });
 
-it('days that were missed are each compared, under the id of the day before the time that was meant', async () => {
+it('missed days are each compared, under the id of the day before the scheduled time', async () => {
   await keepSchedules(client);
   const days: string[] = [];
   const nothing = {} as never;
@@ -94,7 +97,7 @@ it('days that were missed are each compared, under the id of the day before the 
   }
 });
 
-it('a worker goes on without it, and says so', async () => {
+it('a worker starts without the Schedule when its creation fails, and logs the failure', async () => {
   const logged: string[] = [];
   const away = { schedule: { create: () => Promise.reject(new Error('unimplemented')) } } as unknown as Client;
   await keepSchedulesIfPossible(away, { ...SILENT, error: (_fields, message) => void logged.push(message) });

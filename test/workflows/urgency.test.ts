@@ -1,3 +1,4 @@
+/** Tests the Temporal priorities and fairness keys of the workflows and activities. */
 import { describe, expect, it } from 'vitest';
 import { startOptions } from '../../workflows/telling.ts';
 import { fairnessKey, priorityAs, priorityOf, URGENCY, type WORKFLOW_URGENCY } from '../../workflows/urgency.ts';
@@ -5,24 +6,24 @@ import { fairnessKey, priorityAs, priorityOf, URGENCY, type WORKFLOW_URGENCY } f
 const bytes = (text: string) => Buffer.byteLength(text);
 
 describe('The priority of work', () => {
-  it('is the highest for crossings, payments and orders to stop, and the lowest for mails and comparisons.', () => {
+  it('is the highest for crossings, payments and stop orders, and the lowest for mails and comparisons.', () => {
     const of = (workflow: keyof typeof WORKFLOW_URGENCY) => priorityOf(workflow, 'acme').priorityKey;
     expect([of('balanceWatch'), of('autoTopUp'), of('deposit')]).toEqual([1, 1, 1]);
     expect([of('instance'), of('reservation'), of('refund'), of('dispute')]).toEqual([3, 3, 3, 3]);
     expect([of('notice'), of('reconciliation')]).toEqual([5, 5]);
   });
 
-  it('is one of the five that Temporal has by default.', () => {
+  it('is one of the five default priorities of Temporal.', () => {
     for (const priorityKey of Object.values(URGENCY)) expect([1, 2, 3, 4, 5]).toContain(priorityKey);
   });
 
-  it('of an activity alone names no team, so that the team of its workflow stays.', () => {
+  it('of an activity sets no fairness key, so that the activity keeps the key of its workflow.', () => {
     expect(priorityAs('urgent')).toEqual({ priorityKey: 1 });
   });
 });
 
 describe('The fairness key of a team', () => {
-  it('is its id.', () => {
+  it('is the team’s id.', () => {
     expect(fairnessKey('acme')).toBe('acme');
     expect(fairnessKey('a'.repeat(64))).toBe('a'.repeat(64));
   });
@@ -32,7 +33,7 @@ describe('The fairness key of a team', () => {
     ['very long', 'team-'.repeat(200)],
     ['of wide letters', '株'.repeat(22)],
     ['of letters in two halves', '🚀'.repeat(17)],
-  ])('has at most 64 bytes for an id that is %s, and another id has another key.', (_, id) => {
+  ])('has at most 64 bytes and is unique for an id that is %s.', (_, id) => {
     expect(bytes(fairnessKey(id))).toBeLessThanOrEqual(64);
     expect(fairnessKey(id)).not.toContain('\uFFFD');
     expect(fairnessKey(id)).toBe(fairnessKey(id));
@@ -59,7 +60,7 @@ describe('A workflow that the product starts', () => {
     },
   );
 
-  it('is covered here, whatever kind it is.', () => {
+  it('is covered by a case here for each kind of workflow.', () => {
     expect(Object.keys(started).sort()).toEqual(Object.keys(startOptions).sort());
   });
 });

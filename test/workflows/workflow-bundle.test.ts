@@ -1,3 +1,4 @@
+/** Tests the cache of the workflow bundle. */
 import { mkdtempSync } from 'node:fs';
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +9,7 @@ import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
 const folder = mkdtempSync(join(tmpdir(), 'burnrate-bundle-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-it('The bundle of the workflows is made once for the same sources, and read after that', async () => {
+it('The workflow bundle is built once for the same sources, and then read from the cache', async () => {
   const { code } = await bundleWorkflows(folder);
   expect(code).toContain('balanceWatch');
   const [name, ...others] = await readdir(folder);
@@ -20,7 +21,7 @@ it('The bundle of the workflows is made once for the same sources, and read afte
   expect(await bundleWorkflows(folder)).toEqual({ code: '// as it was kept' });
 });
 
-it('A folder that cannot be written is no obstacle to the bundle', async () => {
+it('The workflow bundle is built when the cache folder cannot be written', async () => {
   await writeFile(join(folder, 'a-file'), '');
   await chmod(join(folder, 'a-file'), 0o400);
   const { code } = await bundleWorkflows(join(folder, 'a-file', 'below'));
