@@ -1,3 +1,4 @@
+/** Tests the notices about a default card that is about to expire. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { spreadSecond } from '../../billing/looks.ts';
 import { noticesOf } from '../../prisma/notices.ts';
@@ -32,7 +33,7 @@ const mails = async (teamId: string) =>
     .map(({ second, data }) => [second, data.paymentMethodId, data.expiry?.days]);
 
 describe('the watch of a team', () => {
-  it('looks again when a notice of its default card is due, and writes each once, however many look', async () => {
+  it('reads again when a notice of the default card is due, and concurrent reads write each notice once', async () => {
     const { one, two } = office;
     const team = await one.team('dying', '100', FIRST - 1000);
     const card = await save(team, 'a', 3);
@@ -58,7 +59,7 @@ describe('the watch of a team', () => {
     ]);
   });
 
-  it('sleeps to a crossing that comes before, and does not tell of a card that is not the default', async () => {
+  it('sleeps until an earlier crossing, and writes no notice for a card that is not the default', async () => {
     const { one } = office;
     const team = await one.team('two-cards', '100', FIRST - 100_000);
     await save(team, 'good', 9);

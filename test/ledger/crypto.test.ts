@@ -1,3 +1,6 @@
+/**
+ * Tests how the ledger records crypto deposits: credits, corrections, expiry and their notices, in races and repeats.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventOfNotice, type PlatformEvent } from '../../activities/event-of-notice.ts';
 import { mailOfNotice } from '../../activities/mail-of-notice.ts';
@@ -81,7 +84,7 @@ const references = async () =>
   );
 
 describe('a crypto deposit', () => {
-  it('is credited from CopperX with what was received, both amounts kept', async () => {
+  it('is credited with the amount that CopperX received, and keeps both amounts', async () => {
     expect(await credit(5, [output('a', '100')])).toMatchObject({ status: 'succeeded', kind: 'crypto' });
     expect(await shown()).toEqual({
       status: 'succeeded',
@@ -103,7 +106,7 @@ describe('a crypto deposit', () => {
     });
   });
 
-  it('whose payment is corrected gets the difference, or owes it, once for each change', async () => {
+  it('whose payment is corrected is credited with the difference, or owes it, once for each change', async () => {
     await credit(5, [output('a', '100')]);
     const receipts = (await cryptoReceiptsOf(one.db, [dep])).get(dep);
     const follow = (at: number, amount: string, desk = one) =>
@@ -144,7 +147,7 @@ describe('a crypto deposit', () => {
     expect([await posted(), (await shown()).closedSecond]).toEqual([100_000_000, 6]);
   });
 
-  it('that is paid in parts is open until all has come', async () => {
+  it('that is paid in parts is open until every part has arrived', async () => {
     expect(await credit(5, [output('a', '60')])).toMatchObject({ status: 'pending' });
     expect(await shown()).toMatchObject({ status: 'pending', receivedMicros: 60_000_000, closedSecond: null });
     expect(await posted()).toBe(60_000_000);
@@ -152,14 +155,14 @@ describe('a crypto deposit', () => {
     expect(await shown()).toMatchObject({ status: 'succeeded', receivedMicros: 100_000_000, closedSecond: 9 });
   });
 
-  it('that is overpaid is credited with all of it, and what comes on top moves no second', async () => {
+  it('that is overpaid is credited with the whole amount, and later coins leave its second unchanged', async () => {
     await credit(5, [output('a', '150')]);
     await credit(50, [output('b', '1')]);
     expect(await shown()).toMatchObject({ status: 'succeeded', receivedMicros: 151_000_000, closedSecond: 5 });
     expect(await posted()).toBe(151_000_000);
   });
 
-  it('whose output is reported by ten at once, in several cases of its hash, is credited once', async () => {
+  it('whose output is reported ten times at once, with different letter case of its hash, is credited once', async () => {
     const both = [output('a', '60'), output('a', '40', 1)];
     const shouted = both.map((seen) => ({
       ...seen,
@@ -178,7 +181,7 @@ describe('a crypto deposit', () => {
     ]);
   });
 
-  it('cannot be credited with an output that another deposit was credited with', async () => {
+  it('cannot be credited with an output that was credited to another deposit', async () => {
     await open(`${dep}_other`);
     const tries = await Promise.allSettled([
       credit(5, [output('a', '100')], one),
@@ -191,7 +194,7 @@ describe('a crypto deposit', () => {
     expect(await references()).toHaveLength(1);
   });
 
-  it('of which nothing has come expires, once, and credits nobody', async () => {
+  it('that received nothing expires once, and credits no team', async () => {
     expect(await expire(3600)).toMatchObject({ status: 'expired' });
     await expire(4000);
     expect(await shown()).toMatchObject({
@@ -204,13 +207,13 @@ describe('a crypto deposit', () => {
     expect(await noticesOf(one.db, team)).toEqual([]);
   });
 
-  it('of which some has come is that when its page expires', async () => {
+  it('that is partly paid succeeds with the amount received when its page expires', async () => {
     await credit(5, [output('a', '60')]);
     await expire(3600);
     expect(await shown()).toMatchObject({ status: 'succeeded', receivedMicros: 60_000_000, closedSecond: 5 });
   });
 
-  it('that has expired is credited late, at its own second, whatever comes', async () => {
+  it('that has expired is credited with any late amount, at the second of that credit', async () => {
     await expire(3600);
     await credit(90_000, [output('a', '1')]);
     expect(await shown()).toMatchObject({
@@ -223,7 +226,7 @@ describe('a crypto deposit', () => {
     expect(await shown()).toMatchObject({ status: 'succeeded', closedSecond: 90_000 });
   });
 
-  it('pays what is owed first', async () => {
+  it('pays the owed amount first', async () => {
     await one.deposit(team, '15', 1);
     const price = { inputMicrosPerMillion: parseDollars('1'), outputMicrosPerMillion: parseDollars('1') };
     const used = { model: 'm', project: null, inputTokens: 18_000_000, outputTokens: 0, atSecond: null, holdId: null };
@@ -236,7 +239,7 @@ describe('a crypto deposit', () => {
   });
 });
 
-describe('what people and the platform hear', () => {
+describe('notices of a crypto deposit', () => {
   const heard = async () => {
     const notices = await noticesOf(one.db, team);
     const about = { ...ABOUT, teamName: 'A team' };
@@ -252,7 +255,7 @@ describe('what people and the platform hear', () => {
     };
   };
 
-  it('is each receipt for itself, with what was asked for where that differs', async () => {
+  it('are one for each receipt, with the requested amount where the received amount differs', async () => {
     await credit(5, [output('a', '60')]);
     const { mails, events } = await heard();
     expect(mails).toHaveLength(1);
@@ -272,7 +275,7 @@ describe('what people and the platform hear', () => {
     ]);
   });
 
-  it('carries the receipt of its own part, the kept one, and goes to the address for papers too', async () => {
+  it('carry the stored receipt of their part, and go to the address for receipts too', async () => {
     const details = { company: null, address: null, taxId: null, reference: null, email: 'books@acme.example' };
     await setBillingDetails(one.db, team, { details, version: undefined, second: 1, actor: 'test' });
     await credit(5, [output('a', '60.50')]);
@@ -294,7 +297,7 @@ describe('what people and the platform hear', () => {
     expect(Buffer.from(kept?.content ?? []).equals(sent[0]?.attachments?.[0]?.content ?? Buffer.of())).toBe(true);
   });
 
-  it('is a mail of its own for each change that the provider makes, and none for a repeat or an operator’s', async () => {
+  it('are one mail for each change by the provider, and none for a repeat or an operator’s change', async () => {
     await credit(5, [output('a', '100')]);
     await credit(5, [output('b', '20')]);
     const follow = (at: number, amount: string) =>
@@ -324,14 +327,14 @@ describe('what people and the platform hear', () => {
     expect(added?.text).toContain('In all, $90.50 has been received for the deposit');
   });
 
-  it('says nothing of a difference where there is none', async () => {
+  it('show no difference when there is none', async () => {
     await credit(5, [output('a', '100')]);
     const { mails } = await heard();
     expect(mails[0]).toContain('$100.00 has been added');
     expect(mails[0]).not.toContain('asked for');
   });
 
-  it('says of an overpaid one that all of it is credit', async () => {
+  it('say for an overpaid deposit that the whole amount is credit', async () => {
     await credit(5, [output('a', '150')]);
     const { mails } = await heard();
     expect(mails[0]).toContain('asked for $100.00; $150.00 has arrived in all, and all of it is credit');

@@ -1,3 +1,4 @@
+/** Tests how the ledger records deposits, auto top-ups, grants and token usage, in races and repeats. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { disabledReason } from '../../prisma/accounts.ts';
 import { consentsOf } from '../../prisma/consents.ts';
@@ -47,7 +48,7 @@ describe('a deposit', () => {
     ]);
   });
 
-  it('gets the next receipt number of its team, however many are credited at once; a failed one takes none', async () => {
+  it('takes the next receipt number of its team in concurrent credits, and a failed deposit takes none', async () => {
     await one.team(team);
     const ids = Array.from({ length: 6 }, (_, i) => `dep_${team}_${i}`);
     for (const id of ids) await one.openDeposit(team, '15', 0, id);
@@ -61,14 +62,14 @@ describe('a deposit', () => {
     expect(rows.find(({ id }) => id === ids[2])).toMatchObject({ status: 'failed', receiptNumber: null });
   });
 
-  it('is opened once under its id, by however many at once', async () => {
+  it('is opened once under its id by concurrent calls', async () => {
     await one.team(team);
     const orders = await atOnce(6, (i) => either(i).openDeposit(team, '15', i, `dep_${team}`));
     expect(new Set(orders.map((order) => JSON.stringify(order))).size).toBe(1);
     expect(await one.db.deposit.count({ where: { teamId: team } })).toBe(1);
   });
 
-  it('that the api records is pending, once for as many calls, and of an archived team records nothing', async () => {
+  it('recorded by the api is pending, once for all repeats, and an archived team’s deposit is not recorded', async () => {
     await one.team(team);
     const id = `dep_${team}`;
     const recorded = await atOnce(6, (i) => either(i).recordDeposit(team, '15', 7, id));
@@ -84,7 +85,7 @@ describe('a deposit', () => {
     expect(await one.db.deposit.count({ where: { teamId: gone } })).toBe(0);
   });
 
-  it('that was answered 503 is not opened when it comes to run after all', async () => {
+  it('whose call was answered 503 is not opened when that call runs later', async () => {
     await one.team(team);
     const callId = `deposit/dep_${team}@100-a`;
     await one.abandon(`deposit/dep_${team}`, 100);
@@ -92,7 +93,7 @@ describe('a deposit', () => {
     expect(await one.db.deposit.count({ where: { teamId: team } })).toBe(0);
   });
 
-  it('that was credited cannot fail any more', async () => {
+  it('that was credited cannot fail afterwards', async () => {
     await one.team(team);
     const id = await one.deposit(team, '15', 5);
     const before = await getDeposit(one.db, id);
@@ -101,7 +102,7 @@ describe('a deposit', () => {
     expect(await booksOf(one.db, team)).toMatchObject({ netMicros: 15_000_000n });
   });
 
-  it('that failed is failed once, and no money moves', async () => {
+  it('that failed is marked failed once, and no money moves', async () => {
     await one.team(team);
     await one.openDeposit(team, '15', 0, `dep_${team}`);
     await atOnce(4, (i) => either(i).fail(`dep_${team}`, 5 + i, 'card_expired'));
@@ -109,7 +110,7 @@ describe('a deposit', () => {
     expect(await transfersOf(team)).toEqual([]);
   });
 
-  it('of which the provider says both at once is credited: money that was taken is never lost', async () => {
+  it('that the provider reports as both failed and succeeded is credited, so that no payment is lost', async () => {
     await one.team(team);
     await one.openDeposit(team, '15', 0, `dep_${team}`);
     await Promise.all([one.credit(`dep_${team}`, 5), two.fail(`dep_${team}`, 5)]);
@@ -119,7 +120,7 @@ describe('a deposit', () => {
   });
 });
 
-describe('a deposit after X, with the watch late', () => {
+describe('a deposit after X, with a late watch', () => {
   it('closes the meters at X in its own transaction, and leaves an end of credit for the watch to announce', async () => {
     await one.team(team, '15');
     for (const id of ['a', 'b'])
@@ -153,7 +154,7 @@ describe('a deposit after X, with the watch late', () => {
     expect(await two.look(team, 5002)).toMatchObject({ ended: null, notices: [] });
   });
 
-  it('at once with the watch ends all once', async () => {
+  it('in a race with the watch ends every instance once', async () => {
     for (let round = 0; round < 5; round += 1) {
       const id = `${team}-${round}`;
       await one.team(id, '15');
@@ -165,7 +166,7 @@ describe('a deposit after X, with the watch late', () => {
     }
   });
 
-  it('collects what is owed before anything else', async () => {
+  it('pays the owed amount first', async () => {
     await one.team(team);
     await one.use(team, 'a', 20_000_000, 1);
     await one.deposit(team, '15', 2);
@@ -179,7 +180,7 @@ describe('a deposit after X, with the watch late', () => {
 describe('an auto top-up', () => {
   const POLICY = { threshold: '10', amount: '20' };
 
-  it('opens one attempt, however many find it due at once', async () => {
+  it('opens one attempt when concurrent reads find it due', async () => {
     await one.team(team, '10');
     await one.policy(team, POLICY, 1);
     await one.start({ teamId: team, id: `${team}-i`, hourly: CENT, at: 1 });
@@ -193,7 +194,7 @@ describe('an auto top-up', () => {
     expect(attempts).toMatchObject([{ id: `dep_${team}_top_up_1`, attempt: 1n, openedSecond: 2n, status: 'pending' }]);
   });
 
-  it('that succeeds is credited once and counts from its second', async () => {
+  it('that succeeds is credited once, from the second of its success', async () => {
     await one.team(team, '15');
     await one.start({ teamId: team, id: `${team}-i`, hourly: DOLLAR, at: 0 });
     await one.policy(team, { threshold: '10', amount: '100' }, 0);
@@ -206,7 +207,7 @@ describe('an auto top-up', () => {
     expect(await booksOf(one.db, team)).toEqual(await billOf(one.db, team));
   });
 
-  it('that succeeds after the grace is credit, and the end at X stays', async () => {
+  it('that succeeds after the grace is credited, and the end at X is kept', async () => {
     await one.team(team, '15');
     await one.start({ teamId: team, id: `${team}-i`, hourly: DOLLAR, at: 0 });
     await one.policy(team, { threshold: '10', amount: '100' }, 0);
@@ -216,7 +217,7 @@ describe('an auto top-up', () => {
     expect(await booksOf(one.db, team)).toMatchObject({ netMicros: 100_000_000n });
   });
 
-  it('that fails switches the policy off as a consent, once, and says why', async () => {
+  it('that fails switches the policy and its consent off once, with the reason', async () => {
     await one.team(team, '9');
     await one.policy(team, POLICY, 5);
     const depositId = (await attemptOf(team))!;
@@ -231,7 +232,7 @@ describe('an auto top-up', () => {
     expect(kinds.filter((kind) => kind === 'auto_top_up_failed')).toHaveLength(1);
   });
 
-  it('is not disturbed by a failure that comes after its success, nor switched off by it', async () => {
+  it('that succeeded is unchanged by a later failure, and its policy stays on', async () => {
     await one.team(team, '9');
     await one.policy(team, POLICY, 5);
     const depositId = (await attemptOf(team))!;
@@ -241,7 +242,7 @@ describe('an auto top-up', () => {
     expect(await getDeposit(one.db, depositId)).toMatchObject({ status: 'succeeded', failureCode: null });
   });
 
-  it('whose success turns up after its failure was recorded is credited, once, and the policy stays off', async () => {
+  it('that succeeds after its failure was recorded is credited once, and the policy stays off', async () => {
     await one.team(team, '9');
     await one.policy(team, POLICY, 5);
     const depositId = (await attemptOf(team))!;
@@ -252,7 +253,7 @@ describe('an auto top-up', () => {
     expect(await accountOf(team)).toMatchObject({ policyEnabled: false, policyDisabledReason: 'declined' });
   });
 
-  it('can be switched on again while the notice of its failure is still unsent', async () => {
+  it('can be switched on again before the notice of its failure is sent', async () => {
     await one.team(team, '9');
     await one.policy(team, POLICY, 5);
     await one.fail((await attemptOf(team))!, 6);
@@ -277,7 +278,7 @@ describe('an auto top-up', () => {
     expect(failures.map(({ data }) => data.depositId)).toEqual([`dep_${team}_top_up_1`, `dep_${team}_top_up_2`]);
   });
 
-  it('cannot have a policy that breaks the limits, and keeps no consent to one', async () => {
+  it('refuses a policy outside the limits, and keeps no consent to such a policy', async () => {
     await one.team(team, '9');
     await expect(one.policy(team, { threshold: '4.99', amount: '20' }, 5)).rejects.toMatchObject({
       code: 'amount_out_of_range',
@@ -288,7 +289,7 @@ describe('an auto top-up', () => {
 });
 
 describe('a grant', () => {
-  it('is given once under its id, and a repeat is answered the same grant', async () => {
+  it('is posted once under its id, and a repeat receives the same grant', async () => {
     await one.team(team);
     const id = `grant_${team}`;
     const [first, ...repeats] = await Promise.all([0, 1, 2].map((i) => either(i).grant(team, id, '7', 5)));
@@ -302,7 +303,7 @@ describe('a grant', () => {
 });
 
 describe('token usage', () => {
-  it('is taken once under its id, however often and by whomever it is told', async () => {
+  it('is recorded once under its id, however many times and processes report it', async () => {
     await one.team(team, '15');
     const inOne = await atOnce(5, () => one.use(team, 'e1', 1_000_000, 5));
     expect(inOne.sort()).toEqual(['accepted', 'duplicate', 'duplicate', 'duplicate', 'duplicate']);
@@ -312,7 +313,7 @@ describe('token usage', () => {
     expect(await one.db.usageEvent.count({ where: { teamId: team } })).toBe(2);
   });
 
-  it('cannot be told otherwise under the same id, and is another’s under another team', async () => {
+  it('with another body under the same id is refused, and the same id of another team is another event', async () => {
     await one.team(team, '15');
     await one.team(`${team}-other`, '15');
     expect(await one.use(team, 'e', 100, 5)).toBe('accepted');
@@ -322,7 +323,7 @@ describe('token usage', () => {
     expect(await booksOf(one.db, team)).toMatchObject({ netMicros: 14_999_900n });
   });
 
-  it('by many at once carries every fraction, and takes credit no further than it goes', async () => {
+  it('reported concurrently carries every fraction, and takes no more credit than there is', async () => {
     await one.team(team, '3');
     const price = { inputMicrosPerMillion: 1, outputMicrosPerMillion: 333_333 } as never;
     await atOnce(30, (i) =>

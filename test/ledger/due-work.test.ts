@@ -1,4 +1,7 @@
-/** A fact marks what a workflow has still to see, in its own transaction; the workflow's look clears the mark. */
+/**
+ * Tests the due marks: a fact marks the work that a workflow must do, in its own transaction, and the read of the
+ * workflow clears the mark.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
 import {
@@ -37,8 +40,8 @@ const instances = async (throughSecond = FAR_AHEAD) =>
     .map(({ instance, dueSecond }) => [instance.id, dueSecond]);
 const start = (id: string, at: number, hourly = '3.6') => office.one.start({ teamId: team, id, hourly, at });
 
-describe('the look of a team’s watch', () => {
-  it('is due since the first fact that the watch has not looked at, and not before it', async () => {
+describe('the read of a team’s watch', () => {
+  it('is due since the first fact that the watch has not read, and not earlier', async () => {
     expect(await looks()).toEqual([]);
     await start(`${team}-a`, 10);
     await start(`${team}-b`, 20);
@@ -46,7 +49,7 @@ describe('the look of a team’s watch', () => {
     expect(await looks(9)).toEqual([]);
   });
 
-  it('is no longer due after the watch has looked, until the next fact', async () => {
+  it('is no longer due after the watch has read, until the next fact', async () => {
     await start(`${team}-a`, 10);
     await office.one.look(team, 11);
     expect(await looks()).toEqual([]);
@@ -63,7 +66,7 @@ describe('the look of a team’s watch', () => {
     expect(await looks()).toEqual([32]);
   });
 
-  it('is not due after a settlement that brings nothing to announce', async () => {
+  it('is not due after a settlement without anything to announce', async () => {
     await start(`${team}-a`, 10);
     await office.one.look(team, 10);
     await office.one.settle(`${team}-a`, 20);
@@ -77,7 +80,7 @@ describe('the look of a team’s watch', () => {
     expect(await looks()).toHaveLength(1);
   });
 
-  it('is not due after a call that was refused', async () => {
+  it('is not due after a refused call', async () => {
     const poor = await office.one.team(`poor-${team}`);
     const refused = office.one.start({ teamId: poor, id: `${poor}-a`, hourly: '1', at: 10 });
     expect(await refused).toMatchObject({ status: 'refused', code: 'insufficient_credit' });
@@ -96,7 +99,7 @@ describe('the workflow of an instance', () => {
     expect(await instances()).toEqual([]);
   });
 
-  it('is due from the end until it has seen the end, whoever recorded it', async () => {
+  it('is due from the end until it has read the end, whichever act recorded it', async () => {
     for (const id of ['stopped', 'dry'])
       await start(`${team}-${id}`, 10, '1.8').then(() => office.one.settle(`${team}-${id}`, 10));
     await office.one.stop(`${team}-stopped`, 20);
@@ -108,13 +111,13 @@ describe('the workflow of an instance', () => {
     expect(await instances()).toEqual([]);
   });
 
-  it('of a start that an end has followed is due since the start', async () => {
+  it('that starts and ends before a settlement is due since the start', async () => {
     await start(`${team}-a`, 10);
     await office.one.stop(`${team}-a`, 20);
     expect(await instances()).toEqual([[`${team}-a`, 10]]);
   });
 
-  it('is awaited by its own team alone, and only while the instance runs', async () => {
+  it('is due only for its own team, and only while the instance runs', async () => {
     const other = await office.one.team(`other-of-${team}`, '100');
     await start(`${team}-a`, 10);
     expect(await runsUnwatched(office.one.db, team, 10)).toBe(true);
@@ -145,7 +148,7 @@ describe('the workflow of a reservation', () => {
     expect(await reservations()).toEqual([]);
   });
 
-  it('is due after a change of the renewal until it has seen the change', async () => {
+  it('is due from a change of the renewal until it has read the change', async () => {
     await begin(10);
     await office.one.settleReservation(`${team}-r`, 11);
     await office.one.renew(`${team}-r`, true, 20);
@@ -160,7 +163,7 @@ describe('the workflow of a deposit', () => {
   const deposits = async (throughSecond = FAR_AHEAD) =>
     (await dueDeposits(office.one.db, throughSecond, FROM_THE_FIRST, 1_000)).filter(({ teamId }) => teamId === team);
 
-  it('is due from the moment at which the deposit is recorded until its first look', async () => {
+  it('is due from the second at which the deposit is recorded until its first read', async () => {
     const depositId = `dep-${team}`;
     await office.one.recordDeposit(team, '15', 10, depositId);
     const due = { depositId, teamId: team, kind: 'saved_card', dueSecond: 10 };
@@ -187,7 +190,7 @@ describe('the workflow of a refund', () => {
   const refunds = async (throughSecond = FAR_AHEAD) =>
     (await dueRefunds(office.one.db, throughSecond, FROM_THE_FIRST, 1_000)).filter(({ teamId }) => teamId === team);
 
-  it('is due from the moment at which the credit is taken until its first look', async () => {
+  it('is due from the second at which the credit is taken until its first read', async () => {
     const depositId = await office.one.deposit(team, '50', 5);
     const refundId = `ref-${team}`;
     const asked = { refundId, depositId, teamId: team, amountMicros: micros(1_000_000), actor: 'me' };
@@ -202,7 +205,7 @@ describe('the workflow of a refund', () => {
     expect(await paymentsWait(office.one.db, team, 10)).toBe(false);
   });
 
-  it('is not due for a refund that was found at the provider, whose workflow runs already', async () => {
+  it('is not due for a refund that was found at the provider, because its workflow is already running', async () => {
     const depositId = await office.one.deposit(team, '50', 5);
     await office.one.foundRefund(depositId, '10', 10, `re_${team}`);
     expect(await refunds()).toEqual([]);

@@ -1,3 +1,4 @@
+/** Tests how the ledger records holds, voids and the usage that settles holds, in races and repeats. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { getHold } from '../../prisma/holds.ts';
@@ -41,7 +42,7 @@ async function settle(desk: Desk, teamId: string, eventId: string, tokens: numbe
 }
 
 describe('a hold', () => {
-  it('is kept with what it is for, and holds credit until its second', async () => {
+  it('is stored with its request, and holds credit until its second', async () => {
     expect(await hold('a', 5_000_000, 100, 60)).toEqual({
       holdId: idOf('a'),
       teamId: team,
@@ -63,7 +64,7 @@ describe('a hold', () => {
     expect(await rowOf('a')).toMatchObject({ status: 'expired', closedSecond: 160 });
   });
 
-  it('is for the price in force as its call was received, whatever comes later or was before', async () => {
+  it('uses the price in force at the receipt of its call, whatever prices came before or after', async () => {
     await one.price(model, '2', 50);
     const price = { model, inputMicrosPerMillion: 3, outputMicrosPerMillion: 3 } as Parameters<
       Desk['ledger']['changeModelPrice']
@@ -73,7 +74,7 @@ describe('a hold', () => {
     expect(await hold('b', 1_000_000, 101)).toMatchObject({ amountMicros: 3 });
   });
 
-  it('cannot be for a model that is not listed, nor by a team that is not there', async () => {
+  it('is refused for a model that is not listed, and for a team that does not exist', async () => {
     await expect(one.hold(team, 'x', 'never-listed', 1, 100)).rejects.toEqual(refusal('price_not_found', 'model'));
     await one.ledger.withdrawModelPrice({ model, actor: 'me', nowSecond: 100 });
     await expect(hold('x', 1, 100)).rejects.toEqual(refusal('price_not_found', 'model'));
@@ -81,13 +82,13 @@ describe('a hold', () => {
     expect(await one.db.hold.count({ where: { teamId: team } })).toBe(0);
   });
 
-  it('cannot be for more than there is, and leaves no row then', async () => {
+  it('is refused for more than is available, and leaves no row', async () => {
     await expect(hold('a', 20_000_001, 100)).rejects.toEqual(refusal('insufficient_credit'));
     expect(await one.db.hold.count({ where: { teamId: team } })).toBe(0);
     expect(await hold('a', 20_000_000, 100)).toMatchObject({ status: 'pending' });
   });
 
-  it('of one id is one hold, however often and at once it is asked for, and however it has ended since', async () => {
+  it('of one id is one hold in concurrent calls and repeats, also after its end', async () => {
     const placed = await atOnce(8, (i) => either(i).hold(team, idOf('a'), model, 5_000_000, 100 + i));
     expect(new Set(placed.map(({ expiresSecond }) => expiresSecond)).size).toBe(1);
     expect(await accountOf()).toMatchObject({ heldMicros: 5_000_000n });
@@ -113,7 +114,7 @@ describe('a hold', () => {
 });
 
 describe('a void', () => {
-  it('gives the credit back once, and answers the same again', async () => {
+  it('releases the credit once, and a repeat receives the same answer', async () => {
     await hold('a', 5_000_000, 100, 60);
     const voided = await one.void(idOf('a'), 120);
     expect(voided).toMatchObject({ status: 'voided', closedSecond: 120 });
@@ -121,7 +122,7 @@ describe('a void', () => {
     expect(await atOnce(6, (i) => either(i).void(idOf('a'), 130 + 100 * i))).toEqual(Array(6).fill(voided));
   });
 
-  it('cannot be of a hold that was settled, nor of one that has expired, whether or not that is recorded', async () => {
+  it('is refused for a hold that was settled or has expired, even if the expiry is not recorded', async () => {
     await hold('settled', 1_000_000, 100, 60);
     expect(await settle(one, team, `${team}-ev`, 500_000, [idOf('settled')], 110)).toEqual([idOf('settled')]);
     await expect(one.void(idOf('settled'), 120)).rejects.toEqual(refusal('hold_closed'));
@@ -135,11 +136,11 @@ describe('a void', () => {
     expect(await rowOf('expired')).toMatchObject({ status: 'expired', closedSecond: 180 });
   });
 
-  it('cannot be of a hold that is not there', async () => {
+  it('is refused for a hold that does not exist', async () => {
     await expect(one.void('nobodys', 100)).rejects.toEqual(refusal('not_found', 'hold'));
   });
 
-  it('by many at once, against usage that names it, ends it in one way only', async () => {
+  it('in a race with other voids and with usage of the hold ends the hold in one way only', async () => {
     for (let round = 0; round < 6; round += 1) {
       const holdId = `race-${round}`;
       await hold(holdId, 1_000_000, 100);
@@ -162,22 +163,22 @@ describe('a void', () => {
   });
 });
 
-describe('usage that names a hold whose second has come', () => {
-  it('is charged plainly', async () => {
+describe('usage that names a hold at or after its expiry', () => {
+  it('is charged without the hold', async () => {
     await hold('a', 10_000_000, 0, 30);
     expect(await settle(one, team, `${team}-ev`, 1_000_000, [idOf('a')], 30)).toEqual([]);
     expect(await rowOf('a')).toMatchObject({ status: 'expired', closedSecond: 30, settledBy: null });
     expect(await accountOf()).toMatchObject({ heldMicros: 0n, postedMicros: 19_000_000n });
   });
 
-  it('of a free model is charged plainly too', async () => {
+  it('of a free model is charged without the hold too', async () => {
     await one.price(`${model}-free`, '0', 0);
     await one.hold(team, idOf('free'), `${model}-free`, 1, 0, 30);
     expect(await settle(one, team, `${team}-ev`, 1, [idOf('free')], 30)).toEqual([]);
     expect(await rowOf('free')).toMatchObject({ status: 'pending' });
   });
 
-  it('still settles it while money stands at X, where no hold expires', async () => {
+  it('still settles the hold at X, where no hold expires', async () => {
     await one.policy(team, { threshold: '5', amount: '15' }, 0);
     await hold('a', 10_000_000, 0, 30);
     await one.start({ teamId: team, id: `${team}-i`, hourly: '3600', at: 0 });
@@ -201,8 +202,8 @@ async function expectSound(teamId: string): Promise<void> {
   expect(await booksOf(one.db, teamId)).toEqual(await billOf(one.db, teamId));
 }
 
-describe('fifty clients at once', () => {
-  it('with holds of 5 cents against a dollar: exactly twenty have one', async () => {
+describe('fifty concurrent clients', () => {
+  it('receive exactly twenty holds of 5 cents from a dollar', async () => {
     const teamId = await one.team(`${team}-fifty`);
     await one.grant(teamId, `${teamId}-grant`, '1', 0);
     const answers = await atOnce(50, (i) =>
@@ -220,7 +221,7 @@ describe('fifty clients at once', () => {
     await expectSound(teamId);
   });
 
-  it('with holds, voids, usage and expiries in any order: never more is held than there is', async () => {
+  it('with holds, voids, usage and expiries in any order never hold more than the credit', async () => {
     let round = 0;
     const kind = fc.constantFrom('hold', 'hold', 'hold', 'void', 'settle', 'use', 'look');
     const calls = fc.array(fc.record({ kind, at: fc.nat(60), tokens: fc.nat(90_000), which: fc.nat(50) }), {

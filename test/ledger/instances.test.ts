@@ -1,3 +1,4 @@
+/** Tests how the ledger records starts, stops, re-prices, settlements and the end of credit, in races and repeats. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { unannouncedExhaustions } from '../../prisma/exhaustions.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
@@ -29,7 +30,7 @@ beforeEach(() => {
 const either = (i: number) => (i % 2 === 0 ? one : two);
 const rowsOf = (id: string) => one.db.instance.count({ where: { id } });
 
-describe('twenty starts at once with $3', () => {
+describe('twenty concurrent starts with $3', () => {
   it('are all admitted in one second, since nothing has been used yet', async () => {
     await one.team(team, '3');
     const answers = await atOnce(20, (i) => either(i).start({ teamId: team, id: `${team}-${i}`, hourly: CENT, at: 5 }));
@@ -41,7 +42,7 @@ describe('twenty starts at once with $3', () => {
     expect(await booksOf(one.db, team)).toEqual(await billOf(one.db, team));
   });
 
-  it('in seconds of their own admit those of the first second only, whichever comes first', async () => {
+  it('with a second each are admitted only up to the first recorded second', async () => {
     await one.team(team, '3');
     const answers = await atOnce(20, (i) =>
       either(i).start({ teamId: team, id: `${team}-${i}`, hourly: CENT, at: 100 - i }),
@@ -57,7 +58,7 @@ describe('twenty starts at once with $3', () => {
       expect(answer.status).toBe(100 - i <= admitted[0]! ? 'admitted' : 'refused');
   });
 
-  it('that cannot be paid for a second last none, and leave the credit whole', async () => {
+  it('whose first second cannot be paid for end at once, and leave the credit unchanged', async () => {
     await one.team(team, '3');
     const answers = await atOnce(20, (i) =>
       either(i).start({ teamId: team, id: `${team}-${i}`, hourly: '10801', at: 5 }),
@@ -70,7 +71,7 @@ describe('twenty starts at once with $3', () => {
 });
 
 describe('a start', () => {
-  it('twice at once is one admission, whichever process hears it', async () => {
+  it('repeated at once in two processes is one admission', async () => {
     await one.team(team, '10');
     const call = { teamId: team, id: `${team}-i`, hourly: CENT, at: 5 };
     const answers = await atOnce(6, (i) => either(i).start({ ...call, at: 5 + i }));
@@ -79,7 +80,7 @@ describe('a start', () => {
     expect(await lifeOf(one.db, call.id)).toHaveLength(2);
   });
 
-  it('again is the same admission, also after the end and at another price of today', async () => {
+  it('repeated later is the same admission, even after the end and at another current price', async () => {
     await one.team(team, '10');
     const call = { teamId: team, id: `${team}-i`, hourly: CENT, at: 5 };
     const first = await one.start(call);
@@ -88,7 +89,7 @@ describe('a start', () => {
     expect(await one.db.segment.count({ where: { teamId: team, endSecond: null } })).toBe(0);
   });
 
-  it('cannot take an id with another body, nor another team’s', async () => {
+  it('is refused under the id of another request or of another team', async () => {
     await one.team(team, '10');
     await one.team(`${team}-other`, '10');
     const call = { teamId: team, id: `${team}-i`, hourly: CENT, at: 5 };
@@ -98,7 +99,7 @@ describe('a start', () => {
     expect(await one.start({ ...call, teamId: `${team}-other` })).toEqual(taken);
   });
 
-  it('by two teams at once under one id is admitted to one of them', async () => {
+  it('of two teams under one id is admitted for only one of the teams', async () => {
     const ids = await atOnce(8, (i) => one.team(`${team}-${i}`, '10'));
     const answers = await Promise.all(
       ids.map((teamId, i) => either(i).start({ teamId, id: `${team}-i`, hourly: CENT, at: 5 })),
@@ -117,13 +118,13 @@ describe('a start', () => {
     expect(await one.start({ ...call, body: 'another', at: 7 })).toMatchObject({ status: 'admitted', startSecond: 7 });
   });
 
-  it('of an unknown team is no admission', async () => {
+  it('of an unknown team is refused', async () => {
     await expect(one.start({ teamId: 'nobody', id: `${team}-i`, hourly: CENT, at: 5 })).rejects.toMatchObject({
       code: 'not_found',
     });
   });
 
-  it('that was answered 503 is refused when it comes to run after all, and a later one is not', async () => {
+  it('that was answered 503 is refused when it runs later, and a newer start is admitted', async () => {
     await one.team(team, '10');
     const id = `${team}-i`;
     const callId = `instance/${id}@100-a`;
@@ -141,7 +142,7 @@ describe('a start', () => {
     });
   });
 
-  it('whose answer was lost is found by the next try, also by one that comes too late to admit anything', async () => {
+  it('whose answer was lost is found by the next try, even if that try is too late to admit anything', async () => {
     await one.team(team, '10');
     const call = { teamId: team, id: `${team}-i`, hourly: CENT, at: 100, callId: 'a-call', notAfterMs: 8_000 };
     const admitted = await one.start({ ...call, nowMs: 1_000 });
@@ -151,7 +152,7 @@ describe('a start', () => {
 });
 
 describe('a stop', () => {
-  it('twice at once gives one receipt', async () => {
+  it('repeated at once gives one receipt', async () => {
     await one.team(team, '10');
     await one.start({ teamId: team, id: `${team}-i`, hourly: CENT, at: 0 });
     const receipts = await atOnce(6, (i) => either(i).stop(`${team}-i`, 100 + i));
@@ -161,7 +162,7 @@ describe('a stop', () => {
     expect(await one.db.transfer.count({ where: { instanceId: `${team}-i` } })).toBe(1);
   });
 
-  it('at once with the end of credit is one or the other, and every receipt says the same', async () => {
+  it('in a race with the end of credit gives one of the two ends, and the same receipt to every caller', async () => {
     const ends = new Set<string>();
     for (let round = 0; round < 6; round += 1) {
       const id = `${team}-${round}`;
@@ -179,7 +180,7 @@ describe('a stop', () => {
     expect(ends.size).toBeGreaterThan(0);
   });
 
-  it('of an unknown instance is refused, and so is one before the start or in the future', async () => {
+  it('of an unknown instance, before the start or in the future is refused', async () => {
     await one.team(team, '10');
     await one.start({ teamId: team, id: `${team}-i`, hourly: CENT, at: 50 });
     await expect(one.stop('nothing', 60)).rejects.toMatchObject({ code: 'not_found' });
@@ -188,7 +189,7 @@ describe('a stop', () => {
     expect(await one.settle(`${team}-i`, 60)).toMatchObject({ status: 'running', costMicros: 100_000 });
   });
 
-  it('in the past, over re-prices, comes to the formula, with a row that names the one it answers', async () => {
+  it('in the past, across re-prices, is billed by the formula, with a correction that names the corrected row', async () => {
     for (const [backTo, cost] of [
       [0, 0],
       [50, 500_000],
@@ -217,7 +218,7 @@ describe('a stop', () => {
     }
   });
 
-  it('by the platform needs no telling, and one by an operator does', async () => {
+  it('by the platform leaves no machine to stop, and a stop by an operator does', async () => {
     await one.team(team, '10');
     for (const [id, platformAsked] of [
       ['a', true],
@@ -233,7 +234,7 @@ describe('a stop', () => {
 });
 
 describe('a re-price', () => {
-  it('again with the same price changes nothing, and what has ended cannot be re-priced', async () => {
+  it('with the same price changes nothing, and is refused for an ended instance', async () => {
     await one.team(team, '10');
     await one.start({ teamId: team, id: `${team}-i`, hourly: '0.000001', at: 0 });
     await one.reprice(`${team}-i`, '0.000002', 1800);
@@ -243,7 +244,7 @@ describe('a re-price', () => {
     await expect(one.reprice(`${team}-i`, '1', 4000)).rejects.toMatchObject({ code: 'instance_ended' });
   });
 
-  it('at once with a stop and settlements leaves segments that tile', async () => {
+  it('in a race with a stop and settlements leaves segments without gaps or overlaps', async () => {
     await one.team(team, '100');
     await one.start({ teamId: team, id: `${team}-i`, hourly: CENT, at: 0 });
     const done = await Promise.allSettled([
@@ -262,8 +263,8 @@ describe('a re-price', () => {
   });
 });
 
-describe('a settlement', () => {
-  it('every second, every minute, every hour or never comes to the same bill', async () => {
+describe('settlements', () => {
+  it('every second, every minute, every hour or never give the same bill', async () => {
     const bills = [];
     for (const every of [1, 60, 3600, 0]) {
       const teamId = `${team}-${every}`;
@@ -288,7 +289,7 @@ describe('a settlement', () => {
     for (const bill of bills) expect(bill).toEqual(bills[0]);
   });
 
-  it('at once by many posts once', async () => {
+  it('at once post the cost once', async () => {
     await one.team(team, '10');
     await one.start({ teamId: team, id: `${team}-i`, hourly: CENT, at: 0 });
     await atOnce(10, (i) => either(i).settle(`${team}-i`, 100));
@@ -299,8 +300,8 @@ describe('a settlement', () => {
   });
 });
 
-describe('a settlement that comes before the watch', () => {
-  it('says that the watch must know of an end of credit, a warning or a charge, once', async () => {
+describe('a settlement before the watch’s read', () => {
+  it('reports once that the watch must read an end of credit, a warning or a charge', async () => {
     await one.team(team, '20');
     await one.start({ teamId: team, id: `${team}-i`, hourly: CENT, at: 0 });
     expect(await one.settle(`${team}-i`, 100)).not.toHaveProperty('watchMustKnow');
@@ -312,7 +313,7 @@ describe('a settlement that comes before the watch', () => {
 });
 
 describe('the end of credit of two hundred instances in forty teams', () => {
-  it('is at the exact X of each team, overdraft 0, however late and by however many it is recorded', async () => {
+  it('is at the exact X of each team, with overdraft 0, however late and by however many calls it is recorded', async () => {
     const ids = await atOnce(40, (i) => one.team(`${team}-${i}`, `${3 + (i % 7)}.${100000 + 7 * i}`));
     const rateOf = (i: number, k: number) => `${37 + 13 * i + 101 * k}.${String(123457 * (k + 1)).slice(0, 6)}`;
     // Forty at once and not two hundred: the last would wait for a connection longer than a call may.
@@ -350,7 +351,7 @@ describe('the end of credit of two hundred instances in forty teams', () => {
 });
 
 describe('the end of credit of twelve thousand instances of one team', () => {
-  it('is recorded within the time that a transaction has', async () => {
+  it('is recorded within the time limit of a transaction', async () => {
     await one.team(team, '12');
     const count = 12_000;
     await one.db.$executeRaw`

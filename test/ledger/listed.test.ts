@@ -1,3 +1,4 @@
+/** Tests starts and re-pricing at list prices, volume discounts at midnight, and the daily spending that earns them. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
 import { readBalance } from '../../api/views/balance.ts';
@@ -89,8 +90,8 @@ const segmentsFrom = async (id: string, from: number) =>
     priced.discountKind,
   ]);
 
-describe('a start at the list’s price', () => {
-  it('is charged what is listed at its second, and refused where nothing is', async () => {
+describe('a start at the list price', () => {
+  it('is charged the price listed at its second, and refused without a listed price', async () => {
     const teamId = await team('50', 100);
     expect(await start(teamId, `${gpuType}-none`, 100)).toMatchObject({ status: 'refused', code: 'price_not_found' });
     await list('4', 100);
@@ -109,7 +110,7 @@ describe('a start at the list’s price', () => {
     ]);
   });
 
-  it('asked for in the same moment as a change of the price is charged the old one before it or the new one after it', async () => {
+  it('in a race with a change of the price is charged the old price before the change or the new price after it', async () => {
     await list('4', 100);
     for (let round = 0; round < 6; round += 1) {
       const teamId = await one.team(`${gpuType}-race-${round}`, '50', 100);
@@ -138,7 +139,7 @@ describe('a start at the list’s price', () => {
 });
 
 describe('a change of a spot price', () => {
-  it('is in the bill from its second, however late anybody looks, and reads show it before it is recorded', async () => {
+  it('is in the bill from its second, however late it is recorded, and reads include it before that', async () => {
     const teamId = await team('100', 0);
     await list('3.6', 0);
     await start(teamId, `${gpuType}-i`, 0, 'spot');
@@ -163,7 +164,7 @@ describe('a change of a spot price', () => {
     expect(await booksOf(one.db, teamId)).toEqual(await billOf(one.db, teamId));
   });
 
-  it('that no row has yet is known to a stop in the past: each segment is cut where the machine had gone', async () => {
+  it('that is not yet recorded for the instance applies to a stop in the past, which cuts each segment at the stop', async () => {
     const teamId = await team('100', 0);
     await list('3.6', 0);
     await start(teamId, `${gpuType}-i`, 0, 'spot');
@@ -182,7 +183,7 @@ describe('a change of a spot price', () => {
     expect(view?.segments.map(({ seconds }) => seconds)).toEqual([900]);
   });
 
-  it('reaches every team that runs on it, and only those', async () => {
+  it('affects every team that runs a spot instance of the GPU, and no other team', async () => {
     await list('4', 0);
     const ids = await Promise.all(
       Array.from({ length: 8 }, async (_, i) => {
@@ -202,8 +203,8 @@ describe('a change of a spot price', () => {
   });
 });
 
-describe('a charge under way over midnight', () => {
-  it('that succeeds averts the end, though somebody has looked in the new day and the success was seen in the old one', async () => {
+describe('a pending charge over midnight', () => {
+  it('that succeeds prevents the end, although a read was made in the new day and the success was seen in the old day', async () => {
     const x = MIDNIGHT - 10;
     const teamId = await team('10', x - 3_600);
     await list('4', x - 3_600);
@@ -220,7 +221,7 @@ describe('a charge under way over midnight', () => {
 });
 
 describe('a midnight of several teams', () => {
-  it('is looked at in the hour that follows, and takes effect at 00:00 whenever it is looked at, or read', async () => {
+  it('is read in the following hour, and takes effect at 00:00 for every read', async () => {
     const from = MIDNIGHT - DAY;
     await list('4', from);
     const teamIds = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => `${gpuType}-team-${name}`);
@@ -248,8 +249,8 @@ describe('a midnight of several teams', () => {
   });
 });
 
-describe('what a team has spent by day', () => {
-  it('is what its segments cost in each day and its tokens at their second, and earns the discount of the next midnight', async () => {
+describe('the daily spending of a team', () => {
+  it('is the cost of its segments in each day and of its tokens at their second, and earns the discount of the next midnight', async () => {
     const teamId = await team('5000', MIDNIGHT - 3 * DAY);
     await list('4', MIDNIGHT - 3 * DAY);
     // $1 a second, from a minute before a midnight to a minute after it; 90 seconds of another; tokens for $5.

@@ -1,4 +1,7 @@
-/** The mail about low credit is left out where another mail of the same fact says more; the platform hears of both. */
+/**
+ * Tests the mail about low credit, which is omitted when another mail of the same fact says more. The platform receives
+ * both events.
+ */
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { noticesOf } from '../../prisma/notices.ts';
 import { type Desk, type Office, openOffice } from './desk.ts';
@@ -24,7 +27,7 @@ const heard = async (): Promise<string[]> =>
     .map(({ kind, channel, second }) => `${second} ${channel} ${kind}`)
     .sort();
 
-it('A failed top-up that leaves credit low is mailed once, by the mail of the top-up', async () => {
+it('A failed top-up that leaves credit low causes one mail, about the top-up', async () => {
   await one.team(team, '50');
   await one.policy(team, { threshold: '20', amount: '50' }, 1);
   await one.use(team, 'a', 42_000_000, 5);
@@ -35,7 +38,7 @@ it('A failed top-up that leaves credit low is mailed once, by the mail of the to
   expect(await heard()).toEqual(['5 event top_up.failed', '5 mail auto_top_up_failed', '9 event balance.low']);
 });
 
-it('A failed top-up that leaves credit above the level says nothing of low credit, which is mailed when it comes', async () => {
+it('A failed top-up that leaves credit above the low level causes no mail about low credit until credit is low', async () => {
   await one.team(team, '50');
   await one.policy(team, { threshold: '20', amount: '50' }, 1);
   await one.use(team, 'a', 32_000_000, 5);
@@ -51,14 +54,14 @@ it('A failed top-up that leaves credit above the level says nothing of low credi
   ]);
 });
 
-it('An end of credit in the second in which credit becomes low is mailed once, by the mail of the end', async () => {
+it('An end of credit in the second in which credit becomes low causes one mail, about the end', async () => {
   await one.team(team, '15');
   await one.start({ teamId: team, id: `${team}-a`, hourly: '54000', at: 5 });
   await one.look(team, 60);
   expect(await heard()).toEqual(['6 event balance.exhausted', '6 event balance.low', '6 mail credits_exhausted']);
 });
 
-it('An end of credit some seconds after credit became low is mailed beside it', async () => {
+it('An end of credit some seconds after credit became low causes a mail of its own', async () => {
   await one.team(team, '15');
   await one.start({ teamId: team, id: `${team}-a`, hourly: '3600', at: 5 });
   await one.look(team, 60);

@@ -1,3 +1,4 @@
+/** Tests the stored sums of a team’s running meters against the segments, after each fact and in races. */
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -143,7 +144,7 @@ async function balanceByMeters(teamId: string, at: number) {
 }
 
 describe('the sums of a team’s running meters', () => {
-  it('are those of its segments after every fact, and balances are the same with them and without', async () => {
+  it('equal the sums of its segments after every fact, and balances are the same with and without them', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(act, { minLength: 15, maxLength: 30 }), async (acts) => {
         names += 1;
@@ -163,7 +164,7 @@ describe('the sums of a team’s running meters', () => {
     );
   });
 
-  it('are right after facts that come at once through two processes', async () => {
+  it('are correct after concurrent facts from two processes', async () => {
     const { one, two } = office;
     const teamId = await one.team('summed-at-once');
     await one.grant(teamId, 'g-at-once', '900', START);
@@ -181,7 +182,7 @@ describe('the sums of a team’s running meters', () => {
     expect(await booksOf(one.db, teamId)).toEqual(await billOf(one.db, teamId));
   });
 
-  it('are all that a fact or a balance reads of meters that it does not name', async () => {
+  it('are the only rows that a fact or a balance reads for meters that it does not name', async () => {
     const read = [await rowsReadOf(3), await rowsReadOf(60)];
     expect(read[1]).toEqual(read[0]);
   });

@@ -1,3 +1,4 @@
+/** Tests how the ledger records refunds and disputes, in races, repeats and late changes. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseDollars } from '../../billing/money.ts';
 import { getDeposit } from '../../prisma/deposits.ts';
@@ -47,7 +48,7 @@ const accountOf = () => one.db.account.findUniqueOrThrow({ where: { teamId: team
 const agrees = async () => expect(await booksOf(one.db, team)).toEqual(await billOf(one.db, team));
 
 describe('a refund', () => {
-  it('asked for ten times at once under its id is taken once', async () => {
+  it('requested ten times at once under its id is taken once', async () => {
     const answers = await atOnce(10, (i) => either(i).refund(team, deposit, '20', 5 + i, `ref_${team}`));
     expect(answers.every(({ status }) => status === 'taken')).toBe(true);
     expect(await codesOf()).toEqual(['deposit', 'refund']);
@@ -55,7 +56,7 @@ describe('a refund', () => {
     await agrees();
   });
 
-  it('of all, asked for by two people at once, is given once; the other is told that nothing is left', async () => {
+  it('of the whole deposit, requested by two callers at once, is given once, and the other caller is refused', async () => {
     const answers = await atOnce(2, (i) => either(i).refund(team, deposit, null, 5, `ref_${team}_${i}`));
     expect(answers.map(({ status }) => status).sort()).toEqual(['refused', 'taken']);
     expect(answers.find(({ status }) => status === 'refused')).toMatchObject({ refusal: { code: 'not_refundable' } });
@@ -72,7 +73,7 @@ describe('a refund', () => {
     await agrees();
   });
 
-  it('that the api records is taken once for as many calls, and a refusal records nothing', async () => {
+  it('recorded by the api is taken once for all repeats, and a refusal records nothing', async () => {
     const ask = (amount: string | null, refundId: string, by = one, depositId = deposit) =>
       by.ledger.takeRefund(
         {
@@ -103,7 +104,7 @@ describe('a refund', () => {
     await agrees();
   });
 
-  it('that was answered 503 is not taken when it comes to run after all', async () => {
+  it('that was answered 503 is not taken when it runs later', async () => {
     const callId = `refund/ref_${team}@100-a`;
     await one.abandon(`refund/ref_${team}`, 100);
     expect(await two.refund(team, deposit, null, 100, `ref_${team}`, callId)).toEqual({ status: 'too_late' });
@@ -128,7 +129,7 @@ describe('a refund', () => {
     await agrees();
   });
 
-  it('that the provider refuses is credit again, once, and no mail is sent', async () => {
+  it('that the provider refuses is credited again once, without a mail', async () => {
     await one.refund(team, deposit, null, 5, `ref_${team}`);
     await atOnce(4, (i) => either(i).closeRefund(`ref_${team}`, 'failed', 6 + i));
     expect(await codesOf()).toEqual(['deposit', 'refund', 'refund_returned']);
@@ -137,7 +138,7 @@ describe('a refund', () => {
     await agrees();
   });
 
-  it('that the bank sends back later is credit again, and the team is told; sent after all, it is taken again', async () => {
+  it('that the bank returns later is credited again with a notice to the team, and is taken again if it is sent later', async () => {
     await one.refund(team, deposit, null, 5, `ref_${team}`);
     await one.closeRefund(`ref_${team}`, 'succeeded', 6);
     await two.closeRefund(`ref_${team}`, 'failed', 900);
@@ -155,7 +156,7 @@ describe('a refund', () => {
     await agrees();
   });
 
-  it('made at the provider is booked once, and what no credit is left for is owed', async () => {
+  it('made at the provider is posted once, and the part without credit is owed', async () => {
     await one.use(team, 'u', 30_000_000, 1);
     await atOnce(6, (i) => either(i).foundRefund(deposit, '50', 5 + i, `re_${team}`));
     expect(await codesOf()).toEqual(['deposit', 'token_usage', 'refund', 'owed_refund']);
@@ -166,7 +167,7 @@ describe('a refund', () => {
     await agrees();
   });
 
-  it('of ours is not booked a second time as one of the provider’s, by neither of its names', async () => {
+  it('made by Burnrate is not posted again as a refund made at the provider, under either of its names', async () => {
     await one.refund(team, deposit, '20', 5, `ref_${team}`);
     expect(await two.foundRefund(deposit, '20', 6, `re_${team}`, `ref_${team}`)).toMatchObject({
       refundId: `ref_${team}`,
@@ -176,7 +177,7 @@ describe('a refund', () => {
     expect(await codesOf()).toEqual(['deposit', 'refund']);
   });
 
-  it('made at the provider waits for one of ours that is about to be refused for the same money', async () => {
+  it('made at the provider waits for a Burnrate refund of the same money that may be refused', async () => {
     await one.refund(team, deposit, null, 5, `ref_${team}`);
     expect(await two.foundRefund(deposit, '50', 6, `re_${team}`)).toBeNull();
     await one.closeRefund(`ref_${team}`, 'failed', 7);
@@ -184,14 +185,14 @@ describe('a refund', () => {
     await agrees();
   });
 
-  it('does not let a success that is reported late credit the deposit again', async () => {
+  it('prevents a second credit of its deposit by a success that is reported late', async () => {
     await one.refund(team, deposit, null, 5, `ref_${team}`);
     await one.closeRefund(`ref_${team}`, 'succeeded', 6);
     expect(await two.credit(deposit, 7)).toMatchObject({ status: 'refunded' });
     expect(await codesOf()).toEqual(['deposit', 'refund']);
   });
 
-  it('ends what the rest does not pay for, at its second, for the watch to announce', async () => {
+  it('ends the instances that the remaining credit does not pay for, at its second, for the watch to announce', async () => {
     await one.start({ teamId: team, id: `${team}-a`, hourly: CENT, at: 0 });
     await one.refund(team, deposit, null, 1000, `ref_${team}`);
     const { ended } = await two.look(team, 1001);
@@ -202,7 +203,7 @@ describe('a refund', () => {
 });
 
 describe('a dispute', () => {
-  it('told of six times at once is opened once, and holds once', async () => {
+  it('reported six times at once is opened once, and holds once', async () => {
     await atOnce(6, (i) => either(i).dispute(deposit, '50', 5 + i, `disp_${team}`));
     expect(await accountOf()).toMatchObject({ heldMicros: 50_000_000n, postedMicros: 50_000_000n, openDisputes: 1 });
     expect(await getDeposit(one.db, deposit)).toMatchObject({ status: 'disputed' });
@@ -216,7 +217,7 @@ describe('a dispute', () => {
     expect(await accountOf()).toMatchObject({ heldMicros: 0n, openDisputes: 0 });
   });
 
-  it('of credit that was used holds what comes in, as any transaction sees it', async () => {
+  it('of credit that was used holds later credit, in any transaction', async () => {
     await one.use(team, 'u', 50_000_000, 1);
     await one.dispute(deposit, '50', 2, `disp_${team}`);
     await two.grant(team, `grant_${team}`, '20', 3);
@@ -226,7 +227,7 @@ describe('a dispute', () => {
     await agrees();
   });
 
-  it('that is lost takes what was held and leaves the rest owed; told of again, nothing more', async () => {
+  it('that is lost takes the held credit and owes the rest, and a repeat takes nothing more', async () => {
     await one.use(team, 'u', 30_000_000, 1);
     await one.dispute(deposit, '50', 2, `disp_${team}`);
     await atOnce(5, (i) => either(i).decide(`disp_${team}`, 'lost', 3 + i));
@@ -238,7 +239,7 @@ describe('a dispute', () => {
     await agrees();
   });
 
-  it('that is won frees the credit; lost after all, it takes it, and won again it gives it back', async () => {
+  it('that is won releases the credit, then takes it when it is lost later, and gives it back when it is won again', async () => {
     await one.dispute(deposit, '50', 2, `disp_${team}`);
     await one.decide(`disp_${team}`, 'won', 3);
     expect(await accountOf()).toMatchObject({ heldMicros: 0n, postedMicros: 50_000_000n, openDisputes: 0 });
@@ -277,7 +278,7 @@ describe('a dispute', () => {
     await agrees();
   });
 
-  it('that the bank opens again after a loss gives back what it took, and holds it', async () => {
+  it('that the bank opens again after a loss gives back the taken credit, and holds it', async () => {
     await one.use(team, 'u', 30_000_000, 1);
     await one.dispute(deposit, '50', 2, `disp_${team}`);
     await one.decide(`disp_${team}`, 'lost', 3);
@@ -292,7 +293,7 @@ describe('a dispute', () => {
     await agrees();
   });
 
-  it('that was lost takes more when a refund of the same deposit comes back, and less when one is found', async () => {
+  it('that was lost takes more when a refund of the same deposit is returned, and less when a refund is found', async () => {
     await one.refund(team, deposit, '20', 1, `ref_${team}`);
     await one.closeRefund(`ref_${team}`, 'succeeded', 2);
     await one.dispute(deposit, '50', 3, `disp_${team}`);
@@ -307,7 +308,7 @@ describe('a dispute', () => {
     await agrees();
   });
 
-  it('beside another over the same deposit can claim no more than the other leaves', async () => {
+  it('beside another dispute of the same deposit claims no more than the other leaves', async () => {
     await one.dispute(deposit, '40', 2, `disp_${team}_1`);
     await one.dispute(deposit, '30', 3, `disp_${team}_2`);
     expect(await accountOf()).toMatchObject({ heldMicros: 50_000_000n });
@@ -320,7 +321,7 @@ describe('a dispute', () => {
     await agrees();
   });
 
-  it('is decided only when no refund of the same money is under way', async () => {
+  it('is decided only without a pending refund of the same money', async () => {
     await one.refund(team, deposit, '20', 1, `ref_${team}`);
     await one.dispute(deposit, '50', 2, `disp_${team}`);
     expect(await accountOf()).toMatchObject({ heldMicros: 30_000_000n });
@@ -335,7 +336,7 @@ describe('a dispute', () => {
 });
 
 describe('the history of payments', () => {
-  it('is one, newest first, and its pages neither repeat nor leave out a row', async () => {
+  it('is one list, newest first, whose pages neither repeat nor omit a row', async () => {
     await one.refund(team, deposit, '20', 5, `ref_${team}`);
     await one.deposit(team, '15', 6, `${deposit}_2`);
     await one.dispute(`${deposit}_2`, '15', 7, `disp_${team}`);
@@ -354,14 +355,14 @@ describe('the history of payments', () => {
 });
 
 describe('the database', () => {
-  it('refuses to hold more than there is, or to refund more than was paid', async () => {
+  it('refuses to hold more than is available, and to refund more than was paid', async () => {
     const hold = one.db.account.update({ where: { teamId: team }, data: { heldMicros: 50_000_001n } });
     await expect(hold).rejects.toThrow(/credit_never_negative/);
     const refunded = one.db.deposit.update({ where: { id: deposit }, data: { refundedMicros: 50_000_001n } });
     await expect(refunded).rejects.toThrow(/deposits_refunded_within/);
   });
 
-  it('refuses a second dispute of the provider’s name, and one that holds more than is contested', async () => {
+  it('refuses a second dispute with the same provider id, and a dispute that holds more than the disputed amount', async () => {
     await one.dispute(deposit, '50', 2, `disp_${team}`);
     const row = await one.db.dispute.findUniqueOrThrow({ where: { id: `disp_${team}` } });
     const { openedOrder: _, ...again } = row;

@@ -1,3 +1,4 @@
+/** Tests how the ledger records price changes and withdrawals, in races with starts and other changes. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
@@ -60,7 +61,7 @@ async function running(
 const team = (name: string, asOfSecond: number) => one.team(`${gpuType}-${name}`, '10', asOfSecond);
 
 describe('a change of a GPU’s price', () => {
-  it('holds from the second that it names, or from that of its call', async () => {
+  it('takes effect at its stated second, or at the second of its call', async () => {
     expect(await set(one, '10', 100)).toEqual({ effectiveSecond: 100, teamIds: [] });
     expect(await set(one, '12', 100, 200)).toEqual({ effectiveSecond: 200, teamIds: [] });
     expect([await onDemandAt(99), await onDemandAt(199), await onDemandAt(200)]).toEqual([
@@ -70,7 +71,7 @@ describe('a change of a GPU’s price', () => {
     ]);
   });
 
-  it('cannot lie in the past, nor after the last second that has a name', async () => {
+  it('is refused for a second in the past or after the year 9999', async () => {
     await set(one, '10', 100);
     for (const second of [99, 0, -1, 253_402_300_800])
       await expect(set(one, '12', 100, second)).rejects.toMatchObject({
@@ -82,20 +83,20 @@ describe('a change of a GPU’s price', () => {
     expect(await set(one, '12', 100, 100)).toMatchObject({ effectiveSecond: 100 });
   });
 
-  it('is not undone by the one before it, though that came from a clock that runs ahead', async () => {
+  it('takes effect no earlier than the change before it, even if that change came from a fast clock', async () => {
     await set(one, '10', 105);
     expect(await set(two, '11', 100)).toMatchObject({ effectiveSecond: 105 });
     expect(await onDemandAt(200)).toBe(11_000_000);
     await expect(set(two, '12', 100, 104)).rejects.toMatchObject({ code: 'at_out_of_range' });
   });
 
-  it('does not touch what was to come', async () => {
+  it('keeps the changes that are planned for later', async () => {
     await set(one, '10', 100, 500);
     expect(await set(one, '11', 101)).toMatchObject({ effectiveSecond: 101 });
     expect([await onDemandAt(499), await onDemandAt(500)]).toEqual([11_000_000, 10_000_000]);
   });
 
-  it('by many at once leaves a row each, and the price of the last of them', async () => {
+  it('in concurrent calls leaves a row for each, and the price of the last row', async () => {
     const answers = await atOnce(12, (i) => set(either(i), `${10 + i}`, 100 + (i % 5)));
     const rows = await one.db.gpuPrice.findMany({ where: pair(), orderBy: { id: 'asc' } });
     expect(rows).toHaveLength(12);
@@ -106,7 +107,7 @@ describe('a change of a GPU’s price', () => {
     expect(await onDemandAt(200)).toBe(Number(rows.at(-1)?.onDemandMicros));
   });
 
-  it('concerns the teams with a listed spot instance that runs, and no other', async () => {
+  it('affects the teams with a running spot instance at the list price, and no other team', async () => {
     await set(one, '10', 0);
     const [a, b, c, d, e, f] = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => team(name, 50)));
     await running(b!, 50);
@@ -120,7 +121,7 @@ describe('a change of a GPU’s price', () => {
     expect(await set(one, '12', 100)).toEqual({ effectiveSecond: 100, teamIds: [a, b] });
   });
 
-  it('does not lie before the last fact of a team that it is to re-price', async () => {
+  it('takes effect no earlier than the last fact of a team that it re-prices', async () => {
     await set(one, '10', 0);
     const [ahead, behind] = [await team('ahead', 130), await team('behind', 90)];
     await running(ahead, 80);
@@ -130,7 +131,7 @@ describe('a change of a GPU’s price', () => {
     expect(await set(one, '13', 100, 140)).toMatchObject({ effectiveSecond: 140 });
   });
 
-  it('does not lie before a start that was charged by the list as it was', async () => {
+  it('takes effect no earlier than a start that was charged the old list price', async () => {
     await set(one, '10', 0);
     const teamId = await team('t', 150);
     await running(teamId, 150, { pricing: 'on_demand' });
@@ -139,7 +140,7 @@ describe('a change of a GPU’s price', () => {
     expect(await set(one, '12', 100)).toEqual({ effectiveSecond: 150, teamIds: [] });
   });
 
-  it('waits for a start that is under way, and is seen by one that comes after', async () => {
+  it('waits for a start in progress, and is seen by a start that comes after', async () => {
     await set(one, '10', 0);
     const teamId = await team('t', 50);
     const changing = await inTransaction(one.db, async (tx) => {
@@ -163,7 +164,7 @@ describe('a change of a GPU’s price', () => {
     expect(seen?.onDemandMicros).toBe(12_000_000);
   });
 
-  it('waits for a fact of a team that it is to re-price, and lies behind it', async () => {
+  it('waits for a fact in progress of a team that it re-prices, and takes effect at or after that fact', async () => {
     await set(one, '10', 0);
     const teamId = await team('t', 50);
     await running(teamId, 50);
@@ -176,7 +177,7 @@ describe('a change of a GPU’s price', () => {
     expect(await changing.change).toEqual({ effectiveSecond: 140, teamIds: [teamId] });
   });
 
-  it('of two pairs at once cannot lock up over the teams that run both', async () => {
+  it('of two regions at once causes no deadlock over the teams that run in both', async () => {
     await set(one, '10', 0);
     const ids = await atOnce(6, (i) => team(`t${i}`, 50));
     for (const id of ids) {
@@ -194,8 +195,8 @@ describe('a change of a GPU’s price', () => {
   });
 });
 
-describe('a GPU that is withdrawn', () => {
-  it('is not offered any more, from now on and with all that was to come', async () => {
+describe('a withdrawn GPU', () => {
+  it('is no longer offered from that second, and its planned changes are withdrawn too', async () => {
     await set(one, '10', 100);
     await set(one, '11', 100, 300);
     await set(one, '12', 100, 400);
@@ -207,7 +208,7 @@ describe('a GPU that is withdrawn', () => {
     expect(await onDemandAt(300 - 1)).toBe(13_000_000);
   });
 
-  it('cannot be withdrawn twice, nor when it was never listed', async () => {
+  it('is refused a second withdrawal, and a withdrawal without a listing', async () => {
     await expect(withdraw(100)).rejects.toMatchObject({ code: 'not_found', param: 'gpuType' });
     await set(one, '10', 100, 300);
     await withdraw(150);
@@ -215,7 +216,7 @@ describe('a GPU that is withdrawn', () => {
     expect(await onDemandAt(300)).toBeNull();
   });
 
-  it('by several at once is withdrawn by one of them', async () => {
+  it('is withdrawn once by concurrent calls', async () => {
     await set(one, '10', 100);
     const answers = await Promise.allSettled([1, 2, 3, 4].map(() => withdraw(200)));
     expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
@@ -234,7 +235,7 @@ describe('a change of a model’s price', () => {
   const remove = (nowSecond: number) => one.ledger.withdrawModelPrice({ model, actor: 'me', nowSecond });
   const inputAt = async (second: number) => (await modelPriceAt(one.db, model, second))?.inputMicrosPerMillion ?? null;
 
-  it('holds from its second on, and leaves the seconds before it as they were', async () => {
+  it('takes effect at its second, and leaves earlier seconds unchanged', async () => {
     expect(await change(one, '1', 100)).toBe(100);
     expect(await change(one, '3', 100, 200)).toBe(200);
     expect(await change(two, '2', 90)).toBe(100);
@@ -243,14 +244,14 @@ describe('a change of a model’s price', () => {
     expect(await Promise.all([299, 300].map(inputAt))).toEqual([3_000_000, null]);
   });
 
-  it('cannot lie in the past, be a slip of the keyboard, or be taken back where nothing is', async () => {
+  it('is refused for a past second, an implausible amount, and a withdrawal of an unlisted model', async () => {
     await expect(remove(100)).rejects.toMatchObject({ code: 'not_found', param: 'model' });
     await expect(change(one, '1', 100, 99)).rejects.toMatchObject({ code: 'at_out_of_range', param: 'effectiveFrom' });
     await expect(change(one, '1000.01', 100)).rejects.toMatchObject({ code: 'amount_out_of_range', param: 'input' });
     expect(await one.db.modelPrice.count({ where: { model } })).toBe(0);
   });
 
-  it('by many at once leaves the price of the last of them', async () => {
+  it('in concurrent calls leaves the price of the last call', async () => {
     await atOnce(10, (i) => change(either(i), `${i + 1}`, 100 + (i % 3)));
     const rows = await one.db.modelPrice.findMany({ where: { model }, orderBy: { id: 'asc' } });
     expect(rows).toHaveLength(10);

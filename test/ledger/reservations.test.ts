@@ -1,3 +1,7 @@
+/**
+ * Tests how the ledger records reservations: start, slots, reminders, renewals, lapses and reads, in races and late
+ * settlements.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readInstances } from '../../api/views/instance.ts';
 import { readReservations } from '../../api/views/reservation.ts';
@@ -97,8 +101,8 @@ const termsAt = async () =>
 const expectBooks = async (teamId: string) =>
   expect(await booksOf(one.db, teamId)).toEqual(await billOf(one.db, teamId));
 
-describe('a reservation begins', () => {
-  it('once, however often and from wherever it is asked for, at the price of its second', async () => {
+describe('the start of a reservation', () => {
+  it('happens once, however often and in whichever process it is requested, at the price of its second', async () => {
     const teamId = await team('2000', 1.25);
     const answers = await atOnce(8, (i) => reserve(teamId, { count: 3 }, i % 2 ? one : two));
     const admitted = { status: 'admitted', startSecond: START, endSecond: APRIL, rateMicrosPerHour: 3_750_000 };
@@ -113,7 +117,7 @@ describe('a reservation begins', () => {
     await expectBooks(teamId);
   });
 
-  it('answers the same after its end, as it was admitted', async () => {
+  it('repeated after the end receives the original admission', async () => {
     const teamId = await team('2000');
     const first = await reserve(teamId, { renew: true });
     await one.renew(name('r'), false, MAY);
@@ -121,7 +125,7 @@ describe('a reservation begins', () => {
     expect(await reserve(teamId, { at: at('2026-08-01T00:00:00Z'), renew: true })).toEqual(first);
   });
 
-  it('cannot have the id of another, of whatever team', async () => {
+  it('is refused under the id of another reservation of any team', async () => {
     const teamId = await team('2000');
     const other = await one.team(name('other'), '2000', START - 5);
     const answers = await Promise.all([reserve(teamId), reserve(other, {}, two)]);
@@ -133,7 +137,7 @@ describe('a reservation begins', () => {
     expect(await one.db.reservationTerm.count({ where: { reservationId: name('r') } })).toBe(1);
   });
 
-  it('cannot without credit, without a price, or for a call that was answered already; nothing is left of it', async () => {
+  it('is refused without credit, without a price, or for a call that was already answered, and leaves no row', async () => {
     const teamId = await team('2.99');
     const refused = (code: string) => ({ status: 'refused', code, message: expect.stringMatching(/\w/) });
     expect(await reserve(teamId)).toMatchObject(refused('insufficient_credit'));
@@ -146,7 +150,7 @@ describe('a reservation begins', () => {
     expect(await reserve(teamId)).toMatchObject({ status: 'admitted' });
   });
 
-  it('recorded by the api, once for as many calls, and refusals record nothing', async () => {
+  it('recorded by the api happens once for all repeats, and a refusal records nothing', async () => {
     const teamId = await team('2.99');
     const spec = { id: name('r'), teamId, gpuType, region: 'eu', count: 3, term: '1m' as const, renew: false };
     const begin = (change: Partial<typeof spec & { requestHash: string }> = {}, by = one) =>
@@ -172,7 +176,7 @@ describe('a reservation begins', () => {
     await expectBooks(teamId);
   });
 
-  it('and a change of its price have one order: it is charged what holds at its second', async () => {
+  it('and a change of its price have one order: the start is charged the price in force at its second', async () => {
     const teamId = await team('9000', 1);
     const seconds = Array.from({ length: 12 }, (_, i) => START + i);
     await Promise.all(
@@ -196,7 +200,7 @@ describe('a reservation begins', () => {
 });
 
 describe('one slot', () => {
-  it('is taken by exactly one of two reserved starts that race for it', async () => {
+  it('is taken by exactly one of the reserved starts that race for it', async () => {
     const teamId = await team('2000');
     await reserve(teamId);
     const answers = await atOnce(6, (i) => start(teamId, `i${i}`, START + 1, 'reserved', i % 2 ? one : two));
@@ -209,7 +213,7 @@ describe('one slot', () => {
     await expectBooks(teamId);
   });
 
-  it('is free again for one that races with a stop only once that is recorded', async () => {
+  it('is free for a start that races with a stop only after the stop is recorded', async () => {
     const teamId = await team('2000');
     await reserve(teamId);
     await start(teamId, 'a', START + 1, 'reserved');
@@ -221,7 +225,7 @@ describe('one slot', () => {
 });
 
 describe('a settlement', () => {
-  it('posts what is owed, and answers how it stands and when to look again', async () => {
+  it('posts the cost so far, and answers the state and the next crossing', async () => {
     const teamId = await team('2000', 1);
     await reserve(teamId, { count: 2 });
     await start(teamId, 'i', START);
@@ -246,7 +250,7 @@ describe('a settlement', () => {
     await expectBooks(teamId);
   });
 
-  it('reminds a week and a day before the end, each once, and has the watch told until it has handed it on', async () => {
+  it('writes a reminder a week and a day before the end, once each, and wakes the watch until the reminder is announced', async () => {
     const teamId = await team('2000');
     await reserve(teamId);
     await handOn(teamId, START);
@@ -267,7 +271,7 @@ describe('a settlement', () => {
     ]);
   });
 
-  it('that comes months late finds each renewal at its own second and price, and bills as if it had been there', async () => {
+  it('that is months late finds each renewal at its own second and price, and gives the same bill as timely settlements', async () => {
     const late = await team('30000', 1);
     const prompt = await one.team(name('prompt'), '30000', START - 5);
     for (const [teamId, id] of [
@@ -310,7 +314,7 @@ describe('a settlement', () => {
     expect(Object.values(a.instances)).toEqual([0n, 0n]);
   });
 
-  it('that comes after a lapse answers the receipt, and has the watch told', async () => {
+  it('after a lapse answers the receipt, and wakes the watch', async () => {
     const teamId = await team('36', 3.6);
     await reserve(teamId);
     await start(teamId, 'i', START);
@@ -338,7 +342,7 @@ describe('a settlement', () => {
 });
 
 describe('the end of credit', () => {
-  it('lapses all reservations at its second, whoever comes first', async () => {
+  it('lapses all reservations at its second, whichever call records it', async () => {
     const teamId = await team('72', 3.6);
     await reserve(teamId);
     await reserve(teamId, { id: name('r2') });
@@ -358,7 +362,7 @@ describe('the end of credit', () => {
     await expectBooks(teamId);
   });
 
-  it('tells of a renewal and of a lapse in the very same second', async () => {
+  it('writes both notices of a renewal and a lapse in the same second', async () => {
     const teamId = await team('744', 1);
     await reserve(teamId, { renew: true });
     await one.look(teamId, MAY);
@@ -375,7 +379,7 @@ describe('the end of credit', () => {
 });
 
 describe('a renewal', () => {
-  it('is switched until its second, and not from there on', async () => {
+  it('can be switched on and off before the second of the renewal, and not from that second on', async () => {
     const teamId = await team('2000');
     await reserve(teamId);
     await one.renew(name('r'), true, APRIL - 2);
@@ -387,7 +391,7 @@ describe('a renewal', () => {
     expect(await getReservation(one.db, name('r'))).toMatchObject({ endedSecond: APRIL, endedHow: 'ended' });
   });
 
-  it('and a change of the list have one order: whoever works it out, and when, it is at the price of its second', async () => {
+  it('and a change of the list price have one order: the renewal is at the price of its second, whenever it is computed', async () => {
     for (const i of Array.from({ length: 8 }, (_, index) => index)) {
       gpuType = `reserved-race-${i}`;
       const teamId = await team('2000', 1);
@@ -401,7 +405,7 @@ describe('a renewal', () => {
     }
   });
 
-  it('cannot be at a price that was recorded after it for its second or before', async () => {
+  it('refuses a later price change for its second or before', async () => {
     const teamId = await team('2000', 1);
     await reserve(teamId, { renew: true });
     await one.look(teamId, APRIL);
@@ -412,7 +416,7 @@ describe('a renewal', () => {
 });
 
 describe('a read', () => {
-  it('past the end shows it ended there, and what it covered charged, before anybody has recorded it', async () => {
+  it('after the end shows the reservation ended and its covered instances charged, before the end is recorded', async () => {
     const teamId = await team('2000', 1);
     await reserve(teamId, { count: 2 });
     await start(teamId, 'i', START + 5);
@@ -435,7 +439,7 @@ describe('a read', () => {
     expect(await getReservation(one.db, name('r'))).toMatchObject({ endedSecond: null });
   });
 
-  it('shows a renewal that nobody has recorded as another term', async () => {
+  it('shows an unrecorded renewal as another term', async () => {
     const teamId = await team('9000', 1);
     await reserve(teamId, { renew: true });
     await list(2, START + 1, APRIL);

@@ -1,3 +1,4 @@
+/** Tests the ledger against a Postgres that is killed and restarted during a burst of acts. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,8 +76,8 @@ function storyOf(teamId: string): Array<() => Promise<unknown>> {
   ];
 }
 
-describe('a Postgres that is killed in the middle of a burst', () => {
-  it('has each act whole or not at all; repeats converge to the bill that the facts give', async () => {
+describe('a Postgres that is killed during a burst', () => {
+  it('keeps each act whole or not at all, and repeats lead to the bill of the facts', async () => {
     const teamIds = Array.from({ length: TEAMS }, (_, i) => `t${i}`);
     for (const teamId of teamIds) await desk.team(teamId);
     const stories = teamIds.map(storyOf);

@@ -1,4 +1,7 @@
-/** How many statements each act sends, the beginning and the end of its transaction included: each is a round trip. */
+/**
+ * Counts the statements that each act sends, with the beginning and the end of its transaction: each statement is a
+ * round trip.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noteStatements, type Statements } from '../../bench/statements.ts';
 import { micros } from '../../billing/money.ts';
@@ -47,7 +50,7 @@ const start = (team: string, id: string, at: number, hourly: number | null = 3_6
 };
 
 describe('the statements of an act', () => {
-  it('are as many through the life of an instance', async () => {
+  it('are of a constant number through the life of an instance', async () => {
     const team = await newTeam();
     const id = `${team}-a`;
     const counts = {
@@ -80,14 +83,14 @@ describe('the statements of an act', () => {
     });
   });
 
-  it('are two more for a start from the list: the lock of its price, and what earns a discount of volume', async () => {
+  it('are two more for a start at the list price: the lock of the price and the volume of the discount', async () => {
     const team = await newTeam();
     expect(await countOf(() => start(team, `${team}-a`, 10, null))).toBe(6);
     expect(await countOf(() => desk.settle(`${team}-a`, 20))).toBe(4);
     expect(await countOf(() => desk.stop(`${team}-a`, 30, { backTo: 25 }))).toBe(4);
   });
 
-  it('are more for a start with whose first second credit ends, and its end is kept', async () => {
+  it('are more for a start whose first second ends the credit, and the end is kept', async () => {
     const team = await newTeam('5');
     const sent = await sentBy(() => start(team, `${team}-a`, 10, 36_000_000_000));
     expect(sent.length).toBeLessThanOrEqual(11);
@@ -97,7 +100,7 @@ describe('the statements of an act', () => {
     expect(settled.status === 'ended' && settled.receipt.seconds).toBe(0);
   });
 
-  it('are two for usage, and four for a grant and for taking it back', async () => {
+  it('are two for usage, and four for a grant and for its reversal', async () => {
     const team = await newTeam();
     expect(await countOf(() => desk.use(team, 'e1', 1_000, 10))).toBe(2);
     expect(await countOf(() => desk.grant(team, `${team}-g`, '5', 11))).toBe(4);
@@ -106,7 +109,7 @@ describe('the statements of an act', () => {
     expect(await countOf(revoke)).toBe(5);
   });
 
-  it('are few more for a look at the end of credit, and one for each mark of what was told', async () => {
+  it('are a few more for a read at the end of credit, and one for each mark of an announcement', async () => {
     const team = await newTeam('5');
     const sent = await sentBy(() => desk.look(team, 100_000));
     // A look that the sums of the meters do not decide is begun again with all meters.
@@ -121,7 +124,7 @@ describe('the statements of an act', () => {
     expect(await countOf(() => desk.ledger.markTold({ ...told, ended: signalled }))).toBe(1);
   });
 
-  it('are prepared, but those that begin and end a transaction', async () => {
+  it('are prepared statements, except the beginning and the end of a transaction', async () => {
     const team = await newTeam();
     await start(team, `${team}-a`, 10);
     await desk.stop(`${team}-a`, 11);
@@ -134,7 +137,7 @@ describe('the statements of an act', () => {
 });
 
 describe('a fact that has waited for the lock of its team', () => {
-  it('reads again what was written meanwhile', async () => {
+  it('reads again the rows that were written meanwhile', async () => {
     const team = await newTeam();
     const id = `${team}-a`;
     await start(team, id, 10);

@@ -1,4 +1,7 @@
-/** Whole teams stopped, suspended and archived, in races with what these refuse; grants taken back; the books agree. */
+/**
+ * Tests stops, suspensions and archives of whole teams, in races with the acts that they refuse, and grants that are
+ * reversed.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseDollars } from '../../billing/money.ts';
 import { type EndedPiece, markSignalled, nextEndedPiece } from '../../prisma/ended-pieces.ts';
@@ -44,7 +47,7 @@ async function booksAgree(): Promise<void> {
 }
 
 describe('a stop of a whole team', () => {
-  it('and single stops at the same moment end each instance once, and the bill is the formula’s', async () => {
+  it('in a race with single stops ends each instance once, and the bill follows the formula', async () => {
     await one.team(team, '100');
     const ids = Array.from({ length: 6 }, (_, i) => `${team}-${i}`);
     for (const id of ids) await start(one, id, 0);
@@ -61,7 +64,7 @@ describe('a stop of a whole team', () => {
     await booksAgree();
   });
 
-  it('of very many has their machines stopped in batches, of which each is told once', async () => {
+  it('of many instances stops their machines in batches, and announces each batch once', async () => {
     await one.team(team, '100');
     await start(one, `${team}-first`, 0);
     expect((await stop(one, 5)).ended).toHaveLength(1);
@@ -84,7 +87,7 @@ describe('a stop of a whole team', () => {
     expect(told.sort()).toEqual(ids.sort());
   });
 
-  it('of which some are signalled goes on after them, and a row that is announced stays so', async () => {
+  it('continues after the instances that were already signalled, and a row that is announced stays announced', async () => {
     await one.team(team, '100');
     const ids = Array.from({ length: 120 }, (_, i) => `${team}-${i}`);
     await insertTeamStops(one.db, team, 5, ids);
@@ -101,7 +104,7 @@ describe('a stop of a whole team', () => {
     expect(await look()).toBeNull();
   });
 
-  it('names the machines that are still to be stopped, in the order of the row', async () => {
+  it('lists the machines still to be stopped, in the order of the row', async () => {
     await one.team(team, '100');
     for (const name of ['a', 'b', 'c']) await start(one, `${team}-${name}`, 0);
     await stop(one, 5);
@@ -111,7 +114,7 @@ describe('a stop of a whole team', () => {
     expect(machineIds).toEqual(instanceIds.filter((id) => id !== `${team}-b`));
   });
 
-  it('while a charge keeps the end of credit open ends them at X', async () => {
+  it('during a charge that delays the end of credit ends the instances at X', async () => {
     await one.team(team, '10');
     await one.policy(team, { threshold: '5', amount: '15' }, 0);
     await start(one, `${team}-i`, 0);
@@ -122,7 +125,7 @@ describe('a stop of a whole team', () => {
 });
 
 describe('a suspension', () => {
-  it('and starts, holds and reservations at the same moment: what came after it is refused, and nothing is half done', async () => {
+  it('in a race with starts, holds and reservations refuses each later act, and leaves no act half done', async () => {
     await one.team(team, '100');
     const outcomes = await atOnce(12, async (i): Promise<string> => {
       if (i === 5) return suspend(two, 10).then(() => 'suspended');
@@ -143,7 +146,7 @@ describe('a suspension', () => {
     await booksAgree();
   });
 
-  it('opens no attempt, whoever looks and whenever, until it ends', async () => {
+  it('opens no attempt until it ends, whichever call reads and whenever', async () => {
     await one.team(team, '10');
     await one.policy(team, { threshold: '5', amount: '15' }, 0);
     await start(one, `${team}-i`, 0, '0.36');
@@ -161,7 +164,7 @@ describe('a suspension', () => {
     expect(decision).toMatchObject({ attemptDepositId: `dep_${team}_top_up_1`, state: 'charging' });
   });
 
-  it('lets a charge that is under way come to its end', async () => {
+  it('lets a charge in progress complete', async () => {
     await one.team(team, '4');
     await one.policy(team, { threshold: '5', amount: '15' }, 0);
     await suspend(one, 1);
@@ -170,7 +173,7 @@ describe('a suspension', () => {
     await booksAgree();
   });
 
-  it('ends a reservation at its term instead of renewing it', async () => {
+  it('ends a reservation at the end of its term instead of renewing it', async () => {
     await one.team(team, '100');
     const cent = parseDollars('0.01');
     const reservedMicros = { '1m': cent, '3m': cent, '6m': cent, '12m': cent };
@@ -188,7 +191,7 @@ describe('a suspension', () => {
 });
 
 describe('an archive', () => {
-  it('and a start at the same moment: one of the two is refused', async () => {
+  it('in a race with a start refuses one of the two', async () => {
     for (let round = 0; round < 4; round += 1) {
       team = `state-${teams}-${round}`;
       await one.team(team, '100');
@@ -219,7 +222,7 @@ describe('an archive', () => {
   });
 });
 
-describe('a grant that is taken back', () => {
+describe('a reversed grant', () => {
   it('in a race with its spending is taken once, and the books agree', async () => {
     await one.team(team, '5');
     const grantId = `${team}-g`;
@@ -233,7 +236,7 @@ describe('a grant that is taken back', () => {
     await booksAgree();
   });
 
-  it('owes what was spent, to the micro', async () => {
+  it('leaves the spent part owed, to the micro', async () => {
     await one.team(team);
     const grantId = `${team}-g`;
     await one.grant(team, grantId, '20', 0);

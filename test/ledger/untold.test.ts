@@ -1,4 +1,7 @@
-/** A process dies between a fact and the wake that follows it: the next worker that starts has the watch look again. */
+/**
+ * Tests the recovery after a process dies between a fact and the wake that follows it: the next worker that starts
+ * wakes the watch.
+ */
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { markAnnounced } from '../../prisma/exhaustions.ts';
 import { markHandedOn, noticesOf } from '../../prisma/notices.ts';
@@ -19,7 +22,7 @@ async function told(): Promise<string[]> {
   return teams;
 }
 
-it('an end of credit that a late stop recorded, until it is announced and its mail handed on', async () => {
+it('a worker that starts wakes the watch of an end of credit that a late stop recorded, until it is announced and its mail is started', async () => {
   const { one } = office;
   await one.team('quiet', '20');
   await one.team('dry', '5');
@@ -42,14 +45,14 @@ it('an end of credit that a late stop recorded, until it is announced and its ma
   expect(await told()).not.toContain('dry');
 });
 
-it('a charge that was opened and that nobody makes', async () => {
+it('a worker that starts wakes the watch of a charge that was opened and is not being made', async () => {
   const { one } = office;
   await one.team('below');
   await one.policy('below', { threshold: '5', amount: '15' }, 0);
   expect(await told()).toContain('below');
 });
 
-it('and an engine that is away stops no worker', async () => {
+it('a worker starts when the engine is unavailable', async () => {
   await tellUntold(office.one.db, { watch: () => Promise.reject(new Error('away')) }, log);
   expect(log.warn).toHaveBeenCalledOnce();
 });

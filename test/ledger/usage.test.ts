@@ -1,3 +1,7 @@
+/**
+ * Tests how the ledger records token usage: batches, event ids, the effects of usage, and concurrent calls that are
+ * written together.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { UsageOutcome } from '../../activities/ledger/usage.ts';
 import { createUsageLanes } from '../../activities/ledger/usage-lanes.ts';
@@ -70,14 +74,14 @@ async function expectWhole(teamId = team): Promise<void> {
   expect(await booksOf(one.db, teamId)).toEqual(await billOf(one.db, teamId));
 }
 
-describe('usage at the list’s price', () => {
+describe('usage at the list price', () => {
   /** As the api hands it on: without a price of its own. */
   const listed = (id: string, model: string, change: Partial<SaidUsage> = {}): SaidUsage => {
     const { price: _, ...said } = event(id, 1_000_000, change);
     return { ...said, model };
   };
 
-  it('of a model that was withdrawn while a request was under way is charged by the price that was held for', async () => {
+  it('of a model that was withdrawn during a request is charged the price of the request’s hold', async () => {
     await one.team(team, '50');
     const model = `model-of-${team}`;
     await one.price(model, '2', 1);
@@ -100,7 +104,7 @@ describe('usage at the list’s price', () => {
   it.each([
     ['before the withdrawal’s second', 9, 10],
     ['in the withdrawal’s second', 10, 10],
-  ])('of a request held for %s is charged by the price that was held for', async (_, heldSecond, withdrawnSecond) => {
+  ])('of a request held %s is charged the price of the hold', async (_, heldSecond, withdrawnSecond) => {
     await one.team(team, '50');
     const model = `model-of-${team}`;
     await one.price(model, '2', 1);
@@ -125,7 +129,7 @@ describe('usage at the list’s price', () => {
     await expectWhole();
   });
 
-  it('of a model that was listed anew at another price in the second of its withdrawal is charged by the new price', async () => {
+  it('of a model that was listed again at another price in the second of its withdrawal is charged the new price', async () => {
     await one.team(team, '50');
     const model = `model-of-${team}`;
     await one.price(model, '2', 1);
@@ -139,7 +143,7 @@ describe('usage at the list’s price', () => {
     await expectWhole();
   });
 
-  it('of a team that there is not is invalid, and the rest of the call is recorded, also where each goes its own way', async () => {
+  it('of an unknown team is invalid, and the rest of the call is recorded, even when each team is written alone', async () => {
     await one.team(team, '50');
     const call = {
       events: [event('a', 5), { ...event('b', 5), teamId: 'nobody' }],
@@ -155,7 +159,7 @@ describe('usage at the list’s price', () => {
     await expectWhole();
   });
 
-  it('does not wait for a team whose row somebody else has', async () => {
+  it('does not wait for a team whose row another transaction has locked', async () => {
     await one.team(team, '50');
     const other = await one.team(`${team}-other`, '50');
     let [release, isLocked] = [() => {}, () => {}];
@@ -184,7 +188,7 @@ describe('usage at the list’s price', () => {
 });
 
 describe('a batch of usage', () => {
-  it('is one row of the ledger, named by its first event; each event keeps what it added', async () => {
+  it('is one ledger row, named by its first event, and each event keeps its own charge', async () => {
     await one.team(team, '50');
     const { results, teams } = await one.useAll([event('a', 1_000_000), event('b', 2), event('c', 0)], 7);
     expect(results).toEqual([1_000_000, 2, 0].map((chargeMicros) => ({ status: 'accepted', chargeMicros })));
@@ -198,7 +202,7 @@ describe('a batch of usage', () => {
     await expectWhole();
   });
 
-  it('of a thousand events with a fraction each posts floor(total exact), its parts summing to it', async () => {
+  it('of a thousand events with fractions posts the floor of the exact total, and the charges of the events add up to it', async () => {
     await one.team(team, '50');
     const price = { inputMicrosPerMillion: parseDollars('0.333333'), outputMicrosPerMillion: parseDollars('0.000001') };
     const events = Array.from({ length: 1_000 }, (_, i) => event(`e${i}`, 7 + i, { price, outputTokens: i }));
@@ -214,7 +218,7 @@ describe('a batch of usage', () => {
     await expectWhole();
   });
 
-  it('keeps all that was said of an event, whatever letters it is written in', async () => {
+  it('keeps all fields of an event, with any characters in them', async () => {
     await one.team(team, '5');
     const said = { model: 'a "quoted", {odd} \\ model', project: 'null', atSecond: 3, outputTokens: 2 };
     await one.useAll([event('NULL', 1, said), event('plain', 1)], 5);
@@ -225,14 +229,14 @@ describe('a batch of usage', () => {
     expect(statuses((await two.useAll([event('NULL', 1, said)], 6)).results)).toEqual(['duplicate']);
   });
 
-  it('that costs nothing is kept, and moves nothing', async () => {
+  it('that costs nothing is kept, and moves no money', async () => {
     await one.team(team);
     expect(await one.use(team, 'free', 0, 5)).toBe('accepted');
     expect(await one.use(team, 'free', 0, 6)).toBe('duplicate');
     expect(await transfersOf()).toEqual([]);
   });
 
-  it('is posted at the second of its receipt, or the last fact’s where that is later, however late it tells', async () => {
+  it('is posted at the second of its receipt, or at the last fact’s second if that is later, whatever its own time', async () => {
     await one.team(team, '5', 100);
     await one.useAll([event('late', 10, { atSecond: 1 })], 120);
     await one.useAll([event('later', 10, { atSecond: 119 })], 110);
@@ -245,7 +249,7 @@ describe('a batch of usage', () => {
 });
 
 describe('an event id', () => {
-  it('is accepted once, is a duplicate with the same body and a conflict with another, within a batch too', async () => {
+  it('is accepted once, is a duplicate with the same body and a conflict with another body, within a batch too', async () => {
     await one.team(team, '50');
     const first = await one.useAll([event('a', 5), event('a', 5), event('a', 6), event('b', 1)], 5);
     expect(statuses(first.results)).toEqual(['accepted', 'duplicate', 'conflict', 'accepted']);
@@ -259,7 +263,7 @@ describe('an event id', () => {
     await expectWhole();
   });
 
-  it('stays accepted when its model is withdrawn: a repeat is a duplicate, another body a conflict, one not seen invalid', async () => {
+  it('stays accepted when its model is withdrawn: a repeat is a duplicate, another body a conflict, and a new id invalid', async () => {
     await one.team(team, '50');
     const model = `model-of-${team}`;
     await one.price(model, '2', 1);
@@ -276,7 +280,7 @@ describe('an event id', () => {
     await expectWhole();
   });
 
-  it('stays accepted when so much is owed that it could not be counted once more', async () => {
+  it('stays accepted when the owed amount is too large to be charged again', async () => {
     await one.team(team, '50');
     const dearest = { inputMicrosPerMillion: parseDollars('1000'), outputMicrosPerMillion: parseDollars('1000') };
     const batch = ['a', 'b', 'c', 'd', 'e'].map((id) =>
@@ -288,7 +292,7 @@ describe('an event id', () => {
     await expectWhole();
   });
 
-  it('tells as a duplicate what it posted the first time, the fraction of those before it included', async () => {
+  it('repeated as a duplicate answers its first charge, with the fractions carried at that time', async () => {
     await one.team(team, '50');
     const half = { inputMicrosPerMillion: parseDollars('0.5'), outputMicrosPerMillion: parseDollars('0') };
     const batch = [event('a', 1, { price: half }), event('b', 1, { price: half })];
@@ -297,7 +301,7 @@ describe('an event id', () => {
     await expectWhole();
   });
 
-  it('that twenty processes send at the same moment is charged once, whichever comes first', async () => {
+  it('sent by twenty processes at once is charged once, whichever arrives first', async () => {
     await one.team(team, '50');
     const batch = Array.from({ length: 30 }, (_, i) => event(`e${i}`, 100 + i));
     const answers = await atOnce(20, (i) => either(i).useAll(batch.slice(i, i + 11), 5 + i));
@@ -311,7 +315,7 @@ describe('an event id', () => {
     expect((await billOf(one.db, team)).netMicros).toBe(50_000_000n - BigInt(30 * 100 + (30 * 29) / 2));
   });
 
-  it('is another’s under another team, in the same flush too', async () => {
+  it('of another team is another event, in the same flush too', async () => {
     await one.team(team, '5');
     await one.team(`${team}-x`, '5');
     const { results, teams } = await one.useAll([event('a', 1), usageEvent(`${team}-x`, 'a', 2)], 5);
@@ -325,7 +329,7 @@ describe('an event id', () => {
 describe('usage of several calls', () => {
   const call = (events: SaidUsage[], receivedSecond = 5, causedBy = 'test') => ({ events, receivedSecond, causedBy });
 
-  it('is recorded together, each call with its own answer, the row caused by the first', async () => {
+  it('is recorded together, with an answer for each call, and a row caused by the first call', async () => {
     await one.team(team, '50');
     await one.team(`${team}-x`, '50');
     const outcomes = await one.ledger.recordUsageOf([
@@ -344,7 +348,7 @@ describe('usage of several calls', () => {
     await expectWhole(`${team}-x`);
   });
 
-  it('for a team that is not there is invalid, and keeps nobody else from theirs', async () => {
+  it('for an unknown team is invalid, and the usage of the other calls is recorded', async () => {
     await one.team(team, '50');
     const [outcome] = await one.ledger.recordUsageOf([call([usageEvent('nobody', 'a', 1), event('a', 1)])]);
     expect(resultsOf(outcome)).toMatchObject([
@@ -353,7 +357,7 @@ describe('usage of several calls', () => {
     ]);
   });
 
-  it('of which the database refuses one team’s leaves nothing of it behind, and fails only the calls that name it', async () => {
+  it('that the database refuses for one team leaves no row of that team, and fails only the calls that name it', async () => {
     await one.team(team, '50');
     await one.team(`${team}-x`, '50');
     await office.owner.$executeRaw`CREATE FUNCTION refuse_boom() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -380,7 +384,7 @@ describe('usage of several calls', () => {
     ]);
   });
 
-  it('of which an answer was lost comes again as duplicates', async () => {
+  it('whose answer was lost is answered as duplicates on the retry', async () => {
     await one.team(team, '50');
     const batch = Array.from({ length: 100 }, (_, i) => event(`e${i}`, i));
     await one.useAll(batch, 5);
@@ -391,8 +395,8 @@ describe('usage of several calls', () => {
   });
 });
 
-describe('what follows from usage is recorded with it:', () => {
-  it('beyond the credit it is owed, and the team is told so; credit that comes pays it', async () => {
+describe('the effects of usage are recorded with it:', () => {
+  it('the part beyond the credit is owed, the team is notified, and later credit pays it', async () => {
     await one.team(team, '15');
     const { teams } = await one.useAll([event('a', 14_000_000), event('b', 3_000_000)], 5);
     expect(teams.get(team)).toMatchObject({ urgent: true, account: { postedMicros: 0, owedMicros: 2_000_000 } });
@@ -417,7 +421,7 @@ describe('what follows from usage is recorded with it:', () => {
     await expectWhole();
   });
 
-  it('an end of credit that the clock has brought before it, whatever the usage then costs', async () => {
+  it('an end of credit at an earlier second, whatever the usage costs', async () => {
     await one.team(team, '5');
     await one.start({ teamId: team, id: `${team}-i`, hourly: CENT, at: 0 });
     await one.useAll([event('a', 1_000_000)], 600);
@@ -426,7 +430,7 @@ describe('what follows from usage is recorded with it:', () => {
     await expectWhole();
   });
 
-  it('the attempt to charge, when it falls below the threshold', async () => {
+  it('the attempt to charge, when credit falls below the threshold', async () => {
     await one.team(team, '50');
     await one.policy(team, { threshold: '20', amount: '50' }, 1);
     expect((await one.useAll([event('a', 30_000_000)], 5)).teams.get(team)?.urgent).toBe(false);
@@ -436,7 +440,7 @@ describe('what follows from usage is recorded with it:', () => {
     await expectWhole();
   });
 
-  it('the warning that the balance is low, once', async () => {
+  it('the warning of a low balance, once', async () => {
     await one.team(team, '50');
     expect((await one.useAll([event('a', 41_000_000)], 5)).teams.get(team)?.urgent).toBe(true);
     expect((await one.useAll([event('b', 1_000_000)], 6)).teams.get(team)?.urgent).toBe(false);
@@ -468,8 +472,8 @@ describe('what follows from usage is recorded with it:', () => {
   });
 });
 
-describe('a process that is told of much usage at once', () => {
-  it('writes calls that wait together, and answers each with its own', async () => {
+describe('a process that receives much usage at once', () => {
+  it('writes waiting calls together, and answers each call with its own results', async () => {
     await one.team(team, '50');
     const flushes: number[] = [];
     const lanes = createUsageLanes((calls) => {
@@ -484,7 +488,7 @@ describe('a process that is told of much usage at once', () => {
     await expectWhole();
   });
 
-  it('takes no more into one flush than it may, and nobody overtakes', async () => {
+  it('limits the size of a flush, and keeps the order of the calls', async () => {
     const flushes: string[][] = [];
     const lanes = createUsageLanes(async (calls) => {
       flushes.push(calls.map(({ causedBy }) => causedBy));
@@ -501,7 +505,7 @@ describe('a process that is told of much usage at once', () => {
     expect(flushes).toEqual([['req_0'], ['req_1', 'req_2'], ['req_3'], ['req_4'], ['req_5']]);
   });
 
-  it('fails those in a flush that fails, and not those that wait for the next', async () => {
+  it('fails only the calls of a failed flush, and not the calls that wait for the next flush', async () => {
     let flushes = 0;
     const lanes = createUsageLanes(async (calls) => {
       flushes += 1;
@@ -516,7 +520,7 @@ describe('a process that is told of much usage at once', () => {
     expect((await rowsOf()).map(({ eventId }) => eventId)).toEqual(['e1', 'e2']);
   });
 
-  it('brings a call of many teams back together, in its own order', async () => {
+  it('answers a call of several teams in the order of its events', async () => {
     const ids = Array.from({ length: 12 }, (_, i) => `${team}-${i}`);
     for (const id of ids) await one.team(id, '5');
     const lanes = createUsageLanes(one.ledger.recordUsageOf);
@@ -527,7 +531,7 @@ describe('a process that is told of much usage at once', () => {
     for (const id of ids) await expectWhole(id);
   });
 
-  it('comes to the same bill as one after another, while other facts of the team are recorded', async () => {
+  it('gives the same bill as calls in sequence, while other facts of the team are recorded', async () => {
     await one.team(team, '50');
     await one.start({ teamId: team, id: `${team}-i`, hourly: CENT, at: 0 });
     const lanes = [one, two].map((desk) => createUsageLanes(desk.ledger.recordUsageOf));
