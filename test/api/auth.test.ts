@@ -1,4 +1,4 @@
-/** Who may call what: every route of the document against every kind of key. */
+/** Tests authorization: calls every route of the OpenAPI document with every kind of key. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith } from './support.ts';
 
@@ -132,7 +132,7 @@ const call = (method: string, path: string, key: string | null) =>
     ...(method === 'GET' || method === 'DELETE' ? {} : { body: BODY_OF[path] ?? {} }),
   });
 
-it('knows every route of the document', async () => {
+it('the list of routes here has every route of the document', async () => {
   const { body } = await api.get('/v1/openapi.json', { key: null });
   const documented = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
@@ -142,7 +142,7 @@ it('knows every route of the document', async () => {
 });
 
 describe.each(ROUTES)('%s %s', (method, path, who) => {
-  it('wants a key', async () => {
+  it('answers 401 without a valid key', async () => {
     for (const key of [null, 'wrong', 'bk_wrong', `${keys.read}x`]) {
       const { status, headers, body } = await call(method, path, key);
       expect(status).toBe(401);
@@ -151,13 +151,16 @@ describe.each(ROUTES)('%s %s', (method, path, who) => {
     }
   });
 
-  it.each(['read', 'billing', 'usage'] as const)('for a key with the scope %s', async (scope) => {
-    const { status, body } = await call(method, path, keys[scope]);
-    if (MAY[scope].includes(who)) expect([401, 403]).not.toContain(status);
-    else expect([status, body.error.code]).toEqual([403, 'forbidden']);
-  });
+  it.each(['read', 'billing', 'usage'] as const)(
+    'answers a key with the scope %s as its scopes allow',
+    async (scope) => {
+      const { status, body } = await call(method, path, keys[scope]);
+      if (MAY[scope].includes(who)) expect([401, 403]).not.toContain(status);
+      else expect([status, body.error.code]).toEqual([403, 'forbidden']);
+    },
+  );
 
-  it('is not there for another team', async () => {
+  it('hides the team from the key of another team', async () => {
     const { status } = await call(method, path, keys.stranger);
     if (path.includes('{team}')) expect(status).toBe(404);
     else if (who === 'platform') expect(status).toBe(403);
@@ -166,7 +169,7 @@ describe.each(ROUTES)('%s %s', (method, path, who) => {
     else expect(status).toBe(method === 'POST' ? 400 : 200);
   });
 
-  it('is open to the platform', async () => {
+  it('accepts the platform key', async () => {
     // Last of the routes that this test calls in truth are reads: what an empty body can do is nothing.
     if (/\/(stop|suspend|archive)$/.test(path)) return;
     const { status } = await call(method, path, undefined as unknown as string);
@@ -175,7 +178,7 @@ describe.each(ROUTES)('%s %s', (method, path, who) => {
 });
 
 describe('keys', () => {
-  it('are shown once and kept as a digest', async () => {
+  it('are shown once and stored as a digest', async () => {
     const made = await api.post(`/v1/teams/${team}/keys`, { name: 'ci', scopes: ['read'] });
     expect(made.status).toBe(201);
     expect(made.body).toMatchObject({
@@ -192,7 +195,7 @@ describe('keys', () => {
     );
   });
 
-  it('are of no use once they are revoked', async () => {
+  it('are refused after they are revoked', async () => {
     const { body } = await api.post(`/v1/teams/${team}/keys`, { scopes: ['read'] });
     expect((await api.get(`/v1/teams/${team}`, { key: body.secret })).status).toBe(200);
     const revoked = await api.send('DELETE', `/v1/teams/${team}/keys/${body.id}`);
@@ -202,7 +205,7 @@ describe('keys', () => {
     expect((await api.send('DELETE', `/v1/teams/${other}/keys/${body.id}`)).status).toBe(404);
   });
 
-  it('see only their own team’s instances', async () => {
+  it('list only their own team’s instances', async () => {
     const mine = await api.get('/v1/instances', { key: keys.read });
     expect(mine.body.data.map((one: { id: string }) => one.id)).toEqual([instance]);
     expect((await api.get(`/v1/instances?team=${team}`, { key: keys.stranger })).status).toBe(404);

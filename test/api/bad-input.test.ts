@@ -1,4 +1,4 @@
-/** Whatever a caller sends: the error object, never a 5xx, nothing half done. */
+/** Tests wrong input on every route: the answer is the error object, never a 5xx, and nothing is recorded. */
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, type CommandedApi, instanceOf, startCommandedApi, teamWith } from './support.ts';
@@ -373,7 +373,7 @@ const without = (body: Record<string, unknown>, name: string) =>
   Object.fromEntries(Object.entries(body).filter(([key]) => key !== name));
 
 describe.each(BODIES)('$name', ({ method, path, good, fields, required }) => {
-  it('is refused for each wrong field, by its name', async () => {
+  it('refuses each wrong field by name', async () => {
     for (const [name, wrongs] of fields)
       for (const wrong of wrongs) {
         const answer = await api.send(method, path(), { body: { ...good(), [name]: wrong } });
@@ -383,20 +383,20 @@ describe.each(BODIES)('$name', ({ method, path, good, fields, required }) => {
     expect(await everything()).toBe(before);
   });
 
-  it('is refused without what it needs', async () => {
+  it('refuses a body without its required fields', async () => {
     for (const name of required)
       expectRefusal(await api.send(method, path(), { body: without(good(), name) }), [400], name);
     expect(await everything()).toBe(before);
   });
 
-  it('is refused with a field that nobody knows', async () => {
+  it('refuses an unknown field', async () => {
     expectRefusal(await api.send(method, path(), { body: { ...good(), hourlyRate: '1' } }), [400], 'hourlyRate');
     const raw = `{"__proto__": {"enabled": true}, ${JSON.stringify(good()).slice(1)}`.replace(', }', '}');
     expectRefusal(await api.send(method, path(), { raw, headers: { 'Content-Type': 'application/json' } }), [400]);
     expect(await everything()).toBe(before);
   });
 
-  it('is refused when it is not a JSON object', async () => {
+  it('refuses a body that is not a JSON object', async () => {
     for (const body of [[], [good()], 'text', 1, true, null])
       expectRefusal(await api.send(method, path(), { body }), [400]);
     for (const raw of ['{', '{"a":', 'not json', '\u0000', '{"a": 01}'])
@@ -404,7 +404,7 @@ describe.each(BODIES)('$name', ({ method, path, good, fields, required }) => {
     expect(await everything()).toBe(before);
   });
 
-  it('is refused when it does not say that it is JSON, or is too large', async () => {
+  it('refuses a body that is too large or has no JSON content type', async () => {
     const raw = JSON.stringify(good());
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data', 'application/xml'])
       expectRefusal(await api.send(method, path(), { raw, headers: { 'Content-Type': type } }), [415]);
@@ -455,13 +455,13 @@ describe('paths and queries', () => {
     ['DELETE', (id) => `/v1/models/${id}`],
     ['GET', (id) => `/v1/reservations/${id}`],
   ];
-  it.each(PATHS)('%s with an id that is nobody’s', async (method, path) => {
+  it.each(PATHS)('%s with an unknown id', async (method, path) => {
     for (const id of NOBODYS) expectRefusal(await api.send(method, path(id)), [404]);
     expectRefusal(await api.send(method, path('%E0%A4%A')), [400]);
     expect(await everything()).toBe(before);
   });
 
-  it('refuses a price for what cannot be a name, by what is wrong', async () => {
+  it('a price for an invalid name is refused with the reason', async () => {
     const price = { onDemand: '10', spot: '5', reserved: RESERVED };
     for (const name of ['a%20b', 'x'.repeat(65), '%00', 'a%2Fb', '-a', '..%2f..', '%C3%BC', "'%20OR%201=1--"]) {
       expectRefusal(await api.put(`/v1/prices/${name}/eu-1`, price), [400], 'gpuType');
@@ -472,7 +472,7 @@ describe('paths and queries', () => {
     expect(await everything()).toBe(before);
   });
 
-  it('answers what is another team’s as if it were not there', async () => {
+  it('a resource of another team is answered as if it did not exist', async () => {
     const deposit = { amount: '15', method: 'card', paymentMethod: othersCard };
     expectRefusal(await api.post(`/v1/teams/${team}/deposits`, deposit), [404], 'paymentMethod');
     const policy = { enabled: true, threshold: '10', amount: '20', paymentMethod: othersCard };
@@ -483,7 +483,7 @@ describe('paths and queries', () => {
     expect(await everything()).toBe(before);
   });
 
-  it('refuses wrong queries, by the name of what is wrong', async () => {
+  it('wrong queries are refused with the name of the parameter', async () => {
     const lists = [
       `/v1/instances`,
       '/v1/reservations',
@@ -518,7 +518,7 @@ describe('paths and queries', () => {
     expectRefusal(await api.get('/v1/models?id=x'), [400], 'id');
   });
 
-  it('answers unknown paths and methods with the error object', async () => {
+  it('unknown paths and methods are answered with the error object', async () => {
     for (const [method, path] of [
       ['GET', '/v1/teams/x/nowhere'],
       ['GET', '/docs/../package.json'],
@@ -535,7 +535,7 @@ describe('paths and queries', () => {
       expectRefusal(await api.send(method, path), [405]);
   });
 
-  it('refuses Idempotency-Keys that are none', async () => {
+  it('invalid Idempotency-Keys are refused', async () => {
     for (const key of ['', 'a b', 'x'.repeat(256), 'ü'])
       expectRefusal(
         await api.post(`/v1/teams/${team}/grants`, { amount: '1', note: 'n' }, { headers: { 'Idempotency-Key': key } }),
@@ -546,7 +546,7 @@ describe('paths and queries', () => {
   });
 });
 
-describe('what is well formed and still cannot be', () => {
+describe('a well-formed request for an impossible action', () => {
   it('is refused with its reason', async () => {
     const refused: Array<[Promise<Answer>, number, string, string?]> = [
       [api.post('/v1/instances', instanceOf(team, { hourly: '1000000.000001' })), 422, 'amount_out_of_range', 'hourly'],

@@ -1,4 +1,7 @@
-/** What a balance foresees over HTTP, with what the calendar will bring; and that it is so when the clock gets there. */
+/**
+ * Tests the forecast in a balance over HTTP, which includes dated changes, and that the forecast proves right when the
+ * time comes.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { addMonths, formatSecond } from '../../billing/time.ts';
 import { type CommandedApi, instanceOf, startCommandedApi, teamWith } from './support.ts';
@@ -72,8 +75,8 @@ async function comesTrue(id: string, { runsOutAt, lowAt }: { runsOutAt: string; 
   expect(Number(exhaustion?.second)).toBe(lastSecond);
 }
 
-describe('a balance foresees', () => {
-  it('a hold’s end: what is let go in time is credit again', async () => {
+describe('a balance’s forecast includes', () => {
+  it('the end of a hold, which releases its credit in time', async () => {
     // A cent a second: $40 are left of the rest when $30 are let go.
     const id = await start({ hourly: '36' });
     await holdDollars(30, 3_000);
@@ -82,7 +85,7 @@ describe('a balance foresees', () => {
     await comesTrue(id, seen);
   });
 
-  it('a hold’s end that comes too late: credit is low before it, and ends before it', async () => {
+  it('the end of a hold that comes too late, after credit is low and has ended', async () => {
     const id = await start({ hourly: '108' });
     await holdDollars(50, 3_000);
     // Three cents a second: $50 last for 1,666 s, and $40 for 1,333.
@@ -91,7 +94,7 @@ describe('a balance foresees', () => {
     await comesTrue(id, seen);
   });
 
-  it('a hold’s end in the very second that could not be paid otherwise', async () => {
+  it('the end of a hold in the second that could not be paid otherwise', async () => {
     await start({ hourly: '36' });
     await holdDollars(85, 1_501);
     expect((await foreseen()).runsOutAt).toBe(inSeconds(10_000));
@@ -99,7 +102,7 @@ describe('a balance foresees', () => {
     expect((await foreseen()).runsOutAt).toBe(inSeconds(1_400));
   });
 
-  it('a discount’s end', async () => {
+  it('the end of a discount', async () => {
     const id = await startListed();
     const discount = { percent: 55, until: inSeconds(10_000), note: 'for a while' };
     expect((await api.put(`/v1/teams/${team}/discount`, discount)).status).toBe(200);
@@ -109,7 +112,7 @@ describe('a balance foresees', () => {
     await comesTrue(id, seen);
   });
 
-  it('a spot price that is to come', async () => {
+  it('a planned spot price', async () => {
     await list('18');
     const id = await startListed({ pricing: 'spot' });
     expect((await foreseen()).runsOutAt).toBe(inSeconds(20_000));
@@ -123,7 +126,7 @@ describe('a balance foresees', () => {
     // $28 an hour for a month; then an hour of the instance costs $40, and of another term $28 again.
     ['end', false, 9_000, 8_101],
     ['renewal', true, 12_857, 11_572],
-  ])('a reservation’s %s', async (_, renew, lasts, low) => {
+  ])('the %s of a reservation', async (_, renew, lasts, low) => {
     const monthSeconds = addMonths(START, 1) - START;
     team = await teamWith(api, String(100 + (28 * monthSeconds) / 3_600));
     const { body } = await api.post('/v1/reservations', {
@@ -141,7 +144,7 @@ describe('a balance foresees', () => {
     await comesTrue(id, seen);
   });
 
-  it('a reclaim: what ends by itself uses nothing up any more', async () => {
+  it('a reclaim, after which the instance uses no more credit', async () => {
     const id = await startListed({ pricing: 'spot' });
     expect((await foreseen()).runsOutAt).toBe(inSeconds(10_000));
     await api.post(`/v1/instances/${id}/reclaim`, { at: inSeconds(9_000) });
@@ -152,7 +155,7 @@ describe('a balance foresees', () => {
     expect(await balance()).toMatchObject({ available: '9.990000', lowAt: formatSecond(second), runsOutAt: null });
   });
 
-  it('nothing where nothing is used up, and now where credit is low', async () => {
+  it('no second while nothing uses credit, and the current second while credit is low', async () => {
     expect(await foreseen()).toEqual({ runsOutAt: null, lowAt: null });
     team = await teamWith(api, '9.999999');
     expect(await foreseen()).toEqual({ runsOutAt: null, lowAt: inSeconds(0) });

@@ -1,4 +1,4 @@
-/** The calculator over HTTP: what is listed here beside what others ask in public. */
+/** Tests the calculator over HTTP, which compares token prices here with public prices of other providers. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CommandedApi, keyFor, startCommandedApi, teamWith } from './support.ts';
 
@@ -16,7 +16,7 @@ const calculate = (change: object = {}) =>
   api.post('/v1/calculator', { inputTokens: 1_000, outputTokens: 500, perMonth: 250_000, model: 'small', ...change });
 
 describe('a calculation', () => {
-  it('shows both prices, both costs, what is saved, and that by volume', async () => {
+  it('shows both prices, both costs, the saving, and the saving by volume', async () => {
     const { status, body } = await calculate();
     expect(status).toBe(200);
     expect(body).toEqual({
@@ -59,13 +59,13 @@ describe('a calculation', () => {
     }
   });
 
-  it('cannot compare with another, and says what there is', async () => {
+  it('refuses another model to compare with, and lists the models of the public list', async () => {
     const { status, body } = await calculate({ compareWith: 'small' });
     expect([status, body.error.code, body.error.param]).toEqual([422, 'price_not_found', 'compareWith']);
     expect(body.error.message).toContain('gpt-4o-mini, gpt-4o,');
   });
 
-  it('cannot be of a model that is not listed here, or not any more', async () => {
+  it('refuses a model that is not listed here, or is no longer listed', async () => {
     await api.put('/v1/models/brief', { input: '1', output: '1' });
     expect((await calculate({ model: 'brief' })).status).toBe(200);
     await api.send('DELETE', '/v1/models/brief');
@@ -75,19 +75,19 @@ describe('a calculation', () => {
     }
   });
 
-  it('shows a request that costs less than a micro as what it costs', async () => {
+  it('shows the exact cost of a request that costs less than a micro', async () => {
     const { body } = await calculate({ inputTokens: 1, outputTokens: 0, perMonth: 4 });
     expect(body.model).toMatchObject({ perRequest: '0.0000001', perMonth: '0.000000' });
     expect(body.compareWith).toMatchObject({ perRequest: '0.00000015', perMonth: '0.000001' });
   });
 
-  it('says by how much it costs more here', async () => {
+  it('shows a negative saving when the model costs more here', async () => {
     const { body } = await calculate({ model: 'dear', inputTokens: 1_000_000, outputTokens: 0, perMonth: 1 });
     expect(body.saves).toEqual({ perMonth: '-899.850000', percent: -599_900 });
     expect(body.byVolume[0]).toEqual({ perMonth: 1, here: '900.000000', there: '0.150000', saves: '-899.850000' });
   });
 
-  it('may come to nothing', async () => {
+  it('may have a cost of zero', async () => {
     const { body } = await calculate({ model: 'gift', inputTokens: 0, outputTokens: 0, perMonth: 0 });
     expect(body.saves).toEqual({ perMonth: '0.000000', percent: null });
     expect(body.byVolume[0]).toEqual({ perMonth: 0, here: '0.000000', there: '0.000000', saves: '0.000000' });
@@ -99,18 +99,18 @@ describe('a calculation', () => {
     ['perMonth', { inputTokens: MOST, outputTokens: MOST, perMonth: MOST }],
     ['perMonth', { inputTokens: MOST, outputTokens: MOST, perMonth: MOST, model: 'dear' }],
     ['perMonth', { inputTokens: MOST, outputTokens: 0, perMonth: 11, model: 'dear' }],
-  ])('that is more than can be counted is refused, naming %s', async (param, change) => {
+  ])('beyond the largest amount is refused, naming %s', async (param, change) => {
     const { status, body } = await calculate(change);
     expect([status, body.error.code, body.error.param]).toEqual([422, 'amount_out_of_range', param]);
   });
 
-  it('shows the volumes that can be counted', async () => {
+  it('shows only the volumes up to the largest amount', async () => {
     const { body } = await calculate({ inputTokens: MOST, outputTokens: 0, perMonth: 2, model: 'dear' });
     expect(body.model.perMonth).toBe('1800000000.000000');
     expect(body.byVolume.map(({ perMonth }: { perMonth: number }) => perMonth)).toEqual([2]);
   });
 
-  it('takes the price that is in force', async () => {
+  it('uses the price in force', async () => {
     const later = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 3_600_000).toISOString().replace('.000Z', 'Z');
     await api.put('/v1/models/rising', { input: '1', output: '1' });
     await api.put('/v1/models/rising', { input: '2', output: '2', effectiveFrom: later });
@@ -121,7 +121,7 @@ describe('a calculation', () => {
 });
 
 describe('the public list', () => {
-  it('is for a drop-down: names, prices, and since when and where they stand', async () => {
+  it('has the names, prices, sources and dates for a drop-down list', async () => {
     const team = await teamWith(api);
     const key = await keyFor(api, team, ['read']);
     const { status, body } = await api.get('/v1/calculator/models', { key });

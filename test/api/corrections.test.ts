@@ -1,4 +1,7 @@
-/** Corrections and withdrawals over HTTP; and for each difference that no look mends, the runbook that removes it. */
+/**
+ * Tests corrections and withdrawals over HTTP, and the runbook’s steps for each difference that a new read cannot
+ * remove.
+ */
 import type Stripe from 'stripe';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ProviderBooks } from '../../activities/provider-books.ts';
@@ -148,7 +151,7 @@ describe('the runbook removes', () => {
     expect([await differences(), await available(paid.team)]).toEqual([[], '0.000000']);
   });
 
-  it('wrong_team, by a refund, by moving the credit, and where another team was credited', async () => {
+  it('wrong_team, by a refund, by a move of the credit, and for a credit to another team', async () => {
     const other = await teamWith(api);
     const refunded = await credited({ of: other });
     const moved = await credited({ of: other });
@@ -201,7 +204,7 @@ describe('the runbook removes', () => {
     ]);
   });
 
-  it('credit_without_deposit, of a deposit that failed and of one that is not there', async () => {
+  it('credit_without_deposit, for a failed deposit and for an unknown deposit', async () => {
     const { team, deposit } = await credited({ cents: null, credit: false });
     await setFailed(deposit);
     await post(team, deposit, `deposit/${deposit}`, 100);
@@ -212,7 +215,7 @@ describe('the runbook removes', () => {
     expect([await differences(), await available(team)]).toEqual([[], '0.000000']);
   });
 
-  it('credit_without_deposit, of several credits under the id of one deposit that is not there', async () => {
+  it('credit_without_deposit, for several credits under the id of one unknown deposit', async () => {
     const [team, other] = [await teamWith(api), await teamWith(api)];
     await post(team, null, 'deposit/dep_two', 30);
     await post(team, null, 'deposit/dep_two/0xa/0', 20);
@@ -230,7 +233,7 @@ describe('the runbook removes', () => {
     expect([await differences(), await available(team), await available(other)]).toEqual([[], '0.000000', '0.000000']);
   });
 
-  it('credit_without_deposit, where no credit has the reference of the deposit itself', async () => {
+  it('credit_without_deposit, when no credit has the reference of the deposit itself', async () => {
     const team = await teamWith(api);
     await post(team, null, 'deposit/dep_parts/0xa/0', 20);
     await correct('dep_parts', '-20');
@@ -260,7 +263,7 @@ describe('the runbook removes', () => {
     expect(await api.db.withdrawal.count({ where: { subjectId: refund } })).toBe(1);
   });
 
-  it('refund_amount_differs, where no look corrects it', async () => {
+  it('refund_amount_differs, when a new read does not correct it', async () => {
     const paid = await credited();
     const refundId = await refundAtStripe(paid, 95);
     expect(await differences()).toEqual(['refund_amount_differs']);
@@ -268,7 +271,7 @@ describe('the runbook removes', () => {
     expect([await differences(), await available(paid.team)]).toEqual([[], '0.000000']);
   });
 
-  it('dispute_not_at_provider, of a dispute that is open and of one that was lost', async () => {
+  it('dispute_not_at_provider, for an open dispute and for a lost dispute', async () => {
     const [open, lost] = [await credited(), await credited()];
     const about = { amountMicros: dollars(100), reason: 'fraudulent', nowSecond: second };
     for (const [{ deposit }, disputeId] of [
@@ -308,7 +311,7 @@ describe('the runbook removes', () => {
 });
 
 describe('a correction', () => {
-  it('is a transaction that names the corrected one, in the list, the file and the corrections of the deposit', async () => {
+  it('is a transaction that names the corrected transaction, in the list, the CSV file and the deposit’s corrections', async () => {
     const { team, deposit } = await credited();
     const id = `cor-${deposit.slice(-8)}`;
     const { status, body } = await correct(deposit, '-20', { id });
@@ -333,7 +336,7 @@ describe('a correction', () => {
     expect([unknown.status, unknown.body.error.param]).toEqual([404, 'id']);
   });
 
-  it('under an id is made once, and another one under this id is a conflict', async () => {
+  it('under an id is made once, and another correction under the same id is a conflict', async () => {
     const { team, deposit } = await credited();
     const id = `once-${deposit.slice(-8)}`;
     const answers = await Promise.all([correct(deposit, '-20', { id }), correct(deposit, '-20', { id })]);
@@ -349,7 +352,7 @@ describe('a correction', () => {
     expect(await available(team)).toBe('80.000000');
   });
 
-  it('owes what no credit is left for, and the next credit pays it', async () => {
+  it('owes the part without credit, and the next credit pays it', async () => {
     const { team, deposit } = await credited();
     await api.put('/v1/models/a-model', { input: '1', output: '1' });
     const event = { id: deposit, team, model: 'a-model', inputTokens: 70_000_000, outputTokens: 0 };
@@ -360,7 +363,7 @@ describe('a correction', () => {
     expect(await balance(team)).toMatchObject({ available: '30.000000', owed: '0.000000' });
   });
 
-  it('changes what a refund and a dispute can take', async () => {
+  it('changes the amount that a refund and a dispute can take', async () => {
     const { team, deposit, intent } = await credited();
     const { id } = standIn.control.openDispute(intent);
     const about = { amountMicros: dollars(100), reason: 'fraudulent', nowSecond: second };
@@ -373,7 +376,7 @@ describe('a correction', () => {
     expect((await api.get(`/v1/teams/${team}/deposits/${deposit}`)).body.status).toBe('refunded');
   });
 
-  it('is refused with a name for what is wrong, and nothing is posted', async () => {
+  it('is refused with the name of the wrong field, and posts nothing', async () => {
     const { team, deposit } = await credited();
     await api.post(`/v1/deposits/${deposit}/refund`, { amount: '30' });
     const refusals: Array<[Promise<{ status: number; body: { error: { code: string; param?: string } } }>, unknown[]]> =
@@ -402,7 +405,7 @@ describe('a correction', () => {
 });
 
 describe('a withdrawal', () => {
-  it('is refused where Stripe has the refund or the dispute', async () => {
+  it('is refused when Stripe has the refund or the dispute', async () => {
     const { team, deposit, intent } = await credited();
     const { id } = standIn.control.openDispute(intent, { amount: 2_000 });
     const about = { amountMicros: dollars(20), reason: 'fraudulent', nowSecond: second };

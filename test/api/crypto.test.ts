@@ -1,3 +1,4 @@
+/** Tests crypto deposits over HTTP, CopperX’s webhook, and the settings that enable crypto. */
 import { createHmac, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { verifyCopperxEvent } from '../../activities/copperx-events.ts';
@@ -36,7 +37,7 @@ const credit = (depositId: string, amount: number, transactionHash = `0x${random
   );
 
 describe('a crypto deposit', () => {
-  it('is answered with its page, and shows what was asked for, what has come, and by which transactions', async () => {
+  it('is answered with its page, and shows the requested amount, the received amount and the transactions', async () => {
     const { status, body } = await deposit();
     expect([status, body]).toEqual([
       201,
@@ -72,13 +73,13 @@ describe('a crypto deposit', () => {
     expect(rows.map((row: { amount: string }) => row.amount).sort()).toEqual(['50.000000', '60.000000']);
   });
 
-  it('by card shows nothing of it', async () => {
+  it('has fields that a deposit by card does not show', async () => {
     const { body } = await deposit({ method: 'card' });
     expect(body).not.toHaveProperty('received');
     expect(body).not.toHaveProperty('transactions');
   });
 
-  it('has the limits of cards, on what is asked for', async () => {
+  it('has the limits of cards for the requested amount', async () => {
     for (const amount of ['14.99', '5000.01', '20.001']) {
       const { status, body } = await deposit({ amount });
       expect([status, body.error.code, body.error.param]).toEqual([422, 'amount_out_of_range', 'amount']);
@@ -90,13 +91,13 @@ describe('a crypto deposit', () => {
     expect([status, body.error.code, body.error.param]).toEqual([400, 'invalid_request', 'paymentMethod']);
   });
 
-  it('is 503 while the engine is away', async () => {
+  it('is 503 while the engine is unavailable', async () => {
     api.engine.away = true;
     expect((await deposit()).status).toBe(503);
     api.engine.away = false;
   });
 
-  it('is 502 when CopperX refuses to open a page, and the failed deposit says why', async () => {
+  it('is 502 when CopperX refuses to open a page, and the failed deposit shows the reason', async () => {
     Object.assign(api.engine, { charge: 'declines', failureCode: 'provider_rejected' });
     try {
       const { status, body } = await deposit();
@@ -109,7 +110,7 @@ describe('a crypto deposit', () => {
     }
   });
 
-  it('is offered where a provider is configured, and nowhere else', async () => {
+  it('is offered only with a configured provider', async () => {
     expect((await api.get('/v1/deposit-options')).body.methods).toEqual(['card', 'crypto']);
     const without = await startCommandedApi();
     try {
@@ -143,7 +144,7 @@ describe('CopperX’s webhook', () => {
     });
   const openDeposit = async () => (await deposit()).body.id as string;
 
-  it('wakes the deposit once for an event that comes twice, by its page or our reference', async () => {
+  it('wakes the deposit once for a repeated event, by the page or our reference', async () => {
     const id = await openDeposit();
     const body = event({ id: `session_${id}` });
     for (let n = 0; n < 2; n++) expect((await send(body)).body).toEqual({ received: true });
@@ -152,20 +153,20 @@ describe('CopperX’s webhook', () => {
     expect(api.engine.told).toEqual([`deposit ${id}`, `deposit ${id}`]);
   });
 
-  it('wakes one that has succeeded or expired too: coins come late', async () => {
+  it('wakes a deposit that has succeeded or expired too, because coins can arrive late', async () => {
     const id = await openDeposit();
     await credit(id, 100);
     await send(event({ id: `session_${id}` }));
     expect(api.engine.told).toEqual([`deposit ${id}`]);
   });
 
-  it('moves no money by what it says', async () => {
+  it('moves no money by the content of the event', async () => {
     const id = await openDeposit();
     await send(event({ id: `session_${id}`, status: 'complete', paymentStatus: 'paid', amountTotal: '10000000000' }));
     expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('0.000000');
   });
 
-  it('takes what concerns nobody, or a deposit by card, and changes nothing', async () => {
+  it('accepts an event about no deposit or a deposit by card, and changes nothing', async () => {
     const byCard = (await deposit({ method: 'card' })).body.id;
     api.engine.told.length = 0;
     for (const clientReferenceId of [null, 'dep_unknown', byCard])
@@ -173,7 +174,7 @@ describe('CopperX’s webhook', () => {
     expect(api.engine.told).toEqual([]);
   });
 
-  it('is 503 when the deposit could not be woken, and then wakes it', async () => {
+  it('is 503 when the wake of the deposit fails, and wakes it on the next delivery', async () => {
     const id = await openDeposit();
     const body = event({ id: `session_${id}` });
     api.engine.away = true;
@@ -183,7 +184,7 @@ describe('CopperX’s webhook', () => {
     expect(api.engine.told).toEqual([`deposit ${id}`]);
   });
 
-  it('refuses and logs what CopperX did not sign, was changed, or is not of now', async () => {
+  it('refuses and logs an event with a wrong signature, changed content or an old time', async () => {
     const id = await openDeposit();
     const body = event({ id: `session_${id}` });
     const old = event({ id: `session_${id}` }, { created: Date.now() - 301_000 });
@@ -210,7 +211,7 @@ describe('CopperX’s webhook', () => {
     expect(api.engine.told).toEqual([]);
   });
 
-  it('refuses one that was recorded and is sent again later', async () => {
+  it('refuses a recorded event that is sent again later', async () => {
     const id = await openDeposit();
     const body = event({ id: `session_${id}` });
     api.clock.aheadMs = 301_000;
@@ -221,7 +222,7 @@ describe('CopperX’s webhook', () => {
 });
 
 describe('the environment', () => {
-  it('switches crypto on by a key, and is not complete without the secret of its webhooks', () => {
+  it('enables crypto by a key, and requires the secret of the webhooks with it', () => {
     expect(readConfig(COMPLETE_ENVIRONMENT).crypto).toBeNull();
     expect(() => readConfig({ ...COMPLETE_ENVIRONMENT, COPPERX_API_KEY: 'k' })).toThrow(
       'COPPERX_WEBHOOK_SECRET is not set',

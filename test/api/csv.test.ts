@@ -1,4 +1,4 @@
-/** Files for spreadsheets: who gets one, what is in it, and that no spreadsheet reads another value than was meant. */
+/** Tests lists as CSV files: content negotiation, content, and cells that spreadsheets must not reinterpret. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { guarded } from '../../api/csv.ts';
 import { secondOf } from '../../billing/time.ts';
@@ -63,7 +63,7 @@ describe('a list is a CSV file', () => {
     expect((await csv('transactions', accept)).headers.get('content-type')).toContain('application/json');
   });
 
-  it('and JSON for a list that is no file', async () => {
+  it('and JSON when the list has no CSV form', async () => {
     expect((await api.get('/v1/instances', { headers: { Accept: 'text/csv' } })).headers.get('content-type')).toContain(
       'json',
     );
@@ -80,7 +80,7 @@ describe('a CSV file', () => {
     expect(response.headers.get('content-disposition')).toBe(`attachment; filename=transactions-${team}.csv`);
   });
 
-  it('of an empty list is its header alone', async () => {
+  it('of an empty list is only its header', async () => {
     team = await teamWith(api);
     expect(await transactions()).toEqual([]);
     expect((await csv('deposits')).text.trim().split('\n')).toHaveLength(1);
@@ -103,14 +103,14 @@ describe('a CSV file', () => {
     expect((await csv('transactions?limit=2')).text.trim().split('\n')).toHaveLength(1 + 8);
   });
 
-  it('refuses an unknown filter, and a cursor that no list answered, as JSON', async () => {
+  it('refuses an unknown filter and an invalid cursor with JSON', async () => {
     for (const query of ['colour=red', 'cursor=x']) {
       const { status, body } = await csv(`transactions?${query}`);
       expect([status, body.error.code]).toEqual([400, 'invalid_request']);
     }
   });
 
-  it('writes ids so that a spreadsheet reads them as text, and a program can read them back', async () => {
+  it('writes ids that a spreadsheet reads as text and a program can read back', async () => {
     for (const id of ['-2-3', '1e5', '2026-03-01', '007'].map((text) => `${text}`)) {
       const answer = await api.post('/v1/instances', instanceOf(team, { id, project: `=1+${id}` }));
       expect(answer.status).toBe(201);
@@ -126,7 +126,7 @@ describe('a CSV file', () => {
 });
 
 describe('a transaction', () => {
-  it('says in words what it was, how it was paid, and under which receipt', async () => {
+  it('describes its kind, its payment method and its receipt', async () => {
     const { body: card } = await api.post(at('payment-methods'), { stripePaymentMethod: 'pm_card_visa' });
     const { body: deposit } = await api.post(at('deposits'), { amount: '20', method: 'card', paymentMethod: card.id });
     await api.post('/v1/instances', instanceOf(team, { id: `w-${team}`, project: 'Łódź' }));
@@ -148,7 +148,7 @@ describe('a transaction', () => {
     expect(of('refund')).toMatchObject({ description: 'Refund of a deposit by Visa ending in 4242', method: 'card' });
   });
 
-  it('of token usage names the model and the project where all of it was of one', async () => {
+  it('of token usage names the model and the project when all usage has the same', async () => {
     const price = { input: '2', output: '6' };
     for (const model of ['alpha', 'beta']) await api.put(`/v1/models/${model}`, price);
     const event = (id: string, model: string, project?: string) => ({
@@ -206,7 +206,7 @@ describe('a text in a cell', () => {
   it.each([
     ...['acme', 'acme-000001', 'train-1', 'h100-80gb', 'instance/i/through/1795322532', 'deposit', 'Łódź', '株式会社'],
     ...['0193a5b2-9b1e-7c3d-8e4f-5a6b7c8d9e0f', 'Deposit by Visa ending in 4242', 'march', 'truely', '12 monkeys', ''],
-  ])('%j stands as it is', (text) => {
+  ])('%j is written unchanged', (text) => {
     expect(guarded(text)).toBe(text);
   });
 });

@@ -1,7 +1,7 @@
 /**
- * Faults of the database and of Temporal, each met by a call of each kind: the answer is a 503 that says when to repeat and
- * whether the outcome is known, it comes in time, nothing of the call is kept, and the same call again succeeds once the
- * fault is over.
+ * Tests faults of the database and of Temporal during a call of each kind. The answer is a timely 503 with a
+ * Retry-After that says whether the outcome is known, nothing of the call is kept, and the same call succeeds after the
+ * fault.
  */
 import { createHmac, randomUUID } from 'node:crypto';
 import type pg from 'pg';
@@ -295,8 +295,8 @@ describe('a fault of the database', () => {
   });
 });
 
-describe('Temporal away', () => {
-  it('has starts, reservations, deposits and refunds answered 503, and leaves nothing of them behind', async () => {
+describe('while Temporal is unavailable', () => {
+  it('starts, reservations, deposits and refunds are answered 503, and leave no rows', async () => {
     Object.assign(times, CALL_TIMES);
     const kinds = await calls();
     const byEngine = Object.entries(kinds).filter(([, kind]) => kind.byEngine);
@@ -313,7 +313,7 @@ describe('Temporal away', () => {
     }
   });
 
-  it('has stops, usage, holds, policies, grants and changes answered as ever', async () => {
+  it('stops, usage, holds, policies, grants and changes are answered as usual', async () => {
     Object.assign(times, CALL_TIMES);
     const kinds = await calls();
     const withoutEngine = Object.entries(kinds).filter(([name, kind]) => !kind.byEngine && name !== 'webhook');
@@ -328,7 +328,7 @@ describe('Temporal away', () => {
   });
 });
 
-describe('the times of a call', () => {
+describe('the time limits of a call', () => {
   it('add up to less than ten seconds', () => {
     const { commitMs, lastStatementMs, answerMs } = CALL_TIMES;
     const TELL_MS = 2_000;

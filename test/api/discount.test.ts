@@ -1,4 +1,4 @@
-/** Discounts over HTTP: the one that is assigned, the one that is earned, and what both do to prices. */
+/** Tests assigned discounts and volume discounts over HTTP, and their effect on prices. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseDollars } from '../../billing/money.ts';
 import { type CommandedApi, instanceOf, startCommandedApi, TERMS, teamWith } from './support.ts';
@@ -48,8 +48,8 @@ const use = (dollars: number) => {
   return api.post('/v1/usage', { events: [event] });
 };
 
-describe('a discount that is assigned', () => {
-  it('is answered with what it comes to, and has the watch told', async () => {
+describe('an assigned discount', () => {
+  it('is answered with its effect on prices, and wakes the watch', async () => {
     const until = inSeconds(3600);
     const { status, body } = await assign(12.5, { until });
     expect([status, body]).toEqual([
@@ -69,7 +69,7 @@ describe('a discount that is assigned', () => {
     expect(api.engine.told.at(-1)).toBe(`watch ${team}`);
   });
 
-  it('shows in the team’s listing, and is what its next start is charged', async () => {
+  it('is shown in the team’s price list, and applies to the next start', async () => {
     await assign(12.34);
     expect(await listed()).toMatchObject({
       discountPercent: 12.34,
@@ -82,7 +82,7 @@ describe('a discount that is assigned', () => {
     expect(await start({ hourly: '10' })).toMatchObject({ hourly: '10.000000' });
   });
 
-  it('ends one segment of what runs and begins the next at the same second, but not of what is charged as given', async () => {
+  it('ends one segment of a running instance and begins the next at the same second, except for an instance with a given price', async () => {
     const [onDemand, spot, given] = [await start(), await start({ pricing: 'spot' }), await start({ hourly: '1' })];
     pass(100);
     await assign(50);
@@ -104,7 +104,7 @@ describe('a discount that is assigned', () => {
     expect((await instance(onDemand.id)).segments).toHaveLength(2);
   });
 
-  it('ends at its second by itself, read or recorded', async () => {
+  it('ends at its second by itself, both in a read and in the record', async () => {
     const { id } = await start();
     const until = inSeconds(60);
     await assign(25, { until });
@@ -116,7 +116,7 @@ describe('a discount that is assigned', () => {
     expect((await instance(id)).segments.at(-1)).toMatchObject(third);
   });
 
-  it('is taken away by 0, and replaced by another', async () => {
+  it('is removed by 0, and replaced by another discount', async () => {
     const { id } = await start();
     await assign(25, { until: inSeconds(3600) });
     expect((await assign(10)).body).toMatchObject({ percent: 10, until: null });
@@ -136,12 +136,12 @@ describe('a discount that is assigned', () => {
     ]);
   });
 
-  it('can be all of the price', async () => {
+  it('can be 100 percent of the price', async () => {
     await assign(100);
     expect(await start()).toMatchObject({ hourly: '0.000000', status: 'active' });
   });
 
-  it('cannot be over already, and is recorded while the engine is away', async () => {
+  it('is refused with an end in the past, and is recorded while the engine is unavailable', async () => {
     for (const seconds of [0, -1, -3600])
       expect((await assign(10, { until: inSeconds(seconds) })).body.error).toMatchObject({
         code: 'at_out_of_range',
@@ -153,8 +153,8 @@ describe('a discount that is assigned', () => {
   });
 });
 
-describe('the discount that volume earns', () => {
-  it('is that of what the team has spent by now: its listing shows it, and its next start is charged it', async () => {
+describe('a volume discount', () => {
+  it('is computed from the team’s spending so far, and applies to its price list and its next start', async () => {
     const { id } = await start();
     await use(99);
     expect(await discount()).toMatchObject({ volumePercent: 0, nextTier: { spend: '100.000000', percent: 5 } });
@@ -176,7 +176,7 @@ describe('the discount that volume earns', () => {
     expect((await instance(id)).hourly).toBe('9.500000');
   });
 
-  it('applies where it is higher than the assigned one, and never beside it', async () => {
+  it('applies when it is higher than the assigned discount, and never in addition to it', async () => {
     await use(1_000);
     expect(await discount()).toMatchObject({ volumePercent: 10, nextTier: null });
     expect((await assign(7)).body).toMatchObject({ percent: 7, effectivePercent: 10, effectiveKind: 'volume' });

@@ -1,4 +1,4 @@
-/** The served OpenAPI document: valid, explained, with examples that hold, and patterns that every language reads. */
+/** Tests the served OpenAPI document: valid by the schema, complete, with valid examples and portable patterns. */
 import { execFileSync } from 'node:child_process';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
@@ -60,7 +60,7 @@ function schemasIn(value: unknown, place: string, found: Array<[string, Json]> =
 }
 
 describe('the document', () => {
-  it('is valid OpenAPI 3.1 by the official schema, and every reference leads somewhere', async () => {
+  it('is valid OpenAPI 3.1 by the official schema, and every reference resolves', async () => {
     const validator = new Validator();
     const { valid, errors } = await validator.validate(JSON.parse(JSON.stringify(document)));
     expect(errors ?? []).toEqual([]);
@@ -69,11 +69,11 @@ describe('the document', () => {
       expect((document.components as unknown as Record<string, Json>)[kind], name).toHaveProperty([name]);
   });
 
-  it('has no schema that narrows another one', () => {
+  it('has no schema that narrows another schema', () => {
     expect(JSON.stringify(document)).not.toContain('"allOf"');
   });
 
-  it('explains each operation in prose, and has no text without its operation', () => {
+  it('explains each operation in prose, and has no text for an unknown operation', () => {
     const names = operations.map(({ name }) => name);
     expect(names.filter((name) => !((OPERATIONS[name]?.description.length ?? 0) > 20))).toEqual([]);
     expect(Object.keys(OPERATIONS).filter((name) => !names.includes(name))).toEqual([]);
@@ -112,7 +112,7 @@ describe('the document', () => {
     expect(bare.map(([place]) => place.replace(/^document\./, ''))).toEqual([]);
   });
 
-  it('has an example that holds for each answer', () => {
+  it('has a valid example for each answer', () => {
     const faults: string[] = [];
     for (const { path, method, operation, name } of operations)
       for (const [status, { content = {} }] of Object.entries(operation.responses)) {
@@ -132,7 +132,7 @@ describe('the document', () => {
     expect(faults).toEqual([]);
   });
 
-  it('has examples that hold for each body', () => {
+  it('has valid examples for each body', () => {
     const faults: string[] = [];
     for (const { path, method, operation, name } of operations) {
       const media = operation.requestBody?.content['application/json'];
@@ -160,7 +160,7 @@ describe('the document', () => {
     expect(bare.filter((name) => !/ (cursor|Idempotency-Key)$/.test(name))).toEqual([]);
   });
 
-  it('lists each code with its meaning: of errors, transactions and failures', () => {
+  it('lists each code of errors, transactions and failures with its meaning', () => {
     const { schemas } = document.components;
     const field = (schema: string, ...path: string[]) =>
       path.reduce((part: Json, name) => (part.properties as Record<string, Json>)[name] ?? {}, schemas[schema] ?? {});
@@ -180,7 +180,7 @@ describe('the document', () => {
           expect(description, `${name} ${status}`).toContain(`\`${code}\``);
   });
 
-  it('describes each outgoing event with its payload, an example that holds, and how it is checked', () => {
+  it('describes each outgoing event with its payload, a valid example, and the check of its signature', () => {
     expect(Object.keys(document.webhooks)).toEqual(Object.keys(EVENTS));
     for (const [type, { post }] of Object.entries(document.webhooks)) {
       const { $ref } = post?.requestBody?.content['application/json']?.schema ?? {};

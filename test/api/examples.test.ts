@@ -1,4 +1,4 @@
-/** Each example of the document, sent as it stands to a fresh service, has the answer that the document promises. */
+/** Tests that each example of the document, sent unchanged to a fresh service, receives the documented answer. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OPERATIONS } from '../../api/reference/operations/index.ts';
 import { type CommandedApi, instanceOf, startCommandedApi } from './support.ts';
@@ -78,7 +78,7 @@ const EXAMPLES = Object.entries(OPERATIONS)
   );
 
 describe('an example of the document', () => {
-  it.each(EXAMPLES)('of %s, %s, is accepted as it stands', async (name, _key, value) => {
+  it.each(EXAMPLES)('of %s, %s, is accepted unchanged', async (name, _key, value) => {
     const [method = '', template = ''] = name.split(' ');
     const params: Record<string, string> = {
       team: 'acme',

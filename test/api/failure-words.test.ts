@@ -1,4 +1,4 @@
-/** Every failure reason in every channel: the same cause in the API's error, the deposit, the history, mails and events. */
+/** Tests that each failure reason has the same text in the API’s error, the deposit, the history, mails and events. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventOfNotice } from '../../activities/event-of-notice.ts';
 import { autoTopUpFailed } from '../../activities/mails/auto-top-up-failed.ts';
@@ -51,7 +51,7 @@ describe.each(PAYMENT_FAILURES)('a payment that fails with %s', (failureCode) =>
   const { why, ...rest } = paymentFailureWords(failureCode, 'card');
   const message = inSentences({ why, ...rest });
 
-  it('is answered, shown as a deposit and listed in the history with the same words', async () => {
+  it('has the same text in the answer, the deposit and the history', async () => {
     const team = await teamWith(api);
     const card = (await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' })).body.id;
     Object.assign(api.engine, { charge: 'declines', failureCode });
@@ -67,7 +67,7 @@ describe.each(PAYMENT_FAILURES)('a payment that fails with %s', (failureCode) =>
     expect((await api.get(`/v1/teams/${team}/deposits`)).body.data).toMatchObject([seen]);
   });
 
-  it('is told by an auto top-up’s view, event and mail with the same words', async () => {
+  it('has the same text in the policy, the event and the mail of an auto top-up', async () => {
     const { team, depositId } = await attempt();
     await fail(depositId, failureCode);
     const off = switchesTopUpOff(failureCode);
@@ -94,7 +94,7 @@ describe.each(PAYMENT_FAILURES)('a payment that fails with %s', (failureCode) =>
 });
 
 describe('a request that the provider refuses', () => {
-  it('is mailed once, however many attempts follow, and again after another outcome', async () => {
+  it('causes one mail for any number of attempts, and another mail after a different outcome', async () => {
     const { team, depositId } = await attempt();
     await fail(depositId, 'provider_rejected');
     const next = async () => {
@@ -120,7 +120,7 @@ describe('a request that the provider refuses', () => {
 });
 
 describe.each(REFUND_FAILURES)('a refund that fails with %s', (failureCode) => {
-  it('has the same words in the history and in the mail', async () => {
+  it('has the same text in the history and in the mail', async () => {
     const team = await teamWith(api);
     const card = (await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' })).body.id;
     const asked = { amount: '20', method: 'card', paymentMethod: card };

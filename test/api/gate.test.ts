@@ -1,4 +1,7 @@
-/** Places for calls of one kind, with a service time that the test sets: how many are served, which, and in what order. */
+/**
+ * Tests the limit of concurrent calls, with service times that the test sets: how many calls are served, which calls,
+ * and in what order.
+ */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AdaptiveLimit } from '../../api/adaptive-limit.ts';
 import { CALL_CAPACITY, createGates } from '../../api/capacity.ts';
@@ -37,9 +40,9 @@ async function offer(gate: Gate, calls: number, ms: number, team = (index: numbe
   return outcomes;
 }
 
-describe('calls at once', () => {
+describe('concurrent calls', () => {
   it.each([1, 500, 3_000, 9_000])(
-    'are all served where there are 32 and each takes %i ms, time after time',
+    'are all served when they are 32 and each takes %i ms, in each of five rounds',
     async (ms) => {
       const gate = newGate();
       for (let round = 0; round < 5; round += 1) expect(count(await offer(gate, 32, ms), 'served')).toBe(32);
@@ -47,7 +50,7 @@ describe('calls at once', () => {
     },
   );
 
-  it('are served in no smaller number when more are offered', async () => {
+  it('are served in no smaller number when more calls are offered', async () => {
     for (const ms of [2, 20, 200, 900, 4_000]) {
       let before = 0;
       for (const offered of [1, 8, 32, 64, 128, 256, 512]) {
@@ -78,7 +81,7 @@ describe('calls at once', () => {
     expect(gate.state).toMatchObject({ running: 0, waiting: 0 });
   });
 
-  it('beyond those that can wait are refused before any time has passed, and their work is not begun', async () => {
+  it('beyond the queue are refused at once, and their work does not begin', async () => {
     const gate = newGate();
     let begun = 0;
     const work = async () => {
@@ -96,14 +99,14 @@ describe('calls at once', () => {
     expect(begun).toBe(64);
   });
 
-  it('that wait are refused when their time is over', async () => {
+  it('in the queue are refused when they have waited too long', async () => {
     const gate = newGate();
     const outcomes = await offer(gate, 64, 5_000);
     expect([count(outcomes, 'served'), count(outcomes, 'refused')]).toEqual([32, 32]);
     expect(refusals).toEqual(Array(32).fill('waited'));
   });
 
-  it('free their places also when they fail', async () => {
+  it('free their places when they fail, too', async () => {
     const gate = newGate({ floor: 1, ceiling: 1 });
     const fails = gate.run('a', async () => {
       throw new Error('fails');
@@ -115,7 +118,7 @@ describe('calls at once', () => {
 });
 
 describe('the calls of one team', () => {
-  it('are refused before those of a team that has fewer, and take turns with them', async () => {
+  it('are refused before the calls of a team with fewer calls, and take turns with them', async () => {
     const gate = newGate({ floor: 4, ceiling: 4, leastWaiting: 8, mostWaiting: 8, longestWaitMs: 60_000 });
     const order: string[] = [];
     const call = (team: string) =>
@@ -135,14 +138,14 @@ describe('the calls of one team', () => {
     expect(refusals.filter((why) => why === 'displaced')).toHaveLength(3);
   });
 
-  it('cannot displace each other, nor those of a team with as many', async () => {
+  it('cannot displace each other, nor the calls of a team with as many calls', async () => {
     const gate = newGate({ floor: 1, ceiling: 1, leastWaiting: 2, mostWaiting: 2, longestWaitMs: 60_000 });
     const calls = ['a', 'a', 'b', 'a', 'b', 'c'].map((team) => outcomeOf(gate.run(team, () => pause(10))));
     await vi.advanceTimersByTimeAsync(1_000);
     expect(await Promise.all(calls)).toEqual(['served', 'served', 'served', 'refused', 'refused', 'refused']);
   });
 
-  it('that would find no place are known to before their body is read', async () => {
+  it('that would find no place are refused before their body is read', async () => {
     const gate = newGate({ floor: 1, ceiling: 1, leastWaiting: 2, mostWaiting: 2, longestWaitMs: 60_000 });
     const calls = ['a', 'a', 'a'].map((team) => gate.run(team, () => pause(10)));
     expect(() => gate.mustHaveRoomFor('a')).toThrow(Overloaded);
@@ -155,7 +158,7 @@ describe('the calls of one team', () => {
     expect(await outcomes).toEqual(['served', 'served', 'refused', 'served']);
   });
 
-  it('whose caller has gone wait no more, and their work is not begun', async () => {
+  it('whose caller has disconnected leave the queue, and their work does not begin', async () => {
     const gate = newGate({ floor: 1, ceiling: 1 });
     const first = gate.run('a', () => pause(100));
     const gone = new AbortController();
@@ -188,7 +191,7 @@ describe('the limit', () => {
     expect(limit.value).toBe(64);
   });
 
-  it('stays where no call waits, or calls are served neither quickly nor slowly', () => {
+  it('stays unchanged while no call waits, or while calls are served neither quickly nor slowly', () => {
     const limit = new AdaptiveLimit(TERMS);
     serve(limit, 100, false);
     serve(limit, 700, true);
@@ -206,7 +209,7 @@ describe('the limit', () => {
   });
 });
 
-it('calls of each kind have places of their own', async () => {
+it('calls of each kind have separate places', async () => {
   const gates = createGates(CALL_CAPACITY, () => {});
   const flood = Promise.all(Array.from({ length: 200 }, () => outcomeOf(gates.writes.run('a', () => pause(500)))));
   const reads = Promise.all(Array.from({ length: 32 }, () => outcomeOf(gates.reads.run('a', () => pause(10)))));

@@ -1,4 +1,4 @@
-/** Grants over HTTP: given once, listed, taken back. */
+/** Tests grants over HTTP: creation, repeats, lists and reversal. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith } from './support.ts';
 
@@ -29,7 +29,7 @@ const use = (id: string, tokens: number) =>
   api.post('/v1/usage', { events: [{ id, team, model: 'a-model', inputTokens: tokens, outputTokens: 0 }] });
 
 describe('a grant', () => {
-  it('under an id is given once, and the same request again is the same grant', async () => {
+  it('under an id is posted once, and the same request again receives the same grant', async () => {
     const id = newName();
     const metadata = { campaign: 'spring' };
     const first = await give({ id, metadata });
@@ -42,7 +42,7 @@ describe('a grant', () => {
     expect((await balance()).available).toBe('20.000000');
   });
 
-  it('under an id that another grant has is a conflict, whichever part differs', async () => {
+  it('under the id of another grant is a conflict, whichever field differs', async () => {
     const id = newName();
     await give({ id });
     const other = await teamWith(api);
@@ -56,14 +56,14 @@ describe('a grant', () => {
     expect((await balance()).available).toBe('20.000000');
   });
 
-  it('is given once when the request comes four times at the same moment', async () => {
+  it('is posted once for four simultaneous requests', async () => {
     const id = newName();
     const answers = await Promise.all([give({ id }), give({ id }), give({ id }), give({ id })]);
     expect(new Set(answers.map(({ status, body }) => `${status} ${body.id}`))).toEqual(new Set([`201 ${id}`]));
     expect((await balance()).available).toBe('20.000000');
   });
 
-  it('is read by its team, and listed newest first a page at a time', async () => {
+  it('is read by its team, and listed newest first in pages', async () => {
     const ids = [newName(), newName(), newName()];
     for (const id of ids) {
       await give({ id });
@@ -80,8 +80,8 @@ describe('a grant', () => {
   });
 });
 
-describe('a grant that is taken back', () => {
-  it('comes from credit, by a row that names the first', async () => {
+describe('a reversed grant', () => {
+  it('is taken from credit, by a row that names the first row', async () => {
     const { id } = (await give()).body;
     await give();
     const { status, body } = await revoke(id, { note: 'the wrong team' });
@@ -106,7 +106,7 @@ describe('a grant that is taken back', () => {
     expect(api.engine.told).toContain(`watch ${team}`);
   });
 
-  it('owes what no credit is left for, which the next credit pays', async () => {
+  it('owes the part without credit, and the next credit pays it', async () => {
     const { id } = (await give()).body;
     await use('spent', 15_000_000);
     const { body } = await revoke(id);
@@ -120,7 +120,7 @@ describe('a grant that is taken back', () => {
     expect(await balance()).toMatchObject({ available: '25.000000', owed: '0.000000' });
   });
 
-  it('is taken once, however often and however close together it is asked for', async () => {
+  it('is taken once, in repeated and simultaneous requests', async () => {
     const { id } = (await give()).body;
     await give({ amount: '50' });
     const answers = await Promise.all([revoke(id), revoke(id), revoke(id)]);
@@ -130,7 +130,7 @@ describe('a grant that is taken back', () => {
     expect((await balance()).available).toBe('50.000000');
   });
 
-  it('ends the instances that it leaves no credit for', async () => {
+  it('ends the instances that no credit is left for', async () => {
     const { id } = (await give()).body;
     const instance = (await api.post('/v1/instances', instanceOf(team))).body.id;
     api.clock.aheadMs += 60_000;
@@ -143,7 +143,7 @@ describe('a grant that is taken back', () => {
     expect((await balance()).available).toBe('0.000000');
   });
 
-  it('is refused by name where it cannot be', async () => {
+  it('is refused by name when the reversal is impossible', async () => {
     expect((await revoke('nobodys')).status).toBe(404);
     const { id } = (await give()).body;
     expect((await revoke(id, { amount: '5' })).body.error.param).toBe('amount');

@@ -1,4 +1,4 @@
-/** Holds over HTTP: what is set aside, for whom, and what becomes of it. */
+/** Tests holds over HTTP: creation, limits, voids, expiry and access. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { atOnce } from '../ledger/desk.ts';
 import { type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith, theWatchLooks } from './support.ts';
@@ -39,7 +39,7 @@ const pass = (seconds: number) => {
 };
 
 describe('POST /v1/holds', () => {
-  it('under an id sets aside once, however often and however close together the same request comes', async () => {
+  it('under an id holds credit once, in repeated and simultaneous requests', async () => {
     const id = `hold-of-${team}`;
     const ask = (change: object = {}) => place({ id, model: 'a-dollar', maxInputTokens: 1_000_000, ...change });
     const answers = await atOnce(4, () => ask({ maxOutputTokens: 0 }));
@@ -55,7 +55,7 @@ describe('POST /v1/holds', () => {
     expect(await balance()).toMatchObject({ held: '0.000000', available: '10.000000' });
   });
 
-  it('is placed while the engine is away, and the look of the watch stays due', async () => {
+  it('succeeds while the engine is unavailable, and the read of the watch stays due', async () => {
     await theWatchLooks(api, team);
     api.engine.away = true;
     const { status, body } = await place();
@@ -64,12 +64,12 @@ describe('POST /v1/holds', () => {
     expect(lookDueSecond).not.toBeNull();
   });
 
-  it('says what the request can cost and what there is where that is too little', async () => {
+  it('answers the cost of the request and the available credit when credit is too low', async () => {
     const { status, body } = await placeDollars(11);
     expect([status, body.error.message]).toEqual([402, 'the request can cost $11.000000, and $10.000000 is available']);
   });
 
-  it('sets aside the most that the request can cost, rounded up, and has the watch told', async () => {
+  it('holds the highest possible cost of the request, rounded up, and wakes the watch', async () => {
     await theWatchLooks(api, team);
     const { status, body } = await place();
     expect(status).toBe(201);
@@ -91,7 +91,7 @@ describe('POST /v1/holds', () => {
     expect(api.engine.told).toContain(`watchSoon ${team}`);
   });
 
-  it('answers 402 for more than there is, and holds nothing', async () => {
+  it('answers 402 for more than the available credit, and holds nothing', async () => {
     const { status, body } = await placeDollars(10.000001);
     expect([status, body.error.code]).toEqual([402, 'insufficient_credit']);
     expect((await placeDollars(10)).status).toBe(201);
@@ -103,7 +103,7 @@ describe('POST /v1/holds', () => {
     expect([status, body.error.code, body.error.param]).toEqual([422, 'price_not_found', 'model']);
   });
 
-  it('costs nothing for a free model, though there is no credit', async () => {
+  it('holds nothing for a free model, and succeeds without credit', async () => {
     const broke = await teamWith(api);
     expect(await place({ team: broke, model: 'free' })).toMatchObject({ status: 201, body: { amount: '0.000000' } });
     expect((await place({ team: broke })).status).toBe(402);
@@ -120,7 +120,7 @@ describe('POST /v1/holds', () => {
     expect([other.status, other.body.error.code]).toEqual([409, 'idempotency_key_reused']);
   });
 
-  it('moves the second at which credit ends, and lets go of it again', async () => {
+  it('moves the second at which credit ends, and a release moves it back', async () => {
     await api.post('/v1/instances', instanceOf(team, { hourly: '36' }));
     const { asOf, runsOutAt } = await balance();
     // The calls lie a second apart at the most.
@@ -133,7 +133,7 @@ describe('POST /v1/holds', () => {
     expect((await balance()).runsOutAt).toBe(runsOutAt);
   });
 
-  it('by fifty clients at once against a dollar, 5 cents each: exactly twenty have one', async () => {
+  it('by fifty clients at once, 5 cents each against a dollar, succeeds exactly twenty times', async () => {
     const teamId = await teamWith(api, '1');
     const answers = await atOnce(50, () =>
       place({ team: teamId, model: 'a-dollar', maxInputTokens: 50_000, maxOutputTokens: 0 }),
@@ -152,7 +152,7 @@ describe('POST /v1/holds', () => {
 });
 
 describe('POST /v1/holds/{hold}/void', () => {
-  it('gives the credit back, and answers the same again', async () => {
+  it('releases the credit, and a repeat receives the same answer', async () => {
     const { id } = (await place()).body;
     const voided = await api.post(`/v1/holds/${id}/void`);
     expect(voided).toMatchObject({ status: 200, body: { id, status: 'voided', closedAt: expect.any(String) } });
@@ -161,7 +161,7 @@ describe('POST /v1/holds/{hold}/void', () => {
     expect((await api.post(`/v1/holds/${id}/void`)).body).toEqual(voided.body);
   });
 
-  it('answers 409 once it has expired', async () => {
+  it('answers 409 after the hold has expired', async () => {
     const { id } = (await place({ ttlSeconds: 1 })).body;
     pass(1);
     const { status, body } = await api.post(`/v1/holds/${id}/void`);
@@ -169,8 +169,8 @@ describe('POST /v1/holds/{hold}/void', () => {
   });
 });
 
-describe('a hold as it is read', () => {
-  it('has expired at its second, though nobody has recorded that', async () => {
+describe('a read of a hold', () => {
+  it('shows it expired at its second, even if the expiry is not recorded', async () => {
     const { id, expiresAt } = (await place({ ttlSeconds: 600 })).body;
     pass(500);
     expect((await api.get(`/v1/holds/${id}`)).body).toMatchObject({ status: 'pending', closedAt: null });
@@ -181,7 +181,7 @@ describe('a hold as it is read', () => {
     expect(await api.db.hold.findUnique({ where: { id } })).toMatchObject({ status: 'pending' });
   });
 
-  it('is listed with the team’s others, newest first, a page at a time', async () => {
+  it('lists it with the other holds of the team, newest first, in pages', async () => {
     const ids: string[] = [];
     for (let i = 0; i < 3; i += 1) {
       ids.unshift((await place()).body.id);
@@ -194,8 +194,8 @@ describe('a hold as it is read', () => {
   });
 });
 
-describe('who may hold', () => {
-  it('a key with the scope usage, for its own team; another team’s hold is not there', async () => {
+describe('access to holds', () => {
+  it('is allowed for a key with the scope usage, for its own team, and hides the holds of another team', async () => {
     const key = await keyFor(api, team, ['usage']);
     const other = await teamWith(api, '10');
     const stranger = await keyFor(api, other, ['usage']);
@@ -213,7 +213,7 @@ describe('who may hold', () => {
     }
   });
 
-  it('not a key with other scopes, which may see them', async () => {
+  it('is limited to reads for a key with other scopes', async () => {
     const { id } = (await place()).body;
     for (const scope of ['read', 'billing']) {
       const key = await keyFor(api, team, [scope]);

@@ -1,4 +1,4 @@
-/** Idempotency-Key: one effect, one answer. */
+/** Tests the Idempotency-Key header: one effect and one answer for repeated calls. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Call } from '../../api/calls.ts';
 import { once } from '../../api/idempotency.ts';
@@ -24,7 +24,7 @@ const post = (path: string, body: unknown, key: string, secret?: string): Promis
 const available = async (of = team) => Number((await api.get(`/v1/teams/${of}/balance`)).body.available);
 
 describe('a repeat', () => {
-  it('has the first answer again, and no second effect', async () => {
+  it('receives the first answer, and has no second effect', async () => {
     const [path, key] = [`/v1/teams/${team}/grants`, newKey()];
     const before = await available();
     const first = await post(path, { amount: '1', note: 'once' }, key);
@@ -37,7 +37,7 @@ describe('a repeat', () => {
     expect(await available()).toBe(before + 1);
   });
 
-  it('of a refusal is refused again, though it would be granted by now', async () => {
+  it('of a refused call is refused again, even if the call would now succeed', async () => {
     const [poor, key] = [await teamWith(api), newKey()];
     const asked = instanceOf(poor, { id: 'kept-refusal' });
     expect((await post('/v1/instances', asked, key)).status).toBe(402);
@@ -54,7 +54,7 @@ describe('a repeat', () => {
     expect([other.status, other.body.error.code]).toEqual([409, 'idempotency_key_reused']);
   });
 
-  it('under another caller or on another path is no repeat', async () => {
+  it('under another caller or on another path is a new call', async () => {
     const key = newKey();
     const other = await teamWith(api);
     const mine = await keyFor(api, team, ['billing']);
@@ -68,7 +68,7 @@ describe('a repeat', () => {
     expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(3);
   });
 
-  it('of a malformed body is refused the same, and reads of no key are not kept', async () => {
+  it('of a malformed body is refused in the same way', async () => {
     const [path, key] = [`/v1/teams/${team}/grants`, newKey()];
     const wrong = await post(path, { amount: 1, note: 'n' }, key);
     const again = await post(path, { amount: 1, note: 'n' }, key);
@@ -88,8 +88,8 @@ describe('a repeat', () => {
   });
 });
 
-describe('several at once', () => {
-  it('have one effect: the others are told that it is under way', async () => {
+describe('simultaneous calls with one key', () => {
+  it('have one effect, and the other calls are refused as in flight', async () => {
     const [path, key] = [`/v1/teams/${team}/grants`, newKey()];
     const before = await available();
     const answers = await Promise.all(Array.from({ length: 8 }, () => post(path, { amount: '1', note: 'race' }, key)));
@@ -100,8 +100,8 @@ describe('several at once', () => {
   });
 });
 
-describe('what is not kept', () => {
-  it('a 503: the same call is done when the engine is back, with the id that it would have had', async () => {
+describe('a call without a stored answer', () => {
+  it('that was answered 503 succeeds when it is repeated after the engine is available again', async () => {
     const key = newKey();
     api.engine.away = true;
     const away = await post('/v1/instances', instanceOf(team), key);
@@ -112,7 +112,7 @@ describe('what is not kept', () => {
     expect([back.status, back.headers.get('Idempotent-Replayed')]).toEqual([201, null]);
   });
 
-  it('a claim whose process died does not hold the key, and its work is found done', async () => {
+  it('whose process died loses its claim after some seconds, and a repeat finds the work done', async () => {
     const [path, key] = [`/v1/teams/${team}/grants`, newKey()];
     const before = await available();
     const first = await post(path, { amount: '1', note: 'cut off' }, key);
@@ -132,7 +132,7 @@ describe('what is not kept', () => {
     expect(await available()).toBe(before + 1);
   });
 
-  it('a claim is renewed while its call is under way, so that no repeat takes it over', async () => {
+  it('keeps its claim by a renewal, so that no repeat takes it over', async () => {
     const nowSecond = Math.floor(Date.now() / 1000);
     const id = { scope: 'platform/x', path: '/v1/x', key: newKey() };
     const claim = (second: number) => claimCall(api.db, id, 'hash', second);
@@ -146,7 +146,7 @@ describe('what is not kept', () => {
     expect(await claim(nowSecond + 31)).toEqual({ kind: 'answered', status: 200, body: 'x' });
   });
 
-  it('the claim of a call that takes long is renewed every few seconds until the call ends', async () => {
+  it('that takes long renews its claim every few seconds until it ends', async () => {
     const every = vi.spyOn(globalThis, 'setInterval');
     const ended = vi.spyOn(globalThis, 'clearInterval');
     const key = newKey();
@@ -170,7 +170,7 @@ describe('what is not kept', () => {
     ended.mockRestore();
   });
 
-  it('holds for every POST that makes something: cut off and repeated, it is the same thing', async () => {
+  it('that creates something finds the same object when it is cut off and repeated', async () => {
     const calls: Array<[string, unknown]> = [
       ['/v1/teams', { name: 'Cut off', email: 'cut@example.com' }],
       ['/v1/instances', instanceOf(team, { hourly: '0' })],
@@ -186,8 +186,8 @@ describe('what is not kept', () => {
   });
 });
 
-describe('what is kept', () => {
-  it('cannot be read by who holds the database: a key’s secret is not in it', async () => {
+describe('a stored answer', () => {
+  it('does not reveal a key’s secret to a reader of the database', async () => {
     const key = newKey();
     const made = await post(`/v1/teams/${team}/keys`, { scopes: ['read'] }, key);
     const again = await post(`/v1/teams/${team}/keys`, { scopes: ['read'] }, key);

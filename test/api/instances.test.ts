@@ -1,4 +1,4 @@
-/** Instances over HTTP: what is answered is what is recorded, whatever becomes of the engine. */
+/** Tests instances over HTTP: each answer is the recorded state, whether or not the engine is available. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { dueInstances, dueLooks, FROM_THE_FIRST } from '../../prisma/due-work.ts';
 import { type CommandedApi, instanceOf, startCommandedApi, teamWith, theWatchLooks } from './support.ts';
@@ -29,7 +29,7 @@ const pass = (seconds: number) => {
 const balance = async () => (await api.get(`/v1/teams/${team}/balance`)).body;
 
 describe('a start', () => {
-  it('answers the instance, and the same again for the same id and body, also after its end', async () => {
+  it('answers the instance, and a repeat of the same id and body receives it again, even after its end', async () => {
     const id = newName();
     const first = await start({ id, project: 'p', shedOrder: 2 });
     expect(first.status).toBe(201);
@@ -54,7 +54,7 @@ describe('a start', () => {
     expect([late.status, late.body.status]).toEqual([201, 'terminated']);
   });
 
-  it('gives an id to who gives none', async () => {
+  it('without an id receives a new id', async () => {
     expect((await start()).body.id).toMatch(/^inst_[0-9a-f]{32}$/);
   });
 
@@ -67,7 +67,7 @@ describe('a start', () => {
     expect((await balance()).activeInstances).toBe(0);
   });
 
-  it('is 201 though the engine does not confirm its workflow, and leaves the workflow to the sweeper', async () => {
+  it('is 201 when the engine does not confirm its workflow, and leaves the workflow to the sweeper', async () => {
     const id = newName();
     api.engine.starting = 'unaccepted';
     const answer = await start({ id });
@@ -77,7 +77,7 @@ describe('a start', () => {
     );
   });
 
-  it('is 503 for a team whose earlier instance has waited more than ten seconds for its workflow, and for no other', async () => {
+  it('is 503 only for a team whose earlier instance has waited more than ten seconds for its workflow', async () => {
     api.engine.starting = 'unseen';
     expect((await start({ id: newName() })).status).toBe(201);
     api.engine.starting = 'seen';
@@ -87,7 +87,7 @@ describe('a start', () => {
     expect((await api.post('/v1/instances', instanceOf(other))).status).toBe(201);
   });
 
-  it('is admitted again after the engine has seen the earlier instance', async () => {
+  it('is admitted again after the workflow has read the earlier instance', async () => {
     api.engine.starting = 'unseen';
     const { id } = (await start({ id: newName() })).body;
     api.engine.starting = 'seen';
@@ -99,7 +99,7 @@ describe('a start', () => {
 });
 
 describe('a stop', () => {
-  it('answers the receipt of the formula, and the same one again', async () => {
+  it('answers the receipt by the formula, and a repeat receives the same receipt', async () => {
     const { id } = (await start({ id: newName(), hourly: '7.20' })).body;
     pass(100);
     const receipt = await api.post(`/v1/instances/${id}/stop`);
@@ -114,7 +114,7 @@ describe('a stop', () => {
     expect(told).toHaveLength(2);
   });
 
-  it('is answered though the engine is away, and its workflow is due to see it', async () => {
+  it('is answered while the engine is unavailable, and the read of its workflow is due', async () => {
     const { id } = (await start({ id: newName() })).body;
     api.engine.away = true;
     const receipt = await api.post(`/v1/instances/${id}/stop`, { reason: 'spot_reclaimed' });
@@ -126,7 +126,7 @@ describe('a stop', () => {
     expect(looks.map(({ teamId }) => teamId)).toContain(team);
   });
 
-  it('at an earlier second gives back what was charged beyond it', async () => {
+  it('at an earlier second gives back the cost charged after that second', async () => {
     const { id, startedAt } = (await start({ id: newName(), hourly: '3600' })).body;
     pass(20);
     const reprice = await api.post(`/v1/instances/${id}/reprice`, { hourly: '1' });
@@ -154,7 +154,7 @@ describe('a reprice', () => {
     expect(api.engine.told).toContain(`watch ${team}`);
   });
 
-  it('is recorded while the engine is away, and the look of the watch stays due', async () => {
+  it('is recorded while the engine is unavailable, and the read of the watch stays due', async () => {
     const { id } = (await start({ id: newName() })).body;
     await theWatchLooks(api, team);
     api.engine.away = true;
@@ -188,8 +188,8 @@ describe('a resume', () => {
   });
 });
 
-describe('past the exhaustion second, before any process has noticed', () => {
-  it('instances read as ended there, and the balance as nothing', async () => {
+describe('after the exhaustion second, before it is recorded,', () => {
+  it('instances read as ended at that second, and the balance reads as zero', async () => {
     // $100 at $3,600 an hour: 100 seconds.
     const { id, startedAt } = (await start({ id: newName(), hourly: '3600' })).body;
     const runsOutAt = new Date(Date.parse(startedAt) + 100_000).toISOString().replace('.000Z', 'Z');
@@ -229,7 +229,7 @@ describe('past the exhaustion second, before any process has noticed', () => {
 });
 
 describe('the list', () => {
-  it('is filtered, newest first, a page at a time', async () => {
+  it('is filtered, newest first, in pages', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 5; n++) {
       ids.unshift(

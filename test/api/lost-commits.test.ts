@@ -1,6 +1,6 @@
 /**
- * Connections to the database that break at a commit. Nobody can know then whether the commit was carried out, so the answer
- * is `outcome_unknown`, and a repeat of the call leaves everything as a single call does.
+ * Tests database connections that break at a commit. The result of the commit is then unknown, so the answer is
+ * `outcome_unknown`, and a repeat of the call leaves the same rows as a single call.
  */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
@@ -152,13 +152,13 @@ function expectUnknown(answer: Answer): void {
 }
 
 describe.each<Break>(['before the statement arrives', 'before the answer arrives'])(
-  'A connection that breaks at a commit, %s',
+  'A connection that breaks at a commit, %s,',
   (when) => {
     afterEach(() => {
       api.clock.stoppedMs = null;
     });
     it.each(Object.entries(KINDS))(
-      'leaves the outcome of %s unknown, and a repeat finds or makes it once',
+      'leaves the outcome of %s unknown, and a repeat finds it or makes it once',
       async (_, make) => {
         // A repeat comes in the second of the first call.
         api.clock.stoppedMs = Date.now();
@@ -210,8 +210,8 @@ const FIRST: Record<string, (team: string) => Promise<FirstKind> | FirstKind> = 
   },
 };
 
-describe('A connection that breaks at the commit of what is recorded first', () => {
-  it.each(Object.entries(FIRST))('has %s answered as it was recorded, and given to its workflow', async (_, make) => {
+describe('A connection that breaks at the commit of a first record', () => {
+  it.each(Object.entries(FIRST))('still answers %s from the record, and starts its workflow', async (_, make) => {
     const kind = await make(await teamWith(api, '50'));
     const startsBefore = engine.starts;
     proxy.breakAt('COMMIT', 'before the answer arrives', kind.inserts);
@@ -224,7 +224,7 @@ describe('A connection that breaks at the commit of what is recorded first', () 
     expect(await kept()).toBe(after);
   });
 
-  it.each(Object.entries(FIRST))('has %s that was not recorded answered as unavailable', async (_, make) => {
+  it.each(Object.entries(FIRST))('answers %s as unavailable when nothing was recorded', async (_, make) => {
     const kind = await make(await teamWith(api, '50'));
     const before = await kept();
     proxy.breakAt('COMMIT', 'before the statement arrives', kind.inserts);
@@ -236,7 +236,7 @@ describe('A connection that breaks at the commit of what is recorded first', () 
 });
 
 describe('A new key whose commit has an unknown outcome', () => {
-  it('is made again by a repeat, and the key whose secret nobody has is revoked', async () => {
+  it('is created again by a repeat, and the key with the lost secret is revoked', async () => {
     const team = await teamWith(api);
     const kind = { method: 'POST', path: `/v1/teams/${team}/keys`, options: { body: {}, ...once() }, succeeds: 201 };
     for (const _ of [1, 2]) {
@@ -252,7 +252,7 @@ describe('A new key whose commit has an unknown outcome', () => {
   });
 });
 
-describe('Usage of a team whose row another session holds', () => {
+describe('Usage of a team whose row another session has locked', () => {
   const report = (teams: string[]) =>
     api.post('/v1/usage', {
       events: teams.map((team) => ({ id: team, team, model: MODEL, inputTokens: 1, outputTokens: 1 })),
@@ -264,7 +264,7 @@ describe('Usage of a team whose row another session holds', () => {
     return work().finally(() => owner.query('ROLLBACK'));
   }
 
-  it('is answered that nothing was recorded when it is of this team alone', async () => {
+  it('is answered as not recorded when the call has only this team’s usage', async () => {
     const team = await teamWith(api, '50');
     const { status, body } = await whileHeld(team, () => report([team]));
     expect([status, body.error.code]).toEqual([503, 'engine_unavailable']);
@@ -278,7 +278,7 @@ describe('Usage of a team whose row another session holds', () => {
   });
 });
 
-describe('A database that goes away after the engine has answered', () => {
+describe('A database that becomes unavailable after the engine has answered', () => {
   const call = async (path: string, body: object, succeeds = 201): Promise<Kind> => ({
     ...{ method: 'POST', path, succeeds },
     options: { body, ...once() },
@@ -317,7 +317,7 @@ describe('A database that goes away after the engine has answered', () => {
     expect(await api.db.instance.count({ where: { teamId: team } })).toBe(1);
   });
 
-  it('has a page of a deposit answered, from what the engine answered', async () => {
+  it('answers the page of a deposit from the engine’s answer', async () => {
     const team = await teamWith(api);
     const kind = await call(deposits(team), { amount: '20', method: 'card', metadata: { order: '7' } });
     const { status, body } = await answeredWhileAway(kind);
@@ -332,7 +332,7 @@ describe('A database that goes away after the engine has answered', () => {
     expect((await send(kind)).body).toEqual(read);
   });
 
-  it('has a credited deposit answered as pending, and the deposit is read as credited later', async () => {
+  it('answers a credited deposit as pending, and the deposit reads as credited later', async () => {
     const team = await teamWith(api);
     const paymentMethod = (await api.post(`/v1/teams/${team}/payment-methods`, CARD)).body.id;
     const kind = await call(deposits(team), { amount: '20', method: 'card', paymentMethod });
@@ -344,7 +344,7 @@ describe('A database that goes away after the engine has answered', () => {
     expect(await api.db.deposit.count({ where: { teamId: team } })).toBe(1);
   });
 
-  it('has a deposit under an id of the caller answered too: the id is known to be of this deposit', async () => {
+  it('answers a deposit under the caller’s id too, because the id is known to be this deposit’s', async () => {
     const team = await teamWith(api);
     const kind = await call(deposits(team), { id: `${team}-1`, amount: '20', method: 'card' });
     const answered = await answeredWhileAway(kind);
@@ -365,7 +365,7 @@ describe('A database that goes away after the engine has answered', () => {
     expect(await api.db.deposit.count({ where: { teamId: team } })).toBe(1);
   });
 
-  it('has a refund answered from what the engine answered, and a repeat finds it', async () => {
+  it('answers a refund from the engine’s answer, and a repeat finds it', async () => {
     const team = await teamWith(api);
     const paymentMethod = (await api.post(`/v1/teams/${team}/payment-methods`, CARD)).body.id;
     const paid = await api.post(deposits(team), { amount: '50', method: 'card', paymentMethod });

@@ -1,4 +1,4 @@
-/** What a caller reads who has sent a wrong request: the fault in words, by the name of its argument, and what to send. */
+/** Tests the error messages for wrong requests: each names the argument, describes the fault and says what to send. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith } from './support.ts';
 
@@ -204,11 +204,11 @@ describe('a wrong request', () => {
     ],
   ];
 
-  it.each(FAULTS)('is answered in words for %s', async (_what, call, param, message) => {
+  it.each(FAULTS)('is answered with a description for %s', async (_what, call, param, message) => {
     expect(faultOf(await call())).toEqual({ status: 400, param, message });
   });
 
-  it('is answered with all of its faults at once, the first in param', async () => {
+  it('is answered with all of its faults at once, and the first is in param', async () => {
     const { status, body } = await api.post('/v1/instances', {
       team: 'a b',
       pricing: 'cheap',
@@ -230,7 +230,7 @@ describe('a wrong request', () => {
     expect(both.body.error.errors).toHaveLength(2);
   });
 
-  it('names at most twenty faults, in a message that a person can read', async () => {
+  it('is answered with at most twenty faults, in a readable message', async () => {
     const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`wrong${n}`, n]));
     const { body, text } = await grant(many);
     expect(body.error.errors).toHaveLength(20);
@@ -238,7 +238,7 @@ describe('a wrong request', () => {
     expect(text.length).toBeLessThan(5_000);
   });
 
-  it('repeats no card number, no more than a line, and no character that nobody sees', async () => {
+  it('is answered without card numbers, long values or invisible characters', async () => {
     const number = await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: '4242 4242 4242 4242' });
     expect(number.text).not.toContain('4242 4242');
     const long = await instance({ pricing: 'x'.repeat(10_000) });
@@ -249,8 +249,8 @@ describe('a wrong request', () => {
   });
 });
 
-describe('a wrong event of usage', () => {
-  it('is answered in the words of a wrong request, beside those that count', async () => {
+describe('a wrong usage event', () => {
+  it('is answered with the message of a wrong request, beside the recorded events', async () => {
     const good = { id: 'e1', team, model: 'phi-4', inputTokens: 1, outputTokens: 1 };
     const { body } = await api.post('/v1/usage', {
       events: [good, { ...good, id: 'e2', input_tokens: 1 }, { id: 'e3' }, 5, { ...good, id: 'e4', model: 'phi4' }],
@@ -272,7 +272,7 @@ describe('a wrong event of usage', () => {
   });
 });
 
-describe('a name that is not listed', () => {
+describe('an unlisted name', () => {
   const quote = (change: object) =>
     api.post('/v1/quote', {
       team,
@@ -306,7 +306,7 @@ describe('a name that is not listed', () => {
     ['a hold', () => hold({ model: 'abacus' }), 'model', /see GET \/v1\/models/],
     ['a calculation', () => calculate({ model: 'phi 4' }), 'model', /did you mean phi-4/],
     ['a comparison', () => calculate({ compareWith: 'gpt4o-mini' }), 'compareWith', /did you mean gpt-4o-mini/],
-  ])('is answered with the nearest of the list: %s', async (_what, call, param, message) => {
+  ])('is answered with the nearest listed name: %s', async (_what, call, param, message) => {
     const { status, body } = await call();
     expect([status, body.error.code, body.error.param]).toEqual([422, 'price_not_found', param]);
     expect(body.error.message).toMatch(message);
@@ -314,7 +314,7 @@ describe('a name that is not listed', () => {
 });
 
 describe('an id of another kind', () => {
-  it('of Stripe as paymentMethod is answered with the id to send', async () => {
+  it('from Stripe as paymentMethod is answered with the id to send', async () => {
     const saved = `send the id of a saved card: ${card} (visa 4242)`;
     for (const answer of [
       await deposit({ paymentMethod: 'pm_card_visa' }),
@@ -339,7 +339,7 @@ describe('an id of another kind', () => {
     expect(none.text).not.toContain(`send ${card}`);
   });
 
-  it('of an ended instance, on a start, is answered with when it ended and how to go on', async () => {
+  it('that belongs to an ended instance, on a start, is answered with the time of the end and the next step', async () => {
     await instance({ id: 'once', hourly: '0' });
     await api.post('/v1/instances/once/stop', {});
     const { endedAt } = (await api.get('/v1/instances/once')).body;
@@ -352,7 +352,7 @@ describe('an id of another kind', () => {
   });
 });
 
-it('hourly is for the platform alone, in a quote too', async () => {
+it('hourly is accepted only from the platform, in a quote too', async () => {
   const key = await keyFor(api, team, ['read', 'billing', 'usage']);
   const body = { team, gpuType: 'h100-80gb', region: 'eu-west-1', pricing: 'on_demand', count: 1 };
   const refused = await api.post('/v1/quote', { ...body, hourly: '0.01' }, { key });

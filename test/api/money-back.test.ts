@@ -1,4 +1,4 @@
-/** Refunds, disputes and the one history of payments over HTTP, with an engine that the test commands. */
+/** Tests refunds, disputes and the history of payments over HTTP, with an engine that the test controls. */
 import { createHmac, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { StripeLooks } from '../../activities/stripe-looks.ts';
@@ -64,7 +64,7 @@ const available = async () => (await api.get(`/v1/teams/${team}/balance`)).body.
 const history = async () => (await api.get(`/v1/teams/${team}/deposits`)).body.data;
 
 describe('a refund', () => {
-  it('of an amount is answered with what became of it, and read in the history', async () => {
+  it('of an amount is answered with its outcome, and is read in the history', async () => {
     const answer = await refund({ amount: '20.00' });
     expect([answer.status, answer.body]).toEqual([
       201,
@@ -84,7 +84,7 @@ describe('a refund', () => {
     });
   });
 
-  it('without an amount is of all that is unused', async () => {
+  it('without an amount is of all unused credit of the deposit', async () => {
     expect((await refund()).body).toMatchObject({ amount: '50.000000' });
     expect((await api.get(`/v1/teams/${team}/deposits/${deposit}`)).body).toMatchObject({
       status: 'refunded',
@@ -94,7 +94,7 @@ describe('a refund', () => {
     expect([again.status, again.body.error.code]).toEqual([409, 'not_refundable']);
   });
 
-  it('repeated under its Idempotency-Key is the same, with another body a conflict', async () => {
+  it('repeated under its Idempotency-Key is the same refund, and another body is a conflict', async () => {
     const headers = { 'Idempotency-Key': randomUUID() };
     const first = await refund({ amount: '20' }, headers);
     const again = await refund({ amount: '20' }, headers);
@@ -104,7 +104,7 @@ describe('a refund', () => {
     expect(await available()).toBe('30.000000');
   });
 
-  it('that the card provider refuses says so, and the amount is credit again', async () => {
+  it('that the card provider refuses is answered as failed, and the amount is credit again', async () => {
     api.engine.refunding = 'refuses';
     const { status, body } = await refund({ amount: '20' });
     expect(status).toBe(409);
@@ -123,7 +123,7 @@ describe('a refund', () => {
     expect(await available()).toBe('30.000000');
   });
 
-  it('is answered 503 when the engine is away, and takes nothing', async () => {
+  it('is answered 503 when the engine is unavailable, and takes nothing', async () => {
     api.engine.away = true;
     const { status, body } = await refund();
     expect([status, body.error.code]).toEqual([503, 'engine_unavailable']);
@@ -142,7 +142,7 @@ describe('a refund', () => {
     expect(await available()).toBe('30.000000');
   });
 
-  it('of a team whose earlier refund has waited more than ten seconds for its workflow takes nothing, and of another team is taken', async () => {
+  it('of a team whose earlier refund has waited more than ten seconds for its workflow takes nothing, and another team’s is taken', async () => {
     api.engine.starting = 'unseen';
     expect((await refund({ id: `waits-${team}`, amount: '20' })).body.status).toBe('pending');
     api.engine.starting = 'seen';
@@ -155,7 +155,7 @@ describe('a refund', () => {
     expect((await refund({ amount: '10' })).body.status).toBe('succeeded');
   });
 
-  it('that was received though no answer came back is found', async () => {
+  it('whose answer was lost is found by a repeat', async () => {
     api.engine.deaf = true;
     const answer = await refund({ amount: '20' });
     expect([answer.status, answer.body.amount]).toEqual([201, '20.000000']);
@@ -176,7 +176,7 @@ describe('a refund', () => {
     expect(await available()).toBe('50.000000');
   });
 
-  it('cannot be asked for by a team, nor of what is not there, nor with a field that no one knows', async () => {
+  it('by a team, of an unknown deposit, or with an unknown field is refused', async () => {
     const key = await keyFor(api, team, ['read', 'billing', 'usage']);
     expect((await api.post(`/v1/deposits/${deposit}/refund`, {}, { key })).status).toBe(403);
     expect((await api.post(`/v1/deposits/${deposit}/refund`, {}, { key: null })).status).toBe(401);
@@ -185,7 +185,7 @@ describe('a refund', () => {
     expect(await available()).toBe('50.000000');
   });
 
-  it('of crypto is not supported, and says what to do', async () => {
+  it('of crypto is refused as unsupported, with the next step', async () => {
     await api.owner.deposit.update({ where: { id: deposit }, data: { method: 'crypto' } });
     const { status, body } = await refund();
     expect([status, body.error.code]).toEqual([409, 'refund_not_supported']);
@@ -207,7 +207,7 @@ describe('a dispute', () => {
       'test',
     );
 
-  it('is read as held in the balance and as a row of the history, and keeps the deposit from being refunded', async () => {
+  it('is read as held in the balance and as a row of the history, and prevents a refund of its deposit', async () => {
     await open();
     expect((await api.get(`/v1/teams/${team}/balance`)).body).toMatchObject({
       available: '0.000000',
@@ -223,7 +223,7 @@ describe('a dispute', () => {
   });
 });
 
-describe('what Stripe tells of money back', () => {
+describe('Stripe’s webhook about a refund or dispute', () => {
   const send = (type: string, object: object) => {
     const raw = JSON.stringify({ id: `evt_${randomUUID()}`, object: 'event', type, created: 1, data: { object } });
     const second = Math.floor(Date.now() / 1000);
@@ -234,26 +234,26 @@ describe('what Stripe tells of money back', () => {
   const told = () => api.engine.told.filter((wake) => /^(refund|dispute) /.test(wake));
   const intent = () => ({ payment_intent: `pi_${deposit}` });
 
-  it('wakes the dispute’s workflow, by one name however often it is told', async () => {
+  it('wakes the dispute’s workflow, under one id for any number of events', async () => {
     for (const type of ['charge.dispute.created', 'charge.dispute.closed'])
       expect((await send(type, { object: 'dispute', id: 'du_1', ...intent() })).status).toBe(200);
     expect(told()).toEqual(['dispute disp_du_1', 'dispute disp_du_1']);
   });
 
-  it('wakes the refund of ours that its metadata names, and gives one made at the provider a name of its own', async () => {
+  it('wakes our refund that its metadata names, and gives a refund made at the provider a new id', async () => {
     const ours = (await refund({ amount: '20' })).body.id;
     await send('refund.updated', { object: 'refund', id: 're_1', metadata: { refund: ours }, ...intent() });
     await send('refund.created', { object: 'refund', id: 're_2', metadata: {}, ...intent() });
     expect(told()).toEqual([`refund ${ours}`, 'refund ref_re_2']);
   });
 
-  it('wakes the dispute also when only its money is told of', async () => {
+  it('wakes the dispute for an event about its money too', async () => {
     for (const type of ['charge.dispute.funds_withdrawn', 'charge.dispute.funds_reinstated'])
       expect((await send(type, { object: 'dispute', id: 'du_8', ...intent() })).status).toBe(200);
     expect(told()).toEqual(['dispute disp_du_8', 'dispute disp_du_8']);
   });
 
-  it('of a second payment for the same deposit, which was never credited, takes nothing back', async () => {
+  it('takes nothing back for a second payment of the same deposit that was never credited', async () => {
     atStripe.deposits.set('pi_second', deposit);
     atStripe.refunds = [{ stripeRefundId: 're_second', namedRefundId: null }];
     await send('charge.refunded', { object: 'charge', id: 'ch_2', payment_intent: 'pi_second' });
@@ -261,7 +261,7 @@ describe('what Stripe tells of money back', () => {
     expect(told()).toEqual([]);
   });
 
-  it('wakes a deposit that had failed when its payment succeeds, and at no other event', async () => {
+  it('wakes a failed deposit when its payment succeeds, and at no other event', async () => {
     await api.db.deposit.update({ where: { id: deposit }, data: { status: 'failed' } });
     const about = { object: 'payment_intent', id: `pi_${deposit}`, metadata: { deposit } };
     const woken = () => api.engine.told.filter((wake) => wake === `deposit ${deposit}`).length;
@@ -275,7 +275,7 @@ describe('what Stripe tells of money back', () => {
     expect(woken()).toBe(1);
   });
 
-  it('finds, by the charge, the refunds of which no event came', async () => {
+  it('finds by the charge the refunds that had no event', async () => {
     atStripe.refunds = [
       { stripeRefundId: 're_3', namedRefundId: null },
       { stripeRefundId: 're_4', namedRefundId: 'ref_of_somebody_else' },
@@ -284,14 +284,14 @@ describe('what Stripe tells of money back', () => {
     expect(told()).toEqual(['refund ref_re_3', 'refund ref_re_4']);
   });
 
-  it('finds the deposit by the payment’s metadata where its payment is not kept', async () => {
+  it('finds the deposit by the payment’s metadata when its payment id is not stored', async () => {
     await api.db.deposit.update({ where: { id: deposit }, data: { stripeIntentId: null } });
     atStripe.deposits.set('pi_of_a_page', deposit);
     await send('charge.dispute.created', { object: 'dispute', id: 'du_5', payment_intent: 'pi_of_a_page' });
     expect(told()).toEqual(['dispute disp_du_5']);
   });
 
-  it('of a payment that is not ours is ignored and logged', async () => {
+  it('ignores and logs a payment that is not ours', async () => {
     const before = api.logged.length;
     const { status } = await send('charge.dispute.created', {
       object: 'dispute',
@@ -304,17 +304,17 @@ describe('what Stripe tells of money back', () => {
     expect(line).toMatchObject({ type: 'charge.dispute.created' });
   });
 
-  it('is not taken in while the engine is away: Stripe sends it again', async () => {
+  it('is refused while the engine is unavailable, so that Stripe sends it again', async () => {
     api.engine.away = true;
     expect((await send('refund.failed', { object: 'refund', id: 're_7', metadata: {}, ...intent() })).status).toBe(503);
   });
 });
 
-describe('a look at a payment', () => {
+describe('a refresh of a payment', () => {
   const look = (id = deposit, options = {}) => api.post(`/v1/deposits/${id}/look-again`, {}, options);
   const asked = () => api.engine.told.filter((wake) => wake.startsWith('look at'));
 
-  it('asks about its refunds and disputes, also those that only the provider knows, and answers them all', async () => {
+  it('reads its refunds and disputes at the provider, with those that only the provider has, and answers them all', async () => {
     const ours = (await refund({ amount: '20' })).body.id;
     atStripe.refunds = [
       { stripeRefundId: 're_1', namedRefundId: ours },
@@ -332,7 +332,7 @@ describe('a look at a payment', () => {
     expect(asked()).toEqual([`look at refund ${ours}`, 'look at refund ref_re_2', 'look at dispute disp_du_1']);
   });
 
-  it('asks about a payment that had failed, and about crypto, by the deposit itself', async () => {
+  it('reads a failed payment, and a crypto payment, by the deposit itself', async () => {
     await api.db.deposit.update({ where: { id: deposit }, data: { status: 'expired' } });
     await look();
     await api.owner.deposit.update({ where: { id: deposit }, data: { method: 'crypto', status: 'succeeded' } });
@@ -340,7 +340,7 @@ describe('a look at a payment', () => {
     expect(asked()).toEqual([`look at deposit ${deposit}`, `look at deposit ${deposit}`]);
   });
 
-  it('is for the platform only, of a deposit that exists, and answers 503 while the engine is away', async () => {
+  it('is allowed only for the platform and an existing deposit, and answers 503 while the engine is unavailable', async () => {
     expect((await look(deposit, { key: await keyFor(api, team, ['read', 'billing', 'usage']) })).status).toBe(403);
     expect((await look('dep_none')).status).toBe(404);
     atStripe.disputes = ['du_1'];

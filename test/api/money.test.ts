@@ -1,4 +1,4 @@
-/** Auto top-up, cards, deposits, transactions over HTTP. */
+/** Tests the balance, auto top-up, cards, deposits and transactions over HTTP. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
 import { secondOf } from '../../billing/time.ts';
@@ -31,7 +31,7 @@ const pass = (seconds: number) => {
 const whole = (second: number) => new Date(second * 1_000).toISOString().replace('.000Z', 'Z');
 
 describe('the balance', () => {
-  it('falls every second, and says when it meets its levels', async () => {
+  it('falls every second, and shows when it reaches its levels', async () => {
     await grant('20');
     const { body } = await api.post('/v1/instances', instanceOf(team, { hourly: '36' }));
     const started = secondOf(Date.parse(body.startedAt));
@@ -52,7 +52,7 @@ describe('the balance', () => {
     });
   });
 
-  it('counts token usage of the month and what is owed', async () => {
+  it('includes token usage of the month and the owed amount', async () => {
     await grant('1');
     const price = { inputMicrosPerMillion: micros(2_000_000), outputMicrosPerMillion: micros(0) };
     const event = { teamId: team, model: 'm', price, outputTokens: 0, project: null, atSecond: null, holdId: null };
@@ -79,7 +79,7 @@ describe('the balance', () => {
 describe('auto top-up', () => {
   const policy = { enabled: true, threshold: '10', amount: '25' };
 
-  it('is off until it is put in force, with the default card unless another is named', async () => {
+  it('is off until it is enabled, and uses the default card unless another card is named', async () => {
     expect((await api.get(at('auto-top-up'))).body).toEqual({
       enabled: false,
       threshold: null,
@@ -139,7 +139,7 @@ describe('auto top-up', () => {
     expect(data[0].at).toBe(body.lastAttempt.at);
   });
 
-  it('reads as charging, with nothing available, while a charge keeps an exhaustion open', async () => {
+  it('reads as charging, with nothing available, while a charge delays an exhaustion', async () => {
     await grant('10');
     await attach();
     const { body: started } = await api.post('/v1/instances', instanceOf(team, { hourly: '3600' }));
@@ -152,7 +152,7 @@ describe('auto top-up', () => {
     expect((await api.get(at('balance'))).body).toMatchObject({ available: '7.000000', activeInstances: 1 });
   });
 
-  it('is recorded while the engine is away, with its consent', async () => {
+  it('is recorded with its consent while the engine is unavailable', async () => {
     await grant('50');
     await attach();
     api.engine.away = true;
@@ -163,7 +163,7 @@ describe('auto top-up', () => {
 });
 
 describe('cards', () => {
-  it('are listed, made the default, removed', async () => {
+  it('are listed, made the default and removed', async () => {
     const first = await attach();
     const second = await attach();
     expect(first).toMatchObject({ id: expect.stringMatching(/^pm_/), brand: 'visa', last4: '4242', isDefault: true });
@@ -177,7 +177,7 @@ describe('cards', () => {
     expect((await api.send('DELETE', at(`payment-methods/${second.id}`))).status).toBe(404);
   });
 
-  it('that auto top-up charges stay until it is off', async () => {
+  it('that auto top-up charges cannot be removed until it is off', async () => {
     await grant('50');
     const card = await attach();
     await api.put(at('auto-top-up'), { enabled: true, threshold: '10', amount: '25' });
@@ -188,7 +188,7 @@ describe('cards', () => {
     expect((await api.send('DELETE', at(`payment-methods/${card.id}`))).status).toBe(200);
   });
 
-  it('that auto top-up charges can be removed all the same: the policy says so, and its next charge fails safely', async () => {
+  it('that auto top-up charges can be removed by force: the policy shows it, and its next charge fails safely', async () => {
     await grant('50');
     const card = await attach();
     await api.put(at('auto-top-up'), { enabled: true, threshold: '10', amount: '25' });
@@ -203,7 +203,7 @@ describe('cards', () => {
     expect([misspelt.status, misspelt.body.error.param]).toEqual([400, 'evenInUse']);
   });
 
-  it('leave the default to the newest of those left when it is removed, and say how long they are good', async () => {
+  it('leave the default to the newest remaining card, and show their expiry', async () => {
     const first = await attach();
     pass(1);
     await attach();
@@ -230,7 +230,7 @@ describe('cards', () => {
     expect((await api.get(at('payment-methods'))).body.data[0]).toMatchObject({ expired: true, expiresSoon: false });
   });
 
-  it('have the watch told when they come and go, since a card’s end is told of in time', async () => {
+  it('wake the watch when they are added and removed, because it announces their expiry', async () => {
     const card = await attach();
     expect(api.engine.told).toEqual([`watch ${team}`]);
     await api.post(at(`payment-methods/${card.id}/default`));
@@ -238,7 +238,7 @@ describe('cards', () => {
     expect(api.engine.told).toEqual([`watch ${team}`, `watch ${team}`, `watch ${team}`]);
   });
 
-  it('that were removed do not keep anybody from switching auto top-up off', async () => {
+  it('that were removed do not prevent a switch-off of auto top-up', async () => {
     await grant('50');
     const card = await attach();
     await api.put(at('auto-top-up'), { enabled: true, threshold: '10', amount: '25' });
@@ -250,7 +250,7 @@ describe('cards', () => {
     expect([named.status, named.body.error.param]).toEqual([404, 'paymentMethod']);
   });
 
-  it('are saved on a page when none is named', async () => {
+  it('are saved on a page when the request names none', async () => {
     expect((await api.post(at('payment-methods'), {})).body).toEqual({
       checkoutUrl: expect.stringContaining('https://'),
     });
@@ -269,7 +269,7 @@ describe('deposits', () => {
     expect((await api.get(at('balance'))).body.available).toBe('20.000000');
   });
 
-  it('that were credited have a receipt to download, numbered without a gap; failed ones take no number', async () => {
+  it('that were credited have a receipt, numbered without a gap, and failed deposits take no number', async () => {
     const first = (await pay()).body;
     api.engine.charge = 'declines';
     const refused = (await pay()).body.error.deposit;
@@ -290,7 +290,7 @@ describe('deposits', () => {
     expect((await api.get(`/v1/teams/${others}/deposits/${first.id}/receipt`)).body.error.param).toBe('deposit');
   });
 
-  it('that are declined are 402, and stay as failed rows', async () => {
+  it('that are declined answer 402, and are kept as failed rows', async () => {
     api.engine.charge = 'declines';
     const declined = await pay();
     expect(declined.status).toBe(402);
@@ -315,7 +315,7 @@ describe('deposits', () => {
     expect(opened.body).toMatchObject({ status: 'pending', checkoutUrl: expect.stringContaining('https://') });
   });
 
-  it('save the card of their page when asked; a card that is saved already cannot be saved', async () => {
+  it('save the card of their page on request, and refuse the request for a saved card', async () => {
     const card = await attach();
     const asked = await api.post(at('deposits'), {
       amount: '20',
@@ -329,7 +329,7 @@ describe('deposits', () => {
     expect([row.kind, row.saveCard]).toEqual(['checkout', true]);
   });
 
-  it('are looked at when the person comes back from the page, while they are open', async () => {
+  it('are read at the provider when the payer returns from the page while they are open', async () => {
     const opened = await api.post(at('deposits'), { amount: '20', method: 'card' });
     const back = await api.get(`/return?deposit=${opened.body.id}`, { key: null });
     expect([back.status, back.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
@@ -349,7 +349,7 @@ describe('deposits', () => {
     expect(other.status).toBe(200);
   });
 
-  it('that the engine does not accept are pending, and their workflow is left to the sweeper; a repeat is the same', async () => {
+  it('that the engine does not accept are pending and left to the sweeper, and a repeat is the same deposit', async () => {
     api.engine.starting = 'unaccepted';
     const paymentMethod = (await attach()).id;
     const opened = await pay({ id: `kept-${team}`, paymentMethod });
@@ -375,7 +375,7 @@ describe('deposits', () => {
     expect((await pay()).body.status).toBe('succeeded');
   });
 
-  it('that the engine does not answer are 503 and charge nobody; those it received are answered', async () => {
+  it('that the engine does not answer are 503 without a charge, and deposits that it received are answered', async () => {
     api.engine.away = true;
     expect((await pay()).status).toBe(503);
     api.engine.away = false;
@@ -385,7 +385,7 @@ describe('deposits', () => {
     expect((await api.get(at('balance'))).body.available).toBe('20.000000');
   });
 
-  it('have their limits and amounts to offer', async () => {
+  it('have their limits and suggested amounts', async () => {
     const { body } = await api.get('/v1/deposit-options');
     expect(body).toEqual({
       min: '15.000000',
@@ -401,7 +401,7 @@ describe('deposits', () => {
 });
 
 describe('the history of payments', () => {
-  it('is one file as CSV, in the order and with the amounts of the list', async () => {
+  it('is one CSV file, in the order and with the amounts of the list', async () => {
     await attach();
     const { id: card } = (await api.get(at('payment-methods'))).body.data[0];
     for (const amount of ['20', '30.50'])
@@ -423,7 +423,7 @@ describe('the changes of a policy', () => {
   const put = (body: object) => api.put(at('auto-top-up'), body);
   const changes = (query = '') => api.get(at(`auto-top-up/changes${query}`));
 
-  it('are kept, newest first, each with who, when, old and new', async () => {
+  it('are kept, newest first, each with actor, time, old and new values', async () => {
     const { id: card } = await attach();
     await grant('100');
     expect((await put({ enabled: true, threshold: '20', amount: '50', monthlyCap: '200' })).status).toBe(200);
@@ -446,14 +446,14 @@ describe('the changes of a policy', () => {
     expect(second.nextCursor).toBeNull();
   });
 
-  it('are nobody else’s to read, and no cursor of another list is taken', async () => {
+  it('are hidden from other teams, and refuse a cursor of another list', async () => {
     expect((await api.get('/v1/teams/nobody/auto-top-up/changes')).status).toBe(404);
     expect(await changes('?cursor=bm9uZQ')).toMatchObject({ status: 400, body: { error: { param: 'cursor' } } });
   });
 });
 
 describe('transactions', () => {
-  it('are one file as CSV, signed, however many there are', async () => {
+  it('are one CSV file with signed amounts, however many there are', async () => {
     await grant('100');
     const { body } = await api.post('/v1/instances', instanceOf(team, { hourly: '36' }));
     pass(10);

@@ -1,6 +1,6 @@
 /**
- * Signed events of every shape: what cannot be read is 400, what is about nothing of ours is a logged 200, and nothing is a
- * 5xx. The whole app, its database, and Stripe's client against the stand-in.
+ * Tests signed events of every shape: an unreadable event is 400, an unrelated event is a logged 200, and no event is a
+ * 5xx. The app runs with its database and with Stripe’s client against the stand-in.
  */
 import { createHmac, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
@@ -80,11 +80,11 @@ const ODD = {
 };
 
 describe('a signed event of Stripe', () => {
-  it.each(Object.entries(ODD))('whose id is %s cannot be read: 400', async (_, id) => {
+  it.each(Object.entries(ODD))('whose id is %s is unreadable: 400', async (_, id) => {
     expect((await stripeEvent(evt(intent({}), { id }))).status).toBe(400);
   });
 
-  it.each(Object.entries(ODD))('whose type is %s cannot be read: 400', async (_, type) => {
+  it.each(Object.entries(ODD))('whose type is %s is unreadable: 400', async (_, type) => {
     expect((await stripeEvent(evt(intent({}), { type }))).status).toBe(400);
   });
 
@@ -102,7 +102,7 @@ describe('a signed event of Stripe', () => {
     evt({}, { data: [] }),
     evt({}, { data: {} }),
     evt({}, { data: undefined }),
-  ])('of the shape %j cannot be read: 400', async (body) => {
+  ])('of the shape %j is unreadable: 400', async (body) => {
     const { status, body: answer } = await stripeEvent(body);
     expect([status, answer.error.code]).toEqual([400, 'webhook_invalid']);
   });
@@ -110,18 +110,18 @@ describe('a signed event of Stripe', () => {
   const inner = Object.entries(ODD).flatMap(([name, value]) =>
     ['id', 'object', 'customer', 'payment_intent', 'metadata', 'mode'].map((field) => ({ field, name, value })),
   );
-  it.each(inner)('whose object has $name as its $field is taken in and logged', async ({ field, value }) => {
+  it.each(inner)('whose object has $name as its $field is accepted and logged', async ({ field, value }) => {
     expect((await stripeEvent(evt(intent({ [field]: value })))).status).toBe(200);
     expect(api.engine.told).toEqual([]);
     expect(JSON.stringify(api.logged)).toContain('about nothing of ours');
   });
 
-  it.each(Object.entries(ODD))('whose metadata has %s as its deposit wakes nobody: 200', async (_, deposit) => {
+  it.each(Object.entries(ODD))('whose metadata has %s as its deposit wakes no workflow: 200', async (_, deposit) => {
     expect((await stripeEvent(evt(intent({ metadata: { deposit } })))).status).toBe(200);
     expect(api.engine.told).toEqual([]);
   });
 
-  it('still wakes its deposit when only a field beside is odd', async () => {
+  it('still wakes its deposit when only another field is odd', async () => {
     const team = await teamWith(api);
     api.engine.charge = 'waits';
     const card = await api.post(`/v1/teams/${team}/deposits`, { amount: '20', method: 'card' });
@@ -141,7 +141,7 @@ describe('a signed event of Stripe', () => {
     ['a dispute of a payment that Stripe does not know', { id: 'du_1', object: 'dispute', payment_intent: 'pi_no' }],
     ['a dispute of no payment', { id: 'du_2', object: 'dispute', payment_intent: null }],
     ['a deposit that is not ours', intent({ metadata: { deposit: 'dep_of_somebody_else' } })],
-  ])('about %s is taken in once and changes nothing', async (_, object) => {
+  ])('about %s is accepted once and changes nothing', async (_, object) => {
     const types = ['checkout.session.completed', 'customer.deleted', 'charge.refunded', 'made.up.tomorrow'];
     for (const type of types) {
       const event = evt(object, { type });
@@ -150,20 +150,20 @@ describe('a signed event of Stripe', () => {
     expect(api.engine.told).toEqual([]);
   });
 
-  it('about a page that Stripe refuses to show is taken in: it would only come again', async () => {
+  it('about a page that Stripe refuses to show is accepted, because a refusal would only repeat it', async () => {
     standIn.control.faults.add({ on: 'GET /v1/checkout/sessions/:id', kind: 'refuse' });
     const page = { id: 'cs_refused', object: 'checkout.session', mode: 'setup' };
     expect((await stripeEvent(evt(page, { type: 'checkout.session.completed' }))).status).toBe(200);
     expect(JSON.stringify(api.logged)).toContain('refuses to answer');
   });
 
-  it('about a page while Stripe is away comes again', async () => {
+  it('about a page is refused while Stripe is unavailable, so that it is sent again', async () => {
     standIn.control.faults.add({ on: 'GET /v1/checkout/sessions/:id', kind: 'error' });
     const page = { id: 'cs_later', object: 'checkout.session', mode: 'setup' };
     expect((await stripeEvent(evt(page))).status).toBe(503);
   });
 
-  it('of the other mode wakes nobody and is logged', async () => {
+  it('of the other mode wakes no workflow and is logged', async () => {
     const team = await teamWith(api);
     const { body } = await api.post(`/v1/teams/${team}/deposits`, { amount: '20', method: 'card' });
     api.engine.told.length = 0;
@@ -175,7 +175,7 @@ describe('a signed event of Stripe', () => {
     expect(api.engine.told).toEqual([`deposit ${body.id}`]);
   });
 
-  it('whose customer was deleted removes the cards that went with it', async () => {
+  it('whose customer was deleted removes the customer’s cards', async () => {
     const team = await teamWith(api);
     const saving = { nowSecond: 1_800_000_000, newId: `pm_${team}` };
     await api.world.cards.attach({ teamId: team, stripePaymentMethod: 'pm_card_visa', ...saving });
@@ -198,21 +198,21 @@ describe('a signed event of CopperX', () => {
   });
 
   it.each(Object.entries(ODD).filter(([name]) => name !== 'a path'))(
-    'whose id is %s cannot be read: 400',
+    'whose id is %s is unreadable: 400',
     async (_, id) => {
       expect((await copperxEvent(event({ id: 'session_1' }, { id }))).status).toBe(400);
     },
   );
 
   it.each([null, [], {}, 'text', 7, event(null), event([]), event({}, { data: 1 }), event({}, { created: 'now' })])(
-    'of the shape %j cannot be read: 400',
+    'of the shape %j is unreadable: 400',
     async (body) => {
       expect((await copperxEvent(body)).status).toBe(400);
     },
   );
 
   it.each(Object.entries(ODD))(
-    'whose page or reference is %s is taken in, logged, and wakes nobody',
+    'whose page or reference is %s is accepted, logged, and wakes no workflow',
     async (_, value) => {
       expect((await copperxEvent(event({ id: value, clientReferenceId: value }))).status).toBe(200);
       expect(api.engine.told).toEqual([]);

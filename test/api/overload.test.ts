@@ -1,4 +1,7 @@
-/** More calls at once than are served in time: which are refused, how, and what goes on meanwhile. */
+/**
+ * Tests more concurrent calls than can be served in time: which calls are refused, how, and which calls continue to be
+ * served.
+ */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CALL_CAPACITY } from '../../api/capacity.ts';
 import { type Answer, type CommandedApi, keyFor, startCommandedApi, teamWith } from './support.ts';
@@ -59,8 +62,8 @@ async function flood(team: string, calls: number): Promise<{ refused: Answer[]; 
   return { refused, rest: Promise.all(all) };
 }
 
-describe('calls beyond those that are under way and wait', () => {
-  it('are refused at once as overloaded, each with a Retry-After of its own, and nothing of them is recorded', async () => {
+describe('calls beyond the running and waiting calls', () => {
+  it('are refused at once as overloaded, each with its own Retry-After, and record nothing', async () => {
     const team = await teamWith(api);
     holdCalls();
     const { refused, rest } = await flood(team, 60);
@@ -79,7 +82,7 @@ describe('calls beyond those that are under way and wait', () => {
     expect(await metric('calls_limit{kind="writes"}')).toBe(PLACES);
   });
 
-  it('leave reads, probes, metrics and the events of providers alone', async () => {
+  it('do not affect reads, probes, metrics and the events of providers', async () => {
     const team = await teamWith(api, '5');
     holdCalls();
     const { rest } = await flood(team, 20);
@@ -97,7 +100,7 @@ describe('calls beyond those that are under way and wait', () => {
     await rest;
   });
 
-  it('of one team do not refuse those of another, by its path, its key or the body', async () => {
+  it('of one team cause no refusal of another team’s calls, by its path, its key or the body', async () => {
     const [loud, first, second, third] = [
       await teamWith(api),
       await teamWith(api),
@@ -126,7 +129,7 @@ describe('calls beyond those that are under way and wait', () => {
     expect((await rest).filter(({ status }) => status === 201)).toHaveLength(PLACES + WAITING - 3);
   });
 
-  it('are refused before their key is looked at and their body is read', async () => {
+  it('are refused before their key is checked and their body is read', async () => {
     const team = await teamWith(api);
     holdCalls();
     const { rest } = await flood(team, 20);
@@ -156,7 +159,7 @@ describe('calls beyond those that are under way and wait', () => {
     expect(await api.db.grant.count({ where: { teamId: team, note: 'once' } })).toBe(1);
   });
 
-  it('whose things name their team share the places by team', async () => {
+  it('share the places by team when their resources name the team', async () => {
     const [loud, quiet] = [await teamWith(api, '50'), await teamWith(api, '50')];
     const machine = { gpuType: 'h100', region: 'eu-1', pricing: 'on_demand', hourly: '0.01' };
     const start = async (team: string): Promise<string> =>
@@ -185,7 +188,7 @@ describe('thirty-two callers', () => {
   });
   afterAll(() => usual.close());
 
-  it('are all served, of as many teams and of one', async () => {
+  it('are all served, of as many teams and of one team', async () => {
     const teams: string[] = [];
     for (let index = 0; index < 32; index += 1) teams.push(await teamWith(usual, '20'));
     const [one = ''] = teams;
@@ -196,7 +199,7 @@ describe('thirty-two callers', () => {
     }
   });
 
-  it('are served beside three hundred strangers who try keys', async () => {
+  it('are served beside three hundred callers with invalid keys', async () => {
     const team = await teamWith(usual, '20');
     const key = await keyFor(usual, team, ['read']);
     const strangers = Array.from({ length: 300 }, (_, index) =>

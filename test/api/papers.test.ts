@@ -1,4 +1,4 @@
-/** Receipts and billing details over HTTP: each payment has one paper, which stays as it was made. */
+/** Tests receipts and billing details over HTTP: each payment has one receipt, which never changes. */
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { verifyCopperxEvent } from '../../activities/copperx-events.ts';
@@ -83,7 +83,7 @@ describe('a receipt', () => {
     expect(textOf(first)).toContain('Visa ending in 4242');
   });
 
-  it('is made out to the team as it was when it paid, also where it is first downloaded later', async () => {
+  it('shows the team’s details at the time of the payment, even if it is first downloaded later', async () => {
     await api.send('PATCH', `/v1/teams/${team}`, { body: { name: 'Zażółć Łódź 株式会社' } });
     const before = await payByCard();
     await api.put(at('billing-details'), DETAILS);
@@ -97,7 +97,7 @@ describe('a receipt', () => {
     expect(second).toContain('Team Another name');
   });
 
-  it('is one paper when ten ask for it at once', async () => {
+  it('is one stored receipt for ten simultaneous requests', async () => {
     const { id } = await payByCard();
     const files = await Promise.all(
       Array.from({ length: 10 }, async (_, nth) => {
@@ -108,7 +108,7 @@ describe('a receipt', () => {
     expect(new Set(files).size).toBe(1);
   });
 
-  it('of a payment from before papers were kept is made at the first download, and then kept', async () => {
+  it('of a payment from before receipts were stored is made at the first download, and then stored', async () => {
     const { id, receiptNumber } = await payByCard();
     await api.owner.$executeRaw`ALTER TABLE papers DISABLE TRIGGER ALL`;
     await api.owner.paper.deleteMany({ where: { number: receiptNumber } });
@@ -130,7 +130,7 @@ describe('a receipt', () => {
     await expect(api.owner.paper.deleteMany({ where: { id: paperId } })).rejects.toThrow(/never changed/);
   });
 
-  it('is not there for an unpaid deposit, under another deposit, or for another team', async () => {
+  it('does not exist for an unpaid deposit, under another deposit, or for another team', async () => {
     const paid = await payByCard();
     const open = await openCrypto();
     const none = await api.get(at(`deposits/${open}/receipt`));
@@ -187,7 +187,7 @@ describe('crypto that is paid in parts', () => {
     expect((await depositNow(id)).receiptNumber).toBe(`${team}-000001`);
   });
 
-  it('keeps each earlier receipt when a late part, or more than was asked for, arrives', async () => {
+  it('keeps each earlier receipt when a late or excess part arrives', async () => {
     const id = await openCrypto();
     await credit(id, 'a', '100');
     const first = digest(await receiptOf(id));
@@ -199,7 +199,7 @@ describe('crypto that is paid in parts', () => {
     expect(digest(await receiptOf(id))).toBe(first);
   });
 
-  it('shares the numbers of cards, without a gap, and gives none twice for what is reported twice', async () => {
+  it('shares the number sequence of cards, without a gap or a second number for a repeated report', async () => {
     const id = await openCrypto();
     await credit(id, 'a', '60');
     const card = await payByCard();
@@ -209,7 +209,7 @@ describe('crypto that is paid in parts', () => {
     expect([numbers[0], card.receiptNumber, numbers[1]]).toEqual([1, 2, 3].map((nth) => `${team}-00000${nth}`));
   });
 
-  it('from before each part had its receipt stays under the receipt of the deposit', async () => {
+  it('from before each part had its receipt keeps the receipt of the deposit', async () => {
     const id = await openCrypto();
     await credit(id, 'a', '60');
     await credit(id, 'b', '40');
@@ -231,14 +231,14 @@ describe('crypto that is paid in parts', () => {
 describe('billing details', () => {
   const NONE = { company: null, address: null, taxId: null, reference: null, email: null };
 
-  it('are empty at first, and answered as they were set', async () => {
+  it('are empty at first, and are answered as they were set', async () => {
     expect((await api.get(at('billing-details'))).body).toEqual({ ...NONE, version: 0 });
     const set = await api.put(at('billing-details'), DETAILS);
     expect([set.status, set.body]).toEqual([200, { ...DETAILS, version: 1 }]);
     expect((await api.get(at('billing-details'))).body).toEqual(set.body);
   });
 
-  it('lose a field that is left out, null or blank, and have their edges trimmed', async () => {
+  it('lose a field that is missing, null or blank, and are trimmed', async () => {
     await api.put(at('billing-details'), DETAILS);
     const { body } = await api.put(at('billing-details'), {
       company: '  Acme  ',
@@ -249,7 +249,7 @@ describe('billing details', () => {
     expect(body).toEqual({ ...NONE, company: 'Acme', address: '1 Main St\nSpringfield', version: 2 });
   });
 
-  it('refuse a change of a version that another change has passed, and take the last writer without a version', async () => {
+  it('refuse a change of an outdated version, and accept the last writer without a version', async () => {
     await api.put(at('billing-details'), DETAILS);
     expect((await api.put(at('billing-details'), { ...DETAILS, taxId: 'A', version: 1 })).body.version).toBe(2);
     const late = await api.put(at('billing-details'), { ...DETAILS, taxId: 'B', version: 1 });
@@ -261,7 +261,7 @@ describe('billing details', () => {
     });
   });
 
-  it('let one of ten writers of the same version win', async () => {
+  it('accept one of ten writers of the same version', async () => {
     const answers = await Promise.all(
       Array.from({ length: 10 }, (_, nth) => api.put(at('billing-details'), { taxId: `T${nth}`, version: 0 })),
     );
@@ -269,7 +269,7 @@ describe('billing details', () => {
     expect((await api.get(at('billing-details'))).body.version).toBe(1);
   });
 
-  it('keep every change with who and when, newest first; equal details are no change', async () => {
+  it('keep every change with actor and time, newest first, and equal details are no change', async () => {
     const key = await keyFor(api, team, ['billing']);
     await api.put(at('billing-details'), DETAILS, { key });
     await api.put(at('billing-details'), DETAILS);
@@ -305,7 +305,7 @@ describe('billing details', () => {
     expect((await api.get(at('billing-details'))).body.version).toBe(0);
   });
 
-  it('are read with the scope read, changed with billing, and another team’s are not there', async () => {
+  it('are read with the scope read, changed with billing, and hidden from another team', async () => {
     const [reader, writer] = [await keyFor(api, team, ['read']), await keyFor(api, team, ['billing'])];
     expect((await api.get(at('billing-details'), { key: reader })).status).toBe(200);
     expect((await api.put(at('billing-details'), DETAILS, { key: reader })).status).toBe(403);

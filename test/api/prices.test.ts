@@ -1,4 +1,4 @@
-/** The price list over HTTP: what is listed, from when on, for whom. */
+/** Tests the price list over HTTP: entries, dated changes, history and access. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { viewListedGpuPrice } from '../../api/views/price.ts';
 import { parseDollars } from '../../billing/money.ts';
@@ -34,7 +34,7 @@ const listed = async (query = `gpuType=${gpu}`, key?: string) =>
 const history = async () => (await api.get(`/v1/prices/${gpu}/eu-1/history`)).body.data;
 
 describe('the price list', () => {
-  it('is there to begin with, by GPU type and region, and can be narrowed', async () => {
+  it('has initial entries, by GPU type and region, and can be filtered', async () => {
     const list = (await api.get('/v1/prices')).body.data;
     expect(list.length).toBeGreaterThanOrEqual(60);
     const [h100] = await listed('gpuType=h100-80gb&region=eu-west-1');
@@ -54,7 +54,7 @@ describe('the price list', () => {
     expect(await listed('gpuType=nothing-like-it')).toEqual([]);
   });
 
-  it('shows what the platform has set, at once', async () => {
+  it('shows a new price of the platform at once', async () => {
     const before = nowSecond();
     const { status, body } = await set();
     expect([status, body]).toEqual([
@@ -76,7 +76,7 @@ describe('the price list', () => {
     expect(await listed()).toMatchObject([{ onDemand: '9.999999', reserved: { '1m': '6.999999' } }]);
   });
 
-  it('shows a dated change from its second on, and not before', async () => {
+  it('shows a dated change from its second on, and not earlier', async () => {
     await set();
     const effectiveFrom = whole(nowSecond() + 3_600);
     expect((await set({ spot: '3', effectiveFrom })).body).toMatchObject({ spot: '3.000000', effectiveFrom });
@@ -88,7 +88,7 @@ describe('the price list', () => {
     expect(await listed()).toMatchObject([{ spot: '3.000000' }]);
   });
 
-  it('cannot show what is yet to come, nor a change that lies in the past', async () => {
+  it('does not show a planned change, and refuses a change in the past', async () => {
     await set({ effectiveFrom: whole(nowSecond() + 3_600) });
     expect(await listed()).toEqual([]);
     const late = await set({ effectiveFrom: whole(nowSecond() - 60) });
@@ -100,7 +100,7 @@ describe('the price list', () => {
     expect(await history()).toHaveLength(1);
   });
 
-  it('holds the later of two changes at once, and remembers both', async () => {
+  it('has the later of two changes of the same second, and its history has both', async () => {
     await set();
     const spots = ['1', '1.1', '1.2', '1.3', '1.4', '1.5'];
     const answers = await Promise.all(spots.map((spot) => set({ spot })));
@@ -115,7 +115,7 @@ describe('the price list', () => {
     expect((await listed())[0].spot).toBe(rows[0].spot);
   });
 
-  it('does not show what was withdrawn, until it is set again', async () => {
+  it('does not show a withdrawn entry until it is set again', async () => {
     await set();
     await set({ effectiveFrom: whole(nowSecond() + 60) });
     const { status, body } = await api.send('DELETE', `/v1/prices/${gpu}/eu-1`);
@@ -129,7 +129,7 @@ describe('the price list', () => {
     expect(await listed()).toMatchObject([{ onDemand: '9.500000' }]);
   });
 
-  it('has a history for the platform: what was, what is and what is to come, a page at a time', async () => {
+  it('has a history for the platform: past, current and planned entries, in pages', async () => {
     await set();
     const effectiveFrom = whole(nowSecond() + 86_400);
     await set({ spot: '3', effectiveFrom });
@@ -146,7 +146,7 @@ describe('the price list', () => {
     expect([unknown.status, unknown.body.error.code]).toEqual([404, 'not_found']);
   });
 
-  it('wakes the watch of each team with a listed spot instance there; while the engine is away the look stays due', async () => {
+  it('wakes the watch of each team with a spot instance at the list price, and while the engine is unavailable the read stays due', async () => {
     await set();
     const [team, other] = [await teamWith(api, '100'), await teamWith(api, '100')];
     for (const [teamId, hourlyMicros] of [
@@ -178,7 +178,7 @@ describe('the price list', () => {
     expect(due.map(({ teamId }) => teamId)).toEqual([team]);
   });
 
-  it('leaves alone what is charged as it was given', async () => {
+  it('does not change instances with a given price', async () => {
     await set();
     const team = await teamWith(api, '100');
     const { body } = await api.post(
@@ -191,7 +191,7 @@ describe('the price list', () => {
 });
 
 describe('the list of a team', () => {
-  it('shows its discount: none, while it has none', async () => {
+  it('shows a discount of zero without a discount', async () => {
     await set();
     const team = await teamWith(api);
     const none = { discountPercent: 0, discountKind: null, yourOnDemand: '10.000000', yourSpot: '4.000000' };
@@ -200,7 +200,7 @@ describe('the list of a team', () => {
     expect(await listed(`gpuType=${gpu}&team=${team}`, await keyFor(api, team, ['billing']))).toMatchObject([none]);
   });
 
-  it('shows a discount as a number of percent, and what is left of both prices, rounded half up', () => {
+  it('shows a discount in percent, and the rest of both prices, rounded half up', () => {
     const reserved = parseDollars('1.5');
     const price = {
       gpuType: gpu,
@@ -225,7 +225,7 @@ describe('the list of a team', () => {
     expect(viewListedGpuPrice(price, { basisPoints: 500, kind: 'assigned' }).yourSpot).toBe('0.000010');
   });
 
-  it('cannot be another team’s, nobody’s, or changed by a team', async () => {
+  it('is hidden from other teams and from callers without a key, and a team cannot change it', async () => {
     const team = await teamWith(api);
     const other = await teamWith(api);
     const key = await keyFor(api, team, ['read', 'billing', 'usage']);
@@ -251,7 +251,7 @@ describe('the models', () => {
   const find = async () =>
     (await api.get('/v1/models')).body.data.find(({ id }: { id: string }) => id === decodeURIComponent(model));
 
-  it('are there to begin with, in dollars per million tokens', async () => {
+  it('have initial entries, in dollars per million tokens', async () => {
     const { data } = (await api.get('/v1/models')).body;
     expect(data.length).toBeGreaterThanOrEqual(15);
     expect(data).toContainEqual({ id: 'llama-3.1-8b-instruct', input: '0.050000', output: '0.080000' });
@@ -259,7 +259,7 @@ describe('the models', () => {
     expect((await api.get('/v1/models', { key: await keyFor(api, team, ['read']) })).body.data).toEqual(data);
   });
 
-  it('show a price from its second on, and none once it is withdrawn', async () => {
+  it('show a price from its second on, and none after a withdrawal', async () => {
     expect((await put()).body).toEqual({
       id: model,
       input: '0.250000',
@@ -290,7 +290,7 @@ describe('the models', () => {
     expect(await find()).toBeUndefined();
   });
 
-  it('hold the later of two changes at once', async () => {
+  it('have the later of two changes of the same second', async () => {
     await Promise.all(['1', '2', '3', '4'].map((input) => put({ input })));
     const rows = await api.db.modelPrice.findMany({ where: { model }, orderBy: { id: 'asc' } });
     expect(rows).toHaveLength(4);

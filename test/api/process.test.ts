@@ -1,4 +1,4 @@
-/** The api as a process: what it needs it says, what it can it serves, and it stops when it is told to. */
+/** Tests the api as a process: missing settings, start without Temporal, and shutdown. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -40,14 +40,14 @@ const environment = async () => ({
   PORT: String(await freePort()),
 });
 
-it('names what is missing, and stops', async () => {
+it('the api names the missing settings, and exits', async () => {
   const { DATABASE_URL: _, ...incomplete } = await environment();
   const { ended, output } = run(incomplete);
   expect((await ended)[0]).toBe(1);
   expect(output()).toContain('DATABASE_URL is not set');
 });
 
-it('serves what it can without Temporal, and stops on SIGTERM after the calls under way', async () => {
+it('the api serves calls without Temporal, and exits on SIGTERM after the calls in progress', async () => {
   const given = await environment();
   const { child, ended, output } = run(given);
   const url = `http://127.0.0.1:${given.PORT}`;

@@ -1,4 +1,4 @@
-/** The list of what others ask: that it can be read is checked by its import. */
+/** Tests the list of other providers’ public prices. The import of the list checks that it can be parsed. */
 import { describe, expect, it } from 'vitest';
 import { PUBLIC_PRICES, publicPriceOf, USUAL_COMPARISON } from '../../api/public-prices.ts';
 import { parseDollars } from '../../billing/money.ts';
@@ -14,7 +14,7 @@ const PAGES: Record<string, string> = {
 };
 
 describe('the public prices', () => {
-  it('name each model once, what is usually compared with among them', () => {
+  it('name each model once, including the models that are usually compared', () => {
     const ids = PUBLIC_PRICES.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids.length).toBeGreaterThanOrEqual(8);
@@ -22,7 +22,7 @@ describe('the public prices', () => {
   });
 
   it.each(PUBLIC_PRICES)(
-    'of $id stand on a page of $provider, and were there on $asOf',
+    'of $id have a page of $provider as their source, read on $asOf',
     ({ provider, source, asOf }) => {
       const { protocol, hostname } = new URL(source);
       expect({ protocol, hostname }).toEqual({ protocol: 'https:', hostname: PAGES[provider] });
@@ -40,7 +40,7 @@ describe('the public prices', () => {
     },
   );
 
-  it('cannot be asked for a model that is not among them', () => {
+  it('do not answer an unknown model', () => {
     expect(() => publicPriceOf('gpt-2')).toThrow(/gpt-4o-mini, gpt-4o, /);
     expect(() => publicPriceOf('__proto__')).toThrow(/no public price/);
   });

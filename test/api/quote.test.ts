@@ -1,4 +1,4 @@
-/** Quotes over HTTP: what is quoted is what then happens; and what a policy is warned of. */
+/** Tests quotes over HTTP, which equal the later charges, and the warnings about a policy. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith } from './support.ts';
 
@@ -32,7 +32,7 @@ const seconds = (from: string, to: string) => (Date.parse(to) - Date.parse(from)
 const codes = (warnings: Array<{ code: string }>) => warnings.map(({ code }) => code);
 
 describe('POST /v1/quote', () => {
-  it('answers the price, and what it does to the runway', async () => {
+  it('answers the price, and its effect on the runway', async () => {
     const { asOf } = await balance();
     const { status, body } = await quote({ count: 2 });
     expect(status).toBe(200);
@@ -49,7 +49,7 @@ describe('POST /v1/quote', () => {
     expect(seconds(asOf, body.runsOutAt) - 5_000).toBeLessThan(5);
   });
 
-  it('is what the start then comes to: discount, spot and all', async () => {
+  it('equals the charges of the start, with discount and spot price', async () => {
     await api.put(`/v1/teams/${team}/discount`, { percent: 10, note: 'n', until: inSeconds(600) });
     // A spot price to come counts in it.
     const price = { onDemand: '100', spot: '18', reserved: { '1m': '70', '3m': '60', '6m': '55', '12m': '50' } };
@@ -73,7 +73,7 @@ describe('POST /v1/quote', () => {
     expect((await balance()).activeInstances).toBe(0);
   });
 
-  it('says when the card is charged next, and warns of a policy that cannot carry it', async () => {
+  it('answers the second of the next charge, and warns of a policy that is too small', async () => {
     await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
     const policy = { enabled: true, threshold: '30', amount: '29' };
     expect((await api.put(`/v1/teams/${team}/auto-top-up`, policy)).body.warnings).toEqual([]);
@@ -95,7 +95,7 @@ describe('POST /v1/quote', () => {
     expect((await start({ team: poor })).status).toBe(402);
   });
 
-  it('cannot be of what is not listed, nor of reserved ones that nothing would cover', async () => {
+  it('refuses an unlisted GPU, and a reserved instance without a reservation', async () => {
     expect((await quote({ region: 'nowhere' })).body.error).toMatchObject({
       code: 'price_not_found',
       param: 'region',
@@ -104,7 +104,7 @@ describe('POST /v1/quote', () => {
     expect((await quote({ region: 'nowhere', hourly: '1' })).status).toBe(200);
   });
 
-  it('is a team’s own', async () => {
+  it('is available only to the team itself', async () => {
     const other = await teamWith(api, '10');
     const key = await keyFor(api, other, ['read']);
     expect((await quote({}, { key })).body.error).toMatchObject({ code: 'not_found', param: 'team' });
@@ -114,7 +114,7 @@ describe('POST /v1/quote', () => {
 });
 
 describe('auto top-up', () => {
-  it('is answered with what it cannot carry of what runs now', async () => {
+  it('is answered with a warning when it is too small for the running instances', async () => {
     await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
     await start({ hourly: '360' });
     const put = (change: object) =>

@@ -1,4 +1,4 @@
-/** Requests that could be read in two ways are refused, and calls that no route takes say what was meant. */
+/** Tests that ambiguous requests are refused, and that a call without a route is answered with a suggestion. */
 import { createConnection } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkJson } from '../../api/reading.ts';
@@ -38,7 +38,7 @@ describe('a body', () => {
     expect(await granted()).toBe(before);
   });
 
-  it('in another Unicode encoding is 415, and UTF-8 in its other spellings is read', async () => {
+  it('in another Unicode encoding is 415, and UTF-8 under its other names is accepted', async () => {
     const text = '{"amount": "1", "note": "für"}';
     for (const charset of ['utf-16', 'utf-16le', 'UTF-32', 'utf-7', 'latin1']) {
       const type = { 'Content-Type': `application/json; charset=${charset}` };
@@ -54,13 +54,13 @@ describe('a body', () => {
     ['{"amount": "1", "note": "n", "am\\u006funt": "1000"}', 'amount'],
     ['{"amount":"1","note":"a \\"note\\": {","note":"b"}', 'note'],
     ['{"__proto__": 1, "__proto__": 2}', '__proto__'],
-  ])('with a name twice is 400: %s', async (raw, param) => {
+  ])('with a repeated name is 400: %s', async (raw, param) => {
     const { status, body } = await post(raw);
     expect([status, body.error.code, body.error.param]).toEqual([400, 'invalid_request', param]);
     expect(body.error.message).toContain('is sent twice');
   });
 
-  it('may use a name in each of its objects', () => {
+  it('may use the same name in different objects', () => {
     for (const text of [
       '{"a": {"a": {"a": 1}}, "b": [{"a": 1}, {"a": 2}]}',
       '[]',
@@ -70,7 +70,7 @@ describe('a body', () => {
       expect(() => checkJson(text)).not.toThrow();
   });
 
-  it('of special names, deep nesting and impossible numbers is 400 in words', async () => {
+  it('with special names, deep nesting or impossible numbers is 400 with a message', async () => {
     for (const [raw, message] of [
       ['{"__proto__": {"amount": "1"}, "amount": "1", "note": "n"}', /unknown field __proto__/],
       ['{"constructor": 1, "amount": "1", "note": "n"}', /unknown field constructor/],
@@ -86,7 +86,7 @@ describe('a body', () => {
     }
   });
 
-  it('is looked through in the time of a few readings by JSON.parse, also when it is ten times as long', () => {
+  it('is checked in at most twenty times the time of JSON.parse, for ten times the length too', () => {
     const event = { id: 'event', team: 'acme', model: 'phi-4', inputTokens: 1, outputTokens: 2, project: 'say "hi"' };
     /** The least of many measurements, in turns, so that both are slowed down alike by a busy machine. */
     const leastMs = (...of: Array<() => unknown>): number[] => {
@@ -121,18 +121,18 @@ describe('an address', () => {
     ['/v1/teams/%FF', 'path'],
     ['/v1/teams/a%C3', 'path'],
     ['/v1/nowhere/%FF', 'path'],
-  ])('that is no UTF-8 is 400: %s', async (path, param) => {
+  ])('that is not UTF-8 is 400: %s', async (path, param) => {
     const { status, body } = await api.get(path);
     expect([status, body.error.code, body.error.param]).toEqual([400, 'invalid_request', param]);
     expect(body.error.message).toContain('is not percent-encoded UTF-8');
   });
 
-  it('in UTF-8 is read', async () => {
+  it('in UTF-8 is accepted', async () => {
     expect((await api.get('/v1/instances?project=%E6%A0%AA%20f%C3%BCr')).status).toBe(200);
     expect((await api.get('/v1/teams/%E6%A0%AA')).status).toBe(404);
   });
 
-  it('with bytes that are not escaped is 400', async () => {
+  it('with unescaped bytes is 400', async () => {
     const { hostname, port } = new URL(api.url);
     const answer = await new Promise<string>((resolve, reject) => {
       const socket = createConnection(Number(port), hostname, () =>
@@ -150,7 +150,7 @@ describe('an address', () => {
   });
 });
 
-describe('text that people read', () => {
+describe('text for people', () => {
   const UNSEEN = [
     '\u202e',
     '\u202a',
@@ -190,19 +190,19 @@ describe('text that people read', () => {
     ['region', (region) => api.post('/v1/instances', { team, gpuType: 'g', region, pricing: 'spot', hourly: '0' })],
   ];
 
-  it.each(FIELDS)('is refused in %s with what nobody sees, or without a letter', async (field, send) => {
+  it.each(FIELDS)('is refused in %s with an invisible character, or without a letter', async (field, send) => {
     for (const text of [...UNSEEN.map((letter) => `Ac${letter}me`), ...WITHOUT_LETTER]) {
       const { status, body } = await send(text);
       expect([status, body.error?.param], JSON.stringify(text)).toEqual([400, field]);
     }
   });
 
-  it.each(FIELDS)('is taken in %s in every script', async (_field, send) => {
+  it.each(FIELDS)('is accepted in %s in every script', async (_field, send) => {
     for (const text of GOOD) expect((await send(text)).status, text).toBeLessThan(300);
   });
 });
 
-describe('a call that no route takes', () => {
+describe('a call without a route', () => {
   it.each([
     ['DELETE', '/v1/teams/acme', 'GET, PATCH, HEAD, OPTIONS', '/v1/teams/acme takes GET or PATCH, not DELETE'],
     ['PUT', '/v1/instances', 'POST, GET, HEAD, OPTIONS', '/v1/instances takes POST or GET, not PUT'],
@@ -218,7 +218,7 @@ describe('a call that no route takes', () => {
     if (message !== null) expect(body.error).toMatchObject({ code: 'method_not_allowed', message });
   });
 
-  it('OPTIONS is answered with what the path takes, and HEAD as GET without a body', async () => {
+  it('OPTIONS is answered with the methods of the path, and HEAD as GET without a body', async () => {
     const options = await api.send('OPTIONS', '/v1/teams/acme', { key: null });
     expect([options.status, options.headers.get('Allow'), options.text]).toEqual([
       204,
@@ -248,7 +248,7 @@ describe('a call that no route takes', () => {
       'there is nothing at /v1/teams/acme/auto_top_up: did you mean /v1/teams/acme/auto-top-up?',
     ],
     ['/wp-login.php', 'there is nothing at /wp-login.php: GET /v1/openapi.json lists every path'],
-  ])('%s is 404 and says which path was meant', async (path, message) => {
+  ])('%s is 404 with the intended path in the message', async (path, message) => {
     const { status, body } = await api.get(path);
     expect([status, body.error.code, body.error.message]).toEqual([404, 'not_found', message]);
   });

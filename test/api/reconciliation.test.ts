@@ -1,4 +1,4 @@
-/** The ledger against Stripe over HTTP. */
+/** Tests the reconciliation of the ledger with Stripe over HTTP. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createReconciler } from '../../activities/reconciliation.ts';
 import { createStripe } from '../../activities/stripe.ts';
@@ -34,7 +34,7 @@ afterAll(async () => {
 const reconciliation = (day: string, key?: string) =>
   api.get(`/v1/reconciliation?day=${encodeURIComponent(day)}`, key === undefined ? {} : { key });
 
-it('a day that is over is compared when it is asked for: a deposit that nobody was charged for is found', async () => {
+it('a past day is compared on request: a deposit without a charge is found', async () => {
   const team = await teamWith(api);
   const { id: paymentMethod } = (
     await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' })
@@ -70,13 +70,13 @@ it('a day that is over is compared when it is asked for: a deposit that nobody w
   expect((await api.get('/metrics', { key: null })).text).toMatch(/^burnrate_reconciliation_differences 1$/m);
 });
 
-it('an empty day has nothing to tell', async () => {
+it('a day without payments has an empty report', async () => {
   const { body } = await reconciliation('2020-02-29');
   expect(body).toMatchObject({ day: '2020-02-29', compared: 0, differences: [], rows: [] });
 });
 
 it.each(['2026-02-30', '2026-3-1', 'yesterday', '', '1969-12-31', '9999-12-31', '2026-03-01T00:00:00Z'])(
-  'no day that could be compared: %j',
+  'an invalid day is refused: %j',
   async (day) => {
     const { status, body } = await reconciliation(day);
     expect(status).toBe(400);
@@ -84,7 +84,7 @@ it.each(['2026-02-30', '2026-3-1', 'yesterday', '', '1969-12-31', '9999-12-31', 
   },
 );
 
-it('the day so far is compared provisionally, and its report is not kept', async () => {
+it('the current day is compared provisionally, and its report is not stored', async () => {
   api.clock.aheadMs = 2 * DAY_MS;
   const day = dayOf(secondOf(api.world.nowMs()));
   const { status, body } = await reconciliation(day);
@@ -92,7 +92,7 @@ it('the day so far is compared provisionally, and its report is not kept', async
   expect(await findReconciliation(api.db, day)).toBeNull();
 });
 
-it('a day that has not begun, and a call without a day, are refused by name', async () => {
+it('a future day, and a call without a day, are refused by name', async () => {
   api.clock.aheadMs = 0;
   const tomorrow = await reconciliation(dayOf(secondOf(api.world.nowMs() + DAY_MS)));
   expect(tomorrow.status).toBe(400);
@@ -102,12 +102,12 @@ it('a day that has not begun, and a call without a day, are refused by name', as
   expect(body.error).toMatchObject({ code: 'invalid_request', param: 'day' });
 });
 
-it('is the platform’s to see, and no team’s', async () => {
+it('a report is available only to the platform', async () => {
   const key = await keyFor(api, await teamWith(api), ['read', 'billing']);
   expect((await reconciliation('2020-02-29', key)).status).toBe(403);
 });
 
-it('while Stripe does not answer there is no report: 503, and one afterwards', async () => {
+it('a report is 503 while Stripe does not answer, and 200 afterwards', async () => {
   stripe.control.faults.beginOutage('error');
   const { status, body } = await reconciliation('2020-03-01');
   expect(status).toBe(503);

@@ -1,4 +1,4 @@
-/** What is answered when the database goes away in the middle of a call. */
+/** Tests the answer of a call when the database becomes unavailable after the call was recorded. */
 import { describe, expect, it } from 'vitest';
 import type { Call } from '../../api/calls.ts';
 import { readRecorded } from '../../api/recorded.ts';
@@ -20,19 +20,19 @@ async function readAt(now: number, outcomes: Array<string | Error>): Promise<str
   });
 }
 
-describe('What a call has brought about', () => {
-  it('is read again until the database is back: "unavailable" would say that nothing was received', async () => {
+describe('The result of a recorded call', () => {
+  it('is read again until the database is available, because "unavailable" would say that nothing was received', async () => {
     expect(await readAt(1_000, [away(), broken(), 'an instance'])).toBe('an instance');
   });
 
-  it('is answered as unknown when the database stays away: the call was recorded, and a repeat finds it', async () => {
+  it('is answered as unknown when the database stays unavailable: the call was recorded, and a repeat finds it', async () => {
     await expect(readAt(9_200, [away(), 'too late'])).rejects.toMatchObject({
       code: 'outcome_unknown',
       message: expect.stringContaining('the call was recorded'),
     });
   });
 
-  it('is refused at once when it is refused', async () => {
+  it('is refused at once when the read is refused', async () => {
     const refused = new BillingError('not_found', 'no such instance');
     await expect(readAt(0, [refused, 'an instance'])).rejects.toBe(refused);
   });

@@ -1,4 +1,6 @@
-/** Starts that a plain read refuses: without the team's row lock, and never one that the locked check would admit. */
+/**
+ * Tests starts that a plain read refuses without the team’s row lock. The locked check would refuse each of them too.
+ */
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { connect } from '../prisma/rows.ts';
@@ -32,7 +34,7 @@ const start = (team: string, change: object = {}) => api.post('/v1/instances', i
 const reserve = (team: string, change: object = {}) =>
   api.post('/v1/reservations', { team, gpuType: 'h100-80gb', region: 'eu-west-1', count: 1, term: '1m', ...change });
 
-it('refuses starts and reservations of a team without credit, though its row is locked, and keeps nothing of them', async () => {
+it('starts and reservations of a team without credit are refused while its row is locked, and leave no rows', async () => {
   const team = await teamWith(api, '2.99');
   const asked = await start(team, { id: 'refused-slowly' });
   const answers = await whileLocked(team, () =>
@@ -45,21 +47,21 @@ it('refuses starts and reservations of a team without credit, though its row is 
   expect(await api.db.instance.count({ where: { teamId: team } })).toBe(0);
 });
 
-it('refuses those of a suspended team, though its row is locked', async () => {
+it('starts of a suspended team are refused while its row is locked', async () => {
   const team = await teamWith(api, '50');
   await api.post(`/v1/teams/${team}/suspend`, { note: 'n' });
   const { status, body } = await whileLocked(team, () => start(team));
   expect([status, body.error.code]).toEqual([409, 'team_suspended']);
 });
 
-it('admits a start as soon as there is credit', async () => {
+it('a start is admitted as soon as there is credit', async () => {
   const team = await teamWith(api);
   expect((await start(team, { id: 'first-none' })).status).toBe(402);
   await api.post(`/v1/teams/${team}/grants`, { amount: '3', note: 'n' });
   expect((await start(team, { id: 'then-enough' })).status).toBe(201);
 });
 
-it('answers a repeat of an admitted start when the credit has gone meanwhile', async () => {
+it('a repeat of an admitted start is answered after the credit is used up', async () => {
   const team = await teamWith(api, '4');
   const first = await start(team, { id: 'admitted', hourly: '7200' });
   expect(first.status).toBe(201);
@@ -75,7 +77,7 @@ it('answers a repeat of an admitted start when the credit has gone meanwhile', a
   }
 });
 
-it('finds the credit of a rich team that its instances have used up since, once a start was refused', async () => {
+it('a team whose instances have used up its credit is refused without the lock after a first refusal', async () => {
   const team = await teamWith(api, '400');
   await start(team, { hourly: '14400' });
   const before = api.clock.aheadMs;
@@ -89,7 +91,7 @@ it('finds the credit of a rich team that its instances have used up since, once 
   }
 });
 
-it('names another fault of the call first, as the locked check does', async () => {
+it('another fault of the call is named first, as in the locked check', async () => {
   const team = await teamWith(api);
   const unlisted = { team, gpuType: 'no-such-gpu', region: 'eu-west-1', pricing: 'on_demand' };
   expect((await api.post('/v1/instances', unlisted)).body.error.code).toBe('price_not_found');

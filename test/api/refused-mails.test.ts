@@ -1,4 +1,4 @@
-/** Mails that a mail server refused for good, and a team whose address is corrected afterwards. */
+/** Tests mails that a mail server refused permanently, and a correction of the team’s address. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createMailer } from '../../activities/mailer.ts';
 import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
@@ -42,7 +42,7 @@ async function refused(): Promise<{ team: string; receipt: string }> {
   return { team, receipt };
 }
 
-it('A changed address has the refused mails sent to it, and the watch told', async () => {
+it('A change of the address resends the refused mails to it, and wakes the watch', async () => {
   const { team, receipt } = await refused();
   const { status, body } = await api.send('PATCH', `/v1/teams/${team}`, { body: { email: `new@${team}.example` } });
   expect([status, body.email]).toEqual([200, `new@${team}.example`]);
@@ -59,7 +59,7 @@ it('A changed address has the refused mails sent to it, and the watch told', asy
   expect(await handedOn(team)).not.toContain(receipt);
 });
 
-it('A changed name, metadata or a refused change of the address leaves refused mails alone', async () => {
+it('A change of the name or metadata, or a refused change of the address, resends no mail', async () => {
   const { team, receipt } = await refused();
   for (const [body, status] of [
     [{ name: 'Another' }, 200],

@@ -1,4 +1,4 @@
-/** Payments under an id of the caller's: the same request again charges, sends and opens nothing a second time. */
+/** Tests payments under the caller’s id: a repeat of the request charges, sends and opens nothing a second time. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type CommandedApi, startCommandedApi, teamWith } from './support.ts';
 
@@ -33,7 +33,7 @@ const conflict = ({ status, body }: { status: number; body: { error?: { code: st
 ];
 
 describe('a deposit under an id', () => {
-  it('is charged once, and the same request again is the same deposit', async () => {
+  it('is charged once, and the same request again receives the same deposit', async () => {
     const id = newName();
     const metadata = { order: '1042' };
     const first = await payBySavedCard({ id, metadata });
@@ -55,13 +55,13 @@ describe('a deposit under an id', () => {
     [{ order: 'x'.repeat(501) }, 'metadata.order'],
     [Object.fromEntries(Array.from({ length: 51 }, (_, n) => [`k${n}`, 'v'])), 'metadata'],
     ['1042', 'metadata'],
-  ])('is charged nothing with wrong metadata: %#', async (metadata, param) => {
+  ])('is not charged with wrong metadata: %#', async (metadata, param) => {
     const { status, body } = await payBySavedCard({ metadata });
     expect([status, body.error.code, body.error.param]).toEqual([400, 'invalid_request', param]);
     expect((await api.get(`/v1/teams/${team}/deposits`)).body.data).toEqual([]);
   });
 
-  it('links Stripe’s page and the paper of ours', async () => {
+  it('links to Stripe’s page and our receipt', async () => {
     const { body } = await payBySavedCard();
     const row = { receiptUrl: 'https://pay.stripe.com/receipts/1' };
     await api.db.deposit.update({ where: { id: body.id }, data: row });
@@ -71,7 +71,7 @@ describe('a deposit under an id', () => {
     });
   });
 
-  it('is one deposit when the request comes four times at the same moment', async () => {
+  it('is one deposit for four simultaneous requests', async () => {
     const id = newName();
     const answers = await Promise.all([0, 1, 2, 3].map(() => payBySavedCard({ id })));
     expect(answers.map(({ status, body }) => [status, body.id])).toEqual(answers.map(() => [201, id]));
@@ -79,7 +79,7 @@ describe('a deposit under an id', () => {
     expect((await api.get(`/v1/teams/${team}/deposits`)).body.data).toHaveLength(1);
   });
 
-  it('is a conflict with every other request, and charges nothing then', async () => {
+  it('is a conflict with every other request, which charges nothing', async () => {
     const id = newName();
     await payBySavedCard({ id });
     const other = await teamWith(api);
@@ -106,7 +106,7 @@ describe('a deposit under an id', () => {
     expect(await available()).toBe('20.000000');
   });
 
-  it('joins one that is under way', async () => {
+  it('joins a deposit in progress under the same id', async () => {
     const id = newName();
     api.engine.charge = 'waits';
     const first = await payBySavedCard({ id });
@@ -115,14 +115,14 @@ describe('a deposit under an id', () => {
     expect((await api.get(`/v1/teams/${team}/deposits`)).body.data).toHaveLength(1);
   });
 
-  it('cannot take the id of an auto top-up to come', async () => {
+  it('cannot take the id of a future auto top-up', async () => {
     const refused = await payBySavedCard({ id: `dep_${team}_top_up_1` });
     expect([refused.status, refused.body.error.param]).toEqual([400, 'id']);
   });
 });
 
 describe('a refund under an id', () => {
-  it('is sent once, and the same request again is the same refund', async () => {
+  it('is sent once, and the same request again receives the same refund', async () => {
     const deposit = (await payBySavedCard({ amount: '100' })).body.id;
     const id = newName();
     const first = await refund(deposit, { id, amount: '20' });
@@ -134,7 +134,7 @@ describe('a refund under an id', () => {
     expect(await available()).toBe('50.000000');
   });
 
-  it('of all that is left is the same refund again, though nothing is left by then', async () => {
+  it('of the whole rest is the same refund again, although nothing is left', async () => {
     const deposit = (await payBySavedCard()).body.id;
     const id = newName();
     const first = await refund(deposit, { id });
@@ -164,7 +164,7 @@ describe('the deposits of all teams', () => {
   const idsOf = async (query: string): Promise<string[]> =>
     (await list(query)).data.map(({ id }: { id: string }) => id);
 
-  it('are listed newest first, by team, status, method and time, a page at a time', async () => {
+  it('are listed newest first, by team, status, method and time, in pages', async () => {
     const [one, two] = [await teamWith(api), await teamWith(api)];
     const made: string[] = [];
     for (const of of [one, two, one]) made.unshift((await pay({ id: newName() }, of)).body.id);
@@ -186,7 +186,7 @@ describe('the deposits of all teams', () => {
     expect(await idsOf(`?team=${one}&to=${before}`)).toEqual([]);
   });
 
-  it('refuse a filter that cannot be one, by name', async () => {
+  it('refuse an invalid filter by name', async () => {
     for (const [query, status, param] of [
       ['?team=nobody', 404, 'team'],
       ['?status=open', 400, 'status'],

@@ -1,4 +1,4 @@
-/** Reservations over HTTP: begun, watched, renewed or not, and what they make of the instances that they cover. */
+/** Tests reservations over HTTP: start, cost, renewal, lapse, access and the cover of instances. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { addMonths, formatSecond, secondOf } from '../../billing/time.ts';
 import { dueReservations, FROM_THE_FIRST } from '../../prisma/due-work.ts';
@@ -80,7 +80,7 @@ describe('a reservation', () => {
     expect((await api.get(`/v1/teams/${team}/balance`)).body.burnPerHour).toBe('12.600000');
   });
 
-  it('costs by the second, live, and what is settled of it stands in the transactions', async () => {
+  it('has a current cost by the second, and its settled part is in the transactions', async () => {
     const { body: begun } = await reserve({ term: '1m', count: 3 });
     pass(3_600);
     const { body } = await read(begun.id);
@@ -105,7 +105,7 @@ describe('a reservation', () => {
     expect(csv.text).toContain(`reservation_usage,posted,`);
   });
 
-  it('is the same one for the same id and body, and cannot be another', async () => {
+  it('is the same reservation for a repeat of the id and body, and a conflict for another body', async () => {
     const id = `mine-${names}`;
     const first = await reserve({ id });
     const again = await reserve({ id, renew: false });
@@ -119,14 +119,14 @@ describe('a reservation', () => {
     expect((await reserve({ id })).body).toMatchObject({ id, renew: true });
   });
 
-  it('is the same one for as many at once', async () => {
+  it('is one reservation for simultaneous repeats', async () => {
     const id = `race-${names}`;
     const answers = await Promise.all(Array.from({ length: 6 }, () => reserve({ id })));
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
     expect(await api.db.reservation.count({ where: { id } })).toBe(1);
   });
 
-  it('cannot begin without credit, nor where nothing is listed; the id stays free', async () => {
+  it('is refused without credit or a listed price, and its id stays free', async () => {
     team = await teamWith(api, '2.99');
     const id = `poor-${names}`;
     const poor = await reserve({ id });
@@ -139,7 +139,7 @@ describe('a reservation', () => {
     expect((await reserve({ id })).status).toBe(201);
   });
 
-  it('cannot begin for a team that is not there', async () => {
+  it('is refused for an unknown team', async () => {
     const { status, body } = await reserve({ team: 'nobody-at-all' });
     expect([status, body.error.code]).toEqual([404, 'not_found']);
   });
@@ -154,13 +154,13 @@ describe('a reservation', () => {
     ['a renewal in words', { renew: 'yes' }, 'renew'],
     ['an id that is none', { id: 'a/b' }, 'id'],
     ['a price of the caller’s own', { hourly: '1' }, 'hourly'],
-  ])('cannot be of %s', async (_, change, param) => {
+  ])('is refused for %s', async (_, change, param) => {
     const { status, body } = await reserve(change);
     expect([status, body.error.code, body.error.param]).toEqual([400, 'invalid_request', param]);
     expect(await api.db.reservation.count({ where: { teamId: team } })).toBe(0);
   });
 
-  it('is as large as a thousand', async () => {
+  it('can have a count of a thousand', async () => {
     expect((await reserve({ count: 1_000 })).body).toMatchObject({ hourly: '6300.000000', hourlyEach: '6.300000' });
   });
 
@@ -176,13 +176,13 @@ describe('a reservation', () => {
     expect((await reserve({ id })).status).toBe(201);
   });
 
-  it('is answered though the engine’s answer was lost', async () => {
+  it('is answered when the engine’s answer is lost', async () => {
     api.engine.deaf = true;
     const { status, body } = await reserve({ id: `deaf-${names}` });
     expect([status, body.status]).toEqual([201, 'active']);
   });
 
-  it('is 201 though the engine does not accept its workflow, and leaves the workflow to the sweeper', async () => {
+  it('is 201 when the engine does not accept its workflow, and leaves the workflow to the sweeper', async () => {
     api.engine.starting = 'unaccepted';
     const { status, body } = await reserve({ id: `unaccepted-${names}` });
     expect([status, body.status]).toEqual([201, 'active']);
@@ -191,7 +191,7 @@ describe('a reservation', () => {
     expect(api.engine.starts).toBe(1);
   });
 
-  it('has no work due after its workflow has seen it, until a renewal is set that the engine does not hear of', async () => {
+  it('has no work due after its workflow has read it, until a change of the renewal that the engine does not receive', async () => {
     const { body } = await reserve();
     expect(await due()).toEqual([]);
     api.engine.away = true;
@@ -200,8 +200,8 @@ describe('a reservation', () => {
   });
 });
 
-describe('an instance of what is reserved', () => {
-  it('costs nothing while it is covered, says by which, and what that saves', async () => {
+describe('an instance of a reserved GPU', () => {
+  it('costs nothing while it is covered, and shows its reservation and the saving', async () => {
     const { body: reservation } = await reserve();
     const { body: dear } = await startInstance();
     const { body: spot } = await startInstance({ pricing: 'spot' });
@@ -232,7 +232,7 @@ describe('an instance of what is reserved', () => {
     expect((await api.get(`/v1/teams/${team}/balance`)).body.burnPerHour).toBe('16.600000');
   });
 
-  it('cannot be started as reserved without cover, and takes the cover of another that was not', async () => {
+  it('cannot be started as reserved without cover, and takes the cover of an instance that is not reserved', async () => {
     const refused = await startInstance({ pricing: 'reserved', id: `slot-${names}` });
     expect([refused.status, refused.body.error.code, refused.body.error.param]).toEqual([
       409,
@@ -251,14 +251,14 @@ describe('an instance of what is reserved', () => {
     expect((await startInstance({ pricing: 'reserved' })).status).toBe(201);
   });
 
-  it('of a price that the platform gave is charged as given, reserved or not', async () => {
+  it('with a price given by the platform is charged that price, reserved or not', async () => {
     const { body: reservation } = await reserve();
     const given = await api.post('/v1/instances', instanceOf(team, { gpuType: gpu, hourly: '3' }));
     expect(given.body.hourly).toBe('3.000000');
     expect((await read(reservation.id)).body.covers).toEqual([]);
   });
 
-  it('that is covered is worth what it would cost now, after a discount too', async () => {
+  it('that is covered shows its current price as the saving, after a discount too', async () => {
     const { body: reservation } = await reserve({ count: 1 });
     await startInstance({ pricing: 'spot' });
     await list({ spot: '5' });
@@ -266,8 +266,8 @@ describe('an instance of what is reserved', () => {
   });
 });
 
-describe('reservations', () => {
-  it('are listed newest first, by team and by status, a page at a time', async () => {
+describe('the list of reservations', () => {
+  it('is newest first, filtered by team and by status, in pages', async () => {
     const ids: string[] = [];
     for (const id of ['a', 'b', 'c']) ids.unshift((await reserve({ id: `list-${names}-${id}` })).body.id);
     const listed = async (query: string, key?: string) =>
@@ -283,7 +283,7 @@ describe('reservations', () => {
     expect((await listed('limit=100')).data.length).toBeGreaterThan(3);
   });
 
-  it('read as ended past their end and after a lapse, before anybody has recorded it, and once somebody has', async () => {
+  it('shows a reservation ended after its term and after a lapse, before and after the end is recorded', async () => {
     const { body: begun } = await reserve({ term: '1m', count: 1 });
     pass(1);
     const { body: never } = await reserve({ term: '12m', count: 1 });
@@ -309,7 +309,7 @@ describe('reservations', () => {
     expect(spent).toBeLessThanOrEqual(5_000);
   });
 
-  it('are renewed at the price in force at their end', async () => {
+  it('shows a reservation renewed at the price in force at its end', async () => {
     const { body: begun } = await reserve({ term: '1m', count: 1, renew: true });
     const end = secondsOf(begun.endsAt);
     await api.post(`/v1/teams/${team}/grants`, { amount: '9000', note: 'for two months' });
@@ -329,7 +329,7 @@ describe('reservations', () => {
 });
 
 describe('renewal', () => {
-  it('is switched on and off, and the watch and the reservation’s own workflow are woken', async () => {
+  it('is switched on and off, and wakes the watch and the reservation’s workflow', async () => {
     const { body } = await reserve();
     await theWatchLooks(api, team);
     pass(2);
@@ -339,7 +339,7 @@ describe('renewal', () => {
     expect((await renew(body.id, false)).body.renew).toBe(false);
   });
 
-  it('cannot be switched once it has ended', async () => {
+  it('cannot be switched after the end', async () => {
     const { body } = await reserve({ count: 100 });
     pass(86_400);
     const { status, body: refused } = await renew(body.id, true);
@@ -347,7 +347,7 @@ describe('renewal', () => {
     expect((await read(body.id)).body).toMatchObject({ status: 'ended', how: 'lapsed', renew: false });
   });
 
-  it.each([{}, { renew: 'on' }, { renew: null }, { renew: true, count: 5 }])('cannot be %j', async (wrong) => {
+  it.each([{}, { renew: 'on' }, { renew: null }, { renew: true, count: 5 }])('cannot be set with %j', async (wrong) => {
     const { body } = await reserve();
     const answer = await api.send('PATCH', `/v1/reservations/${body.id}`, { body: wrong });
     expect([answer.status, answer.body.error.code]).toEqual([400, 'invalid_request']);
@@ -355,15 +355,15 @@ describe('renewal', () => {
   });
 });
 
-describe('who may', () => {
-  it('reserve: the platform only', async () => {
+describe('permission', () => {
+  it('to reserve belongs only to the platform', async () => {
     for (const scopes of [['read'], ['billing'], ['usage']]) {
       const { status, body } = await reserve({}, { key: await keyFor(api, team, scopes) });
       expect([status, body.error.code]).toEqual([403, 'forbidden']);
     }
   });
 
-  it('read: a team its own, and nobody another’s', async () => {
+  it('to read belongs to the team itself', async () => {
     const { body } = await reserve();
     const other = await teamWith(api, '10');
     expect((await read(body.id, await keyFor(api, team, ['read']))).status).toBe(200);
@@ -374,7 +374,7 @@ describe('who may', () => {
     expect((await read('resv_nothing')).status).toBe(404);
   });
 
-  it('switch renewal: a team with billing its own', async () => {
+  it('to switch renewal belongs to a team’s own key with the scope billing', async () => {
     const { body } = await reserve();
     const other = await teamWith(api, '10');
     expect((await renew(body.id, true, await keyFor(api, team, ['read']))).status).toBe(403);
@@ -385,7 +385,7 @@ describe('who may', () => {
   });
 });
 
-it('a team is told of a lapse by one mail, however many look', async () => {
+it('a lapse causes one mail to the team, in any number of reads', async () => {
   const { body } = await reserve({ count: 100 });
   pass(86_400);
   const nowSecond = secondOf(api.world.nowMs());

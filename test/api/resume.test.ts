@@ -1,4 +1,4 @@
-/** Resuming over HTTP: however often and however close together it is asked for, one machine runs. */
+/** Tests resumes over HTTP: one machine runs, in repeated and simultaneous requests. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type CommandedApi, instanceOf, startCommandedApi, teamWith } from './support.ts';
 
@@ -34,8 +34,8 @@ const resume = (id: string, body: object = {}, headers: Record<string, string> =
 const running = async (): Promise<string[]> =>
   (await api.get(`/v1/instances?team=${team}&status=active`)).body.data.map(({ id }: { id: string }) => id);
 
-describe('a resume that comes twice', () => {
-  it('is refused while the successor runs, and the refusal names it', async () => {
+describe('a repeated resume', () => {
+  it('is refused while the successor runs, and the refusal names the successor', async () => {
     const first = await resume(ended);
     expect([first.status, first.body.resumedFrom]).toEqual([201, ended]);
     const second = await resume(ended);
@@ -45,7 +45,7 @@ describe('a resume that comes twice', () => {
     expect(await running()).toEqual([first.body.id]);
   });
 
-  it('is the same instance under the same id, also after that instance has ended', async () => {
+  it('is the same instance under the same id, even after that instance has ended', async () => {
     const id = newName();
     const first = await resume(ended, { id });
     expect([first.status, first.body.id]).toEqual([201, id]);
@@ -57,7 +57,7 @@ describe('a resume that comes twice', () => {
     expect(await running()).toEqual([]);
   });
 
-  it('starts one machine when both come at the same moment, without an id and without an Idempotency-Key', async () => {
+  it('starts one machine in simultaneous requests without an id and without an Idempotency-Key', async () => {
     const answers = await Promise.all([resume(ended), resume(ended), resume(ended), resume(ended)]);
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409]);
     const started = answers.find(({ status }) => status === 201)?.body.id;
@@ -66,7 +66,7 @@ describe('a resume that comes twice', () => {
     expect(await running()).toEqual([started]);
   });
 
-  it('starts one machine when both come at the same moment under one id', async () => {
+  it('starts one machine in simultaneous requests under one id', async () => {
     const id = newName();
     const answers = await Promise.all([resume(ended, { id }), resume(ended, { id })]);
     expect(answers.map(({ status, body }) => [status, body.id])).toEqual([
@@ -76,7 +76,7 @@ describe('a resume that comes twice', () => {
     expect(await running()).toEqual([id]);
   });
 
-  it('is the first answer again under one Idempotency-Key', async () => {
+  it('receives the first answer under one Idempotency-Key', async () => {
     const headers = { 'Idempotency-Key': newName() };
     const first = await resume(ended, {}, headers);
     const again = await resume(ended, {}, headers);
@@ -99,7 +99,7 @@ describe('an id for a resume', () => {
     expect(await running()).toEqual([]);
   });
 
-  it('that cannot be one is refused by name', async () => {
+  it('that is invalid is refused by name', async () => {
     const { status, body } = await resume(ended, { id: 'not an id' });
     expect([status, body.error.param]).toEqual([400, 'id']);
     expect((await resume(ended, { name: 'x' })).status).toBe(400);
@@ -107,7 +107,7 @@ describe('an id for a resume', () => {
 });
 
 describe('a chain of resumes', () => {
-  it('runs one instance at a time, whichever of the chain is resumed', async () => {
+  it('runs one instance at a time, whichever instance of the chain is resumed', async () => {
     const second = (await resume(ended)).body.id;
     await api.post(`/v1/instances/${second}/stop`);
     const third = (await resume(second)).body.id;
@@ -123,7 +123,7 @@ describe('a chain of resumes', () => {
     expect(await running()).toEqual([fourth.id]);
   });
 
-  it('goes on after its successor ran out of credit, though no row says so yet', async () => {
+  it('continues after its successor ran out of credit, before that end is recorded', async () => {
     const poor = await teamWith(api, '3.10');
     const { body: first } = await api.post('/v1/instances', instanceOf(poor, { id: newName(), hourly: '36' }));
     await api.post(`/v1/instances/${first.id}/stop`);
@@ -138,8 +138,8 @@ describe('a chain of resumes', () => {
   });
 });
 
-describe('what cannot be resumed', () => {
-  it('is an instance that runs, which the refusal names', async () => {
+describe('a resume is refused for', () => {
+  it('a running instance, which the refusal names', async () => {
     const { body } = await api.post('/v1/instances', instanceOf(team, { id: newName() }));
     const refused = await resume(body.id);
     expect([refused.status, refused.body.error.code, refused.body.error.instance]).toEqual([
@@ -149,21 +149,21 @@ describe('what cannot be resumed', () => {
     ]);
   });
 
-  it('is an instance whose start was refused: there is none', async () => {
+  it('an instance whose start was refused, because it does not exist', async () => {
     const poor = await teamWith(api);
     const id = newName();
     expect((await api.post('/v1/instances', instanceOf(poor, { id }))).status).toBe(402);
     expect((await resume(id)).status).toBe(404);
   });
 
-  it('is an instance of a suspended team', async () => {
+  it('an instance of a suspended team', async () => {
     await api.post(`/v1/teams/${team}/suspend`, {});
     expect((await resume(ended)).body.error.code).toBe('team_suspended');
     expect(await running()).toEqual([]);
   });
 });
 
-it('A resumed instance keeps the metadata of the first', async () => {
+it('A resumed instance keeps the metadata of the first instance', async () => {
   const metadata = { job: '42' };
   const first = await endedInstance({ metadata });
   expect((await resume(first)).body.metadata).toEqual(metadata);

@@ -1,4 +1,4 @@
-/** A person comes back from a payment page: sent on to the address that was named, or told what became of the payment. */
+/** Tests the return from a payment page: a redirect to the given address, or a page with the outcome of the payment. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { returnUrlFault } from '../../api/return-url.ts';
 import { type CommandedApi, commandedCards, startCommandedApi, teamWith } from './support.ts';
@@ -43,7 +43,7 @@ async function back(
 const titleOf = ({ text }: { text: string }) => /<h1>(.*)<\/h1>/.exec(text)?.[1];
 
 describe('the page after a payment', () => {
-  it('says what is recorded of the deposit, and thanks for nothing that was not paid', async () => {
+  it('shows the recorded outcome of the deposit, and thanks only for a paid deposit', async () => {
     const states: Array<[string, (id: string) => Promise<unknown>, string]> = [
       ['card', credit, 'Payment received'],
       ['card', (id) => fail(id, 'failed'), 'The payment was not made'],
@@ -60,7 +60,7 @@ describe('the page after a payment', () => {
     }
   });
 
-  it('looks again by itself while the outcome is open, and not for ever', async () => {
+  it('refreshes itself while the outcome is open, for a limited time', async () => {
     const { id } = (await pay({ method: 'crypto' })).body;
     api.engine.away = true;
     const first = await back(`deposit=${id}`);
@@ -77,7 +77,7 @@ describe('the page after a payment', () => {
     }
   });
 
-  it('waits a moment for the provider, so that who has paid is told so at once', async () => {
+  it('waits a moment for the provider, so that it shows a paid deposit at once', async () => {
     const { id } = (await pay()).body;
     const looking = back(`deposit=${id}`);
     await expect.poll(() => api.engine.told).toContain(`deposit ${id}`);
@@ -87,7 +87,7 @@ describe('the page after a payment', () => {
     expect(titleOf(await back(`deposit=${id}`))).toBe('Payment received');
   });
 
-  it('tells a stranger nothing: no amount, no team, no card, and no auto top-up', async () => {
+  it('shows a stranger no amount, team, card or auto top-up', async () => {
     const { id } = (await pay()).body;
     await credit(id);
     const { text } = await back(`deposit=${id}`);
@@ -98,7 +98,7 @@ describe('the page after a payment', () => {
 });
 
 describe('a returnUrl', () => {
-  it('of a deposit is where the person goes on, with what is known of the deposit', async () => {
+  it('of a deposit receives the payer, with the known outcome of the deposit', async () => {
     const returnUrl = 'https://app.example/billing?tab=credit';
     const { body } = await pay({ returnUrl });
     expect(body.returnUrl).toBe(returnUrl);
@@ -110,7 +110,7 @@ describe('a returnUrl', () => {
     expect((await back(`deposit=${body.id}`)).location).toBe(`${returnUrl}&deposit=${body.id}&status=succeeded`);
   });
 
-  it('of a page for saving a card is where the person goes on, with the card or without', async () => {
+  it('of a page for saving a card receives the person, with or without a card', async () => {
     const returnUrl = 'https://app.example/cards';
     const { body } = await api.post(`/v1/teams/${team}/payment-methods`, { returnUrl });
     const to = new URL(body.checkoutUrl).searchParams.get('to');
@@ -120,7 +120,7 @@ describe('a returnUrl', () => {
     expect((await back(`setup=cs_1&to=${to}`)).location).toBe(`${returnUrl}?setup=saved&paymentMethod=${savedCard}`);
   });
 
-  it('leads nowhere that no call has named', async () => {
+  it('redirects only to an address that a call has given', async () => {
     for (const query of [
       'setup=left&to=https://evil.example',
       'setup=left&to=//evil.example',
@@ -156,7 +156,7 @@ describe('a returnUrl', () => {
       expect([answer.status, answer.body.error.param]).toEqual([400, 'returnUrl']);
   });
 
-  it('is refused where there is no page', async () => {
+  it('is refused when there is no page', async () => {
     const attached = { stripePaymentMethod: 'pm_x', returnUrl: 'https://app.example/' };
     expect((await api.post(`/v1/teams/${team}/payment-methods`, attached)).body.error.param).toBe('returnUrl');
     const card = (await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_x' })).body.id;
@@ -164,7 +164,7 @@ describe('a returnUrl', () => {
     expect(saved.body.error.param).toBe('returnUrl');
   });
 
-  it('on this machine may be http, and has one of the configured origins where some are', () => {
+  it('on localhost may be http, and has one of the configured origins if there are any', () => {
     const anywhere = { returnUrlOrigins: null, publicUrl: 'https://billing.example' };
     for (const address of ['http://localhost:3000/x', 'http://127.0.0.1:9/', 'http://[::1]/', 'https://any.example/'])
       expect([address, returnUrlFault(address, anywhere)]).toEqual([address, null]);

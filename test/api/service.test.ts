@@ -1,4 +1,4 @@
-/** What every service does: health, metrics, documents, limits, logs, webhooks. */
+/** Tests the general functions of the service: health, metrics, documents, limits, logs and webhooks. */
 import { createHmac, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createClockWatch } from '../../activities/clock.ts';
@@ -65,7 +65,7 @@ describe('health', () => {
     await expect.poll(async () => (await api.get('/readyz', { key: null })).status).toBe(200);
   });
 
-  it('is not ready, reads and records nothing while its clock is wrong, and is well again once it is right', async () => {
+  it('is not ready, reads nothing and records nothing while its clock is wrong, and recovers when the clock is right', async () => {
     let aheadMs = -9_000;
     const clock = createClockWatch(api.db, api.world.log, () => Date.now() + aheadMs);
     await clock.look();
@@ -97,7 +97,7 @@ describe('health', () => {
     }
   });
 
-  it('is measured, by route and without the name of a team', async () => {
+  it('is measured by route, and without the name of a team', async () => {
     const team = await teamWith(api, '10');
     await api.get(`/v1/teams/${team}/balance`);
     const { text, headers } = await api.get('/metrics', { key: null });
@@ -119,7 +119,7 @@ describe('a backlog', () => {
     return Number(line?.split(' ')[1]);
   };
 
-  it('of mails, events, stops, deposits, refunds, looks and workflows is measured with the age of its oldest piece', async () => {
+  it('of mails, events, stops, deposits, refunds, reads and workflows is measured with the age of its oldest item', async () => {
     const team = await teamWith(api, '10');
     await api.db.account.updateMany({ data: { lookDueSecond: null } });
     const nowSecond = Math.floor(api.world.nowMs() / 1000);
@@ -218,7 +218,7 @@ describe('a backlog', () => {
 });
 
 describe('the document', () => {
-  it('is OpenAPI 3.1 whose parts all exist, with a name for each operation', async () => {
+  it('is OpenAPI 3.1 with every part present, and a name for each operation', async () => {
     const { body } = await api.get('/v1/openapi.json', { key: null });
     expect(body.openapi).toBe('3.1.0');
     const operations = Object.entries(body.paths as Record<string, Record<string, Operation>>).flatMap(
@@ -245,7 +245,7 @@ describe('the document', () => {
     expect(create.required).toEqual(['team', 'gpuType', 'region', 'pricing']);
   });
 
-  it('has patterns that match their own examples, and the names that people give', async () => {
+  it('has patterns that match their own examples and common names', async () => {
     const { body } = await api.get('/v1/openapi.json', { key: null });
     const patterned: Array<{ pattern: string; example?: string }> = [];
     JSON.stringify(body, (_, value) => {
@@ -262,7 +262,7 @@ describe('the document', () => {
     }
   });
 
-  it('says of what may be null that it may', async () => {
+  it('declares the nullable fields as nullable', async () => {
     const { body } = await api.get('/v1/openapi.json', { key: null });
     const mayBeNull = {
       Balance: ['runsOutAt', 'lowAt'],
@@ -279,7 +279,7 @@ describe('the document', () => {
     expect(body.components.schemas.Balance.properties.available.type).toBe('string');
   });
 
-  it('tells of a team that is not there wherever a call names one', async () => {
+  it('describes the answer for an unknown team wherever a call names a team', async () => {
     const { body } = await api.get('/v1/openapi.json', { key: null });
     const routes = ['post /v1/instances', 'get /v1/instances', 'post /v1/quote', 'post /v1/holds', 'get /v1/prices'];
     for (const name of [...routes, 'post /v1/reservations', 'get /v1/reservations']) {
@@ -295,7 +295,7 @@ describe('the document', () => {
     security?: unknown;
   }
 
-  it('has a page to read it on, under a policy that lets nothing else in', async () => {
+  it('has a page for readers, under a policy that allows nothing else', async () => {
     const page = await api.get('/docs', { key: null });
     expect(page.headers.get('content-type')).toContain('text/html');
     expect(page.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'");
@@ -308,7 +308,7 @@ describe('the document', () => {
 });
 
 describe('the printed addresses / and /v1', () => {
-  it.each(['/', '/v1'])('%s leads a browser to the documents, and a program too', async (path) => {
+  it.each(['/', '/v1'])('%s redirects a browser and a program to the documents', async (path) => {
     const page = await fetch(`${api.url}${path}`, { headers: { accept: 'text/html,*/*;q=0.8' } });
     expect(page.status).toBe(200);
     expect(page.headers.get('content-security-policy')).toContain("default-src 'none'; style-src 'self'");
@@ -335,7 +335,7 @@ describe('each call', () => {
       .toMatchObject([{ msg: 'answered', route: '/v1/teams/{team}', caller: 'platform', res: { status: 404 } }]);
   });
 
-  it('has the code of its refusal in its log line, and the address of a caller who is not known', async () => {
+  it('has the code of its refusal in its log line, and the address of an unknown caller', async () => {
     const lineOf = async ({ headers }: { headers: Headers }) => {
       const requestId = headers.get('X-Request-Id');
       const lines = () => api.logged.filter((line) => line.requestId === requestId && line.msg === 'answered');
@@ -372,7 +372,7 @@ describe('each call', () => {
     }
   });
 
-  it('has the headers of a careful service', async () => {
+  it('has security headers', async () => {
     const { headers } = await api.get('/v1/deposit-options');
     expect(headers.get('content-security-policy')).toContain("default-src 'none'");
     expect(headers.get('x-content-type-options')).toBe('nosniff');
@@ -405,7 +405,7 @@ describe('each call', () => {
 });
 
 describe('too many calls', () => {
-  it('are 429 with Retry-After, each key for itself', async () => {
+  it('are 429 with Retry-After, counted for each key', async () => {
     const limited = await startCommandedApi({ rateLimitPerMinute: 20 });
     try {
       const team = await teamWith(limited);
@@ -442,7 +442,7 @@ describe('Stripe’s webhook', () => {
     return (await api.post(`/v1/teams/${team}/deposits`, { amount: '20', method: 'card' })).body.id as string;
   };
 
-  it('wakes the deposit once for an event that comes twice, by its page, its intent or our own id', async () => {
+  it('wakes the deposit once for a repeated event, by its page, its intent or our id', async () => {
     const id = await openDeposit();
     const body = event('checkout.session.completed', { object: 'checkout.session', id: `cs_${id}`, mode: 'payment' });
     for (let n = 0; n < 2; n++) {
@@ -459,13 +459,13 @@ describe('Stripe’s webhook', () => {
     expect(api.engine.told.filter((wake) => wake === `deposit ${id}`)).toHaveLength(2);
   });
 
-  it('adopts the card of a completed setup page', async () => {
+  it('saves the card of a completed setup page', async () => {
     const body = event('checkout.session.completed', { object: 'checkout.session', id: 'cs_setup', mode: 'setup' });
     expect((await send(body, signed(body))).status).toBe(200);
     expect(adopted).toHaveBeenCalledWith(expect.objectContaining({ sessionId: 'cs_setup' }));
   });
 
-  it('takes what concerns nobody, and changes nothing', async () => {
+  it('accepts an unrelated event, and changes nothing', async () => {
     for (const type of ['customer.created', 'something.new', 'payment_intent.succeeded']) {
       const body = event(type, { object: 'payment_intent', id: 'pi_unknown', metadata: { deposit: 'dep_unknown' } });
       expect((await send(body, signed(body))).status).toBe(200);
@@ -473,7 +473,7 @@ describe('Stripe’s webhook', () => {
     expect(api.engine.told).toEqual([]);
   });
 
-  it('is 503 when the deposit could not be woken, so that Stripe sends it again, and then it is woken', async () => {
+  it('is 503 when the wake of the deposit fails, so that Stripe sends it again and the wake succeeds', async () => {
     const id = await openDeposit();
     api.engine.told.length = 0;
     const body = event('checkout.session.completed', { object: 'checkout.session', id: `cs_${id}`, mode: 'payment' });
@@ -484,7 +484,7 @@ describe('Stripe’s webhook', () => {
     expect(api.engine.told).toEqual([`deposit ${id}`]);
   });
 
-  it('refuses and logs what Stripe did not sign, changed, or signed long ago', async () => {
+  it('refuses and logs an event with a wrong signature, changed content or an old signature', async () => {
     const id = await openDeposit();
     api.engine.told.length = 0;
     const body = event('checkout.session.completed', { object: 'checkout.session', id: `cs_${id}`, mode: 'payment' });
@@ -510,7 +510,7 @@ describe('Stripe’s webhook', () => {
   });
 });
 
-it('a call is answered while the database is away: 503, not 500', async () => {
+it('a call is answered 503, and not 500, while the database is unavailable', async () => {
   const db = connectDb('postgresql://nobody:nothing@127.0.0.1:9/nowhere');
   const away = await startCommandedApi({ db });
   try {

@@ -1,4 +1,4 @@
-/** The order to end in, and spot instances that are taken back, over HTTP. */
+/** Tests the order in which instances end, and spot instances that the platform reclaims, over HTTP. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type CommandedApi, instanceOf, startCommandedApi, teamWith } from './support.ts';
 
@@ -36,7 +36,7 @@ const inSeconds = (seconds: number) => {
 };
 
 describe('the order to end in', () => {
-  it('is what was put, in place of what was before, and has the watch told', async () => {
+  it('is replaced by each put, and the put wakes the watch', async () => {
     const [a, b, c] = [await start(), await start({ shedOrder: 7 }), await start()];
     expect(await order()).toEqual([b]);
     const { status, body } = await put([c, a]);
@@ -47,7 +47,7 @@ describe('the order to end in', () => {
     expect((await put([])).body).toEqual({ order: [] });
   });
 
-  it('is kept at the end of credit: the first ends, the rest live on, each to its own last second', async () => {
+  it('is kept at the end of credit: the first instance ends, and the rest run on, each to its own last second', async () => {
     await api.post(`/v1/teams/${team}/grants`, { amount: '0.05', note: 'half a second of the dear one' });
     const [a, b, c] = [
       await start({ hourly: '0.36' }),
@@ -69,7 +69,7 @@ describe('the order to end in', () => {
     expect(Date.parse(last)).toBeGreaterThanOrEqual(Date.parse(second));
   });
 
-  it('cannot name an instance that has ended, another team’s, or one twice', async () => {
+  it('cannot name an ended instance, another team’s instance, or an instance twice', async () => {
     const [a, ended] = [await start(), await start()];
     await api.post(`/v1/instances/${ended}/stop`);
     team = await teamWith(api, '100');
@@ -81,11 +81,11 @@ describe('the order to end in', () => {
   });
 });
 
-describe('a spot instance that is taken back', () => {
+describe('a reclaimed spot instance', () => {
   const spot = () => start({ pricing: 'spot' });
   const reclaim = (id: string, body: object = {}) => api.post(`/v1/instances/${id}/reclaim`, body);
 
-  it('ends at the second that was announced by itself, read or recorded, and its machine is the platform’s', async () => {
+  it('ends at the announced second by itself, both in a read and in the record, and the platform stops its machine', async () => {
     const id = await spot();
     const at = inSeconds(300);
     const { status, body } = await reclaim(id, { at });
@@ -105,7 +105,7 @@ describe('a spot instance that is taken back', () => {
     });
   });
 
-  it('has two minutes where nobody says', async () => {
+  it('has two minutes when no second is given', async () => {
     const id = await spot();
     const before = Date.parse(inSeconds(120));
     const { reclaimAt } = (await reclaim(id)).body;
@@ -113,7 +113,7 @@ describe('a spot instance that is taken back', () => {
     expect(Date.parse(reclaimAt)).toBeGreaterThanOrEqual(before);
   });
 
-  it('can be put off, and the team is told of each', async () => {
+  it('can be postponed, and the team is notified of each announcement', async () => {
     const id = await spot();
     await reclaim(id, { at: inSeconds(60) });
     const at = inSeconds(600);
@@ -124,7 +124,7 @@ describe('a spot instance that is taken back', () => {
     expect(await api.db.notice.count({ where: { teamId: team, kind: 'spot_reclaim' } })).toBe(2);
   });
 
-  it('cannot be another kind, one that has ended, in the past, or in more than thirty days', async () => {
+  it('cannot be another kind or ended, and its second cannot be in the past or more than thirty days ahead', async () => {
     expect((await reclaim(await start())).body.error.code).toBe('not_spot');
     const id = await spot();
     for (const at of [inSeconds(-60), inSeconds(30 * 86_400 + 60)])

@@ -1,6 +1,7 @@
 /**
- * A burst of one team against another team's crossing, with the real Temporal server, the real workers and a provider that
- * speaks Stripe's protocol. What holds on a machine of any speed: the other team is charged in time, and runs on.
+ * Tests a burst of one team against another team’s crossing, with the real Temporal server, the real workers and a
+ * provider with Stripe’s protocol. The result holds on a machine of any speed: the other team is charged in time, and
+ * its instances run on.
  */
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';

@@ -1,4 +1,4 @@
-/** What callers who have not proved who they are can take of the process: few bodies, small ones, for a short time. */
+/** Tests the limits for callers without authentication: few bodies, of small size, for a short time. */
 import { createHmac, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectSocket, type Socket } from 'node:net';
@@ -22,13 +22,13 @@ describe.each(PATHS)('a body for %s', (path) => {
     expect((await send(LIMIT)).status).not.toBe(413);
   });
 
-  it('of a byte more is not read', async () => {
+  it('of one byte more is not read', async () => {
     const { status, body, headers } = await send(LIMIT + 1);
     expect([status, body.error.code, headers.get('connection')]).toEqual([413, 'payload_too_large', 'close']);
     expect(body.error.message).toContain('256 KiB');
   });
 
-  it('that says no length and never ends is given up, with nothing of it kept beyond 256 KiB', async () => {
+  it('without a length and an end is aborted at 256 KiB', async () => {
     const socket = await opened(path, 'Transfer-Encoding: chunked');
     let answer = '';
     socket.on('data', (data) => {
@@ -51,8 +51,8 @@ async function opened(path: string, header: string): Promise<Socket> {
   return socket;
 }
 
-describe('two hundred bodies that never end', () => {
-  it('are read few at a time, and keep out none that comes whole', async () => {
+describe('two hundred bodies without an end', () => {
+  it('are read in small numbers, do not block a complete body, and are aborted', async () => {
     const slow = await Promise.all(
       Array.from({ length: 200 }, async (_, index) => {
         const socket = await opened(PATHS[index % 2] ?? '', `Content-Length: ${LIMIT}`);

@@ -1,4 +1,4 @@
-/** An operator stops, suspends and archives a team over HTTP, and takes it back. */
+/** Tests stops, suspensions and archives of a team over HTTP, and their reversal. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith } from './support.ts';
 
@@ -35,8 +35,8 @@ const codeOf = ({ status, body }: { status: number; body: { error?: { code: stri
   body.error?.code ?? null,
 ];
 
-describe('stopping a whole team', () => {
-  it('ends every running instance at one second, answers a receipt for each, and has the machines stopped', async () => {
+describe('a stop of a whole team', () => {
+  it('ends every running instance at one second, answers a receipt for each, and stops the machines', async () => {
     const ids = [(await start()).body.id, (await start()).body.id, (await start()).body.id];
     pass(3600);
     const { status, body } = await operate('stop');
@@ -65,7 +65,7 @@ describe('stopping a whole team', () => {
     expect(Math.round(Number(posted) * 1e6)).toBe(100e6 - Math.round(cost));
   });
 
-  it('stops one project’s instances and leaves the others', async () => {
+  it('of one project leaves the instances of other projects running', async () => {
     const kept = (await start({ project: 'a' })).body.id;
     const alone = (await start()).body.id;
     const stopped = (await start({ project: 'b' })).body.id;
@@ -75,7 +75,7 @@ describe('stopping a whole team', () => {
     expect((await operate('stop', { project: 'nobody’s' })).body.count).toBe(0);
   });
 
-  it('ends nothing a second time', async () => {
+  it('repeated ends nothing again', async () => {
     const { id } = (await start()).body;
     const first = (await operate('stop')).body;
     pass(60);
@@ -85,7 +85,7 @@ describe('stopping a whole team', () => {
     expect(receipt).toEqual(first.receipts[0]);
   });
 
-  it('ends an instance that credit has ended where credit ended, and does not count it', async () => {
+  it('leaves an instance that credit has ended at its own end, and does not count it', async () => {
     team = await teamWith(api, '3.60');
     const { id } = (await start({ hourly: '36' })).body;
     pass(3600);
@@ -94,7 +94,7 @@ describe('stopping a whole team', () => {
     expect((await api.get(`/v1/instances/${id}`)).body).toMatchObject({ reason: 'out_of_credits', seconds: 360 });
   });
 
-  it('refuses what it does not know, by name', async () => {
+  it('refuses unknown fields by name', async () => {
     expect((await operate('stop', { projects: ['a'] })).body.error.param).toBe('projects');
     expect((await operate('stop', { project: '' })).body.error.param).toBe('project');
     expect((await operate('stop', {}, 'nobody')).status).toBe(404);
@@ -102,7 +102,7 @@ describe('stopping a whole team', () => {
 });
 
 describe('a suspended team', () => {
-  it('starts, holds and reserves nothing, and keeps what runs', async () => {
+  it('starts, holds and reserves nothing, and keeps its running instances', async () => {
     const { id } = (await start()).body;
     const suspended = await operate('suspend', { note: 'chargeback under review' });
     expect(suspended.status).toBe(200);
@@ -134,7 +134,7 @@ describe('a suspended team', () => {
       expect(answer.status).toBe(201);
   });
 
-  it('still records usage, takes payments and grants, and stops its instances', async () => {
+  it('still records usage, accepts payments and grants, and stops its instances', async () => {
     const { id } = (await start()).body;
     await operate('suspend');
     const event = { id: 'e1', team, model: 'a-model', inputTokens: 1_000_000, outputTokens: 0 };
@@ -146,7 +146,7 @@ describe('a suspended team', () => {
     expect((await api.post(`/v1/instances/${id}/stop`)).status).toBe(200);
   });
 
-  it('is charged by no auto top-up before it is unsuspended, and then at once', async () => {
+  it('is charged by auto top-up only after the suspension ends, and then at once', async () => {
     await card();
     await operate('suspend');
     const policy = { enabled: true, threshold: '200', amount: '50' };
@@ -172,7 +172,7 @@ describe('a suspended team', () => {
     expect(await running()).toEqual([]);
   });
 
-  it('stays suspended since the first time, and unsuspended when it was not suspended', async () => {
+  it('keeps the time of its first suspension, and an unsuspend of a team that is not suspended has no effect', async () => {
     const first = (await operate('suspend', { note: 'one' })).body;
     pass(60);
     const again = (await operate('suspend', {})).body;
@@ -183,12 +183,12 @@ describe('a suspended team', () => {
   });
 });
 
-describe('archiving a team', () => {
+describe('an archive of a team', () => {
   beforeEach(async () => {
     team = await teamWith(api);
   });
 
-  it('takes it out of the lists, keeps its reads, and refuses every new fact', async () => {
+  it('removes it from the lists, keeps its reads, and refuses every new fact', async () => {
     const key = await keyFor(api, team, ['read', 'billing', 'usage']);
     const archived = await operate('archive');
     expect(archived.body).toMatchObject({ id: team, status: 'archived', archivedAt: expect.any(String) });
@@ -222,7 +222,7 @@ describe('archiving a team', () => {
     expect((await api.post('/v1/usage', { events: [event] })).body.events[0].status).toBe('accepted');
   });
 
-  it('is refused while anything is in the way, all of which the refusal names', async () => {
+  it('is refused with the names of all obstacles', async () => {
     await operate('grants', { amount: '20', note: 'n' });
     await start();
     const checkout = await operate('deposits', { amount: '20', method: 'card' });
@@ -234,7 +234,7 @@ describe('archiving a team', () => {
     expect((await api.get(`/v1/teams/${team}`)).body.status).toBe('active');
   });
 
-  it('with keepBalance keeps the credit, which is there when it is taken back', async () => {
+  it('with keepBalance keeps the credit, which is available after the archive is reversed', async () => {
     await operate('grants', { amount: '20', note: 'n' });
     expect(codeOf(await operate('archive'))).toEqual([409, 'team_in_use']);
     expect((await operate('archive', { keepBalance: true })).status).toBe(200);
@@ -243,7 +243,7 @@ describe('archiving a team', () => {
     expect((await start()).status).toBe(201);
   });
 
-  it('switches auto top-up off for good, as a change that is kept', async () => {
+  it('switches auto top-up off permanently, as a recorded change', async () => {
     await operate('grants', { amount: '20', note: 'n' });
     await card();
     await api.put(`/v1/teams/${team}/auto-top-up`, { enabled: true, threshold: '5', amount: '15' });
@@ -254,7 +254,7 @@ describe('archiving a team', () => {
     expect(changes[0]).toMatchObject({ old: { enabled: true }, new: { enabled: false } });
   });
 
-  it('twice is the same answer, and money that a provider reports afterwards is still credited', async () => {
+  it('repeated receives the same answer, and money that a provider reports afterwards is still credited', async () => {
     const first = (await operate('archive')).body;
     pass(60);
     expect((await operate('archive')).body).toEqual(first);

@@ -1,4 +1,4 @@
-/** Teams over HTTP: made, found, changed, with what a platform keeps with them. */
+/** Tests teams over HTTP: creation, search, changes and metadata. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith } from './support.ts';
 
@@ -20,14 +20,14 @@ describe('the list of teams', () => {
     await make({ id: 'hound', name: 'Ünïted Hounds \\ Sons', email: 'hound@dogs.example' });
   });
 
-  it('is searched by a part of the name, of the id and of the address, in any case', async () => {
+  it('is searched by a part of the name, of the id and of the address, in any letter case', async () => {
     expect(await idsOf('?search=FOX')).toEqual(['blue_fox', 'red-fox']);
     expect(await idsOf('?search=crimson')).toEqual(['red-fox']);
     expect(await idsOf('?search=dogs.exam')).toEqual(['hound']);
     expect(await idsOf('?search=nobody')).toEqual([]);
   });
 
-  it('finds what a pattern would mean otherwise as it is written', async () => {
+  it('is searched for pattern characters literally', async () => {
     expect(await idsOf(`?search=${encodeURIComponent('100%')}`)).toEqual(['blue_fox']);
     expect(await idsOf(`?search=${encodeURIComponent('%')}`)).toEqual(['blue_fox']);
     expect(await idsOf('?search=_')).toEqual(['blue_fox']);
@@ -36,7 +36,7 @@ describe('the list of teams', () => {
     expect(await idsOf(`?search=${encodeURIComponent("' OR true --")}`)).toEqual([]);
   });
 
-  it('is paged, newest first, and a page is no other when a team is made in between', async () => {
+  it('is paged, newest first, and a new team does not change a page', async () => {
     for (let i = 0; i < 5; i += 1) await make({ id: `paged-${i}`, name: `Paged ${i}` });
     const first = await list('?search=paged&limit=2');
     expect(first.data).toHaveLength(2);
@@ -49,7 +49,7 @@ describe('the list of teams', () => {
     expect(third.nextCursor).toBeNull();
   });
 
-  it('refuses what it does not know, by name', async () => {
+  it('refuses unknown parameters by name', async () => {
     for (const [query, param] of [
       ['?limit=0', 'limit'],
       ['?limit=101', 'limit'],
@@ -63,7 +63,7 @@ describe('the list of teams', () => {
     }
   });
 
-  it('is the platform’s only', async () => {
+  it('is available only to the platform', async () => {
     const key = await keyFor(api, 'hound', ['read', 'billing', 'usage']);
     expect((await api.get('/v1/teams', { key })).status).toBe(403);
   });
@@ -81,7 +81,7 @@ describe('the list of teams', () => {
 describe('metadata', () => {
   const metadata = { customer: 'cus_1042', plan: 'pro' };
 
-  it('of a team is answered by every read, and merged by a change', async () => {
+  it('of a team is in every read, and is merged by a change', async () => {
     const made = await make({ id: 'kept', metadata });
     expect([made.status, made.body.metadata]).toEqual([201, metadata]);
     const changed = await api.send('PATCH', '/v1/teams/kept', { body: { metadata: { plan: null, seats: '12' } } });
@@ -91,7 +91,7 @@ describe('metadata', () => {
     expect((await make({ id: 'without' })).body.metadata).toEqual({});
   });
 
-  it('is part of what makes a repeat the same request', async () => {
+  it('is part of the comparison of a repeated request', async () => {
     await make({ id: 'same', metadata });
     expect((await make({ id: 'same', metadata: { plan: 'pro', customer: 'cus_1042' } })).status).toBe(201);
     expect((await make({ id: 'same', metadata: { plan: 'free' } })).body.error.code).toBe('id_taken');
@@ -103,7 +103,7 @@ describe('metadata', () => {
     expect((await start({})).body.error.code).toBe('id_taken');
   });
 
-  it('of an instance is in its list too', async () => {
+  it('of an instance is in the list of instances too', async () => {
     const team = await teamWith(api, '100');
     await api.post('/v1/instances', instanceOf(team, { metadata }));
     await api.post('/v1/instances', instanceOf(team));
@@ -125,7 +125,7 @@ describe('metadata', () => {
     ['a list', ['a']],
     ['a text', 'a'],
     ['null', null],
-  ])('with %s is refused by name, wherever it comes', async (_, bad) => {
+  ])('with %s is refused by name, on every route', async (_, bad) => {
     const team = await teamWith(api, '100');
     const answers = [
       await make({ metadata: bad }),
@@ -136,7 +136,7 @@ describe('metadata', () => {
     for (const { status, body } of answers) expect([status, body.error.param.split('.')[0]]).toEqual([400, 'metadata']);
   });
 
-  it('cannot be lost under a key that objects have by nature', async () => {
+  it('accepts names of built-in object properties, and refuses __proto__', async () => {
     const raw = '{"name":"A","email":"a@example.com","metadata":{"__proto__":"x"}}';
     const { status, body } = await api.send('POST', '/v1/teams', {
       raw,
@@ -147,7 +147,7 @@ describe('metadata', () => {
     expect((await make({ metadata: named })).body.metadata).toEqual(named);
   });
 
-  it('of 50 keys takes no other by a change, and two changes at once lose nothing', async () => {
+  it('of 50 keys accepts no further key by a change, and two simultaneous changes lose nothing', async () => {
     const full = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`k${i}`, 'v']));
     await make({ id: 'full', metadata: full });
     const change = (more: object) => api.send('PATCH', '/v1/teams/full', { body: { metadata: more } });

@@ -1,4 +1,7 @@
-/** Amounts beyond what one number can hold: sums are told exactly, and a fact that would make a balance larger is refused. */
+/**
+ * Tests amounts beyond the largest number: sums are answered exactly, and a fact that would make a balance larger is
+ * refused.
+ */
 import { ApplicationFailure } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -25,7 +28,7 @@ const setPosted = (postedMicros: bigint) =>
   api.owner.account.update({ where: { teamId: team }, data: { postedMicros } });
 
 describe('an amount', () => {
-  it('that is not counted is told from a fault of the software', () => {
+  it('beyond the largest number is distinguished from a fault of the software', () => {
     expect(() => micros(2 ** 53)).toThrow(Uncountable);
     expect(() => micros(MOST + 1n)).toThrow(Uncountable);
     expect(() => micros(0.5)).not.toThrow(Uncountable);
@@ -33,7 +36,7 @@ describe('an amount', () => {
     expect(micros(MOST)).toBe(MOST_MICROS);
   });
 
-  it('that is only compared stops at the largest, and a sum for an answer does not', () => {
+  it('for a comparison is capped at the largest number, and a sum for an answer is not', () => {
     expect(atMost(MOST + 5n)).toBe(MOST_MICROS);
     expect(atMost(7)).toBe(7);
     expect(total(MOST_MICROS, MOST_MICROS, 1n)).toBe(2n * MOST + 1n);
@@ -41,12 +44,12 @@ describe('an amount', () => {
   });
 });
 
-describe('a team that has almost the most', () => {
+describe('a team with almost the largest balance', () => {
   beforeEach(async () => {
     await setPosted(MOST - 1_000_000n);
   });
 
-  it('is given no grant that does not fit, and one that does', async () => {
+  it('receives a grant that fits, and no grant that does not fit', async () => {
     const refused = await api.post(`/v1/teams/${team}/grants`, { amount: '1.000001', note: 'n' });
     expect([refused.status, refused.body.error.code]).toEqual([422, 'amount_out_of_range']);
     expect(refused.body.error.message).toContain('$9,007,199,254.740991');
@@ -55,7 +58,7 @@ describe('a team that has almost the most', () => {
     expect((await balance()).posted).toBe('9007199254.740991');
   });
 
-  it('has a crypto payment that does not fit fail where an operator sees it; it is credited once there is room', async () => {
+  it('has a crypto payment that does not fit fail for an operator, and credited when there is room', async () => {
     const opened = await api.post(`/v1/teams/${team}/deposits`, { amount: '100', method: 'crypto' });
     const depositId: string = opened.body.id;
     const output = {
@@ -85,7 +88,7 @@ describe('a team that has almost the most', () => {
     expect(await posted()).toBe(101_000_000n);
   });
 
-  it('is read, quoted and listed as every other', async () => {
+  it('is read, quoted and listed as any other team', async () => {
     const asked = { team, gpuType: 'h100-80gb', region: 'eu-west-1', pricing: 'on_demand', count: 1_000 };
     for (const answer of [
       await api.get(`/v1/teams/${team}/balance`),
@@ -98,7 +101,7 @@ describe('a team that has almost the most', () => {
   });
 });
 
-describe('a team that has used more in a month than one number holds', () => {
+describe('a team with monthly usage beyond the largest number', () => {
   beforeEach(async () => {
     // Noon of a day to come: midnight may be near.
     api.clock.aheadMs = 1.5 * 86_400_000 - (Date.now() % 86_400_000);
@@ -107,14 +110,14 @@ describe('a team that has used more in a month than one number holds', () => {
     await api.owner.tokenDay.createMany({ data: days });
   });
 
-  it('reads what it has used, exactly', async () => {
+  it('reads its exact usage', async () => {
     const answer = await api.get(`/v1/teams/${team}/balance`);
     expect(answer.status, answer.text).toBe(200);
     const day = new Date(api.world.nowMs()).getUTCDate();
     expect(answer.body.thisMonth).toBe(formatted(BigInt(Math.min(day, 3)) * MOST));
   });
 
-  it('has the highest volume discount, and starts instances from the list', async () => {
+  it('has the highest volume discount, and starts instances at the list price', async () => {
     const discount = await api.get(`/v1/teams/${team}/discount`);
     expect(discount.status, discount.text).toBe(200);
     const body = { team, gpuType: 'h100-80gb', region: 'eu-west-1', pricing: 'on_demand' };
@@ -128,7 +131,7 @@ describe('a team that has used more in a month than one number holds', () => {
 });
 
 describe('a hold for the most tokens at the highest price', () => {
-  it('is refused, and is no fault of ours', async () => {
+  it('is refused without a server error', async () => {
     const model = `dear-${team}`;
     const priced = await api.put(`/v1/models/${model}`, { input: '9007199254', output: '9007199254' });
     expect([200, 201, 400, 422], priced.text).toContain(priced.status);

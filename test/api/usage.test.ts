@@ -1,4 +1,4 @@
-/** Token usage over HTTP: what each event is answered, whose it may be, and that its team's watch is bound to look. */
+/** Tests token usage over HTTP: the answer for each event, access, and the wakes of the team’s watch. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { coalesced } from '../../activities/coalesced-wakes.ts';
 import type { Tell } from '../../activities/world.ts';
@@ -36,7 +36,7 @@ const statusesOf = (answer: { body: { events: Array<{ status: string }> } }) =>
 const rowsOf = (teamId = team) => api.db.usageEvent.count({ where: { teamId } });
 
 describe('usage', () => {
-  it('is answered an event at a time, with what each posted and how its team stands', async () => {
+  it('is answered for each event, with its charge and the team’s balance', async () => {
     const first = await send([event('a', 1_500_000), event('b', 3, { project: 'search', outputTokens: 4 })]);
     expect(first.status).toBe(200);
     expect(first.body).toEqual({
@@ -49,7 +49,7 @@ describe('usage', () => {
     expect((await api.get(`/v1/teams/${team}/balance`)).body).toMatchObject({ available: '48.499993' });
   });
 
-  it('again is a duplicate at the same cost, with another body a conflict, within one call too', async () => {
+  it('repeated is a duplicate at the same cost, and with another body a conflict, within one call too', async () => {
     const all = [event('a', 5), event('a', 5), event('a', 6), event('b', 1)];
     expect(statusesOf(await send(all))).toEqual(['accepted', 'duplicate', 'conflict', 'accepted']);
     const again = await send([...all].reverse());
@@ -67,7 +67,7 @@ describe('usage', () => {
     expect(body.balances[team]).toEqual({ available: '0.000000', owed: '2.000000' });
   });
 
-  it('carries what is less than a micro from call to call', async () => {
+  it('carries fractions of a micro from call to call', async () => {
     const costs: string[] = [];
     for (const id of ['a', 'b', 'c'])
       costs.push((await send([event(id, 10, { model: 'thirds' })])).body.events[0].cost);
@@ -75,7 +75,7 @@ describe('usage', () => {
     expect((await send([event('d', 1, { model: 'thirds' })])).body.events[0].cost).toBe('0.000001');
   });
 
-  it('is charged at the price of its own time, however late it comes', async () => {
+  it('is charged at the price of its own time, however late it arrives', async () => {
     const now = secondOf(Date.now());
     const sooner = formatSecond(now - 1);
     expect(statusesOf(await send([event('early', 1_000_000, { at: sooner })]))).toBeDefined();
@@ -114,7 +114,7 @@ describe('usage', () => {
     ]);
   });
 
-  it('of a thousand events is taken at once, of none or one more is not', async () => {
+  it('of a thousand events is accepted in one call, and of none or one more is refused', async () => {
     const all = Array.from({ length: 1_001 }, (_, i) => event(`e${i}`, i));
     const taken = await send(all.slice(0, 1_000));
     expect(taken.status).toBe(200);
@@ -126,7 +126,7 @@ describe('usage', () => {
     }
   });
 
-  it('of one call under an Idempotency-Key has its first answer again', async () => {
+  it('of one call under an Idempotency-Key receives its first answer again', async () => {
     const headers = { 'Idempotency-Key': `usage-${team}` };
     const first = await send([event('a', 5)], { headers });
     const again = await send([event('a', 5)], { headers });
@@ -144,7 +144,7 @@ describe('usage', () => {
   });
 });
 
-describe('an event that is not valid is told so, and the others beside it are recorded:', () => {
+describe('an invalid event is answered as invalid, and the other events are recorded:', () => {
   it.each<[string, unknown, string | null, string | undefined]>([
     ['a count that is text', { inputTokens: '5' }, 'x', 'inputTokens'],
     ['half a token', { outputTokens: 0.5 }, 'x', 'outputTokens'],
@@ -191,7 +191,7 @@ describe('an event that is not valid is told so, and the others beside it are re
     ]);
   });
 
-  it('a model, a team and a hold that are not there', async () => {
+  it('an unknown model, an unknown team and an unknown hold', async () => {
     const { body } = await send([
       event('a', 1, { model: 'none' }),
       event('b', 1, { team: 'nobody' }),
@@ -211,13 +211,13 @@ describe('an event that is not valid is told so, and the others beside it are re
     expect(Object.keys(body.balances)).toEqual([team]);
   });
 
-  it('all of them, and nothing is recorded and nobody woken', async () => {
+  it('every event is invalid, nothing is recorded and no watch is woken', async () => {
     const { status, body } = await send([event('a', -1), event('b', 1, { team: 'nobody' })]);
     expect([status, body.balances]).toEqual([200, {}]);
     expect(api.engine.told).toEqual([]);
   });
 
-  it('which is not so of a call that is no list of events', async () => {
+  it('a call without a list of events is refused as a whole', async () => {
     for (const [body, param] of [
       [{}, 'events'],
       [{ events: 'all' }, 'events'],
@@ -230,8 +230,8 @@ describe('an event that is not valid is told so, and the others beside it are re
   });
 });
 
-describe('whose usage a caller may report:', () => {
-  it('the platform that of several teams in one call', async () => {
+describe('permission to report usage:', () => {
+  it('the platform may report several teams in one call', async () => {
     const other = await teamWith(api, '5');
     const { body } = await send([event('a', 1), event('a', 2, { team: other }), event('b', 3)]);
     expect(body.events.map(({ cost }: { cost: string }) => cost)).toEqual(['0.000001', '0.000002', '0.000003']);
@@ -241,7 +241,7 @@ describe('whose usage a caller may report:', () => {
     });
   });
 
-  it('a team’s key with the scope its own; another’s is refused as one that is not there', async () => {
+  it('a team’s key with the scope usage may report its own team, and another team is answered as unknown', async () => {
     const other = await teamWith(api, '5');
     const key = await keyFor(api, team, ['usage']);
     const { status, body } = await send([event('a', 1), event('b', 1, { team: other })], { key });
@@ -254,13 +254,13 @@ describe('whose usage a caller may report:', () => {
     expect(await rowsOf(other)).toBe(0);
   });
 
-  it.each([['read'], ['billing']])('not a key that may only %s', async (scope) => {
+  it.each([['read'], ['billing']])('a key with only the scope %s may not report', async (scope) => {
     const answer = await send([event('a', 1)], { key: await keyFor(api, team, [scope]) });
     expect([answer.status, answer.body.error.code]).toEqual([403, 'forbidden']);
     expect(await rowsOf()).toBe(0);
   });
 
-  it('nobody without a key', async () => {
+  it('a caller without a key may not report', async () => {
     expect((await send([event('a', 1)], { key: null })).status).toBe(401);
     expect((await send([event('a', 1)], { key: 'bk_wrong' })).status).toBe(401);
   });
@@ -279,7 +279,7 @@ describe('the team’s watch', () => {
     api.engine.tell = coalesced(tell, nowMs);
   };
 
-  it('is told once for a burst, and of each team of a call', async () => {
+  it('is woken once for a burst, and for each team of a call', async () => {
     const other = await teamWith(api, '5');
     for (const each of [team, other]) await theWatchLooks(api, each);
     api.engine.told.length = 0;
@@ -290,7 +290,7 @@ describe('the team’s watch', () => {
     expect([...api.engine.told].sort()).toEqual([`watchSoon ${team}`, `watchSoon ${other}`].sort());
   });
 
-  it('is told again once a second has passed and it has looked', async () => {
+  it('is woken again when a second has passed and it has read', async () => {
     let nowMs = 0;
     shareWakes(() => nowMs);
     await theWatchLooks(api, team);
@@ -305,14 +305,14 @@ describe('the team’s watch', () => {
     expect(api.engine.told).toEqual([`watchSoon ${team}`, `watchSoon ${team}`]);
   });
 
-  it('is told at once of what must be announced', async () => {
+  it('is woken at once for an effect that must be announced', async () => {
     await send([event('a', 45_000_000)]);
     expect(api.engine.told).toEqual([`watch ${team}`]);
     await send([event('b', 45_000_000)]);
     expect(api.engine.told).toEqual([`watch ${team}`, `watch ${team}`]);
   });
 
-  it('is recorded and answered while the engine is away, and the look of the watch stays due', async () => {
+  it('stays due to read while the engine is unavailable, and the usage is recorded and answered', async () => {
     const { db } = api;
     const dueSecond = async () => (await db.account.findUniqueOrThrow({ where: { teamId: team } })).lookDueSecond;
     await theWatchLooks(api, team);
@@ -329,7 +329,7 @@ describe('the team’s watch', () => {
   });
 });
 
-it('is in the OpenAPI document as it is checked', async () => {
+it('the OpenAPI document of usage equals the checks', async () => {
   const { body } = await api.get('/v1/openapi.json');
   const { schema } = body.paths['/v1/usage'].post.requestBody.content['application/json'];
   const events = schema.properties.events;

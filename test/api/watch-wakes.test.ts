@@ -1,4 +1,4 @@
-/** Of many facts of one team, one call wakes the team's watch, whichever process serves the calls. */
+/** Tests that for many facts of one team, one call wakes the team’s watch, in any number of api processes. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
 import { type CommandedApi, startCommandedApi, teamWith, theWatchLooks } from './support.ts';
@@ -40,14 +40,14 @@ describe('the watch of a team', () => {
     expect(wakes()).toEqual([`watch ${team}`]);
   });
 
-  it('is asked for a look a second later by a fact of the second in which it has looked', async () => {
+  it('is asked for a read a second later by a fact in the second in which it has read', async () => {
     await grant();
     await theWatchLooks(api, team);
     await burst();
     expect(wakes()).toEqual([`watch ${team}`, `watchSoon ${team}`]);
   });
 
-  it('is woken again after two seconds without a look', async () => {
+  it('is woken again after two seconds without a read', async () => {
     await grant();
     pass(1);
     await burst();
@@ -57,7 +57,7 @@ describe('the watch of a team', () => {
     expect(wakes()).toEqual([`watch ${team}`, `watch ${team}`]);
   });
 
-  it('is woken by a call about a fact that an activity has recorded and has not told of yet', async () => {
+  it('is woken by a call after a fact that an activity has recorded without a wake', async () => {
     const { ledger } = api.world;
     await grant();
     await theWatchLooks(api, team);

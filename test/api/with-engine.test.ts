@@ -1,4 +1,4 @@
-/** The api with the real Temporal server, the real workers and a provider that speaks Stripe's protocol. */
+/** Tests the api with the real Temporal server, the real workers and a provider with Stripe’s protocol. */
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -127,7 +127,7 @@ afterAll(async () => {
   await Promise.all([temporal.stop(), stripe.close(), copperx.close()]);
 });
 
-describe('with everything up', () => {
+describe('with all services up, the api', () => {
   it('is ready', async () => {
     // The server takes a moment to count a worker's first poll.
     await expect.poll(async () => (await api.get('/readyz')).status).toBe(200);
@@ -141,7 +141,7 @@ describe('with everything up', () => {
     });
   });
 
-  it('takes an instance from its start to its receipt', async () => {
+  it('serves an instance from its start to its receipt', async () => {
     const team = await teamWith(api, '50.00');
     const started = await api.post('/v1/instances', instanceOf(team, { id: 'whole-story' }));
     expect(started.status).toBe(201);
@@ -158,7 +158,7 @@ describe('with everything up', () => {
     expect((await api.post('/v1/instances/whole-story/stop', {})).body).toEqual(stopped.body);
   });
 
-  it('refuses a start without credit, leaves no row, and admits the same id once there is credit', async () => {
+  it('refuses a start without credit, leaves no row, and admits the same id when there is credit', async () => {
     const team = await teamWith(api, '2.99');
     const asked = instanceOf(team, { id: 'too-poor' });
     const refused = await api.post('/v1/instances', asked);
@@ -170,7 +170,7 @@ describe('with everything up', () => {
     expect((await api.post('/v1/instances', asked)).status).toBe(201);
   });
 
-  it('takes a reservation from its start to its lapse, and what it covers with it', async () => {
+  it('serves a reservation from its start to its lapse, with its covered instances', async () => {
     const team = await teamWith(api, '6.00');
     const asked = { id: 'whole-term', team, gpuType: 'h100-80gb', region: 'eu-west-1', count: 1_000, term: '1m' };
     // $1,740 an hour: $6 last twelve seconds.
@@ -193,7 +193,7 @@ describe('with everything up', () => {
     });
   });
 
-  it('admits one of twenty starts at once against three dollars, by the rules’ arithmetic', async () => {
+  it('admits one of twenty simultaneous starts against three dollars, by the arithmetic of the rules', async () => {
     const team = await teamWith(api, '3.00');
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, n) =>
@@ -206,7 +206,7 @@ describe('with everything up', () => {
     expect(body.data.map((instance: { id: string }) => instance.id).sort()).toEqual(admitted.sort());
   });
 
-  it('answers two starts of one id at once with one instance, and the same id for another instance with a conflict', async () => {
+  it('answers two simultaneous starts of one id with one instance, and the same id for another instance with a conflict', async () => {
     const team = await teamWith(api, '50.00');
     const asked = instanceOf(team, { id: 'twice' });
     const answers = await Promise.all([
@@ -247,7 +247,7 @@ describe('with everything up', () => {
     expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('0.000000');
   });
 
-  it('answers 502 and blames no card when the provider refuses the charge or the page', async () => {
+  it('answers 502 and names no card when the provider refuses the charge or the page', async () => {
     const team = await teamWith(api);
     const card = await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
     const saved = { amount: '15.00', method: 'card', paymentMethod: card.body.id };
@@ -288,7 +288,7 @@ describe('with everything up', () => {
     expect([card.status, card.body.last4]).toEqual([201, '4242']);
   });
 
-  it('copies a new name and address of a team to its customer at Stripe, also when Stripe was away', async () => {
+  it('copies a new name and address of a team to its customer at Stripe, even after an outage of Stripe', async () => {
     const team = await teamWith(api);
     await api.post(`/v1/teams/${team}/payment-methods`, {});
     const customer = () => stripe.control.customers().find(({ metadata }) => metadata.team === team);
@@ -298,7 +298,7 @@ describe('with everything up', () => {
     await expect.poll(customer).toMatchObject(change);
   });
 
-  it('opens a Checkout page and credits what is paid there, told by webhook, once though it is told twice', async () => {
+  it('opens a Checkout page and credits its payment once for two webhooks', async () => {
     const team = await teamWith(api);
     const opened = await api.post(`/v1/teams/${team}/deposits`, { amount: '20.00', method: 'card' });
     expect(opened.status).toBe(201);
@@ -310,7 +310,7 @@ describe('with everything up', () => {
     expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('20.000000');
   });
 
-  it('credits what arrives in crypto, told by webhook and told twice, late and on top too, each output once', async () => {
+  it('credits crypto after two webhooks, with late and excess coins, and each output once', async () => {
     const team = await teamWith(api);
     const { status, body: opened } = await api.post(`/v1/teams/${team}/deposits`, {
       amount: '20.00',
@@ -334,7 +334,7 @@ describe('with everything up', () => {
     expect((await received()).transactions).toHaveLength(3);
   });
 
-  it('charges once for a key: a repeat while the first is under way is told so, and afterwards joins its deposit', async () => {
+  it('charges once for a key: a repeat during the first call is refused as in flight, and a later repeat joins the deposit', async () => {
     const team = await teamWith(api);
     const card = await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
     const asked = { amount: '25.00', method: 'card', paymentMethod: card.body.id };
@@ -366,7 +366,7 @@ describe('with everything up', () => {
     ['an operator’s look, then the page, then the webhook', ['look', 'return', 'webhook']],
     ['the webhook, then the page, then a look', ['webhook', 'return', 'look']],
     ['the page, then the webhook of long ago', ['return', 'webhook', 'webhook']],
-  ] as const)('credits a Checkout page once, told of by %s', async (_, tellings) => {
+  ] as const)('credits a Checkout page once, reported by %s', async (_, tellings) => {
     const team = await teamWith(api);
     const { body } = await api.post(`/v1/teams/${team}/deposits`, { amount: '40.00', method: 'card' });
     const session = stripe.control.checkoutSessions().find(({ client_reference_id: id }) => id === body.id);
@@ -400,7 +400,7 @@ describe('with everything up', () => {
     }
   });
 
-  it('credits what was paid on a Checkout page though an operator had ended the workflow that waited for it', async () => {
+  it('credits the payment of a Checkout page after an operator has terminated its workflow', async () => {
     const team = await teamWith(api);
     const { body: opened } = await api.post(`/v1/teams/${team}/deposits`, { amount: '20.00', method: 'card' });
     await client.workflow.getHandle(workflowId.deposit(opened.id)).terminate('by mistake');
@@ -411,7 +411,7 @@ describe('with everything up', () => {
     expect((await api.get(`/v1/teams/${team}/balance`)).body.available).toBe('20.000000');
   });
 
-  it('switches auto top-up on and charges at once when the balance is below', async () => {
+  it('switches auto top-up on and charges at once when the balance is below the threshold', async () => {
     const team = await teamWith(api);
     await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
     const put = await api.put(`/v1/teams/${team}/auto-top-up`, { enabled: true, threshold: '5', amount: '15' });
@@ -456,7 +456,7 @@ describe('money back', () => {
   const refundsOf = (intent: string) =>
     stripe.control.refunds().filter(({ payment_intent }) => payment_intent === intent);
 
-  it('a deposit of which some was spent is refunded as far as it was not, once', async () => {
+  it('of a partly spent deposit refunds the unspent rest once', async () => {
     const { id, intent, spend, labels, balanceBecomes } = await paid();
     await spend(12_345_678);
     const refund = await api.post(`/v1/deposits/${id}/refund`, {});
@@ -467,7 +467,7 @@ describe('money back', () => {
     await client.workflow.getHandle(workflowId.refund(refund.body.id)).describe();
   });
 
-  it('a refund made in Stripe’s dashboard is found by webhook and booked once, what is spent as owed', async () => {
+  it('in Stripe’s dashboard is found by webhook and posted once, with the spent part as owed', async () => {
     const { team, id, intent, spend, labels, balanceBecomes } = await paid();
     await spend(30_000_000);
     await createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }).refunds.create({ payment_intent: intent });
@@ -480,7 +480,7 @@ describe('money back', () => {
     expect((await api.get(`/v1/teams/${team}/deposits/${id}`)).body).toMatchObject({ refunded: '50.000000' });
   });
 
-  it('a dispute of a deposit that is spent in part holds the rest; lost, what is missing is owed and collected', async () => {
+  it('for a dispute of a partly spent deposit holds the rest, and after a loss the missing part is owed and collected', async () => {
     const { team, intent, spend, labels, balanceBecomes } = await paid();
     await spend(30_000_000);
     const dispute = stripe.control.openDispute(intent);
@@ -494,7 +494,7 @@ describe('money back', () => {
     expect(await labels()).toEqual(['Dispute -50.000000 lost', 'Deposit 50.000000 disputed']);
   });
 
-  it('a dispute that is won frees what was held, though the webhook of its end came before that of its beginning', async () => {
+  it('for a dispute that is won releases the held credit, although the webhook of the end came before that of the beginning', async () => {
     const { intent, labels, balanceBecomes } = await paid();
     stripe.control.webhooks.pause();
     const dispute = stripe.control.openDispute(intent);
@@ -507,8 +507,8 @@ describe('money back', () => {
 
 const sessionOf = (url: string): string => /cs_\w+/.exec(url)?.[0] ?? '';
 
-describe('with no worker up', () => {
-  it('records a start, whose workflow runs when the worker comes back; after ten seconds the team starts no other', async () => {
+describe('without a running worker, the api', () => {
+  it('records a start, whose workflow runs when the worker returns, and after ten seconds refuses the team’s other starts', async () => {
     const team = await teamWith(api, '50.00');
     await stopWorkers();
     expect((await api.post('/v1/instances', instanceOf(team, { id: 'early' }))).status).toBe(201);
@@ -524,7 +524,7 @@ describe('with no worker up', () => {
     expect(await client.workflow.getHandle('instance/early').query(instanceState)).toMatchObject({ state: 'running' });
   });
 
-  it('records a deposit as pending, which is charged once when the worker comes back; after ten seconds the team pays no other', async () => {
+  it('records a deposit as pending, which is charged once when the worker returns, and after ten seconds refuses the team’s other payments', async () => {
     const team = await teamWith(api);
     const card = await api.post(`/v1/teams/${team}/payment-methods`, { stripePaymentMethod: 'pm_card_visa' });
     const asked = { amount: '20', method: 'card', paymentMethod: card.body.id };
