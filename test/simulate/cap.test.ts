@@ -1,3 +1,4 @@
+/** Tests the monthly cap of auto top-up in skipped time, through the real workflows. */
 import { setTimeout as realTime } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { topUpOutlook } from '../../billing/account.ts';
@@ -22,7 +23,7 @@ afterAll(async () => {
   await surroundings.stop();
 });
 
-it('a cap is told of before it blocks a charge, holds to the end of the month, and not a second longer', async () => {
+it('a cap is announced before it blocks a charge, and applies until exactly the end of the month', async () => {
   const { db, clock, ledger, tell } = engine;
   const teamId = await aTeamAboutToBeCharged(engine);
   const charges = async () =>

@@ -1,4 +1,7 @@
-/** Providers that change their mind, through the real workflows, the real ledger and Stripe's stand-in. */
+/**
+ * Tests later changes of refunds and disputes at the provider, through the real workflows, the real ledger and Stripe's
+ * stand-in.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disputeIdOf, foundRefundId } from '../../billing/ids.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
@@ -53,8 +56,8 @@ async function balance() {
   return [account.postedMicros, account.heldMicros, account.owedMicros].map((micros) => Number(micros) / 1_000_000);
 }
 
-describe('an operator who looks again', () => {
-  it('finds a refund that was made in the dashboard, came back, and was sent after all', async () => {
+describe('an operator’s refresh', () => {
+  it('finds a refund that was made in the dashboard, returned by the bank, and then sent', async () => {
     const { id } = await engine.stripe.refunds.create({ payment_intent: deposit.stripeIntentId, amount: 1_000 });
     const of = { refundId: foundRefundId(id), teamId, depositId: deposit.id, stripeRefundId: id };
     const looked = async () => {
@@ -68,7 +71,7 @@ describe('an operator who looks again', () => {
     expect(await looked()).toBe(60);
   });
 
-  it('finds a dispute as it stands, over every amount and decision, also after its workflow has ended', async () => {
+  it('finds the current state of a dispute after each change of amount and decision, even after its workflow has ended', async () => {
     const { control } = standIn;
     const { id } = control.openDispute(deposit.stripeIntentId);
     const of = { disputeId: disputeIdOf(id), teamId, depositId: deposit.id, stripeDisputeId: id };

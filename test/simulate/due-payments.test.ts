@@ -1,6 +1,6 @@
 /**
- * Payments whose process dies between the commit and the call to the engine, in the real engine and with Stripe's stand-in:
- * with two sweepers at once, each is made at the provider, once.
+ * Tests payments whose process dies between the commit and the call to the engine, in the real engine with Stripe's
+ * stand-in: two sweepers run at once, and each payment is made at the provider once.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
@@ -76,7 +76,7 @@ const chargesOf = (id: string) =>
   standIn.control.paymentIntents().filter(({ metadata }) => metadata.deposit === id && metadata.team === teamId);
 
 describe('a deposit whose process died after the commit', () => {
-  it('is charged and credited after a sweep, once, however often it is swept', async () => {
+  it('is charged and credited once, by any number of sweeps', async () => {
     const before = await credit();
     await record('kept');
     expect(chargesOf('kept')).toEqual([]);
@@ -96,7 +96,7 @@ describe('a deposit whose process died after the commit', () => {
 });
 
 describe('a refund whose process died after the commit', () => {
-  it('is sent by the provider after a sweep, once, however often it is swept', async () => {
+  it('is sent once by the provider, by any number of sweeps', async () => {
     const depositId = 'refunded';
     await record(depositId);
     await sweepTwice();

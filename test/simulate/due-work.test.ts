@@ -1,6 +1,6 @@
 /**
- * Starts whose process dies between the commit and the call to the engine, in the real engine: with two sweepers at once,
- * each instance has its workflow, whatever happens to it before the workflow exists, and no effect comes twice.
+ * Tests starts whose process dies between the commit and the call to the engine, in the real engine. Two sweepers run
+ * at once: each instance has a workflow, whatever happens before the workflow exists, and no effect is repeated.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { machineOf } from '../../embedded/platform/event.ts';
@@ -94,7 +94,7 @@ describe('an instance whose process died after the commit', () => {
     expect(await statusOf('kept')).toBe('RUNNING');
   });
 
-  it('and that the platform stopped meanwhile has a workflow that completes at once, without an order to stop', async () => {
+  it('and that the platform stopped before the sweep has a workflow that completes at once, without a stop order', async () => {
     await aTeam(engine, 'acme', '100');
     await start('acme', 'stopped', '1');
     await stop('stopped', true);
@@ -104,7 +104,7 @@ describe('an instance whose process died after the commit', () => {
     expect(stopOrders('stopped')).toBe(0);
   });
 
-  it('and whose credit ended meanwhile has its machine stopped, once', async () => {
+  it('and whose credit ended before the sweep has its machine stopped once', async () => {
     await aTeam(engine, 'acme', '10');
     await start('acme', 'dry', '3600');
     await engine.clock.goTo(60);
@@ -127,7 +127,7 @@ describe('a reservation whose process died after the commit', () => {
     return engine.ledger.beginReservation({ spec, receivedSecond: engine.clock.now }, 'test');
   };
 
-  it('has one workflow after the sweeps of two processes, which goes on to the end of the term', async () => {
+  it('has one workflow after the sweeps of two processes, which runs to the end of the term', async () => {
     await aTeam(engine, 'acme', '5000');
     const { firstTerm } = await begin('kept');
     await expect(statusOfReservation('kept')).rejects.toThrow();
@@ -140,7 +140,7 @@ describe('a reservation whose process died after the commit', () => {
     expect(receipt).toMatchObject({ how: 'ended', terms: 1, endSecond: firstTerm.endSecond });
   });
 
-  it('and that was given to the engine too has a workflow that runs once', async () => {
+  it('and that the engine received too has a workflow that runs once', async () => {
     await aTeam(engine, 'acme', '5000');
     const begun = await begin('both');
     await startReservationWorkflow(engine.client, inputOfBegun(begun, 0), 'test');
@@ -153,8 +153,8 @@ describe('a reservation whose process died after the commit', () => {
   });
 });
 
-describe('random starts, of which some are given to the engine, some twice and some never', () => {
-  it('each have one workflow that has seen them, and each machine without credit is stopped once', async () => {
+describe('random starts, each received by the engine never, once or twice,', () => {
+  it('each have one workflow that has read them, and each machine without credit is stopped once', async () => {
     const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
     const random = mulberry32(seed);
     const among = (count: number) => random.int(0, count - 1);

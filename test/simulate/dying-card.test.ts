@@ -1,3 +1,4 @@
+/** Tests the number of charges of a card that begins to decline, over a month in skipped time. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import type { Scenario } from '../oracle/oracle.ts';
@@ -33,18 +34,18 @@ async function attemptsIn(scenario: Scenario): Promise<string[]> {
     .map(({ status }) => status);
 }
 
-describe('a month of a card that dies', () => {
-  it('is one attempt after the last success: no clock, no settlement and no wake tries it again', async () => {
+describe('a month of a card that begins to decline', () => {
+  it('has one attempt after the last success, which no timer, settlement or wake repeats', async () => {
     expect(await attemptsIn(aMonthWith([]))).toEqual(['succeeded', 'succeeded', 'succeeded', 'failed']);
   });
 
-  it('is one more attempt for each time that a person switches auto top-up on again, and none between', async () => {
+  it('has one more attempt for each time that a person switches auto top-up on again', async () => {
     const again = [10, 20].map((day) => ({ at: day * DAY, do: 'autoTopUp' as const, team: 'acme', enabled: true }));
     const attempts = await attemptsIn(aMonthWith(again));
     expect(attempts).toEqual(['succeeded', 'succeeded', 'succeeded', 'failed', 'failed', 'failed']);
   });
 
-  it('is no attempt at all for a person who pays by hand and leaves it off, however low the balance falls', async () => {
+  it('has no further attempt while auto top-up stays off, however low the balance falls between deposits by hand', async () => {
     const byHand = [12, 14, 16].flatMap((day) => [
       { at: day * DAY, do: 'deposit' as const, team: 'acme', amount: '15.00' },
       { at: day * DAY + 1, do: 'start' as const, team: 'acme', instance: `b${day}`, hourly: '1.00' },

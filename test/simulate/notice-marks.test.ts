@@ -1,4 +1,4 @@
-/** Notices on a database that takes no writes for a while: what is sent meanwhile is sent once and marked later. */
+/** Tests notices while the database refuses writes: a notice that is sent meanwhile is sent once and marked later. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
@@ -94,7 +94,7 @@ const receipts = () => surroundings.inbox.messages().filter(({ to }) => to.inclu
 const isSent = async (channel: string) =>
   (await noticesOf(engine.db, 'acme')).some((notice) => notice.channel === channel && notice.sentSecond !== null);
 
-it('a mail and an event sent just before the database took no more writes are marked later, not sent again', async () => {
+it('a mail and an event that are sent just before the database refuses writes are marked later, and not sent again', async () => {
   const { inbox } = surroundings;
   const teamId = await deposited();
   const atMail = inbox.gates.hold(({ point }) => point === 'answer');

@@ -1,3 +1,4 @@
+/** Tests an outage of Stripe that is longer than the 24 hours for which Stripe keeps idempotency keys. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { spendableMicros } from '../../billing/account.ts';
 import { advance } from '../../billing/facts.ts';
@@ -27,7 +28,7 @@ async function untilCredited({ db }: Engine, teamId: string) {
   throw new Error('the charge did not come to an end');
 }
 
-describe('while Stripe is away for longer than it remembers its idempotency keys', () => {
+describe('during an outage of Stripe that is longer than the life of its idempotency keys', () => {
   let standIn: StripeStandIn;
   let engine: Engine;
   let nowMs = Date.now();

@@ -1,4 +1,7 @@
-/** Prices, discounts and an order to end in, in skipped time through the real workflows; each bill worked out here once more. */
+/**
+ * Tests prices, discounts and the order to end in, in skipped time through the real workflows. Each bill is computed
+ * here a second time.
+ */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { micros, parseDollars } from '../../billing/money.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
@@ -25,7 +28,7 @@ const postedFor = async (where: object): Promise<number> => {
 };
 
 describe('a day of spot prices', () => {
-  it('moves what runs on spot, each price from its own second, and nothing else', async () => {
+  it('re-prices only spot instances, with each price from its own second', async () => {
     const { clock, db } = engine;
     await clock.goTo(0);
     await changePrice(engine, priceOf('4', '1.5', 0), null);
@@ -80,8 +83,8 @@ describe('a day of spot prices', () => {
   });
 });
 
-describe('a discount that ends in the middle of a run', () => {
-  it('ends one segment and begins the next at its second, and credit ends at the second that both together leave', async () => {
+describe('a discount that ends during a run', () => {
+  it('ends one segment and begins the next at its second, and credit ends at the second that follows from both segments', async () => {
     const { clock, ledger, tell } = engine;
     await clock.goTo(0);
     await changePrice(engine, priceOf('3.33', '1', 0), null);
@@ -126,7 +129,7 @@ describe('a discount that ends in the middle of a run', () => {
 });
 
 describe('five instances in an order to end in', () => {
-  it('end one after another, each at the last second that could be paid for all that ran till then', async () => {
+  it('end one after another, each at the last second for which credit pays all instances that still run', async () => {
     const { clock, db } = engine;
     await clock.goTo(0);
     await aTeam(engine, 'team', '200');

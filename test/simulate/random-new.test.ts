@@ -1,3 +1,4 @@
+/** Runs random scenarios with a new seed in each run. BURNRATE_SEED repeats a run. */
 import { randomInt } from 'node:crypto';
 import { describeRandomScenarios } from './random.ts';
 

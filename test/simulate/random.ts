@@ -20,7 +20,7 @@ export function describeRandomScenarios(about: string, firstSeed: number): void 
 
   describe(about, () => {
     it.each(Array.from({ length: SCENARIOS }, (_, index) => firstSeed + index))(
-      'seed %i comes to what a walk second by second comes to',
+      'seed %i gives the result of a walk second by second',
       async (seed) => {
         const scenario = randomScenario(seed);
         const settleEveryMs = INTERVALS_MS[seed % INTERVALS_MS.length] ?? 0;

@@ -1,4 +1,4 @@
-/** A spot instance that is taken back, in skipped time through the real workflows. */
+/** Tests a spot instance that the platform reclaims, in skipped time through the real workflows. */
 import { setTimeout as realTime } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { noticesOf } from '../../prisma/notices.ts';
@@ -37,7 +37,7 @@ async function announce(instanceId: string, reclaimSecond: number): Promise<void
   await engine.tell.watch('team');
 }
 
-it('ends at the second that was announced last, and its workflow then, hours before it would have settled', async () => {
+it('a reclaimed instance and its workflow end at the last announced second, hours before the next settlement', async () => {
   const { clock, db } = engine;
   await clock.goTo(0);
   await changePrice(engine, priceOf('4', '1.234567', 0), null);

@@ -1,4 +1,7 @@
-/** A year of a reservation in skipped time: four terms of three months, an instance that it covers, a list that changes meanwhile. */
+/**
+ * Tests a year of a reservation in skipped time: four terms of three months, a covered instance, and price changes
+ * during the year.
+ */
 import { setTimeout as realTime } from 'node:timers/promises';
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -90,7 +93,7 @@ async function until(what: string, isSo: () => Promise<boolean>): Promise<void> 
   }
 }
 
-it('a year of a reservation: four terms, each at the price of its first second, reminded of twice and billed to the micro', async () => {
+it('a reservation of a year has four terms, each at the price of its first second, with two reminders and an exact bill', async () => {
   const { clock, db, ledger, client, tell } = engine;
   await createTeam(db, { id: teamId, name: 'Acme', email: 'acme@teams.example' }, clock.second(0));
   // The day of a month that every month has, so that the calendar of the test need not know about month ends.

@@ -1,3 +1,7 @@
+/**
+ * Runs the scenarios of test/scenarios through the real engine, and tests that settlements and caches do not change a
+ * bill.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readScenario } from '../../simulate/scenario.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
@@ -51,14 +55,14 @@ describe('the bill does not depend on', () => {
     ['never before the end', 0],
   ];
   it.each(ofBudget({ test: seldom, long: [['every second', 1_000], ...seldom] }))(
-    'how often it is settled: %s',
+    'the interval of settlements: %s',
     async (_, settleEveryMs) => {
       await expectAsWalked(surroundings, story, 'settling', { settleEveryMs });
     },
     120_000,
   );
 
-  it('whether the workers remember anything between two steps', async () => {
+  it('the workflow cache of the workers', async () => {
     await expectAsWalked(surroundings, story, 'no cache', { settleEveryMs: 60_000, maxCachedWorkflows: 0 });
   });
 });
@@ -66,7 +70,7 @@ describe('the bill does not depend on', () => {
 const TEAMS = ofBudget({ test: 4, long: 40 });
 
 describe(`${5 * TEAMS} instances in ${TEAMS} teams`, () => {
-  it('each end at the last second that their team could pay in full, and no team is overdrawn by a micro', async () => {
+  it('each end at the last second that their team can pay in full, and no team is overdrawn by a micro', async () => {
     const teams = Array.from({ length: TEAMS }, (_, index) => `team-${index}`);
     const scenario = {
       startAt: '2026-03-01T00:00:00Z',
@@ -90,7 +94,7 @@ describe(`${5 * TEAMS} instances in ${TEAMS} teams`, () => {
   });
 });
 
-describe('a scenario that cannot be read', () => {
+describe('an invalid scenario', () => {
   const good = scenarioOf('01-one-hour-one-gpu');
   it.each([
     ['a number where money belongs', { ...good, events: [{ ...good.events[0], hourly: 2.49 }] }, /events\.0\.hourly/],
@@ -102,7 +106,7 @@ describe('a scenario that cannot be read', () => {
     ],
     ['a second that is none', { ...good, until: 1.5 }, /until/],
     ['an event of no known kind', { ...good, events: [{ at: 0, do: 'dance' }] }, /events\.0/],
-  ])('is refused with its place named: %s', (_, scenario, place) => {
+  ])('is refused with the place of the fault: %s', (_, scenario, place) => {
     expect(() => readScenario(scenario)).toThrow(place);
   });
 });
