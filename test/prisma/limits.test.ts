@@ -1,4 +1,7 @@
-/** The limits of work that uses the database: which work gets a connection, which statements are sent, what is kept. */
+/**
+ * Tests the limits of work that uses the database: which work gets a connection, which statements are sent, and which
+ * rows are kept.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inTransaction } from '../../prisma/client.ts';
 import { forSeveral, type Limits, OutOfTime, withinLimits } from '../../prisma/limits.ts';
@@ -26,7 +29,7 @@ const selectOne = () => database.db.$queryRaw`SELECT 1`;
 const failure = (work: Promise<unknown>): Promise<unknown> => work.then(() => null).catch((error) => error);
 
 describe('a connection that breaks', () => {
-  it('before the work that it is given to listens fails a statement of the work, and does not end the process', async () => {
+  it('before its work listens for errors fails a statement of the work, and does not end the process', async () => {
     const client = await database.db.pool.connect();
     expect(() => client.emit('error', new Error('the server has gone'))).not.toThrow();
     client.release(true);
@@ -34,10 +37,10 @@ describe('a connection that breaks', () => {
   });
 });
 
-describe('work whose time is over', () => {
+describe('work after its time limit', () => {
   const over = limits({ statementLeftMs: () => 0, commitLeftMs: () => 0 });
 
-  it('takes no connection, and reads as a database that is away', async () => {
+  it('takes no connection, and fails as if the database were unavailable', async () => {
     given = 0;
     const errors = await withinLimits(over, () =>
       Promise.all([
@@ -51,7 +54,7 @@ describe('work whose time is over', () => {
     expect(given).toBe(0);
   });
 
-  it('sends no further statement of a transaction, and nothing of it is kept', async () => {
+  it('sends no further statement of a transaction, and keeps no row of the transaction', async () => {
     let leftMs = 30_000;
     const error = await withinLimits(limits({ statementLeftMs: () => leftMs }), () =>
       failure(
@@ -70,7 +73,7 @@ describe('work whose time is over', () => {
   });
 });
 
-describe('work whose caller has gone', () => {
+describe('work whose caller has disconnected', () => {
   it('takes no connection before it has begun', async () => {
     given = 0;
     const error = await withinLimits(limits({ isUnwanted: () => true }), () => failure(selectOne()));
@@ -78,7 +81,7 @@ describe('work whose caller has gone', () => {
     expect(given).toBe(0);
   });
 
-  it('goes on once it has begun', async () => {
+  it('continues after it has begun', async () => {
     let hasBegun = false;
     let isGone = false;
     const begins = () => {
@@ -92,7 +95,7 @@ describe('work whose caller has gone', () => {
   });
 });
 
-it('work of several callers goes on when the first of them has gone, and waits for no turn of its team', async () => {
+it('work of several callers continues when the first caller has disconnected, and does not wait for its team’s turn', async () => {
   const own = limits({ recordsFor: 'a' });
   const held = await Promise.all([1, 2].map(() => withinLimits(own, () => database.db.pool.connect())));
   const gone = limits({ recordsFor: 'a', isUnwanted: () => true });
@@ -109,7 +112,7 @@ describe('connections', () => {
       ),
     );
 
-  it('are left to reads and to other teams by one team that records as much as it can', async () => {
+  it('are left for reads and other teams while one team records as much as it can', async () => {
     const held = await hold('a', 2);
     let more = 0;
     const waiting = Promise.all(
@@ -134,7 +137,7 @@ describe('connections', () => {
     expect(database.db.pool.idleCount).toBe(database.db.pool.totalCount);
   });
 
-  it('are waited for no longer than the work has time', async () => {
+  it('are waited for within the time limit of the work', async () => {
     const held = await hold('a', 2);
     const error = await withinLimits(limits({ recordsFor: 'a', statementLeftMs: () => 20 }), () =>
       failure(selectOne()),
@@ -144,7 +147,7 @@ describe('connections', () => {
     expect(await withinLimits(limits({ recordsFor: 'a' }), selectOne)).toBeDefined();
   });
 
-  it('that were not to be had say so as an error of the time', async () => {
+  it('that are not available in time cause an OutOfTime error', async () => {
     const late = failure(withinLimits(limits({ statementLeftMs: () => -1 }), () => database.db.pool.connect()));
     expect(await late).toBeInstanceOf(OutOfTime);
   });

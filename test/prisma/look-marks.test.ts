@@ -1,23 +1,23 @@
-/** Which call wakes a team's watch, by the marks of the account row. */
+/** Tests the marks of the account row that decide which call wakes a team’s watch. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type LookMarks, marksAfterFact, marksAfterLook } from '../../prisma/look-marks.ts';
 
 const SEEN: LookMarks = { dueSecond: null, wokenSecond: null, lastSecond: 90 };
 
-describe('the wake that a fact owes', () => {
-  it('is sent at once by the first fact after a look of an earlier second', () => {
+describe('the wake after a fact', () => {
+  it('is sent at once by the first fact after a read of an earlier second', () => {
     const { marks, wake } = marksAfterFact(SEEN, 100, true);
     expect(wake).toBe('watch');
     expect(marks).toEqual({ dueSecond: 100, wokenSecond: 100, lastSecond: 90 });
   });
 
-  it('asks for a look a second later when the watch has looked in this second', () => {
+  it('asks for a read a second later when the watch has read in this second', () => {
     expect(marksAfterFact(marksAfterLook(100), 100, true).wake).toBe('watchSoon');
     expect(marksAfterFact(marksAfterLook(100), 101, true).wake).toBe('watch');
   });
 
-  it('is undertaken by another call until the watch looks, for two seconds at most', () => {
+  it('is left to the call that woke the watch until the watch reads, for two seconds at most', () => {
     const { marks } = marksAfterFact(SEEN, 100, true);
     expect(marksAfterFact(marks, 101, true)).toEqual({ marks, wake: 'undertaken' });
     expect(marksAfterFact(marks, 102, true)).toMatchObject({
@@ -26,20 +26,20 @@ describe('the wake that a fact owes', () => {
     });
   });
 
-  it('is not undertaken by a fact of an activity, which has no call that wakes', () => {
+  it('is not left to a fact of an activity, because an activity sends no wake', () => {
     const { marks } = marksAfterFact(SEEN, 100, false);
     expect(marks).toEqual({ dueSecond: 100, wokenSecond: null, lastSecond: 90 });
     expect(marksAfterFact(marks, 100, true).wake).toBe('watch');
   });
 
-  it('is owed anew after a look, however soon after an earlier wake', () => {
+  it('is due again after a read, however soon after an earlier wake', () => {
     const { marks } = marksAfterFact(SEEN, 100, true);
     expect(marks.wokenSecond).toBe(100);
     expect(marksAfterFact(marksAfterLook(100), 100, true).wake).not.toBe('undertaken');
   });
 });
 
-it('leaves no fact without a wake after it or a wake still to be followed by a look, in any order of facts and looks', () => {
+it('every fact of a call sends a wake or comes while an earlier wake awaits its read, in any order of facts and reads', () => {
   const act = fc.record({ passes: fc.integer({ min: 0, max: 3 }), kind: fc.constantFrom('call', 'activity', 'look') });
   fc.assert(
     fc.property(fc.array(act, { maxLength: 60 }), (acts) => {

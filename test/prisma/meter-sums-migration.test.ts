@@ -1,4 +1,4 @@
-/** What the migration of meter sums makes of segments from before it. */
+/** Tests the migration of meter sums with segments from before the migration. */
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type DatabaseBefore, databaseBefore } from './before-migration.ts';
@@ -35,7 +35,7 @@ const sums = async () =>
     )
   ).rows.map((row) => Object.values(row).join(' '));
 
-it('sums the segments that run, and goes on as segments open, are posted for and close', async () => {
+it('the migration sums the running segments, and the sums stay correct as segments open, are settled and close', async () => {
   for (const id of ['acme', 'busy'])
     await client.query(`INSERT INTO teams (id, name, email, created_second) VALUES ($1, 'A', 'a@b.example', 0)`, [id]);
   await segment('a', 'acme', 3_600_001, 90_000, { posted: 7 });

@@ -1,3 +1,4 @@
+/** Tests the migration runner: order, checksums, failures, and locks between processes. */
 import { createHash, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -41,7 +42,7 @@ afterEach(async () => {
 });
 
 describe('migrate', () => {
-  it('applies what is not applied, once, and records it as Prisma does', async () => {
+  it('applies each missing migration once, and records it in Prisma’s format', async () => {
     const url = await emptyDatabase();
     expect(await migrate(url)).toEqual(NAMES);
     const expected = NAMES.map((name) => ({
@@ -58,14 +59,14 @@ describe('migrate', () => {
     expect(await recordsOf(url)).toEqual(expected);
   });
 
-  it('cannot take a file that was changed after it had been applied', async () => {
+  it('refuses a file that was changed after it was applied', async () => {
     const url = await emptyDatabase();
     await migrate(url);
     await query(url, `UPDATE _prisma_migrations SET checksum = repeat('0', 64)`);
     await expect(migrate(url)).rejects.toThrow(`migration ${NAMES[0]} was changed after it had been applied`);
   });
 
-  it('keeps nothing of a migration that fails, says which, and applies it once the cause is gone', async () => {
+  it('keeps nothing of a migration that fails, names the migration, and applies it when the cause is removed', async () => {
     const url = await emptyDatabase();
     await query(url, 'CREATE TABLE provider_events (in_the_way INT)');
     await expect(migrate(url)).rejects.toThrow(
@@ -77,7 +78,7 @@ describe('migrate', () => {
     expect(await migrate(url)).toEqual(NAMES);
   });
 
-  it('does a migration again that Prisma had rolled back or never finished', async () => {
+  it('applies a migration again that Prisma had rolled back or never finished', async () => {
     const url = await emptyDatabase();
     await query(
       url,
@@ -90,7 +91,7 @@ describe('migrate', () => {
     expect(await migrate(url)).toEqual(NAMES);
   });
 
-  it('by several at once is done by one of them, while the others wait', async () => {
+  it('in several processes at once is done by one process, while the others wait', async () => {
     const url = await emptyDatabase();
     const answers = await Promise.all([migrate(url), migrate(url), migrate(url), migrate(url)]);
     expect(answers.flat()).toEqual(NAMES);

@@ -1,4 +1,4 @@
-/** What the migration of papers makes of deposits from before it. */
+/** Tests the migration of receipts with deposits from before the migration. */
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type DatabaseBefore, databaseBefore } from './before-migration.ts';
@@ -33,7 +33,7 @@ const part = (depositId: string, teamId: string, hash: string, micros: number, s
     [hash, depositId, teamId, micros, second],
   );
 
-it('numbers the parts of deposits without a receipt, without a gap, and leaves given receipts as they are', async () => {
+it('the migration numbers the parts of deposits without a receipt, without a gap, and leaves existing receipts unchanged', async () => {
   await team('acme', 2);
   await team('busy', 999_999);
   await deposit('given', 'acme', 'succeeded', 'acme-000002');

@@ -1,3 +1,4 @@
+/** Tests the rows of saved cards: the default card, repeats and removal. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   defaultPaymentMethod,
@@ -39,25 +40,25 @@ const save = (id: string, second = 0) => savePaymentMethod(database.db, card(id,
 const defaultOf = async () => (await defaultPaymentMethod(database.db, team))?.id.split('-')[0];
 
 describe('a saved card', () => {
-  it('is the default when it is the first, and not when it is a later one', async () => {
+  it('is the default if it is the first card of the team', async () => {
     expect((await save('a')).isDefault).toBe(true);
     expect((await save('b')).isDefault).toBe(false);
     expect(await defaultOf()).toBe('a');
   });
 
-  it('that is told twice is one card', async () => {
+  it('that is saved twice is one card', async () => {
     const [first, again] = await Promise.all([save('a'), save('a')]);
     expect(first).toEqual(again);
     expect(await listPaymentMethods(database.db, team)).toHaveLength(1);
   });
 
-  it('can be the first at once with another: both are kept, one is the default', async () => {
+  it('can be saved at once with another first card: both are kept, and one is the default', async () => {
     const cards = await Promise.all(['a', 'b', 'c', 'd'].map((id) => save(id)));
     expect(cards.filter(({ isDefault }) => isDefault)).toHaveLength(1);
     expect(await listPaymentMethods(database.db, team)).toHaveLength(4);
   });
 
-  it('that is made the default takes that from the other, and cannot be another team’s', async () => {
+  it('that is made the default replaces the old default, and cannot be another team’s card', async () => {
     await save('a');
     const b = await save('b');
     await makeDefault(database.db, team, b.id);
@@ -65,7 +66,7 @@ describe('a saved card', () => {
     await expect(makeDefault(database.db, 'another', b.id)).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('that is removed is found no more, and the newest of those left is the default', async () => {
+  it('that is removed is no longer found, and the newest remaining card becomes the default', async () => {
     const a = await save('a', 1);
     await save('b', 2);
     await save('c', 3);

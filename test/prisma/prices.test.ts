@@ -1,3 +1,4 @@
+/** Tests the rows of the price list: initial prices, constraints, reads at a second, and locks. */
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
@@ -71,11 +72,11 @@ const keepModels = async (...prices: DatedModelPrice[]) => {
 };
 const eu = () => ({ gpuType, region: 'eu' });
 
-describe('the list to begin with', () => {
+describe('the initial price list', () => {
   const seeds = async () =>
     (await gpuPricesInForce(database.db, 0)).filter((price) => !price.gpuType.startsWith('gpu-'));
 
-  it('keeps what teams are promised, each price in whole cents', async () => {
+  it('has the promised prices, in whole cents', async () => {
     const list = await seeds();
     for (const price of list) {
       expect(() => checkGpuPrice(price), `${price.gpuType} ${price.region}`).not.toThrow();
@@ -107,7 +108,7 @@ describe('the list to begin with', () => {
     });
   });
 
-  it('has models, of which none asks more than a slip of the keyboard would', async () => {
+  it('has models with prices within the limits for new prices', async () => {
     const list = (await modelPricesInForce(database.db, 0)).filter((price) => !price.model.startsWith('model-'));
     expect(list.length).toBeGreaterThanOrEqual(15);
     for (const price of list) expect(() => checkModelPrice(price), price.model).not.toThrow();
@@ -118,19 +119,16 @@ describe('the list to begin with', () => {
   });
 });
 
-describe('the database keeps the price list', () => {
-  it.each(['gpu_prices', 'model_prices'])(
-    'and refuses that rows of %s are changed, deleted or emptied',
-    async (table) => {
-      for (const sql of [`UPDATE ${table} SET actor = actor`, `DELETE FROM ${table}`, `TRUNCATE ${table}`])
-        expect(await refusalOf(client, sql)).toBe(
-          `23000 rows of ${table} are never changed or deleted: write another row`,
-        );
-    },
-  );
+describe('the database', () => {
+  it.each(['gpu_prices', 'model_prices'])('refuses to change, delete or empty rows of %s', async (table) => {
+    for (const sql of [`UPDATE ${table} SET actor = actor`, `DELETE FROM ${table}`, `TRUNCATE ${table}`])
+      expect(await refusalOf(client, sql)).toBe(
+        `23000 rows of ${table} are never changed or deleted: write another row`,
+      );
+  });
 
   it.each(['on_demand', 'spot', 'reserved_1m', 'reserved_3m', 'reserved_6m', 'reserved_12m'])(
-    'and refuses a GPU for nothing, by %s',
+    'refuses a GPU price of zero, for %s',
     async (name) => {
       const columns = ['on_demand', 'spot', 'reserved_1m', 'reserved_3m', 'reserved_6m', 'reserved_12m'];
       const insert = (free: string | null) =>
@@ -145,7 +143,7 @@ describe('the database keeps the price list', () => {
     },
   );
 
-  it('and takes tokens for nothing, but not for less', async () => {
+  it('accepts a token price of zero, and refuses a negative price', async () => {
     const insert = (input: number, output: number) =>
       refusalOf(
         client,
@@ -159,7 +157,7 @@ describe('the database keeps the price list', () => {
 });
 
 describe('a GPU’s price', () => {
-  it('is as it was kept, and holds from its second to the next one’s', async () => {
+  it('is read as it was stored, and is in force from its second until the next price’s second', async () => {
     const [first, second] = [gpu(100, 249), gpu(200, 199)];
     await keep(first, second);
     const at = (when: number) => gpuPriceAt(database.db, eu(), when);
@@ -171,13 +169,13 @@ describe('a GPU’s price', () => {
     expect(await gpuPriceAt(database.db, { gpuType, region: 'us' }, 150)).toBeNull();
   });
 
-  it('gives way to one that is recorded later for the same second, also when an earlier second is recorded after it', async () => {
+  it('is replaced by a price recorded later for the same second, even if an earlier second is recorded after it', async () => {
     await keep(gpu(100, 1000), gpu(100, 1100), gpu(50, 1200));
     expect((await gpuPriceAt(database.db, eu(), 100))?.onDemandMicros).toBe(11_000_000);
     expect((await gpuPriceAt(database.db, eu(), 99))?.onDemandMicros).toBe(12_000_000);
   });
 
-  it('is none while it is withdrawn, and one again when it is set again', async () => {
+  it('is absent while it is withdrawn, and present when it is set again', async () => {
     await keep(gpu(100, 1000), gpu(200, 1000, { withdrawn: true }), gpu(300, 1100));
     const offered = async (second: number) => [
       (await gpuPriceAt(database.db, eu(), second))?.onDemandMicros ?? null,
@@ -188,7 +186,7 @@ describe('a GPU’s price', () => {
     expect(await offered(300)).toEqual([11_000_000, 11_000_000]);
   });
 
-  it('is read for several pairs at once: what is in force at a second and all to come, in order', async () => {
+  it('is read for several GPUs at once: the price in force at a second and the planned prices, in order', async () => {
     await keep(gpu(10, 1000), gpu(20, 1100), gpu(30, 1200), gpu(40, 1300), gpu(30, 1400));
     const us = { region: 'us' };
     await keep(gpu(25, 2000, us), gpu(15, 2100, { ...us, withdrawn: true }), gpu(5, 2200, us));
@@ -212,7 +210,7 @@ describe('a GPU’s price', () => {
     expect(await gpuPricesFor(database.db, [eu()], 5)).toHaveLength(5);
   });
 
-  it('is listed by type and region, each pair once however often it was changed', async () => {
+  it('is listed by type and region, once for each pair, however often it was changed', async () => {
     for (const region of ['b', 'a', 'C'])
       await keep(gpu(0, 1000, { region }), gpu(5, 1100, { region }), gpu(500, 1200, { region }));
     const list = await gpuPricesInForce(database.db, 10);
@@ -227,7 +225,7 @@ describe('a GPU’s price', () => {
     expect(await gpuPricesInForce(database.db, -1)).toEqual([]);
   });
 
-  it('has a past that is read in pages, the one that holds last first', async () => {
+  it('has a history in pages, with the latest price first', async () => {
     await keep(gpu(100, 1000), gpu(300, 1200), gpu(100, 1100), gpu(200, 1, { withdrawn: true }));
     const seen: unknown[] = [];
     let cursor: string | null = null;
@@ -272,20 +270,20 @@ describe('the lock of a GPU’s price', () => {
       return waited;
     });
 
-  it('is shared by starts, and keeps a change apart from them and from other changes', async () => {
+  it('is shared by starts, and excludes a change during starts and other changes', async () => {
     expect(await waits('shared', 'shared')).toBe(false);
     expect(await waits('shared', 'exclusive')).toBe(true);
     expect(await waits('exclusive', 'shared')).toBe(true);
     expect(await waits('exclusive', 'exclusive')).toBe(true);
   });
 
-  it('cannot hold up another pair', async () => {
+  it('does not block another pair of type and region', async () => {
     expect(await waits('exclusive', 'exclusive', 'us')).toBe(false);
   });
 });
 
 describe('a model’s price', () => {
-  it('holds from its second on, the later recorded of two, and not while it is withdrawn', async () => {
+  it('is in force from its second, is the later recorded of two, and is absent while it is withdrawn', async () => {
     await keepModels(tokens(100, 10), tokens(100, 20), tokens(200, 20, { withdrawn: true }), tokens(300, 30));
     const at = async (second: number) =>
       (await modelPriceAt(database.db, model, second))?.inputMicrosPerMillion ?? null;
@@ -305,7 +303,7 @@ describe('a model’s price', () => {
     expect(all).toEqual([...all].sort());
   });
 
-  it('is read for several models at once, so that a batch of events of any second can be priced', async () => {
+  it('is read for several models at once, so that events of any second can be priced', async () => {
     const other = `${model}-other`;
     await keepModels(tokens(10, 1), tokens(20, 2), tokens(30, 3, { withdrawn: true }), tokens(40, 4));
     await keepModels(tokens(25, 9, { model: other }));

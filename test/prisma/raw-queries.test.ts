@@ -1,4 +1,4 @@
-/** Raw queries that go to the driver directly: they answer what the client's own answer, and stay within their transaction. */
+/** Tests raw queries that bypass the Prisma client: they answer the same values, and belong to their transaction. */
 import { PrismaPg } from '@prisma/adapter-pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inTransaction, type Tx } from '../../prisma/client.ts';
@@ -54,7 +54,7 @@ describe('a raw query', () => {
       Prisma.sql`SELECT ${'x'}::text AS a, ${5}::int AS b, ${9007199254740993n}::bigint AS c, ${true}::boolean AS d,
         ${null}::text AS e, ${['a', 'b']}::text[] AS f, ${[1, 2]}::bigint[] AS g, ${new Date(1_800_000_000_500)}::timestamptz AS h`,
     ],
-  ])('answers %s as the client’s own does, in a transaction and outside', async (_what, query) => {
+  ])('answers %s as the Prisma client does, in a transaction and outside', async (_what, query) => {
     const expected = await own.$queryRaw(query);
     expect(await database.db.$queryRaw(query)).toEqual(expected);
     expect(await inTransaction(database.db, (tx) => tx.$queryRaw(query))).toEqual(expected);
@@ -69,7 +69,7 @@ describe('a raw query', () => {
     expect(await insert(database.db, ['counted-1'])).toBe(0);
   });
 
-  it('throws an error whose state is read as any other’s', async () => {
+  it('throws an error with a readable SQLSTATE', async () => {
     await insertCall(database.db, 'twice');
     expect(isUniqueViolation(await failure(insertCall(database.db, 'twice')))).toBe(true);
     const error = await failure(inTransaction(database.db, (tx) => insertCall(tx, 'twice')));
@@ -77,8 +77,8 @@ describe('a raw query', () => {
   });
 });
 
-describe('a raw query of a transaction', () => {
-  it('is part of it, beside statements of the client, and is undone with it', async () => {
+describe('a raw query in a transaction', () => {
+  it('belongs to the transaction, beside statements of the client, and is rolled back with it', async () => {
     const error = await failure(
       inTransaction(database.db, async (tx) => {
         await insertCall(tx, 'undone');
@@ -91,7 +91,7 @@ describe('a raw query of a transaction', () => {
     expect(await callsOf('undone')).toBe(0);
   });
 
-  it('reads the one moment of its snapshot', async () => {
+  it('reads the snapshot of the transaction', async () => {
     await inSnapshot(database.db, async (tx) => {
       const count = () => tx.$queryRaw`SELECT count(*) AS n FROM idempotent_calls WHERE key = 'later'`;
       expect(await count()).toEqual([{ n: 0n }]);
@@ -101,7 +101,7 @@ describe('a raw query of a transaction', () => {
     expect(await callsOf('later')).toBe(1);
   });
 
-  it('is not sent once the transaction is over, also when its connection serves another', async () => {
+  it('is not sent after the end of the transaction, even when its connection serves another transaction', async () => {
     let kept: Tx | undefined;
     await inTransaction(database.db, async (tx) => {
       kept = tx;
@@ -117,7 +117,7 @@ describe('a raw query of a transaction', () => {
     expect(await callsOf('too late')).toBe(0);
   });
 
-  it('is not sent once the transaction was ended for its time', async () => {
+  it('is not sent after the transaction has timed out', async () => {
     let sent: unknown;
     const late = database.db.$transaction(
       async (tx) => {

@@ -1,3 +1,4 @@
+/** Tests the constraints and triggers of the database: which rows and changes it refuses. */
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTeam } from '../../prisma/teams.ts';
@@ -33,7 +34,7 @@ const transfer = (reference: string, amount = 1, debit = 'platform/stripe', cred
   ] as const;
 const refused = (sql: string, values: readonly unknown[] = []) => refusalOf(client, sql, [...values]);
 
-describe('the database keeps the ledger', () => {
+describe('the ledger', () => {
   beforeEach(async () => {
     expect(await refused(...transfer(`once/${team}`))).toBeNull();
   });
@@ -44,11 +45,11 @@ describe('the database keeps the ledger', () => {
     ['deleted', 'DELETE FROM transfers'],
     ['emptied', 'TRUNCATE transfers'],
     ['emptied along with another table', 'TRUNCATE transfers, deposits CASCADE'],
-  ])('and refuses that it is %s', async (_, sql) => {
+  ])('cannot be %s', async (_, sql) => {
     expect(await refused(sql)).toBe('23000 rows of transfers are never changed or deleted: write another row');
   });
 
-  it('and refuses a second row of the same cause, of whatever team', async () => {
+  it('refuses a second row of the same cause, for any team', async () => {
     expect(await refused(...transfer(`once/${team}`))).toBe('23505 transfers_reference_key');
     expect(await refused(...transfer(`once/${team}/more`))).toBeNull();
   });
@@ -56,28 +57,28 @@ describe('the database keeps the ledger', () => {
   it.each([
     ['nothing', 0],
     ['less than nothing', -1],
-  ])('and refuses a transfer of %s', async (_, amount) => {
+  ])('refuses a transfer of %s', async (_, amount) => {
     expect(await refused(...transfer(`amount/${team}`, amount))).toBe('23514 transfers_amount_positive');
   });
 
-  it('and refuses a transfer from an account to itself', async () => {
+  it('refuses a transfer from an account to itself', async () => {
     expect(await refused(...transfer(`self/${team}`, 1, 'a', 'a'))).toBe('23514 transfers_between_two_accounts');
   });
 });
 
-describe('the database keeps the consents', () => {
+describe('the consents', () => {
   it.each([
     ['changed', "UPDATE consents SET actor = 'nobody'"],
     ['deleted', 'DELETE FROM consents'],
     ['emptied', 'TRUNCATE consents'],
-  ])('and refuses that they are %s', async (_, sql) => {
+  ])('cannot be %s', async (_, sql) => {
     const insert = `INSERT INTO consents (id, team_id, second, actor, cause, new_policy) VALUES ($1, $2, 0, 'me', 'test', '{}')`;
     expect(await refused(insert, [uuid(), team])).toBeNull();
     expect(await refused(sql)).toBe('23000 rows of consents are never changed or deleted: write another row');
   });
 });
 
-describe('the database keeps an account', () => {
+describe('an account row', () => {
   it.each([
     ['credit below zero', 'posted_micros = -1', 'credit_never_negative'],
     ['holds beyond the credit', 'posted_micros = 5, held_micros = 6', 'credit_never_negative'],
@@ -88,17 +89,17 @@ describe('the database keeps an account', () => {
     ['a negative remainder', 'remainder_millionths = -1', 'remainder_below_a_micro'],
     ['half an attempt', "attempt_deposit_id = 'dep_1'", 'attempt_whole_or_absent'],
     ['an open exhaustion with no charge', 'stands_at_second = 5', 'stands_only_for_a_charge'],
-  ])('and refuses %s', async (_, set, constraint) => {
+  ])('cannot have %s', async (_, set, constraint) => {
     expect(await refused(`UPDATE accounts SET ${set} WHERE team_id = $1`, [team])).toBe(`23514 ${constraint}`);
   });
 
-  it('and takes what stands just within', async () => {
+  it('can have the values at the limits', async () => {
     const set = 'posted_micros = 5, held_micros = 5, remainder_millionths = 999999';
     expect(await refused(`UPDATE accounts SET ${set} WHERE team_id = $1`, [team])).toBeNull();
   });
 });
 
-describe('the database keeps instances and their segments', () => {
+describe('instances and their segments', () => {
   const instance = (id: string, more = 'NULL, NULL') => [
     `INSERT INTO instances (id, team_id, gpu_type, region, pricing, request_hash, start_second, end_second, reason)
      VALUES ($1, $2, 'h100', 'eu', 'on_demand', 'hash', 10, ${more})`,
@@ -112,7 +113,7 @@ describe('the database keeps instances and their segments', () => {
   ];
   const refusedRow = ([sql, values]: unknown[]) => refused(sql as string, values as unknown[]);
 
-  it('and refuses a second running segment, and takes one after the first has ended', async () => {
+  it('refuse a second running segment until the first has ended', async () => {
     const id = `i-${team}`;
     expect(await refusedRow(instance(id))).toBeNull();
     expect(await refusedRow(segment(id, 1, null))).toBeNull();
@@ -122,7 +123,7 @@ describe('the database keeps instances and their segments', () => {
     expect(await refusedRow(segment(id, 2, 30, 20))).toBe('23505 segments_pkey');
   });
 
-  it('and refuses an end before the start, an end with no reason, and a segment of nothing', async () => {
+  it('refuse an end before the start, an end without a reason, and a segment without an instance', async () => {
     expect(await refusedRow(instance(`a-${team}`, "9, 'stopped'"))).toBe('23514 instances_end_after_start');
     expect(await refusedRow(instance(`b-${team}`, '20, NULL'))).toBe('23514 instances_end_has_reason');
     expect(await refusedRow(instance(`c-${team}`, "NULL, 'stopped'"))).toBe('23514 instances_end_has_reason');
@@ -131,13 +132,13 @@ describe('the database keeps instances and their segments', () => {
     expect(await refusedRow(segment(`e-${team}`, 1, 9))).toBe('23514 segments_end_after_start');
   });
 
-  it('and refuses an id that another team’s instance has', async () => {
+  it('refuse an id of another team’s instance', async () => {
     expect(await refusedRow(instance(`same-${team}`))).toBeNull();
     expect(await refusedRow(instance(`same-${team}`))).toBe('23505 instances_pkey');
   });
 });
 
-describe('the database keeps deposits and cards', () => {
+describe('deposits and cards', () => {
   const deposit = (id: string, attempt: number | null, amount = 1) => [
     `INSERT INTO deposits (id, team_id, kind, method, label, amount_micros, status, attempt, opened_second)
      VALUES ($1, $2, 'auto_top_up', 'card', 'Auto Top-Up', $3, 'pending', $4, 0)`,
@@ -145,18 +146,18 @@ describe('the database keeps deposits and cards', () => {
   ];
   const refusedRow = ([sql, values]: unknown[]) => refused(sql as string, values as unknown[]);
 
-  it('and refuses a number of an attempt that was used, except for another team', async () => {
+  it('refuse a repeated attempt number of a team', async () => {
     expect(await refusedRow(deposit(`d1-${team}`, 1))).toBeNull();
     expect(await refusedRow(deposit(`d2-${team}`, 1))).toBe('23505 deposits_attempt_idx');
     expect(await refusedRow(deposit(`d2-${team}`, null))).toBeNull();
     expect(await refusedRow(deposit(`d3-${team}`, null))).toBeNull();
   });
 
-  it('and refuses a deposit of nothing', async () => {
+  it('refuse a deposit of zero', async () => {
     expect(await refusedRow(deposit(`d4-${team}`, null, 0))).toBe('23514 deposits_amount_positive');
   });
 
-  it('and refuses a second default card of a team', async () => {
+  it('refuse a second default card of a team', async () => {
     const card = (id: string, isDefault: boolean) => [
       `INSERT INTO payment_methods (id, team_id, stripe_payment_method_id, brand, last4, exp_month, exp_year, is_default, created_second)
        VALUES ($1, $2, $1, 'visa', '4242', 1, 2030, $3, 0)`,

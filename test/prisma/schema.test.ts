@@ -1,3 +1,4 @@
+/** Tests that schema.prisma agrees with the migrations. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type pg from 'pg';
@@ -80,7 +81,7 @@ describe('schema.prisma and the migrations', () => {
   });
 
   it.each(models.map((model) => [model.name, model] as const))(
-    'have the same columns of the same types for %s, and may be null alike',
+    'have the same columns, types and nullability for %s',
     async (_, { table, fields }) => {
       const { rows } = await client.query<{ column: string; type: string; nullable: boolean }>(
         `SELECT column_name AS "column", data_type AS type, is_nullable = 'YES' AS nullable
@@ -93,7 +94,7 @@ describe('schema.prisma and the migrations', () => {
   );
 
   it.each(models.map((model) => [model.name, model] as const))(
-    'hold the same columns of %s to be unique',
+    'have the same unique columns of %s',
     async (_, { table, unique }) => {
       const { rows } = await client.query<{ columns: string }>(
         `SELECT (SELECT string_agg(attname, ',' ORDER BY attname COLLATE "C") FROM pg_attribute
@@ -142,7 +143,7 @@ describe('every model', () => {
       ]),
     );
 
-  it('can be written and read through the generated client, each column with a value of its own', async () => {
+  it('can be written and read through the generated client, with a different value in each column', async () => {
     for (const model of models) {
       const sample = Object.fromEntries(model.fields.map((field) => [field.name, sampleOf(model, field)]));
       const data = { ...sample, ...BY_THE_CHECKS[model.name] };

@@ -1,4 +1,4 @@
-/** The SQLSTATE of real errors, by each way in which a statement is sent, and what each state means. */
+/** Tests the SQLSTATE of real errors, for each way of sending a statement, and the meaning of each state. */
 import { createServer } from 'node:net';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -61,7 +61,7 @@ const PASSING = [
 const FINAL = ['23514', '22003', '42501', 'P0001', '23000'];
 
 describe.each(Object.entries(WAYS))('an error of %s', (_, send) => {
-  it.each([...PASSING, ...FINAL])('has its state read: %s', async (state) => {
+  it.each([...PASSING, ...FINAL])('has a readable state: %s', async (state) => {
     await owner.query(`
       CREATE OR REPLACE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN RAISE EXCEPTION 'a fault' USING ERRCODE = '${state}'; END $$;
@@ -73,7 +73,7 @@ describe.each(Object.entries(WAYS))('an error of %s', (_, send) => {
     await owner.query('DROP TRIGGER fault ON teams');
   });
 
-  it('is known for a unique violation', async () => {
+  it('is recognized as a unique violation', async () => {
     await owner.query(`INSERT INTO teams (id, name, email, created_second) VALUES ('x', 'A', 'a@b.example', 0)`);
     const error = await errorOf(send(database.db));
     expect(isUniqueViolation(error)).toBe(true);
@@ -81,7 +81,7 @@ describe.each(Object.entries(WAYS))('an error of %s', (_, send) => {
     await owner.query(`DELETE FROM teams WHERE id = 'x'`);
   });
 
-  it('is known for a server that refuses, says nothing, or breaks off', async () => {
+  it('is recognized when a server refuses, does not answer, or disconnects', async () => {
     const servers = {
       refuses: null,
       breaksOff: createServer((socket) => socket.destroy()),
@@ -101,7 +101,7 @@ describe.each(Object.entries(WAYS))('an error of %s', (_, send) => {
     }
   });
 
-  it('is known for a database that is not there and for a login that is refused', async () => {
+  it('is recognized for a missing database and for a refused login', async () => {
     for (const change of [(url: URL) => (url.pathname = '/not_there'), (url: URL) => (url.username = 'not_there')]) {
       const url = new URL(database.url);
       change(url);
@@ -112,7 +112,7 @@ describe.each(Object.entries(WAYS))('an error of %s', (_, send) => {
     }
   });
 
-  it('is known for a pool whose connections are all taken', async () => {
+  it('is recognized when all connections of a pool are in use', async () => {
     const db = connectDb(database.url, { poolSize: 1, connectionTimeoutMs: 200 });
     const taken = await db.pool.connect();
     const error = await errorOf(send(db));
@@ -122,7 +122,7 @@ describe.each(Object.entries(WAYS))('an error of %s', (_, send) => {
   });
 });
 
-describe('what is no error of the database', () => {
+describe('a value that is no database error', () => {
   it.each([
     ['nothing', null],
     ['a word', 'ECONNREFUSED'],
@@ -137,7 +137,7 @@ describe('what is no error of the database', () => {
     expect(isDatabaseAway(error)).toBe(false);
   });
 
-  it('is found within several errors, and within a cause of a cause', () => {
+  it('may contain a database error, in a list of errors or in a cause of a cause, which is found', () => {
     const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
     expect(sqlStateOf(new AggregateError([new Error('other'), refused]))).toBe('08001');
     expect(sqlStateOf(new Error('a', { cause: new Error('b', { cause: { originalCode: '53100' } }) }))).toBe('53100');

@@ -1,3 +1,4 @@
+/** Tests the names of prepared statements. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLedger } from '../../activities/ledger/index.ts';
 import { parseDollars } from '../../billing/money.ts';
@@ -19,7 +20,7 @@ const prepared = async (): Promise<string[]> =>
   );
 
 describe('the statements of a fact', () => {
-  it('are prepared once a connection, and none stands for other columns after a migration', async () => {
+  it('are prepared once for each connection, and none selects `*`, whose columns change with a migration', async () => {
     const { db } = database;
     await createTeam(db, { id: 'acme', name: 'Acme', email: 'a@example.com' }, 0);
     const ledger = createLedger({ db, terms: SCENARIO_TERMS });
@@ -38,21 +39,21 @@ describe('the statements of a fact', () => {
 describe('the name of a statement', () => {
   const named = (sql: string, values = 1) => statementNames()({ sql, args: new Array(values).fill(1) });
 
-  it('is the same whenever the text is the same, and another for another text', () => {
+  it('is the same for the same text, and differs for another text', () => {
     const nameOf = statementNames();
     const [a, b] = ['SELECT a FROM t', 'SELECT b FROM t'].map((sql) => nameOf({ sql, args: [] }));
     expect(a).not.toBe(b);
     expect(nameOf({ sql: 'SELECT a FROM t', args: [1] })).toBe(a);
   });
 
-  it('is missing for what stands for other columns later, for long lists and for the ends of transactions', () => {
+  it('is missing for `SELECT *`, for long lists and for the ends of transactions', () => {
     expect(named('SELECT a FROM t WHERE b = $1')).not.toBe('');
     expect(named('SELECT * FROM t WHERE b = $1')).toBe('');
     expect(named('SELECT a FROM t WHERE b IN ($1)', 65)).toBe('');
     expect(['BEGIN', 'COMMIT', 'ROLLBACK'].map((sql) => named(sql))).toEqual(['', '', '']);
   });
 
-  it('is given to so many texts and no more', () => {
+  it('is given to a limited number of texts', () => {
     const nameOf = statementNames();
     const names = Array.from({ length: 1_000 }, (_, index) => nameOf({ sql: `SELECT ${index}`, args: [] }));
     expect(new Set(names.filter((name) => name !== '')).size).toBe(300);

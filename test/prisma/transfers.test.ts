@@ -1,3 +1,4 @@
+/** Tests the lists of transfers and deposits, their cursors, and the trial balance. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Transfer } from '../../billing/ledger.ts';
@@ -48,14 +49,14 @@ async function allPages(limit: number, between: (page: number) => Promise<void> 
 }
 
 describe('the list of transfers', () => {
-  it('is newest first, each row once, however many share a second and however long the pages are', async () => {
+  it('is newest first with each row once, for any number of rows in a second and any page size', async () => {
     const rows = Array.from({ length: 23 }, (_, i) => credit(Math.floor(i / 5)));
     for (const row of rows) await insert(row);
     const newestFirst = rows.map(({ reference }) => reference).reverse();
     for (const limit of [1, 2, 5, 22, 23, 100]) expect(await allPages(limit)).toEqual(newestFirst);
   });
 
-  it('shows each row once that was there, while others arrive before, among and after the page', async () => {
+  it('shows each existing row once, while other rows arrive before, among and after the page', async () => {
     const rows = Array.from({ length: 12 }, (_, i) => credit(Math.floor(i / 4)));
     await insert(...rows);
     const there = await allPages(100);
@@ -64,20 +65,20 @@ describe('the list of transfers', () => {
     expect(new Set(seen).size).toBe(seen.length);
   });
 
-  it('shows nobody another team’s rows', async () => {
+  it('shows only the team’s own rows', async () => {
     await insert(credit(1));
     const { data } = await listTransfers(database.db, 'another', { limit: 10 });
     expect(data).toEqual([]);
   });
 
-  it('ends where there is no more, and not with a cursor to an empty page', async () => {
+  it('ends without a cursor to an empty page', async () => {
     await insert(credit(1), credit(2));
     expect((await listTransfers(database.db, team, { limit: 2 })).nextCursor).toBeNull();
     expect((await listTransfers(database.db, team, { limit: 1 })).nextCursor).not.toBeNull();
   });
 });
 
-describe('a cursor that no list answered', () => {
+describe('an invalid cursor', () => {
   const encode = (text: string) => Buffer.from(text).toString('base64url');
   const ask = (cursor: string) => listTransfers(database.db, team, { limit: 1, cursor });
 
@@ -92,18 +93,18 @@ describe('a cursor that no list answered', () => {
     ['an id of another list', encode('5.dep_t_top_up_1')],
     ['a character that no text may hold', encode('5.\0')],
     ['SQL', encode("5.' OR 1=1 --")],
-  ])('is refused, not failed at: %s', async (_, cursor) => {
+  ])('is refused without a server error: %s', async (_, cursor) => {
     await expect(ask(cursor)).rejects.toThrow(expect.objectContaining({ code: 'invalid_request', param: 'cursor' }));
   });
 
-  it('is refused by lists with ids of their own as well', async () => {
+  it('is refused by lists with ids of their own, too', async () => {
     for (const cursor of ['', 'x', encode('5.a\0b'), encode('5.a b')])
       await expect(listDeposits(database.db, team, { limit: 1, cursor })).rejects.toThrow(
         expect.objectContaining({ code: 'invalid_request' }),
       );
   });
 
-  it('can be anything at all and only ever be refused or answered', async () => {
+  it('of any content is refused or answered', async () => {
     await fc.assert(
       fc.asyncProperty(fc.oneof(fc.string(), fc.string({ unit: 'binary' }).map(encode)), async (cursor) => {
         await ask(cursor).catch((error) => expect(error).toMatchObject({ code: 'invalid_request' }));
@@ -114,7 +115,7 @@ describe('a cursor that no list answered', () => {
 });
 
 describe('the list of deposits', () => {
-  it('goes on where it was though deposits are opened meanwhile', async () => {
+  it('continues at its place when deposits are opened between pages', async () => {
     const open = (id: string, openedSecond: number) =>
       openDeposit(database.db, {
         id: `${id}-${team}`,
@@ -135,7 +136,7 @@ describe('the list of deposits', () => {
 });
 
 describe('the last posting for an instance', () => {
-  it('is what a correction names: the latest by second, and by time of writing within one', async () => {
+  it('is the posting that a correction names: the latest by second, and by time of writing within a second', async () => {
     const posting = (through: number, second: number) =>
       credit(second, 1, {
         code: 'instance_usage',
@@ -159,14 +160,14 @@ describe('the trial balance', () => {
   const differencesOf = async () =>
     (await trialBalance(database.db)).differences.filter(({ teamId }) => teamId === team);
 
-  it('finds nothing where every stored balance is the sum of its transfers', async () => {
+  it('finds nothing if every stored balance is the sum of its transfers', async () => {
     const own = await newDatabase();
     await createTeam(own.db, { id: 'a', name: 'A', email: 'a@example.com' }, 0);
     expect(await trialBalance(own.db)).toEqual({ balanced: true, sumMicros: 0n, differences: [] });
     await own.close();
   });
 
-  it('finds credit that no transfer explains, to the micro', async () => {
+  it('finds credit without a transfer, to the micro', async () => {
     await insert(credit(1, 100));
     await database.db.account.update({ where: { teamId: team }, data: { postedMicros: 101 } });
     expect(await differencesOf()).toEqual([
@@ -177,7 +178,7 @@ describe('the trial balance', () => {
     expect(await differencesOf()).toEqual([]);
   });
 
-  it('finds a transfer that was never stored, and a debt that nobody owes', async () => {
+  it('finds a missing transfer, and a debt without a cause', async () => {
     await insert(credit(1, 100));
     await database.db.account.update({ where: { teamId: team }, data: { owedMicros: 7 } });
     expect(await differencesOf()).toEqual([
