@@ -1,10 +1,11 @@
+/** Tests how the worker and the api read the environment, and the errors for missing and wrong variables. */
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../worker/config.ts';
 import { startCommandedApi, teamWith } from '../api/support.ts';
 import { COMPLETE_ENVIRONMENT } from '../support/environment.ts';
 
 describe('the environment', () => {
-  it('names every variable that is missing or wrong, in one sentence', () => {
+  it('is refused with every missing or wrong variable, in one sentence', () => {
     const { DATABASE_URL: _, ...rest } = COMPLETE_ENVIRONMENT;
     expect(() => readConfig({ ...rest, SETTLE_EVERY: 'soon', PORT: '' })).toThrow(
       'The environment is not complete: DATABASE_URL is not set; SETTLE_EVERY: expected a duration such as 300s or 1h.',
@@ -44,11 +45,11 @@ describe('the environment', () => {
     ['SETTLE_EVERY', '30d', 'SETTLE_EVERY: expected a duration of 24 days or less'],
     ['TEMPORAL_TLS', 'yes', 'TEMPORAL_TLS: expected true or false'],
     ['DEPOSIT_MIN', '6000', 'DEPOSIT_MIN ($6,000.00) is above DEPOSIT_MAX ($5,000.00)'],
-  ])('refuses %s=%j with a sentence', (name, text, sentence) => {
+  ])('is refused with %s=%j, in a sentence', (name, text, sentence) => {
     expect(() => readConfig({ ...COMPLETE_ENVIRONMENT, [name]: text })).toThrow(sentence);
   });
 
-  it('names a value with a stray space together with what else is wrong, and repeats no value', () => {
+  it('is refused with a stray space and the other faults in one message, which repeats no value', () => {
     const wrong = {
       BURNRATE_PLATFORM_KEY: ' secret-of-the-platform',
       STRIPE_SECRET_KEY: 'pk_live_published',
@@ -65,7 +66,7 @@ describe('the environment', () => {
     expect(message).not.toMatch(/secret-of-the-platform|pk_live_published/);
   });
 
-  it('takes every key that fits into an Authorization header', () => {
+  it('accepts every key that fits into an Authorization header', () => {
     for (const key of ['k'.repeat(512), 'sixteen-letters!', '~!@#$%^&*()_+{}|:"<>?'])
       expect(readConfig({ ...COMPLETE_ENVIRONMENT, BURNRATE_PLATFORM_KEY: key }).platform.key).toBe(key);
     expect(readConfig({ ...COMPLETE_ENVIRONMENT, STRIPE_SECRET_KEY: 'rk_live_x' }).stripe.secretKey).toBe('rk_live_x');
@@ -73,7 +74,7 @@ describe('the environment', () => {
     expect(readConfig(COMPLETE_ENVIRONMENT).host).toBeNull();
   });
 
-  it('takes proxies as a number or as addresses, and names the variable that holds anything else', () => {
+  it('accepts proxies as a number or as addresses, and refuses anything else by the variable’s name', () => {
     const proxiesOf = (text: string) => readConfig({ ...COMPLETE_ENVIRONMENT, TRUSTED_PROXIES: text }).trustedProxies;
     expect(readConfig(COMPLETE_ENVIRONMENT).trustedProxies).toBe(false);
     expect(proxiesOf('none')).toBe(false);
@@ -93,7 +94,7 @@ describe('the environment', () => {
       expect(() => proxiesOf(wrong), wrong).toThrow(/TRUSTED_PROXIES: expected none, a number of proxies/);
   });
 
-  it('takes the issuer of papers in any script, its address in lines, and no more of it than a paper has room for', () => {
+  it('accepts the issuer of receipts in any script, its address in lines, up to the space of a receipt', () => {
     const read = (given: Record<string, string>) => readConfig({ ...COMPLETE_ENVIRONMENT, ...given }).issuer;
     expect(read({})).toEqual({ name: 'Burnrate', address: null, taxId: null, contact: null });
     const given = {
@@ -119,7 +120,7 @@ describe('the environment', () => {
       expect(() => read({ [name]: value }), value).toThrow(name);
   });
 
-  it('offers no amount that would then be refused', () => {
+  it('refuses suggested amounts that a deposit would refuse', () => {
     expect(() => readConfig({ ...COMPLETE_ENVIRONMENT, DEPOSIT_MIN: '60' })).toThrow(
       'DEPOSIT_PRESETS: $50.00 is not between DEPOSIT_MIN ($60.00) and DEPOSIT_MAX ($5,000.00)',
     );
@@ -128,7 +129,7 @@ describe('the environment', () => {
     );
   });
 
-  it('of a small-balance product gives its presets, and takes what they offer and no less than $5', async () => {
+  it('of a small-balance product gives its presets, and accepts their amounts down to $5', async () => {
     const { deposits } = readConfig({ ...COMPLETE_ENVIRONMENT, DEPOSIT_PRESETS: '10,25,50,100', DEPOSIT_MIN: '5' });
     const api = await startCommandedApi({ deposits });
     try {

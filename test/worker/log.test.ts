@@ -1,3 +1,4 @@
+/** Tests the worker’s log. */
 import { ApplicationFailure } from '@temporalio/common';
 import { describe, expect, it } from 'vitest';
 import { createWorkerLogger } from '../../worker/log.ts';
@@ -11,7 +12,7 @@ function logged(write: (log: ReturnType<typeof createWorkerLogger>) => void): Ar
 
 describe('the worker’s log', () => {
   // As Temporal's SDK tells of them.
-  it('says why an activity failed', () => {
+  it('contains the reason of a failed activity', () => {
     const error = new RangeError('not a whole, safe number of micros: 9008000001504000');
     expect(logged((log) => log.warn({ activityType: 'admitInstance', error }, 'Activity failed'))).toMatchObject([
       {
@@ -27,7 +28,7 @@ describe('the worker’s log', () => {
     ]);
   });
 
-  it('leaves addresses and secrets out of it', () => {
+  it('contains no addresses or secrets', () => {
     const error = new Error('no mailbox jane@acme.example for bk_platform_abcdefgh');
     const text = JSON.stringify(logged((log) => log.warn({ error, err: error }, 'Activity failed')));
     expect(text).toContain('[address]');

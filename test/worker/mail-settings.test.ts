@@ -1,4 +1,7 @@
-/** Settings of mails: what is meant arrives in the header as it was meant, and what cannot work stops the process. */
+/**
+ * Tests the settings of mails: a valid setting arrives unchanged in the header of a mail, and an invalid setting stops
+ * the process.
+ */
 import fc from 'fast-check';
 import { createTransport } from 'nodemailer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -40,11 +43,11 @@ describe('a mailbox', () => {
     'Acme\r\nBcc: c@evil.example <b@acme.example>',
     `${'n'.repeat(101)} <b@acme.example>`,
     '',
-  ])('cannot be read from %j', (text) => {
+  ])('is refused as %j', (text) => {
     expect(() => parseMailbox(text)).toThrow(/^expected /);
   });
 
-  it('stops the process with a sentence that names the setting', () => {
+  it('that is invalid stops the process with a sentence that names the setting', () => {
     expect(() => read({ MAIL_FROM: 'billing' })).toThrow(
       /MAIL_FROM: expected an address such as billing@acme\.example/,
     );
@@ -59,7 +62,7 @@ describe('a mailbox', () => {
     afterAll(() => inbox.stop());
 
     it.each(['Acme: Billing', 'Acme, Inc.', 'Zażółć 株式会社', 'a@b.example', 'Group: x;', '<Acme>', '"quoted"'])(
-      'is one sender by the name %s',
+      'is one sender with the name %s',
       async (name) => {
         const transport = createTransport({ url: inbox.smtpUrl });
         const from = parseMailbox(`${name} <b@acme.example>`);
@@ -72,7 +75,7 @@ describe('a mailbox', () => {
     );
   });
 
-  it('has any name that stands before an address in angle brackets', () => {
+  it('has any name that comes before an address in angle brackets', () => {
     const names = fc
       .string({ minLength: 1, maxLength: 40, unit: 'grapheme-ascii' })
       .filter((name) => !/^\s|\s$|^".*"$/.test(name));
@@ -106,7 +109,7 @@ describe('SMTP_URL', () => {
     'smtps://name:pass/word@smtp.acme.example',
     'smtps://name:p%zz@smtp.acme.example',
     'smtp://mail:25/path',
-  ])('cannot be %s, and the sentence repeats no password', (url) => {
+  ])('cannot be %s, and the error repeats no password', (url) => {
     expect(() => read({ SMTP_URL: url })).toThrow(/SMTP_URL: /);
     try {
       read({ SMTP_URL: url });
@@ -117,7 +120,7 @@ describe('SMTP_URL', () => {
 });
 
 describe('BILLING_URL', () => {
-  it('is a page of this service unless it is set, also below a path', () => {
+  it('is by default a page of this service, below the path of PUBLIC_URL', () => {
     expect(read({ PUBLIC_URL: 'https://x.example/bill//' })).toMatchObject({
       publicUrl: 'https://x.example/bill',
       billingUrl: 'https://x.example/bill/billing?team={team}',
@@ -144,7 +147,7 @@ describe('BILLING_URL', () => {
 });
 
 describe('the brand', () => {
-  it('is the name of the sender unless it is set', () => {
+  it('is by default the name of the sender', () => {
     expect(read({ MAIL_FROM: 'Acme <b@acme.example>' }).mail.brand.name).toBe('Acme');
     expect(read({ MAIL_FROM: 'b@acme.example' }).mail.brand.name).toBe('Burnrate');
     expect(read({ MAIL_FROM: 'Acme <b@acme.example>', BRAND_NAME: 'Acme Cloud' }).mail.brand.name).toBe('Acme Cloud');
@@ -163,7 +166,7 @@ describe('the brand', () => {
     expect(() => read({ [name]: value })).toThrow(name);
   });
 
-  it('has support by mail or by a page', () => {
+  it('has a support contact as a mail address or a page', () => {
     expect(read({ SUPPORT_CONTACT: 'help@acme.example' }).mail.brand.support).toBe('help@acme.example');
     expect(read({ SUPPORT_CONTACT: 'https://acme.example/help' }).mail.brand.support).toBe('https://acme.example/help');
   });

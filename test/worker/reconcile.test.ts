@@ -1,4 +1,4 @@
-/** `npm run reconcile`, as its own process. */
+/** Tests `npm run reconcile` as its own process. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -49,14 +49,14 @@ const run = (args: string[], env: Record<string, string>): Promise<Ended> =>
   });
 
 describe('npm run reconcile', () => {
-  it('prints a day on which the books agree, and exits 0', async () => {
+  it('prints a day without differences, and exits 0', async () => {
     const { status, stdout, stderr } = await run(DAY, environment);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toContain('2026-03-01: 0 rows compared, 0 differences, 0 under way, 0 foreign');
     expect(await findReconciliation(database.db, '2026-03-01')).toMatchObject({ differences: [] });
   });
 
-  it('beside a running `npm start` finds its neighbours; prints each difference, what it means and what to do, and exits 1', async () => {
+  it('uses the neighbours of a running `npm start`, prints each difference with its meaning and the next step, and exits 1', async () => {
     await sdk(stripe).paymentIntents.create({
       amount: 5_000,
       currency: 'usd',
@@ -76,7 +76,7 @@ describe('npm run reconcile', () => {
     expect(stdout).toContain('1 rows compared, 1 differences');
   });
 
-  it('is told nothing once `npm start` has ended, and names what it lacks', async () => {
+  it('receives no settings after `npm start` has ended, and names the missing setting', async () => {
     await withdrawEnvironment(dataDir);
     expect(await readPublishedEnvironment(dataDir)).toEqual({});
     const { status, stderr } = await run(DAY, { STRIPE_SECRET_KEY: 'sk_test_books' });

@@ -1,4 +1,7 @@
-/** The sweeper delivers what is due, in turns of the teams, and again only after a time that grows. */
+/**
+ * Tests the sweeper, which delivers due work to the engine, with the teams in turns and with growing intervals between
+ * repeats.
+ */
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { termsOf } from '../../prisma/reservations.ts';
 import { createSweeper, type Deliveries } from '../../worker/sweeper.ts';
@@ -34,7 +37,7 @@ beforeEach(async () => {
 });
 const start = (id: string, at: number) => office.one.start({ teamId: team, id, hourly: '0.01', at });
 
-it('delivers a look and a start that are due for three seconds, and nothing earlier', async () => {
+it('a sweep delivers a read and a start that have been due for three seconds, and nothing newer', async () => {
   await start(`${team}-a`, 100);
   const sweeper = sweeperOf();
   nowMs = 102_999;
@@ -45,7 +48,7 @@ it('delivers a look and a start that are due for three seconds, and nothing earl
   expect(of(team).sort()).toEqual([`instance ${team}-a`, `look ${team}`]);
 });
 
-it('delivers nothing that a workflow has seen', async () => {
+it('a sweep delivers nothing that a workflow has read', async () => {
   await start(`${team}-a`, 100);
   await office.one.settle(`${team}-a`, 101);
   await office.one.look(team, 101);
@@ -54,7 +57,7 @@ it('delivers nothing that a workflow has seen', async () => {
   expect(of(team)).toEqual([]);
 });
 
-it('delivers a reservation with its first term, until its workflow has seen it', async () => {
+it('sweeps deliver a reservation with its first term until its workflow has read it', async () => {
   const spec = { id: `${team}-r`, teamId: team, gpuType: `gpu-${team}`, region: 'eu', count: 1, term: '1m' as const };
   await office.one.list(spec.gpuType, '0.01', 100);
   const whole = { ...spec, renew: false, requestHash: 'hash' };
@@ -72,7 +75,7 @@ it('delivers a reservation with its first term, until its workflow has seen it',
   expect(received).toHaveLength(1);
 });
 
-it('delivers a deposit until its workflow has seen it', async () => {
+it('sweeps deliver a deposit until its workflow has read it', async () => {
   const depositId = `${team}-deposit`;
   await office.one.recordDeposit(team, '15', 100, depositId);
   nowMs = 103_000;
@@ -85,7 +88,7 @@ it('delivers a deposit until its workflow has seen it', async () => {
   expect(of(team)).toEqual([]);
 });
 
-it('delivers a refund until its workflow has seen it', async () => {
+it('sweeps deliver a refund until its workflow has read it', async () => {
   const depositId = await office.one.deposit(team, '50', 100);
   const refundId = `${team}-refund`;
   const asked = { refundId, depositId, teamId: team, amountMicros: null, actor: 'me', receivedSecond: 100 };
@@ -101,7 +104,7 @@ it('delivers a refund until its workflow has seen it', async () => {
   expect(of(team)).toEqual([]);
 });
 
-it('delivers what stays due again after 5, 10 and 20 seconds', async () => {
+it('sweeps repeat the delivery of unread work after 5, 10 and 20 seconds', async () => {
   await start(`${team}-a`, 100);
   await office.one.look(team, 100);
   const sweeper = sweeperOf();
@@ -115,7 +118,7 @@ it('delivers what stays due again after 5, 10 and 20 seconds', async () => {
   expect(deliveredAt).toEqual([103, 108, 118, 138]);
 });
 
-it('delivers a later fact at once, though an earlier one of the same team waits to be delivered again', async () => {
+it('a sweep delivers a later fact at once while an earlier fact of the same team waits for its repeat', async () => {
   await start(`${team}-a`, 100);
   const sweeper = sweeperOf();
   nowMs = 103_000;
@@ -128,7 +131,7 @@ it('delivers a later fact at once, though an earlier one of the same team waits 
   expect(of(team)).toEqual([`look ${team}`]);
 });
 
-it('delivers what the engine did not accept at the next sweep, and the rest all the same', async () => {
+it('a sweep delivers the rest when the engine refuses a delivery, and the next sweep repeats the refused delivery', async () => {
   for (const id of ['a', 'b', 'c']) await start(`${team}-${id}`, 100);
   let isAway = true;
   const sweeper = sweeperOf({
@@ -147,7 +150,7 @@ it('delivers what the engine did not accept at the next sweep, and the rest all 
   expect(of(team)).toEqual([`instance ${team}-b`]);
 });
 
-it('takes one delivery of each team in turn, so that a team with many holds nobody up', async () => {
+it('a sweep takes one delivery of each team in turn, so that a team with many deliveries does not delay other teams', async () => {
   for (let n = 0; n < 60; n++) await start(`${team}-${n}`, 100);
   const other = await office.one.team(`small-${team}`, '100');
   await office.one.start({ teamId: other, id: `${other}-a`, hourly: '0.01', at: 100 });
@@ -161,7 +164,7 @@ it('takes one delivery of each team in turn, so that a team with many holds nobo
   expect(order.indexOf(`instance ${other}-a`)).toBeLessThan(10);
 });
 
-it('stops while a sweep is under way, without an error', async () => {
+it('the sweeper stops during a sweep without an error', async () => {
   await start(`${team}-a`, 100);
   nowMs = 103_000;
   const sweeper = sweeperOf({
