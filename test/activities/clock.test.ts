@@ -1,4 +1,4 @@
-/** The clock of a process against the database's. */
+/** Tests the comparison of a process’s clock with the database’s clock. */
 import { ApplicationFailure } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import pg from 'pg';
@@ -38,7 +38,7 @@ describe('the clock of a process', () => {
     ['an hour behind', -3_600_000, '3600.0 s behind'],
     ['nine seconds behind', -9_000, '9.0 s behind'],
     ['three seconds ahead', 3_000, '3.0 s ahead of'],
-  ])('is wrong when it is %s of the database’s, in a sentence that names it', async (_, ahead, words) => {
+  ])('is wrong when it is %s of the database’s clock, and the message says by how much', async (_, ahead, words) => {
     aheadMs = ahead;
     await clock.look();
     expect(clock.isRight()).toBe(false);
@@ -53,7 +53,7 @@ describe('the clock of a process', () => {
     clock.mustBeRight();
   });
 
-  it('is right again once it was set right, and each change is logged once', async () => {
+  it('is right again after a correction, and each change is logged once', async () => {
     aheadMs = 60_000;
     await clock.look();
     await clock.look();
@@ -63,7 +63,7 @@ describe('the clock of a process', () => {
     expect(said).toEqual([expect.stringContaining('60.0 s ahead of'), 'the clock is right']);
   });
 
-  it('is not held against an answer that took long: half of the time is taken off', () => {
+  it('is compared with half of a slow answer’s time subtracted', () => {
     let now = 0;
     const slow = createClockWatch(database.db, log, () => now);
     const seen = slow.reading();
@@ -74,7 +74,7 @@ describe('the clock of a process', () => {
     expect(() => again(now + 2_001)).toThrow('2.0 s behind');
   });
 
-  it('is as it was while the database does not answer', async () => {
+  it('keeps its last result while the database does not answer', async () => {
     aheadMs = 60_000;
     await clock.look();
     const away = createClockWatch({ ...database.db, $queryRaw: () => Promise.reject(new Error('away')) } as never, log);
@@ -90,7 +90,7 @@ describe('a fact', () => {
   };
   const grants = () => database.db.grant.count();
 
-  it('is not recorded by a process whose clock is wrong, though nobody has looked since it went wrong', async () => {
+  it('is not recorded by a process whose clock has become wrong since the last comparison', async () => {
     database.db.clock = clock;
     await clock.look();
     const before = await grants();
@@ -103,7 +103,7 @@ describe('a fact', () => {
     clock.mustBeRight();
   });
 
-  it('has the second that it is given: only the clock of the process is compared', async () => {
+  it('keeps the second that it is given, because only the clock of the process is compared', async () => {
     database.db.clock = clock;
     const before = await grants();
     await grant('past', 20);
@@ -111,7 +111,7 @@ describe('a fact', () => {
     expect(await grants()).toBe(before + 2);
   });
 
-  it('brings the database’s time along without a statement of its own', async () => {
+  it('receives the database’s time without an additional statement', async () => {
     await createTeam(database.db, { id: 'counted', name: 'Counted', email: 'a@example.com' }, 0);
     const statements = async (watch: ClockWatch | null): Promise<number> => {
       database.db.clock = watch;
@@ -131,7 +131,7 @@ describe('a fact', () => {
 });
 
 describe('a worker', () => {
-  it('records nothing while its clock is wrong, tries again, and goes on once the clock is right', async () => {
+  it('records nothing while its clock is wrong, retries, and continues when the clock is right', async () => {
     const world = { ledger: createLedger({ db: database.db, terms }), clock } as unknown as World;
     const partly = new Proxy(world, {
       get: (target, name) => Reflect.get(target, name) ?? new Proxy({}, { get: () => async () => {} }),

@@ -1,4 +1,4 @@
-/** A clock that the test sets, and a Tell that counts: which wakes share a signal, and which must not. */
+/** Tests which wakes of a team share a signal, with a clock that the test sets and a counter of signals. */
 import { beforeEach, expect, it } from 'vitest';
 import { coalesced } from '../../activities/coalesced-wakes.ts';
 
@@ -23,7 +23,7 @@ it('The first wake after a quiet second is sent at once.', async () => {
   expect(signals).toEqual(['watch a 1000']);
 });
 
-it('A thousand wakes of one team in a second send two signals: one at once, and one for a look within a second.', async () => {
+it('A thousand wakes of one team in a second send two signals: one at once, and one for a read within a second.', async () => {
   await Promise.all(Array.from({ length: 1_000 }, () => tell.watch('a')));
   expect(signals).toEqual(['watch a 1000', 'watchSoon a 1000']);
 });
@@ -34,7 +34,7 @@ it('A wake in each of three thousand milliseconds sends one signal in 900 ms aft
   expect(signals.slice(1).every((signal) => signal.startsWith('watchSoon'))).toBe(true);
 });
 
-it('A wake shares only a signal that covers it: never the first signal, never a look that may come too early.', async () => {
+it('A wake shares only a signal that covers it: never the first signal, and never a read that may come too early.', async () => {
   await tell.watch('a');
   nowMs += 10;
   await tell.watch('a');
@@ -47,14 +47,14 @@ it('A wake shares only a signal that covers it: never the first signal, never a 
   expect(signals).toEqual(['watch a 1000', 'watchSoon a 1010', 'watchSoon a 1910', 'watch a 2910']);
 });
 
-it('Wakes that can wait and wakes that cannot share the same signals.', async () => {
+it('Urgent and other wakes share the same signals.', async () => {
   await tell.watchSoon('a');
   nowMs += 500;
   await Promise.all([tell.watch('a'), tell.watchSoon('a')]);
   expect(signals).toEqual(['watchSoon a 1000']);
 });
 
-it('Wakes of other teams never share a signal.', async () => {
+it('Wakes of different teams never share a signal.', async () => {
   await Promise.all(['a', 'b', 'c'].map((teamId) => tell.watch(teamId)));
   expect(signals).toEqual(['watch a 1000', 'watch b 1000', 'watch c 1000']);
 });

@@ -1,3 +1,4 @@
+/** Tests the reconciliation of the ledger with CopperX. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Copperx, createCopperx } from '../../activities/copperx.ts';
 import { createCopperxBooks } from '../../activities/copperx-books.ts';
@@ -73,7 +74,7 @@ const compared = async (day = DAY) => {
 };
 
 describe('CopperX’s books and the ledger', () => {
-  it('agree where every output was credited, though it is reported twice and another is not confirmed yet', async () => {
+  it('agree if every output was credited, with a repeated output and an unconfirmed output', async () => {
     const depositId = await opened();
     const { transactionHash } = send(depositId, '25.5');
     send(depositId, '34.5');
@@ -93,7 +94,7 @@ describe('CopperX’s books and the ledger', () => {
     expect((await compared()).differences).toEqual([['output_not_credited', depositId]]);
   });
 
-  it('differ by a credit for which no output came', async () => {
+  it('differ by a credit without an output', async () => {
     const depositId = await opened();
     send(depositId, '60');
     await credit(depositId);
@@ -102,7 +103,7 @@ describe('CopperX’s books and the ledger', () => {
     expect((await compared()).differences).toEqual([['credit_without_output', depositId]]);
   });
 
-  it('agree again after a look, where CopperX corrected an output or a transaction left the chain', async () => {
+  it('agree after a new read if CopperX corrected an output or a transaction left the chain', async () => {
     const depositId = await opened();
     const { transactionHash: first } = send(depositId, '40');
     const { transactionHash: gone } = send(depositId, '20');
@@ -118,7 +119,7 @@ describe('CopperX’s books and the ledger', () => {
     expect((await getDeposit(database.db, depositId)).receivedMicros).toBe(dollars(41.5));
   });
 
-  it('agree on coins that came late, on the day on which they came', async () => {
+  it('agree on late coins, on the day of their arrival', async () => {
     const depositId = await opened();
     second += DAY_SECONDS;
     standIn.control.tick();
@@ -130,7 +131,7 @@ describe('CopperX’s books and the ledger', () => {
     expect(rows.some(({ kind }) => kind === 'output')).toBe(true);
   });
 
-  it('are not compared while CopperX does not answer: there is no report of half the books', async () => {
+  it('have no report while CopperX does not answer', async () => {
     standIn.control.faults.beginOutage('error');
     await expect(reconciler.reportOf({ day: DAY, nowSecond: NOW + 3 * DAY_SECONDS })).rejects.toMatchObject({
       code: 'provider_unavailable',

@@ -1,3 +1,4 @@
+/** Tests crypto payments through CopperX’s API: pages, received coins, corrections, and hosts with less information. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createCopperx } from '../../activities/copperx.ts';
 import { createCopperxPayments } from '../../activities/copperx-payments.ts';
@@ -45,7 +46,7 @@ async function openPage(): Promise<string> {
 }
 
 describe('the page', () => {
-  it('asks for the amount in USDC, and names the deposit and nobody', async () => {
+  it('asks for the amount in USDC, and names the deposit but no person', async () => {
     expect(await crypto.createCryptoPage({ depositId })).toMatchObject({ maybeSeveral: false });
     expect(sessions()).toMatchObject([
       { amountTotal: '10000000000', currency: 'usdc', paymentSetting: { allowSwap: false }, metadata: null },
@@ -53,14 +54,14 @@ describe('the page', () => {
     expect(JSON.stringify(standIn.control.requests())).not.toMatch(/Acme|acme\.test/);
   });
 
-  it('that is kept is not made again', async () => {
+  it('that is stored is not created again', async () => {
     const sessionId = await openPage();
     expect(await crypto.createCryptoPage({ depositId })).toMatchObject({ sessionId });
     expect(sessions()).toHaveLength(1);
   });
 
   it.each(['error_after_effect', 'drop_after_effect', 'hang_after_effect'] as const)(
-    'is made once though the answer is lost by %s',
+    'is created once when the answer is lost by %s',
     async (kind) => {
       standIn.control.faults.add({ on: `POST ${PATH}`, kind });
       const { answer } = await untilAnswered(() => crypto.createCryptoPage({ depositId }));
@@ -69,14 +70,14 @@ describe('the page', () => {
     },
   );
 
-  it.each(['error', 'drop', 'hang', 'rate_limit'] as const)('is made after %s', async (kind) => {
+  it.each(['error', 'drop', 'hang', 'rate_limit'] as const)('is created after %s', async (kind) => {
     standIn.control.faults.add({ on: `POST ${PATH}`, kind, times: 2 });
     const { failures } = await untilAnswered(() => crypto.createCryptoPage({ depositId }));
     expect(failures).toMatchObject([{ type: 'copperx_unavailable' }, { type: 'copperx_unavailable' }]);
     expect(sessions()).toHaveLength(1);
   });
 
-  it('that CopperX will not make fails for good, and tells an operator', async () => {
+  it('that CopperX refuses fails the deposit, and an error is logged for an operator', async () => {
     const refusing = { ...createCopperx({ apiKey: 'key', apiBase: standIn.url }) };
     const noUrl = createCopperxPayments({ copperx: refusing, db: database.db, publicUrl: '', confirmations: 1, log });
     refusing.createSession = (asked) =>
@@ -86,7 +87,7 @@ describe('the page', () => {
     expect(sessions()).toHaveLength(0);
   });
 
-  it('waits while the key is wrong: an operator mends that', async () => {
+  it('is retried while the key is wrong, because an operator can correct the key', async () => {
     const wrong = createCopperx({ apiKey: 'two words', apiBase: standIn.url });
     await expect(wrong.retrieveSession('x')).rejects.toMatchObject({
       type: 'copperx_unavailable',
@@ -101,8 +102,8 @@ describe('the page', () => {
   });
 });
 
-describe('what has come', () => {
-  it('is confirmed by blocks, not before', async () => {
+describe('received coins', () => {
+  it('are confirmed after the required number of blocks', async () => {
     const id = await openPage();
     expect(await fetched()).toMatchObject({ confirmed: [], awaiting: 0, expired: false });
     const { transactionHash } = standIn.control.pay(id, { amount: '60', confirmations: 11 });
@@ -114,7 +115,7 @@ describe('what has come', () => {
     });
   });
 
-  it('is told once, though it is listed twice, and not again once it is in the ledger', async () => {
+  it('are reported once if they are listed twice, and are not reported after they are in the ledger', async () => {
     const id = await openPage();
     const { transactionHash } = standIn.control.pay(id, { amount: '60', confirmations: 12 });
     standIn.control.repeat(id, transactionHash);
@@ -129,7 +130,7 @@ describe('what has come', () => {
     expect(await fetched(true)).toMatchObject({ confirmed: [], awaiting: 0 });
   });
 
-  it('is followed when it is corrected, when it leaves the chain, and when it is on the chain again', async () => {
+  it('are followed through a correction, a removal from the chain and a return to the chain', async () => {
     const id = await openPage();
     const { transactionHash } = standIn.control.pay(id, { amount: '60', confirmations: 12 });
     const ledger = createLedger({ db: database.db, terms: TERMS });
@@ -152,7 +153,7 @@ describe('what has come', () => {
     await followed(60_000_000);
   });
 
-  it('stays credited where the page itself has vanished, or its transactions cannot be read', async () => {
+  it('stay credited when their page is gone or their transactions are unreadable', async () => {
     const id = await openPage();
     const { transactionHash } = standIn.control.pay(id, { amount: '60', confirmations: 12 });
     const ledger = createLedger({ db: database.db, terms: TERMS });
@@ -165,7 +166,7 @@ describe('what has come', () => {
     expect((await fetched()).changed).toBeUndefined();
   });
 
-  it('is found on the page of an earlier try too', async () => {
+  it('are found on the page of an earlier try too', async () => {
     const kept = await openPage();
     // The creation of an earlier try that arrived after the one that was kept.
     const copperx = createCopperx({ apiKey: 'key', apiBase: standIn.url });
@@ -181,7 +182,7 @@ describe('what has come', () => {
     expect((await fetched(true)).expired).toBe(true);
   });
 
-  it('in a coin that is no dollar is not credited, and an operator is told', async () => {
+  it('in a coin other than a dollar coin are not credited, and an error is logged for an operator', async () => {
     const id = await openPage();
     standIn.control.pay(id, { amount: '1', currency: 'eth', confirmations: 12 });
     standIn.control.pay(id, { amount: '2', currency: 'USDT', confirmations: 12 });
@@ -189,7 +190,7 @@ describe('what has come', () => {
     expect(log.error).toHaveBeenCalledOnce();
   });
 
-  it('after the expiry is told too', async () => {
+  it('after the expiry are reported too', async () => {
     const id = await openPage();
     standIn.control.expire(id);
     expect(await fetched()).toMatchObject({ confirmed: [], expired: true });
@@ -197,17 +198,20 @@ describe('what has come', () => {
     expect(await fetched()).toMatchObject({ confirmed: [{ amountMicros: 100_000_000 }], expired: true });
   });
 
-  it.each(['error', 'drop', 'hang', 'rate_limit'] as const)('is known after %s, and never guessed', async (kind) => {
-    const id = await openPage();
-    standIn.control.pay(id, { confirmations: 12 });
-    standIn.control.faults.add({ on: `GET ${PATH}/:id`, kind, times: 2 });
-    const { answer, failures } = await untilAnswered(() => fetched());
-    expect(failures).toHaveLength(2);
-    expect(answer.confirmed).toHaveLength(1);
-  });
+  it.each(['error', 'drop', 'hang', 'rate_limit'] as const)(
+    'are reported after %s, without a guess in between',
+    async (kind) => {
+      const id = await openPage();
+      standIn.control.pay(id, { confirmations: 12 });
+      standIn.control.faults.add({ on: `GET ${PATH}/:id`, kind, times: 2 });
+      const { answer, failures } = await untilAnswered(() => fetched());
+      expect(failures).toHaveLength(2);
+      expect(answer.confirmed).toHaveLength(1);
+    },
+  );
 });
 
-describe('a host that tells less than the stand-in', () => {
+describe('a host with less information than the stand-in', () => {
   const session = (transactions: object[], more: object = {}) => ({
     id: 'session',
     createdAt: new Date().toISOString(),
@@ -230,7 +234,7 @@ describe('a host that tells less than the stand-in', () => {
     );
   };
 
-  it('is missing when CopperX has no page of the deposit any more, by its id or by our reference', async () => {
+  it('is answered as missing when CopperX has no page under the page id or our reference', async () => {
     const copperx = { retrieveSession: async () => null, sessionsOf: async () => [] } as never;
     await updateDeposit(database.db, depositId, { copperxSessionId: `gone_${depositId}`, checkoutUrl: 'x' });
     const world = { copperx, db: database.db, publicUrl: '', confirmations: 12, log };
@@ -241,7 +245,7 @@ describe('a host that tells less than the stand-in', () => {
     });
   });
 
-  it('is found by our reference when the page that was given out is gone', async () => {
+  it('is found by our reference when the stored page is gone', async () => {
     const other = session([{ transactionHash: '0xother' }]);
     const copperx = { retrieveSession: async () => null, sessionsOf: async () => [other] } as never;
     await updateDeposit(database.db, depositId, { copperxSessionId: `gone_too_${depositId}`, checkoutUrl: 'x' });
@@ -251,12 +255,12 @@ describe('a host that tells less than the stand-in', () => {
     expect(seen).not.toHaveProperty('missing');
   });
 
-  it('counts a paid page’s only transaction as what was received, confirmed by the word of the page', async () => {
+  it('has the page’s total credited for the only transaction of a paid page', async () => {
     const { confirmed } = await fetchedOf(session([{ transactionHash: '0xa' }]));
     expect(confirmed).toMatchObject([{ output: 0, chain: 'unknown', amountMicros: 5_000_000 }]);
   });
 
-  it('waits for the page to be paid, and guesses no amounts of two', async () => {
+  it('has nothing credited before its page is paid, or for two transactions without amounts', async () => {
     const open = session([{ transactionHash: '0xb' }], { status: 'open', paymentStatus: 'unpaid' });
     expect(await fetchedOf(open)).toMatchObject({ confirmed: [], awaiting: 1 });
     const two = session([{ transactionHash: '0xc' }, { transactionHash: '0xd' }]);

@@ -1,4 +1,4 @@
-/** A team's name and address as Stripe's customer has them. */
+/** Tests the copy of a team's name and address in Stripe's customer. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Payments } from '../../activities/payments.ts';
 import { createStripe } from '../../activities/stripe.ts';
@@ -50,7 +50,7 @@ async function teamAtStripe() {
 }
 
 describe('a change of a team’s name or address', () => {
-  it('writes a notice, by which the customer gets it once', async () => {
+  it('writes a notice, which updates the customer once', async () => {
     const teamId = await teamAtStripe();
     await change(teamId, { name: 'Acme Robotics', email: 'new@acme.test' });
     await copy(teamId);
@@ -61,13 +61,13 @@ describe('a change of a team’s name or address', () => {
     expect((await findNotice(database.db, notice?.id ?? ''))?.sentSecond).toBe(NOW);
   });
 
-  it('to what it was before writes no notice', async () => {
+  it('to the same values writes no notice', async () => {
     const teamId = await teamAtStripe();
     await change(teamId, { name: 'Acme', email: 'old@acme.test' });
     expect(await copiesOf(teamId)).toEqual([]);
   });
 
-  it.each(['error', 'drop', 'refuse'] as const)('is tried again after a fault, and is not lost (%s)', async (kind) => {
+  it.each(['error', 'drop', 'refuse'] as const)('is retried after a fault, and is not lost (%s)', async (kind) => {
     const teamId = await teamAtStripe();
     await change(teamId, { email: 'new@acme.test' });
     standIn.control.faults.add({ on: UPDATE, kind, times: 2 });
@@ -78,7 +78,7 @@ describe('a change of a team’s name or address', () => {
     expect(customerOf(teamId)).toMatchObject({ email: 'new@acme.test' });
   });
 
-  it('reaches the next page before it opens, though no notice was handed on', async () => {
+  it('reaches Stripe before the next page opens, even if no notice was started', async () => {
     const teamId = await teamAtStripe();
     await change(teamId, { email: 'new@acme.test' });
     await openPage(payments, await newDeposit(database.db, { teamId, kind: 'checkout' }));
@@ -90,7 +90,7 @@ describe('a change of a team’s name or address', () => {
     expect(customerOf(teamId)).toMatchObject({ name: 'Acme Robotics' });
   });
 
-  it('that Stripe refuses keeps nobody from paying', async () => {
+  it('that Stripe refuses does not prevent a payment', async () => {
     const teamId = await teamAtStripe();
     await change(teamId, { name: 'Refused' });
     standIn.control.faults.add({ on: UPDATE, kind: 'refuse', times: 'always' });
@@ -98,7 +98,7 @@ describe('a change of a team’s name or address', () => {
     expect(customerOf(teamId)).toMatchObject({ name: 'Acme' });
   });
 
-  it('with an address that Stripe refuses still brings the name', async () => {
+  it('with an address that Stripe refuses still updates the name', async () => {
     const teamId = await teamAtStripe();
     await change(teamId, { name: 'Acme Robotics', email: 'odd@acme.test' });
     const refusal = { code: 'email_invalid', param: 'email', message: 'Invalid email address' };
@@ -107,7 +107,7 @@ describe('a change of a team’s name or address', () => {
     expect(customerOf(teamId)).toMatchObject({ name: 'Acme Robotics' });
   });
 
-  it('that arrives late does not undo a newer one', async () => {
+  it('that arrives late does not replace a newer change', async () => {
     const teamId = await teamAtStripe();
     await change(teamId, { name: 'Second' });
     standIn.control.faults.add({ on: UPDATE, kind: 'slow', ms: 300, where: { name: 'Second' } });
@@ -119,7 +119,7 @@ describe('a change of a team’s name or address', () => {
     expect(customerOf(teamId)).toMatchObject({ name: 'Third' });
   });
 
-  it('of a team without a customer asks Stripe nothing', async () => {
+  it('of a team without a customer makes no call to Stripe', async () => {
     const { id: teamId } = await newTeam(database.db);
     standIn.control.clearRequests();
     await change(teamId, { name: 'New' });
@@ -127,7 +127,7 @@ describe('a change of a team’s name or address', () => {
     expect(standIn.control.requests()).toEqual([]);
   });
 
-  it('while its customer was deleted is in the customer that is made for the next page', async () => {
+  it('after the customer was deleted is in the new customer of the next page', async () => {
     const teamId = await teamAtStripe();
     standIn.control.deleteCustomer((await getTeam(database.db, teamId)).stripeCustomerId ?? '');
     await change(teamId, { name: 'Acme Robotics', email: 'new@acme.test' });
@@ -136,7 +136,7 @@ describe('a change of a team’s name or address', () => {
     expect(customerOf(teamId)).toMatchObject({ name: 'Acme Robotics', email: 'new@acme.test' });
   });
 
-  it('is copied once to a customer that an older version made', async () => {
+  it('is copied once to a customer that an older version created', async () => {
     const teamId = await teamAtStripe();
     await database.db.team.update({
       where: { id: teamId },

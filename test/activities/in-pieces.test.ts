@@ -1,9 +1,10 @@
+/** Tests the processing of a list with limited concurrency. */
 import { expect, it } from 'vitest';
 import { firstDone } from '../../activities/in-pieces.ts';
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
-it('Every item is done once, at most 20 at a time.', async () => {
+it('Each item is processed once, at most 20 at a time.', async () => {
   const done: number[] = [];
   let underWay = 0;
   let most = 0;
@@ -20,7 +21,7 @@ it('Every item is done once, at most 20 at a time.', async () => {
 });
 
 it.each([1, 7, 50, 99])(
-  'A failure at item %i answers that all before it are done, and begins few after it.',
+  'A failure at item %i answers that all earlier items are done, and starts few later items.',
   async (at) => {
     const begun: number[] = [];
     const count = await firstDone(numbers(100), async (item) => {
@@ -33,7 +34,7 @@ it.each([1, 7, 50, 99])(
   },
 );
 
-it('Two failures count as the first.', async () => {
+it('The first of two failures is answered.', async () => {
   const fail = new Set([30, 35]);
   const count = await firstDone(numbers(100), async (item) => {
     await new Promise((resolve) => setTimeout(resolve, item === 30 ? 5 : 0));
@@ -49,6 +50,6 @@ it('A failure of the first item is thrown.', async () => {
   await expect(firstDone(numbers(3), act)).rejects.toThrow('the first cannot be done');
 });
 
-it('Nothing to do is done.', async () => {
+it('An empty list is done at once.', async () => {
   expect(await firstDone([], async () => {})).toBe(0);
 });

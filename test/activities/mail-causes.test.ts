@@ -1,4 +1,7 @@
-/** Which mails a fact brings, and what they say of it: of one cause a team gets one mail, over the part that it is about. */
+/**
+ * Tests which mails a fact causes and their content: a team receives one mail for one cause, with the part of the
+ * amount that the cause is about.
+ */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
 import { createMailer } from '../../activities/mailer.ts';
@@ -97,8 +100,8 @@ async function mailOf(teamId: string, kind: string, turn?: string): Promise<Mess
   return mail;
 }
 
-describe('credit that becomes low', () => {
-  it('by usage alone is mailed, and told to the platform', async () => {
+describe('low credit', () => {
+  it('after usage is mailed, and sent to the platform', async () => {
     const { teamId } = await paid(20);
     await use(teamId, dollars(15));
     expect(await kindsOf(teamId)).toEqual(['balance_low', 'balance.low']);
@@ -109,7 +112,7 @@ describe('credit that becomes low', () => {
     ['a partial refund', (of) => refund(of, dollars(15)), 'refund'],
     ['a dispute', ({ depositId }) => dispute(depositId, dollars(20)), 'dispute'],
     ['usage that is owed', ({ teamId }) => use(teamId, dollars(21)), 'usage_owed'],
-  ])('by %s is told to the platform and mailed once, by the mail of its cause', async (_name, act, kind) => {
+  ])('after %s is sent to the platform and mailed once, in the mail of its cause', async (_name, act, kind) => {
     const of = await paid(20);
     await act(of);
     const kinds = await kindsOf(of.teamId);
@@ -118,7 +121,7 @@ describe('credit that becomes low', () => {
     expect(kinds).not.toContain('balance_low');
   });
 
-  it('by usage is mailed also where an earlier refund of the same team was mailed', async () => {
+  it('after usage is mailed even if an earlier refund of the same team was mailed', async () => {
     const of = await paid(100);
     await refund(of, dollars(50));
     await use(of.teamId, dollars(45));
@@ -126,8 +129,8 @@ describe('credit that becomes low', () => {
   });
 });
 
-describe('what was owed, used or charged', () => {
-  it('is never nothing: usage of $0.00001 without credit', async () => {
+describe('an amount that was owed, used or charged', () => {
+  it('is never shown as zero: usage of $0.00001 without credit', async () => {
     const { id: teamId } = await newTeam(database.db);
     await use(teamId, micros(10));
     const { text, html } = await mailOf(teamId, 'usage_owed');
@@ -139,7 +142,7 @@ describe('what was owed, used or charged', () => {
 });
 
 describe('a part of a deposit', () => {
-  it('that was disputed and lost is said as the part, beside the whole', async () => {
+  it('that was disputed and lost is shown as the part, beside the whole', async () => {
     const { teamId, depositId } = await paid(100);
     await dispute(depositId, dollars(20), 'lost');
     const { text } = await mailOf(teamId, 'dispute', 'lost');
@@ -148,7 +151,7 @@ describe('a part of a deposit', () => {
     expect(text).toContain('Credit now: $80.00');
   });
 
-  it('that no credit was left for is told apart from other debts', async () => {
+  it('without credit left is shown separately from other debts', async () => {
     const { teamId, depositId } = await paid(100);
     await use(teamId, dollars(103));
     await dispute(depositId, dollars(20), 'lost');
@@ -158,7 +161,7 @@ describe('a part of a deposit', () => {
     expect(text).toContain('In all, $23.00 is owed now');
   });
 
-  it('after a refund is no more than what is left, whatever the bank names', async () => {
+  it('after a refund is no more than the rest, whatever amount the bank names', async () => {
     const of = await paid(100);
     await refund(of, dollars(70));
     await dispute(of.depositId, dollars(100));
@@ -167,7 +170,7 @@ describe('a part of a deposit', () => {
     expect(text).toContain('you can lose no more than $30.00');
   });
 
-  it('that was lost and then won is credit again, and the mail says so', async () => {
+  it('that was lost and then won is shown as credit again', async () => {
     const { teamId, depositId } = await paid(100);
     const disputeId = await dispute(depositId, dollars(20), 'lost');
     await ledger.closeDispute({ disputeId, outcome: 'won', nowSecond: NOW + 5 }, 'test');
@@ -176,7 +179,7 @@ describe('a part of a deposit', () => {
     expect(mail.text).toContain('$20.00 that had been taken for it is credit of Acme again');
   });
 
-  it('that was refunded is said as the part, and what is left of the deposit', async () => {
+  it('that was refunded is shown with the total refunded and the rest of the deposit', async () => {
     const of = await paid(100);
     await refund(of, dollars(20));
     const { text } = await mailOf(of.teamId, 'refund', 'sent');
@@ -184,7 +187,7 @@ describe('a part of a deposit', () => {
     expect(text).toContain('In all, $20.00 of the $100.00 has been refunded, and $80.00 has not.');
   });
 
-  it('that was refunded at the provider without credit for it is owed', async () => {
+  it('that was refunded at the provider without credit is shown as owed', async () => {
     const { teamId, depositId } = await paid(100);
     await use(teamId, dollars(90));
     const refundId = `ref_at_provider_${depositId}`;
@@ -198,7 +201,7 @@ describe('a part of a deposit', () => {
   });
 });
 
-it('an auto top-up names the threshold that it was charged for, not the one that was set since', async () => {
+it('an auto top-up shows the threshold that it was charged for, and not a later threshold', async () => {
   const { teamId } = await paid(30);
   const policy = { enabled: true, amountMicros: dollars(50), paymentMethodId: 'pm_1', monthlyCapMicros: null };
   const set = (threshold: number, nowSecond: number) =>
@@ -213,7 +216,7 @@ it('an auto top-up names the threshold that it was charged for, not the one that
   expect(text).toContain('fell below your threshold of $35.00, so auto top-up charged $50.00');
 });
 
-describe('a mail with a copy for the address for papers', () => {
+describe('a mail with a copy for the address for receipts', () => {
   async function withCopy(): Promise<{ noticeId: string; teamId: string }> {
     const { teamId } = await paid(50);
     const details = { company: null, address: null, taxId: null, reference: null, email: 'books@acme.test' };
@@ -223,14 +226,14 @@ describe('a mail with a copy for the address for papers', () => {
   const only = (to: string): Answer => ({ at: 'rcpt', code: 554, text: '5.7.1 blocked', to });
   const receivers = () => inbox.messages().map(({ to }) => to);
 
-  it('goes to both, each by itself', async () => {
+  it('goes to both addresses, in two separate mails', async () => {
     const sender = mailer();
     await sender.deliverMail({ noticeId: (await withCopy()).noticeId, nowSecond: NOW });
     sender.close();
     expect(receivers()).toEqual([['billing@acme.test'], ['books@acme.test']]);
   });
 
-  it('reaches the team where the copy is refused, and the refusal is logged', async () => {
+  it('reaches the team when the copy is refused, and the refusal is logged', async () => {
     const warnings: string[] = [];
     const sender = mailer(warnings);
     inbox.refuse(only('books@acme.test'));
@@ -242,8 +245,8 @@ describe('a mail with a copy for the address for papers', () => {
   });
 });
 
-describe('a mail that was refused for good', () => {
-  it('is handed on again when the team’s address is changed, and one that was sent is not', async () => {
+describe('a permanently refused mail', () => {
+  it('is started again after a change of the team’s address, unless it was sent', async () => {
     const { teamId } = await paid(50);
     await use(teamId, dollars(45));
     const refused = await idOf(teamId, 'deposit_receipt');
@@ -260,7 +263,7 @@ describe('a mail that was refused for good', () => {
     expect(await findNotice(database.db, refused)).toMatchObject({ refusal: null, refusedSecond: null });
   });
 
-  it('forgets the refusal once it is claimed again', async () => {
+  it('loses its refusal when it is claimed again', async () => {
     const { teamId } = await paid(50);
     const id = await idOf(teamId, 'deposit_receipt');
     await markRefused(database.db, id, NOW, 'mail: 550 5.1.1');

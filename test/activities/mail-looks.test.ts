@@ -1,4 +1,4 @@
-/** What all mails have in common: whatever the kind, the team and the brand. */
+/** Tests the properties that all mails share, for any kind, team and brand. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_BRAND } from '../../activities/mails/brand.ts';
@@ -25,7 +25,7 @@ describe.each(samples)('the mail %s', (_name, { subject, text, html }) => {
     expect(html.match(/<h1/g)).toHaveLength(1);
   });
 
-  it('says each line of its text in its HTML too', () => {
+  it('has each line of its text in its HTML too', () => {
     const said = plain(html);
     for (const line of text.split('\n').filter((each) => each !== '' && each !== '-- '))
       for (const part of line.replace(/^[* ]+/, '').split(/: |:$/))
@@ -33,7 +33,7 @@ describe.each(samples)('the mail %s', (_name, { subject, text, html }) => {
     for (const [url] of text.matchAll(/https:\/\/\S+/g)) expect(html).toContain(`href="${url}"`);
   });
 
-  it('names its language, its colour schemes and the way to get help', () => {
+  it('names its language, its colour schemes and the contact for help', () => {
     expect(html).toContain('<html lang="en"');
     expect(html).toContain('<meta name="color-scheme" content="light dark">');
     expect(html).toContain('@media (prefers-color-scheme: dark)');
@@ -41,14 +41,14 @@ describe.each(samples)('the mail %s', (_name, { subject, text, html }) => {
     expect(text).toContain('All times are UTC.');
   });
 
-  it('fits a phone: nothing has a width of its own, and long ids may break', () => {
+  it('fits a phone: no element has a fixed width, and long ids can break', () => {
     expect(html).not.toMatch(/(?<!max-)width: ?\d{3,}px|width="\d{3,}"/);
     expect(html.length).toBeLessThan(100_000);
     for (const [, cell] of html.matchAll(/<td[^>]*style="([^"]*)"[^>]*>[^<]{40,}</g))
       expect(cell).toContain('overflow-wrap:anywhere');
   });
 
-  it('never says that nothing is owed, used or charged as an amount of $0.00', () => {
+  it('never shows an amount of $0.00', () => {
     expect(text).not.toContain('$0.00');
   });
 });
@@ -61,14 +61,14 @@ describe('the colours of mails', () => {
     ['black on white', '#000000', '#ffffff', 21],
     ['a grey that just passes', '#767676', '#ffffff', 4.54],
     ['a colour on itself', '#1d4ed8', '#1d4ed8', 1],
-  ])('are compared as WCAG says: %s', (_name, one, other, expected) => {
+  ])('are compared by the WCAG formula: %s', (_name, one, other, expected) => {
     expect(contrast(one, other)).toBeCloseTo(expected, 2);
   });
 
   it.each([
     ['light', lightPalette],
     ['dark', darkPalette],
-  ])('keep text readable in %s whatever the brand is', (_name, paletteOf) => {
+  ])('keep text readable in %s for any brand colour', (_name, paletteOf) => {
     fc.assert(
       fc.property(fc.oneof(brands, fc.constantFrom('#ffffff', '#000000', '#ffd400', '#1d4ed8')), (brand) => {
         const { page, card, text, quiet, button, onButton, link } = paletteOf(brand);
@@ -85,7 +85,7 @@ describe('the colours of mails', () => {
     );
   });
 
-  it('keep the brand’s own colour on buttons in light', () => {
+  it('keep the brand’s own colour on buttons in the light scheme', () => {
     expect(lightPalette(DEFAULT_BRAND.color).button).toBe(DEFAULT_BRAND.color);
     expect(lightPalette('#ffd400')).toMatchObject({ button: '#ffd400', onButton: '#000000' });
   });
@@ -95,12 +95,12 @@ describe('a brand', () => {
   const branded = (change: object) =>
     sampleMails({ ...SAMPLE_ABOUT, brand: { ...SAMPLE_ABOUT.brand, ...change } })['balance-low'];
 
-  it('with a picture shows it with its name as the text for those who do not see it', () => {
+  it('with a logo shows the logo with the brand’s name as alternative text', () => {
     const { html } = branded({ name: 'Acme & Sons', logoUrl: 'https://acme.example/logo.png?a=1&b=2' }) ?? { html: '' };
     expect(html).toContain('src="https://acme.example/logo.png?a=1&amp;b=2" alt="Acme &amp; Sons"');
   });
 
-  it('without a footer line has none', () => {
+  it('without a footer line shows none', () => {
     expect(branded({ footer: null })?.text).not.toContain('Burnrate Ltd');
   });
 });
@@ -114,7 +114,7 @@ it('a team’s name is shortened in the subject by whole characters, and escaped
 });
 
 describe('amounts', () => {
-  it('below a cent are owed in full', () => {
+  it('below a cent are shown in full', () => {
     const { text } = usageOwed(SAMPLE_ABOUT, micros(10), NOW);
     expect(text).toContain('$0.00001 is owed now');
     expect(text).not.toMatch(/\$0\.00(?!\d)/);
@@ -125,15 +125,15 @@ describe('amounts', () => {
   });
 });
 
-describe('why credit is left', () => {
-  it('is said with what one more second would have cost, and what is needed to go on', () => {
+describe('the credit left at an exhaustion', () => {
+  it('is explained with the cost of one more second and the credit needed to start again', () => {
     const { text } = sampleMails(SAMPLE_ABOUT)['credits-exhausted'] ?? { text: '' };
     expect(text).toContain('$0.25 of credit is left, because one more second would have cost $0.75.');
     expect(text).toContain('At least $3.00 of credit is needed to start an instance.');
     expect(text).toContain('The smallest deposit is $15.00.');
   });
 
-  it('for very many instances lists forty and sums up all', () => {
+  it('of very many instances is shown with forty instances and a total', () => {
     const { text } = sampleMails(SAMPLE_ABOUT)['credits-exhausted-many'] ?? { text: '' };
     expect(text).toContain('worker-40:');
     expect(text).not.toContain('worker-41:');
@@ -142,11 +142,11 @@ describe('why credit is left', () => {
   });
 });
 
-describe('the part of a deposit that is disputed', () => {
+describe('the disputed part of a deposit', () => {
   const words = (...args: Parameters<typeof dispute> extends [unknown, ...infer Rest] ? Rest : never) =>
     dispute(SAMPLE_ABOUT, ...args).text;
 
-  it('is said when it was lost, with what was taken and what is owed apart', () => {
+  it('is shown after a loss, with the taken and the owed amount separately', () => {
     const text = words('lost', { fromCreditMicros: 12_000_000, owedMicros: 8_000_000 }, 11);
     expect(text).toContain('to give $20.00 of the deposit of $100.00 by your Visa ending in 4242 back');
     expect(text).toContain('$12.00 of the credit of Acme Robotics has been taken');
@@ -154,14 +154,14 @@ describe('the part of a deposit that is disputed', () => {
     expect(text).toContain('In all, $11.00 is owed now');
   });
 
-  it('is the deposit where it is all of it, and no more than that where the bank names more', () => {
+  it('is shown as the deposit when it is the whole deposit, and never as more than the deposit', () => {
     const whole = { claimedMicros: 120_000_000, beforeMicros: 120_000_000, heldMicros: 100_000_000 };
     const text = words('opened', whole);
     expect(text).toContain('that the deposit of $100.00 by your Visa ending in 4242 is not theirs to pay');
     expect(text).toContain('The bank names $120.00, which is more than was paid. You can lose no more than $100.00.');
   });
 
-  it('can change while the bank decides', () => {
+  it('can change before the bank decides', () => {
     const text = words('changed', { beforeMicros: 50_000_000, heldMicros: 20_000_000, freedMicros: 30_000_000 });
     expect(text).toContain('is disputed, from $50.00 to $20.00');
     expect(text).toContain('$30.00 that was held of the credit of Acme Robotics is free again');

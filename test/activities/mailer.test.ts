@@ -1,3 +1,4 @@
+/** Tests the mails: their content for each notice, and their delivery by SMTP with retries. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createLedger } from '../../activities/ledger/index.ts';
 import { createMailer, type MailerWorld } from '../../activities/mailer.ts';
@@ -110,8 +111,8 @@ function faces({ text, html }: Message): string[] {
 const header = (mail: Message, name: string) =>
   mail.headers.find((header) => header.name.toLowerCase() === name.toLowerCase())?.value;
 
-describe('what the mails say, in text and HTML alike', () => {
-  it('a receipt: amount, when, how, the new balance, the receipt and its link', async () => {
+describe('the mails contain, in text and HTML alike,', () => {
+  it('for a receipt: the amount, time, payment method, new balance, receipt and its link', async () => {
     const { id, depositId } = await funded(100);
     const mail = await mailOf(id, 'deposit_receipt');
     expect(mail.to).toEqual(['billing@acme.test']);
@@ -150,7 +151,7 @@ describe('what the mails say, in text and HTML alike', () => {
     return { teamId, depositId: depositId ?? '' };
   }
 
-  it('an auto top-up that was charged', async () => {
+  it('for a charged auto top-up: the amount, new balance and card', async () => {
     const { teamId, depositId } = await attempt({ brand: 'mastercard', last4: '4444' }, null);
     const mail = await mailOf(teamId, 'auto_top_up_charged');
     expect(mail.subject).toBe('Auto top-up charged $100.00 (Acme)');
@@ -159,7 +160,7 @@ describe('what the mails say, in text and HTML alike', () => {
         expect(face).toContain(fact);
   });
 
-  it('an auto top-up that failed: amount, card, why, what to do, and when credit runs out', async () => {
+  it('for a failed auto top-up: the amount, card, reason, next step, and the end of credit', async () => {
     const { teamId, depositId } = await attempt({ brand: 'visa', last4: '0341' }, 'insufficient_funds');
     const mail = await mailOf(teamId, 'auto_top_up_failed');
     expect(mail.subject).toBe('Auto top-up failed and is now off (Acme)');
@@ -178,13 +179,13 @@ describe('what the mails say, in text and HTML alike', () => {
         expect(face).toContain(fact);
   });
 
-  it('a failure whose cause is not the card does not blame it', async () => {
+  it('for a failure without a fault of the card: that the card is not the cause', async () => {
     const { teamId } = await attempt(null, 'provider_rejected');
     for (const face of faces(await mailOf(teamId, 'auto_top_up_failed')))
       expect(face).toContain('the cause is not your card');
   });
 
-  it('credit that is low, with how long it lasts', async () => {
+  it('for low credit: how long the credit lasts', async () => {
     const { id: teamId } = await funded(13);
     await start(teamId, `inst_${teamId}`, 3);
     await ledger().lookAhead({ teamId, nowSecond: NOW + 3601 }, 'test');
@@ -195,7 +196,7 @@ describe('what the mails say, in text and HTML alike', () => {
         expect(face).toContain(fact);
   });
 
-  it('credit used up: every instance that was stopped, with its time and its cost', async () => {
+  it('for used-up credit: every stopped instance with its time and its cost', async () => {
     const { id: teamId } = await funded(5);
     await start(teamId, `inst_a_${teamId}`, 2);
     await start(teamId, `inst_b_${teamId}`, 3);
@@ -217,7 +218,7 @@ describe('what the mails say, in text and HTML alike', () => {
         expect(face).toContain(fact);
   });
 
-  it('credit that is running out: what was stopped by the order, what runs on and until when, and where to change the order', async () => {
+  it('for credit that is running out: the stopped instance, the running instances with their end, and the link to the order', async () => {
     const { id: teamId } = await funded(5);
     // $1 a second and $3.60 an hour: after 4 of those $0.996 are left, 996 seconds of the cheap one.
     await start(teamId, `render_${teamId}`, 3600, { shedOrder: 1 });
@@ -243,7 +244,7 @@ describe('what the mails say, in text and HTML alike', () => {
     }
   });
 
-  it('of several stopped by the order their number; those that cost nothing run on without an end', async () => {
+  it('for several instances stopped by the order: their number, and that free instances run on without an end', async () => {
     const { id: teamId } = await funded(5);
     await start(teamId, `a_${teamId}`, 1800, { shedOrder: 1 });
     await start(teamId, `b_${teamId}`, 1800, { shedOrder: 1 });
@@ -254,7 +255,7 @@ describe('what the mails say, in text and HTML alike', () => {
     for (const face of faces(mail)) expect(face).toContain('These run on, and use no credit up');
   });
 
-  it('as used up where what the order had spared has ended by now, and where others were started since', async () => {
+  it('for instances that the order spared and that have ended since: that credit is used up, without instances started later', async () => {
     const { id: teamId } = await funded(5);
     await start(teamId, `render_${teamId}`, 3600, { shedOrder: 1 });
     await start(teamId, `serve_${teamId}`, 360);
@@ -268,7 +269,7 @@ describe('what the mails say, in text and HTML alike', () => {
     for (const face of faces(mail)) expect(face).not.toContain(`new_${teamId}`);
   });
 
-  it('a spot instance that is taken back: which, when, what it costs until then, and what to do', async () => {
+  it('for a reclaimed spot instance: its id, the time, the cost until then, and the next step', async () => {
     const { id: teamId } = await funded(50);
     const instanceId = `spot_${teamId}`;
     await start(teamId, instanceId, 1, { pricing: 'spot' });
@@ -290,7 +291,7 @@ describe('what the mails say, in text and HTML alike', () => {
         expect(face).toContain(fact);
   });
 
-  it('a cap that was reached', async () => {
+  it('for a reached cap: the cap, the amount and the end of the month', async () => {
     const { id: teamId } = await funded(20);
     const policy = {
       enabled: true,
@@ -316,7 +317,7 @@ describe('what the mails say, in text and HTML alike', () => {
       for (const fact of ['$150.00', '$100.00', '2026-04-01 00:00:00 UTC']) expect(face).toContain(fact);
   });
 
-  it('a default card that is about to expire, and what happens then', async () => {
+  it('for a default card that is about to expire: its expiry and the effect', async () => {
     const { id: teamId } = await funded(20);
     const card = { id: `pm_${teamId}`, teamId, stripePaymentMethodId: `pm_at_${teamId}`, fingerprint: null };
     const seen = { brand: 'visa', last4: '4242', expMonth: 3, expYear: 2026, createdSecond: NOW };
@@ -329,7 +330,7 @@ describe('what the mails say, in text and HTML alike', () => {
         expect(face).toContain(fact);
   });
 
-  it('a charge or a deposit with its receipt, a numbered PDF', async () => {
+  it('for a charge or a deposit: the receipt as a numbered PDF', async () => {
     const { id: teamId } = await funded(20);
     const mail = await mailOf(teamId, 'deposit_receipt');
     const [receipt] = mail.attachments;
@@ -338,7 +339,7 @@ describe('what the mails say, in text and HTML alike', () => {
     for (const face of faces(mail)) expect(face).toContain(`${teamId}-000001`);
   });
 
-  it('a team by its name, whatever is in it', async () => {
+  it('a team’s name, escaped, with any characters', async () => {
     const name = `<b>O'Hara & "Sons"</b>\r\nBcc: a@evil.test`;
     const { id } = await funded(100, { name });
     const mail = await mailOf(id, 'deposit_receipt');
@@ -349,7 +350,7 @@ describe('what the mails say, in text and HTML alike', () => {
     expect(header(mail, 'bcc')).toBeUndefined();
   });
 
-  it('an address with a comma is one recipient or none', async () => {
+  it('no second recipient for an address with a comma', async () => {
     const { id } = await funded(100, { email: 'a@acme.test, b@evil.test' });
     const sent = mailer().sendMail({ noticeId: await noticeId(id, 'deposit_receipt'), nowSecond: NOW });
     await sent.catch(() => {});
@@ -357,8 +358,8 @@ describe('what the mails say, in text and HTML alike', () => {
   });
 });
 
-describe('how mails are sent', () => {
-  it('with headers by which machines know them', async () => {
+describe('mails are sent', () => {
+  it('with the headers of automatic mails', async () => {
     const { id } = await funded(100);
     const mail = await mailOf(id, 'deposit_receipt');
     expect(header(mail, 'auto-submitted')).toBe('auto-generated');
@@ -369,7 +370,7 @@ describe('how mails are sent', () => {
     expect(header(mail, 'message-id')).toMatch(/^<[0-9a-f]{32}@burnrate\.test>$/);
   });
 
-  it('with the address to which people reply, where one is set', async () => {
+  it('with the address for replies, if it is set', async () => {
     const { id } = await funded(100);
     const replyTo = { name: 'Acme Cloud Support', address: 'support@acme-cloud.test' };
     await mailer(inbox.smtpUrl, { replyTo }).sendMail({
@@ -380,7 +381,7 @@ describe('how mails are sent', () => {
     expect(header(mail as Message, 'reply-to')).toBe('Acme Cloud Support <support@acme-cloud.test>');
   });
 
-  it('once, however often it is asked', async () => {
+  it('once for any number of requests', async () => {
     const { id } = await funded(100);
     const sender = mailer();
     const input = { noticeId: await noticeId(id, 'deposit_receipt'), nowSecond: NOW };
@@ -389,7 +390,7 @@ describe('how mails are sent', () => {
     expect(inbox.messages()).toHaveLength(1);
   });
 
-  it.each(['4xx', 'drop'] as const)('again when the server was ill (%s), and then once', async (illness) => {
+  it.each(['4xx', 'drop'] as const)('again after a fault of the server (%s), and then once', async (illness) => {
     const { id } = await funded(100);
     const sender = mailer();
     const noticeIdOf = await noticeId(id, 'deposit_receipt');
@@ -405,7 +406,7 @@ describe('how mails are sent', () => {
     expect(inbox.messages()).toHaveLength(1);
   });
 
-  it('over the connection that the last one left, since to connect and to log in takes longer than a mail', async () => {
+  it('over the connection of the last mail, because a new connection and login take longer than a mail', async () => {
     const sender = mailer();
     for (const illness of [null, 'drop'] as const) {
       const { id } = await funded(100);
@@ -415,7 +416,7 @@ describe('how mails are sent', () => {
     expect(inbox.messages()).toHaveLength(2);
   });
 
-  it('again when the server was away', async () => {
+  it('again after the server was down', async () => {
     const away = await startMailInbox();
     const smtpPort = Number(new URL(away.smtpUrl).port);
     await away.stop();
@@ -434,7 +435,7 @@ describe('how mails are sent', () => {
     await back?.stop();
   });
 
-  it('as the same message when the server took it and its answer was lost', async () => {
+  it('with the same message id when the server’s answer to the first try was lost', async () => {
     const { id } = await funded(100);
     const sender = mailer();
     const noticeIdOf = await noticeId(id, 'deposit_receipt');
@@ -448,7 +449,7 @@ describe('how mails are sent', () => {
     expect(new Set(ids).size).toBe(1);
   });
 
-  it('not for ever to a recipient that is refused, and without saying who that is', async () => {
+  it('without further tries to a refused recipient, and without the recipient in the failure', async () => {
     const { id, email } = await funded(100);
     const noticeIdOf = await noticeId(id, 'deposit_receipt');
     inbox.refuse('5xx');
@@ -470,7 +471,7 @@ describe('how mails are sent', () => {
     expect(logged.join()).not.toContain(name);
   });
 
-  it('never for a notice that is not there', async () => {
+  it('never for an unknown notice', async () => {
     await expect(mailer().sendMail({ noticeId: 'none', nowSecond: NOW })).rejects.toMatchObject({ nonRetryable: true });
   });
 });

@@ -1,3 +1,4 @@
+/** Tests the mails about refunds, disputes and owed amounts. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventOfNotice } from '../../activities/event-of-notice.ts';
 import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
@@ -91,7 +92,7 @@ function says({ text, html }: Message, ...sentences: string[]): void {
 }
 
 describe('the mail of a refund', () => {
-  it('says how much, to which card, when it arrives, and why it is not more', async () => {
+  it('shows the amount, the card, the expected arrival and the reason for a partial amount', async () => {
     const of = await paid();
     await use(of.teamId, 30);
     await refunded(of);
@@ -107,7 +108,7 @@ describe('the mail of a refund', () => {
     );
   });
 
-  it('says of a whole one that it is whole', async () => {
+  it('of the whole deposit says so', async () => {
     const of = await paid();
     await refunded(of);
     const mail = await mailOf(of.teamId, 'refund', 'sent');
@@ -115,7 +116,7 @@ describe('the mail of a refund', () => {
     expect(mail.text).not.toContain('not been used');
   });
 
-  it('that came back says that it is credit again', async () => {
+  it('that was returned by the bank says that the amount is credit again', async () => {
     const of = await paid();
     const refundId = await refunded(of);
     const sentBack = { refundId, outcome: 'failed' as const, failureCode: 'expired_or_canceled_card' };
@@ -125,7 +126,7 @@ describe('the mail of a refund', () => {
 });
 
 describe('the mail of a dispute', () => {
-  it('that opened says what is held, and what that means', async () => {
+  it('that was opened shows the held amount and its effect', async () => {
     const of = await paid();
     await use(of.teamId, 40);
     await disputed(of);
@@ -138,13 +139,13 @@ describe('the mail of a dispute', () => {
     );
   });
 
-  it('that was won says that the credit is free again', async () => {
+  it('that was won says that the credit is available again', async () => {
     const of = await paid();
     await disputed(of, 'won');
     says(await mailOf(of.teamId, 'dispute', 'won'), '$100.00 that was held of the credit of Acme is free again');
   });
 
-  it('that was lost says what was taken, and what is owed', async () => {
+  it('that was lost shows the taken and the owed amount', async () => {
     const of = await paid();
     await use(of.teamId, 40);
     await disputed(of, 'lost');
@@ -156,8 +157,8 @@ describe('the mail of a dispute', () => {
   });
 });
 
-describe('what a team owes', () => {
-  it('is mailed, and told to the platform with its amount', async () => {
+describe('an owed amount', () => {
+  it('is mailed, and sent to the platform', async () => {
     const { teamId } = await paid();
     await use(teamId, 103);
     const mail = await mailOf(teamId, 'usage_owed');

@@ -1,3 +1,4 @@
+/** Tests the events to the platform: stop orders and notices, their signature, retries and confirmations. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -66,8 +67,8 @@ async function noticeId(teamId: string, kind: string): Promise<string> {
   return (await noticesOf(database.db, teamId)).find((notice) => notice.kind === kind)?.id ?? '';
 }
 
-describe('the platform is told', () => {
-  it('to stop a machine, with what it came to, signed', async () => {
+describe('an event to the platform', () => {
+  it('orders the stop of a machine with its cost, and is signed', async () => {
     const { teamId, instanceId } = await exhausted();
     await events().terminateMachine({ instanceId });
     expect(platform.events()).toMatchObject([
@@ -88,7 +89,7 @@ describe('the platform is told', () => {
     ]);
   });
 
-  it('of credit that is low, used up, or came', async () => {
+  it('reports low credit, used-up credit and new credit', async () => {
     const { teamId, depositId, instanceId } = await exhausted();
     for (const kind of ['deposit.succeeded', 'balance.low', 'balance.exhausted'])
       await events().sendEvent({ noticeId: await noticeId(teamId, kind), nowSecond: NOW });
@@ -114,7 +115,7 @@ describe('the platform is told', () => {
     ]);
   });
 
-  it('of an event once, and of each cause under an id of its own that is the same at every try', async () => {
+  it('has one id in each retry, and another id than the event of another cause', async () => {
     const { teamId, instanceId } = await exhausted();
     const input = { noticeId: await noticeId(teamId, 'balance.exhausted'), nowSecond: NOW };
     await platform.setMode({ failNext: 2 });
@@ -130,7 +131,7 @@ describe('the platform is told', () => {
     for (const id of ids) expect(id).toMatch(/^evt_[0-9a-f]{32}$/);
   });
 
-  it('to stop many machines at once, and what it confirms is recorded and not ordered again', async () => {
+  it('orders the stop of many machines at once, and confirmed machines are recorded and not ordered again', async () => {
     const [first, second] = [await exhausted(), await exhausted()];
     const instanceIds = [first.instanceId, second.instanceId, 'inst_none'];
     await platform.setMode({ failNext: 1 });
@@ -151,7 +152,7 @@ describe('the platform is told', () => {
     expect(new Set(platform.events().map(({ id }) => id)).size).toBe(2);
   });
 
-  it('once it is back', async () => {
+  it('is delivered when the platform is available again', async () => {
     const { instanceId } = await exhausted();
     await platform.setMode('gone');
     const { failures } = await untilAnswered(
@@ -165,7 +166,7 @@ describe('the platform is told', () => {
   });
 });
 
-it.each([301, 400, 404, 500])('an answer of %s is no confirmation', async (status) => {
+it.each([301, 400, 404, 500])('an answer of %s is not a confirmation', async (status) => {
   const server = createServer((_request, response) => {
     response.writeHead(status, { location: '/elsewhere' }).end();
   });

@@ -1,4 +1,4 @@
-/** What the nightly comparison finds, it has corrected by the workflows that it wakes: each class, made and mended. */
+/** Tests that the nightly comparison wakes the workflows that correct its differences, for each class of difference. */
 import type Stripe from 'stripe';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
@@ -120,7 +120,7 @@ const posted = async (teamId: string) => {
 };
 
 describe('the nightly comparison corrects', () => {
-  it('a payment that is open here, or failed here, and was charged there', async () => {
+  it('a payment that is open or failed here, and was charged at the provider', async () => {
     const open = await paid({ credited: false });
     expect(await mend(today())).toEqual(['stuck_open']);
     expect(await posted(open.teamId)).toEqual([100, 0]);
@@ -131,7 +131,7 @@ describe('the nightly comparison corrects', () => {
     expect(await posted(failed.teamId)).toEqual([100, 0]);
   });
 
-  it('a refund that nobody told of, that came back weeks later, and that was sent after all', async () => {
+  it('a refund that was never reported, was returned weeks later, and was sent after that', async () => {
     const { intentId, teamId } = await paid();
     const { id } = await stripe.refunds.create({ payment_intent: intentId, amount: 2_500 });
     expect(await mend(today())).toEqual(['refund_not_in_ledger']);
@@ -142,7 +142,7 @@ describe('the nightly comparison corrects', () => {
     expect(await posted(teamId)).toEqual([100, 0]);
   });
 
-  it('a dispute that nobody told of, over another amount, lost, and decided again months later', async () => {
+  it('a dispute that was never reported, changed its amount, was lost, and was decided again months later', async () => {
     const { intentId, teamId } = await paid();
     const { id } = standIn.control.openDispute(intentId);
     expect(await mend(today())).toEqual(['dispute_not_in_ledger']);

@@ -1,4 +1,4 @@
-/** Each way in which ledger and provider can disagree, brought about with the real rows, the real SDK and Stripe's stand-in. */
+/** Tests each difference between ledger and provider, with real rows, the real SDK and Stripe's stand-in. */
 import { randomUUID } from 'node:crypto';
 import type Stripe from 'stripe';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -192,7 +192,7 @@ describe('a clean day', () => {
     expect(report.rows.some(({ depositId }) => depositId === first.depositId)).toBe(true);
   });
 
-  it('ends at midnight, and a charge of its last second that is credited after it is no difference on either day', async () => {
+  it('ends at midnight, and a charge of its last second that is credited after it is a difference on neither day', async () => {
     stripeSecond = MIDNIGHT - 1;
     const { depositId } = await charged();
     await credit(depositId, MIDNIGHT + 1);
@@ -200,7 +200,7 @@ describe('a clean day', () => {
     expect(await reconciled('2026-03-02', LATER + 86_400)).toMatchObject({ differences: [], rows: [] });
   });
 
-  it('credited days later, is found at Stripe by its id and belongs to the day of its charge', async () => {
+  it('with a charge that is credited days later has the charge found at Stripe by its id', async () => {
     const saved = await charged();
     const page = await paidOnPage();
     const late = NOW + 4 * 86_400;
@@ -212,7 +212,7 @@ describe('a clean day', () => {
   });
 });
 
-describe('is found:', () => {
+describe('the comparison finds', () => {
   const only = async (expected: [keyof typeof DIFFERENCES, string | null]) => {
     const report = await reconciled();
     expect(found(report)).toEqual([expected]);
@@ -224,7 +224,7 @@ describe('is found:', () => {
     await paid();
   });
 
-  it('a charge without a deposit, unless it was given back', async () => {
+  it('a charge without a deposit, unless it was refunded', async () => {
     const intentId = await chargeByHand({ deposit: 'dep_lost', team: 'acme' });
     const report = await only(['charge_without_deposit', 'dep_lost']);
     expect(report.differences[0]).toMatchObject({
@@ -288,7 +288,7 @@ describe('is found:', () => {
     await only(['credited_twice', depositId]);
   });
 
-  it('a credit that is not the amount of its deposit', async () => {
+  it('a credit that differs from the amount of its deposit', async () => {
     const { depositId, teamId } = await charged();
     await updateDeposit(database.db, depositId, { status: 'succeeded', closedSecond: NOON });
     await post(teamId, depositId, `deposit/${depositId}`, dollars(99));
@@ -301,7 +301,7 @@ describe('is found:', () => {
     await only(['credit_missing', depositId]);
   });
 
-  it('a transfer without its deposit, or of one that failed', async () => {
+  it('a transfer without a deposit, or of a failed deposit', async () => {
     const { id: teamId } = await newTeam(database.db);
     await post(teamId, null, 'deposit/dep_nobody', dollars(100));
     await only(['credit_without_deposit', 'dep_nobody']);
@@ -311,13 +311,13 @@ describe('is found:', () => {
     expect(found(await reconciled())).toContainEqual(['credit_without_deposit', depositId]);
   });
 
-  it('a deposit that failed here and succeeded there', async () => {
+  it('a deposit that failed here and succeeded at the provider', async () => {
     const { depositId } = await charged();
     await ledger.failDeposit({ depositId, nowSecond: NOON, status: 'failed', failureCode: 'declined' }, 'test');
     await only(['charged_though_failed', depositId]);
   });
 
-  it('a deposit that is open here, and has long succeeded, or was long cancelled, there', async () => {
+  it('a deposit that is open here, and succeeded or was cancelled at the provider long ago', async () => {
     const { depositId } = await charged();
     await only(['stuck_open', depositId]);
     const { id: teamId } = await newTeam(database.db);
@@ -345,7 +345,7 @@ describe('is found:', () => {
     await only(['refund_not_at_provider', payment.depositId]);
   });
 
-  it('but not a refund that Stripe refused', async () => {
+  it('no difference in a refund that Stripe refused', async () => {
     await addRefund(await paid(), null, { status: 'failed' });
     expect(found(await reconciled())).toEqual([]);
   });
@@ -357,7 +357,7 @@ describe('is found:', () => {
     await only(['refund_amount_differs', payment.depositId]);
   });
 
-  it('a refund that failed there and succeeded here', async () => {
+  it('a refund that failed at the provider and succeeded here', async () => {
     const payment = await paid();
     const { id } = await stripe.refunds.create({ payment_intent: payment.intentId });
     await addRefund(payment, id);
@@ -365,7 +365,7 @@ describe('is found:', () => {
     await only(['refund_status_differs', payment.depositId]);
   });
 
-  it('a dispute that the ledger does not know; a mere inquiry is none', async () => {
+  it('a dispute that the ledger does not have, and no difference in an inquiry', async () => {
     const { depositId, intentId } = await paid();
     standIn.control.openDispute((await paid()).intentId, { inquiry: true });
     standIn.control.openDispute(intentId);
@@ -384,7 +384,7 @@ describe('is found:', () => {
     await only(['dispute_amount_differs', payment.depositId]);
   });
 
-  it('a dispute that was lost there and is open here, also on a day long after it was opened', async () => {
+  it('a dispute that was lost at the provider and is open here, even on a day long after it was opened', async () => {
     const payment = await paid();
     const { id } = standIn.control.openDispute(payment.intentId);
     await addDispute(payment, id);
@@ -395,7 +395,7 @@ describe('is found:', () => {
     ]);
   });
 
-  it('and what others do on the same account is no difference, but listed', async () => {
+  it('no difference in other uses of the same account, which are listed', async () => {
     const theirs = await chargeByHand({});
     const refund = await stripe.refunds.create({ payment_intent: theirs, amount: 100 });
     const report = await reconciled();
@@ -404,7 +404,7 @@ describe('is found:', () => {
   });
 });
 
-describe('crypto, whose provider’s books stand beside Stripe’s', () => {
+describe('crypto, whose provider’s books are compared beside Stripe’s,', () => {
   const amountMicros = dollars(60);
   const row = { provider: 'copperx', currency: 'usd', amountMicros, second: NOON } as const;
   const booksOf = (outputs: ProviderRows['outputs']): ProviderBooks => ({
@@ -427,7 +427,7 @@ describe('crypto, whose provider’s books stand beside Stripe’s', () => {
     return { depositId, outputId: `${transactionHash}/${output}` };
   }
 
-  it('has no difference where each output was credited', async () => {
+  it('has no difference if each output was credited', async () => {
     const { depositId, outputId } = await received(3);
     reconciler = reconcilerWith([createStripeBooks(stripe), booksOf([{ ...row, depositId, outputId }])]);
     expect(await reconciled()).toMatchObject({
@@ -437,7 +437,7 @@ describe('crypto, whose provider’s books stand beside Stripe’s', () => {
     });
   });
 
-  it('is found to lack an output, to have one too many, or another amount', async () => {
+  it('has differences for a missing output, an additional output and another amount', async () => {
     const { depositId, outputId } = await received();
     const second = { ...row, depositId, outputId: '0xabc/1' };
     reconciler = reconcilerWith([booksOf([{ ...row, depositId, outputId }, second])]);
@@ -450,7 +450,7 @@ describe('crypto, whose provider’s books stand beside Stripe’s', () => {
 });
 
 describe('a report', () => {
-  it('is kept, and a later comparison of the day overwrites it', async () => {
+  it('is stored, and a later comparison of the day overwrites it', async () => {
     const { depositId } = await charged();
     await reconciled();
     expect(await readGauges(database.db)).toMatchObject({ reconciliationDifferences: 1, reconciledDaySecond: NOW });
@@ -461,7 +461,7 @@ describe('a report', () => {
     expect(await readGauges(database.db)).toMatchObject({ reconciliationDifferences: 0, reconciledDaySecond: NOW });
   });
 
-  it('that is asked for is the one that is kept, unless something was under way in it', async () => {
+  it('on request is the stored report, unless a payment in it was pending', async () => {
     stripeSecond = MIDNIGHT - 1;
     const { depositId } = await charged();
     const soon = await reconciler.reportOf({ day: DAY, nowSecond: MIDNIGHT + 3 });
@@ -472,7 +472,7 @@ describe('a report', () => {
     expect(await reconciler.reportOf({ day: DAY, nowSecond: LATER + 60 })).toEqual(later);
   });
 
-  it('is not made of half the books: while Stripe does not answer there is none, and it is tried again', async () => {
+  it('does not exist while Stripe does not answer, and is retried', async () => {
     await paid();
     const { reconcileDay } = createReconciliation(reconciler);
     standIn.control.faults.beginOutage('error');
@@ -486,7 +486,7 @@ describe('a report', () => {
     expect(answer).toEqual({ day: DAY, compared: 1, differences: 0 });
   });
 
-  it('of a day that is not over is refused for good', async () => {
+  it('of a day that is not over is refused permanently', async () => {
     const { reconcileDay } = createReconciliation(reconciler);
     await expect(onAttempt(1, () => reconcileDay({ day: DAY, nowSecond: NOON }))).rejects.toMatchObject({
       type: 'invalid_request',

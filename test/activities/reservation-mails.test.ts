@@ -1,3 +1,4 @@
+/** Tests the mails before and at the end of a reservation's term. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
 import { createMailer } from '../../activities/mailer.ts';
@@ -78,8 +79,8 @@ async function mailOf(teamId: string, kind: string, how?: string): Promise<Messa
 
 const plain = ({ text }: Message) => text.replace(/\s+/g, ' ');
 
-describe('the mail before a term’s end', () => {
-  it('says a week ahead that it ends, when, what becomes of the instances, and what keeps it', async () => {
+describe('the mail before the end of a term', () => {
+  it('announces the end a week ahead, with its time, the effect on instances, and the way to renew', async () => {
     const { teamId, gpuType, reservationId } = await reserved();
     await ledger.settleReservation({ reservationId, nowSecond: APRIL - 7 * DAY }, 'test');
     const mail = await mailOf(teamId, 'reservation_ending');
@@ -95,7 +96,7 @@ describe('the mail before a term’s end', () => {
       expect(plain(mail)).toContain(words);
   });
 
-  it('says a day ahead that it is renewed, and how to have it not be', async () => {
+  it('announces a renewal a day ahead, with the way to prevent it', async () => {
     const { teamId, gpuType, reservationId } = await reserved({ renew: true });
     await ledger.settleReservation({ reservationId, nowSecond: APRIL - DAY }, 'test');
     const mail = await mailOf(teamId, 'reservation_ending');
@@ -107,7 +108,7 @@ describe('the mail before a term’s end', () => {
       expect(plain(mail)).toContain(words);
   });
 
-  it('says what is so when it is sent: a renewal that was switched on since', async () => {
+  it('shows the state at the time of sending: a renewal that was switched on since', async () => {
     const { teamId, reservationId } = await reserved();
     await ledger.settleReservation({ reservationId, nowSecond: APRIL - DAY }, 'test');
     await ledger.setRenewal({ reservationId, renew: true, nowSecond: APRIL - DAY + 1 }, 'test');
@@ -115,8 +116,8 @@ describe('the mail before a term’s end', () => {
   });
 });
 
-describe('the mail of a term’s end', () => {
-  it('says that it has ended, and what is charged from then on', async () => {
+describe('the mail at the end of a term', () => {
+  it('says that it has ended, and the charges from then on', async () => {
     const { teamId, gpuType } = await reserved();
     await ledger.lookAhead({ teamId, nowSecond: APRIL + 5 }, 'test');
     const mail = await mailOf(teamId, 'reservation_ended');
@@ -126,7 +127,7 @@ describe('the mail of a term’s end', () => {
     );
   });
 
-  it('says of a renewal until when it is, and at which rate', async () => {
+  it('shows the end and the rate of the new term after a renewal', async () => {
     const { teamId, gpuType } = await reserved({ renew: true });
     await list(gpuType, 2, APRIL);
     await ledger.lookAhead({ teamId, nowSecond: APRIL + 5 }, 'test');
@@ -140,7 +141,7 @@ describe('the mail of a term’s end', () => {
     expect(plain(mail)).not.toContain('$3.00');
   });
 
-  it('says why it could not be renewed', async () => {
+  it('shows the reason when the renewal was not possible', async () => {
     const { teamId, gpuType } = await reserved({ renew: true });
     await ledger.withdrawGpuPrice({ pair: { gpuType, region: 'eu' }, actor: 'me', nowSecond: NOW + 5 });
     await ledger.lookAhead({ teamId, nowSecond: APRIL + 5 }, 'test');
@@ -149,7 +150,7 @@ describe('the mail of a term’s end', () => {
     expect(plain(mail)).toContain('Its renewal was on, but this reservation is no longer offered.');
   });
 
-  it('says of a lapse that credit was used up, that nothing more is owed, and what to do', async () => {
+  it('says after a lapse that credit was used up, that nothing more is owed, and the next step', async () => {
     const { teamId, gpuType } = await reserved({ credit: 36 });
     await ledger.lookAhead({ teamId, nowSecond: NOW + 2 * DAY }, 'test');
     const mail = await mailOf(teamId, 'reservation_ended');
@@ -163,7 +164,7 @@ describe('the mail of a term’s end', () => {
     expect(plain(mail)).not.toContain('run on');
   });
 
-  it('tells a renewal and a lapse of the same second apart', async () => {
+  it('distinguishes a renewal and a lapse of the same second', async () => {
     const { teamId } = await reserved({ renew: true, credit: 3 * 31 * 24 });
     await ledger.lookAhead({ teamId, nowSecond: APRIL + DAY }, 'test');
     expect((await mailOf(teamId, 'reservation_ended', 'renewed')).subject).toContain('was renewed');

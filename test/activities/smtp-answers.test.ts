@@ -1,4 +1,7 @@
-/** What an SMTP server's refusal means: the table of codes, then the table against a real SMTP conversation. */
+/**
+ * Tests the meaning of an SMTP server's refusal: the table of codes, and then the table against a real SMTP
+ * conversation.
+ */
 import type { AddressInfo } from 'node:net';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -41,7 +44,7 @@ describe('a refusal of the recipient is final', () => {
     expect(answered('RCPT TO', response)).toBe('refused');
   });
 
-  it.each(['550 5.1.1 No such user', '550 5.2.1 Mailbox disabled'])('also after the message: %s', (response) => {
+  it.each(['550 5.1.1 No such user', '550 5.2.1 Mailbox disabled'])('after the message, too: %s', (response) => {
     expect(answered('DATA', response)).toBe('refused');
   });
 });
@@ -93,13 +96,13 @@ describe('a refusal is retried', () => {
   });
 
   it.each(['CONN', 'EHLO', 'STARTTLS', 'AUTH PLAIN', 'MAIL FROM', 'RSET'])(
-    'to %s, even with a code of the recipient: these are about us',
+    'to %s, even with a code of the recipient, because the command is about the sender',
     (command) => {
       expect(answered(command, '550 5.1.1 No such user')).toBe('retry');
     },
   );
 
-  it('where there was no answer', () => {
+  it('without an answer', () => {
     expect(smtpVerdict({ command: 'RCPT TO', responseCode: undefined, response: undefined })).toBe('retry');
     expect(smtpVerdict({ command: undefined, responseCode: undefined, response: undefined })).toBe('retry');
   });
@@ -109,7 +112,7 @@ describe('a refusal is retried', () => {
   });
 });
 
-it('finds the enhanced code at the beginning of each line, and nowhere else', () => {
+it('the enhanced code is found only at the beginning of each line', () => {
   expect(enhancedCodes('550-5.1.1 one\n550 5.1.1 two')).toEqual(['5.1.1']);
   expect(enhancedCodes('550 see 5.1.1 in RFC 3463')).toEqual([]);
   expect(enhancedCodes('550 10.5.1.1 is blocked')).toEqual([]);
@@ -149,7 +152,7 @@ describe('a mail server whose TLS fails', () => {
       (port) => `smtps://127.0.0.1:${port}`,
       'ERR_SSL_WRONG_VERSION_NUMBER',
     ],
-  ])('%s is asked again, and the log and the failure say why', async (_, options, urlOf, reason) => {
+  ])('%s is retried, and the log and the failure contain the reason', async (_, options, urlOf, reason) => {
     const { noticeId } = await receiptOf(database, 'ada@acme.test');
     const server = await serve(options);
     const logged: unknown[] = [];
@@ -238,13 +241,13 @@ describe('a mail that a real server refuses', () => {
     ['rcpt', 550, '5.1.1 no such user: ada@acme.test'],
     ['rcpt', 550, '5.2.1 disabled'],
     ['data', 550, '5.1.1 no such user'],
-  ])('at %s with %i %s is final, and says so in codes', async (at, code, text) => {
+  ])('at %s with %i %s is final, and the failure contains the codes', async (at, code, text) => {
     const failure = await failureOf({ at, code, text });
     expect(failure).toMatchObject({ type: 'mail_refused', nonRetryable: true });
     expect((failure as Error).message).toContain(`${code} ${text.slice(0, 5)}`);
   });
 
-  it('for hours is tried once an hour, if it is the recipient or the message that is refused', async () => {
+  it('for hours is retried once an hour if the server refuses the recipient or the message', async () => {
     const full: Answer = { at: 'rcpt', code: 452, text: '4.2.2 mailbox full' };
     expect(await failureOf(full, 29)).toMatchObject({ nextRetryDelay: undefined });
     expect(await failureOf(full, 30)).toMatchObject({ nextRetryDelay: '1 hour', nonRetryable: false });

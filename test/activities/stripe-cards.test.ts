@@ -1,3 +1,4 @@
+/** Tests saved cards at Stripe: saving, pages, removal, webhooks and changes at Stripe. */
 import Stripe from 'stripe';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createStripe } from '../../activities/stripe.ts';
@@ -34,7 +35,7 @@ const attachedTo = (teamId: string) => {
 };
 
 describe('saving a card', () => {
-  it('attaches it to the one customer of the team; the first is the default', async () => {
+  it('attaches it to the team’s only customer, and makes the first card the default', async () => {
     const teamId = await team();
     const visa = await saveCard(cards, teamId);
     const amex = await saveCard(cards, teamId, 'pm_card_amex');
@@ -45,7 +46,7 @@ describe('saving a card', () => {
     expect(attachedTo(teamId)).toHaveLength(2);
   });
 
-  it('knows the same card again, and saves it once', async () => {
+  it('recognizes the same card, and saves it once', async () => {
     const teamId = await team();
     const first = await saveCard(cards, teamId);
     const made = await stripe.paymentMethods.create({ type: 'card', card: { token: 'tok_visa' } });
@@ -61,7 +62,7 @@ describe('saving a card', () => {
     expect(one.fingerprint).toBe(other.fingerprint);
   });
 
-  it('refuses one that its bank declines, in words for its holder', async () => {
+  it('refuses a card that its bank declines, with a message for its holder', async () => {
     const refused = saveCard(cards, await team(), 'pm_card_chargeDeclinedInsufficientFunds');
     await expect(refused).rejects.toMatchObject({
       code: 'card_declined',
@@ -69,7 +70,7 @@ describe('saving a card', () => {
     });
   });
 
-  it('saves one that will decline only when it is charged', async () => {
+  it('accepts a card that declines only later charges', async () => {
     expect(await saveCard(cards, await team(), 'pm_card_chargeCustomerFail')).toMatchObject({ last4: '0341' });
   });
 
@@ -80,17 +81,20 @@ describe('saving a card', () => {
     await expect(stolen).rejects.toMatchObject({ code: 'payment_method_invalid' });
   });
 
-  it.each(['error', 'drop', 'hang', 'rate_limit'] as const)('blames nobody for an outage (%s)', async (kind) => {
-    const teamId = await team();
-    standIn.control.faults.beginOutage(kind);
-    await expect(saveCard(cards, teamId)).rejects.toMatchObject({ code: 'provider_unavailable' });
-    standIn.control.faults.endOutage();
-    expect(await saveCard(cards, teamId)).toMatchObject({ last4: '4242' });
-    expect(await listPaymentMethods(database.db, teamId)).toHaveLength(1);
-  });
+  it.each(['error', 'drop', 'hang', 'rate_limit'] as const)(
+    'reports an outage as no fault of the card (%s)',
+    async (kind) => {
+      const teamId = await team();
+      standIn.control.faults.beginOutage(kind);
+      await expect(saveCard(cards, teamId)).rejects.toMatchObject({ code: 'provider_unavailable' });
+      standIn.control.faults.endOutage();
+      expect(await saveCard(cards, teamId)).toMatchObject({ last4: '4242' });
+      expect(await listPaymentMethods(database.db, teamId)).toHaveLength(1);
+    },
+  );
 });
 
-it('a key that Stripe does not accept is no fault of the card', async () => {
+it('a refused Stripe key is not reported as a fault of the card', async () => {
   const wrong = createStripe({ secretKey: 'no_key', apiBase: standIn.url });
   const world = { stripe: wrong, db: database.db, publicUrl: 'https://burnrate.test', log: SILENT };
   await expect(saveCard(createCards(world), await team())).rejects.toMatchObject({
@@ -118,7 +122,7 @@ describe("Stripe's page for saving a card", () => {
     expect(await listPaymentMethods(database.db, teamId)).toEqual([saved]);
   });
 
-  it('gives the card that is saved already, and leaves no second one at Stripe', async () => {
+  it('gives the already saved card, and leaves no second card at Stripe', async () => {
     const { teamId, sessionId } = await opened();
     const expiry = { cardExpiry: '12 / 34' };
     standIn.control.submitCheckout(sessionId, expiry);
@@ -130,7 +134,7 @@ describe("Stripe's page for saving a card", () => {
     expect(attachedTo(teamId)).toHaveLength(1);
   });
 
-  it('gives its card to whoever asks for what was completed, with no webhook, once', async () => {
+  it('gives the card of a completed page once without a webhook', async () => {
     const { teamId, sessionId } = await opened();
     const asks = () => cards.adoptCompleted({ teamId, nowSecond: secondOf(Date.now()) });
     await asks();
@@ -143,7 +147,7 @@ describe("Stripe's page for saving a card", () => {
     await cards.adoptCompleted({ teamId: await team(), nowSecond: NOW });
   });
 
-  it('does not bring back a card that was removed since', async () => {
+  it('does not restore a card that was removed since', async () => {
     const { teamId, sessionId } = await opened();
     standIn.control.submitCheckout(sessionId);
     const saved = await adopt(sessionId, 'pm_gone');
@@ -154,7 +158,7 @@ describe("Stripe's page for saving a card", () => {
 });
 
 describe('removing a card', () => {
-  it('takes it away here and at Stripe, and hands the default on', async () => {
+  it('removes it here and at Stripe, and makes another card the default', async () => {
     const teamId = await team();
     const first = await saveCard(cards, teamId);
     const second = await saveCard(cards, teamId, 'pm_card_mastercard');
@@ -163,7 +167,7 @@ describe('removing a card', () => {
     expect(attachedTo(teamId)).toHaveLength(1);
   });
 
-  it('leaves it saved while Stripe cannot be asked, and can be tried again', async () => {
+  it('leaves it saved while Stripe is unavailable, and can be retried', async () => {
     const teamId = await team();
     const card = await saveCard(cards, teamId);
     const removed = () => cards.detach({ teamId, paymentMethodId: card.id, nowSecond: NOW });
@@ -176,7 +180,7 @@ describe('removing a card', () => {
     expect(await listPaymentMethods(database.db, teamId)).toEqual([]);
   });
 
-  it("does not touch another team's", async () => {
+  it("refuses another team's card", async () => {
     const card = await saveCard(cards, await team());
     const theft = cards.detach({ teamId: await team(), paymentMethodId: card.id, nowSecond: NOW });
     await expect(theft).rejects.toMatchObject({ code: 'not_found' });
@@ -194,7 +198,7 @@ describe('a webhook', () => {
       timestamp: Math.floor(Date.now() / 1000) - ageSeconds,
     });
 
-  it('says which payment, page, customer and deposit to look at', () => {
+  it('names the payment, page, customer and deposit to read', () => {
     const intent = bodyOf({ object: 'payment_intent', id: 'pi_1', customer: 'cus_1', metadata: { deposit: 'dep_1' } });
     expect(verifyStripeEvent(Buffer.from(intent), signed(intent), SECRET)).toEqual({
       eventId: 'evt_1',
@@ -232,7 +236,7 @@ describe('a webhook', () => {
 describe('a card that changes at Stripe', () => {
   const refresh = (stripePaymentMethodId: string) => cards.refresh({ stripePaymentMethodId, nowSecond: NOW });
 
-  it('has its new expiry here once it is looked at', async () => {
+  it('has its new expiry here after a read', async () => {
     const teamId = await team();
     const card = await saveCard(cards, teamId);
     await stripe.paymentMethods.update(card.stripePaymentMethodId, { card: { exp_month: 2, exp_year: 2041 } });
@@ -240,7 +244,7 @@ describe('a card that changes at Stripe', () => {
     expect(await listPaymentMethods(database.db, teamId)).toEqual([{ ...card, expMonth: 2, expYear: 2041 }]);
   });
 
-  it('is gone here once it was taken away there, and the newest of those left is the default', async () => {
+  it('is removed here after it was removed there, and the newest remaining card becomes the default', async () => {
     const teamId = await team();
     const [card, other] = [await saveCard(cards, teamId), await saveCard(cards, teamId, 'pm_card_amex')];
     await stripe.paymentMethods.detach(card.stripePaymentMethodId);
@@ -250,7 +254,7 @@ describe('a card that changes at Stripe', () => {
     expect(await refresh('pm_nobodys')).toBeNull();
   });
 
-  it('stays as it is while Stripe cannot be asked', async () => {
+  it('stays unchanged while Stripe is unavailable', async () => {
     const teamId = await team();
     const card = await saveCard(cards, teamId);
     standIn.control.faults.add({ on: 'GET /v1/payment_methods/:id', kind: 'error' });

@@ -1,3 +1,4 @@
+/** Tests the reads of disputes at Stripe. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Disputes } from '../../activities/disputes.ts';
 import { createStripe } from '../../activities/stripe.ts';
@@ -44,26 +45,26 @@ describe('a dispute at Stripe', () => {
     });
   });
 
-  it('stays open while evidence is looked at', async () => {
+  it('stays open while evidence is reviewed', async () => {
     const stripeDisputeId = await contested();
     await stripe.disputes.update(stripeDisputeId, { evidence: { uncategorized_text: 'words' }, submit: true });
     expect(await disputes.fetchDispute({ stripeDisputeId })).toMatchObject({ status: 'open' });
   });
 
-  it.each(['won', 'lost'] as const)('is %s once the bank has decided', async (outcome) => {
+  it.each(['won', 'lost'] as const)('is %s after the bank has decided', async (outcome) => {
     const stripeDisputeId = await contested();
     standIn.control.closeDispute(stripeDisputeId, outcome);
     expect(await disputes.fetchDispute({ stripeDisputeId })).toMatchObject({ status: outcome });
   });
 
-  it('that is only an inquiry holds nothing, and is withdrawn when it comes to nothing', async () => {
+  it('that is only an inquiry holds nothing, and is withdrawn when the inquiry is closed', async () => {
     const stripeDisputeId = await contested({ inquiry: true });
     expect(await disputes.fetchDispute({ stripeDisputeId })).toMatchObject({ status: 'inquiry' });
     standIn.control.closeDispute(stripeDisputeId, 'won');
     expect(await disputes.fetchDispute({ stripeDisputeId })).toMatchObject({ status: 'withdrawn' });
   });
 
-  it('cannot be decided by an outage: the activity fails, to be tried again', async () => {
+  it('is not decided by an outage, in which the activity fails and is retried', async () => {
     const stripeDisputeId = await contested();
     standIn.control.faults.beginOutage('error');
     await expect(disputes.fetchDispute({ stripeDisputeId })).rejects.toMatchObject({ type: 'stripe_unavailable' });
@@ -73,7 +74,7 @@ describe('a dispute at Stripe', () => {
 });
 
 describe('a dispute that Stripe no longer has', () => {
-  it('stands as it was recorded, so that what is held stays held', async () => {
+  it('keeps its recorded state, so that its credit stays held', async () => {
     const stripeDisputeId = await contested();
     const { db } = database;
     const { id: teamId } = await newTeam(db);

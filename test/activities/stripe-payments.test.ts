@@ -1,3 +1,4 @@
+/** Tests payments through Stripe's API: charges of saved cards, faults, declines, authentication and Checkout pages. */
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/activity';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -69,7 +70,7 @@ async function pay(depositId: string): Promise<{ outcome: PaymentOutcome; failur
 }
 
 describe('a charge of a saved card', () => {
-  it('is created unconfirmed, so that no money moves before its id is kept', async () => {
+  it('is created unconfirmed, so that no money moves before its id is stored', async () => {
     const { depositId, teamId } = await opened();
     await payments.createIntent({ depositId });
     expect(intentsOf(depositId)).toMatchObject([
@@ -96,13 +97,13 @@ describe('a charge of a saved card', () => {
     expect(await payments.fetchOutcome({ depositId })).toEqual(outcome);
   });
 
-  it('is the one that the deposit has already', async () => {
+  it('is the existing charge of the deposit', async () => {
     const { depositId } = await opened();
     await updateDeposit(database.db, depositId, { stripeIntentId: 'pi_known' });
     expect(await payments.createIntent({ depositId })).toEqual({ intentId: 'pi_known' });
   });
 
-  it('says "processing" until the bank has made up its mind', async () => {
+  it('is "processing" until the bank has decided', async () => {
     const { depositId, card } = await opened();
     standIn.control.cards.leaveProcessing({ paymentMethod: card.stripePaymentMethodId });
     const { outcome } = await pay(depositId);
@@ -112,7 +113,7 @@ describe('a charge of a saved card', () => {
   });
 });
 
-describe('a fault is no decline: each of these ends with one charge', () => {
+describe('one charge is the result, without a decline, of', () => {
   // The client itself repeats a call whose connection was closed, once and under the same key: two drops make it fail.
   const faults: Array<[string, string, Parameters<StripeStandIn['control']['faults']['add']>[0]['kind'], number]> = [
     ['a 500 kept under the key of the creation', CREATE, 'error', 1],
@@ -139,7 +140,7 @@ describe('a fault is no decline: each of these ends with one charge', () => {
     expect(standIn.control.faults.pending()).toEqual([]);
   });
 
-  it('a confirmation still under way when the next try comes', async () => {
+  it('a confirmation that is still in progress at the next try', async () => {
     const { depositId } = await opened();
     standIn.control.faults.add({ on: CONFIRM, kind: 'slow', ms: 2_400 });
     const { outcome } = await pay(depositId);
@@ -166,7 +167,7 @@ describe('a fault is no decline: each of these ends with one charge', () => {
     expect(takenFor(depositId)).toHaveLength(1);
   });
 
-  it('a wrong key of ours, which an operator mends: the customer is not told of a decline', async () => {
+  it('our wrong key, which is retried until an operator corrects it', async () => {
     const { depositId } = await opened();
     const { db } = database;
     const stripe = createStripe({ secretKey: 'wrong', apiBase: standIn.url });
@@ -174,7 +175,7 @@ describe('a fault is no decline: each of these ends with one charge', () => {
     await expect(unauthorized.createIntent({ depositId })).rejects.toMatchObject({ nonRetryable: false });
   });
 
-  it('finds the intent of an earlier try among many, though search would lag', async () => {
+  it('an earlier try whose intent is found among many, even if search lags', async () => {
     const { depositId, teamId } = await opened();
     standIn.control.setSearchLag(3600);
     standIn.control.faults.add({ on: CREATE, kind: 'error_after_effect' });
@@ -214,7 +215,7 @@ describe('a card that cannot be charged', () => {
   });
 
   it.each(['drop_after_effect', 'error_after_effect', 'hang_after_effect'] as const)(
-    'is known to be declined though the answer was lost (%s)',
+    'is known to be declined when the answer was lost (%s)',
     async (kind) => {
       const { depositId, card } = await opened();
       standIn.control.cards.decline({ paymentMethod: card.stripePaymentMethodId, declineCode: 'insufficient_funds' });
@@ -227,7 +228,7 @@ describe('a card that cannot be charged', () => {
     },
   );
 
-  it('keeps its reason when an outage comes between the decline and the cancelling', async () => {
+  it('keeps its reason through an outage between the decline and the cancellation', async () => {
     const { depositId, card } = await opened();
     standIn.control.cards.decline({ paymentMethod: card.stripePaymentMethodId, declineCode: 'expired_card' });
     standIn.control.faults.add({ on: 'POST /v1/payment_intents/:id/cancel', kind: 'rate_limit' });
@@ -236,20 +237,20 @@ describe('a card that cannot be charged', () => {
     expect(intentsOf(depositId)).toMatchObject([{ status: 'canceled' }]);
   });
 
-  it('was removed with us: no intent is made', async () => {
+  it('and was removed here has no intent created', async () => {
     const { depositId, teamId, card } = await opened();
     await removePaymentMethod(database.db, teamId, card.id, NOW);
     expect(await payments.createIntent({ depositId })).toEqual({ failureCode: 'card_removed' });
     expect(intentsOf(depositId)).toEqual([]);
   });
 
-  it('is not there at all', async () => {
+  it('and does not exist fails as removed', async () => {
     const { id: teamId } = await newTeam(database.db);
     const depositId = await newDeposit(database.db, { teamId, kind: 'auto_top_up' });
     expect(await payments.createIntent({ depositId })).toEqual({ failureCode: 'card_removed' });
   });
 
-  it('was detached at Stripe before the intent was made', async () => {
+  it('and was detached at Stripe before the creation of the intent fails as removed', async () => {
     const { depositId, card } = await opened();
     await createStripe({ secretKey: 'sk_test_x', apiBase: standIn.url }).paymentMethods.detach(
       card.stripePaymentMethodId,
@@ -262,7 +263,7 @@ describe('a card that cannot be charged', () => {
     expect(takenFor(depositId)).toEqual([]);
   });
 
-  it('was detached at Stripe between the two steps', async () => {
+  it('and was detached at Stripe between creation and confirmation fails as removed', async () => {
     const { depositId, card } = await opened();
     const { answer } = await untilAnswered(() => payments.createIntent({ depositId }));
     await createStripe({ secretKey: 'sk_test_x', apiBase: standIn.url }).paymentMethods.detach(
@@ -278,7 +279,7 @@ describe('a card that cannot be charged', () => {
     expect(await payments.fetchOutcome({ depositId })).toMatchObject({ failureCode: 'card_removed' });
   });
 
-  it('is not to blame when Stripe refuses the payment itself', async () => {
+  it('is not the reason when Stripe refuses the payment itself', async () => {
     const { teamId, card } = await opened();
     const depositId = await newDeposit(database.db, {
       teamId,
@@ -290,15 +291,15 @@ describe('a card that cannot be charged', () => {
   });
 });
 
-describe("a bank that wants its customer's word", () => {
-  it('fails an auto top-up, for nobody is there', async () => {
+describe('a bank that asks for authentication', () => {
+  it('fails an auto top-up, because no person is present', async () => {
     const { depositId } = await opened('auto_top_up', 'pm_card_authenticationRequired');
     const { outcome } = await pay(depositId);
     expect(outcome).toMatchObject({ status: 'failed', failureCode: 'authentication_required' });
     expect(intentsOf(depositId)).toMatchObject([{ status: 'canceled' }]);
   });
 
-  it('has a person go on at its page, and takes the money once they have', async () => {
+  it('sends a person to its page, and the payment succeeds after the authentication', async () => {
     const { depositId } = await opened('saved_card', 'pm_card_authenticationRequired');
     const { outcome } = await pay(depositId);
     expect(outcome).toMatchObject({ status: 'requires_action', actionUrl: expect.stringContaining('3d_secure') });
@@ -311,7 +312,7 @@ describe("a bank that wants its customer's word", () => {
     expect(takenFor(depositId)).toHaveLength(1);
   });
 
-  it('fails the deposit of a person who did not pass', async () => {
+  it('fails the deposit of a person who fails the authentication', async () => {
     const { depositId } = await opened('saved_card', 'pm_card_authenticationRequired');
     await pay(depositId);
     standIn.control.authenticate(intentsOf(depositId)[0]?.id ?? '', 'fail');
@@ -339,7 +340,7 @@ describe('a Checkout page', () => {
     return { teamId, depositId, ...answer };
   }
 
-  it('offers Link beside cards, and keeps no card that nobody asked it to keep', async () => {
+  it('offers Link beside cards, and saves no card without a request', async () => {
     const { teamId, depositId, sessionId } = await openedPage();
     expect(sessionsOf(depositId)).toMatchObject([{ payment_method_types: ['card', 'link'] }]);
     standIn.control.submitCheckout(sessionId);
@@ -348,7 +349,7 @@ describe('a Checkout page', () => {
     expect(intentsOf(depositId)).toMatchObject([{ setup_future_usage: null }]);
   });
 
-  it('saves its card when asked, once it is paid and however often that is found out; it can be charged in absence', async () => {
+  it('saves its card on request, once after the payment, and the card can be charged later', async () => {
     const { teamId, depositId, sessionId } = await openedPage(true);
     await payments.fetchOutcome({ depositId });
     expect(await listPaymentMethods(database.db, teamId)).toEqual([]);
@@ -361,7 +362,7 @@ describe('a Checkout page', () => {
     expect((await pay(topUp)).outcome).toMatchObject({ status: 'succeeded' });
   });
 
-  it('gives the card that is saved already, and leaves no second one at Stripe', async () => {
+  it('gives the already saved card, and leaves no second card at Stripe', async () => {
     const { teamId, depositId, sessionId } = await openedPage(true);
     standIn.control.submitCheckout(sessionId, { cardExpiry: '12 / 34' });
     await payments.fetchOutcome({ depositId });
@@ -420,7 +421,7 @@ describe('a Checkout page', () => {
     },
   );
 
-  it('makes one customer of a team though the first answer was a 500', async () => {
+  it('creates one customer of a team after a first answer of 500', async () => {
     standIn.control.faults.add({ on: 'POST /v1/customers', kind: 'error' });
     const { teamId, depositId } = await page();
     await untilAnswered(() => openPage(payments, depositId));
@@ -428,7 +429,7 @@ describe('a Checkout page', () => {
   });
 });
 
-it('a deposit that nobody has paid anything for has no outcome to fetch', async () => {
+it('a deposit without a payment has no outcome to fetch', async () => {
   const { depositId } = await opened();
   await expect(payments.fetchOutcome({ depositId })).rejects.toMatchObject({ nonRetryable: true, type: 'no_payment' });
   const unknown = { depositId: `dep_${randomUUID()}` };

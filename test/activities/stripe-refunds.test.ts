@@ -1,3 +1,4 @@
+/** Tests refunds through Stripe's API: creation, faults, refusals and lookups. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createLedger } from '../../activities/ledger/index.ts';
@@ -72,7 +73,7 @@ async function taken(
 const madeFor = (refundId: string) => standIn.control.refunds().filter(({ metadata }) => metadata?.refund === refundId);
 
 describe('a refund at Stripe', () => {
-  it('is made of the deposit’s payment, in cents, and says what it is of', async () => {
+  it('is made of the deposit’s payment, in cents, and names its deposit in the metadata', async () => {
     const of = await paid();
     const refundId = await taken(of);
     expect(await refunds.createRefund({ refundId })).toMatchObject({ status: 'succeeded' });
@@ -86,7 +87,7 @@ describe('a refund at Stripe', () => {
     ]);
   });
 
-  it('is made of what was paid on a Checkout page, though only Stripe knows its payment', async () => {
+  it('is made of the payment of a Checkout page that only Stripe knows', async () => {
     const { id: teamId } = await newTeam(database.db);
     const depositId = await newDeposit(database.db, { teamId, kind: 'checkout' });
     const { sessionId } = await openPage(payments, depositId);
@@ -97,7 +98,7 @@ describe('a refund at Stripe', () => {
     expect(await refunds.createRefund({ refundId })).toMatchObject({ status: 'succeeded' });
   });
 
-  it('is the one that was made before, once its id is kept', async () => {
+  it('is the existing refund when its id is stored', async () => {
     const refundId = await taken(await paid());
     const made = await refunds.createRefund({ refundId });
     await updateRefund(database.db, refundId, { stripeRefundId: made.stripeRefundId });
@@ -105,7 +106,7 @@ describe('a refund at Stripe', () => {
     expect(madeFor(refundId)).toHaveLength(1);
   });
 
-  it('is made under an id that a deposit has too, once', async () => {
+  it('is made once under an id that a deposit has too', async () => {
     const of = await paid();
     const refundId = await taken(of, 20, of.depositId);
     expect(await refunds.createRefund({ refundId })).toMatchObject({ status: 'succeeded' });
@@ -113,14 +114,14 @@ describe('a refund at Stripe', () => {
     expect(madeFor(refundId)).toMatchObject([{ amount: 2_000, payment_intent: of.intentId }]);
   });
 
-  it('is made a second time under another id, and not under the same', async () => {
+  it('is made a second time under another id, and not under the same id', async () => {
     const of = await paid();
     const [first, second] = [await taken(of), await taken(of)];
     for (const refundId of [first, second, first]) await refunds.createRefund({ refundId });
     expect([madeFor(first), madeFor(second)].map(({ length }) => length)).toEqual([1, 1]);
   });
 
-  it('that the bank takes its time for is pending, then what the bank says', async () => {
+  it('that is slow at the bank is pending, and then has the bank’s result', async () => {
     const refundId = await taken(await paid('pm_card_pendingRefund'));
     const made = await refunds.createRefund({ refundId });
     expect(made).toMatchObject({ status: 'pending' });
@@ -135,7 +136,7 @@ describe('a refund at Stripe', () => {
   });
 });
 
-describe('a fault is no refusal: each of these ends with one refund', () => {
+describe('one refund is the result, without a refusal, of', () => {
   // The client itself repeats a call whose connection was closed, once and under the same key: two drops make it fail.
   const faults: Array<[string, Parameters<StripeStandIn['control']['faults']['add']>[0]['kind'], number]> = [
     ['a 500 kept under its key', 'error', 1],
@@ -156,7 +157,7 @@ describe('a fault is no refusal: each of these ends with one refund', () => {
     expect(standIn.control.faults.pending()).toEqual([]);
   });
 
-  it('a call that is still on its way when the next try comes', async () => {
+  it('a call that is still in progress at the next try', async () => {
     const refundId = await taken(await paid());
     standIn.control.faults.add({ on: CREATE, kind: 'slow', ms: 2_400 });
     const { answer, failures } = await untilAnswered(
@@ -184,8 +185,8 @@ describe('a fault is no refusal: each of these ends with one refund', () => {
   });
 });
 
-describe('a refund that Stripe will not make', () => {
-  it('says why in Stripe’s word: the charge is disputed', async () => {
+describe('a refund that Stripe refuses', () => {
+  it('has Stripe’s code as its reason: the charge is disputed', async () => {
     const of = await paid();
     const refundId = await taken(of);
     standIn.control.openDispute(of.intentId);
@@ -194,7 +195,7 @@ describe('a refund that Stripe will not make', () => {
     expect(madeFor(refundId)).toEqual([]);
   });
 
-  it('says why where Stripe has a word for it, and that it was refused where it has none', async () => {
+  it('has Stripe’s code as its reason if there is one, and otherwise says that it was refused', async () => {
     const of = await paid();
     const stripe = createStripe({ secretKey: 'sk_test_refunds', apiBase: standIn.url });
     const [whole, part] = [await taken(of, 90), await taken(of, 10)];
@@ -204,7 +205,7 @@ describe('a refund that Stripe will not make', () => {
     expect(await refunds.createRefund({ refundId: whole })).toMatchObject({ failureCode: 'charge_already_refunded' });
   });
 
-  it('cannot be of a deposit without a payment', async () => {
+  it('fails with no_payment when its deposit has no payment', async () => {
     const { id: teamId } = await newTeam(database.db);
     const depositId = await newDeposit(database.db, { teamId, kind: 'confirmed' });
     await ledger.creditDeposit({ depositId, nowSecond: NOW, receiptUrl: null }, 'test');
@@ -213,8 +214,8 @@ describe('a refund that Stripe will not make', () => {
   });
 });
 
-describe('what the api looks up', () => {
-  it('finds the deposit of a payment and its refunds, each with the one of ours that made it', async () => {
+describe('a lookup for the api', () => {
+  it('finds the deposit of a payment and its refunds, each with our refund that made it', async () => {
     const of = await paid();
     const refundId = await taken(of);
     const made = await refunds.createRefund({ refundId });
@@ -229,13 +230,13 @@ describe('what the api looks up', () => {
     );
   });
 
-  it('finds nothing of a payment that is not there, and says so when Stripe cannot be asked', async () => {
+  it('finds nothing for an unknown payment, and fails while Stripe is unavailable', async () => {
     expect(await looks.depositOfIntent('pi_none')).toBeNull();
     standIn.control.faults.beginOutage('error');
     await expect(looks.depositOfIntent('pi_none')).rejects.toMatchObject({ code: 'provider_unavailable' });
   });
 
-  it('keeps the payment of a Checkout page on its deposit, for refunds and disputes to be found by', async () => {
+  it('stores the payment of a Checkout page on its deposit, so that refunds and disputes are found by it', async () => {
     const { id: teamId } = await newTeam(database.db);
     const depositId = await newDeposit(database.db, { teamId, kind: 'checkout' });
     const { sessionId } = await openPage(payments, depositId);

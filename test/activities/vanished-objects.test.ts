@@ -1,4 +1,4 @@
-/** Objects of ours that Stripe no longer has: deleted there, or left behind with another account or mode. */
+/** Tests objects that Stripe no longer has: deleted at Stripe, or left in another account or mode. */
 import type Stripe from 'stripe';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createLedger } from '../../activities/ledger/index.ts';
@@ -90,7 +90,7 @@ describe.each(VANISHING)('a customer that %s', (_, vanish) => {
     ).toMatchObject({ last4: '4242' });
   });
 
-  it('is replaced, so that the same card can be saved again; the card that went with it is removed', async () => {
+  it('is replaced, so that the same card can be saved again, and its old card is removed', async () => {
     const { teamId, card, customer } = await teamWithCard();
     vanish(customer);
     const again = await saveCard(cards, teamId);
@@ -100,7 +100,7 @@ describe.each(VANISHING)('a customer that %s', (_, vanish) => {
     expect(await payments.createIntent({ depositId })).toHaveProperty('intentId');
   });
 
-  it('fails the charge of its card as a card that was removed, and charges nothing', async () => {
+  it('fails the charge of its card as a removed card, and charges nothing', async () => {
     const { teamId, card, customer } = await teamWithCard();
     const depositId = await newDeposit(database.db, { teamId, kind: 'auto_top_up', paymentMethodId: card.id });
     vanish(customer);
@@ -109,7 +109,7 @@ describe.each(VANISHING)('a customer that %s', (_, vanish) => {
     expect(await listPaymentMethods(database.db, teamId)).toEqual([]);
   });
 
-  it('has no pages to adopt cards from, and a card of it can be removed', async () => {
+  it('has no completed pages, and its card can be removed', async () => {
     const { teamId, card, customer } = await teamWithCard();
     vanish(customer);
     await cards.adoptCompleted({ teamId, nowSecond: NOW });
@@ -119,7 +119,7 @@ describe.each(VANISHING)('a customer that %s', (_, vanish) => {
 });
 
 describe('a new customer', () => {
-  it('is another one each time that the last was deleted, within the day of the first idempotency key', async () => {
+  it('has a new id after each deletion, within the day of the first idempotency key', async () => {
     const { teamId, customer } = await teamWithCard();
     const seen = new Set([customer]);
     for (let times = 0; times < 3; times++) {
@@ -130,7 +130,7 @@ describe('a new customer', () => {
     expect(seen.size).toBe(4);
   });
 
-  it('is one for two calls at once', async () => {
+  it('is one customer for two simultaneous calls', async () => {
     const { teamId, customer } = await teamWithCard();
     standIn.control.deleteCustomer(customer);
     const deposits = [await checkout(teamId), await checkout(teamId)];
@@ -139,7 +139,7 @@ describe('a new customer', () => {
     expect(made.map(({ id }) => id)).toEqual([await customerOf(teamId)]);
   });
 
-  it('is not the deleted one that the first key still answers', async () => {
+  it('differs from the deleted customer that the first key still answers', async () => {
     const { id: teamId } = await newTeam(database.db);
     const { db } = database;
     await openPage(payments, await checkout(teamId));
@@ -150,7 +150,7 @@ describe('a new customer', () => {
     expect(await customerOf(teamId)).not.toBe(first);
   });
 
-  it('that Stripe refuses fails the deposit, and no card is blamed', async () => {
+  it('that Stripe refuses fails the deposit without a fault of the card', async () => {
     const { id: teamId } = await newTeam(database.db);
     const refuse = () => standIn.control.faults.add({ on: 'POST /v1/customers', kind: 'refuse' });
     refuse();
@@ -164,7 +164,7 @@ describe('a new customer', () => {
     }
   });
 
-  it('has no address where Stripe refuses the address, and can pay all the same', async () => {
+  it('has no address when Stripe refuses the address, and can still pay', async () => {
     const { id: teamId } = await newTeam(database.db, { email: 'billing@acme.test' });
     const refusal = { code: 'email_invalid', param: 'email', message: 'Invalid email address' };
     standIn.control.faults.add({ on: 'POST /v1/customers', kind: 'refuse', refusal });
@@ -192,7 +192,7 @@ describe('a page', () => {
     return { depositId, sessionId };
   }
 
-  it('that vanished ends its deposit, and is not opened anew: the first may have been paid', async () => {
+  it('that is gone ends its deposit and is not opened again, because the first page may have been paid', async () => {
     const { depositId, sessionId } = await opened();
     standIn.control.forget(sessionId);
     expect(await payments.fetchOutcome({ depositId })).toEqual({
@@ -202,7 +202,7 @@ describe('a page', () => {
     });
   });
 
-  it('that vanished after its payment was learnt is what the payment says', async () => {
+  it('that is gone after its payment was stored has the outcome of the payment', async () => {
     const { depositId, sessionId } = await opened();
     standIn.control.submitCheckout(sessionId);
     const intentId = String(pageOf(sessionId)?.payment_intent);
@@ -211,7 +211,7 @@ describe('a page', () => {
     expect(await payments.fetchOutcome({ depositId })).toMatchObject({ status: 'succeeded', intentId });
   });
 
-  it('that says it was paid is credited though its payment vanished', async () => {
+  it('that is paid is credited when its payment is gone', async () => {
     const { depositId, sessionId } = await opened();
     standIn.control.submitCheckout(sessionId);
     const intentId = String(pageOf(sessionId)?.payment_intent);
@@ -230,7 +230,7 @@ describe('a payment of a saved card', () => {
     return { teamId, card, depositId, intentId: answer.intentId };
   }
 
-  it('that vanished before it was confirmed was never charged: the provider refuses it', async () => {
+  it('that is gone before its confirmation was never charged, and fails as refused by the provider', async () => {
     const { depositId, intentId } = await created();
     standIn.control.forget(intentId);
     expect(await onAttempt(1, () => payments.confirmIntent({ depositId, intentId }))).toEqual({
@@ -240,7 +240,7 @@ describe('a payment of a saved card', () => {
     });
   });
 
-  it('that vanished after a confirmation without an answer has an outcome that cannot be learnt', async () => {
+  it('that is gone after a confirmation without an answer has an unknown outcome', async () => {
     const { depositId, intentId } = await created();
     await payments.confirmIntent({ depositId, intentId });
     standIn.control.forget(intentId, { live: true });
@@ -250,7 +250,7 @@ describe('a payment of a saved card', () => {
     expect(chargesOf(depositId)).toHaveLength(1);
   });
 
-  it('whose card vanished fails as a card that was removed, and the card is listed no longer', async () => {
+  it('whose card is gone fails as a removed card, and the card is removed from the list', async () => {
     const { teamId, card, depositId, intentId } = await created();
     standIn.control.forget(card.stripePaymentMethodId);
     expect(await payments.confirmIntent({ depositId, intentId })).toMatchObject({ failureCode: 'card_removed' });
@@ -258,7 +258,7 @@ describe('a payment of a saved card', () => {
     expect(chargesOf(depositId)).toEqual([]);
   });
 
-  it('that Stripe refuses is not the card’s fault, whichever of the two calls is refused', async () => {
+  it('that Stripe refuses at either of the two calls fails without a fault of the card', async () => {
     const { teamId, card } = await teamWithCard();
     const depositId = await newDeposit(database.db, { teamId, kind: 'saved_card', paymentMethodId: card.id });
     standIn.control.faults.add({ on: 'POST /v1/payment_intents', kind: 'refuse' });
@@ -271,7 +271,7 @@ describe('a payment of a saved card', () => {
 });
 
 describe('a card', () => {
-  it('that Stripe refuses to detach stays saved, since it is attached there still', async () => {
+  it('that Stripe refuses to detach stays saved, because it is still attached at Stripe', async () => {
     const { teamId, card } = await teamWithCard();
     standIn.control.faults.add({ on: 'POST /v1/payment_methods/:id/detach', kind: 'refuse' });
     const removing = cards.detach({ teamId, paymentMethodId: card.id, nowSecond: NOW });
@@ -279,7 +279,7 @@ describe('a card', () => {
     expect(await listPaymentMethods(database.db, teamId)).toHaveLength(1);
   });
 
-  it('of a completed page is saved though the same card was saved once and vanished', async () => {
+  it('of a completed page is saved when an earlier copy of the same card is gone', async () => {
     const { teamId, card } = await teamWithCard();
     const { fingerprint, expMonth, expYear } = card;
     standIn.control.forget(card.stripePaymentMethodId);
@@ -310,7 +310,7 @@ describe('a refund', () => {
     return { depositId, refundId, intentId };
   }
 
-  it('of a payment that vanished is not sent, and says so', async () => {
+  it('of a payment that is gone is not sent, and fails with the reason', async () => {
     const { refundId, intentId } = await taken();
     standIn.control.forget(intentId);
     expect(await refunds.createRefund({ refundId })).toEqual({
@@ -320,7 +320,7 @@ describe('a refund', () => {
     });
   });
 
-  it('that vanished stays as it was recorded, and no second one is made', async () => {
+  it('that is gone keeps its recorded state, and no second refund is made', async () => {
     const { refundId, intentId } = await taken();
     const { stripeRefundId } = await refunds.createRefund({ refundId });
     await ledger().noteRefund({ refundId, stripeRefundId: stripeRefundId ?? '' });
@@ -334,7 +334,7 @@ describe('a refund', () => {
     expect(standIn.control.refunds().filter(({ payment_intent }) => payment_intent === intentId)).toEqual([]);
   });
 
-  it('that was never recorded and vanished has moved no money', async () => {
+  it('that was never recorded and is gone has moved no money', async () => {
     expect(await refunds.fetchRefund({ stripeRefundId: 're_nowhere' })).toMatchObject({ status: 'failed' });
   });
 });
