@@ -1,3 +1,4 @@
+/** Tests assigned discounts and the next tier of a volume discount. */
 import { describe, expect, it } from 'vitest';
 import { emptyAccount } from '../../billing/account.ts';
 import { nextTierOf } from '../../billing/discounts.ts';
@@ -22,20 +23,20 @@ describe('the next tier of a volume discount', () => {
     expect(nextTierOf(TIERS, dollars(spent))?.spendMicros ?? null).toBe(spend === null ? null : dollars(spend));
   });
 
-  it('is none where there are no tiers', () => expect(nextTierOf([], dollars('5'))).toBeNull());
+  it('is none without tiers', () => expect(nextTierOf([], dollars('5'))).toBeNull());
 });
 
 describe('an assigned discount', () => {
   const account = { ...emptyAccount('t', 0), asOfSecond: 100, datedThroughSecond: 100 };
 
-  it('holds until its second, and not in it', () => {
+  it('applies before its end second, and not in that second', () => {
     const discount = { basisPoints: 1_000, untilSecond: 102 };
     const assigned = assignDiscount(account, TERMS, discount, 101).account;
     expect(assigned.discount).toEqual(discount);
     expect(assignDiscount(assigned, TERMS, null, 101).account.discount).toBeNull();
   });
 
-  it.each([99, 100])('cannot be over already: until %d, as the team is at 100', (untilSecond) => {
+  it.each([99, 100])('is refused with an end in the past: until %d, while the team is at 100', (untilSecond) => {
     expect(() => assignDiscount(account, TERMS, { basisPoints: 1_000, untilSecond }, 50)).toThrow(
       expect.objectContaining({ code: 'at_out_of_range', param: 'until' }),
     );

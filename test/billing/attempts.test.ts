@@ -1,3 +1,4 @@
+/** Tests when auto top-up opens a charge: threshold, cooldown, failures and the monthly cap. */
 import { describe, expect, it } from 'vitest';
 import { topUpOutlook } from '../../billing/account.ts';
 import { Book, dollars, policyOf, TERMS } from './book.ts';
@@ -24,7 +25,7 @@ describe('a charge is opened', () => {
     expect(times(book)).toEqual(expected);
   });
 
-  it('at the first second below the threshold, however late anybody looks', () => {
+  it('at the first second below the threshold, however late the account is read', () => {
     // $10.05 at a cent a second: $10.00 after 5 s is not below, $9.99 after 6 s is.
     for (const lateness of [0, 1, 59]) {
       const book = new Book().deposit('10.05', 0).policy(POLICY, 0).start('i', CENT_A_SECOND, 0);
@@ -33,20 +34,20 @@ describe('a charge is opened', () => {
     }
   });
 
-  it('by usage that takes the balance below, at its second, and not by usage that leaves it at the threshold', () => {
+  it('by usage that brings the balance below the threshold, at its second, and not by usage that leaves it at the threshold', () => {
     const book = new Book().deposit('30', 0).policy(POLICY, 0);
     expect(times(book.use('20', 7))).toEqual([]);
     expect(times(book.use('0.000001', 8))).toEqual([8]);
   });
 
-  it('by a higher price of what runs', () => {
+  it('by a higher price of a running instance', () => {
     const book = new Book().deposit('20', 0).policy(POLICY, 0).start('i', CENT_A_SECOND, 0);
     book.reprice('i', '3600', 100); // $19 left, now a dollar a second
     expect(times(book.look(109))).toEqual([]);
     expect(times(book.look(110))).toEqual([110]);
   });
 
-  it('not while one is in flight, and with a number of its own each time', () => {
+  it('not during another charge, and with a new number each time', () => {
     const book = new Book().deposit('9', 0).policy(POLICY, 0).use('5', 400).look(2000);
     expect(times(book)).toEqual([0]);
     expect(topUpOutlook(book.account, TERMS)).toEqual({ state: 'charging' });
@@ -55,7 +56,7 @@ describe('a charge is opened', () => {
     expect(book.account.attempt).toMatchObject({ number: 2, depositId: 'dep_t_top_up_2' });
   });
 
-  it('not for a threshold that was lowered in time, and at once for one that was raised', () => {
+  it('not for a threshold that was lowered in time, and at once for a raised threshold', () => {
     const book = new Book().deposit('12', 0).policy(POLICY, 0).start('i', CENT_A_SECOND, 0);
     book.policy(policyOf('5', '20'), 150);
     expect(times(book.look(500))).toEqual([]);
@@ -64,7 +65,7 @@ describe('a charge is opened', () => {
 });
 
 describe('the cooldown', () => {
-  it('runs from one charge to the next: at its end the balance is looked at again, with nobody told', () => {
+  it('lasts from one charge to the next, and at its end the balance is checked again without a wake', () => {
     const book = new Book().deposit('9', 0).policy(POLICY, 0).succeed(1).use('25', 2);
     expect(topUpOutlook(book.account, TERMS)).toEqual({
       state: 'cooling_down',
@@ -75,24 +76,24 @@ describe('the cooldown', () => {
     expect(times(book.look(300))).toEqual([0, 300]);
   });
 
-  it('counts from the attempt and not from its outcome', () => {
+  it('begins with the attempt, and not with its outcome', () => {
     const book = new Book().deposit('9', 0).policy(POLICY, 0).succeed(250).use('25', 251);
     expect(times(book.look(1000))).toEqual([0, 300]);
   });
 
-  it('counts from a failed one too, and whether or not the policy was off meanwhile', () => {
+  it('begins with a failed attempt too, whether or not the policy was off in between', () => {
     const book = new Book().deposit('9', 0).policy(POLICY, 0).fail(10);
     expect(book.account.policy?.enabled).toBe(false);
     expect(times(book.look(250).policy(POLICY, 250))).toEqual([0]);
     expect(times(book.look(300))).toEqual([0, 300]);
   });
 
-  it('cannot bring a charge when the balance has risen meanwhile', () => {
+  it('opens no charge at its end when the balance has risen', () => {
     const book = new Book().deposit('9', 0).policy(POLICY, 0).succeed(1).use('25', 2).deposit('20', 299).look(5000);
     expect(times(book)).toEqual([0]);
   });
 
-  it('does not hold up the end of credit', () => {
+  it('does not delay the end of credit', () => {
     const book = new Book().deposit('9', 0).policy(POLICY, 0).succeed(1).start('i', '3600', 2).look(400);
     expect(book.exhaustions).toMatchObject([{ second: 31 }]);
     expect(times(book)).toEqual([0, 300]);
@@ -100,7 +101,7 @@ describe('the cooldown', () => {
 });
 
 describe('a failed charge', () => {
-  it('switches the policy off and gives its room in the cap back', () => {
+  it('switches the policy off and restores the room in the cap', () => {
     const book = new Book().deposit('9', 0).policy({ ...POLICY, monthlyCapMicros: dollars('20') }, 0);
     expect(book.account.toppedUp.micros).toBe(20_000_000);
     book.fail(3);
@@ -109,7 +110,7 @@ describe('a failed charge', () => {
     expect(times(book.look(10_000))).toEqual([0]);
   });
 
-  it('is not written twice, and nothing happens by the failure of another', () => {
+  it('is recorded once, and a failure without an attempt in progress is refused', () => {
     const book = new Book().deposit('9', 0).policy(POLICY, 0).fail(3);
     const before = book.account;
     expect(() => book.fail(4)).toThrow('no attempt is in flight');
@@ -120,7 +121,7 @@ describe('a failed charge', () => {
 describe('a monthly cap', () => {
   const capped = (cap: string) => ({ ...POLICY, monthlyCapMicros: dollars(cap) });
 
-  it('counts what was captured and what is in flight, and keeps the policy on when it is reached', () => {
+  it('counts captured and pending charges, and leaves the policy on when it is reached', () => {
     const book = new Book(TERMS, JANUARY).deposit('9', JANUARY);
     book.policy(capped('40'), JANUARY).succeed(JANUARY + 1);
     book
@@ -136,7 +137,7 @@ describe('a monthly cap', () => {
     expect(book.account.toppedUp).toEqual({ monthStartSecond: FEBRUARY, micros: 20_000_000 });
   });
 
-  it('is not of the next month for a charge that is opened in this one and fails in that', () => {
+  it('of the next month does not count a charge that was opened in the old month and fails in the new month', () => {
     const eve = FEBRUARY - 10;
     const book = new Book(TERMS, eve).deposit('9', eve);
     book
@@ -147,7 +148,7 @@ describe('a monthly cap', () => {
     expect(book.account.toppedUp).toEqual({ monthStartSecond: FEBRUARY, micros: 20_000_000 });
   });
 
-  it('makes room in the next month also where the cooldown ends after its first second', () => {
+  it('has room again in the next month when the cooldown ends after its first second', () => {
     const eve = FEBRUARY - 10;
     const book = new Book(TERMS, eve).deposit('9', eve);
     book
@@ -158,7 +159,7 @@ describe('a monthly cap', () => {
     expect(times(book.look(FEBRUARY + 1000))).toEqual([eve, eve + 300]);
   });
 
-  it('that is raised lets the charge through at once', () => {
+  it('that is raised opens the blocked charge at once', () => {
     const book = new Book(TERMS, JANUARY).deposit('9', JANUARY);
     book
       .policy(capped('20'), JANUARY)
@@ -169,7 +170,7 @@ describe('a monthly cap', () => {
     expect(times(book)).toEqual([JANUARY, JANUARY + 500]);
   });
 
-  it('is told of as soon as it leaves no room for another charge, before it blocks one', () => {
+  it('is announced when it leaves no room for another charge, before it blocks a charge', () => {
     const book = new Book(TERMS, JANUARY).deposit('9', JANUARY).policy(capped('59.99'), JANUARY);
     expect(book.capped).toEqual([]);
     book.succeed(JANUARY + 1).use('25', JANUARY + 2);
@@ -180,7 +181,7 @@ describe('a monthly cap', () => {
     expect(topUpOutlook(book.account, TERMS)).toEqual({ state: 'capped', dueSecond: null });
   });
 
-  it('is told of at once where a policy is put in force that has no room, and not where it is put in force off', () => {
+  it('is announced at once when a policy without room is enabled, and not when the policy is off', () => {
     const book = new Book(TERMS, JANUARY)
       .deposit('9', JANUARY)
       .policy(capped('60'), JANUARY)
@@ -191,7 +192,7 @@ describe('a monthly cap', () => {
     expect(book.capped).toEqual([{ at: JANUARY + 3, cap: dollars('20') }]);
   });
 
-  it('is not told of while a charge is in flight, which may yet fail and give its room back', () => {
+  it('is not announced during a charge, which may fail and restore the room', () => {
     const book = new Book(TERMS, JANUARY).deposit('9', JANUARY).policy(capped('20'), JANUARY);
     book.look(JANUARY + 10).policy(capped('21'), JANUARY + 11);
     expect(book.capped).toEqual([]);
@@ -199,7 +200,7 @@ describe('a monthly cap', () => {
     expect([book.capped, book.account.toppedUp.micros]).toEqual([[], 0]);
   });
 
-  it('is not told of by a charge that is confirmed in a month with room', () => {
+  it('is not announced after a charge that is confirmed in a month with room', () => {
     const book = new Book(TERMS, FEBRUARY - 1).deposit('9', FEBRUARY - 1).policy(capped('20'), FEBRUARY - 1);
     book.succeed(FEBRUARY);
     expect(book.capped).toEqual([]);

@@ -1,3 +1,4 @@
+/** Tests the comparison of token prices: costs, savings, rounding and the largest amounts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compare, formatTokensCost, type Workload } from '../../billing/calculator.ts';
@@ -45,7 +46,7 @@ describe('two prices of the same requests', () => {
     });
   });
 
-  it('say by how much it costs more here', () => {
+  it('show a negative saving when the model costs more here', () => {
     const { savesMicros, savesPercent, byVolume } = compare(requests(1_000, 500, 1_000), GPT_4O_MINI, LLAMA);
     expect({ savesMicros, savesPercent }).toEqual({ savesMicros: -150_000, savesPercent: -50 });
     expect(byVolume[0]).toMatchObject({ savesMicros: -150_000 });
@@ -62,7 +63,7 @@ describe('two prices of the same requests', () => {
     [1_000_000_000_000, 1_000_000_000_000, 1, '750000.000000', 750_000_000_000],
     [1_000_000_000_000, 1_000_000_000_000, 12_009, '750000.000000', 9_006_750_000_000_000],
   ])(
-    'at %d in and %d out, %d times, come to what the exact sum rounds to',
+    'at %d in and %d out, %d times, cost the rounded exact sum',
     (inputTokens, outputTokens, perMonth, perRequest, perMonthMicros) => {
       const { there } = compare(requests(inputTokens, outputTokens, perMonth), LLAMA, GPT_4O_MINI);
       expect(there).toEqual({ perRequest, perMonthMicros });
@@ -81,7 +82,7 @@ describe('two prices of the same requests', () => {
     expect(compare(requests(1, 0, 1), here, there).savesPercent).toBe(percent);
   });
 
-  it('save the same part at any volume, even at none', () => {
+  it('save the same percentage at any volume, even at zero', () => {
     const percents = [0, 1, 1_000, 1_000_000].map(
       (perMonth) => compare(requests(3, 1, perMonth), LLAMA, GPT_4O_MINI).savesPercent,
     );
@@ -95,18 +96,18 @@ describe('the volumes', () => {
     [2_500, [1_000, 2_500, 10_000, 100_000, 1_000_000, 10_000_000]],
     [10_000, [1_000, 10_000, 100_000, 1_000_000, 10_000_000]],
     [25_000_000, [1_000, 10_000, 100_000, 1_000_000, 10_000_000, 25_000_000]],
-  ])('hold the %d that were asked for in their place, once', (perMonth, expected) => {
+  ])('include the requested %d in order, once', (perMonth, expected) => {
     const { byVolume } = compare(requests(1, 1, perMonth), LLAMA, GPT_4O_MINI);
     expect(byVolume.map((row) => row.perMonth)).toEqual(expected);
   });
 
-  it('end where the sums would be more than can be counted', () => {
+  it('end at the largest amount', () => {
     const { byVolume } = compare(requests(1_000_000_000_000, 0, 1), price('0.01', '0'), price('1', '0'));
     expect(byVolume.map((row) => row.perMonth)).toEqual([1, 1_000]);
   });
 });
 
-describe('what costs more than can be counted', () => {
+describe('a cost beyond the largest amount', () => {
   const MOST = 1_000_000_000_000;
   it.each([
     ['requests', requests(MOST, MOST, 12_010), LLAMA, GPT_4O_MINI, 'perMonth'],
@@ -119,7 +120,7 @@ describe('what costs more than can be counted', () => {
     expect(refusalOf(() => compare(workload, here, there))).toEqual({ code: 'amount_out_of_range', param });
   });
 
-  it('is not refused at the last sum that can be', () => {
+  it('is refused only above the largest possible sum', () => {
     const perRequest = price('0', '0.000001');
     const { here } = compare(requests(0, MOST, 9_007_199_254), perRequest, price('0', '0'));
     expect(here.perMonthMicros).toBe(9_007_199_254_000_000);
@@ -140,7 +141,7 @@ it.each([
   expect(formatTokensCost(cost)).toBe(expected);
 });
 
-describe('whatever is compared', () => {
+describe('any comparison', () => {
   const anyPrice = fc.record({
     inputMicrosPerMillion: fc.integer({ min: 0, max: 1_000_000_000 }).map(micros),
     outputMicrosPerMillion: fc.integer({ min: 0, max: 1_000_000_000 }).map(micros),
@@ -157,7 +158,7 @@ describe('whatever is compared', () => {
     return BigInt(whole + places.padEnd(12, '0'));
   };
 
-  it('each sum is within half a micro of the exact one, rows add up, and an exact request is what is shown', () => {
+  it('has sums within half a micro of the exact sums, rows that add up, and exact costs of a request', () => {
     fc.assert(
       fc.property(workload, anyPrice, anyPrice, (given, here, there) => {
         const refusal = refusalOf(() => compare(given, here, there));
@@ -192,7 +193,7 @@ describe('whatever is compared', () => {
     );
   });
 
-  it('from the other side, what was saved is lost', () => {
+  it('in the other direction has the opposite saving', () => {
     fc.assert(
       fc.property(workload, anyPrice, anyPrice, (given, here, there) => {
         fc.pre(refusalOf(() => compare(given, here, there)) === null);

@@ -1,3 +1,4 @@
+/** Tests the expiry of cards and the notices before it. */
 import { describe, expect, it } from 'vitest';
 import {
   dueExpiryNotice,
@@ -15,14 +16,14 @@ const SECOND = at('2026-03-24T23:59:59Z');
 const LAST = at('2026-03-31T23:59:59Z');
 
 describe('a card', () => {
-  it('is good through the last second of its month, and not one second longer', () => {
+  it('is valid through the last second of its month', () => {
     expect(lastValidSecond(CARD)).toBe(LAST);
     expect([isExpired(CARD, LAST), isExpired(CARD, LAST + 1)]).toEqual([false, true]);
     expect(lastValidSecond({ expYear: 2027, expMonth: 12 })).toBe(at('2027-12-31T23:59:59Z'));
     expect(lastValidSecond({ expYear: 2028, expMonth: 2 })).toBe(at('2028-02-29T23:59:59Z'));
   });
 
-  it('ends soon from its first notice to its end', () => {
+  it('is about to expire from its first notice until its end', () => {
     expect([FIRST - 1, FIRST, LAST, LAST + 1].map((second) => expiresSoon(CARD, second))).toEqual([
       false,
       true,

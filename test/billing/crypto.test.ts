@@ -1,3 +1,4 @@
+/** Tests the units of coins and the status of crypto deposits. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { emptyAccount } from '../../billing/account.ts';
@@ -36,13 +37,13 @@ describe('coin units', () => {
   });
 
   it.each(['', '-1', '1.5', '1e8', ' 1', '01', 'x', 100, null, undefined, '9'.repeat(25), '900719925474099200'])(
-    'cannot be %j',
+    'are refused as %j',
     (units) => {
       expect(() => coinUnitsToMicrosFloor(units)).toThrow(expect.objectContaining({ code: 'invalid_amount' }));
     },
   );
 
-  it('come back as the micros that were asked for', () => {
+  it('are converted back to the requested micros', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }), (amount) => {
         expect(coinUnitsToMicrosFloor(microsToCoinUnits(micros(amount)))).toBe(amount);
@@ -50,7 +51,7 @@ describe('coin units', () => {
     );
   });
 
-  it('are dollars in USDC and USDT, and in nothing else', () => {
+  it('are dollars only in USDC and USDT', () => {
     expect(['usdc', 'USDC', 'usdt'].every(isDollarCoin)).toBe(true);
     expect(['eth', 'dai', 'eurc', ''].some(isDollarCoin)).toBe(false);
   });
@@ -66,17 +67,17 @@ describe('a crypto deposit', () => {
     [0, true, 'expired'],
     [1, true, 'succeeded'],
     [100_000_000, true, 'succeeded'],
-  ] as const)('of $100 with %d micros received, page over: %s, is %s', (received, expired, status) => {
+  ] as const)('of $100 with %d micros received, page expired: %s, is %s', (received, expired, status) => {
     expect(cryptoStatus({ expectedMicros: asked, receivedMicros: micros(received), expired })).toBe(status);
   });
 
-  it('knows an output by its hash in whatever case, and its index', () => {
+  it('identifies an output by its hash, in any letter case, and its index', () => {
     const known = new Set([outputKey(outputOf('0xAB', 0, 1))]);
     const again = [outputOf('0xab', 0, 5), outputOf('0xab', 1, 7), outputOf('0xAB', 1, 7)];
     expect(newOutputs(again, known)).toEqual([outputOf('0xab', 1, 7)]);
   });
 
-  it('is not credited with what is less than a millionth of a dollar', () => {
+  it('is not credited with less than a millionth of a dollar', () => {
     expect(newOutputs([outputOf('0xab', 0, 0)], new Set())).toEqual([]);
   });
 });
@@ -103,7 +104,7 @@ const reports = fc
     return batches.map((some) => ({ outputs, batches: [...some, outputs] }));
   });
 
-it('credits each output once and the same total, in whatever order, number and batches they are reported', () => {
+it('each output is credited once, with the same total, for any order, number and batches of reports', () => {
   fc.assert(
     fc.property(reports, ({ outputs, batches }) => {
       let account = emptyAccount('team', 0);

@@ -1,4 +1,6 @@
-/** Where random histories found dated facts and what is recorded to come together: each as small as it gets. */
+/**
+ * Tests cases that random histories found, reduced to the smallest form, in which dated facts and recorded facts meet.
+ */
 import { describe, expect, it } from 'vitest';
 import { type Micros, micros } from '../../billing/money.ts';
 import { asMicros, policyOf, TERMS } from './book.ts';
@@ -38,8 +40,8 @@ function bookWith(
   return book;
 }
 
-describe('the look at midnight', () => {
-  it('does not count what was used after it, while a charge in flight kept the end of credit open over it', () => {
+describe('the review at midnight', () => {
+  it('does not count usage after midnight while a charge in flight delays the end of credit over midnight', () => {
     const book = bookWith('13', MIDNIGHT - 20, [[40, 1_000]]);
     book.startListed(listed('i'), MIDNIGHT - 20).policy(policyOf('5', '60'), MIDNIGHT - 20);
     book.look(MIDNIGHT + 5);
@@ -56,13 +58,13 @@ describe('a stop in the past', () => {
   const discounted = () =>
     bookWith('200', 0).assignDiscount({ basisPoints: 1_000, untilSecond: 100 }, 0).startListed(listed('i'), 0);
 
-  it('may name a second before a discount’s end that nobody has looked at yet', () => {
+  it('may name a second before the unrecorded end of a discount', () => {
     const book = discounted().stop('i', 150, { backTo: 50 });
     expect(book.instances.get('i')).toMatchObject({ endSecond: 50 });
     expect(book.postedFor('i')).toBe(45_000_000);
   });
 
-  it('gives back what was posted beyond it, also in a segment that ends by the look of the stop itself', () => {
+  it('gives back the cost posted after its second, even in a segment that the stop itself closes', () => {
     const book = bookWith('200', 0).startListed(listed('i'), 0);
     book.assignDiscount({ basisPoints: 1_000, untilSecond: 100 }, 10).settle('i', 90);
     book.stop('i', 150, { backTo: 50 });
@@ -72,7 +74,7 @@ describe('a stop in the past', () => {
 });
 
 describe('a cover', () => {
-  it('moves with a spot price, also with that of the instance that is covered', () => {
+  it('moves with a spot price, including the price of the covered instance', () => {
     const book = bookWith('200', 0)
       .changePrice(offer(0, 0.5, 0.4))
       .startListed(listed('other'), 0);
@@ -93,7 +95,7 @@ describe('a cover', () => {
 });
 
 describe('an order to end in', () => {
-  it('ends no more than it must, where what is let go in the next second pays for the rest', () => {
+  it('ends no more instances than necessary when credit released in the next second pays for the rest', () => {
     const book = bookWith('10', 0).hold('h', asMicros(1_000_000), 7, 0);
     for (const [id, shedOrder] of [
       ['a', 1],
@@ -107,8 +109,8 @@ describe('an order to end in', () => {
   });
 });
 
-describe('a hold that expires while a charge in flight keeps the end of credit open', () => {
-  it('pays what became owed meanwhile from what is left once the charge has succeeded, as the charge does', () => {
+describe('a hold that expires while a charge in flight delays the end of credit', () => {
+  it('pays debt of that time from the rest after the charge has succeeded, as the charge does', () => {
     const book = bookWith('13', 0)
       .changePrice(offer(0, 1, 1))
       .changePrice(offer(18, 10, 10));

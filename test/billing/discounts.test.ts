@@ -1,3 +1,4 @@
+/** Tests assigned discounts and volume discounts: their choice, rounding, segments and reviews. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Account, emptyAccount, type Terms } from '../../billing/account.ts';
@@ -94,14 +95,14 @@ describe('a discount', () => {
     [4_999.999999, 200],
     [5_000, 500],
     [1_000_000, 500],
-  ])('that volume earns with $%d spent is %i basis points', (spent, basisPoints) => {
+  ])('for volume with $%d spent is %i basis points', (spent, basisPoints) => {
     expect(volumeBasisPointsOf(TIERS, micros(Math.round(spent * 1_000_000)))).toBe(basisPoints);
     expect(volumeBasisPointsOf([], dollars(1_000_000))).toBe(0);
   });
 });
 
 describe('an assigned discount', () => {
-  it('is charged from its second on: one segment ends and the next begins, for listed ones and for no others', () => {
+  it('changes listed instances from its second on, by a new segment, and no other instances', () => {
     let { account } = startInstance(aTeam(100, 0), TERMS, listed('listed', '3.000001'), 0);
     ({ account } = startInstance(account, TERMS, givenOrder('given', dollars(3)), 0));
     const assigned = assignDiscount(account, TERMS, { basisPoints: 1_000, untilSecond: 500 }, 100);
@@ -123,7 +124,7 @@ describe('an assigned discount', () => {
     ]);
   });
 
-  it('again, or one that leaves the rate as it is, cuts nothing', () => {
+  it('that is repeated or leaves the rate unchanged creates no segment', () => {
     const { account } = startInstance(aTeam(100, 0), TERMS, listed('i', '3'), 0);
     const half = { basisPoints: 5_000, untilSecond: null };
     const first = assignDiscount(account, TERMS, half, 100);
@@ -133,7 +134,7 @@ describe('an assigned discount', () => {
     expect(longer.account.discount?.untilSecond).toBe(900);
   });
 
-  it('and a price that the platform gives afterwards are not both charged', () => {
+  it('is not applied to a price that the platform gives afterwards', () => {
     const { account } = startInstance(aTeam(100, 0), TERMS, listed('i', '3'), 0);
     const discounted = assignDiscount(account, TERMS, { basisPoints: 5_000, untilSecond: 300 }, 100);
     const given = repriceInstance(discounted.account, TERMS, { instanceId: 'i', rateMicrosPerHour: dollars(2) }, 200);
@@ -144,7 +145,7 @@ describe('an assigned discount', () => {
 });
 
 describe('a volume discount', () => {
-  it('is looked at with each start from the list, for what runs already too, and not with one at a given price', () => {
+  it('is reviewed at each start at the list price, for running instances too, and not at a start with a given price', () => {
     const team = aTeam(10_000, MIDNIGHT, [[MIDNIGHT - DAY, 990]]);
     // $36,000 an hour: $10 more are spent in one second.
     const first = startInstance(team, TIERED, listed('first', '36000'), MIDNIGHT);
@@ -158,7 +159,7 @@ describe('a volume discount', () => {
     );
   });
 
-  it('is looked at each midnight over what runs from the list: earned as spending adds up', () => {
+  it('is reviewed each midnight over the instances at list prices, and grows with the spending', () => {
     const team = aTeam(100_000, MIDNIGHT - 3_600, [[MIDNIGHT - 20 * DAY, 700]]);
     const { account } = startInstance(team, TIERED, listed('i', '200'), MIDNIGHT - 3_600);
     // $900 by midnight; $200 an hour more by the next one: $5,700.
@@ -171,7 +172,7 @@ describe('a volume discount', () => {
     expect(opened).toEqual([[DAY, 190_000_000]]);
   });
 
-  it('is lost at the midnight at which the spending is older than thirty days', () => {
+  it('ends at the midnight at which the spending is older than thirty days', () => {
     const spentOn = MIDNIGHT - 10 * DAY;
     const { account } = startInstance(
       aTeam(1_000, MIDNIGHT, [[spentOn, 1_000]]),
@@ -185,7 +186,7 @@ describe('a volume discount', () => {
     expect(cut).toMatchObject([{ startSecond: spentOn + 31 * DAY, rateMicrosPerHour: 10_000 }]);
   });
 
-  it('counts what was closed, day by day, as what runs: whoever looks in between, the rates are the same', () => {
+  it('counts closed and running segments by day, and gives the same rates for any reads in between', () => {
     const run = (looks: number[]) => {
       let account = aTeam(50_000, MIDNIGHT);
       ({ account } = startInstance(account, TIERED, listed('a', '97.13'), MIDNIGHT + 5));
@@ -208,7 +209,7 @@ describe('a volume discount', () => {
     );
   });
 
-  it('is not looked at for a team whose instances are all charged as given, nor where no tiers are configured', () => {
+  it('is not reviewed for a team with only given prices, nor without tiers', () => {
     const { account } = startInstance(
       aTeam(1_000, MIDNIGHT, [[MIDNIGHT, 9_000]]),
       TIERED,

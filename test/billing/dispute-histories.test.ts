@@ -1,3 +1,4 @@
+/** Tests disputes and refunds that providers change, in random order, against a second calculation. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DisputeStatus } from '../../billing/credited-deposit.ts';
@@ -65,14 +66,14 @@ function play(acts: Act[]): Book {
 }
 
 describe('disputes and refunds that providers change, in any order,', () => {
-  it('hold, take and owe what a second calculation says, with a reference of its own for each posting', () => {
+  it('hold, take and owe the amounts of the second calculation, with a unique reference for each posting', () => {
     fc.assert(
       fc.property(fc.array(act, { minLength: 4, maxLength: 25 }), (acts) => void play(acts)),
       { numRuns: 400 },
     );
   });
 
-  it('leave credit and debt as the last word of the provider would alone', () => {
+  it('leave the same credit and debt as the provider’s last decision alone', () => {
     const flips = fc.array(fc.tuple(fc.nat(1), fc.constantFrom<DisputeStatus>('open', 'won', 'lost'), dollars(1, 70)), {
       minLength: 1,
       maxLength: 12,

@@ -1,3 +1,4 @@
+/** Tests the failure codes of payments and refunds, and the text for each code. */
 import { describe, expect, it } from 'vitest';
 import {
   DECLINE_REASONS,
@@ -41,22 +42,22 @@ describe('the class of a card error', () => {
 });
 
 describe('a stored failure code', () => {
-  it('of a payment is read as one of the list', () => {
+  it('of a payment is read as a code of the list', () => {
     for (const code of PAYMENT_FAILURES) expect(paymentFailure(code)).toBe(code);
     expect([null, '', 'lost_card', 'toString'].map(paymentFailure)).toEqual(Array(4).fill('declined'));
     expect(paymentFailure('expired_card')).toBe('card_expired');
   });
 
-  it('of a refund is read as one of the list', () => {
+  it('of a refund is read as a code of the list', () => {
     for (const code of REFUND_FAILURES) expect(refundFailure(code)).toBe(code);
     expect([null, '', 'parameter_invalid', 'toString'].map(refundFailure)).toEqual(Array(4).fill('provider_rejected'));
   });
 });
 
-describe('the words of a failed payment', () => {
+describe('the text for a failed payment', () => {
   const each = PAYMENT_FAILURES.flatMap((code) => (['card', 'crypto'] as const).map((method) => ({ code, method })));
 
-  it.each(each)('with $code by $method say what failed, why, and what to do', ({ code, method }) => {
+  it.each(each)('with $code by $method contains the failure, the reason and the next step', ({ code, method }) => {
     const { what, why, whatToDo } = paymentFailureWords(code, method);
     expect(what).toMatch(/^[A-Z][^.]+$/);
     expect(why).toMatch(/^(the|your|our) [^.]+$/);
@@ -65,7 +66,7 @@ describe('the words of a failed payment', () => {
   });
 
   it.each(PAYMENT_FAILURES.filter((code) => !isDecline(code)))(
-    'with %s blame neither the card nor its bank',
+    'with %s names neither the card nor its bank as the cause',
     (code) => {
       for (const method of ['card', 'crypto'] as const)
         expect(paymentFailureWords(code, method).why).not.toMatch(
@@ -74,21 +75,21 @@ describe('the words of a failed payment', () => {
     },
   );
 
-  it('name no card where coins were sent', () => {
+  it('names no card for a crypto payment', () => {
     for (const code of ['provider_rejected', 'payment_missing', 'expired']) {
       const { what, why } = paymentFailureWords(code, 'crypto');
       expect(`${what} ${why}`).not.toMatch(/card|bank/);
     }
   });
 
-  it('do not say that nothing was charged where the outcome cannot be learnt', () => {
+  it('does not claim that nothing was charged when the outcome is unknown', () => {
     expect(paymentFailureWords('payment_missing', 'card').what).not.toContain('not charged');
     expect(paymentFailureWords('payment_missing', 'card').whatToDo).toContain('statement');
   });
 });
 
-describe('the words of a failed refund', () => {
-  it.each(REFUND_FAILURES)('with %s say what failed, why, and what to do', (code) => {
+describe('the text for a failed refund', () => {
+  it.each(REFUND_FAILURES)('with %s contains the failure, the reason and the next step', (code) => {
     const { what, why, whatToDo } = refundFailureWords(code);
     expect(what).toBe('The refund was not paid out');
     expect(why).toMatch(/^(the|our) [^.]+$/);
@@ -97,7 +98,7 @@ describe('the words of a failed refund', () => {
 });
 
 describe('auto top-up', () => {
-  it('goes off after every error of the card, and after a charge whose outcome cannot be learnt', () => {
+  it('is switched off after every card error, and after a charge with an unknown outcome', () => {
     for (const reason of DECLINE_REASONS) expect(switchesTopUpOff(reason)).toBe(true);
     expect(switchesTopUpOff('payment_missing')).toBe(true);
   });

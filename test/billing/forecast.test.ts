@@ -1,6 +1,6 @@
 /**
- * What is shown of the future is what comes of it: teams with everything that the calendar can bring, and no further fact.
- * Each is shown its runway now and at some later looks, and then brought past it.
+ * Tests that forecasts prove right, for random teams with all kinds of dated facts and no further facts. Each team’s
+ * forecast is read at once and at some later seconds, and then compared with the result.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -243,8 +243,8 @@ function* looked(account: Account, terms: Terms, looks: readonly number[]) {
 /** Without a bias to small values, which are teams that have next to nothing. */
 const RUNS = { numRuns: 400, noBias: true };
 
-describe('any team, if nothing more happens,', () => {
-  it('runs out in the second that it was shown all along, and not while none was shown', () => {
+describe('any team without further facts', () => {
+  it('runs out of credit in the second of each forecast, and does not run out while the forecast has none', () => {
     fc.assert(
       fc.property(team, (given) => {
         const { account, terms } = begin(given);
@@ -260,7 +260,7 @@ describe('any team, if nothing more happens,', () => {
     );
   });
 
-  it('is below the level from the second on that it was shown, and never before', () => {
+  it('falls below the level in the second of the forecast, and not earlier', () => {
     fc.assert(
       fc.property(team, (given) => {
         const { account, terms } = begin(given);
@@ -281,7 +281,7 @@ describe('any team, if nothing more happens,', () => {
     );
   });
 
-  it('has its card charged in the second that it was shown, and not while none was shown', () => {
+  it('has its card charged in the second of the forecast, and not while the forecast has none', () => {
     const policy = fc.record({
       percent: fc.integer({ min: 0, max: 100 }),
       lastAttempt: fc.option(fc.integer({ min: 0, max: 600 })),
@@ -319,7 +319,7 @@ describe('any team, if nothing more happens,', () => {
   });
 });
 
-describe('what is foreseen', () => {
+describe('a forecast', () => {
   const rich = (amount: string, terms: Terms = TERMS): Account =>
     grantCredit(
       { ...emptyAccount('t', START), spentByDay: new Map() },
@@ -330,7 +330,7 @@ describe('what is foreseen', () => {
   const started = (account: Account, terms: Terms, hourly: string, change: Partial<InstanceOrder> = {}) =>
     startInstance(account, terms, { ...givenOrder('i', dollars(hourly)), ...change }, START).account;
 
-  it('is no second below a level where all ends with more than that left', () => {
+  it('has no second below a level when every instance ends with more than that left', () => {
     // $20 a second: after 4 of them $5 are left, which do not pay for a fifth.
     const account = started(rich('85'), TERMS, '72000');
     expect(runsOutSecond(account, TERMS)).toBe(START + 4);
@@ -338,27 +338,27 @@ describe('what is foreseen', () => {
     expect(firstBelowSecond(account, TERMS, dollars('5.000001'))).toBe(START + 4);
   });
 
-  it('is a second below a level also where only some have ended before', () => {
+  it('has a second below a level when only some instances have ended before', () => {
     const account = started(started(rich('85'), TERMS, '72000', { shedOrder: 1 }), TERMS, '3600', { instanceId: 'j' });
     // $21 a second leave $1 after 4 of them; the dear one ends, and the other runs on for a second.
     expect(runsOutSecond(account, TERMS)).toBe(START + 4);
     expect(firstBelowSecond(account, TERMS, dollars('1'))).toBe(START + 5);
   });
 
-  it('is a charge also where the cooldown lasts longer than credit', () => {
+  it('has a charge when the cooldown lasts longer than credit, too', () => {
     const policied = { ...rich('20'), policy: policyOf('15', '15'), lastAttemptSecond: START - 100 };
     const account = started(policied, TERMS, '1800');
     expect(runsOutSecond(account, TERMS)).toBe(START + 40);
     expect(nextTopUpSecond(account, TERMS)).toBe(START + 200);
   });
 
-  it('is not one charge while another is in flight', () => {
+  it('has no charge during another charge', () => {
     const account = started(setPolicy(rich('20'), TERMS, policyOf('25', '15'), START).account, TERMS, '1800');
     expect(account.attempt).not.toBeNull();
     expect(nextTopUpSecond(account, TERMS)).toBeNull();
   });
 
-  it('is said of a life of five hundred years too: what comes after all that is followed goes on as it is', () => {
+  it('covers five hundred years, and assumes the last followed state from then on', () => {
     const account: Account = {
       ...rich('8.76'),
       prices: [{ ...PAIRS[0], ...priceOf(2, 100), effectiveSecond: 0, withdrawn: false }],
@@ -369,7 +369,7 @@ describe('what is foreseen', () => {
     expect(years).toBeLessThan(510);
   });
 
-  it('counts what a thousand holds let go on the way', () => {
+  it('includes the credit that a thousand holds release', () => {
     let account = started(rich('1000'), TERMS, '3.6');
     for (let i = 1; i <= 1_000; i += 1)
       account = placeHold(account, TERMS, { amountMicros: dollars('0.75'), ttlSeconds: i * 7 }, START).account;
@@ -377,7 +377,7 @@ describe('what is foreseen', () => {
   });
 });
 
-describe('the midnight at which volume earns something else', () => {
+describe('the midnight at which the volume discount changes', () => {
   const meter = fc.record({
     hourly: fc.integer({ min: 1, max: 5_000_000 }),
     started: fc.integer({ min: 0, max: 40 * DAY }),
@@ -392,7 +392,7 @@ describe('the midnight at which volume earns something else', () => {
     { minLength: 1, maxLength: 3 },
   );
 
-  it('is the first at which the sum of that second reaches another tier', () => {
+  it('is the first midnight at which the sum reaches another tier', () => {
     fc.assert(
       fc.property(fc.array(meter, { maxLength: 4 }), spent, tiers, fc.nat(40), (meters, spentOn, tiers, days) => {
         const spentByDay = new Map(spentOn.map(([day, amount]) => [MIDNIGHT - day * DAY, asMicros(amount)]));

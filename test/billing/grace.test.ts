@@ -1,3 +1,4 @@
+/** Tests the end of credit during a charge: the team waits at X until the charge succeeds, fails or the grace ends. */
 import { describe, expect, it } from 'vitest';
 import { nextCrossing } from '../../billing/account.ts';
 import { Book, policyOf, TERMS } from './book.ts';
@@ -17,8 +18,8 @@ function charging(amount = '100'): Book {
 }
 const endOf = (book: Book, id = 'i') => [book.instances.get(id)?.endSecond, book.instances.get(id)?.reason];
 
-describe('while a charge is in flight at X', () => {
-  it('the team stands at X: nothing to spend, no start, settlements through X, and grace to wait for', () => {
+describe('during a charge at X', () => {
+  it('the team waits at X: nothing is available, no start is admitted, settlements post through X, and the grace is the next crossing', () => {
     const book = charging().settle('i', X + 30);
     expect(book.spendable).toBe(0);
     expect(book.postedFor('i')).toBe(15_000_000);
@@ -27,7 +28,7 @@ describe('while a charge is in flight at X', () => {
     expect(endOf(book)).toEqual([undefined, undefined]);
   });
 
-  it('a success within the grace averts the end, and the seconds between are charged', () => {
+  it('a success within the grace prevents the end, and the seconds in between are charged', () => {
     for (const at of [X, X + 1, X + GRACE]) {
       const book = charging().succeed(at);
       expect(endOf(book)).toEqual([undefined, undefined]);
@@ -36,7 +37,7 @@ describe('while a charge is in flight at X', () => {
     }
   });
 
-  it('a success after the grace cannot avert it: all ended at X, and the credit is there for later', () => {
+  it('a success after the grace does not prevent the end at X, and its credit is available later', () => {
     const book = charging().succeed(X + GRACE + 1);
     expect(endOf(book)).toEqual([X, 'out_of_credits']);
     expect(book.spendable).toBe(100_000_000);
@@ -44,7 +45,7 @@ describe('while a charge is in flight at X', () => {
     expect(book.codes()).toContain('auto_top_up');
   });
 
-  it('the grace is over by itself, at the same X however late anybody looks', () => {
+  it('the grace ends without a fact, at the same X however late the account is read', () => {
     for (const lateness of [0, 1, 100_000]) {
       const book = charging().look(X + GRACE);
       expect(endOf(book)).toEqual([undefined, undefined]);
@@ -55,14 +56,14 @@ describe('while a charge is in flight at X', () => {
     }
   });
 
-  it('a failure ends all at X, though it comes before the grace is over', () => {
+  it('a failure ends all instances at X, even before the end of the grace', () => {
     const book = charging().fail(X + 20);
     expect(endOf(book)).toEqual([X, 'out_of_credits']);
     expect(book.account.policy?.enabled).toBe(false);
     expect(book.postedFor('i')).toBe(15_000_000);
   });
 
-  it('another deposit is credit, but does not undo X', () => {
+  it('another deposit is credited, and X stays', () => {
     const failed = charging().deposit('50', X + 10);
     expect(failed.spendable).toBe(50_000_000);
     expect(() => failed.start('j', '1', X + 10)).toThrow(expect.objectContaining({ code: 'insufficient_credit' }));
@@ -80,7 +81,7 @@ describe('while a charge is in flight at X', () => {
     expect(succeeded.spendable).toBe((15 + 50 + 100 - (X + 20)) * 1_000_000);
   });
 
-  it('a stop ends its instance at X, also when the charge then succeeds', () => {
+  it('a stop ends its instance at X, even if the charge then succeeds', () => {
     const book = charging().stop('i', X + 10);
     expect(endOf(book)).toEqual([X, 'stopped']);
     book.succeed(X + 20);
@@ -88,7 +89,7 @@ describe('while a charge is in flight at X', () => {
     expect(book.exhaustions).toEqual([]);
   });
 
-  it('a stop of the only instance leaves nothing to end and nobody to tell', () => {
+  it('a stop of the only instance leaves nothing to end or announce', () => {
     const book = charging()
       .stop('i', X + 10)
       .look(X + GRACE + 1);
@@ -96,7 +97,7 @@ describe('while a charge is in flight at X', () => {
     expect(book.account.standsAtSecond).toBeNull();
   });
 
-  it('a stop names no earlier second than the start, and an earlier one than X gives credit back', () => {
+  it('a stop before the start is refused, and a stop before X gives credit back', () => {
     const book = charging();
     expect(() => book.stop('i', X + 10, { backTo: -1 })).toThrow(expect.objectContaining({ code: 'at_out_of_range' }));
     book.settle('i', X + 10).stop('i', X + 11, { backTo: 10 });
@@ -104,7 +105,7 @@ describe('while a charge is in flight at X', () => {
     expect(book.spendable).toBe(5_000_000);
   });
 
-  it('usage becomes owed, and is collected from the charge that succeeds', () => {
+  it('usage is owed, and collected from the charge that succeeds', () => {
     const book = charging().use('2', X + 10);
     expect(book.account.owedMicros).toBe(2_000_000);
     expect(book.spendable).toBe(0);
@@ -125,8 +126,8 @@ describe('while a charge is in flight at X', () => {
   });
 });
 
-describe('a charge that is too small for the seconds that passed', () => {
-  it('moves X on, and what it leaves pays what is owed', () => {
+describe('a charge that is too small for the elapsed seconds', () => {
+  it('moves X later, and its rest pays the owed amount', () => {
     // $15 more last until 30; the answer comes at 40, when 40 s would have cost $40.
     const book = charging('15')
       .use('3', X + 10)
@@ -137,7 +138,7 @@ describe('a charge that is too small for the seconds that passed', () => {
     expect(book.spendable).toBe(0);
   });
 
-  it('cannot leave debt beside credit', () => {
+  it('leaves no debt beside credit', () => {
     // $2.50 a second: the last $15 pay for 6 s, and $0 or more is left, which the debt takes.
     const book = new Book().deposit('16', 0).start('i', '9000', 0).policy(policyOf('500', '15'), 1).look(6);
     expect(book.account.standsAtSecond).toBe(6);
@@ -149,14 +150,14 @@ describe('a charge that is too small for the seconds that passed', () => {
 });
 
 describe('without a charge in flight', () => {
-  it('nothing stays open: all end at X', () => {
+  it('all instances end at X', () => {
     const book = new Book().deposit('15', 0).start('i', DOLLAR_A_SECOND, 0).start('j', DOLLAR_A_SECOND, 3).look(1000);
     expect(book.exhaustions).toEqual([{ number: 1, second: 9, instanceIds: ['i', 'j'] }]);
     expect(endOf(book)).toEqual([9, 'out_of_credits']);
     expect(endOf(book, 'j')).toEqual([9, 'out_of_credits']);
   });
 
-  it('a stop or a deposit that comes after X cannot move it', () => {
+  it('a stop or a deposit after X does not move X', () => {
     const book = new Book().deposit('15', 0).start('i', DOLLAR_A_SECOND, 0).stop('i', 16, { backTo: 3 });
     expect(endOf(book)).toEqual([15, 'out_of_credits']);
     const late = new Book().deposit('15', 0).start('i', DOLLAR_A_SECOND, 0).deposit('100', 15);
@@ -165,7 +166,7 @@ describe('without a charge in flight', () => {
     expect(endOf(just.look(15))).toEqual([undefined, undefined]);
   });
 
-  it('the rows of an end of credit carry the second of X, not of the fact before it nor of who looked', () => {
+  it('the rows of an end of credit have the second of X', () => {
     const book = new Book().deposit('15', 0).start('i', DOLLAR_A_SECOND, 0).look(5000);
     expect(book.transfers.at(-1)).toMatchObject({
       code: 'instance_usage',

@@ -1,3 +1,4 @@
+/** Tests random histories of a team against a walk second by second. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { availableMicros } from '../../billing/runway.ts';
@@ -24,7 +25,7 @@ const history = fc
   .map(([deposit, first, then]): [number, Act[]] => [deposit, [...first, ...then]]);
 
 describe('any history of a team', () => {
-  it('comes to what a walk through its seconds comes to, after every fact', () => {
+  it('gives the result of a walk second by second, after every fact', () => {
     fc.assert(
       fc.property(history, ([opening, acts]) => {
         const book = new Book();
@@ -49,7 +50,7 @@ describe('any history of a team', () => {
     );
   });
 
-  it('comes to the same bill whoever looks or settles in between, however often', () => {
+  it('gives the same bill for any reads and settlements in between', () => {
     const busy = fc.tuple(history, fc.array(fc.tuple(fc.nat(400), fc.nat(5)), { maxLength: 40 }));
     fc.assert(
       fc.property(busy, ([[opening, acts], meddling]) => {

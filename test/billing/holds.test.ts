@@ -1,3 +1,4 @@
+/** Tests holds: amounts, ends, released credit, and their effect on the end of credit. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { holdMicrosFor } from '../../billing/holds.ts';
@@ -23,7 +24,7 @@ describe('the amount of a hold', () => {
     expect(holdMicrosFor(tokensCost(price, input, output))).toBe(amount);
   });
 
-  it('covers usage of that cost whatever fraction the team carries', () => {
+  it('covers usage of that cost with any carried fraction of the team', () => {
     const cost = fc.bigInt({ min: 0n, max: 10n ** 12n });
     fc.assert(
       fc.property(cost, fc.bigInt({ min: 0n, max: 999_999n }), (exact, carried) => {
@@ -36,14 +37,14 @@ describe('the amount of a hold', () => {
     );
   });
 
-  it('is exact at 10¹² tokens of the dearest model', () => {
+  it('is exact at 10¹² tokens of the most expensive model', () => {
     const price = { inputMicrosPerMillion: dollars('1000'), outputMicrosPerMillion: dollars('1000') };
     expect(holdMicrosFor(tokensCost(price, 1e12, 1e12))).toBe(2_000_000_000_000_000);
   });
 });
 
 describe('a hold', () => {
-  it('is still the team’s, and cannot be spent', () => {
+  it('belongs to the team, and cannot be spent', () => {
     const book = new HoldBook().deposit('10', 0).hold('4', 60, 0);
     expect(state(book)).toEqual([6_000_000, 4_000_000, 0]);
     expect(book.account.postedMicros).toBe(10_000_000);
@@ -55,30 +56,30 @@ describe('a hold', () => {
     expect(book.spendable).toBe(0);
   });
 
-  it('counts what running instances have used and nobody has posted', () => {
+  it('is refused for credit that running instances have used, even if the use is not posted', () => {
     const book = new HoldBook().deposit('10', 0).start('i', FAST, 0);
     expect(() => book.hold('5.000001', 60, 5)).toThrow(refusal('insufficient_credit'));
     expect(state(book.hold('5', 60, 5))).toEqual([0, 5_000_000, 0]);
   });
 
-  it('of what costs nothing needs no credit, and holds nothing', () => {
+  it('of a free model needs no credit, and holds nothing', () => {
     expect(state(new HoldBook().use('1', 0).hold('0', 60, 0))).toEqual([0, 0, 1_000_000]);
   });
 
-  it('is refused while a charge in flight keeps an exhaustion open', () => {
+  it('is refused while a charge in flight delays an exhaustion', () => {
     const book = new HoldBook().deposit('20', 0).policy(policyOf('5', '15'), 0).start('i', FAST, 0).look(21);
     expect(book.account.standsAtSecond).toBe(20);
     for (const amount of [0, 1])
       expect(() => book.hold(asMicros(amount), 60, 21)).toThrow(refusal('insufficient_credit'));
   });
 
-  it('can bring a charge about', () => {
+  it('can cause a charge', () => {
     const book = new HoldBook().deposit('20', 0).policy(policyOf('5', '15'), 0).hold('15.000001', 60, 10);
     expect(book.attempts).toMatchObject([{ at: 10, outcome: 'in_flight' }]);
     expect(new HoldBook().deposit('20', 0).policy(policyOf('5', '15'), 0).hold('15', 60, 10).attempts).toEqual([]);
   });
 
-  it('can have the team warned that credit is low', () => {
+  it('can cause the low-balance warning', () => {
     expect(new HoldBook().deposit('20', 0).hold('10.000001', 60, 10).lows).toEqual([10]);
   });
 });
@@ -86,7 +87,7 @@ describe('a hold', () => {
 describe('a hold ends once', () => {
   const held = () => new HoldBook().deposit('10', 0).hold('4', 60, 0);
 
-  it('settled by the usage that names it: the usage is charged, the rest can be spent again', () => {
+  it('settled by the usage that names it: the usage is charged, and the rest is available again', () => {
     const book = held();
     expect(state(book.use('1.5', 10, [holdOf(book)]))).toEqual([8_500_000, 0, 0]);
     expect(book.void(holdOf(book), 11)).toBe(false);
@@ -94,7 +95,7 @@ describe('a hold ends once', () => {
     expect(holdOf(book).status).toBe('settled');
   });
 
-  it('settled by usage that costs more: what there is pays the rest', () => {
+  it('settled by usage that costs more: available credit pays the rest', () => {
     const book = held();
     expect(state(book.use('9', 10, [holdOf(book)]))).toEqual([1_000_000, 0, 0]);
   });
@@ -106,14 +107,14 @@ describe('a hold ends once', () => {
     expect(state(book.look(60))).toEqual([10_000_000, 0, 0]);
   });
 
-  it('expired at its second, in which it is held no more', () => {
+  it('expired at its second, in which it holds nothing', () => {
     const book = held();
     expect(state(book.look(59))).toEqual([6_000_000, 4_000_000, 0]);
     expect(state(book.look(60))).toEqual([10_000_000, 0, 0]);
     expect(book.void(holdOf(book), 60)).toBe(false);
   });
 
-  it('expired, whoever comes first after its second', () => {
+  it('expired, whichever fact comes first after its second', () => {
     const book = held();
     expect(book.void(holdOf(book), 60)).toBe(false);
     // Usage that names it is charged plainly.
@@ -121,7 +122,7 @@ describe('a hold ends once', () => {
     expect(holdOf(book).status).toBe('expired');
   });
 
-  it('among others of the same second', () => {
+  it('beside other holds of the same second', () => {
     const book = held().hold('1', 60, 0).hold('2', 60, 0);
     book.void(holdOf(book, 1), 5);
     book.use('0.5', 6, [holdOf(book, 2)]);
@@ -130,7 +131,7 @@ describe('a hold ends once', () => {
     expect(book.placed.map(({ status }) => status)).toEqual(['expired', 'voided', 'settled']);
   });
 
-  it('and not while money stands at X: there no second of its comes, and it can be settled or voided', () => {
+  it('and does not expire while the team waits at X, where it can be settled or voided', () => {
     const standing = () =>
       new HoldBook().deposit('30', 0).hold('10', 30, 0).policy(policyOf('5', '15'), 0).start('i', FAST, 0).look(35);
     expect(standing().account).toMatchObject({ standsAtSecond: 20, heldMicros: 10_000_000 });
@@ -146,21 +147,21 @@ describe('a hold ends once', () => {
     expect(holdOf(expired).status).toBe('expired');
   });
 
-  it('where the fact that names it brings the end of the grace, and so its own', () => {
+  it('expired by the fact that names it, when the fact also ends the grace', () => {
     const book = new HoldBook().deposit('30', 0).hold('10', 30, 0).policy(policyOf('5', '15'), 0).start('i', FAST, 0);
     expect(state(book.look(35).use('2', 90, [holdOf(book)]))).toEqual([8_000_000, 0, 0]);
     expect(holdOf(book).status).toBe('expired');
   });
 });
 
-describe('what a hold lets go', () => {
+describe('credit that a hold releases', () => {
   const owing = () => new HoldBook().deposit('10', 0).hold('6', 60, 0).use('7', 1);
 
   it.each<[string, (book: HoldBook) => unknown, string]>([
     ['by a void', (book) => book.void(holdOf(book), 10), 'hold/hold_2/voided/collects'],
     ['by its expiry', (book) => book.look(60), 'holds/t/expired/60/collects'],
     ['by usage that costs less', (book) => book.use('1', 10, [holdOf(book)]), 'usage/t/ev_4/collects'],
-  ])('%s pays what is owed first', (_, end, reference) => {
+  ])('%s pays the owed amount first', (_, end, reference) => {
     const book = owing();
     expect(state(book)).toEqual([0, 6_000_000, 3_000_000]);
     end(book);
@@ -168,14 +169,14 @@ describe('what a hold lets go', () => {
     expect(book.transfers.at(-1)).toMatchObject({ code: 'owed_collected', amountMicros: 3_000_000, reference });
   });
 
-  it('fills what an open dispute waits for', () => {
+  it('fills the missing part of an open dispute', () => {
     const book = new HoldBook().deposit('10', 0).hold('6', 60, 0);
     book.dispute(book.deposits[0]!, '10', 1);
     expect(book.account.contests[0]?.heldMicros).toBe(4_000_000);
     expect(book.look(60).account.contests[0]?.heldMicros).toBe(10_000_000);
   });
 
-  it('arms the low-balance warning again', () => {
+  it('re-arms the low-balance warning', () => {
     const book = new HoldBook().deposit('20', 0).hold('15', 60, 10).look(60).hold('15', 60, 70);
     expect(book.lows).toEqual([10, 70]);
   });
@@ -198,7 +199,7 @@ describe('the end of credit', () => {
     expect(end(watched)).toBe(expected);
   });
 
-  it('is where it was where the second’s hold does not pay for the second', () => {
+  it('is unchanged when the hold released in a second does not pay for that second', () => {
     const book = new HoldBook().deposit('60.5', 0).hold('0.4', 61, 0).start('i', FAST, 0);
     expect(end(book.look(1000))).toBe(60);
   });
@@ -209,13 +210,13 @@ describe('the end of credit', () => {
     expect(end(book.look(1000))).toBe(100);
   });
 
-  it('comes at once where a hold leaves nothing for the next second', () => {
+  it('comes at once when a hold leaves nothing for the next second', () => {
     const book = new HoldBook().deposit('100', 0).start('i', FAST, 0).hold('90', 3600, 10);
     expect(end(book)).toBe(10);
     expect(state(book)).toEqual([0, 90_000_000, 0]);
   });
 
-  it('does not come for a hold that is let go in the next second', () => {
+  it('does not come for a hold that is released in the next second', () => {
     expect(end(new HoldBook().deposit('100', 0).start('i', FAST, 0).hold('90', 1, 10).look(50))).toBeUndefined();
   });
 });
@@ -254,7 +255,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
 );
 
 describe('any interleaving of holds, settles, voids, expiries and usage', () => {
-  it('keeps what is held within what there is, ends each hold once, and lets what is freed pay what is owed', () => {
+  it('keeps the held amount within credit, ends each hold once, and pays the owed amount from released credit', () => {
     fc.assert(
       fc.property(cents(300), fc.array(act, { minLength: 5, maxLength: 40 }), (opening, acts) => {
         const book = new HoldBook().deposit(asMicros(opening), 0);

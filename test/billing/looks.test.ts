@@ -1,3 +1,4 @@
+/** Tests the spread of reads over an hour after a midnight, and which reads are not delayed. */
 import { describe, expect, it } from 'vitest';
 import { type Account, emptyAccount, nextCrossing, type Terms } from '../../billing/account.ts';
 import { advance, grantCredit } from '../../billing/facts.ts';
@@ -32,12 +33,12 @@ function renting(teamId: string, credit: string, hourly: string, discount: Accou
   return startInstance(granted, TIERED, order, NOON).account;
 }
 
-describe('the place of an id', () => {
+describe('the offset of an id', () => {
   it.each([
     ['names that are counted up', TEAMS],
     ['numbers', TEAMS.map((_, index) => String(1_000_000 + index))],
     ['names that differ at their beginning', TEAMS.map((_, index) => `${index}-worker-of-the-cluster`)],
-  ])('lies anywhere in an hour, each minute about as often: %s', (_, ids) => {
+  ])('is spread evenly over the minutes of an hour: %s', (_, ids) => {
     const places = ids.map((id) => placeOf(id, HOUR));
     expect(Math.min(...places)).toBeGreaterThanOrEqual(1);
     expect(Math.max(...places)).toBeLessThanOrEqual(HOUR);
@@ -50,16 +51,16 @@ describe('the place of an id', () => {
     expect(Math.min(...counts)).toBeGreaterThan(0.5 * (TEAMS.length / 60));
   });
 
-  it('is the same each time, and the only one where there is one', () => {
+  it('is the same each time, and is the only offset when there is only one', () => {
     expect(placeOf('team-7', HOUR)).toBe(placeOf('team-7', HOUR));
     expect(TEAMS.map((id) => placeOf(id, 1))).toEqual(TEAMS.map(() => 1));
   });
 });
 
-describe('the watches of ten thousand teams whose volume is looked at each midnight', () => {
+describe('the watches of ten thousand teams with a volume review each midnight', () => {
   const accounts = TEAMS.map((teamId) => renting(teamId, '1000', '2.49'));
 
-  it('look in the hour after midnight, at most a few in one second', () => {
+  it('read in the hour after midnight, at most a few in one second', () => {
     const looks = accounts.map((account) => nextLook(account, TIERED));
     expect(new Set(looks.map((look) => look?.what))).toEqual(new Set(['volume_review']));
     const counts = countsOf(
@@ -71,7 +72,7 @@ describe('the watches of ten thousand teams whose volume is looked at each midni
     expect(Math.max(...counts)).toBeLessThanOrEqual(15);
   });
 
-  it('and what is recorded is what a look at midnight would have recorded', () => {
+  it('record the same as a read at midnight', () => {
     const spent = new Map([[MIDNIGHT - 24 * HOUR, micros(2_000_000_000)]]);
     for (const account of accounts.slice(0, 200)) {
       const rich = { ...account, spentByDay: spent };
@@ -85,7 +86,7 @@ describe('the watches of ten thousand teams whose volume is looked at each midni
   });
 });
 
-describe('a look at changed rates', () => {
+describe('a read of changed rates', () => {
   it('comes no later than the end of credit at the full price', () => {
     // 12 h at $2.49 less half take $14.94 of $15.50; the rest lasts 809 s at the full price, and twice that at half.
     const terms = { ...TERMS, lowLevelMicros: micros(0) };
@@ -102,12 +103,12 @@ describe('a look at changed rates', () => {
     }
   });
 
-  it('is not put off where something else comes in the same second', () => {
+  it('is not delayed when another crossing is in the same second', () => {
     const account = { ...renting('t', '1000', '2.49'), holdExpiries: [{ second: MIDNIGHT, micros: micros(1) }] };
     expect(nextLook(account, TIERED)).toEqual({ second: MIDNIGHT, what: 'hold_expires' });
   });
 
-  it('and what is due to people, cards or machines is looked at in its own second', () => {
+  it('is not delayed when the crossing affects people, cards or machines', () => {
     const account = renting('t', '15', '2.49');
     const next = nextCrossing(account, TERMS);
     expect(next?.what).toBe('low');

@@ -1,3 +1,4 @@
+/** Tests when the low-balance warning comes. */
 import { describe, expect, it } from 'vitest';
 import { nextCrossing } from '../../billing/account.ts';
 import { Book, dollars, policyOf, TERMS } from './book.ts';
@@ -6,7 +7,7 @@ import { Book, dollars, policyOf, TERMS } from './book.ts';
 const CENT_A_SECOND = '36';
 
 describe('a low-balance warning', () => {
-  it('comes at the first second below the level, however late anybody looks', () => {
+  it('comes at the first second below the level, however late the account is read', () => {
     for (const lateness of [0, 1000]) {
       const book = new Book().deposit('11', 0).start('i', CENT_A_SECOND, 0);
       expect(nextCrossing(book.account, TERMS)).toEqual({ second: 101, what: 'low' });
@@ -15,24 +16,24 @@ describe('a low-balance warning', () => {
     }
   });
 
-  it('comes once an episode, though the balance goes on falling and rises a little', () => {
+  it('comes once an episode, even if the balance falls further or rises a little', () => {
     const book = new Book().deposit('11', 0).use('1.5', 5).use('5', 6).look(1000);
     // $4.50 + $6.49 = $10.99: above the level, but not well above it.
     book.deposit('6.49', 1001).use('1', 1002);
     expect(book.lows).toEqual([5]);
   });
 
-  it('comes again after credit was well above the level, by a tenth', () => {
+  it('comes again after credit was above the level by a tenth', () => {
     const book = new Book().deposit('11', 0).use('1.5', 5).deposit('1.5', 6).use('2', 7);
     expect(book.lows).toEqual([5, 7]);
   });
 
-  it('cannot come to a team that was never above the level', () => {
+  it('does not come to a team that was never above the level', () => {
     const book = new Book().deposit('10.99', 0).use('5', 5).start('i', CENT_A_SECOND, 5).look(100_000);
     expect(book.lows).toEqual([]);
   });
 
-  it('cannot come while auto top-up is there to prevent it', () => {
+  it('does not come while auto top-up can prevent it', () => {
     const watching = new Book().deposit('20', 0).policy(policyOf('5', '15'), 0).use('12', 5);
     expect(watching.lows).toEqual([]);
     const charging = watching.use('4', 6).look(50);
@@ -57,7 +58,7 @@ describe('a low-balance warning', () => {
     expect(capped.lows).toEqual([7]);
   });
 
-  it('does not come after the news that credit has ended, when the charge that would have saved it fails', () => {
+  it('does not come after the notice of the end of credit, when the charge that would have prevented the end fails', () => {
     const book = new Book().deposit('20', 0).policy(policyOf('5', '15'), 0).start('i', '3600', 1).look(22).fail(30);
     expect([book.lows, book.exhaustions.map(({ second }) => second)]).toEqual([[], [21]]);
   });

@@ -1,6 +1,7 @@
 /**
- * Every fact of random histories, recorded with all meters and again with the sums of some of them: where the sums decide,
- * both come to the same; where they do not, they say so.
+ * Tests the sums of running meters with random histories: each fact is recorded with all meters and again with sums of
+ * some meters. Where the sums are sufficient, both results are equal. Otherwise, the sums report that they are not
+ * sufficient.
  */
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
@@ -158,7 +159,7 @@ const PRICED = {
 };
 
 describe('sums of running meters', () => {
-  it('come to what the meters come to in any history of a team, wherever they decide', () => {
+  it('give the result of the meters in any history of a team, wherever they are sufficient', () => {
     const histories = fc.tuple(fc.integer({ min: 3, max: 60 }), fc.array(act, { minLength: 10, maxLength: 40 }));
     const { decided, undecided } = compared(() =>
       fc.assert(
@@ -180,7 +181,7 @@ describe('sums of running meters', () => {
     expect(undecided).toBeGreaterThan(0);
   });
 
-  it('come to the same with listed prices, discounts that volume earns, spot prices and reservations', () => {
+  it('give the same result with list prices, volume discounts, spot prices and reservations', () => {
     const { decided, undecided } = compared(() =>
       fc.assert(
         fc.property(history, (given) => {
@@ -206,7 +207,7 @@ describe('sums of running meters', () => {
     expect(undecided).toBeGreaterThan(0);
   });
 
-  it('cost what the floors of many meters add up to, at every second from the last start on', () => {
+  it('cost the same as the floors of the meters, at every second from the last start on', () => {
     const day = 86_400;
     const start = fc.integer({ min: 0, max: 3 * day });
     const later = fc.oneof(fc.nat(10_000), fc.nat(40 * day), fc.integer({ min: 0, max: 2_500_000_000 }));
@@ -256,7 +257,7 @@ describe('sums of running meters', () => {
     );
   });
 
-  it('say nothing of a second before the last start', () => {
+  it('have no result for a second before the last start', () => {
     const book = new Book();
     book.deposit('100', 0).start('a', '1', 0).start('b', '1', 500);
     const { account } = summedBut(book.account, () => false);

@@ -1,3 +1,4 @@
+/** Tests refunds, disputes and owed amounts: what is taken, held, owed and released. */
 import { describe, expect, it } from 'vitest';
 import { creditedStatus, refundableMicros } from '../../billing/money-back.ts';
 import { Book, dollars, policyOf } from './book.ts';
@@ -19,13 +20,13 @@ describe('a refund', () => {
     ['all used', '100', '100', 0],
     ['more than all used', '100', '120', 0],
     ['less than a cent left', '100', '99.990001', 0],
-  ])('can be of the deposit as far as there is credit: %s', (_, paid, used, expected) => {
+  ])('is limited by the deposit and by available credit: %s', (_, paid, used, expected) => {
     const { book, deposit } = paidIn(paid);
     if (used !== '0') book.use(used, 1);
     expect(refundableMicros(book.account, deposit)).toBe(expected);
   });
 
-  it('cannot be more than the deposit, whatever else there is', () => {
+  it('cannot be more than the deposit, whatever credit there is', () => {
     const { book, deposit } = paidIn('20');
     book.grant('500', 1).refund(deposit, null, 2);
     expect(state(book)).toEqual([500_000_000, 0, 0]);
@@ -33,7 +34,7 @@ describe('a refund', () => {
     expect(() => book.refund(deposit, null, 3)).toThrow(refused('not_refundable', 'has been refunded'));
   });
 
-  it('is taken from credit as one row, before anybody else can spend it', () => {
+  it('is taken from credit as one row, before it can be spent', () => {
     const { book, deposit } = paidIn('50');
     book.refund(deposit, '20', 5);
     expect(book.transfers.at(-1)).toMatchObject({
@@ -60,7 +61,7 @@ describe('a refund', () => {
     expect(book.account).toBe(before);
   });
 
-  it('that the provider refuses is credit again by a row that names the first', () => {
+  it('that the provider refuses is credited again by a row that names the first row', () => {
     const { book, deposit } = paidIn('50');
     book.refund(deposit, null, 5).sendBack(book.refunds[0]!, 9);
     expect(state(book)).toEqual([50_000_000, 0, 0]);
@@ -74,7 +75,7 @@ describe('a refund', () => {
     expect(deposit.refundedMicros).toBe(0);
   });
 
-  it('that comes back pays what became owed meanwhile first', () => {
+  it('that is returned pays the amount owed since first', () => {
     const { book, deposit } = paidIn('50');
     book.refund(deposit, null, 5).use('8', 6).sendBack(book.refunds[0]!, 9);
     expect(state(book)).toEqual([42_000_000, 0, 0]);
@@ -89,20 +90,20 @@ describe('a refund', () => {
     expect(state(book)).toEqual([0, 0, 0]);
   });
 
-  it('of all that is left ends what runs at its own second', () => {
+  it('of all remaining credit ends the running instances at its own second', () => {
     const { book, deposit } = paidIn('50');
     book.start('i', '36', 0).refund(deposit, null, 1000);
     expect(book.refunds[0]!.amountMicros).toBe(40_000_000);
     expect(book.instances.get('i')).toMatchObject({ endSecond: 1000, reason: 'out_of_credits' });
   });
 
-  it('that brings the balance below the threshold has the card charged, as anything does', () => {
+  it('that brings the balance below the threshold causes a charge', () => {
     const { book, deposit } = paidIn('50');
     book.policy(policyOf('10', '15'), 1).refund(deposit, '45', 2);
     expect(book.attempts).toMatchObject([{ at: 2 }]);
   });
 
-  it('made at the provider takes what credit there is, and the rest is owed', () => {
+  it('made at the provider takes the available credit, and the rest is owed', () => {
     const { book, deposit } = paidIn('50');
     book.use('30', 1).found(deposit, '50', 2);
     expect(state(book)).toEqual([0, 0, 30_000_000]);
@@ -127,7 +128,7 @@ describe('a dispute', () => {
     expect(book.codes().filter((code) => code.startsWith('dispute'))).toEqual([]);
   });
 
-  it('holds no more than what was not refunded, nor more than is contested', () => {
+  it('holds no more than the part that was not refunded, nor more than the disputed amount', () => {
     const { book, deposit } = paidIn('50');
     book.grant('100', 0).refund(deposit, '20', 1).dispute(deposit, '50', 2);
     expect(book.account.heldMicros).toBe(30_000_000);
@@ -135,14 +136,14 @@ describe('a dispute', () => {
     expect(state(other.book.dispute(other.deposit, '10', 2))).toEqual([40_000_000, 10_000_000, 0]);
   });
 
-  it('holds the rest as credit comes, after what is owed and before anything can be spent', () => {
+  it('holds the rest from later credit, after the owed amount and before the credit can be spent', () => {
     const { book, deposit } = paidIn('50');
     book.use('50', 1).dispute(deposit, '50', 2).use('5', 3);
     expect(state(book.grant('20', 4))).toEqual([0, 15_000_000, 0]);
     expect(state(book.deposit('40', 5))).toEqual([5_000_000, 50_000_000, 0]);
   });
 
-  it('keeps a deposit from being refunded while it is open, and after it was lost', () => {
+  it('prevents a refund of its deposit while it is open, and after a loss', () => {
     const { book, deposit } = paidIn('50');
     book.grant('50', 0).dispute(deposit, '50', 1);
     expect(() => book.refund(deposit, null, 2)).toThrow(refused('deposit_disputed'));
@@ -150,7 +151,7 @@ describe('a dispute', () => {
     expect(() => book.refund(deposit, null, 4)).toThrow(refused('deposit_disputed'));
   });
 
-  it('that is won frees what was held, which pays what is owed first', () => {
+  it('that is won releases the held credit, which pays the owed amount first', () => {
     const { book, deposit } = paidIn('50');
     book.dispute(deposit, '50', 1).use('8', 2);
     expect(state(book)).toEqual([0, 50_000_000, 8_000_000]);
@@ -160,7 +161,7 @@ describe('a dispute', () => {
     expect(book.refund(deposit, null, 4).refunds).toMatchObject([{ amountMicros: 42_000_000 }]);
   });
 
-  it('that is lost takes what was held, and what was not is owed and collected from the next credit', () => {
+  it('that is lost takes the held credit, and the rest is owed and collected from the next credit', () => {
     const { book, deposit } = paidIn('50');
     book.use('30', 1).dispute(deposit, '50', 2);
     const { disputeId } = book.account.contests[0]!;
@@ -179,14 +180,14 @@ describe('a dispute', () => {
     expect(state(book.deposit('100', 4))).toEqual([70_000_000, 0, 0]);
   });
 
-  it('ends what runs at the second of its hold, and not before', () => {
+  it('ends the running instances at the second of its hold', () => {
     const { book, deposit } = paidIn('50');
     book.start('i', '36', 0).dispute(deposit, '50', 1000).look(5000);
     expect(book.instances.get('i')).toMatchObject({ endSecond: 1000, reason: 'out_of_credits' });
     expect(state(book)).toEqual([0, 40_000_000, 0]);
   });
 
-  it('while a charge is in flight keeps the end of credit open, as any end of credit', () => {
+  it('during a charge delays the end of credit, as any end of credit', () => {
     const { book, deposit } = paidIn('50');
     book.start('i', '36', 0).policy(policyOf('45', '15'), 600).dispute(deposit, '50', 700);
     expect(book.account.standsAtSecond).toBe(700);
@@ -196,7 +197,7 @@ describe('a dispute', () => {
     expect(state(book)).toEqual([7_800_000, 50_000_000, 0]);
   });
 
-  it('over one deposit leaves the others alone, and two hold one after another', () => {
+  it('of one deposit does not affect other deposits, and two disputes hold one after another', () => {
     const book = new Book().deposit('50', 0).deposit('30', 0).use('40', 1);
     const [first, second] = book.deposits;
     book.dispute(second!, '30', 2).dispute(first!, '50', 3);
@@ -206,7 +207,7 @@ describe('a dispute', () => {
     expect(state(book)).toEqual([0, 40_000_000, 0]);
   });
 
-  it('lets go of what turns out to have been refunded at the provider already', () => {
+  it('releases the part that was already refunded at the provider', () => {
     const { book, deposit } = paidIn('50');
     book.dispute(deposit, '50', 1).found(deposit, '20', 2);
     expect(state(book)).toEqual([0, 30_000_000, 0]);
@@ -215,8 +216,8 @@ describe('a dispute', () => {
   });
 });
 
-describe('what a team owes', () => {
-  it('is said once an episode, by the row that began it', () => {
+describe('an owed amount', () => {
+  it('is announced once an episode, by the row that began it', () => {
     const { book, deposit } = paidIn('50');
     book.use('50', 1).use('1', 2).use('1', 3).found(deposit, '10', 4);
     expect(book.owes).toHaveLength(1);

@@ -1,3 +1,4 @@
+/** Tests amounts of money: parsing, formatting, limits and division. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -38,12 +39,12 @@ describe('an amount of dollars', () => {
     expect(() => parseDollars(text)).toThrow(expect.objectContaining({ code: 'invalid_amount' }));
   });
 
-  it('cannot be read from anything that is no string', () => {
+  it('cannot be read from a value other than a string', () => {
     for (const value of [1, 2.49, 1n, null, undefined, true, ['1'], { amount: '1' }, Number.NaN])
       expect(() => parseDollars(value)).toThrow(expect.objectContaining({ code: 'invalid_amount' }));
   });
 
-  it('is written with six places and read back as the same', () => {
+  it('is written with six places and read back as the same amount', () => {
     expect(formatDollars(micros(0))).toBe('0.000000');
     expect(formatDollars(micros(1))).toBe('0.000001');
     expect(formatDollars(micros(2_490_000))).toBe('2.490000');
@@ -55,7 +56,7 @@ describe('an amount of dollars', () => {
     );
   });
 
-  it('is written for people in cents, and never as more than there is', () => {
+  it('is written for people in cents, rounded down', () => {
     expect(formatForPeople(micros(2_499_999))).toBe('$2.49');
     expect(formatForPeople(micros(1_234_567_890_000))).toBe('$1,234,567.89');
     expect(formatForPeople(micros(100_000_000))).toBe('$100.00');
@@ -90,7 +91,7 @@ describe('an amount of dollars', () => {
     return BigInt(`${sign}${whole}${fraction.padEnd(6, '0')}`);
   };
 
-  it('that is not nothing is never written as nothing, and is less than a cent from what is written', () => {
+  it('above zero is never written as zero, and is less than a cent from the written amount', () => {
     fc.assert(
       fc.property(amounts, (amount) => {
         const written = readBack(formatForPeople(micros(amount)));
@@ -102,7 +103,7 @@ describe('an amount of dollars', () => {
     );
   });
 
-  it('in full is read back as the same', () => {
+  it('in full is read back as the same amount', () => {
     fc.assert(
       fc.property(amounts, (amount) => {
         expect(readBack(formatInFull(micros(amount)))).toBe(BigInt(amount));
@@ -111,7 +112,7 @@ describe('an amount of dollars', () => {
     );
   });
 
-  it('becomes cents where a card is charged, and cannot where a fraction would be lost', () => {
+  it('is converted to cents for a card charge, and refused with a fraction of a cent', () => {
     expect(toCents(parseDollars('15.01'))).toBe(1501);
     expect(fromCents(1501)).toBe(15_010_000);
     expect(isWholeCents(parseDollars('15.001'))).toBe(false);
@@ -149,7 +150,7 @@ describe('a division of money', () => {
     expect(mulDivHalfUp(a, b, divisor)).toBe(halfUp);
   });
 
-  it('is off by less than one, or by a half at the most, at any size', () => {
+  it('differs by less than one, or by at most a half, at any size', () => {
     const nat = fc.bigInt({ min: 0n, max: 10n ** 60n });
     fc.assert(
       fc.property(nat, nat, fc.bigInt({ min: 1n, max: 10n ** 30n }), (a, b, divisor) => {

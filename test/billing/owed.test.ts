@@ -1,10 +1,11 @@
+/** Tests usage without credit: the owed amount, its rows and its collection. */
 import { describe, expect, it } from 'vitest';
 import { Book, policyOf } from './book.ts';
 
 const state = ({ account, spendable }: Book) => [spendable, account.owedMicros];
 
-describe('usage that no credit is left for', () => {
-  it('is owed, in rows of one cause: what credit paid, and the rest', () => {
+describe('usage beyond the credit', () => {
+  it('is owed, in rows of one cause: the part that credit paid, and the rest', () => {
     const book = new Book().deposit('3', 0).use('5', 10);
     expect(state(book)).toEqual([0, 2_000_000]);
     expect(book.transfers.slice(1)).toMatchObject([
@@ -13,7 +14,7 @@ describe('usage that no credit is left for', () => {
     ]);
   });
 
-  it('takes what is not yet posted of the meters into account: they are paid first', () => {
+  it('is posted after the unposted cost of the meters, which is paid first', () => {
     // $5, of which 100 s at a cent a second have used $1 that nobody has posted.
     const book = new Book().deposit('5', 0).start('i', '36', 0).use('10', 100);
     expect(state(book)).toEqual([0, 6_000_000]);
@@ -21,19 +22,19 @@ describe('usage that no credit is left for', () => {
     expect(book.postedFor('i')).toBe(1_000_000);
   });
 
-  it('cannot be refused to a team that has nothing, nor take the last credit twice', () => {
+  it('is accepted from a team without credit, and does not take the last credit twice', () => {
     const book = new Book().use('1', 0).use('1', 0);
     expect(state(book)).toEqual([0, 2_000_000]);
   });
 
-  it('that comes to less than a micro is carried, not owed', () => {
+  it('of less than a micro is carried, not owed', () => {
     const book = new Book().use(999_999n, 0);
     expect(state(book)).toEqual([0, 0]);
     expect(book.use(1n, 0).account.owedMicros).toBe(1);
   });
 });
 
-describe('what is owed', () => {
+describe('the owed amount', () => {
   it.each([
     ['less', '4', [0, 6_000_000], 4_000_000],
     ['as much', '10', [0, 0], 10_000_000],
@@ -63,14 +64,14 @@ describe('what is owed', () => {
     expect(corrected.codes().slice(-2)).toEqual(['instance_correction', 'owed_collected']);
   });
 
-  it('cannot make the balance negative while something runs', () => {
+  it('does not make the balance negative while an instance runs', () => {
     const book = new Book().use('10', 0).deposit('13', 5).start('i', '36', 5).use('3', 105).deposit('1', 205);
     // $3 at 5; $1 of usage by the meter and $2 of tokens: $1 is owed, and the meter ended at 105.
     expect(state(book)).toEqual([0, 0]);
     expect(book.instances.get('i')).toMatchObject({ endSecond: 105 });
   });
 
-  it('keeps a team from starting anything until it has the minimum beyond it', () => {
+  it('prevents a start until the team has the minimum beyond it', () => {
     const book = new Book().use('10', 0).deposit('12.999999', 5);
     expect(() => book.start('i', '1', 6)).toThrow(expect.objectContaining({ code: 'insufficient_credit' }));
     expect(book.deposit('0.000001', 7).start('i', '1', 8).instances.has('i')).toBe(true);

@@ -1,3 +1,4 @@
+/** Tests random histories of a team with prices, discounts and reservations against a walk second by second. */
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
@@ -48,7 +49,7 @@ function expectSame(actual: unknown, expected: unknown, doing?: PriceAct): void 
 }
 
 describe('any history of a team with prices', () => {
-  it('comes to what a walk through its seconds comes to, after every fact', () => {
+  it('gives the result of a walk second by second, after every fact', () => {
     fc.assert(
       fc.property(history, (given) => {
         const { walk, acts } = begun(given);
@@ -67,7 +68,7 @@ describe('any history of a team with prices', () => {
     );
   });
 
-  it('comes to the same bill whoever looks or settles in between, however often', () => {
+  it('gives the same bill for any reads and settlements in between', () => {
     const busy = fc.tuple(history, fc.array(fc.tuple(fc.nat(400), fc.nat(8)), { maxLength: 40 }));
     fc.assert(
       fc.property(busy, ([given, meddling]) => {
@@ -96,7 +97,7 @@ describe('any history of a team with prices', () => {
     );
   });
 
-  it('brings nothing that anybody is told of before the second to which its watch sleeps', () => {
+  it('has nothing to announce before the second to which its watch sleeps', () => {
     let putOff = 0;
     fc.assert(
       fc.property(history, fc.string(), (given, teamId) => {

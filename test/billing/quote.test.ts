@@ -1,3 +1,4 @@
+/** Tests quotes: price, runway, covers, next charge and warnings. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Account, emptyAccount } from '../../billing/account.ts';
@@ -39,7 +40,7 @@ const reservation = (count: number): ReservationMeter => ({
 });
 
 describe('a quote', () => {
-  it('says what so many cost, and until when credit lasts with them', () => {
+  it('shows the cost of the instances, and how long credit lasts with them', () => {
     expect(quoteStarts(rich('100'), T, listed('36', { count: 2 }), 10)).toEqual({
       hourlyMicros: dollars('36'),
       totalMicrosPerHour: dollars('72'),
@@ -52,7 +53,7 @@ describe('a quote', () => {
     });
   });
 
-  it('counts what runs already, and the team’s discount', () => {
+  it('includes the running instances, and the team’s discount', () => {
     const discounted = assignDiscount(rich('100'), T, { basisPoints: 2_500, untilSecond: null }, 0).account;
     const running = startInstance(discounted, T, { ...listed('36'), instanceId: 'i', shedOrder: null }, 0).account;
     expect(quoteStarts(running, T, listed('36'), 0)).toMatchObject({
@@ -66,7 +67,7 @@ describe('a quote', () => {
     });
   });
 
-  it('says how many reservations would cover', () => {
+  it('shows how many instances reservations would cover', () => {
     const account = { ...rich('1000'), reservations: [reservation(2)] };
     expect(quoteStarts(account, T, listed('36', { count: 2 }), 0)).toMatchObject({
       hourlyMicros: 0,
@@ -81,21 +82,21 @@ describe('a quote', () => {
     });
   });
 
-  it('cannot be of reserved ones that nothing would cover', () => {
+  it('is refused for reserved instances without a cover', () => {
     const account = { ...rich('1000'), reservations: [reservation(2)] };
     const reserved = (count: number) => quoteStarts(account, T, listed('36', { pricing: 'reserved', count }), 0);
     expect(reserved(2).coveredCount).toBe(2);
     expect(() => reserved(3)).toThrow(expect.objectContaining({ code: 'no_reservation', param: 'pricing' }));
   });
 
-  it('says when the card is charged next, and what the policy cannot carry', () => {
+  it('shows the second of the next charge, and the amounts that the policy is too small for', () => {
     const account = setPolicy(rich('100'), T, policyOf('30', '20'), 0).account;
     const quoted = quoteStarts(account, T, listed('360'), 0);
     expect(quoted.nextTopUpSecond).toBe(701);
     expect(quoted.warnings.map(({ code }) => code)).toEqual(['threshold_too_low', 'amount_too_small']);
   });
 
-  it('warns where the start would be refused, and what would do', () => {
+  it('warns when the start would be refused, with the missing amount', () => {
     expect(quoteStarts(rich('2.991'), T, listed('36'), 0)).toMatchObject({
       runsOutSecond: 299,
       warnings: [
@@ -121,7 +122,7 @@ describe('a quote', () => {
     });
   });
 
-  it('of a burst that lasts no second says so', () => {
+  it('of a burst without a paid second says so', () => {
     expect(quoteStarts(rich('5'), T, listed('36', { count: 1_000 }), 7)).toMatchObject({ runsOutSecond: 7 });
   });
 
@@ -132,7 +133,7 @@ describe('a quote', () => {
     expect(account).toEqual(before);
   });
 
-  it('of a thousand beside a thousand is answered too', () => {
+  it('of a thousand instances beside a thousand is answered too', () => {
     let account: Account = { ...rich('100000'), reservations: [reservation(500)] };
     for (let i = 0; i < 1_000; i += 1)
       account.meters.push({
@@ -174,7 +175,7 @@ describe('any quote', () => {
     hold: fc.option(fc.record({ amount: micros(1, 3_000_000), ttl: fc.integer({ min: 1, max: 90_000 }) })),
   });
 
-  it('comes true when they are started, one after the other, and nothing more happens', () => {
+  it('proves right when the instances are started in sequence without further facts', () => {
     fc.assert(
       fc.property(team, asked, ({ credit, running, reserved, discount, hold }, quoted) => {
         let account: Account = {

@@ -1,4 +1,7 @@
-/** Random books that match, and one thing in them that is made wrong: exactly that is found. */
+/**
+ * Tests the comparison of books with random matching books in which one row is made wrong: exactly that difference is
+ * found.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DIFFERENCES, type DifferenceClass } from '../../billing/differences.ts';
@@ -234,7 +237,7 @@ interface Corrupting {
 }
 
 describe('books that match', () => {
-  it('have no difference, whatever lies between a charge and its credit', () => {
+  it('have no difference, for any time between a charge and its credit', () => {
     fc.assert(
       fc.property(fc.array(shape, { maxLength: 30 }), (shapes) => {
         const comparison = compared(booksOf(shapes));
@@ -246,20 +249,23 @@ describe('books that match', () => {
     );
   });
 
-  it.each(Object.keys(DIFFERENCES) as DifferenceClass[])('but for one row (%s): exactly that is found', (expected) => {
-    fc.assert(
-      fc.property(fc.array(shape, { maxLength: 12 }), (shapes) => {
-        const books = booksOf([...FIRST, ...shapes]);
-        const deposit = present(books.ledger.deposits[SAVED]);
-        const payment = present(books.provider.payments[SAVED]);
-        const about = CORRUPTIONS[expected](books, { deposit, payment });
-        const comparison = compared(books);
-        expect(found(comparison)).toEqual([[expected, about === null ? null : `dep_${about}`]]);
-        expect(comparison.differences[0]).toMatchObject({ day: DAY.name, ...DIFFERENCES[expected] });
-      }),
-      { numRuns: 25 },
-    );
-  });
+  it.each(Object.keys(DIFFERENCES) as DifferenceClass[])(
+    'except for one row (%s) have exactly that difference',
+    (expected) => {
+      fc.assert(
+        fc.property(fc.array(shape, { maxLength: 12 }), (shapes) => {
+          const books = booksOf([...FIRST, ...shapes]);
+          const deposit = present(books.ledger.deposits[SAVED]);
+          const payment = present(books.provider.payments[SAVED]);
+          const about = CORRUPTIONS[expected](books, { deposit, payment });
+          const comparison = compared(books);
+          expect(found(comparison)).toEqual([[expected, about === null ? null : `dep_${about}`]]);
+          expect(comparison.differences[0]).toMatchObject({ day: DAY.name, ...DIFFERENCES[expected] });
+        }),
+        { numRuns: 25 },
+      );
+    },
+  );
 });
 
 describe('midnight', () => {
@@ -267,20 +273,20 @@ describe('midnight', () => {
     booksOf([{ amountCents: 5_000, atSecond, lateSeconds, kind: 'saved', money: 'stays', standing: 'open' }]);
   const next: Day = { name: '2026-03-02', fromSecond: DAY.toSecond, toSecond: DAY.toSecond + 86_400 };
 
-  it('between a charge and its credit makes no difference, on neither day', () => {
+  it('between a charge and its credit causes no difference on either day', () => {
     const { ledger, provider } = oneAt(86_399, 2);
     expect(compare(DAY, ledger, provider, NOW)).toMatchObject({ differences: [], rows: [{ kind: 'payment' }] });
     expect(compare(next, ledger, provider, NOW + 86_400)).toMatchObject({ differences: [], rows: [] });
   });
 
-  it('does not hide a charge that is not credited: it is told on the day of the charge', () => {
+  it('after a charge without a credit leaves the difference on the day of the charge', () => {
     const { ledger, provider } = oneAt(86_399, 2);
     ledger.deposits = [];
     expect(found(compare(DAY, ledger, provider, NOW))).toEqual([['charge_without_deposit', 'dep_0']]);
     expect(found(compare(next, ledger, provider, NOW + 86_400))).toEqual([]);
   });
 
-  it('does not make a difference of what is being credited at this moment', () => {
+  it('during a credit causes no difference until the time limit', () => {
     const books = oneAt(86_399, 2);
     Object.assign(present(books.ledger.deposits[0]), { status: 'open', closedSecond: null, postings: [] });
     const soon = compare(DAY, books.ledger, books.provider, DAY.toSecond + 5);
@@ -290,8 +296,8 @@ describe('midnight', () => {
   });
 });
 
-describe('what is settled, or nobody’s business,', () => {
-  it('is a surplus charge that was given back, and its refund, of which the ledger has no row', () => {
+describe('settled and unrelated rows:', () => {
+  it('a refunded surplus charge is no difference, nor is its refund without a row in the ledger', () => {
     const books = booksOf(FIRST);
     const payment = present(books.provider.payments[SAVED]);
     const surplus = { ...payment, paymentId: 'pi_again', refundedMicros: payment.amountMicros };
@@ -302,7 +308,7 @@ describe('what is settled, or nobody’s business,', () => {
     expect(found(compared(books))).toEqual([]);
   });
 
-  it('but the refund of the payment that was credited is not', () => {
+  it('a refund of the credited payment without a row is a difference', () => {
     const books = booksOf(FIRST);
     const { provider, depositId, amountMicros, currency, second, paymentId } = present(books.provider.payments[SAVED]);
     const refund = { provider, depositId, amountMicros, currency, second, providerId: 're_x', refundId: null };
@@ -310,7 +316,7 @@ describe('what is settled, or nobody’s business,', () => {
     expect(found(compared(books))).toEqual([['refund_not_in_ledger', 'dep_0']]);
   });
 
-  it('is what others do on the same account: it is listed apart', () => {
+  it('an unrelated payment on the same account is no difference, and is listed separately', () => {
     const books = booksOf(FIRST);
     const payment = present(books.provider.payments[SAVED]);
     books.provider.payments.push({ ...payment, paymentId: 'pi_theirs', depositId: null, teamId: null });
@@ -319,13 +325,13 @@ describe('what is settled, or nobody’s business,', () => {
     expect(comparison.foreign).toMatchObject([{ kind: 'payment', providerId: 'pi_theirs' }]);
   });
 
-  it('but a payment that lost its metadata is still known by its id', () => {
+  it('a payment without its metadata is still identified by its id', () => {
     const books = booksOf(FIRST);
     for (const payment of books.provider.payments) Object.assign(payment, { depositId: null, teamId: null });
     expect(compared(books)).toMatchObject({ differences: [], foreign: [] });
   });
 
-  it('is a deposit whose page is open still; one whose page has expired is stuck', () => {
+  it('a deposit with an open page is no difference, and with an expired page it is stuck', () => {
     const books = booksOf(FIRST);
     const page = present(books.ledger.deposits[PAGE]);
     const payment = present(books.provider.payments[PAGE]);
@@ -348,7 +354,7 @@ describe('a day', () => {
   });
 
   it.each(['2026-3-1', '2026-02-30', '2026-13-01', '', 'today', '0026-03-01', '2026-03-01T00:00:00Z'])(
-    'is not %j',
+    'cannot be %j',
     (name) => {
       expect(() => dayToCompare(name, NOW)).toThrow(expect.objectContaining({ code: 'invalid_request', param: 'day' }));
     },

@@ -1,3 +1,4 @@
+/** Tests reservations: terms, covers, renewals, lapses and reminders. */
 import { describe, expect, it } from 'vitest';
 import { type Account, emptyAccount, nextCrossing } from '../../billing/account.ts';
 import type { Effect, Outcome } from '../../billing/change.ts';
@@ -141,7 +142,7 @@ describe('a term', () => {
     expect(formatSecond(addMonths(at(from), MONTHS_OF_TERM[term]))).toBe(to);
   });
 
-  it('costs its rate for each second of it, used or not, whenever it is settled', () => {
+  it('costs its rate for each second, used or not, for any times of settlement', () => {
     const often = new Team('2000').reserve({ count: 2 });
     for (let second = START + 1_234; second < START + 31 * DAY; second += 3_333 * 60) often.settle(second);
     const never = new Team('2000').reserve({ count: 2 });
@@ -152,14 +153,14 @@ describe('a term', () => {
     }
   });
 
-  it('loses no fraction of a micro and gains none', () => {
+  it('neither loses nor gains a fraction of a micro', () => {
     const odd = { count: 7, unitMicrosPerHour: micros(1_234_567) };
     const team = new Team('9000').reserve(odd);
     for (const second of [1, 2, 3, 5, 7, 1_001, 3_599]) team.settle(START + second);
     expect(team.posted('reservation_usage')).toBe(Number((7n * 1_234_567n * 3_599n) / 3_600n));
   });
 
-  it('burns like an instance, and is the watch’s next crossing', () => {
+  it('uses credit like an instance, and its end is a crossing of the watch', () => {
     const team = new Team('2000').reserve({ count: 3 });
     expect(burnMicrosPerHour(team.account)).toBe(3_750_000);
     expect(nextCrossing(new Team('9000').reserve().account, TERMS)).toEqual({
@@ -168,7 +169,7 @@ describe('a term', () => {
     });
   });
 
-  it('cannot begin below the minimum, nor while a charge keeps the end of credit open', () => {
+  it('cannot begin below the minimum, nor while a charge delays the end of credit', () => {
     expect(refusal(() => new Team('2.99').reserve())).toBe('insufficient_credit');
     expect(refusal(() => new Team('3').reserve())).toBe('none');
     const team = new Team('10').start(listed('i', '36000', { given: true }));
@@ -178,7 +179,7 @@ describe('a term', () => {
   });
 });
 
-describe('covers', () => {
+describe('a reservation covers', () => {
   const instance = (
     instanceId: string,
     hourly: string,
@@ -285,7 +286,7 @@ describe('covers', () => {
     expect(Object.fromEntries(coversOf([...instances].reverse(), [...reservations].reverse()))).toEqual(expected);
   });
 
-  it('leave room for one more that is started as reserved while fewer such run than are reserved', () => {
+  it('one more instance that is started as reserved, while fewer such instances run than are reserved', () => {
     const reserved = instance('a', '2', { pricing: 'reserved' });
     const dear = instance('b', '9');
     expect(hasCoverFor(PAIR, [], [])).toBe(false);
@@ -297,7 +298,7 @@ describe('covers', () => {
 });
 
 describe('an instance', () => {
-  it('that runs already costs nothing from the second at which a reservation begins', () => {
+  it('that already runs costs nothing from the second at which a reservation begins', () => {
     const team = new Team('100')
       .start(listed('i', '3.6'))
       .reserve({}, START + 100)
@@ -310,7 +311,7 @@ describe('an instance', () => {
     expect(team.posted('instance_usage')).toBe(100_000);
   });
 
-  it('costs its own price again from the second at which the reservation is over', () => {
+  it('costs its own price again from the second at which the reservation ends', () => {
     const end = at('2026-04-01T00:00:00Z');
     const team = new Team('2000')
       .reserve()
@@ -323,7 +324,7 @@ describe('an instance', () => {
     ]);
   });
 
-  it('hands its cover on when it stops, and to one that is dearer at once', () => {
+  it('passes its cover on when it stops, and to a more expensive instance at once', () => {
     const team = new Team('100').reserve().start(listed('cheap', '1')).start(listed('cheaper', '0.5'));
     expect(team.covers).toEqual({ cheap: 'r', cheaper: null });
     team.start(listed('dear', '9'), START + 10);
@@ -332,7 +333,7 @@ describe('an instance', () => {
     expect(team.covers).toEqual({ cheap: 'r', cheaper: null });
   });
 
-  it('cannot be started as reserved without room, and can once there is', () => {
+  it('is refused as reserved without room, and admitted when there is room', () => {
     const reserved = (id: string) => listed(id, '9', { pricing: 'reserved' });
     const team = new Team('100');
     expect(refusal(() => team.start(reserved('a')))).toBe('no_reservation');
@@ -342,7 +343,7 @@ describe('an instance', () => {
     expect(team.covers).toEqual({ b: 'r' });
   });
 
-  it('that is free does not pay for the end of credit: the reservation does, and lapses with it', () => {
+  it('that is free does not pay for the end of credit: the reservation does, and both end', () => {
     const team = new Team('3').reserve({ unitMicrosPerHour: parseDollars('3.6') }).start(listed('i', '9'));
     team.look(START + 10 * HOUR);
     // $3 at a tenth of a cent a second.
@@ -355,12 +356,12 @@ describe('an instance', () => {
   });
 });
 
-describe('a reservation whose term is over', () => {
+describe('a reservation at the end of its term', () => {
   const april = at('2026-04-01T00:00:00Z');
   const may = at('2026-05-01T00:00:00Z');
   const prices = [priceFrom(0, '1.25'), priceFrom(april - 1, '1.5'), priceFrom(april + 1, '2')];
 
-  it('is renewed at the price in force at that second, as often as it comes', () => {
+  it('is renewed at the price in force at that second, for any number of terms', () => {
     const team = new Team('9000', prices).reserve({ renew: true, count: 2 }).look(may + HOUR);
     expect(team.ends).toEqual([
       ['r', april, 'renewed'],
@@ -372,7 +373,7 @@ describe('a reservation whose term is over', () => {
     expect(team.posted('reservation_usage')).toBe(2 * (1_250_000 * 31 * 24 + 1_500_000 * 30 * 24));
   });
 
-  it('goes on covering: what it covers is not cut', () => {
+  it('continues to cover its instances without a new segment', () => {
     const team = new Team('9000', prices)
       .reserve({ renew: true })
       .start(listed('i', '9'))
@@ -390,19 +391,19 @@ describe('a reservation whose term is over', () => {
     ]);
   });
 
-  it('cannot be renewed where it is not offered any more', () => {
+  it('is not renewed when its GPU is no longer offered', () => {
     const gone = [priceFrom(0, '1.25'), priceFrom(april, '1.25', { withdrawn: true })];
     const team = new Team('9000', gone).reserve({ renew: true }).start(listed('i', '9')).look(may);
     expect(team.ends).toEqual([['r', april, 'not_offered']]);
     expect(team.covers).toEqual({ i: null });
   });
 
-  it('is renewed where it is withdrawn only a second later', () => {
+  it('is renewed when its GPU is withdrawn a second later', () => {
     const going = [priceFrom(0, '1.25'), priceFrom(april + 1, '1.25', { withdrawn: true })];
     expect(new Team('9000', going).reserve({ renew: true }).look(april).ends).toEqual([['r', april, 'renewed']]);
   });
 
-  it('is not renewed if that was switched off in its last second, and is if it was switched on', () => {
+  it('follows a switch of the renewal in its last second', () => {
     const off = new Team('9000', prices)
       .reserve({ renew: true })
       .renew(false, april - 1)
@@ -415,17 +416,17 @@ describe('a reservation whose term is over', () => {
     expect(on.ends).toEqual([['r', april, 'renewed']]);
   });
 
-  it('cannot be switched any more, from the very second of its end', () => {
+  it('refuses a switch of the renewal from the second of its end', () => {
     const team = new Team('9000').reserve();
     expect(refusal(() => team.renew(true, april))).toBe('reservation_ended');
   });
 
-  it('says nothing where nothing is switched', () => {
+  it('reports no change when a switch changes nothing', () => {
     const team = new Team('9000').reserve({ renew: true }).renew(true, START + 1);
     expect(team.effects.some(({ kind }) => kind === 'renewal_set')).toBe(false);
   });
 
-  it('is paid to its last second: with a micro less it lapses there', () => {
+  it('is paid to its last second, and lapses there with a micro less', () => {
     const cost = costMicros(parseDollars('1.25'), april - START);
     expect(new Team('9000').reserve().look(april).account.postedMicros).toBe(9_000_000_000 - cost);
     const exact = new Team('930').reserve().look(may);
@@ -444,7 +445,7 @@ describe('a reservation whose term is over', () => {
     ]);
   });
 
-  it('waits for the charge that keeps the end of credit open, and takes effect at its own second once it succeeds', () => {
+  it('waits for the charge that delays the end of credit, and takes effect at its own second after the success', () => {
     const short = formatDollars(costMicros(parseDollars('1.25'), april - 20 - START));
     const team = new Team(short).reserve();
     team.keep(setPolicy(team.account, TERMS, policyOf('500', '500'), april - 30)).look(april + 5);

@@ -1,3 +1,4 @@
+/** Tests the second of exhaustion and the crossing of a level. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
@@ -75,12 +76,12 @@ describe('the exhaustion second', () => {
     expect(exhaustionSecond(lineOf(posted, runs))).toBe(expected);
   });
 
-  it('comes earlier by what is held', () => {
+  it('comes earlier by the held amount', () => {
     const run = { rate: 1_000_000, start: START };
     expect(exhaustionSecond(lineOf('2', [run], 1_000_000))).toBe(START + 3600);
   });
 
-  it('cannot come when nothing runs, when nothing costs, or before the year 10000', () => {
+  it('does not exist without running instances, without costs, or before the year 10000', () => {
     expect(exhaustionSecond(lineOf('1', []))).toBeNull();
     expect(exhaustionSecond(lineOf('1', [{ rate: 0, start: START }]))).toBeNull();
     expect(exhaustionSecond(lineOf('5000', [{ rate: 1, start: START }]))).toBeNull();
@@ -89,13 +90,13 @@ describe('the exhaustion second', () => {
     expect(exhaustionSecond(lineOf(micros(years - 1), [{ rate: 1, start: START }]))).toBe(START + years * 3600 - 1);
   });
 
-  it('does not depend on what was settled', () => {
+  it('does not depend on settlements', () => {
     const unsettled = lineOf('10', [{ rate: 2_490_000, start: START }]);
     const settled = lineOf(micros(10_000_000 - 691), [{ rate: 2_490_000, start: START, posted: 691 }]);
     expect(exhaustionSecond(settled)).toBe(exhaustionSecond(unsettled));
   });
 
-  it('is the last that can be paid in full, by a walk through the seconds', () => {
+  it('is the last second that can be paid in full, by a walk through the seconds', () => {
     const run = fc.record({
       rate: fc.oneof(fc.integer({ min: 1, max: 20_000_000 }), fc.integer({ min: 1_000_000, max: 10_000_000_000 })),
       start: fc.integer({ min: START - 50, max: START }),
@@ -136,7 +137,7 @@ describe('the crossing of a level', () => {
     return { rate, start, posted: Number((BigInt(rate) * BigInt(through)) / 3600n) };
   };
 
-  it('is found to the second for few or many meters at any rates', () => {
+  it('is exact to the second for few or many meters at any rates', () => {
     fc.assert(
       fc.property(fc.array(anyRun, { maxLength: 40 }), anyLevel, anySpare, (some, level, spare) => {
         const runs = some.map(settledTo);
@@ -153,7 +154,7 @@ describe('the crossing of a level', () => {
     );
   });
 
-  it('is now for a line that is below already, and cannot be at the level itself', () => {
+  it('is now for a balance below the level, and not for a balance at the level', () => {
     const line = lineOf('5', [{ rate: 1, start: START }]);
     expect(firstSecondBelow(line, parseDollars('5.000001'), START)).toBe(START);
     expect(firstSecondBelow(line, parseDollars('5'), START)).toBe(START + 3600);

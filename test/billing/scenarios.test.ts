@@ -1,3 +1,4 @@
+/** Runs the scenarios of test/scenarios, and random scenarios, through the pure rules. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -16,7 +17,7 @@ describe('the pure rules', () => {
   });
 
   const last = ofBudget({ test: 300, long: 2000 });
-  it(`give what the second-by-second walk gives, for the random scenarios 1 to ${last}`, () => {
+  it(`give the result of the second-by-second walk for the random scenarios 1 to ${last}`, () => {
     for (let seed = 1; seed <= last; seed += 1) {
       const scenario: Scenario = randomScenario(seed);
       const actual = pureRun(scenario);
@@ -26,7 +27,7 @@ describe('the pure rules', () => {
     }
   });
 
-  it('give the same bill however often anybody looks or settles in between', () => {
+  it('give the same bill for any reads and settlements in between', () => {
     for (let seed = 1; seed <= ofBudget({ test: 100, long: 300 }); seed += 1) {
       const scenario = randomScenario(seed);
       let last = 0;

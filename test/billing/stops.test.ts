@@ -1,3 +1,4 @@
+/** Tests stops, stops in the past, re-prices and starts. */
 import { describe, expect, it } from 'vitest';
 import { Book, policyOf } from './book.ts';
 
@@ -5,20 +6,20 @@ import { Book, policyOf } from './book.ts';
 const CENT_A_SECOND = '36';
 
 describe('a stop', () => {
-  it('ends an instance at its second, with the formula’s cost', () => {
+  it('ends an instance at its second, with the cost of the formula', () => {
     const book = new Book().deposit('100', 0).start('i', '2.49', 10).stop('i', 110);
     expect(book.instances.get('i')).toEqual({ startSecond: 10, endSecond: 110, reason: 'stopped' });
     expect(book.postedFor('i')).toBe(69_166);
     expect(book.spendable).toBe(100_000_000 - 69_166);
   });
 
-  it('may come in the second of the start: no seconds, no cost, no transfer', () => {
+  it('can come in the second of the start: no seconds, no cost, no transfer', () => {
     const book = new Book().deposit('100', 0).start('i', CENT_A_SECOND, 10).stop('i', 10);
     expect(book.instances.get('i')).toMatchObject({ startSecond: 10, endSecond: 10 });
     expect(book.codes()).toEqual(['deposit']);
   });
 
-  it('again, or of what was never started, changes nothing', () => {
+  it('repeated, or of an unknown instance, changes nothing', () => {
     const book = new Book().deposit('100', 0).start('i', CENT_A_SECOND, 0).stop('i', 100, { reason: 'spot_reclaimed' });
     const { transfers } = book;
     const before = { ...book.account, asOfSecond: 0, datedThroughSecond: 0 };
@@ -28,7 +29,7 @@ describe('a stop', () => {
     expect(book.instances.get('i')).toMatchObject({ endSecond: 100, reason: 'spot_reclaimed' });
   });
 
-  it('of a clock that lies behind is taken at the second of the last fact', () => {
+  it('from a slow clock is recorded at the second of the last fact', () => {
     const book = new Book().deposit('100', 0).start('i', CENT_A_SECOND, 0).deposit('1', 500).stop('i', 400);
     expect(book.instances.get('i')).toMatchObject({ endSecond: 500 });
   });
@@ -38,7 +39,7 @@ describe('a stop in the past', () => {
   const settledTo = (second: number) =>
     new Book().deposit('100', 0).start('i', CENT_A_SECOND, 0).settle('i', 50).settle('i', second);
 
-  it('gives back what was posted beyond it, in a row that names the last one it answers', () => {
+  it('gives back the cost posted after its second, in a row that names the last corrected row', () => {
     const book = settledTo(100).stop('i', 120, { backTo: 60 });
     expect(book.postedFor('i')).toBe(600_000);
     expect(book.transfers.at(-1)).toEqual({
@@ -53,7 +54,7 @@ describe('a stop in the past', () => {
     });
   });
 
-  it('needs no correction where nothing was posted beyond it: the rest is posted instead', () => {
+  it('needs no correction without a cost posted after its second, and posts the rest', () => {
     const book = settledTo(100).stop('i', 120, { backTo: 110 });
     expect(book.codes()).toEqual(['deposit', 'instance_usage', 'instance_usage', 'instance_usage']);
     expect(book.transfers.at(-1)).toMatchObject({ reference: 'instance/i/through/110', amountMicros: 100_000 });
@@ -64,7 +65,7 @@ describe('a stop in the past', () => {
     ['the start', 0, 0],
     ['now', 120, 1_200_000],
     ['a posted second', 100, 1_000_000],
-  ])('may name %s', (_, backTo, cost) => {
+  ])('can name %s', (_, backTo, cost) => {
     const book = settledTo(100).stop('i', 120, { backTo });
     expect(book.postedFor('i')).toBe(cost);
     expect(book.spendable).toBe(100_000_000 - cost);
@@ -80,7 +81,7 @@ describe('a stop in the past', () => {
     expect(book.account).toBe(before);
   });
 
-  it('undoes the segments that began after it, and cuts the one in which it lies', () => {
+  it('removes later segments, and shortens the segment of its second', () => {
     const story = () =>
       new Book()
         .deposit('100', 0)
@@ -107,7 +108,7 @@ describe('a stop in the past', () => {
     }
   });
 
-  it('does not rewrite a top-up that was recorded meanwhile', () => {
+  it('does not change a top-up that was recorded since', () => {
     const book = new Book().deposit('4', 0).start('i', CENT_A_SECOND, 0);
     book.policy(policyOf('5', '15'), 10);
     expect(book.attempts).toHaveLength(1);
@@ -115,7 +116,7 @@ describe('a stop in the past', () => {
     expect(book.account.attempt).not.toBeNull();
   });
 
-  it('pays what is owed with what it gives back, whether any of that was posted or not', () => {
+  it('pays the owed amount from the returned cost, posted or not', () => {
     const story = (settled: boolean) => {
       // A charge in flight keeps j open at 100, where usage has taken all that j had not.
       const book = new Book().deposit('15', 0).start('j', CENT_A_SECOND, 0).policy(policyOf('500', '15'), 5);
@@ -138,13 +139,13 @@ describe('a re-price', () => {
     ]);
   });
 
-  it('to the rate that holds already changes nothing, so that a repeat cannot lose a fraction', () => {
+  it('to the current rate changes nothing, so that a repeat does not lose a fraction', () => {
     const book = new Book().deposit('100', 0).start('i', '0.000001', 0).reprice('i', '0.000001', 1800).stop('i', 3600);
     expect(book.segmentsOf('i')).toHaveLength(1);
     expect(book.postedFor('i')).toBe(1);
   });
 
-  it('cannot change what has ended', () => {
+  it('is refused for an ended instance', () => {
     const book = new Book().deposit('100', 0).start('i', '1', 0).stop('i', 10);
     expect(() => book.reprice('i', '2', 20)).toThrow(expect.objectContaining({ code: 'instance_ended' }));
   });
@@ -163,13 +164,13 @@ describe('a start', () => {
     else expect(start).toThrow(expect.objectContaining({ code: 'insufficient_credit' }));
   });
 
-  it('is measured against what the others have used by then, posted or not', () => {
+  it('is compared with the credit left by the running instances, posted or not', () => {
     const book = new Book().deposit('4', 0).start('i', CENT_A_SECOND, 0);
     expect(() => book.start('j', '1', 101)).toThrow(expect.objectContaining({ code: 'insufficient_credit' }));
     expect(book.start('j', '1', 100).instances.get('j')).toEqual({ startSecond: 100 });
   });
 
-  it('of what costs more than is there for its first second lasts no second', () => {
+  it('whose first second costs more than the credit ends at once', () => {
     const book = new Book().deposit('3', 0).start('i', '10801', 7);
     expect(book.instances.get('i')).toEqual({ startSecond: 7, endSecond: 7, reason: 'out_of_credits' });
     expect(book.spendable).toBe(3_000_000);

@@ -1,3 +1,4 @@
+/** Tests seconds and months. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatSecond, LAST_SECOND, monthStart, nextMonthStart, secondOf } from '../../billing/time.ts';
@@ -5,13 +6,13 @@ import { formatSecond, LAST_SECOND, monthStart, nextMonthStart, secondOf } from 
 const at = (text: string) => Date.parse(text) / 1000;
 
 describe('a second', () => {
-  it('is the one in which an instant lies', () => {
+  it('is the second that contains an instant', () => {
     expect(secondOf(1_999)).toBe(1);
     expect(secondOf(2_000)).toBe(2);
     expect(secondOf(Date.parse('2026-03-01T00:00:00.999Z'))).toBe(at('2026-03-01T00:00:00Z'));
   });
 
-  it('is written as RFC 3339 in UTC, to the last one that can be', () => {
+  it('is written as RFC 3339 in UTC, up to the last possible second', () => {
     expect(formatSecond(at('2026-03-01T00:00:00Z'))).toBe('2026-03-01T00:00:00Z');
     expect(formatSecond(LAST_SECOND)).toBe('9999-12-31T23:59:59Z');
   });
@@ -33,7 +34,7 @@ describe('a month', () => {
     expect(formatSecond(nextMonthStart(at(second)))).toBe(next);
   });
 
-  it('cannot leave a second to no month or to two', () => {
+  it('contains each second of it, and no other month does', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: at('9998-12-31T00:00:00Z') }), (second) => {
         const [start, next] = [monthStart(second), nextMonthStart(second)];

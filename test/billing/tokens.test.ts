@@ -1,3 +1,4 @@
+/** Tests the cost of token usage and the prices of models at a second. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseDollars } from '../../billing/money.ts';
@@ -26,14 +27,14 @@ describe('token usage', () => {
     expect(tokensCost(price(input, output), tokensIn, tokensOut)).toBe(expected);
   });
 
-  it('carries what is less than a micro to the next event', () => {
+  it('carries less than a micro to the next event', () => {
     expect(chargeWithRemainder(999_999n, 0)).toEqual({ chargeMicros: 0, remainderMillionths: 999_999 });
     expect(chargeWithRemainder(1n, 999_999)).toEqual({ chargeMicros: 1, remainderMillionths: 0 });
     expect(chargeWithRemainder(2_500_000n, 500_000)).toEqual({ chargeMicros: 3, remainderMillionths: 0 });
     expect(chargeWithRemainder(0n, 999_999)).toEqual({ chargeMicros: 0, remainderMillionths: 999_999 });
   });
 
-  it('comes to floor(total exact / 10⁶) whatever the order and the batches', () => {
+  it('costs floor(total exact / 10⁶) for any order and batches', () => {
     const cost = fc.oneof(fc.bigInt({ min: 0n, max: 3_000_000n }), fc.bigInt({ min: 0n, max: 10n ** 18n }));
     fc.assert(
       fc.property(fc.array(cost, { maxLength: 40 }), (costs) => {
@@ -52,7 +53,7 @@ describe('token usage', () => {
     );
   });
 
-  it('cannot be charged for part of a token', () => {
+  it('is refused with a fraction of a token', () => {
     expect(() => tokensCost(price('1', '1'), 0.5, 0)).toThrow(RangeError);
   });
 });
@@ -91,7 +92,7 @@ describe('a model’s price', () => {
     expect(modelPriceIn(LIST, model, second)?.inputMicrosPerMillion ?? null).toBe(expected);
   });
 
-  it('at a second does not depend on how rows of different seconds are ordered', () => {
+  it('at a second does not depend on the order of rows of different seconds', () => {
     const rows = fc.uniqueArray(fc.record({ second: fc.nat(50), cents: fc.nat(500), withdrawn: fc.boolean() }), {
       selector: ({ second }) => second,
     });
@@ -109,7 +110,7 @@ describe('a model’s price', () => {
     );
   });
 
-  it('can be nothing and $1,000 per million, and cannot be more', () => {
+  it('can be from zero to $1,000 per million, and not more', () => {
     expect(() => checkModelPrice(price('0', '0'))).not.toThrow();
     expect(() => checkModelPrice(price('1000', '1000'))).not.toThrow();
     const refusal = (param: string) => expect.objectContaining({ code: 'amount_out_of_range', param });

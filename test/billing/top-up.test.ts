@@ -1,3 +1,4 @@
+/** Tests the limits of auto top-up policies and payments. */
 import { describe, expect, it } from 'vitest';
 import { type Micros, parseDollars } from '../../billing/money.ts';
 import { checkPayment, checkPolicy, type TopUpPolicy } from '../../billing/top-up.ts';
@@ -28,13 +29,13 @@ describe('an auto top-up policy', () => {
     expect(refusalOf(policyOf(threshold, amount))).toBe(expected);
   });
 
-  it('may have a cap of one charge, and cannot have one below', () => {
+  it('can have a cap of one charge, and no smaller cap', () => {
     const capped = (cap: string): TopUpPolicy => policyOf('5', '15', { monthlyCapMicros: parseDollars(cap) });
     expect(refusalOf(capped('15'))).toBeNull();
     expect(refusalOf(capped('14.999999'))).toBe('amount_out_of_range monthlyCap');
   });
 
-  it('cannot be switched on without a card, and can be off without one', () => {
+  it('cannot be switched on without a card, and can be off without a card', () => {
     expect(refusalOf(policyOf('5', '15', { paymentMethodId: null }))).toBe('payment_method_required paymentMethod');
     expect(refusalOf(policyOf('5', '15', { paymentMethodId: null, enabled: false }))).toBeNull();
   });
@@ -44,7 +45,7 @@ describe('a payment', () => {
   const within = (amount: string) => () =>
     checkPayment('amount', parseDollars(amount) as Micros, parseDollars('15'), parseDollars('5000'));
 
-  it('lies between its limits, both included, in whole cents', () => {
+  it('is within its limits, both included, in whole cents', () => {
     for (const amount of ['15', '15.01', '5000']) expect(within(amount)).not.toThrow();
   });
 

@@ -1,3 +1,4 @@
+/** Tests batches of usage events: charges, ids, limits and holds. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Account, emptyAccount } from '../../billing/account.ts';
@@ -47,10 +48,10 @@ const postedBy = (effects: ReturnType<typeof decideUsage>['outcome']['effects'])
     ),
   );
 
-describe('what each event of a batch posts', () => {
+describe('the charges of the events of a batch', () => {
   const exact = fc.oneof(fc.bigInt({ min: 0n, max: 3_000_000n }), fc.bigInt({ min: 0n, max: 10n ** 16n }));
 
-  it('sums to what is posted for all of them, and to the same in any order', () => {
+  it('add up to the posted amount, in any order', () => {
     fc.assert(
       fc.property(
         fc.array(exact, { maxLength: 40 }).chain((costs) =>
@@ -71,7 +72,7 @@ describe('what each event of a batch posts', () => {
     );
   });
 
-  it('never changes in sum by how the events are ordered, split into batches or repeated', () => {
+  it('have the same sum for any order, batches and repeats of the events', () => {
     const price = fc.record({
       inputMicrosPerMillion: fc.integer({ min: 0, max: 75_000_000 }).map(micros),
       outputMicrosPerMillion: fc.integer({ min: 0, max: 75_000_000 }).map(micros),
@@ -125,7 +126,7 @@ describe('an id', () => {
   const decided = (events: UsageEvent[], change: Partial<UsageGiven> = {}) =>
     decideUsage(events, given(account('50'), change)).results;
 
-  it('that comes twice in a batch is accepted once; with the same body it is a duplicate', () => {
+  it('that occurs twice in a batch is accepted once, and is a duplicate with the same body', () => {
     const results = decided([event('a', 5), event('a', 5), event('b', 1)]);
     expect(results.map(({ status }) => status)).toEqual(['accepted', 'duplicate', 'accepted']);
     expect(results.map(chargeOf)).toEqual([5, 5, 1]);
@@ -145,7 +146,7 @@ describe('an id', () => {
     expect(decided([event('a', 5)], { known })).toEqual([{ status: 'duplicate', chargeMicros: 5 }]);
   });
 
-  it('is the same event at another price: what was charged stays', () => {
+  it('is the same event at another price, and keeps its charge', () => {
     const known = new Map([['a', { event: event('a', 5), chargeMicros: micros(5) }]]);
     const dearer = { inputMicrosPerMillion: parseDollars('9'), outputMicrosPerMillion: parseDollars('9') };
     expect(decided([event('a', 5, { price: dearer })], { known })).toEqual([{ status: 'duplicate', chargeMicros: 5 }]);
@@ -165,18 +166,18 @@ describe('a batch', () => {
     ]);
   });
 
-  it('of which nothing is new changes nothing', () => {
+  it('without new events changes nothing', () => {
     const known = new Map([['a', { event: event('a', 1), chargeMicros: micros(1) }]]);
     const of = account('50');
     expect(decideUsage([event('a', 1)], given(of, { known })).outcome).toEqual({ account: of, effects: [] });
   });
 
-  it('beyond what there is credit for is owed, and never refused', () => {
+  it('beyond the credit is owed, and never refused', () => {
     const { outcome } = decideUsage([event('a', 7_000_000), event('b', 5_000_000)], given(account('10')));
     expect(outcome.account).toMatchObject({ postedMicros: 0, owedMicros: 2_000_000 });
   });
 
-  it('cannot cost more than can be counted: such an event is invalid, and those beside it are not', () => {
+  it('has an event above the largest amount as invalid, and its other events as accepted', () => {
     const most = { inputMicrosPerMillion: micros(1_000_000_000), outputMicrosPerMillion: micros(1_000_000_000) };
     const events = Array.from({ length: 8 }, (_, index) =>
       event(`e${index}`, 10 ** 12, { outputTokens: 10 ** 12, price: most }),
@@ -203,7 +204,7 @@ describe('a hold that an event names', () => {
       holdExpiries: [{ second: NOW + 60, micros: parseDollars('4') }],
     });
 
-  it('is let go by the first that names it, and pays for what was used', () => {
+  it('is released by the first event that names it, and pays for the usage', () => {
     const events = [event('a', 3_000_000, { holdId: 'h' }), event('b', 1_000_000, { holdId: 'h' })];
     const { settled, outcome } = decideUsage(events, given(holding(), { holds: new Map([['h', held()]]) }));
     expect(settled).toEqual([{ holdId: 'h', settledBy: 'a' }]);
@@ -211,7 +212,7 @@ describe('a hold that an event names', () => {
   });
 
   it.each(['settled', 'voided', 'expired'])(
-    'and that is %s already is left as it is; the usage is charged',
+    'and that is already %s stays unchanged, and the usage is charged',
     (status) => {
       const holds = new Map([['h', held({ status })]]);
       const { settled, results, outcome } = decideUsage(
@@ -224,7 +225,7 @@ describe('a hold that an event names', () => {
     },
   );
 
-  it('is let go with a thousand others in a moment, however many more the team has', () => {
+  it('is released together with a thousand others in a moment, however many more the team has', () => {
     const second = (index: number) => NOW + 60 + index;
     const all = Array.from({ length: 20_000 }, (_, index) => ({ second: second(index), micros: micros(4) }));
     const holds = new Map(
@@ -243,7 +244,7 @@ describe('a hold that an event names', () => {
     expect(outcome.account.holdExpiries).toEqual(all.slice(1_000));
   });
 
-  it('cannot be another team’s, or none: such an event is invalid, as if the hold were not there', () => {
+  it('of another team, or unknown, makes the event invalid, as if the hold did not exist', () => {
     const holds = new Map([['h', held({ teamId: 'other' })]]);
     const events = [event('a', 1, { holdId: 'h' }), event('b', 1, { holdId: 'none' }), event('c', 1)];
     const { results, rows } = decideUsage(events, given(account('5'), { holds }));

@@ -1,3 +1,4 @@
+/** Tests the cost of an instance by the formula. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
@@ -17,7 +18,7 @@ const anyRate = fc.oneof(
   fc.integer({ min: 1, max: 10_000_000_000 }),
 );
 
-describe('what an instance has cost', () => {
+describe('the cost of an instance', () => {
   it.each([
     ['2.49', 0, 0],
     ['2.49', 1, 691],
@@ -34,12 +35,12 @@ describe('what an instance has cost', () => {
     expect(costMicros(parseDollars(hourly), seconds)).toBe(expected);
   });
 
-  it('cannot be anything before its start', () => {
+  it('does not exist before its start', () => {
     expect(costMicros(parseDollars('2.49'), -1)).toBe(0);
     expect(meterCostMicros(meter('2.49'), START - 10_000)).toBe(0);
   });
 
-  it('is a total and no step: settled at any seconds, the charges sum to the formula', () => {
+  it('is a total: for any seconds of settlement, the charges add up to the formula', () => {
     fc.assert(
       fc.property(anyRate, fc.array(fc.nat(100_000), { maxLength: 30 }), (rate, seconds) => {
         const running = meter(micros(rate));
@@ -56,14 +57,14 @@ describe('what an instance has cost', () => {
     );
   });
 
-  it('is due again as nothing when it was settled at that second', () => {
+  it('is zero again after a settlement at the same second', () => {
     const running = meter('2.49');
     running.postedMicros = chargeDueMicros(running, START + 100);
     expect(chargeDueMicros(running, START + 100)).toBe(0);
     expect(chargeDueMicros(running, START + 99)).toBe(-691);
   });
 
-  it('is the same when it is cut into months', () => {
+  it('is the same when it is divided into months', () => {
     const cuts = fc.array(fc.nat(3_000_000), { minLength: 2, maxLength: 12 });
     fc.assert(
       fc.property(anyRate, cuts, (rate, some) => {

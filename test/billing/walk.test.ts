@@ -1,4 +1,7 @@
-/** The walk against what is worked out by hand, a dollar a second: what is held against it must be able to trust it. */
+/**
+ * Tests the walk second by second against results worked out by hand at a dollar a second, because other tests rely on
+ * the walk.
+ */
 import { describe, expect, it } from 'vitest';
 import { Walk } from './walk.ts';
 
@@ -41,7 +44,7 @@ const endOf = (walk: Walk, id: string) => {
 };
 
 describe('the walk', () => {
-  it('charges a discounted list price until the discount ends, and the list price from there', () => {
+  it('charges a discounted list price until the discount ends, and then the list price', () => {
     const walk = walkWith(100);
     walk.assignDiscount({ basisPoints: 1_000, until: 50 });
     walk.startListed(listed('a'));
@@ -49,7 +52,7 @@ describe('the walk', () => {
     expect(left(walk)).toBe(100 - 50 * 0.9 - 10);
   });
 
-  it('charges the higher of two discounts, never both, and what is given as it is given', () => {
+  it('charges the higher of two discounts, never both, and a given price unchanged', () => {
     const walk = walkWith(300);
     walk.use(BigInt(100 * DOLLAR) * 1_000_000n);
     walk.assignDiscount({ basisPoints: 1_000, until: null });
@@ -59,7 +62,7 @@ describe('the walk', () => {
     expect(left(walk)).toBe(200 - 8 - 10);
   });
 
-  it('looks at midnight at what the 30 whole days before have come to', () => {
+  it('reviews the volume at midnight over the 30 whole days before', () => {
     const walk = walkWith(250, MIDNIGHT - 31 * DAY);
     walk.use(BigInt(99 * DOLLAR) * 1_000_000n);
     walk.to(MIDNIGHT - 10);
@@ -71,7 +74,7 @@ describe('the walk', () => {
     expect(left(walk)).toBe(250 - 99 - 60 - 20);
   });
 
-  it('looks at every start, for all that run', () => {
+  it('reviews the volume at every start, for all running instances', () => {
     const walk = walkWith(250);
     walk.startListed(listed('a'));
     walk.to(10);
@@ -81,7 +84,7 @@ describe('the walk', () => {
     expect(left(walk)).toBe(250 - 90 - 10 - 2 * 8);
   });
 
-  it('moves what runs as spot with the list, and nothing else', () => {
+  it('re-prices only spot instances when the list price changes', () => {
     const walk = walkWith(100);
     walk.startListed(listed('a', spot));
     walk.startListed(listed('b'));
@@ -90,7 +93,7 @@ describe('the walk', () => {
     expect(left(walk)).toBe(100 - 5 - 8 - 20);
   });
 
-  it('covers as many as are reserved: the dearest, and another once that has stopped', () => {
+  it('covers as many instances as are reserved: the most expensive, and another after its stop', () => {
     const walk = walkWith(100);
     walk.startListed(listed('a', spot));
     walk.startListed(listed('b'));
@@ -103,7 +106,7 @@ describe('the walk', () => {
     expect(left(walk)).toBe(100 - 15 - 30 * 0.6 - 5 - 2.5);
   });
 
-  it('starts what must be covered only where there is cover, and covers it before a dearer one', () => {
+  it('starts a reserved instance only with a cover, and covers it before a more expensive instance', () => {
     const walk = walkWith(100);
     expect(walk.startListed(listed('a', reserved))).toBe(false);
     walk.start('g', perSecond(5), A100);
@@ -124,7 +127,7 @@ describe('the walk', () => {
     expect(left(walk)).toBe(100 - 30 * 1.2 - 10 * 1);
   });
 
-  it('ends in the order that was chosen, each at its own last second; reservations lapse with the last', () => {
+  it('ends instances in the chosen order, each at its own last second, and reservations lapse with the last instance', () => {
     const walk = walkWith(12);
     walk.startListed(listed('a', { shedOrder: 2 }));
     walk.startListed(listed('b', { shedOrder: 1 }));
@@ -143,7 +146,7 @@ describe('the walk', () => {
     expect(left(walk)).toBe(0.4);
   });
 
-  it('does not hold any more at the second at which a hold expires, one past the last that could be paid', () => {
+  it('releases a hold in the second of its expiry, one after the last second that can be paid', () => {
     const ends = [11, 12].map((until) => {
       const walk = walkWith(20);
       walk.startListed(listed('a'));
@@ -154,7 +157,7 @@ describe('the walk', () => {
     expect(ends).toEqual([20, 10]);
   });
 
-  it('takes back what is reclaimed at its second, and pays what is owed from a hold that is voided', () => {
+  it('ends a reclaimed instance at its second, and pays the owed amount from a voided hold', () => {
     const walk = walkWith(20);
     walk.startListed(listed('a', spot));
     walk.reclaim('a', 10);
@@ -167,7 +170,7 @@ describe('the walk', () => {
     expect([left(walk), walk.owed]).toEqual([7, 0]);
   });
 
-  it('goes on from where the money stood once a charge has succeeded, with all that had its second since', () => {
+  it('continues from the exhaustion after a successful charge, with all dated facts since', () => {
     const walk = walkWith(20);
     walk.assignDiscount({ basisPoints: 5_000, until: 50 });
     walk.startListed(listed('a'));
@@ -179,7 +182,7 @@ describe('the walk', () => {
     expect([left(walk), endOf(walk, 'a')[0]]).toEqual([0, 60]);
   });
 
-  it('goes on with the rest from where the money stood once a charge has failed', () => {
+  it('continues with the remaining instances from the exhaustion after a failed charge', () => {
     const walk = walkWith(21);
     walk.startListed(listed('a', { shedOrder: 1 }));
     walk.startListed(listed('b', { ...spot, shedOrder: 2 }));

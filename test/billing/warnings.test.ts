@@ -1,3 +1,4 @@
+/** Tests the warnings about auto top-up policies that are too small. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { topUpWarnings } from '../../billing/warnings.ts';
@@ -16,12 +17,12 @@ describe('the warnings of a policy', () => {
     ['none where nothing runs', '5', '15', '0', []],
   ])('are %s', (_, threshold, amount, burn, expected) => expect(codes(threshold, amount, burn)).toEqual(expected));
 
-  it('are none without a policy, or for one that is off', () => {
+  it('are none without a policy, or for a policy that is off', () => {
     expect(topUpWarnings(null, dollars('9000'), TERMS)).toEqual([]);
     expect(topUpWarnings(policyOf('5', '15', { enabled: false }), dollars('9000'), TERMS)).toEqual([]);
   });
 
-  it('say what would do, in words', () => {
+  it('name the sufficient values', () => {
     expect(topUpWarnings(policyOf('30', '20'), dollars('360.000001'), TERMS)).toEqual([
       {
         code: 'threshold_too_low',
@@ -36,14 +37,14 @@ describe('the warnings of a policy', () => {
     ]);
   });
 
-  it('do not tell people to set what cannot be set', () => {
+  it('recommend no values outside the limits', () => {
     for (const { message } of topUpWarnings(policyOf('500', '5000'), dollars('100000'), TERMS)) {
       expect(message).toContain('keep more credit, or run less');
       expect(message).not.toContain('set it to');
     }
   });
 
-  it('are gone once what they say is set', () => {
+  it('disappear when the recommended values are set', () => {
     const cents = (most: number) => fc.integer({ min: 500, max: most }).map((amount) => asMicros(amount * 10_000));
     const burn = fc.integer({ min: 1, max: 9_000_000_000 }).map(asMicros);
     fc.assert(
