@@ -1,3 +1,4 @@
+/** Tests the built programs of the api and the worker: files, caches and loaded packages. */
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -18,7 +19,7 @@ function loadedAtOnce(file: string, seen = new Set<string>()): string[] {
   return [...seen];
 }
 
-it('The built programs find the files beside their sources, also when a built program makes the next build', async () => {
+it('The built programs find the files beside their sources, even when a built program makes the next build', async () => {
   const programs = (await buildPrograms())!;
   const texts = readdirSync(dirname(programs.api))
     .filter((name) => name.endsWith('.mjs'))
@@ -30,7 +31,7 @@ it('The built programs find the files beside their sources, also when a built pr
   expect(all).toMatch(/\["import", "meta"\]\.join\("\."\)/);
 });
 
-it('A built program names what it lacks, as its source does', async () => {
+it('A built program names its missing setting, as its source does', async () => {
   const programs = (await buildPrograms())!;
   for (const name of ['api', 'worker'] as const) {
     const run = promisify(execFile)(process.execPath, [programs[name]], { env: { PATH: process.env.PATH } });
@@ -42,7 +43,7 @@ it('The same sources are built once', async () => {
   expect(await buildPrograms({ again: true })).toEqual(await buildPrograms());
 });
 
-it('The api and the worker load no fonts before the first paper', async () => {
+it('The api and the worker load no fonts before the first receipt', async () => {
   const programs = (await buildPrograms())!;
   for (const name of ['api', 'worker'] as const) {
     const loaded = loadedAtOnce(programs[name]);

@@ -1,3 +1,4 @@
+/** Tests which ports npm start uses, and how it remembers them. */
 import { mkdtempSync } from 'node:fs';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -32,7 +33,7 @@ async function listenOn(port: number) {
 }
 
 describe('the ports of npm start', () => {
-  it('are the usual ones, and go to one of two starts side by side', async () => {
+  it('are the default ports for one of two simultaneous starts, and other ports for the other start', async () => {
     const usual = await twoPorts();
     const [first, second] = await Promise.all(
       ['a', 'b'].map((name) => claimPorts(join(folder, `side-${name}.json`), usual)),
@@ -45,7 +46,7 @@ describe('the ports of npm start', () => {
     second!.release();
   });
 
-  it('that replaced taken ones are remembered, and are used again though the usual ones are free', async () => {
+  it('that replaced occupied ports are remembered, and are used again when the default ports are free', async () => {
     const usual = await twoPorts();
     const file = join(folder, 'remembered.json');
     const close = await listenOn(usual.api);
@@ -59,7 +60,7 @@ describe('the ports of npm start', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600);
   });
 
-  it('that are remembered and taken are replaced, with a sentence', async () => {
+  it('that are remembered and occupied are replaced, with a message', async () => {
     const usual = await twoPorts();
     const file = join(folder, 'taken.json');
     (await claimPorts(file, usual)).release();
@@ -73,7 +74,7 @@ describe('the ports of npm start', () => {
     ]);
   });
 
-  it('that the user has chosen are not replaced and not remembered', async () => {
+  it('that the user has chosen are neither replaced nor remembered', async () => {
     const usual = await twoPorts();
     const chosen = (await twoPorts()).api;
     const file = join(folder, 'chosen.json');
@@ -86,7 +87,7 @@ describe('the ports of npm start', () => {
     expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({ stripe: usual.stripe });
   });
 
-  it('of tests and demos are claimed too, so that no two get the same one', async () => {
+  it('of tests and demos are claimed too, so that no two processes get the same port', async () => {
     const ports = await Promise.all(Array.from({ length: 20 }, freePort));
     expect(new Set(ports).size).toBe(20);
     for (const port of ports) expect(await claimPort(port)).toBeNull();

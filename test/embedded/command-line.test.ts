@@ -1,3 +1,4 @@
+/** Tests the options and help of the commands, the folder of fetched programs, and the readable log. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,7 +19,7 @@ describe('the command line', () => {
     expect(read()?.values).toEqual({});
   });
 
-  it('answers --help with how to use the command', () => {
+  it('answers --help with the usage of the command', () => {
     const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
     expect(read('--help')).toBeNull();
     expect(write).toHaveBeenCalledWith(`${USAGE}\n`);
@@ -29,7 +30,7 @@ describe('the command line', () => {
     [['--dya', 'x'], "Unknown option '--dya'."],
     [['--day'], "Option '--day <value>' argument missing."],
     [['yesterday'], 'yesterday was not expected here.'],
-  ])('refuses %j with one sentence and how to use the command', (args, sentence) => {
+  ])('refuses %j with one sentence and the usage of the command', (args, sentence) => {
     expect(() => read(...args)).toThrow(`${sentence}\n\n${USAGE}`);
   });
 
@@ -79,14 +80,14 @@ describe('every command', () => {
 });
 
 describe('the folder of fetched programs', () => {
-  it('is with the checkout, whatever the data folder is, so that npm start and npm run temporal fetch once', async () => {
+  it('is in the checkout for any data folder, so that npm start and npm run temporal fetch once', async () => {
     const checkout = await mkdtemp(join(tmpdir(), 'burnrate-checkout-'));
     expect(await toolsFolder('/var/lib/one', checkout)).toBe(join(checkout, '.data'));
     expect(await toolsFolder('/var/lib/two', checkout)).toBe(join(checkout, '.data'));
     await rm(checkout, { recursive: true });
   });
 
-  it('is the data folder where the checkout cannot be written', async () => {
+  it('is the data folder when the checkout is not writable', async () => {
     const checkout = await mkdtemp(join(tmpdir(), 'burnrate-checkout-'));
     await writeFile(join(checkout, '.data'), 'a file in the place of the folder');
     expect(await toolsFolder('/var/lib/one', checkout)).toBe('/var/lib/one');
@@ -114,7 +115,7 @@ describe('the readable log of npm run dev', () => {
     expect(readableLine(JSON.stringify(failure))).toBe('00:00:00.000 worker ERROR failed\n    Error: x\n      at y');
   });
 
-  it('passes on a line that is no log', () => {
+  it('copies a line that is not a log entry', () => {
     for (const line of ['a sentence', '{"json": "but no log"}', '{broken']) expect(readableLine(line)).toBe(line);
   });
 });

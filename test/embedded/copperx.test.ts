@@ -1,3 +1,4 @@
+/** Tests the CopperX stand-in: sessions, pages, blocks, faults, events and its control interface. */
 import { createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -61,7 +62,7 @@ async function startReceiver(answers: number[] = []) {
 }
 
 describe('a checkout session', () => {
-  test('is created, retrieved and listed in the shapes of the documents', async () => {
+  test('is created, retrieved and listed in the documented format', async () => {
     const { call, create, retrieve, standIn } = await start();
     const session = await create();
     expect(session).toMatchObject({
@@ -90,7 +91,7 @@ describe('a checkout session', () => {
     expect(body).toMatchObject({ count: 2, hasMore: true, data: [{ id: second.id }] });
   });
 
-  test('cannot be had without a key, with a number as its amount, or under an unknown id', async () => {
+  test('is refused without a key, with a number as its amount, or under an unknown id', async () => {
     const { call } = await start();
     expect((await call('GET', '/api/v1/checkout/sessions', undefined, null)).status).toBe(401);
     const wrong = asked('dep_1', 100 as unknown as string);
@@ -101,7 +102,7 @@ describe('a checkout session', () => {
     expect((await call('GET', '/api/v1/checkout/sessions/nobody')).status).toBe(404);
   });
 
-  test('is complete once all of it is confirmed, be it in two parts, and says so by a signed event', async () => {
+  test('is complete when the whole amount is confirmed, even in two parts, and sends a signed event', async () => {
     const { heard, url } = await startReceiver();
     const { control, create, retrieve } = await start({ webhook: { url, secret: 'shh' }, completeAfter: 3 });
     const { id } = await create();
@@ -135,7 +136,7 @@ describe('a checkout session', () => {
     expect(event).not.toHaveProperty('pending_webhooks');
   });
 
-  test('expires, says so, and takes coins all the same', async () => {
+  test('expires, sends an event, and still accepts coins', async () => {
     const { heard, url } = await startReceiver();
     let now = Date.now();
     const { control, create, retrieve } = await start({ webhook: { url, secret: 'shh' }, now: () => now });
@@ -150,7 +151,7 @@ describe('a checkout session', () => {
     });
   });
 
-  test('can list a transaction twice, and two outputs of one', async () => {
+  test('can list a transaction twice, and two outputs of one transaction', async () => {
     const { control, create, retrieve } = await start();
     const { id } = await create();
     const { transactionHash } = control.pay(id, { amount: '1' });
@@ -167,7 +168,7 @@ describe('a checkout session', () => {
   });
 });
 
-test('its page is paid on in a browser: less, more, twice, and not with nonsense', async () => {
+test('the page of a session accepts a smaller, a larger and a second payment, and refuses an invalid amount', async () => {
   const { control, create } = await start();
   const { url } = await create();
   expect(await (await fetch(url)).text()).toContain('Pay 100.00 USDC');
@@ -180,7 +181,7 @@ test('its page is paid on in a browser: less, more, twice, and not with nonsense
   expect(control.transactions()).toHaveLength(3);
 });
 
-test('on its page a transaction that is sent again is there once, and another output of it is another', async () => {
+test('the page of a session lists a repeated transaction once, and another output of it separately', async () => {
   const { control, create } = await start();
   const { url } = await create();
   const send = (form: Record<string, string>) => fetch(url, { method: 'POST', body: new URLSearchParams(form) });
@@ -195,7 +196,7 @@ test('on its page a transaction that is sent again is there once, and another ou
   expect(control.transactions()).toHaveLength(3);
 });
 
-test('blocks are found by themselves where that is asked for', async () => {
+test('blocks are mined at an interval if it is set', async () => {
   const { control, create, retrieve } = await start({ blockMs: 5, completeAfter: 4 });
   const { id } = await create();
   control.pay(id);
@@ -229,7 +230,7 @@ describe('faults', () => {
     expect(control.requests()).toMatchObject([{ status: null }]);
   });
 
-  test('an outage fails everything until it is over', async () => {
+  test('an outage fails every call until it ends', async () => {
     const { control, call } = await start();
     control.faults.beginOutage();
     expect((await call('GET', '/api/v1/checkout/sessions')).status).toBe(503);
@@ -238,7 +239,7 @@ describe('faults', () => {
   });
 });
 
-test('events are lost, doubled, and sent again until they are taken', async () => {
+test('events are lost, duplicated, and sent again until the receiver accepts them', async () => {
   const { heard, url } = await startReceiver([200, 200, 500]);
   const { control, create } = await start({ webhook: { url, secret: 'shh' }, retry: { firstMs: 5 } });
   const pay = async () => control.pay((await create()).id, { confirmations: 12 });
@@ -256,7 +257,7 @@ test('events are lost, doubled, and sent again until they are taken', async () =
   expect(heard).toHaveLength(5);
 });
 
-test('what happened outlives a restart, on another port', async () => {
+test('the state is kept over a restart on another port', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'copperx-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'copperx.json');
@@ -277,7 +278,7 @@ test('what happened outlives a restart, on another port', async () => {
   });
 });
 
-test('everything can be done over HTTP by another process', async () => {
+test('the control interface works over HTTP from another process', async () => {
   const { call, create, retrieve } = await start();
   const { id } = await create();
   const control = (method: string, path: string, body: object = {}) => call(method, `/_control${path}`, body, null);

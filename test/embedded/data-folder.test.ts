@@ -1,3 +1,4 @@
+/** Tests the lock, the permissions and the recovery of the data folder of npm start, and its published environment. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
@@ -26,7 +27,7 @@ const startSleeper = async () => {
 };
 
 describe('the data folder of npm start', () => {
-  it('is used by one start at a time, and the refusal names the other one', async () => {
+  it('is used by one start at a time, and the refusal names the running start', async () => {
     const first = await takeDataFolder(folder);
     await first.note('http://127.0.0.1:3010', []);
     await expect(takeDataFolder(folder)).rejects.toThrow(
@@ -37,12 +38,12 @@ describe('the data folder of npm start', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('goes to exactly one of many starts that come at once', async () => {
+  it('is taken by exactly one of many simultaneous starts', async () => {
     const takes = await Promise.allSettled(Array.from({ length: 20 }, () => takeDataFolder(folder)));
     expect(takes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 
-  it('is readable by its owner alone, files of an earlier version too', async () => {
+  it('is readable only by its owner, with the files of an earlier version', async () => {
     await mkdir(folder);
     await chmod(folder, 0o755);
     await writeFile(join(folder, 'temporal.db'), '', { mode: 0o644 });
@@ -55,7 +56,7 @@ describe('the data folder of npm start', () => {
     expect(await modeOf(join(folder, 'tool'))).toBe(0o700);
   });
 
-  it('of a start that was killed is taken over, and the processes that it left behind are ended', async () => {
+  it('of a killed start is taken over, and its remaining processes are ended', async () => {
     const { child, identity } = await startSleeper();
     const dead = await startSleeper();
     dead.child.kill('SIGKILL');
@@ -71,7 +72,7 @@ describe('the data folder of npm start', () => {
     await taken.release();
   });
 
-  it('leaves a process alone that was given the pid of one that is gone', async () => {
+  it('is taken over without ending another process that has a recorded pid', async () => {
     const { child, identity } = await startSleeper();
     await mkdir(folder);
     const stranger = { pid: identity.pid, born: 'another moment' };
@@ -82,7 +83,7 @@ describe('the data folder of npm start', () => {
     child.kill('SIGKILL');
   });
 
-  it('is taken over when the file that names its user cannot be read', async () => {
+  it('is taken over when the file with its user is unreadable', async () => {
     await mkdir(folder);
     await writeFile(join(folder, 'running.json'), '{"pid":');
     await (await takeDataFolder(folder)).release();
@@ -90,7 +91,7 @@ describe('the data folder of npm start', () => {
 });
 
 describe('the published environment', () => {
-  it('holds the settings of Burnrate, and nothing else of the shell', async () => {
+  it('has the settings of Burnrate, and no other variables of the shell', async () => {
     await mkdir(folder);
     const settings = {
       DATABASE_URL: 'postgresql://db/burnrate',
@@ -104,7 +105,7 @@ describe('the published environment', () => {
     expect(await modeOf(file)).toBe(0o600);
   });
 
-  it('of a publisher whose pid belongs to another process now is none', async () => {
+  it('is empty when the pid of its publisher belongs to another process', async () => {
     await mkdir(folder);
     const published = { pid: process.pid, born: 'another moment', environment: { DATABASE_URL: 'x' } };
     await writeFile(join(folder, 'environment.json'), JSON.stringify(published));

@@ -1,4 +1,4 @@
-/** `npm run dev` in a copy of the checkout: an edit restarts the processes that it concerns and no other process. */
+/** Tests `npm run dev` in a copy of the checkout: an edit restarts the affected processes and no other process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
@@ -83,7 +83,7 @@ async function edit(path: string, from: string, to: string): Promise<void> {
   await rename(join(checkout, `${path}.draft`), join(checkout, path));
 }
 
-it('An edit restarts the process that it concerns, and a mistake restarts nothing.', async () => {
+it('An edit restarts the affected process, and a syntax error restarts no process.', async () => {
   const first = await pids();
   expect(Object.keys(first)).toEqual(['Postgres', 'Temporal', 'the worker', 'the api']);
   expect(await health()).toEqual({ status: 'ok' });

@@ -1,3 +1,4 @@
+/** Tests the gates of the stand-ins, which hold a request or an answer until the test releases it. */
 import nodemailer from 'nodemailer';
 import type Stripe from 'stripe';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -33,7 +34,7 @@ describe('a gate of the Stripe stand-in', () => {
     control.gates.hold((passing) => passing.point === point && passing.path.endsWith('/confirm'));
   const statusOf = async () => (await stripe.paymentIntents.retrieve(intent)).status;
 
-  test('holds a request before anything is done, and lets it go on', async () => {
+  test('holds a request before it has an effect, and lets it continue', async () => {
     const gate = hold('arrival');
     const confirming = stripe.paymentIntents.confirm(intent);
     const { passing } = await gate.reached;
@@ -43,7 +44,7 @@ describe('a gate of the Stripe stand-in', () => {
     expect((await confirming).status).toBe('succeeded');
   });
 
-  test('holds an answer after everything is done', async () => {
+  test('holds an answer after the effect', async () => {
     const gate = hold('answer');
     const confirming = stripe.paymentIntents.confirm(intent);
     await gate.reached;
@@ -52,7 +53,7 @@ describe('a gate of the Stripe stand-in', () => {
     expect((await confirming).status).toBe('succeeded');
   });
 
-  test('holds one request: the next passes, and so do all that it is not for', async () => {
+  test('holds one request, while the next request and unmatched requests pass', async () => {
     const gate = hold('arrival');
     const held = stripe.paymentIntents.confirm(intent);
     await gate.reached;
@@ -61,7 +62,7 @@ describe('a gate of the Stripe stand-in', () => {
     expect((await refusal(held)).code).toBe('payment_intent_unexpected_state');
   });
 
-  test('that is released before anybody came holds nobody', async () => {
+  test('that is released before a request arrives holds no request', async () => {
     hold('arrival').release('drop');
     expect((await stripe.paymentIntents.confirm(intent)).status).toBe('succeeded');
   });
@@ -75,7 +76,7 @@ describe('a gate of the Stripe stand-in', () => {
     ['error', 'answer', 500, 'succeeded'],
   ];
   test.each(ways)(
-    'opens to %s at the %s: the caller hears %s, and the payment is %s',
+    'releases as %s at the %s: the caller receives %s, and the payment is %s',
     async (way, point, heard, is) => {
       const gate = hold(point);
       const confirming = refusal(stripe.paymentIntents.confirm(intent));
@@ -88,7 +89,7 @@ describe('a gate of the Stripe stand-in', () => {
     },
   );
 
-  test('keeps a 500 under the key, and not a 429', async () => {
+  test('stores a 500 under the key, and not a 429', async () => {
     for (const [way, again] of [
       ['error', 500],
       ['rate_limit', 200],
@@ -107,7 +108,7 @@ describe('a gate of the Stripe stand-in', () => {
     }
   });
 
-  test('knows when the caller has given up, and still has what was asked done', async () => {
+  test('detects that the caller has disconnected, and still carries out the request', async () => {
     const gate = hold('arrival');
     const { stripe: waiting, giveUp } = sdkThatGivesUp(standIn);
     const unanswered = refusal(waiting.paymentIntents.confirm(intent));
@@ -121,7 +122,7 @@ describe('a gate of the Stripe stand-in', () => {
     await expect.poll(statusOf).toBe('succeeded');
   });
 
-  test('holds what a person sends to a page', async () => {
+  test('holds a form that a person sends to a page', async () => {
     const session = await stripe.checkout.sessions.create({
       mode: 'payment',
       success_url: 'https://app.example.com/done',
@@ -148,7 +149,7 @@ describe('a gate of the Stripe stand-in', () => {
     expect((await stripe.checkout.sessions.retrieve(session.id)).status).toBe('open');
   });
 
-  test('does not keep the stand-in from closing', async () => {
+  test('does not prevent the stand-in from closing', async () => {
     const gate = hold('arrival');
     const confirming = refusal(stripe.paymentIntents.confirm(intent));
     await gate.reached;
@@ -188,7 +189,7 @@ describe('a gate of the CopperX stand-in', () => {
     ['rate_limit', 429],
     ['error', 500],
   ];
-  test.each(ways)('opens to %s, before and after: the caller hears %s', async (way, heard) => {
+  test.each(ways)('releases as %s, at arrival and at answer: the caller receives %s', async (way, heard) => {
     for (const point of ['arrival', 'answer'] as const) {
       const gate = standIn.control.gates.hold((at) => at.point === point && at.session?.id === id);
       const asking = statusOf(call('GET', `${SESSIONS}/${id}`));
@@ -198,7 +199,7 @@ describe('a gate of the CopperX stand-in', () => {
     }
   });
 
-  test.each(ways)('at the page opens to %s: coins go only if it lets them', async (way) => {
+  test.each(ways)('at the page releases as %s, and coins are sent only if the request continues', async (way) => {
     const gate = standIn.control.gates.hold(({ method, session }) => method === 'POST' && session?.id === id);
     const body = new URLSearchParams({ amount: '25' });
     const path = `/payment/checkout-session/${id}`;
@@ -211,8 +212,8 @@ describe('a gate of the CopperX stand-in', () => {
   });
 });
 
-describe('webhooks that are diverted', () => {
-  test('are not sent, and can be, one after the other', async () => {
+describe('diverted webhooks', () => {
+  test('are not sent, and can be sent later one by one', async () => {
     const receiver = await startReceiver();
     const { standIn, control, stripe } = await startWithSdk({ webhook: { url: receiver.url, secret: SECRET } });
     const taken: string[] = [];
@@ -247,7 +248,7 @@ describe('a gate of the mail inbox', () => {
   }
   const kept = () => inbox.messages().map(({ subject }) => subject);
 
-  test('holds a message before it is kept, while others pass', async () => {
+  test('holds a message before it is stored, while other messages pass', async () => {
     const gate = inbox.gates.hold(({ point, message }) => point === 'arrival' && message.subject === 'held');
     const sending = send('held');
     await gate.reached;
@@ -266,14 +267,17 @@ describe('a gate of the mail inbox', () => {
     ['error', 'arrival', 421, []],
     ['error', 'answer', 421, ['one']],
   ];
-  test.each(ways)('opens to %s at the %s: the sender hears %s, and kept is %j', async (way, point, heard, is) => {
-    const gate = inbox.gates.hold((passing) => passing.point === point);
-    const sending = send('one');
-    await gate.reached;
-    gate.release(way);
-    const failure = await sending;
-    expect(failure).not.toBeNull();
-    expect(failure?.responseCode).toBe(heard);
-    expect(kept()).toEqual(is);
-  });
+  test.each(ways)(
+    'releases as %s at the %s: the sender receives %s, and the stored messages are %j',
+    async (way, point, heard, is) => {
+      const gate = inbox.gates.hold((passing) => passing.point === point);
+      const sending = send('one');
+      await gate.reached;
+      gate.release(way);
+      const failure = await sending;
+      expect(failure).not.toBeNull();
+      expect(failure?.responseCode).toBe(heard);
+      expect(kept()).toEqual(is);
+    },
+  );
 });

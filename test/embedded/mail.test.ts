@@ -1,3 +1,4 @@
+/** Tests the mail inbox: storage, waits, SMTP faults, web page and restarts. */
 import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,7 +31,7 @@ async function send(extra: SendMailOptions = {}, to: MailInbox = inbox, timeouts
 const page = async (path: string) => await (await fetch(inbox.webUrl + path)).text();
 
 describe('the mail inbox', () => {
-  it('keeps what was sent, parsed', async () => {
+  it('stores a sent mail, parsed', async () => {
     await send({ html: '<p>Top <b>up</b>.</p>', attachments: [{ filename: 'invoice.csv', content: 'a,b\n1,2\n' }] });
     const [message, ...others] = inbox.messages();
     expect(others).toEqual([]);
@@ -45,7 +46,7 @@ describe('the mail inbox', () => {
     expect(message?.headers).toContainEqual({ name: 'Subject', value: 'Credits low' });
   });
 
-  it('reads subjects and names beyond ASCII, and knows recipients that the headers hide', async () => {
+  it('reads subjects and names beyond ASCII, and lists blind-copy recipients', async () => {
     await send({ subject: 'Guthaben knapp – 2,49 €', to: 'Žofie <zofie@example.com>', bcc: 'audit@example.com' });
     expect(inbox.messages()[0]).toMatchObject({
       subject: 'Guthaben knapp – 2,49 €',
@@ -53,7 +54,7 @@ describe('the mail inbox', () => {
     });
   });
 
-  it('can be waited on, for mails past and to come', async () => {
+  it('can be awaited for past and future mails', async () => {
     const coming = inbox.waitFor(({ subject }) => subject === 'second');
     await send({ subject: 'first' });
     await send({ subject: 'second' });
@@ -61,14 +62,14 @@ describe('the mail inbox', () => {
     expect((await inbox.waitFor(({ subject }) => subject === 'first')).subject).toBe('first');
   });
 
-  it('tells what arrived instead when a wait was in vain', async () => {
+  it('lists the mails that arrived when a wait times out', async () => {
     await send();
     await expect(inbox.waitFor(() => false, 20)).rejects.toThrow(
       'Waited 20 ms in vain. What arrived: "Credits low" to ada@example.com.',
     );
   });
 
-  it('takes any name and password, since a sender may be configured with some', async () => {
+  it('accepts any name and password, because a sender may be configured with credentials', async () => {
     const url = inbox.smtpUrl.replace('smtp://', 'smtp://user:secret@');
     const transport = nodemailer.createTransport(url);
     await transport.sendMail(mail).finally(() => transport.close());
@@ -76,8 +77,8 @@ describe('the mail inbox', () => {
   });
 });
 
-describe('an ill mail server', () => {
-  it('can say "later" (4xx) and "never" (5xx), and keeps nothing', async () => {
+describe('a faulty mail server', () => {
+  it('can refuse temporarily (4xx) and permanently (5xx), and stores nothing', async () => {
     inbox.refuse('4xx');
     await expect(send()).rejects.toMatchObject({ responseCode: 451 });
     inbox.refuse('5xx');
@@ -85,25 +86,25 @@ describe('an ill mail server', () => {
     expect(inbox.messages()).toEqual([]);
   });
 
-  it('can say nothing at all', async () => {
+  it('can leave a sender without an answer', async () => {
     inbox.refuse('hang');
     const timeouts = { greetingTimeout: 300, socketTimeout: 300 };
     await expect(send({}, inbox, timeouts)).rejects.toMatchObject({ code: 'ETIMEDOUT' });
   });
 
-  it('can hang up', async () => {
+  it('can close the connection', async () => {
     inbox.refuse('drop');
     await expect(send()).rejects.toThrow('Connection closed unexpectedly');
     expect(inbox.messages()).toEqual([]);
   });
 
-  it('can hang up after it took the mail, so that the sender cannot know', async () => {
+  it('can close the connection after it stored the mail, so that the result is unknown to the sender', async () => {
     inbox.refuse('drop-after');
     await expect(send()).rejects.toThrow('Connection closed unexpectedly');
     expect(inbox.messages()).toHaveLength(1);
   });
 
-  it('gets well again, told over HTTP too', async () => {
+  it('recovers, by a call over HTTP too', async () => {
     const tell = (mode: unknown) =>
       fetch(`${inbox.webUrl}/_control/refuse`, {
         method: 'POST',
@@ -122,7 +123,7 @@ describe('an ill mail server', () => {
 describe('the page of the inbox', () => {
   const evil = '<script>alert(1)</script>';
 
-  it('lists the mails, newest first, and escapes what they bring', async () => {
+  it('lists the mails, newest first, and escapes their content', async () => {
     await send({ subject: 'older' });
     await send({ subject: evil });
     const list = await page('/');
@@ -131,7 +132,7 @@ describe('the page of the inbox', () => {
     expect(list.indexOf('&lt;script&gt;alert(1)')).toBeLessThan(list.indexOf('older'));
   });
 
-  it("shows a mail's HTML in a frame where no script runs and no picture is fetched", async () => {
+  it("shows a mail's HTML in a frame without scripts or external images", async () => {
     await send({ html: `<p>Hello</p>${evil}` });
     const { id } = inbox.messages()[0]!;
     expect(await page(`/messages/${id}`)).toContain('sandbox="allow-popups allow-popups-to-escape-sandbox"');
@@ -162,7 +163,7 @@ describe('the page of the inbox', () => {
     for (const part of ['/style.css', '/reload.js']) expect((await fetch(inbox.webUrl + part)).status).toBe(200);
   });
 
-  it('hands out attachments', async () => {
+  it('serves attachments', async () => {
     await send({ attachments: [{ filename: 'statement.bin', content: Buffer.from([0, 1, 254, 255]) }] });
     const { id } = inbox.messages()[0]!;
     const answer = await fetch(`${inbox.webUrl}/messages/${id}/attachments/0`);
@@ -171,7 +172,7 @@ describe('the page of the inbox', () => {
     expect((await fetch(`${inbox.webUrl}/messages/${id}/attachments/1`)).status).toBe(404);
   });
 
-  it('speaks JSON, and can be emptied', async () => {
+  it('answers JSON, and can be emptied', async () => {
     await send();
     const list = JSON.parse(await page('/api/messages'));
     expect(list).toMatchObject([{ subject: 'Credits low', to: ['ada@example.com'] }]);
@@ -180,7 +181,7 @@ describe('the page of the inbox', () => {
     expect(inbox.messages()).toEqual([]);
   });
 
-  it('tells an open page when a mail comes', async () => {
+  it('notifies an open page of a new mail', async () => {
     const changes = await fetch(`${inbox.webUrl}/api/changes`);
     const reader = changes.body!.getReader();
     await send();
@@ -190,7 +191,7 @@ describe('the page of the inbox', () => {
 });
 
 describe('an inbox with a file', () => {
-  it('has its mails again after a restart, but for one that a crash cut short', async () => {
+  it('has its mails again after a restart, except a mail that a crash truncated', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'burnrate-mail-'));
     const file = join(dir, 'folder', 'mail.jsonl');
     const first = await startMailInbox({ file });

@@ -1,3 +1,4 @@
+/** Tests the platform stand-in: signed events, waits, faults, web page and restarts. */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -52,7 +53,7 @@ const tell = (mode: unknown) =>
 const answers = () => platform.events().map(({ answered }) => answered);
 
 describe('the platform stand-in', () => {
-  it('hears a signed event, and remembers what it was', async () => {
+  it('accepts a signed event, and stores it', async () => {
     expect(await deliver({ id: 'evt_1', data: { instance: 'inst_7', reason: 'out_of_credits' } })).toBe(200);
     expect(platform.events()).toEqual([
       {
@@ -67,7 +68,7 @@ describe('the platform stand-in', () => {
     ]);
   });
 
-  it('refuses a forged one, but remembers that there was one', async () => {
+  it('refuses a forged event, and records that it arrived', async () => {
     expect(await deliver({ signedWith: otherSecret })).toBe(401);
     expect((await fetch(platform.url, { method: 'POST', body: 'no signature, no JSON' })).status).toBe(401);
     expect(platform.events()).toMatchObject([
@@ -76,7 +77,7 @@ describe('the platform stand-in', () => {
     ]);
   });
 
-  it('can be waited on', async () => {
+  it('can be awaited', async () => {
     const coming = platform.waitFor(({ type }) => type === 'balance.low');
     await deliver();
     await deliver({ type: 'balance.low' });
@@ -86,7 +87,7 @@ describe('the platform stand-in', () => {
     );
   });
 
-  it('has its events again after a restart, when it has a file', async () => {
+  it('has its events again after a restart, if it has a file', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'burnrate-platform-'));
     const file = join(dir, 'events.jsonl');
     const first = await startPlatformStandIn({ secret, file });
@@ -99,8 +100,8 @@ describe('the platform stand-in', () => {
   });
 });
 
-describe('a platform in trouble', () => {
-  it('fails until it is well again', async () => {
+describe('a faulty platform', () => {
+  it('fails until it is switched back', async () => {
     await platform.setMode('fail');
     expect([await deliver(), await deliver()]).toEqual([503, 503]);
     await platform.setMode('ok');
@@ -108,7 +109,7 @@ describe('a platform in trouble', () => {
     expect(platform.events().map(({ ok }) => ok)).toEqual([false, false, true]);
   });
 
-  it('fails exactly as many deliveries as it was told, also when they come at once, and counts no forged one', async () => {
+  it('fails exactly the set number of deliveries, in parallel too, without counting forged events', async () => {
     await platform.setMode({ failNext: 3 });
     await deliver({ signedWith: otherSecret });
     const statuses = await Promise.all(Array.from({ length: 8 }, () => deliver()));
@@ -116,7 +117,7 @@ describe('a platform in trouble', () => {
     expect(statuses.filter((status) => status === 200)).toHaveLength(5);
   });
 
-  it('takes its time, and knows when the sender did not wait', async () => {
+  it('delays its answer, and records that the sender disconnected', async () => {
     await platform.setMode({ slowMs: 60 });
     const started = Date.now();
     expect(await deliver()).toBe(200);
@@ -126,14 +127,14 @@ describe('a platform in trouble', () => {
     expect(answers()).toEqual([200, null]);
   });
 
-  it('can be gone, and comes back at the same address', async () => {
+  it('can be unreachable, and returns at the same address', async () => {
     await platform.setMode('gone');
     await expect(deliver()).rejects.toThrow('fetch failed');
     await platform.setMode('ok');
     expect(await deliver()).toBe(200);
   });
 
-  it('is switched over HTTP too, also while it is gone', async () => {
+  it('is switched over HTTP too, even while it is unreachable', async () => {
     expect(await (await tell('gone')).json()).toEqual({ mode: 'gone' });
     await expect(deliver()).rejects.toThrow('fetch failed');
     await tell({ failNext: 1 });
@@ -145,7 +146,7 @@ describe('a platform in trouble', () => {
 describe('the page of the platform', () => {
   const page = async () => await (await fetch(platform.webUrl)).text();
 
-  it('lists each machine once that it was told to stop', async () => {
+  it('lists each machine with a stop order once', async () => {
     await platform.setMode({ failNext: 1 });
     await deliver({ id: 'evt_1', data: { instance: 'inst_told_twice' } });
     await deliver({ id: 'evt_1', data: { instance: 'inst_told_twice' } });
@@ -154,7 +155,7 @@ describe('the page of the platform', () => {
     expect(machines.split('inst_told_twice')).toHaveLength(2);
   });
 
-  it('does not count a forged order, and escapes what it brings', async () => {
+  it('does not count a forged order, and escapes its content', async () => {
     await deliver({ data: { instance: '<script>alert(1)</script>' }, signedWith: otherSecret });
     const shown = await page();
     expect(shown).toContain('No machine was told to stop');
@@ -162,7 +163,7 @@ describe('the page of the platform', () => {
     expect(shown).not.toContain('<script>alert');
   });
 
-  it('speaks JSON', async () => {
+  it('answers JSON', async () => {
     await deliver({ type: 'balance.low' });
     expect(await (await fetch(`${platform.webUrl}/api/events`)).json()).toMatchObject([{ type: 'balance.low' }]);
   });

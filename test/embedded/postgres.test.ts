@@ -1,3 +1,4 @@
+/** Tests the embedded Postgres: settings, databases, crashes, data folder, and the process that runs it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
@@ -37,7 +38,7 @@ describe('the embedded Postgres', () => {
   });
   afterAll(() => postgres.stop());
 
-  it('is a Postgres 18 that takes the settings it is given', async () => {
+  it('is a Postgres 18 with the given settings', async () => {
     const [settings] = await rows(
       postgres.url,
       `SELECT current_setting('server_version_num')::int / 10000 AS major, current_setting('max_connections') AS connections`,
@@ -50,7 +51,7 @@ describe('the embedded Postgres', () => {
     expect(await rows(postgres.url, 'SHOW unix_socket_directories')).toEqual([{ unix_socket_directories: '' }]);
   });
 
-  it('keeps text in UTF-8, sorted the same way on every machine', async () => {
+  it('stores text in UTF-8, sorted the same way on every machine', async () => {
     await postgres.createDatabase('text');
     const sorted = await rows(
       postgres.databaseUrl('text'),
@@ -59,7 +60,7 @@ describe('the embedded Postgres', () => {
     expect(sorted.map(({ t }) => t)).toEqual(['B', 'b', 'é']);
   });
 
-  it('makes a database once, and says whether it did', async () => {
+  it('creates a database once, and answers whether it did', async () => {
     expect(await postgres.createDatabase('once "quoted"')).toBe(true);
     expect(await postgres.createDatabase('once "quoted"')).toBe(false);
     expect(await rows(postgres.databaseUrl('once "quoted"'), 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
@@ -72,7 +73,7 @@ describe('the embedded Postgres', () => {
     expect(await rows(postgres.databaseUrl('copy'), 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
   });
 
-  it('drops a database that is in use, and does not mind when there is none', async () => {
+  it('drops a database in use, and accepts a missing database', async () => {
     await postgres.createDatabase('doomed');
     const { cut } = await connectIdle(postgres.databaseUrl('doomed'));
     await postgres.dropDatabase('doomed');
@@ -81,7 +82,7 @@ describe('the embedded Postgres', () => {
     await expect(rows(postgres.databaseUrl('doomed'), 'SELECT 1')).rejects.toThrow('does not exist');
   });
 
-  it('keeps what was committed through a SIGKILL', async () => {
+  it('keeps committed rows through a SIGKILL', async () => {
     await postgres.createDatabase('crash');
     const url = postgres.databaseUrl('crash');
     await rows(url, 'CREATE TABLE kept AS SELECT 7 AS answer');
@@ -94,7 +95,7 @@ describe('the embedded Postgres', () => {
     expect(await rows(url, 'SELECT answer FROM kept')).toEqual([{ answer: 7 }]);
   });
 
-  it('ends at once although a client is connected', async () => {
+  it('ends at once while a client is connected', async () => {
     const { cut } = await connectIdle(postgres.url);
     await postgres.stop();
     await cut;
@@ -103,7 +104,7 @@ describe('the embedded Postgres', () => {
 });
 
 describe('the data of the embedded Postgres', () => {
-  it('is made once and found again, past a postmaster.pid whose number now belongs to a stranger', async () => {
+  it('is created once and found again, despite a postmaster.pid with the pid of another process', async () => {
     const dataDir = join(dir, 'again');
     const first = await startPostgres({ dataDir, settings: hasty });
     await first.createDatabase('mine');
@@ -115,7 +116,7 @@ describe('the data of the embedded Postgres', () => {
     await second.stop();
   });
 
-  it('is made whole: nothing of the making is left beside it', async () => {
+  it('is created completely, without temporary files beside it', async () => {
     const parent = await mkdtemp(join(dir, 'whole-'));
     const starts = [0, 1].map(() => startPostgres({ dataDir: join(parent, `${Math.random()}`), settings: hasty }));
     const [a, b] = await Promise.all(starts);
@@ -123,7 +124,7 @@ describe('the data of the embedded Postgres', () => {
     await Promise.all([a?.stop(), b?.stop()]);
   });
 
-  it('is not served a second time at a port that is taken', async () => {
+  it('is not served a second time at an occupied port', async () => {
     const first = await startPostgres({ dataDir: join(dir, 'port-a'), settings: hasty });
     const second = startPostgres({ dataDir: join(dir, 'port-b'), port: first.port, settings: hasty });
     await expect(second).rejects.toThrow(/could not bind/);
@@ -151,13 +152,13 @@ describe('a process that embeds a Postgres', () => {
   }
   const gone = (pid: number) => expect.poll(() => programOf(pid)).toBeUndefined();
 
-  it('can simply come to its end, and takes the Postgres with it', async () => {
+  it('can exit, and the Postgres exits too', async () => {
     const { pid, ended } = await runParent('forgetful', '');
     expect(ended).toBe(0);
     await gone(pid);
   });
 
-  it('leaves no orphan when it is SIGKILLed, and its data start again', async () => {
+  it('leaves no Postgres running after a SIGKILL, and its data start again', async () => {
     const { pid, ended } = await runParent('killed', `process.kill(process.pid, 'SIGKILL');`);
     expect(ended).toBe('SIGKILL');
     const successor = await startPostgres({ dataDir: join(dir, 'killed'), settings: hasty });

@@ -1,4 +1,4 @@
-/** `npm start` as it is: its processes are killed, and it is killed itself. */
+/** Tests `npm start` unmodified: its processes are killed, and it is killed itself. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
@@ -93,7 +93,7 @@ function accepts(host: string, port: number): Promise<boolean> {
 let running: Running;
 
 it(
-  'npm start gets ready, keeps its files private and listens on the loopback alone',
+  'npm start becomes ready, keeps its files private and listens only on the loopback',
   async () => {
     running = await npmStart();
     await untilLine(running, READY);
@@ -153,7 +153,7 @@ it(
 );
 
 it(
-  'npm start after one that was killed ends what that one left, and has the same addresses, key and data',
+  'npm start after a killed npm start ends its remaining processes, and has the same addresses, key and data',
   async () => {
     const [api, key, left] = [apiOf(running), keyOf(running), await children()];
     running.child.kill('SIGKILL');
@@ -168,7 +168,7 @@ it(
 );
 
 it(
-  'SIGTERM ends all of npm start',
+  'SIGTERM ends all processes of npm start',
   async () => {
     const left = await children();
     running.child.kill('SIGTERM');

@@ -1,3 +1,4 @@
+/** Tests the Checkout pages of the Stripe stand-in. */
 import type Stripe from 'stripe';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Control, StripeStandIn } from '../../embedded/stripe/index.ts';
@@ -41,7 +42,7 @@ function submit(url: string | null, typed: Record<string, string> = {}) {
 }
 
 describe('the checkout page', () => {
-  test('shows what is to be paid, and a way back', async () => {
+  test('shows the amount to pay, and a link back', async () => {
     const session = await stripe.checkout.sessions.create(deposit);
     expect(session).toMatchObject({
       status: 'open',
@@ -55,7 +56,7 @@ describe('the checkout page', () => {
     expect(shown).toContain('https://app.example.com/back');
   });
 
-  test('paid with a good card, completes the session and sends the browser on', async () => {
+  test('paid with a valid card, completes the session and redirects the browser', async () => {
     const customer = await stripe.customers.create();
     const { id, url } = await stripe.checkout.sessions.create({ ...deposit, customer: customer.id });
     const answer = await submit(url);
@@ -88,7 +89,7 @@ describe('the checkout page', () => {
     ['4000000000009995', 'Your card has insufficient funds.'],
     ['4242424242424241', 'Your card number is incorrect.'],
     ['4000000000000069', 'Your card has expired.'],
-  ])('says why %s is refused and lets another card pay with the same intent', async (cardNumber, why) => {
+  ])('shows why %s is refused and accepts another card with the same intent', async (cardNumber, why) => {
     const { id, url } = await stripe.checkout.sessions.create(deposit);
     const refused = await submit(url, { cardNumber });
     expect(refused.status).toBe(402);
@@ -98,7 +99,7 @@ describe('the checkout page', () => {
     expect(control.paymentIntents()).toHaveLength(1);
   });
 
-  test('saves the card for later when the session asks for it', async () => {
+  test('saves the card for later charges when the session requests it', async () => {
     const customer = await stripe.customers.create();
     const { url } = await stripe.checkout.sessions.create({
       ...deposit,
@@ -112,7 +113,7 @@ describe('the checkout page', () => {
     expect(charged.status).toBe('succeeded');
   });
 
-  test('saves the card when its owner ticks the box, and not otherwise', async () => {
+  test('saves the card only when its owner ticks the box', async () => {
     const customer = await stripe.customers.create();
     const create = () =>
       stripe.checkout.sessions.create({
@@ -169,7 +170,7 @@ describe('the checkout page', () => {
     expect(control.charges()).toEqual([]);
   });
 
-  test('is over when its time is, and when it is expired by hand', async () => {
+  test('closes at its expiry, and when it is expired by hand', async () => {
     const soon = Math.floor(nowMs / 1000) + 1800;
     const timed = await stripe.checkout.sessions.create({ ...deposit, expires_at: soon });
     const other = await stripe.checkout.sessions.create(deposit);
@@ -182,14 +183,14 @@ describe('the checkout page', () => {
     expect((await stripe.checkout.sessions.list({ status: 'open' })).data).toEqual([]);
   });
 
-  test('may be paid without a browser', async () => {
+  test('can be paid without a browser', async () => {
     const { id } = await stripe.checkout.sessions.create(deposit);
     expect(() => control.submitCheckout(id, { cardNumber: '4000000000009995' })).toThrow('insufficient funds');
     expect(control.submitCheckout(id).redirect).toContain(id);
     expect((await stripe.checkout.sessions.retrieve(id)).payment_status).toBe('paid');
   });
 
-  test('refuses what Stripe refuses', async () => {
+  test('refuses the same requests as Stripe', async () => {
     const create = (params: object) =>
       refusal(stripe.checkout.sessions.create({ ...deposit, ...params } as Stripe.Checkout.SessionCreateParams));
     expect(await create({ payment_method_types: ['card'] })).toMatchObject({ code: 'parameter_unknown' });

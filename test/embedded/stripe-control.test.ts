@@ -1,3 +1,4 @@
+/** Tests the control interface of the Stripe stand-in, its shutdown and its state file. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +24,7 @@ describe('the control interface over HTTP', () => {
     return { ...started, call };
   }
 
-  test('arms and takes back faults', async () => {
+  test('sets and removes faults', async () => {
     const { stripe, call } = await startControlled();
     await call('POST', '/faults', { on: 'GET /v1/customers', kind: 'rate_limit', times: 'always' });
     expect((await refusal(stripe.customers.list())).statusCode).toBe(429);
@@ -33,7 +34,7 @@ describe('the control interface over HTTP', () => {
     expect((await call('POST', '/faults', { on: '*', kind: 'earthquake' })).status).toBe(400);
   });
 
-  test('makes a card decline, disputes its charge, and shows both', async () => {
+  test('makes a card decline, disputes its charge, and lists both', async () => {
     const { stripe, call } = await startControlled();
     const { customer, card } = await customerWithCard(stripe);
     const paid = await stripe.paymentIntents.create(chargeParams(customer, card));
@@ -45,7 +46,7 @@ describe('the control interface over HTTP', () => {
     expect((await call('POST', '/disputes', { charge: 'ch_nobody' })).status).toBe(404);
   });
 
-  test('decides a dispute again, opens it again and changes its amount, and moves the money each time', async () => {
+  test('decides a dispute again, reopens it and changes its amount, and moves the money each time', async () => {
     const { stripe, call, control } = await startControlled();
     const { customer, card } = await customerWithCard(stripe);
     const paid = await stripe.paymentIntents.create(chargeParams(customer, card));
@@ -70,7 +71,7 @@ describe('the control interface over HTTP', () => {
     expect((await call('POST', '/disputes/du_nobody/reopen')).status).toBe(404);
   });
 
-  test('makes a dispute of an inquiry that had come to nothing', async () => {
+  test('turns a closed inquiry into a dispute', async () => {
     const { stripe, call } = await startControlled();
     const { customer, card } = await customerWithCard(stripe);
     const paid = await stripe.paymentIntents.create(chargeParams(customer, card));
@@ -81,7 +82,7 @@ describe('the control interface over HTTP', () => {
     expect(await stripe.disputes.retrieve(id)).toMatchObject({ status: 'needs_response', is_charge_refundable: false });
   });
 
-  test('lets a refund end otherwise than before, whatever it was', async () => {
+  test('changes the outcome of a refund, whatever it was', async () => {
     const { stripe, call, control } = await startControlled();
     const { customer, card } = await customerWithCard(stripe);
     const paid = await stripe.paymentIntents.create(chargeParams(customer, card));
@@ -99,7 +100,7 @@ describe('the control interface over HTTP', () => {
     expect((await call('POST', `/refunds/${id}/settle`, { outcome: 'lost' })).status).toBe(400);
   });
 
-  test('lets a cancelled payment and an expired page be paid after all', async () => {
+  test('lets a cancelled payment and an expired page be paid later', async () => {
     const { stripe, call, control } = await startControlled();
     const { customer, card } = await customerWithCard(stripe);
     const { amount, currency } = chargeParams(customer, card);
@@ -123,7 +124,7 @@ describe('the control interface over HTTP', () => {
     expect(control.events().map(({ type }) => type)).toContain('checkout.session.completed');
   });
 
-  test('refuses a single call in the words that it is given, keeps the refusal under its key, and then goes on', async () => {
+  test('refuses a single call with the given message, stores the refusal under its key, and then continues', async () => {
     const { stripe, call } = await startControlled();
     const refused = { status: 402, type: 'card_error', code: 'card_declined', declineCode: 'lost_card', param: 'x' };
     const fault = { on: 'POST /v1/customers', kind: 'refuse', refusal: { ...refused, message: 'No.' } };
@@ -174,7 +175,7 @@ describe('the control interface over HTTP', () => {
     expect((await refusal(stripe.customers.retrieve(other.id))).message).toBe(`No such customer: '${other.id}'`);
   });
 
-  test('sets the webhook endpoint and scripts it', async () => {
+  test('sets the webhook endpoint and its answers', async () => {
     const { stripe, call, control } = await startControlled();
     const receiver = await startReceiver();
     onTestFinished(() => receiver.close());
@@ -187,7 +188,7 @@ describe('the control interface over HTTP', () => {
 });
 
 describe('closing', () => {
-  test('lets go of calls that hang and of webhooks that wait', async () => {
+  test('ends open calls and waiting webhooks', async () => {
     const { standIn, stripe, control } = await startWithSdk({
       webhook: { url: 'http://127.0.0.1:1/', secret: SECRET },
     });
@@ -228,7 +229,7 @@ describe('a state file', () => {
     expect((await fetch(charge?.receipt_url ?? '')).status).toBe(200);
   });
 
-  test('keeps what could not be delivered, and delivers it', async () => {
+  test('keeps undelivered events, and delivers them', async () => {
     const file = stateFile();
     const first = await startWithSdk({ file, webhook: { url: 'http://127.0.0.1:1/', secret: SECRET } });
     const { id } = await first.stripe.customers.create();

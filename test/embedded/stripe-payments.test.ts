@@ -1,3 +1,4 @@
+/** Tests the payments of the Stripe stand-in: saved cards, declines, 3-D Secure, refunds and disputes. */
 import Stripe from 'stripe';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Control, StripeStandIn } from '../../embedded/stripe/index.ts';
@@ -13,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => standIn.close());
 
 describe('saved cards', () => {
-  test('a test card is attached under an id of its own, and listed newest first', async () => {
+  test('a test card is attached under its own id, and listed newest first', async () => {
     const { customer, card } = await customerWithCard(stripe);
     const amex = await stripe.paymentMethods.attach('pm_card_amex', { customer });
 
@@ -23,21 +24,21 @@ describe('saved cards', () => {
     expect(data.map((method) => method.id)).toEqual([amex.id, card]);
   });
 
-  test('two customers with one number share its fingerprint', async () => {
+  test('two customers with one card number have the same fingerprint', async () => {
     const first = await customerWithCard(stripe);
     const second = await customerWithCard(stripe);
     const cards = await Promise.all([first, second].map(({ card }) => stripe.paymentMethods.retrieve(card)));
     expect(cards[0]?.card?.fingerprint).toBe(cards[1]?.card?.fingerprint);
   });
 
-  test('a card that declines everything cannot be attached', async () => {
+  test('a card that declines every charge cannot be attached', async () => {
     const customer = await stripe.customers.create();
     const error = await refusal(stripe.paymentMethods.attach('pm_card_chargeDeclined', { customer: customer.id }));
     expect(error).toBeInstanceOf(Stripe.errors.StripeCardError);
     expect(error).toMatchObject({ statusCode: 402, code: 'card_declined', decline_code: 'generic_decline' });
   });
 
-  test('a detached card can be used no more', async () => {
+  test('a detached card can no longer be used', async () => {
     const { customer, card } = await customerWithCard(stripe);
     await stripe.paymentMethods.detach(card);
     expect((await stripe.paymentMethods.list({ customer })).data).toEqual([]);
@@ -45,7 +46,7 @@ describe('saved cards', () => {
     expect(error).toMatchObject({ statusCode: 400, rawType: 'invalid_request_error' });
   });
 
-  test('the default card of a customer must be one of its own', async () => {
+  test('the default card of a customer must be one of its own cards', async () => {
     const mine = await customerWithCard(stripe);
     const other = await customerWithCard(stripe);
     const chosen = { invoice_settings: { default_payment_method: mine.card } };
@@ -55,7 +56,7 @@ describe('saved cards', () => {
     expect(await refusal(stripe.customers.update(other.customer, chosen))).toMatchObject({ code: 'resource_missing' });
   });
 
-  test('a deleted customer is still told of, without its cards', async () => {
+  test('a deleted customer can still be retrieved, without its cards', async () => {
     const { customer, card } = await customerWithCard(stripe);
     await stripe.customers.del(customer);
     expect(await stripe.customers.retrieve(customer)).toMatchObject({ id: customer, deleted: true });
@@ -135,13 +136,13 @@ describe('a payment', () => {
     ['pm_card_chargeDeclinedIncorrectCvc', 'incorrect_cvc', 'incorrect_cvc'],
     ['pm_card_chargeDeclinedProcessingError', 'processing_error', 'processing_error'],
     ['pm_card_visa_chargeDeclinedLostCard', 'card_declined', 'lost_card'],
-  ])('straight with %s is declined as %s', async (payment_method, code, declineCode) => {
+  ])('directly with %s is declined as %s', async (payment_method, code, declineCode) => {
     const params = { ...CARD_ONLY, amount: 500, currency: 'usd', payment_method, confirm: true };
     const error = await refusal(stripe.paymentIntents.create(params));
     expect(error).toMatchObject({ statusCode: 402, code, decline_code: declineCode });
   });
 
-  test('declines from the nth charge on, when told so, and goes through again when told so', async () => {
+  test('declines from the set charge on, and succeeds again after a reset', async () => {
     const { customer, card } = await customerWithCard(stripe);
     control.cards.decline({ customer, after: 1, declineCode: 'insufficient_funds' });
     const pay = () => stripe.paymentIntents.create(chargeParams(customer, card));
@@ -162,7 +163,7 @@ describe('a payment', () => {
     expect((await stripe.paymentIntents.retrieve(id)).status).toBe('succeeded');
   });
 
-  test('without a return_url needs redirecting methods to be off', async () => {
+  test('without a return_url requires redirecting methods to be off', async () => {
     const { customer, card } = await customerWithCard(stripe);
     const { automatic_payment_methods: _, ...params } = chargeParams(customer, card);
     expect(await refusal(stripe.paymentIntents.create(params))).toMatchObject({ param: 'return_url' });
@@ -208,7 +209,7 @@ describe('3-D Secure', () => {
     return { id: intent.id, url: intent.next_action?.redirect_to_url?.url ?? '', intent };
   }
 
-  test('completed on the hosted page, takes the payment and returns to the caller', async () => {
+  test('completed on the hosted page, finishes the payment and returns to the caller', async () => {
     const { id, url, intent } = await startPayment();
     expect(intent.status).toBe('requires_action');
     expect(await (await fetch(url)).text()).toContain('Complete authentication');
@@ -224,7 +225,7 @@ describe('3-D Secure', () => {
     expect((await stripe.paymentIntents.retrieve(id)).status).toBe('succeeded');
   });
 
-  test('failed, leaves the intent to be paid in another way', async () => {
+  test('failed, leaves the intent open for another payment method', async () => {
     const { id } = await startPayment();
     control.authenticate(id, 'fail');
     expect(await stripe.paymentIntents.retrieve(id)).toMatchObject({
@@ -233,13 +234,13 @@ describe('3-D Secure', () => {
     });
   });
 
-  test('completed, may still meet a decline', async () => {
+  test('completed, can still be followed by a decline', async () => {
     const { id } = await startPayment('pm_card_threeDSecureRequiredChargeDeclined');
     control.authenticate(id, 'complete');
     expect((await stripe.paymentIntents.retrieve(id)).last_payment_error?.code).toBe('card_declined');
   });
 
-  test('at setup spares it for later charges of a card that asks once', async () => {
+  test('at setup exempts later charges of a card that asks once', async () => {
     const customer = await stripe.customers.create();
     const setup = await stripe.setupIntents.create({
       customer: customer.id,
@@ -256,7 +257,7 @@ describe('3-D Secure', () => {
 });
 
 describe('refunds and disputes', () => {
-  test('a charge is refunded in parts, never beyond what is left', async () => {
+  test('a charge is refunded in parts, up to the rest', async () => {
     const { customer, card } = await customerWithCard(stripe);
     const { id: payment_intent } = await stripe.paymentIntents.create(chargeParams(customer, card));
     const part = await stripe.refunds.create({ payment_intent, amount: 500 });
@@ -268,7 +269,7 @@ describe('refunds and disputes', () => {
     expect((await stripe.refunds.list({ payment_intent })).data.map(({ amount }) => amount)).toEqual([1500, 500]);
   });
 
-  test('a refund may fail later, and the money comes back to the balance', async () => {
+  test('a refund can fail later, and the money returns to the balance', async () => {
     const { customer, card } = await customerWithCard(stripe);
     const { id: payment_intent } = await stripe.paymentIntents.create(chargeParams(customer, card));
     const { id } = await stripe.refunds.create({ payment_intent });
@@ -277,7 +278,7 @@ describe('refunds and disputes', () => {
     expect(control.charges()[0]).toMatchObject({ amount_refunded: 0, refunded: false });
   });
 
-  test('a dispute withdraws the money with a fee, and won brings it back', async () => {
+  test('a dispute withdraws the money with a fee, and a win returns it', async () => {
     const { customer, card } = await customerWithCard(stripe);
     const { id: intent } = await stripe.paymentIntents.create(chargeParams(customer, card));
     const dispute = control.openDispute(intent, { reason: 'product_not_received' });
@@ -293,7 +294,7 @@ describe('refunds and disputes', () => {
     expect(data.map(({ net }) => net)).toEqual([2000, -3500]);
   });
 
-  test('the card made to be disputed is', async () => {
+  test('the test card for disputes is disputed', async () => {
     const { customer, card } = await customerWithCard(stripe, 'pm_card_createDispute');
     await stripe.paymentIntents.create(chargeParams(customer, card));
     const { data } = await stripe.disputes.list();

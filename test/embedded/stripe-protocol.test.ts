@@ -1,3 +1,4 @@
+/** Tests the protocol of the Stripe stand-in: refusals, answers, idempotency keys and faults. */
 import Stripe from 'stripe';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Control, StripeStandIn } from '../../embedded/stripe/index.ts';
@@ -16,7 +17,7 @@ afterEach(() => standIn.close());
 
 const payment = { ...CARD_ONLY, amount: 2000, currency: 'usd' };
 
-describe('what Stripe would refuse', () => {
+describe('a request that Stripe would refuse', () => {
   test.each<[string, object, object]>([
     ['an unknown parameter', { ...payment, colour: 'red' }, { code: 'parameter_unknown', param: 'colour' }],
     [
@@ -45,20 +46,20 @@ describe('what Stripe would refuse', () => {
     expect(control.paymentIntents()).toEqual([]);
   });
 
-  test('an id that the path names and nobody knows is a 404', async () => {
+  test('an unknown id in the path is a 404', async () => {
     const error = await refusal(stripe.paymentIntents.retrieve('pi_nobody'));
     expect(error).toMatchObject({ statusCode: 404, code: 'resource_missing', param: 'intent' });
     expect(error.message).toBe("No such payment_intent: 'pi_nobody'");
     expect((await refusal(stripe.customers.retrieve('cus_nobody'))).statusCode).toBe(404);
   });
 
-  test('a key that is no test key is a 401', async () => {
+  test('a key other than a test key is a 401', async () => {
     const live = new Stripe('sk_live_123456789012', { host: standIn.host, port: standIn.port, protocol: 'http' });
     expect(await refusal(live.customers.list())).toBeInstanceOf(Stripe.errors.StripeAuthenticationError);
     expect((await fetch(`${standIn.url}/v1/customers`)).status).toBe(401);
   });
 
-  test('an address that is not Stripe’s is a 404 in Stripe’s shape', async () => {
+  test('an unknown address is a 404 in Stripe’s format', async () => {
     const answer = await fetch(`${standIn.url}/v1/planets`, { headers: { Authorization: 'Bearer sk_test_x' } });
     expect(answer.status).toBe(404);
     expect(await answer.json()).toMatchObject({ error: { type: 'invalid_request_error' } });
@@ -70,8 +71,8 @@ describe('what Stripe would refuse', () => {
   });
 });
 
-describe('the shape of answers', () => {
-  test('basic authentication, a request id and the caller’s version come as at Stripe', async () => {
+describe('the format of answers', () => {
+  test('has basic authentication, a request id and the caller’s version, as at Stripe', async () => {
     const answer = await fetch(`${standIn.url}/v1/customers`, {
       method: 'POST',
       headers: { Authorization: `Basic ${btoa('sk_test_x:')}`, 'Stripe-Version': '2024-06-20' },
@@ -87,13 +88,13 @@ describe('the shape of answers', () => {
     });
   });
 
-  test('metadata is merged, and an empty value takes its key away', async () => {
+  test('metadata is merged, and an empty value removes its key', async () => {
     const { id } = await stripe.customers.create({ metadata: { a: '1', b: '2' } });
     expect((await stripe.customers.update(id, { metadata: { b: '', c: '3' } })).metadata).toEqual({ a: '1', c: '3' });
     expect((await stripe.customers.update(id, { metadata: '' })).metadata).toEqual({});
   });
 
-  test('a list is walked page by page, forwards and backwards', async () => {
+  test('a list is read page by page, forwards and backwards', async () => {
     const made: string[] = [];
     for (let n = 0; n < 5; n++) made.unshift((await stripe.customers.create({ name: `${n}` })).id);
     const first = await stripe.customers.list({ limit: 2 });
@@ -109,7 +110,7 @@ describe('the shape of answers', () => {
     expect((await refusal(stripe.customers.list({ limit: 101 }))).param).toBe('limit');
   });
 
-  test('a list is narrowed by the second of creation', async () => {
+  test('a list is filtered by the second of creation', async () => {
     const before = await stripe.customers.create();
     nowMs += 60_000;
     const after = await stripe.customers.create();
@@ -145,7 +146,7 @@ describe('the shape of answers', () => {
 });
 
 describe('an idempotency key', () => {
-  test('brings the first answer again, and says so', async () => {
+  test('receives the first answer again, with a header that says so', async () => {
     const key = { idempotencyKey: 'k1' };
     const first = await stripe.customers.create({ email: 'a@example.com' }, key);
     const again = await stripe.customers.create({ email: 'a@example.com' }, key);
@@ -156,7 +157,7 @@ describe('an idempotency key', () => {
     expect(control.customers()).toHaveLength(1);
   });
 
-  test('brings a decline again without asking the bank again', async () => {
+  test('receives a decline again without another request to the bank', async () => {
     const { customer, card } = await customerWithCard(stripe, 'pm_card_chargeCustomerFail');
     const pay = () => stripe.paymentIntents.create(chargeParams(customer, card), { idempotencyKey: 'k1' });
     const [first, again] = [await refusal(pay()), await refusal(pay())];
@@ -175,7 +176,7 @@ describe('an idempotency key', () => {
     });
   });
 
-  test('that is in use by a request under way is a 409', async () => {
+  test('of a request in progress is a 409', async () => {
     control.faults.add({ on: 'POST /v1/customers', kind: 'slow', ms: 100 });
     const create = () => stripe.customers.create({ email: 'a@example.com' }, { idempotencyKey: 'k1' });
     const [slow, other] = await Promise.allSettled([create(), create()]);
@@ -189,7 +190,7 @@ describe('an idempotency key', () => {
     expect((await create()).id).toBe(control.customers()[0]?.id);
   });
 
-  test('keeps even a 500, whether or not it had its effect', async () => {
+  test('keeps even a 500, with or without an effect', async () => {
     control.faults.add({ on: 'POST /v1/customers', kind: 'error' });
     control.faults.add({ on: 'POST /v1/customers', kind: 'error_after_effect' });
     const create = (idempotencyKey: string) => stripe.customers.create({}, { idempotencyKey });
@@ -205,7 +206,7 @@ describe('an idempotency key', () => {
     expect(control.customers()).toHaveLength(1);
   });
 
-  test('remembers nothing of what was refused before it ran', async () => {
+  test('does not store a refusal from before the request ran', async () => {
     const key = { idempotencyKey: 'k1' };
     await refusal(stripe.customers.create({ email: 'not an address' }, key));
     control.faults.add({ on: '*', kind: 'rate_limit' });
@@ -213,7 +214,7 @@ describe('an idempotency key', () => {
     expect((await stripe.customers.create({ email: 'a@example.com' }, key)).email).toBe('a@example.com');
   });
 
-  test('is forgotten after 24 hours', async () => {
+  test('expires after 24 hours', async () => {
     const key = { idempotencyKey: 'k1' };
     const first = await stripe.customers.create({}, key);
     nowMs += 24 * 3600 * 1000 - 1;
@@ -235,7 +236,7 @@ describe('a fault', () => {
     expect(control.requests().at(-1)).toMatchObject({ replayed: true, status: 200 });
   });
 
-  test('leaves the caller hanging, with the effect done', async () => {
+  test('leaves the caller without an answer, after the effect', async () => {
     control.faults.add({ on: 'POST /v1/payment_intents', kind: 'hang_after_effect' });
     const { stripe: waiting, giveUp } = sdkThatGivesUp(standIn);
     const unanswered = refusal(waiting.paymentIntents.create(payment, { idempotencyKey: 'k1' }));
@@ -246,7 +247,7 @@ describe('a fault', () => {
     expect(control.paymentIntents().map((intent) => intent.id)).toEqual([id]);
   });
 
-  test('leaves the caller hanging, with nothing done', async () => {
+  test('leaves the caller without an answer, without an effect', async () => {
     control.faults.add({ on: 'POST /v1/payment_intents', kind: 'hang' });
     const { stripe: waiting, giveUp } = sdkThatGivesUp(standIn);
     const unanswered = refusal(waiting.paymentIntents.create(payment));
@@ -256,7 +257,7 @@ describe('a fault', () => {
     expect(control.paymentIntents()).toEqual([]);
   });
 
-  test('strikes the nth call of one operation with certain parameters, and no other', async () => {
+  test('affects only the nth call of one operation with certain parameters', async () => {
     const { id } = await stripe.customers.create();
     control.faults.add({ on: 'POST /v1/customers/:id', kind: 'rate_limit', where: { 'metadata[n]': '1' }, skip: 1 });
     const update = (n: number) => stripe.customers.update(id, { metadata: { n } });
@@ -267,7 +268,7 @@ describe('a fault', () => {
     expect(control.faults.pending()).toEqual([]);
   });
 
-  test('may be an outage of everything, until it ends', async () => {
+  test('can be an outage of every call, until it ends', async () => {
     control.faults.beginOutage();
     expect((await refusal(stripe.customers.list())).statusCode).toBe(503);
     expect((await fetch(`${standIn.url}/c/pay/cs_test_1`)).status).toBe(503);

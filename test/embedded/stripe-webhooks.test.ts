@@ -1,3 +1,4 @@
+/** Tests the webhooks of the Stripe stand-in: signature, content, retries and scripted deliveries. */
 import type Stripe from 'stripe';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Control, StripeStandIn } from '../../embedded/stripe/index.ts';
@@ -28,7 +29,7 @@ const customers = async (count: number) => {
 const told = () => receiver.received.map(({ event }) => (event.data.object as { id: string }).id);
 
 describe('webhooks', () => {
-  test('tell of a payment, signed as the SDK verifies it', async () => {
+  test('report a payment, with a signature that the SDK verifies', async () => {
     const { customer, card } = await customerWithCard(stripe);
     const { id } = await stripe.paymentIntents.create(chargeParams(customer, card), { idempotencyKey: 'k1' });
     await control.webhooks.settled();
@@ -55,7 +56,7 @@ describe('webhooks', () => {
     expect(await stripe.events.retrieve(event.id)).toMatchObject({ id: event.id, pending_webhooks: 0 });
   });
 
-  test('show the object as it was at the event, not as it is now', async () => {
+  test('show the object at the time of the event', async () => {
     const { customer, card } = await customerWithCard(stripe);
     await stripe.paymentIntents.create(chargeParams(customer, card));
     const { data } = await stripe.events.list({ type: 'payment_intent.*' });
@@ -65,7 +66,7 @@ describe('webhooks', () => {
     ]);
   });
 
-  test('are sent again until the endpoint takes them', async () => {
+  test('are sent again until the endpoint accepts them', async () => {
     answer = (nth) => (nth < 3 ? 500 : 200);
     const [id] = await customers(1);
     await control.webhooks.settled();
@@ -77,7 +78,7 @@ describe('webhooks', () => {
     ]);
   });
 
-  test('come twice when told so, with one event id', async () => {
+  test('are sent twice on request, with one event id', async () => {
     control.webhooks.duplicate(1, 'customer.created');
     await customers(1);
     await control.webhooks.settled();
@@ -85,7 +86,7 @@ describe('webhooks', () => {
     expect(new Set(receiver.received.map(({ event }) => event.id)).size).toBe(1);
   });
 
-  test('are lost when told so, and stay in the list of events', async () => {
+  test('are lost on request, and stay in the list of events', async () => {
     control.webhooks.lose();
     const [lost, second] = await customers(2);
     await control.webhooks.settled();
@@ -97,7 +98,7 @@ describe('webhooks', () => {
     expect(told()).toEqual([second, lost]);
   });
 
-  test('arrive in reverse when told so', async () => {
+  test('arrive in reverse order on request', async () => {
     control.webhooks.reorder(3);
     const made = await customers(3);
     await receiver.until(() => receiver.received.length === 3);
@@ -114,14 +115,14 @@ describe('webhooks', () => {
     expect(told()).toEqual(made);
   });
 
-  test('may be delayed, so that a later one overtakes', async () => {
+  test('can be delayed, so that a later webhook arrives first', async () => {
     control.webhooks.delay(50);
     const [delayed, prompt] = await customers(2);
     await control.webhooks.settled();
     expect(told()).toEqual([prompt, delayed]);
   });
 
-  test('go only to the types asked for, at an endpoint set later', async () => {
+  test('are sent only for the requested types, at an endpoint set later', async () => {
     control.setWebhook(receiver.url, SECRET, ['charge.*']);
     const { customer, card } = await customerWithCard(stripe);
     await stripe.paymentIntents.create(chargeParams(customer, card));
@@ -129,7 +130,7 @@ describe('webhooks', () => {
     expect(receiver.types()).toEqual(['charge.succeeded']);
   });
 
-  test('tell of disputes and refunds', async () => {
+  test('report disputes and refunds', async () => {
     const { customer, card } = await customerWithCard(stripe);
     const first = await stripe.paymentIntents.create(chargeParams(customer, card));
     const second = await stripe.paymentIntents.create(chargeParams(customer, card));

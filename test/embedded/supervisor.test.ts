@@ -1,3 +1,4 @@
+/** Tests the supervisor of npm start: restarts, delays, limits and shutdown. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createSupervisor, type SupervisorOptions } from '../../embedded/supervisor.ts';
@@ -38,7 +39,7 @@ function supervise(options: Partial<SupervisorOptions> = {}) {
 }
 
 describe('the supervisor of npm start', () => {
-  it('starts a part again when it ends, and says both', async () => {
+  it('restarts a part that ends, and prints both events', async () => {
     const { said, watched, supervisor } = supervise();
     watched.end('SIGKILL');
     await expect.poll(() => said).toEqual(['Postgres ended (SIGKILL): it is started again.', 'Postgres is back.']);
@@ -46,7 +47,7 @@ describe('the supervisor of npm start', () => {
     await supervisor.stop();
   });
 
-  it('tries again, later each time, when a start fails', async () => {
+  it('retries a failed start, with a longer delay each time', async () => {
     const { said, watched, supervisor } = supervise({ delaysMs: [0, 2, 3] });
     watched.fails(new Error('port taken'), new Error('port still taken'));
     watched.end('SIGKILL');
@@ -56,7 +57,7 @@ describe('the supervisor of npm start', () => {
     await supervisor.stop();
   });
 
-  it('ends with a sentence when a part cannot be kept running', async () => {
+  it('fails with a sentence when a part cannot be kept running', async () => {
     const { watched, supervisor } = supervise();
     watched.fails(new Error('no space'), new Error('no space'), new Error('no space left'));
     watched.end('code 1');
@@ -65,7 +66,7 @@ describe('the supervisor of npm start', () => {
     );
   });
 
-  it('counts ends in a row over short lives, and forgets them after a long one', async () => {
+  it('counts consecutive short runs, and resets the count after a long run', async () => {
     const short = supervise({ delaysMs: [0, 0], steadyMs: 60_000 });
     for (let crash = 1; crash <= 2; crash++) {
       short.watched.end('SIGSEGV');
@@ -83,7 +84,7 @@ describe('the supervisor of npm start', () => {
     await long.supervisor.stop();
   });
 
-  it('never gives up where it is told not to', async () => {
+  it('retries without a limit if it is configured so', async () => {
     const { said, watched, supervisor } = supervise({ delaysMs: [0], givesUp: false });
     watched.fails(...Array.from({ length: 8 }, () => new Error('a syntax error')));
     watched.end('code 1');
@@ -91,7 +92,7 @@ describe('the supervisor of npm start', () => {
     await supervisor.stop();
   });
 
-  it('starts nothing again once it is stopped', async () => {
+  it('restarts nothing after it is stopped', async () => {
     const { said, watched, supervisor } = supervise();
     await supervisor.stop();
     watched.end('SIGTERM');
@@ -100,7 +101,7 @@ describe('the supervisor of npm start', () => {
     expect(said).toEqual([]);
   });
 
-  it('stops only when a restart that is under way is over', async () => {
+  it('stops only after a restart in progress is finished', async () => {
     const { watched, supervisor } = supervise();
     let begun = false;
     let finish: () => void = () => {};

@@ -1,3 +1,4 @@
+/** Tests the source of the Temporal programs, the embedded Temporal server, and the time-skipping server. */
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -36,29 +37,29 @@ async function program(name: string): Promise<string> {
   return path;
 }
 
-describe('where the Temporal programs come from', () => {
-  it('prefers the one that a variable names', async () => {
+describe('the Temporal programs', () => {
+  it('are taken from the variable first', async () => {
     vi.stubEnv('TEMPORAL_CLI_PATH', await program('my-temporal'));
     vi.stubEnv('TEMPORAL_TEST_SERVER_PATH', await program('my-test-server'));
     expect(await resolveTemporalCli({ dataDir })).toBe(join(dir, 'my-temporal'));
     expect(await resolveTemporalTestServer({ dataDir })).toBe(join(dir, 'my-test-server'));
   });
 
-  it('does not look further when the variable names nothing that runs', async () => {
+  it('are refused when the variable names no program', async () => {
     vi.stubEnv('TEMPORAL_CLI_PATH', join(dir, 'absent'));
     await expect(resolveTemporalCli({ dataDir })).rejects.toThrow(
       /TEMPORAL_CLI_PATH names .*absent, which is not a program/,
     );
   });
 
-  it('takes the one on the PATH next', async () => {
+  it('are taken from the PATH next', async () => {
     vi.stubEnv('TEMPORAL_CLI_PATH', '');
     const onPath = await program('temporal');
     vi.stubEnv('PATH', `/nowhere:${dir}`);
     expect(await resolveTemporalCli({ dataDir })).toBe(onPath);
   });
 
-  it('says in a sentence what to do when there is no Python to fetch it with', async () => {
+  it('are missing with a sentence about the next step when there is no Python to fetch them', async () => {
     vi.stubEnv('TEMPORAL_TEST_SERVER_PATH', '');
     vi.stubEnv('PATH', '/nowhere');
     vi.stubEnv('TMPDIR', dir);
@@ -67,7 +68,7 @@ describe('where the Temporal programs come from', () => {
     );
   });
 
-  it('says so too when that Python can make no environment and has no pip', async () => {
+  it('are missing with a sentence when Python has neither venv nor pip', async () => {
     vi.stubEnv('TEMPORAL_CLI_PATH', '');
     const python = await program('python3');
     await writeFile(
@@ -106,12 +107,12 @@ describe('the embedded Temporal server', () => {
   const statusOf = (workflowId: string) =>
     withClient(async (client) => (await client.workflow.getHandle(workflowId).describe()).status.name);
 
-  it('serves its namespace and knows the search attributes from the first moment', async () => {
+  it('serves its namespace with the search attributes from the start', async () => {
     await start('first');
     expect(await statusOf('first')).toBe('RUNNING');
   });
 
-  it('serves its UI, on the loopback like itself', async () => {
+  it('serves its UI, on the loopback too', async () => {
     const answer = await fetch(temporal.uiUrl);
     expect(answer.status).toBe(200);
     expect(await answer.text()).toContain('<html');
@@ -130,14 +131,14 @@ describe('the embedded Temporal server', () => {
     expect(await statusOf('kept')).toBe('RUNNING');
   });
 
-  it('does not start on a port that is taken', async () => {
+  it('does not start on an occupied port', async () => {
     const port = Number(temporal.address.split(':')[1]);
     await expect(startTemporalDevServer({ dataDir, port })).rejects.toThrow(`Temporal cannot have port ${port}`);
   });
 });
 
 describe('the server that skips time', () => {
-  it('skips a month at once, and takes starts with search attributes', async () => {
+  it('skips a month at once, and accepts starts with search attributes', async () => {
     const env = await startTimeSkippingServer({ dataDir, searchAttributes });
     try {
       const before = await env.currentTimeMs();
@@ -153,7 +154,7 @@ describe('the server that skips time', () => {
     }
   });
 
-  it('refuses a start with an attribute that it was not told of', async () => {
+  it('refuses a start with an unknown attribute', async () => {
     const env = await startTimeSkippingServer({ dataDir });
     const unknown = env.client.workflow.start('nobodyRunsIt', {
       taskQueue: 'nobody',
