@@ -1,4 +1,4 @@
-/** One part of the product or its neighbours is away for a while, and comes back. */
+/** Tests the whole product while one of its processes or neighbours is unavailable for a while. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { settleAndAudit } from './books.ts';
@@ -57,8 +57,8 @@ async function chargedOnce(team: Team, cents: number): Promise<void> {
   expect(intents.filter((intent) => intent.amount === cents)).toHaveLength(1);
 }
 
-describe('Somebody is away', () => {
-  it('Without Temporal a stop is billed, a policy is put in force, and a start and a deposit are refused and come to nothing', {
+describe('An outage', () => {
+  it('Without Temporal a stop is billed, a policy is enabled, and a start and a deposit are refused without an effect', {
     timeout: STORY_MS,
   }, async () => {
     const { api, parts } = product;
@@ -89,7 +89,7 @@ describe('Somebody is away', () => {
     await settleAndAudit(product, [team]);
   });
 
-  it('Without a worker a team reads as ended at its last paid second, a start and a deposit are recorded, and soon its team starts no more', {
+  it('Without a worker a team reads as ended at its last paid second, a start and a deposit are recorded, and a team with a waiting start is refused new starts', {
     timeout: STORY_MS,
   }, async () => {
     const { api, parts, sql, inbox } = product;

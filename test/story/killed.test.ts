@@ -1,4 +1,4 @@
-/** The product's processes and its neighbours killed in the middle of traffic, and started again. */
+/** Tests the whole product while its processes and neighbours are killed during traffic, and started again. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ofBudget } from '../support/budget.ts';
@@ -137,13 +137,13 @@ const hasWorked = ({ heard }: Api, from: number): boolean =>
     heard.slice(from).some((call) => call.path.endsWith(path) && call.answer.status === 201),
   );
 
-describe('Somebody is killed', () => {
+describe('A kill', () => {
   const seed = Number(process.env.STORY_SEED ?? Date.now() % 1_000_000);
   const each: PartName[][] = [['worker'], ['api'], ['temporal'], ['postgres']];
   const pair: PartName[][] = [['worker', 'postgres']];
   const rounds = ofBudget({ test: [each, pair], long: [each, each, pair] });
 
-  it(`Whoever is killed in the middle of traffic, the books come out as if nobody had been (seed ${seed})`, {
+  it(`The books are correct after any process is killed during traffic (seed ${seed})`, {
     timeout: STORY_MS,
   }, async () => {
     const { api, parts, stripe, sql } = product;

@@ -1,7 +1,4 @@
-/**
- * Runs every command of docs/operating.md as it is written there, against the whole product: only the ids of its examples
- * are replaced by ids that exist.
- */
+/** Runs every command of docs/operating.md, unchanged except for the ids of its examples, against the whole product. */
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
@@ -107,7 +104,7 @@ const titleOf = (command: string): string =>
 
 describe('docs/operating.md', () => {
   it.each(runbook.flatMap(commandsOf).map((command) => [titleOf(command), command]))(
-    'has a command that runs as it is written: %s',
+    'has a command that runs as written: %s',
     async (_, command) => {
       const { status, output } = await shell(`${besideStart}\n${withRealIds(command)}`);
       // A comparison that finds a difference exits with 1, and says so.
@@ -116,7 +113,7 @@ describe('docs/operating.md', () => {
     },
   );
 
-  it('defines its commands for compose by services and files that exist there', async () => {
+  it('defines its commands for compose by existing services and files', async () => {
     const { services } = parse(await readFile(join(ROOT, 'docker-compose.yml'), 'utf8')) as { services: object };
     const bin = join(product.folder, 'bin');
     await mkdir(bin, { recursive: true });

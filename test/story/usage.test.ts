@@ -1,4 +1,7 @@
-/** Usage and holds by the hundred while the api is killed twice and Postgres once: each event is recorded exactly once. */
+/**
+ * Tests usage and holds by the hundred while the api is killed twice and Postgres once: each event is recorded exactly
+ * once.
+ */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -143,7 +146,7 @@ const grant = async ({ api }: ProductUnderTest, team: Team, amount: string): Pro
   mustBe(201, await api.insist(() => api.post(`${team.path}/grants`, { amount, note: 'for its tokens' }, key)));
 };
 
-it('Whoever is killed while usage and holds come in, every event is charged exactly once, and no more is held than there is', async () => {
+it('Every event is charged exactly once when processes are killed during usage and holds, and no more is held than the credit', async () => {
   const { api, parts, sql } = product;
   mustBe(200, await api.put(`/v1/models/${MODEL}`, PRICE));
   const rich = await api.newTeam();

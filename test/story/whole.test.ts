@@ -1,4 +1,7 @@
-/** The product as its callers meet it: real processes, real time, and neighbours that are well or ill. */
+/**
+ * Tests the whole product through its public interfaces, with real processes, real time, and working or faulty
+ * neighbours.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { settleAndAudit } from './books.ts';
 import { mustBe, type ProductUnderTest, secondsOf, startProductUnderTest, type Team, until } from './support.ts';
@@ -31,8 +34,8 @@ function customerOf(team: Team): string {
   return customer.id;
 }
 
-describe.concurrent('The product, whole, with neighbours that are well or ill', () => {
-  it('A team pays in, runs three machines, is topped up, is declined, and is told when its credit ends', {
+describe.concurrent('The whole product, with working and faulty neighbours', () => {
+  it('A team pays in, runs three machines, is topped up, is declined, and is notified when its credit ends', {
     timeout: STORY_MS,
   }, async () => {
     const { api, stripe, platform } = product;
@@ -121,7 +124,7 @@ describe.concurrent('The product, whole, with neighbours that are well or ill', 
     await settleAndAudit(product, [team]);
   });
 
-  it('Of twenty starts at once against $3, those of the first second are admitted, and no more than $3 is spent', {
+  it('Of twenty simultaneous starts against $3, the starts of the first second are admitted, and no more than $3 is spent', {
     timeout: STORY_MS,
   }, async () => {
     const { api } = product;
@@ -142,7 +145,7 @@ describe.concurrent('The product, whole, with neighbours that are well or ill', 
     await settleAndAudit(product, [team]);
   });
 
-  it('A charge that is under way when credit ends is waited for, and no longer than the grace', {
+  it('A charge in flight at the end of credit delays the end, for the grace at the longest', {
     timeout: STORY_MS,
   }, async () => {
     const { api, stripe } = product;
@@ -225,7 +228,7 @@ describe.concurrent('The product, whole, with neighbours that are well or ill', 
     await settleAndAudit(product, teams);
   });
 
-  it('Billing ends at its second though the platform is away, and the machine is stopped when it is back', {
+  it('Billing ends at its second while the platform is unavailable, and the machine is stopped when the platform returns', {
     timeout: STORY_MS,
   }, async () => {
     const { api, platform, sql } = product;
@@ -258,7 +261,7 @@ describe.concurrent('The product, whole, with neighbours that are well or ill', 
     await settleAndAudit(product, [team]);
   });
 
-  it('A policy that is switched on again stays on when the mail about its failure, long stuck, arrives', {
+  it('A policy that is switched on again stays on when the delayed mail about its failure arrives', {
     timeout: STORY_MS,
   }, async () => {
     const { api, inbox, sql } = product;
