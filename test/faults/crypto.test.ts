@@ -1,4 +1,7 @@
-/** The person of the matrix who pays in coins: what the matrix finds must be the product's fault, never a second payment of its own. */
+/**
+ * Tests the simulated payer of crypto in the fault matrix, who must never cause a second payment that the matrix would
+ * report as a fault of the product.
+ */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startCopperxStandIn } from '../../embedded/copperx/index.ts';
 import { sendCoins } from '../../simulate/faults/kinds/crypto.ts';
@@ -25,7 +28,7 @@ async function startWithPage() {
 }
 
 describe('coins whose page has not answered', () => {
-  it('are sent again, and are one payment when the first request goes on after all', async () => {
+  it('are sent again, and are one payment when the first request continues later', async () => {
     const { copperx, page } = await startWithPage();
     const gate = copperx.gates.hold(({ method }) => method === 'POST');
     await sendCoins({ copperx }, TEAM, page, PATIENCE_MS);
@@ -38,7 +41,7 @@ describe('coins whose page has not answered', () => {
     expect(copperx.transactions()).toHaveLength(1);
   });
 
-  it('are sent again when they had not gone', async () => {
+  it('are sent again when the first request had no effect', async () => {
     const { copperx, page } = await startWithPage();
     const gate = copperx.gates.hold(({ method }) => method === 'POST');
     void gate.reached.then(() => gate.release('drop'));

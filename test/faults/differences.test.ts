@@ -1,4 +1,4 @@
-/** A comparison that finds nothing proves nothing, unless it finds what is there: each difference is made, and found. */
+/** Tests that the comparison of the fault matrix finds each kind of difference. */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../embedded/mail/inbox.ts';
@@ -50,7 +50,7 @@ function found({ books = {}, moved = [TAKEN], mails = [mail()], at = {} }: Made)
 }
 
 describe('the comparison', () => {
-  it('finds nothing where all is right, and does not mind other people’s mails', async () => {
+  it('finds no difference in correct books, and ignores mails to others', async () => {
     expect(await found({ mails: [mail(), mail('other', 't2@faults.example')] })).toEqual([]);
   });
 
@@ -100,7 +100,7 @@ describe('the comparison', () => {
     expect((await found(what)).join('\n')).toMatch(said);
   });
 
-  it('lets a mail come again whose keeping was not acknowledged, under the same Message-ID only', async () => {
+  it('accepts a repeated mail whose receipt was not acknowledged, only under the same Message-ID', async () => {
     const at = { step: 'after_mail', fault: 'dropped' } as const;
     expect(await found({ mails: [mail(), mail()], at })).toEqual([]);
     expect(await found({ mails: [mail(), mail('another')], at })).not.toEqual([]);

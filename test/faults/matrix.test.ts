@@ -1,6 +1,6 @@
 /**
- * The fault matrix: every kind of payment, at every step, with every fault, on the product's own processes. One run for
- * all cases, since they wait for the same half minutes; each case is a test of its own.
+ * Runs the fault matrix: every kind of payment, at every step, with every fault, on the product's own processes. One
+ * run plays all cases, because they share waiting times, and each case is a test.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ALL_CASES, type Case, KINDS, nameOf } from '../../simulate/faults/cases.ts';
@@ -24,7 +24,7 @@ beforeAll(async () => {
   outcomes = await runMatrix(CASES);
 }, WITHIN_MS);
 
-describe('the provider’s payments and the ledger’s deposits agree one to one, and the mails are right', () => {
+describe('the provider’s payments and the ledger’s deposits agree one to one, and the mails are correct', () => {
   describe.each(KINDS)('$name', (kind) => {
     describe.each(STEPS)('%s', (step) => {
       it.each(CASES.filter((what) => what.kind === kind && what.step === step))('$fault', (what) => {
@@ -39,7 +39,7 @@ describe('the provider’s payments and the ledger’s deposits agree one to one
     );
   });
 
-  it('in which every two of a kind, a step and a fault meet', () => {
+  it('with every pair of a kind, a step and a fault among the cases', () => {
     const pairs = CASES.flatMap(({ kind: { name }, step, fault }) => [
       `${name} ${step}`,
       `${name} ${fault}`,

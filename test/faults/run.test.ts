@@ -1,4 +1,7 @@
-/** A case that does not come to its step says why: a person who could not pay is no payment that was lost on its way. */
+/**
+ * Tests the report of a case that does not reach its step: a failed payment request is reported, and is not a lost
+ * payment.
+ */
 import { describe, expect, it } from 'vitest';
 import type { Case } from '../../simulate/faults/cases.ts';
 import { Courier } from '../../simulate/faults/courier.ts';
@@ -19,8 +22,8 @@ async function played(kind: PaymentKind, fault: Case['fault']): Promise<string[]
   return run.differences();
 }
 
-describe('a case that does not come to its step', () => {
-  it('tells what the person was answered who could not pay, and waits for nothing more', async () => {
+describe('a case that does not reach its step', () => {
+  it('reports the answer to the payer’s failed request, and stops waiting', async () => {
     const kind = {
       ...savedCard,
       play: async () => {
@@ -33,15 +36,18 @@ describe('a case that does not come to its step', () => {
     ]);
   });
 
-  it.each(['dropped', 'lost'] as const)('because it could not be prepared stops no other (%s)', async (fault) => {
-    const kind = {
-      ...savedCard,
-      prepare: async () => {
-        throw new Error('POST /v1/teams/team-1/deposits was answered 503');
-      },
-    };
-    expect(await played(kind, fault)).toEqual([
-      'it could not be prepared: POST /v1/teams/team-1/deposits was answered 503',
-    ]);
-  });
+  it.each(['dropped', 'lost'] as const)(
+    'because its preparation failed does not stop other cases (%s)',
+    async (fault) => {
+      const kind = {
+        ...savedCard,
+        prepare: async () => {
+          throw new Error('POST /v1/teams/team-1/deposits was answered 503');
+        },
+      };
+      expect(await played(kind, fault)).toEqual([
+        'it could not be prepared: POST /v1/teams/team-1/deposits was answered 503',
+      ]);
+    },
+  );
 });
