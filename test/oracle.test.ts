@@ -1,3 +1,4 @@
+/** Tests the independent calculations in TypeScript and Python against the scenarios and each other. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { expectedResult, type Scenario, type ScenarioResult } from './oracle/oracle.ts';
@@ -20,7 +21,7 @@ const cases = readdirSync(FOLDER)
   });
 
 describe('the independent calculation', () => {
-  it('finds the six given cases and the further ones', () => {
+  it('finds the six given cases and the additional cases', () => {
     expect(cases.length).toBeGreaterThanOrEqual(18);
   });
 
@@ -28,14 +29,14 @@ describe('the independent calculation', () => {
     expect(expectedResult(scenario)).toEqual(expected);
   });
 
-  it('leaves the scenario as it was', () => {
+  it('leaves the scenario unchanged', () => {
     const scenario = randomScenario(1);
     const before = structuredClone(scenario);
     expectedResult(scenario);
     expect(scenario).toEqual(before);
   });
 
-  it('cannot end below zero, nor owe while it has credit', () => {
+  it('never ends below zero, nor owes while there is credit', () => {
     for (const seed of SEEDS) {
       for (const team of Object.values(expectedResult(randomScenario(seed)).teams)) {
         expect(team.balance).not.toContain('-');
@@ -46,12 +47,12 @@ describe('the independent calculation', () => {
 });
 
 describe('a random scenario', () => {
-  it('is the same for the same seed and another for another', () => {
+  it('is the same for the same seed, and differs for another seed', () => {
     expect(randomScenario(7)).toEqual(randomScenario(7));
     expect(randomScenario(8)).not.toEqual(randomScenario(7));
   });
 
-  it('ends after about a hundred charges, however long a fast instance is paid for', () => {
+  it('ends after about a hundred charges, for any speed of the instances', () => {
     const chargesOf = (seed: number) =>
       Object.values(expectedResult(randomScenario(seed)).teams).reduce((sum, team) => sum + team.deposits.length, 0);
     // Without the limit, this one comes to 372 charges.
@@ -59,7 +60,7 @@ describe('a random scenario', () => {
     for (const seed of SEEDS) expect(chargesOf(seed), `seed ${seed}`).toBeLessThan(140);
   });
 
-  it('keeps to the limits of the product', () => {
+  it('stays within the limits of the product', () => {
     for (const seed of SEEDS) {
       const { teams, events, until } = randomScenario(seed);
       let last = 0;

@@ -1,4 +1,4 @@
-/** docker-compose.yml and .env.example, held against each other and against what a process asks of its environment. */
+/** Tests docker-compose.yml and .env.example against each other and against the variables of the processes. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -68,7 +68,7 @@ describe('docker-compose.yml', () => {
     expect(read('Dockerfile')).toMatch(/^USER node$/m);
   });
 
-  it('knows of each service whether it is well, or waits for its end', () => {
+  it('has a health check for each service, or another service that waits for its end', () => {
     for (const [name, { healthcheck, restart, profiles }] of services) {
       // A service of a profile is a command that an operator runs.
       if (profiles) expect(restart, name).toBe('no');
@@ -80,7 +80,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('waits only for what can come', () => {
+  it('waits only for conditions that can occur', () => {
     for (const [name, { depends_on = {} }] of services)
       for (const [other, { condition }] of Object.entries(depends_on)) {
         const needed = compose.services[other];
@@ -90,7 +90,7 @@ describe('docker-compose.yml', () => {
       }
   });
 
-  it('names only networks, volumes and configs that it has, and keeps the data apart', () => {
+  it('names only its own networks, volumes and configs, and isolates the data network', () => {
     for (const [, { networks = [], volumes = [], configs = [] }] of services) {
       for (const network of networks) expect(compose.networks).toHaveProperty(network);
       for (const volume of volumes) expect(compose.volumes).toHaveProperty(volume.split(':')[0] as string);
@@ -101,7 +101,7 @@ describe('docker-compose.yml', () => {
     expect(compose.networks.data).toEqual({ internal: true });
   });
 
-  it('lets the api and the workers have as many processes as one likes', () => {
+  it('allows any number of api and worker processes', () => {
     for (const name of ['api', 'worker']) {
       // A second container could bind none of them.
       expect(compose.services[name], name).not.toHaveProperty('ports');
@@ -118,23 +118,23 @@ describe('docker-compose.yml', () => {
     expect(read('README.md')).toMatch(/--scale api=\d+ --scale worker=\d+/);
   });
 
-  it('answers in the words of the api while none of its processes is ready', () => {
+  it('answers with the api’s error while no api process is ready', () => {
     const answer = /http-error status 503 .* string "(.*)" hdr Retry-After 5/.exec(
       compose.configs.proxy?.content ?? '',
     );
     expect(JSON.parse((answer?.[1] ?? '').replaceAll('\\"', '"')).error.code).toBe('engine_unavailable');
   });
 
-  it('gives no port of the machine to two services', () => {
+  it('publishes each port of the machine once', () => {
     const published = services.flatMap(([, { ports = [] }]) => ports.map((port) => port.split(':').at(-2)));
     expect(new Set(published).size).toBe(published.length);
   });
 
-  it('publishes nothing beyond this machine', () => {
+  it('publishes ports only on this machine', () => {
     for (const published of text.matchAll(/^\s+ports: (.*)$/gm)) expect(published[1]).toMatch(/^\["127\.0\.0\.1:/);
   });
 
-  it('has the api and the workers come after the migrations and the search attributes', () => {
+  it('starts the api and the workers after the migrations and the search attributes', () => {
     for (const name of ['api', 'worker'])
       expect(compose.services[name]?.depends_on).toMatchObject({
         migrate: { condition: 'service_completed_successfully' },
@@ -156,7 +156,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('gives the api and the workers every variable that they cannot do without', () => {
+  it('gives the api and the workers every required variable', () => {
     expect(required.length).toBeGreaterThan(5);
     for (const name of ['api', 'worker']) {
       const service = compose.services[name];
@@ -169,7 +169,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('has the api and the workers connect as a role that owns no table, and gives them no other role’s password', () => {
+  it('connects the api and the workers as a role that owns no table, without the passwords of other roles', () => {
     const roles = compose.configs['roles-and-databases']?.content ?? '';
     for (const role of ['burnrate', 'burnrate_app', 'temporal']) expect(roles).toContain(`CREATE ROLE ${role} LOGIN`);
     expect(roles).toContain('CREATE DATABASE burnrate OWNER burnrate;');
@@ -186,7 +186,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('asks .env for nothing that .env.example does not name', () => {
+  it('uses only variables of .env that .env.example names', () => {
     for (const [, variable] of text.matchAll(/(?<!\$)\$\{([A-Z_]+)/g)) expect([...example.keys()]).toContain(variable);
   });
 });
@@ -197,7 +197,7 @@ describe('.env.example', () => {
     for (const variable of asked) expect([...example.keys()]).toContain(variable);
   });
 
-  it('is a whole environment once its secrets are filled in', () => {
+  it('is a complete environment when its secrets are filled in', () => {
     const secrets = { STRIPE_SECRET_KEY: 'sk_test_x', STRIPE_WEBHOOK_SECRET: 'whsec_x' };
     const made = { BURNRATE_PLATFORM_KEY: 'k'.repeat(48), PLATFORM_WEBHOOK_SECRET: 's'.repeat(48) };
     const config = readConfig({ ...Object.fromEntries(example), ...secrets, ...made });
@@ -205,7 +205,7 @@ describe('.env.example', () => {
     expect(config.mail.brand).toEqual(DEFAULT_BRAND);
   });
 
-  it('says the defaults as they are', () => {
+  it('has the default values', () => {
     const prefixes: Record<string, string> = { STRIPE_SECRET_KEY: 'sk_test_', STRIPE_WEBHOOK_SECRET: 'whsec_' };
     const made = (name: string) => `${prefixes[name] ?? ''}${'x'.repeat(20)}`;
     const needed = Object.fromEntries(required.map((name) => [name, example.get(name) || made(name)]));
@@ -215,7 +215,7 @@ describe('.env.example', () => {
     expect(written).toEqual(defaults);
   });
 
-  it('holds no secret', () => {
+  it('has no secret', () => {
     for (const [name, value] of example) if (/KEY$|SECRET$|PASSWORD$/.test(name)) expect(value, name).toBe('');
   });
 });

@@ -1,4 +1,4 @@
-/** The programs of README.md, "Integrate in five calls", as they stand there, against the product's own processes. */
+/** Runs the programs of README.md, "Integrate in five calls", unchanged, against the product's own processes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -129,7 +129,7 @@ describe.each(LANGUAGES)('the program in %s', (language, name, commandOf) => {
     expect(Math.round((Number(posted) + Number(instance.cost)) * 1e6)).toBe(15_000_000);
   });
 
-  it('stops the machine that Burnrate orders it to stop, and believes no forged order', async () => {
+  it('stops the machine that Burnrate orders it to stop, and ignores a forged order', async () => {
     const asked = { id: `${team}-train-2`, team, gpuType: 'g', region: 'r', pricing: 'on_demand', hourly: '1' };
     expect((await callApi('POST', '/instances', asked)).status).toBe('active');
     expect((await callApi('POST', `/teams/${team}/stop`, {})).count).toBe(1);

@@ -1,4 +1,4 @@
-/** docs/examples/metered-chat, between a model that says what a test wants and the real app. */
+/** Tests docs/examples/metered-chat between a scripted model and the real app. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -95,7 +95,7 @@ const TROUBLE = { send: `data: ${JSON.stringify({ error: { message: 'overloaded'
 const WHOLE = [{ say: 'Rayleigh ' }, { say: 'scattering.' }, { used: [14, 3] as [number, number] }, 'done' as const];
 
 describe('an answer', () => {
-  it('is held for, streamed, and billed by what the model counted', async () => {
+  it('has a hold, is streamed, and is billed by the model’s token counts', async () => {
     model.plays = WHOLE;
     const answer = await ask({ project: 'website' });
     expect(answer).toEqual({
@@ -136,7 +136,7 @@ describe('an answer', () => {
     await expectCharged('0.003900', '9.996100');
   });
 
-  it('is held for while it comes', async () => {
+  it('has its hold while it is streamed', async () => {
     model.plays = [{ say: 'Rayleigh ' }, 'wait'];
     const stopping = new AbortController();
     const answering = ask({ signal: stopping.signal });
@@ -149,27 +149,27 @@ describe('an answer', () => {
     expect(await balance()).toMatchObject({ held: '0.000000' });
   });
 
-  it('is the same however its bytes arrive', async () => {
+  it('is the same for any split of its bytes', async () => {
     model.choppy = true;
     model.plays = [{ say: 'Größe: 10 µm ' }, { say: '🟦 空は青い' }, { used: [14, 9] }, 'done'];
     expect(await ask()).toMatchObject({ text: 'Größe: 10 µm 🟦 空は青い', outputTokens: 9, brokenBy: null });
   });
 
-  it('may be billed as a model of another name', async () => {
+  it('can be billed as a model of another name', async () => {
     model.plays = WHOLE;
     await ask({ model: 'openai/gpt-4o-mini-2024-07-18', billedAs: 'gpt-4o-mini' });
     expect(model.asked[0]?.model).toBe('openai/gpt-4o-mini-2024-07-18');
     expect(reported()[0].model).toBe('gpt-4o-mini');
   });
 
-  it('without a word is billed too, where the model counted tokens', async () => {
+  it('without text is billed too, if the model counted tokens', async () => {
     model.plays = [{ used: [14, 80] }, 'done'];
     expect(await ask()).toMatchObject({ text: '', outputTokens: 80, countedBy: 'model' });
   });
 });
 
-describe('without credit', () => {
-  it('nothing is asked of the model', async () => {
+describe('without enough credit', () => {
+  it('no request is sent to the model', async () => {
     await giveCredit('0.06');
     model.plays = WHOLE;
     await expect(ask()).rejects.toThrow(NotEnoughCredit);
@@ -178,13 +178,13 @@ describe('without credit', () => {
     expect(await holds()).toEqual([]);
   });
 
-  it('a shorter answer may be asked for', async () => {
+  it('a shorter answer can be requested', async () => {
     await giveCredit('0.06');
     model.plays = WHOLE;
     expect(await ask({ maxOutputTokens: 80 })).toMatchObject({ cost: '0.003900', available: '0.056100' });
   });
 
-  it('of two that it would pay for one at a time, the second is not asked while the first is', async () => {
+  it('for two answers at once, the second is not requested while the first is streamed', async () => {
     await giveCredit('0.1');
     model.plays = [{ say: 'Rayleigh ' }, 'wait'];
     const stopping = new AbortController();
@@ -199,7 +199,7 @@ describe('without credit', () => {
   });
 });
 
-describe('where the model produces nothing', () => {
+describe('when the model produces nothing', () => {
   const nothing = async (): Promise<unknown> => {
     const error = await ask().catch((error: Error) => error.message);
     expect(paths()).toEqual(['/v1/holds', '/v1/holds/{hold}/void']);
@@ -220,7 +220,7 @@ describe('where the model produces nothing', () => {
     await expectFree();
   });
 
-  it('because it was stopped before, the hold is voided', async () => {
+  it('because the call was stopped before, the hold is voided', async () => {
     const signal = AbortSignal.abort(new Error('stopped'));
     await expect(ask({ signal })).rejects.toThrow('stopped');
     expect(paths()).toEqual(['/v1/holds', '/v1/holds/{hold}/void']);
@@ -228,7 +228,7 @@ describe('where the model produces nothing', () => {
     await expectFree();
   });
 
-  it('a hold that cannot be voided is left to expire, and the error is the model’s', async () => {
+  it('and the void fails, the hold expires, and the model’s error is thrown', async () => {
     model.plays = [{ refuse: 500, with: '{"error": {"message": "down"}}' }];
     front.faults = Array.from({ length: 4 }, () => ({ path: /void$/, how: 503 }));
     await expect(ask()).rejects.toThrow('down');
@@ -240,7 +240,7 @@ describe('where the model produces nothing', () => {
   });
 });
 
-describe('where the stream breaks midway', () => {
+describe('when the stream breaks midway', () => {
   const SPOKEN = 'Rayleigh scattering, mostly.';
   // A token for every four characters: 20 and 4 for the question, 28 for the answer.
   const ESTIMATED = { inputTokens: 9, outputTokens: 7, countedBy: 'estimate' };
@@ -250,7 +250,7 @@ describe('where the stream breaks midway', () => {
     ['ends too early', [{ say: SPOKEN }, 'end'], 'the stream broke off'],
     ['tells of trouble', [{ say: SPOKEN }, TROUBLE, 'end'], 'overloaded'],
     ['sends what is no JSON', [{ say: SPOKEN }, { send: 'data: {\n\n' }], /JSON/],
-  ] as const)('because it %s, what arrived is billed, and said to be estimated', async (_, plays, message) => {
+  ] as const)('because it %s, the received part is billed, as an estimate', async (_, plays, message) => {
     model.plays = [...plays];
     const answer = await ask();
     expect(answer).toMatchObject({ text: SPOKEN, ...ESTIMATED, cost: '0.005550', available: '9.994450' });
@@ -261,7 +261,7 @@ describe('where the stream breaks midway', () => {
     await expectCharged('0.005550', '9.994450');
   });
 
-  it('because it is stopped, the model is hung up on, and what arrived is billed', async () => {
+  it('because the call is stopped, the connection to the model is closed, and the received part is billed', async () => {
     const stopping = new AbortController();
     model.plays = [{ say: SPOKEN }, 'wait'];
     const answering = ask({ signal: stopping.signal });
@@ -271,7 +271,7 @@ describe('where the stream breaks midway', () => {
     await expect.poll(() => model.hungUp).toBe(1);
   });
 
-  it('because nobody reads on, what arrived is billed', async () => {
+  it('because the reader fails, the received part is billed', async () => {
     model.plays = [{ say: SPOKEN }, { say: ' Not only.' }, 'wait'];
     const answer = await meteredChat(
       createBurnrate({ url: front.url, key, team }),
@@ -313,7 +313,7 @@ describe('the report', () => {
     await expectCharged('0.003900', '9.996100');
   });
 
-  it('whose answer was lost is a duplicate when it comes again, and is charged once', async () => {
+  it('whose answer was lost is a duplicate on the retry, and is charged once', async () => {
     model.plays = WHOLE;
     front.faults = [
       { path: /usage$/, how: 'unanswered' },
@@ -325,7 +325,7 @@ describe('the report', () => {
     await expectCharged('0.003900', '9.996100');
   });
 
-  it('of each answer is charged, though the model’s side gives all of them one id', async () => {
+  it('of each answer is charged, although the model’s answers all have one id', async () => {
     model.plays = WHOLE;
     await ask();
     expect(await ask()).toMatchObject({ cost: '0.003900', available: '9.992200' });
@@ -333,7 +333,7 @@ describe('the report', () => {
     expect(await balance()).toMatchObject({ held: '0.000000' });
   });
 
-  it('cannot be made under an id that another usage has', async () => {
+  it('is refused under an id of other usage', async () => {
     model.plays = WHOLE;
     await ask();
     const { team: _, ...usage } = reported()[0];
@@ -343,7 +343,7 @@ describe('the report', () => {
     await expectCharged('0.003900', '9.996100');
   });
 
-  it('that comes after its hold has expired is charged without it', async () => {
+  it('after the expiry of its hold is charged without the hold', async () => {
     model.plays = WHOLE;
     await ask({}, () => {
       api.clock.aheadMs = 901_000;
@@ -355,7 +355,7 @@ describe('the report', () => {
   it.each([
     ['at once', 0],
     ['seconds later', 5_000],
-  ])('of a model that was withdrawn %s is charged by the price that was held for', async (_, laterMs) => {
+  ])('of a model that was withdrawn %s is charged the price of the hold', async (_, laterMs) => {
     await api.put('/v1/models/fleeting', { input: '150', output: '600' });
     model.plays = [{ say: 'Rayleigh ' }, 'wait'];
     const stopping = new AbortController();
@@ -371,7 +371,7 @@ describe('the report', () => {
 });
 
 describe('the hold', () => {
-  it('is one, however often it is asked for', async () => {
+  it('is one hold for repeated requests', async () => {
     model.plays = WHOLE;
     front.faults = [
       { path: /holds$/, how: 'unanswered' },
@@ -383,7 +383,7 @@ describe('the hold', () => {
     await expectCharged('0.003900', '9.996100');
   });
 
-  it('is one, though the engine is away at first', async () => {
+  it('is one hold when the engine is unavailable', async () => {
     model.plays = WHOLE;
     api.engine.away = true;
     const answering = ask();
@@ -391,7 +391,7 @@ describe('the hold', () => {
     await expectCharged('0.003900', '9.996100');
   });
 
-  it('cannot be for a model without a price, and the model is not asked', async () => {
+  it('is refused for a model without a price, and the model receives no request', async () => {
     const failing = ask({ billedAs: 'gpt-2' });
     await expect(failing).rejects.toThrow(BurnrateRefusal);
     await expect(failing).rejects.toMatchObject({ code: 'price_not_found' });
@@ -399,25 +399,25 @@ describe('the hold', () => {
     expect(await holds()).toEqual([]);
   });
 
-  it('cannot be for another team than the key’s', async () => {
+  it('is refused for another team than the key’s team', async () => {
     team = await teamWith(api, '10');
     await expect(ask()).rejects.toMatchObject({ code: 'not_found' });
     expect(await holds()).toEqual([]);
   });
 
-  it('is not waited for for ever: a person is waiting', async () => {
+  it('is awaited for a limited time, because a person is waiting', async () => {
     front.faults = Array.from({ length: 4 }, () => ({ path: /holds$/, how: 'unheard' }));
     await expect(ask()).rejects.toMatchObject({ code: 'unreachable' });
     expect(model.asked).toEqual([]);
   });
 
-  it('covers any text: no tokenizer makes more tokens than there are bytes', () => {
+  it('covers any text, because no tokenizer makes more tokens than bytes', () => {
     expect(mostInputTokens([])).toBe(16);
     expect(mostInputTokens([QUESTION, { role: 'assistant', content: '空' }])).toBe(16 + 36 + 19);
   });
 });
 
-it('the calls of its page are answered as they stand there', async () => {
+it('the calls in the example’s README are answered as written', async () => {
   const page = readFileSync(join(EXAMPLE, 'README.md'), 'utf8');
   const calls = [...page.matchAll(/^burnrate (?:-X (\w+) )?\$BURNRATE_URL(\/\S+)(?: -d '(.*)')?$/gm)];
   expect(calls.length).toBeGreaterThanOrEqual(6);
@@ -449,7 +449,7 @@ describe('the command', () => {
     return { child, said, ended: once(child, 'close') };
   };
 
-  it('writes the answer to its output, and what it cost beside it', async () => {
+  it('writes the answer to its output, and the cost to its error output', async () => {
     model.plays = WHOLE;
     const { said, ended } = run({ MODEL: 'gpt-4o-mini' });
     expect((await ended)[0], said.err).toBe(0);
@@ -458,7 +458,7 @@ describe('the command', () => {
     await expectCharged('0.003900', '9.996100');
   });
 
-  it('asks, where no model is named, for one of the list to begin with', async () => {
+  it('uses a model of the initial list when none is named', async () => {
     model.plays = [{ say: 'Rayleigh scattering.' }, { used: [1_400, 300] }, 'done'];
     const { said, ended } = run();
     expect((await ended)[0], said.err).toBe(0);
@@ -467,21 +467,21 @@ describe('the command', () => {
     expect(model.asked[0]?.model).toBe(reported()[0].model);
   });
 
-  it('bills what is asked under the endpoint’s name for it as what it is in the list', async () => {
+  it('bills the endpoint’s name of a model as the listed model', async () => {
     model.plays = WHOLE;
     const { said, ended } = run({ MODEL: 'gpt-oss:20b', BILLED_AS: 'gpt-oss-20b' });
     expect((await ended)[0], said.err).toBe(0);
     expect([model.asked[0]?.model, reported()[0].model]).toEqual(['gpt-oss:20b', 'gpt-oss-20b']);
   });
 
-  it('says of a model that is not listed what is to be set', async () => {
+  it('names the missing setting for an unlisted model', async () => {
     const { said, ended } = run({ MODEL: 'gpt-oss:20b' });
     expect((await ended)[0]).toBe(1);
     expect(said.err).toMatch(/BILLED_AS/);
     expect(model.asked).toEqual([]);
   });
 
-  it('bills what arrived when it is interrupted', async () => {
+  it('bills the received part when it is interrupted', async () => {
     model.plays = [{ say: 'Rayleigh ' }, 'wait'];
     const { child, said, ended } = run();
     await expect.poll(() => said.out).toBe('Rayleigh ');
@@ -492,7 +492,7 @@ describe('the command', () => {
     expect(reported()).toEqual([expect.objectContaining({ id: holdId(), inputTokens: 9, outputTokens: 3 })]);
   });
 
-  it('says politely that there is not enough credit', async () => {
+  it('explains that there is not enough credit', async () => {
     await giveCredit();
     const { said, ended } = run();
     expect((await ended)[0]).toBe(1);
@@ -500,7 +500,7 @@ describe('the command', () => {
     expect(model.asked).toEqual([]);
   });
 
-  it('says what is not set', async () => {
+  it('names the missing settings', async () => {
     const { said, ended } = run({ BURNRATE_KEY: '' });
     expect((await ended)[0]).toBe(1);
     expect(said.err).toBe('BURNRATE_KEY is not set\n');

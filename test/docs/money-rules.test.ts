@@ -1,4 +1,4 @@
-/** Every worked example of docs/money-rules.md, worked out again by the code that bills. */
+/** Computes every worked example of docs/money-rules.md again by the code that bills. */
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -62,7 +62,7 @@ const topUp = (account: Account, threshold: string, amount: string) => {
 const cost = (hourly: string, seconds: number) => dollars(costMicros(parseDollars(hourly), seconds));
 
 describe('docs/money-rules.md', () => {
-  it('takes a grant back from credit first', () => {
+  it('takes a reversed grant from credit first', () => {
     const granted = grantCredit(
       emptyAccount('acme', NOON),
       terms,
@@ -82,7 +82,7 @@ describe('docs/money-rules.md', () => {
     );
   });
 
-  it('names the limits as they are by default', () => {
+  it('has the default limits', () => {
     const { minMicros, maxMicros } = config.deposits;
     expect([minMicros, maxMicros]).toEqual([parseDollars('15'), parseDollars('5000')]);
     says('from $15 to $5,000 at a time');
@@ -95,28 +95,28 @@ describe('docs/money-rules.md', () => {
     says('at most 60 seconds past X');
   });
 
-  it('lets three dollars start an instance, and a millionth less not', () => {
+  it('admits a start with three dollars, and refuses it with a millionth less', () => {
     expect(start(paidIn('3'), 'a', '1').meters).toHaveLength(1);
     expect(() => start(paidIn('2.999999'), 'a', '1')).toThrow(
       '$3.00 of credit is needed, and $2.99 is available: add $0.01 or more.',
     );
   });
 
-  it('works out what an instance costs', () => {
+  it('has the right cost of an instance', () => {
     says(`| $2.49 | 11 seconds | ${cost('2.49', 11)} |`);
     says(`| $2.49 | 1 hour | ${cost('2.49', 3600)} |`);
     says(`| $2.49 | 1 h 30 min 7 s | ${cost('2.49', 5407)} |`);
     says(`1,801 seconds at $2.49 are ${cost('2.49', 1801)}, and the next 1,799 at $1.99 are ${cost('1.99', 1799)}`);
   });
 
-  it('works out what comes back after a stop in the past', () => {
+  it('has the right amount returned after a stop in the past', () => {
     const settled = settleInstance(start(paidIn('15'), 'a', '2.49'), terms, 'a', NOON + 3600).account;
     const stop = { instanceId: 'a', reason: 'stopped' as const, closedSegments: [], atSecond: NOON + 3000 };
     const back = stopInstance(settled, terms, stop, NOON + 3600).account.postedMicros - settled.postedMicros;
     says(`it cost ${cost('2.49', 3000)}, and ${dollars(micros(back))} comes back`);
   });
 
-  it('works out the second at which credit runs out', () => {
+  it('has the right second at which credit runs out', () => {
     const running = start(start(start(paidIn('15'), 'a', '2.49'), 'b', '1.99'), 'c', '0.79');
     const last = exhaustionSecond(running) as number;
     const costs = running.meters.map((meter) => dollars(costMicros(meter.rateMicrosPerHour, last - NOON)));
@@ -125,7 +125,7 @@ describe('docs/money-rules.md', () => {
     says(`so X is ${clock(last)}`);
   });
 
-  it('works out the order in which instances end', () => {
+  it('has the right order in which instances end', () => {
     const inOrder = (account: Account, instanceId: string, hourly: string, shedOrder: number | null) =>
       startInstance(account, terms, { ...givenOrder(instanceId, parseDollars(hourly)), shedOrder }, NOON).account;
     const running = inOrder(inOrder(inOrder(paidIn('15'), 'render', '7200', 1), 'train', '3.6', 2), 'web', '1.8', null);
@@ -137,7 +137,7 @@ describe('docs/money-rules.md', () => {
     says(`\`render\` ends at ${render?.[1]}, \`train\` at ${train?.[1]}, \`web\` at ${web?.[1]}.`);
   });
 
-  it('works out discounts, and names the tiers as they are by default', () => {
+  it('has the right discounts, and the default tiers', () => {
     says(`$2.49 less 5 % is ${dollars(discountedMicros(parseDollars('2.49'), 500))}`);
     for (const { spendMicros, basisPoints } of terms.volumeTiers)
       says(`| ${formatForPeople(spendMicros).replace('.00', '')} | ${basisPoints / 100} % |`);
@@ -156,7 +156,7 @@ describe('docs/money-rules.md', () => {
     expect(later.meters[0]?.rateMicrosPerHour).toBe(parseDollars('3'));
   });
 
-  it('works out which instance a reservation covers', () => {
+  it('has the right instance that a reservation covers', () => {
     const reserved = openReservation(
       paidIn('100'),
       terms,
@@ -189,7 +189,7 @@ describe('docs/money-rules.md', () => {
     says('(31 January and a month is 28 February; renewed, the next month ends on 31 March)');
   });
 
-  it('works out what a hold sets aside and what it lets go', () => {
+  it('has the right amounts that a hold sets aside and releases', () => {
     const price = { inputMicrosPerMillion: parseDollars('0.15'), outputMicrosPerMillion: parseDollars('0.6') };
     const amountMicros = holdMicrosFor(tokensCost(price, 8_000, 2_000));
     const held = placeHold(paidIn('15'), terms, { amountMicros, ttlSeconds: 60 }, NOON).account;
@@ -202,14 +202,14 @@ describe('docs/money-rules.md', () => {
     says(`${dollars(charged)} is charged, and ${dollars(subtract(amountMicros, charged))} is free again`);
   });
 
-  it('works out when the card is charged', () => {
+  it('has the right seconds at which the card is charged', () => {
     const running = topUp(start(paidIn('25'), 'a', '2.49'), '20', '50');
     const due = nextCrossing(running, terms)?.second as number;
     const at = (second: number) => `At ${clock(second)} there is ${dollars(spendableMicros(running, second))}`;
     says(`${at(due - 1)} available. ${at(due)}: the card is charged`);
   });
 
-  it('works out how a burn that is too fast runs out', () => {
+  it('has the right end of credit for a burn that top-ups cannot cover', () => {
     let account = topUp(start(paidIn('30'), 'a', '240'), '20', '15');
     const charged: string[] = [];
     for (let next = nextCrossing(account, terms); next?.what === 'top_up'; next = nextCrossing(account, terms)) {
@@ -227,7 +227,7 @@ describe('docs/money-rules.md', () => {
     expect(advance(account, terms, end?.second as number).account.postedMicros).toBe(0);
   });
 
-  it('works out a charge that is under way when credit runs out', () => {
+  it('has the right result of a charge in flight at the end of credit', () => {
     const running = topUp(start(paidIn('15'), 'a', '36'), '5', '15');
     expect(nextCrossing(running, terms)?.second).toBe(NOON + 1001);
     const waiting = advance(running, terms, NOON + 1520).account;
@@ -242,7 +242,7 @@ describe('docs/money-rules.md', () => {
     expect(no.account.policy?.enabled).toBe(false);
   });
 
-  it('works out the low-balance mail', () => {
+  it('has the right second of the low-balance mail', () => {
     const low = advance(start(paidIn('11'), 'a', '36'), terms, NOON + 200);
     expect(low.effects).toContainEqual(expect.objectContaining({ kind: 'low', second: NOON + 101 }));
     expect(deposit(low.account, '1.99', NOON + 200).lowArmed).toBe(false);
@@ -250,7 +250,7 @@ describe('docs/money-rules.md', () => {
     says('no second one until you have been at $11.00 or more again');
   });
 
-  it('works out a refund, and a dispute of a deposit that is used in part', () => {
+  it('has the right refund, and the right dispute of a partly used deposit', () => {
     const used = (account: Account, cost: string) =>
       recordUsage(account, terms, { eventId: 'e', cost: BigInt(parseDollars(cost)) * 1_000_000n }, NOON).account;
     const of = (credited: string) => ({
@@ -283,7 +283,7 @@ describe('docs/money-rules.md', () => {
     says('You pay in $100.00; $70.00 is available and nothing is owed');
   });
 
-  it('works out tokens and what is owed', () => {
+  it('has the right cost of tokens and the right owed amount', () => {
     const price = { inputMicrosPerMillion: parseDollars('0.15'), outputMicrosPerMillion: parseDollars('0.60') };
     const use = (account: Account, input: number, output: number, eventId: string) =>
       recordUsage(account, terms, { eventId, cost: tokensCost(price, input, output) }, NOON).account;
@@ -306,7 +306,7 @@ describe('docs/money-rules.md', () => {
     says('your balance is $0.00 and $3.00 is owed. You pay in $50.00; $47.00 is available and nothing is owed.');
   });
 
-  it('works out what a crypto deposit comes to', () => {
+  it('has the right credit for a crypto deposit', () => {
     says(`(${crypto?.confirmations} blocks, unless it says otherwise)`);
     const asked = parseDollars('100');
     const state = (received: string) =>

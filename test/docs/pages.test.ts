@@ -1,4 +1,4 @@
-/** What the pages promise is there: links, commands, variables, routes. */
+/** Tests that the links, commands, variables and routes in the pages exist. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -37,7 +37,7 @@ const isRoute = (method: string, path: string) =>
   );
 
 describe('the pages', () => {
-  it.each(pages)('%s links to what is there', (page) => {
+  it.each(pages)('%s has only links that resolve', (page) => {
     for (const [, target = ''] of read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)/g))
       expect(existsSync(join(ROOT, dirname(page), target)), `${page} → ${target}`).toBe(true);
   });
@@ -48,7 +48,7 @@ describe('the pages', () => {
       for (const [, name = ''] of read(page).matchAll(/npm run ([a-z:]+)/g)) expect(scripts, page).toHaveProperty(name);
   });
 
-  it('number the decisions without a gap, and each says what, why and what else was weighed', () => {
+  it('number the decisions without a gap, and each decision has its sections: what, why and the alternatives', () => {
     decisions.forEach((page, index) => {
       const number = String(index + 1).padStart(4, '0');
       expect(page).toContain(`/${number}-`);
@@ -57,7 +57,7 @@ describe('the pages', () => {
     });
   });
 
-  it('name each decision that the code points to', () => {
+  it('include each decision that the code cites', () => {
     for (const file of ['prisma/generate.mjs', 'Dockerfile'])
       for (const [path] of read(file).matchAll(/docs\/decisions\/[\w-]+\.md/g)) expect(decisions).toContain(path);
   });
@@ -70,7 +70,7 @@ describe('README.md', () => {
     path: `/v1${path}`,
   }));
 
-  it('walks over routes that exist', () => {
+  it('uses routes that exist', () => {
     expect(calls.length).toBeGreaterThanOrEqual(10);
     for (const { method, path } of calls) expect(isRoute(method, path), `${method} ${path}`).toBe(true);
     expect(isRoute('GET', '/v1/nowhere')).toBe(false);
@@ -82,7 +82,7 @@ describe('README.md', () => {
     for (const name of asked) expect(readme).toContain(`\`${name}\``);
   });
 
-  it('names every event that Stripe is to tell of', () => {
+  it('names every event that Stripe must send', () => {
     for (const event of STRIPE_EVENTS) expect(readme).toContain(`\`${event}\``);
   });
 
@@ -106,13 +106,13 @@ describe('docs/operating.md', () => {
       expect(isRoute(method, path), `${method} ${path}`).toBe(true);
   });
 
-  it('says of each difference between ledger and providers what the report says of it', () => {
+  it('describes each difference between ledger and providers as the report does', () => {
     const page = read('docs/operating.md');
     for (const [name, { sentence, whatToDo }] of Object.entries(DIFFERENCES))
       expect(page).toContain(`| \`${name}\` | ${sentence} | ${whatToDo} |`);
   });
 
-  it('names every state that a workflow says', () => {
+  it('names every state of a workflow', () => {
     const page = read('docs/operating.md');
     const said = ['instance', 'balance-watch', 'deposit', 'notice', 'reconciliation']
       .map((name) => read(`workflows/${name}.ts`))

@@ -1,4 +1,4 @@
-/** The measurement of comments: what counts as prose, which words point, and which beginnings are late. */
+/** Tests the measurement of comments: the text that counts as prose, the pointing words, and the late beginnings. */
 import { describe, expect, it } from 'vitest';
 import { commentsOf } from '../../prose/comments.ts';
 import { figuresOf } from '../../prose/figures.ts';
@@ -17,7 +17,7 @@ export const a = 1; // Two cents.`;
     expect(textsOf(source)).toEqual(['Posts is due. See for more. in micros', 'Two cents.']);
   });
 
-  it('of adjoining lines are one, and others are not', () => {
+  it('on adjoining lines are one comment, and other comments are separate', () => {
     expect(commentsOf('// One\n// sentence.\n\n// Another.\n/* Third. */')).toEqual([
       { line: 1, text: 'One sentence.' },
       { line: 4, text: 'Another.' },
@@ -34,11 +34,11 @@ export const a = 1; // Two cents.`;
 });
 
 describe('figures', () => {
-  it('count words that point', () => {
+  it('count pointing words', () => {
     expect(figuresOf('/** Posts what it owes, and those that are theirs. */')).toMatchObject({ words: 9, pointing: 4 });
   });
 
-  it('count comments that begin late', () => {
+  it('count comments with a late beginning', () => {
     const source = '/** What a team owes. */\n\n/** Sums what a team owes. */\n\n/** Those of a team. */';
     expect(figuresOf(source)).toMatchObject({ comments: 3, lateBeginnings: 2 });
   });

@@ -1,4 +1,6 @@
-/** Every `Source:` in the code names a heading of a page that is here, or the address of a public document. */
+/**
+ * Tests that each `Source:` in the code names an existing heading of a page here, or the address of a public document.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -43,7 +45,7 @@ describe('sources', () => {
 
   it('are found', () => expect(cited.length).toBeGreaterThan(50));
 
-  it('name a heading that exists or a public address', () => {
+  it('name an existing heading or a public address', () => {
     const faults = cited.flatMap(({ path, source }) => {
       const fault = faultOf(source);
       return fault === null ? [] : [`${path}: ${fault}`];
@@ -68,12 +70,12 @@ describe('sources', () => {
     },
   );
 
-  it('may go on in the next line of a comment', () => {
+  it('can continue on the next line of a comment', () => {
     const comment = '/**\n * Sums. Source: https://docs.stripe.com/api/charges/list,\n * docs/rules.md#none\n */';
     expect(sourcesOf(comment)).toEqual(['https://docs.stripe.com/api/charges/list', 'docs/rules.md#none']);
   });
 
-  it('other than these name no page that is not here', () => {
+  it('and other mentions of pages name existing pages and headings', () => {
     const pages =
       /(?<![\w/#.-])((?:docs\/[\w/-]+|README|CONTRIBUTING|rules|api|design|found|review)\.md)(?:#([\w-]+))?/g;
     const faults = sourceFiles()

@@ -1,4 +1,4 @@
-/** docs/stand-ins.md: each control is there, and each example does what it says to a stand-in that runs. */
+/** Tests docs/stand-ins.md: each control has an example, and each example works on a running stand-in. */
 import { readFileSync } from 'node:fs';
 import Stripe from 'stripe';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -125,7 +125,7 @@ async function filledIn(template: string, made: Map<string, string>): Promise<st
   return filled;
 }
 
-it('docs/stand-ins.md has an example of each control of Stripe and CopperX, and of none that there is not', () => {
+it('docs/stand-ins.md has an example of each control of Stripe and CopperX, and of no other control', () => {
   const shared = new Set(operationsOf(copperxControls(copperx.control)).map(({ method, path }) => `${method} ${path}`));
   const documented = examples.map(({ method, target }) => ({
     method,
@@ -180,7 +180,7 @@ it.each(examples)('$line', async ({ method, target, body }) => {
 it.each([
   ['Stripe', () => stripe.url],
   ['CopperX', () => copperx.url],
-])('the front page of %s says what it is and lists every control', async (name, url) => {
+])('the front page of %s describes it and lists every control', async (name, url) => {
   const response = await fetch(`${url()}/`);
   const markup = await response.text();
   expect(response.headers.get('content-type')).toContain('text/html');

@@ -1,4 +1,4 @@
-/** Every word of a product file's name has an entry in the glossary, or is plain English. */
+/** Tests that every word of a product file's name has an entry in the glossary or is plain English. */
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';

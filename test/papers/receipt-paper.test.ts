@@ -1,3 +1,4 @@
+/** Tests the PDF of a receipt: its content, format and properties. */
 import { describe, expect, it, vi } from 'vitest';
 import { receiptPaper } from '../../activities/papers/receipt-paper.ts';
 import { micros, parseDollars } from '../../billing/money.ts';
@@ -8,7 +9,7 @@ import { facts, madeOutTo } from './fixtures.ts';
 const BOX = { left: 60, right: 595.28 - 60, bottom: 40, top: 842 - 50 };
 
 describe('a receipt', () => {
-  it('states the number, the second, both sides, the method, the amount, and that it is no tax invoice', async () => {
+  it('has the number, the time, both parties, the method, the amount, and the note that it is no tax invoice', async () => {
     const text = textOf(await receiptPaper(facts()));
     for (const said of [
       'acme-000001',
@@ -28,18 +29,18 @@ describe('a receipt', () => {
       expect(text).toContain(said);
   });
 
-  it('states cents for a card, with a comma between thousands', async () => {
+  it('has cents for a card, with a comma between thousands', async () => {
     const text = textOf(await receiptPaper(facts({ paidMicros: parseDollars('1250') })));
     expect(text).toContain('$1,250.00');
     expect(text).toContain('USD 1,250.00');
     expect(text).not.toContain('1,250.000000');
   });
 
-  it('states six places where there is less than a cent', async () => {
+  it('has six places for an amount with a fraction of a cent', async () => {
     expect(textOf(await receiptPaper(facts({ paidMicros: micros(39_123_456) })))).toContain('USD 39.123456');
   });
 
-  it('names the company, the address, the tax id and the reference of the billing details', async () => {
+  it('has the company, the address, the tax id and the reference of the billing details', async () => {
     const recipient = {
       teamName: 'Robots',
       company: 'Łódzkie Roboty Sp. z o.o.',
@@ -60,7 +61,7 @@ describe('a receipt', () => {
       expect(lines).toContain(said);
   });
 
-  it('names the coin, the chain and the transaction of a payment in crypto, and what had arrived with it', async () => {
+  it('has the coin, the chain and the transaction of a crypto payment, and the total received as of that payment', async () => {
     const transactionHash = `0x${'ab12'.repeat(16)}`;
     const amountMicros = parseDollars('39.5');
     const text = textOf(

@@ -1,4 +1,4 @@
-/** Names of every script: each letter of a name is on the paper, in its place, and can be copied from it. */
+/** Tests names in every script: each letter of a name is on the receipt, in its place, and can be copied. */
 import { describe, expect, it } from 'vitest';
 import { layOut, layOutLine } from '../../activities/papers/lines.ts';
 import { hanOf } from '../../activities/papers/readable.ts';
@@ -38,16 +38,16 @@ const RIGHT_TO_LEFT = {
 };
 
 describe('a name on a receipt', () => {
-  it.each(Object.entries(LEFT_TO_RIGHT))('in %s is there letter for letter', async (_, name) => {
+  it.each(Object.entries(LEFT_TO_RIGHT))('in %s is complete and in order', async (_, name) => {
     expect(textOf(await receiptPaper(madeOutTo(name))).split('\n')).toContain(name);
   });
 
-  it.each(Object.entries(RIGHT_TO_LEFT))('in %s is there letter for letter, from right to left', async (_, name) => {
+  it.each(Object.entries(RIGHT_TO_LEFT))('in %s is complete and in order, from right to left', async (_, name) => {
     const names = linesOf(await receiptPaper(madeOutTo(name))).map(({ letters }) => letters.toReversed().join(''));
     expect(names).toContain(name);
   });
 
-  it('may be the issuer’s too', async () => {
+  it('can be the issuer’s too', async () => {
     const { issuer } = facts();
     const pdf = await receiptPaper(
       facts({ issuer: { ...issuer, name: 'Хмара Łódź 株式会社', address: '東京都千代田区' } }),
@@ -56,24 +56,24 @@ describe('a name on a receipt', () => {
     expect(textOf(pdf)).toContain('東京都千代田区');
   });
 
-  it('shows a character that no typeface has by its code point, never as a box or a question mark', async () => {
+  it('shows a character without a glyph by its code point, and never as a box or a question mark', async () => {
     const text = textOf(await receiptPaper(madeOutTo('𓀀 Pyramids \u{10FFFD}')));
     expect(text).toContain('[U+13000] Pyramids [U+10FFFD]');
     expect(text).not.toContain('?');
   });
 
-  it('has its emoji in one colour, joined ones in their parts or as one', async () => {
+  it('has its emoji in one colour, and joined emoji as one or in their parts', async () => {
     const text = textOf(await receiptPaper(madeOutTo('Rocket 🚀 ❤️ 👩‍🚀')));
     for (const drawn of ['🚀', '❤', '👩']) expect(text).toContain(drawn);
     expect(text).not.toContain('[U+');
   });
 
-  it('loses control characters and marks of direction, and nothing else', async () => {
+  it('loses only control characters and direction marks', async () => {
     const name = 'Acme\u0000\u202eRobots\u200f\u2066!\ufeff';
     expect(textOf(await receiptPaper(madeOutTo(name))).split('\n')).toContain('Acme Robots!');
   });
 
-  it('has accents that are written apart composed, and those that no letter has beside it', async () => {
+  it('has separate accents composed with their letter, or placed beside it', async () => {
     const text = textOf(await receiptPaper(madeOutTo('Zoe\u0308 x\u0301')));
     expect(text).toContain('Zoë x\u0301');
   });
@@ -103,7 +103,7 @@ describe('a line', () => {
     expect(await bracketOf('(ש', '(')).toBe(await bracketOf(')a', ')'));
   });
 
-  it('ends after a word, and within a word only where a whole line is too short for it', async () => {
+  it('ends after a word, and within a word only if a whole line is too short for it', async () => {
     const lines = await layOut('Acme Robotics Pneumonoultramicroscopic', 'regular', 9_000);
     expect(lines.map(({ text }) => text)).toEqual(['Acme Robotics', 'Pneumonoultrami', 'croscopic']);
     for (const { width } of lines) expect(width).toBeLessThanOrEqual(9_000);
@@ -115,7 +115,7 @@ describe('a line', () => {
     expect(lines.map(({ text }) => text).join('')).toBe('深圳市（机器人）有限公司');
   });
 
-  it('keeps line breaks, and has an empty line for an empty text', async () => {
+  it('keeps line breaks, and is empty for an empty text', async () => {
     expect((await layOut('a\nb', 'regular', 9_000)).map(({ text }) => text)).toEqual(['a', 'b']);
     expect((await layOut('', 'regular', 9_000)).map(({ text }) => text)).toEqual(['']);
   });
@@ -129,7 +129,7 @@ describe('the forms of Han characters', () => {
     ['トヨタ自動車', 'jp'],
     ['三星電子 주식회사', 'kr'],
     ['Acme', 'sc'],
-  ])('of %s are those of %s', (text, han) => {
+  ])('of %s are the forms of %s', (text, han) => {
     expect(hanOf(text)).toBe(han);
   });
 });

@@ -1,4 +1,4 @@
-/** Every request that the product sends to Stripe is one that Stripe publishes as accepted. */
+/** Tests every request that the product sends to Stripe against Stripe's published parameters. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -145,8 +145,8 @@ function callsInSources(): string[] {
   return [...new Set(found.map(([, call = '']) => call.replace(/\s/g, '')))].sort();
 }
 
-describe('what the product sends to Stripe', () => {
-  it('is every call that its sources have: one that no story makes would go unchecked', () => {
+describe('the product’s requests to Stripe', () => {
+  it('include every call in the product’s sources', () => {
     const calls = callsInSources();
     expect(calls.length).toBeGreaterThan(15);
     expect(calls.filter((call) => CALLS[call] === undefined)).toEqual([]);
@@ -154,12 +154,12 @@ describe('what the product sends to Stripe', () => {
     expect(calls.filter((call) => !made.has(CALLS[call] ?? ''))).toEqual([]);
   });
 
-  it('is accepted by the parameters that Stripe publishes', async () => {
+  it('are accepted by the parameters that Stripe publishes', async () => {
     expect(sent.length).toBeGreaterThan(40);
     expect(await refusals(sent)).toEqual([]);
   });
 
-  it('would not be, with a name, a type or a value that Stripe does not publish, without what it requires, or elsewhere', async () => {
+  it('would be refused with an unpublished name, type or value, without a required parameter, or at another path', async () => {
     const sentAs = (operation: string) => {
       const found = sent.find((request) => operationOf(request) === operation);
       if (!found) throw new Error(`${operation} was not sent`);

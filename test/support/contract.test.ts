@@ -1,4 +1,4 @@
-/** The check of answers against the document finds each kind of disagreement. */
+/** Tests that the check of answers against the document finds each kind of disagreement. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { EXAMPLES } from '../../api/reference/examples.ts';
 import { type Contract, documentedContract, type Exchange } from './contract.ts';
@@ -29,7 +29,7 @@ const error = (code: string, change: object = {}) => ({
   error: { type: 'invalid_request_error', code, message: 'not now', requestId: 'req_1', ...change },
 });
 
-describe('an exchange as documented', () => {
+describe('an exchange that agrees with the document', () => {
   it.each([
     ['an answer', {}],
     ['a refusal', { status: 404, body: error('not_found', { param: 'team' }) }],
@@ -42,7 +42,7 @@ describe('an exchange as documented', () => {
   });
 });
 
-describe('an exchange against the document', () => {
+describe('an exchange that disagrees with the document', () => {
   it.each([
     ['a field that is not documented', { body: { ...TEAM, colour: 'red' } }, /unevaluated properties/],
     ['a field that is missing', { body: { ...TEAM, email: undefined } }, /required property 'email'/],
