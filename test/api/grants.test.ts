@@ -143,7 +143,7 @@ describe('a reversed grant', () => {
     expect((await balance()).available).toBe('0.000000');
   });
 
-  it('is refused by name when the reversal is impossible', async () => {
+  it('is refused for an unknown grant, with an unknown field, and for an archived team', async () => {
     expect((await revoke('nobodys')).status).toBe(404);
     const { id } = (await give()).body;
     expect((await revoke(id, { amount: '5' })).body.error.param).toBe('amount');

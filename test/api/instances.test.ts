@@ -126,7 +126,7 @@ describe('a stop', () => {
     expect(looks.map(({ teamId }) => teamId)).toContain(team);
   });
 
-  it('at an earlier second gives back the cost charged after that second', async () => {
+  it('at an earlier second returns the cost charged after that second', async () => {
     const { id, startedAt } = (await start({ id: newName(), hourly: '3600' })).body;
     pass(20);
     const reprice = await api.post(`/v1/instances/${id}/reprice`, { hourly: '1' });

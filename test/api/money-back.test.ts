@@ -291,7 +291,7 @@ describe('Stripe’s webhook about a refund or dispute', () => {
     expect(told()).toEqual(['dispute disp_du_5']);
   });
 
-  it('ignores and logs a payment that is not ours', async () => {
+  it('ignores and logs a payment without a deposit here', async () => {
     const before = api.logged.length;
     const { status } = await send('charge.dispute.created', {
       object: 'dispute',
@@ -314,7 +314,7 @@ describe('a refresh of a payment', () => {
   const look = (id = deposit, options = {}) => api.post(`/v1/deposits/${id}/look-again`, {}, options);
   const asked = () => api.engine.told.filter((wake) => wake.startsWith('look at'));
 
-  it('reads its refunds and disputes at the provider, with those that only the provider has, and answers them all', async () => {
+  it('reads its refunds and disputes at the provider, including refunds and disputes that only the provider has', async () => {
     const ours = (await refund({ amount: '20' })).body.id;
     atStripe.refunds = [
       { stripeRefundId: 're_1', namedRefundId: ours },

@@ -100,7 +100,7 @@ describe('the price list', () => {
     expect(await history()).toHaveLength(1);
   });
 
-  it('has the later of two changes of the same second, and its history has both', async () => {
+  it('shows the last recorded of simultaneous changes, and its history has all of them', async () => {
     await set();
     const spots = ['1', '1.1', '1.2', '1.3', '1.4', '1.5'];
     const answers = await Promise.all(spots.map((spot) => set({ spot })));
@@ -225,7 +225,7 @@ describe('the list of a team', () => {
     expect(viewListedGpuPrice(price, { basisPoints: 500, kind: 'assigned' }).yourSpot).toBe('0.000010');
   });
 
-  it('is hidden from other teams and from callers without a key, and a team cannot change it', async () => {
+  it('is hidden from other teams, does not exist for an unknown team, and cannot be changed by a team', async () => {
     const team = await teamWith(api);
     const other = await teamWith(api);
     const key = await keyFor(api, team, ['read', 'billing', 'usage']);
@@ -290,7 +290,7 @@ describe('the models', () => {
     expect(await find()).toBeUndefined();
   });
 
-  it('have the later of two changes of the same second', async () => {
+  it('show the last recorded of simultaneous changes', async () => {
     await Promise.all(['1', '2', '3', '4'].map((input) => put({ input })));
     const rows = await api.db.modelPrice.findMany({ where: { model }, orderBy: { id: 'asc' } });
     expect(rows).toHaveLength(4);

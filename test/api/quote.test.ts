@@ -104,7 +104,7 @@ describe('POST /v1/quote', () => {
     expect((await quote({ region: 'nowhere', hourly: '1' })).status).toBe(200);
   });
 
-  it('is available only to the team itself', async () => {
+  it('is hidden from the keys of other teams', async () => {
     const other = await teamWith(api, '10');
     const key = await keyFor(api, other, ['read']);
     expect((await quote({}, { key })).body.error).toMatchObject({ code: 'not_found', param: 'team' });

@@ -258,7 +258,7 @@ describe('an instance of a reserved GPU', () => {
     expect((await read(reservation.id)).body.covers).toEqual([]);
   });
 
-  it('that is covered shows its current price as the saving, after a discount too', async () => {
+  it('that is covered counts at its current price in the saving, after a price change too', async () => {
     const { body: reservation } = await reserve({ count: 1 });
     await startInstance({ pricing: 'spot' });
     await list({ spot: '5' });
@@ -283,7 +283,7 @@ describe('the list of reservations', () => {
     expect((await listed('limit=100')).data.length).toBeGreaterThan(3);
   });
 
-  it('shows a reservation ended after its term and after a lapse, before and after the end is recorded', async () => {
+  it('shows lapsed reservations as ended, before and after the lapse is recorded', async () => {
     const { body: begun } = await reserve({ term: '1m', count: 1 });
     pass(1);
     const { body: never } = await reserve({ term: '12m', count: 1 });

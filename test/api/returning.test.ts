@@ -43,7 +43,7 @@ async function back(
 const titleOf = ({ text }: { text: string }) => /<h1>(.*)<\/h1>/.exec(text)?.[1];
 
 describe('the page after a payment', () => {
-  it('shows the recorded outcome of the deposit, and thanks only for a paid deposit', async () => {
+  it('shows the recorded outcome of the deposit, without thanks', async () => {
     const states: Array<[string, (id: string) => Promise<unknown>, string]> = [
       ['card', credit, 'Payment received'],
       ['card', (id) => fail(id, 'failed'), 'The payment was not made'],

@@ -308,7 +308,7 @@ describe('the document', () => {
 });
 
 describe('the printed addresses / and /v1', () => {
-  it.each(['/', '/v1'])('%s redirects a browser and a program to the documents', async (path) => {
+  it.each(['/', '/v1'])('%s links a browser and a program to the documents', async (path) => {
     const page = await fetch(`${api.url}${path}`, { headers: { accept: 'text/html,*/*;q=0.8' } });
     expect(page.status).toBe(200);
     expect(page.headers.get('content-security-policy')).toContain("default-src 'none'; style-src 'self'");

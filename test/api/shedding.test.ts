@@ -81,11 +81,11 @@ describe('the order to end in', () => {
   });
 });
 
-describe('a reclaimed spot instance', () => {
+describe('a reclaim of a spot instance', () => {
   const spot = () => start({ pricing: 'spot' });
   const reclaim = (id: string, body: object = {}) => api.post(`/v1/instances/${id}/reclaim`, body);
 
-  it('ends at the announced second by itself, both in a read and in the record, and the platform stops its machine', async () => {
+  it('ends the instance at the announced second, before and after the end is recorded, without a stop order', async () => {
     const id = await spot();
     const at = inSeconds(300);
     const { status, body } = await reclaim(id, { at });
@@ -105,7 +105,7 @@ describe('a reclaimed spot instance', () => {
     });
   });
 
-  it('has two minutes when no second is given', async () => {
+  it('is two minutes ahead when no second is given', async () => {
     const id = await spot();
     const before = Date.parse(inSeconds(120));
     const { reclaimAt } = (await reclaim(id)).body;
@@ -124,7 +124,7 @@ describe('a reclaimed spot instance', () => {
     expect(await api.db.notice.count({ where: { teamId: team, kind: 'spot_reclaim' } })).toBe(2);
   });
 
-  it('cannot be another kind or ended, and its second cannot be in the past or more than thirty days ahead', async () => {
+  it('is refused for another kind of instance, an ended instance, and a second in the past or more than thirty days ahead', async () => {
     expect((await reclaim(await start())).body.error.code).toBe('not_spot');
     const id = await spot();
     for (const at of [inSeconds(-60), inSeconds(30 * 86_400 + 60)])

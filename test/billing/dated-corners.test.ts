@@ -64,7 +64,7 @@ describe('a stop in the past', () => {
     expect(book.postedFor('i')).toBe(45_000_000);
   });
 
-  it('gives back the cost posted after its second, even in a segment that the stop itself closes', () => {
+  it('returns the cost posted after its second, even in a segment that the stop itself closes', () => {
     const book = bookWith('200', 0).startListed(listed('i'), 0);
     book.assignDiscount({ basisPoints: 1_000, untilSecond: 100 }, 10).settle('i', 90);
     book.stop('i', 150, { backTo: 50 });

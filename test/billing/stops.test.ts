@@ -39,7 +39,7 @@ describe('a stop in the past', () => {
   const settledTo = (second: number) =>
     new Book().deposit('100', 0).start('i', CENT_A_SECOND, 0).settle('i', 50).settle('i', second);
 
-  it('gives back the cost posted after its second, in a row that names the last corrected row', () => {
+  it('returns the cost posted after its second, in a row that names the last corrected row', () => {
     const book = settledTo(100).stop('i', 120, { backTo: 60 });
     expect(book.postedFor('i')).toBe(600_000);
     expect(book.transfers.at(-1)).toEqual({

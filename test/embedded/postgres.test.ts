@@ -124,7 +124,7 @@ describe('the data of the embedded Postgres', () => {
     await Promise.all([a?.stop(), b?.stop()]);
   });
 
-  it('is not served a second time at an occupied port', async () => {
+  it('is not served at an occupied port', async () => {
     const first = await startPostgres({ dataDir: join(dir, 'port-a'), settings: hasty });
     const second = startPostgres({ dataDir: join(dir, 'port-b'), port: first.port, settings: hasty });
     await expect(second).rejects.toThrow(/could not bind/);

@@ -217,7 +217,7 @@ describe('an auto top-up', () => {
     expect(await booksOf(one.db, team)).toMatchObject({ netMicros: 100_000_000n });
   });
 
-  it('that fails switches the policy and its consent off once, with the reason', async () => {
+  it('that fails switches the policy off once, with the reason in its consent', async () => {
     await one.team(team, '9');
     await one.policy(team, POLICY, 5);
     const depositId = (await attemptOf(team))!;

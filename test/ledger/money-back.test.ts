@@ -278,7 +278,7 @@ describe('a dispute', () => {
     await agrees();
   });
 
-  it('that the bank opens again after a loss gives back the taken credit, and holds it', async () => {
+  it('that the bank opens again after a loss returns the taken credit, and holds it', async () => {
     await one.use(team, 'u', 30_000_000, 1);
     await one.dispute(deposit, '50', 2, `disp_${team}`);
     await one.decide(`disp_${team}`, 'lost', 3);

@@ -83,7 +83,7 @@ describe('the statements of an act', () => {
     });
   });
 
-  it('are two more for a start at the list price: the lock of the price and the volume of the discount', async () => {
+  it('are two more for a start at the list price: the lock of the price, and the spending that earns a volume discount', async () => {
     const team = await newTeam();
     expect(await countOf(() => start(team, `${team}-a`, 10, null))).toBe(6);
     expect(await countOf(() => desk.settle(`${team}-a`, 20))).toBe(4);
@@ -100,7 +100,7 @@ describe('the statements of an act', () => {
     expect(settled.status === 'ended' && settled.receipt.seconds).toBe(0);
   });
 
-  it('are two for usage, and four for a grant and for its reversal', async () => {
+  it('are two for usage, four for a grant, and five for its reversal', async () => {
     const team = await newTeam();
     expect(await countOf(() => desk.use(team, 'e1', 1_000, 10))).toBe(2);
     expect(await countOf(() => desk.grant(team, `${team}-g`, '5', 11))).toBe(4);

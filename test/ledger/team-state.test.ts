@@ -64,7 +64,7 @@ describe('a stop of a whole team', () => {
     await booksAgree();
   });
 
-  it('of many instances stops their machines in batches, and announces each batch once', async () => {
+  it('of many instances is announced in batches, with each instance once', async () => {
     await one.team(team, '100');
     await start(one, `${team}-first`, 0);
     expect((await stop(one, 5)).ended).toHaveLength(1);

@@ -71,7 +71,7 @@ describe('the consents', () => {
     ['changed', "UPDATE consents SET actor = 'nobody'"],
     ['deleted', 'DELETE FROM consents'],
     ['emptied', 'TRUNCATE consents'],
-  ])('cannot be %s', async (_, sql) => {
+  ])('can never be %s', async (_, sql) => {
     const insert = `INSERT INTO consents (id, team_id, second, actor, cause, new_policy) VALUES ($1, $2, 0, 'me', 'test', '{}')`;
     expect(await refused(insert, [uuid(), team])).toBeNull();
     expect(await refused(sql)).toBe('23000 rows of consents are never changed or deleted: write another row');
