@@ -3,6 +3,7 @@
  * receiver recognises a retried delivery. Source: docs/http.md#outgoing-events, https://www.standardwebhooks.com
  */
 import { createHash } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import { Webhook } from 'standardwebhooks';
 import type { Terms } from '../billing/account.ts';
 import { formatDollars } from '../billing/money.ts';
@@ -27,6 +28,8 @@ export interface PlatformWorld {
 }
 
 const TIMEOUT_MS = 10_000;
+/** Until the workflow that ordered a machine to stop has recorded the confirmation. */
+const REMEMBERED_MS = 60_000;
 
 export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: PlatformWorld): Platform {
   const webhook = signer(secret);
@@ -47,7 +50,7 @@ export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: Pla
     if (status < 200 || status > 299) throw passing('platform', `answered ${status} to ${event.type}`);
   }
 
-  const order = (ended: EndedInstance): Promise<void> => {
+  const send = (ended: EndedInstance): Promise<void> => {
     const { instanceId, teamId: team, reason, startSecond, endSecond, costMicros } = ended;
     const event: PlatformEvent = {
       type: 'instance.terminate',
@@ -64,6 +67,28 @@ export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: Pla
     };
     return post(`instance.terminate/${instanceId}`, event);
   };
+
+  /** Orders by their instances, under way or successful within the last minute, oldest first. */
+  const orders = new Map<string, { sent: Promise<void>; beganMs: number }>();
+
+  /**
+   * Orders a machine to stop. A watch and the workflow of an instance may order the same machine at the same moment: the
+   * earlier order of this process serves both.
+   */
+  function order(ended: EndedInstance): Promise<void> {
+    const { instanceId } = ended;
+    const nowMs = performance.now();
+    for (const [id, { beganMs }] of orders) {
+      if (beganMs > nowMs - REMEMBERED_MS) break;
+      orders.delete(id);
+    }
+    const earlier = orders.get(instanceId);
+    if (earlier) return earlier.sent;
+    const sent = send(ended);
+    orders.set(instanceId, { sent, beganMs: nowMs });
+    sent.catch(() => orders.delete(instanceId));
+    return sent;
+  }
 
   const deliverEvent: Platform['deliverEvent'] = async ({ noticeId }) => {
     const notice = await findNotice(db, noticeId);

@@ -152,6 +152,22 @@ describe('an event to the platform', () => {
     expect(new Set(platform.events().map(({ id }) => id)).size).toBe(2);
   });
 
+  it('is sent once to stop a machine, though a watch and a workflow order the machine at the same moment, and again after a failure', async () => {
+    const { instanceId } = await exhausted();
+    const { terminateMachine, terminateMachines } = events();
+    const both = () =>
+      Promise.allSettled([
+        terminateMachine({ instanceId }),
+        terminateMachines({ instanceIds: [instanceId], nowSecond: NOW + 20_001 }),
+        terminateMachine({ instanceId }),
+      ]);
+    await platform.setMode({ failNext: 1 });
+    await expect(terminateMachine({ instanceId })).rejects.toThrow();
+    await both();
+    await both();
+    expect(platform.events()).toMatchObject([{ answered: 503 }, { answered: 200 }]);
+  });
+
   it('is delivered when the platform is available again', async () => {
     const { instanceId } = await exhausted();
     await platform.setMode('gone');
