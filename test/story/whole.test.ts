@@ -180,7 +180,7 @@ describe.concurrent('The whole product, with working and faulty neighbours', () 
     const topUp = async (team: Team) =>
       (await api.read(`${team.path}/deposits`)).data.find(({ label }: { label: string }) => label === 'Auto Top-Up');
     const charged = (team: Team) =>
-      until(`${team.id} is charged`, async () => (await topUp(team)).status === 'succeeded');
+      until(`${team.id} is charged`, async () => (await topUp(team))?.status === 'succeeded');
 
     const inTime = async () => {
       const { team, endOfCredit } = await given('is slow');
