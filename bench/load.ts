@@ -11,7 +11,7 @@ import { lifecycles } from './lifecycles.ts';
 import type { Measured } from './measured.ts';
 import { memory, memoryOverTime } from './memory.ts';
 import { type LoadOptions, scaled } from './options.ts';
-import { addTeams, names, type Outcome, onProduct, startOf } from './product.ts';
+import { addTeams, names, type Outcome, onProduct, type Send, startOf } from './product.ts';
 import { simultaneous } from './simultaneous.ts';
 import { starvation } from './starvation.ts';
 
@@ -57,14 +57,29 @@ async function curve(options: LoadOptions): Promise<Measured[]> {
     const read = (index: number) => send('GET', `/v1/teams/${teamOf(index)}/balance`);
     // The first calls of a process are slow, because its programs are not compiled yet.
     for (let round = 0; round < 4; round += 1) for (const act of [start, report, read]) await atOnce(reference, act);
+    await rest(send);
     for (const [what, act] of [
       ['starts', start],
       ['usage', report],
       ['balances', read],
     ] as const)
-      measured.push(...(await curveOf(what, act, offered, reference)));
+      measured.push(...(await curveOf(what, act, { counts: offered, heldAgainst: reference, rest: () => rest(send) })));
     return measured;
   });
+}
+
+/**
+ * Waits until workflows have seen all starts, and watches all facts. A team whose start has waited for more than ten seconds is
+ * refused the next: starts of one round would be refused for those of the round before.
+ */
+async function rest(send: Send): Promise<void> {
+  await sleep(REST_MS);
+  for (;;) {
+    const { text } = await send('GET', '/metrics');
+    const due = [...text.matchAll(/^burnrate_(?:workflows|looks)_due(?:\{[^}]*\})? (\d+)$/gm)];
+    if (due.length > 0 && due.every(([, count]) => count === '0')) return;
+    await sleep(REST_MS);
+  }
 }
 
 async function atOnce(count: number, act: (index: number) => Promise<Outcome>) {
@@ -76,8 +91,7 @@ async function atOnce(count: number, act: (index: number) => Promise<Outcome>) {
 async function curveOf(
   what: string,
   act: (index: number) => Promise<Outcome>,
-  counts: readonly number[],
-  heldAgainst: number,
+  { counts, heldAgainst, rest }: { counts: readonly number[]; heldAgainst: number; rest: () => Promise<void> },
 ): Promise<Measured[]> {
   const points: Array<{ offered: number; perSecond: number; counts: Record<string, number> }> = [];
   for (const offered of counts) {
@@ -87,7 +101,7 @@ async function curveOf(
       const { outcomes, tookMs: roundMs } = await atOnce(offered, act);
       all.push(...outcomes);
       tookMs += roundMs;
-      await sleep(REST_MS);
+      await rest();
     }
     const served = all.filter(({ status }) => status < 300);
     const refused = all.filter(({ code }) => code === 'overloaded');
