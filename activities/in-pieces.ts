@@ -11,23 +11,20 @@ const WITHIN_MS = 8_000;
  * @throws the failure, if not even the first item is done
  */
 export async function firstDone<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<number> {
-  const untilMs = performance.now() + WITHIN_MS;
   let begun = 0;
   let failedAt = items.length;
   let failure: unknown;
-  const lane = async (): Promise<void> => {
-    while (begun < failedAt && performance.now() < untilMs) {
-      const index = begun++;
-      try {
-        await act(items[index] as T);
-      } catch (error) {
-        if (index >= failedAt) continue;
-        failedAt = index;
-        failure = error;
-      }
+  const next = async (): Promise<void> => {
+    const index = begun++;
+    try {
+      await act(items[index] as T);
+    } catch (error) {
+      if (index >= failedAt) return;
+      failedAt = index;
+      failure = error;
     }
   };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, lane));
+  await inLanes(() => begun < failedAt, next);
   if (failedAt === 0 && items.length > 0) throw failure;
   return Math.min(begun, failedAt);
 }
@@ -37,18 +34,24 @@ export async function firstDone<T>(items: readonly T[], act: (item: T) => Promis
  * @returns the items whose call succeeded
  */
 export async function doneOf<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<T[]> {
-  const untilMs = performance.now() + WITHIN_MS;
   const done: T[] = [];
   let begun = 0;
-  const lane = async (): Promise<void> => {
-    while (begun < items.length && performance.now() < untilMs) {
-      const item = items[begun++] as T;
-      await act(item).then(
-        () => done.push(item),
-        () => {},
-      );
-    }
+  const next = async (): Promise<void> => {
+    const item = items[begun++] as T;
+    await act(item).then(
+      () => done.push(item),
+      () => {},
+    );
   };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, lane));
+  await inLanes(() => begun < items.length, next);
   return done;
+}
+
+/** Calls `next` in 20 lanes while `hasNext`, and begins no further call once eight seconds are over. */
+async function inLanes(hasNext: () => boolean, next: () => Promise<void>): Promise<void> {
+  const untilMs = performance.now() + WITHIN_MS;
+  const lane = async (): Promise<void> => {
+    while (hasNext() && performance.now() < untilMs) await next();
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
 }

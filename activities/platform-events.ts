@@ -28,7 +28,7 @@ export interface PlatformWorld {
 }
 
 const TIMEOUT_MS = 10_000;
-/** Until the workflow that ordered a machine to stop has recorded the confirmation. */
+/** A successful order is remembered so long, which exceeds the time that a workflow takes to record the confirmation. */
 const REMEMBERED_MS = 60_000;
 
 export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: PlatformWorld): Platform {
@@ -68,7 +68,7 @@ export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: Pla
     return post(`instance.terminate/${instanceId}`, event);
   };
 
-  /** Orders by their instances, under way or successful within the last minute, oldest first. */
+  /** Orders by instance id, under way or successful within the last minute, oldest first. */
   const orders = new Map<string, { sent: Promise<void>; beganMs: number }>();
 
   /**
@@ -108,6 +108,11 @@ export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: Pla
     terminateMachines: async ({ instanceIds, nowSecond }) => {
       const ended = await endedInstances(db, await unconfirmedOf(db, instanceIds));
       const confirmed = await doneOf(ended, order);
+      if (confirmed.length < ended.length)
+        log.warn(
+          { orders: ended.length, confirmed: confirmed.length },
+          'machines are not confirmed as stopped: the workflow of each instance orders its machine again',
+        );
       await confirmTerminated(
         db,
         confirmed.map(({ instanceId }) => instanceId),

@@ -20,7 +20,10 @@ export interface Gauges {
   reconciledDaySecond: number;
 }
 
-/** By kind of work; notices also by channel, deposits by kind, workflows by what they are of. Work without a row here has no backlog. */
+/**
+ * By kind of work; notices also by channel, deposits by kind, workflows by the kind of their row. Work without a row here has
+ * no backlog.
+ */
 export interface Backlogs {
   notices: Map<string, Backlog>;
   deposits: Map<string, Backlog>;

@@ -1,5 +1,5 @@
 /** A team's balance: a single durable sleep until the second of the next crossing, re-planned by each fact. */
-import { condition, continueAsNew, setHandler, TemporalFailure, workflowInfo } from '@temporalio/workflow';
+import { continueAsNew, setHandler, TemporalFailure, workflowInfo } from '@temporalio/workflow';
 import type { Outlook } from '../activities/ledger/team.ts';
 import type { EndedPiece } from '../prisma/ended-pieces.ts';
 import { dollars, Stated, showDetails, when } from './details.ts';
@@ -23,7 +23,7 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
   if (lookSoon) news.soon();
   setHandler(watchState, () => seen);
 
-  while (!workflowInfo().continueAsNewSuggested) {
+  while (isEnding || !workflowInfo().continueAsNewSuggested) {
     news.take();
     const outlook = await ledger.lookAhead({ teamId, nowSecond: nowSecond() });
     seen = show(outlook);
@@ -32,7 +32,6 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
 
     await news.orSecond(outlook.next?.second ?? null, outlook.next?.what ?? 'idle');
   }
-  await condition(() => !isEnding);
   await continueAsNew<typeof balanceWatch>({
     teamId,
     ...(news.isPromised() && { lookSoon: true }),

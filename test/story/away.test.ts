@@ -7,7 +7,7 @@ import {
   mustBe,
   type ProductUnderTest,
   secondsOf,
-  startProductUnderTest,
+  startProductThatCrashes,
   type Team,
   until,
 } from './support.ts';
@@ -18,10 +18,7 @@ const STORY_MS = 480_000;
 let product: ProductUnderTest;
 
 beforeAll(async () => {
-  product = await startProductUnderTest(
-    { TOP_UP_COOLDOWN: '5s', TOP_UP_GRACE: '3s', SETTLE_EVERY: '3s' },
-    { crashes: true },
-  );
+  product = await startProductThatCrashes();
 });
 afterAll(() => product?.stop());
 

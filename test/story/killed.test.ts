@@ -11,7 +11,7 @@ import {
   mustBe,
   type PartName,
   type ProductUnderTest,
-  startProductUnderTest,
+  startProductThatCrashes,
   type Team,
   until,
 } from './support.ts';
@@ -23,10 +23,7 @@ const ANSWERED_AGAIN_MS = 120_000;
 let product: ProductUnderTest;
 
 beforeAll(async () => {
-  product = await startProductUnderTest(
-    { TOP_UP_COOLDOWN: '5s', TOP_UP_GRACE: '3s', SETTLE_EVERY: '3s' },
-    { crashes: true },
-  );
+  product = await startProductThatCrashes();
 });
 afterAll(() => product?.stop());
 

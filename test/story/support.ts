@@ -81,10 +81,14 @@ export type Sql = <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
 
 const CALL_WITHIN_MS = 45_000;
 const MOST_TRIES = 20;
-/** What these give away is only of worth after a crash. */
+/** These settings lose data only in a crash. */
 const HASTY = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
 
-/** Starts everything. `crashes`: Postgres is to be killed, so it must keep what it acknowledges. */
+/** Starts the product with short waits, for stories in which processes and neighbours are killed. */
+export const startProductThatCrashes = (): Promise<ProductUnderTest> =>
+  startProductUnderTest({ TOP_UP_COOLDOWN: '5s', TOP_UP_GRACE: '3s', SETTLE_EVERY: '3s' }, { crashes: true });
+
+/** Starts all parts. `crashes`: Postgres is killed in the story, so its acknowledged commits must survive. */
 export async function startProductUnderTest(
   overrides: Record<string, string>,
   { crashes = false } = {},
