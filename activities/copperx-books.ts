@@ -3,8 +3,8 @@
  * so pages are read from well before the day. Source: https://copperx.readme.io/reference
  */
 import { outputKey } from '../billing/crypto.ts';
-import { DAY_SECONDS, NO_PROVIDER_ROWS, type ProviderOutput } from '../billing/reconciliation.ts';
-import { secondOf } from '../billing/time.ts';
+import { NO_PROVIDER_ROWS, type ProviderOutput } from '../billing/reconciliation/rows.ts';
+import { SECONDS_PER_DAY, secondOf } from '../billing/time.ts';
 import type { Copperx, CopperxSession } from './copperx.ts';
 import { readOutput } from './copperx-payments.ts';
 import type { ProviderBooks } from './provider-books.ts';
@@ -14,7 +14,7 @@ const PAGES_DAYS = 40;
 
 export const createCopperxBooks = (copperx: Copperx, confirmations: number): ProviderBooks => ({
   read: async (day, onProgress) => {
-    const sinceMs = (day.fromSecond - PAGES_DAYS * DAY_SECONDS) * 1000;
+    const sinceMs = (day.fromSecond - PAGES_DAYS * SECONDS_PER_DAY) * 1000;
     const pages = await copperx.sessionsSince(sinceMs, onProgress);
     return { ...NO_PROVIDER_ROWS, outputs: pages.flatMap((page) => outputsOf(page, confirmations)) };
   },

@@ -2,7 +2,9 @@
  * A provider's books: the payments of a day, and the payments that the ledger names. Each provider has an
  * implementation (Stripe in stripe-books.ts), and a comparison gets all implementations.
  */
-import type { Day, LedgerRows, ProviderRows } from '../billing/reconciliation.ts';
+
+import type { LedgerRows, ProviderRows } from '../billing/reconciliation/rows.ts';
+import type { Day } from '../billing/time.ts';
 
 export interface ProviderBooks {
   /** Every payment, refund, dispute or output of a day, with a margin, so rows on both sides of midnight meet. */

@@ -4,7 +4,7 @@
  */
 import type { DifferenceClass } from '../billing/differences.ts';
 import { disputeIdOf, foundRefundId } from '../billing/ids.ts';
-import type { Difference } from '../billing/reconciliation.ts';
+import type { Difference } from '../billing/reconciliation/rows.ts';
 import type { Db } from '../prisma/client.ts';
 import { findDeposit } from '../prisma/deposits.ts';
 import { findRefundByStripeId } from '../prisma/refunds.ts';

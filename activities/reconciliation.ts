@@ -1,16 +1,15 @@
 /** The comparison of a day: the providers' books and the ledger's rows are read, compared, and the report is kept. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { BillingError } from '../billing/errors.ts';
+import { compare } from '../billing/reconciliation/compare.ts';
+import { dayToCompare, isProvisional } from '../billing/reconciliation/day.ts';
 import {
-  compare,
-  type Day,
   type Difference,
-  dayToCompare,
-  isProvisional,
   type LedgerRows,
   NO_PROVIDER_ROWS,
   type ProviderRows,
-} from '../billing/reconciliation.ts';
+} from '../billing/reconciliation/rows.ts';
+import type { Day } from '../billing/time.ts';
 import type { Db } from '../prisma/client.ts';
 import { type NamedByProviders, readLedgerRows } from '../prisma/reconciliation-rows.ts';
 import { findReconciliation, type Reconciliation, saveReconciliation } from '../prisma/reconciliations.ts';

@@ -6,8 +6,6 @@
 import type Stripe from 'stripe';
 import { fromCents } from '../billing/money.ts';
 import {
-  DAY_SECONDS,
-  type Day,
   type LedgerDeposit,
   type LedgerRows,
   NO_PROVIDER_ROWS,
@@ -15,7 +13,8 @@ import {
   type ProviderPayment,
   type ProviderRefund,
   type ProviderRows,
-} from '../billing/reconciliation.ts';
+} from '../billing/reconciliation/rows.ts';
+import { type Day, SECONDS_PER_DAY } from '../billing/time.ts';
 import { orNull } from './failures.ts';
 import type { ProviderBooks } from './provider-books.ts';
 
@@ -32,7 +31,7 @@ async function read(stripe: Stripe, day: Day, onProgress: () => void): Promise<P
   const from = Math.max(0, day.fromSecond - MARGIN_SECONDS);
   const created = { gte: from, lt: day.toSecond + MARGIN_SECONDS };
   // A page lives for a day, so a paid page was opened the day before at the earliest.
-  const pagesCreated = { gte: Math.max(0, from - DAY_SECONDS), lt: created.lt };
+  const pagesCreated = { gte: Math.max(0, from - SECONDS_PER_DAY), lt: created.lt };
   const pageOfIntent = new Map<string, string>();
   for await (const page of stripe.checkout.sessions.list({ created: pagesCreated, limit: PAGE })) {
     const intentId = idOf(page.payment_intent);

@@ -1,6 +1,6 @@
 /** The ledger against the providers, row by row, for operators. */
 import { DIFFERENCES, type DifferenceClass } from '../billing/differences.ts';
-import { dayToCompare, isProvisional } from '../billing/reconciliation.ts';
+import { dayToCompare, isProvisional } from '../billing/reconciliation/day.ts';
 import { formatSecond } from '../billing/time.ts';
 import type { Reconciliation as Report } from '../prisma/reconciliations.ts';
 import { type Route, route } from './route.ts';

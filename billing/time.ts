@@ -21,7 +21,7 @@ export function nextMonthStart(second: number): number {
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1) / 1000;
 }
 
-const SECONDS_PER_DAY = 86_400;
+export const SECONDS_PER_DAY = 86_400;
 
 /** The first second of the UTC day of a second. */
 export const dayStart = (second: number): number =>
@@ -39,6 +39,29 @@ export const daysAfter = (second: number, days: number): number => second + days
 /** The number of whole days between two seconds. */
 export const daysBetween = (fromSecond: number, toSecond: number): number =>
   Math.floor((toSecond - fromSecond) / SECONDS_PER_DAY);
+
+/** A UTC day. */
+export interface Day {
+  /** `2026-03-01` */
+  name: string;
+  fromSecond: number;
+  /** The first second of the next day. */
+  toSecond: number;
+}
+
+/** The name of the UTC day of a second, `2026-03-01`. */
+export const dayOf = (second: number): string => new Date(second * 1000).toISOString().slice(0, 10);
+
+/** The name of the last UTC day that was over at a second. */
+export const dayBefore = (second: number): string => dayOf(second - SECONDS_PER_DAY);
+
+/** The UTC day with a name such as `2026-03-01`; null if there is no such day. */
+export function parseDay(name: string): Day | null {
+  const ms = /^(19[7-9]|[2-9]\d\d)\d-\d\d-\d\d$/.test(name) ? Date.parse(`${name}T00:00:00Z`) : Number.NaN;
+  // Date.parse reads the 30th of February as the 2nd of March in some engines.
+  if (Number.isNaN(ms) || dayOf(ms / 1000) !== name) return null;
+  return { name, fromSecond: ms / 1000, toSecond: ms / 1000 + SECONDS_PER_DAY };
+}
 
 /**
  * The same time of day a number of UTC months later, on the same day of the month, or on the last day of a shorter

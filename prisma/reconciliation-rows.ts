@@ -5,14 +5,14 @@
 import { referenceOf } from '../billing/ledger.ts';
 import { add, type Micros, subtract, ZERO } from '../billing/money.ts';
 import type {
-  Day,
   LedgerDeposit,
   LedgerDispute,
   LedgerOutput,
   LedgerRefund,
   LedgerRows,
   StrayPosting,
-} from '../billing/reconciliation.ts';
+} from '../billing/reconciliation/rows.ts';
+import type { Day } from '../billing/time.ts';
 import type { Db, Tx } from './client.ts';
 import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
 import { isOfCredit } from './corrections.ts';

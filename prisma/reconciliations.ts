@@ -1,5 +1,5 @@
 /** The daily reports: a report for each UTC day. The latest comparison overwrites an earlier one. */
-import type { Comparison } from '../billing/reconciliation.ts';
+import type { Comparison } from '../billing/reconciliation/rows.ts';
 import type { Tx } from './client.ts';
 import { toSecond } from './columns.ts';
 import type { Prisma } from './generated/client.ts';

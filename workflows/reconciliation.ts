@@ -2,8 +2,7 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { executeChild, ParentClosePolicy, sleep, workflowInfo } from '@temporalio/workflow';
 import type { Reconciled } from '../activities/reconciliation.ts';
-import { dayBefore } from '../billing/reconciliation.ts';
-import { secondOf } from '../billing/time.ts';
+import { dayBefore, secondOf } from '../billing/time.ts';
 import { Stated, showDetails } from './details.ts';
 import { type ReconciliationInput, SCHEDULED_START_TIME, workflowId } from './messages.ts';
 import { books } from './neighbours.ts';

@@ -12,7 +12,7 @@ import { type Cards, createCards } from '../../activities/stripe-cards.ts';
 import { createStripePayments } from '../../activities/stripe-payments.ts';
 import { DIFFERENCES } from '../../billing/differences.ts';
 import type { Micros } from '../../billing/money.ts';
-import { type LedgerRows, NO_PROVIDER_ROWS, type ProviderRows } from '../../billing/reconciliation.ts';
+import { type LedgerRows, NO_PROVIDER_ROWS, type ProviderRows } from '../../billing/reconciliation/rows.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { updateDeposit } from '../../prisma/deposits.ts';
 import { readGauges } from '../../prisma/gauges.ts';

@@ -10,7 +10,7 @@ import { createStripe } from '../../activities/stripe.ts';
 import { createStripeBooks } from '../../activities/stripe-books.ts';
 import { createStripeLooks } from '../../activities/stripe-looks.ts';
 import type { DifferenceClass } from '../../billing/differences.ts';
-import { NO_PROVIDER_ROWS, type ProviderOutput } from '../../billing/reconciliation.ts';
+import { NO_PROVIDER_ROWS, type ProviderOutput } from '../../billing/reconciliation/rows.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { updateDeposit } from '../../prisma/deposits.ts';
 import { writeTogether } from '../../prisma/statements.ts';

@@ -6,19 +6,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DIFFERENCES, type DifferenceClass } from '../../billing/differences.ts';
 import { type Micros, micros } from '../../billing/money.ts';
-import {
-  type Comparison,
-  compare,
-  type Day,
-  dayBefore,
-  dayToCompare,
-  isProvisional,
-  type LedgerDeposit,
-  type LedgerRows,
-  type ProviderPayment,
-  type ProviderRows,
-  SETTLING_SECONDS,
-} from '../../billing/reconciliation.ts';
+import { compare } from '../../billing/reconciliation/compare.ts';
+import { dayToCompare, isProvisional, SETTLING_SECONDS } from '../../billing/reconciliation/day.ts';
+import type {
+  Comparison,
+  LedgerDeposit,
+  LedgerRows,
+  ProviderPayment,
+  ProviderRows,
+} from '../../billing/reconciliation/rows.ts';
+import { type Day, dayBefore } from '../../billing/time.ts';
 
 const DAY: Day = { name: '2026-03-01', fromSecond: 1_772_323_200, toSecond: 1_772_409_600 };
 /** Half an hour after the day, when the Schedule runs. */

@@ -1,8 +1,7 @@
 /** Tests the reconciliation workflow: its results, its retries and the days that the Schedule compares. */
 import { WorkflowIdReusePolicy } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { dayBefore } from '../../billing/reconciliation.ts';
-import { secondOf } from '../../billing/time.ts';
+import { dayBefore, secondOf } from '../../billing/time.ts';
 import { BILLING_STATE, keyword, TASK_QUEUES, workflowId } from '../../workflows/messages.ts';
 import { failing, heldBack, openStage, type Scene, type Stage } from './support.ts';
 
