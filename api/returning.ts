@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import { adoptedId } from '../activities/stripe-card-adoption.ts';
+import { isOpen } from '../billing/deposits.ts';
 import { secondOf } from '../billing/time.ts';
 import { detailsOf } from '../prisma/call-details.ts';
 import { type Deposit, findDeposit } from '../prisma/deposits.ts';
@@ -29,8 +30,6 @@ const ID = /^[A-Za-z0-9_-]{1,128}$/;
 
 /** The answer of the page: a note, or the address of a redirect. */
 type Answer = { note: Note; isOpen: boolean } | { goOn: string };
-
-const isOpen = ({ status }: Deposit): boolean => status === 'pending' || status === 'requires_action';
 
 export const returning =
   (world: ApiWorld, policy: string): RequestHandler =>
@@ -87,7 +86,7 @@ async function afterPayment(world: ApiWorld, depositId: string): Promise<Answer>
   const deposit = await settled(world, opened);
   const address = await namedAddress(world, deposit.detailsHash);
   if (address !== null) return { goOn: withQuery(address, { deposit: deposit.id, status: deposit.status }) };
-  return { note: depositNote(deposit), isOpen: isOpen(deposit) };
+  return { note: depositNote(deposit), isOpen: isOpen(deposit.status) };
 }
 
 /** Has the provider asked, and waits a moment for the outcome. */
@@ -101,7 +100,7 @@ async function settled(world: ApiWorld, opened: Deposit): Promise<Deposit> {
     return false;
   });
   let deposit = opened;
-  while (woken && isOpen(deposit) && Date.now() < untilMs) {
+  while (woken && isOpen(deposit.status) && Date.now() < untilMs) {
     await sleep(LOOK_EVERY_MS);
     deposit = (await findDeposit(world.db, opened.id)) ?? deposit;
   }

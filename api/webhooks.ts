@@ -3,8 +3,10 @@
  * dispute asks the provider for the state, and its poll finds states without an event. Duplicates, reordering and
  * replays therefore change nothing.
  */
+
 import type { RequestHandler } from 'express';
 import type { StripeHint } from '../activities/stripe-events.ts';
+import { isOpen } from '../billing/deposits.ts';
 import { BillingError } from '../billing/errors.ts';
 import { type Deposit, findDeposit, findDepositByStripeId } from '../prisma/deposits.ts';
 import { rememberEvent, wasTakenIn } from '../prisma/provider-events.ts';
@@ -85,9 +87,8 @@ export async function wakeDeposit(
   { id: depositId, teamId, kind, status }: Deposit,
   eventType?: string,
 ): Promise<void> {
-  const isOpen = status === 'pending' || status === 'requires_action';
   const isPaidLate = (status === 'failed' || status === 'expired') && SUCCESSES.has(eventType ?? '');
-  if (isOpen || isPaidLate) await engine.tell.deposit({ depositId, teamId, kind });
+  if (isOpen(status) || isPaidLate) await engine.tell.deposit({ depositId, teamId, kind });
 }
 
 /** A card that was added, changed or removed can change the next expiry notice of the team. */

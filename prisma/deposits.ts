@@ -1,5 +1,6 @@
 /** Deposits: every payment into credit, from opened to credited or failed, including auto top-up attempts. */
 import type { AttemptInFlight } from '../billing/account.ts';
+import type { DepositStatus } from '../billing/deposits.ts';
 import { BillingError } from '../billing/errors.ts';
 import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
@@ -8,14 +9,6 @@ import type { Deposit as DepositRow } from './generated/client.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
 
 export type DepositKind = 'saved_card' | 'checkout' | 'crypto' | 'auto_top_up' | 'confirmed';
-export type DepositStatus =
-  | 'pending'
-  | 'requires_action'
-  | 'succeeded'
-  | 'failed'
-  | 'expired'
-  | 'refunded'
-  | 'disputed';
 export type DepositLabel = 'Deposit' | 'Auto Top-Up';
 
 export interface Deposit {

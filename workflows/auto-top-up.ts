@@ -31,7 +31,7 @@ const ATTEMPT_RECHECK_MS = 60_000;
 
 export async function autoTopUp({ teamId }: TeamInput): Promise<void> {
   const news = new News();
-  const state = new Stated('watching');
+  const state = new Stated<TopUpDecision['state']>('watching');
   let seen: TopUpState | null = null;
   setHandler(told, news.arrived);
   setHandler(topUpState, () => seen);

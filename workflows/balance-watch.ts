@@ -12,7 +12,7 @@ const FULL_PIECE = 100;
 
 export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput): Promise<void> {
   const news = new News();
-  const state = new Stated('watching');
+  const state = new Stated<'watching' | 'burning' | 'charge_in_flight' | 'idle'>('watching');
   let seen: WatchState | null = null;
   let attemptTold: string | null = null;
   let reclaiming = earlier.reclaiming ?? [];

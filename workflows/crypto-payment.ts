@@ -5,81 +5,96 @@
  */
 import type { CryptoSeen } from '../activities/crypto.ts';
 import type { DepositOrder } from '../activities/ledger/deposits.ts';
+import { isOpen } from '../billing/deposits.ts';
 import { ledger, payments, tell } from './neighbours.ts';
-import { type Looks, type News, nowSecond } from './waiting.ts';
+import { FIRST_POLL_MS, type Payment } from './payment.ts';
+import { nowSecond, pollUntil } from './waiting.ts';
 
-/** Webhooks wake the payment at once. The poll finds partial and late payments, for which no webhooks exist. */
-const FIRST_POLL_MS = 15_000;
+/** The poll finds partial and late payments, for which no webhooks exist. */
 const SLOWEST_POLL_MS = 2 * 60_000;
 const LATE_POLL_MS = 24 * 3600_000;
 const LATE_SECONDS = 30 * 24 * 3600;
 
-/** The parts of the deposit's workflow for this story: the news and the state. */
-export interface Following {
-  news: News;
-  looks: Looks;
-  pageIs(checkoutUrl: string): void;
-  /** Told after each look. */
-  stateIs(order: DepositOrder, seen: 'waiting' | 'confirming' | 'closed'): void;
-}
-
-const isOpen = ({ status }: DepositOrder) => status === 'pending' || status === 'requires_action';
+const LOOK_FOR_COINS = 'look whether coins have come';
+const LOOK_FOR_LATE_COINS = 'look for late coins';
 
 /** Follows a payment until no further change is expected. A later webhook starts the workflow again, for one look. */
-export async function followCrypto(opened: DepositOrder, following: Following): Promise<DepositOrder> {
-  const { news, looks, pageIs, stateIs } = following;
-  const { depositId, teamId } = opened;
-  let order = opened;
+export async function payInCrypto(payment: Payment, opened: DepositOrder): Promise<DepositOrder> {
+  const { depositId } = opened;
   // An unknown page can only be from an earlier try or run.
-  let everyPage = true;
-  if (isOpen(order)) {
-    const page = await payments.createCryptoPage({ depositId });
-    if ('failureCode' in page) {
-      const { failureCode } = page;
-      return ledger.failDeposit({ depositId, nowSecond: nowSecond(), status: 'failed', failureCode });
-    }
-    const { sessionId: copperxSessionId, checkoutUrl } = page;
-    await ledger.noteDeposit({ depositId, change: { copperxSessionId, checkoutUrl } });
-    everyPage = page.maybeSeveral;
-    pageIs(checkoutUrl);
-    stateIs(order, 'waiting');
-    await news.orMs(FIRST_POLL_MS, 'look whether coins have come');
+  if (!isOpen(opened.status)) return follow(payment, opened, { everyPage: true });
+  const page = await payments.createCryptoPage({ depositId });
+  if ('failureCode' in page) {
+    const { failureCode } = page;
+    return ledger.failDeposit({ depositId, nowSecond: nowSecond(), status: 'failed', failureCode });
   }
+  const { sessionId: copperxSessionId, checkoutUrl } = page;
+  await ledger.noteDeposit({ depositId, change: { copperxSessionId, checkoutUrl } });
+  payment.answer.checkoutUrl = checkoutUrl;
+  showSeen(payment, opened, opened.status, 'on_crypto_page');
+  await payment.news.orMs(FIRST_POLL_MS, LOOK_FOR_COINS);
+  return follow(payment, opened, { everyPage: page.maybeSeveral });
+}
 
-  for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(pollMs * 2, SLOWEST_POLL_MS)) {
-    news.take();
+function follow(payment: Payment, opened: DepositOrder, { everyPage }: { everyPage: boolean }): Promise<DepositOrder> {
+  const { looks, news } = payment;
+  const { depositId } = opened;
+  let order = opened;
+  let adjustMs = (waitMs: number) => waitMs;
+  const pace = {
+    firstMs: FIRST_POLL_MS,
+    slowestMs: SLOWEST_POLL_MS,
+    summary: () => (isOpen(order.status) ? LOOK_FOR_COINS : LOOK_FOR_LATE_COINS),
+    adjustMs: (waitMs: number) => adjustMs(waitMs),
+  };
+  return pollUntil(news, pace, async () => {
     looks.begin();
     const seen = await payments.fetchCrypto.executeWithOptions({ summary: 'what has come?' }, [
-      { depositId, everyPage: everyPage || !isOpen(order) },
+      { depositId, everyPage: everyPage || !isOpen(order.status) },
     ]);
-    const before = order.status;
-    if (seen.confirmed.length > 0)
-      order = await ledger.creditCrypto({ depositId, outputs: seen.confirmed, nowSecond: nowSecond() });
-    if (seen.changed) order = await ledger.correctCrypto({ depositId, changed: seen.changed, nowSecond: nowSecond() });
-    if (isOpen(order) && seen.expired && seen.awaiting === 0)
-      order = await ledger.expireCrypto({
-        depositId,
-        nowSecond: nowSecond(),
-        ...(seen.missing && { failureCode: 'payment_missing' as const }),
-      });
-    if (seen.confirmed.length > 0 || seen.changed || order.status !== before) await tell.tellWatch({ teamId });
-    stateIs(order, isOpen(order) ? (seen.awaiting > 0 ? 'confirming' : 'waiting') : 'closed');
+    order = await recordSeen(order, seen);
+    const awaited = seen.awaiting > 0 ? 'confirming' : 'on_crypto_page';
+    showSeen(payment, opened, order.status, isOpen(order.status) ? awaited : order.status);
     looks.end();
-    if (isOver(order, seen)) return order;
-    await news.orMs(
-      waitMs(order, seen, pollMs),
-      isOpen(order) ? 'look whether coins have come' : 'look for late coins',
-    );
-  }
+    adjustMs = (waitMs) => waitAfter(order, seen, waitMs);
+    return isOver(order, seen) ? order : undefined;
+  });
+}
+
+async function recordSeen(before: DepositOrder, seen: CryptoSeen): Promise<DepositOrder> {
+  const { depositId, teamId } = before;
+  let order = before;
+  if (seen.confirmed.length > 0)
+    order = await ledger.creditCrypto({ depositId, outputs: seen.confirmed, nowSecond: nowSecond() });
+  if (seen.changed) order = await ledger.correctCrypto({ depositId, changed: seen.changed, nowSecond: nowSecond() });
+  if (isOpen(order.status) && seen.expired && seen.awaiting === 0)
+    order = await ledger.expireCrypto({
+      depositId,
+      nowSecond: nowSecond(),
+      ...(seen.missing && { failureCode: 'payment_missing' as const }),
+    });
+  if (seen.confirmed.length > 0 || seen.changed || order.status !== before.status) await tell.tellWatch({ teamId });
+  return order;
+}
+
+function showSeen(
+  payment: Payment,
+  opened: DepositOrder,
+  status: DepositOrder['status'],
+  state: Parameters<Payment['show']>[0],
+): void {
+  payment.answer.status = status;
+  payment.looks.count();
+  payment.show(state, opened);
 }
 
 const isOver = (order: DepositOrder, { awaiting, expiresSecond }: CryptoSeen): boolean =>
-  !isOpen(order) && awaiting === 0 && nowSecond() > expiresSecond + LATE_SECONDS;
+  !isOpen(order.status) && awaiting === 0 && nowSecond() > expiresSecond + LATE_SECONDS;
 
 /** Short while a person may be paying or a block is awaited, and at the expiry; one day for late coins. */
-function waitMs(order: DepositOrder, { awaiting, expiresSecond }: CryptoSeen, pollMs: number): number {
-  if (awaiting > 0) return Math.min(pollMs, SLOWEST_POLL_MS / 2);
-  if (!isOpen(order)) return LATE_POLL_MS;
+function waitAfter(order: DepositOrder, { awaiting, expiresSecond }: CryptoSeen, waitMs: number): number {
+  if (awaiting > 0) return Math.min(waitMs, SLOWEST_POLL_MS / 2);
+  if (!isOpen(order.status)) return LATE_POLL_MS;
   const untilExpiryMs = (expiresSecond + 1) * 1000 - Date.now();
-  return untilExpiryMs > 0 ? Math.min(pollMs, untilExpiryMs) : pollMs;
+  return untilExpiryMs > 0 ? Math.min(waitMs, untilExpiryMs) : waitMs;
 }

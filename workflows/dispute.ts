@@ -22,108 +22,125 @@ const OPERATOR_WAITS_MS = 15_000;
 const CHANGES = 'dispute-changes';
 
 export async function dispute(input: DisputeInput): Promise<DisputeOrder | null> {
-  const { disputeId, teamId, depositId, stripeDisputeId } = input;
-  const news = new News();
-  const said = new Stated('looking');
-  const state: DisputeState = { disputeId, state: 'looking', heldMicros: ZERO };
-  const looks = new Looks(news);
-  setHandler(told, news.arrived);
-  setHandler(disputeState, () => state);
-  setHandler(lookAtDispute, async () => {
-    await looks.next(OPERATOR_WAITS_MS);
-    return state;
-  });
-
-  let order = await ledger.findDisputeOrder({ disputeId });
-  do await untilDecided();
-  while (patched(CHANGES) && (await isDecidedAnew()));
-  looks.close();
+  const run = new DisputeRun(input);
+  run.order = await ledger.findDisputeOrder({ disputeId: input.disputeId });
+  do await run.untilDecided();
+  while (patched(CHANGES) && (await run.isDecidedAnew()));
+  run.looks.close();
   await condition(allHandlersFinished);
-  return order;
+  return run.order;
+}
 
-  function fetch(): Promise<DisputeSeen> {
-    looks.begin();
-    return payments.fetchDispute({ stripeDisputeId });
+class DisputeRun {
+  readonly looks: Looks;
+  /** The dispute in the ledger; null until a deposit is credited that the dispute can be about. */
+  order: DisputeOrder | null = null;
+  private readonly input: DisputeInput;
+  private readonly news = new News();
+  private readonly stated = new Stated<DisputeState['state']>('looking');
+  private readonly state: DisputeState;
+
+  constructor(input: DisputeInput) {
+    this.input = input;
+    this.looks = new Looks(this.news);
+    this.state = { disputeId: input.disputeId, state: 'looking', heldMicros: ZERO };
+    setHandler(told, this.news.arrived);
+    setHandler(disputeState, () => this.state);
+    setHandler(lookAtDispute, async () => {
+      await this.looks.next(OPERATOR_WAITS_MS);
+      return this.state;
+    });
   }
 
-  function ended(): void {
-    looks.count();
-    looks.end();
-  }
-
-  function untilDecided(): Promise<true> {
-    return pollUntil(news, UNTIL_DECIDED, async () => {
-      const isDecided = await follow(await fetch());
-      ended();
+  untilDecided(): Promise<true> {
+    return pollUntil(this.news, UNTIL_DECIDED, async () => {
+      const isDecided = await this.follow(await this.fetch());
+      this.endLook();
       return isDecided || undefined;
     });
   }
 
-  function isDecidedAnew(): Promise<boolean> {
-    return isOpenAgain(news, UNTIL_SURE, async () => {
-      const seen = await fetch();
-      const isSame = isRecorded(seen);
-      const isDecided = isSame || (await follow(seen));
-      ended();
+  isDecidedAnew(): Promise<boolean> {
+    return isOpenAgain(this.news, UNTIL_SURE, async () => {
+      const seen = await this.fetch();
+      const isSame = this.isRecorded(seen);
+      const isDecided = isSame || (await this.follow(seen));
+      this.endLook();
       if (!isDecided) return 'open';
       return isSame ? 'same' : 'changed';
     });
   }
 
-  function isRecorded({ status, amountMicros }: DisputeSeen): boolean {
+  private fetch(): Promise<DisputeSeen> {
+    this.looks.begin();
+    return payments.fetchDispute({ stripeDisputeId: this.input.stripeDisputeId });
+  }
+
+  private endLook(): void {
+    this.looks.count();
+    this.looks.end();
+  }
+
+  private isRecorded({ status, amountMicros }: DisputeSeen): boolean {
+    const { order } = this;
     if (order === null) return status === 'withdrawn';
     return order.status === (status === 'withdrawn' ? 'won' : status) && order.amountMicros === amountMicros;
   }
 
   /** Records the bank's state of the dispute. Returns whether the dispute is decided. */
-  async function follow(seen: DisputeSeen): Promise<boolean> {
+  private async follow(seen: DisputeSeen): Promise<boolean> {
     if (seen.status === 'inquiry') {
       // A dispute that has become an inquiry again holds nothing.
-      if (order !== null && order.status !== 'won' && patched(CHANGES)) await close('won', seen);
-      return show('inquiry');
+      if (this.order !== null && this.order.status !== 'won' && patched(CHANGES)) await this.close('won', seen);
+      return this.show('inquiry');
     }
-    if (seen.status === 'withdrawn') return order === null ? show('withdrawn') : show(await close('won', seen));
-    order ??= await open(seen);
+    if (seen.status === 'withdrawn')
+      return this.order === null ? this.show('withdrawn') : this.show(await this.close('won', seen));
+    const order = this.order ?? (await this.open(seen));
     // The deposit is still to be credited, by its own workflow.
-    if (order === null) return show('looking');
-    if (seen.status !== 'open') return show(await close(seen.status, seen));
+    if (order === null) return this.show('looking');
+    if (seen.status !== 'open') return this.show(await this.close(seen.status, seen));
     const isOtherwise = order.status !== 'open' || order.amountMicros !== seen.amountMicros;
-    return show(isOtherwise && patched(CHANGES) ? await change(seen) : order.status);
+    return this.show(isOtherwise && patched(CHANGES) ? await this.change(seen) : order.status);
   }
 
-  async function open({ amountMicros, reason }: DisputeSeen): Promise<DisputeOrder | null> {
-    const opened = await ledger.openDispute({
+  private async open({ amountMicros, reason }: DisputeSeen): Promise<DisputeOrder | null> {
+    const { disputeId, depositId, stripeDisputeId, teamId } = this.input;
+    this.order = await ledger.openDispute({
       ...{ disputeId, depositId, stripeDisputeId, amountMicros, reason },
       nowSecond: nowSecond(),
     });
     // A hold may have ended instances. The watch announces the ends.
-    if (opened !== null) await tell.tellWatch({ teamId });
-    return opened;
+    if (this.order !== null) await tell.tellWatch({ teamId });
+    return this.order;
   }
 
-  async function close(outcome: 'won' | 'lost', { amountMicros }: DisputeSeen): Promise<DisputeOrder['status']> {
+  private async close(outcome: 'won' | 'lost', { amountMicros }: DisputeSeen): Promise<DisputeOrder['status']> {
+    const { disputeId, teamId } = this.input;
     const closed = await ledger.closeDispute({ disputeId, outcome, amountMicros, nowSecond: nowSecond() });
-    order = closed;
+    this.order = closed;
     if (closed.status !== 'open') await tell.tellWatch({ teamId });
     return closed.status;
   }
 
-  async function change({ amountMicros }: DisputeSeen): Promise<DisputeOrder['status']> {
+  private async change({ amountMicros }: DisputeSeen): Promise<DisputeOrder['status']> {
+    const { disputeId, teamId } = this.input;
     const changed = await ledger.changeDispute({ disputeId, amountMicros, nowSecond: nowSecond() });
-    order = changed;
+    this.order = changed;
     await tell.tellWatch({ teamId });
     return changed.status;
   }
 
-  function show(next: DisputeState['state']): boolean {
-    state.state = next;
-    state.heldMicros = order?.heldMicros ?? ZERO;
-    said.say(next);
+  private show(next: DisputeState['state']): boolean {
+    const { disputeId, depositId } = this.input;
+    this.state.state = next;
+    this.state.heldMicros = this.order?.heldMicros ?? ZERO;
+    this.stated.say(next);
     showDetails({
       dispute: disputeId,
       over: depositId,
-      contested: order === null ? 'nothing yet' : dollars(order.amountMicros),
-      held: dollars(state.heldMicros),
+      contested: this.order === null ? 'nothing yet' : dollars(this.order.amountMicros),
+      held: dollars(this.state.heldMicros),
       state: next,
     });
     return next === 'won' || next === 'lost' || next === 'withdrawn';

@@ -1,14 +1,8 @@
 /** A running instance: metered, ended, its machine stopped. The start was recorded before; see prisma/due-work.ts. */
-import {
-  ApplicationFailure,
-  allHandlersFinished,
-  condition,
-  continueAsNew,
-  setHandler,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { allHandlersFinished, condition, continueAsNew, setHandler } from '@temporalio/workflow';
 import type { Admission, Receipt, Settlement } from '../activities/ledger/instances.ts';
 import { micros } from '../billing/money.ts';
+import { AdmissionAnswer, settleUntilEnded } from './admission.ts';
 import { dollars, Stated, showDetails, when } from './details.ts';
 import {
   admit,
@@ -23,118 +17,117 @@ import { ledger, platform, tell } from './neighbours.ts';
 import { News, nowSecond } from './waiting.ts';
 
 export async function instance(input: InstanceInput): Promise<Receipt | null> {
-  const { spec } = input;
-  const { id: instanceId, teamId } = spec;
-  const news = new News();
-  const state = new Stated(input.saysRunning ? 'running' : 'admitting');
-  const seen: InstanceState = {
-    instanceId,
-    teamId,
-    state: 'admitting',
-    rateMicrosPerHour: input.rateMicrosPerHour,
-    costMicros: micros(0),
-  };
-  let admission = input.admission;
-
-  setHandler(told, news.arrived);
-  setHandler(instanceState, () => seen);
-  setHandler(admit, ({ requestHash }) => admissionFor(requestHash));
-  setHandler(settleNow, async () => {
-    await untilAdmitted();
-    await settle();
-    return seen;
-  });
-  setHandler(endInstance, endByOperator);
-
-  admission ??= await ledger.admitInstance(input);
+  const run = new InstanceRun(input);
+  const admission = run.admission.known ?? (await run.admission.decide(() => ledger.admitInstance(input)));
   if (admission.status === 'refused') {
-    show('refused');
+    run.show('refused');
     await condition(allHandlersFinished);
     return null;
   }
-  show('running');
+  run.show('running');
   // The api that has recorded a start wakes the watch.
-  if (!input.admission) await tell.tellWatch({ teamId });
+  if (!input.admission) await tell.tellWatch({ teamId: input.spec.teamId });
 
-  let settlement = await settle();
   let waitMs = input.firstSettleMs ?? input.settleEveryMs;
-  while (settlement.status === 'running') {
-    await (waitMs > 0 ? news.orMs(waitMs, 'next settlement') : news.orSecond(null, 'end'));
-    waitMs = input.settleEveryMs;
-    if (workflowInfo().continueAsNewSuggested) await inANewRun(admission);
-    news.take();
-    settlement = await settle();
-  }
-
-  if (!settlement.machineGone) {
-    show('stopping_machine');
-    await platform.terminateMachine.executeWithOptions({ summary: `have the platform stop ${instanceId}` }, [
-      { instanceId },
-    ]);
-    await ledger.confirmTerminated({ instanceId, nowSecond: nowSecond() });
-  }
-  show('ended');
+  const ended = await settleUntilEnded<RunningInstance, EndedInstance>({
+    news: run.news,
+    settle: () => run.settle(),
+    untilNext: () => {
+      const nextMs = waitMs;
+      waitMs = input.settleEveryMs;
+      return nextMs > 0 ? run.news.orMs(nextMs, 'next settlement') : run.news.orSecond(null, 'end');
+    },
+    continueInNewRun: () => continueInNewRun(input, admission),
+  });
+  if (!ended.machineGone) await run.stopMachine();
+  run.show('ended');
   await condition(allHandlersFinished);
-  return settlement.receipt;
+  return ended.receipt;
+}
 
-  async function admissionFor(requestHash: string): Promise<Admission> {
-    if (requestHash !== spec.requestHash) return { status: 'refused', code: 'id_taken' };
-    await condition(() => admission !== undefined);
-    return admission as Admission;
-  }
+type RunningInstance = Extract<Settlement, { status: 'running' }>;
+type EndedInstance = Extract<Settlement, { status: 'ended' }>;
 
-  /** The ledger knows no instance before its admission, nor ever a refused one, and a query would not end. */
-  async function untilAdmitted(): Promise<void> {
-    await condition(() => admission !== undefined);
-    if (admission?.status === 'refused')
-      throw ApplicationFailure.nonRetryable('the instance was refused', admission.code);
+async function continueInNewRun(input: InstanceInput, admission: Admission): Promise<never> {
+  await condition(allHandlersFinished);
+  const inStep = input.firstSettleMs !== undefined && { firstSettleMs: input.settleEveryMs };
+  return continueAsNew<typeof instance>({ ...input, ...inStep, admission });
+}
+
+class InstanceRun {
+  readonly news = new News();
+  readonly admission: AdmissionAnswer<Admission>;
+  private readonly stated: Stated<InstanceState['state']>;
+  private readonly state: InstanceState;
+
+  constructor({ spec, saysRunning, rateMicrosPerHour, admission }: InstanceInput) {
+    const { id: instanceId, teamId, requestHash } = spec;
+    this.admission = new AdmissionAnswer<Admission>({ what: 'instance', requestHash }, admission);
+    this.stated = new Stated<InstanceState['state']>(saysRunning ? 'running' : 'admitting');
+    this.state = { instanceId, teamId, state: 'admitting', rateMicrosPerHour, costMicros: micros(0) };
+    setHandler(told, this.news.arrived);
+    setHandler(instanceState, () => this.state);
+    setHandler(admit, (request) => this.admission.answerTo(request));
+    setHandler(settleNow, () => this.settleForOperator());
+    setHandler(endInstance, () => this.endByOperator());
   }
 
   /** Posts the amount owed by now. The ledger's answer also has the end of the instance, if any. */
-  async function settle(): Promise<Settlement> {
+  async settle(): Promise<Settlement> {
     const second = nowSecond();
-    const answer = await ledger.settleInstance({ instanceId, nowSecond: second });
+    const { instanceId, teamId } = this.state;
+    const settlement = await ledger.settleInstance({ instanceId, nowSecond: second });
     // The watch may still sleep to the crossing of an earlier plan: the wake of a re-price can arrive late.
-    if (answer.watchMustKnow) await tell.tellWatch({ teamId });
-    if (answer.status === 'running') {
-      seen.rateMicrosPerHour = answer.rateMicrosPerHour;
-      seen.costMicros = answer.costMicros;
-      showDetails({
-        'as of': when(second),
-        'rate per hour': dollars(answer.rateMicrosPerHour),
-        'cost so far': dollars(answer.costMicros),
-        'team balance': dollars(answer.availableMicros),
-        'next crossing': answer.next ? `${answer.next.what} at ${when(answer.next.second)}` : 'none',
-      });
-    } else {
-      seen.costMicros = answer.receipt.costMicros;
-      showDetails({
-        ended: when(answer.receipt.endSecond),
-        reason: answer.receipt.reason,
-        seconds: String(answer.receipt.seconds),
-        cost: dollars(answer.receipt.costMicros),
-      });
-    }
-    return answer;
+    if (settlement.watchMustKnow) await tell.tellWatch({ teamId });
+    if (settlement.status === 'running') this.state.rateMicrosPerHour = settlement.rateMicrosPerHour;
+    this.state.costMicros = settlement.status === 'running' ? settlement.costMicros : settlement.receipt.costMicros;
+    showDetails(
+      settlement.status === 'running' ? tableOfRunning(settlement, second) : tableOfEnded(settlement.receipt),
+    );
+    return settlement;
   }
 
-  async function endByOperator(): Promise<Receipt> {
-    await untilAdmitted();
-    const end = { instanceId, reason: 'operator' as const, nowSecond: nowSecond(), platformAsked: false };
-    const receipt = await ledger.stopInstance(end);
-    news.arrived();
+  async stopMachine(): Promise<void> {
+    const { instanceId } = this.state;
+    this.show('stopping_machine');
+    const summary = `have the platform stop ${instanceId}`;
+    await platform.terminateMachine.executeWithOptions({ summary }, [{ instanceId }]);
+    await ledger.confirmTerminated({ instanceId, nowSecond: nowSecond() });
+  }
+
+  show(state: InstanceState['state']): void {
+    this.state.state = state;
+    this.stated.say(state);
+  }
+
+  private async settleForOperator(): Promise<InstanceState> {
+    await this.admission.untilAdmitted();
+    await this.settle();
+    return this.state;
+  }
+
+  private async endByOperator(): Promise<Receipt> {
+    await this.admission.untilAdmitted();
+    const { instanceId, teamId } = this.state;
+    const end = { reason: 'operator' as const, nowSecond: nowSecond(), platformAsked: false };
+    const receipt = await ledger.stopInstance({ instanceId, ...end });
+    this.news.arrived();
     await tell.tellWatch({ teamId });
     return receipt;
   }
-
-  function show(next: InstanceState['state']): void {
-    seen.state = next;
-    state.say(next);
-  }
-
-  async function inANewRun(admitted: Admission): Promise<never> {
-    await condition(allHandlersFinished);
-    const inStep = input.firstSettleMs !== undefined && { firstSettleMs: input.settleEveryMs };
-    return continueAsNew<typeof instance>({ ...input, ...inStep, admission: admitted });
-  }
 }
+
+const tableOfRunning = (running: RunningInstance, asOfSecond: number) => ({
+  'as of': when(asOfSecond),
+  'rate per hour': dollars(running.rateMicrosPerHour),
+  'cost so far': dollars(running.costMicros),
+  'team balance': dollars(running.availableMicros),
+  'next crossing': running.next ? `${running.next.what} at ${when(running.next.second)}` : 'none',
+});
+
+const tableOfEnded = (receipt: Receipt) => ({
+  ended: when(receipt.endSecond),
+  reason: receipt.reason,
+  seconds: String(receipt.seconds),
+  cost: dollars(receipt.costMicros),
+});

@@ -11,7 +11,7 @@ import { events, ledger, mail, payments } from './neighbours.ts';
 import { nowSecond } from './waiting.ts';
 
 export async function notice({ noticeId, channel }: NoticeInput): Promise<void> {
-  const state = new Stated('sending');
+  const state = new Stated<'sending' | 'sent' | 'refused'>('sending');
   const sending = { noticeId, nowSecond: nowSecond() };
   if (channel === 'customer') {
     await payments.copyCustomer(sending);

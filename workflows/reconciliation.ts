@@ -14,7 +14,7 @@ const LOOKS_TAKE_MS = 2 * 60_000;
 
 /** Compares a day. Differences that a look at the provider corrects get a look, and the day is compared again. */
 export async function reconciliation({ day }: ReconciliationInput): Promise<Reconciled> {
-  const state = new Stated('comparing');
+  const state = new Stated<'comparing' | 'correcting' | 'differences' | 'agreed'>('comparing');
   let reconciled = await compare();
   if (reconciled.woken) {
     state.say('correcting');

@@ -21,153 +21,189 @@ const UNTIL_SURE = { days: 32, summary: 'look whether the bank has sent it back'
 const CHANGES = 'refund-changes';
 
 export async function refund(input: RefundInput): Promise<RefundOrder | null> {
-  const { refundId, teamId, depositId } = input;
-  const news = new News();
-  const state = new Stated('opening');
-  let answer: RefundAnswer = { status: 'pending' };
-  const looks = new Looks(news);
-  setHandler(told, news.arrived);
-  setHandler(refundAnswer, async ({ withinMs }) => {
-    await condition(() => answer.status !== 'pending', withinMs);
-    return answer;
-  });
-  setHandler(lookAtRefund, async () => {
-    await looks.next(FIRST_POLL_MS);
-    return answer;
-  });
-
-  const order = await take();
-  if (order === null) {
-    looks.close();
-    await condition(allHandlersFinished);
-    return null;
-  }
-  let current = order;
-  answer = { status: current.status };
-  // The credit is taken, and instances may have ended with the credit. The watch announces the ends whatever the
-  // provider answers.
-  await tell.tellWatch({ teamId });
-  // A run that finds its refund closed was started because of a report that the refund has changed.
-  if (current.status !== 'pending' && patched(CHANGES)) await lookAtClosed();
-  do {
-    if (current.status === 'pending') await record(await outcomeOf(current));
-    looks.end();
-    show(current.status);
-  } while (canChange() && (await isSentAnew()));
-  looks.close();
+  const answers = new RefundAnswers();
+  const order = await takeCredit(input, answers);
+  if (order !== null) return new RefundRun(answers, order).follow();
+  answers.looks.close();
   await condition(allHandlersFinished);
-  return current;
+  return null;
+}
 
-  /** The refund as recorded before the run, or the recorded refund made at the provider. */
-  async function take(): Promise<RefundOrder | null> {
-    if (input.order) {
-      const requested = await ledger.requestRefund(input.order);
-      if (requested.status === 'taken') return requested.order;
-      answer = requested.status === 'refused' ? requested : { status: 'too_late' };
-      state.say(requested.status);
-      return null;
-    }
-    const known = await ledger.findRefundOrder({ refundId });
-    if (known !== null || input.stripeRefundId === undefined) return known;
-    return book(input.stripeRefundId);
-  }
+type ShownState = 'opening' | 'refused' | 'too_late' | 'refunding' | 'on_its_way' | RefundOrder['status'];
 
-  function book(stripeRefundId: string): Promise<RefundOrder | null> {
-    return pollUntil(news, pace('look whether it can be booked'), async () => {
-      const seen = await fetch(stripeRefundId);
-      // A refund that failed before its first report has moved no money.
-      if (seen.status === 'failed') {
-        answer = { status: 'failed' };
-        return null;
-      }
-      const { amountMicros, namedRefundId } = seen;
-      const found = { refundId, depositId, stripeRefundId, namedRefundId, amountMicros };
-      const booked = await ledger.bookRefund({ ...found, nowSecond: nowSecond() });
-      looks.end();
-      if (booked === null) return undefined;
-      // A refund of ours with another id has its own workflow.
-      return booked.refundId === refundId ? booked : null;
+/** Answers the callers of a refund. */
+class RefundAnswers {
+  readonly news = new News();
+  readonly looks = new Looks(this.news);
+  readonly stated = new Stated<ShownState>('opening');
+  answer: RefundAnswer = { status: 'pending' };
+
+  constructor() {
+    setHandler(told, this.news.arrived);
+    setHandler(refundAnswer, async ({ withinMs }) => {
+      await condition(() => this.answer.status !== 'pending', withinMs);
+      return this.answer;
+    });
+    setHandler(lookAtRefund, async () => {
+      await this.looks.next(FIRST_POLL_MS);
+      return this.answer;
     });
   }
 
-  async function outcomeOf(taken: RefundOrder): Promise<RefundOutcome> {
-    let stripeRefundId = taken.stripeRefundId;
-    if (stripeRefundId === null) {
-      show('refunding');
-      const summary = `refund ${dollars(taken.amountMicros)}`;
-      const made = await payments.createRefund.executeWithOptions({ summary }, [{ refundId }]);
-      if (made.stripeRefundId === null) return made;
-      stripeRefundId = made.stripeRefundId;
-      await ledger.noteRefund({ refundId, stripeRefundId });
-      if (made.status !== 'pending') return made;
+  async fetch(stripeRefundId: string): Promise<RefundSeen> {
+    this.looks.begin();
+    const seen = await payments.fetchRefund({ stripeRefundId });
+    this.looks.count();
+    return seen;
+  }
+}
+
+/** The refund as recorded before the run, or the recorded refund made at the provider. */
+async function takeCredit(input: RefundInput, answers: RefundAnswers): Promise<RefundOrder | null> {
+  const { refundId, stripeRefundId } = input;
+  if (input.order) {
+    const requested = await ledger.requestRefund(input.order);
+    if (requested.status === 'taken') return requested.order;
+    answers.answer = requested.status === 'refused' ? requested : { status: 'too_late' };
+    answers.stated.say(requested.status);
+    return null;
+  }
+  const recorded = await ledger.findRefundOrder({ refundId });
+  if (recorded !== null || stripeRefundId === undefined) return recorded;
+  return book({ ...input, stripeRefundId }, answers);
+}
+
+/** Records a refund that was made at the provider. */
+function book(
+  { refundId, depositId, stripeRefundId }: RefundInput & { stripeRefundId: string },
+  answers: RefundAnswers,
+): Promise<RefundOrder | null> {
+  return pollUntil(answers.news, pace('look whether it can be booked'), async () => {
+    const seen = await answers.fetch(stripeRefundId);
+    // A refund that failed before its first report has moved no money.
+    if (seen.status === 'failed') {
+      answers.answer = { status: 'failed' };
+      return null;
     }
-    show('on_its_way');
-    const sentId = stripeRefundId;
-    return pollUntil(news, pace('ask the provider again'), async () => {
-      const seen = await fetch(sentId);
-      if (seen.status !== 'pending') return seen;
+    const { amountMicros, namedRefundId } = seen;
+    const found = { refundId, depositId, stripeRefundId, namedRefundId, amountMicros };
+    const booked = await ledger.bookRefund({ ...found, nowSecond: nowSecond() });
+    answers.looks.end();
+    if (booked === null) return undefined;
+    // A refund of ours with another id has its own workflow.
+    return booked.refundId === refundId ? booked : null;
+  });
+}
+
+class RefundRun {
+  private readonly answers: RefundAnswers;
+  private order: RefundOrder;
+
+  constructor(answers: RefundAnswers, order: RefundOrder) {
+    this.answers = answers;
+    this.order = order;
+    answers.answer = { status: order.status };
+  }
+
+  async follow(): Promise<RefundOrder> {
+    const { looks } = this.answers;
+    // The credit is taken, and instances may have ended with the credit. The watch announces the ends whatever the
+    // provider answers.
+    await tell.tellWatch({ teamId: this.order.teamId });
+    // A run that finds its refund closed was started because of a report that the refund has changed.
+    if (this.order.status !== 'pending' && patched(CHANGES)) await this.lookAtClosed();
+    do {
+      if (this.order.status === 'pending') await this.record(await this.outcome());
       looks.end();
+      this.show(this.order.status);
+    } while (this.canChange() && (await this.isSentAnew()));
+    looks.close();
+    await condition(allHandlersFinished);
+    return this.order;
+  }
+
+  private async outcome(): Promise<RefundOutcome> {
+    const { answers, order } = this;
+    let { stripeRefundId } = order;
+    if (stripeRefundId === null) {
+      const made = await this.request();
+      if (made.stripeRefundId === null || made.status !== 'pending') return made;
+      stripeRefundId = made.stripeRefundId;
+    }
+    this.show('on_its_way');
+    const sentId = stripeRefundId;
+    return pollUntil(answers.news, pace('ask the provider again'), async () => {
+      const seen = await answers.fetch(sentId);
+      if (seen.status !== 'pending') return seen;
+      answers.looks.end();
       return undefined;
     });
   }
 
+  /** Has the provider make the refund, and stores the provider's id. */
+  private async request(): Promise<RefundOutcome> {
+    const { refundId, amountMicros } = this.order;
+    this.show('refunding');
+    const summary = `refund ${dollars(amountMicros)}`;
+    const made = await payments.createRefund.executeWithOptions({ summary }, [{ refundId }]);
+    if (made.stripeRefundId !== null) await ledger.noteRefund({ refundId, stripeRefundId: made.stripeRefundId });
+    return made;
+  }
+
   /** The provider's state of a refund can change at any time. Returns whether the refund is under way again. */
-  async function isSentAnew(): Promise<boolean> {
-    const { stripeRefundId } = current;
+  private async isSentAnew(): Promise<boolean> {
+    const { answers } = this;
+    const { stripeRefundId } = this.order;
     if (stripeRefundId === null) return false;
-    return isOpenAgain(news, UNTIL_SURE, async () => {
-      const seen = await fetch(stripeRefundId);
-      const isSame = isRecorded(seen);
-      if (!isSame) await record(seen);
-      looks.end();
+    return isOpenAgain(answers.news, UNTIL_SURE, async () => {
+      const seen = await answers.fetch(stripeRefundId);
+      const isSame = this.isRecorded(seen);
+      if (!isSame) await this.record(seen);
+      answers.looks.end();
       if (isSame) return 'same';
-      if (!canChange()) return 'over';
-      return current.status === 'pending' ? 'open' : 'changed';
+      if (!this.canChange()) return 'over';
+      return this.order.status === 'pending' ? 'open' : 'changed';
     });
   }
 
-  async function lookAtClosed(): Promise<void> {
-    const { stripeRefundId } = current;
+  private async lookAtClosed(): Promise<void> {
+    const { looks, news } = this.answers;
+    const { stripeRefundId } = this.order;
     if (stripeRefundId === null) return;
     news.take();
     looks.begin();
     const seen = await payments.fetchRefund({ stripeRefundId });
-    if (!isRecorded(seen)) await record(seen);
+    if (!this.isRecorded(seen)) await this.record(seen);
     looks.count();
     looks.end();
   }
 
-  async function fetch(stripeRefundId: string): Promise<RefundSeen> {
-    looks.begin();
-    const seen = await payments.fetchRefund({ stripeRefundId });
-    looks.count();
-    return seen;
-  }
-
   /** True if the refund at the provider can still change, including a failed refund. */
-  function canChange(): boolean {
-    if (current.status === 'succeeded') return true;
-    return current.stripeRefundId !== null && patched(CHANGES);
+  private canChange(): boolean {
+    if (this.order.status === 'succeeded') return true;
+    return this.order.stripeRefundId !== null && patched(CHANGES);
   }
 
-  function isRecorded({ status, amountMicros }: RefundSeen): boolean {
-    return status === current.status && amountMicros === current.amountMicros;
+  private isRecorded({ status, amountMicros }: RefundSeen): boolean {
+    return status === this.order.status && amountMicros === this.order.amountMicros;
   }
 
-  async function record(known: RefundOutcome & { amountMicros?: Micros }): Promise<void> {
-    const { status: outcome, amountMicros } = known;
-    const failureCode = known.status === 'failed' ? known.failureCode : null;
-    current = await ledger.closeRefund({
+  private async record(seen: RefundOutcome & { amountMicros?: Micros }): Promise<void> {
+    const { status: outcome, amountMicros } = seen;
+    const { refundId, teamId } = this.order;
+    const failureCode = seen.status === 'failed' ? seen.failureCode : null;
+    this.order = await ledger.closeRefund({
       ...{ refundId, outcome, failureCode, nowSecond: nowSecond() },
       ...(amountMicros !== undefined && { amountMicros }),
     });
-    answer = { status: current.status };
+    this.answers.answer = { status: this.order.status };
     await tell.tellWatch({ teamId });
-    show(current.status);
+    this.show(this.order.status);
   }
 
-  function show(next: string): void {
-    state.say(next);
-    showDetails({ refund: refundId, of: depositId, amount: dollars(current.amountMicros), state: next });
+  private show(state: ShownState): void {
+    const { refundId, depositId, amountMicros } = this.order;
+    this.answers.stated.say(state);
+    showDetails({ refund: refundId, of: depositId, amount: dollars(amountMicros), state });
   }
 }

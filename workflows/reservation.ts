@@ -2,20 +2,14 @@
  * A reservation: metered term by term, with a reminder before each end, until the reservation is not renewed. The
  * beginning was recorded before; see prisma/due-work.ts.
  */
-import {
-  ApplicationFailure,
-  allHandlersFinished,
-  condition,
-  continueAsNew,
-  setHandler,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { allHandlersFinished, condition, continueAsNew, setHandler } from '@temporalio/workflow';
 import type {
   ReservationAdmission,
   ReservationReceipt,
   ReservationStanding,
 } from '../activities/ledger/reservations.ts';
 import { ZERO } from '../billing/money.ts';
+import { AdmissionAnswer, settleUntilEnded } from './admission.ts';
 import { dollars, Stated, showDetails, when } from './details.ts';
 import {
   admitReservation,
@@ -35,83 +29,87 @@ import { News, nowSecond } from './waiting.ts';
 const SHORTEST_SETTLE_MS = 24 * 3600 * 1000;
 
 export async function reservation(input: ReservationInput): Promise<ReservationReceipt | null> {
-  const { spec } = input;
-  const { id: reservationId, teamId } = spec;
-  const news = new News();
-  const state = new Stated('admitting');
-  const seen: ReservationState = { reservationId, teamId, state: 'admitting', costMicros: ZERO };
-  let admission = input.admission;
-
-  setHandler(told, news.arrived);
-  setHandler(reservationState, () => seen);
-  setHandler(admitReservation, ({ requestHash }) => admissionFor(requestHash));
-  setHandler(settleReservationNow, settleForOperator);
-
-  admission ??= await ledger.openReservation(input);
+  const run = new ReservationRun(input);
+  const admission = run.admission.known ?? (await run.admission.decide(() => ledger.openReservation(input)));
   if (admission.status === 'refused') {
-    show('refused');
+    run.show('refused');
     await condition(allHandlersFinished);
     return null;
   }
-  show('running');
+  run.show('running');
   // The api that has recorded a beginning wakes the watch.
-  if (!input.admission) await tell.tellWatch({ teamId });
+  if (!input.admission) await tell.tellWatch({ teamId: input.spec.teamId });
 
-  let standing = await settle();
-  while (standing.status === 'running') {
-    await untilNext(standing.next);
-    if (workflowInfo().continueAsNewSuggested) await inANewRun(admission);
-    news.take();
-    standing = await settle();
-  }
-  show('ended');
+  const ended = await settleUntilEnded<RunningReservation, EndedReservation>({
+    news: run.news,
+    settle: () => run.settle(),
+    untilNext: ({ next }) => untilNext(run.news, input.settleEveryMs, next),
+    continueInNewRun: () => continueInNewRun(input, admission),
+  });
+  run.show('ended');
   await condition(allHandlersFinished);
-  return standing.receipt;
+  return ended.receipt;
+}
 
-  async function admissionFor(requestHash: string): Promise<ReservationAdmission> {
-    if (requestHash !== spec.requestHash) return { status: 'refused', code: 'id_taken' };
-    await condition(() => admission !== undefined);
-    return admission as ReservationAdmission;
+type RunningReservation = Extract<ReservationStanding, { status: 'running' }>;
+type EndedReservation = Extract<ReservationStanding, { status: 'ended' }>;
+
+/** Waits until the next reminder or the term's end, or until the next settlement if sooner. */
+async function untilNext(
+  news: News,
+  settleEveryMs: number,
+  { second, what }: RunningReservation['next'],
+): Promise<void> {
+  const settleAgain = nowSecond() + Math.max(settleEveryMs, SHORTEST_SETTLE_MS) / 1000;
+  const settlesFirst = settleEveryMs > 0 && settleAgain < second;
+  await (settlesFirst ? news.orSecond(settleAgain, 'next settlement') : news.orSecond(second, what));
+}
+
+async function continueInNewRun(input: ReservationInput, admission: ReservationAdmission): Promise<never> {
+  await condition(allHandlersFinished);
+  return continueAsNew<typeof reservation>({ ...input, admission });
+}
+
+class ReservationRun {
+  readonly news = new News();
+  readonly admission: AdmissionAnswer<ReservationAdmission>;
+  private readonly stated = new Stated<ReservationState['state']>('admitting');
+  private readonly state: ReservationState;
+
+  constructor({ spec, admission }: ReservationInput) {
+    const { id: reservationId, teamId, requestHash } = spec;
+    this.admission = new AdmissionAnswer<ReservationAdmission>({ what: 'reservation', requestHash }, admission);
+    this.state = { reservationId, teamId, state: 'admitting', costMicros: ZERO };
+    setHandler(told, this.news.arrived);
+    setHandler(reservationState, () => this.state);
+    setHandler(admitReservation, (request) => this.admission.answerTo(request));
+    setHandler(settleReservationNow, () => this.settleForOperator());
   }
 
   /** Posts the amount owed by now, and learns of a renewal or an end by any cause. The ledger's answer is the state. */
-  async function settle(): Promise<ReservationStanding> {
+  async settle(): Promise<ReservationStanding> {
     const second = nowSecond();
-    const answer = await ledger.settleReservation({ reservationId, nowSecond: second });
-    if (answer.watchMustKnow) await tell.tellWatch({ teamId });
-    seen.costMicros = answer.status === 'running' ? answer.costMicros : answer.receipt.costMicros;
-    showDetails(answer.status === 'running' ? tableOfRunning(answer, second) : tableOfEnded(answer.receipt));
-    return answer;
+    const { reservationId, teamId } = this.state;
+    const standing = await ledger.settleReservation({ reservationId, nowSecond: second });
+    if (standing.watchMustKnow) await tell.tellWatch({ teamId });
+    this.state.costMicros = standing.status === 'running' ? standing.costMicros : standing.receipt.costMicros;
+    showDetails(standing.status === 'running' ? tableOfRunning(standing, second) : tableOfEnded(standing.receipt));
+    return standing;
   }
 
-  /** Waits until the next reminder or the term's end, or until the next settlement if sooner. */
-  async function untilNext({ second, what }: { second: number; what: string }): Promise<void> {
-    const settleAgain = nowSecond() + Math.max(input.settleEveryMs, SHORTEST_SETTLE_MS) / 1000;
-    const settlesFirst = input.settleEveryMs > 0 && settleAgain < second;
-    await (settlesFirst ? news.orSecond(settleAgain, 'next settlement') : news.orSecond(second, what));
+  show(state: ReservationState['state']): void {
+    this.state.state = state;
+    this.stated.say(state);
   }
 
-  async function settleForOperator(): Promise<ReservationState> {
-    // The ledger knows no reservation before its admission, nor ever a refused one, and a query would not end.
-    await condition(() => admission !== undefined);
-    if (admission?.status === 'refused')
-      throw ApplicationFailure.nonRetryable('the reservation was refused', admission.code);
-    if ((await settle()).status === 'ended') news.arrived();
-    return seen;
-  }
-
-  function show(next: ReservationState['state']): void {
-    seen.state = next;
-    state.say(next);
-  }
-
-  async function inANewRun(admitted: ReservationAdmission): Promise<never> {
-    await condition(allHandlersFinished);
-    return continueAsNew<typeof reservation>({ ...input, admission: admitted });
+  private async settleForOperator(): Promise<ReservationState> {
+    await this.admission.untilAdmitted();
+    if ((await this.settle()).status === 'ended') this.news.arrived();
+    return this.state;
   }
 }
 
-const tableOfRunning = (term: Extract<ReservationStanding, { status: 'running' }>, asOfSecond: number) => ({
+const tableOfRunning = (term: RunningReservation, asOfSecond: number) => ({
   'as of': when(asOfSecond),
   'rate per hour': dollars(term.rateMicrosPerHour),
   'cost so far': dollars(term.costMicros),

@@ -129,22 +129,34 @@ export class Looks {
 
 const DAY_MS = 24 * 3600 * 1000;
 
-interface Pace {
+export interface Pace {
   firstMs: number;
   slowestMs: number;
   /** The text beside the timer, for operators. */
-  summary: string;
+  summary: string | (() => string);
+  /** Changes a wait by what the last look has found. */
+  adjustMs?(waitMs: number): number;
 }
+
+const waitAt = (news: News, { summary, adjustMs }: Pace, waitMs: number): Promise<void> =>
+  news.orMs(adjustMs ? adjustMs(waitMs) : waitMs, typeof summary === 'string' ? summary : summary());
+
+const slower = (waitMs: number, { slowestMs }: Pace): number => Math.min(waitMs * 2, slowestMs);
 
 /** Looks until `look` finds something. Waits twice as long after each look; news ends a wait at once. */
 export async function pollUntil<T>(news: News, pace: Pace, look: () => Promise<T | undefined>): Promise<T> {
-  const { firstMs, slowestMs, summary } = pace;
-  for (let waitMs = firstMs; ; waitMs = Math.min(waitMs * 2, slowestMs)) {
+  for (let waitMs = pace.firstMs; ; waitMs = slower(waitMs, pace)) {
     news.take();
     const found = await look();
     if (found !== undefined) return found;
-    await news.orMs(waitMs, summary);
+    await waitAt(news, pace, waitMs);
   }
+}
+
+/** Like `pollUntil`, with the first look after `firstMs` or at the next news. */
+export async function pollLater<T>(news: News, pace: Pace, look: () => Promise<T | undefined>): Promise<T> {
+  await waitAt(news, pace, pace.firstMs);
+  return pollUntil(news, { ...pace, firstMs: slower(pace.firstMs, pace) }, look);
 }
 
 /**

@@ -1,9 +1,11 @@
 /** Records corrections of credited payments, and refunds and disputes that turn out not to exist. */
+
 import { createHash } from 'node:crypto';
 import type { Account } from '../../billing/account.ts';
 import { type Corrected, correctDeposit } from '../../billing/corrections.ts';
 import type { CreditedDeposit } from '../../billing/credited-deposit.ts';
 import { cryptoStatus, outputKey } from '../../billing/crypto.ts';
+import { isOpen } from '../../billing/deposits.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { advance } from '../../billing/facts.ts';
 import { COPPERX, referenceOf, STRIPE } from '../../billing/ledger.ts';
@@ -36,7 +38,7 @@ import { recordFact } from '../../prisma/record.ts';
 import { refundsOfDeposit } from '../../prisma/refunds.ts';
 import type { CryptoChange } from '../crypto.ts';
 import type { LedgerWorld } from '../world.ts';
-import { type DepositOrder, isOpen, orderOf } from './deposits.ts';
+import { type DepositOrder, orderOf } from './deposits.ts';
 import { creditedDeposit, updateMoneyBack } from './refunds.ts';
 
 /** The actor of a correction that follows the provider's own. */

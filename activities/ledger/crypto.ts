@@ -1,5 +1,7 @@
 /** Records crypto deposits: credits each received output once, and closes the deposit when its page expires. */
+
 import { type CryptoOutput, cryptoStatus, newOutputs, outputKey, sumOf } from '../../billing/crypto.ts';
+import { isOpen } from '../../billing/deposits.ts';
 import { advance, creditCrypto } from '../../billing/facts.ts';
 import type { PaymentFailure } from '../../billing/failure-reasons.ts';
 import { add, ZERO } from '../../billing/money.ts';
@@ -15,7 +17,7 @@ import { mailAndEvent, type NewNotice } from '../../prisma/notices.ts';
 import { nameReceipt, nextReceipt, numberReceipt } from '../../prisma/receipts.ts';
 import { recordFact } from '../../prisma/record.ts';
 import type { LedgerWorld } from '../world.ts';
-import { type DepositOrder, isOpen, orderOf } from './deposits.ts';
+import { type DepositOrder, orderOf } from './deposits.ts';
 
 /** A mail and an event for each credit: a deposit in two parts causes two of each. */
 const noticesOf = ({ id: depositId, teamId }: Deposit, outputs: readonly CryptoOutput[], second: number): NewNotice[] =>

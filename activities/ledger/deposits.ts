@@ -1,4 +1,6 @@
 /** Records deposits: opened, known to the provider, credited once, or failed. */
+
+import { type DepositStatus, isOpen } from '../../billing/deposits.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { advance, creditDeposit, failAttempt } from '../../billing/facts.ts';
 import { paymentFailure, switchesTopUpOff } from '../../billing/failure-reasons.ts';
@@ -12,7 +14,6 @@ import {
   type Deposit,
   type DepositChange,
   type DepositKind,
-  type DepositStatus,
   failedBefore,
   findDeposit,
   getDeposit,
@@ -74,8 +75,6 @@ export const orderOf = ({ id, teamId, kind, amountMicros, status, failureCode }:
   status,
   ...(failureCode !== null && (status === 'failed' || status === 'expired') && { failureCode }),
 });
-
-export const isOpen = (status: DepositStatus) => status === 'pending' || status === 'requires_action';
 
 /** The notices to the team and the platform about a closed deposit. */
 function noticesOf(deposit: Deposit, outcome: 'credited' | 'failed', second: number): NewNotice[] {

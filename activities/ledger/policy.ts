@@ -1,5 +1,5 @@
 /** The auto top-up policy: set by a person, asked by the workflow, each change a consent row. */
-import { topUpOutlook } from '../../billing/account.ts';
+import { type TopUpOutlook, topUpOutlook } from '../../billing/account.ts';
 import { advance, setPolicy } from '../../billing/facts.ts';
 import { checkNotArchived } from '../../billing/team-state.ts';
 import { checkPolicy, type TopUpPolicy } from '../../billing/top-up.ts';
@@ -16,7 +16,7 @@ export interface TopUpDecision {
   attemptDepositId: string | null;
   /** When to look again though nobody tells: the cooldown's end, the next month for a cap. Null: only when told. */
   lookAgainSecond: number | null;
-  state: string;
+  state: TopUpOutlook['state'];
 }
 
 export const policyActs = ({ db, terms }: LedgerWorld) => ({

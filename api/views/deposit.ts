@@ -1,5 +1,7 @@
 /** The JSON form of a deposit. */
+
 import { receiptLink } from '../../activities/links.ts';
+import { isOpen } from '../../billing/deposits.ts';
 import { PAYMENT_FAILURES, paymentFailure } from '../../billing/failure-reasons.ts';
 import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
 import { ZERO } from '../../billing/money.ts';
@@ -74,8 +76,6 @@ export const Deposit = z
   })
   .openapi('Deposit');
 
-const isOpen = ({ status }: DepositRow): boolean => status === 'pending' || status === 'requires_action';
-
 /** A payment from before each payment had its own receipt is under the deposit's receipt. */
 function viewPayment(row: DepositRow, receipt: CryptoReceipt, publicUrl: string) {
   const { transactionHash: hash, output, chain, amountMicros, creditedSecond } = receipt;
@@ -109,7 +109,7 @@ export const viewDeposit = (
   receiptUrl: row.receiptNumber === null ? null : receiptLink(publicUrl, row),
   receiptNumber: row.receiptNumber,
   providerReceiptUrl: row.receiptUrl,
-  ...(row.checkoutUrl !== null && isOpen(row) && { checkoutUrl: row.checkoutUrl }),
+  ...(row.checkoutUrl !== null && isOpen(row.status) && { checkoutUrl: row.checkoutUrl }),
   openedAt: formatSecond(row.openedSecond),
   paymentMethod: row.paymentMethodId,
   card: row.cardLast4 === null ? null : { brand: row.cardBrand ?? 'card', last4: row.cardLast4 },

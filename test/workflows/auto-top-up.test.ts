@@ -65,7 +65,7 @@ describe('auto top-up with nothing due', () => {
       await scene.quiet(handle);
       expect(await handle.query(topUpState)).toEqual({
         teamId: scene.id('team'),
-        state: 'armed',
+        state: 'suspended',
         attemptDepositId: null,
         lookAgainSecond: null,
       });
@@ -92,7 +92,7 @@ describe('a cooldown', () => {
       const [first = 0, ...rest] = looks(scene);
       expect(scene.onTime([first + 300], rest)).toEqual([first + 300]);
       expect(await scene.alarms(id)).toEqual([`cooling_down, looks again at ${formatSecond(first + 300)}`]);
-      await scene.untilState(id, 'armed');
+      await scene.untilState(id, 'suspended');
     }));
 
   it('is kept over a read in between', () =>
@@ -127,7 +127,7 @@ it('auto top-up reads the policy again in the first second of the next month aft
     const { workflowId: id } = await tellTeam(scene, 'autoTopUp');
     await scene.untilState(id, 'capped');
     await scene.passTo((month ?? 0) + 60);
-    await scene.untilState(id, 'armed');
+    await scene.untilState(id, 'suspended');
     // No sleep is longer than 30 days, so that a month of 31 is looked at once on the way.
     expect(looks(scene).length).toBeLessThanOrEqual(3);
     expect(scene.onTime([month ?? 0], looks(scene).slice(-1))).toEqual([month]);
@@ -137,7 +137,7 @@ it('auto top-up reads the policy again in the first second of the next month aft
 
 describe('an attempt', () => {
   it('is paid by its own deposit, whose end causes the next read', () => {
-    const { mocks, of } = oneAttempt(SUCCEEDED, decision({ state: 'armed' }));
+    const { mocks, of } = oneAttempt(SUCCEEDED, decision({ state: 'suspended' }));
     return play(mocks, async (scene) => {
       of(scene);
       const handle = await tellTeam(scene, 'autoTopUp');
@@ -188,7 +188,7 @@ describe('an attempt', () => {
       await scene.pass('10 minutes');
       expect(scene.calls('createIntent')).toHaveLength(1);
       expect(scene.calls('creditDeposit')).toHaveLength(1);
-      await scene.untilState(handle.workflowId, 'armed');
+      await scene.untilState(handle.workflowId, 'suspended');
     });
   });
 });

@@ -243,7 +243,7 @@ describe('a team’s watch', () => {
     const next = { second: 4_000_000_000, what: 'alert' };
     const burnMicrosPerHour = micros(2_490_000);
     const lookAhead = inTurn(
-      outlook({ next, burnMicrosPerHour, topUp: 'armed' }),
+      outlook({ next, burnMicrosPerHour, topUp: 'suspended' }),
       outlook({ next: { ...next, what: 'grace_over' }, burnMicrosPerHour }),
       outlook(),
     );
@@ -255,7 +255,7 @@ describe('a team’s watch', () => {
         teamId: scene.id('team'),
         availableMicros: 50_000_000,
         burnMicrosPerHour,
-        topUp: 'armed',
+        topUp: 'suspended',
         nextSecond: 4_000_000_000,
         nextWhat: 'alert',
       });

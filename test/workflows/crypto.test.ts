@@ -1,7 +1,7 @@
 /** Tests the workflow of a crypto deposit: its page, webhooks, polls, late coins and its end. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CryptoSeen } from '../../activities/crypto.ts';
-import type { DepositStatus } from '../../prisma/deposits.ts';
+import type { DepositStatus } from '../../billing/deposits.ts';
 import { BILLING_STATE, lookAgain, told } from '../../workflows/messages.ts';
 import { createTell } from '../../workflows/telling.ts';
 import { cryptoOutput, orderOf, requestDeposit, startDeposit } from './given.ts';

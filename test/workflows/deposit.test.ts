@@ -2,7 +2,8 @@
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ChargeFailure, PaymentOutcome } from '../../activities/payments.ts';
-import type { DepositKind, DepositStatus } from '../../prisma/deposits.ts';
+import type { DepositStatus } from '../../billing/deposits.ts';
+import type { DepositKind } from '../../prisma/deposits.ts';
 import { BILLING_STATE, CAUSE, firstAnswer, lookAgain, TEAM_ID, told, workflowId } from '../../workflows/messages.ts';
 import { lookAt, startOptions } from '../../workflows/telling.ts';
 import { orderOf, PROCESSING, requestDeposit, SUCCEEDED, startDeposit, tellDeposit } from './given.ts';

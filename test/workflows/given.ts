@@ -236,7 +236,7 @@ export const decision = (change: Partial<TopUpDecision> = {}): TopUpDecision => 
   policyOn: true,
   attemptDepositId: null,
   lookAgainSecond: null,
-  state: 'armed',
+  state: 'suspended',
   ...change,
 });
 export const policyOff = decision({ policyOn: false, state: 'off' });

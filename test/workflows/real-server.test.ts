@@ -92,7 +92,7 @@ describe('a history that grows long is continued in a new run', () => {
     stage.play({ openAttempt: async () => decision() }, async (scene) => {
       const { workflowId: id } = await tellTeam(scene, 'autoTopUp');
       await tellUntilContinuedTwice(scene, id, 'openAttempt');
-      expect(await scene.handle(id).query(topUpState)).toMatchObject({ teamId: scene.id('team'), state: 'armed' });
+      expect(await scene.handle(id).query(topUpState)).toMatchObject({ teamId: scene.id('team'), state: 'suspended' });
     }));
 
   it('during continual wakes, without missing a recorded fact', () => {
@@ -158,7 +158,7 @@ describe('an operator who terminates', () => {
       });
       expect(scene.calls('openAttempt')).toHaveLength(1);
       await scene.handle(id).signal(told);
-      await scene.untilState(id, 'armed');
+      await scene.untilState(id, 'suspended');
       expect(scene.calls('createIntent')).toEqual([{ depositId: scene.id('dep') }, { depositId: scene.id('dep') }]);
       expect(scene.calls('creditDeposit')).toHaveLength(1);
     });

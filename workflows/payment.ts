@@ -1,0 +1,47 @@
+/** The state of a payment's workflow, shared by the payments by card and in crypto. */
+import { condition, setHandler } from '@temporalio/workflow';
+import type { DepositOrder } from '../activities/ledger/deposits.ts';
+import { type DepositStatus, isOpen } from '../billing/deposits.ts';
+import { dollars, Stated, showDetails } from './details.ts';
+import { type DepositAnswer, firstAnswer, lookAgain, told } from './messages.ts';
+import { Looks, News } from './waiting.ts';
+
+/** Webhooks wake the payment at once. A poll with growing intervals replaces a lost webhook. */
+export const FIRST_POLL_MS = 15_000;
+
+type PaymentState = 'opening' | 'charging' | 'on_checkout_page' | 'on_crypto_page' | 'confirming' | DepositStatus;
+
+/** Answers the callers of a payment, and shows its state to operators. */
+export class Payment {
+  readonly depositId: string;
+  readonly news = new News();
+  readonly looks = new Looks(this.news);
+  readonly answer: DepositAnswer = { status: 'pending', checkoutUrl: null };
+  private readonly stated = new Stated<PaymentState>('opening');
+
+  constructor(depositId: string) {
+    this.depositId = depositId;
+    const { answer, looks, news } = this;
+    const isAnswered = () => answer.status !== 'pending' || answer.checkoutUrl !== null;
+    setHandler(told, news.arrived);
+    setHandler(firstAnswer, async ({ withinMs }) => {
+      await condition(isAnswered, withinMs);
+      return answer;
+    });
+    setHandler(lookAgain, async () => {
+      await looks.next(FIRST_POLL_MS, () => answer.status === 'refused' || !isOpen(answer.status));
+      return answer;
+    });
+  }
+
+  show(state: PaymentState, { amountMicros, kind, failureCode }: DepositOrder): void {
+    this.stated.say(state);
+    showDetails({
+      deposit: this.depositId,
+      amount: dollars(amountMicros),
+      kind,
+      state,
+      ...(failureCode !== undefined && { reason: failureCode }),
+    });
+  }
+}
