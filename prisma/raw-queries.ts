@@ -88,9 +88,12 @@ export function noteConnection(connection: pg.PoolClient): void {
   if (transaction && !transaction.on) transaction.on = { connection, endedBefore: endedOn.get(connection) ?? 0 };
 }
 
-/** Thrown instead of a statement whose transaction is over. Reads as Postgres' own `no_active_sql_transaction`. */
+/**
+ * Thrown instead of a statement whose transaction is over: its time was up before the statement was sent. Reads as
+ * `query_canceled`, like the error P2028 of the client for statements of its own.
+ */
 export class TransactionOver extends Error {
-  readonly code = '25P01';
+  readonly code = '57014';
 
   constructor() {
     super('the transaction of this statement is over');

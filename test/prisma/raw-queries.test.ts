@@ -113,7 +113,7 @@ describe('a raw query in a transaction', () => {
       }),
     );
     await Promise.all(lanes);
-    expect(errors.map((error) => sqlStateOf(error))).toEqual(['25P01', '25P01', '25P01']);
+    expect(errors.map((error) => sqlStateOf(error))).toEqual(['57014', '57014', '57014']);
     expect(await callsOf('too late')).toBe(0);
   });
 
@@ -129,7 +129,7 @@ describe('a raw query in a transaction', () => {
     );
     expect(await failure(late)).not.toBeNull();
     await expect.poll(() => sent).toBeDefined();
-    expect(sqlStateOf(sent)).toBe('25P01');
+    expect(sqlStateOf(sent)).toBe('57014');
     expect(await callsOf('ended')).toBe(0);
   });
 });
