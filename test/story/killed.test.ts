@@ -153,11 +153,16 @@ describe('A kill', () => {
     const declining = stripe.customers().find(({ email }) => email === teams[0]?.email);
     stripe.cards.decline({ customer: declining?.id ?? '', after: 4 });
 
+    const hasExhausted = async () =>
+      (await sql('SELECT 1 FROM exhaustions WHERE team_id = ANY($1) LIMIT 1', [teams.map(({ id }) => id)])).length > 0;
+
     const traffic = teams.flatMap((team) => ['a', 'b', 'c'].map((name) => new Traffic(api, team, name, random)));
     const working = Promise.all(traffic.map((each) => each.run()));
     const order = rounds.flatMap((round) => [...round].sort(() => random() - 0.5));
-    for (const together of order) {
+    for (const [index, together] of order.entries()) {
       await sleep(300 + 1_500 * random());
+      // The last kill comes after credit has ended at least once: the card of one team declines.
+      if (index === order.length - 1) await until('the credit of a team has ended', hasExhausted);
       const from = api.heard.length;
       await Promise.all(together.map((name) => parts[name].kill()));
       await sleep(1_000 + 2_000 * random());
