@@ -5,6 +5,7 @@
  */
 import { ApplicationFailure } from '@temporalio/activity';
 import {
+  type CryptoChange,
   type CryptoOutput,
   coinUnitsToMicrosFloor,
   isDollarCoin,
@@ -20,7 +21,7 @@ import { creditedOutputs } from '../prisma/crypto-receipts.ts';
 import { type Deposit, getDeposit } from '../prisma/deposits.ts';
 import { activityAttempt } from './attempt.ts';
 import type { Copperx, CopperxSession, CopperxTransaction } from './copperx.ts';
-import type { Crypto, CryptoChange, CryptoPage, CryptoSeen } from './crypto.ts';
+import type { Crypto, CryptoPage, CryptoSeen } from './crypto.ts';
 import { depositReturn } from './links.ts';
 import { DEFAULT_BRAND } from './mails/brand.ts';
 import type { Log } from './world.ts';

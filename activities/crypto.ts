@@ -2,7 +2,7 @@
  * The provider of hosted crypto pages, as deposits use the provider. Each call touches the outside and may be retried.
  * copperx-payments.ts implements the interface for CopperX.
  */
-import type { CryptoOutput } from '../billing/crypto.ts';
+import type { CryptoChange, CryptoOutput } from '../billing/crypto.ts';
 import { passing } from './failures.ts';
 
 /** The page on which a person pays, or a final refusal of the provider. */
@@ -14,9 +14,6 @@ export type CryptoPage =
       maybeSeveral: boolean;
     }
   | { failureCode: 'provider_rejected' };
-
-/** A credited output with its present value. */
-export type CryptoChange = Pick<CryptoOutput, 'transactionHash' | 'output' | 'amountMicros'>;
 
 /** The payments of a deposit that are not in the ledger yet. */
 export interface CryptoSeen {

@@ -4,7 +4,7 @@ import { commitsWithin, withinLimits } from '../prisma/limits.ts';
 import type { ClockWatch } from './clock.ts';
 import { type Crypto, withoutCrypto } from './crypto.ts';
 import type { Disputes } from './disputes.ts';
-import { databaseFailure } from './failures.ts';
+import { databaseFailure, final } from './failures.ts';
 import { firstDone } from './in-pieces.ts';
 import type { Ledger } from './ledger/index.ts';
 import type { Mailer, Platform } from './notices.ts';
@@ -90,7 +90,11 @@ const ledgerActivities = (ledger: Ledger) => ({
   creditCrypto: (input: Parameters<Ledger['creditCrypto']>[0]) => ledger.creditCrypto(input, cause()),
   correctCrypto: (input: Parameters<Ledger['correctCrypto']>[0]) => ledger.correctCrypto(input, cause()),
   expireCrypto: (input: Parameters<Ledger['expireCrypto']>[0]) => ledger.expireCrypto(input, cause()),
-  claimNotice: ledger.claimNotice,
+  claimNotice: async (input: Parameters<Ledger['claimNotice']>[0]) => {
+    const claim = await ledger.claimNotice(input);
+    if (claim === 'missing') throw final('mail', `no such notice: ${input.noticeId}`, 'no_such_notice');
+    return claim;
+  },
   markNoticeSent: ledger.markNoticeSent,
   markNoticeRefused: ledger.markNoticeRefused,
   openAttempt: (input: Parameters<Ledger['openAttempt']>[0]) => ledger.openAttempt(input, cause()),

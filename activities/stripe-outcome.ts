@@ -1,7 +1,7 @@
 /** The state of a PaymentIntent, in our words. Pure: intents come fetched, with `latest_charge` expanded. */
 import type Stripe from 'stripe';
 import { declineReason, paymentFailure } from '../billing/failure-reasons.ts';
-import type { CardSeen } from './ledger/deposits.ts';
+import type { CardSeen } from '../prisma/deposits.ts';
 import type { ChargeFailure } from './payments.ts';
 
 /** Added to every call that returns an intent. */

@@ -1,6 +1,4 @@
 /** The world of activities: the outside, a field for each neighbour. Tests use another world. */
-import type { Terms } from '../billing/account.ts';
-import type { Db } from '../prisma/client.ts';
 import type { DepositKind } from '../prisma/deposits.ts';
 import type { NoticeChannel } from '../prisma/notices.ts';
 
@@ -40,9 +38,4 @@ export interface Tell {
   dispute(dispute: { disputeId: string; teamId: string; depositId: string; stripeDisputeId: string }): Promise<void>;
   /** Starts the workflow that sends a notice. A repeat joins the running workflow. */
   notice(notice: { noticeId: string; teamId: string; channel: NoticeChannel }): Promise<void>;
-}
-
-export interface LedgerWorld {
-  db: Db;
-  terms: Terms;
 }

@@ -16,7 +16,7 @@ import { forgetOldCalls } from '../prisma/idempotent-calls.ts';
 import { type Config, readConfig } from '../worker/config.ts';
 import { isHelpAsked } from '../worker/process-usage.ts';
 import { warnOfOwner } from '../worker/roles.ts';
-import { temporalConnection } from '../worker/world.ts';
+import { temporalConnection } from '../worker/temporal-connection.ts';
 import { createApp } from './app.ts';
 import { API_DB } from './deadlines.ts';
 import { createEngine } from './engine.ts';

@@ -34,6 +34,9 @@ export function coinUnitsToMicrosFloor(units: unknown): Micros {
 export const microsToCoinUnits = (amountMicros: Micros): string =>
   String(BigInt(amountMicros) * BigInt(COIN_UNITS_PER_MICRO));
 
+/** A credited output with its present value. */
+export type CryptoChange = Pick<CryptoOutput, 'transactionHash' | 'output' | 'amountMicros'>;
+
 /** Coins that count as dollars. Any other coin would need an exchange rate, and no rate has been agreed on. */
 const DOLLAR_COINS: ReadonlySet<string> = new Set(['usdc', 'usdt']);
 export const isDollarCoin = (currency: string): boolean => DOLLAR_COINS.has(currency.toLowerCase());

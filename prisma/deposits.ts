@@ -11,6 +11,12 @@ import { type Page, type PageRequest, pageOf } from './pages.ts';
 export type DepositKind = 'saved_card' | 'checkout' | 'crypto' | 'auto_top_up' | 'confirmed';
 export type DepositLabel = 'Deposit' | 'Auto Top-Up';
 
+/** The card of a payment, as its provider names the card. */
+export interface CardSeen {
+  brand: string;
+  last4: string;
+}
+
 export interface Deposit {
   id: string;
   teamId: string;

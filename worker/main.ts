@@ -1,5 +1,5 @@
 /** The worker process: connects, builds its world, bundles the workflows, and works until a signal ends the process. */
-import { Client } from '@temporalio/client';
+import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import {
   inputOfBegun,
@@ -16,10 +16,11 @@ import { warnOfOwner } from './roles.ts';
 import { installRuntime } from './runtime.ts';
 import { keepSchedulesIfPossible } from './schedules.ts';
 import { createSweeper } from './sweeper.ts';
+import { temporalConnection } from './temporal-connection.ts';
 import { tellUntold } from './untold.ts';
 import { createWorkers } from './workers.ts';
 import { bundleWorkflows } from './workflow-bundle.ts';
-import { connectTemporal, createWorld, temporalConnection } from './world.ts';
+import { createWorld } from './world.ts';
 
 const USAGE = `usage: npm run worker
 
@@ -32,7 +33,7 @@ async function main(): Promise<void> {
   const log = createWorkerLogger(config.logLevel);
   installRuntime(log);
 
-  const connection = await connectTemporal(config);
+  const connection = await Connection.connect(temporalConnection(config));
   const native = await NativeConnection.connect(temporalConnection(config));
   const client = new Client({ connection, namespace: config.temporal.namespace });
   const { world, db, close } = createWorld(config, client, log);

@@ -2,7 +2,7 @@
  * Builds the world of the activities from the configuration, a field for each neighbour, with a function that closes
  * all of them.
  */
-import { type Client, Connection } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { allBooks } from '../activities/books.ts';
 import { createClockWatch } from '../activities/clock.ts';
 import { coalesced } from '../activities/coalesced-wakes.ts';
@@ -22,15 +22,6 @@ import type { Log } from '../activities/world.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import { createTell } from '../workflows/telling.ts';
 import type { Config } from './config.ts';
-
-/** The connection to Temporal by the environment: plain for a local server, TLS and a key for a remote one. */
-export const temporalConnection = ({ temporal }: Config) => ({
-  address: temporal.address,
-  ...(temporal.tls && { tls: {} }),
-  ...(temporal.apiKey !== null && { apiKey: temporal.apiKey }),
-});
-
-export const connectTemporal = (config: Config): Promise<Connection> => Connection.connect(temporalConnection(config));
 
 export interface WorkerWorld {
   world: World;

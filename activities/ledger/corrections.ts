@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import type { Account } from '../../billing/account.ts';
 import { type Corrected, correctDeposit } from '../../billing/corrections.ts';
 import type { CreditedDeposit } from '../../billing/credited-deposit.ts';
-import { cryptoStatus, outputKey } from '../../billing/crypto.ts';
+import { type CryptoChange, cryptoStatus, outputKey } from '../../billing/crypto.ts';
 import { isOpen } from '../../billing/deposits.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { advance } from '../../billing/facts.ts';
@@ -36,10 +36,9 @@ import {
 import type { NewNotice } from '../../prisma/notices.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { refundsOfDeposit } from '../../prisma/refunds.ts';
-import type { CryptoChange } from '../crypto.ts';
-import type { LedgerWorld } from '../world.ts';
 import { type DepositOrder, orderOf } from './deposits.ts';
 import { creditedDeposit, updateMoneyBack } from './refunds.ts';
+import type { LedgerWorld } from './world.ts';
 
 /** The actor of a correction that follows the provider's own. */
 export const BY_PROVIDER = 'provider';

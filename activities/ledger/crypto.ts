@@ -16,8 +16,8 @@ import { type Deposit, getDeposit, updateDeposit } from '../../prisma/deposits.t
 import { mailAndEvent, type NewNotice } from '../../prisma/notices.ts';
 import { nameReceipt, nextReceipt, numberReceipt } from '../../prisma/receipts.ts';
 import { recordFact } from '../../prisma/record.ts';
-import type { LedgerWorld } from '../world.ts';
 import { type DepositOrder, orderOf } from './deposits.ts';
+import type { LedgerWorld } from './world.ts';
 
 /** A mail and an event for each credit: a deposit in two parts causes two of each. */
 const noticesOf = ({ id: depositId, teamId }: Deposit, outputs: readonly CryptoOutput[], second: number): NewNotice[] =>

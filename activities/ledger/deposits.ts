@@ -25,7 +25,7 @@ import { markSeenByWorkflow } from '../../prisma/due-work.ts';
 import { mailAndEvent, type NewNotice } from '../../prisma/notices.ts';
 import { numberReceipt } from '../../prisma/receipts.ts';
 import { recordFact } from '../../prisma/record.ts';
-import type { LedgerWorld } from '../world.ts';
+import type { LedgerWorld } from './world.ts';
 
 /** The fields of a deposit for its workflow; no card, no address. */
 export interface DepositOrder {
@@ -60,11 +60,6 @@ export interface NewDepositOrder extends AskedDeposit {
   callId: string;
   /** Unix milliseconds after which nothing is opened. */
   notAfterMs: number;
-}
-
-export interface CardSeen {
-  brand: string;
-  last4: string;
 }
 
 export const orderOf = ({ id, teamId, kind, amountMicros, status, failureCode }: Deposit): DepositOrder => ({

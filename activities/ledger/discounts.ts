@@ -3,7 +3,7 @@ import { assignDiscount } from '../../billing/facts.ts';
 import { checkNotArchived } from '../../billing/team-state.ts';
 import { insertDiscount } from '../../prisma/discounts.ts';
 import { recordFact } from '../../prisma/record.ts';
-import type { LedgerWorld } from '../world.ts';
+import type { LedgerWorld } from './world.ts';
 
 export interface DiscountOrder {
   teamId: string;

@@ -8,7 +8,7 @@ import { type Db, isUniqueViolation } from '../../prisma/client.ts';
 import { findGrant, type Grant, grantById, grantInsert, grantRevocationInsert } from '../../prisma/grants.ts';
 import { isSameMetadata, type Metadata } from '../../prisma/metadata.ts';
 import { type ChangeOf, recordFact } from '../../prisma/record.ts';
-import type { LedgerWorld } from '../world.ts';
+import type { LedgerWorld } from './world.ts';
 
 export interface NewGrant {
   teamId: string;

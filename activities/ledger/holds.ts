@@ -12,8 +12,8 @@ import { isUniqueViolation } from '../../prisma/client.ts';
 import { closeHolds, expireFreeHolds, findHold, getHold, type HoldOfTeam, insertHold } from '../../prisma/holds.ts';
 import { modelPriceAt } from '../../prisma/prices.ts';
 import { recordFact } from '../../prisma/record.ts';
-import type { LedgerWorld } from '../world.ts';
 import { isUrgent } from './urgency.ts';
+import type { LedgerWorld } from './world.ts';
 
 export interface HoldOrder {
   holdId: string;

@@ -1,5 +1,5 @@
 /** The acts that record a team's money, each in a single transaction under the team's row lock. */
-import type { LedgerWorld } from '../world.ts';
+
 import { correctionActs } from './corrections.ts';
 import { cryptoActs } from './crypto.ts';
 import { depositActs } from './deposits.ts';
@@ -16,6 +16,7 @@ import { reservationActs } from './reservations.ts';
 import { teamActs } from './team.ts';
 import { teamStateActs } from './team-state.ts';
 import { usageActs } from './usage.ts';
+import type { LedgerWorld } from './world.ts';
 
 export const createLedger = (world: LedgerWorld) => ({
   ...teamActs(world),

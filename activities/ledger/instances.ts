@@ -32,8 +32,8 @@ import { gpuPriceOfStart } from '../../prisma/prices.ts';
 import { type ChangeOf, recordFact } from '../../prisma/record.ts';
 import { closedOnes, type SegmentOfInstance } from '../../prisma/segments.ts';
 import { lastPostingOf } from '../../prisma/transfers.ts';
-import type { LedgerWorld } from '../world.ts';
 import { checkNothingRuns, SuccessorRuns } from './resuming.ts';
+import type { LedgerWorld } from './world.ts';
 
 const REFUSALS = [
   'insufficient_credit',

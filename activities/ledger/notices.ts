@@ -3,11 +3,10 @@
  * cannot store the mark also stops the sending, and no receiver gets the same mail at each retry.
  */
 import { claimNotice, findNotice, markRefused, markSent } from '../../prisma/notices.ts';
-import { final } from '../failures.ts';
-import type { LedgerWorld } from '../world.ts';
+import type { LedgerWorld } from './world.ts';
 
-/** `sent`: an earlier run has sent and marked the notice. */
-export type NoticeClaim = 'claimed' | 'sent';
+/** `sent`: an earlier run has sent and marked the notice. `missing`: no notice has this id. */
+export type NoticeClaim = 'claimed' | 'sent' | 'missing';
 
 export interface NoticeAt {
   noticeId: string;
@@ -18,8 +17,7 @@ export const noticeActs = ({ db }: LedgerWorld) => ({
   /** Claims a notice for sending. A repeated claim is granted until the notice is marked as sent. */
   claimNotice: async ({ noticeId, nowSecond }: NoticeAt): Promise<NoticeClaim> => {
     if (await claimNotice(db, noticeId, nowSecond)) return 'claimed';
-    if ((await findNotice(db, noticeId)) === null) throw final('mail', `no such notice: ${noticeId}`, 'no_such_notice');
-    return 'sent';
+    return (await findNotice(db, noticeId)) === null ? 'missing' : 'sent';
   },
 
   markNoticeSent: ({ noticeId, nowSecond }: NoticeAt): Promise<void> => markSent(db, noticeId, nowSecond),

@@ -6,8 +6,8 @@ import { checkPolicy, type TopUpPolicy } from '../../billing/top-up.ts';
 import { setDisabledReason } from '../../prisma/accounts.ts';
 import { insertConsent } from '../../prisma/consents.ts';
 import { recordFact } from '../../prisma/record.ts';
-import type { LedgerWorld } from '../world.ts';
 import { lookFor } from './instances.ts';
+import type { LedgerWorld } from './world.ts';
 
 /** The next step of auto top-up. */
 export interface TopUpDecision {

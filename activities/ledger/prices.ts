@@ -20,7 +20,7 @@ import {
   lockTeamsMovedBy,
   modelPricesFor,
 } from '../../prisma/prices.ts';
-import type { LedgerWorld } from '../world.ts';
+import type { LedgerWorld } from './world.ts';
 
 /** The author of a change, and the second of the request. */
 interface Asked {

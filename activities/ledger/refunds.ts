@@ -25,7 +25,7 @@ import {
   sumMicros,
   updateRefund,
 } from '../../prisma/refunds.ts';
-import type { LedgerWorld } from '../world.ts';
+import type { LedgerWorld } from './world.ts';
 
 /** The fields of a refund for its workflow. */
 export interface RefundOrder {

@@ -21,8 +21,8 @@ import {
   type TermOfReservation,
   termsOf,
 } from '../../prisma/reservations.ts';
-import type { LedgerWorld } from '../world.ts';
 import { isForTheWatch, lookFor, priceNotFound } from './instances.ts';
+import type { LedgerWorld } from './world.ts';
 
 const REFUSALS = [
   'insufficient_credit',

@@ -9,7 +9,7 @@ import { paymentsWithoutOutcome } from '../../prisma/deposits.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { insertTeamStops, runningInstanceIds } from '../../prisma/team-stops.ts';
 import { type EndedInstance, endedInstances } from '../ended-instances.ts';
-import type { LedgerWorld } from '../world.ts';
+import type { LedgerWorld } from './world.ts';
 
 export interface TeamStopped {
   /** The second of the fact. */

@@ -11,8 +11,8 @@ import { defaultPaymentMethod } from '../../prisma/payment-methods.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { markTeamStops, type TeamStop } from '../../prisma/team-stops.ts';
 import { READ_BY_LOOK, type ReadByLook, readUntold } from '../../prisma/untold.ts';
-import type { LedgerWorld } from '../world.ts';
 import { cardExpiry } from './card-expiry.ts';
+import type { LedgerWorld } from './world.ts';
 
 export interface Outlook {
   /**

@@ -29,9 +29,9 @@ import {
   postUsage,
   type UsagePosting,
 } from '../../prisma/usage-events.ts';
-import type { LedgerWorld } from '../world.ts';
 import { isUrgent } from './urgency.ts';
 import { type SaidUsage, withPrices } from './usage-prices.ts';
+import type { LedgerWorld } from './world.ts';
 
 /** Events received together. */
 export interface UsageCall {

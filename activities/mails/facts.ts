@@ -1,7 +1,7 @@
 /** The facts in mails, and their wording for people. */
 import { formatForPeople, formatInFull, type Micros } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
-import type { CardSeen } from '../ledger/deposits.ts';
+import type { CardSeen } from '../../prisma/deposits.ts';
 import type { Brand } from './brand.ts';
 
 /** In every mail. */

@@ -4,12 +4,13 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ClockWatch, createClockWatch } from '../../activities/clock.ts';
-import { createActivities, type World } from '../../activities/index.ts';
+import { createActivities } from '../../activities/index.ts';
 import { createLedger } from '../../activities/ledger/index.ts';
 import { micros } from '../../billing/money.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import { SCENARIO_TERMS as terms } from '../../simulate/terms.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
+import { worldOf } from './fixtures.ts';
 
 let database: TestDatabase;
 let aheadMs = 0;
@@ -132,11 +133,7 @@ describe('a fact', () => {
 
 describe('a worker', () => {
   it('records nothing while its clock is wrong, retries, and continues when the clock is right', async () => {
-    const world = { ledger: createLedger({ db: database.db, terms }), clock } as unknown as World;
-    const partly = new Proxy(world, {
-      get: (target, name) => Reflect.get(target, name) ?? new Proxy({}, { get: () => async () => {} }),
-    });
-    const { billing } = createActivities(partly);
+    const { billing } = createActivities(worldOf({ ledger: createLedger({ db: database.db, terms }), clock }));
     const look = () =>
       new MockActivityEnvironment().run(billing.markTold, { teamId: 'acme', exhaustions: [], noticeIds: [] } as never);
     aheadMs = -3_600_000;

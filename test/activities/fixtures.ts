@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { World } from '../../activities/index.ts';
 import { DEFAULT_BRAND } from '../../activities/mails/brand.ts';
 import type { CheckoutPage, Payments } from '../../activities/payments.ts';
 import type { Cards } from '../../activities/stripe-cards.ts';
@@ -71,3 +72,9 @@ export async function openPage(
   if ('failureCode' in page) throw new Error(`no page: ${page.failureCode}`);
   return page;
 }
+
+/** A world of activities with these neighbours. Each other neighbour accepts every call and does nothing. */
+export const worldOf = (parts: Partial<World>): World =>
+  new Proxy(parts as World, {
+    get: (target, name) => Reflect.get(target, name) ?? new Proxy({}, { get: () => async () => {} }),
+  });

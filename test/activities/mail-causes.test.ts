@@ -3,6 +3,7 @@
  * amount that the cause is about.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createActivities } from '../../activities/index.ts';
 import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
 import { createMailer } from '../../activities/mailer.ts';
 import { type Micros, micros } from '../../billing/money.ts';
@@ -13,7 +14,7 @@ import { updateDeposit } from '../../prisma/deposits.ts';
 import { claimNotice, findNotice, markRefused, noticesOf, reopenRefusedMails } from '../../prisma/notices.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
-import { dollars, MAIL_SETTINGS, NOW, newDeposit, newTeam, SILENT } from './fixtures.ts';
+import { dollars, MAIL_SETTINGS, NOW, newDeposit, newTeam, SILENT, worldOf } from './fixtures.ts';
 
 let database: TestDatabase;
 let inbox: MailInbox;
@@ -271,7 +272,9 @@ describe('a permanently refused mail', () => {
     expect(await findNotice(database.db, id)).toMatchObject({ refusal: null, claimedSecond: NOW + 9 });
     await ledger.markNoticeSent({ noticeId: id, nowSecond: NOW + 10 });
     expect(await ledger.claimNotice({ noticeId: id, nowSecond: NOW + 11 })).toBe('sent');
-    await expect(ledger.claimNotice({ noticeId: 'none', nowSecond: NOW })).rejects.toMatchObject({
+    const { billing } = createActivities(worldOf({ ledger }));
+    await expect(billing.claimNotice({ noticeId: 'none', nowSecond: NOW })).rejects.toMatchObject({
+      type: 'no_such_notice',
       nonRetryable: true,
     });
   });
