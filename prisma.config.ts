@@ -1,6 +1,6 @@
 import { defineConfig } from 'prisma/config';
 
-// `prisma migrate deploy` reads the address here; the app itself is handed it (worker/config.ts).
+// `prisma migrate deploy` reads the address here; the app itself is handed it (process/config.ts).
 export default defineConfig({
   schema: 'prisma/schema.prisma',
   migrations: { path: 'prisma/migrations' },

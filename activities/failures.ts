@@ -11,7 +11,7 @@ import { BillingError } from '../billing/errors.ts';
 import { type DeclineReason, declineReason } from '../billing/failure-reasons.ts';
 import { Uncountable } from '../billing/money.ts';
 import { isPassingState, sqlStateOf } from '../prisma/sqlstate.ts';
-import { enhancedCodes, smtpVerdict } from './smtp-answers.ts';
+import { enhancedCodes, smtpVerdict } from './mail/smtp-answers.ts';
 
 export type Neighbour = 'stripe' | 'copperx' | 'mail' | 'platform' | 'database' | 'clock';
 

@@ -1,15 +1,15 @@
 /** The activities, made from their world. Each activity names the calling workflow as the cause of its rows. */
 import { Context } from '@temporalio/activity';
+import type { Ledger } from '../ledger/index.ts';
 import { commitsWithin, withinLimits } from '../prisma/limits.ts';
 import type { ClockWatch } from './clock.ts';
 import { type Crypto, withoutCrypto } from './crypto.ts';
 import type { Disputes } from './disputes.ts';
 import { databaseFailure, final } from './failures.ts';
 import { firstDone } from './in-pieces.ts';
-import type { Ledger } from './ledger/index.ts';
 import type { Mailer, Platform } from './notices.ts';
 import type { Payments } from './payments.ts';
-import type { ReconciliationActs } from './reconciliation.ts';
+import type { ReconciliationActs } from './reconciliation/reconcile.ts';
 import type { Refunds } from './refunds.ts';
 import type { Tell } from './world.ts';
 

@@ -1,5 +1,5 @@
 /** Mails and outgoing events: each is composed from the ledger at the moment of sending. */
-import type { NoticeAt } from './ledger/notices.ts';
+import type { NoticeAt } from '../ledger/notices.ts';
 
 export interface Mailer {
   /**

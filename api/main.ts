@@ -1,27 +1,27 @@
 /** The api process: connects, builds its world, listens, and lets calls under way end before the process stops. */
 import { createServer } from 'node:http';
 import { Client, Connection } from '@temporalio/client';
-import { allBooks } from '../activities/books.ts';
 import { createClockWatch } from '../activities/clock.ts';
-import { verifyCopperxEvent } from '../activities/copperx-events.ts';
-import { createLedger } from '../activities/ledger/index.ts';
-import { createReconciler } from '../activities/reconciliation.ts';
-import { createStripe } from '../activities/stripe.ts';
-import { createCards } from '../activities/stripe-cards.ts';
-import { isLiveKey, verifyStripeEvent } from '../activities/stripe-events.ts';
-import { createStripeLooks } from '../activities/stripe-looks.ts';
+import { verifyCopperxEvent } from '../activities/copperx/events.ts';
+import { allBooks } from '../activities/reconciliation/books.ts';
+import { createReconciler } from '../activities/reconciliation/reconcile.ts';
+import { createCards } from '../activities/stripe/cards.ts';
+import { createStripe } from '../activities/stripe/client.ts';
+import { isLiveKey, verifyStripeEvent } from '../activities/stripe/events.ts';
+import { createStripeLooks } from '../activities/stripe/lookups.ts';
 import { secondOf } from '../billing/time.ts';
+import { createLedger } from '../ledger/index.ts';
 import { connectDb } from '../prisma/client.ts';
 import { forgetOldCalls } from '../prisma/idempotent-calls.ts';
-import { type Config, readConfig } from '../worker/config.ts';
-import { isHelpAsked } from '../worker/process-usage.ts';
-import { warnOfOwner } from '../worker/roles.ts';
-import { temporalConnection } from '../worker/temporal-connection.ts';
+import { type Config, readConfig } from '../process/config.ts';
+import { warnOfOwner } from '../process/roles.ts';
+import { temporalConnection } from '../process/temporal-connection.ts';
+import { isHelpAsked } from '../process/usage-text.ts';
 import { createApp } from './app.ts';
-import { API_DB } from './deadlines.ts';
-import { createEngine } from './engine.ts';
-import { SERVER_LIMITS } from './limits.ts';
-import { createLogger } from './log.ts';
+import { createEngine } from './engine/engine.ts';
+import { API_DB } from './http/deadlines.ts';
+import { SERVER_LIMITS } from './http/limits.ts';
+import { createLogger } from './http/log.ts';
 import type { ApiWorld } from './world.ts';
 
 /** Shorter than the timeout of a worker, because a caller waits. */

@@ -1,20 +1,20 @@
 /** The world of the api: the rows, the ledger's acts, the engine, the card provider. Tests use another world. */
 import type { Logger } from 'pino';
 import type { ClockWatch } from '../activities/clock.ts';
-import type { CopperxHint } from '../activities/copperx-events.ts';
-import type { Ledger } from '../activities/ledger/index.ts';
-import type { Brand } from '../activities/mails/brand.ts';
+import type { CopperxHint } from '../activities/copperx/events.ts';
+import type { Brand } from '../activities/mail/brand.ts';
 import type { Issuer } from '../activities/papers/issuer.ts';
-import type { Reconciler } from '../activities/reconciliation.ts';
-import type { Cards } from '../activities/stripe-cards.ts';
-import type { StripeHint } from '../activities/stripe-events.ts';
-import type { StripeLooks } from '../activities/stripe-looks.ts';
+import type { Reconciler } from '../activities/reconciliation/reconcile.ts';
+import type { Cards } from '../activities/stripe/cards.ts';
+import type { StripeHint } from '../activities/stripe/events.ts';
+import type { StripeLooks } from '../activities/stripe/lookups.ts';
 import type { Terms } from '../billing/account.ts';
 import type { Micros } from '../billing/money.ts';
+import type { Ledger } from '../ledger/index.ts';
 import type { Db } from '../prisma/client.ts';
-import type { CallTimes } from './deadlines.ts';
-import type { Engine } from './engine.ts';
-import type { GateTerms } from './gate.ts';
+import type { Engine } from './engine/engine.ts';
+import type { CallTimes } from './http/deadlines.ts';
+import type { GateTerms } from './http/gate.ts';
 
 export interface ApiWorld {
   db: Db;

@@ -3,11 +3,11 @@
  * instances, in an empty table of transfers and in a large one.
  */
 import pg from 'pg';
-import { createLedger } from '../activities/ledger/index.ts';
 import { readBalance } from '../api/views/balance.ts';
 import { applyFact } from '../billing/clock.ts';
 import { openMeters } from '../billing/instances.ts';
 import { micros } from '../billing/money.ts';
+import { createLedger } from '../ledger/index.ts';
 import type { Db } from '../prisma/client.ts';
 import { recordFact } from '../prisma/record.ts';
 import { SCENARIO_TERMS as TERMS } from '../simulate/terms.ts';

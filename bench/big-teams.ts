@@ -6,11 +6,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLedger, type Ledger } from '../activities/ledger/index.ts';
 import { readBalance } from '../api/views/balance.ts';
 import type { Terms } from '../billing/account.ts';
 import { micros } from '../billing/money.ts';
 import { RUNTIME_ROLE, startPostgres } from '../embedded/postgres.ts';
+import { createLedger, type Ledger } from '../ledger/index.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { inSnapshot } from '../prisma/snapshot.ts';

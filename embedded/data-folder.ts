@@ -5,7 +5,7 @@
 import { chmod, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { identityOf, isStillRunning, type ProcessIdentity } from '../worker/process-identity.ts';
+import { identityOf, isStillRunning, type ProcessIdentity } from '../process/identity.ts';
 import { endProcess } from './strangers.ts';
 
 /** A process started by `npm start`, with the signal for an orderly end. */

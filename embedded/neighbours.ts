@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CopperxStandIn, startCopperxStandIn } from './copperx/index.ts';
 import { type MailInbox, startMailInbox } from './mail/inbox.ts';
-import { type PlatformStandIn, startPlatformStandIn } from './platform.ts';
+import { type PlatformStandIn, startPlatformStandIn } from './platform/index.ts';
 import { freePort } from './ports.ts';
 import { type Postgres, startPostgres } from './postgres.ts';
 import { keptSecrets, type Secrets } from './secrets.ts';

@@ -4,9 +4,9 @@
  * environment.
  */
 import { rename, rm, writeFile } from 'node:fs/promises';
-import { SETTINGS } from '../worker/config.ts';
-import { identityOf } from '../worker/process-identity.ts';
-import { publishedFile } from '../worker/published.ts';
+import { SETTINGS } from '../process/config.ts';
+import { identityOf } from '../process/identity.ts';
+import { publishedFile } from '../process/published.ts';
 
 /** Settings of commands that the api and the workers do not read. */
 const OF_COMMANDS = ['MIGRATE_DATABASE_URL', 'TEMPORAL_CLI_PATH'];

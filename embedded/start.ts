@@ -2,8 +2,8 @@
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { migrateBy } from '../prisma/migrate.ts';
-import { readConfig } from '../worker/config.ts';
-import { dataFolder } from '../worker/published.ts';
+import { readConfig } from '../process/config.ts';
+import { dataFolder } from '../process/published.ts';
 import { SEARCHED_BY } from '../workflows/search-attributes.ts';
 import { claimPorts } from './claimed-ports.ts';
 import { readCommandLine, UsageError } from './command-line.ts';

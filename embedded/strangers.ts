@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { isStillRunning, type ProcessIdentity } from '../worker/process-identity.ts';
+import { isStillRunning, type ProcessIdentity } from '../process/identity.ts';
 
 /** Asks another program's process to end, sends SIGKILL after `graceMs`, and resolves when the process has gone. */
 export async function endProcess(identity: ProcessIdentity, signal: NodeJS.Signals, graceMs: number): Promise<void> {

@@ -3,7 +3,7 @@
  * environment. All arguments go to the CLI unchanged; help needs no server.
  */
 import { spawn } from 'node:child_process';
-import { commandEnvironment, dataFolder } from '../worker/published.ts';
+import { commandEnvironment, dataFolder } from '../process/published.ts';
 import { resolveTemporalCli } from './temporal-programs.ts';
 import { toolsFolder } from './tools-folder.ts';
 

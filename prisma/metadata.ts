@@ -1,4 +1,4 @@
-/** Strings that a platform keeps with our rows. api/metadata.ts checks the limits. */
+/** Strings that a platform keeps with our rows. api/http/metadata.ts checks the limits. */
 import type { Prisma } from './generated/client.ts';
 
 export type Metadata = Readonly<Record<string, string>>;

@@ -4,22 +4,22 @@
  */
 import type { Client } from '@temporalio/client';
 import Stripe from 'stripe';
-import { createLedger, type Ledger } from '../activities/ledger/index.ts';
-import { createMailer } from '../activities/mailer.ts';
-import { DEFAULT_BRAND } from '../activities/mails/brand.ts';
-import { createPlatformEvents } from '../activities/platform-events.ts';
-import { createReconciler, createReconciliation } from '../activities/reconciliation.ts';
-import { createStripeBooks } from '../activities/stripe-books.ts';
-import { createStripeDisputes } from '../activities/stripe-disputes.ts';
-import { createStripePayments } from '../activities/stripe-payments.ts';
-import { createStripeRefunds } from '../activities/stripe-refunds.ts';
+import { DEFAULT_BRAND } from '../activities/mail/brand.ts';
+import { createMailer } from '../activities/mail/mailer.ts';
+import { createPlatformEvents } from '../activities/platform/events.ts';
+import { createReconciler, createReconciliation } from '../activities/reconciliation/reconcile.ts';
+import { createStripeBooks } from '../activities/stripe/books.ts';
+import { createStripeDisputes } from '../activities/stripe/disputes.ts';
+import { createStripePayments } from '../activities/stripe/payments.ts';
+import { createStripeRefunds } from '../activities/stripe/refunds.ts';
 import type { Tell } from '../activities/world.ts';
 import type { Terms } from '../billing/account.ts';
 import { micros } from '../billing/money.ts';
 import type { StripeStandIn } from '../embedded/stripe/index.ts';
+import { createLedger, type Ledger } from '../ledger/index.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import { createWorkers } from '../worker/workers.ts';
-import { createTell } from '../workflows/telling.ts';
+import { createTell } from '../workflows/signals.ts';
 import { ScenarioClock } from './clock.ts';
 import { PLATFORM_SECRET, type Surroundings } from './surroundings.ts';
 

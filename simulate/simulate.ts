@@ -11,7 +11,7 @@ import type { StripeStandIn } from '../embedded/stripe/index.ts';
 import { AS_RECORDED, readAccount, readAccounts } from '../prisma/accounts.ts';
 import { savePaymentMethod } from '../prisma/payment-methods.ts';
 import { createTeam, setStripeCustomer } from '../prisma/teams.ts';
-import { inputOfStarted, startInstanceWorkflow } from '../workflows/telling.ts';
+import { inputOfStarted, startInstanceWorkflow } from '../workflows/signals.ts';
 import { ClockStandsStill } from './clock.ts';
 import { type Engine, startEngine } from './engine.ts';
 import { readResult } from './result.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { type MailInbox, startMailInbox } from '../embedded/mail/inbox.ts';
-import { type PlatformStandIn, startPlatformStandIn } from '../embedded/platform.ts';
+import { type PlatformStandIn, startPlatformStandIn } from '../embedded/platform/index.ts';
 import { type Databases, RUNTIME_ROLE, startPostgres } from '../embedded/postgres.ts';
 import { type StripeStandIn, startStripeStandIn } from '../embedded/stripe/index.ts';
 import { startTimeSkippingServer } from '../embedded/time-skipping.ts';

@@ -1,6 +1,10 @@
 /** The worker process: connects, builds its world, bundles the workflows, and works until a signal ends the process. */
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
+import { readConfig } from '../process/config.ts';
+import { warnOfOwner } from '../process/roles.ts';
+import { temporalConnection } from '../process/temporal-connection.ts';
+import { isHelpAsked } from '../process/usage-text.ts';
 import {
   inputOfBegun,
   inputOfStarted,
@@ -8,15 +12,11 @@ import {
   wakeInstanceWorkflow,
   wakeRefundWorkflow,
   wakeReservationWorkflow,
-} from '../workflows/telling.ts';
-import { readConfig } from './config.ts';
+} from '../workflows/signals.ts';
 import { createWorkerLogger } from './log.ts';
-import { isHelpAsked } from './process-usage.ts';
-import { warnOfOwner } from './roles.ts';
 import { installRuntime } from './runtime.ts';
 import { keepSchedulesIfPossible } from './schedules.ts';
 import { createSweeper } from './sweeper.ts';
-import { temporalConnection } from './temporal-connection.ts';
 import { tellUntold } from './untold.ts';
 import { createWorkers } from './workers.ts';
 import { bundleWorkflows } from './workflow-bundle.ts';

@@ -5,16 +5,16 @@
  */
 import { parseArgs } from 'node:util';
 import pino from 'pino';
-import { allBooks } from '../activities/books.ts';
-import { createReconciler } from '../activities/reconciliation.ts';
-import { createStripe } from '../activities/stripe.ts';
+import { allBooks } from '../activities/reconciliation/books.ts';
+import { createReconciler } from '../activities/reconciliation/reconcile.ts';
+import { createStripe } from '../activities/stripe/client.ts';
 import { formatDollars, type Micros } from '../billing/money.ts';
 import { isProvisional } from '../billing/reconciliation/day.ts';
 import { dayBefore, dayOf, formatSecond, secondOf } from '../billing/time.ts';
 import { connectDb } from '../prisma/client.ts';
 import type { Reconciliation } from '../prisma/reconciliations.ts';
-import { readBooksConfig } from './config.ts';
-import { commandEnvironment } from './published.ts';
+import { readBooksConfig } from '../process/config.ts';
+import { commandEnvironment } from '../process/published.ts';
 import { tableLines } from './table-lines.ts';
 
 const USAGE = `Usage: npm run reconcile -- [--day YYYY-MM-DD|today]

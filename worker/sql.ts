@@ -5,7 +5,7 @@
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { commandEnvironment } from './published.ts';
+import { commandEnvironment } from '../process/published.ts';
 import { tableLines } from './table-lines.ts';
 
 const USAGE = `Usage: npm run sql -- 'SELECT …'    or    npm run sql < file.sql

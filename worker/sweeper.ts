@@ -6,9 +6,9 @@
  * nothing.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StartedInstance } from '../activities/ledger/instances.ts';
-import type { BegunReservation } from '../activities/ledger/reservations.ts';
 import type { Log } from '../activities/world.ts';
+import type { StartedInstance } from '../ledger/instances.ts';
+import type { BegunReservation } from '../ledger/reservations.ts';
 import type { Db, Tx } from '../prisma/client.ts';
 import type { DepositKind } from '../prisma/deposits.ts';
 import {

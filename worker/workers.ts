@@ -2,7 +2,7 @@
 import type { Duration } from '@temporalio/common';
 import { type NativeConnection, Worker, type WorkerInterceptors } from '@temporalio/worker';
 import { createActivities, type World } from '../activities/index.ts';
-import { MAILS_AT_ONCE } from '../activities/mailer.ts';
+import { MAILS_AT_ONCE } from '../activities/mail/mailer.ts';
 import { TASK_QUEUES } from '../workflows/messages.ts';
 
 export interface WorkersOptions {

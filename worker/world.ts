@@ -3,25 +3,25 @@
  * all of them.
  */
 import type { Client } from '@temporalio/client';
-import { allBooks } from '../activities/books.ts';
 import { createClockWatch } from '../activities/clock.ts';
 import { coalesced } from '../activities/coalesced-wakes.ts';
-import { createCopperx } from '../activities/copperx.ts';
-import { createCopperxPayments } from '../activities/copperx-payments.ts';
+import { createCopperx } from '../activities/copperx/client.ts';
+import { createCopperxPayments } from '../activities/copperx/payments.ts';
 import type { World } from '../activities/index.ts';
-import { createLedger } from '../activities/ledger/index.ts';
-import { createMailer } from '../activities/mailer.ts';
-import { createPlatformEvents } from '../activities/platform-events.ts';
-import { createReconciler, createReconciliation } from '../activities/reconciliation.ts';
-import { wakeForDifferences } from '../activities/reconciliation-wakes.ts';
-import { createStripe } from '../activities/stripe.ts';
-import { createStripeDisputes } from '../activities/stripe-disputes.ts';
-import { createStripePayments } from '../activities/stripe-payments.ts';
-import { createStripeRefunds } from '../activities/stripe-refunds.ts';
+import { createMailer } from '../activities/mail/mailer.ts';
+import { createPlatformEvents } from '../activities/platform/events.ts';
+import { allBooks } from '../activities/reconciliation/books.ts';
+import { createReconciler, createReconciliation } from '../activities/reconciliation/reconcile.ts';
+import { wakeForDifferences } from '../activities/reconciliation/wakes.ts';
+import { createStripe } from '../activities/stripe/client.ts';
+import { createStripeDisputes } from '../activities/stripe/disputes.ts';
+import { createStripePayments } from '../activities/stripe/payments.ts';
+import { createStripeRefunds } from '../activities/stripe/refunds.ts';
 import type { Log } from '../activities/world.ts';
+import { createLedger } from '../ledger/index.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
-import { createTell } from '../workflows/telling.ts';
-import type { Config } from './config.ts';
+import type { Config } from '../process/config.ts';
+import { createTell } from '../workflows/signals.ts';
 
 export interface WorkerWorld {
   world: World;

@@ -8,7 +8,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { TopUpDecision } from '../activities/ledger/policy.ts';
+import type { TopUpDecision } from '../ledger/auto-top-up.ts';
 import { deposit } from './deposit.ts';
 import { Stated, showDetails, when } from './details.ts';
 import {

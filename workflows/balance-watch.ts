@@ -1,6 +1,6 @@
 /** A team's balance: a single durable sleep until the second of the next crossing, re-planned by each fact. */
 import { continueAsNew, setHandler, TemporalFailure, workflowInfo } from '@temporalio/workflow';
-import type { Outlook } from '../activities/ledger/team.ts';
+import type { Outlook } from '../ledger/team.ts';
 import type { EndedPiece } from '../prisma/ended-pieces.ts';
 import { dollars, Stated, showDetails, when } from './details.ts';
 import { type TeamInput, told, toldSoon, type WatchState, watchState } from './messages.ts';

@@ -1,8 +1,8 @@
 /** A payment by a saved card or on a Checkout page, until its outcome is recorded. */
 import { patched } from '@temporalio/workflow';
-import type { DepositOrder } from '../activities/ledger/deposits.ts';
 import type { PaymentOutcome } from '../activities/payments.ts';
 import { isOpen } from '../billing/deposits.ts';
+import type { DepositOrder } from '../ledger/deposits.ts';
 import { dollars } from './details.ts';
 import { ledger, payments } from './neighbours.ts';
 import { FIRST_POLL_MS, type Payment } from './payment.ts';

@@ -4,8 +4,8 @@
  * transaction leaves the chain, is corrected at the next look.
  */
 import type { CryptoSeen } from '../activities/crypto.ts';
-import type { DepositOrder } from '../activities/ledger/deposits.ts';
 import { isOpen } from '../billing/deposits.ts';
+import type { DepositOrder } from '../ledger/deposits.ts';
 import { ledger, payments, tell } from './neighbours.ts';
 import { FIRST_POLL_MS, type Payment } from './payment.ts';
 import { nowSecond, pollUntil } from './waiting.ts';

@@ -1,6 +1,6 @@
 /** A payment, from opened to credited or failed: the only way in which outside money becomes credit. */
 import { allHandlersFinished, condition } from '@temporalio/workflow';
-import type { DepositOrder } from '../activities/ledger/deposits.ts';
+import type { DepositOrder } from '../ledger/deposits.ts';
 import { payByCard } from './card-payment.ts';
 import { payInCrypto } from './crypto-payment.ts';
 import type { DepositInput } from './messages.ts';

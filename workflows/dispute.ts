@@ -4,8 +4,8 @@
  */
 import { allHandlersFinished, condition, patched, setHandler } from '@temporalio/workflow';
 import type { DisputeSeen } from '../activities/disputes.ts';
-import type { DisputeOrder } from '../activities/ledger/disputes.ts';
 import { ZERO } from '../billing/money.ts';
+import type { DisputeOrder } from '../ledger/disputes.ts';
 import { dollars, Stated, showDetails } from './details.ts';
 import { type DisputeInput, type DisputeState, disputeState, lookAtDispute, told } from './messages.ts';
 import { ledger, payments, tell } from './neighbours.ts';

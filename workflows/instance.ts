@@ -1,7 +1,7 @@
 /** A running instance: metered, ended, its machine stopped. The start was recorded before; see prisma/due-work.ts. */
 import { allHandlersFinished, condition, continueAsNew, setHandler } from '@temporalio/workflow';
-import type { Admission, Receipt, Settlement } from '../activities/ledger/instances.ts';
 import { micros } from '../billing/money.ts';
+import type { Admission, Receipt, Settlement } from '../ledger/instances.ts';
 import { AdmissionAnswer, settleUntilEnded } from './admission.ts';
 import { dollars, Stated, showDetails, when } from './details.ts';
 import {

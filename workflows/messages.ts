@@ -4,12 +4,12 @@
  */
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { NewDepositOrder } from '../activities/ledger/deposits.ts';
-import type { Admission, Receipt } from '../activities/ledger/instances.ts';
-import type { NewRefundOrder, RefundRefusal } from '../activities/ledger/refunds.ts';
-import type { ReservationAdmission } from '../activities/ledger/reservations.ts';
 import type { DepositStatus } from '../billing/deposits.ts';
 import type { Micros } from '../billing/money.ts';
+import type { NewDepositOrder } from '../ledger/deposits.ts';
+import type { Admission, Receipt } from '../ledger/instances.ts';
+import type { NewRefundOrder, RefundRefusal } from '../ledger/refunds.ts';
+import type { ReservationAdmission } from '../ledger/reservations.ts';
 import type { DepositKind } from '../prisma/deposits.ts';
 import type { DisputeStatus } from '../prisma/disputes.ts';
 import type { InstanceSpec } from '../prisma/instances.ts';

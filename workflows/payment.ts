@@ -1,7 +1,7 @@
 /** The state of a payment's workflow, shared by the payments by card and in crypto. */
 import { condition, setHandler } from '@temporalio/workflow';
-import type { DepositOrder } from '../activities/ledger/deposits.ts';
 import { type DepositStatus, isOpen } from '../billing/deposits.ts';
+import type { DepositOrder } from '../ledger/deposits.ts';
 import { dollars, Stated, showDetails } from './details.ts';
 import { type DepositAnswer, firstAnswer, lookAgain, told } from './messages.ts';
 import { Looks, News } from './waiting.ts';

@@ -1,7 +1,7 @@
 /** Compares a day of the ledger with the providers, until the result is known, and reports differences to operators. */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { executeChild, ParentClosePolicy, sleep, workflowInfo } from '@temporalio/workflow';
-import type { Reconciled } from '../activities/reconciliation.ts';
+import type { Reconciled } from '../activities/reconciliation/reconcile.ts';
 import { dayBefore, secondOf } from '../billing/time.ts';
 import { Stated, showDetails } from './details.ts';
 import { type ReconciliationInput, SCHEDULED_START_TIME, workflowId } from './messages.ts';

@@ -3,9 +3,9 @@
  * way.
  */
 import { allHandlersFinished, condition, patched, setHandler } from '@temporalio/workflow';
-import type { RefundOrder } from '../activities/ledger/refunds.ts';
 import type { RefundOutcome, RefundSeen } from '../activities/refunds.ts';
 import type { Micros } from '../billing/money.ts';
+import type { RefundOrder } from '../ledger/refunds.ts';
 import { dollars, Stated, showDetails } from './details.ts';
 import { lookAtRefund, type RefundAnswer, type RefundInput, refundAnswer, told } from './messages.ts';
 import { ledger, payments, tell } from './neighbours.ts';

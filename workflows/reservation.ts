@@ -3,12 +3,8 @@
  * beginning was recorded before; see prisma/due-work.ts.
  */
 import { allHandlersFinished, condition, continueAsNew, setHandler } from '@temporalio/workflow';
-import type {
-  ReservationAdmission,
-  ReservationReceipt,
-  ReservationStanding,
-} from '../activities/ledger/reservations.ts';
 import { ZERO } from '../billing/money.ts';
+import type { ReservationAdmission, ReservationReceipt, ReservationStanding } from '../ledger/reservations.ts';
 import { AdmissionAnswer, settleUntilEnded } from './admission.ts';
 import { dollars, Stated, showDetails, when } from './details.ts';
 import {

@@ -2,7 +2,7 @@
 import { formatInFull, type Micros, subtract } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
 import type { Recipient } from '../../prisma/papers.ts';
-import { utc } from '../mails/facts.ts';
+import { utc } from '../mail/facts.ts';
 import type { Issuer } from './issuer.ts';
 import { type Fact, HEADING, NOTE, Sheet } from './sheet.ts';
 

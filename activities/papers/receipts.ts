@@ -5,7 +5,7 @@ import { type CryptoReceipt, cryptoReceiptsOf } from '../../prisma/crypto-receip
 import { creditedMicros, type Deposit } from '../../prisma/deposits.ts';
 import { findPaper, findPaperFile, keepPaperFile, openPaper } from '../../prisma/papers.ts';
 import { findAnyPaymentMethod } from '../../prisma/payment-methods.ts';
-import { cardInWords } from '../mails/facts.ts';
+import { cardInWords } from '../mail/facts.ts';
 import type { Issuer } from './issuer.ts';
 import type { Coins } from './receipt-paper.ts';
 

@@ -1,8 +1,8 @@
 /** The error answers of an operation: an answer for each status, with its codes and an example for each code. */
 import type { OpenAPIRegistry } from '@asteasolutions/zod-to-openapi';
 import type { FailureCode } from '../../billing/errors.ts';
-import { STATUS_OF, typeOf } from '../errors.ts';
-import { ErrorBody } from '../schemas.ts';
+import { STATUS_OF, typeOf } from '../http/errors.ts';
+import { ErrorBody } from '../http/schemas.ts';
 import { ERROR_CODES } from './error-codes.ts';
 
 const MEANING_OF_STATUS: Record<number, string> = {

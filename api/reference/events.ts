@@ -2,7 +2,7 @@
 import type { OpenAPIRegistry } from '@asteasolutions/zod-to-openapi';
 import { DECLINE_REASONS, PAYMENT_FAILURES } from '../../billing/failure-reasons.ts';
 import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
-import { Amount, Time, z } from '../schemas.ts';
+import { Amount, Time, z } from '../http/schemas.ts';
 
 /** The signing, sending and repeating of deliveries, as text of the document. */
 export const DELIVERY = `Events are sent as \`POST\` to \`PLATFORM_WEBHOOK_URL\`, signed as [Standard Webhooks](https://www.standardwebhooks.com) defines it.

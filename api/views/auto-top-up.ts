@@ -9,7 +9,7 @@ import { disabledReason, readAccount } from '../../prisma/accounts.ts';
 import type { Tx } from '../../prisma/client.ts';
 import { lastAttempt } from '../../prisma/deposits.ts';
 import { findPaymentMethod } from '../../prisma/payment-methods.ts';
-import { Amount, amount, amountOrNull, Time, timeOrNull, z } from '../schemas.ts';
+import { Amount, amount, amountOrNull, Time, timeOrNull, z } from '../http/schemas.ts';
 import { DEPOSIT_STATUSES } from './deposit.ts';
 import { type Standing, standingOf } from './standing.ts';
 import { Warning } from './warning.ts';

@@ -11,7 +11,7 @@ import type { Tx } from '../../prisma/client.ts';
 import { termsBetween } from '../../prisma/reservations.ts';
 import { closedSegmentsMicros, segmentsBetween } from '../../prisma/segments.ts';
 import { tokenUsageMicros } from '../../prisma/usage-sums.ts';
-import { Amount, amount, Time, timeOrNull, z } from '../schemas.ts';
+import { Amount, amount, Time, timeOrNull, z } from '../http/schemas.ts';
 import { type Standing, segmentsAsStanding, shownAvailableMicros, standingOf, termsAsStanding } from './standing.ts';
 
 export const Balance = z

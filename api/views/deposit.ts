@@ -9,8 +9,8 @@ import { formatSecond } from '../../billing/time.ts';
 import { type CallDetails, NO_DETAILS } from '../../prisma/call-details.ts';
 import type { CryptoReceipt } from '../../prisma/crypto-receipts.ts';
 import type { Deposit as DepositRow } from '../../prisma/deposits.ts';
-import { Metadata } from '../metadata.ts';
-import { Amount, amount, Time, z } from '../schemas.ts';
+import { Metadata } from '../http/metadata.ts';
+import { Amount, amount, Time, z } from '../http/schemas.ts';
 
 export const DEPOSIT_STATUSES = [
   'pending',

@@ -6,7 +6,7 @@ import { trailingSpendMicros } from '../../billing/spending.ts';
 import { readAccount } from '../../prisma/accounts.ts';
 import type { Tx } from '../../prisma/client.ts';
 import { lastDiscount } from '../../prisma/discounts.ts';
-import { Amount, amount, Time, timeOrNull, z } from '../schemas.ts';
+import { Amount, amount, Time, timeOrNull, z } from '../http/schemas.ts';
 import { standingOf } from './standing.ts';
 
 export const TeamDiscount = z

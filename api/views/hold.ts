@@ -5,7 +5,7 @@ import { formatSecond } from '../../billing/time.ts';
 import { readAccount } from '../../prisma/accounts.ts';
 import type { Tx } from '../../prisma/client.ts';
 import type { HoldOfTeam } from '../../prisma/holds.ts';
-import { Amount, amount, Time, timeOrNull, z } from '../schemas.ts';
+import { Amount, amount, Time, timeOrNull, z } from '../http/schemas.ts';
 import { standingOf } from './standing.ts';
 
 export const Hold = z

@@ -2,20 +2,21 @@
  * The JSON form of an instance: live while running, ended at X after the end of credit, whether or not the end is
  * recorded yet.
  */
-import type { Receipt } from '../../activities/ledger/instances.ts';
+
 import type { Terms } from '../../billing/account.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { micros, ZERO } from '../../billing/money.ts';
 import { PRICINGS, priceInWords } from '../../billing/prices.ts';
 import { formatSecond } from '../../billing/time.ts';
 import { costMicros } from '../../billing/usage.ts';
+import type { Receipt } from '../../ledger/instances.ts';
 import { bySums, readAccounts, readWithAccount } from '../../prisma/accounts.ts';
 import { type CallDetails, detailsOf, NO_DETAILS } from '../../prisma/call-details.ts';
 import type { Tx } from '../../prisma/client.ts';
 import type { Instance as InstanceRow } from '../../prisma/instances.ts';
 import { type SegmentOfInstance, segmentsOf } from '../../prisma/segments.ts';
-import { Metadata } from '../metadata.ts';
-import { Amount, amount, Time, timeOrNull, z } from '../schemas.ts';
+import { Metadata } from '../http/metadata.ts';
+import { Amount, amount, Time, timeOrNull, z } from '../http/schemas.ts';
 import { type Standing, segmentsAsStanding, standingOf } from './standing.ts';
 
 export const END_REASONS = ['stopped', 'out_of_credits', 'spot_reclaimed', 'operator'] as const;

@@ -10,8 +10,8 @@ import { type CallDetails, NO_DETAILS } from '../../prisma/call-details.ts';
 import type { CryptoReceipt } from '../../prisma/crypto-receipts.ts';
 import type { Payment as PaymentRow } from '../../prisma/history.ts';
 import { sentMicros } from '../../prisma/refunds.ts';
-import type { CsvColumn } from '../csv.ts';
-import { Amount, amount, z } from '../schemas.ts';
+import type { CsvColumn } from '../http/csv.ts';
+import { Amount, amount, z } from '../http/schemas.ts';
 import { DEPOSIT_STATUSES, Deposit, viewDeposit } from './deposit.ts';
 
 export const Payment = z

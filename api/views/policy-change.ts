@@ -2,7 +2,7 @@
 import { formatSecond } from '../../billing/time.ts';
 import type { TopUpPolicy } from '../../billing/top-up.ts';
 import type { Consent } from '../../prisma/generated/client.ts';
-import { Amount, amount, Time, z } from '../schemas.ts';
+import { Amount, amount, Time, z } from '../http/schemas.ts';
 
 const Policy = z.object({
   enabled: z.boolean(),

@@ -4,7 +4,7 @@ import type { GpuPrice } from '../../billing/prices.ts';
 import { formatSecond } from '../../billing/time.ts';
 import type { DatedModelPrice } from '../../billing/tokens.ts';
 import type { RecordedGpuPrice } from '../../prisma/prices.ts';
-import { Amount, amount, Time, z } from '../schemas.ts';
+import { Amount, amount, Time, z } from '../http/schemas.ts';
 
 const listed = {
   gpuType: z.string().openapi({ example: 'h100-80gb' }),

@@ -3,7 +3,7 @@ import { receiptLink } from '../../activities/links.ts';
 import type { ReceivedPayment } from '../../activities/papers/receipts.ts';
 import { formatSecond } from '../../billing/time.ts';
 import type { Deposit } from '../../prisma/deposits.ts';
-import { Amount, amount, Time, z } from '../schemas.ts';
+import { Amount, amount, Time, z } from '../http/schemas.ts';
 
 export const Receipt = z
   .object({

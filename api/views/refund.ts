@@ -1,7 +1,7 @@
 /** The JSON form of a refund for the operator. A team sees its refunds in the history of deposits. */
 import { formatSecond } from '../../billing/time.ts';
 import { type Refund as RefundRow, sentMicros } from '../../prisma/refunds.ts';
-import { Amount, amount, Time, z } from '../schemas.ts';
+import { Amount, amount, Time, z } from '../http/schemas.ts';
 
 export const Refund = z
   .object({

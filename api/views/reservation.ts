@@ -11,7 +11,7 @@ import { formatSecond } from '../../billing/time.ts';
 import { readAccounts } from '../../prisma/accounts.ts';
 import type { Tx } from '../../prisma/client.ts';
 import { type Reservation as ReservationRow, type TermOfReservation, termsOf } from '../../prisma/reservations.ts';
-import { Amount, amount, Time, timeOrNull, z } from '../schemas.ts';
+import { Amount, amount, Time, timeOrNull, z } from '../http/schemas.ts';
 import { type Standing, standingOf, termsAsStanding } from './standing.ts';
 
 export const STATUSES = ['active', 'ended'] as const;

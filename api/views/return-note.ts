@@ -3,7 +3,7 @@
  * team, because a stranger may know the address of the page.
  */
 import type { Deposit } from '../../prisma/deposits.ts';
-import type { Note } from '../note.ts';
+import type { Note } from '../http/note.ts';
 
 const CLOSE = 'You can close this page.';
 const RECEIPT = 'The receipt comes by e-mail.';

@@ -1,8 +1,8 @@
 /** The JSON form of a team. */
 import { formatSecond } from '../../billing/time.ts';
 import type { TeamStatus, TeamWithState } from '../../prisma/teams.ts';
-import { Metadata } from '../metadata.ts';
-import { Time, timeOrNull, z } from '../schemas.ts';
+import { Metadata } from '../http/metadata.ts';
+import { Time, timeOrNull, z } from '../http/schemas.ts';
 
 export const TEAM_STATUSES = ['active', 'suspended', 'archived'] as const;
 

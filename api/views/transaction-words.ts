@@ -1,5 +1,5 @@
 /** A ledger row in words, for pages and spreadsheets. */
-import { cardInWords } from '../../activities/mails/facts.ts';
+import { cardInWords } from '../../activities/mail/facts.ts';
 import type { TransferCode } from '../../billing/ledger.ts';
 import type { Transfer } from '../../prisma/generated/client.ts';
 import type { TransferCause } from '../../prisma/transfer-causes.ts';

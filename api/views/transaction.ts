@@ -4,8 +4,8 @@ import { formatDollars } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
 import type { Transfer } from '../../prisma/generated/client.ts';
 import type { TransferCause } from '../../prisma/transfer-causes.ts';
-import type { CsvColumn } from '../csv.ts';
-import { Amount, Time, z } from '../schemas.ts';
+import type { CsvColumn } from '../http/csv.ts';
+import { Amount, Time, z } from '../http/schemas.ts';
 import { describeTransfer, type Method } from './transaction-words.ts';
 
 export const Transaction = z

@@ -1,8 +1,9 @@
 /** The answer to a usage call: a result for each event, and the balances of the teams. */
-import type { TeamAfterUsage } from '../../activities/ledger/usage.ts';
+
 import type { Terms } from '../../billing/account.ts';
 import type { UsageResult } from '../../billing/usage-batch.ts';
-import { Amount, amount, z } from '../schemas.ts';
+import type { TeamAfterUsage } from '../../ledger/usage.ts';
+import { Amount, amount, z } from '../http/schemas.ts';
 import { shownAvailableMicros, standingOf } from './standing.ts';
 
 const EventAnswer = z

@@ -1,5 +1,5 @@
 /** The JSON form of a warning. */
-import { z } from '../schemas.ts';
+import { z } from '../http/schemas.ts';
 
 export const Warning = z
   .object({

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { World } from '../../activities/index.ts';
-import { DEFAULT_BRAND } from '../../activities/mails/brand.ts';
+import { DEFAULT_BRAND } from '../../activities/mail/brand.ts';
 import type { CheckoutPage, Payments } from '../../activities/payments.ts';
-import type { Cards } from '../../activities/stripe-cards.ts';
+import type { Cards } from '../../activities/stripe/cards.ts';
 import { type Micros, micros } from '../../billing/money.ts';
 import type { Db } from '../../prisma/client.ts';
 import { type DepositKind, openAttemptDeposit, openDeposit } from '../../prisma/deposits.ts';

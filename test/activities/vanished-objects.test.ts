@@ -1,14 +1,14 @@
 /** Tests objects that Stripe no longer has: deleted at Stripe, or left in another account or mode. */
 import type Stripe from 'stripe';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createLedger } from '../../activities/ledger/index.ts';
 import type { Payments } from '../../activities/payments.ts';
 import type { Refunds } from '../../activities/refunds.ts';
-import { createStripe } from '../../activities/stripe.ts';
-import { type Cards, createCards } from '../../activities/stripe-cards.ts';
-import { createStripePayments } from '../../activities/stripe-payments.ts';
-import { createStripeRefunds } from '../../activities/stripe-refunds.ts';
+import { type Cards, createCards } from '../../activities/stripe/cards.ts';
+import { createStripe } from '../../activities/stripe/client.ts';
+import { createStripePayments } from '../../activities/stripe/payments.ts';
+import { createStripeRefunds } from '../../activities/stripe/refunds.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
+import { createLedger } from '../../ledger/index.ts';
 import { updateDeposit } from '../../prisma/deposits.ts';
 import { listPaymentMethods } from '../../prisma/payment-methods.ts';
 import { getTeam } from '../../prisma/teams.ts';

@@ -4,11 +4,11 @@
  */
 import type Stripe from 'stripe';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ProviderBooks } from '../../activities/provider-books.ts';
-import { createReconciler, type Reconciler } from '../../activities/reconciliation.ts';
-import { createStripe } from '../../activities/stripe.ts';
-import { createStripeBooks } from '../../activities/stripe-books.ts';
-import { createStripeLooks } from '../../activities/stripe-looks.ts';
+import type { ProviderBooks } from '../../activities/reconciliation/provider-books.ts';
+import { createReconciler, type Reconciler } from '../../activities/reconciliation/reconcile.ts';
+import { createStripeBooks } from '../../activities/stripe/books.ts';
+import { createStripe } from '../../activities/stripe/client.ts';
+import { createStripeLooks } from '../../activities/stripe/lookups.ts';
 import type { DifferenceClass } from '../../billing/differences.ts';
 import { NO_PROVIDER_ROWS, type ProviderOutput } from '../../billing/reconciliation/rows.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';

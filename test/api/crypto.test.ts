@@ -1,9 +1,9 @@
 /** Tests crypto deposits over HTTP, CopperX’s webhook, and the settings that enable crypto. */
 import { createHmac, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { verifyCopperxEvent } from '../../activities/copperx-events.ts';
+import { verifyCopperxEvent } from '../../activities/copperx/events.ts';
 import { micros } from '../../billing/money.ts';
-import { readConfig } from '../../worker/config.ts';
+import { readConfig } from '../../process/config.ts';
 import { COMPLETE_ENVIRONMENT } from '../support/environment.ts';
 import { type CommandedApi, startCommandedApi, teamWith } from './support.ts';
 

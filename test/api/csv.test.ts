@@ -1,6 +1,6 @@
 /** Tests lists as CSV files: content negotiation, content, and cells that spreadsheets must not reinterpret. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { guarded } from '../../api/csv.ts';
+import { guarded } from '../../api/http/csv.ts';
 import { secondOf } from '../../billing/time.ts';
 import { type CommandedApi, instanceOf, startCommandedApi, teamWith } from './support.ts';
 

@@ -6,7 +6,7 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { API_DB, CALL_TIMES, type CallTimes } from '../../api/deadlines.ts';
+import { API_DB, CALL_TIMES, type CallTimes } from '../../api/http/deadlines.ts';
 import { connect } from '../prisma/rows.ts';
 import {
   type Answer,

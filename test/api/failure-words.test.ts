@@ -1,8 +1,8 @@
 /** Tests that each failure reason has the same text in the API’s error, the deposit, the history, mails and events. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventOfNotice } from '../../activities/event-of-notice.ts';
-import { autoTopUpFailed } from '../../activities/mails/auto-top-up-failed.ts';
-import { refundMail } from '../../activities/mails/refund.ts';
+import { autoTopUpFailed } from '../../activities/mail/auto-top-up-failed.ts';
+import { refundMail } from '../../activities/mail/refund.ts';
+import { eventOfNotice } from '../../activities/platform/event-of-notice.ts';
 import { isDecline, PAYMENT_FAILURES, REFUND_FAILURES, switchesTopUpOff } from '../../billing/failure-reasons.ts';
 import { inSentences, paymentFailureWords, refundFailureWords } from '../../billing/failure-words.ts';
 import { micros } from '../../billing/money.ts';

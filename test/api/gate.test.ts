@@ -3,10 +3,10 @@
  * and in what order.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { AdaptiveLimit } from '../../api/adaptive-limit.ts';
-import { CALL_CAPACITY, createGates } from '../../api/capacity.ts';
-import { Overloaded } from '../../api/errors.ts';
-import { Gate, type GateRefusal } from '../../api/gate.ts';
+import { AdaptiveLimit } from '../../api/http/adaptive-limit.ts';
+import { CALL_CAPACITY, createGates } from '../../api/http/capacity.ts';
+import { Overloaded } from '../../api/http/errors.ts';
+import { Gate, type GateRefusal } from '../../api/http/gate.ts';
 
 const refusals: GateRefusal[] = [];
 const newGate = (change = {}) => new Gate({ ...CALL_CAPACITY, ...change }, (why) => refusals.push(why));

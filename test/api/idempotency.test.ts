@@ -1,7 +1,7 @@
 /** Tests the Idempotency-Key header: one effect and one answer for repeated calls. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Call } from '../../api/calls.ts';
-import { once } from '../../api/idempotency.ts';
+import type { Call } from '../../api/http/calls.ts';
+import { once } from '../../api/http/idempotency.ts';
 import { claimCall, HEARTBEAT_MS, keepAnswer, renewClaim } from '../../prisma/idempotent-calls.ts';
 import { type Answer, type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith } from './support.ts';
 

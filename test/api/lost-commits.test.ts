@@ -5,8 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createLedger } from '../../activities/ledger/index.ts';
-import { CALL_TIMES } from '../../api/deadlines.ts';
+import { CALL_TIMES } from '../../api/http/deadlines.ts';
+import { createLedger } from '../../ledger/index.ts';
 import { connectDb, type Db } from '../../prisma/client.ts';
 import { withoutLimits } from '../../prisma/limits.ts';
 import { connect } from '../prisma/rows.ts';

@@ -1,7 +1,7 @@
 /** Tests refunds, disputes and the history of payments over HTTP, with an engine that the test controls. */
 import { createHmac, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { StripeLooks } from '../../activities/stripe-looks.ts';
+import type { StripeLooks } from '../../activities/stripe/lookups.ts';
 import { updateDeposit } from '../../prisma/deposits.ts';
 import { dueRefunds, FROM_THE_FIRST } from '../../prisma/due-work.ts';
 import { trialBalance } from '../../prisma/transfers.ts';

@@ -3,7 +3,7 @@
  * served.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { CALL_CAPACITY } from '../../api/capacity.ts';
+import { CALL_CAPACITY } from '../../api/http/capacity.ts';
 import { type Answer, type CommandedApi, keyFor, startCommandedApi, teamWith } from './support.ts';
 
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });

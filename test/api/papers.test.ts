@@ -1,7 +1,7 @@
 /** Tests receipts and billing details over HTTP: each payment has one receipt, which never changes. */
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { verifyCopperxEvent } from '../../activities/copperx-events.ts';
+import { verifyCopperxEvent } from '../../activities/copperx/events.ts';
 import { DEFAULT_ISSUER } from '../../activities/papers/issuer.ts';
 import { parseDollars } from '../../billing/money.ts';
 import { textOf } from '../support/pdf.ts';

@@ -1,6 +1,6 @@
 /** Tests the list of other providers’ public prices. The import of the list checks that it can be parsed. */
 import { describe, expect, it } from 'vitest';
-import { PUBLIC_PRICES, publicPriceOf, USUAL_COMPARISON } from '../../api/public-prices.ts';
+import { PUBLIC_PRICES, publicPriceOf, USUAL_COMPARISON } from '../../api/routes/public-prices.ts';
 import { parseDollars } from '../../billing/money.ts';
 
 /** Whose page a price stands on. */

@@ -1,7 +1,7 @@
 /** Tests that ambiguous requests are refused, and that a call without a route is answered with a suggestion. */
 import { createConnection } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkJson } from '../../api/reading.ts';
+import { checkJson } from '../../api/http/reading.ts';
 import { type CommandedApi, startCommandedApi, teamWith } from './support.ts';
 
 let api: CommandedApi;

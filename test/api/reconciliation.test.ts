@@ -1,8 +1,8 @@
 /** Tests the reconciliation of the ledger with Stripe over HTTP. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createReconciler } from '../../activities/reconciliation.ts';
-import { createStripe } from '../../activities/stripe.ts';
-import { createStripeBooks } from '../../activities/stripe-books.ts';
+import { createReconciler } from '../../activities/reconciliation/reconcile.ts';
+import { createStripeBooks } from '../../activities/stripe/books.ts';
+import { createStripe } from '../../activities/stripe/client.ts';
 import { dayOf, secondOf } from '../../billing/time.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { findReconciliation } from '../../prisma/reconciliations.ts';

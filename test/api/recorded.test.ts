@@ -1,7 +1,7 @@
 /** Tests the answer of a call when the database becomes unavailable after the call was recorded. */
 import { describe, expect, it } from 'vitest';
-import type { Call } from '../../api/calls.ts';
-import { readRecorded } from '../../api/recorded.ts';
+import { readRecorded } from '../../api/engine/recorded.ts';
+import type { Call } from '../../api/http/calls.ts';
 import type { ApiWorld } from '../../api/world.ts';
 import { BillingError } from '../../billing/errors.ts';
 

@@ -1,6 +1,6 @@
 /** Tests mails that a mail server refused permanently, and a correction of the team’s address. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createMailer } from '../../activities/mailer.ts';
+import { createMailer } from '../../activities/mail/mailer.ts';
 import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
 import { findNotice, markRefused, noticesOf } from '../../prisma/notices.ts';
 import { MAIL_SETTINGS, SILENT } from '../activities/fixtures.ts';

@@ -1,6 +1,6 @@
 /** Tests the return from a payment page: a redirect to the given address, or a page with the outcome of the payment. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { returnUrlFault } from '../../api/return-url.ts';
+import { returnUrlFault } from '../../api/http/return-url.ts';
 import { type CommandedApi, commandedCards, startCommandedApi, teamWith } from './support.ts';
 
 let api: CommandedApi;

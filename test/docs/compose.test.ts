@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { DEFAULT_BRAND } from '../../activities/mails/brand.ts';
-import { readConfig } from '../../worker/config.ts';
+import { DEFAULT_BRAND } from '../../activities/mail/brand.ts';
+import { readConfig } from '../../process/config.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
 
 const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
@@ -45,7 +45,7 @@ const example = new Map(
 );
 
 /** What the source of config.ts reads: the keys of its schema, and those of them that an empty environment lacks. */
-const asked = [...read('worker/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map((match) => match[1] as string);
+const asked = [...read('process/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map((match) => match[1] as string);
 const required = (() => {
   try {
     readConfig({});
@@ -192,7 +192,7 @@ describe('docker-compose.yml', () => {
 });
 
 describe('.env.example', () => {
-  it('names every variable of worker/config.ts', () => {
+  it('names every variable of process/config.ts', () => {
     expect(asked).toContain('DATABASE_URL');
     for (const variable of asked) expect([...example.keys()]).toContain(variable);
   });

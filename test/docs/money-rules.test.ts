@@ -26,7 +26,7 @@ import { addMonths, formatSecond } from '../../billing/time.ts';
 import { tokensCost } from '../../billing/tokens.ts';
 import { checkPolicy, TOP_UP_LIMITS } from '../../billing/top-up.ts';
 import { costMicros } from '../../billing/usage.ts';
-import { readConfig } from '../../worker/config.ts';
+import { readConfig } from '../../process/config.ts';
 import { givenOrder } from '../billing/pure-run.ts';
 import { COMPLETE_ENVIRONMENT } from '../support/environment.ts';
 

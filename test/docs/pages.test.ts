@@ -2,10 +2,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { STRIPE_EVENTS } from '../../activities/stripe-events.ts';
+import { STRIPE_EVENTS } from '../../activities/stripe/events.ts';
 import { routesOf } from '../../api/app.ts';
-import type { Metrics } from '../../api/metrics.ts';
-import { openApiDocument } from '../../api/openapi.ts';
+import type { Metrics } from '../../api/http/metrics.ts';
+import { openApiDocument } from '../../api/http/openapi.ts';
 import type { ApiWorld } from '../../api/world.ts';
 import { DIFFERENCES } from '../../billing/differences.ts';
 
@@ -76,8 +76,8 @@ describe('README.md', () => {
     expect(isRoute('GET', '/v1/nowhere')).toBe(false);
   });
 
-  it('names every variable of worker/config.ts', () => {
-    const asked = [...read('worker/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name]) => name as string);
+  it('names every variable of process/config.ts', () => {
+    const asked = [...read('process/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name]) => name as string);
     expect(asked.length).toBeGreaterThan(20);
     for (const name of asked) expect(readme).toContain(`\`${name}\``);
   });
@@ -94,7 +94,7 @@ describe('README.md', () => {
 
 describe('docs/operating.md', () => {
   it('names metrics that the api has', () => {
-    const source = read('api/metrics.ts');
+    const source = read('api/http/metrics.ts');
     for (const [, name = ''] of read('docs/operating.md').matchAll(/`burnrate_([a-z_]+)/g))
       if (!name.startsWith('nodejs_')) expect(source).toContain(name);
   });

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { controlRoutes as copperxControls } from '../../embedded/copperx/control-routes.ts';
 import { type CopperxStandIn, startCopperxStandIn } from '../../embedded/copperx/index.ts';
 import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
-import { type PlatformStandIn, startPlatformStandIn } from '../../embedded/platform.ts';
+import { type PlatformStandIn, startPlatformStandIn } from '../../embedded/platform/index.ts';
 import { controlRoutes as stripeControls } from '../../embedded/stripe/control-routes.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { operationsOf } from '../../embedded/welcome.ts';

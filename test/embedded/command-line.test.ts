@@ -56,7 +56,7 @@ describe('every command', () => {
   const commands = [
     ['simulate', 'simulate/main.ts'],
     ['faults', 'simulate/faults/main.ts'],
-    ['demo', 'simulate/demo.ts'],
+    ['demo', 'simulate/demo/main.ts'],
     ['bench', 'bench/main.ts'],
     ['db:migrate', 'prisma/migrate-main.ts'],
     ['reconcile', 'worker/reconcile.ts'],

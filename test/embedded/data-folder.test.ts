@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { takeDataFolder } from '../../embedded/data-folder.ts';
 import { publishEnvironment } from '../../embedded/published.ts';
-import { identityOf, isStillRunning } from '../../worker/process-identity.ts';
-import { readPublishedEnvironment } from '../../worker/published.ts';
+import { identityOf, isStillRunning } from '../../process/identity.ts';
+import { readPublishedEnvironment } from '../../process/published.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'burnrate-folder-'));
 afterAll(() => rm(root, { recursive: true, force: true }));

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { resolveTemporalCli } from '../../embedded/temporal.ts';
-import { SETTINGS } from '../../worker/config.ts';
+import { SETTINGS } from '../../process/config.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const ROOMS = ['billing', 'prisma', 'activities', 'workflows', 'worker', 'api', 'embedded'];
@@ -88,17 +88,17 @@ it('An edit restarts the affected process, and a syntax error restarts no proces
   expect(Object.keys(first)).toEqual(['Postgres', 'Temporal', 'the worker', 'the api']);
   expect(await health()).toEqual({ status: 'ok' });
 
-  await edit('api/health.ts', "{ status: 'ok' }", "{ status: 'ok', edited: true }");
+  await edit('api/http/health.ts', "{ status: 'ok' }", "{ status: 'ok', edited: true }");
   await untilPrinted(/^api\/health\.ts changed: the api restarted in \d+\.\d s\.$/);
   expect(await health()).toEqual({ status: 'ok', edited: true });
   const second = await untilReplaced(first, ['the api']);
 
-  await edit('api/health.ts', '{ status: ', '{{ status: ');
+  await edit('api/http/health.ts', '{ status: ', '{{ status: ');
   await untilPrinted(/^api\/health\.ts: Build failed/);
   expect(await health()).toEqual({ status: 'ok', edited: true });
   expect(await pids()).toEqual(second);
 
-  await edit('api/health.ts', "{{ status: 'ok', edited: true }", "{ status: 'mended' }");
+  await edit('api/http/health.ts', "{{ status: 'ok', edited: true }", "{ status: 'mended' }");
   await expect.poll(() => health().catch(() => null)).toEqual({ status: 'mended' });
   const third = await untilReplaced(second, ['the api']);
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type PlatformStandIn, startPlatformStandIn } from '../../embedded/platform.ts';
+import { type PlatformStandIn, startPlatformStandIn } from '../../embedded/platform/index.ts';
 
 const secret = `whsec_${Buffer.from('a secret of the tests, 24+').toString('base64')}`;
 const otherSecret = `whsec_${Buffer.from('the secret of somebody else').toString('base64')}`;

@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, expect, it } from 'vitest';
 import { resolveTemporalCli } from '../../embedded/temporal.ts';
-import { SETTINGS } from '../../worker/config.ts';
-import { isStillRunning, type ProcessIdentity } from '../../worker/process-identity.ts';
+import { SETTINGS } from '../../process/config.ts';
+import { isStillRunning, type ProcessIdentity } from '../../process/identity.ts';
 
 const LAUNCHER = join(import.meta.dirname, '..', '..', 'embedded', 'launch.mjs');
 const folder = mkdtempSync(join(tmpdir(), 'burnrate-start-'));

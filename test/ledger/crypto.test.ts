@@ -2,9 +2,9 @@
  * Tests how the ledger records crypto deposits: credits, corrections, expiry and their notices, in races and repeats.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { eventOfNotice, type PlatformEvent } from '../../activities/event-of-notice.ts';
-import { mailOfNotice } from '../../activities/mail-of-notice.ts';
+import { mailOfNotice } from '../../activities/mail/mail-of-notice.ts';
 import { DEFAULT_ISSUER } from '../../activities/papers/issuer.ts';
+import { eventOfNotice, type PlatformEvent } from '../../activities/platform/event-of-notice.ts';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
 import { setBillingDetails } from '../../prisma/billing-details.ts';
 import { cryptoReceiptsOf } from '../../prisma/crypto-receipts.ts';

@@ -3,13 +3,13 @@
  * team calculated a second time, from its rows alone.
  */
 
-import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
-import type { SaidUsage } from '../../activities/ledger/usage-prices.ts';
 import type { Terms } from '../../billing/account.ts';
 import type { EndReason } from '../../billing/change.ts';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
 import type { ReservationTerm } from '../../billing/prices.ts';
 import type { TopUpPolicy } from '../../billing/top-up.ts';
+import { createLedger, type Ledger } from '../../ledger/index.ts';
+import type { SaidUsage } from '../../ledger/usage-prices.ts';
 import { connectDb, type Db } from '../../prisma/client.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';

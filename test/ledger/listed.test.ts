@@ -1,11 +1,11 @@
 /** Tests starts and re-pricing at list prices, volume discounts at midnight, and the daily spending that earns them. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
 import { readBalance } from '../../api/views/balance.ts';
 import { readInstances } from '../../api/views/instance.ts';
 import { micros, parseDollars } from '../../billing/money.ts';
 import type { Pricing } from '../../billing/prices.ts';
 import { dayStart } from '../../billing/time.ts';
+import { createLedger, type Ledger } from '../../ledger/index.ts';
 import { getInstance } from '../../prisma/instances.ts';
 import { segmentsOf } from '../../prisma/segments.ts';
 import { readSpentByDay } from '../../prisma/spending.ts';

@@ -2,8 +2,7 @@
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLedger, type Ledger } from '../../activities/ledger/index.ts';
-import { amount, timeOrNull } from '../../api/schemas.ts';
+import { amount, timeOrNull } from '../../api/http/schemas.ts';
 import { readBalance } from '../../api/views/balance.ts';
 import { segmentsAsStanding, shownAvailableMicros, standingOf, termsAsStanding } from '../../api/views/standing.ts';
 import { firstBelowSecond, runsOutSecond } from '../../billing/forecast.ts';
@@ -12,6 +11,7 @@ import type { Pricing } from '../../billing/prices.ts';
 import { burnMicrosPerHour } from '../../billing/runway.ts';
 import { monthStart, nextMonthStart } from '../../billing/time.ts';
 import { costBetweenMicros } from '../../billing/usage.ts';
+import { createLedger, type Ledger } from '../../ledger/index.ts';
 import { readAccount } from '../../prisma/accounts.ts';
 import { termsBetween } from '../../prisma/reservations.ts';
 import { segmentsBetween } from '../../prisma/segments.ts';

@@ -3,12 +3,12 @@
  * written together.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { UsageOutcome } from '../../activities/ledger/usage.ts';
-import { createUsageLanes } from '../../activities/ledger/usage-lanes.ts';
-import type { SaidUsage } from '../../activities/ledger/usage-prices.ts';
 import { placeHold } from '../../billing/holds.ts';
 import { parseDollars } from '../../billing/money.ts';
 import type { UsageResult } from '../../billing/usage-batch.ts';
+import type { UsageOutcome } from '../../ledger/usage.ts';
+import { createUsageLanes } from '../../ledger/usage-lanes.ts';
+import type { SaidUsage } from '../../ledger/usage-prices.ts';
 import { unannouncedExhaustions } from '../../prisma/exhaustions.ts';
 import { getHold, insertHold } from '../../prisma/holds.ts';
 import { noticesOf } from '../../prisma/notices.ts';

@@ -1,7 +1,7 @@
 /** Tests the names of prepared statements. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLedger } from '../../activities/ledger/index.ts';
 import { parseDollars } from '../../billing/money.ts';
+import { createLedger } from '../../ledger/index.ts';
 import { statementNames } from '../../prisma/statement-names.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import { SCENARIO_TERMS } from '../../simulate/terms.ts';

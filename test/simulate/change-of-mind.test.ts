@@ -9,7 +9,7 @@ import { trialBalance } from '../../prisma/transfers.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
 import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
-import { lookAt } from '../../workflows/telling.ts';
+import { lookAt } from '../../workflows/signals.ts';
 import { shareSurroundings } from '../support/surroundings.ts';
 import { aTeamAboutToBeCharged, dollars, switchOn } from './charged-team.ts';
 

@@ -10,7 +10,7 @@ import type { Surroundings } from '../../simulate/surroundings.ts';
 import { SCENARIO_TERMS } from '../../simulate/terms.ts';
 import { createSweeper } from '../../worker/sweeper.ts';
 import { workflowId } from '../../workflows/messages.ts';
-import { wakeDepositWorkflow, wakeRefundWorkflow } from '../../workflows/telling.ts';
+import { wakeDepositWorkflow, wakeRefundWorkflow } from '../../workflows/signals.ts';
 import { shareSurroundings } from '../support/surroundings.ts';
 import { aTeamAboutToBeCharged, dollars } from './charged-team.ts';
 

@@ -18,7 +18,7 @@ import {
   wakeInstanceWorkflow,
   wakeRefundWorkflow,
   wakeReservationWorkflow,
-} from '../../workflows/telling.ts';
+} from '../../workflows/signals.ts';
 import { mulberry32 } from '../oracle/random-scenario.ts';
 import { shareSurroundings } from '../support/surroundings.ts';
 import { aTeam, changePrice, PAIR, priceOf, recordStart } from './renting.ts';

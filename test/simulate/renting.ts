@@ -1,16 +1,16 @@
 /** Teams that rent from the price list in skipped time, in one line a fact; and how what they got is read. */
 import { setTimeout as realTime } from 'node:timers/promises';
-import type { StartedInstance } from '../../activities/ledger/instances.ts';
 import { nextCrossing } from '../../billing/account.ts';
 import { micros, parseDollars } from '../../billing/money.ts';
 import type { GpuPrice, Pricing } from '../../billing/prices.ts';
+import type { StartedInstance } from '../../ledger/instances.ts';
 import { readAccount } from '../../prisma/accounts.ts';
 import { getInstance, type Instance } from '../../prisma/instances.ts';
 import { segmentsOf } from '../../prisma/segments.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import type { Engine } from '../../simulate/engine.ts';
 import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
-import { inputOfStarted, startInstanceWorkflow } from '../../workflows/telling.ts';
+import { inputOfStarted, startInstanceWorkflow } from '../../workflows/signals.ts';
 
 export const HOUR = 3_600;
 export const PAIR = { gpuType: 'story-gpu', region: 'story-1' };

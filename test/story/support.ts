@@ -11,7 +11,7 @@ import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
 import pg from 'pg';
 import type { MailInbox } from '../../embedded/mail/inbox.ts';
 import { type Neighbours, startNeighbours } from '../../embedded/neighbours.ts';
-import type { PlatformStandIn } from '../../embedded/platform.ts';
+import type { PlatformStandIn } from '../../embedded/platform/index.ts';
 import { answers, type ProductProcess, startProduct } from '../../embedded/product.ts';
 import type { StripeStandIn } from '../../embedded/stripe/index.ts';
 import { resolveTemporalCli } from '../../embedded/temporal.ts';

@@ -5,8 +5,8 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { routesOf } from '../../api/app.ts';
-import type { Metrics } from '../../api/metrics.ts';
-import { openApiDocument } from '../../api/openapi.ts';
+import type { Metrics } from '../../api/http/metrics.ts';
+import { openApiDocument } from '../../api/http/openapi.ts';
 import type { ApiWorld } from '../../api/world.ts';
 
 export interface Exchange {

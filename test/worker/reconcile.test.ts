@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { publishEnvironment, withdrawEnvironment } from '../../embedded/published.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { findReconciliation } from '../../prisma/reconciliations.ts';
-import { readPublishedEnvironment } from '../../worker/published.ts';
+import { readPublishedEnvironment } from '../../process/published.ts';
 import { sdk } from '../embedded/stripe-helpers.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 

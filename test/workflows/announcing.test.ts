@@ -3,7 +3,7 @@
  * independent of the others.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Outlook } from '../../activities/ledger/team.ts';
+import type { Outlook } from '../../ledger/team.ts';
 import { told } from '../../workflows/messages.ts';
 import { outlook, tellTeam } from './given.ts';
 import { failing, heldBack, inTurn, type Mocks, openStage, type Scene, type Stage } from './support.ts';

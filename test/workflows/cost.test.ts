@@ -2,7 +2,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { told, workflowId } from '../../workflows/messages.ts';
-import { createTell } from '../../workflows/telling.ts';
+import { createTell } from '../../workflows/signals.ts';
 import { admitted, ended, instanceThatRuns, outlook, RATE, running, startRecorded } from './given.ts';
 import { openStage, type Scene, type Stage } from './support.ts';
 

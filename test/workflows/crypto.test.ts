@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CryptoSeen } from '../../activities/crypto.ts';
 import type { DepositStatus } from '../../billing/deposits.ts';
 import { BILLING_STATE, lookAgain, told } from '../../workflows/messages.ts';
-import { createTell } from '../../workflows/telling.ts';
+import { createTell } from '../../workflows/signals.ts';
 import { cryptoOutput, orderOf, requestDeposit, startDeposit } from './given.ts';
 import { failing, type Mocks, openStage, type Scene, type Stage } from './support.ts';
 

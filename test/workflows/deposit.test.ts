@@ -5,7 +5,7 @@ import type { ChargeFailure, PaymentOutcome } from '../../activities/payments.ts
 import type { DepositStatus } from '../../billing/deposits.ts';
 import type { DepositKind } from '../../prisma/deposits.ts';
 import { BILLING_STATE, CAUSE, firstAnswer, lookAgain, TEAM_ID, told, workflowId } from '../../workflows/messages.ts';
-import { lookAt, startOptions } from '../../workflows/telling.ts';
+import { lookAt, startOptions } from '../../workflows/signals.ts';
 import { orderOf, PROCESSING, requestDeposit, SUCCEEDED, startDeposit, tellDeposit } from './given.ts';
 import {
   failing,

@@ -2,20 +2,16 @@
 import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
 import type { CryptoSeen } from '../../activities/crypto.ts';
 import type { DisputeSeen } from '../../activities/disputes.ts';
-import type { DepositOrder, NewDepositOrder } from '../../activities/ledger/deposits.ts';
-import type { DisputeOrder } from '../../activities/ledger/disputes.ts';
-import type { Admission, Receipt, Settlement } from '../../activities/ledger/instances.ts';
-import type { TopUpDecision } from '../../activities/ledger/policy.ts';
-import type { RefundOrder } from '../../activities/ledger/refunds.ts';
-import type {
-  ReservationAdmission,
-  ReservationReceipt,
-  ReservationStanding,
-} from '../../activities/ledger/reservations.ts';
-import type { Outlook } from '../../activities/ledger/team.ts';
 import type { PaymentOutcome } from '../../activities/payments.ts';
 import type { RefundSeen } from '../../activities/refunds.ts';
 import { micros } from '../../billing/money.ts';
+import type { TopUpDecision } from '../../ledger/auto-top-up.ts';
+import type { DepositOrder, NewDepositOrder } from '../../ledger/deposits.ts';
+import type { DisputeOrder } from '../../ledger/disputes.ts';
+import type { Admission, Receipt, Settlement } from '../../ledger/instances.ts';
+import type { RefundOrder } from '../../ledger/refunds.ts';
+import type { ReservationAdmission, ReservationReceipt, ReservationStanding } from '../../ledger/reservations.ts';
+import type { Outlook } from '../../ledger/team.ts';
 import {
   admit,
   admitReservation,
@@ -31,7 +27,7 @@ import {
   refundAnswer,
   workflowId,
 } from '../../workflows/messages.ts';
-import { createTell, inputOfStarted, lookAt, startInstanceWorkflow, startOptions } from '../../workflows/telling.ts';
+import { createTell, inputOfStarted, lookAt, startInstanceWorkflow, startOptions } from '../../workflows/signals.ts';
 import type { Mocks, Scene } from './support.ts';
 
 export const HOUR_MS = 3_600_000;

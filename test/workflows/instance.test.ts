@@ -1,7 +1,7 @@
 /** Tests the workflow of an instance: admission, settlements, end, machine stop and an operator’s updates. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Admission, Settlement } from '../../activities/ledger/instances.ts';
 import { placeOf } from '../../billing/spread.ts';
+import type { Admission, Settlement } from '../../ledger/instances.ts';
 import {
   CAUSE,
   endInstance,

@@ -2,7 +2,7 @@
 import { type ApplicationFailure, WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CAUSE, TEAM_ID } from '../../workflows/messages.ts';
-import { createTell } from '../../workflows/telling.ts';
+import { createTell } from '../../workflows/signals.ts';
 import { startNotice } from './given.ts';
 import { failing, inTurn, openStage, refusing, type Stage } from './support.ts';
 

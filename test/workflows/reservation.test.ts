@@ -1,6 +1,6 @@
 /** Tests the workflow of a reservation: admission, settlements, reminders, renewal, lapse and an operator’s updates. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ReservationAdmission, ReservationStanding } from '../../activities/ledger/reservations.ts';
+import type { ReservationAdmission, ReservationStanding } from '../../ledger/reservations.ts';
 import {
   CAUSE,
   GPU_TYPE,

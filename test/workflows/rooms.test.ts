@@ -19,7 +19,7 @@ const FLOORS = [
 ];
 const floorOf = (room: string) => FLOORS.findIndex((rooms) => rooms.includes(room));
 /** These need a client, which a workflow may not have; no workflow imports the first. */
-const MAY_NEED_A_CLIENT = ['workflows/telling.ts', 'workflows/messages.ts'];
+const MAY_NEED_A_CLIENT = ['workflows/signals.ts', 'workflows/messages.ts'];
 
 interface Import {
   file: string;
@@ -76,12 +76,12 @@ describe('the workflows', () => {
   });
 
   it('do not import telling.ts, which needs a client', () => {
-    const told = allImportsOf('workflows').filter(({ of }) => of === 'workflows/telling.ts');
+    const told = allImportsOf('workflows').filter(({ of }) => of === 'workflows/signals.ts');
     expect(told.map(said)).toEqual([]);
   });
 
   it('are imported by callers only through their messages and their wakes', () => {
-    const known = ['workflows/messages.ts', 'workflows/telling.ts', 'workflows/index.ts'];
+    const known = ['workflows/messages.ts', 'workflows/signals.ts', 'workflows/index.ts'];
     const others = ['api', 'worker']
       .flatMap(allImportsOf)
       .filter(({ of }) => roomOf(of) === 'workflows' && !known.includes(of));
@@ -114,7 +114,7 @@ describe('the folders of the project', () => {
     expect(found).toContainEqual({
       file: 'workflows/instance.ts',
       typeOnly: true,
-      of: 'activities/ledger/instances.ts',
+      of: 'ledger/instances.ts',
     });
     expect(found).toContainEqual({ file: 'workflows/instance.ts', typeOnly: false, of: 'workflows/messages.ts' });
     expect(found).toContainEqual({ file: 'workflows/instance.ts', typeOnly: false, of: '@temporalio/workflow' });

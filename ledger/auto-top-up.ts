@@ -1,0 +1,69 @@
+/** The auto top-up policy: set by a person, asked by the workflow, each change a consent row. */
+import { type TopUpOutlook, topUpOutlook } from '../billing/account.ts';
+import { advance, setPolicy } from '../billing/facts.ts';
+import { checkNotArchived } from '../billing/team-state.ts';
+import { checkPolicy, type TopUpPolicy } from '../billing/top-up.ts';
+import { setDisabledReason } from '../prisma/accounts.ts';
+import { insertConsent } from '../prisma/consents.ts';
+import { recordFact } from '../prisma/record.ts';
+import { lookFor } from './instances.ts';
+import type { LedgerWorld } from './world.ts';
+
+/** The next step of auto top-up. */
+export interface TopUpDecision {
+  policyOn: boolean;
+  /** The attempt in flight, opened by this look or earlier. */
+  attemptDepositId: string | null;
+  /** When to look again though nobody tells: the cooldown's end, the next month for a cap. Null: only when told. */
+  lookAgainSecond: number | null;
+  state: TopUpOutlook['state'];
+}
+
+export const policyActs = ({ db, terms }: LedgerWorld) => ({
+  /** Opens the due attempt, if any. The transaction decides; a wake is no decision. */
+  openAttempt: (input: { teamId: string; nowSecond: number }, causedBy: string): Promise<TopUpDecision> =>
+    recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account) => {
+      const outcome = advance(account, terms, input.nowSecond);
+      const { attempt, policy } = outcome.account;
+      const outlook = topUpOutlook(outcome.account, terms);
+      const lookAgainSecond =
+        outlook.state === 'cooling_down'
+          ? outlook.cooldownUntilSecond
+          : outlook.state === 'capped'
+            ? outlook.dueSecond
+            : null;
+      return {
+        outcome,
+        look: lookFor(outcome.effects),
+        answer: async () => ({
+          policyOn: policy?.enabled ?? false,
+          attemptDepositId: attempt?.depositId ?? null,
+          lookAgainSecond,
+          state: outlook.state,
+        }),
+      };
+    }),
+
+  /**
+   * Puts a policy in force and keeps the consent. Enabled while the balance is below, the attempt is opened at once.
+   * @throws BillingError `amount_out_of_range`, `payment_method_required`, `team_archived`
+   */
+  setPolicy: (
+    input: { teamId: string; policy: TopUpPolicy; actor: string; nowSecond: number },
+    causedBy: string,
+  ): Promise<void> =>
+    recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
+      checkPolicy(input.policy);
+      checkNotArchived(account);
+      const outcome = setPolicy(account, terms, input.policy, input.nowSecond);
+      await insertConsent(tx, {
+        teamId: input.teamId,
+        second: outcome.account.asOfSecond,
+        actor: input.actor,
+        cause: causedBy,
+        oldPolicy: account.policy,
+        newPolicy: input.policy,
+      });
+      return { outcome, answer: (within) => setDisabledReason(within, input.teamId, null) };
+    }),
+});

@@ -1,0 +1,109 @@
+/** The watch's view of a team: brings crossings up to date, and returns the work to announce and the next look. */
+import { spendableMicros, topUpOutlook } from '../billing/account.ts';
+import { advance } from '../billing/facts.ts';
+import { nextLook, spreadSecond } from '../billing/looks.ts';
+import type { Micros } from '../billing/money.ts';
+import { burnMicrosPerHour } from '../billing/runway.ts';
+import { type EndedPiece, markSignalled } from '../prisma/ended-pieces.ts';
+import { type Exhaustion, markAnnounced } from '../prisma/exhaustions.ts';
+import { markHandedOn, type Notice, type NoticeChannel } from '../prisma/notices.ts';
+import { defaultPaymentMethod } from '../prisma/payment-methods.ts';
+import { recordFact } from '../prisma/record.ts';
+import { markTeamStops, type TeamStop } from '../prisma/team-stops.ts';
+import { READ_BY_LOOK, type ReadByLook, readUntold } from '../prisma/untold.ts';
+import { cardExpiry } from './card-expiry.ts';
+import type { LedgerWorld } from './world.ts';
+
+export interface Outlook {
+  /**
+   * Ended instances whose workflows are to be signalled, from any recording: one piece, or null. Absent in answers
+   * recorded by an earlier release; those have `exhaustions`, `stop` and `reclaiming`.
+   */
+  ended?: EndedPiece | null;
+  exhaustions?: Exhaustion[];
+  stop?: TeamStop;
+  /** Mails and events whose workflows are to be started, at most `PIECE`. */
+  notices: Array<{ noticeId: string; teamId: string; channel: NoticeChannel }>;
+  /** Reservations that a notice names as ended or renewed. Their workflows have to look. */
+  reservationIds?: string[];
+  /** Running instances with an announced reclaim. */
+  reclaiming?: string[];
+  /** The attempt whose outcome is not known yet. */
+  attemptDepositId: string | null;
+  /** The next second to look at. A second shared by many teams is spread: see billing/looks.ts. */
+  next: { second: number; what: string } | null;
+  availableMicros: Micros;
+  burnMicrosPerHour: Micros;
+  topUp: string;
+}
+
+const sooner = (crossing: Outlook['next'], cardSecond: number | null): Outlook['next'] =>
+  cardSecond !== null && (crossing === null || cardSecond < crossing.second)
+    ? { second: cardSecond, what: 'card_expiring' }
+    : crossing;
+
+/** Reservations whose term ended without their own workflow's settlement. */
+const reservationsThatEnded = (notices: Notice[]): string[] => [
+  ...new Set(
+    notices.flatMap(({ kind, data }) =>
+      kind === 'reservation_ended' && data.reservationId ? [data.reservationId] : [],
+    ),
+  ),
+];
+
+const lookOf = ({ teamId, nowSecond }: { teamId: string; nowSecond: number }, causedBy: string) => ({
+  teamId,
+  causedBy,
+  throughSecond: nowSecond,
+  also: READ_BY_LOOK,
+});
+
+export const teamActs = ({ db, terms }: LedgerWorld) => ({
+  /** Brings the team up to date through `nowSecond`, and returns the work to announce and the next look. */
+  lookAhead: (input: { teamId: string; nowSecond: number }, causedBy: string): Promise<Outlook> =>
+    recordFact<Outlook, ReadByLook>(db, lookOf(input, causedBy), async (account, tx, { also }) => {
+      const outcome = advance(account, terms, input.nowSecond);
+      const now = outcome.account;
+      let expiry = cardExpiry(also.defaultCard, now.asOfSecond);
+      // A card may have been removed while the look waited for the lock: the removal writes no account.
+      if (expiry.notices.length > 0) expiry = cardExpiry(await defaultPaymentMethod(tx, input.teamId), now.asOfSecond);
+      const isQuiet = outcome.effects.length + expiry.notices.length === 0;
+      return {
+        outcome,
+        notices: expiry.notices,
+        look: 'taken',
+        answer: async (tx) => {
+          const { ended, notices } = isQuiet ? also.untold : await readUntold(tx, input.teamId);
+          const reservationIds = reservationsThatEnded(notices);
+          return {
+            ended,
+            notices: notices.map(({ id, teamId, channel }) => ({ noticeId: id, teamId, channel })),
+            ...(reservationIds.length > 0 && { reservationIds }),
+            attemptDepositId: now.attempt?.depositId ?? null,
+            next: sooner(nextLook(now, terms), expiry.nextSecond && spreadSecond(input.teamId, expiry.nextSecond)),
+            availableMicros: spendableMicros(now, now.asOfSecond),
+            burnMicrosPerHour: burnMicrosPerHour(now),
+            topUp: topUpOutlook(now, terms).state,
+          };
+        },
+      };
+    }),
+
+  /**
+   * Records which instances are signalled and which notices have workflows. `exhaustions` and `stops` are whole rows,
+   * as announced by runs of an earlier release.
+   */
+  markTold: async (input: {
+    teamId: string;
+    exhaustions: number[];
+    noticeIds: string[];
+    stops?: number[];
+    ended?: { of: EndedPiece['of']; number: number; signalled: number };
+  }): Promise<void> => {
+    const { teamId, exhaustions, noticeIds, stops = [], ended } = input;
+    if (ended) await markSignalled(db, teamId, ended);
+    if (exhaustions.length > 0) await markAnnounced(db, teamId, exhaustions);
+    await markTeamStops(db, stops);
+    if (noticeIds.length > 0) await markHandedOn(db, noticeIds);
+  },
+});

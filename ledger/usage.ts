@@ -1,0 +1,276 @@
+/**
+ * Token usage: facts about the past, charged exactly, never dropped. Events come by the thousand, so calls of several
+ * teams are recorded together: accounts are read, the pure rules compute, and one statement writes everything for each
+ * account unchanged since the read. A batch with further effects (a due charge, an end of credit, a mail), or with a
+ * changed account, is recorded like other facts, one team at a time under its row lock.
+ */
+import type { Account } from '../billing/account.ts';
+import type { Outcome } from '../billing/change.ts';
+import { BillingError } from '../billing/errors.ts';
+import type { Transfer } from '../billing/ledger.ts';
+import { MetersNeeded } from '../billing/meter-sums.ts';
+import {
+  decideUsage,
+  type NamedHold,
+  NO_TEAM,
+  type RecordedUsage,
+  type UsageDecision,
+  type UsageEvent,
+  type UsageResult,
+} from '../billing/usage-batch.ts';
+import { type AccountAsOf, isMovedByUsageOnly, readAccountsAsOf } from '../prisma/accounts.ts';
+import { isRefusedByDatabase, type Tx } from '../prisma/client.ts';
+import { closeHolds, findHolds } from '../prisma/holds.ts';
+import { recordFact } from '../prisma/record.ts';
+import {
+  insertUsageEvents,
+  knownUsageEvents,
+  type PostedUsage,
+  postUsage,
+  type UsagePosting,
+} from '../prisma/usage-events.ts';
+import { isUrgent } from './urgency.ts';
+import { type SaidUsage, withPrices } from './usage-prices.ts';
+import type { LedgerWorld } from './world.ts';
+
+/** Events received together. */
+export interface UsageCall {
+  events: readonly SaidUsage[];
+  receivedSecond: number;
+  causedBy: string;
+}
+
+/** The state of a team after its events, and whether the watch must act on a consequence at once. */
+export interface TeamAfterUsage {
+  account: Account;
+  urgent: boolean;
+  /** Whether another call has undertaken to wake the watch, and a look is still to follow. */
+  isWakeUndertaken: boolean;
+}
+
+export interface UsageAnswer {
+  /** A result for each event of the call, in order. */
+  results: UsageResult[];
+  /** The teams of the call's events that exist. */
+  teams: Map<string, TeamAfterUsage>;
+}
+
+/** The outcome of a call: its answer, or the reason why the call was not recorded whole. */
+export type UsageOutcome = { answer: UsageAnswer } | { error: unknown };
+
+/** The events of one team in one flush, in the order of their calls. */
+interface TeamBatch {
+  teamId: string;
+  /** The receipt of the last event: no event is posted before its receipt. */
+  receivedSecond: number;
+  /** The cause of the first event. */
+  causedBy: string;
+  events: UsageEvent[];
+}
+
+/** The outcome of a batch: a result for each event, in order. */
+type Recorded = Answered | { error: unknown };
+interface Answered {
+  results: UsageResult[];
+  after: TeamAfterUsage | null;
+}
+
+type KnownByTeam = ReadonlyMap<string, ReadonlyMap<string, RecordedUsage>>;
+const NOTHING: ReadonlyMap<string, RecordedUsage> = new Map();
+
+const keysOf = ({ teamId, events }: Pick<TeamBatch, 'teamId' | 'events'>) => ({
+  teamId,
+  eventIds: events.map(({ eventId }) => eventId),
+});
+
+/**
+ * Events without a price that may have been recorded before, while their model had a price. A refused event inserts no
+ * row, so the primary key would not show the earlier recording.
+ */
+const unpricedOf = ({ teamId, events }: TeamBatch) =>
+  keysOf({ teamId, events: events.filter(({ price }) => price === null) });
+
+const recordedBy = ({ results, outcome: { account, effects } }: UsageDecision): Answered => ({
+  results,
+  after: { account, urgent: isUrgent(effects), isWakeUndertaken: false },
+});
+
+const withWake = ({ results, after }: Answered, isWakeUndertaken: boolean): Answered => ({
+  results,
+  after: after && { ...after, isWakeUndertaken },
+});
+
+const transfersOf = ({ effects }: Outcome): Transfer[] =>
+  effects.flatMap((effect) => (effect.kind === 'transfer' ? [effect.transfer] : []));
+
+/** True if the one statement can write all effects of an outcome. */
+const isPlain = (before: Account, { account, effects }: Outcome): boolean =>
+  effects.every(({ kind }) => kind === 'transfer') && isMovedByUsageOnly(before, account);
+
+type PricedCall = Omit<UsageCall, 'events'> & { events: readonly UsageEvent[] };
+
+/** The events of all calls by team, with the positions of each call's events. */
+function byTeam(calls: readonly PricedCall[]): Map<string, TeamBatch> {
+  const batches = new Map<string, TeamBatch>();
+  for (const { events, receivedSecond, causedBy } of calls)
+    for (const event of events) {
+      const batch = batches.get(event.teamId);
+      if (batch) {
+        batch.events.push(event);
+        batch.receivedSecond = Math.max(batch.receivedSecond, receivedSecond);
+      } else batches.set(event.teamId, { teamId: event.teamId, receivedSecond, causedBy, events: [event] });
+    }
+  return batches;
+}
+
+/** The answer of each call, from the outcomes of its teams' batches. */
+function answersOf(calls: readonly UsageCall[], recorded: ReadonlyMap<string, Recorded>): UsageOutcome[] {
+  const taken = new Map<string, number>();
+  return calls.map(({ events }) => {
+    const results: UsageResult[] = [];
+    const teams = new Map<string, TeamAfterUsage>();
+    let failed: { error: unknown } | null = null;
+    for (const { teamId } of events) {
+      const index = taken.get(teamId) ?? 0;
+      taken.set(teamId, index + 1);
+      const of = recorded.get(teamId) ?? { error: new Error(`usage of ${teamId} was not recorded`) };
+      if ('error' in of) failed ??= of;
+      else {
+        results.push(of.results[index] ?? NO_TEAM);
+        if (of.after) teams.set(teamId, of.after);
+      }
+    }
+    return failed ?? { answer: { results, teams } };
+  });
+}
+
+async function holdsNamedBy(tx: Tx, batches: readonly TeamBatch[]): Promise<ReadonlyMap<string, NamedHold>> {
+  const ids = new Set<string>();
+  for (const { events } of batches) for (const { holdId } of events) if (holdId !== null) ids.add(holdId);
+  return new Map((await findHolds(tx, [...ids])).map((hold) => [hold.holdId, hold]));
+}
+
+const isUncountable = (result: UsageResult): boolean =>
+  result.status === 'invalid' && result.code === 'amount_out_of_range';
+
+const noTeam = ({ events }: TeamBatch): Recorded => ({ results: events.map(() => NO_TEAM), after: null });
+const isNotFound = (error: unknown): boolean => error instanceof BillingError && error.code === 'not_found';
+
+/** Null if the database refused the statement, for any team's rows: nothing was stored. */
+const orNoneOfThem = (error: unknown): null => {
+  if (isRefusedByDatabase(error)) return null;
+  throw error;
+};
+
+/** The result from the sums of the meters, or null where the sums do not decide. */
+function decidedBySums<T>(decide: () => T): T | null {
+  try {
+    return decide();
+  } catch (error) {
+    if (error instanceof MetersNeeded) return null;
+    throw error;
+  }
+}
+
+export const usageActs = ({ db, terms }: LedgerWorld) => {
+  /**
+   * Records the batches that one statement can write, and returns their outcomes. Nothing is written for other teams.
+   */
+  async function recordTogether(batches: readonly TeamBatch[], known: KnownByTeam): Promise<Map<string, Recorded>> {
+    const teamIds = batches.map(({ teamId }) => teamId);
+    const throughSecond = Math.max(...batches.map(({ receivedSecond }) => receivedSecond));
+    const accounts = await readAccountsAsOf(db, teamIds, { throughSecond });
+    const holds = await holdsNamedBy(db, batches);
+    const recorded = new Map<string, Recorded>();
+    const postings = new Map<string, UsagePosting & { recorded: Answered }>();
+    for (const batch of batches) {
+      const { teamId } = batch;
+      const read = accounts.get(teamId);
+      const decided = read && decide(batch, read, known.get(teamId) ?? NOTHING, holds);
+      if (!decided) recorded.set(teamId, noTeam(batch));
+      else if ('posting' in decided) postings.set(teamId, decided.posting);
+      else if ('recorded' in decided) recorded.set(teamId, decided.recorded);
+    }
+    const posted = postings.size > 0 ? await postUsage(db, [...postings.values()]) : new Map<string, PostedUsage>();
+    for (const [teamId, { isWakeUndertaken }] of posted) {
+      const posting = postings.get(teamId);
+      if (posting) recorded.set(teamId, withWake(posting.recorded, isWakeUndertaken));
+    }
+    return recorded;
+  }
+
+  /**
+   * How to store a batch: `posting` in the shared statement, `recorded` for nothing to write, `alone` in its own
+   * transaction.
+   */
+  function decide(
+    { teamId, causedBy, events, receivedSecond: nowSecond }: TeamBatch,
+    { account: before, version }: AccountAsOf,
+    known: ReadonlyMap<string, RecordedUsage>,
+    holds: ReadonlyMap<string, NamedHold>,
+  ): { posting: UsagePosting & { recorded: Answered } } | { recorded: Recorded } | { alone: true } {
+    const decision = decidedBySums(() => decideUsage(events, { account: before, terms, known, holds, nowSecond }));
+    if (!decision) return { alone: true };
+    const { rows, settled, outcome } = decision;
+    const recorded = recordedBy(decision);
+    // An event that is too expensive by now may have been recorded earlier.
+    if (!isPlain(before, outcome) || decision.results.some(isUncountable)) return { alone: true };
+    if (rows.length === 0) return { recorded };
+    const { account } = outcome;
+    const transfers = transfersOf(outcome);
+    return { posting: { teamId, causedBy, version, account, transfers, settled, rows, recorded } };
+  }
+
+  /** Records the events of one team like other facts. */
+  const recordAlone = (batch: TeamBatch): Promise<Recorded> => {
+    const { teamId, causedBy, events, receivedSecond: nowSecond } = batch;
+    return recordFact<Recorded>(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
+      const known = (await knownUsageEvents(tx, [keysOf(batch)])).get(teamId) ?? NOTHING;
+      const holds = await holdsNamedBy(tx, [batch]);
+      const decision = decideUsage(events, { account, terms, known, holds, nowSecond });
+      const { rows, settled, outcome } = decision;
+      const second = outcome.account.asOfSecond;
+      if (rows.length > 0) await insertUsageEvents(tx, teamId, second, rows);
+      return {
+        outcome,
+        answer: async () => {
+          await closeHolds(tx, settled, 'settled', second);
+          return recordedBy(decision);
+        },
+      };
+    });
+  };
+
+  /**
+   * Records the usage of several calls. A failure for one team fails the calls that name the team, and no other call.
+   * Events recorded by then are duplicates in a repeat.
+   * @throws errors that keep the database from being asked
+   */
+  async function recordUsageOf(calls: readonly UsageCall[]): Promise<UsageOutcome[]> {
+    const batches = [...byTeam(await withPrices(db, calls)).values()];
+    const unpriced = batches.map(unpricedOf).filter(({ eventIds }) => eventIds.length > 0);
+    const known: KnownByTeam = unpriced.length > 0 ? await knownUsageEvents(db, unpriced) : new Map();
+    let recorded = await recordTogether(batches, known).catch(orNoneOfThem);
+    // Some events were recorded before; their ids are read only now. A second refusal means that another process
+    // records them at this moment.
+    recorded ??= await recordTogether(batches, await knownUsageEvents(db, batches.map(keysOf))).catch(orNoneOfThem);
+    recorded ??= new Map<string, Recorded>();
+    for (const batch of batches)
+      if (!recorded.has(batch.teamId))
+        recorded.set(
+          batch.teamId,
+          await recordAlone(batch).catch((error: unknown) => (isNotFound(error) ? noTeam(batch) : { error })),
+        );
+    return answersOf(calls, recorded);
+  }
+
+  return {
+    recordUsageOf,
+    /** Records the usage of one call. */
+    recordUsage: async (call: UsageCall): Promise<UsageAnswer> => {
+      const [outcome] = await recordUsageOf([call]);
+      if (outcome && 'answer' in outcome) return outcome.answer;
+      throw outcome?.error ?? new Error('the call was not recorded');
+    },
+  };
+};

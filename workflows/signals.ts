@@ -1,0 +1,320 @@
+/**
+ * Starts and signals workflows from outside: from the api, and from activities through the worker's world. No workflow
+ * imports this file, because the file needs a client, and a workflow may not have a client.
+ */
+import {
+  type Client,
+  WithStartWorkflowOperation,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
+import type { SignalDefinition } from '@temporalio/common';
+import type { Tell } from '../activities/world.ts';
+import { placeOf } from '../billing/spread.ts';
+import type { StartedInstance } from '../ledger/instances.ts';
+import type { BegunReservation } from '../ledger/reservations.ts';
+import type { Instance, InstanceSpec } from '../prisma/instances.ts';
+import {
+  BILLING_STATE,
+  CAUSE,
+  type DepositAnswer,
+  type DepositInput,
+  type DisputeInput,
+  type DisputeState,
+  GPU_TYPE,
+  INSTANCE_ID,
+  type InstanceInput,
+  keyword,
+  lookAgain,
+  lookAtDispute,
+  lookAtRefund,
+  type NoticeInput,
+  type RefundAnswer,
+  type RefundInput,
+  type ReservationInput,
+  TASK_QUEUES,
+  TEAM_ID,
+  told,
+  toldSoon,
+  workflowId,
+} from './messages.ts';
+import { priorityOf } from './urgency.ts';
+
+/**
+ * The start options of each workflow. The memo keeps the id of the request, which leads from a run to the log lines of
+ * its call.
+ */
+export const startOptions = {
+  instance: (input: InstanceInput, requestId: string) => ({
+    workflowId: workflowId.instance(input.spec.id),
+    taskQueue: TASK_QUEUES.billing,
+    priority: priorityOf('instance', input.spec.teamId),
+    args: [input] as [InstanceInput],
+    staticSummary: `${input.spec.gpuType} in ${input.spec.region} for ${input.spec.teamId}`,
+    memo: { requestId },
+    typedSearchAttributes: [
+      keyword(TEAM_ID, input.spec.teamId),
+      keyword(INSTANCE_ID, input.spec.id),
+      keyword(GPU_TYPE, input.spec.gpuType),
+      keyword(BILLING_STATE, input.admission ? 'running' : 'admitting'),
+      keyword(CAUSE, requestId),
+    ],
+  }),
+  reservation: (input: ReservationInput, requestId: string) => ({
+    workflowId: workflowId.reservation(input.spec.id),
+    taskQueue: TASK_QUEUES.billing,
+    priority: priorityOf('reservation', input.spec.teamId),
+    args: [input] as [ReservationInput],
+    staticSummary: `${input.spec.count} × ${input.spec.gpuType} in ${input.spec.region}, ${input.spec.term}, for ${input.spec.teamId}`,
+    memo: { requestId },
+    typedSearchAttributes: [
+      keyword(TEAM_ID, input.spec.teamId),
+      keyword(GPU_TYPE, input.spec.gpuType),
+      keyword(BILLING_STATE, input.admission ? 'running' : 'admitting'),
+      keyword(CAUSE, requestId),
+    ],
+  }),
+  deposit: (input: DepositInput, requestId: string) => ({
+    workflowId: workflowId.deposit(input.depositId),
+    taskQueue: TASK_QUEUES.billing,
+    priority: priorityOf('deposit', input.teamId),
+    args: [input] as [DepositInput],
+    staticSummary: `${input.kind === 'auto_top_up' ? 'auto top-up' : 'deposit'} for ${input.teamId}`,
+    memo: { requestId },
+    typedSearchAttributes: [
+      keyword(TEAM_ID, input.teamId),
+      keyword(BILLING_STATE, 'opening'),
+      keyword(CAUSE, requestId),
+    ],
+  }),
+  refund: (input: RefundInput, requestId: string) => ({
+    workflowId: workflowId.refund(input.refundId),
+    taskQueue: TASK_QUEUES.billing,
+    priority: priorityOf('refund', input.teamId),
+    args: [input] as [RefundInput],
+    staticSummary: `refund of ${input.depositId} for ${input.teamId}`,
+    memo: { requestId },
+    typedSearchAttributes: [
+      keyword(TEAM_ID, input.teamId),
+      keyword(BILLING_STATE, 'opening'),
+      keyword(CAUSE, requestId),
+    ],
+  }),
+  dispute: (input: DisputeInput) => ({
+    workflowId: workflowId.dispute(input.disputeId),
+    taskQueue: TASK_QUEUES.billing,
+    priority: priorityOf('dispute', input.teamId),
+    args: [input] as [DisputeInput],
+    staticSummary: `dispute over ${input.depositId} of ${input.teamId}`,
+    typedSearchAttributes: [
+      keyword(TEAM_ID, input.teamId),
+      keyword(BILLING_STATE, 'looking'),
+      keyword(CAUSE, input.stripeDisputeId),
+    ],
+  }),
+  notice: (input: NoticeInput) => ({
+    workflowId: workflowId.notice(input.noticeId),
+    taskQueue: TASK_QUEUES.billing,
+    priority: priorityOf('notice', input.teamId),
+    args: [input] as [NoticeInput],
+    staticSummary: `${input.channel} ${input.noticeId}`,
+    typedSearchAttributes: [
+      keyword(TEAM_ID, input.teamId),
+      keyword(BILLING_STATE, 'sending'),
+      keyword(CAUSE, input.noticeId),
+    ],
+  }),
+};
+
+/** The request of an instance, without its later state. */
+const specOf = (instance: Instance): InstanceSpec => {
+  const { id, teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom, requestHash } = instance;
+  const { detailsHash } = instance;
+  return {
+    ...{ id, teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom, requestHash },
+    ...(detailsHash !== undefined && { detailsHash }),
+  };
+};
+
+/** The input of the workflow of an instance whose start is recorded. */
+export const inputOfStarted = (
+  { instance, rateMicrosPerHour }: StartedInstance,
+  settleEveryMs: number,
+): InstanceInput => ({
+  spec: specOf(instance),
+  rateMicrosPerHour,
+  receivedSecond: instance.startSecond,
+  settleEveryMs,
+  firstSettleMs: settleEveryMs > 0 ? placeOf(instance.id, settleEveryMs) : 0,
+  admission: { status: 'admitted', startSecond: instance.startSecond, rateMicrosPerHour },
+});
+
+/**
+ * Starts the workflow of a recorded instance. A running workflow stays as it is. A closed one, such as a refused start
+ * of an earlier release, runs again and completes at its first look where nothing is left to do.
+ */
+export const startInstanceWorkflow = async (client: Client, input: InstanceInput, requestId: string): Promise<void> => {
+  await client.workflow.start('instance', {
+    ...startOptions.instance(input, requestId),
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+};
+
+/**
+ * Wakes the workflow of an instance, and starts the workflow first if necessary, because a start or an end is still to
+ * be seen.
+ */
+export const wakeInstanceWorkflow = async (client: Client, input: InstanceInput): Promise<void> => {
+  await client.workflow.signalWithStart('instance', {
+    ...startOptions.instance(input, 'sweep'),
+    signal: told,
+    signalArgs: [],
+  });
+};
+
+/** The input of the workflow of a reservation whose beginning is recorded. */
+export const inputOfBegun = ({ reservation, firstTerm }: BegunReservation, settleEveryMs: number): ReservationInput => {
+  const { id, teamId, gpuType, region, count, term, renew, requestHash, startSecond } = reservation;
+  return {
+    spec: { id, teamId, gpuType, region, count, term, renew, requestHash },
+    receivedSecond: startSecond,
+    settleEveryMs,
+    admission: {
+      status: 'admitted',
+      startSecond: firstTerm.startSecond,
+      endSecond: firstTerm.endSecond,
+      rateMicrosPerHour: firstTerm.rateMicrosPerHour,
+    },
+  };
+};
+
+/** Starts the workflow of a recorded reservation. A running workflow stays as it is. */
+export const startReservationWorkflow = async (
+  client: Client,
+  input: ReservationInput,
+  requestId: string,
+): Promise<void> => {
+  await client.workflow.start('reservation', {
+    ...startOptions.reservation(input, requestId),
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+};
+
+/** Wakes the workflow of a reservation, and starts the workflow first if necessary. */
+export const wakeReservationWorkflow = async (client: Client, input: ReservationInput): Promise<void> => {
+  await client.workflow.signalWithStart('reservation', {
+    ...startOptions.reservation(input, 'sweep'),
+    signal: told,
+    signalArgs: [],
+  });
+};
+
+/** Wakes the workflow of a recorded deposit, and starts the workflow first if necessary. */
+export const wakeDepositWorkflow = async (client: Client, input: DepositInput): Promise<void> => {
+  await client.workflow.signalWithStart('deposit', {
+    ...startOptions.deposit(input, 'sweep'),
+    signal: told,
+    signalArgs: [],
+  });
+};
+
+/** Wakes the workflow of a recorded refund, and starts the workflow first if necessary. */
+export const wakeRefundWorkflow = async (client: Client, input: RefundInput): Promise<void> => {
+  await client.workflow.signalWithStart('refund', {
+    ...startOptions.refund(input, 'sweep'),
+    signal: told,
+    signalArgs: [],
+  });
+};
+
+export function createTell(client: Client): Tell {
+  const signalTeam = async (type: 'balanceWatch' | 'autoTopUp', teamId: string, signal: SignalDefinition = told) => {
+    await client.workflow.signalWithStart(type, {
+      workflowId: workflowId[type](teamId),
+      taskQueue: TASK_QUEUES.billing,
+      priority: priorityOf(type, teamId),
+      args: [{ teamId }],
+      signal,
+      signalArgs: [],
+      staticSummary: `${type === 'balanceWatch' ? 'balance' : 'auto top-up'} of ${teamId}`,
+      typedSearchAttributes: [keyword(TEAM_ID, teamId), keyword(BILLING_STATE, 'watching')],
+    });
+  };
+
+  /** A closed workflow has seen every fact that a signal would report. */
+  const signalIfThere = async (id: string) => {
+    try {
+      await client.workflow.getHandle(id).signal(told);
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    }
+  };
+
+  return {
+    watch: (teamId) => signalTeam('balanceWatch', teamId),
+    watchSoon: (teamId) => signalTeam('balanceWatch', teamId, toldSoon),
+    autoTopUp: (teamId) => signalTeam('autoTopUp', teamId),
+    instance: (instanceId) => signalIfThere(workflowId.instance(instanceId)),
+    reservation: (reservationId) => signalIfThere(workflowId.reservation(reservationId)),
+    deposit: async (deposit) => {
+      await client.workflow.signalWithStart('deposit', {
+        ...startOptions.deposit(deposit, 'told'),
+        signal: told,
+        signalArgs: [],
+      });
+    },
+    refund: async (refund) => {
+      await client.workflow.signalWithStart('refund', {
+        ...startOptions.refund(refund, refund.stripeRefundId),
+        signal: told,
+        signalArgs: [],
+      });
+    },
+    dispute: async (dispute) => {
+      await client.workflow.signalWithStart('dispute', {
+        ...startOptions.dispute(dispute),
+        signal: told,
+        signalArgs: [],
+      });
+    },
+    notice: async (notice) => {
+      try {
+        await client.workflow.start('notice', {
+          ...startOptions.notice(notice),
+          // Only a notice whose run has failed is handed on twice, to be sent again.
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+        });
+      } catch (error) {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      }
+    },
+  };
+}
+
+/**
+ * Has a workflow ask its provider now, and returns the state afterwards. A workflow that has ended, or that Temporal
+ * has deleted, is started again, because a provider can change an old answer.
+ */
+export const lookAt = (client: Client) => ({
+  deposit: (input: DepositInput): Promise<DepositAnswer> =>
+    client.workflow.executeUpdateWithStart(lookAgain, {
+      startWorkflowOperation: new WithStartWorkflowOperation('deposit', {
+        ...startOptions.deposit(input, 'look'),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    }),
+  refund: (input: RefundInput): Promise<RefundAnswer> =>
+    client.workflow.executeUpdateWithStart(lookAtRefund, {
+      startWorkflowOperation: new WithStartWorkflowOperation('refund', {
+        ...startOptions.refund(input, input.stripeRefundId ?? 'look'),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    }),
+  dispute: (input: DisputeInput): Promise<DisputeState> =>
+    client.workflow.executeUpdateWithStart(lookAtDispute, {
+      startWorkflowOperation: new WithStartWorkflowOperation('dispute', {
+        ...startOptions.dispute(input),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    }),
+});
