@@ -3,14 +3,18 @@ import { Context } from '@temporalio/activity';
 import type { Ledger } from '../ledger/index.ts';
 import { commitsWithin, withinLimits } from '../prisma/limits.ts';
 import type { ClockWatch } from './clock.ts';
-import { type Crypto, withoutCrypto } from './crypto.ts';
-import type { Disputes } from './disputes.ts';
 import { databaseFailure, final } from './failures.ts';
 import { firstDone } from './in-pieces.ts';
-import type { Mailer, Platform } from './notices.ts';
-import type { Payments } from './payments.ts';
+import {
+  type Crypto,
+  type Disputes,
+  type Mailer,
+  type Payments,
+  type Platform,
+  type Refunds,
+  withoutCrypto,
+} from './providers.ts';
 import type { ReconciliationActs } from './reconciliation/reconcile.ts';
-import type { Refunds } from './refunds.ts';
 import type { Tell } from './world.ts';
 
 /** The neighbours of a worker process. */

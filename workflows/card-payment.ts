@@ -1,6 +1,6 @@
 /** A payment by a saved card or on a Checkout page, until its outcome is recorded. */
 import { patched } from '@temporalio/workflow';
-import type { PaymentOutcome } from '../activities/payments.ts';
+import type { PaymentOutcome } from '../activities/providers.ts';
 import { isOpen } from '../billing/deposits.ts';
 import type { DepositOrder } from '../ledger/deposits.ts';
 import { dollars } from './details.ts';

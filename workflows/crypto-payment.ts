@@ -3,7 +3,7 @@
  * page has expired. Each confirmed output is credited once. An output that the provider corrects later, or whose
  * transaction leaves the chain, is corrected at the next look.
  */
-import type { CryptoSeen } from '../activities/crypto.ts';
+import type { CryptoSeen } from '../activities/providers.ts';
 import { isOpen } from '../billing/deposits.ts';
 import type { DepositOrder } from '../ledger/deposits.ts';
 import { ledger, payments, tell } from './neighbours.ts';

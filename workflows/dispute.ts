@@ -3,7 +3,7 @@
  * Banks decide again and change amounts, so a decided dispute is looked at for another two months.
  */
 import { allHandlersFinished, condition, patched, setHandler } from '@temporalio/workflow';
-import type { DisputeSeen } from '../activities/disputes.ts';
+import type { DisputeSeen } from '../activities/providers.ts';
 import { ZERO } from '../billing/money.ts';
 import type { DisputeOrder } from '../ledger/disputes.ts';
 import { dollars, Stated, showDetails } from './details.ts';

@@ -3,7 +3,7 @@
  * way.
  */
 import { allHandlersFinished, condition, patched, setHandler } from '@temporalio/workflow';
-import type { RefundOutcome, RefundSeen } from '../activities/refunds.ts';
+import type { RefundOutcome, RefundSeen } from '../activities/providers.ts';
 import type { Micros } from '../billing/money.ts';
 import type { RefundOrder } from '../ledger/refunds.ts';
 import { dollars, Stated, showDetails } from './details.ts';

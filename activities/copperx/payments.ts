@@ -20,9 +20,9 @@ import { type CreditedOutput, creditedByOutput } from '../../prisma/corrections.
 import { creditedOutputs } from '../../prisma/crypto-receipts.ts';
 import { type Deposit, getDeposit } from '../../prisma/deposits.ts';
 import { activityAttempt } from '../attempt.ts';
-import type { Crypto, CryptoPage, CryptoSeen } from '../crypto.ts';
 import { depositReturn } from '../links.ts';
 import { DEFAULT_BRAND } from '../mail/brand.ts';
+import type { Crypto, CryptoPage, CryptoSeen } from '../providers.ts';
 import type { Log } from '../world.ts';
 import type { Copperx, CopperxSession, CopperxTransaction } from './client.ts';
 

@@ -14,7 +14,7 @@ import { confirmTerminated, unconfirmedOf } from '../../prisma/instances.ts';
 import { claimNotice, findNotice, markSent } from '../../prisma/notices.ts';
 import { final, passing } from '../failures.ts';
 import { doneOf } from '../in-pieces.ts';
-import type { Platform } from '../notices.ts';
+import type { Platform } from '../providers.ts';
 import type { Log } from '../world.ts';
 import { eventOfNotice, type PlatformEvent } from './event-of-notice.ts';
 

@@ -1,6 +1,6 @@
 /**
  * A provider's books: the payments of a day, and the payments that the ledger names. Each provider has an
- * implementation (Stripe in stripe-books.ts), and a comparison gets all implementations.
+ * implementation (Stripe in stripe/books.ts), and a comparison gets all implementations.
  */
 
 import type { LedgerRows, ProviderRows } from '../../billing/reconciliation/rows.ts';

@@ -6,7 +6,7 @@ import { type Deposit, getDeposit } from '../../prisma/deposits.ts';
 import { activityAttempt } from '../attempt.ts';
 import { final, inCodes, isStripeError, orNull, passing, stripeFault } from '../failures.ts';
 import { depositReturn } from '../links.ts';
-import type { CheckoutPage, PaymentOutcome } from '../payments.ts';
+import type { CheckoutPage, PaymentOutcome } from '../providers.ts';
 import { withCustomer } from './customers.ts';
 import { creditName, findById, missing, outcomeOf, type StripeWorld } from './intents.ts';
 

@@ -6,8 +6,8 @@ import { disputeIdOf } from '../../billing/ids.ts';
 import { fromCents, ZERO } from '../../billing/money.ts';
 import type { Db } from '../../prisma/client.ts';
 import { type Dispute, findDispute } from '../../prisma/disputes.ts';
-import type { DisputeSeen, Disputes } from '../disputes.ts';
 import { orNull, withStripe } from '../failures.ts';
+import type { DisputeSeen, Disputes } from '../providers.ts';
 import type { Log } from '../world.ts';
 
 export interface DisputesWorld {

@@ -9,7 +9,7 @@ import { type Deposit, updateDeposit } from '../../prisma/deposits.ts';
 import { findByStripeId } from '../../prisma/payment-methods.ts';
 import { inCodes, orNull, stripeFault } from '../failures.ts';
 import { DEFAULT_BRAND } from '../mail/brand.ts';
-import type { ChargeFailure, PaymentOutcome } from '../payments.ts';
+import type { ChargeFailure, PaymentOutcome } from '../providers.ts';
 import type { Log } from '../world.ts';
 import { adoptCard, adoptedId } from './card-adoption.ts';
 import { cardOf, failureOf, receiptOf, WITH_CHARGE } from './outcome.ts';

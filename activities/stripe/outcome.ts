@@ -2,7 +2,7 @@
 import type Stripe from 'stripe';
 import { declineReason, paymentFailure } from '../../billing/failure-reasons.ts';
 import type { CardSeen } from '../../prisma/deposits.ts';
-import type { ChargeFailure } from '../payments.ts';
+import type { ChargeFailure } from '../providers.ts';
 
 /** Added to every call that returns an intent. */
 export const WITH_CHARGE = { expand: ['latest_charge'] };

@@ -13,7 +13,7 @@ import { getTeam } from '../../prisma/teams.ts';
 import { activityAttempt } from '../attempt.ts';
 import { final, inCodes, isMissing, orNull, stripeFault, withStripe } from '../failures.ts';
 import { depositReturn } from '../links.ts';
-import type { ChargeFailure, PaymentOutcome, Payments } from '../payments.ts';
+import type { ChargeFailure, PaymentOutcome, Payments } from '../providers.ts';
 import { checkoutOutcome, createCheckout } from './checkout.ts';
 import { copyCustomer } from './customers.ts';
 import {

@@ -11,7 +11,7 @@ import type { Db } from '../../prisma/client.ts';
 import { type Deposit, getDeposit } from '../../prisma/deposits.ts';
 import { findRefundByStripeId, getRefund, type Refund } from '../../prisma/refunds.ts';
 import { inCodes, isMissing, isStripeError, orNull, stripeFault, withStripe } from '../failures.ts';
-import type { RefundOutcome, RefundSeen, Refunds } from '../refunds.ts';
+import type { RefundOutcome, RefundSeen, Refunds } from '../providers.ts';
 import type { Log } from '../world.ts';
 
 export interface RefundsWorld {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { World } from '../../activities/index.ts';
 import { DEFAULT_BRAND } from '../../activities/mail/brand.ts';
-import type { CheckoutPage, Payments } from '../../activities/payments.ts';
+import type { CheckoutPage, Payments } from '../../activities/providers.ts';
 import type { Cards } from '../../activities/stripe/cards.ts';
 import { type Micros, micros } from '../../billing/money.ts';
 import type { Db } from '../../prisma/client.ts';

@@ -1,8 +1,7 @@
 /** Tests objects that Stripe no longer has: deleted at Stripe, or left in another account or mode. */
 import type Stripe from 'stripe';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Payments } from '../../activities/payments.ts';
-import type { Refunds } from '../../activities/refunds.ts';
+import type { Payments, Refunds } from '../../activities/providers.ts';
 import { type Cards, createCards } from '../../activities/stripe/cards.ts';
 import { createStripe } from '../../activities/stripe/client.ts';
 import { createStripePayments } from '../../activities/stripe/payments.ts';

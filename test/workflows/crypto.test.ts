@@ -1,6 +1,6 @@
 /** Tests the workflow of a crypto deposit: its page, webhooks, polls, late coins and its end. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CryptoSeen } from '../../activities/crypto.ts';
+import type { CryptoSeen } from '../../activities/providers.ts';
 import type { DepositStatus } from '../../billing/deposits.ts';
 import { BILLING_STATE, lookAgain, told } from '../../workflows/messages.ts';
 import { createTell } from '../../workflows/signals.ts';

@@ -1,7 +1,7 @@
 /** Tests the workflow of a card deposit: charge, outcome, webhooks, polls, authentication, Checkout and retries. */
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ChargeFailure, PaymentOutcome } from '../../activities/payments.ts';
+import type { ChargeFailure, PaymentOutcome } from '../../activities/providers.ts';
 import type { DepositStatus } from '../../billing/deposits.ts';
 import type { DepositKind } from '../../prisma/deposits.ts';
 import { BILLING_STATE, CAUSE, firstAnswer, lookAgain, TEAM_ID, told, workflowId } from '../../workflows/messages.ts';

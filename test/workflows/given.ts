@@ -1,9 +1,6 @@
 /** What stories start from: the answers of a ledger in which nothing unusual is so, and workflows started as the product starts them. */
 import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
-import type { CryptoSeen } from '../../activities/crypto.ts';
-import type { DisputeSeen } from '../../activities/disputes.ts';
-import type { PaymentOutcome } from '../../activities/payments.ts';
-import type { RefundSeen } from '../../activities/refunds.ts';
+import type { CryptoSeen, DisputeSeen, PaymentOutcome, RefundSeen } from '../../activities/providers.ts';
 import { micros } from '../../billing/money.ts';
 import type { TopUpDecision } from '../../ledger/auto-top-up.ts';
 import type { DepositOrder, NewDepositOrder } from '../../ledger/deposits.ts';

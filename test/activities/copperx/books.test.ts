@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCopperxBooks } from '../../../activities/copperx/books.ts';
 import { type Copperx, createCopperx } from '../../../activities/copperx/client.ts';
 import { createCopperxPayments } from '../../../activities/copperx/payments.ts';
-import type { Crypto } from '../../../activities/crypto.ts';
+import type { Crypto } from '../../../activities/providers.ts';
 import { createReconciler, type Reconciler } from '../../../activities/reconciliation/reconcile.ts';
 import { type CopperxStandIn, startCopperxStandIn } from '../../../embedded/copperx/index.ts';
 import { createLedger, type Ledger } from '../../../ledger/index.ts';

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createCopperx } from '../../../activities/copperx/client.ts';
 import { createCopperxPayments } from '../../../activities/copperx/payments.ts';
-import type { Crypto, CryptoPage } from '../../../activities/crypto.ts';
+import type { Crypto, CryptoPage } from '../../../activities/providers.ts';
 import { type CopperxStandIn, startCopperxStandIn } from '../../../embedded/copperx/index.ts';
 import { createLedger } from '../../../ledger/index.ts';
 import { getDeposit, updateDeposit } from '../../../prisma/deposits.ts';

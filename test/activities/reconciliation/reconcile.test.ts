@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type Stripe from 'stripe';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Payments } from '../../../activities/payments.ts';
+import type { Payments } from '../../../activities/providers.ts';
 import type { ProviderBooks } from '../../../activities/reconciliation/provider-books.ts';
 import {
   createReconciler,

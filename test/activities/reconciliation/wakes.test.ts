@@ -1,7 +1,7 @@
 /** Tests that the nightly comparison wakes the workflows that correct its differences, for each class of difference. */
 import type Stripe from 'stripe';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Payments } from '../../../activities/payments.ts';
+import type { Payments } from '../../../activities/providers.ts';
 import { createReconciler, type Reconciler } from '../../../activities/reconciliation/reconcile.ts';
 import { wakeForDifferences } from '../../../activities/reconciliation/wakes.ts';
 import { createStripeBooks } from '../../../activities/stripe/books.ts';

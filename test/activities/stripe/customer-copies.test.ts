@@ -1,6 +1,6 @@
 /** Tests the copy of a team's name and address in Stripe's customer. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Payments } from '../../../activities/payments.ts';
+import type { Payments } from '../../../activities/providers.ts';
 import { type Cards, createCards } from '../../../activities/stripe/cards.ts';
 import { createStripe } from '../../../activities/stripe/client.ts';
 import { createStripePayments } from '../../../activities/stripe/payments.ts';

@@ -1,6 +1,6 @@
 /** Tests the reads of disputes at Stripe. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Disputes } from '../../../activities/disputes.ts';
+import type { Disputes } from '../../../activities/providers.ts';
 import { createStripe } from '../../../activities/stripe/client.ts';
 import { createStripeDisputes } from '../../../activities/stripe/disputes.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../../embedded/stripe/index.ts';

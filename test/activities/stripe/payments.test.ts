@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/activity';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { PaymentOutcome, Payments } from '../../../activities/payments.ts';
+import type { PaymentOutcome, Payments } from '../../../activities/providers.ts';
 import { type Cards, createCards } from '../../../activities/stripe/cards.ts';
 import { createStripe } from '../../../activities/stripe/client.ts';
 import { createStripePayments } from '../../../activities/stripe/payments.ts';

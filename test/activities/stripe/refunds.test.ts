@@ -1,7 +1,7 @@
 /** Tests refunds through Stripe's API: creation, faults, refusals and lookups. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Refunds } from '../../../activities/refunds.ts';
+import type { Refunds } from '../../../activities/providers.ts';
 import { type Cards, createCards } from '../../../activities/stripe/cards.ts';
 import { createStripe } from '../../../activities/stripe/client.ts';
 import { createStripeLooks, type StripeLooks } from '../../../activities/stripe/lookups.ts';
