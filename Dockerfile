@@ -12,8 +12,10 @@ COPY prisma prisma
 RUN npm ci --omit=dev --ignore-scripts && node prisma/generate.mjs && npm cache clean --force
 
 COPY billing billing
+COPY ledger ledger
 COPY activities activities
 COPY workflows workflows
+COPY process process
 COPY worker worker
 COPY api api
 

@@ -14,7 +14,7 @@ const ROOT = join(import.meta.dirname, '..');
 const BUILT = Symbol.for('burnrate.programs');
 /** Within node_modules, so the programs find their packages. `npm ci` empties the folder. */
 const KEPT_IN = join(ROOT, 'node_modules', '.cache', 'burnrate');
-const ROOMS = ['billing', 'prisma', 'activities', 'workflows', 'worker', 'api', 'embedded'];
+const ROOMS = ['billing', 'prisma', 'ledger', 'activities', 'workflows', 'process', 'worker', 'api', 'embedded'];
 const PROGRAMS = {
   start: 'embedded/start.ts',
   api: 'api/main.ts',

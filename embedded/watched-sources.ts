@@ -7,7 +7,7 @@ import { buildPrograms, type Programs } from './build.mjs';
 import type { Product, Products } from './products.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const ROOMS = ['billing', 'prisma', 'activities', 'workflows', 'worker', 'api', 'embedded'];
+const ROOMS = ['billing', 'prisma', 'ledger', 'activities', 'workflows', 'process', 'worker', 'api', 'embedded'];
 /** An editor writes a file in several steps, and several files at once. */
 const SETTLED_MS = 150;
 

@@ -1,12 +1,10 @@
 /** Tests docker-compose.yml and .env.example against each other and against the variables of the processes. */
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { DEFAULT_BRAND } from '../../activities/mail/brand.ts';
 import { readConfig } from '../../process/config.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
-
-const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+import { type Import, importsOf, read } from '../support/imports.ts';
 
 interface Service {
   image: string;
@@ -147,13 +145,35 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('runs files that the image has', () => {
-    const copied = [...read('Dockerfile').matchAll(/^COPY (\w+) \1$/gm)].map((match) => match[1]);
-    for (const name of ['api', 'worker', 'migrate']) {
-      const file = compose.services[name]?.command?.[0] ?? '';
-      expect(read(file)).not.toBe('');
-      expect(copied).toContain(file.split('/')[0]);
+  it('runs commands whose files and packages the image has', () => {
+    const { scripts, dependencies } = JSON.parse(read('package.json'));
+    const copied = [...read('Dockerfile').matchAll(/^COPY (\w+) \1$/gm)].map((match) => match[1] as string);
+    const pages = [...read('docs/operating.md').matchAll(/npm run (?:--silent )?([\w:]+)/g)].map(
+      ([, name]) => name as string,
+    );
+    // The service `temporal-tools` has the CLI of Temporal.
+    const named = [...new Set(pages)].filter((name) => name !== 'temporal');
+    expect(named.sort()).toEqual(['db:migrate', 'reconcile', 'sql']);
+    const fileOf = (name: string) => /^node --import tsx (\S+)$/.exec(scripts[name])?.[1] ?? `no file: ${name}`;
+    const services = ['api', 'worker', 'migrate'].map((name) => compose.services[name]?.command?.[0] ?? '');
+    const isThere = ({ of }: Import) =>
+      of.endsWith('.ts') || of.endsWith('.json')
+        ? copied.includes(of.split('/', 1)[0] ?? '')
+        : of.startsWith('node:') || (/^(@[^/]+\/)?[^/]+/.exec(of)?.[0] ?? '') in dependencies;
+
+    const toRead = [...named.map(fileOf), ...services];
+    const loaded = new Set<string>();
+    for (const file of toRead) {
+      if (loaded.has(file)) continue;
+      loaded.add(file);
+      const imports = importsOf(file).filter(({ typeOnly }) => !typeOnly);
+      expect(
+        imports.filter((each) => !isThere(each)),
+        file,
+      ).toEqual([]);
+      toRead.push(...imports.map(({ of }) => of).filter((of) => of.endsWith('.ts') && !of.includes('/generated/')));
     }
+    expect(loaded.size).toBeGreaterThan(150);
   });
 
   it('gives the api and the workers every required variable', () => {

@@ -10,7 +10,7 @@ import { resolveTemporalCli } from '../../embedded/temporal.ts';
 import { SETTINGS } from '../../process/config.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const ROOMS = ['billing', 'prisma', 'activities', 'workflows', 'worker', 'api', 'embedded'];
+const ROOMS = ['billing', 'prisma', 'ledger', 'activities', 'workflows', 'process', 'worker', 'api', 'embedded'];
 const WITHIN_MS = 240_000;
 
 let checkout: string;

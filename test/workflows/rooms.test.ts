@@ -2,51 +2,32 @@
  * Tests the dependencies between the folders of the project: imports point down, and workflows import only what
  * Temporal allows.
  */
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
+import { allImportsOf, type Import, importsOf, read, sourcesOf, withoutComments } from '../support/imports.ts';
 
-const root = resolve(import.meta.dirname, '..', '..');
 /** Rooms, lowest first; a room may know those below it. Those of one line stand beside each other. */
 const FLOORS = [
   ['billing'],
   ['prisma'],
+  ['ledger'],
   ['activities'],
   ['workflows'],
+  ['process'],
   ['api', 'worker'],
-  ['embedded', 'simulate', 'bench', 'prose'],
+  ['embedded'],
+  ['simulate'],
+  ['bench', 'prose'],
 ];
+/** The product without its stand-ins and tools. */
+const PRODUCT = FLOORS.slice(
+  0,
+  FLOORS.findIndex((rooms) => rooms.includes('embedded')),
+).flat();
 const floorOf = (room: string) => FLOORS.findIndex((rooms) => rooms.includes(room));
 /** These need a client, which a workflow may not have; no workflow imports the first. */
 const MAY_NEED_A_CLIENT = ['workflows/signals.ts', 'workflows/messages.ts'];
 
-interface Import {
-  file: string;
-  typeOnly: boolean;
-  /** A path from the root for our own files, a package's name for others. */
-  of: string;
-}
-
-const sourcesOf = (room: string): string[] =>
-  readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.ts$/.test(name) && !/(^|\/)(generated|node_modules)\//.test(name))
-    .map((name) => join(room, name));
-
-const read = (file: string): string => readFileSync(join(root, file), 'utf8');
-const withoutComments = (source: string): string => source.replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, '');
-
-const IMPORT =
-  /^(?:import|export)\s+(type\s)?(?:[^'"();=]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
-
-const importsOf = (file: string): Import[] =>
-  [...withoutComments(read(file)).matchAll(IMPORT)].map(([, typeOnly, stated = '', dynamic]) => {
-    const name = dynamic ?? stated;
-    const of = name.startsWith('.') ? relative(root, resolve(root, dirname(file), name)) : name;
-    return { file, typeOnly: typeOnly !== undefined, of };
-  });
-
-const allImportsOf = (room: string): Import[] => sourcesOf(room).flatMap(importsOf);
 const roomOf = (path: string): string => path.split('/', 1)[0] ?? '';
 const said = ({ file, of }: Import): string => `${file} imports ${of}`;
 
@@ -57,9 +38,9 @@ describe('the workflows', () => {
       expect(code).toMatch(new RegExp(`function ${story}\\(`));
   });
 
-  it('import only types from activities and tables', () => {
+  it('import only types from activities, the ledger and tables', () => {
     const byValue = allImportsOf('workflows').filter(
-      ({ of, typeOnly }) => !typeOnly && ['activities', 'prisma'].includes(roomOf(of)),
+      ({ of, typeOnly }) => !typeOnly && ['activities', 'ledger', 'prisma'].includes(roomOf(of)),
     );
     expect(byValue.map(said)).toEqual([]);
   });
@@ -75,9 +56,9 @@ describe('the workflows', () => {
     expect(others.map(said)).toEqual([]);
   });
 
-  it('do not import telling.ts, which needs a client', () => {
-    const told = allImportsOf('workflows').filter(({ of }) => of === 'workflows/signals.ts');
-    expect(told.map(said)).toEqual([]);
+  it('do not import signals.ts, which needs a client', () => {
+    const wrong = allImportsOf('workflows').filter(({ of }) => of === 'workflows/signals.ts');
+    expect(wrong.map(said)).toEqual([]);
   });
 
   it('are imported by callers only through their messages and their wakes', () => {
@@ -109,7 +90,7 @@ describe('the folders of the project', () => {
   const rooms = FLOORS.flat();
 
   it('are read correctly: each has files, and a known import of each kind is found', () => {
-    for (const room of FLOORS.slice(0, 5).flat()) expect(sourcesOf(room).length, room).toBeGreaterThan(0);
+    for (const room of rooms) expect(sourcesOf(room).length, room).toBeGreaterThan(0);
     const found = importsOf('workflows/instance.ts');
     expect(found).toContainEqual({
       file: 'workflows/instance.ts',
@@ -120,16 +101,15 @@ describe('the folders of the project', () => {
     expect(found).toContainEqual({ file: 'workflows/instance.ts', typeOnly: false, of: '@temporalio/workflow' });
   });
 
-  it.each(rooms)('%s imports from no higher folder', (room) => {
-    const up = allImportsOf(room).filter(({ of }) => floorOf(roomOf(of)) > floorOf(room));
-    expect(up.map(said)).toEqual([]);
+  it.each(rooms)('%s imports from no higher folder, and from no other folder of its floor', (room) => {
+    const wrong = allImportsOf(room).filter(({ of }) => roomOf(of) !== room && floorOf(roomOf(of)) >= floorOf(room));
+    expect(wrong.map(said)).toEqual([]);
   });
 
   it('of the product import from no stand-ins, tools or tests', () => {
-    const product = FLOORS.slice(0, 5).flat();
-    const wrong = product
-      .flatMap(allImportsOf)
-      .filter(({ of }) => ['embedded', 'simulate', 'bench', 'prose', 'test'].includes(roomOf(of)));
+    const wrong = PRODUCT.flatMap(allImportsOf).filter(({ of }) =>
+      ['embedded', 'simulate', 'bench', 'prose', 'test'].includes(roomOf(of)),
+    );
     expect(wrong.map(said)).toEqual([]);
   });
 });
