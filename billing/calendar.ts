@@ -3,17 +3,11 @@
  * the review of the volume discount at 00:00 UTC, and an announced reclaim. This file finds the second of each;
  * clock.ts applies the effects, whichever process runs then. Source: docs/rules.md#facts-and-their-seconds.
  */
-import type { Account, Terms } from './account.ts';
+import type { Account, HoldExpiry, Terms } from './account.ts';
 import { add, type Micros, ZERO } from './money.ts';
 import { type GpuPrice, isDiscountable, priceAt } from './prices.ts';
 import { nextDayStart } from './time.ts';
 import type { Meter } from './usage.ts';
-
-/** The amount that is held until this second. At the second itself nothing is held any more. */
-export interface HoldExpiry {
-  second: number;
-  micros: Micros;
-}
 
 export type DatedKind =
   | 'hold_expires'

@@ -2,7 +2,8 @@
  * A change of a team's account under way, and the effects to write. clock.ts applies dated facts and crossings;
  * facts.ts and the files beside it hold the facts.
  */
-import { type Account, type AttemptInFlight, type Contest, fitsMonth, spendableMicros, type Terms } from './account.ts';
+import { type Account, type AttemptInFlight, type Contest, spendableMicros, type Terms } from './account.ts';
+import { fitsMonth } from './crossings.ts';
 import { creditAccount, owedAccount, REVENUE, referenceOf, type Transfer } from './ledger.ts';
 import type { MeterClass } from './meter-sums.ts';
 import { add, larger, type Micros, micros, smaller, subtract, ZERO } from './money.ts';

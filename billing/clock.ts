@@ -3,15 +3,16 @@
  * credit, each at its own second and in order. Source: docs/rules.md#facts-and-their-seconds,
  * docs/rules.md#out-of-credit.
  */
-import { type Account, type AttemptInFlight, type Crossing, nextCrossing, type Terms } from './account.ts';
+import type { Account, AttemptInFlight, Terms } from './account.ts';
 import { expiringMicros, isReviewed } from './calendar.ts';
 import { Change, closeMeter, creditArrived, type Outcome, replaceMeters } from './change.ts';
+import { type Crossing, nextCrossing } from './crossings.ts';
 import { attemptDepositId } from './ids.ts';
 import { referenceOf } from './ledger.ts';
 import { mustHaveAllMeters } from './meter-sums.ts';
 import { add, subtract, ZERO } from './money.ts';
 import { rerate, reviewVolumeAtMidnight } from './rerating.ts';
-import { closeReservation, renewReservation } from './reservation-meter.ts';
+import { closeReservation, renewReservation } from './reservation-terms.ts';
 import { availableMicros } from './runway.ts';
 import { dayStart, monthStart } from './time.ts';
 import type { TopUpPolicy } from './top-up.ts';

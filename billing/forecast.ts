@@ -2,10 +2,11 @@
  * Where a team's line will lead if nothing more happens: the same crossings as the watch waits for, followed into the
  * future. Source: docs/rules.md#balance, docs/http.md#balance-and-quote.
  */
-import { type Account, type Crossing, nextCrossing, type Terms } from './account.ts';
+import type { Account, Terms } from './account.ts';
 import { isReviewed } from './calendar.ts';
 import { Change } from './change.ts';
 import { cross } from './clock.ts';
+import { type Crossing, nextCrossing } from './crossings.ts';
 import type { Micros } from './money.ts';
 import { availableMicros } from './runway.ts';
 import { firstOtherTier } from './spending.ts';

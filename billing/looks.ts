@@ -4,9 +4,10 @@
  * change are spread over an hour: at 00:00 UTC volume discounts are reviewed, assigned discounts end, and spot prices
  * move.
  */
-import { type Account, type Crossing, nextCrossing, type Terms } from './account.ts';
+import type { Account, Terms } from './account.ts';
 import type { DatedKind } from './calendar.ts';
 import { Change, replaceMeters } from './change.ts';
+import { type Crossing, nextCrossing } from './crossings.ts';
 import { mergedClasses, meterSums } from './meter-sums.ts';
 import { micros, subtract } from './money.ts';
 import { rateOf } from './prices.ts';

@@ -10,7 +10,8 @@ import { startRefusal } from './instances.ts';
 import { type Micros, ZERO } from './money.ts';
 import { MONTHS_OF_TERM, type ReservationTerm } from './prices.ts';
 import { rerate } from './rerating.ts';
-import { openTerm, postReservation, rateFor } from './reservation-meter.ts';
+import { rateFor } from './reservation-meter.ts';
+import { openTerm, postReservation } from './reservation-terms.ts';
 import { addMonths } from './time.ts';
 
 /** The reservation to open. */

@@ -3,7 +3,7 @@
  * counts whole or not at all, and the sum at 00:00 covers exactly 30 days. Sums stop at the largest amount that fits,
  * far above every tier. Source: docs/rules.md#discounts.
  */
-import type { Account } from './account.ts';
+import type { Account, SpentByDay } from './account.ts';
 import { type VolumeTier, volumeBasisPointsOf } from './discounts.ts';
 import { classCostBetweenMicros, classCostMicros, type MeterClass } from './meter-sums.ts';
 import { atMost, type Micros, ZERO } from './money.ts';
@@ -13,9 +13,6 @@ import { costBetweenMicros, type Metered } from './usage.ts';
 
 const TRAILING_DAYS = 30;
 const HOURS_OF_DAY = 24;
-
-/** By the first second of a day: the cost of the day's tokens and of ended stretches of running. */
-export type SpentByDay = ReadonlyMap<number, Micros>;
 
 /** The first second that counts towards the review at a second. */
 export const trailingFrom = (second: number): number => daysBefore(dayStart(second), TRAILING_DAYS);

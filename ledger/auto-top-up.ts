@@ -1,5 +1,5 @@
 /** The auto top-up policy: set by a person, asked by the workflow, each change a consent row. */
-import { type TopUpOutlook, topUpOutlook } from '../billing/account.ts';
+import { type TopUpOutlook, topUpOutlook } from '../billing/crossings.ts';
 import { advance, setPolicy } from '../billing/facts.ts';
 import { checkNotArchived } from '../billing/team-state.ts';
 import { checkPolicy, type TopUpPolicy } from '../billing/top-up.ts';

@@ -1,6 +1,7 @@
 /** Records instances: admission, re-prices, settlements, end. */
-import { type Account, moneySecond, nextCrossing, spendableMicros, type Terms } from '../billing/account.ts';
+import { type Account, moneySecond, spendableMicros, type Terms } from '../billing/account.ts';
 import type { Effect, EndReason } from '../billing/change.ts';
+import { nextCrossing } from '../billing/crossings.ts';
 import { BillingError } from '../billing/errors.ts';
 import { advance } from '../billing/facts.ts';
 import { reclaimCause } from '../billing/ids.ts';

@@ -1,5 +1,6 @@
 /** The watch's view of a team: brings crossings up to date, and returns the work to announce and the next look. */
-import { spendableMicros, topUpOutlook } from '../billing/account.ts';
+import { spendableMicros } from '../billing/account.ts';
+import { topUpOutlook } from '../billing/crossings.ts';
 import { advance } from '../billing/facts.ts';
 import { nextLook, spreadSecond } from '../billing/looks.ts';
 import type { Micros } from '../billing/money.ts';

@@ -1,5 +1,5 @@
 /** Holds: credit set aside for requests under way. */
-import type { HoldExpiry } from '../billing/calendar.ts';
+import type { HoldExpiry } from '../billing/account.ts';
 import { BillingError } from '../billing/errors.ts';
 import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';

@@ -1,6 +1,7 @@
 import { formatForPeople, type Micros } from '../../billing/money.ts';
+import { button, facts, words } from './blocks.ts';
 import { type About, creditRows, type Runway, runwayInWords, utc } from './facts.ts';
-import { button, compose, facts, type Mail, words } from './layout.ts';
+import { compose, type Mail } from './layout.ts';
 
 /** Auto top-up is on, but this month's cap leaves no room for another charge. */
 export function autoTopUpCapped(

@@ -1,6 +1,7 @@
 import { formatForPeople, type Micros } from '../../billing/money.ts';
+import { button, facts, link, words } from './blocks.ts';
 import { type About, cardInWords, creditRows, type PaymentFacts, type Runway, runwayInWords, utc } from './facts.ts';
-import { button, compose, facts, link, type Mail, words } from './layout.ts';
+import { compose, type Mail } from './layout.ts';
 
 /** A receipt for a charge without a person present. `thresholdMicros`: the threshold when the charge was due. */
 export function autoTopUpCharged(

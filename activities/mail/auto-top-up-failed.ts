@@ -1,8 +1,9 @@
 import { paymentFailure, switchesTopUpOff } from '../../billing/failure-reasons.ts';
 import { paymentFailureWords } from '../../billing/failure-words.ts';
 import { formatForPeople } from '../../billing/money.ts';
+import { button, facts, words } from './blocks.ts';
 import { type About, cardInWords, creditRows, type PaymentFacts, type Runway, runwayInWords, utc } from './facts.ts';
-import { button, compose, facts, type Mail, words } from './layout.ts';
+import { compose, type Mail } from './layout.ts';
 
 /** An auto top-up failed: the failure, the reason, the remedy, the state of the policy, and the runway. */
 export function autoTopUpFailed(

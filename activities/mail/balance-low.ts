@@ -1,6 +1,7 @@
 import { formatForPeople, type Micros } from '../../billing/money.ts';
+import { button, facts, words } from './blocks.ts';
 import { type About, creditRows, perHour, type Runway, runwayInWords, utc } from './facts.ts';
-import { button, compose, facts, type Mail, words } from './layout.ts';
+import { compose, type Mail } from './layout.ts';
 
 /** Credit fell below the alert level, once an episode: the mail states the runway. */
 export function balanceLow(

@@ -1,6 +1,7 @@
 import { isExpired, lastValidSecond } from '../../billing/cards.ts';
+import { button, facts, words } from './blocks.ts';
 import { type About, cardInWords, utc } from './facts.ts';
-import { button, compose, facts, type Mail, words } from './layout.ts';
+import { compose, type Mail } from './layout.ts';
 
 export interface ExpiringCard {
   brand: string;

@@ -1,6 +1,7 @@
 import { add, formatForPeople, type Micros, ZERO } from '../../billing/money.ts';
+import { type Block, button, facts, heading, items, words } from './blocks.ts';
 import { type About, creditRows, duration, type Runway, utc } from './facts.ts';
-import { type Block, button, compose, facts, heading, items, type Mail, words } from './layout.ts';
+import { compose, type Mail } from './layout.ts';
 
 export interface StoppedInstance {
   instanceId: string;

@@ -1,6 +1,7 @@
 import { formatForPeople, type Micros, subtract, ZERO } from '../../billing/money.ts';
+import { button, facts, words } from './blocks.ts';
 import { type About, creditRows, type Runway, runwayInWords, utc } from './facts.ts';
-import { button, compose, facts, type Mail, words } from './layout.ts';
+import { compose, type Mail } from './layout.ts';
 import { owedInWords } from './refund.ts';
 
 export interface CorrectionFacts {

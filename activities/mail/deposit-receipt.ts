@@ -1,4 +1,5 @@
 import { formatForPeople } from '../../billing/money.ts';
+import { button, facts, link, words } from './blocks.ts';
 import {
   type About,
   cardInWords,
@@ -9,7 +10,7 @@ import {
   runwayInWords,
   utc,
 } from './facts.ts';
-import { button, compose, facts, link, type Mail, words } from './layout.ts';
+import { compose, type Mail } from './layout.ts';
 
 /** A receipt: the payment with time and method, and the present credit. */
 export function depositReceipt(

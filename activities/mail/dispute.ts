@@ -1,7 +1,8 @@
 import { formatForPeople, type Micros, micros, subtract } from '../../billing/money.ts';
 import type { DisputeTurn, DisputeTurnFacts } from '../../prisma/notices.ts';
+import { button, facts, words } from './blocks.ts';
 import { type About, cardInWords, creditRows, type PaymentFacts, type Runway, runwayInWords, utc } from './facts.ts';
-import { button, compose, facts, type Mail, words } from './layout.ts';
+import { compose, type Mail } from './layout.ts';
 import { owedInWords } from './refund.ts';
 
 export interface DisputeFacts {

@@ -2,9 +2,9 @@
  * The HTML of a mail. Styles stand on the elements, because some mail programs drop style sheets; the style sheet adds
  * dark colours and narrower margins where it is read. Nothing is wider than a phone: facts and list entries wrap.
  */
+import type { Block, Item } from './blocks.ts';
 import type { Brand } from './brand.ts';
 import { darkPalette, lightPalette, type Palette } from './colors.ts';
-import type { Block, Item } from './layout.ts';
 
 export interface Page {
   title: string;

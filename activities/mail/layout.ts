@@ -2,6 +2,7 @@
  * The layout of all mails. A mail is written once, as blocks. Text and HTML are made from the same blocks, so both have
  * the same content.
  */
+import type { Block } from './blocks.ts';
 import type { About } from './facts.ts';
 import { htmlOf } from './html.ts';
 
@@ -13,29 +14,6 @@ export interface Mail {
   cc?: { name: string; address: string };
   attachments?: Array<{ filename: string; content: Buffer; contentType: string }>;
 }
-
-/** An entry of a list: a name, an amount at the side, and lines below. */
-export interface Item {
-  name: string;
-  amount?: string;
-  lines: string[];
-}
-
-export type Block =
-  | { kind: 'heading'; words: string }
-  | { kind: 'words'; words: string }
-  | { kind: 'facts'; rows: Array<[label: string, value: string]> }
-  | { kind: 'items'; items: Item[] }
-  | { kind: 'link'; label: string; url: string; as: 'button' | 'line' };
-
-export const heading = (text: string): Block => ({ kind: 'heading', words: text });
-export const words = (text: string): Block => ({ kind: 'words', words: text });
-export const facts = (...rows: Array<[label: string, value: string]>): Block => ({ kind: 'facts', rows });
-export const items = (list: Item[]): Block => ({ kind: 'items', items: list });
-/** The main action of the mail. */
-export const button = (label: string, url: string): Block => ({ kind: 'link', label, url, as: 'button' });
-/** A secondary link. */
-export const link = (label: string, url: string): Block => ({ kind: 'link', label, url, as: 'line' });
 
 /**
  * Composes a mail. The content of blocks is text: names of teams and machines are escaped in the HTML. The subject is

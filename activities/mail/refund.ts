@@ -2,8 +2,9 @@ import { isRefusedByBank, refundFailure } from '../../billing/failure-reasons.ts
 import { refundFailureWords } from '../../billing/failure-words.ts';
 import { formatForPeople, type Micros, subtract } from '../../billing/money.ts';
 import type { RefundTurn } from '../../prisma/notices.ts';
+import { button, facts, words } from './blocks.ts';
 import { type About, cardInWords, creditRows, type PaymentFacts, type Runway, runwayInWords, utc } from './facts.ts';
-import { button, compose, facts, type Mail, words } from './layout.ts';
+import { compose, type Mail } from './layout.ts';
 
 export interface RefundFacts {
   refund: { id: string; amountMicros: Micros; openedSecond: number; failureCode: string | null };

@@ -1,8 +1,9 @@
 import type { Micros } from '../../billing/money.ts';
 import { MONTHS_OF_TERM, type ReservationTerm } from '../../billing/prices.ts';
 import type { ReservationEnd } from '../../billing/reservation-meter.ts';
+import { button, facts, words } from './blocks.ts';
 import { type About, perHour, utc } from './facts.ts';
-import { button, compose, facts, type Mail, words } from './layout.ts';
+import { compose, type Mail } from './layout.ts';
 
 export interface ReservationFacts {
   reservationId: string;

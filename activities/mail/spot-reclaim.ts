@@ -1,5 +1,6 @@
+import { button, facts, words } from './blocks.ts';
 import { type About, utc } from './facts.ts';
-import { button, compose, facts, type Mail, words } from './layout.ts';
+import { compose, type Mail } from './layout.ts';
 
 /** A spot instance will be taken back: its name, the time, and the steps to take before. */
 export function spotReclaim(

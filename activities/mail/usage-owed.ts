@@ -1,6 +1,7 @@
 import { formatForPeople, type Micros } from '../../billing/money.ts';
+import { button, facts, words } from './blocks.ts';
 import { type About, utc } from './facts.ts';
-import { button, compose, facts, type Mail, words } from './layout.ts';
+import { compose, type Mail } from './layout.ts';
 
 /** A team began to owe an amount that credit could not pay: the meaning, once an episode. */
 export function usageOwed(about: About, owedMicros: Micros, second: number): Mail {

@@ -1,8 +1,7 @@
 /** An operator's look at one payment: the provider is asked now, also about payments that ended long ago. */
 
 import { disputeIdOf, foundRefundId } from '../../billing/ids.ts';
-import type { Deposit } from '../../prisma/deposits.ts';
-import { findDeposit, getDeposit, wasCredited } from '../../prisma/deposits.ts';
+import { type Deposit, findDeposit, getDeposit, wasCredited } from '../../prisma/deposits.ts';
 import { disputesOfDeposit } from '../../prisma/disputes.ts';
 import type { Payment } from '../../prisma/history.ts';
 import { refundsOfDeposit } from '../../prisma/refunds.ts';

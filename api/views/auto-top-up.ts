@@ -1,5 +1,6 @@
 /** The JSON form of auto top-up: the policy and its present state. */
-import { type Terms, topUpOutlook } from '../../billing/account.ts';
+import type { Terms } from '../../billing/account.ts';
+import { topUpOutlook } from '../../billing/crossings.ts';
 import { paymentFailure } from '../../billing/failure-reasons.ts';
 import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
 import { burnMicrosPerHour } from '../../billing/runway.ts';

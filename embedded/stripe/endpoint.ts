@@ -1,5 +1,4 @@
-import type { Fields, Form, Params } from './params.ts';
-import { list, readParams, text } from './params.ts';
+import { type Fields, type Form, list, type Params, readParams, text } from './params.ts';
 import type { World } from './world.ts';
 
 export type Method = 'GET' | 'POST' | 'DELETE';

@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import type { Message } from '../../embedded/mail/inbox.ts';
 import type { Case } from './cases.ts';
 import type { Moved } from './kind.ts';
-import type { Site, Team } from './site.ts';
+import type { Site } from './site.ts';
 import type { TeamRows } from './team-rows.ts';
+import type { Team } from './teams.ts';
 import type { Fault, Step } from './words.ts';
 
 /** The differences of a case, each in a sentence. Empty when all is right. */

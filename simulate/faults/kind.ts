@@ -1,7 +1,8 @@
 /** A kind of payment in the matrix: the way of paying, the places for gates, and the expected result. */
 import type { Gate } from '../../embedded/gates.ts';
 import type { StripePassing } from '../../embedded/stripe/index.ts';
-import type { Site, Team } from './site.ts';
+import type { Site } from './site.ts';
+import type { Team } from './teams.ts';
 import type { ProviderStep } from './words.ts';
 
 const MICROS_A_CENT = 10_000;

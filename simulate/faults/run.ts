@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Gate, Held, Way } from '../../embedded/gates.ts';
 import type { Case } from './cases.ts';
 import { differencesOf } from './differences.ts';
-import type { Site, Team } from './site.ts';
+import type { Site } from './site.ts';
+import type { Team } from './teams.ts';
 import { isWebhookFault } from './words.ts';
 
 /**

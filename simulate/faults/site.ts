@@ -19,17 +19,8 @@ import { migrateBy } from '../../prisma/migrate.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
 import { Api } from './api.ts';
 import { Courier } from './courier.ts';
-import { teamOfSession } from './kinds/crypto.ts';
 import { RowsOfTeams } from './team-rows.ts';
-import { teamsOfStripe } from './teams.ts';
-
-/** Each case has its own team, so payments and mails of cases can be distinguished. */
-export interface Team {
-  id: string;
-  email: string;
-  /** The id of the saved card. */
-  card: string;
-}
+import { type Team, teamOfSession, teamsOfStripe } from './teams.ts';
 
 /** fsync protects against more than a killed process, and only killed processes are tested here. */
 const HASTY = { fsync: 'off', full_page_writes: 'off' };

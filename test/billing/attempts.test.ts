@@ -1,6 +1,6 @@
 /** Tests when auto top-up opens a charge: threshold, cooldown, failures and the monthly cap. */
 import { describe, expect, it } from 'vitest';
-import { topUpOutlook } from '../../billing/account.ts';
+import { topUpOutlook } from '../../billing/crossings.ts';
 import { Book, dollars, policyOf, TERMS } from './book.ts';
 
 /** $36 an hour is a cent a second. */

@@ -1,6 +1,6 @@
 /** Tests the end of credit during a charge: the team waits at X until the charge succeeds, fails or the grace ends. */
 import { describe, expect, it } from 'vitest';
-import { nextCrossing } from '../../billing/account.ts';
+import { nextCrossing } from '../../billing/crossings.ts';
 import { Book, policyOf, TERMS } from './book.ts';
 
 /** A dollar a second, so that X is easily seen. */

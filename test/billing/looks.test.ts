@@ -1,6 +1,7 @@
 /** Tests the spread of reads over an hour after a midnight, and which reads are not delayed. */
 import { describe, expect, it } from 'vitest';
-import { type Account, emptyAccount, nextCrossing, type Terms } from '../../billing/account.ts';
+import { type Account, emptyAccount, type Terms } from '../../billing/account.ts';
+import { nextCrossing } from '../../billing/crossings.ts';
 import { advance, grantCredit } from '../../billing/facts.ts';
 import { startInstance } from '../../billing/instances.ts';
 import { nextLook } from '../../billing/looks.ts';

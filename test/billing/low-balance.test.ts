@@ -1,6 +1,6 @@
 /** Tests when the low-balance warning comes. */
 import { describe, expect, it } from 'vitest';
-import { nextCrossing } from '../../billing/account.ts';
+import { nextCrossing } from '../../billing/crossings.ts';
 import { Book, dollars, policyOf, TERMS } from './book.ts';
 
 /** The level is $10; a cent a second. */

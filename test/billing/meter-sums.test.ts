@@ -6,8 +6,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { type Account, nextCrossing, spendableMicros, type Terms, topUpOutlook } from '../../billing/account.ts';
+import { type Account, spendableMicros, type Terms } from '../../billing/account.ts';
 import type { Outcome } from '../../billing/change.ts';
+import { nextCrossing, topUpOutlook } from '../../billing/crossings.ts';
 import { firstBelowSecond, nextTopUpSecond, runsOutSecond } from '../../billing/forecast.ts';
 import { nextLook } from '../../billing/looks.ts';
 import {

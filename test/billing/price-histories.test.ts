@@ -2,8 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { nextCrossing } from '../../billing/account.ts';
 import type { Effect } from '../../billing/change.ts';
+import { nextCrossing } from '../../billing/crossings.ts';
 import { advance } from '../../billing/facts.ts';
 import { nextLook } from '../../billing/looks.ts';
 import { ofBudget } from '../support/budget.ts';

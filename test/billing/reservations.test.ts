@@ -1,8 +1,9 @@
 /** Tests reservations: terms, covers, renewals, lapses and reminders. */
 import { describe, expect, it } from 'vitest';
-import { type Account, emptyAccount, nextCrossing } from '../../billing/account.ts';
+import { type Account, emptyAccount } from '../../billing/account.ts';
 import type { Effect, Outcome } from '../../billing/change.ts';
 import { type Coverable, coversOf, hasCoverFor } from '../../billing/covers.ts';
+import { nextCrossing } from '../../billing/crossings.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { advance, creditDeposit, grantCredit, setPolicy } from '../../billing/facts.ts';
 import { type InstanceOrder, startInstance, stopInstance } from '../../billing/instances.ts';

@@ -2,7 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Account, emptyAccount, nextCrossing, spendableMicros, type Terms } from '../../billing/account.ts';
+import { type Account, emptyAccount, spendableMicros, type Terms } from '../../billing/account.ts';
+import { nextCrossing } from '../../billing/crossings.ts';
 import { coinUnitsToMicrosFloor, cryptoStatus } from '../../billing/crypto.ts';
 import { discountedMicros } from '../../billing/discounts.ts';
 import { recordDispute } from '../../billing/disputes.ts';

@@ -1,7 +1,7 @@
 /** Tests the monthly cap of auto top-up in skipped time, through the real workflows. */
 import { setTimeout as realTime } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { topUpOutlook } from '../../billing/account.ts';
+import { topUpOutlook } from '../../billing/crossings.ts';
 import { nextMonthStart } from '../../billing/time.ts';
 import { AS_RECORDED, readAccount } from '../../prisma/accounts.ts';
 import { listDeposits } from '../../prisma/deposits.ts';

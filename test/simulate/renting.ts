@@ -1,6 +1,6 @@
 /** Teams that rent from the price list in skipped time, in one line a fact; and how what they got is read. */
 import { setTimeout as realTime } from 'node:timers/promises';
-import { nextCrossing } from '../../billing/account.ts';
+import { nextCrossing } from '../../billing/crossings.ts';
 import { micros, parseDollars } from '../../billing/money.ts';
 import type { GpuPrice, Pricing } from '../../billing/prices.ts';
 import type { StartedInstance } from '../../ledger/instances.ts';

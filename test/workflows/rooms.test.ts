@@ -31,6 +31,26 @@ const MAY_NEED_A_CLIENT = ['workflows/signals.ts', 'workflows/messages.ts'];
 const roomOf = (path: string): string => path.split('/', 1)[0] ?? '';
 const said = ({ file, of }: Import): string => `${file} imports ${of}`;
 
+/** The first circle of imports, as the path that returns to its beginning. Null without a circle. */
+function circleIn(imports: ReadonlyMap<string, readonly string[]>): string[] | null {
+  const done = new Set<string>();
+  const visit = (file: string, path: string[]): string[] | null => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+    if (done.has(file)) return null;
+    for (const next of imports.get(file) ?? []) {
+      const circle = visit(next, [...path, file]);
+      if (circle) return circle;
+    }
+    done.add(file);
+    return null;
+  };
+  for (const file of imports.keys()) {
+    const circle = visit(file, []);
+    if (circle) return circle;
+  }
+  return null;
+}
+
 describe('the workflows', () => {
   it('can be bundled: each of their imports is allowed in a workflow', async () => {
     const { code } = await bundleWorkflows();
@@ -104,6 +124,16 @@ describe('the folders of the project', () => {
   it.each(rooms)('%s imports from no higher folder, and from no other folder of its floor', (room) => {
     const wrong = allImportsOf(room).filter(({ of }) => roomOf(of) !== room && floorOf(roomOf(of)) >= floorOf(room));
     expect(wrong.map(said)).toEqual([]);
+  });
+
+  it.each(rooms)('%s has no circle of imports between its files', (room) => {
+    expect(circleIn(new Map(sourcesOf(room).map((file) => [file, importsOf(file).map(({ of }) => of)])))).toBeNull();
+  });
+
+  it('are searched for circles of any length', () => {
+    const files: Record<string, string[]> = { a: ['b'], b: ['d', 'c'], c: ['b'], d: [] };
+    expect(circleIn(new Map(Object.entries(files)))).toEqual(['b', 'c', 'b']);
+    expect(circleIn(new Map(Object.entries({ ...files, c: ['d'] })))).toBeNull();
   });
 
   it('of the product import from no stand-ins, tools or tests', () => {

@@ -1,7 +1,8 @@
 /** A person pays on a Checkout page: the browser sends the payment, and the outcome is read afterwards. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { holdAtStripe, type PaymentKind } from '../kind.ts';
-import type { Site, Team } from '../site.ts';
+import type { Site } from '../site.ts';
+import type { Team } from '../teams.ts';
 import { savedCard } from './saved-card.ts';
 
 const AMOUNT = { dollars: '50.00', micros: 50_000_000 };

@@ -4,25 +4,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CheckoutSession, CopperxPassing } from '../../../embedded/copperx/index.ts';
 import type { Gate } from '../../../embedded/gates.ts';
 import type { PaymentKind } from '../kind.ts';
-import type { Site, Team } from '../site.ts';
+import type { Site } from '../site.ts';
+import { microsOf, type Team, UNITS_A_MICRO, unitsOf } from '../teams.ts';
 import { pageOf } from './checkout.ts';
 
 /** When a person looks whether the coins have gone. */
 const PATIENCE_MS = 20_000;
 const LOOKS_AGAIN_AFTER_MS = 300;
 const SESSIONS = '/api/v1/checkout/sessions';
-/** CopperX says amounts in units of 10⁻⁸ coin. */
-const UNITS_A_MICRO = 100;
-
-/** CopperX does not know the team, so each team pays its own amount, by which its requests are recognised. */
-const microsOf = ({ id }: Team): number => 25_000_000 + 10_000 * Number(/\d+$/.exec(id)?.[0]);
-const unitsOf = (team: Team): string => String(microsOf(team) * UNITS_A_MICRO);
 const dollarsOf = (team: Team): string => (microsOf(team) / 1_000_000).toFixed(2);
 const isOf = (session: CheckoutSession | undefined, team: Team): boolean => session?.amountTotal === unitsOf(team);
-
-/** Whose a session is, for the webhooks. */
-export const teamOfSession = ({ amountTotal }: CheckoutSession): string =>
-  `team-${(Number(amountTotal) / UNITS_A_MICRO - 25_000_000) / 10_000}`;
 
 export const crypto: PaymentKind = {
   name: 'crypto',

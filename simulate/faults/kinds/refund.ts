@@ -1,7 +1,8 @@
 /** An operator gives a part of a deposit back: a part, since the whole could not go back twice at any provider. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { holdAtStripe, type PaymentKind } from '../kind.ts';
-import type { Site, Team } from '../site.ts';
+import type { Site } from '../site.ts';
+import type { Team } from '../teams.ts';
 import { savedCard } from './saved-card.ts';
 
 const AMOUNT = { dollars: '8.00', micros: 8_000_000 };
