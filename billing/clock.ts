@@ -132,17 +132,34 @@ function changePrices(change: Change, second: number): void {
 /** Applies one crossing. */
 export function cross(change: Change, { second, what }: Crossing): void {
   const { account, terms } = change;
-  if (what === 'top_up') {
-    if (account.policy) openAttempt(change, account.policy, account.asOfSecond);
-  } else if (what === 'low') {
-    account.lowArmed = false;
-    change.effects.push({ kind: 'low', second, levelMicros: terms.lowLevelMicros });
-  } else if (what === 'hold_expires') expireHolds(change, second);
-  else if (what === 'grace_over') exhaust(change, account.standsAtSecond ?? second);
-  else if (what === 'exhaustion') {
-    if (account.attempt && account.attempt.openedSecond <= second) account.standsAtSecond = second;
-    else exhaust(change, second);
-  } else changePrices(change, second);
+  switch (what) {
+    case 'top_up':
+      if (account.policy) openAttempt(change, account.policy, account.asOfSecond);
+      return;
+    case 'low':
+      account.lowArmed = false;
+      change.effects.push({ kind: 'low', second, levelMicros: terms.lowLevelMicros });
+      return;
+    case 'hold_expires':
+      expireHolds(change, second);
+      return;
+    case 'grace_over':
+      exhaust(change, account.standsAtSecond ?? second);
+      return;
+    case 'exhaustion':
+      if (account.attempt && account.attempt.openedSecond <= second) account.standsAtSecond = second;
+      else exhaust(change, second);
+      return;
+    case 'discount_ends':
+    case 'reservation_ends':
+    case 'spot_reclaim':
+    case 'spot_price':
+    case 'volume_review':
+      changePrices(change, second);
+      return;
+    default:
+      what satisfies never;
+  }
 }
 
 /**

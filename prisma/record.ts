@@ -159,36 +159,24 @@ async function writeChange<T>(
     ...noticeWrites(notices),
     accountWrite({ account, marks }),
   ]);
-  if (effects.length === 0) return;
-
-  await writeReclaimed(tx, teamId, effects);
-  for (const { instanceId, reclaimSecond } of only(effects, 'reclaim_announced'))
-    await saveReclaim(tx, instanceId, reclaimSecond);
-  await saveShedOrder(tx, only(effects, 'shed_order'));
-  await writeReservations(tx, teamId, effects);
-  for (const { throughSecond } of only(effects, 'holds_expired').slice(-1))
-    await expireHolds(tx, teamId, throughSecond);
-  for (const exhausted of only(effects, 'exhausted')) await insertExhaustion(tx, teamId, exhausted);
-  for (const { attempt, paymentMethodId } of only(effects, 'attempt_opened'))
-    await openAttemptDeposit(tx, teamId, attempt, paymentMethodId);
-  for (const { contest } of only(effects, 'held')) await saveHeld(tx, contest);
-  // Only the last turn of each dispute is its present state.
-  const turns = new Map(only(effects, 'dispute_turned').map(({ kind: _, ...turned }) => [turned.disputeId, turned]));
-  for (const turned of turns.values()) await saveDisputeTurn(tx, turned);
-  for (const { refundId, takenMicros, turn } of only(effects, 'refund_turned'))
-    await updateRefund(tx, refundId, { takenMicros, turn });
+  const kinds = new Set(effects.map(({ kind }) => kind));
+  const writers = ALL_KINDS.filter((kind) => kinds.has(kind)).map((kind) => WRITERS[kind]);
+  for (const write of new Set(writers)) await write?.(tx, teamId, effects);
 }
 
+/** Writes the effects of its kinds, and leaves out all others. */
+type Writer = (tx: Tx, teamId: string, effects: Effect[]) => Promise<void>;
+
 /** The watch signals the workflow of a reclaimed instance, as after a stop of a whole team. */
-async function writeReclaimed(tx: Tx, teamId: string, effects: Effect[]): Promise<void> {
+const writeReclaimed: Writer = async (tx, teamId, effects) => {
   const reclaimed = only(effects, 'instance_ended').filter(({ reason }) => reason === 'spot_reclaimed');
   const [first] = reclaimed;
   const ids = reclaimed.map(({ instanceId }) => instanceId);
   if (first) await insertTeamStops(tx, teamId, first.endSecond, ids);
-}
+};
 
 /** In order: a renewed term closes before the next one opens. */
-async function writeReservations(tx: Tx, teamId: string, effects: Effect[]): Promise<void> {
+const writeReservations: Writer = async (tx, teamId, effects) => {
   for (const effect of effects) {
     if (effect.kind === 'reservation_opened') await openTerm(tx, teamId, effect.reservation);
     if (effect.kind === 'reservation_posted') await saveTerm(tx, effect.reservation);
@@ -198,4 +186,58 @@ async function writeReservations(tx: Tx, teamId: string, effects: Effect[]): Pro
     await saveTerm(tx, reservation, endSecond);
     if (how !== 'renewed') await endReservation(tx, reservation.reservationId, endSecond, how);
   }
-}
+};
+
+/** The first statement of `writeChange` has the rows. */
+const IN_FIRST_STATEMENT = null;
+/** The effect causes a notice (notices.ts) and has no row of its own. */
+const BY_NOTICE = null;
+/** The act of the fact writes the consent row (ledger/deposits.ts). */
+const BY_ITS_ACT = null;
+
+/** The writer of each kind of effect, in the order of writing. A new kind does not compile without an entry. */
+const WRITERS: Record<Effect['kind'], Writer | null> = {
+  transfer: IN_FIRST_STATEMENT,
+  meter_opened: IN_FIRST_STATEMENT,
+  meter_posted: IN_FIRST_STATEMENT,
+  meter_closed: IN_FIRST_STATEMENT,
+  /** The first statement has the end itself. */
+  instance_ended: writeReclaimed,
+  reclaim_announced: async (tx, _, effects) => {
+    for (const { instanceId, reclaimSecond } of only(effects, 'reclaim_announced'))
+      await saveReclaim(tx, instanceId, reclaimSecond);
+  },
+  shed_order: (tx, _, effects) => saveShedOrder(tx, only(effects, 'shed_order')),
+  reservation_opened: writeReservations,
+  reservation_posted: writeReservations,
+  renewal_set: writeReservations,
+  reservation_closed: writeReservations,
+  holds_expired: async (tx, teamId, effects) => {
+    for (const { throughSecond } of only(effects, 'holds_expired').slice(-1))
+      await expireHolds(tx, teamId, throughSecond);
+  },
+  exhausted: async (tx, teamId, effects) => {
+    for (const exhausted of only(effects, 'exhausted')) await insertExhaustion(tx, teamId, exhausted);
+  },
+  attempt_opened: async (tx, teamId, effects) => {
+    for (const { attempt, paymentMethodId } of only(effects, 'attempt_opened'))
+      await openAttemptDeposit(tx, teamId, attempt, paymentMethodId);
+  },
+  held: async (tx, _, effects) => {
+    for (const { contest } of only(effects, 'held')) await saveHeld(tx, contest);
+  },
+  dispute_turned: async (tx, _, effects) => {
+    // Only the last turn of each dispute is its present state.
+    const turns = new Map(only(effects, 'dispute_turned').map(({ kind: _, ...turned }) => [turned.disputeId, turned]));
+    for (const turned of turns.values()) await saveDisputeTurn(tx, turned);
+  },
+  refund_turned: async (tx, _, effects) => {
+    for (const { refundId, takenMicros, turn } of only(effects, 'refund_turned'))
+      await updateRefund(tx, refundId, { takenMicros, turn });
+  },
+  policy_off: BY_ITS_ACT,
+  low: BY_NOTICE,
+  owes: BY_NOTICE,
+  capped: BY_NOTICE,
+};
+const ALL_KINDS = Object.keys(WRITERS) as Effect['kind'][];
