@@ -25,6 +25,20 @@ const pages = [
   'docs/examples/metered-chat/README.md',
   ...decisions,
 ];
+const rooms = [
+  'billing',
+  'prisma',
+  'ledger',
+  'activities',
+  'workflows',
+  'process',
+  'worker',
+  'api',
+  'embedded',
+  'simulate',
+  'bench',
+];
+const roomPages = rooms.map((room) => `${room}/README.md`);
 
 /** The api's own document; routes are described without a world and only served with one. */
 const document = openApiDocument(routesOf({} as ApiWorld, {} as Metrics), 'http://127.0.0.1') as {
@@ -37,16 +51,25 @@ const isRoute = (method: string, path: string) =>
   );
 
 describe('the pages', () => {
-  it.each(pages)('%s has only links that resolve', (page) => {
+  it.each([...pages, ...roomPages])('%s has only links that resolve', (page) => {
     for (const [, target = ''] of read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)/g))
       expect(existsSync(join(ROOT, dirname(page), target)), `${page} → ${target}`).toBe(true);
   });
 
   it('name commands of package.json', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-    for (const page of pages)
+    for (const page of [...pages, ...roomPages])
       for (const [, name = ''] of read(page).matchAll(/npm run ([a-z:]+)/g)) expect(scripts, page).toHaveProperty(name);
   });
+
+  it.each(roomPages)(
+    '%s says in half a page what the room owns, does not own and keeps, and where to begin',
+    (page) => {
+      for (const part of ['**Owns**', '**Does not own**', '**Invariants**', '**Where to begin**'])
+        expect(read(page)).toContain(part);
+      expect(read(page).split('\n').length).toBeLessThanOrEqual(45);
+    },
+  );
 
   it('number the decisions without a gap, and each decision has its sections: what, why and the alternatives', () => {
     decisions.forEach((page, index) => {

@@ -126,6 +126,14 @@ describe('the folders of the project', () => {
     expect(wrong.map(said)).toEqual([]);
   });
 
+  it('of the api import from no later folder: the common parts of calls know no route', () => {
+    const order = [['http', 'reference'], ['views'], ['engine'], ['webhooks'], ['routes']];
+    const placeOf = (path: string) => order.findIndex((folders) => folders.includes(path.split('/')[1] ?? ''));
+    const wrong = allImportsOf('api').filter(({ file, of }) => placeOf(file) >= 0 && placeOf(of) > placeOf(file));
+    expect(wrong.map(said)).toEqual([]);
+    for (const folder of order.flat()) expect(sourcesOf(`api/${folder}`).length, folder).toBeGreaterThan(0);
+  });
+
   it.each(rooms)('%s has no circle of imports between its files', (room) => {
     expect(circleIn(new Map(sourcesOf(room).map((file) => [file, importsOf(file).map(({ of }) => of)])))).toBeNull();
   });
