@@ -27,90 +27,96 @@ const Policy = z.object({
   monthlyCap: Dollars.nullable().optional().openapi({ description: 'the limit of charges in one UTC month' }),
 });
 
-export function autoTopUp({ db, terms, ledger }: ApiWorld, wake: Wakes): Route[] {
-  const cardOf = async (teamId: string, id: string | null | undefined): Promise<string | null> => {
-    if (id === undefined || id === null) return (await defaultPaymentMethod(db, teamId))?.id ?? null;
-    return (await mustFindCard(db, teamId, id)).id;
-  };
+const cardOf = async ({ db }: ApiWorld, teamId: string, id: string | null | undefined): Promise<string | null> => {
+  if (id === undefined || id === null) return (await defaultPaymentMethod(db, teamId))?.id ?? null;
+  return (await mustFindCard(db, teamId, id)).id;
+};
 
-  /** Switching off does not check the card, because the card may have been removed since. */
-  const cardOfOld = async (teamId: string, old: TopUpPolicy | null): Promise<string | null> => {
-    const kept = old?.paymentMethodId ?? null;
-    return kept !== null && (await findPaymentMethod(db, teamId, kept)) ? kept : cardOf(teamId, null);
-  };
+/** Switching off does not check the card, because the card may have been removed since. */
+const cardOfOld = async (world: ApiWorld, teamId: string, old: TopUpPolicy | null): Promise<string | null> => {
+  const kept = old?.paymentMethodId ?? null;
+  return kept !== null && (await findPaymentMethod(world.db, teamId, kept)) ? kept : cardOf(world, teamId, null);
+};
 
-  /** Switching off needs no amounts: the present amounts are kept for the next time. Null: no policy to switch off. */
-  const policyOf = async (teamId: string, put: z.output<typeof Policy>): Promise<TopUpPolicy | null> => {
-    const { policy: old } = put.enabled ? { policy: null } : await readAccount(db, teamId, AS_RECORDED);
-    const { threshold = old?.thresholdMicros, amount = old?.amountMicros } = put;
-    if (!put.enabled && threshold === undefined && amount === undefined) return null;
-    if (threshold === undefined || amount === undefined) {
-      const [first, ...rest] = [
-        ...(threshold === undefined ? [required('threshold')] : []),
-        ...(amount === undefined ? [required('amount')] : []),
-      ];
-      throw new InvalidRequest([first as Problem, ...rest]);
-    }
-    return {
-      enabled: put.enabled,
-      thresholdMicros: threshold,
-      amountMicros: amount,
-      paymentMethodId: await (put.enabled || put.paymentMethod
-        ? cardOf(teamId, put.paymentMethod)
-        : cardOfOld(teamId, old)),
-      monthlyCapMicros: put.monthlyCap === undefined ? (old?.monthlyCapMicros ?? null) : put.monthlyCap,
-    };
+/** Switching off needs no amounts: the present amounts are kept for the next time. Null: no policy to switch off. */
+const policyOf = async (world: ApiWorld, teamId: string, put: z.output<typeof Policy>): Promise<TopUpPolicy | null> => {
+  const { policy: old } = put.enabled ? { policy: null } : await readAccount(world.db, teamId, AS_RECORDED);
+  const { threshold = old?.thresholdMicros, amount = old?.amountMicros } = put;
+  if (!put.enabled && threshold === undefined && amount === undefined) return null;
+  if (threshold === undefined || amount === undefined) {
+    const [first, ...rest] = [
+      ...(threshold === undefined ? [required('threshold')] : []),
+      ...(amount === undefined ? [required('amount')] : []),
+    ];
+    throw new InvalidRequest([first as Problem, ...rest]);
+  }
+  return {
+    enabled: put.enabled,
+    thresholdMicros: threshold,
+    amountMicros: amount,
+    paymentMethodId: await (put.enabled || put.paymentMethod
+      ? cardOf(world, teamId, put.paymentMethod)
+      : cardOfOld(world, teamId, old)),
+    monthlyCapMicros: put.monthlyCap === undefined ? (old?.monthlyCapMicros ?? null) : put.monthlyCap,
   };
+};
 
-  const answer = async (teamId: string, second: number) => ({
-    status: 200,
-    body: await inSnapshot(db, (tx) => readAutoTopUp(tx, terms, teamId, second)),
+const answer = async ({ db, terms }: ApiWorld, teamId: string, second: number) => ({
+  status: 200,
+  body: await inSnapshot(db, (tx) => readAutoTopUp(tx, terms, teamId, second)),
+});
+
+const getPolicy = (world: ApiWorld): Route =>
+  route({
+    method: 'get',
+    path: '/v1/teams/{team}/auto-top-up',
+    tag: 'Auto top-up',
+    summary: 'Get the auto top-up policy of a team and its state',
+    who: 'read',
+    params: TeamPath,
+    answer: { status: 200, schema: AutoTopUp },
+    handle: async ({ params, call }) => answer(world, params.team, call.receivedSecond),
   });
 
-  return [
-    route({
-      method: 'get',
-      path: '/v1/teams/{team}/auto-top-up',
-      tag: 'Auto top-up',
-      summary: 'Get the auto top-up policy of a team and its state',
-      who: 'read',
-      params: TeamPath,
-      answer: { status: 200, schema: AutoTopUp },
-      handle: async ({ params, call }) => answer(params.team, call.receivedSecond),
-    }),
-    route({
-      method: 'put',
-      path: '/v1/teams/{team}/auto-top-up',
-      tag: 'Auto top-up',
-      summary: 'Set the auto top-up policy; if the balance is already below the threshold, the card is charged at once',
-      who: 'billing',
-      params: TeamPath,
-      body: Policy,
-      answer: { status: 200, schema: AutoTopUp },
-      fails: ['amount_out_of_range', 'payment_method_required'],
-      handle: async ({ params: { team }, body, call }) => {
-        const policy = await policyOf(team, body);
-        if (!policy) return answer(team, call.receivedSecond);
-        const change = { teamId: team, policy, actor: actorOf(call), nowSecond: call.receivedSecond };
-        await ledger.setPolicy(change, call.requestId);
-        await wake({ what: 'autoTopUp', id: team }, { what: 'watch', id: team });
-        return answer(team, call.receivedSecond);
-      },
-    }),
+const putPolicy = (world: ApiWorld, wake: Wakes): Route =>
+  route({
+    method: 'put',
+    path: '/v1/teams/{team}/auto-top-up',
+    tag: 'Auto top-up',
+    summary: 'Set the auto top-up policy; if the balance is already below the threshold, the card is charged at once',
+    who: 'billing',
+    params: TeamPath,
+    body: Policy,
+    answer: { status: 200, schema: AutoTopUp },
+    fails: ['amount_out_of_range', 'payment_method_required'],
+    handle: async ({ params: { team }, body, call }) => {
+      const policy = await policyOf(world, team, body);
+      if (!policy) return answer(world, team, call.receivedSecond);
+      const change = { teamId: team, policy, actor: actorOf(call), nowSecond: call.receivedSecond };
+      await world.ledger.setPolicy(change, call.requestId);
+      await wake({ what: 'autoTopUp', id: team }, { what: 'watch', id: team });
+      return answer(world, team, call.receivedSecond);
+    },
+  });
 
-    route({
-      method: 'get',
-      path: '/v1/teams/{team}/auto-top-up/changes',
-      tag: 'Auto top-up',
-      summary: 'List every change of the policy, newest first, with the person, the time, the old and the new policy',
-      who: 'read',
-      params: TeamPath,
-      query: pageQuery(UUID),
-      answer: { status: 200, schema: listOf(PolicyChange) },
-      handle: async ({ params, query }) => ({
-        status: 200,
-        body: viewPage(await listConsents(db, params.team, pageRequest(query)), viewPolicyChange),
-      }),
+const listChanges = ({ db }: ApiWorld): Route =>
+  route({
+    method: 'get',
+    path: '/v1/teams/{team}/auto-top-up/changes',
+    tag: 'Auto top-up',
+    summary: 'List every change of the policy, newest first, with the person, the time, the old and the new policy',
+    who: 'read',
+    params: TeamPath,
+    query: pageQuery(UUID),
+    answer: { status: 200, schema: listOf(PolicyChange) },
+    handle: async ({ params, query }) => ({
+      status: 200,
+      body: viewPage(await listConsents(db, params.team, pageRequest(query)), viewPolicyChange),
     }),
-  ];
-}
+  });
+
+export const autoTopUp = (world: ApiWorld, wake: Wakes): Route[] => [
+  getPolicy(world),
+  putPolicy(world, wake),
+  listChanges(world),
+];

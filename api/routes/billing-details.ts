@@ -99,7 +99,7 @@ const viewChange = ({ second, actor, ...details }: BillingDetailsChange): z.inpu
   actor,
 });
 
-export const billingDetails = ({ db }: ApiWorld): Route[] => [
+const getDetails = ({ db }: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/teams/{team}/billing-details',
@@ -109,7 +109,9 @@ export const billingDetails = ({ db }: ApiWorld): Route[] => [
     params: TeamPath,
     answer: { status: 200, schema: Details },
     handle: async ({ params }) => ({ status: 200, body: await currentBillingDetails(db, params.team) }),
-  }),
+  });
+
+const putDetails = ({ db }: ApiWorld): Route =>
   route({
     method: 'put',
     path: '/v1/teams/{team}/billing-details',
@@ -126,7 +128,9 @@ export const billingDetails = ({ db }: ApiWorld): Route[] => [
       const change = { details, version, second: call.receivedSecond, actor: actorOf(call) };
       return { status: 200, body: await setBillingDetails(db, params.team, change) };
     },
-  }),
+  });
+
+const listChanges = ({ db }: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/teams/{team}/billing-details/changes',
@@ -140,5 +144,6 @@ export const billingDetails = ({ db }: ApiWorld): Route[] => [
       status: 200,
       body: viewPage(await listBillingDetails(db, params.team, pageRequest(query)), viewChange),
     }),
-  }),
-];
+  });
+
+export const billingDetails = (world: ApiWorld): Route[] => [getDetails(world), putDetails(world), listChanges(world)];

@@ -66,7 +66,7 @@ const Comparison = z
   })
   .openapi('Comparison');
 
-export const calculator = ({ db }: ApiWorld): Route[] => [
+const comparison = ({ db }: ApiWorld): Route =>
   route({
     method: 'post',
     path: '/v1/calculator',
@@ -101,8 +101,9 @@ export const calculator = ({ db }: ApiWorld): Route[] => [
         },
       };
     },
-  }),
+  });
 
+const listModels = (): Route =>
   route({
     method: 'get',
     path: '/v1/calculator/models',
@@ -111,8 +112,7 @@ export const calculator = ({ db }: ApiWorld): Route[] => [
     who: 'read',
     answer: { status: 200, schema: z.object({ data: z.array(ListedPublicPrice) }) },
     handle: async () => ({ status: 200, body: { data: PUBLIC_PRICES.map(viewPublicPrice) } }),
-  }),
-];
+  });
 
 const viewPrice = ({ inputMicrosPerMillion, outputMicrosPerMillion }: ModelPrice) => ({
   input: amount(inputMicrosPerMillion),
@@ -136,3 +136,5 @@ const viewVolume = ({ perMonth, hereMicros, thereMicros, savesMicros }: Volume) 
   there: amount(thereMicros),
   saves: amount(savesMicros),
 });
+
+export const calculator = (world: ApiWorld): Route[] => [comparison(world), listModels()];

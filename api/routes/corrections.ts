@@ -54,7 +54,7 @@ const view = (row: DepositCorrection): z.input<typeof Correction> => ({
   actor: row.actor,
 });
 
-export const corrections = (world: ApiWorld, wake: Wakes): Route[] => [
+const correct = (world: ApiWorld, wake: Wakes): Route =>
   route({
     method: 'post',
     path: '/v1/deposits/{id}/corrections',
@@ -100,8 +100,9 @@ export const corrections = (world: ApiWorld, wake: Wakes): Route[] => [
       await wake({ what: 'watch', id: correction.teamId });
       return { status: 201, body: view(correction) };
     },
-  }),
+  });
 
+const listOfDeposit = (world: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/deposits/{id}/corrections',
@@ -118,8 +119,9 @@ export const corrections = (world: ApiWorld, wake: Wakes): Route[] => [
         await getDeposit(world.db, params.id);
       return { status: 200, body: viewPage(page, view) };
     },
-  }),
+  });
 
+const withdrawal = (world: ApiWorld, wake: Wakes): Route =>
   route({
     method: 'post',
     path: '/v1/deposits/{id}/withdraw',
@@ -147,5 +149,10 @@ export const corrections = (world: ApiWorld, wake: Wakes): Route[] => [
       const receipts = (await cryptoReceiptsOf(world.db, [params.id])).get(params.id) ?? [];
       return { status: 200, body: { data: payments.map((row) => viewPayment(row, world.publicUrl, receipts)) } };
     },
-  }),
+  });
+
+export const corrections = (world: ApiWorld, wake: Wakes): Route[] => [
+  correct(world, wake),
+  listOfDeposit(world),
+  withdrawal(world, wake),
 ];

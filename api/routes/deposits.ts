@@ -71,173 +71,173 @@ const newDeposit = (world: ApiWorld) =>
 const hashOf = (asked: Array<string | number | boolean | null>): string =>
   createHash('sha256').update(JSON.stringify(asked)).digest('hex');
 
-export function deposits(world: ApiWorld): Route[] {
-  const { db, ledger, deposits: limits, publicUrl } = world;
-  return [
-    route({
-      method: 'get',
-      path: '/v1/deposit-options',
-      tag: 'Deposits',
-      summary: 'Get the minimum and maximum of one deposit, and the suggested amounts',
-      who: 'read',
-      answer: { status: 200, schema: Options },
-      handle: async () => ({
-        status: 200,
-        body: {
-          min: amount(limits.minMicros),
-          max: amount(limits.maxMicros),
-          presets: limits.presetsMicros.map((preset) => ({
-            amount: amount(preset),
-            recommended: preset === RECOMMENDED_MICROS,
-          })),
-          methods: world.verifyCopperxEvent === null ? ['card' as const] : ['card' as const, 'crypto' as const],
-        },
-      }),
+const options = (world: ApiWorld): Route =>
+  route({
+    method: 'get',
+    path: '/v1/deposit-options',
+    tag: 'Deposits',
+    summary: 'Get the minimum and maximum of one deposit, and the suggested amounts',
+    who: 'read',
+    answer: { status: 200, schema: Options },
+    handle: async () => ({
+      status: 200,
+      body: {
+        min: amount(world.deposits.minMicros),
+        max: amount(world.deposits.maxMicros),
+        presets: world.deposits.presetsMicros.map((preset) => ({
+          amount: amount(preset),
+          recommended: preset === RECOMMENDED_MICROS,
+        })),
+        methods: world.verifyCopperxEvent === null ? ['card' as const] : ['card' as const, 'crypto' as const],
+      },
     }),
+  });
 
-    route({
-      method: 'post',
-      path: '/v1/teams/{team}/deposits',
-      tag: 'Deposits',
-      summary: 'Deposit by a saved card, with up to 10 s for the outcome, or open a page for a card or crypto',
-      who: 'billing',
-      params: TeamPath,
-      body: newDeposit(world),
-      answer: { status: 201, schema: Deposit },
-      fails: [
-        'id_taken',
-        'team_archived',
-        'card_declined',
-        'amount_out_of_range',
-        'provider_rejected',
-        'engine_unavailable',
-        'provider_unavailable',
-      ],
-      handle: async ({ params: { team: teamId }, body, call }) => {
-        if (body.method === 'crypto') {
-          if (world.verifyCopperxEvent === null)
-            throw new BillingError('invalid_request', 'method crypto is not offered here: send card', 'method');
-          if (body.paymentMethod !== undefined)
-            throw new BillingError(
-              'invalid_request',
-              'paymentMethod is a card: leave it out with method crypto',
-              'paymentMethod',
-            );
-        }
-        checkPayment('amount', body.amount, limits.minMicros, limits.maxMicros);
-        const paymentMethodId = body.paymentMethod ?? null;
-        if (body.saveCard && paymentMethodId !== null)
+const open = (world: ApiWorld): Route =>
+  route({
+    method: 'post',
+    path: '/v1/teams/{team}/deposits',
+    tag: 'Deposits',
+    summary: 'Deposit by a saved card, with up to 10 s for the outcome, or open a page for a card or crypto',
+    who: 'billing',
+    params: TeamPath,
+    body: newDeposit(world),
+    answer: { status: 201, schema: Deposit },
+    fails: [
+      'id_taken',
+      'team_archived',
+      'card_declined',
+      'amount_out_of_range',
+      'provider_rejected',
+      'engine_unavailable',
+      'provider_unavailable',
+    ],
+    handle: async ({ params: { team: teamId }, body, call }) => {
+      if (body.method === 'crypto') {
+        if (world.verifyCopperxEvent === null)
+          throw new BillingError('invalid_request', 'method crypto is not offered here: send card', 'method');
+        if (body.paymentMethod !== undefined)
           throw new BillingError(
             'invalid_request',
-            'saveCard must be left out with paymentMethod: that card is saved already',
-            'saveCard',
+            'paymentMethod is a card: leave it out with method crypto',
+            'paymentMethod',
           );
-        if (paymentMethodId !== null) await mustFindCard(db, teamId, paymentMethodId);
-        if (body.returnUrl !== undefined && paymentMethodId !== null)
-          throw new BillingError(
-            'invalid_request',
-            'returnUrl must be left out with paymentMethod: a saved card is charged without a page',
-            'returnUrl',
-          );
-        const details = { metadata: body.metadata ?? {}, returnUrl: body.returnUrl ?? null };
-        const detailsHash = await keepDetails(db, details);
-        const saveCard = body.saveCard ?? false;
-        const asked: AskedDeposit = {
-          depositId: body.id ?? newId(call, 'dep'),
-          teamId,
-          kind: body.method === 'crypto' ? 'crypto' : paymentMethodId === null ? 'checkout' : 'saved_card',
-          amountMicros: body.amount,
-          paymentMethodId,
-          requestHash: hashOf([teamId, body.method, body.amount, paymentMethodId, saveCard, detailsHash]),
-          ...(detailsHash !== null && { detailsHash }),
-          ...(saveCard && { saveCard: true }),
-        };
-        const deposit = await openDeposit(world, call, asked);
-        return { status: 201, body: await viewRecorded(world, call, deposit, details) };
-      },
-    }),
+      }
+      checkPayment('amount', body.amount, world.deposits.minMicros, world.deposits.maxMicros);
+      const paymentMethodId = body.paymentMethod ?? null;
+      if (body.saveCard && paymentMethodId !== null)
+        throw new BillingError(
+          'invalid_request',
+          'saveCard must be left out with paymentMethod: that card is saved already',
+          'saveCard',
+        );
+      if (paymentMethodId !== null) await mustFindCard(world.db, teamId, paymentMethodId);
+      if (body.returnUrl !== undefined && paymentMethodId !== null)
+        throw new BillingError(
+          'invalid_request',
+          'returnUrl must be left out with paymentMethod: a saved card is charged without a page',
+          'returnUrl',
+        );
+      const details = { metadata: body.metadata ?? {}, returnUrl: body.returnUrl ?? null };
+      const detailsHash = await keepDetails(world.db, details);
+      const saveCard = body.saveCard ?? false;
+      const asked: AskedDeposit = {
+        depositId: body.id ?? newId(call, 'dep'),
+        teamId,
+        kind: body.method === 'crypto' ? 'crypto' : paymentMethodId === null ? 'checkout' : 'saved_card',
+        amountMicros: body.amount,
+        paymentMethodId,
+        requestHash: hashOf([teamId, body.method, body.amount, paymentMethodId, saveCard, detailsHash]),
+        ...(detailsHash !== null && { detailsHash }),
+        ...(saveCard && { saveCard: true }),
+      };
+      const deposit = await openDeposit(world, call, asked);
+      return { status: 201, body: await viewRecorded(world, call, deposit, details) };
+    },
+  });
 
-    route({
-      method: 'get',
-      path: '/v1/teams/{team}/deposits',
-      tag: 'Deposits',
-      summary: 'List a team’s deposits, auto top-ups, refunds and disputes, newest first',
-      who: 'read',
-      params: TeamPath,
-      query: pageQuery(),
-      answer: { status: 200, schema: listOf(Payment) },
-      csv: true,
-      handle: async ({ params: { team }, query, accept }) => {
-        const read = async (request: PageRequest) => {
-          const page = await listPayments(db, team, request);
-          const receipts = await receiptsOf(
-            db,
-            page.data.map(({ deposit }) => deposit),
-          );
-          const details = await detailsOf(
-            db,
-            page.data.map(({ deposit }) => deposit.detailsHash),
-          );
-          return viewPage(page, (row) => {
-            const { id, detailsHash } = row.deposit;
-            return viewPayment(row, publicUrl, receipts.get(id), details.get(detailsHash ?? ''));
-          });
-        };
-        if (accept !== 'csv') return { status: 200, body: await read(pageRequest(query)) };
-        const cells = async (request: PageRequest) => {
-          const { data, nextCursor } = await read(request);
-          return { data: data.map(paymentAsCells), nextCursor };
-        };
-        return csvOf(`deposits-${team}.csv`, PAYMENT_COLUMNS, cells, pageRequest(query));
-      },
-    }),
+const listOfTeam = ({ db, publicUrl }: ApiWorld): Route =>
+  route({
+    method: 'get',
+    path: '/v1/teams/{team}/deposits',
+    tag: 'Deposits',
+    summary: 'List a team’s deposits, auto top-ups, refunds and disputes, newest first',
+    who: 'read',
+    params: TeamPath,
+    query: pageQuery(),
+    answer: { status: 200, schema: listOf(Payment) },
+    csv: true,
+    handle: async ({ params: { team }, query, accept }) => {
+      const read = async (request: PageRequest) => {
+        const page = await listPayments(db, team, request);
+        const receipts = await receiptsOf(
+          db,
+          page.data.map(({ deposit }) => deposit),
+        );
+        const details = await detailsOf(
+          db,
+          page.data.map(({ deposit }) => deposit.detailsHash),
+        );
+        return viewPage(page, (row) => {
+          const { id, detailsHash } = row.deposit;
+          return viewPayment(row, publicUrl, receipts.get(id), details.get(detailsHash ?? ''));
+        });
+      };
+      if (accept !== 'csv') return { status: 200, body: await read(pageRequest(query)) };
+      const cells = async (request: PageRequest) => {
+        const { data, nextCursor } = await read(request);
+        return { data: data.map(paymentAsCells), nextCursor };
+      };
+      return csvOf(`deposits-${team}.csv`, PAYMENT_COLUMNS, cells, pageRequest(query));
+    },
+  });
 
-    route({
-      method: 'get',
-      path: '/v1/deposits',
-      tag: 'Operator',
-      summary: 'List the deposits of all teams, newest first',
-      who: 'platform',
-      query: pageQuery().extend({
-        team: Id.optional(),
-        status: z.enum(DEPOSIT_STATUSES).optional(),
-        method: z.enum(['card', 'crypto']).optional(),
-        from: Second.optional().openapi({ description: 'opened at this second or later' }),
-        to: Second.optional().openapi({ description: 'opened before this second' }),
-      }),
-      answer: { status: 200, schema: listOf(Deposit) },
-      handle: async ({ query }) => {
-        const { team, status, method, from, to } = query;
-        if (team !== undefined) await getTeam(db, team);
-        if (from !== undefined && to !== undefined && to <= from)
-          throw new BillingError('invalid_request', 'to: must lie after from', 'to');
-        const filter = {
-          ...(team !== undefined && { teamId: team }),
-          ...(status !== undefined && { status }),
-          ...(method !== undefined && { method }),
-          ...(from !== undefined && { fromSecond: from }),
-          ...(to !== undefined && { toSecond: to }),
-        };
-        const { data, nextCursor } = await listAllDeposits(db, filter, pageRequest(query));
-        return { status: 200, body: { data: await viewAll(world, data), nextCursor } };
-      },
+const listAll = (world: ApiWorld): Route =>
+  route({
+    method: 'get',
+    path: '/v1/deposits',
+    tag: 'Operator',
+    summary: 'List the deposits of all teams, newest first',
+    who: 'platform',
+    query: pageQuery().extend({
+      team: Id.optional(),
+      status: z.enum(DEPOSIT_STATUSES).optional(),
+      method: z.enum(['card', 'crypto']).optional(),
+      from: Second.optional().openapi({ description: 'opened at this second or later' }),
+      to: Second.optional().openapi({ description: 'opened before this second' }),
     }),
+    answer: { status: 200, schema: listOf(Deposit) },
+    handle: async ({ query }) => {
+      const { team, status, method, from, to } = query;
+      if (team !== undefined) await getTeam(world.db, team);
+      if (from !== undefined && to !== undefined && to <= from)
+        throw new BillingError('invalid_request', 'to: must lie after from', 'to');
+      const filter = {
+        ...(team !== undefined && { teamId: team }),
+        ...(status !== undefined && { status }),
+        ...(method !== undefined && { method }),
+        ...(from !== undefined && { fromSecond: from }),
+        ...(to !== undefined && { toSecond: to }),
+      };
+      const { data, nextCursor } = await listAllDeposits(world.db, filter, pageRequest(query));
+      return { status: 200, body: { data: await viewAll(world, data), nextCursor } };
+    },
+  });
 
-    route({
-      method: 'get',
-      path: '/v1/teams/{team}/deposits/{deposit}',
-      tag: 'Deposits',
-      summary: 'Get a deposit',
-      who: 'read',
-      params: TeamPath.extend({ deposit: PathId }),
-      answer: { status: 200, schema: Deposit },
-      handle: async ({ params }) => ({
-        status: 200,
-        body: await viewOne(world, await ledger.depositOf(params.team, params.deposit)),
-      }),
+const get = (world: ApiWorld): Route =>
+  route({
+    method: 'get',
+    path: '/v1/teams/{team}/deposits/{deposit}',
+    tag: 'Deposits',
+    summary: 'Get a deposit',
+    who: 'read',
+    params: TeamPath.extend({ deposit: PathId }),
+    answer: { status: 200, schema: Deposit },
+    handle: async ({ params }) => ({
+      status: 200,
+      body: await viewOne(world, await world.ledger.depositOf(params.team, params.deposit)),
     }),
-  ];
-}
+  });
 
 const receiptsOf = (db: Db, deposits: DepositRow[]) =>
   cryptoReceiptsOf(
@@ -268,3 +268,11 @@ const viewOne = async (world: ApiWorld, deposit: DepositRow) => {
   if (!view) throw new Error('a deposit that was read has no view');
   return view;
 };
+
+export const deposits = (world: ApiWorld): Route[] => [
+  options(world),
+  open(world),
+  listOfTeam(world),
+  listAll(world),
+  get(world),
+];

@@ -64,7 +64,7 @@ const view = ({ id, teamId, second, amountMicros, note, metadata, revocation }: 
   metadata: { ...metadata },
 });
 
-export const grants = ({ db, ledger }: ApiWorld, wake: Wakes): Route[] => [
+const give = ({ ledger }: ApiWorld, wake: Wakes): Route =>
   route({
     method: 'post',
     path: '/v1/teams/{team}/grants',
@@ -89,8 +89,9 @@ export const grants = ({ db, ledger }: ApiWorld, wake: Wakes): Route[] => [
       await wake({ what: 'watch', id: teamId });
       return { status: 201, body: view(grant) };
     },
-  }),
+  });
 
+const list = ({ db }: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/teams/{team}/grants',
@@ -104,8 +105,9 @@ export const grants = ({ db, ledger }: ApiWorld, wake: Wakes): Route[] => [
       status: 200,
       body: viewPage(await listGrants(db, team, pageRequest(query)), view),
     }),
-  }),
+  });
 
+const get = ({ db }: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/grants/{id}',
@@ -120,8 +122,9 @@ export const grants = ({ db, ledger }: ApiWorld, wake: Wakes): Route[] => [
       mustSee(call, grant.teamId, 'grant', 'id');
       return { status: 200, body: view(grant) };
     },
-  }),
+  });
 
+const revoke = ({ ledger }: ApiWorld, wake: Wakes): Route =>
   route({
     method: 'post',
     path: '/v1/grants/{id}/revoke',
@@ -138,5 +141,11 @@ export const grants = ({ db, ledger }: ApiWorld, wake: Wakes): Route[] => [
       await wake({ what: 'watch', id: grant.teamId });
       return { status: 200, body: view(grant) };
     },
-  }),
+  });
+
+export const grants = (world: ApiWorld, wake: Wakes): Route[] => [
+  give(world, wake),
+  list(world),
+  get(world),
+  revoke(world, wake),
 ];

@@ -26,91 +26,98 @@ const NewHold = z.object({
   }),
 });
 
-export function holds({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] {
-  /** Another team's hold is not there. */
-  const seen = async (id: string, call: Call): Promise<HoldOfTeam> => {
-    const hold = await getHold(db, id);
-    mustSee(call, hold.teamId, 'hold', 'hold');
-    return hold;
-  };
+/** Another team's hold is not there. */
+const seen = async ({ db }: ApiWorld, id: string, call: Call): Promise<HoldOfTeam> => {
+  const hold = await getHold(db, id);
+  mustSee(call, hold.teamId, 'hold', 'hold');
+  return hold;
+};
 
-  /**
-   * Wakes the watch: credit may end sooner or later now, or a charge may be due. The call does not wait for the wake, since
-   * the look is due in the rows (prisma/due-work.ts).
-   */
-  const wakeWatch = (teamId: string, { urgent }: HoldRecorded) =>
-    void wake({ what: urgent ? 'watch' : 'watchSoon', id: teamId });
+/**
+ * Wakes the watch: credit may end sooner or later now, or a charge may be due. The call does not wait for the wake, since
+ * the look is due in the rows (prisma/due-work.ts).
+ */
+const wakeWatch = (wake: Wakes, teamId: string, { urgent }: HoldRecorded) =>
+  void wake({ what: urgent ? 'watch' : 'watchSoon', id: teamId });
 
-  return [
-    route({
-      method: 'post',
-      path: '/v1/holds',
-      tag: 'Usage',
-      summary: 'Hold the most that a request can cost; usage that names the hold settles it',
-      who: 'usage',
-      body: NewHold,
-      answer: { status: 201, schema: Hold },
-      fails: ['id_taken', 'insufficient_credit', 'team_suspended', 'team_archived', 'price_not_found'],
-      handle: async ({ body: { id, team: teamId, ...asked }, call }) => {
-        mustSee(call, teamId, 'team', 'team');
-        const nowSecond = call.receivedSecond;
-        const order = { holdId: id ?? newId(call, 'hold'), teamId, ...asked, nowSecond };
-        const placed = await withModelNames(db, order.model, nowSecond, () => ledger.placeHold(order, call.requestId));
-        wakeWatch(teamId, placed);
-        return { status: 201, body: viewHold(placed.hold) };
-      },
-    }),
+const place = ({ db, ledger }: ApiWorld, wake: Wakes): Route =>
+  route({
+    method: 'post',
+    path: '/v1/holds',
+    tag: 'Usage',
+    summary: 'Hold the most that a request can cost; usage that names the hold settles it',
+    who: 'usage',
+    body: NewHold,
+    answer: { status: 201, schema: Hold },
+    fails: ['id_taken', 'insufficient_credit', 'team_suspended', 'team_archived', 'price_not_found'],
+    handle: async ({ body: { id, team: teamId, ...asked }, call }) => {
+      mustSee(call, teamId, 'team', 'team');
+      const nowSecond = call.receivedSecond;
+      const order = { holdId: id ?? newId(call, 'hold'), teamId, ...asked, nowSecond };
+      const placed = await withModelNames(db, order.model, nowSecond, () => ledger.placeHold(order, call.requestId));
+      wakeWatch(wake, teamId, placed);
+      return { status: 201, body: viewHold(placed.hold) };
+    },
+  });
 
-    route({
-      method: 'post',
-      path: '/v1/holds/{hold}/void',
-      tag: 'Usage',
-      summary: 'Release a hold before it expires; a repeat returns the same answer',
-      who: 'usage',
-      params: HoldPath,
-      body: z.object({}),
-      answer: { status: 200, schema: Hold },
-      fails: ['hold_closed'],
-      handle: async ({ params, call }) => {
-        const { holdId, teamId } = await seen(params.hold, call);
-        const voided = await ledger.voidHold({ holdId, nowSecond: call.receivedSecond }, call.requestId);
-        wakeWatch(teamId, voided);
-        return { status: 200, body: viewHold(voided.hold) };
-      },
-    }),
+const release = (world: ApiWorld, wake: Wakes): Route =>
+  route({
+    method: 'post',
+    path: '/v1/holds/{hold}/void',
+    tag: 'Usage',
+    summary: 'Release a hold before it expires; a repeat returns the same answer',
+    who: 'usage',
+    params: HoldPath,
+    body: z.object({}),
+    answer: { status: 200, schema: Hold },
+    fails: ['hold_closed'],
+    handle: async ({ params, call }) => {
+      const { holdId, teamId } = await seen(world, params.hold, call);
+      const voided = await world.ledger.voidHold({ holdId, nowSecond: call.receivedSecond }, call.requestId);
+      wakeWatch(wake, teamId, voided);
+      return { status: 200, body: viewHold(voided.hold) };
+    },
+  });
 
-    route({
-      method: 'get',
-      path: '/v1/holds/{hold}',
-      tag: 'Usage',
-      summary: 'Get a hold and its status',
-      who: 'any_scope',
-      params: HoldPath,
-      answer: { status: 200, schema: Hold },
-      handle: async ({ params, call }) => {
-        await seen(params.hold, call);
-        return inSnapshot(db, async (tx) => {
-          const [body] = await readHolds(tx, terms, [await getHold(tx, params.hold)], call.receivedSecond);
-          if (!body) throw new Error('a hold that was read has no view');
-          return { status: 200, body };
-        });
-      },
-    }),
+const get = (world: ApiWorld): Route =>
+  route({
+    method: 'get',
+    path: '/v1/holds/{hold}',
+    tag: 'Usage',
+    summary: 'Get a hold and its status',
+    who: 'any_scope',
+    params: HoldPath,
+    answer: { status: 200, schema: Hold },
+    handle: async ({ params, call }) => {
+      await seen(world, params.hold, call);
+      return inSnapshot(world.db, async (tx) => {
+        const [body] = await readHolds(tx, world.terms, [await getHold(tx, params.hold)], call.receivedSecond);
+        if (!body) throw new Error('a hold that was read has no view');
+        return { status: 200, body };
+      });
+    },
+  });
 
-    route({
-      method: 'get',
-      path: '/v1/teams/{team}/holds',
-      tag: 'Usage',
-      summary: 'List a team’s holds, newest first',
-      who: 'any_scope',
-      params: TeamPath,
-      query: pageQuery(),
-      answer: { status: 200, schema: listOf(Hold) },
-      handle: ({ params, query, call }) =>
-        inSnapshot(db, async (tx) => {
-          const { data, nextCursor } = await listHolds(tx, params.team, pageRequest(query));
-          return { status: 200, body: { data: await readHolds(tx, terms, data, call.receivedSecond), nextCursor } };
-        }),
-    }),
-  ];
-}
+const listOfTeam = ({ db, terms }: ApiWorld): Route =>
+  route({
+    method: 'get',
+    path: '/v1/teams/{team}/holds',
+    tag: 'Usage',
+    summary: 'List a team’s holds, newest first',
+    who: 'any_scope',
+    params: TeamPath,
+    query: pageQuery(),
+    answer: { status: 200, schema: listOf(Hold) },
+    handle: ({ params, query, call }) =>
+      inSnapshot(db, async (tx) => {
+        const { data, nextCursor } = await listHolds(tx, params.team, pageRequest(query));
+        return { status: 200, body: { data: await readHolds(tx, terms, data, call.receivedSecond), nextCursor } };
+      }),
+  });
+
+export const holds = (world: ApiWorld, wake: Wakes): Route[] => [
+  place(world, wake),
+  release(world, wake),
+  get(world),
+  listOfTeam(world),
+];

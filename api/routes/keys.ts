@@ -54,7 +54,7 @@ const view = (key: ApiKey): z.input<typeof Key> => ({
   revokedAt: timeOrNull(key.revokedSecond),
 });
 
-export const keys = ({ db }: ApiWorld): Route[] => [
+const create = ({ db }: ApiWorld): Route =>
   route({
     method: 'post',
     path: '/v1/teams/{team}/keys',
@@ -81,7 +81,9 @@ export const keys = ({ db }: ApiWorld): Route[] => [
       });
       return { status: 201, body: { ...view(made), secret } };
     },
-  }),
+  });
+
+const list = ({ db }: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/teams/{team}/keys',
@@ -95,7 +97,9 @@ export const keys = ({ db }: ApiWorld): Route[] => [
       status: 200,
       body: viewPage(await listApiKeys(db, params.team, pageRequest(query)), view),
     }),
-  }),
+  });
+
+const revoke = ({ db }: ApiWorld): Route =>
   route({
     method: 'delete',
     path: '/v1/teams/{team}/keys/{key}',
@@ -109,5 +113,6 @@ export const keys = ({ db }: ApiWorld): Route[] => [
       status: 200,
       body: view(await inTransaction(db, (tx) => revokeApiKey(tx, params.team, params.key, call.receivedSecond))),
     }),
-  }),
-];
+  });
+
+export const keys = (world: ApiWorld): Route[] => [create(world), list(world), revoke(world)];

@@ -20,7 +20,7 @@ const ModelPath = z.object({
 /** PUT creates the model, so a malformed name is 400 and not 404. */
 const NewModelPath = z.object({ model: z.string().openapi({ pattern: MODEL.source, example: EXAMPLE }) });
 
-export const models = ({ db, ledger }: ApiWorld): Route[] => [
+const list = ({ db }: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/models',
@@ -32,8 +32,9 @@ export const models = ({ db, ledger }: ApiWorld): Route[] => [
       const list = await modelPricesInForce(db, call.receivedSecond);
       return { status: 200, body: { data: list.map(viewListedModel) } };
     },
-  }),
+  });
 
+const put = ({ ledger }: ApiWorld): Route =>
   route({
     method: 'put',
     path: '/v1/models/{model}',
@@ -62,8 +63,9 @@ export const models = ({ db, ledger }: ApiWorld): Route[] => [
       });
       return { status: 200, body: viewModelPrice({ ...price, effectiveSecond }) };
     },
-  }),
+  });
 
+const remove = ({ ledger }: ApiWorld): Route =>
   route({
     method: 'delete',
     path: '/v1/models/{model}',
@@ -77,5 +79,6 @@ export const models = ({ db, ledger }: ApiWorld): Route[] => [
       const withdrawnFrom = formatSecond(await ledger.withdrawModelPrice(withdrawal));
       return { status: 200, body: { id: model, withdrawnFrom } };
     },
-  }),
-];
+  });
+
+export const models = (world: ApiWorld): Route[] => [list(world), put(world), remove(world)];

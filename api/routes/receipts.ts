@@ -28,7 +28,7 @@ async function answerFile(world: ApiWorld, deposit: Deposit, number: string | nu
   return { status: 200, file: { type: PDF, name, write: async (response) => void response.end(content) } };
 }
 
-export const receipts = (world: ApiWorld): Route[] => [
+const download = (world: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/teams/{team}/deposits/{deposit}/receipt',
@@ -39,7 +39,9 @@ export const receipts = (world: ApiWorld): Route[] => [
     answer: file,
     handle: async ({ params: { team, deposit }, call }) =>
       answerFile(world, await world.ledger.depositOf(team, deposit), null, call),
-  }),
+  });
+
+const list = (world: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/teams/{team}/deposits/{deposit}/receipts',
@@ -54,7 +56,9 @@ export const receipts = (world: ApiWorld): Route[] => [
       const payments = await paymentsOf(world.db, deposit);
       return { status: 200, body: { data: payments.map((payment) => viewReceipt(payment, deposit, world.publicUrl)) } };
     },
-  }),
+  });
+
+const downloadOne = (world: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/teams/{team}/deposits/{deposit}/receipts/{receipt}',
@@ -65,5 +69,6 @@ export const receipts = (world: ApiWorld): Route[] => [
     answer: file,
     handle: async ({ params: { team, deposit, receipt }, call }) =>
       answerFile(world, await world.ledger.depositOf(team, deposit), receipt, call),
-  }),
-];
+  });
+
+export const receipts = (world: ApiWorld): Route[] => [download(world), list(world), downloadOne(world)];

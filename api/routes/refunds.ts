@@ -13,7 +13,7 @@ import type { ApiWorld } from '../world.ts';
 /** The form of ids of refunds made at the provider. A caller's id must not have this form. */
 const FOUND_ID = /^ref_(re|pyr)_/;
 
-export const refunds = (world: ApiWorld, wake: Wakes): Route[] => [
+const refund = (world: ApiWorld, wake: Wakes): Route =>
   route({
     method: 'post',
     path: '/v1/deposits/{id}/refund',
@@ -46,7 +46,9 @@ export const refunds = (world: ApiWorld, wake: Wakes): Route[] => [
         body: viewRefund(await refundDeposit(world, wake, call, deposit, body.amount ?? null, body.id)),
       };
     },
-  }),
+  });
+
+const lookAgain = (world: ApiWorld): Route =>
   route({
     method: 'post',
     path: '/v1/deposits/{id}/look-again',
@@ -68,5 +70,6 @@ export const refunds = (world: ApiWorld, wake: Wakes): Route[] => [
       const receipts = (await cryptoReceiptsOf(world.db, [params.id])).get(params.id) ?? [];
       return { status: 200, body: { data: payments.map((row) => viewPayment(row, world.publicUrl, receipts)) } };
     },
-  }),
-];
+  });
+
+export const refunds = (world: ApiWorld, wake: Wakes): Route[] => [refund(world, wake), lookAgain(world)];

@@ -13,7 +13,7 @@ import {
 import { inSnapshot } from '../../prisma/snapshot.ts';
 import { getTeam } from '../../prisma/teams.ts';
 import { readRecorded } from '../engine/recorded.ts';
-import { createEarlyRefusals } from '../engine/refused-early.ts';
+import { createEarlyRefusals, type UnlessRefused } from '../engine/refused-early.ts';
 import { reserve } from '../engine/reserving.ts';
 import type { Wakes } from '../engine/wakes.ts';
 import { type Call, mustSee, newId } from '../http/calls.ts';
@@ -41,117 +41,121 @@ const NewReservation = z.object({
   renew: z.boolean().default(false),
 });
 
+const viewOf = async ({ db, terms }: ApiWorld, row: ReservationRow, second: number): Promise<ReservationView> => {
+  const [view] = await inSnapshot(db, (tx) => readReservations(tx, terms, [row], second));
+  if (!view) throw new BillingError('not_found', 'no such reservation', 'id');
+  return view;
+};
+
+const seen = async ({ db }: ApiWorld, id: string, call: Call): Promise<ReservationRow> => {
+  const row = await getReservation(db, id);
+  mustSee(call, row.teamId, 'reservation', 'id');
+  return row;
+};
+
+const hasUnrecordedEnds = async ({ terms }: ApiWorld, tx: Tx, teamId: string, second: number): Promise<boolean> => {
+  const { effects } = standingOf(await readAccount(tx, teamId, { throughSecond: second }), terms, second);
+  return effects.some((effect) => effect.kind === 'reservation_closed' && effect.how !== 'renewed');
+};
+
+const begin = (world: ApiWorld, wake: Wakes, unlessRefused: UnlessRefused): Route =>
+  route({
+    method: 'post',
+    path: '/v1/reservations',
+    tag: 'Reservations',
+    summary: 'Reserve instances for a term, which begins now; the same id and body again is the same reservation',
+    who: 'platform',
+    body: NewReservation,
+    answer: { status: 201, schema: Reservation },
+    fails: [
+      'insufficient_credit',
+      'team_suspended',
+      'team_archived',
+      'id_taken',
+      'price_not_found',
+      'engine_unavailable',
+    ],
+    handle: async ({ body, call }) => {
+      await getTeam(world.db, body.team);
+      const { team: teamId, id = newId(call, 'resv'), ...asked } = body;
+      const goesOn = async () =>
+        (await findReservation(world.db, id)) !== null ||
+        (await gpuPriceAt(world.db, asked, call.receivedSecond)) === null;
+      const row = await unlessRefused(call, { teamId, goesOn }, () =>
+        withGpuNames(world.db, asked, call.receivedSecond, () => reserve(world, wake, call, { id, teamId, ...asked })),
+      );
+      return { status: 201, body: await readRecorded(world, call, () => viewOf(world, row, call.receivedSecond)) };
+    },
+  });
+
+const get = (world: ApiWorld): Route =>
+  route({
+    method: 'get',
+    path: '/v1/reservations/{id}',
+    tag: 'Reservations',
+    summary: 'Get a reservation with its cost and its covered instances at the second of the call',
+    who: 'read',
+    params: ReservationPath,
+    answer: { status: 200, schema: Reservation },
+    handle: async ({ params, call }) => ({
+      status: 200,
+      body: await viewOf(world, await seen(world, params.id, call), call.receivedSecond),
+    }),
+  });
+
+const list = (world: ApiWorld): Route =>
+  route({
+    method: 'get',
+    path: '/v1/reservations',
+    tag: 'Reservations',
+    summary: 'List reservations, newest first',
+    who: 'read',
+    query: pageQuery().extend({ team: Id.optional(), status: z.enum(STATUSES).optional() }),
+    answer: { status: 200, schema: listOf(Reservation) },
+    handle: async ({ query, call }) => {
+      const { team, status } = query;
+      const second = call.receivedSecond;
+      if (team !== undefined) mustSee(call, team, 'team', 'team');
+      const teamId = call.caller.kind === 'key' ? call.caller.teamId : team;
+      if (teamId !== undefined) await getTeam(world.db, teamId);
+      return inSnapshot(world.db, async (tx) => {
+        // A reservation that a crossing has ended reads as ended before any row says so. The filter "ended" of such a
+        // team therefore reads open rows too.
+        const isLate =
+          teamId !== undefined && status === 'ended' && (await hasUnrecordedEnds(world, tx, teamId, second));
+        const filter = {
+          ...(teamId !== undefined && { teamId }),
+          ...(status !== undefined && !isLate && { status }),
+        };
+        const page = await listReservations(tx, filter, pageRequest(query));
+        const views = await readReservations(tx, world.terms, page.data, second);
+        const data = views.filter((view) => status === undefined || view.status === status);
+        return { status: 200, body: { data, nextCursor: page.nextCursor } };
+      });
+    },
+  });
+
+const change = (world: ApiWorld, wake: Wakes): Route =>
+  route({
+    method: 'patch',
+    path: '/v1/reservations/{id}',
+    tag: 'Reservations',
+    summary: 'Set whether another term follows, at the reserved price in force then',
+    who: 'billing',
+    params: ReservationPath,
+    body: z.object({ renew: z.boolean() }),
+    answer: { status: 200, schema: Reservation },
+    fails: ['reservation_ended'],
+    handle: async ({ params, body, call }) => {
+      const { id, teamId } = await seen(world, params.id, call);
+      const { receivedSecond: nowSecond } = call;
+      await world.ledger.setRenewal({ reservationId: id, renew: body.renew, nowSecond }, call.requestId);
+      await wake({ what: 'watch', id: teamId }, { what: 'reservation', id });
+      return { status: 200, body: await viewOf(world, await getReservation(world.db, id), nowSecond) };
+    },
+  });
+
 export function reservations(world: ApiWorld, wake: Wakes): Route[] {
-  const { db, terms, ledger } = world;
   const unlessRefused = createEarlyRefusals(world);
-
-  const viewOf = async (row: ReservationRow, second: number): Promise<ReservationView> => {
-    const [view] = await inSnapshot(db, (tx) => readReservations(tx, terms, [row], second));
-    if (!view) throw new BillingError('not_found', 'no such reservation', 'id');
-    return view;
-  };
-
-  const seen = async (id: string, call: Call): Promise<ReservationRow> => {
-    const row = await getReservation(db, id);
-    mustSee(call, row.teamId, 'reservation', 'id');
-    return row;
-  };
-
-  return [
-    route({
-      method: 'post',
-      path: '/v1/reservations',
-      tag: 'Reservations',
-      summary: 'Reserve instances for a term, which begins now; the same id and body again is the same reservation',
-      who: 'platform',
-      body: NewReservation,
-      answer: { status: 201, schema: Reservation },
-      fails: [
-        'insufficient_credit',
-        'team_suspended',
-        'team_archived',
-        'id_taken',
-        'price_not_found',
-        'engine_unavailable',
-      ],
-      handle: async ({ body, call }) => {
-        await getTeam(db, body.team);
-        const { team: teamId, id = newId(call, 'resv'), ...asked } = body;
-        const goesOn = async () =>
-          (await findReservation(db, id)) !== null || (await gpuPriceAt(db, asked, call.receivedSecond)) === null;
-        const row = await unlessRefused(call, { teamId, goesOn }, () =>
-          withGpuNames(db, asked, call.receivedSecond, () => reserve(world, wake, call, { id, teamId, ...asked })),
-        );
-        return { status: 201, body: await readRecorded(world, call, () => viewOf(row, call.receivedSecond)) };
-      },
-    }),
-
-    route({
-      method: 'get',
-      path: '/v1/reservations/{id}',
-      tag: 'Reservations',
-      summary: 'Get a reservation with its cost and its covered instances at the second of the call',
-      who: 'read',
-      params: ReservationPath,
-      answer: { status: 200, schema: Reservation },
-      handle: async ({ params, call }) => ({
-        status: 200,
-        body: await viewOf(await seen(params.id, call), call.receivedSecond),
-      }),
-    }),
-
-    route({
-      method: 'get',
-      path: '/v1/reservations',
-      tag: 'Reservations',
-      summary: 'List reservations, newest first',
-      who: 'read',
-      query: pageQuery().extend({ team: Id.optional(), status: z.enum(STATUSES).optional() }),
-      answer: { status: 200, schema: listOf(Reservation) },
-      handle: async ({ query, call }) => {
-        const { team, status } = query;
-        const second = call.receivedSecond;
-        if (team !== undefined) mustSee(call, team, 'team', 'team');
-        const teamId = call.caller.kind === 'key' ? call.caller.teamId : team;
-        if (teamId !== undefined) await getTeam(db, teamId);
-        return inSnapshot(db, async (tx) => {
-          // A reservation that a crossing has ended reads as ended before any row says so. The filter "ended" of such a
-          // team therefore reads open rows too.
-          const isLate = teamId !== undefined && status === 'ended' && (await hasUnrecordedEnds(tx, teamId, second));
-          const filter = {
-            ...(teamId !== undefined && { teamId }),
-            ...(status !== undefined && !isLate && { status }),
-          };
-          const page = await listReservations(tx, filter, pageRequest(query));
-          const views = await readReservations(tx, terms, page.data, second);
-          const data = views.filter((view) => status === undefined || view.status === status);
-          return { status: 200, body: { data, nextCursor: page.nextCursor } };
-        });
-      },
-    }),
-
-    route({
-      method: 'patch',
-      path: '/v1/reservations/{id}',
-      tag: 'Reservations',
-      summary: 'Set whether another term follows, at the reserved price in force then',
-      who: 'billing',
-      params: ReservationPath,
-      body: z.object({ renew: z.boolean() }),
-      answer: { status: 200, schema: Reservation },
-      fails: ['reservation_ended'],
-      handle: async ({ params, body, call }) => {
-        const { id, teamId } = await seen(params.id, call);
-        const { receivedSecond: nowSecond } = call;
-        await ledger.setRenewal({ reservationId: id, renew: body.renew, nowSecond }, call.requestId);
-        await wake({ what: 'watch', id: teamId }, { what: 'reservation', id });
-        return { status: 200, body: await viewOf(await getReservation(db, id), nowSecond) };
-      },
-    }),
-  ];
-
-  async function hasUnrecordedEnds(tx: Tx, teamId: string, second: number): Promise<boolean> {
-    const { effects } = standingOf(await readAccount(tx, teamId, { throughSecond: second }), terms, second);
-    return effects.some((effect) => effect.kind === 'reservation_closed' && effect.how !== 'renewed');
-  }
+  return [begin(world, wake, unlessRefused), get(world), list(world), change(world, wake)];
 }

@@ -21,45 +21,46 @@ const Order = z
   })
   .openapi('Shedding');
 
-export function shedding({ db, ledger, terms }: ApiWorld, wake: Wakes): Route[] {
-  /**
-   * The present order, without instances that a crossing has ended. Instances with equal places are sorted by age,
-   * oldest first.
-   */
-  const answer = (teamId: string, second: number) =>
-    inSnapshot(db, async (tx) => {
-      const { account } = standingOf(await readAccount(tx, teamId, { throughSecond: second }), terms, second);
-      const placed = account.meters
-        .flatMap(({ shedOrder: place, ...meter }) => (place === null ? [] : [{ ...meter, place }]))
-        .sort((a, b) => a.place - b.place || a.instanceStartSecond - b.instanceStartSecond);
-      return { status: 200, body: { order: placed.map(({ instanceId }) => instanceId) } };
-    });
+/**
+ * The present order, without instances that a crossing has ended. Instances with equal places are sorted by age,
+ * oldest first.
+ */
+const answer = ({ db, terms }: ApiWorld, teamId: string, second: number) =>
+  inSnapshot(db, async (tx) => {
+    const { account } = standingOf(await readAccount(tx, teamId, { throughSecond: second }), terms, second);
+    const placed = account.meters
+      .flatMap(({ shedOrder: place, ...meter }) => (place === null ? [] : [{ ...meter, place }]))
+      .sort((a, b) => a.place - b.place || a.instanceStartSecond - b.instanceStartSecond);
+    return { status: 200, body: { order: placed.map(({ instanceId }) => instanceId) } };
+  });
 
-  return [
-    route({
-      method: 'get',
-      path: '/v1/teams/{team}/shedding',
-      tag: 'Instances',
-      summary: 'Get the order in which running instances end when credit runs out',
-      who: 'read',
-      params: TeamPath,
-      answer: { status: 200, schema: Order },
-      handle: ({ params, call }) => answer(params.team, call.receivedSecond),
-    }),
-    route({
-      method: 'put',
-      path: '/v1/teams/{team}/shedding',
-      tag: 'Instances',
-      summary: 'Set the order in which running instances end when credit runs out; replaces the previous order',
-      who: 'billing',
-      params: TeamPath,
-      body: Order,
-      answer: { status: 200, schema: Order },
-      handle: async ({ params: { team: teamId }, body: { order: instanceIds }, call }) => {
-        await ledger.setShedOrder({ teamId, instanceIds, nowSecond: call.receivedSecond }, call.requestId);
-        await wake({ what: 'watch', id: teamId });
-        return answer(teamId, call.receivedSecond);
-      },
-    }),
-  ];
-}
+const get = (world: ApiWorld): Route =>
+  route({
+    method: 'get',
+    path: '/v1/teams/{team}/shedding',
+    tag: 'Instances',
+    summary: 'Get the order in which running instances end when credit runs out',
+    who: 'read',
+    params: TeamPath,
+    answer: { status: 200, schema: Order },
+    handle: ({ params, call }) => answer(world, params.team, call.receivedSecond),
+  });
+
+const put = (world: ApiWorld, wake: Wakes): Route =>
+  route({
+    method: 'put',
+    path: '/v1/teams/{team}/shedding',
+    tag: 'Instances',
+    summary: 'Set the order in which running instances end when credit runs out; replaces the previous order',
+    who: 'billing',
+    params: TeamPath,
+    body: Order,
+    answer: { status: 200, schema: Order },
+    handle: async ({ params: { team: teamId }, body: { order: instanceIds }, call }) => {
+      await world.ledger.setShedOrder({ teamId, instanceIds, nowSecond: call.receivedSecond }, call.requestId);
+      await wake({ what: 'watch', id: teamId });
+      return answer(world, teamId, call.receivedSecond);
+    },
+  });
+
+export const shedding = (world: ApiWorld, wake: Wakes): Route[] => [get(world), put(world, wake)];

@@ -20,7 +20,7 @@ const Email = z
   .max(MAX_EMAIL)
   .openapi({ example: 'billing@acme.example' });
 
-export const teams = ({ db }: ApiWorld, wake: Wakes): Route[] => [
+const create = ({ db }: ApiWorld): Route =>
   route({
     method: 'post',
     path: '/v1/teams',
@@ -35,7 +35,9 @@ export const teams = ({ db }: ApiWorld, wake: Wakes): Route[] => [
       const { team } = await createTeam(db, asked, call.receivedSecond);
       return { status: 201, body: viewTeam(await getTeamWithState(db, team.id)) };
     },
-  }),
+  });
+
+const list = ({ db }: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/teams',
@@ -54,7 +56,9 @@ export const teams = ({ db }: ApiWorld, wake: Wakes): Route[] => [
       const filter = { ...(search !== undefined && { search }), ...(status !== undefined && { status }) };
       return { status: 200, body: viewPage(await listTeams(db, filter, pageRequest(query)), viewTeam) };
     },
-  }),
+  });
+
+const get = ({ db }: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/teams/{team}',
@@ -64,7 +68,9 @@ export const teams = ({ db }: ApiWorld, wake: Wakes): Route[] => [
     params: TeamPath,
     answer: { status: 200, schema: Team },
     handle: async ({ params }) => ({ status: 200, body: viewTeam(await getTeamWithState(db, params.team)) }),
-  }),
+  });
+
+const change = ({ db }: ApiWorld, wake: Wakes): Route =>
   route({
     method: 'patch',
     path: '/v1/teams/{team}',
@@ -93,5 +99,11 @@ export const teams = ({ db }: ApiWorld, wake: Wakes): Route[] => [
       await wake({ what: 'watch', id: team });
       return { status: 200, body: viewTeam(await getTeamWithState(db, team)) };
     },
-  }),
+  });
+
+export const teams = (world: ApiWorld, wake: Wakes): Route[] => [
+  create(world),
+  list(world),
+  get(world),
+  change(world, wake),
 ];
