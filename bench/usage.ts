@@ -10,8 +10,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { coalesced } from '../activities/coalesced-wakes.ts';
+import type { Tell } from '../activities/world.ts';
 import { createApp, routesOf } from '../api/app.ts';
-import { createLogger } from '../api/http/log.ts';
+import type { Engine } from '../api/engine/engine.ts';
 import { createMetrics } from '../api/http/metrics.ts';
 import type { ApiWorld } from '../api/world.ts';
 import { micros } from '../billing/money.ts';
@@ -24,6 +25,7 @@ import { connectDb, type Db } from '../prisma/client.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { insertModelPrice } from '../prisma/prices.ts';
 import { createTeam } from '../prisma/teams.ts';
+import { fakeApiWorld, refusing } from '../simulate/fake-api-world.ts';
 import { SCENARIO_TERMS as TERMS } from '../simulate/terms.ts';
 import type { Measured } from './measured.ts';
 
@@ -319,57 +321,15 @@ function post(port: number, agent: Agent, body: Buffer): Promise<void> {
 
 function worldOf(
   { db, ledger }: Place,
-  hooks: { record: Ledger['recordUsageOf']; wake: () => Promise<void> },
+  { record, wake }: { record: Ledger['recordUsageOf']; wake: () => Promise<void> },
 ): ApiWorld {
-  const never = () => Promise.reject(new Error('the bench asks for usage only'));
-  const { wake } = hooks;
-  return {
+  const tell = refusing<Tell>('tell', coalesced({ watch: wake, watchSoon: wake }));
+  return fakeApiWorld({
     db,
-    ledger: { ...ledger, recordUsageOf: hooks.record },
-    engine: {
-      startInstance: never,
-      startReservation: never,
-      deposit: never,
-      refund: never,
-      lookAt: { deposit: never, refund: never, dispute: never },
-      tell: coalesced({
-        watch: wake,
-        watchSoon: wake,
-        autoTopUp: wake,
-        instance: wake,
-        reservation: wake,
-        deposit: wake,
-        refund: wake,
-        dispute: wake,
-        notice: wake,
-      }),
-      reachable: async () => true,
-      workerPolling: async () => true,
-    },
-    cards: {
-      attach: never,
-      setupCheckout: never,
-      adoptFromSetup: never,
-      adoptCompleted: never,
-      refresh: never,
-      refreshOfCustomer: never,
-      detach: never,
-    },
-    stripeLooks: { depositOfIntent: never, refundsOfIntent: never, disputesOfIntent: never, isKnown: never },
-    verifyStripeEvent: () => {
-      throw new Error('the bench has no webhooks');
-    },
-    reconciler: { reportOf: never },
-    verifyCopperxEvent: null,
     terms: TERMS,
-    deposits: { minMicros: micros(15_000_000), maxMicros: micros(5_000_000_000), presetsMicros: [] },
-    settleEveryMs: 3_600_000,
+    ledger: { ...ledger, recordUsageOf: record },
+    engine: refusing<Engine>('engine', { tell }),
     platformKey: KEY,
-    publicUrl: 'http://127.0.0.1',
-    returnUrlOrigins: null,
-    rateLimitPerMinute: 10 ** 9,
-    trustedProxies: false,
-    log: createLogger('silent'),
     nowMs: () => SECOND * 1000,
-  };
+  });
 }

@@ -5,20 +5,15 @@
 import type { Client } from '@temporalio/client';
 import Stripe from 'stripe';
 import { DEFAULT_BRAND } from '../activities/mail/brand.ts';
-import { createMailer } from '../activities/mail/mailer.ts';
-import { createPlatformEvents } from '../activities/platform/events.ts';
-import { createReconciler, createReconciliation } from '../activities/reconciliation/reconcile.ts';
-import { createStripeBooks } from '../activities/stripe/books.ts';
-import { createStripeDisputes } from '../activities/stripe/disputes.ts';
-import { createStripePayments } from '../activities/stripe/payments.ts';
-import { createStripeRefunds } from '../activities/stripe/refunds.ts';
+import { DEFAULT_ISSUER } from '../activities/papers/issuer.ts';
 import type { Tell } from '../activities/world.ts';
 import type { Terms } from '../billing/account.ts';
 import { micros } from '../billing/money.ts';
 import type { StripeStandIn } from '../embedded/stripe/index.ts';
-import { createLedger, type Ledger } from '../ledger/index.ts';
+import type { Ledger } from '../ledger/index.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import { createWorkers } from '../worker/workers.ts';
+import { createWorld, type WorldSettings } from '../worker/world.ts';
 import { createTell } from '../workflows/signals.ts';
 import { ScenarioClock } from './clock.ts';
 import { PLATFORM_SECRET, type Surroundings } from './surroundings.ts';
@@ -45,8 +40,23 @@ export interface Engine {
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
+const settingsOf = ({ inbox, platform }: Surroundings, terms: Terms): WorldSettings => ({
+  terms,
+  publicUrl: 'http://127.0.0.1',
+  billingUrl: 'http://127.0.0.1/billing',
+  mail: {
+    smtpUrl: inbox.smtpUrl,
+    from: { name: '', address: 'billing@burnrate.example' },
+    replyTo: null,
+    brand: DEFAULT_BRAND,
+  },
+  issuer: DEFAULT_ISSUER,
+  crypto: null,
+  deposits: { minMicros: micros(15_000_000) },
+  platform: { webhookUrl: platform.url, webhookSecret: PLATFORM_SECRET },
+});
+
 export async function startEngine(surroundings: Surroundings, options: EngineOptions): Promise<Engine> {
-  const { inbox, platform } = surroundings;
   const { terms, maxCachedWorkflows, standIn = surroundings.stripe } = options;
   const [database, env] = await Promise.all([surroundings.newDatabase(), surroundings.newTemporal()]);
   const db = connectDb(database.url);
@@ -57,32 +67,13 @@ export async function startEngine(surroundings: Surroundings, options: EngineOpt
     protocol: 'http',
     maxNetworkRetries: 0,
   });
-  const ledger = createLedger({ db, terms });
   const tell = createTell(env.client);
-  const mailer = createMailer({
-    db,
-    terms,
-    smtpUrl: inbox.smtpUrl,
-    from: { name: '', address: 'billing@burnrate.example' },
-    brand: DEFAULT_BRAND,
-    billingUrl: 'http://127.0.0.1/billing',
-    minDepositMicros: micros(15_000_000),
-    log: SILENT,
-  });
+  const { world, close: closeWorld } = createWorld({ db, stripe, tell, log: SILENT }, settingsOf(surroundings, terms));
   const workers = await createWorkers({
     connection: env.nativeConnection,
     namespace: 'default',
     workflowBundle: surroundings.workflowBundle,
-    world: {
-      ledger,
-      tell,
-      payments: createStripePayments({ stripe, db, publicUrl: 'http://127.0.0.1', log: SILENT }),
-      refunds: createStripeRefunds({ stripe, db, log: SILENT }),
-      disputes: createStripeDisputes({ stripe, db, log: SILENT }),
-      mailer,
-      platform: createPlatformEvents({ db, terms, webhookUrl: platform.url, secret: PLATFORM_SECRET, log: SILENT }),
-      reconciliation: createReconciliation(createReconciler({ db, books: [createStripeBooks(stripe)], log: SILENT })),
-    },
+    world,
     interceptors: { activity: [clock.holdBack] },
     shutdownGraceTime: '1 second',
     ...(maxCachedWorkflows !== undefined && { maxCachedWorkflows }),
@@ -95,14 +86,14 @@ export async function startEngine(surroundings: Surroundings, options: EngineOpt
     db,
     clock,
     stripe,
-    ledger,
+    ledger: world.ledger,
     tell,
     stopped,
     close: async () => {
       workers.shutdown();
       await running;
       await env.teardown();
-      mailer.close();
+      closeWorld();
       await db.$disconnect();
       await database.drop();
     },

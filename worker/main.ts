@@ -20,7 +20,7 @@ import { createSweeper } from './sweeper.ts';
 import { tellUntold } from './untold.ts';
 import { createWorkers } from './workers.ts';
 import { bundleWorkflows } from './workflow-bundle.ts';
-import { createWorld } from './world.ts';
+import { connectWorld } from './world.ts';
 
 const USAGE = `usage: npm run worker
 
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   const connection = await Connection.connect(temporalConnection(config));
   const native = await NativeConnection.connect(temporalConnection(config));
   const client = new Client({ connection, namespace: config.temporal.namespace });
-  const { world, db, close } = createWorld(config, client, log);
+  const { world, db, close } = connectWorld(config, client, log);
   await world.clock?.start();
   const workers = await createWorkers({
     connection: native,

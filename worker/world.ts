@@ -1,8 +1,6 @@
-/**
- * Builds the world of the activities from the configuration, a field for each neighbour, with a function that closes
- * all of them.
- */
+/** The world of the activities, a field for each neighbour. A new neighbour is built here, for the worker and simulations. */
 import type { Client } from '@temporalio/client';
+import type Stripe from 'stripe';
 import { createClockWatch } from '../activities/clock.ts';
 import { coalesced } from '../activities/coalesced-wakes.ts';
 import { createCopperx } from '../activities/copperx/client.ts';
@@ -17,51 +15,53 @@ import { createStripe } from '../activities/stripe/client.ts';
 import { createStripeDisputes } from '../activities/stripe/disputes.ts';
 import { createStripePayments } from '../activities/stripe/payments.ts';
 import { createStripeRefunds } from '../activities/stripe/refunds.ts';
-import type { Log } from '../activities/world.ts';
+import type { Log, Tell } from '../activities/world.ts';
 import { createLedger } from '../ledger/index.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import type { Config } from '../process/config.ts';
 import { createTell } from '../workflows/signals.ts';
 
-export interface WorkerWorld {
-  world: World;
+/** The connections of a world. */
+export interface WorldParts {
   db: Db;
-  close(): Promise<void>;
+  stripe: Stripe;
+  tell: Tell;
+  /** Absent where seconds are chosen, as in a simulation. */
+  clock?: World['clock'];
+  log: Log;
 }
 
-export function createWorld(config: Config, client: Client, log: Log): WorkerWorld {
-  const db = connectDb(config.databaseUrl);
-  const clock = createClockWatch(db, log);
-  db.clock = clock;
-  const stripe = createStripe(config.stripe);
-  const { terms, publicUrl, billingUrl, issuer, crypto } = config;
-  const { minMicros: minDepositMicros } = config.deposits;
-  const { name: brandName } = config.mail.brand;
-  const mailer = createMailer({ db, terms, minDepositMicros, ...config.mail, billingUrl, issuer, log });
-  const tell = coalesced(createTell(client));
+/** The settings of a world. */
+export interface WorldSettings
+  extends Pick<Config, 'terms' | 'publicUrl' | 'billingUrl' | 'mail' | 'issuer' | 'crypto'> {
+  deposits: Pick<Config['deposits'], 'minMicros'>;
+  platform: Pick<Config['platform'], 'webhookUrl' | 'webhookSecret'>;
+}
+
+/** Builds the world of the activities. `close` closes the connections to the mail server, and no given part. */
+export function createWorld(
+  { db, stripe, tell, clock, log }: WorldParts,
+  { terms, publicUrl, billingUrl, mail, issuer, crypto, deposits, platform }: WorldSettings,
+): { world: World; close(): void } {
+  const brandName = mail.brand.name;
+  const mailer = createMailer({ db, terms, minDepositMicros: deposits.minMicros, ...mail, billingUrl, issuer, log });
+  const pages = { db, publicUrl, brandName, log };
   const world: World = {
-    clock,
+    ...(clock && { clock }),
     ledger: createLedger({ db, terms }),
     tell,
-    payments: createStripePayments({ stripe, db, publicUrl, brandName, log }),
+    payments: createStripePayments({ ...pages, stripe }),
     refunds: createStripeRefunds({ stripe, db, log }),
     disputes: createStripeDisputes({ stripe, db, log }),
     ...(crypto && {
-      crypto: createCopperxPayments({
-        copperx: createCopperx(crypto),
-        db,
-        publicUrl,
-        brandName,
-        confirmations: crypto.confirmations,
-        log,
-      }),
+      crypto: createCopperxPayments({ ...pages, copperx: createCopperx(crypto), confirmations: crypto.confirmations }),
     }),
     mailer,
     platform: createPlatformEvents({
       db,
       terms,
-      webhookUrl: config.platform.webhookUrl,
-      secret: config.platform.webhookSecret,
+      webhookUrl: platform.webhookUrl,
+      secret: platform.webhookSecret,
       log,
     }),
     reconciliation: createReconciliation(
@@ -69,12 +69,28 @@ export function createWorld(config: Config, client: Client, log: Log): WorkerWor
       wakeForDifferences({ db, tell }),
     ),
   };
+  return { world, close: () => mailer.close() };
+}
+
+export interface WorkerWorld {
+  world: World;
+  db: Db;
+  close(): Promise<void>;
+}
+
+/** The world of a worker process: connected as the configuration says, with a function that closes all connections. */
+export function connectWorld(config: Config, client: Client, log: Log): WorkerWorld {
+  const db = connectDb(config.databaseUrl);
+  const clock = createClockWatch(db, log);
+  db.clock = clock;
+  const tell = coalesced(createTell(client));
+  const { world, close } = createWorld({ db, stripe: createStripe(config.stripe), tell, clock, log }, config);
   return {
     world,
     db,
     close: async () => {
       clock.stop();
-      mailer.close();
+      close();
       await db.$disconnect();
     },
   };

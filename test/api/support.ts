@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createReconciler } from '../../activities/reconciliation/reconcile.ts';
 import type { Cards } from '../../activities/stripe/cards.ts';
 import { verifyStripeEvent } from '../../activities/stripe/events.ts';
 import { createApp } from '../../api/app.ts';
@@ -11,12 +10,12 @@ import type { CallTimes } from '../../api/http/deadlines.ts';
 import { createLogger } from '../../api/http/log.ts';
 import type { ApiWorld } from '../../api/world.ts';
 import { BillingError } from '../../billing/errors.ts';
-import { micros } from '../../billing/money.ts';
 import { createLedger } from '../../ledger/index.ts';
 import { type Db, type DbOptions, inTransaction } from '../../prisma/client.ts';
 import { getDeposit } from '../../prisma/deposits.ts';
 import { removePaymentMethod, savePaymentMethod } from '../../prisma/payment-methods.ts';
 import { getRefund } from '../../prisma/refunds.ts';
+import { fakeApiWorld } from '../../simulate/fake-api-world.ts';
 import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
 import { servedContract } from '../support/contract.ts';
 import { newDatabase } from '../support/database.ts';
@@ -79,14 +78,10 @@ export async function startApi(
   const logged: Api['logged'] = [];
   const clock: Api['clock'] = { aheadMs: 0, stoppedMs: null };
   const change = world(db, database.url);
-  const { terms = TERMS } = change;
   const log = createLogger('debug', { write: (line: string) => void logged.push(JSON.parse(line)) });
-  const whole: ApiWorld = {
+  const whole = fakeApiWorld({
     db,
     log,
-    terms,
-    ledger: createLedger({ db, terms }),
-    engine: undefined as unknown as Engine,
     cards: commandedCards(db),
     stripeLooks: {
       depositOfIntent: async () => null,
@@ -94,25 +89,14 @@ export async function startApi(
       disputesOfIntent: async () => [],
       isKnown: async () => false,
     },
-    reconciler: createReconciler({ db, books: [], log }),
     verifyStripeEvent: (rawBody, signature) => verifyStripeEvent(rawBody, signature, WEBHOOK_SECRET),
-    verifyCopperxEvent: null,
-    deposits: {
-      minMicros: micros(15_000_000),
-      maxMicros: micros(5_000_000_000),
-      presetsMicros: [50, 100, 200].map((amount) => micros(amount * 1_000_000)),
-    },
-    settleEveryMs: 3_600_000,
     platformKey: PLATFORM_KEY,
-    publicUrl: 'http://127.0.0.1',
-    returnUrlOrigins: null,
     rateLimitPerMinute: 100_000,
-    trustedProxies: false,
     nowMs: () => (clock.stoppedMs ?? Date.now()) + clock.aheadMs,
     callTimes: PATIENT,
     capacity: { longestWaitMs: 20_000 },
     ...change,
-  };
+  });
   const server = createServer(createApp(whole)).listen(0, '127.0.0.1');
   // On a busy machine the client may use a connection at the moment at which the server closes it as idle.
   server.keepAliveTimeout = 120_000;

@@ -7,7 +7,7 @@ import { productFiles, ROOT } from '../../prose/files.ts';
 /** Words that mean here what they mean in any program. */
 const PLAIN = `
   accept answer array auth authentication batch big binary billing block build burnrate case chat check claimed code color command connection
-  comment compare credited csv data day deadline demo depositing described early endpoint error example expand expiring failed figure
+  comment compare credited csv data day deadline demo depositing described early endpoint error example expand expiring failed fake figure
   file finish folder forget generate history hook hosted html http identity inbox index key launch layout link list load log
   looking lookup low main make measured memory metered mode named name nearest object of operation option page param path
   persistence plain port program public query raw readable reading reason refunding refused reminder request reserving result return
