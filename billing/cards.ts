@@ -1,4 +1,6 @@
 /** The expiry of a card. A card is valid through the last second of its expiry month. Pure; times are UTC. */
+import { dueReminder, nextReminderSecond } from './reminders.ts';
+import { daysBefore } from './time.ts';
 
 export interface Expiry {
   expYear: number;
@@ -6,7 +8,6 @@ export interface Expiry {
   expMonth: number;
 }
 
-const DAY_SECONDS = 24 * 3600;
 /**
  * Days before the last second of a default card at which the team is notified. The first notice leaves time to get
  * another card.
@@ -16,7 +17,7 @@ export const EXPIRY_NOTICE_DAYS = [30, 7] as const;
 /** The last second at which a card can be charged. */
 export const lastValidSecond = ({ expYear, expMonth }: Expiry): number => Date.UTC(expYear, expMonth, 1) / 1000 - 1;
 
-const noticeSecond = (expiry: Expiry, days: number): number => lastValidSecond(expiry) - days * DAY_SECONDS;
+const noticeSecond = (expiry: Expiry, days: number): number => daysBefore(lastValidSecond(expiry), days);
 
 export const isExpired = (expiry: Expiry, second: number): boolean => second > lastValidSecond(expiry);
 
@@ -29,12 +30,11 @@ export const expiresSoon = (expiry: Expiry, second: number): boolean =>
  * one mail. Null before the first notice, and null after the expiry.
  */
 export function dueExpiryNotice(expiry: Expiry, second: number): { days: number; second: number } | null {
-  if (isExpired(expiry, second)) return null;
-  const days = EXPIRY_NOTICE_DAYS.findLast((each) => noticeSecond(expiry, each) <= second);
-  return days === undefined ? null : { days, second: noticeSecond(expiry, days) };
+  const lastSecond = lastValidSecond(expiry);
+  const days = dueReminder(lastSecond, EXPIRY_NOTICE_DAYS, second, lastSecond);
+  return days === null ? null : { days, second: noticeSecond(expiry, days) };
 }
 
 /** The second of the next notice after a second. Null when none is to come. */
-export function nextExpiryNoticeSecond(expiry: Expiry, second: number): number | null {
-  return EXPIRY_NOTICE_DAYS.map((days) => noticeSecond(expiry, days)).find((due) => due > second) ?? null;
-}
+export const nextExpiryNoticeSecond = (expiry: Expiry, second: number): number | null =>
+  nextReminderSecond(lastValidSecond(expiry), EXPIRY_NOTICE_DAYS, second);

@@ -60,3 +60,7 @@ export class BillingError extends Error {
     this.param = param;
   }
 }
+
+/** The code of an error, if the error is an expected refusal; null for any other error. */
+export const refusalAmong = <C extends FailureCode>(expected: readonly C[], error: unknown): C | null =>
+  error instanceof BillingError ? (expected.find((code) => code === error.code) ?? null) : null;

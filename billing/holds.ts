@@ -10,9 +10,7 @@ import { BillingError } from './errors.ts';
 import { referenceOf } from './ledger.ts';
 import { add, formatDollars, larger, type Micros, micros, subtract, ZERO } from './money.ts';
 import { spendingRefused } from './team-state.ts';
-import type { MicroMillionths } from './tokens.ts';
-
-const MILLIONTHS_PER_MICRO = 1_000_000n;
+import { MILLIONTHS_PER_MICRO, type MicroMillionths } from './tokens.ts';
 
 /**
  * The highest possible posting of usage with this exact cost, whatever fraction the team carries: the cost rounded up

@@ -22,7 +22,8 @@ export type IdPrefix =
   | 'req'
   | 'adm'
   | 'ref'
-  | 'resv';
+  | 'resv'
+  | 'evt';
 
 /** A generated id with its prefix. `random` is 128 random bits in hex, made by the caller. */
 export const prefixedId = (prefix: IdPrefix, random: string): string => `${prefix}_${random}`;
@@ -69,3 +70,32 @@ export const reservationEndedCause = (reservationId: string, how: string, endSec
   `${reservationId}/${how}-at-${endSecond}`;
 export const lowCause = (teamId: string, second: number, levelMicros: Micros): string =>
   `${teamId}/low-${levelMicros}-at-${second}`;
+/** Each turn of a refund or dispute has one mail. A refund can be sent and returned again, and a bank can decide again. */
+export const turnCause = (id: string, turn: string, number: number): string =>
+  `${id}/${turn}${number > 1 ? `/${number}` : ''}`;
+/** Each output of a crypto deposit has one mail and one event: a deposit in two parts causes two of each. */
+export const outputCause = (depositId: string, outputKey: string): string => `${depositId}/${outputKey}`;
+/** Each change of a credited output by the provider is one correction, for any number of tries. */
+export const outputCorrectionCause = (reference: string, number: number): string => `${reference}/${number}`;
+
+/** The ids of CopperX's events could collide with Stripe's, so the key has a prefix. */
+export const copperxEventId = (eventId: string): string => `copperx/${eventId}`;
+
+/**
+ * The idempotency keys of Stripe. For a day Stripe answers a repeated key with the first answer, even with a 500, so each
+ * try of an activity has its own key. Before another try, the activity looks for the object of the earlier tries.
+ */
+export const stripeKey = {
+  createIntent: (depositId: string, attempt: number) => `${depositId}/create/${attempt}`,
+  confirmIntent: (depositId: string, attempt: number) => `${depositId}/confirm/${attempt}`,
+  createCheckout: (depositId: string, attempt: number, suffix: string) => `${depositId}/checkout/${attempt}${suffix}`,
+  /** The same key for any number of tries. The next key is used only after Stripe has stored a failure under a key. */
+  createRefund: (refundId: string, key: number) => `${refundId}/create/${key}`,
+  /** Each replaced customer has its own key, because Stripe answers the old key with the deleted customer. */
+  createCustomer: (teamId: string, replaced: string | null) =>
+    `customer/${teamId}${replaced === null ? '' : `/after/${replaced}`}`,
+  /** A customer without the email address that Stripe has refused is another request. */
+  withoutEmail: (key: string) => `${key}/no-email`,
+  /** `random`: made by the caller, when a stored answer blocks the key. */
+  another: (key: string, random: string) => `${key}/${random}`,
+};

@@ -4,8 +4,9 @@
  * and (r × s) mod 3600 alone, so meters that are equal in both are counted instead of kept singly. Source:
  * docs/rules.md#what-an-instance-costs, docs/rules.md#balance.
  */
+import { SECONDS_PER_DAY } from './time.ts';
+
 const SECONDS_PER_HOUR = 3600;
-const SECONDS_PER_DAY = 86_400;
 
 /** Running meters that started on one UTC day and leave the same remainder at every second. */
 export interface MeterClass {

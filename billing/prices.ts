@@ -2,6 +2,7 @@
  * List prices by GPU type and region, each in force from a second on, and the rate of a segment with its derivation.
  * Source: docs/rules.md#what-an-instance-costs, docs/rules.md#spot.
  */
+import { type Dated, inForceAt } from './dated.ts';
 import { type DiscountKind, discountedMicros } from './discounts.ts';
 import { BillingError } from './errors.ts';
 import { formatDollars, formatForPeople, type Micros, micros, ZERO } from './money.ts';
@@ -15,15 +16,12 @@ export type ReservationTerm = (typeof RESERVATION_TERMS)[number];
 export const MONTHS_OF_TERM: Record<ReservationTerm, number> = { '1m': 1, '3m': 3, '6m': 6, '12m': 12 };
 
 /** The prices of a GPU type in a region from a second on, micros per hour. */
-export interface GpuPrice {
+export interface GpuPrice extends Dated {
   gpuType: string;
   region: string;
-  effectiveSecond: number;
   onDemandMicros: Micros;
   spotMicros: Micros;
   reservedMicros: Record<ReservationTerm, Micros>;
-  /** From this second on the price is not offered any more. Running instances keep their price. */
-  withdrawn: boolean;
 }
 
 const MAX_HOURLY_MICROS = micros(1_000_000_000_000);
@@ -67,21 +65,15 @@ export function checkGpuPrice({
   }
 }
 
-/**
- * The price in force at a second, or null where nothing is offered then. Of two from the same second, the later in the
- * list has been recorded later, and holds.
- */
+/** The price in force at a second, or null if no price is offered then. Running instances keep a withdrawn price. */
 export function priceAt(
   prices: readonly GpuPrice[],
   { gpuType, region }: { gpuType: string; region: string },
   second: number,
 ): GpuPrice | null {
-  let inForce: GpuPrice | null = null;
-  for (const price of prices) {
-    if (price.gpuType !== gpuType || price.region !== region || price.effectiveSecond > second) continue;
-    if (inForce === null || price.effectiveSecond >= inForce.effectiveSecond) inForce = price;
-  }
-  return inForce?.withdrawn ? null : inForce;
+  const ofGpu = prices.filter((price) => price.gpuType === gpuType && price.region === region);
+  const price = inForceAt(ofGpu, second);
+  return price === null || price.withdrawn ? null : price;
 }
 
 /**

@@ -5,11 +5,16 @@ import { daysBefore } from './time.ts';
 
 /**
  * The reminder that is due at a second, as its number of days: the latest, so a late check sends one reminder and not
- * two. Null before the first reminder, and from the end on.
+ * two. Null before the first reminder, and after `lastSecond`.
  * @param days numbers of days before the end, the largest first
  */
-export function dueReminder(endSecond: number, days: readonly number[], second: number): number | null {
-  if (second >= endSecond) return null;
+export function dueReminder(
+  endSecond: number,
+  days: readonly number[],
+  second: number,
+  lastSecond = endSecond - 1,
+): number | null {
+  if (second > lastSecond) return null;
   return days.findLast((each) => daysBefore(endSecond, each) <= second) ?? null;
 }
 

@@ -1,6 +1,5 @@
 /** Records corrections of credited payments, and refunds and disputes that turn out not to exist. */
 
-import { createHash } from 'node:crypto';
 import type { Account } from '../billing/account.ts';
 import { type Corrected, correctDeposit } from '../billing/corrections.ts';
 import type { CreditedDeposit } from '../billing/credited-deposit.ts';
@@ -8,6 +7,7 @@ import { type CryptoChange, cryptoStatus, outputKey } from '../billing/crypto.ts
 import { isOpen } from '../billing/deposits.ts';
 import { BillingError } from '../billing/errors.ts';
 import { advance } from '../billing/facts.ts';
+import { outputCorrectionCause, prefixedId } from '../billing/ids.ts';
 import { COPPERX, referenceOf, STRIPE } from '../billing/ledger.ts';
 import { add, formatForPeople, larger, type Micros, subtract, ZERO } from '../billing/money.ts';
 import { checkNotArchived } from '../billing/team-state.ts';
@@ -33,6 +33,7 @@ import {
   updateDeposit,
   wasCredited,
 } from '../prisma/deposits.ts';
+import { digest128 } from '../prisma/digest.ts';
 import type { NewNotice } from '../prisma/notices.ts';
 import { recordFact } from '../prisma/record.ts';
 import { refundsOfDeposit } from '../prisma/refunds.ts';
@@ -202,12 +203,8 @@ async function correctOutput(
   });
 }
 
-/** The same id for the same change of the same output, for any number of tries. */
 const changeId = ({ reference, corrections }: CreditedOutput): string =>
-  `cor_${createHash('sha256')
-    .update(`${reference}/${corrections + 1}`)
-    .digest('hex')
-    .slice(0, 32)}`;
+  prefixedId('cor', digest128(outputCorrectionCause(reference, corrections + 1)));
 
 export const correctionActs = (world: LedgerWorld) => ({
   /**

@@ -4,6 +4,7 @@ import { type CryptoOutput, cryptoStatus, newOutputs, outputKey, sumOf } from '.
 import { isOpen } from '../billing/deposits.ts';
 import { advance, creditCrypto } from '../billing/facts.ts';
 import type { PaymentFailure } from '../billing/failure-reasons.ts';
+import { outputCause } from '../billing/ids.ts';
 import { add, ZERO } from '../billing/money.ts';
 import type { Tx } from '../prisma/client.ts';
 import {
@@ -24,7 +25,7 @@ const noticesOf = ({ id: depositId, teamId }: Deposit, outputs: readonly CryptoO
   outputs.flatMap((receipt) => {
     const { transactionHash, output } = receipt;
     const data = { depositId, receipt: { transactionHash, output } };
-    const about = { teamId, second, cause: `${depositId}/${outputKey(receipt)}`, data };
+    const about = { teamId, second, cause: outputCause(depositId, outputKey(receipt)), data };
     return mailAndEvent(about, 'deposit_receipt', 'deposit.succeeded');
   });
 

@@ -1,8 +1,10 @@
 /** Records disputes: the amount is held while the bank decides, then released or taken. No decision is final. */
+
 import type { Account } from '../billing/account.ts';
 import type { Outcome } from '../billing/change.ts';
 import { recordDispute } from '../billing/disputes.ts';
 import { advance } from '../billing/facts.ts';
+import { turnCause } from '../billing/ids.ts';
 import type { TransferCode } from '../billing/ledger.ts';
 import { type Micros, smaller, ZERO } from '../billing/money.ts';
 import type { Tx } from '../prisma/client.ts';
@@ -145,7 +147,6 @@ function turnOf(before: DisputeStatus, after: DisputeStatus): DisputeTurn {
   return after === 'open' ? 'reopened' : after;
 }
 
-/** A dispute can be decided more than once. Each turn has its own mail. */
 const noticeOf = (
   { id: disputeId, teamId }: Pick<Dispute, 'id' | 'teamId'>,
   turn: DisputeTurn,
@@ -155,7 +156,7 @@ const noticeOf = (
 ): NewNotice => ({
   teamId,
   second,
-  cause: `${disputeId}/${turn}${number > 1 ? `/${number}` : ''}`,
+  cause: turnCause(disputeId, turn, number),
   data: { disputeId, turn, disputeTurn },
   channel: 'mail',
   kind: 'dispute',

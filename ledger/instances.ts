@@ -2,7 +2,7 @@
 import { type Account, moneySecond, spendableMicros, type Terms } from '../billing/account.ts';
 import type { Effect, EndReason } from '../billing/change.ts';
 import { nextCrossing } from '../billing/crossings.ts';
-import { BillingError } from '../billing/errors.ts';
+import { BillingError, refusalAmong } from '../billing/errors.ts';
 import { advance } from '../billing/facts.ts';
 import { reclaimCause } from '../billing/ids.ts';
 import {
@@ -47,9 +47,6 @@ const REFUSALS = [
   'price_not_found',
 ] as const;
 export type AdmissionRefusal = (typeof REFUSALS)[number];
-
-const refusalOf = (error: unknown): AdmissionRefusal | null =>
-  error instanceof BillingError ? (REFUSALS.find((code) => code === error.code) ?? null) : null;
 
 export type Admission =
   | { status: 'admitted'; startSecond: number; rateMicrosPerHour: Micros }
@@ -273,7 +270,7 @@ export const instanceActs = ({ db, terms }: LedgerWorld) => ({
       const { instance, rateMicrosPerHour } = await start({ db, terms }, input, causedBy, mustBeInTime);
       return { status: 'admitted', startSecond: instance.startSecond, rateMicrosPerHour };
     } catch (error) {
-      const code = refusalOf(error);
+      const code = refusalAmong(REFUSALS, error);
       if (code === null) throw error;
       const { message } = error as BillingError;
       return {

@@ -1,7 +1,9 @@
 /** Records refunds: taken from credit before the provider is asked, then sent, or credit again. */
+
 import type { CreditedDeposit } from '../billing/credited-deposit.ts';
 import { BillingError, type FailureCode } from '../billing/errors.ts';
 import { advance } from '../billing/facts.ts';
+import { turnCause } from '../billing/ids.ts';
 import { add, larger, type Micros, micros, subtract, ZERO } from '../billing/money.ts';
 import { adjustRefund, bookRefund, creditedStatus, requestRefund } from '../billing/money-back.ts';
 import { checkNotArchived } from '../billing/team-state.ts';
@@ -104,11 +106,10 @@ export async function updateMoneyBack(tx: Tx, depositId: string): Promise<void> 
   });
 }
 
-/** A refund can be sent and returned more than once. Each turn has its own mail. */
 const noticeOf = ({ id: refundId, teamId, turn: number }: Refund, turn: RefundTurn, second: number): NewNotice => ({
   teamId,
   second,
-  cause: `${refundId}/${turn}${number > 1 ? `/${number}` : ''}`,
+  cause: turnCause(refundId, turn, number),
   data: { refundId, turn },
   channel: 'mail',
   kind: 'refund',

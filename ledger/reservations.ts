@@ -1,6 +1,7 @@
 /** Records reservations: begin, cost so far, and renewal. */
+
 import { type Account, moneySecond } from '../billing/account.ts';
-import { BillingError } from '../billing/errors.ts';
+import { BillingError, refusalAmong } from '../billing/errors.ts';
 import { reservationEndingCause } from '../billing/ids.ts';
 import { add, type Micros, ZERO } from '../billing/money.ts';
 import { dueReminder, nextReminderSecond } from '../billing/reminders.ts';
@@ -33,9 +34,6 @@ const REFUSALS = [
   'price_not_found',
 ] as const;
 export type ReservationRefusal = (typeof REFUSALS)[number];
-
-const refusalOf = (error: unknown): ReservationRefusal | null =>
-  error instanceof BillingError ? (REFUSALS.find((code) => code === error.code) ?? null) : null;
 
 /** The rate is the sum for all reserved instances. */
 export type ReservationAdmission =
@@ -199,7 +197,7 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
     try {
       return admissionOf((await begin({ db, terms }, input, causedBy, mustBeInTime)).firstTerm);
     } catch (error) {
-      const code = refusalOf(error);
+      const code = refusalAmong(REFUSALS, error);
       if (code !== null) return { status: 'refused', code, message: (error as BillingError).message };
       throw error;
     }

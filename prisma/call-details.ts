@@ -3,8 +3,9 @@
  * carry details, so a row stores them under the digest of their content, and payloads carry the digest. A row is never
  * changed.
  */
-import { createHash } from 'node:crypto';
+
 import type { Tx } from './client.ts';
+import { digestOf } from './digest.ts';
 import type { Metadata } from './metadata.ts';
 
 export interface CallDetails {
@@ -18,9 +19,7 @@ export const NO_DETAILS: CallDetails = { metadata: {}, returnUrl: null };
 function hashOf({ metadata, returnUrl }: CallDetails): string | null {
   const entries = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1));
   if (entries.length === 0 && returnUrl === null) return null;
-  return createHash('sha256')
-    .update(JSON.stringify([entries, returnUrl]))
-    .digest('hex');
+  return digestOf(JSON.stringify([entries, returnUrl]));
 }
 
 /** Stores the details and returns their digest; null without details. */

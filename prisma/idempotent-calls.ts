@@ -5,6 +5,7 @@
  * not block the key for longer than a few seconds. A released row has neither. `created_second` survives a release and
  * a take-over, so the ids of repeated work are the same.
  */
+import { SECONDS_PER_DAY } from '../billing/time.ts';
 import type { Db } from './client.ts';
 import { toSecond } from './columns.ts';
 
@@ -21,7 +22,7 @@ export type Claim =
   | { kind: 'in_flight' }
   | { kind: 'other_request' };
 
-const KEPT_SECONDS = 24 * 60 * 60;
+const KEPT_SECONDS = SECONDS_PER_DAY;
 /** A claim without a heartbeat for this time belongs to a dead process. Allows for clocks that differ by seconds. */
 const GONE_AFTER_SECONDS = 10;
 /** The interval of the claim's renewals during a call. */

@@ -5,6 +5,7 @@
  */
 import type { CryptoSeen } from '../activities/providers.ts';
 import { isOpen } from '../billing/deposits.ts';
+import { SECONDS_PER_DAY } from '../billing/time.ts';
 import type { DepositOrder } from '../ledger/deposits.ts';
 import { ledger, payments, tell } from './neighbours.ts';
 import { FIRST_POLL_MS, type Payment } from './payment.ts';
@@ -12,8 +13,8 @@ import { nowSecond, pollUntil } from './waiting.ts';
 
 /** The poll finds partial and late payments, for which no webhooks exist. */
 const SLOWEST_POLL_MS = 2 * 60_000;
-const LATE_POLL_MS = 24 * 3600_000;
-const LATE_SECONDS = 30 * 24 * 3600;
+const LATE_POLL_MS = SECONDS_PER_DAY * 1000;
+const LATE_SECONDS = 30 * SECONDS_PER_DAY;
 
 const LOOK_FOR_COINS = 'look whether coins have come';
 const LOOK_FOR_LATE_COINS = 'look for late coins';

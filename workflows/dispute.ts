@@ -2,9 +2,11 @@
  * A dispute, from the cardholder's claim to the bank's decision: the contested amount is held, then released or taken.
  * Banks decide again and change amounts, so a decided dispute is looked at for another two months.
  */
+
 import { allHandlersFinished, condition, patched, setHandler } from '@temporalio/workflow';
 import type { DisputeSeen } from '../activities/providers.ts';
 import { ZERO } from '../billing/money.ts';
+import { SECONDS_PER_DAY } from '../billing/time.ts';
 import type { DisputeOrder } from '../ledger/disputes.ts';
 import { dollars, Stated, showDetails } from './details.ts';
 import { type DisputeInput, type DisputeState, disputeState, lookAtDispute, told } from './messages.ts';
@@ -15,7 +17,7 @@ import { isOpenAgain, Looks, News, nowSecond, pollUntil } from './waiting.ts';
  * Webhooks wake the workflow at once. Banks take weeks, so the intervals of the poll that replaces a lost webhook grow
  * long.
  */
-const UNTIL_DECIDED = { firstMs: 60_000, slowestMs: 24 * 3600_000, summary: 'ask how the bank decides' };
+const UNTIL_DECIDED = { firstMs: 60_000, slowestMs: SECONDS_PER_DAY * 1000, summary: 'ask how the bank decides' };
 const UNTIL_SURE = { days: 64, summary: 'look whether the bank has decided again' };
 const OPERATOR_WAITS_MS = 15_000;
 /** Runs from before this patch end at the first decision, and ignore a changed amount. */

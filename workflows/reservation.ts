@@ -2,8 +2,10 @@
  * A reservation: metered term by term, with a reminder before each end, until the reservation is not renewed. The
  * beginning was recorded before; see prisma/due-work.ts.
  */
+
 import { allHandlersFinished, condition, continueAsNew, setHandler } from '@temporalio/workflow';
 import { ZERO } from '../billing/money.ts';
+import { SECONDS_PER_DAY } from '../billing/time.ts';
 import type { ReservationAdmission, ReservationReceipt, ReservationStanding } from '../ledger/reservations.ts';
 import { AdmissionAnswer, settleUntilEnded } from './admission.ts';
 import { dollars, Stated, showDetails, when } from './details.ts';
@@ -22,7 +24,7 @@ import { News, nowSecond } from './waiting.ts';
  * The rate is known for months, and no bill waits for a settlement. One a day keeps the posted balance and the details
  * current.
  */
-const SHORTEST_SETTLE_MS = 24 * 3600 * 1000;
+const SHORTEST_SETTLE_MS = SECONDS_PER_DAY * 1000;
 
 export async function reservation(input: ReservationInput): Promise<ReservationReceipt | null> {
   const run = new ReservationRun(input);

@@ -1,12 +1,13 @@
 /** Waiting in workflows: for news, or for a second. */
 import { condition, patched, sleep } from '@temporalio/workflow';
-import { formatSecond, secondOf } from '../billing/time.ts';
+import { formatSecond, SECONDS_PER_DAY, secondOf } from '../billing/time.ts';
 
 /** The present second of the workflow, passed on to every fact. Workflow time is the same in a replay. */
 export const nowSecond = (): number => secondOf(Date.now());
 
+const DAY_MS = SECONDS_PER_DAY * 1000;
 /** The longest timer. A wake once a month to look again costs nothing. */
-const LONGEST_SLEEP_MS = 30 * 24 * 3600 * 1000;
+const LONGEST_SLEEP_MS = 30 * DAY_MS;
 /** When the awaited time has come but the deciding side does not see the time yet, another look at once would spin. */
 const SHORTEST_SLEEP_MS = 1000;
 /** A timer due in less would fire about a second late. */
@@ -126,8 +127,6 @@ export class Looks {
     await condition(isSeen, withinMs);
   }
 }
-
-const DAY_MS = 24 * 3600 * 1000;
 
 export interface Pace {
   firstMs: number;

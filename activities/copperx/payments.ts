@@ -14,7 +14,7 @@ import {
   outputKey,
 } from '../../billing/crypto.ts';
 import { ZERO } from '../../billing/money.ts';
-import { secondOf } from '../../billing/time.ts';
+import { SECONDS_PER_DAY, secondOf } from '../../billing/time.ts';
 import type { Db } from '../../prisma/client.ts';
 import { type CreditedOutput, creditedByOutput } from '../../prisma/corrections.ts';
 import { creditedOutputs } from '../../prisma/crypto-receipts.ts';
@@ -40,7 +40,6 @@ export interface CopperxWorld {
 
 /** The requested coin. USDT that arrives counts as dollars too. */
 const COIN = 'usdc';
-const DAY_MS = 24 * 3600 * 1000;
 
 export const createCopperxPayments = (world: CopperxWorld): Crypto => ({
   createCryptoPage: ({ depositId }) => createPage(world, depositId),
@@ -78,7 +77,7 @@ const hasPayment = ({ paymentIntent }: CopperxSession) => (paymentIntent?.transa
 
 /** The deposit's second may lie ahead of CopperX's clock, in skipped time. */
 const pagesOf = ({ copperx }: CopperxWorld, { id, openedSecond }: Deposit): Promise<CopperxSession[]> =>
-  copperx.sessionsOf(id, Math.min(openedSecond * 1000, Date.now()) - DAY_MS);
+  copperx.sessionsOf(id, Math.min(openedSecond * 1000, Date.now()) - SECONDS_PER_DAY * 1000);
 
 async function fetchCrypto(world: CopperxWorld, depositId: string, everyPage: boolean): Promise<CryptoSeen> {
   const { copperx, db, confirmations, log } = world;

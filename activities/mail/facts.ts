@@ -1,6 +1,7 @@
 /** The facts in mails, and their wording for people. */
+
 import { formatForPeople, formatInFull, type Micros } from '../../billing/money.ts';
-import { formatSecond } from '../../billing/time.ts';
+import { formatSecond, SECONDS_PER_DAY } from '../../billing/time.ts';
 import type { CardSeen } from '../../prisma/deposits.ts';
 import type { Brand } from './brand.ts';
 
@@ -53,7 +54,7 @@ export const utc = (second: number): string => formatSecond(second).replace('T',
 /** `1 d 2 h 3 min 4 s`, without zero parts. */
 export function duration(seconds: number): string {
   const parts: Array<[number, string]> = [
-    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / SECONDS_PER_DAY), 'd'],
     [Math.floor(seconds / 3600) % 24, 'h'],
     [Math.floor(seconds / 60) % 60, 'min'],
     [seconds % 60, 's'],

@@ -1,10 +1,11 @@
 /** Mails by SMTP. Addresses are read here and go to the mail server alone: into no log and no payload. */
-import { createHash } from 'node:crypto';
+
 import type { ApplicationFailure } from '@temporalio/activity';
 import { createTransport } from 'nodemailer';
 import type { Terms } from '../../billing/account.ts';
 import type { Micros } from '../../billing/money.ts';
 import type { Db } from '../../prisma/client.ts';
+import { digest128 } from '../../prisma/digest.ts';
 import { claimNotice, findNotice, markSent } from '../../prisma/notices.ts';
 import { getTeam } from '../../prisma/teams.ts';
 import { final, mailFailure } from '../failures.ts';
@@ -66,7 +67,7 @@ export function createMailer(world: MailerWorld): Mailer & { close(): void } {
     if (mail === null) throw final('mail', `no words for a notice of the kind ${notice.kind}`);
     // As an object: a comma in an address makes no second recipient.
     const to = { name: '', address: email };
-    const messageId = `<${messageHash(noticeId)}@${host}>`;
+    const messageId = `<${digest128(noticeId)}@${host}>`;
     const message = { ...mail, from: sender, ...(replyTo !== null && { replyTo }), to, messageId, headers: HEADERS };
     /**
      * A separate message for each recipient: with two recipients the server could take one and refuse the other, and a
@@ -118,4 +119,3 @@ const inOneLine = (name: string): string =>
     .trim();
 
 /** The same notice has the same Message-ID, so a mailbox can drop a duplicate after a lost answer. */
-const messageHash = (noticeId: string): string => createHash('sha256').update(noticeId).digest('hex').slice(0, 32);

@@ -2,14 +2,16 @@
  * Events to the platform: POSTs signed by Standard Webhooks, under an id that is the same for the same cause, so a
  * receiver recognises a retried delivery. Source: docs/http.md#outgoing-events, https://www.standardwebhooks.com
  */
-import { createHash } from 'node:crypto';
+
 import { performance } from 'node:perf_hooks';
 import { Webhook } from 'standardwebhooks';
 import type { Terms } from '../../billing/account.ts';
+import { prefixedId } from '../../billing/ids.ts';
 import { formatDollars } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
 import { type EndedInstance, endedInstances } from '../../ledger/ended-instances.ts';
 import type { Db } from '../../prisma/client.ts';
+import { digest128 } from '../../prisma/digest.ts';
 import { confirmTerminated, unconfirmedOf } from '../../prisma/instances.ts';
 import { claimNotice, findNotice, markSent } from '../../prisma/notices.ts';
 import { final, passing } from '../failures.ts';
@@ -139,7 +141,7 @@ function signer(secret: string): Webhook {
 }
 
 /** Opaque, and without the full stop that separates the signed parts. */
-const eventId = (cause: string): string => `evt_${createHash('sha256').update(cause).digest('hex').slice(0, 32)}`;
+const eventId = (cause: string): string => prefixedId('evt', digest128(cause));
 
 /** A redirect is no 2xx, because following a redirect would send a GET. */
 async function statusOf(url: string, request: RequestInit): Promise<number> {

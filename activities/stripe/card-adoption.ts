@@ -1,9 +1,10 @@
 /** Saves a card that Stripe has attached to a team's customer, on a page for saving or for paying. */
-import { createHash } from 'node:crypto';
+
 import type Stripe from 'stripe';
 import { BillingError } from '../../billing/errors.ts';
 import { prefixedId } from '../../billing/ids.ts';
 import { type Db, inTransaction } from '../../prisma/client.ts';
+import { digest128 } from '../../prisma/digest.ts';
 import {
   findSameCard,
   type PaymentMethod,
@@ -20,8 +21,7 @@ export interface Saving {
 }
 
 /** The id of a card without a call: made from Stripe's id, so every process that finds the card makes the same id. */
-export const adoptedId = (stripePaymentMethodId: string): string =>
-  prefixedId('pm', createHash('sha256').update(stripePaymentMethodId).digest('hex').slice(0, 32));
+export const adoptedId = (stripePaymentMethodId: string): string => prefixedId('pm', digest128(stripePaymentMethodId));
 
 /**
  * Saves the card for the team of the card's customer. If the same card (number and expiry) is saved already, the saved

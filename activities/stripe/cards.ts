@@ -2,9 +2,11 @@
  * Saved cards. The api calls this interface while a caller waits, so refusals are in our own codes: `card_declined`,
  * `payment_method_invalid`, `provider_unavailable`. Card data never comes here; Stripe's form or page takes the data.
  */
+
 import type Stripe from 'stripe';
 import { BillingError } from '../../billing/errors.ts';
 import { paymentFailureWords } from '../../billing/failure-words.ts';
+import { SECONDS_PER_DAY } from '../../billing/time.ts';
 import type { Db } from '../../prisma/client.ts';
 import {
   findByStripeId,
@@ -29,7 +31,7 @@ export interface CardsWorld {
 }
 
 /** A page is valid for a day. Slightly longer, because a bank may delay the saving of a card. */
-const PAGES_SINCE_SECONDS = 2 * 24 * 3600;
+const PAGES_SINCE_SECONDS = 2 * SECONDS_PER_DAY;
 
 export interface Cards {
   /**

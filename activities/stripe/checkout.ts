@@ -1,6 +1,8 @@
 /** Checkout pages: opened once, and followed until paid or expired. */
+
 import type Stripe from 'stripe';
 import { BillingError } from '../../billing/errors.ts';
+import { stripeKey } from '../../billing/ids.ts';
 import { toCents } from '../../billing/money.ts';
 import { type Deposit, getDeposit } from '../../prisma/deposits.ts';
 import { activityAttempt } from '../attempt.ts';
@@ -66,7 +68,7 @@ async function openPage(
         success_url: back,
         cancel_url: back,
       },
-      { idempotencyKey: `${depositId}/checkout/${attempt}${keySuffix}` },
+      { idempotencyKey: stripeKey.createCheckout(depositId, attempt, keySuffix) },
     ));
   return { sessionId: session.id, checkoutUrl: session.url ?? back };
 }

@@ -3,9 +3,11 @@
  * Then a new customer is made, and the cards of the old customer are removed here, because Stripe removed the cards
  * with the customer. Source: https://docs.stripe.com/api/customers/delete
  */
+
 import { randomUUID } from 'node:crypto';
 import Stripe from 'stripe';
 import { BillingError } from '../../billing/errors.ts';
+import { stripeKey } from '../../billing/ids.ts';
 import { secondOf } from '../../billing/time.ts';
 import type { Db } from '../../prisma/client.ts';
 import { findNotice, markSent } from '../../prisma/notices.ts';
@@ -87,7 +89,6 @@ async function replaceCustomer(world: CustomersWorld, teamId: string, gone: stri
   return made;
 }
 
-/** Each replaced customer has its own key, because for a day Stripe answers the old key with the deleted customer. */
 async function makeCustomer(world: CustomersWorld, teamId: string, replaced: string | null): Promise<string> {
   const { db } = world;
   const team = await getTeam(db, teamId);
@@ -99,12 +100,12 @@ async function makeCustomer(world: CustomersWorld, teamId: string, replaced: str
 
 async function createCustomer(world: CustomersWorld, team: Team, replaced: string | null): Promise<Stripe.Customer> {
   const { stripe } = world;
-  const first = `customer/${team.id}${replaced === null ? '' : `/after/${replaced}`}`;
-  const another = () => `${first}/${randomUUID()}`;
+  const first = stripeKey.createCustomer(team.id, replaced);
+  const another = () => stripeKey.another(first, randomUUID());
   const create = (idempotencyKey: string) =>
     accepted(world, team, (details) =>
       stripe.customers.create(details, {
-        idempotencyKey: details.email === undefined ? `${idempotencyKey}/no-email` : idempotencyKey,
+        idempotencyKey: details.email === undefined ? stripeKey.withoutEmail(idempotencyKey) : idempotencyKey,
       }),
     );
   let made: Stripe.Customer;

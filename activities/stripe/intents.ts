@@ -3,7 +3,7 @@
  * Source: https://docs.stripe.com/payments/paymentintents/lifecycle
  */
 import type Stripe from 'stripe';
-import { secondOf } from '../../billing/time.ts';
+import { daysAfter, secondOf } from '../../billing/time.ts';
 import type { Db } from '../../prisma/client.ts';
 import { type Deposit, updateDeposit } from '../../prisma/deposits.ts';
 import { findByStripeId } from '../../prisma/payment-methods.ts';
@@ -27,8 +27,6 @@ export interface StripeWorld {
 /** The name of the sold credit, for payment pages. */
 export const creditName = ({ brandName = DEFAULT_BRAND.name }: { brandName?: string | undefined }): string =>
   `${brandName} credit`;
-
-export const DAY_SECONDS = 24 * 3600;
 
 export const isOffSession = ({ kind }: Deposit): boolean => kind === 'auto_top_up';
 
@@ -63,7 +61,7 @@ export async function outcomeOf(
       return giveUp(world, deposit, intent, failureOf(intent));
     case 'requires_action':
       // Nobody is there to act on an auto top-up, and nobody came back to a deposit within a day.
-      if (isOffSession(deposit) || secondOf(Date.now()) > intent.created + DAY_SECONDS)
+      if (isOffSession(deposit) || secondOf(Date.now()) > daysAfter(intent.created, 1))
         return giveUp(world, deposit, intent, 'authentication_required');
       return { status: 'requires_action', intentId, actionUrl: intent.next_action?.redirect_to_url?.url ?? null };
     default:

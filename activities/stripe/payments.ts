@@ -3,9 +3,11 @@
  * confirmed. After any doubt the fetched intent decides and not the answer of a call, because Stripe replays even a
  * stored 500 under its key. Source: docs/rules.md#each-charge-once, https://docs.stripe.com/api/idempotent_requests.
  */
+
 import type Stripe from 'stripe';
+import { stripeKey } from '../../billing/ids.ts';
 import { toCents } from '../../billing/money.ts';
-import { secondOf } from '../../billing/time.ts';
+import { daysBefore, secondOf } from '../../billing/time.ts';
 import type { Db } from '../../prisma/client.ts';
 import { type Deposit, getDeposit, updateDeposit } from '../../prisma/deposits.ts';
 import { findPaymentMethod, removePaymentMethod } from '../../prisma/payment-methods.ts';
@@ -18,7 +20,6 @@ import { checkoutOutcome, createCheckout } from './checkout.ts';
 import { copyCustomer } from './customers.ts';
 import {
   creditName,
-  DAY_SECONDS,
   findById,
   giveUp,
   isOffSession,
@@ -63,7 +64,7 @@ async function createIntent(world: StripeWorld, depositId: string) {
         description: deposit.kind === 'auto_top_up' ? 'Auto Top-Up' : creditName(world),
         metadata: { deposit: deposit.id, team: deposit.teamId },
       },
-      { idempotencyKey: `${deposit.id}/create/${attempt}` },
+      { idempotencyKey: stripeKey.createIntent(deposit.id, attempt) },
     );
     return { intentId: id };
   } catch (error) {
@@ -87,7 +88,7 @@ async function confirmIntent(world: StripeWorld, depositId: string, intentId: st
     confirmed = await stripe.paymentIntents.confirm(
       intentId,
       { ...presence, ...WITH_CHARGE },
-      { idempotencyKey: `${depositId}/confirm/${attempt}` },
+      { idempotencyKey: stripeKey.confirmIntent(depositId, attempt) },
     );
   } catch (error) {
     const intent = await findById(world, intentId);
@@ -125,7 +126,7 @@ const findIntent = (
   status?: Stripe.PaymentIntent.Status,
 ) =>
   orNull(async () => {
-    const since = Math.min(openedSecond, secondOf(Date.now())) - DAY_SECONDS;
+    const since = daysBefore(Math.min(openedSecond, secondOf(Date.now())), 1);
     for await (const intent of stripe.paymentIntents.list({ customer, created: { gte: since }, limit: 100 }))
       if (intent.metadata.deposit === id && intent.status === (status ?? intent.status)) return intent;
     return null;

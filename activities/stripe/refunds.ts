@@ -4,8 +4,10 @@
  * read of the existing refunds. Another key is also used where the key belongs to another request. Source:
  * https://docs.stripe.com/api/refunds, https://docs.stripe.com/api/idempotent_requests
  */
+
 import type Stripe from 'stripe';
 import { refundFailure } from '../../billing/failure-reasons.ts';
+import { stripeKey } from '../../billing/ids.ts';
 import { fromCents, toCents, ZERO } from '../../billing/money.ts';
 import type { Db } from '../../prisma/client.ts';
 import { type Deposit, getDeposit } from '../../prisma/deposits.ts';
@@ -82,7 +84,7 @@ const ask = (stripe: Stripe, intentId: string, refund: Refund, key: number): Pro
       reason: 'requested_by_customer',
       metadata: { refund: refund.id, deposit: refund.depositId, team: refund.teamId },
     },
-    { idempotencyKey: `${refund.id}/create/${key}` },
+    { idempotencyKey: stripeKey.createRefund(refund.id, key) },
   );
 
 /** True for a failure from Stripe's store of answers: the call is over and will have no later effect. */

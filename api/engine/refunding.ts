@@ -1,11 +1,12 @@
 /** Refunds a deposit: takes the credit in the team's transaction, then gives the refund to its workflow. */
-import { createHash } from 'node:crypto';
+
 import { BillingError } from '../../billing/errors.ts';
 import { refundFailure } from '../../billing/failure-reasons.ts';
 import { inSentences, refundFailureWords } from '../../billing/failure-words.ts';
 import type { Micros } from '../../billing/money.ts';
 import type { AskedRefund } from '../../ledger/refunds.ts';
 import type { Deposit } from '../../prisma/deposits.ts';
+import { requestHashOf } from '../../prisma/digest.ts';
 import { findRefund, type Refund } from '../../prisma/refunds.ts';
 import { isCommitUnknown } from '../../prisma/sqlstate.ts';
 import type { RefundAnswer } from '../../workflows/messages.ts';
@@ -42,9 +43,7 @@ export async function refundDeposit(
     throw new BillingError('refund_not_supported', 'only card payments can be refunded here: send crypto back by hand');
   const { teamId, id: depositId } = deposit;
   const refundId = askedId ?? newId(call, 'ref');
-  const requestHash = createHash('sha256')
-    .update(JSON.stringify([depositId, amountMicros]))
-    .digest('hex');
+  const requestHash = requestHashOf([depositId, amountMicros]);
   const asked = { refundId, depositId, teamId, amountMicros, requestHash };
   const existing = await findRefund(world.db, refundId);
   if (existing) return unlessRefused(sameOrTaken(existing, asked));

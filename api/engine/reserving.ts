@@ -1,10 +1,11 @@
 /**
  * Begins a reservation: records the reservation in the team's transaction, then gives the reservation to its workflow.
  */
-import { createHash } from 'node:crypto';
+
 import { BillingError } from '../../billing/errors.ts';
 import { priceNotFound } from '../../ledger/instances.ts';
 import type { BegunReservation } from '../../ledger/reservations.ts';
+import { requestHashOf } from '../../prisma/digest.ts';
 import { gpuPriceAt } from '../../prisma/prices.ts';
 import { findReservation, type Reservation, type ReservationSpec, termsOf } from '../../prisma/reservations.ts';
 import { isCommitUnknown } from '../../prisma/sqlstate.ts';
@@ -16,11 +17,8 @@ import { recordedAfterAll } from './recorded.ts';
 import { giveToWorkflow, mustBeReachable } from './recorded-first.ts';
 import type { Wakes } from './wakes.ts';
 
-/** A digest of the request without its id, to tell a repeat from another reservation under the same id. */
 const hashOfSpec = ({ teamId, gpuType, region, count, term, renew }: Omit<ReservationSpec, 'id' | 'requestHash'>) =>
-  createHash('sha256')
-    .update(JSON.stringify([teamId, gpuType, region, count, term, renew]))
-    .digest('hex');
+  requestHashOf([teamId, gpuType, region, count, term, renew]);
 
 const idTaken = () => new BillingError('id_taken', 'another reservation has this id', 'id');
 

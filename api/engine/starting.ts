@@ -1,9 +1,10 @@
 /** Starts an instance: records the start in the team's transaction, then gives the instance to its workflow. */
-import { createHash } from 'node:crypto';
+
 import { BillingError } from '../../billing/errors.ts';
 import type { Micros } from '../../billing/money.ts';
 import { OR_SEND_HOURLY, priceNotFound, type StartedInstance } from '../../ledger/instances.ts';
 import { SuccessorRuns } from '../../ledger/resuming.ts';
+import { requestHashOf } from '../../prisma/digest.ts';
 import { runsUnwatched } from '../../prisma/due-work.ts';
 import { findInstance, type Instance, type InstanceSpec } from '../../prisma/instances.ts';
 import { isCommitUnknown } from '../../prisma/sqlstate.ts';
@@ -17,12 +18,11 @@ import { recordedAfterAll } from './recorded.ts';
 import { giveToWorkflow, mustBeServedSoon } from './recorded-first.ts';
 import type { Wakes } from './wakes.ts';
 
-/** A digest of the request without its id, to tell a repeat from another start under the same id. */
 export const hashOfSpec = (spec: Omit<InstanceSpec, 'id' | 'requestHash'>): string => {
   const { teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom, detailsHash } = spec;
   const asked = [teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom];
   if (detailsHash !== undefined) asked.push(detailsHash);
-  return createHash('sha256').update(JSON.stringify(asked)).digest('hex');
+  return requestHashOf(asked);
 };
 
 /**

@@ -1,7 +1,9 @@
 /** Authentication and authorization of callers. Source: docs/http.md#who-may. */
+
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { BillingError } from '../../billing/errors.ts';
 import { findApiKey, type KeyScope } from '../../prisma/api-keys.ts';
+import { digestOf } from '../../prisma/digest.ts';
 import type { ApiWorld } from '../world.ts';
 import type { Caller } from './calls.ts';
 
@@ -10,8 +12,6 @@ import type { Caller } from './calls.ts';
  * any scope.
  */
 export type Who = 'platform' | KeyScope | 'any_scope';
-
-export const digestOf = (secret: string): string => createHash('sha256').update(secret).digest('hex');
 
 /** A new team key's secret: 256 random bits with a prefix, so leaked keys can be recognised. */
 export const newSecret = (): string => `bk_${randomBytes(32).toString('base64url')}`;

@@ -1,10 +1,12 @@
 /** A call: the caller, the time of receipt, and the ids that are made for the call. */
-import { createHash, randomBytes } from 'node:crypto';
+
+import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { BillingError } from '../../billing/errors.ts';
 import { type IdPrefix, prefixedId } from '../../billing/ids.ts';
 import { secondOf } from '../../billing/time.ts';
 import type { KeyScope } from '../../prisma/api-keys.ts';
+import { digest128 } from '../../prisma/digest.ts';
 
 export type Caller = { kind: 'platform' } | { kind: 'key'; keyId: string; teamId: string; scopes: KeyScope[] };
 
@@ -32,10 +34,7 @@ export const newCall = (requestId: string, receivedMs: number, caller: Caller, l
 
 /** An id for an object of this call: each call makes one id of each prefix. */
 export const newId = (call: Call, prefix: IdPrefix): string =>
-  prefixedId(
-    prefix,
-    call.seed === null ? random128() : createHash('sha256').update(`${prefix}/${call.seed}`).digest('hex').slice(0, 32),
-  );
+  prefixedId(prefix, call.seed === null ? random128() : digest128(`${prefix}/${call.seed}`));
 
 /** Whom a consent or an audit row names. */
 export const actorOf = ({ caller }: Call): string => (caller.kind === 'platform' ? 'platform' : caller.keyId);

@@ -2,9 +2,11 @@
  * Idempotency-Key: the first answer again for a repeat, a conflict for another request under the same key.
  * Source: docs/http.md#repeats.
  */
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
+
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { BillingError } from '../../billing/errors.ts';
 import { secondOf } from '../../billing/time.ts';
+import { digestOf } from '../../prisma/digest.ts';
 import {
   type CallKey,
   claimCall,
@@ -35,8 +37,6 @@ function canonical(value: unknown, depth = 0): string {
   const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${canonical(field, depth + 1)}`).join()}}`;
 }
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /**
  * Stored answers may hold secrets that are shown once. An answer is encrypted with the caller's key and the idempotency
@@ -79,9 +79,10 @@ export async function once(
       'Idempotency-Key',
     );
   // The scope has a digest of the platform key, because the next platform key cannot open answers that this key sealed.
-  const scope = call.caller.kind === 'platform' ? `platform/${sha256(request.secret).slice(0, 16)}` : call.caller.keyId;
+  const scope =
+    call.caller.kind === 'platform' ? `platform/${digestOf(request.secret).slice(0, 16)}` : call.caller.keyId;
   const id: CallKey = { scope, path: request.path, key: request.key };
-  const requestHash = sha256(canonical(request.body));
+  const requestHash = digestOf(canonical(request.body));
   const { seal, open } = sealWith(request.secret, request.key);
 
   const claim = await claimCall(world.db, id, requestHash, call.receivedSecond);

@@ -1,5 +1,5 @@
 /** Deposits: payments into credit by a saved card, on a Checkout page, or in crypto. */
-import { createHash } from 'node:crypto';
+
 import { BillingError } from '../../billing/errors.ts';
 import { micros } from '../../billing/money.ts';
 import { checkPayment } from '../../billing/top-up.ts';
@@ -7,6 +7,7 @@ import { type CallDetails, detailsOf, keepDetails } from '../../prisma/call-deta
 import type { Db } from '../../prisma/client.ts';
 import { cryptoReceiptsOf } from '../../prisma/crypto-receipts.ts';
 import { type Deposit as DepositRow, listAllDeposits } from '../../prisma/deposits.ts';
+import { requestHashOf } from '../../prisma/digest.ts';
 import { listPayments } from '../../prisma/history.ts';
 import type { PageRequest } from '../../prisma/pages.ts';
 import { getTeam } from '../../prisma/teams.ts';
@@ -66,10 +67,6 @@ const newDeposit = (world: ApiWorld) =>
     returnUrl: returnUrl(world).optional(),
     metadata: NewMetadata.optional(),
   });
-
-/** A digest of the request without its id, to tell a repeat from another deposit under the same id. */
-const hashOf = (asked: Array<string | number | boolean | null>): string =>
-  createHash('sha256').update(JSON.stringify(asked)).digest('hex');
 
 const options = (world: ApiWorld): Route =>
   route({
@@ -147,7 +144,7 @@ const open = (world: ApiWorld): Route =>
         kind: body.method === 'crypto' ? 'crypto' : paymentMethodId === null ? 'checkout' : 'saved_card',
         amountMicros: body.amount,
         paymentMethodId,
-        requestHash: hashOf([teamId, body.method, body.amount, paymentMethodId, saveCard, detailsHash]),
+        requestHash: requestHashOf([teamId, body.method, body.amount, paymentMethodId, saveCard, detailsHash]),
         ...(detailsHash !== null && { detailsHash }),
         ...(saveCard && { saveCard: true }),
       };

@@ -1,5 +1,6 @@
 /** Holds: credit set aside before a request is served, so the request's usage is never owed. */
 
+import { SECONDS_PER_DAY } from '../../billing/time.ts';
 import type { HoldRecorded } from '../../ledger/holds.ts';
 import { getHold, type HoldOfTeam, listHolds } from '../../prisma/holds.ts';
 import { inSnapshot } from '../../prisma/snapshot.ts';
@@ -11,7 +12,7 @@ import { withModelNames } from '../http/suggestions.ts';
 import { Hold, readHolds, viewHold } from '../views/hold.ts';
 import type { ApiWorld } from '../world.ts';
 
-const LONGEST_TTL_SECONDS = 86_400;
+const LONGEST_TTL_SECONDS = SECONDS_PER_DAY;
 const HoldPath = z.object({ hold: PathId });
 
 const NewHold = z.object({

@@ -1,7 +1,9 @@
 /** Instances: started, watched, re-priced, stopped, resumed. */
+
 import { BillingError } from '../../billing/errors.ts';
 import type { Micros } from '../../billing/money.ts';
 import { checkHourly, listMicrosOf, PRICINGS } from '../../billing/prices.ts';
+import { SECONDS_PER_DAY } from '../../billing/time.ts';
 import { readAccount } from '../../prisma/accounts.ts';
 import { keepDetails, NO_DETAILS } from '../../prisma/call-details.ts';
 import type { Db } from '../../prisma/client.ts';
@@ -43,7 +45,7 @@ const InstancePath = z.object({ id: PathId });
 const MAX_SHED_ORDER = 1_000_000;
 /** The notice before a reclaim if the platform names no time. */
 const USUAL_NOTICE_SECONDS = 120;
-const LONGEST_NOTICE_SECONDS = 30 * 86_400;
+const LONGEST_NOTICE_SECONDS = 30 * SECONDS_PER_DAY;
 
 const NewInstance = z.object({
   id: Id.optional(),

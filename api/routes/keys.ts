@@ -1,8 +1,10 @@
 /** A team's keys: shown once, kept as a digest, revocable. */
+
 import { prefixedId } from '../../billing/ids.ts';
 import { type ApiKey, insertApiKey, listApiKeys, revokeApiKey, revokeIfMade } from '../../prisma/api-keys.ts';
 import { inTransaction } from '../../prisma/client.ts';
-import { digestOf, newSecret } from '../http/auth.ts';
+import { digest128, digestOf } from '../../prisma/digest.ts';
+import { newSecret } from '../http/auth.ts';
 import { newId } from '../http/calls.ts';
 import { type Route, route } from '../http/route.ts';
 import {
@@ -43,7 +45,7 @@ const NewKey = z
   .openapi('NewKey');
 
 /** The next id, for a repeat of a call without an answer that has taken this id. */
-const idAfter = (id: string): string => prefixedId('key', digestOf(id).slice(0, 32));
+const idAfter = (id: string): string => prefixedId('key', digest128(id));
 
 const view = (key: ApiKey): z.input<typeof Key> => ({
   id: key.id,

@@ -1,13 +1,15 @@
 /** Webhooks from CopperX. An event is a hint to look at a deposit, in any state, because coins can arrive late. */
+
 import type { RequestHandler } from 'express';
 import type { CopperxHint } from '../../activities/copperx/events.ts';
 import { BillingError } from '../../billing/errors.ts';
+import { copperxEventId } from '../../billing/ids.ts';
 import { findDeposit, findDepositByCopperxSession } from '../../prisma/deposits.ts';
-import { rememberEvent, wasTakenIn } from '../../prisma/provider-events.ts';
 import { engineUnavailable } from '../engine/engine.ts';
 import type { Call } from '../http/calls.ts';
 import { recording } from '../http/outcome.ts';
 import type { ApiWorld } from '../world.ts';
+import { rawBody, takeInOnce } from './events.ts';
 
 /**
  * Wakes the deposit of an event. Returns whether a deposit was found: by its page, or by our own reference while the
@@ -32,13 +34,8 @@ export const copperxWebhook = (world: ApiWorld): RequestHandler =>
   recording(async (request, response) => {
     const call = response.locals.call as Call;
     const event = verified(world, call, request.body, request.get('x-webhook-signature'));
-    // CopperX's ids could collide with Stripe's, so the key has a prefix.
-    const id = `copperx/${event.eventId}`;
-    if (!(await wasTakenIn(world.db, id))) {
-      const isOurs = await wakeDeposit(world, event);
-      if (!isOurs) call.log.info({ event: id, type: event.type }, 'an event of CopperX is about nothing of ours');
-      await rememberEvent(world.db, { id, type: event.type, provider: 'copperx', receivedSecond: call.receivedSecond });
-    }
+    const id = copperxEventId(event.eventId);
+    await takeInOnce(world, call, { id, type: event.type, provider: 'copperx' }, () => wakeDeposit(world, event));
     response.json({ received: true });
   });
 
@@ -46,7 +43,7 @@ function verified(world: ApiWorld, call: Call, body: unknown, signature: string 
   const { verifyCopperxEvent } = world;
   if (verifyCopperxEvent === null) throw new BillingError('not_found', 'crypto deposits are not offered here');
   try {
-    return verifyCopperxEvent(Buffer.isBuffer(body) ? body : Buffer.alloc(0), signature ?? '', call.receivedMs);
+    return verifyCopperxEvent(rawBody(body), signature ?? '', call.receivedMs);
   } catch (error) {
     call.log.warn(
       { code: (error as BillingError).code },

@@ -9,11 +9,11 @@ import type { StripeHint } from '../../activities/stripe/events.ts';
 import { isOpen } from '../../billing/deposits.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { type Deposit, findDeposit, findDepositByStripeId } from '../../prisma/deposits.ts';
-import { rememberEvent, wasTakenIn } from '../../prisma/provider-events.ts';
 import { engineUnavailable } from '../engine/engine.ts';
 import { type Call, newId } from '../http/calls.ts';
 import { recording } from '../http/outcome.ts';
 import type { ApiWorld } from '../world.ts';
+import { rawBody, takeInOnce } from './events.ts';
 import { takeInMoneyBack } from './money-back.ts';
 
 /** The deposit by its intent or page; by its own id while intent and page are not stored yet. */
@@ -105,18 +105,14 @@ export const stripeWebhook = (world: ApiWorld): RequestHandler =>
   recording(async (request, response) => {
     const call = response.locals.call as Call;
     const event = verified(world, call, request.body, request.get('Stripe-Signature'));
-    if (!(await wasTakenIn(world.db, event.eventId))) {
-      const { eventId: id, type, otherMode } = event;
-      const isOurs = await takeIn(world, call, event);
-      if (!isOurs) call.log.info({ event: id, type, otherMode }, 'an event of Stripe is about nothing of ours');
-      await rememberEvent(world.db, { id, type, provider: 'stripe', receivedSecond: call.receivedSecond });
-    }
+    const { eventId: id, type, otherMode } = event;
+    await takeInOnce(world, call, { id, type, provider: 'stripe' }, () => takeIn(world, call, event), { otherMode });
     response.json({ received: true });
   });
 
 function verified(world: ApiWorld, call: Call, body: unknown, signature: string | undefined): StripeHint {
   try {
-    return world.verifyStripeEvent(Buffer.isBuffer(body) ? body : Buffer.alloc(0), signature ?? '');
+    return world.verifyStripeEvent(rawBody(body), signature ?? '');
   } catch (error) {
     const { code, message } = error as BillingError;
     call.log.warn({ code, why: message }, 'a webhook that is not an event of Stripe was refused');
