@@ -175,8 +175,7 @@ const receiving =
     // Checked before the signature: a wrong clock would refuse a good signature as too old, and the provider would not
     // send the event again.
     world.clock?.mustBeRight();
-    const caller = { kind: 'key' as const, keyId: 'provider', teamId: '', scopes: [] };
-    response.locals.call = newCall(String(request.id), world.nowMs(), caller, logOf(request, world));
+    response.locals.call = newCall(String(request.id), world.nowMs(), { kind: 'provider' }, logOf(request, world));
     next();
   };
 

@@ -1,7 +1,7 @@
 /** The meter of a reservation: one term at one rate. Source: docs/rules.md#reservations. */
 import { type Micros, micros } from './money.ts';
 import type { ReservationTerm } from './prices.ts';
-import { costMicros, type Metered } from './usage.ts';
+import { type Metered, type Segment, segmentCostMicros } from './usage.ts';
 
 /** A running term of a reservation. The rate is the sum for all reserved instances. */
 export interface ReservationMeter extends Metered {
@@ -33,15 +33,9 @@ export type ReservationEnd = 'ended' | 'renewed' | 'not_offered' | 'lapsed';
 
 /** The cost of a term by a second. From the end of the term on, its whole cost. */
 export const termCostMicros = (
-  {
-    rateMicrosPerHour,
-    startSecond,
-    closedSecond,
-  }: Pick<Metered, 'rateMicrosPerHour' | 'startSecond'> & {
-    closedSecond: number | null;
-  },
+  { rateMicrosPerHour, startSecond, closedSecond }: Omit<Segment, 'endSecond'> & { closedSecond: number | null },
   throughSecond: number,
-): Micros => costMicros(rateMicrosPerHour, Math.min(closedSecond ?? throughSecond, throughSecond) - startSecond);
+): Micros => segmentCostMicros({ rateMicrosPerHour, startSecond, endSecond: closedSecond }, throughSecond);
 
 /** The rate of a number of instances at a unit price. */
 export const rateFor = (count: number, unitMicrosPerHour: Micros): Micros =>

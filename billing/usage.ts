@@ -1,5 +1,5 @@
 /** The cost of a running meter, and the part that is not posted yet. Source: docs/rules.md#what-an-instance-costs. */
-import { type Micros, micros, mulDivFloor, ZERO } from './money.ts';
+import { add, type Micros, micros, mulDivFloor, ZERO } from './money.ts';
 import type { Priced } from './prices.ts';
 
 /** Anything with a cost by the second: a rate in force since a start second. */
@@ -47,6 +47,24 @@ export const meterCostMicros = (meter: Metered, second: number): Micros =>
  */
 export const chargeDueMicros = (meter: Metered, second: number): Micros =>
   micros(meterCostMicros(meter, second) - meter.postedMicros);
+
+/** A time at one rate: a segment of an instance, or a term of a reservation. */
+export interface Segment {
+  rateMicrosPerHour: Micros;
+  startSecond: number;
+  /** Null while the segment runs. */
+  endSecond: number | null;
+}
+
+/** The cost of a segment by a second. From the end of the segment on, its whole cost. */
+export const segmentCostMicros = (
+  { rateMicrosPerHour, startSecond, endSecond }: Segment,
+  throughSecond: number,
+): Micros => costMicros(rateMicrosPerHour, Math.min(endSecond ?? throughSecond, throughSecond) - startSecond);
+
+/** The cost of an instance by a second: the sum over its segments, because each segment is rounded down on its own. */
+export const costOfSegmentsMicros = (segments: readonly Segment[], throughSecond: number): Micros =>
+  add(ZERO, ...segments.map((segment) => segmentCostMicros(segment, throughSecond)));
 
 /**
  * The cost of a segment between two seconds, for statements: the cost at the later second less the cost at the earlier.

@@ -1,10 +1,10 @@
 /** The costs of ended instances, for the mail and the events about their end. */
 import type { EndReason } from '../billing/change.ts';
-import { type Micros, micros } from '../billing/money.ts';
-import { costMicros } from '../billing/usage.ts';
+import { type Micros, subtract } from '../billing/money.ts';
+import { costOfSegmentsMicros } from '../billing/usage.ts';
 import type { Tx } from '../prisma/client.ts';
 import { findInstances } from '../prisma/instances.ts';
-import { segmentsOf } from '../prisma/segments.ts';
+import { type SegmentOfInstance, segmentsOf } from '../prisma/segments.ts';
 
 export interface EndedInstance {
   instanceId: string;
@@ -24,31 +24,19 @@ export interface EndedInstance {
  * (docs/rules.md#what-an-instance-costs).
  */
 export async function endedInstances(db: Tx, ids: string[]): Promise<EndedInstance[]> {
-  const costs = new Map<string, number>();
-  const nextSeconds = new Map<string, number>();
-  for (const { instanceId, rateMicrosPerHour, startSecond, endSecond } of await segmentsOf(db, ids)) {
-    const cost = endSecond === null ? 0 : costMicros(rateMicrosPerHour, endSecond - startSecond);
-    costs.set(instanceId, (costs.get(instanceId) ?? 0) + cost);
-    if (endSecond === null) continue;
-    // Segments are in order, so the instance ended in the last one.
-    const withNext = costMicros(rateMicrosPerHour, endSecond + 1 - startSecond);
-    nextSeconds.set(instanceId, withNext - cost);
-  }
-  return (await findInstances(db, ids)).flatMap(({ id, teamId, gpuType, region, startSecond, endSecond, reason }) =>
-    endSecond === null || reason === null
-      ? []
-      : [
-          {
-            instanceId: id,
-            teamId,
-            gpuType,
-            region,
-            startSecond,
-            endSecond,
-            reason,
-            costMicros: micros(costs.get(id) ?? 0),
-            nextSecondMicros: micros(nextSeconds.get(id) ?? 0),
-          },
-        ],
-  );
+  const segmentsById = new Map<string, SegmentOfInstance[]>();
+  for (const segment of await segmentsOf(db, ids))
+    segmentsById.set(segment.instanceId, [...(segmentsById.get(segment.instanceId) ?? []), segment]);
+  return (await findInstances(db, ids)).flatMap(({ id, teamId, gpuType, region, startSecond, endSecond, reason }) => {
+    if (endSecond === null || reason === null) return [];
+    const segments = segmentsById.get(id) ?? [];
+    const cost = costOfSegmentsMicros(segments, endSecond);
+    const withNextSecond = costOfSegmentsMicros(runningOn(segments), endSecond + 1);
+    const ended = { instanceId: id, teamId, gpuType, region, startSecond, endSecond, reason };
+    return [{ ...ended, costMicros: cost, nextSecondMicros: subtract(withNextSecond, cost) }];
+  });
 }
+
+/** The segments, in order, as if the last segment had not ended. */
+const runningOn = (segments: readonly SegmentOfInstance[]): SegmentOfInstance[] =>
+  segments.map((segment, index) => (index === segments.length - 1 ? { ...segment, endSecond: null } : segment));

@@ -1,7 +1,7 @@
 /** Records instances: admission, re-prices, settlements, end. */
 import { type Account, moneySecond, spendableMicros, type Terms } from '../billing/account.ts';
 import type { Effect, EndReason } from '../billing/change.ts';
-import { nextCrossing } from '../billing/crossings.ts';
+import { type Crossing, nextCrossing } from '../billing/crossings.ts';
 import { BillingError, refusalAmong } from '../billing/errors.ts';
 import { advance } from '../billing/facts.ts';
 import { reclaimCause } from '../billing/ids.ts';
@@ -16,7 +16,7 @@ import {
 } from '../billing/instances.ts';
 import { type Micros, micros } from '../billing/money.ts';
 import { type GpuPrice, listMicrosOf } from '../billing/prices.ts';
-import { costMicros } from '../billing/usage.ts';
+import { costOfSegmentsMicros } from '../billing/usage.ts';
 import { isAbandoned } from '../prisma/abandoned-calls.ts';
 import type { Read } from '../prisma/accounts.ts';
 import { isUniqueViolation, type Tx } from '../prisma/client.ts';
@@ -73,18 +73,10 @@ export type Settlement = { watchMustKnow?: true } & (
       rateMicrosPerHour: Micros;
       costMicros: Micros;
       availableMicros: Micros;
-      next: { second: number; what: string } | null;
+      next: Crossing | null;
     }
   | { status: 'ended'; receipt: Receipt; machineGone: boolean }
 );
-
-const costOf = (segments: SegmentOfInstance[], throughSecond: number): Micros =>
-  micros(
-    segments.reduce((sum, segment) => {
-      const end = Math.min(segment.endSecond ?? throughSecond, throughSecond);
-      return sum + costMicros(segment.rateMicrosPerHour, end - segment.startSecond);
-    }, 0),
-  );
 
 /** An instance and its segments. */
 interface InstanceOfFact {
@@ -119,7 +111,15 @@ function receiptOf({ instance, segments }: InstanceOfFact): Receipt | null {
   const { id: instanceId, teamId, startSecond, endSecond, reason } = instance;
   if (endSecond === null || reason === null) return null;
   const seconds = endSecond - startSecond;
-  return { instanceId, teamId, startSecond, endSecond, seconds, costMicros: costOf(segments, endSecond), reason };
+  return {
+    instanceId,
+    teamId,
+    startSecond,
+    endSecond,
+    seconds,
+    costMicros: costOfSegmentsMicros(segments, endSecond),
+    reason,
+  };
 }
 
 function settlementOf(settled: InstanceOfFact, account: Account, terms: Terms): Settlement {
@@ -129,7 +129,7 @@ function settlementOf(settled: InstanceOfFact, account: Account, terms: Terms): 
   return {
     status: 'running',
     rateMicrosPerHour: segments.at(-1)?.rateMicrosPerHour ?? micros(0),
-    costMicros: costOf(segments, moneySecond(account, account.asOfSecond)),
+    costMicros: costOfSegmentsMicros(segments, moneySecond(account, account.asOfSecond)),
     availableMicros: spendableMicros(account, account.asOfSecond),
     next: nextCrossing(account, terms),
   };

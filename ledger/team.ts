@@ -1,6 +1,6 @@
 /** The watch's view of a team: brings crossings up to date, and returns the work to announce and the next look. */
 import { spendableMicros } from '../billing/account.ts';
-import { topUpOutlook } from '../billing/crossings.ts';
+import { type Crossing, type TopUpOutlook, topUpOutlook } from '../billing/crossings.ts';
 import { advance } from '../billing/facts.ts';
 import { nextLook, spreadSecond } from '../billing/looks.ts';
 import type { Micros } from '../billing/money.ts';
@@ -32,10 +32,10 @@ export interface Outlook {
   /** The attempt whose outcome is not known yet. */
   attemptDepositId: string | null;
   /** The next second to look at. A second shared by many teams is spread: see billing/looks.ts. */
-  next: { second: number; what: string } | null;
+  next: (Omit<Crossing, 'what'> & { what: Crossing['what'] | 'card_expiring' }) | null;
   availableMicros: Micros;
   burnMicrosPerHour: Micros;
-  topUp: string;
+  topUp: TopUpOutlook['state'];
 }
 
 const sooner = (crossing: Outlook['next'], cardSecond: number | null): Outlook['next'] =>

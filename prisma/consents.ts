@@ -2,8 +2,9 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { TopUpPolicy } from '../billing/top-up.ts';
 import type { Tx } from './client.ts';
-import { type Prisma, Prisma as PrismaSql } from './generated/client.ts';
-import { type PageRequest, pageOf } from './pages.ts';
+import { toSecond } from './columns.ts';
+import { type Consent, type Prisma, Prisma as PrismaSql } from './generated/client.ts';
+import { type Page, type PageRequest, pageOf } from './pages.ts';
 
 export interface PolicyChange {
   teamId: string;
@@ -14,6 +15,16 @@ export interface PolicyChange {
   oldPolicy: TopUpPolicy | null;
   newPolicy: TopUpPolicy;
 }
+
+/** A recorded change. */
+export type RecordedPolicyChange = PolicyChange & { id: string };
+
+const toPolicyChange = (row: Consent): RecordedPolicyChange => ({
+  ...row,
+  second: toSecond(row.second),
+  oldPolicy: row.oldPolicy as TopUpPolicy | null,
+  newPolicy: row.newPolicy as unknown as TopUpPolicy,
+});
 
 export const insertConsent = async (tx: Tx, change: PolicyChange): Promise<void> => {
   await tx.consent.create({
@@ -30,14 +41,16 @@ export const consentsOf = (tx: Tx, teamId: string) =>
   tx.consent.findMany({ where: { teamId }, orderBy: [{ second: 'asc' }, { id: 'asc' }] });
 
 /** Newest first. */
-export const listConsents = (tx: Tx, teamId: string, page: PageRequest) =>
-  pageOf(
+export async function listConsents(tx: Tx, teamId: string, page: PageRequest): Promise<Page<RecordedPolicyChange>> {
+  const { data, nextCursor } = await pageOf(
     page,
     'second',
     (where, take) =>
       tx.consent.findMany({ where: { teamId, ...where }, orderBy: [{ second: 'desc' }, { id: 'desc' }], take }),
     'uuid',
   );
+  return { data: data.map(toPolicyChange), nextCursor };
+}
 
 /** The policy in force at a second, by the last change recorded through the second. */
 export async function policyAt(tx: Tx, teamId: string, second: number): Promise<TopUpPolicy | null> {

@@ -4,7 +4,8 @@ import type { Tx } from './client.ts';
 
 /**
  * The cost of ended segments, ended terms and tokens in each UTC day of `[fromSecond, throughSecond]`. A stretch counts
- * on a day as its cost by the end of the day less its cost by the start. The caller adds running meters. A day with
+ * on a day as its cost by the end of the day less its cost by the start, as in `costBetweenMicros` (billing/usage.ts);
+ * test/prisma/spending.test.ts compares both. The caller adds running meters. A day with
  * more spending than fits counts as the largest amount.
  * @param fromSecond the first of a day
  */

@@ -5,7 +5,7 @@
 import { outputKey } from '../billing/crypto.ts';
 import { referenceOf } from '../billing/ledger.ts';
 import type { Tx } from './client.ts';
-import type { Transfer } from './generated/client.ts';
+import type { RecordedTransfer } from './transfers.ts';
 
 export interface TransferCause {
   instance?: { gpuType: string; region: string; pricing: string; project: string | null };
@@ -18,14 +18,15 @@ export interface TransferCause {
 const GRANT = /^grant\/([^/]+)$/;
 const CORRECTION = /^correction\/([^/]+)(\/owed)?$/;
 
-const named = (rows: readonly Transfer[], of: (row: Transfer) => string | null | undefined): string[] => [
-  ...new Set(rows.map(of).filter((id) => typeof id === 'string')),
-];
+const named = (
+  rows: readonly RecordedTransfer[],
+  of: (row: RecordedTransfer) => string | null | undefined,
+): string[] => [...new Set(rows.map(of).filter((id) => typeof id === 'string'))];
 
 /** The cause of each row, in order. */
-export async function causesOf(tx: Tx, rows: readonly Transfer[]): Promise<TransferCause[]> {
-  const grantId = (row: Transfer) => GRANT.exec(row.correctsReference ?? row.reference)?.[1];
-  const correctionId = (row: Transfer) => CORRECTION.exec(row.reference)?.[1];
+export async function causesOf(tx: Tx, rows: readonly RecordedTransfer[]): Promise<TransferCause[]> {
+  const grantId = (row: RecordedTransfer) => GRANT.exec(row.correctsReference ?? row.reference)?.[1];
+  const correctionId = (row: RecordedTransfer) => CORRECTION.exec(row.reference)?.[1];
   const instances = await tx.instance.findMany({ where: { id: { in: named(rows, (row) => row.instanceId) } } });
   const reservations = await tx.reservation.findMany({
     where: { id: { in: named(rows, (row) => row.reservationId) } },

@@ -63,14 +63,41 @@ export async function transfersUnder(
   }));
 }
 
-export const listTransfers = (tx: Tx, teamId: string, page: PageRequest): Promise<Page<TransferRow>> =>
-  pageOf(
+/** A row of the ledger. `code`: of a later release, perhaps. */
+export interface RecordedTransfer {
+  id: string;
+  teamId: string;
+  debitAccount: string;
+  creditAccount: string;
+  amountMicros: Micros;
+  code: string;
+  reference: string;
+  second: number;
+  instanceId: string | null;
+  reservationId: string | null;
+  depositId: string | null;
+  correctsReference: string | null;
+  causedBy: string;
+  model: string | null;
+  project: string | null;
+}
+
+const toTransfer = (row: TransferRow): RecordedTransfer => ({
+  ...row,
+  amountMicros: toMicros(row.amountMicros),
+  second: toSecond(row.second),
+});
+
+export async function listTransfers(tx: Tx, teamId: string, page: PageRequest): Promise<Page<RecordedTransfer>> {
+  const { data, nextCursor } = await pageOf(
     page,
     'second',
     (where, take) =>
       tx.transfer.findMany({ where: { teamId, ...where }, orderBy: [{ second: 'desc' }, { id: 'desc' }], take }),
     'uuid',
   );
+  return { data: data.map(toTransfer), nextCursor };
+}
 
 export interface TrialBalance {
   balanced: boolean;

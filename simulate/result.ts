@@ -2,7 +2,7 @@
 import { spendableMicros, type Terms } from '../billing/account.ts';
 import { advance } from '../billing/facts.ts';
 import { formatDollars, micros } from '../billing/money.ts';
-import { costMicros } from '../billing/usage.ts';
+import { costOfSegmentsMicros } from '../billing/usage.ts';
 import { readAccount } from '../prisma/accounts.ts';
 import type { Db } from '../prisma/client.ts';
 import { listDeposits } from '../prisma/deposits.ts';
@@ -89,10 +89,7 @@ function instanceResult(
   until: number,
 ): InstanceResult {
   const throughSecond = endSecond ?? clock.second(until);
-  const cost = segments.reduce((sum, segment) => {
-    const segmentEnd = Math.min(segment.endSecond ?? throughSecond, throughSecond);
-    return sum + costMicros(segment.rateMicrosPerHour, segmentEnd - segment.startSecond);
-  }, 0);
+  const cost = costOfSegmentsMicros(segments, throughSecond);
   return {
     team,
     status: endSecond === null ? 'active' : 'terminated',

@@ -6,10 +6,12 @@ import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { DepositStatus } from '../billing/deposits.ts';
 import type { Micros } from '../billing/money.ts';
+import type { TopUpDecision } from '../ledger/auto-top-up.ts';
 import type { NewDepositOrder } from '../ledger/deposits.ts';
 import type { Admission, Receipt } from '../ledger/instances.ts';
 import type { NewRefundOrder, RefundRefusal } from '../ledger/refunds.ts';
 import type { ReservationAdmission } from '../ledger/reservations.ts';
+import type { Outlook } from '../ledger/team.ts';
 import type { DepositKind } from '../prisma/deposits.ts';
 import type { DisputeStatus } from '../prisma/disputes.ts';
 import type { InstanceSpec } from '../prisma/instances.ts';
@@ -137,15 +139,15 @@ export interface WatchState {
   teamId: string;
   availableMicros: Micros;
   burnMicrosPerHour: Micros;
-  topUp: string;
+  topUp: Outlook['topUp'];
   nextSecond: number | null;
-  nextWhat: string | null;
+  nextWhat: NonNullable<Outlook['next']>['what'] | null;
 }
 export const watchState = defineQuery<WatchState | null>('state');
 
 export interface TopUpState {
   teamId: string;
-  state: string;
+  state: TopUpDecision['state'];
   attemptDepositId: string | null;
   lookAgainSecond: number | null;
 }

@@ -74,17 +74,18 @@ export const startOptions = {
       keyword(CAUSE, requestId),
     ],
   }),
-  deposit: (input: DepositInput, requestId: string) => ({
+  /** `requestId`: null for a deposit whose workflow is started again by a wake. */
+  deposit: (input: DepositInput, requestId: string | null) => ({
     workflowId: workflowId.deposit(input.depositId),
     taskQueue: TASK_QUEUES.billing,
     priority: priorityOf('deposit', input.teamId),
     args: [input] as [DepositInput],
     staticSummary: `${input.kind === 'auto_top_up' ? 'auto top-up' : 'deposit'} for ${input.teamId}`,
-    memo: { requestId },
+    ...(requestId !== null && { memo: { requestId } }),
     typedSearchAttributes: [
       keyword(TEAM_ID, input.teamId),
       keyword(BILLING_STATE, 'opening'),
-      keyword(CAUSE, requestId),
+      ...(requestId === null ? [] : [keyword(CAUSE, requestId)]),
     ],
   }),
   refund: (input: RefundInput, requestId: string) => ({
@@ -258,7 +259,7 @@ export function createTell(client: Client): Tell {
     reservation: (reservationId) => signalIfThere(workflowId.reservation(reservationId)),
     deposit: async (deposit) => {
       await client.workflow.signalWithStart('deposit', {
-        ...startOptions.deposit(deposit, 'told'),
+        ...startOptions.deposit(deposit, null),
         signal: told,
         signalArgs: [],
       });

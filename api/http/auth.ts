@@ -57,6 +57,7 @@ const GRANTED_BY: Record<Exclude<Who, 'platform'>, KeyScope[]> = {
  */
 export function authorize(caller: Caller, who: Who, teamId: string | undefined): void {
   if (caller.kind === 'platform') return;
+  if (caller.kind === 'provider') throw new BillingError('forbidden', 'a provider calls no route but its webhook');
   if (teamId !== undefined && teamId !== caller.teamId) throw new BillingError('not_found', 'no such team', 'team');
   if (who === 'platform') throw new BillingError('forbidden', 'only the platform may do this');
   if (!caller.scopes.some((scope) => GRANTED_BY[who].includes(scope)))

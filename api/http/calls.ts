@@ -8,7 +8,11 @@ import { secondOf } from '../../billing/time.ts';
 import type { KeyScope } from '../../prisma/api-keys.ts';
 import { digest128 } from '../../prisma/digest.ts';
 
-export type Caller = { kind: 'platform' } | { kind: 'key'; keyId: string; teamId: string; scopes: KeyScope[] };
+/** `provider`: a webhook, whose signature is checked by its route. */
+export type Caller =
+  | { kind: 'platform' }
+  | { kind: 'provider' }
+  | { kind: 'key'; keyId: string; teamId: string; scopes: KeyScope[] };
 
 export interface Call {
   requestId: string;
@@ -37,13 +41,14 @@ export const newId = (call: Call, prefix: IdPrefix): string =>
   prefixedId(prefix, call.seed === null ? random128() : digest128(`${prefix}/${call.seed}`));
 
 /** Whom a consent or an audit row names. */
-export const actorOf = ({ caller }: Call): string => (caller.kind === 'platform' ? 'platform' : caller.keyId);
+export const actorOf = ({ caller }: Call): string => (caller.kind === 'key' ? caller.keyId : caller.kind);
 
 /**
  * Refuses another team's objects as not found.
  * @throws BillingError `not_found`
  */
 export function mustSee(call: Call, teamId: string, what: string, param: string): void {
-  if (call.caller.kind === 'key' && call.caller.teamId !== teamId)
+  const { caller } = call;
+  if (caller.kind !== 'platform' && (caller.kind !== 'key' || caller.teamId !== teamId))
     throw new BillingError('not_found', `no such ${what}`, param);
 }

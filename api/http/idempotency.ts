@@ -79,8 +79,7 @@ export async function once(
       'Idempotency-Key',
     );
   // The scope has a digest of the platform key, because the next platform key cannot open answers that this key sealed.
-  const scope =
-    call.caller.kind === 'platform' ? `platform/${digestOf(request.secret).slice(0, 16)}` : call.caller.keyId;
+  const scope = call.caller.kind === 'key' ? call.caller.keyId : `platform/${digestOf(request.secret).slice(0, 16)}`;
   const id: CallKey = { scope, path: request.path, key: request.key };
   const requestHash = digestOf(canonical(request.body));
   const { seal, open } = sealWith(request.secret, request.key);

@@ -20,7 +20,7 @@ export const limitKeys = (limit: number): RequestHandler =>
     validate: false,
     keyGenerator: (_request, response) => {
       const { caller } = response.locals.call as Call;
-      return caller.kind === 'platform' ? 'platform' : caller.keyId;
+      return caller.kind === 'key' ? caller.keyId : caller.kind;
     },
     handler: tooMany,
   });

@@ -5,10 +5,10 @@
 
 import type { Terms } from '../../billing/account.ts';
 import { BillingError } from '../../billing/errors.ts';
-import { micros, ZERO } from '../../billing/money.ts';
+import { ZERO } from '../../billing/money.ts';
 import { PRICINGS, priceInWords } from '../../billing/prices.ts';
 import { formatSecond } from '../../billing/time.ts';
-import { costMicros } from '../../billing/usage.ts';
+import { costOfSegmentsMicros, segmentCostMicros } from '../../billing/usage.ts';
 import type { Receipt } from '../../ledger/instances.ts';
 import { bySums, readAccounts, readWithAccount } from '../../prisma/accounts.ts';
 import { type CallDetails, detailsOf, NO_DETAILS } from '../../prisma/call-details.ts';
@@ -110,7 +110,7 @@ function viewInstance(
   const through = endSecond ?? standing.moneySecond;
   const parts = segments.map((segment) => {
     const seconds = Math.max(0, Math.min(segment.endSecond ?? through, through) - segment.startSecond);
-    return { segment, seconds, cost: costMicros(segment.rateMicrosPerHour, seconds) };
+    return { segment, seconds, cost: segmentCostMicros(segment, through) };
   });
   return {
     id: row.id,
@@ -123,7 +123,7 @@ function viewInstance(
     startedAt: formatSecond(row.startSecond),
     endedAt: timeOrNull(endSecond),
     seconds: Math.max(0, through - row.startSecond),
-    cost: amount(micros(parts.reduce((sum, part) => sum + part.cost, 0))),
+    cost: amount(costOfSegmentsMicros(segments, through)),
     hourly: amount(segments.at(-1)?.rateMicrosPerHour ?? row.hourlyMicros ?? ZERO),
     reason: row.reason ?? ended?.reason ?? null,
     segments: lasting(parts).map(({ segment, seconds, cost }) => ({

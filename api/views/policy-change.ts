@@ -1,7 +1,7 @@
 /** The JSON form of a change of an auto top-up policy: the consent and its author. */
 import { formatSecond } from '../../billing/time.ts';
 import type { TopUpPolicy } from '../../billing/top-up.ts';
-import type { Consent } from '../../prisma/generated/client.ts';
+import type { RecordedPolicyChange } from '../../prisma/consents.ts';
 import { Amount, amount, Time, z } from '../http/schemas.ts';
 
 const Policy = z.object({
@@ -31,12 +31,11 @@ const view = (policy: TopUpPolicy): z.input<typeof Policy> => ({
   monthlyCap: policy.monthlyCapMicros === null ? null : amount(policy.monthlyCapMicros),
 });
 
-/** The columns hold policies in the form that prisma/consents.ts writes. */
-export const viewPolicyChange = (row: Consent): z.input<typeof PolicyChange> => ({
-  id: row.id,
-  at: formatSecond(Number(row.second)),
-  actor: row.actor,
-  cause: row.cause,
-  old: row.oldPolicy === null ? null : view(row.oldPolicy as unknown as TopUpPolicy),
-  new: view(row.newPolicy as unknown as TopUpPolicy),
+export const viewPolicyChange = (change: RecordedPolicyChange): z.input<typeof PolicyChange> => ({
+  id: change.id,
+  at: formatSecond(change.second),
+  actor: change.actor,
+  cause: change.cause,
+  old: change.oldPolicy === null ? null : view(change.oldPolicy),
+  new: view(change.newPolicy),
 });

@@ -1,19 +1,19 @@
 /** A ledger row in words, for pages and spreadsheets. */
 import { cardInWords } from '../../activities/mail/facts.ts';
 import type { TransferCode } from '../../billing/ledger.ts';
-import type { Transfer } from '../../prisma/generated/client.ts';
 import type { TransferCause } from '../../prisma/transfer-causes.ts';
+import type { RecordedTransfer } from '../../prisma/transfers.ts';
 
 export type Method = 'card' | 'crypto';
 
 const PRICING: Record<string, string> = { on_demand: 'on-demand', spot: 'spot', reserved: 'reserved' };
 
-const instanceOf = ({ instanceId }: Transfer, { instance }: TransferCause): string =>
+const instanceOf = ({ instanceId }: RecordedTransfer, { instance }: TransferCause): string =>
   instance
     ? `instance ${instanceId} (${instance.gpuType}, ${instance.region}, ${PRICING[instance.pricing] ?? instance.pricing})`
     : `instance ${instanceId ?? ''}`.trim();
 
-const reservationOf = ({ reservationId }: Transfer, { reservation }: TransferCause): string =>
+const reservationOf = ({ reservationId }: RecordedTransfer, { reservation }: TransferCause): string =>
   reservation
     ? `reservation ${reservationId} (${reservation.count} × ${reservation.gpuType}, ${reservation.region}, ${reservation.term})`
     : `reservation ${reservationId ?? ''}`.trim();
@@ -25,12 +25,12 @@ function paidBy({ payment }: TransferCause): string {
   return ` by ${cardInWords(cardBrand === null || cardLast4 === null ? null : { brand: cardBrand, last4: cardLast4 })}`;
 }
 
-const usageOf = ({ model }: Transfer): string => (model === null ? 'of tokens' : `of ${model}`);
+const usageOf = ({ model }: RecordedTransfer): string => (model === null ? 'of tokens' : `of ${model}`);
 const noted = ({ grantNote }: TransferCause): string => (grantNote === undefined ? '' : `: ${grantNote}`);
 const corrected = ({ correctionNote }: TransferCause): string =>
   correctionNote === undefined ? '' : `: ${correctionNote}`;
 
-type Writer = (row: Transfer, cause: TransferCause) => string;
+type Writer = (row: RecordedTransfer, cause: TransferCause) => string;
 
 const WORDS: Record<TransferCode, Writer> = {
   deposit: (_, cause) => `Deposit${paidBy(cause)}`,

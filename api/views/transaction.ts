@@ -1,9 +1,9 @@
 /** The JSON form of a ledger row, signed from the team's side. */
 import { creditAccount, owedAccount } from '../../billing/ledger.ts';
-import { formatDollars } from '../../billing/money.ts';
+import { formatDollars, subtract, ZERO } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
-import type { Transfer } from '../../prisma/generated/client.ts';
 import type { TransferCause } from '../../prisma/transfer-causes.ts';
+import type { RecordedTransfer } from '../../prisma/transfers.ts';
 import type { CsvColumn } from '../http/csv.ts';
 import { Amount, Time, z } from '../http/schemas.ts';
 import { describeTransfer, type Method } from './transaction-words.ts';
@@ -58,14 +58,14 @@ export const TRANSACTION_COLUMNS: ReadonlyArray<CsvColumn<z.input<typeof Transac
   { key: 'project', kind: 'text' },
 ];
 
-export function viewTransaction(row: Transfer, cause: TransferCause): z.input<typeof Transaction> {
+export function viewTransaction(row: RecordedTransfer, cause: TransferCause): z.input<typeof Transaction> {
   const credit = creditAccount(row.teamId);
   const account = row.debitAccount === credit || row.creditAccount === credit ? 'credit' : 'owed';
   const side = account === 'credit' ? credit : owedAccount(row.teamId);
   return {
     id: row.id,
-    at: formatSecond(Number(row.second)),
-    amount: formatDollars(row.creditAccount === side ? row.amountMicros : -row.amountMicros),
+    at: formatSecond(row.second),
+    amount: formatDollars(row.creditAccount === side ? row.amountMicros : subtract(ZERO, row.amountMicros)),
     account,
     code: row.code,
     status: 'posted',

@@ -2,7 +2,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
-import { chargeDueMicros, costBetweenMicros, costMicros, type Metered, meterCostMicros } from '../../billing/usage.ts';
+import {
+  chargeDueMicros,
+  costBetweenMicros,
+  costMicros,
+  costOfSegmentsMicros,
+  type Metered,
+  meterCostMicros,
+} from '../../billing/usage.ts';
 
 const START = 1_767_225_600;
 const meter = (hourly: string | Micros, startSecond = START): Metered => ({
@@ -76,5 +83,23 @@ describe('the cost of an instance', () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('the cost of an instance with several segments', () => {
+  const segment = (hourly: string, from: number, to: number | null) => ({
+    rateMicrosPerHour: parseDollars(hourly),
+    startSecond: START + from,
+    endSecond: to === null ? null : START + to,
+  });
+
+  it.each([
+    ['each segment is rounded down on its own', [segment('2.49', 0, 1), segment('2.49', 1, 2)], 2, 1_382],
+    ['an ended segment costs nothing more', [segment('3600', 0, 10), segment('0', 10, null)], 1_000, 10_000_000],
+    ['a running segment costs up to the second', [segment('3600', 0, 10), segment('1800', 10, null)], 12, 11_000_000],
+    ['segments after the second cost nothing', [segment('3600', 0, 10), segment('3600', 10, 20)], 4, 4_000_000],
+    ['no segment costs nothing', [], 10, 0],
+  ])('%s', (_, segments, through, expected) => {
+    expect(costOfSegmentsMicros(segments, START + through)).toBe(expected);
   });
 });

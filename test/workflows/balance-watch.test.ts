@@ -1,5 +1,7 @@
 /** Tests the balance watch: when it reads the ledger, what it announces, and how often it wakes other workflows. */
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Crossing } from '../../billing/crossings.ts';
 import { micros } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
 import { TASK_QUEUES, told, toldSoon, watchState, workflowId } from '../../workflows/messages.ts';
@@ -17,7 +19,7 @@ const play = (mocks: Mocks, story: (scene: Scene) => Promise<void>) => stage.pla
 const looks = (scene: Scene): number[] => scene.calls('lookAhead').map(({ nowSecond }) => nowSecond);
 
 /** A ledger whose next crossing lies so many seconds after the first look; once that has come, nothing follows. */
-function crossingAfter(seconds: number, what = 'threshold') {
+function crossingAfter(seconds: number, what: Crossing['what'] = 'top_up') {
   let crossing: number | undefined;
   return async ({ nowSecond }: { nowSecond: number }) => {
     crossing ??= nowSecond + seconds;
@@ -38,7 +40,7 @@ describe('a team’s watch', () => {
       await scene.untilAsked('lookAhead', 2);
       const expected = [first, first + 5 * 3600 + 1_207];
       expect(scene.onTime(expected, looks(scene))).toEqual(expected);
-      expect(await scene.alarms(id)).toEqual([`threshold at ${formatSecond(first + 5 * 3600 + 1_207)}`]);
+      expect(await scene.alarms(id)).toEqual([`top_up at ${formatSecond(first + 5 * 3600 + 1_207)}`]);
     }));
 
   it('reads the ledger once a month before a distant crossing, and again in the second of the crossing', () =>
@@ -53,7 +55,7 @@ describe('a team’s watch', () => {
         60 * DAY_SECONDS,
       ]);
       expect(scene.onTime([70 * DAY_SECONDS], since.slice(2))).toEqual([70 * DAY_SECONDS]);
-      const alarm = `threshold at ${formatSecond(first + 70 * DAY_SECONDS)}`;
+      const alarm = `top_up at ${formatSecond(first + 70 * DAY_SECONDS)}`;
       expect(await scene.alarms(id)).toEqual([alarm, alarm, alarm]);
     }));
 
@@ -61,7 +63,7 @@ describe('a team’s watch', () => {
     let until: number | undefined;
     const lookAhead = async ({ nowSecond }: { nowSecond: number }) => {
       until ??= nowSecond + 60;
-      return outlook({ next: nowSecond < until ? { second: 1, what: 'zero' } : null });
+      return outlook({ next: nowSecond < until ? { second: 1, what: 'exhaustion' } : null });
     };
     return play({ lookAhead }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
@@ -117,7 +119,7 @@ describe('a team’s watch', () => {
       await scene.pass('50 minutes');
       const [first = 0, , ...rest] = looks(scene);
       expect(scene.onTime([first + 3600], rest)).toEqual([first + 3600]);
-      expect(await scene.alarms(handle.workflowId)).toEqual([`threshold at ${formatSecond(first + 3600)}`]);
+      expect(await scene.alarms(handle.workflowId)).toEqual([`top_up at ${formatSecond(first + 3600)}`]);
     }));
 
   it.each([
@@ -129,7 +131,7 @@ describe('a team’s watch', () => {
     const lookAhead = async ({ nowSecond }: { nowSecond: number }) => {
       first ??= nowSecond;
       crossing ??= first + 3600;
-      return outlook({ next: nowSecond < crossing ? { second: crossing, what: 'zero' } : null });
+      return outlook({ next: nowSecond < crossing ? { second: crossing, what: 'exhaustion' } : null });
     };
     return play({ lookAhead }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
@@ -140,7 +142,7 @@ describe('a team’s watch', () => {
       await scene.pass('3 hours');
       const since = looks(scene).map((second) => second - (first ?? 0));
       expect(scene.onTime(expected, since.slice(2))).toEqual(expected);
-      expect(await scene.alarms(handle.workflowId)).toContain(`zero at ${formatSecond((first ?? 0) + movedTo)}`);
+      expect(await scene.alarms(handle.workflowId)).toContain(`exhaustion at ${formatSecond((first ?? 0) + movedTo)}`);
     });
   });
 
@@ -240,7 +242,7 @@ describe('a team’s watch', () => {
     }));
 
   it('shows its state: burning towards a crossing, a charge in flight, idle', () => {
-    const next = { second: 4_000_000_000, what: 'alert' };
+    const next = { second: 4_000_000_000, what: 'low' as const };
     const burnMicrosPerHour = micros(2_490_000);
     const lookAhead = inTurn(
       outlook({ next, burnMicrosPerHour, topUp: 'suspended' }),
@@ -257,10 +259,10 @@ describe('a team’s watch', () => {
         burnMicrosPerHour,
         topUp: 'suspended',
         nextSecond: 4_000_000_000,
-        nextWhat: 'alert',
+        nextWhat: 'low',
       });
       const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
-      expect(currentDetails).toContain('| next crossing | alert at 2096-10-02T07:06:40Z |');
+      expect(currentDetails).toContain('| next crossing | low at 2096-10-02T07:06:40Z |');
       await handle.signal(told);
       await scene.untilState(id, 'charge_in_flight');
       await handle.signal(told);

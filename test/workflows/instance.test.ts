@@ -285,7 +285,7 @@ describe('the settlements of an instance', () => {
   });
 
   it('show rate, cost, balance and next crossing to an operator as a small table', () => {
-    const next = { second: 1_800_003_600, what: 'threshold' };
+    const next = { second: 1_800_003_600, what: 'top_up' as const };
     return play({ settleInstance: async () => ({ ...running(1_000_000), next }) as never }, async (scene) => {
       const handle = await instanceThatRuns(scene);
       const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
@@ -296,7 +296,7 @@ describe('the settlements of an instance', () => {
         '| rate per hour | $2.490000 |',
         '| cost so far | $1.000000 |',
         '| team balance | $50.000000 |',
-        '| next crossing | threshold at 2027-01-15T09:00:00Z |',
+        '| next crossing | top_up at 2027-01-15T09:00:00Z |',
       ]);
     });
   });

@@ -213,11 +213,11 @@ export const STORIES: Story[] = [
     const lookAhead: Mocks['lookAhead'] = async ({ nowSecond }) => {
       first ??= nowSecond;
       const passed = nowSecond - first;
-      const at = (second: number, what: string) => ({
+      const at = (second: number, what: 'top_up' | 'grace_over') => ({
         next: { second: (first ?? 0) + second, what },
         burnMicrosPerHour: RATE,
       });
-      if (passed < 600) return outlook(at(600, 'threshold'));
+      if (passed < 600) return outlook(at(600, 'top_up'));
       if (passed < 900) return outlook({ attemptDepositId: 'dep_1', ...at(900, 'grace_over') });
       const notices = [{ noticeId: 'notice_a', teamId: 'team', channel: 'mail' as const }];
       return passed < 910
