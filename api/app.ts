@@ -17,7 +17,7 @@ import { createMetrics, type Metrics } from './http/metrics.ts';
 import { type OpenApiDocument, openApiDocument } from './http/openapi.ts';
 import { checkAddress, jsonBody } from './http/reading.ts';
 import { authorizing, expressPath, type Route, takesBody } from './http/route.ts';
-import { createServing, readingLater } from './http/serving.ts';
+import { createServing, readingLater, type Serving } from './http/serving.ts';
 import { unknownPath } from './http/unknown-path.ts';
 import { autoTopUp } from './routes/auto-top-up.ts';
 import { balance } from './routes/balance.ts';
@@ -110,27 +110,11 @@ export function createApp(world: ApiWorld): Express {
   app.use(checkAddress);
   app.use(answeringInTime(world.callTimes ?? CALL_TIMES));
 
-  const strangersBodies = fewBodiesAtOnce();
   app.get('/healthz', named('/healthz'), healthz);
   app.get('/readyz', named('/readyz'), readyz(world));
   app.get('/metrics', named('/metrics'), metrics.serve);
   app.get('/v1/openapi.json', named('/v1/openapi.json'), (_request, response) => void response.json(document()));
-  app.post(
-    '/v1/webhooks/stripe',
-    named('/v1/webhooks/stripe'),
-    receiving(world),
-    strangersBodies,
-    express.raw({ type: () => true, limit: WEBHOOK_LIMIT }),
-    serving.placed('webhooks', () => 'stripe', stripeWebhook(world)),
-  );
-  app.post(
-    '/v1/webhooks/copperx',
-    named('/v1/webhooks/copperx'),
-    receiving(world),
-    strangersBodies,
-    express.raw({ type: () => true, limit: WEBHOOK_LIMIT }),
-    serving.placed('webhooks', () => 'copperx', copperxWebhook(world)),
-  );
+  serveWebhooks(app, world, serving);
   app.use(front(world));
   app.use(pages(world, serving));
 
@@ -156,6 +140,23 @@ export function createApp(world: ApiWorld): Express {
   );
   app.use(answerError(world));
   return app;
+}
+
+/** The events of providers. Their callers have no key, so few bodies are read at once. */
+function serveWebhooks(app: Express, world: ApiWorld, serving: Serving): void {
+  const strangersBodies = fewBodiesAtOnce();
+  for (const [provider, handler] of [
+    ['stripe', stripeWebhook(world)],
+    ['copperx', copperxWebhook(world)],
+  ] as const)
+    app.post(
+      `/v1/webhooks/${provider}`,
+      named(`/v1/webhooks/${provider}`),
+      receiving(world),
+      strangersBodies,
+      express.raw({ type: () => true, limit: WEBHOOK_LIMIT }),
+      serving.placed('webhooks', () => provider, handler),
+    );
 }
 
 /** Names the route for logs and metrics, instead of the path with its ids. */

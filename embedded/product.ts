@@ -48,7 +48,7 @@ export async function prepareProduct(name: ProductName, log?: (line: string) => 
       try {
         await (name === 'api'
           ? child.ready(() => serves(Number(environment.PORT)), READY_WITHIN_MS)
-          : child.waitForLine(/worker works/, READY_WITHIN_MS));
+          : child.waitForLine(/worker runs/, READY_WITHIN_MS));
       } catch (error) {
         await child.kill();
         throw error;

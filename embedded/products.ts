@@ -25,7 +25,7 @@ export async function startProducts(log: (line: string) => void): Promise<Produc
       await Promise.all(
         parts.map(async ({ product, run }) => {
           await run(environment);
-          say(product.name === 'api' ? 'the api listens' : 'the worker works');
+          say(product.name === 'api' ? 'the api listens' : 'the worker runs');
         }),
       );
     },

@@ -65,7 +65,7 @@ async function main(): Promise<void> {
       sweeper.stop();
     });
   // Written at any log level, because the starter of a worker waits for this line.
-  log.child({}, { level: 'info' }).info({ address: config.temporal.address }, 'worker works');
+  log.child({}, { level: 'info' }).info({ address: config.temporal.address }, 'worker runs');
   void warnOfOwner(db, log);
   try {
     // A failure of the workers ends the sweeper too.

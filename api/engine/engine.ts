@@ -91,7 +91,7 @@ async function untilThen<T>(deadlineMs: number, call: Promise<T>): Promise<T> {
 export function createEngine(client: Client): Engine {
   const within = <T>(deadlineMs: number, call: () => Promise<T>): Promise<T> =>
     untilThen(deadlineMs, client.withDeadline(deadlineMs, call));
-  const soon = <T>(call: () => Promise<T>, ms: number): Promise<T> => within(Date.now() + ms, call);
+  const soon: Soon = (call, ms) => within(Date.now() + ms, call);
   const orUnavailable = (error: unknown): never => {
     throw engineUnavailable(error instanceof WorkflowUpdateFailedError ? (error.cause ?? error) : error);
   };
@@ -100,7 +100,6 @@ export function createEngine(client: Client): Engine {
   };
   const tell = createTell(client);
   const look = lookAt(client);
-  let lastProbe: { sentMs: number; answered: Promise<boolean> } | null = null;
 
   return {
     startInstance: (input, requestId) => soon(() => startInstanceWorkflow(client, input, requestId), TELL_WITHIN_MS),
@@ -145,34 +144,42 @@ export function createEngine(client: Client): Engine {
       notice: (notice) => soon(() => tell.notice(notice), TELL_WITHIN_MS),
     }),
 
-    reachable: () => {
-      const nowMs = performance.now();
-      if (lastProbe === null || nowMs >= lastProbe.sentMs + PROBE_SHARED_MS) {
-        const { namespace } = client.options;
-        const answered = soon(() => client.workflowService.describeNamespace({ namespace }), LOOK_WITHIN_MS).then(
-          () => true,
-          () => false,
-        );
-        lastProbe = { sentMs: nowMs, answered };
-      }
-      return lastProbe.answered;
-    },
-    workerPolling: async () => {
-      try {
-        const { pollers } = await soon(
-          () =>
-            client.workflowService.describeTaskQueue({
-              namespace: client.options.namespace,
-              taskQueue: { name: TASK_QUEUES.billing },
-              taskQueueType: 1, // workflow tasks
-            }),
-          LOOK_WITHIN_MS,
-        );
-        const lastAskedMs = pollers.map(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000);
-        return lastAskedMs.some((ms) => Date.now() - ms < POLLED_WITHIN_MS);
-      } catch {
-        return false;
-      }
-    },
+    reachable: probeOf(client, soon),
+    workerPolling: () => isPolledByWorker(client, soon),
   };
+}
+
+type Soon = <T>(call: () => Promise<T>, withinMs: number) => Promise<T>;
+
+/** Asks whether Temporal answers. Calls of a short time share the answer. */
+function probeOf(client: Client, soon: Soon): () => Promise<boolean> {
+  let last: { sentMs: number; answered: Promise<boolean> } | null = null;
+  return () => {
+    const nowMs = performance.now();
+    if (last === null || nowMs >= last.sentMs + PROBE_SHARED_MS) {
+      const { namespace } = client.options;
+      const answered = soon(() => client.workflowService.describeNamespace({ namespace }), LOOK_WITHIN_MS).then(
+        () => true,
+        () => false,
+      );
+      last = { sentMs: nowMs, answered };
+    }
+    return last.answered;
+  };
+}
+
+/** True if a worker has asked for workflow tasks lately. */
+async function isPolledByWorker(client: Client, soon: Soon): Promise<boolean> {
+  const queue = {
+    namespace: client.options.namespace,
+    taskQueue: { name: TASK_QUEUES.billing },
+    taskQueueType: 1, // workflow tasks
+  };
+  try {
+    const { pollers } = await soon(() => client.workflowService.describeTaskQueue(queue), LOOK_WITHIN_MS);
+    const lastAskedMs = pollers.map(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000);
+    return lastAskedMs.some((ms) => Date.now() - ms < POLLED_WITHIN_MS);
+  } catch {
+    return false;
+  }
 }

@@ -71,71 +71,11 @@ export function createMetrics(world: ApiWorld): Metrics {
   const registers = [new Registry()];
   const [register] = registers as [Registry];
   collectDefaultMetrics({ register, prefix: 'burnrate_' });
-  const durations = new Histogram({
-    name: 'burnrate_http_request_seconds',
-    help: 'How long calls took',
-    labelNames: ['method', 'route', 'status'],
-    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15],
-    registers,
-  });
-  const tells = new Counter({
-    name: 'burnrate_tells_total',
-    help: 'Workflows told that something was recorded',
-    labelNames: ['what', 'accepted'],
-    registers,
-  });
-  const engineErrors = new Counter({
-    name: 'burnrate_engine_errors_total',
-    help: 'Calls to Temporal that were not answered',
-    labelNames: ['what'],
-    registers,
-  });
-  const refusals = new Counter({
-    name: 'burnrate_calls_refused_total',
-    help: 'Calls that were given no place: full, displaced by a team with fewer calls, waited too long, or their caller gone',
-    labelNames: ['kind', 'why'],
-    registers,
-  });
-  const gauge = (name: string, help: string) => new Gauge({ name: `burnrate_${name}`, help, registers });
-  const gauges: Record<keyof Gauges, Gauge> = {
-    runningInstances: gauge('running_instances', 'Meters that run'),
-    burnMicrosPerHour: gauge('burn_micros_per_hour', 'Sum of the running rates, in millionths of a dollar per hour'),
-    noticesNotHandedOn: gauge('notices_waiting', 'Mails and events not yet handed on to their workflows'),
-    mailsRefused: gauge('mails_refused', 'Mails that a mail server has refused for good'),
-    exhaustionsNotAnnounced: gauge('exhaustions_unannounced', 'Ends of credit not yet announced'),
-    reconciliationDifferences: gauge(
-      'reconciliation_differences',
-      'Rows in which ledger and providers differ, over the last seven compared days',
-    ),
-    reconciledDaySecond: gauge('reconciled_day_seconds', 'When the latest compared day began'),
-  };
+  const { durations, tells, engineErrors, refusals } = countersOf(registers);
+  const gauge = gaugeIn(registers);
+  const gauges = gaugesOf(registers);
   const clockAhead = gauge('clock_ahead_seconds', 'By how much the clock of this process is ahead of the database’s');
-  const backlogs = {
-    notices: backlogGauge(registers, {
-      ...{ name: 'notices_unsent', age: 'notices_unsent_oldest_age_seconds', label: 'channel', values: CHANNELS },
-      help: 'Mails, events, and copies for the card provider that are recorded and not sent',
-    }),
-    deposits: backlogGauge(registers, {
-      ...{ name: 'deposits_open', age: 'deposits_open_oldest_age_seconds', label: 'kind', values: DEPOSIT_KINDS },
-      help: 'Deposits without an outcome',
-    }),
-    machines: backlogGauge(registers, {
-      ...{ name: 'machine_stops_unconfirmed', age: 'machine_stops_unconfirmed_oldest_age_seconds' },
-      help: 'Ended instances whose machine’s stop the platform has not confirmed',
-    }),
-    refunds: backlogGauge(registers, {
-      ...{ name: 'refunds_open', age: 'refunds_open_oldest_age_seconds' },
-      help: 'Refunds without an outcome',
-    }),
-    looks: backlogGauge(registers, {
-      ...{ name: 'looks_due', age: 'looks_due_oldest_age_seconds' },
-      help: 'Teams whose watch has not looked at their last fact',
-    }),
-    workflows: backlogGauge(registers, {
-      ...{ name: 'workflows_due', age: 'workflows_due_oldest_age_seconds', label: 'workflow', values: WORKFLOWS_DUE },
-      help: 'Instances, reservations, deposits and refunds whose workflow has not seen what is recorded of them',
-    }),
-  };
+  const backlogs = backlogsOf(registers);
 
   async function measure(): Promise<void> {
     const [totals, waiting] = await Promise.all([
@@ -169,3 +109,77 @@ export function createMetrics(world: ApiWorld): Metrics {
     watchGates: (gates) => watchGates(registers, gates),
   };
 }
+
+const countersOf = (registers: Registry[]) => ({
+  durations: new Histogram({
+    name: 'burnrate_http_request_seconds',
+    help: 'How long calls took',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15],
+    registers,
+  }),
+  tells: new Counter({
+    name: 'burnrate_tells_total',
+    help: 'Workflows told that something was recorded',
+    labelNames: ['what', 'accepted'],
+    registers,
+  }),
+  engineErrors: new Counter({
+    name: 'burnrate_engine_errors_total',
+    help: 'Calls to Temporal that were not answered',
+    labelNames: ['what'],
+    registers,
+  }),
+  refusals: new Counter({
+    name: 'burnrate_calls_refused_total',
+    help: 'Calls that were given no place: full, displaced by a team with fewer calls, waited too long, or their caller gone',
+    labelNames: ['kind', 'why'],
+    registers,
+  }),
+});
+
+const gaugeIn = (registers: Registry[]) => (name: string, help: string) =>
+  new Gauge({ name: `burnrate_${name}`, help, registers });
+
+function gaugesOf(registers: Registry[]): Record<keyof Gauges, Gauge> {
+  const gauge = gaugeIn(registers);
+  return {
+    runningInstances: gauge('running_instances', 'Meters that run'),
+    burnMicrosPerHour: gauge('burn_micros_per_hour', 'Sum of the running rates, in millionths of a dollar per hour'),
+    noticesNotHandedOn: gauge('notices_waiting', 'Mails and events not yet handed on to their workflows'),
+    mailsRefused: gauge('mails_refused', 'Mails that a mail server has refused for good'),
+    exhaustionsNotAnnounced: gauge('exhaustions_unannounced', 'Ends of credit not yet announced'),
+    reconciliationDifferences: gauge(
+      'reconciliation_differences',
+      'Rows in which ledger and providers differ, over the last seven compared days',
+    ),
+    reconciledDaySecond: gauge('reconciled_day_seconds', 'When the latest compared day began'),
+  };
+}
+
+const backlogsOf = (registers: Registry[]) => ({
+  notices: backlogGauge(registers, {
+    ...{ name: 'notices_unsent', age: 'notices_unsent_oldest_age_seconds', label: 'channel', values: CHANNELS },
+    help: 'Mails, events, and copies for the card provider that are recorded and not sent',
+  }),
+  deposits: backlogGauge(registers, {
+    ...{ name: 'deposits_open', age: 'deposits_open_oldest_age_seconds', label: 'kind', values: DEPOSIT_KINDS },
+    help: 'Deposits without an outcome',
+  }),
+  machines: backlogGauge(registers, {
+    ...{ name: 'machine_stops_unconfirmed', age: 'machine_stops_unconfirmed_oldest_age_seconds' },
+    help: 'Ended instances whose machine’s stop the platform has not confirmed',
+  }),
+  refunds: backlogGauge(registers, {
+    ...{ name: 'refunds_open', age: 'refunds_open_oldest_age_seconds' },
+    help: 'Refunds without an outcome',
+  }),
+  looks: backlogGauge(registers, {
+    ...{ name: 'looks_due', age: 'looks_due_oldest_age_seconds' },
+    help: 'Teams whose watch has not looked at their last fact',
+  }),
+  workflows: backlogGauge(registers, {
+    ...{ name: 'workflows_due', age: 'workflows_due_oldest_age_seconds', label: 'workflow', values: WORKFLOWS_DUE },
+    help: 'Instances, reservations, deposits and refunds whose workflow has not seen what is recorded of them',
+  }),
+});
