@@ -42,6 +42,8 @@ export type Effect =
 export interface Outcome {
   account: Account;
   effects: Effect[];
+  /** The terms of the computation. Absent where nothing was computed. */
+  terms?: Terms;
 }
 
 /** A change under way: a private copy of the account, and the effects so far. */
@@ -74,7 +76,7 @@ export class Change {
   }
 
   outcome(): Outcome {
-    return { account: this.account, effects: this.effects };
+    return { account: this.account, effects: this.effects, terms: this.terms };
   }
 
   /** Counts an amount spent at a second, if spending was read. */

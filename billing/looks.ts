@@ -6,9 +6,9 @@
  */
 import type { Account, Terms } from './account.ts';
 import type { DatedKind } from './calendar.ts';
-import { Change, replaceMeters } from './change.ts';
+import { Change, type Effect, type Outcome, replaceMeters } from './change.ts';
 import { type Crossing, nextCrossing } from './crossings.ts';
-import { mergedClasses, meterSums } from './meter-sums.ts';
+import { MetersNeeded, mergedClasses, meterSums } from './meter-sums.ts';
 import { micros, subtract } from './money.ts';
 import { rateOf } from './prices.ts';
 import { nextClass, nextSegment, pricedAt } from './rerating.ts';
@@ -37,6 +37,44 @@ export function nextLook(account: Account, terms: Terms): Crossing | null {
   const following = nextCrossing(atTheDearest(account, terms, next.second), terms);
   const second = spreadSecond(account.teamId, next.second);
   return { second: Math.min(second, following?.second ?? second), what: next.what };
+}
+
+/** Effects that the watch neither announces nor charges. They can only move the second of the next look. */
+const MOVES_LOOKS_ONLY: ReadonlySet<Effect['kind']> = new Set<Effect['kind']>([
+  'transfer',
+  'meter_opened',
+  'meter_posted',
+  'meter_closed',
+  'shed_order',
+  'reservation_opened',
+  'reservation_posted',
+  'renewal_set',
+  'holds_expired',
+  'held',
+  'dispute_turned',
+  'refund_turned',
+]);
+
+function movesLooksOnly(effect: Effect): boolean {
+  // The account holds no prices of an instance that is new to the list's spot prices.
+  if (effect.kind === 'meter_opened' && effect.meter.priced.pricing === 'spot') return effect.meter.priced.given;
+  // A stop wakes the workflow of its instance; other ends are announced by the watch.
+  if (effect.kind === 'instance_ended') return effect.reason === 'stopped';
+  return MOVES_LOOKS_ONLY.has(effect.kind);
+}
+
+/**
+ * When the watch has to look after a fact, if the fact itself sends no notice: now, at a later second, or never (null).
+ * Now is also the answer where the outcome does not decide.
+ */
+export function lookAfter({ account, effects, terms }: Outcome): number | 'now' | null {
+  if (!terms || !effects.every(movesLooksOnly)) return 'now';
+  try {
+    return nextLook(account, terms)?.second ?? null;
+  } catch (error) {
+    if (error instanceof MetersNeeded) return 'now';
+    throw error;
+  }
 }
 
 /**

@@ -69,10 +69,12 @@ export const teamActs = ({ db, terms }: LedgerWorld) => ({
       // A card may have been removed while the look waited for the lock: the removal writes no account.
       if (expiry.notices.length > 0) expiry = cardExpiry(await defaultPaymentMethod(tx, input.teamId), now.asOfSecond);
       const isQuiet = outcome.effects.length + expiry.notices.length === 0;
+      // The watch sleeps until `next`, so the row of the account says the same (prisma/look-marks.ts).
+      const next = sooner(nextLook(now, terms), expiry.nextSecond && spreadSecond(input.teamId, expiry.nextSecond));
       return {
         outcome,
         notices: expiry.notices,
-        look: 'taken',
+        look: { taken: { untilSecond: next?.second ?? null } },
         answer: async (tx) => {
           const { ended, notices } = isQuiet ? also.untold : await readUntold(tx, input.teamId);
           const reservationIds = reservationsThatEnded(notices);
@@ -81,7 +83,7 @@ export const teamActs = ({ db, terms }: LedgerWorld) => ({
             notices: notices.map(({ id, teamId, channel }) => ({ noticeId: id, teamId, channel })),
             ...(reservationIds.length > 0 && { reservationIds }),
             attemptDepositId: now.attempt?.depositId ?? null,
-            next: sooner(nextLook(now, terms), expiry.nextSecond && spreadSecond(input.teamId, expiry.nextSecond)),
+            next,
             availableMicros: spendableMicros(now, now.asOfSecond),
             burnMicrosPerHour: burnMicrosPerHour(now),
             topUp: topUpOutlook(now, terms).state,

@@ -8,6 +8,7 @@ import type { Account } from '../billing/account.ts';
 import type { Outcome } from '../billing/change.ts';
 import { BillingError } from '../billing/errors.ts';
 import type { Transfer } from '../billing/ledger.ts';
+import { lookAfter } from '../billing/looks.ts';
 import { MetersNeeded } from '../billing/meter-sums.ts';
 import {
   decideUsage,
@@ -21,14 +22,10 @@ import {
 import { type AccountAsOf, isMovedByUsageOnly, readAccountsAsOf } from '../prisma/accounts.ts';
 import { isRefusedByDatabase, type Tx } from '../prisma/client.ts';
 import { closeHolds, findHolds } from '../prisma/holds.ts';
+import { isSpared, marksAfterFact, type Wake } from '../prisma/look-marks.ts';
 import { recordFact } from '../prisma/record.ts';
-import {
-  insertUsageEvents,
-  knownUsageEvents,
-  type PostedUsage,
-  postUsage,
-  type UsagePosting,
-} from '../prisma/usage-events.ts';
+import { notedWake } from '../prisma/recorded.ts';
+import { insertUsageEvents, knownUsageEvents, postUsage, type UsagePosting } from '../prisma/usage-events.ts';
 import { isUrgent } from './urgency.ts';
 import { type SaidUsage, withPrices } from './usage-prices.ts';
 import type { LedgerWorld } from './world.ts';
@@ -44,8 +41,8 @@ export interface UsageCall {
 export interface TeamAfterUsage {
   account: Account;
   urgent: boolean;
-  /** Whether another call has undertaken to wake the watch, and a look is still to follow. */
-  isWakeUndertaken: boolean;
+  /** Whether the watch looks in time, or another call has undertaken to wake it. */
+  isWakeSpared: boolean;
 }
 
 export interface UsageAnswer {
@@ -92,12 +89,12 @@ const unpricedOf = ({ teamId, events }: TeamBatch) =>
 
 const recordedBy = ({ results, outcome: { account, effects } }: UsageDecision): Answered => ({
   results,
-  after: { account, urgent: isUrgent(effects), isWakeUndertaken: false },
+  after: { account, urgent: isUrgent(effects), isWakeSpared: false },
 });
 
-const withWake = ({ results, after }: Answered, isWakeUndertaken: boolean): Answered => ({
+const withWake = ({ results, after }: Answered, wake: Wake | undefined): Answered => ({
   results,
-  after: after && { ...after, isWakeUndertaken },
+  after: after && { ...after, isWakeSpared: isSpared(wake) },
 });
 
 const transfersOf = ({ effects }: Outcome): Transfer[] =>
@@ -191,10 +188,9 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
       else if ('posting' in decided) postings.set(teamId, decided.posting);
       else if ('recorded' in decided) recorded.set(teamId, decided.recorded);
     }
-    const posted = postings.size > 0 ? await postUsage(db, [...postings.values()]) : new Map<string, PostedUsage>();
-    for (const [teamId, { isWakeUndertaken }] of posted) {
+    for (const teamId of postings.size > 0 ? await postUsage(db, [...postings.values()]) : []) {
       const posting = postings.get(teamId);
-      if (posting) recorded.set(teamId, withWake(posting.recorded, isWakeUndertaken));
+      if (posting) recorded.set(teamId, posting.recorded);
     }
     return recorded;
   }
@@ -205,26 +201,28 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
    */
   function decide(
     { teamId, causedBy, events, receivedSecond: nowSecond }: TeamBatch,
-    { account: before, version }: AccountAsOf,
+    { account: before, marks: marksBefore, version }: AccountAsOf,
     known: ReadonlyMap<string, RecordedUsage>,
     holds: ReadonlyMap<string, NamedHold>,
   ): { posting: UsagePosting & { recorded: Answered } } | { recorded: Recorded } | { alone: true } {
     const decision = decidedBySums(() => decideUsage(events, { account: before, terms, known, holds, nowSecond }));
     if (!decision) return { alone: true };
     const { rows, settled, outcome } = decision;
-    const recorded = recordedBy(decision);
     // An event that is too expensive by now may have been recorded earlier.
     if (!isPlain(before, outcome) || decision.results.some(isUncountable)) return { alone: true };
-    if (rows.length === 0) return { recorded };
+    if (rows.length === 0) return { recorded: recordedBy(decision) };
     const { account } = outcome;
+    const fact = { second: account.asOfSecond, mayWake: true, lookBy: () => lookAfter(outcome) };
+    const { marks, wake } = marksAfterFact(marksBefore, fact);
     const transfers = transfersOf(outcome);
-    return { posting: { teamId, causedBy, version, account, transfers, settled, rows, recorded } };
+    const recorded = withWake(recordedBy(decision), wake);
+    return { posting: { teamId, causedBy, version, account, marks, transfers, settled, rows, recorded } };
   }
 
   /** Records the events of one team like other facts. */
-  const recordAlone = (batch: TeamBatch): Promise<Recorded> => {
+  const recordAlone = async (batch: TeamBatch): Promise<Recorded> => {
     const { teamId, causedBy, events, receivedSecond: nowSecond } = batch;
-    return recordFact<Recorded>(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
+    const recorded = await recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
       const known = (await knownUsageEvents(tx, [keysOf(batch)])).get(teamId) ?? NOTHING;
       const holds = await holdsNamedBy(tx, [batch]);
       const decision = decideUsage(events, { account, terms, known, holds, nowSecond });
@@ -239,6 +237,7 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
         },
       };
     });
+    return withWake(recorded, notedWake(teamId));
   };
 
   /**

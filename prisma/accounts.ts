@@ -199,6 +199,7 @@ const marksOf = (row: AccountRow): LookMarks => ({
   dueSecond: toSecondOrNull(row.lookDueSecond),
   wokenSecond: toSecondOrNull(row.wokenSecond),
   lastSecond: toSecondOrNull(row.lastLookSecond),
+  plannedSecond: toSecondOrNull(row.plannedLookSecond),
 });
 
 /** The account of a single row. */
@@ -286,8 +287,7 @@ interface FoundAccount {
   classes: unknown;
 }
 
-export interface AccountAsOf {
-  account: Account;
+export interface AccountAsOf extends LockedAccount {
   /** Changes with every write of the account's row, and every fact writes the row. */
   version: string;
 }
@@ -308,9 +308,9 @@ export async function readAccountsAsOf(
   const classesOf = new Map(found.map(({ team_id, classes }) => [team_id, meterClassesFromJson(classes)]));
   const accounts = await assembled(db, rows, await preparedRunningOf(db, rows, classesOf), reach);
   const read = new Map<string, AccountAsOf>();
-  for (const { team_id, version } of found) {
-    const account = accounts.get(team_id);
-    if (account) read.set(team_id, { account, version });
+  for (const [index, row] of rows.entries()) {
+    const account = accounts.get(row.teamId);
+    if (account) read.set(row.teamId, { account, marks: marksOf(row), version: found[index]?.version ?? '' });
   }
   return read;
 }
@@ -466,8 +466,11 @@ export const insertAccount = async (tx: Tx, account: Account): Promise<void> => 
 
 /** Saves an account under its row lock, and the marks of its watch. Meters have rows of their own. */
 export function accountWrite({ account, marks }: LockedAccount): Write {
-  const { dueSecond: lookDueSecond, wokenSecond, lastSecond: lastLookSecond } = marks;
-  const values = Object.entries({ ...columns(account), lookDueSecond, wokenSecond, lastLookSecond });
+  const { dueSecond: lookDueSecond, wokenSecond, lastSecond: lastLookSecond, plannedSecond: plannedLookSecond } = marks;
+  const values = Object.entries({
+    ...columns(account),
+    ...{ lookDueSecond, wokenSecond, lastLookSecond, plannedLookSecond },
+  });
   const set = values.map(([field, value]) => Prisma.sql`${Prisma.raw(columnOf(field))} = ${value}`);
   return {
     as: 'saved_account',

@@ -4,7 +4,8 @@
  * that dies between a commit and a call to the engine, because the sweeper delivers marked rows again
  * (worker/sweeper.ts).
  *
- * `accounts.look_due_second`: the team's balance watch has to look. `instances.workflow_due_second`: the instance's
+ * `accounts.look_due_second`: the team's balance watch has to look. `accounts.planned_look_second`: the watch looks by itself
+ * at this second, and has to look if it has not. `instances.workflow_due_second`: the instance's
  * workflow has to be started, or to see the end. `reservations.workflow_due_second`: the reservation's workflow has to
  * be started, or to see a change of the renewal. `refunds.workflow_due_second`, `deposits.workflow_due_second`: the
  * workflow of the payment has to be started.
@@ -37,6 +38,40 @@ export async function dueLooks(tx: Tx, throughSecond: number, after: DueAfter, l
     ORDER BY look_due_second, team_id LIMIT ${limit}`;
   return rows.map(({ teamId, dueSecond }) => ({ teamId, dueSecond: toSecond(dueSecond) }));
 }
+
+/** Teams whose watch has not looked though its timer was to fire at `throughSecond` or earlier, the oldest first. */
+export async function overdueLooks(tx: Tx, throughSecond: number, after: DueAfter, limit: number): Promise<DueLook[]> {
+  const rows = await tx.$queryRaw<Array<{ teamId: string; dueSecond: bigint }>>`
+    SELECT team_id AS "teamId", planned_look_second AS "dueSecond" FROM accounts
+    WHERE planned_look_second <= ${throughSecond} AND (planned_look_second, team_id) > (${after.second}, ${after.id})
+    ORDER BY planned_look_second, team_id LIMIT ${limit}`;
+  return rows.map(({ teamId, dueSecond }) => ({ teamId, dueSecond: toSecond(dueSecond) }));
+}
+
+/**
+ * Teams with news of `throughSecond` or earlier that the watch has not passed on: ended instances, mails and events, and charges
+ * in flight. The oldest first.
+ */
+export async function waitingNews(tx: Tx, throughSecond: number, after: DueAfter, limit: number): Promise<DueLook[]> {
+  const rows = await tx.$queryRaw<Array<{ teamId: string; dueSecond: bigint }>>`
+    SELECT team_id AS "teamId", min(second) AS "dueSecond" FROM (
+      SELECT team_id, second FROM exhaustions WHERE NOT announced
+      UNION ALL SELECT team_id, second FROM team_stops WHERE NOT announced
+      UNION ALL SELECT team_id, second FROM notices WHERE NOT handed_on
+      UNION ALL SELECT team_id, attempt_opened_second FROM accounts
+        WHERE attempt_deposit_id IS NOT NULL AND attempt_opened_second <= ${throughSecond}
+    ) AS news
+    WHERE second <= ${throughSecond} GROUP BY team_id HAVING (min(second), team_id) > (${after.second}, ${after.id})
+    ORDER BY min(second), team_id LIMIT ${limit}`;
+  return rows.map(({ teamId, dueSecond }) => ({ teamId, dueSecond: toSecond(dueSecond) }));
+}
+
+/** Marks that the team's watch has to look at a change that is no fact about the team's money. */
+export const lookIsDue = async (tx: Tx, teamId: string, second: number): Promise<void> => {
+  await tx.$executeRaw`
+    UPDATE accounts SET look_due_second = COALESCE(look_due_second, GREATEST(as_of_second, ${second}))
+    WHERE team_id = ${teamId}`;
+};
 
 export interface DueInstance {
   instance: Instance;

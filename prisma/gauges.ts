@@ -30,7 +30,7 @@ export interface Backlogs {
   /** Ended instances whose machine's stop the platform has not confirmed. */
   machines: Backlog;
   refunds: Backlog;
-  /** Teams whose watch has not looked at a fact: see due-work.ts. */
+  /** Teams whose watch has not looked at a fact, or at the second of its timer: see due-work.ts. */
   looks: Backlog;
   /** Instances, reservations, deposits and refunds with facts not yet seen by the workflow: see due-work.ts. */
   workflows: Map<string, Backlog>;
@@ -76,7 +76,10 @@ export async function readBacklogs(tx: Tx, nowSecond: number): Promise<Backlogs>
     UNION ALL SELECT 'deposits', kind, count(*), min(opened_second) FROM deposits
       WHERE status IN ('pending', 'requires_action') GROUP BY kind
     UNION ALL SELECT 'refunds', '', count(*), min(opened_second) FROM refunds WHERE status = 'pending' HAVING count(*) > 0
-    UNION ALL SELECT 'looks', '', count(*), min(look_due_second) FROM accounts WHERE look_due_second IS NOT NULL HAVING count(*) > 0
+    UNION ALL SELECT 'looks', '', count(*), min(due_second) FROM (
+      SELECT look_due_second AS due_second FROM accounts WHERE look_due_second IS NOT NULL
+      UNION ALL SELECT planned_look_second FROM accounts WHERE planned_look_second < ${nowSecond} AND look_due_second IS NULL
+    ) AS looks HAVING count(*) > 0
     UNION ALL SELECT 'workflows', of, count(*), min(due_second) FROM (
       SELECT 'instance' AS of, workflow_due_second AS due_second FROM instances WHERE workflow_due_second IS NOT NULL
       UNION ALL SELECT 'reservation', workflow_due_second FROM reservations WHERE workflow_due_second IS NOT NULL

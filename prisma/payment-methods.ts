@@ -3,6 +3,7 @@ import { BillingError } from '../billing/errors.ts';
 import { AS_RECORDED, lockAccount } from './accounts.ts';
 import { type Db, inTransaction, type Tx } from './client.ts';
 import { fieldsOf, type InJson, toSecond, toSecondOrNull } from './columns.ts';
+import { lookIsDue } from './due-work.ts';
 import { type PaymentMethod as PaymentMethodRow, Prisma } from './generated/client.ts';
 
 export interface PaymentMethod {
@@ -92,7 +93,8 @@ export const paymentMethodFromJson = (row: unknown): PaymentMethod | null =>
   row ? toPaymentMethod(row as InJson<PaymentMethodRow>) : null;
 
 /**
- * Saves a card that Stripe has attached. The first card of a team is its default. The same Stripe id is the same card.
+ * Saves a card that Stripe has attached. The first card of a team is its default, so the watch has to look. The same
+ * Stripe id is the same card.
  */
 export async function savePaymentMethod(
   tx: Tx,
@@ -101,7 +103,10 @@ export async function savePaymentMethod(
   const insert = (isDefault: boolean) =>
     tx.paymentMethod.createMany({ data: [{ ...card, isDefault }], skipDuplicates: true });
   const find = () => tx.paymentMethod.findUnique({ where: { stripePaymentMethodId: card.stripePaymentMethodId } });
-  await insert((await defaultPaymentMethod(tx, card.teamId)) === null);
+  const isFirst = (await defaultPaymentMethod(tx, card.teamId)) === null;
+  // The account's row is locked before the rows of cards, as by a removal.
+  if (isFirst) await lookIsDue(tx, card.teamId, card.createdSecond);
+  await insert(isFirst);
   // Another first card may have become the default at the same moment. Then this card is saved beside the default.
   if ((await find()) === null) await insert(false);
   const row = await find();
@@ -109,12 +114,16 @@ export async function savePaymentMethod(
   return toPaymentMethod(row);
 }
 
-/** @throws BillingError `not_found` */
-export async function makeDefault(tx: Tx, teamId: string, id: string): Promise<PaymentMethod> {
+/**
+ * Makes a card the default. The watch has to look, because it announces when the default card expires.
+ * @throws BillingError `not_found`
+ */
+export async function makeDefault(tx: Tx, teamId: string, id: string, second: number): Promise<PaymentMethod> {
   const card = await findPaymentMethod(tx, teamId, id);
   if (!card) throw new BillingError('not_found', 'no such payment method', 'paymentMethod');
   await tx.paymentMethod.updateMany({ where: { teamId, isDefault: true }, data: { isDefault: false } });
   await tx.paymentMethod.updateMany({ where: { id }, data: { isDefault: true } });
+  await lookIsDue(tx, teamId, second);
   return { ...card, isDefault: true };
 }
 
@@ -139,5 +148,5 @@ async function remove(tx: Tx, teamId: string, id: string, second: number): Promi
   });
   if (count === 0 || (await defaultPaymentMethod(tx, teamId))) return;
   const [newest] = await listPaymentMethods(tx, teamId);
-  if (newest) await makeDefault(tx, teamId, newest.id);
+  if (newest) await makeDefault(tx, teamId, newest.id, second);
 }

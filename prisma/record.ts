@@ -4,6 +4,7 @@
  */
 import type { Account } from '../billing/account.ts';
 import type { Effect, Outcome } from '../billing/change.ts';
+import { lookAfter } from '../billing/looks.ts';
 import type { Meter } from '../billing/usage.ts';
 import { accountWrite, bySums, type LockedAccount, lockForFact, type Reach, type Read } from './accounts.ts';
 import { type Db, inTransaction, type Tx } from './client.ts';
@@ -31,10 +32,11 @@ export interface Change<T> {
   /** True if a mail of this fact states the credit. No low-balance mail then follows from the fact itself. */
   tellsBalance?: boolean;
   /**
-   * The look of the team's watch at this fact: `due` by default, `taken` for the watch's own look, and `unchanged` for
-   * a fact without influence on the next look.
+   * The look of the team's watch at this fact: by default, a look is due if the watch would look too late otherwise.
+   * `due`: always. `unchanged`: the fact has no influence on the next look. `taken`: this is the watch's own look, after
+   * which the watch sleeps until `untilSecond`, or sets no timer (null).
    */
-  look?: 'due' | 'taken' | 'unchanged';
+  look?: 'due' | 'unchanged' | { taken: { untilSecond: number | null } };
   /** Rows of the fact itself, inserted with its effects. */
   inserts?: Write[];
   /** A mark on one instance, written beside the effects. */
@@ -85,11 +87,12 @@ const recordBy = <T, A>(
       const { account, marks, read } = await lockForFact<A>(tx, asked, reach, db.clock);
       const { teamId } = account;
       const changed = await change(account, tx, read);
-      const { outcome, notices = [], tellsBalance = false, look = 'due' } = changed;
+      const { outcome, tellsBalance = false } = changed;
       const following = noticesFor(teamId, outcome.effects, tellsBalance ? outcome.account.asOfSecond : null);
-      const after = { account: outcome.account, marks: marksAfter(look, marks, outcome, owes) };
       // Notices of the fact itself come first: a charge fails, and then credit ends.
-      await writeChange(tx, after, causedBy, { ...changed, notices: [...notices, ...following] });
+      const written = { ...changed, notices: [...(changed.notices ?? []), ...following] };
+      const after = { account: outcome.account, marks: marksAfter(written, marks, owes) };
+      await writeChange(tx, after, causedBy, written);
       return changed.answer(tx);
     }),
   );
@@ -104,15 +107,16 @@ async function notingItsWake<T>(record: (owes: (teamId: string, wake: Wake) => v
   return answer;
 }
 
-function marksAfter(
-  look: Change<unknown>['look'],
+function marksAfter<T>(
+  { outcome, notices = [], look }: Change<T>,
   marks: LookMarks,
-  { account: { teamId, asOfSecond } }: Outcome,
   owes: (teamId: string, wake: Wake) => void,
 ): LookMarks {
-  if (look === 'taken') return marksAfterLook(asOfSecond);
+  const { teamId, asOfSecond: second } = outcome.account;
   if (look === 'unchanged') return marks;
-  const after = marksAfterFact(marks, asOfSecond, isCallUnderWay());
+  if (typeof look === 'object') return marksAfterLook(second, look.taken.untilSecond);
+  const lookBy = () => (look === 'due' || notices.length > 0 ? 'now' : lookAfter(outcome));
+  const after = marksAfterFact(marks, { second, mayWake: isCallUnderWay(), lookBy });
   owes(teamId, after.wake);
   return after.marks;
 }

@@ -19,7 +19,7 @@ export const notingRecords = <T>(work: () => T): T => current.run({ hasRecorded:
 /** True if a call is running that wakes watches after its commits. Activities and sweepers have no note. */
 export const isCallUnderWay = (): boolean => current.getStore() !== undefined;
 
-const URGENCY: readonly Wake[] = ['undertaken', 'watchSoon', 'watch'];
+const URGENCY: readonly Wake[] = ['needless', 'undertaken', 'watchSoon', 'watch'];
 
 /** Notes how the call under way wakes the watch of a team. Of several facts, the most urgent wake stays. */
 export function noteWake(teamId: string, wake: Wake): void {

@@ -8,7 +8,7 @@ import type { NewUsage, RecordedUsage } from '../billing/usage-batch.ts';
 import { numberColumn, textColumn } from './arrays.ts';
 import { type Db, inOneStatement, type Tx } from './client.ts';
 import { toMicros, toSecondOrNull } from './columns.ts';
-import { UNDERTAKEN_SECONDS } from './look-marks.ts';
+import type { LookMarks } from './look-marks.ts';
 import { runPrepared } from './prepared.ts';
 
 /** Events of one team posted together, and the account afterwards. */
@@ -18,6 +18,8 @@ export interface UsagePosting {
   /** The version of the account at its read: see `readAccountsAsOf`. */
   version: string;
   account: Account;
+  /** The marks of the team's watch after the usage. */
+  marks: LookMarks;
   transfers: Transfer[];
   /** Released holds, each with the event that settles the hold. */
   settled: ReadonlyArray<{ holdId: string; settledBy: string }>;
@@ -86,10 +88,6 @@ export async function insertUsageEvents(
     ) AS events (event_id, model, project, input, output, at, hold, cost, charge)`;
 }
 
-export interface PostedUsage {
-  isWakeUndertaken: boolean;
-}
-
 /**
  * Locks a team only if no other transaction has the lock and the account is unchanged since the computation. Nothing is
  * written for other teams: no team's usage waits for another team's transaction.
@@ -99,19 +97,19 @@ const POST_USAGE = {
   text: `
   WITH batches AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
-        $8::bigint[], $9::bigint[])
-      WITH ORDINALITY AS batches (team_id, version, charged_with, caused_by, as_of, posted, held, owed, remainder, n)
+        $8::bigint[], $9::bigint[], $31::bigint[], $32::bigint[])
+      WITH ORDINALITY AS batches (team_id, version, charged_with, caused_by, as_of, posted, held, owed, remainder, due,
+        woken, n)
   ), locked AS (
-    SELECT batches.*, COALESCE(look_due_second IS NOT NULL AND as_of < woken_second + ${UNDERTAKEN_SECONDS}, false) AS is_undertaken
+    SELECT batches.*
     FROM accounts JOIN batches USING (team_id)
     WHERE accounts.xmin::text = batches.version ORDER BY team_id FOR UPDATE OF accounts SKIP LOCKED
   ), saved AS (
     UPDATE accounts
     SET as_of_second = as_of, posted_micros = posted, held_micros = held, owed_micros = owed,
-      remainder_millionths = remainder, look_due_second = COALESCE(look_due_second, as_of),
-      woken_second = CASE WHEN is_undertaken THEN woken_second ELSE as_of END
+      remainder_millionths = remainder, look_due_second = due, woken_second = woken
     FROM locked WHERE accounts.team_id = locked.team_id
-    RETURNING locked.team_id, charged_with, caused_by, as_of, n, is_undertaken
+    RETURNING locked.team_id, charged_with, caused_by, as_of, n
   ), transferred AS (
     INSERT INTO transfers (id, team_id, caused_by, debit_account, credit_account, amount_micros, code, reference, second,
       model, project)
@@ -130,16 +128,15 @@ const POST_USAGE = {
         $26::text[], $27::numeric[], $28::bigint[])
       AS events (n, event_id, model, project, input, output, at, hold, cost, charge) JOIN saved USING (n)
   )
-  SELECT team_id, is_undertaken FROM saved`,
+  SELECT team_id FROM saved`,
 };
 
 /**
  * Posts usage of several teams in a single statement: everything of a team or, where another transaction has changed
- * its account since the read, nothing. Returns the posted teams, each with whether another call has undertaken to wake
- * its watch (look-marks.ts).
+ * its account since the read, nothing. Returns the posted teams.
  * @throws the unique violation when an event was recorded before: nothing is kept then, of no team
  */
-export async function postUsage(db: Db, postings: readonly UsagePosting[]): Promise<Map<string, PostedUsage>> {
+export async function postUsage(db: Db, postings: readonly UsagePosting[]): Promise<string[]> {
   const numbered = postings.map((posting, index) => ({ posting, n: index + 1 }));
   const transfers = numbered.flatMap(({ posting, n }) => posting.transfers.map((transfer) => ({ transfer, n })));
   const settled = numbered.flatMap(({ posting, n }) => posting.settled.map((hold) => ({ hold, n })));
@@ -176,9 +173,9 @@ export async function postUsage(db: Db, postings: readonly UsagePosting[]): Prom
     numberColumn(rows, (row) => row.chargeMicros),
     textColumn(transfers, ({ transfer }) => transfer.model ?? null),
     textColumn(transfers, ({ transfer }) => transfer.project ?? null),
+    numberColumn(postings, ({ marks }) => marks.dueSecond),
+    numberColumn(postings, ({ marks }) => marks.wokenSecond),
   ];
-  const posted = await inOneStatement(() =>
-    runPrepared<{ team_id: string; is_undertaken: boolean }>(db, POST_USAGE, values),
-  );
-  return new Map(posted.map(({ team_id, is_undertaken }) => [team_id, { isWakeUndertaken: is_undertaken }]));
+  const posted = await inOneStatement(() => runPrepared<{ team_id: string }>(db, POST_USAGE, values));
+  return posted.map(({ team_id }) => team_id);
 }

@@ -9,7 +9,9 @@ import { type Micros, micros } from '../billing/money.ts';
 import type { TopUpPolicy } from '../billing/top-up.ts';
 import type { StripeStandIn } from '../embedded/stripe/index.ts';
 import { AS_RECORDED, readAccount, readAccounts } from '../prisma/accounts.ts';
+import { isSpared } from '../prisma/look-marks.ts';
 import { savePaymentMethod } from '../prisma/payment-methods.ts';
+import { notedWake, notingRecords } from '../prisma/recorded.ts';
 import { createTeam, setStripeCustomer } from '../prisma/teams.ts';
 import { inputOfStarted, startInstanceWorkflow } from '../workflows/signals.ts';
 import { ClockStandsStill } from './clock.ts';
@@ -159,7 +161,16 @@ class Run {
     if (declinesAfter !== undefined) standIn.control.cards.decline({ customer: customer.id, after: declinesAfter });
   }
 
-  private async happen(event: ScenarioEvent): Promise<void> {
+  private happen(event: ScenarioEvent): Promise<void> {
+    return notingRecords(() => this.doing(event));
+  }
+
+  /** Wakes the watch as the api does after a fact: only where the watch would look too late otherwise. */
+  private async wakeWatch(teamId: string): Promise<void> {
+    if (!isSpared(notedWake(teamId))) await this.parts.tell.watch(teamId);
+  }
+
+  private async doing(event: ScenarioEvent): Promise<void> {
     if (event.do === 'start') return this.start(event);
     if (event.do === 'stop') return this.stop(event.instance);
     if (event.do === 'deposit') return this.deposit(event.team, event.amount, event.at);
@@ -183,11 +194,11 @@ class Run {
       resumedFrom: null,
       requestHash: `${event.team} ${event.hourly} ${this.facts}`,
     };
-    const { ledger, tell } = this.parts;
+    const { ledger } = this.parts;
     try {
       const started = await ledger.startInstance({ spec, receivedSecond: clock.now }, 'scenario');
       await startInstanceWorkflow(client, inputOfStarted(started, options.settleEveryMs ?? 0), 'scenario');
-      await tell.watch(spec.teamId);
+      await this.wakeWatch(spec.teamId);
     } catch (error) {
       if (!(error instanceof BillingError) || error.code !== 'insufficient_credit') throw error;
       this.refused.push({ at: event.at, instance: event.instance, code: error.code });
@@ -201,12 +212,12 @@ class Run {
     if (!row) return;
     const stop = { instanceId, reason: 'stopped' as const, nowSecond: clock.now, platformAsked: true };
     await ledger.stopInstance(stop, 'scenario');
-    await tell.watch(row.teamId);
+    await this.wakeWatch(row.teamId);
     await tell.instance(instanceId);
   }
 
   private async deposit(team: string, amountMicros: Micros, at: number): Promise<void> {
-    const { ledger, tell, clock } = this.parts;
+    const { ledger, clock } = this.parts;
     this.facts += 1;
     const depositId = `dep_${this.runId}_${this.facts}`;
     const order = {
@@ -222,7 +233,7 @@ class Run {
     };
     await ledger.openDeposit(order);
     await ledger.creditDeposit({ depositId, nowSecond: clock.now, receiptUrl: null }, 'scenario');
-    await tell.watch(this.teamId(team));
+    await this.wakeWatch(this.teamId(team));
   }
 
   private async tokens(event: Extract<ScenarioEvent, { do: 'tokens' }>): Promise<void> {
@@ -242,8 +253,8 @@ class Run {
       atSecond: null,
       holdId: null,
     };
-    await ledger.recordUsage({ events: [usage], receivedSecond: clock.now, causedBy: 'scenario' });
-    await tell.watch(teamId);
+    const recorded = await ledger.recordUsage({ events: [usage], receivedSecond: clock.now, causedBy: 'scenario' });
+    if (!recorded.teams.get(teamId)?.isWakeSpared) await tell.watch(teamId);
   }
 
   private async setPolicy(
@@ -263,7 +274,7 @@ class Run {
     this.policies.set(team, policy);
     await ledger.setPolicy({ teamId, policy, actor: 'scenario', nowSecond: clock.now }, 'scenario');
     if (policy.enabled) await tell.autoTopUp(teamId);
-    await tell.watch(teamId);
+    await this.wakeWatch(teamId);
   }
 
   /**

@@ -4,6 +4,10 @@
  * that records a fact delivers the fact at once, so the sweeper finds work only after a process died between its commit
  * and its call to the engine, or while the engine was away. Several sweepers may run, because a second delivery changes
  * nothing.
+ *
+ * Facts send no wake while the watch sleeps until an early enough second (prisma/look-marks.ts). The sweeper therefore also
+ * wakes a watch that has not looked at its second, or has not passed on its news: its workflow was terminated, or the
+ * answer of its last look was lost.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../activities/world.ts';
@@ -13,12 +17,15 @@ import type { Db, Tx } from '../prisma/client.ts';
 import type { DepositKind } from '../prisma/deposits.ts';
 import {
   type DueAfter,
+  type DueLook,
   dueDeposits,
   dueInstances,
   dueLooks,
   dueRefunds,
   dueReservations,
   FROM_THE_FIRST,
+  overdueLooks,
+  waitingNews,
 } from '../prisma/due-work.ts';
 
 /** Deliveries of due work. Each resolves once the engine has accepted the delivery. */
@@ -53,6 +60,8 @@ export interface Swept {
 
 /** Longer than the delivery by the recording process takes. */
 const DUE_SINCE_SECONDS = 3;
+/** Longer than a watch takes under load from its timer to its look, and from a look to the last of the announcements. */
+const OVERDUE_SINCE_SECONDS = 10;
 const SWEEP_EVERY_MS = 1_000;
 /** While the engine or the database is away. */
 const SWEEP_EVERY_AT_MOST_MS = 10_000;
@@ -86,8 +95,9 @@ export function createSweeper({ db, deliver, log, nowMs }: SweeperOptions): Swee
     kind: string,
     read: (tx: Tx, throughSecond: number, after: DueAfter, limit: number) => Promise<T[]>,
     about: (due: T) => { id: string; teamId: string; deliver: () => Promise<void> },
+    sinceSeconds = DUE_SINCE_SECONDS,
   ): Promise<Delivery[]> {
-    const throughSecond = Math.floor(nowMs() / 1000) - DUE_SINCE_SECONDS;
+    const throughSecond = Math.floor(nowMs() / 1000) - sinceSeconds;
     const all = await allPages(
       (after) => read(db, throughSecond, after, PAGE),
       (due) => ({ second: due.dueSecond, id: about(due).id }),
@@ -99,8 +109,11 @@ export function createSweeper({ db, deliver, log, nowMs }: SweeperOptions): Swee
   }
 
   async function due(): Promise<Delivery[]> {
+    const look = ({ teamId }: DueLook) => ({ id: teamId, teamId, deliver: () => deliver.look(teamId) });
     return [
-      ...(await dueOf('look', dueLooks, ({ teamId }) => ({ id: teamId, teamId, deliver: () => deliver.look(teamId) }))),
+      ...(await dueOf('look', dueLooks, look)),
+      ...(await dueOf('overdue look', overdueLooks, look, OVERDUE_SINCE_SECONDS)),
+      ...(await dueOf('news', waitingNews, look, OVERDUE_SINCE_SECONDS)),
       ...(await dueOf('instance', dueInstances, ({ instance, rateMicrosPerHour }) => ({
         ...{ id: instance.id, teamId: instance.teamId },
         deliver: () => deliver.instance({ instance, rateMicrosPerHour }),

@@ -1,4 +1,7 @@
-/** A team's balance: a single durable sleep until the second of the next crossing, re-planned by each fact. */
+/**
+ * A team's balance: a single durable sleep until the second of the next look. The account's row stores the second
+ * (prisma/look-marks.ts), and a fact that needs an earlier look wakes the watch.
+ */
 import { continueAsNew, setHandler, TemporalFailure, workflowInfo } from '@temporalio/workflow';
 import type { Outlook } from '../ledger/team.ts';
 import type { EndedPiece } from '../prisma/ended-pieces.ts';
@@ -25,8 +28,9 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
 
   while (isEnding || !workflowInfo().continueAsNewSuggested) {
     news.take();
-    const outlook = await ledger.lookAhead({ teamId, nowSecond: nowSecond() });
-    seen = show(outlook);
+    const asOfSecond = nowSecond();
+    const outlook = await ledger.lookAhead({ teamId, nowSecond: asOfSecond });
+    seen = show(outlook, asOfSecond);
 
     await (outlook.ended === undefined ? announceAtOnce(outlook) : announce(outlook, outlook.ended));
 
@@ -140,11 +144,11 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
     if (instanceIds.length > 0) await tell.tellInstances({ instanceIds });
   }
 
-  function show(outlook: Outlook): WatchState {
+  function show(outlook: Outlook, asOfSecond: number): WatchState {
     const { availableMicros, burnMicrosPerHour, topUp, next } = outlook;
     state.say(next?.what === 'grace_over' ? 'charge_in_flight' : burnMicrosPerHour > 0 ? 'burning' : 'idle');
     showDetails({
-      'as of': when(nowSecond()),
+      'as of': when(asOfSecond),
       balance: dollars(availableMicros),
       'burn per hour': dollars(burnMicrosPerHour),
       'next crossing': next ? `${next.what} at ${when(next.second)}` : 'none',
@@ -152,6 +156,7 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
     });
     return {
       teamId,
+      asOfSecond,
       availableMicros,
       burnMicrosPerHour,
       topUp,

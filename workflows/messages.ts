@@ -135,8 +135,10 @@ export interface TeamInput {
   reclaiming?: string[];
 }
 
+/** The team as of the watch's last look. Facts that need no earlier look may have been recorded since. */
 export interface WatchState {
   teamId: string;
+  asOfSecond: number;
   availableMicros: Micros;
   burnMicrosPerHour: Micros;
   topUp: Outlook['topUp'];

@@ -5,6 +5,7 @@
  * where a charge is due.
  */
 import type { Tell } from '../../activities/world.ts';
+import { isSpared } from '../../prisma/look-marks.ts';
 import { notedWake } from '../../prisma/recorded.ts';
 import type { Metrics } from '../http/metrics.ts';
 import type { ApiWorld } from '../world.ts';
@@ -21,8 +22,8 @@ export type Wakes = (...wakes: Wake[]) => Promise<void>;
 export function createWakes({ engine, log }: ApiWorld, metrics: Metrics): Wakes {
   const tell = async ({ what, id }: Wake): Promise<void> => {
     const noted = what === 'watch' || what === 'watchSoon' ? notedWake(id) : undefined;
-    // Another call wakes the watch of this team. If that call ends early, the sweeper delivers the look.
-    if (noted === 'undertaken') return;
+    // The watch looks in time, or another call wakes it. If that call ends early, the sweeper delivers the look.
+    if (isSpared(noted)) return;
     try {
       await engine.tell[what === 'watch' && noted === 'watchSoon' ? noted : what](id);
       metrics.told(what, true);

@@ -129,7 +129,7 @@ const setDefault = ({ db }: ApiWorld, wake: Wakes): Route =>
       await mustFindCard(db, team, paymentMethod);
       const card = await inTransaction(db, async (tx) => {
         await lockAccount(tx, team, AS_RECORDED);
-        return makeDefault(tx, team, paymentMethod);
+        return makeDefault(tx, team, paymentMethod, call.receivedSecond);
       });
       await wake({ what: 'watch', id: team });
       return { status: 200, body: view(card, call.receivedSecond) };

@@ -147,8 +147,8 @@ export function usage({ db, terms, ledger }: ApiWorld, wake: Wakes): Route[] {
         limitsNow().begins?.();
         const { results, teams } = events.length > 0 ? await record({ events, receivedSecond, causedBy }) : NOTHING;
         // The call does not wait for the wakes, since the looks are due in the rows (prisma/due-work.ts).
-        for (const [id, { urgent, isWakeUndertaken }] of teams)
-          if (urgent || !isWakeUndertaken) void wake({ what: urgent ? 'watch' : 'watchSoon', id });
+        for (const [id, { urgent, isWakeSpared }] of teams)
+          if (urgent || !isWakeSpared) void wake({ what: urgent ? 'watch' : 'watchSoon', id });
 
         const worded = await withNames(db, events, results, receivedSecond);
         return {

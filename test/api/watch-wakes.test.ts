@@ -1,7 +1,7 @@
 /** Tests that for many facts of one team, one call wakes the team’s watch, in any number of api processes. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
-import { type CommandedApi, startCommandedApi, teamWith, theWatchLooks } from './support.ts';
+import { type CommandedApi, instanceOf, startCommandedApi, teamWith, theWatchLooks } from './support.ts';
 
 let api: CommandedApi;
 let team: string;
@@ -22,17 +22,19 @@ const pass = (seconds: number) => {
   api.clock.stoppedMs = Number(api.clock.stoppedMs) + seconds * 1_000;
 };
 
+/** A fact that brings the end of credit forward. */
+const start = async () => {
+  const { status, body } = await api.send('POST', '/v1/instances', { body: instanceOf(team, { hourly: '0.01' }) });
+  expect(status).toBe(201);
+  return body.id as string;
+};
+/** A fact that puts the end of credit off. */
 const grant = async () =>
   expect(
     (await api.send('POST', `/v1/teams/${team}/grants`, { body: { amount: '1.00', note: 'a burst' } })).status,
   ).toBe(201);
-const burst = (length = 30) => Promise.all(Array.from({ length }, grant));
-const wakes = () => api.engine.told.filter((told) => told.endsWith(` ${team}`));
-
-const POLICY_OFF = {
-  ...{ enabled: false, thresholdMicros: micros(25_000_000), amountMicros: micros(50_000_000) },
-  ...{ paymentMethodId: null, monthlyCapMicros: null },
-};
+const burst = (length = 30) => Promise.all(Array.from({ length }, start));
+const wakes = () => api.engine.told.filter((told) => told.endsWith(` ${team}`) && told.startsWith('watch'));
 
 describe('the watch of a team', () => {
   it('is woken once for a burst of facts, by calls that share no memory', async () => {
@@ -40,15 +42,30 @@ describe('the watch of a team', () => {
     expect(wakes()).toEqual([`watch ${team}`]);
   });
 
+  it('is woken by no fact that puts the next crossing off, and by no start that does not bring it forward', async () => {
+    const first = await start();
+    await start();
+    await theWatchLooks(api, team);
+    pass(5);
+    api.engine.told.length = 0;
+    await Promise.all([grant(), grant()]);
+    expect((await api.send('POST', `/v1/instances/${first}/stop`)).status).toBe(200);
+    await start();
+    expect(wakes()).toEqual([]);
+    await start();
+    await start();
+    expect(wakes()).toEqual([`watch ${team}`]);
+  });
+
   it('is asked for a read a second later by a fact in the second in which it has read', async () => {
-    await grant();
+    await start();
     await theWatchLooks(api, team);
     await burst();
     expect(wakes()).toEqual([`watch ${team}`, `watchSoon ${team}`]);
   });
 
   it('is woken again after two seconds without a read', async () => {
-    await grant();
+    await start();
     pass(1);
     await burst();
     expect(wakes()).toEqual([`watch ${team}`]);
@@ -59,11 +76,11 @@ describe('the watch of a team', () => {
 
   it('is woken by a call after a fact that an activity has recorded without a wake', async () => {
     const { ledger } = api.world;
-    await grant();
+    const instanceId = await start();
     await theWatchLooks(api, team);
     pass(1);
     const nowSecond = Number(api.clock.stoppedMs) / 1_000;
-    await ledger.setPolicy({ teamId: team, policy: POLICY_OFF, actor: 'a person', nowSecond }, 'test');
+    await ledger.repriceInstance({ instanceId, rateMicrosPerHour: micros(20_000), nowSecond }, 'test');
     await grant();
     expect(wakes()).toEqual([`watch ${team}`, `watch ${team}`]);
   });

@@ -1,11 +1,15 @@
 /** Tests random histories of a team with prices, discounts and reservations against a walk second by second. */
+import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import type { Effect } from '../../billing/change.ts';
+import type { Terms } from '../../billing/account.ts';
+import type { Effect, Outcome } from '../../billing/change.ts';
 import { nextCrossing } from '../../billing/crossings.ts';
 import { advance } from '../../billing/facts.ts';
-import { nextLook } from '../../billing/looks.ts';
+import { lookAfter, nextLook } from '../../billing/looks.ts';
+import type { GpuPrice } from '../../billing/prices.ts';
+import { type LookMarks, marksAfterFact, marksAfterLook } from '../../prisma/look-marks.ts';
 import { ofBudget } from '../support/budget.ts';
 import { withBigInt } from './acts.ts';
 import { asMicros, TERMS } from './book.ts';
@@ -124,6 +128,37 @@ describe('any history of a team with prices', () => {
     );
     expect(putOff).toBeGreaterThan(500);
   });
+
+  it('is announced by the timer of the watch or by a read that is due, however many facts send no wake', () => {
+    const counts = { needless: 0, woken: 0 };
+    const late = fc.array(fc.nat(30), { minLength: 1, maxLength: 10 });
+    fc.assert(
+      fc.property(history, late, fc.string(), (given, lateness, teamId) => {
+        const { walk, acts } = begun(given);
+        const book = new WatchedBook(PRICED, DAWN, teamId);
+        for (const doing of acts) keepPriced(book, doing);
+        for (const [i, drawn] of given.acts.entries()) {
+          const doing = told(drawn, walk, month);
+          walkPriced(walk, doing);
+          book.watchThrough(doing.at, lateness[i % lateness.length] ?? 0);
+          keepPriced(book, doing);
+          if (book.marks.dueSecond !== null) continue;
+          const { plannedSecond } = book.marks;
+          const heard = book.effectsThrough(plannedSecond === null ? doing.at + 100 * 86_400 : plannedSecond - 1);
+          expectSame(
+            heard.filter(({ kind }) => TOLD.has(kind)),
+            [],
+            doing,
+          );
+        }
+        counts.needless += book.wakes.needless;
+        counts.woken += book.wakes.woken;
+      }),
+      { numRuns: ofBudget({ test: 500, long: 3000 }) },
+    );
+    expect(counts.needless).toBeGreaterThan(1_000);
+    expect(counts.woken).toBeGreaterThan(1_000);
+  });
 });
 
 /** What people, cards or machines are told of. */
@@ -136,10 +171,53 @@ const TOLD: ReadonlySet<Effect['kind']> = new Set<Effect['kind']>([
   'reservation_closed',
 ]);
 
+/** A book with the marks of the team's watch, and a watch that looks at due facts late, and at its timer in time. */
 class WatchedBook extends PricedBook {
+  marks: LookMarks = { dueSecond: null, wokenSecond: null, lastSecond: null, plannedSecond: null };
+  readonly wakes = { needless: 0, woken: 0 };
+  readonly #teamId: string;
+
+  constructor(terms: Terms, second: number, teamId = 't') {
+    super(terms, second);
+    this.#teamId = teamId;
+  }
+
   /** What the clock brings through a second. Nothing is kept. */
   effectsThrough(second: number): Effect[] {
     return advance(this.read(second), this.terms, second).effects;
+  }
+
+  /** The looks of the watch until a second. A look that is due comes so many seconds after its fact. */
+  watchThrough(second: number, late: number): void {
+    for (;;) {
+      const { dueSecond, plannedSecond } = this.marks;
+      const seconds = [dueSecond === null ? null : dueSecond + late, plannedSecond].filter((at) => at !== null);
+      const next = Math.max(this.account.asOfSecond, Math.min(...seconds));
+      if (seconds.length === 0 || next > second) return;
+      const outcome = advance(this.read(next), this.terms, next);
+      super.keep(outcome);
+      const look = nextLook({ ...outcome.account, teamId: this.#teamId }, this.terms);
+      this.marks = marksAfterLook(next, look?.second ?? null);
+    }
+  }
+
+  override changePrice(price: GpuPrice): this {
+    const second = this.account.asOfSecond;
+    this.marks = { ...this.marks, dueSecond: this.marks.dueSecond ?? second };
+    return super.changePrice(price);
+  }
+
+  protected override keep(outcome: Outcome): this {
+    const { account, effects } = outcome;
+    const lookBy = () => lookAfter({ ...outcome, account: { ...account, teamId: this.#teamId } });
+    const { marks, wake } = marksAfterFact(this.marks, { second: account.asOfSecond, mayWake: true, lookBy });
+    const isTold = effects.some(
+      ({ kind, ...effect }) => TOLD.has(kind) && !('reason' in effect && effect.reason === 'stopped'),
+    );
+    assert(!isTold || marks.dueSecond !== null, 'the watch is to announce something, and no look is due');
+    this.marks = marks;
+    this.wakes[wake === 'needless' ? 'needless' : 'woken'] += 1;
+    return super.keep(outcome);
   }
 }
 

@@ -68,7 +68,7 @@ describe('the watch of a team', () => {
     expect((await one.look(team, FIRST)).next?.what).toBe('low');
     await one.stop('inst-two-cards', FIRST + 1);
     expect(await mails(team)).toEqual([]);
-    await makeDefault(one.db, team, old.id);
+    await makeDefault(one.db, team, old.id, 0);
     await one.look(team, FIRST + 2);
     expect(await mails(team)).toEqual([[FIRST + 2, old.id, 30]]);
   });

@@ -171,6 +171,14 @@ export class Desk {
     return this.ledger.lookAhead({ teamId, nowSecond: at }, CAUSE);
   }
 
+  /** A look of the watch, and everything that it announces. */
+  async lookAndTell(teamId: string, at: number) {
+    const { ended, notices } = await this.look(teamId, at);
+    const noticeIds = notices.map(({ noticeId }) => noticeId);
+    const signalled = ended && { ...ended, signalled: ended.from + ended.instanceIds.length };
+    await this.ledger.markTold({ teamId, exhaustions: [], noticeIds, ...(signalled && { ended: signalled }) });
+  }
+
   /** At a dollar a million, a token costs a micro. */
   async use(teamId: string, eventId: string, tokens: number, at: number) {
     const [result] = (await this.useAll([usageEvent(teamId, eventId, tokens)], at)).results;

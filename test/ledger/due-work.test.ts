@@ -11,9 +11,11 @@ import {
   dueRefunds,
   dueReservations,
   FROM_THE_FIRST,
+  overdueLooks,
   paymentsWait,
   runsUnwatched,
 } from '../../prisma/due-work.ts';
+import { makeDefault, savePaymentMethod } from '../../prisma/payment-methods.ts';
 import { type Office, openOffice, usageEvent } from './desk.ts';
 
 let office: Office;
@@ -34,6 +36,11 @@ const looks = async (throughSecond = FAR_AHEAD) =>
   (await dueLooks(office.one.db, throughSecond, FROM_THE_FIRST, 1_000))
     .filter(({ teamId }) => teamId === team)
     .map(({ dueSecond }) => dueSecond);
+/** The second until which the watch sleeps. */
+const planned = async () =>
+  (await overdueLooks(office.one.db, FAR_AHEAD, FROM_THE_FIRST, 1_000))
+    .filter(({ teamId }) => teamId === team)
+    .map(({ dueSecond }) => dueSecond);
 const instances = async (throughSecond = FAR_AHEAD) =>
   (await dueInstances(office.one.db, throughSecond, FROM_THE_FIRST, 1_000))
     .filter(({ instance }) => instance.teamId === team)
@@ -49,21 +56,55 @@ describe('the read of a team’s watch', () => {
     expect(await looks(9)).toEqual([]);
   });
 
-  it('is no longer due after the watch has read, until the next fact', async () => {
+  it('is no longer due after the watch has read, until a fact that brings the next crossing forward', async () => {
     await start(`${team}-a`, 10);
-    await office.one.look(team, 11);
+    const { next } = await office.one.look(team, 11);
     expect(await looks()).toEqual([]);
-    await office.one.stop(`${team}-a`, 12);
+    expect(await planned()).toEqual([next?.second]);
+    await start(`${team}-b`, 12);
     expect(await looks()).toEqual([12]);
   });
 
-  it('is due after usage that one statement writes, and after a hold', async () => {
+  it('is not due after a stop or a start that only put the next crossing off', async () => {
+    await start(`${team}-a`, 10);
+    await start(`${team}-b`, 10);
+    await office.one.look(team, 11);
+    const before = await planned();
+    await office.one.stop(`${team}-a`, 12);
+    await start(`${team}-c`, 13, '1.8');
+    expect(await looks()).toEqual([]);
+    expect(await planned()).toEqual(before);
+    await start(`${team}-d`, 14);
+    expect(await looks()).toEqual([14]);
+  });
+
+  it('is due after usage that one statement writes, and after a hold, where these bring the next crossing forward', async () => {
     await office.one.useAll([usageEvent(team, 'e1', 1_000)], 30);
-    expect(await looks()).toEqual([30]);
-    await office.one.look(team, 31);
     await office.one.price(`model-${team}`, '1', 31);
+    expect(await looks()).toEqual([]);
     await office.one.hold(team, `hold-${team}`, `model-${team}`, 1_000, 32);
     expect(await looks()).toEqual([32]);
+    await office.one.look(team, 33);
+    await office.one.hold(team, `longer-${team}`, `model-${team}`, 1_000, 34);
+    expect(await looks()).toEqual([]);
+    await start(`${team}-a`, 35, '3600');
+    await office.one.look(team, 35);
+    await office.one.useAll([usageEvent(team, 'e2', 20_000_000)], 36);
+    expect(await looks()).toEqual([36]);
+  });
+
+  it('is due after a saved card and another default, because the watch announces when the default card expires', async () => {
+    const card = (id: string) => ({
+      ...{ id, teamId: team, stripePaymentMethodId: `pm_${id}`, brand: 'visa', last4: '4242', expMonth: 12 },
+      ...{ expYear: 2099, fingerprint: null, createdSecond: 40 },
+    });
+    await savePaymentMethod(office.one.db, card(`${team}-1`));
+    expect(await looks()).toEqual([40]);
+    await office.one.look(team, 41);
+    await savePaymentMethod(office.one.db, card(`${team}-2`));
+    expect(await looks()).toEqual([]);
+    await makeDefault(office.one.db, team, `${team}-2`, 42);
+    expect(await looks()).toEqual([42]);
   });
 
   it('is not due after a settlement without anything to announce', async () => {

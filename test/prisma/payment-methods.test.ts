@@ -61,9 +61,9 @@ describe('a saved card', () => {
   it('that is made the default replaces the old default, and cannot be another team’s card', async () => {
     await save('a');
     const b = await save('b');
-    await makeDefault(database.db, team, b.id);
+    await makeDefault(database.db, team, b.id, 0);
     expect(await defaultOf()).toBe('b');
-    await expect(makeDefault(database.db, 'another', b.id)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(makeDefault(database.db, 'another', b.id, 0)).rejects.toMatchObject({ code: 'not_found' });
   });
 
   it('that is removed is no longer found, and the newest remaining card becomes the default', async () => {

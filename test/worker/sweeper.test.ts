@@ -32,7 +32,7 @@ let team: string;
 beforeEach(async () => {
   teams += 1;
   team = await office.one.team(`swept-${teams}`, '100');
-  await office.one.look(team, 0);
+  await office.one.lookAndTell(team, 0);
   delivered = [];
 });
 const start = (id: string, at: number) => office.one.start({ teamId: team, id, hourly: '0.01', at });
@@ -54,6 +54,46 @@ it('a sweep delivers nothing that a workflow has read', async () => {
   await office.one.look(team, 101);
   nowMs = 200_000;
   await sweeperOf().sweep();
+  expect(of(team)).toEqual([]);
+});
+
+it('a sweep wakes a watch that has not read ten seconds after the second of its timer', async () => {
+  await start(`${team}-a`, 100);
+  await office.one.settle(`${team}-a`, 101);
+  const { next } = await office.one.look(team, 101);
+  const plannedSecond = next?.second ?? 0;
+  const sweeper = sweeperOf();
+  nowMs = (plannedSecond + 10) * 1_000 - 1;
+  await sweeper.sweep();
+  expect(of(team)).toEqual([]);
+  nowMs += 1;
+  await sweeper.sweep();
+  expect(of(team)).toEqual([`look ${team}`]);
+  delivered = [];
+  await office.one.lookAndTell(team, plannedSecond + 11);
+  nowMs += 60_000;
+  await sweeper.sweep();
+  expect(of(team)).toEqual([]);
+});
+
+it('a sweep wakes the watch of a team with news that has waited for ten seconds, though no read is due', async () => {
+  await start(`${team}-a`, 100);
+  await office.one.settle(`${team}-a`, 101);
+  await office.one.ledger.stopTeam({ teamId: team, project: null, nowSecond: 120 }, 'test');
+  // The answer of this look is lost.
+  await office.one.look(team, 120);
+  await office.one.settle(`${team}-a`, 121);
+  const sweeper = sweeperOf();
+  nowMs = 129_999;
+  await sweeper.sweep();
+  expect(of(team)).toEqual([]);
+  nowMs = 130_000;
+  await sweeper.sweep();
+  expect(of(team)).toEqual([`look ${team}`]);
+  delivered = [];
+  await office.one.lookAndTell(team, 131);
+  nowMs = 200_000;
+  await sweeper.sweep();
   expect(of(team)).toEqual([]);
 });
 
@@ -93,7 +133,7 @@ it('sweeps deliver a refund until its workflow has read it', async () => {
   const refundId = `${team}-refund`;
   const asked = { refundId, depositId, teamId: team, amountMicros: null, actor: 'me', receivedSecond: 100 };
   await office.one.ledger.takeRefund(asked, 'test');
-  await office.one.look(team, 100);
+  await office.one.lookAndTell(team, 100);
   nowMs = 103_000;
   await sweeperOf().sweep();
   expect(of(team)).toEqual([`refund ${refundId} of ${depositId}`]);
@@ -124,11 +164,11 @@ it('a sweep delivers a later fact at once while an earlier fact of the same team
   nowMs = 103_000;
   await sweeper.sweep();
   await office.one.look(team, 103);
-  await office.one.stop(`${team}-a`, 104);
+  await start(`${team}-b`, 104);
   delivered = [];
   nowMs = 107_000;
   await sweeper.sweep();
-  expect(of(team)).toEqual([`look ${team}`]);
+  expect(of(team).sort()).toEqual([`instance ${team}-b`, `look ${team}`]);
 });
 
 it('a sweep delivers the rest when the engine refuses a delivery, and the next sweep repeats the refused delivery', async () => {
@@ -156,7 +196,7 @@ it('a sweep takes one delivery of each team in turn, so that a team with many de
   await office.one.start({ teamId: other, id: `${other}-a`, hourly: '0.01', at: 100 });
   // The last of all by its second and its id.
   await office.one.look(team, 100);
-  await office.one.look(other, 100);
+  await office.one.lookAndTell(other, 100);
   nowMs = 103_000;
   await sweeperOf().sweep();
   const order = delivered.filter((what) => what.startsWith(`instance ${team}`) || what.includes(other));

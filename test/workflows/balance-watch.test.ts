@@ -255,6 +255,7 @@ describe('a team’s watch', () => {
       await scene.untilState(id, 'burning');
       expect(await handle.query(watchState)).toEqual({
         teamId: scene.id('team'),
+        asOfSecond: scene.calls('lookAhead')[0]?.nowSecond,
         availableMicros: 50_000_000,
         burnMicrosPerHour,
         topUp: 'suspended',
