@@ -4,7 +4,7 @@ import { coalesced } from '../../activities/coalesced-wakes.ts';
 import type { Tell } from '../../activities/world.ts';
 import { formatSecond, secondOf } from '../../billing/time.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
-import { type CommandedApi, keyFor, startCommandedApi, teamWith, theWatchLooks } from './support.ts';
+import { type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith, theWatchLooks } from './support.ts';
 
 let api: CommandedApi;
 let team: string;
@@ -279,30 +279,42 @@ describe('the team’s watch', () => {
     api.engine.tell = coalesced(tell, nowMs);
   };
 
-  it('is woken once for a burst, and for each team of a call', async () => {
-    const other = await teamWith(api, '5');
-    for (const each of [team, other]) await theWatchLooks(api, each);
+  /** Starts an instance, so that usage brings the end of credit forward; the watch has read the start. */
+  const rent = async (teamId: string) => {
+    expect((await api.post('/v1/instances', instanceOf(teamId, { hourly: '0.01' }))).status).toBe(201);
+    await theWatchLooks(api, teamId);
     api.engine.told.length = 0;
+  };
+
+  it('is woken once for a burst, and for each team of a call', async () => {
+    const other = await teamWith(api, '50');
+    for (const each of [team, other]) await rent(each);
     shareWakes(() => 0);
     await Promise.all(
-      Array.from({ length: 30 }, (_, i) => send([event(`e${i}`, 1), event(`e${i}`, 1, { team: other })])),
+      Array.from({ length: 30 }, (_, i) => send([event(`e${i}`, 1_000), event(`e${i}`, 1_000, { team: other })])),
     );
     expect([...api.engine.told].sort()).toEqual([`watchSoon ${team}`, `watchSoon ${other}`].sort());
   });
 
   it('is woken again when a second has passed and it has read', async () => {
     let nowMs = 0;
+    await rent(team);
     shareWakes(() => nowMs);
-    await theWatchLooks(api, team);
-    await send([event('a', 1)]);
+    await send([event('a', 1_000)]);
     await theWatchLooks(api, team);
     nowMs = 899;
-    await send([event('b', 1)]);
+    await send([event('b', 1_000)]);
     expect(api.engine.told).toEqual([`watchSoon ${team}`]);
     await theWatchLooks(api, team);
     nowMs = 900;
-    await send([event('c', 1)]);
+    await send([event('c', 1_000)]);
     expect(api.engine.told).toEqual([`watchSoon ${team}`, `watchSoon ${team}`]);
+  });
+
+  it('is not woken for usage of a team in which nothing runs', async () => {
+    await theWatchLooks(api, team);
+    await send([event('a', 1_000), event('b', 1_000)]);
+    expect(api.engine.told).toEqual([]);
   });
 
   it('is woken at once for an effect that must be announced', async () => {
@@ -318,14 +330,14 @@ describe('the team’s watch', () => {
     await theWatchLooks(api, team);
     expect(await dueSecond()).toBeNull();
     api.engine.away = true;
-    const answers = await Promise.all([send([event('a', 5)]), send([event('b', 5)])]);
+    const answers = await Promise.all([send([event('a', 45_000_000)]), send([event('b', 5)])]);
     for (const answer of answers) expect([answer.status, statusesOf(answer)]).toEqual([200, ['accepted']]);
     expect(await rowsOf()).toBe(2);
     expect(await dueSecond()).not.toBeNull();
     api.engine.away = false;
-    const again = await send([event('a', 5), event('b', 5)]);
+    const again = await send([event('a', 45_000_000), event('b', 5)]);
     expect(statusesOf(again)).toEqual(['duplicate', 'duplicate']);
-    expect(again.body.balances[team].available).toBe('49.999990');
+    expect(again.body.balances[team].available).toBe('4.999995');
   });
 });
 
