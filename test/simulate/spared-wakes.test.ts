@@ -19,7 +19,7 @@ import {
   wakeDepositWorkflow,
   wakeInstanceWorkflow,
   wakeRefundWorkflow,
-} from '../../workflows/telling.ts';
+} from '../../workflows/signals.ts';
 import { shareSurroundings } from '../support/surroundings.ts';
 import { aTeam, recordStart, sawOf, untilQuiet } from './renting.ts';
 
