@@ -13,7 +13,6 @@ import { RUNTIME_ROLE, startPostgres } from '../embedded/postgres.ts';
 import { createLedger, type Ledger } from '../ledger/index.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import { migrate } from '../prisma/migrate.ts';
-import { inSnapshot } from '../prisma/snapshot.ts';
 import { createTeam } from '../prisma/teams.ts';
 import { SCENARIO_TERMS } from '../simulate/terms.ts';
 import type { Measured } from './measured.ts';
@@ -121,7 +120,7 @@ function actsOf(db: Db, ledger: Ledger): Record<string, Act> {
       };
       return ledger.recordUsage({ events: [event], receivedSecond, causedBy: 'bench' });
     },
-    balance: ({ teamId }, nowSecond) => inSnapshot(db, (tx) => readBalance(tx, TERMS, teamId, nowSecond)),
+    balance: ({ teamId }, nowSecond) => readBalance(db, TERMS, teamId, nowSecond),
     stop: (subject, nowSecond, round) =>
       ledger.stopInstance(
         { instanceId: idOf(subject, round), reason: 'stopped', nowSecond, platformAsked: true },

@@ -5,7 +5,7 @@
 import { type Account, type AttemptInFlight, type Contest, spendableMicros, type Terms } from './account.ts';
 import { fitsMonth } from './crossings.ts';
 import { creditAccount, owedAccount, REVENUE, referenceOf, type Transfer } from './ledger.ts';
-import type { MeterClass } from './meter-sums.ts';
+import type { MeterClass, MeterGroup } from './meter-sums.ts';
 import { add, larger, type Micros, micros, smaller, subtract, ZERO } from './money.ts';
 import type { ReservationEnd, ReservationMeter } from './reservation-meter.ts';
 import { spendAt, spendClassOver, spendOver } from './spending.ts';
@@ -88,7 +88,7 @@ export class Change {
     if (this.spentByDay) spendOver(this.spentByDay, metered, endSecond);
   }
 
-  spentByClass(each: MeterClass, endSecond: number): void {
+  spentByClass(each: MeterClass | MeterGroup, endSecond: number): void {
     if (this.spentByDay) spendClassOver(this.spentByDay, each, endSecond);
   }
 

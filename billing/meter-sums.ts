@@ -30,15 +30,32 @@ export interface MeterClass {
   postedMicros: number;
 }
 
+/**
+ * Running meters of several classes, for readers whose work must not grow with the number of classes. The day is 0 for all
+ * days before a certain day.
+ */
+export interface MeterGroup extends Omit<MeterClass, 'rateRemainder' | 'startRemainder'> {
+  /** Σ of the remainders at a full hour, such as 00:00 UTC: the same at each. */
+  hourRemainders: number;
+}
+
+/** The number of meters that leave the same remainder at every second. */
+export type RemainderCount = Pick<MeterClass, 'rateRemainder' | 'startRemainder' | 'count'>;
+
+/** Σ of the remainders of all meters, where groups do not give them: at one second, or the counts for every second. */
+export type KnownRemainders = { second: number; remainders: number } | readonly RemainderCount[];
+
 /** Running meters that were not read singly. */
 export interface MeterSums {
-  classes: readonly MeterClass[];
+  classes: ReadonlyArray<MeterClass | MeterGroup>;
   count: number;
   rateMicrosPerHour: number;
   rateTimesStart: bigint;
   postedMicros: number;
   /** No meter of the sums started later, so the sums are valid from this second on. */
   startedBySecond: number;
+  /** Absent where the classes alone give the remainders. */
+  known?: KnownRemainders;
 }
 
 /** Thrown where the sums do not decide. The caller reads the meters singly and runs the same fact again. */
@@ -48,11 +65,22 @@ export class MetersNeeded extends Error {
   }
 }
 
+/** Thrown where the remainders decide, and groups do not give them. */
+export class RemaindersNeeded extends MetersNeeded {
+  constructor(second: number) {
+    super(`the remainders at second ${second}`);
+  }
+}
+
 /** The sums over classes, or null for no classes. @param startedBySecond no meter started later */
-export function meterSums(classes: readonly MeterClass[], startedBySecond: number): MeterSums | null {
+export function meterSums(
+  classes: ReadonlyArray<MeterClass | MeterGroup>,
+  startedBySecond: number,
+  known?: KnownRemainders,
+): MeterSums | null {
   const filled = classes.filter(({ count }) => count > 0);
   if (filled.length === 0) return null;
-  const sum = (of: (each: MeterClass) => number) => filled.reduce((total, each) => total + of(each), 0);
+  const sum = (of: (each: MeterClass | MeterGroup) => number) => filled.reduce((total, each) => total + of(each), 0);
   return {
     classes: filled,
     count: sum(({ count }) => count),
@@ -60,6 +88,7 @@ export function meterSums(classes: readonly MeterClass[], startedBySecond: numbe
     rateTimesStart: filled.reduce((total, { rateTimesStart }) => total + rateTimesStart, 0n),
     postedMicros: sum(({ postedMicros }) => postedMicros),
     startedBySecond,
+    ...(known !== undefined && { known }),
   };
 }
 
@@ -86,14 +115,17 @@ export function classOf(meter: {
   };
 }
 
-const keyOf = (each: MeterClass): string => {
-  const { daySecond, isDiscountable, listMicrosPerHour, discountBasisPoints, rateRemainder, startRemainder } = each;
-  return [daySecond, isDiscountable, listMicrosPerHour, discountBasisPoints, rateRemainder, startRemainder].join('/');
+const keyOf = (each: MeterClass | MeterGroup): string => {
+  const { daySecond, isDiscountable, listMicrosPerHour, discountBasisPoints } = each;
+  const remainders = isGroup(each) ? [] : [each.rateRemainder, each.startRemainder];
+  return [daySecond, isDiscountable, listMicrosPerHour, discountBasisPoints, ...remainders].join('/');
 };
 
+const isGroup = (each: MeterClass | MeterGroup): each is MeterGroup => 'hourRemainders' in each;
+
 /** Merges classes with equal fields other than the sums. */
-export function mergedClasses(classes: readonly MeterClass[]): MeterClass[] {
-  const merged = new Map<string, MeterClass>();
+export function mergedClasses<C extends MeterClass | MeterGroup>(classes: readonly C[]): C[] {
+  const merged = new Map<string, C>();
   for (const each of classes) {
     const into = merged.get(keyOf(each));
     if (!into) {
@@ -104,6 +136,7 @@ export function mergedClasses(classes: readonly MeterClass[]): MeterClass[] {
     into.rateMicrosPerHour += each.rateMicrosPerHour;
     into.rateTimesStart += each.rateTimesStart;
     into.postedMicros += each.postedMicros;
+    if (isGroup(into) && isGroup(each)) into.hourRemainders += each.hourRemainders;
   }
   return [...merged.values()];
 }
@@ -127,10 +160,39 @@ export function withoutMeters(
   return [...left.values()];
 }
 
-/** Σ of the remainders of rate × seconds / 3600 over the meters of a class. */
-function remaindersAt({ rateRemainder, startRemainder, count }: MeterClass, second: number): number {
+/**
+ * Σ of the remainders of rate × seconds / 3600 over meters that leave the same remainder. Twin: `REMAINDERS` of
+ * prisma/meter-totals.ts.
+ */
+export function remaindersOf({ rateRemainder, startRemainder, count }: RemainderCount, second: number): number {
   const remainder = (rateRemainder * second - startRemainder) % SECONDS_PER_HOUR;
   return count * (remainder < 0 ? remainder + SECONDS_PER_HOUR : remainder);
+}
+
+/** Σ of the remainders over a class. @throws RemaindersNeeded for a group, except at full hours */
+function remaindersAt(each: MeterClass | MeterGroup, second: number): number {
+  if (!isGroup(each)) return remaindersOf(each, second);
+  if (!isFullHour(second)) throw new RemaindersNeeded(second);
+  return each.hourRemainders;
+}
+
+const isFullHour = (second: number): boolean => second % SECONDS_PER_HOUR === 0;
+
+/** True if the remainders of all meters together are known at a second. */
+function areKnownAt({ classes, known }: MeterSums, second: number): boolean {
+  const isGiven = known !== undefined && (!('second' in known) || known.second === second);
+  return isGiven || isFullHour(second) || !classes.some(isGroup);
+}
+
+/** Σ of the remainders over all meters. @throws RemaindersNeeded */
+function allRemaindersAt(sums: MeterSums, second: number): number {
+  if (!areKnownAt(sums, second)) throw new RemaindersNeeded(second);
+  const { classes, known } = sums;
+  if (known === undefined) return classes.reduce((sum, each) => sum + remaindersAt(each, second), 0);
+  if (!('second' in known)) return known.reduce((sum, each) => sum + remaindersOf(each, second), 0);
+  return known.second === second
+    ? known.remainders
+    : classes.reduce((sum, each) => sum + remaindersAt(each, second), 0);
 }
 
 const costFrom = (
@@ -140,20 +202,35 @@ const costFrom = (
 ): bigint =>
   (BigInt(rateMicrosPerHour) * BigInt(second) - rateTimesStart - BigInt(remainders)) / BigInt(SECONDS_PER_HOUR);
 
-/**
- * The amount that the meters owe at a second beyond their postings. @throws MetersNeeded for a second before the last
- * start
- */
-export function summedDueMicros(sums: MeterSums, second: number): number {
-  if (second < sums.startedBySecond) throw new MetersNeeded('a second before the last start');
-  const remainders = sums.classes.reduce((sum, each) => sum + remaindersAt(each, second), 0);
+function dueMicros(sums: MeterSums, second: number, remainders: number): number {
   const due = Number(costFrom(sums, second, remainders)) - sums.postedMicros;
   if (!Number.isSafeInteger(due)) throw new MetersNeeded('amounts of this size');
   return due;
 }
 
-/** The cost of a class at a second that is not before any start. */
-export const classCostMicros = (each: MeterClass, second: number): bigint =>
+/**
+ * The amount that the meters owe at a second beyond their postings. @throws MetersNeeded for a second before the last
+ * start, RemaindersNeeded
+ */
+export function summedDueMicros(sums: MeterSums, second: number): number {
+  if (second < sums.startedBySecond) throw new MetersNeeded('a second before the last start');
+  return dueMicros(sums, second, allRemaindersAt(sums, second));
+}
+
+/**
+ * The least and the most that the meters can owe at a second at which the remainders are not known. Null at other seconds.
+ */
+export function summedDueBounds(sums: MeterSums, second: number): { least: number; most: number } | null {
+  if (second < sums.startedBySecond || areKnownAt(sums, second)) return null;
+  return {
+    // One micro less, because the division of a negative number rounds up.
+    least: dueMicros(sums, second, sums.count * (SECONDS_PER_HOUR - 1)) - 1,
+    most: dueMicros(sums, second, 0),
+  };
+}
+
+/** The cost of a class at a second that is not before any start. @throws RemaindersNeeded */
+export const classCostMicros = (each: MeterClass | MeterGroup, second: number): bigint =>
   costFrom(each, second, remaindersAt(each, second));
 
 /**
@@ -163,13 +240,22 @@ export const classCostMicros = (each: MeterClass, second: number): bigint =>
  */
 export function classCostBetweenMicros(
   { startedBySecond }: MeterSums,
-  each: MeterClass,
+  each: MeterClass | MeterGroup,
   fromSecond: number,
   toSecond: number,
 ): bigint {
   if (toSecond < startedBySecond || toSecond < fromSecond) throw new MetersNeeded('a second before the last start');
   const before = each.daySecond < fromSecond ? classCostMicros(each, fromSecond) : 0n;
   return classCostMicros(each, toSecond) - before;
+}
+
+/** The cost of all meters of the sums between two seconds. @param fromSecond see `classCostBetweenMicros` */
+export function summedCostBetweenMicros(sums: MeterSums, fromSecond: number, toSecond: number): bigint {
+  const { classes, startedBySecond } = sums;
+  if (toSecond < startedBySecond || toSecond < fromSecond) throw new MetersNeeded('a second before the last start');
+  const cost = costFrom(sums, toSecond, allRemaindersAt(sums, toSecond));
+  const earlier = classes.filter(({ daySecond }) => daySecond < fromSecond);
+  return earlier.reduce((sum, each) => sum - classCostMicros(each, fromSecond), cost);
 }
 
 /**

@@ -7,7 +7,15 @@ import type { Account, Terms } from './account.ts';
 import { type Change, closeMeter, replaceMeters } from './change.ts';
 import { coversOf } from './covers.ts';
 import { discountAt, discountedMicros, volumeBasisPointsOf } from './discounts.ts';
-import { classCostMicros, classOf, type MeterClass, MetersNeeded, mergedClasses, meterSums } from './meter-sums.ts';
+import {
+  classCostMicros,
+  classOf,
+  type MeterClass,
+  type MeterGroup,
+  MetersNeeded,
+  mergedClasses,
+  meterSums,
+} from './meter-sums.ts';
 import { micros, subtract, ZERO } from './money.ts';
 import { isDiscountable, type Priced, priceAt, rateOf } from './prices.ts';
 import { trailingSpendMicros } from './spending.ts';
@@ -87,7 +95,12 @@ function rerateSummed(change: Change, second: number): void {
 }
 
 /** Ends the segments of a class and begins the next at the same second, at another discount. */
-export function nextClass(change: Change, each: MeterClass, basisPoints: number, second: number): MeterClass {
+export function nextClass(
+  change: Change,
+  each: MeterClass | MeterGroup,
+  basisPoints: number,
+  second: number,
+): MeterClass {
   const { account } = change;
   account.postedMicros = subtract(
     account.postedMicros,

@@ -3,7 +3,7 @@
  * balance meets a level is computed instead of polled for. Source: docs/rules.md#balance,
  * docs/architecture.md#the-balance-line.
  */
-import { type MeterSums, summedDueMicros } from './meter-sums.ts';
+import { type MeterSums, summedDueBounds, summedDueMicros } from './meter-sums.ts';
 import { type Micros, micros } from './money.ts';
 import { LAST_SECOND } from './time.ts';
 import { chargeDueMicros, type Metered } from './usage.ts';
@@ -30,6 +30,21 @@ export function availableMicros(line: BalanceLine, second: number): Micros {
   return micros(line.postedMicros - accrued - summedAccrued - line.heldMicros);
 }
 
+/**
+ * True if `available < level` at a second. Where the remainders of sums are not known, bounds decide for levels that lie
+ * outside them.
+ * @throws RemaindersNeeded for a level within the bounds
+ */
+export function isBelow(line: BalanceLine, levelMicros: Micros, second: number): boolean {
+  const bounds = line.summed ? summedDueBounds(line.summed, second) : null;
+  if (bounds) {
+    const others = availableMicros({ ...line, summed: null }, second);
+    if (others - bounds.least < levelMicros) return true;
+    if (others - bounds.most >= levelMicros) return false;
+  }
+  return availableMicros(line, second) < levelMicros;
+}
+
 /** Σ of the running rates, micros per hour. */
 export const burnMicrosPerHour = (line: BalanceLine): Micros =>
   micros(meteredOf(line).reduce((sum, meter) => sum + meter.rateMicrosPerHour, line.summed?.rateMicrosPerHour ?? 0));
@@ -41,7 +56,7 @@ export const burnMicrosPerHour = (line: BalanceLine): Micros =>
  *
  * The sum of the exact costs without floors brackets the answer in closed form. The bracket is at most one micro per
  * meter wide, and inside the bracket the floors are summed exactly.
- * @throws MetersNeeded where the answer may lie before the start of a meter in the sums
+ * @throws MetersNeeded where the answer may lie before the start of a meter in the sums, RemaindersNeeded
  */
 export function lastSecondAtOrAbove(line: BalanceLine, levelMicros: Micros): number | null {
   const meters = meteredOf(line);
@@ -65,15 +80,15 @@ export function lastSecondAtOrAbove(line: BalanceLine, levelMicros: Micros): num
   if (above >= LAST_SECOND) return null;
   while (below - above > 1) {
     const middle = above + Math.floor((below - above) / 2);
-    if (availableMicros(line, middle) >= levelMicros) above = middle;
-    else below = middle;
+    if (isBelow(line, levelMicros, middle)) below = middle;
+    else above = middle;
   }
   return above > LAST_SECOND ? null : above;
 }
 
 /** The first second, not before `fromSecond`, at which `available < level`; null for never. */
 export function firstSecondBelow(line: BalanceLine, levelMicros: Micros, fromSecond: number): number | null {
-  if (availableMicros(line, fromSecond) < levelMicros) return fromSecond;
+  if (isBelow(line, levelMicros, fromSecond)) return fromSecond;
   const last = lastSecondAtOrAbove(line, levelMicros);
   return last === null ? null : last + 1;
 }

@@ -5,7 +5,7 @@
  */
 import type { Account, SpentByDay } from './account.ts';
 import { type VolumeTier, volumeBasisPointsOf } from './discounts.ts';
-import { classCostBetweenMicros, classCostMicros, type MeterClass } from './meter-sums.ts';
+import { classCostBetweenMicros, classCostMicros, type MeterClass, type MeterGroup } from './meter-sums.ts';
 import { atMost, type Micros, ZERO } from './money.ts';
 import { meteredOf } from './runway.ts';
 import { dayStart, daysAfter, daysBefore, daysBetween, nextDayStart } from './time.ts';
@@ -109,7 +109,11 @@ export function spendOver(spentByDay: Map<number, Micros>, metered: Metered, end
 }
 
 /** Counts an ended stretch of the meters of a class. No meter of the class starts later. */
-export function spendClassOver(spentByDay: Map<number, Micros>, each: MeterClass, endSecond: number): void {
+export function spendClassOver(
+  spentByDay: Map<number, Micros>,
+  each: MeterClass | MeterGroup,
+  endSecond: number,
+): void {
   let from = Math.max(each.daySecond, trailingFrom(endSecond));
   while (from < endSecond) {
     const to = Math.min(nextDayStart(from), endSecond);

@@ -31,7 +31,7 @@ import {
 import { readSpentByDay } from './spending.ts';
 import type { Write } from './statements.ts';
 
-const ACCOUNT = columnsOf(Prisma.AccountScalarFieldEnum, 'accounts');
+export const ACCOUNT = columnsOf(Prisma.AccountScalarFieldEnum, 'accounts');
 const LOCKED = columnsOf(Prisma.AccountScalarFieldEnum, 'locked');
 
 /** The reach of a reader's computation, which decides what to read with the account. */
@@ -379,6 +379,12 @@ async function withPrices(tx: Tx, account: Account, reach: Reach): Promise<Accou
   const spentByDay = asks ? await readSpentByDay(tx, teamId, trailingFrom(datedThroughSecond), throughSecond) : null;
   return { ...account, prices, spentByDay };
 }
+
+/** The account of a row of raw columns. */
+export const accountOf = (raw: object, parts: Parts & Pick<Account, 'spentByDay'>): Account => ({
+  ...toAccount(toRow(raw), parts),
+  spentByDay: parts.spentByDay,
+});
 
 /** The parts of an account with rows of their own. */
 type Parts = Pick<Account, 'meters' | 'summed' | 'contests' | 'reservations' | 'holdExpiries'>;

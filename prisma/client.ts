@@ -52,6 +52,8 @@ export function connectDb(databaseUrl: string, options: DbOptions = {}): Db {
     connectionTimeoutMillis: connectionTimeoutMs,
     statement_timeout: options.statementTimeoutMs ?? DEFAULT_STATEMENT_TIMEOUT_MS,
     ...(options.lockTimeoutMs !== undefined && { lock_timeout: options.lockTimeoutMs }),
+    // Each statement takes milliseconds, and a compilation would take longer than the statement.
+    options: '-c jit=off',
     // A connection whose other end has gone without a word is found out.
     keepAlive: true,
     idle_in_transaction_session_timeout: DEFAULT_STATEMENT_TIMEOUT_MS,

@@ -3,7 +3,7 @@ import type { HoldExpiry } from '../billing/account.ts';
 import { BillingError } from '../billing/errors.ts';
 import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
-import { toMicros, toSecond, toSecondOrNull } from './columns.ts';
+import { type InJson, toMicros, toSecond, toSecondOrNull } from './columns.ts';
 import type { Hold as HoldRow } from './generated/client.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
 
@@ -35,16 +35,30 @@ const toHold = ({ id, ...row }: HoldRow): HoldOfTeam => ({
   closedSecond: toSecondOrNull(row.closedSecond),
 });
 
+interface ExpiryRow {
+  second: bigint;
+  held: bigint;
+}
+
+const toExpiries = (rows: ReadonlyArray<InJson<ExpiryRow>>): HoldExpiry[] =>
+  rows.filter(({ held }) => held > 0).map(({ second, held }) => ({ second: toSecond(second), micros: toMicros(held) }));
+
 /** The held amounts of teams for requests under way, by second of release, soonest first. */
 export async function holdExpiriesOf(tx: Tx, teamIds: string[]): Promise<Map<string, HoldExpiry[]>> {
-  const rows = await tx.$queryRaw<Array<{ team_id: string; second: bigint; held: bigint }>>`
+  const rows = await tx.$queryRaw<Array<ExpiryRow & { team_id: string }>>`
     SELECT team_id, expires_second AS second, SUM(amount_micros)::bigint AS held FROM holds
     WHERE team_id = ANY(${teamIds}) AND status = 'pending' AND amount_micros > 0 GROUP BY team_id, expires_second ORDER BY expires_second`;
-  const expiries = new Map<string, HoldExpiry[]>(teamIds.map((teamId) => [teamId, []]));
-  for (const { team_id, second, held } of rows)
-    if (held > 0n) expiries.get(team_id)?.push({ second: toSecond(second), micros: toMicros(held) });
-  return expiries;
+  return new Map(teamIds.map((teamId) => [teamId, toExpiries(rows.filter(({ team_id }) => team_id === teamId))]));
 }
+
+/** The held amounts of one team as a JSON value. @param teamId how the statement names the team */
+export const holdExpiriesInJson = (teamId: string): string => `
+  SELECT json_agg(row_to_json(expiry) ORDER BY second)
+  FROM (SELECT expires_second AS second, SUM(amount_micros)::bigint AS held FROM holds
+    WHERE team_id = ${teamId} AND status = 'pending' AND amount_micros > 0 GROUP BY expires_second) AS expiry`;
+
+export const holdExpiriesFromJson = (value: unknown): HoldExpiry[] =>
+  toExpiries((value ?? []) as Array<InJson<ExpiryRow>>);
 
 export const insertHold = async (
   tx: Tx,

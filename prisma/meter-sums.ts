@@ -1,5 +1,5 @@
 /** The running meters of teams as sums, stored by the database beside the segments: see billing/meter-sums.ts. */
-import type { MeterClass } from '../billing/meter-sums.ts';
+import type { MeterClass, MeterGroup } from '../billing/meter-sums.ts';
 import { type InJson, toMicros, toSecond } from './columns.ts';
 
 interface MeterSumRow {
@@ -17,10 +17,14 @@ interface MeterSumRow {
   posted_micros: string;
 }
 
+/** @param teamId how the statement names the team */
+export const hasOthers = (teamId: string): string => `
+  EXISTS (SELECT FROM instances WHERE instances.team_id = ${teamId} AND end_second IS NULL
+    AND (pricing = 'reserved' OR (pricing = 'spot' AND hourly_micros IS NULL) OR reclaim_second IS NOT NULL))`;
+
 const COLUMNS = `day_second, kind, list_micros_per_hour, discount_basis_points, rate_remainder, start_remainder, count,
       rate_micros_per_hour::text, rate_times_start::text, posted_micros::text,
-      EXISTS (SELECT FROM instances WHERE instances.team_id = meter_sums.team_id AND end_second IS NULL
-        AND (pricing = 'reserved' OR (pricing = 'spot' AND hourly_micros IS NULL) OR reclaim_second IS NOT NULL)) AS has_others`;
+      ${hasOthers('meter_sums.team_id')} AS has_others`;
 
 /** The classes of the running meters of one team as a JSON value. @param teamId how the statement names the team */
 export const meterClassesInJson = (teamId: string): string => `
@@ -39,7 +43,7 @@ export function meterClassesFromJson(value: unknown): MeterClass[] | null {
 }
 
 /** Whether the sums over all classes are exact as numbers. */
-const isCountable = (classes: readonly MeterClass[]): boolean =>
+export const isCountable = (classes: ReadonlyArray<MeterClass | MeterGroup>): boolean =>
   Number.isSafeInteger(classes.reduce((sum, { rateMicrosPerHour }) => sum + rateMicrosPerHour, 0)) &&
   Number.isSafeInteger(classes.reduce((sum, { postedMicros }) => sum + postedMicros, 0));
 

@@ -9,6 +9,7 @@ import { columnsOf, type InJson, toMicros, toSecond, toSecondOrNull } from './co
 import { Prisma } from './generated/client.ts';
 import { runPrepared } from './prepared.ts';
 import type { Write } from './statements.ts';
+import { sumOfCosts } from './usage-sums.ts';
 
 export type SegmentOfInstance = Meter & { endSecond: number | null };
 
@@ -128,22 +129,17 @@ export async function segmentsBetween(
   return rows.map(toSegment);
 }
 
-/**
- * The cost of ended segments in `[fromSecond, toSecond)`: for each, the cost by the later end less the cost by the
- * earlier.
- */
+/** The cost of ended segments in `[fromSecond, toSecond)`. */
 export async function closedSegmentsMicros(
   tx: Tx,
   teamId: string,
   fromSecond: number,
   toSecond: number,
 ): Promise<bigint> {
+  const [from, to] = [Prisma.sql`${fromSecond}`, Prisma.sql`${toSecond}`];
   const [row] = await tx.$queryRaw<Array<{ spent: string }>>`
-    SELECT COALESCE(SUM(
-      div(rate_micros_per_hour::numeric * (LEAST(end_second, ${toSecond}) - start_second), 3600)
-        - div(rate_micros_per_hour::numeric * (GREATEST(start_second, ${fromSecond}) - start_second), 3600)
-    ), 0)::text AS spent
-    FROM segments WHERE team_id = ${teamId} AND end_second > ${fromSecond} AND start_second < ${toSecond}`;
+    SELECT ${sumOfCosts(Prisma.sql`end_second`, from, to)}::text AS spent
+    FROM segments WHERE team_id = ${teamId} AND end_second > ${from} AND start_second < ${to}`;
   return BigInt(row?.spent ?? 0);
 }
 

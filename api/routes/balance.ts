@@ -1,5 +1,4 @@
 /** A team's balance, to the second. */
-import { inSnapshot } from '../../prisma/snapshot.ts';
 import { type Route, route } from '../http/route.ts';
 import { TeamPath } from '../http/schemas.ts';
 import { Balance, readBalance } from '../views/balance.ts';
@@ -16,7 +15,7 @@ export const balance = ({ db, terms }: ApiWorld): Route[] => [
     answer: { status: 200, schema: Balance },
     handle: async ({ params, call }) => ({
       status: 200,
-      body: await inSnapshot(db, (tx) => readBalance(tx, terms, params.team, call.receivedSecond)),
+      body: await readBalance(db, terms, params.team, call.receivedSecond),
     }),
   }),
 ];

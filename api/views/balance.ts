@@ -1,15 +1,17 @@
 /** The JSON form of a team's balance. */
 import type { Terms } from '../../billing/account.ts';
 import { firstBelowSecond, runsOutSecond } from '../../billing/forecast.ts';
-import { classCostBetweenMicros } from '../../billing/meter-sums.ts';
-import { total } from '../../billing/money.ts';
+import { MetersNeeded, RemaindersNeeded, summedCostBetweenMicros } from '../../billing/meter-sums.ts';
+import { total, Uncountable } from '../../billing/money.ts';
 import { burnMicrosPerHour } from '../../billing/runway.ts';
 import { monthStart, nextMonthStart } from '../../billing/time.ts';
 import { costBetweenMicros, type Metered } from '../../billing/usage.ts';
 import { bySums, readAccount } from '../../prisma/accounts.ts';
-import type { Tx } from '../../prisma/client.ts';
+import { readForBalance } from '../../prisma/balance.ts';
+import type { Db, Tx } from '../../prisma/client.ts';
 import { termsBetween } from '../../prisma/reservations.ts';
 import { closedSegmentsMicros, segmentsBetween } from '../../prisma/segments.ts';
+import { inSnapshot } from '../../prisma/snapshot.ts';
 import { tokenUsageMicros } from '../../prisma/usage-sums.ts';
 import { Amount, amount, Time, timeOrNull, z } from '../http/schemas.ts';
 import { type Standing, segmentsAsStanding, shownAvailableMicros, standingOf, termsAsStanding } from './standing.ts';
@@ -54,28 +56,71 @@ async function instancesCostIn(tx: Tx, standing: Standing, fromSecond: number, t
   const { teamId, meters, summed } = account;
   const isAsRecorded = effects.every(({ kind }) => kind !== 'meter_opened' && kind !== 'meter_closed');
   if (meters.length === 0 && isAsRecorded) {
-    const running = summed?.classes.map((each) => classCostBetweenMicros(summed, each, fromSecond, moneySecond)) ?? [];
-    return total(await closedSegmentsMicros(tx, teamId, fromSecond, toSecond), ...running);
+    const running = summed ? summedCostBetweenMicros(summed, fromSecond, moneySecond) : 0n;
+    return total(await closedSegmentsMicros(tx, teamId, fromSecond, toSecond), running);
   }
   const segments = segmentsAsStanding(await segmentsBetween(tx, teamId, fromSecond, toSecond), standing);
   const stretches = segments.map((segment) => ({ ...segment, until: segment.endSecond }));
   return costIn(stretches, standing, fromSecond, toSecond);
 }
 
-export const readBalance = (tx: Tx, terms: Terms, teamId: string, second: number): Promise<z.input<typeof Balance>> =>
+type BalanceView = z.input<typeof Balance>;
+
+/** @throws BillingError `not_found` */
+export const readBalance = async (db: Db, terms: Terms, teamId: string, second: number): Promise<BalanceView> =>
+  (await balanceByTotals(db, terms, teamId, second)) ??
+  inSnapshot(db, (tx) => balanceBySums(tx, terms, teamId, second));
+
+/** The balance by one statement, or by a second one with the remainders of all seconds. Null where these do not decide. */
+export async function balanceByTotals(
+  db: Db,
+  terms: Terms,
+  teamId: string,
+  second: number,
+): Promise<BalanceView | null> {
+  const [fromSecond, toSecond] = monthOf(second);
+  const asked = { teamId, second, fromSecond, toSecond, withSpending: terms.volumeTiers.length > 0 };
+  for (const remaindersAt of ['now', 'all seconds'] as const) {
+    const read = await readForBalance(db, { ...asked, remaindersAt });
+    if (!read) return null;
+    const { known } = read.account.summed ?? {};
+    try {
+      const standing = standingOf(read.account, terms, second);
+      const { account, moneySecond, nowSecond } = standing;
+      // The last fact, or the second at which money stands, may lie in another month.
+      if ([moneySecond, nowSecond].some((each) => monthStart(each) !== fromSecond)) return null;
+      const running = account.summed ? summedCostBetweenMicros(account.summed, fromSecond, moneySecond) : 0n;
+      return balanceOf(standing, terms, total(read.endedMicros, running));
+    } catch (error) {
+      if (error instanceof RemaindersNeeded && known && 'second' in known) continue;
+      if (error instanceof MetersNeeded || error instanceof Uncountable) return null;
+      throw error;
+    }
+  }
+  return null;
+}
+
+/** The balance by the sums of the meters by class, or by all meters. @param tx a snapshot */
+export const balanceBySums = (tx: Tx, terms: Terms, teamId: string, second: number): Promise<BalanceView> =>
   bySums([], async (named) => {
     const account = await readAccount(tx, teamId, { throughSecond: second, for: 'forecast', ...named });
-    return balanceOf(tx, terms, standingOf(account, terms, second));
+    const standing = standingOf(account, terms, second);
+    const month = monthOf(standing.nowSecond);
+    const instances = await instancesCostIn(tx, standing, ...month);
+    const reserved = termsAsStanding(await termsBetween(tx, teamId, ...month), standing);
+    const stretches = reserved.map((term) => ({ ...term, until: term.closedSecond }));
+    const tokens = await tokenUsageMicros(tx, teamId, ...month);
+    return balanceOf(standing, terms, total(instances, costIn(stretches, standing, ...month), tokens));
   });
 
-async function balanceOf(tx: Tx, terms: Terms, standing: Standing): Promise<z.input<typeof Balance>> {
+const monthOf = (second: number): [fromSecond: number, toSecond: number] => [
+  monthStart(second),
+  nextMonthStart(second),
+];
+
+function balanceOf(standing: Standing, terms: Terms, monthMicros: bigint): BalanceView {
   const { account, nowSecond } = standing;
-  const { teamId, meters, summed } = account;
-  const month = [monthStart(nowSecond), nextMonthStart(nowSecond)] as const;
-  const instances = await instancesCostIn(tx, standing, ...month);
-  const reserved = termsAsStanding(await termsBetween(tx, teamId, ...month), standing);
-  const stretches = reserved.map((term) => ({ ...term, until: term.closedSecond }));
-  const tokens = await tokenUsageMicros(tx, teamId, ...month);
+  const { meters, summed } = account;
   return {
     available: amount(shownAvailableMicros(standing)),
     posted: amount(account.postedMicros),
@@ -84,7 +129,7 @@ async function balanceOf(tx: Tx, terms: Terms, standing: Standing): Promise<z.in
     burnPerHour: amount(burnMicrosPerHour(account)),
     runsOutAt: timeOrNull(runsOutSecond(account, terms)),
     lowAt: timeOrNull(firstBelowSecond(account, terms, terms.lowLevelMicros)),
-    thisMonth: amount(total(instances, costIn(stretches, standing, ...month), tokens)),
+    thisMonth: amount(monthMicros),
     activeInstances: new Set(meters.map((meter) => meter.instanceId)).size + (summed?.count ?? 0),
     asOf: timeOrNull(nowSecond) as string,
   };

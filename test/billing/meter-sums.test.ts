@@ -15,13 +15,18 @@ import {
   classCostBetweenMicros,
   classOf,
   type MeterClass,
+  type MeterGroup,
+  type MeterSums,
   MetersNeeded,
   mergedClasses,
   meterSums,
+  remaindersOf,
+  summedCostBetweenMicros,
   withoutMeters,
 } from '../../billing/meter-sums.ts';
 import { volumeDiscountAt } from '../../billing/rerating.ts';
 import { availableMicros, burnMicrosPerHour, lastSecondAtOrAbove } from '../../billing/runway.ts';
+import { trailingFrom } from '../../billing/spending.ts';
 import { chargeDueMicros, costBetweenMicros, type Meter } from '../../billing/usage.ts';
 import { ofBudget } from '../support/budget.ts';
 import { act, keep, withBigInt } from './acts.ts';
@@ -75,6 +80,33 @@ function summedBut(account: Account, isRead: (meter: Meter) => boolean): { accou
   };
 }
 
+/** The sums with their classes put together by day, as a balance reads them. */
+function grouped(sums: MeterSums, fromSecond: number, isCounted: boolean, second: number): MeterSums {
+  const groups = sums.classes.map((each): MeterGroup => {
+    if ('hourRemainders' in each) throw new Error('put together already');
+    const { rateRemainder: _, startRemainder: __, ...rest } = each;
+    return {
+      ...rest,
+      daySecond: each.daySecond < fromSecond ? 0 : each.daySecond,
+      hourRemainders: remaindersOf(each, 0),
+    };
+  });
+  const counts = sums.classes as readonly MeterClass[];
+  const remainders = counts.reduce((sum, each) => sum + remaindersOf(each, second), 0);
+  const known = isCounted ? counts : { second, remainders };
+  return meterSums(mergedClasses(groups), sums.startedBySecond, known)!;
+}
+
+/** The account with groups for all of its meters. */
+function groupedAccount(account: Account, isCounted: boolean): { account: Account; unread: Meter[] } {
+  const { account: partly, unread } = summedBut(account, () => false);
+  const { summed, asOfSecond } = partly;
+  return {
+    account: { ...partly, summed: summed && grouped(summed, trailingFrom(asOfSecond), isCounted, asOfSecond) },
+    unread,
+  };
+}
+
 /** What a function answers or throws; null where it needs the meters. */
 function answerOf<T>(ask: () => T): { answer: T } | { error: string } | null {
   try {
@@ -117,10 +149,9 @@ function compared(work: () => void): { decided: number; undecided: number } {
     turn += 1;
     if (account.standsAtSecond !== null || !account.meters.some(canBeSummed)) return run(account);
     const ways = [() => false, ({ instanceId }: Meter) => (Number(/\d+$/.exec(instanceId)) + turn) % 2 === 0];
-    const tried = ways.map((isRead) => {
-      const { account: partly, unread } = summedBut(account, isRead);
-      return { unread, outcome: answerOf(() => run(partly)) };
-    });
+    const tried = [...ways.map((isRead) => summedBut(account, isRead)), groupedAccount(account, turn % 2 === 0)].map(
+      ({ account: partly, unread }) => ({ unread, outcome: answerOf(() => run(partly)) }),
+    );
     const exact = answerOf(() => run(account));
     for (const { outcome, unread } of tried) {
       counts[outcome ? 'decided' : 'undecided'] += 1;
@@ -218,6 +249,7 @@ describe('sums of running meters', () => {
       fc.nat(900).map((cents) => cents * 10_000),
     );
     const meters = fc.array(fc.record({ rate, start, posted: fc.nat(1_000_000) }), { minLength: 1, maxLength: 60 });
+    const counts = { decided: 0, undecided: 0 };
     fc.assert(
       fc.property(meters, later, fc.nat(5), (drawn, after, fromDay) => {
         const all = drawn.map(({ rate, start, posted }, index): Meter => {
@@ -246,8 +278,21 @@ describe('sums of running meters', () => {
         expect(lastSecondAtOrAbove({ ...line, meters: [], summed }, asMicros(0))).toBe(
           lastSecondAtOrAbove({ ...line, meters: all }, asMicros(0)),
         );
+        const floor = asMicros(0);
+        const counted = { ...line, meters: [], summed: grouped(summed, 0, true, second) };
+        expect(availableMicros(counted, second + 1)).toBe(availableMicros({ ...line, meters: all }, second + 1));
+        expect(lastSecondAtOrAbove(counted, floor)).toBe(lastSecondAtOrAbove({ ...line, meters: all }, floor));
+        const atOne = { ...line, meters: [], summed: grouped(summed, 0, false, second) };
+        expect(availableMicros(atOne, second)).toBe(availableMicros({ ...line, meters: all }, second));
+        const byBounds = answerOf(() => lastSecondAtOrAbove(atOne, floor));
+        counts[byBounds ? 'decided' : 'undecided'] += 1;
+        if (byBounds) expect(byBounds).toEqual({ answer: lastSecondAtOrAbove({ ...line, meters: all }, floor) });
         const from = fromDay * day;
         if (from > second) return;
+        for (const sums of [summed, counted.summed, atOne.summed])
+          expect(summedCostBetweenMicros(sums, from, second)).toBe(
+            all.reduce((sum, meter) => sum + BigInt(costBetweenMicros(meter, from, second)), 0n),
+          );
         const between = summed.classes.reduce(
           (sum, each) => sum + classCostBetweenMicros(summed, each, from, second),
           0n,
@@ -256,6 +301,8 @@ describe('sums of running meters', () => {
       }),
       { numRuns: 2_000 },
     );
+    expect(counts.decided).toBeGreaterThan(0);
+    expect(counts.undecided).toBeGreaterThan(0);
   });
 
   it('have no result for a second before the last start', () => {

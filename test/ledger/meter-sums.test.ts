@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { amount, timeOrNull } from '../../api/http/schemas.ts';
-import { readBalance } from '../../api/views/balance.ts';
+import { balanceBySums, balanceByTotals, readBalance } from '../../api/views/balance.ts';
 import { segmentsAsStanding, shownAvailableMicros, standingOf, termsAsStanding } from '../../api/views/standing.ts';
 import { firstBelowSecond, runsOutSecond } from '../../billing/forecast.ts';
 import { micros, parseDollars, total } from '../../billing/money.ts';
@@ -15,6 +15,7 @@ import { createLedger, type Ledger } from '../../ledger/index.ts';
 import { readAccount } from '../../prisma/accounts.ts';
 import { termsBetween } from '../../prisma/reservations.ts';
 import { segmentsBetween } from '../../prisma/segments.ts';
+import { inSnapshot } from '../../prisma/snapshot.ts';
 import { tokenUsageMicros } from '../../prisma/usage-sums.ts';
 import { ofBudget } from '../support/budget.ts';
 import { billOf, booksOf, type Office, openOffice, TERMS } from './desk.ts';
@@ -24,6 +25,7 @@ const START = 1_800_000_000;
 const DAY = 86_400;
 const TIERED = { ...TERMS, volumeTiers: [{ spendMicros: micros(40_000_000), basisPoints: 250 }] };
 const GPU = 'summed';
+const MODEL = 'llama-3.3-70b-instruct';
 
 let office: Office;
 let ledger: Ledger;
@@ -59,8 +61,9 @@ type Act = { after: number; which: number } & (
   | { do: 'stop'; back: number | null }
   | { do: 'reprice'; hourly: string }
   | { do: 'reclaim'; soon: number }
-  | { do: 'discount'; basisPoints: number }
+  | { do: 'discount'; basisPoints: number; lasts: number | null }
   | { do: 'price'; spot: string }
+  | { do: 'hold'; seconds: number }
   | { do: 'settle' | 'look' | 'use' | 'pay' | 'reserve' }
 );
 const after = fc.oneof(
@@ -84,7 +87,12 @@ const act = fc.oneof(
   doing(3, { do: fc.constant('stop'), back: fc.option(fc.nat(1_000)) }),
   doing(1, { do: fc.constant('reprice'), hourly }),
   doing(1, { do: fc.constant('reclaim'), soon: fc.nat(500) }),
-  doing(1, { do: fc.constant('discount'), basisPoints: fc.integer({ min: 0, max: 5_000 }) }),
+  doing(1, {
+    do: fc.constant('discount'),
+    basisPoints: fc.integer({ min: 0, max: 5_000 }),
+    lasts: fc.option(fc.integer({ min: 1, max: 10_000 })),
+  }),
+  doing(1, { do: fc.constant('hold'), seconds: fc.integer({ min: 1, max: 3_600 }) }),
   doing(1, { do: fc.constant('price'), spot: fc.constantFrom('3', '4.5', '6') }),
   doing(6, { do: fc.constantFrom('settle', 'look', 'use', 'pay', 'reserve') }),
 );
@@ -102,11 +110,11 @@ async function play(teamId: string, doing: Act, at: number, ids: string[], step:
     else if (doing.do === 'reprice') await one.reprice(id, doing.hourly, at);
     else if (doing.do === 'reclaim')
       await ledger.announceReclaim({ instanceId: id, reclaimSecond: at + doing.soon, nowSecond: at }, 'test');
-    else if (doing.do === 'discount')
-      await ledger.assignDiscount(
-        { teamId, basisPoints: doing.basisPoints, untilSecond: null, note: '', actor: 'me', nowSecond: at },
-        'test',
-      );
+    else if (doing.do === 'discount') {
+      const untilSecond = doing.lasts === null ? null : at + doing.lasts;
+      const { basisPoints } = doing;
+      await ledger.assignDiscount({ teamId, basisPoints, untilSecond, note: '', actor: 'me', nowSecond: at }, 'test');
+    } else if (doing.do === 'hold') await one.hold(teamId, `h-${teamId}-${step}`, MODEL, 1_000_000, at, doing.seconds);
     else if (doing.do === 'price') await list(doing.spot, at);
     else if (doing.do === 'settle') await one.settle(id, at);
     else if (doing.do === 'use') await one.use(teamId, `e-${step}`, 100_000 * doing.which, at);
@@ -142,6 +150,61 @@ async function balanceByMeters(teamId: string, at: number) {
     activeInstances: standing.account.meters.length,
   };
 }
+
+/** Acts between which days and months may pass. */
+const slowly = fc.array(
+  act.chain((doing) => fc.record({ doing: fc.constant(doing), days: fc.oneof(fc.constant(0), fc.nat(20)) })),
+  { minLength: 8, maxLength: 20 },
+);
+/** Reads come after the last fact by so many seconds, with crossings in between. */
+const later = fc.oneof(fc.constant(0), fc.nat(7_200), fc.nat(40 * DAY));
+
+describe('a balance by one statement', () => {
+  it('is the balance by all meters, in any history of a team, wherever totals decide', async () => {
+    const counts = { decided: 0, undecided: 0 };
+    await fc.assert(
+      fc.asyncProperty(slowly, fc.array(later, { minLength: 20, maxLength: 20 }), async (acts, reads) => {
+        names += 1;
+        const { one } = office;
+        const teamId = await one.team(`totals-${names}`);
+        let at = START + names * 40 * DAY;
+        await one.grant(teamId, `g-${teamId}`, '60', at);
+        const ids: string[] = [];
+        for (const [step, { doing, days }] of acts.entries()) {
+          at += doing.after + days * DAY;
+          await play(teamId, doing, at, ids, step);
+          for (const second of [at, at + (reads[step] ?? 0)]) {
+            const byTotals = await balanceByTotals(one.db, TIERED, teamId, second);
+            counts[byTotals ? 'decided' : 'undecided'] += 1;
+            const bySums = await inSnapshot(one.db, (tx) => balanceBySums(tx, TIERED, teamId, second));
+            if (byTotals) expect(byTotals).toEqual(bySums);
+            expect(bySums).toMatchObject(await balanceByMeters(teamId, second));
+          }
+        }
+      }),
+      { numRuns: ofBudget({ test: 8, long: 40 }) },
+    );
+    expect(counts.decided).toBeGreaterThan(counts.undecided / 4);
+    expect(counts.undecided).toBeGreaterThan(0);
+  });
+});
+
+describe('a balance in the first days of a month', () => {
+  it('counts each of the last 30 days towards the volume discount, also those of the month before', async () => {
+    const { one } = office;
+    const terms = { ...TERMS, volumeTiers: [{ spendMicros: micros(5_000_000_000), basisPoints: 1_000 }] };
+    const teamId = await one.team('month-before');
+    // 2027-01-28, 08:00 UTC. At $10 an hour, 30 days cost $5,000 only after the middle of February.
+    const at = START + 13 * DAY;
+    await one.grant(teamId, `g-${teamId}`, '9000', at);
+    await start(teamId, `${teamId}-a`, at, 'on_demand', null);
+    for (const days of [1, 6, 15]) {
+      const second = at + days * DAY;
+      const bySums = await inSnapshot(one.db, (tx) => balanceBySums(tx, terms, teamId, second));
+      expect(await balanceByTotals(one.db, terms, teamId, second), `after ${days} days`).toEqual(bySums);
+    }
+  });
+});
 
 describe('the sums of a team’s running meters', () => {
   it('equal the sums of its segments after every fact, and balances are the same with and without them', async () => {

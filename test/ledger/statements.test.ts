@@ -3,20 +3,21 @@
  * round trip.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { balanceBySums, readBalance } from '../../api/views/balance.ts';
 import { noteStatements, type Statements } from '../../bench/statements.ts';
 import { micros } from '../../billing/money.ts';
 import { recordFact } from '../../prisma/record.ts';
+import { inSnapshot } from '../../prisma/snapshot.ts';
 import { Desk, type Office, openOffice, TERMS } from './desk.ts';
+
+const TIERED = { ...TERMS, volumeTiers: [{ spendMicros: micros(1_000_000_000_000), basisPoints: 200 }] };
 
 let office: Office;
 let desk: Desk;
 let statements: Statements;
 beforeAll(async () => {
   office = await openOffice();
-  desk = new Desk(office.one.db, {
-    ...TERMS,
-    volumeTiers: [{ spendMicros: micros(1_000_000_000_000), basisPoints: 200 }],
-  });
+  desk = new Desk(office.one.db, TIERED);
   await desk.list('listed', '2', 0);
   statements = noteStatements();
 });
@@ -122,6 +123,37 @@ describe('the statements of an act', () => {
     expect(await countOf(() => desk.ledger.markTold({ ...told, noticeIds }))).toBe(1);
     const signalled = { of: 'exhaustion' as const, number: 1, signalled: 1 };
     expect(await countOf(() => desk.ledger.markTold({ ...told, ended: signalled }))).toBe(1);
+  });
+
+  it('are one for a balance, with and without running instances, list prices, holds and usage', async () => {
+    const team = await newTeam();
+    const balance = (at: number) => countOf(() => readBalance(desk.db, TIERED, team, at));
+    expect(await balance(5)).toBe(1);
+    await start(team, `${team}-given`, 10);
+    await start(team, `${team}-listed`, 11, null);
+    await desk.use(team, `${team}-e`, 1_000, 12);
+    await desk.hold(team, `${team}-h`, 'llama-3.3-70b-instruct', 1_000, 13);
+    expect(await balance(20)).toBe(1);
+    await desk.stop(`${team}-given`, 30);
+    expect(await balance(100_000)).toBe(1);
+    const idle = await desk.team('idle', '5', 1);
+    expect(await countOf(() => readBalance(desk.db, TIERED, idle, 20))).toBe(1);
+  });
+
+  it('are one more for a balance of many different rates that are so low that the floors decide a crossing', async () => {
+    const team = await desk.team('low-rates', '5', 1);
+    // After each second, these rates leave almost an hour's remainder.
+    for (let index = 0; index < 120; index += 1) await start(team, `${team}-${index}`, 1, 3_599 - index);
+    const balance = () => readBalance(desk.db, TIERED, team, 20);
+    expect(await countOf(balance)).toBe(2);
+    expect(await balance()).toEqual(await inSnapshot(desk.db, (tx) => balanceBySums(tx, TIERED, team, 20)));
+  });
+
+  it('are several for a balance at which totals do not decide: after an end of credit that no fact has recorded', async () => {
+    const team = await newTeam('5');
+    const { activeInstances, available } = await readBalance(desk.db, TIERED, team, 100_000);
+    expect([activeInstances, available]).toEqual([0, '0.000000']);
+    expect(await countOf(() => readBalance(desk.db, TIERED, team, 100_000))).toBeGreaterThan(1);
   });
 
   it('are prepared statements, except the beginning and the end of a transaction', async () => {
