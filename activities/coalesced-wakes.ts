@@ -6,7 +6,7 @@
  * (workflows/waiting.ts). The look sees all facts of the second, so their wakes share the signal.
  */
 import { performance } from 'node:perf_hooks';
-import type { Tell } from './world.ts';
+import type { WorkflowWakes } from './world.ts';
 
 /** Slightly less than the second that the watch promises. */
 const COVERED_MS = 900;
@@ -26,7 +26,7 @@ interface Sent {
  * the team within the second share one `watchSoon`. Each call resolves once Temporal has accepted a covering signal,
  * and rejects if the signal failed; the next call then sends another signal.
  */
-export function coalesced<T extends Pick<Tell, 'watch' | 'watchSoon'>>(
+export function coalesced<T extends Pick<WorkflowWakes, 'watch' | 'watchSoon'>>(
   tell: T,
   nowMs: () => number = () => performance.now(),
 ): T {

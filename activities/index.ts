@@ -15,12 +15,12 @@ import {
   withoutCrypto,
 } from './providers.ts';
 import type { ReconciliationActs } from './reconciliation/reconcile.ts';
-import type { Tell } from './world.ts';
+import type { WorkflowWakes } from './world.ts';
 
 /** The neighbours of a worker process. */
 export interface World {
   ledger: Ledger;
-  tell: Tell;
+  tell: WorkflowWakes;
   payments: Payments;
   refunds: Refunds;
   disputes: Disputes;
@@ -114,13 +114,13 @@ const ledgerActivities = (ledger: Ledger) => ({
   changeDispute: (input: Parameters<Ledger['changeDispute']>[0]) => ledger.changeDispute(input, cause()),
 });
 
-const tellActivities = (tell: Tell) => ({
+const tellActivities = (tell: WorkflowWakes) => ({
   tellWatch: (input: { teamId: string }) => tell.watch(input.teamId),
   tellAutoTopUp: (input: { teamId: string }) => tell.autoTopUp(input.teamId),
   /** Signals the workflows of a piece of ended instances. Answers how many of the first are signalled. */
   signalEnded: (input: { instanceIds: string[] }) => firstDone(input.instanceIds, (id) => tell.instance(id)),
   /** Starts the workflows of a piece of notices. Answers how many of the first are started. */
-  startNotices: (input: { notices: Parameters<Tell['notice']>[0][] }) =>
+  startNotices: (input: { notices: Parameters<WorkflowWakes['notice']>[0][] }) =>
     firstDone(input.notices, (notice) => tell.notice(notice)),
   /** For runs of an earlier release, which signal all instances in a single step. */
   tellInstances: async (input: { instanceIds: string[] }) => {
@@ -130,7 +130,7 @@ const tellActivities = (tell: Tell) => ({
     await Promise.all(input.reservationIds.map((id) => tell.reservation(id)));
   },
   /** For runs of an earlier release, which start all notices in a single step. */
-  handOnNotices: async (input: { notices: Parameters<Tell['notice']>[0][] }) => {
+  handOnNotices: async (input: { notices: Parameters<WorkflowWakes['notice']>[0][] }) => {
     await Promise.all(input.notices.map((notice) => tell.notice(notice)));
   },
 });

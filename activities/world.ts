@@ -11,7 +11,7 @@ export interface Log {
 }
 
 /** Signals to workflows. Each is only a wake: the ledger holds the facts. */
-export interface Tell {
+export interface WorkflowWakes {
   /** Wakes a team's balance watch, and starts the watch if necessary. Resolves once Temporal has accepted the wake. */
   watch(teamId: string): Promise<void>;
   /**

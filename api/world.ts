@@ -8,7 +8,7 @@ import type { Reconciler } from '../activities/reconciliation/reconcile.ts';
 import type { Cards } from '../activities/stripe/cards.ts';
 import type { StripeHint } from '../activities/stripe/events.ts';
 import type { StripeLooks } from '../activities/stripe/lookups.ts';
-import type { Terms } from '../billing/account.ts';
+import type { BillingSettings } from '../billing/account.ts';
 import type { Micros } from '../billing/money.ts';
 import type { Ledger } from '../ledger/index.ts';
 import type { Db } from '../prisma/client.ts';
@@ -33,7 +33,7 @@ export interface ApiWorld {
    *   tolerance
    */
   verifyCopperxEvent: ((rawBody: Buffer, signature: string, nowMs: number) => CopperxHint) | null;
-  terms: Terms;
+  terms: BillingSettings;
   deposits: { minMicros: Micros; maxMicros: Micros; presetsMicros: Micros[] };
   settleEveryMs: number;
   platformKey: string;

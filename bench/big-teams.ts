@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readBalance } from '../api/views/balance.ts';
-import type { Terms } from '../billing/account.ts';
+import type { BillingSettings } from '../billing/account.ts';
 import { micros } from '../billing/money.ts';
 import { RUNTIME_ROLE, startPostgres } from '../embedded/postgres.ts';
 import { createLedger, type Ledger } from '../ledger/index.ts';
@@ -25,7 +25,7 @@ const SECOND = 1_800_000_000;
 /** Instances have started at any second of the last three days. */
 const SPREAD_SECONDS = 3 * 86_400;
 const CREDIT = micros(1_000_000_000_000_000);
-const TERMS: Terms = {
+const TERMS: BillingSettings = {
   ...SCENARIO_TERMS,
   volumeTiers: [{ spendMicros: micros(1_000_000_000_000_000), basisPoints: 200 }],
 };

@@ -2,7 +2,7 @@
  * Computations of the second of exhaustion per second, beside a walk to the second; and the computation of a balance
  * read for a team with a thousand listed instances whose volume discount grows, beside the same for a plain line.
  */
-import { type Account, emptyAccount, type Terms } from '../billing/account.ts';
+import { type Account, type BillingSettings, emptyAccount } from '../billing/account.ts';
 import { firstBelowSecond, runsOutSecond } from '../billing/forecast.ts';
 import { micros } from '../billing/money.ts';
 import { availableMicros, type BalanceLine, exhaustionSecond, lastSecondAtOrAbove } from '../billing/runway.ts';
@@ -50,9 +50,9 @@ const LOOKS = 20;
 const START = 1_800_000_000;
 
 /** A thousand instances from the list, with credit for weeks, and volume tiers on the way. */
-function listedTeam(): { account: Account; terms: Terms } {
+function listedTeam(): { account: Account; terms: BillingSettings } {
   const tier = (dollars: number, basisPoints: number) => ({ spendMicros: micros(dollars * 1_000_000), basisPoints });
-  const terms: Terms = {
+  const terms: BillingSettings = {
     cooldownSeconds: 300,
     graceSeconds: 60,
     minStartMicros: micros(3_000_000),

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { coalesced } from '../activities/coalesced-wakes.ts';
-import type { Tell } from '../activities/world.ts';
+import type { WorkflowWakes } from '../activities/world.ts';
 import { createApp, routesOf } from '../api/app.ts';
 import type { Engine } from '../api/engine/engine.ts';
 import { createMetrics } from '../api/http/metrics.ts';
@@ -323,7 +323,7 @@ function worldOf(
   { db, ledger }: Place,
   { record, wake }: { record: Ledger['recordUsageOf']; wake: () => Promise<void> },
 ): ApiWorld {
-  const tell = refusing<Tell>('tell', coalesced({ watch: wake, watchSoon: wake }));
+  const tell = refusing<WorkflowWakes>('tell', coalesced({ watch: wake, watchSoon: wake }));
   return fakeApiWorld({
     db,
     terms: TERMS,

@@ -95,7 +95,7 @@ export interface Account extends BalanceLine {
 }
 
 /** The settings of the money rules in this deployment. */
-export interface Terms {
+export interface BillingSettings {
   cooldownSeconds: number;
   graceSeconds: number;
   minStartMicros: Micros;

@@ -3,7 +3,7 @@
  * the review of the volume discount at 00:00 UTC, and an announced reclaim. This file finds the second of each;
  * clock.ts applies the effects, whichever process runs then. Source: docs/rules.md#facts-and-their-seconds.
  */
-import type { Account, HoldExpiry, Terms } from './account.ts';
+import type { Account, BillingSettings, HoldExpiry } from './account.ts';
 import { add, type Micros, ZERO } from './money.ts';
 import { type GpuPrice, isDiscountable, priceAt } from './prices.ts';
 import { nextDayStart } from './time.ts';
@@ -43,11 +43,11 @@ export const hasDiscountable = ({ meters, summed }: Pick<Account, 'meters' | 'su
   (summed?.classes.some(({ isDiscountable }) => isDiscountable) ?? false);
 
 /** True if the volume discount is reviewed each midnight, which happens only while a rate depends on the discount. */
-export const isReviewed = (account: Account, { volumeTiers }: Terms): boolean =>
+export const isReviewed = (account: Account, { volumeTiers }: BillingSettings): boolean =>
   volumeTiers.length > 0 && hasDiscountable(account);
 
 /** The soonest dated fact. Within one second the end of a hold comes first. */
-export function nextDated(account: Account, terms: Terms): { second: number; what: DatedKind } | null {
+export function nextDated(account: Account, terms: BillingSettings): { second: number; what: DatedKind } | null {
   const { meters, reservations, holdExpiries, discount, prices, datedThroughSecond } = account;
   let next: { second: number; what: DatedKind } | null = null;
   const due = (what: DatedKind, second: number | null | undefined): void => {

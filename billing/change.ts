@@ -2,7 +2,7 @@
  * A change of a team's account under way, and the effects to write. clock.ts applies dated facts and crossings;
  * facts.ts and the files beside it hold the facts.
  */
-import { type Account, type AttemptInFlight, type Contest, spendableMicros, type Terms } from './account.ts';
+import { type Account, type AttemptInFlight, type BillingSettings, type Contest, spendableMicros } from './account.ts';
 import { fitsMonth } from './crossings.ts';
 import { creditAccount, owedAccount, REVENUE, referenceOf, type Transfer } from './ledger.ts';
 import type { MeterClass, MeterGroup } from './meter-sums.ts';
@@ -39,27 +39,27 @@ export type Effect =
   | { kind: 'owes'; second: number; amountMicros: Micros; reference: string }
   | { kind: 'capped'; second: number; capMicros: Micros; toppedUpMicros: Micros; amountMicros: Micros };
 
-export interface Outcome {
+export interface FactOutcome {
   account: Account;
   effects: Effect[];
   /** The terms of the computation. Absent where nothing was computed. */
-  terms?: Terms;
+  terms?: BillingSettings;
 }
 
 /** A change under way: a private copy of the account, and the effects so far. */
-export class Change {
+export class AccountChange {
   readonly account: Account;
   readonly effects: Effect[] = [];
   /**
    * The cause of credit that was released while money stood at X. The credit pays owed amounts at the end of that time.
    */
   freedMeanwhile: string | null = null;
-  readonly terms: Terms;
+  readonly terms: BillingSettings;
   /** True for a forecast. No effects are recorded, so facts that only effects need are not computed. */
   readonly isForecast: boolean;
   private readonly spentByDay: Map<number, Micros> | null;
 
-  constructor(account: Account, terms: Terms, { isForecast = false } = {}) {
+  constructor(account: Account, terms: BillingSettings, { isForecast = false } = {}) {
     this.isForecast = isForecast;
     this.spentByDay = account.spentByDay && new Map(account.spentByDay);
     this.account = {
@@ -75,7 +75,7 @@ export class Change {
     this.terms = terms;
   }
 
-  outcome(): Outcome {
+  outcome(): FactOutcome {
     return { account: this.account, effects: this.effects, terms: this.terms };
   }
 
@@ -110,7 +110,7 @@ export class Change {
 }
 
 /** Sets the held amount of a contest. Held credit still belongs to the team and cannot be spent. */
-export function setContestHold(change: Change, contest: Contest, heldMicros: Micros): void {
+export function setContestHold(change: AccountChange, contest: Contest, heldMicros: Micros): void {
   if (heldMicros === contest.heldMicros) return;
   const { account } = change;
   account.heldMicros = add(subtract(account.heldMicros, contest.heldMicros), heldMicros);
@@ -119,7 +119,7 @@ export function setContestHold(change: Change, contest: Contest, heldMicros: Mic
 }
 
 /** Holds as much of the contested amount as there is credit for. */
-export function fillContest(change: Change, contest: Contest): void {
+export function fillContest(change: AccountChange, contest: Contest): void {
   const { account } = change;
   const missing = subtract(contest.amountMicros, contest.heldMicros);
   const spendable = larger(spendableMicros(account, account.asOfSecond), ZERO);
@@ -127,7 +127,7 @@ export function fillContest(change: Change, contest: Contest): void {
 }
 
 /** Posts the amount that a meter owes through a second, from team credit to revenue. */
-export function postMeter(change: Change, meter: Meter, throughSecond: number): void {
+export function postMeter(change: AccountChange, meter: Meter, throughSecond: number): void {
   const dueMicros = chargeDueMicros(meter, throughSecond);
   if (dueMicros <= 0) return;
   meter.postedMicros = add(meter.postedMicros, dueMicros);
@@ -144,14 +144,18 @@ export function postMeter(change: Change, meter: Meter, throughSecond: number): 
 }
 
 /** Posts the last charge of a meter. The caller then removes all closed meters together, by `replaceMeters`. */
-export function closeMeter(change: Change, meter: Meter, endSecond: number): void {
+export function closeMeter(change: AccountChange, meter: Meter, endSecond: number): void {
   postMeter(change, meter, endSecond);
   change.spentOver(meter, endSecond);
   change.effects.push({ kind: 'meter_closed', meter: { ...meter }, endSecond });
 }
 
 /** Removes meters from the line and adds others in a single pass, because a team may have thousands of meters. */
-export function replaceMeters({ account }: Change, closed: readonly Meter[], opened: readonly Meter[] = []): void {
+export function replaceMeters(
+  { account }: AccountChange,
+  closed: readonly Meter[],
+  opened: readonly Meter[] = [],
+): void {
   if (closed.length === 0) return;
   const gone = new Set(closed);
   account.meters = [...account.meters.filter((meter) => !gone.has(meter)), ...opened];
@@ -162,7 +166,7 @@ export function replaceMeters({ account }: Change, closed: readonly Meter[], ope
  * before a charge is due. Nothing is added while a charge is in flight, because a failed charge frees its room. Source:
  * docs/rules.md#auto-top-up.
  */
-export function noteCapped(change: Change): void {
+export function noteCapped(change: AccountChange): void {
   const { account } = change;
   const { policy, attempt, asOfSecond: second } = account;
   if (!policy?.enabled || policy.monthlyCapMicros === null || attempt) return;
@@ -175,7 +179,7 @@ export function noteCapped(change: Change): void {
  * Uses credit that became available: pays owed amounts first, then fills open disputes, then re-arms the low-balance
  * warning if the balance is well above the level.
  */
-export function creditArrived(change: Change, causeReference: string): void {
+export function creditArrived(change: AccountChange, causeReference: string): void {
   const { account, terms } = change;
   const second = account.asOfSecond;
   const collectedMicros = smaller(account.owedMicros, larger(spendableMicros(account, second), ZERO));

@@ -3,9 +3,9 @@
  * credit, each at its own second and in order. Source: docs/rules.md#facts-and-their-seconds,
  * docs/rules.md#out-of-credit.
  */
-import type { Account, AttemptInFlight, Terms } from './account.ts';
+import type { Account, AttemptInFlight, BillingSettings } from './account.ts';
 import { expiringMicros, isReviewed } from './calendar.ts';
-import { Change, closeMeter, creditArrived, type Outcome, replaceMeters } from './change.ts';
+import { AccountChange, closeMeter, creditArrived, type FactOutcome, replaceMeters } from './change.ts';
 import { type Crossing, nextCrossing } from './crossings.ts';
 import { attemptDepositId } from './ids.ts';
 import { referenceOf } from './ledger.ts';
@@ -38,7 +38,7 @@ const canPayNext = (account: Account, second: number): boolean =>
  * an order they end one step at a time, until the rest can be paid for; X is then computed again. Reservations lapse
  * with the last instances.
  */
-export function exhaust(change: Change, second: number): void {
+export function exhaust(change: AccountChange, second: number): void {
   const { account } = change;
   mustHaveAllMeters(account, 'what ends with credit');
   account.standsAtSecond = null;
@@ -72,7 +72,7 @@ export function exhaust(change: Change, second: number): void {
 }
 
 /** Opens the attempt that is due at a second. From then on the outcome of the charge is awaited. */
-function openAttempt(change: Change, policy: TopUpPolicy, second: number): void {
+function openAttempt(change: AccountChange, policy: TopUpPolicy, second: number): void {
   const { account } = change;
   const number = account.attempts + 1;
   const attempt: AttemptInFlight = {
@@ -93,7 +93,7 @@ function openAttempt(change: Change, policy: TopUpPolicy, second: number): void 
 }
 
 /** Releases the holds that expire at a second. The released credit pays owed amounts first. */
-function expireHolds(change: Change, second: number): void {
+function expireHolds(change: AccountChange, second: number): void {
   const { account } = change;
   const over = account.holdExpiries.filter((expiry) => expiry.second <= second);
   account.holdExpiries = account.holdExpiries.filter((expiry) => expiry.second > second);
@@ -106,7 +106,7 @@ function expireHolds(change: Change, second: number): void {
 }
 
 /** Applies every price change of this second before any rate is computed again. */
-function changePrices(change: Change, second: number): void {
+function changePrices(change: AccountChange, second: number): void {
   const { account, terms } = change;
   const reclaimed = account.meters.filter(({ reclaimSecond }) => reclaimSecond !== null && reclaimSecond <= second);
   for (const meter of reclaimed) {
@@ -130,7 +130,7 @@ function changePrices(change: Change, second: number): void {
 }
 
 /** Applies one crossing. */
-export function cross(change: Change, { second, what }: Crossing): void {
+export function cross(change: AccountChange, { second, what }: Crossing): void {
   const { account, terms } = change;
   switch (what) {
     case 'top_up':
@@ -166,7 +166,7 @@ export function cross(change: Change, { second, what }: Crossing): void {
  * Applies all crossings through a second, each at its own second. Within one second the order is: dated facts, then a
  * top-up, because a top-up keeps the exhaustion open, then the rest.
  */
-export function bringUpToDate(change: Change, nowSecond: number): void {
+export function bringUpToDate(change: AccountChange, nowSecond: number): void {
   const { account, terms } = change;
   const second = Math.max(nowSecond, account.asOfSecond);
   for (
@@ -185,8 +185,13 @@ export function bringUpToDate(change: Change, nowSecond: number): void {
 }
 
 /** Applies one fact: brings the account up to date, applies the fact, and applies the crossings that follow at once. */
-export function applyFact(account: Account, terms: Terms, nowSecond: number, fact: (change: Change) => void): Outcome {
-  const change = new Change(account, terms);
+export function applyFact(
+  account: Account,
+  terms: BillingSettings,
+  nowSecond: number,
+  fact: (change: AccountChange) => void,
+): FactOutcome {
+  const change = new AccountChange(account, terms);
   bringUpToDate(change, nowSecond);
   fact(change);
   bringUpToDate(change, nowSecond);

@@ -2,8 +2,8 @@
  * Corrections of credited payments, by an operator or after the provider corrected its own amount. The first rows stay;
  * a correction is a new row that names the corrected row. Source: docs/rules.md#corrections.
  */
-import type { Account, Terms } from './account.ts';
-import { type Change, creditArrived, type Outcome } from './change.ts';
+import type { Account, BillingSettings } from './account.ts';
+import { type AccountChange, creditArrived, type FactOutcome } from './change.ts';
 import { applyFact } from './clock.ts';
 import { type CreditedDeposit, takeBack } from './credited-deposit.ts';
 import { settleDisputes } from './disputes.ts';
@@ -23,7 +23,7 @@ export interface Correction {
   deposit: CreditedDeposit | null;
 }
 
-export interface Corrected extends Outcome {
+export interface Corrected extends FactOutcome {
   /** The part of the amount that credit received or paid; the rest is owed. */
   creditMicros: Micros;
 }
@@ -32,7 +32,12 @@ export interface Corrected extends Outcome {
  * Credits an amount for a payment, or takes an amount back. Disputes over the deposit can claim at most the new amount
  * of the deposit.
  */
-export function correctDeposit(account: Account, terms: Terms, correction: Correction, nowSecond: number): Corrected {
+export function correctDeposit(
+  account: Account,
+  terms: BillingSettings,
+  correction: Correction,
+  nowSecond: number,
+): Corrected {
   const reference = referenceOf.correction(correction.correctionId);
   const outcome = applyFact(account, terms, nowSecond, (change) => {
     const post = () => postCorrection(change, correction, reference);
@@ -50,7 +55,7 @@ export function correctDeposit(account: Account, terms: Terms, correction: Corre
   return { ...outcome, creditMicros: micros(correction.amountMicros + owedMicros) };
 }
 
-function postCorrection(change: Change, correction: Correction, reference: string): void {
+function postCorrection(change: AccountChange, correction: Correction, reference: string): void {
   const { depositId, providerAccount, amountMicros, correctsReference } = correction;
   const row = { depositId, correctsReference, reference, code: 'deposit_correction' } as const;
   if (amountMicros > 0) creditFrom(change, { ...row, debitAccount: providerAccount, amountMicros });

@@ -1,6 +1,6 @@
 /** A credited deposit with the refunds and disputes against the deposit, and the taking back of an amount. */
 import { spendableMicros } from './account.ts';
-import type { Change } from './change.ts';
+import type { AccountChange } from './change.ts';
 import { creditAccount, owedAccount, referenceOf, type TransferCode } from './ledger.ts';
 import { larger, type Micros, smaller, subtract, ZERO } from './money.ts';
 
@@ -38,7 +38,7 @@ export const isDisputed = ({ disputes }: Pick<CreditedDeposit, 'disputes'>): boo
 
 /** Takes an amount from credit, as far as there is any; the rest is owed. */
 export function takeBack(
-  change: Change,
+  change: AccountChange,
   taken: {
     /** The ledger account that receives the amount. */
     creditAccount: string;

@@ -2,7 +2,7 @@
  * The crossings ahead of an account: when the next top-up is due, when credit is low, and when credit ends. Pure
  * arithmetic over recorded facts. Source: docs/rules.md#balance, docs/rules.md#auto-top-up.
  */
-import { type Account, maySpend, type Terms } from './account.ts';
+import { type Account, type BillingSettings, maySpend } from './account.ts';
 import { type DatedKind, expiringMicros, nextDated } from './calendar.ts';
 import { add, ZERO } from './money.ts';
 import { availableMicros, exhaustionSecond, firstSecondBelow } from './runway.ts';
@@ -30,7 +30,7 @@ export const fitsMonth = (account: Account, policy: TopUpPolicy, second: number)
  * When the card is to be charged next: the first second with available below the threshold, not before the cooldown's
  * end, and in a month whose cap has room. `dueSecond` is null when the balance never falls so far.
  */
-export function topUpOutlook(account: Account, terms: Terms): TopUpOutlook {
+export function topUpOutlook(account: Account, terms: BillingSettings): TopUpOutlook {
   const { policy, attempt, lastAttemptSecond, asOfSecond } = account;
   if (attempt) return { state: 'charging' };
   if (!policy?.enabled) return { state: 'off' };
@@ -51,7 +51,7 @@ export function topUpOutlook(account: Account, terms: Terms): TopUpOutlook {
 const dueSecondOf = (outlook: TopUpOutlook): number | null => ('dueSecond' in outlook ? outlook.dueSecond : null);
 
 /** A low-balance warning is due below the level, once an episode, and not while auto top-up is there to prevent it. */
-function lowSecond(account: Account, terms: Terms, outlook: TopUpOutlook): number | null {
+function lowSecond(account: Account, terms: BillingSettings, outlook: TopUpOutlook): number | null {
   const prevented = outlook.state === 'watching' || outlook.state === 'cooling_down' || outlook.state === 'charging';
   if (!account.lowArmed || prevented) return null;
   return firstSecondBelow(account, terms.lowLevelMicros, account.asOfSecond);
@@ -74,7 +74,7 @@ function endOfCredit(account: Account): Crossing | null {
 /** The next crossing: its second and its kind. The watch sleeps until then. Null: nothing will ever happen. */
 export type Crossing = { second: number; what: DatedKind | 'top_up' | 'low' | 'exhaustion' | 'grace_over' };
 
-export function nextCrossing(account: Account, terms: Terms): Crossing | null {
+export function nextCrossing(account: Account, terms: BillingSettings): Crossing | null {
   if (account.standsAtSecond !== null)
     return { second: account.standsAtSecond + terms.graceSeconds + 1, what: 'grace_over' };
   const outlook = topUpOutlook(account, terms);

@@ -3,8 +3,8 @@
  * credit. Banks decide again and change amounts, so each fact states the present state of the dispute, and the
  * difference to the held and taken amounts is posted. Source: docs/rules.md#refunds-and-disputes.
  */
-import type { Account, Contest, Terms } from './account.ts';
-import { type Change, creditArrived, fillContest, type Outcome, setContestHold } from './change.ts';
+import type { Account, BillingSettings, Contest } from './account.ts';
+import { type AccountChange, creditArrived, type FactOutcome, fillContest, setContestHold } from './change.ts';
 import { applyFact } from './clock.ts';
 import { type CreditedDeposit, type DepositDispute, type DisputeStatus, leftOf, takeBack } from './credited-deposit.ts';
 import { creditFrom } from './facts.ts';
@@ -38,10 +38,10 @@ export function disputeShares(leftMicros: Micros, disputes: readonly DisputeStan
 /** Records how a dispute stands: opened, decided, decided again, opened again, or over another amount. */
 export function recordDispute(
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   { deposit, standing }: { deposit: CreditedDeposit; standing: DisputeStanding },
   nowSecond: number,
-): Outcome {
+): FactOutcome {
   const { disputeId, status } = standing;
   const known = deposit.disputes.find((dispute) => dispute.disputeId === disputeId);
   const before = known ?? { takenMicros: ZERO, turn: status === 'open' ? -1 : 0, lostReference: null };
@@ -67,7 +67,7 @@ interface Cause {
  * @param postRefund posts the refund that reduces the deposit: after credit is released, before more is taken
  */
 export function settleDisputes(
-  change: Change,
+  change: AccountChange,
   deposit: CreditedDeposit,
   cause: Cause,
   postRefund: () => void = () => {},
@@ -92,7 +92,7 @@ export function settleDisputes(
 }
 
 /** Limits the held amount of a dispute to its share. A decided dispute holds nothing. */
-function limitContest(change: Change, depositId: string, dispute: DepositDispute, shareMicros: Micros): void {
+function limitContest(change: AccountChange, depositId: string, dispute: DepositDispute, shareMicros: Micros): void {
   const { account } = change;
   const { disputeId, status, claimedMicros } = dispute;
   const contest = account.contests.find((open) => open.disputeId === disputeId);
@@ -112,7 +112,7 @@ function limitContest(change: Change, depositId: string, dispute: DepositDispute
 const counted = (dispute: DepositDispute, cause: Cause): DepositDispute =>
   dispute.disputeId === cause.disputeId ? dispute : { ...dispute, turn: dispute.turn + 1 };
 
-function take(change: Change, depositId: string, dispute: DepositDispute, dueMicros: Micros): void {
+function take(change: AccountChange, depositId: string, dispute: DepositDispute, dueMicros: Micros): void {
   const reference = referenceOf.dispute(dispute);
   saveTurn(change, { ...dispute, takenMicros: dueMicros, lostReference: reference });
   const amountMicros = subtract(dueMicros, dispute.takenMicros);
@@ -120,7 +120,7 @@ function take(change: Change, depositId: string, dispute: DepositDispute, dueMic
   takeBack(change, { creditAccount: STRIPE, amountMicros, reference, depositId, ...codes });
 }
 
-function giveBack(change: Change, depositId: string, dispute: DepositDispute, dueMicros: Micros): void {
+function giveBack(change: AccountChange, depositId: string, dispute: DepositDispute, dueMicros: Micros): void {
   saveTurn(change, { ...dispute, takenMicros: dueMicros });
   creditFrom(change, {
     debitAccount: STRIPE,
@@ -132,6 +132,6 @@ function giveBack(change: Change, depositId: string, dispute: DepositDispute, du
   });
 }
 
-const saveTurn = (change: Change, { disputeId, takenMicros, turn, lostReference }: DepositDispute): void => {
+const saveTurn = (change: AccountChange, { disputeId, takenMicros, turn, lostReference }: DepositDispute): void => {
   change.effects.push({ kind: 'dispute_turned', disputeId, takenMicros, turn, lostReference });
 };

@@ -5,8 +5,8 @@
  * Each function first brings the account up to date as of the fact's second, so earlier crossings (a due top-up, the
  * end of credit) lie before the fact, whether or not a process ran then. Source: docs/rules.md#facts-and-their-seconds.
  */
-import { type Account, moneySecond, spendableMicros, type Terms } from './account.ts';
-import { type Change, creditArrived, noteCapped, type Outcome } from './change.ts';
+import { type Account, type BillingSettings, moneySecond, spendableMicros } from './account.ts';
+import { type AccountChange, creditArrived, type FactOutcome, noteCapped } from './change.ts';
 import { applyFact, bringUpToDate, exhaust } from './clock.ts';
 import { type CryptoOutput, outputKey } from './crypto.ts';
 import type { AssignedDiscount } from './discounts.ts';
@@ -29,12 +29,12 @@ import { chargeWithRemainder, type MicroMillionths } from './tokens.ts';
 import type { TopUpPolicy } from './top-up.ts';
 
 /** Brings the account up to date, with no further fact. */
-export const advance = (account: Account, terms: Terms, nowSecond: number): Outcome =>
+export const advance = (account: Account, terms: BillingSettings, nowSecond: number): FactOutcome =>
   applyFact(account, terms, nowSecond, () => {});
 
 /** Credits an amount: posts the row, then uses the credit. */
 export function creditFrom(
-  change: Change,
+  change: AccountChange,
   credit: {
     debitAccount: string;
     amountMicros: Micros;
@@ -67,10 +67,10 @@ function countTopUp(account: Account, amountMicros: Micros): void {
  */
 export function creditDeposit(
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   deposit: { depositId: string; amountMicros: Micros; isLateTopUp?: boolean },
   nowSecond: number,
-): Outcome {
+): FactOutcome {
   return applyFact(account, terms, nowSecond, (change) => {
     const { account } = change;
     const isAttempt = account.attempt?.depositId === deposit.depositId;
@@ -98,10 +98,10 @@ export function creditDeposit(
  */
 export const creditCrypto = (
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   deposit: { depositId: string; outputs: readonly CryptoOutput[] },
   nowSecond: number,
-): Outcome =>
+): FactOutcome =>
   applyFact(account, terms, nowSecond, (change) => {
     for (const output of deposit.outputs)
       creditFrom(change, {
@@ -119,11 +119,11 @@ export const creditCrypto = (
  */
 export function failAttempt(
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   depositId: string,
   nowSecond: number,
   switchesOff = true,
-): Outcome {
+): FactOutcome {
   return applyFact(account, terms, nowSecond, (change) => {
     const { account } = change;
     const { attempt, standsAtSecond } = account;
@@ -141,10 +141,10 @@ export function failAttempt(
 /** Gives credit without a payment. */
 export const grantCredit = (
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   grant: { grantId: string; amountMicros: Micros },
   nowSecond: number,
-): Outcome =>
+): FactOutcome =>
   applyFact(account, terms, nowSecond, (change) =>
     creditFrom(change, {
       debitAccount: GRANTS,
@@ -162,10 +162,10 @@ export const grantCredit = (
  */
 export function recordUsage(
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   usage: { eventId: string; cost: MicroMillionths; holds?: readonly Hold[]; model?: string; project?: string },
   nowSecond: number,
-): Outcome {
+): FactOutcome {
   return applyFact(account, terms, nowSecond, (change) => {
     const { account } = change;
     const second = account.asOfSecond;
@@ -206,10 +206,10 @@ export function recordUsage(
  */
 export const assignDiscount = (
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   discount: AssignedDiscount | null,
   nowSecond: number,
-): Outcome =>
+): FactOutcome =>
   applyFact(account, terms, nowSecond, (change) => {
     const until = discount?.untilSecond ?? null;
     if (until !== null && until <= change.account.asOfSecond)
@@ -221,7 +221,12 @@ export const assignDiscount = (
 /**
  * Replaces the policy. If the new policy is enabled and the balance is below its threshold, an attempt opens at once.
  */
-export const setPolicy = (account: Account, terms: Terms, policy: TopUpPolicy, nowSecond: number): Outcome =>
+export const setPolicy = (
+  account: Account,
+  terms: BillingSettings,
+  policy: TopUpPolicy,
+  nowSecond: number,
+): FactOutcome =>
   applyFact(account, terms, nowSecond, (change) => {
     change.account.policy = { ...policy };
     noteCapped(change);

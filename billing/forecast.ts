@@ -2,9 +2,9 @@
  * Where a team's line will lead if nothing more happens: the same crossings as the watch waits for, followed into the
  * future. Source: docs/rules.md#balance, docs/http.md#balance-and-quote.
  */
-import type { Account, Terms } from './account.ts';
+import type { Account, BillingSettings } from './account.ts';
 import { isReviewed } from './calendar.ts';
-import { Change } from './change.ts';
+import { AccountChange } from './change.ts';
 import { cross } from './clock.ts';
 import { type Crossing, nextCrossing } from './crossings.ts';
 import type { Micros } from './money.ts';
@@ -31,8 +31,12 @@ const withoutCalendar = (account: Account): Account => ({
  * Follows an account through its crossings to the first crossing of a kind. Null when none comes. After a very large
  * number of crossings the line is assumed to go on unchanged.
  */
-function firstCrossing(account: Account, terms: Terms, wanted: 'exhaustion' | 'low' | 'top_up'): number | null {
-  const change = new Change(account, terms, { isForecast: true });
+function firstCrossing(
+  account: Account,
+  terms: BillingSettings,
+  wanted: 'exhaustion' | 'low' | 'top_up',
+): number | null {
+  const change = new AccountChange(account, terms, { isForecast: true });
   const ahead = change.account;
   for (let crossed = 0; ; crossed += 1) {
     // Arms the warning if the forecast is for the warning, and disarms the warning otherwise.
@@ -46,13 +50,13 @@ function firstCrossing(account: Account, terms: Terms, wanted: 'exhaustion' | 'l
   }
 }
 
-const withoutTiers = (terms: Terms): Terms => ({ ...terms, volumeTiers: [] });
+const withoutTiers = (terms: BillingSettings): BillingSettings => ({ ...terms, volumeTiers: [] });
 
 /**
  * The next crossing with an effect. Midnights without a new volume tier are skipped, and so are expiries of holds
  * without another effect.
  */
-function nextAhead(account: Account, terms: Terms): Crossing | null {
+function nextAhead(account: Account, terms: BillingSettings): Crossing | null {
   const untiered = withoutTiers(terms);
   const next = nextCrossing(account, untiered);
   const review = nextReview(account, terms, next?.second ?? Number.POSITIVE_INFINITY);
@@ -69,7 +73,7 @@ function nextAhead(account: Account, terms: Terms): Crossing | null {
  * in between, and all of the expiries are applied together. While the team owes an amount or a dispute lacks credit,
  * each expiry is applied separately.
  */
-function severalHolds(account: Account, terms: Terms, first: Crossing): Crossing {
+function severalHolds(account: Account, terms: BillingSettings, first: Crossing): Crossing {
   const { holdExpiries, owedMicros, contests } = account;
   if (owedMicros > 0 || contests.some(({ heldMicros, amountMicros }) => heldMicros < amountMicros)) return first;
   const besides = nextCrossing({ ...account, holdExpiries: [] }, withoutTiers(terms))?.second;
@@ -79,7 +83,7 @@ function severalHolds(account: Account, terms: Terms, first: Crossing): Crossing
 }
 
 /** The first 00:00 UTC at which the review changes the volume discount. */
-function nextReview(account: Account, terms: Terms, throughSecond: number): number | null {
+function nextReview(account: Account, terms: BillingSettings, throughSecond: number): number | null {
   const { teamId, spentByDay, standsAtSecond, volumeBasisPoints } = account;
   if (standsAtSecond !== null || !isReviewed(account, terms)) return null;
   if (spentByDay === null) throw new Error(`what ${teamId} has spent was not read`);
@@ -87,19 +91,19 @@ function nextReview(account: Account, terms: Terms, throughSecond: number): numb
 }
 
 /** The last second that can be paid in full if no card is charged any more. Null when credit is not being used up. */
-export const runsOutSecond = (account: Account, terms: Terms): number | null =>
+export const runsOutSecond = (account: Account, terms: BillingSettings): number | null =>
   account.standsAtSecond ?? firstCrossing(withoutTopUps(account), terms, 'exhaustion');
 
 /**
  * The first second below a level if no card is charged any more; now if it is below. Null: never, also where all ends
  * before, since the next second would cost more than the level.
  */
-export function firstBelowSecond(account: Account, terms: Terms, levelMicros: Micros): number | null {
+export function firstBelowSecond(account: Account, terms: BillingSettings, levelMicros: Micros): number | null {
   const { standsAtSecond } = account;
   if (standsAtSecond !== null && availableMicros(account, standsAtSecond) < levelMicros) return standsAtSecond;
   return firstCrossing(withoutTopUps(account), { ...terms, lowLevelMicros: levelMicros }, 'low');
 }
 
 /** The second of the next charge of the card, also after the end of credit. Null when no charge will come. */
-export const nextTopUpSecond = (account: Account, terms: Terms): number | null =>
+export const nextTopUpSecond = (account: Account, terms: BillingSettings): number | null =>
   firstCrossing(account, terms, 'top_up');

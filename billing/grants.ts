@@ -1,12 +1,12 @@
 /** Revocation of grants. facts.ts gives grants. Source: docs/rules.md#corrections. */
-import { type Account, spendableMicros, type Terms } from './account.ts';
-import type { Outcome } from './change.ts';
+import { type Account, type BillingSettings, spendableMicros } from './account.ts';
+import type { FactOutcome } from './change.ts';
 import { applyFact } from './clock.ts';
 import { creditAccount, GRANTS, owedAccount, referenceOf } from './ledger.ts';
 import { larger, type Micros, smaller, subtract, ZERO } from './money.ts';
 import { checkNotArchived } from './team-state.ts';
 
-export interface GrantRevoked extends Outcome {
+export interface GrantRevoked extends FactOutcome {
   /** The part that was taken from credit; the rest of the grant is owed. */
   creditMicros: Micros;
 }
@@ -17,7 +17,7 @@ export interface GrantRevoked extends Outcome {
  */
 export function revokeGrant(
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   grant: { grantId: string; amountMicros: Micros },
   nowSecond: number,
 ): GrantRevoked {

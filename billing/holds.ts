@@ -3,8 +3,8 @@
  * is never owed. Each hold ends once: settled by the usage that names the hold, voided, or expired at its second.
  * Source: docs/rules.md#holds.
  */
-import { type Account, maySpend, moneySecond, spendableMicros, type Terms } from './account.ts';
-import { type Change, creditArrived, type Outcome } from './change.ts';
+import { type Account, type BillingSettings, maySpend, moneySecond, spendableMicros } from './account.ts';
+import { type AccountChange, creditArrived, type FactOutcome } from './change.ts';
 import { applyFact } from './clock.ts';
 import { BillingError } from './errors.ts';
 import { referenceOf } from './ledger.ts';
@@ -34,10 +34,10 @@ export interface Hold {
  */
 export function placeHold(
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   placed: { amountMicros: Micros; ttlSeconds: number },
   nowSecond: number,
-): Outcome {
+): FactOutcome {
   return applyFact(account, terms, nowSecond, ({ account }) => {
     const { amountMicros, ttlSeconds } = placed;
     if (!maySpend(account)) throw spendingRefused(account);
@@ -67,7 +67,7 @@ export const hasExpired = ({ expiresSecond }: Pick<Hold, 'expiresSecond'>, accou
  * Releases the holds that have not expired, so their amounts can be spent again. Returns true if any hold was released.
  * All holds are released in a single pass: a batch of usage may name a thousand holds of a team with many more.
  */
-export function releaseHolds(change: Change, holds: readonly Hold[]): boolean {
+export function releaseHolds(change: AccountChange, holds: readonly Hold[]): boolean {
   const { account } = change;
   // An expired hold was released at its expiry.
   const held = holds.filter((hold) => !hasExpired(hold, account));
@@ -82,7 +82,7 @@ export function releaseHolds(change: Change, holds: readonly Hold[]): boolean {
 }
 
 /** Releases a hold before the expiry. An expired hold stays expired. */
-export const voidHold = (account: Account, terms: Terms, hold: Hold, nowSecond: number): Outcome =>
+export const voidHold = (account: Account, terms: BillingSettings, hold: Hold, nowSecond: number): FactOutcome =>
   applyFact(account, terms, nowSecond, (change) => {
     if (releaseHolds(change, [hold])) creditArrived(change, referenceOf.holdVoided(hold.holdId));
   });

@@ -2,8 +2,8 @@
  * The facts of instances: started, re-priced, announced to be reclaimed, put in an order, settled, stopped.
  * Source: docs/rules.md#what-an-instance-costs, docs/rules.md#stops.
  */
-import { type Account, maySpend, moneySecond, spendableMicros, type Terms } from './account.ts';
-import { type Change, creditArrived, type EndReason, type Outcome, postMeter } from './change.ts';
+import { type Account, type BillingSettings, maySpend, moneySecond, spendableMicros } from './account.ts';
+import { type AccountChange, creditArrived, type EndReason, type FactOutcome, postMeter } from './change.ts';
 import { applyFact } from './clock.ts';
 import { hasCoverFor } from './covers.ts';
 import { BillingError } from './errors.ts';
@@ -40,7 +40,7 @@ export const noReservation = (): BillingError =>
  * The refusal of any start now, or null when a start is allowed.
  * @returns `team_archived`, `team_suspended`; `insufficient_credit` below the minimum and while an exhaustion is open
  */
-export function startRefusal(account: Account, terms: Terms): BillingError | null {
+export function startRefusal(account: Account, terms: BillingSettings): BillingError | null {
   if (!maySpend(account)) return spendingRefused(account);
   const isEnough = spendableMicros(account, account.asOfSecond) >= terms.minStartMicros;
   if (account.standsAtSecond === null && isEnough) return null;
@@ -48,7 +48,7 @@ export function startRefusal(account: Account, terms: Terms): BillingError | nul
 }
 
 /** Explains why credit allows no start now, with the amounts that would be enough. */
-function whyNotStart(account: Account, terms: Terms): string {
+function whyNotStart(account: Account, terms: BillingSettings): string {
   if (account.standsAtSecond !== null)
     return 'Credit is used up and a charge is under way: nothing can be started until its outcome is known.';
   const available = larger(spendableMicros(account, account.asOfSecond), ZERO);
@@ -62,7 +62,12 @@ function whyNotStart(account: Account, terms: Terms): string {
  * @throws BillingError `team_suspended`, `team_archived`; `insufficient_credit` when less than the minimum is
  *   available, or an exhaustion is open; `no_reservation` for a `reserved` start when no reservation has room
  */
-export function startInstance(account: Account, terms: Terms, order: InstanceOrder, nowSecond: number): Outcome {
+export function startInstance(
+  account: Account,
+  terms: BillingSettings,
+  order: InstanceOrder,
+  nowSecond: number,
+): FactOutcome {
   return applyFact(account, terms, nowSecond, (change) => {
     const refusal = startRefusal(change.account, terms);
     if (refusal) throw refusal;
@@ -74,7 +79,7 @@ export function startInstance(account: Account, terms: Terms, order: InstanceOrd
  * Opens the meters of instances that start together, without a check of credit.
  * @throws BillingError `no_reservation`
  */
-export function openMeters(change: Change, orders: readonly InstanceOrder[]): Meter[] {
+export function openMeters(change: AccountChange, orders: readonly InstanceOrder[]): Meter[] {
   const { account } = change;
   const startSecond = account.asOfSecond;
   if (orders.some(({ given }) => !given)) reviewVolume(change, startSecond);
@@ -122,7 +127,7 @@ export type ClosedSegment = Meter & { endSecond: number };
  */
 export function stopInstance(
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   stop: {
     instanceId: string;
     reason: EndReason;
@@ -131,7 +136,7 @@ export function stopInstance(
     lastPostingReference?: string;
   },
   nowSecond: number,
-): Outcome {
+): FactOutcome {
   return applyFact(account, terms, nowSecond, (change) => {
     const { account } = change;
     const running = runningMeter(account, stop.instanceId);
@@ -176,7 +181,7 @@ export function stopInstance(
 }
 
 /** Segments ended by crossings of this change. No row has the ends yet. */
-const cutByNow = ({ effects }: Change, instanceId: string): ClosedSegment[] =>
+const cutByNow = ({ effects }: AccountChange, instanceId: string): ClosedSegment[] =>
   effects.flatMap((effect) =>
     effect.kind === 'meter_closed' && effect.meter.instanceId === instanceId
       ? [{ ...effect.meter, endSecond: effect.endSecond }]
@@ -184,7 +189,7 @@ const cutByNow = ({ effects }: Change, instanceId: string): ClosedSegment[] =>
   );
 
 /** The last posting of this change for an instance. */
-const postedByNow = ({ effects }: Change, instanceId: string): string | undefined =>
+const postedByNow = ({ effects }: AccountChange, instanceId: string): string | undefined =>
   effects.reduce<string | undefined>(
     (last, effect) =>
       effect.kind === 'transfer' &&
@@ -196,7 +201,7 @@ const postedByNow = ({ effects }: Change, instanceId: string): string | undefine
   );
 
 /** Records a segment as closed at an end that may lie before its last posting. The cost is the formula's. */
-function closeAt(change: Change, segment: Meter, endSecond: number): void {
+function closeAt(change: AccountChange, segment: Meter, endSecond: number): void {
   const cost = costMicros(segment.rateMicrosPerHour, endSecond - segment.startSecond);
   change.effects.push({ kind: 'meter_closed', meter: { ...segment, postedMicros: cost }, endSecond });
 }
@@ -209,10 +214,10 @@ function closeAt(change: Change, segment: Meter, endSecond: number): void {
  */
 export function repriceInstance(
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   reprice: { instanceId: string; rateMicrosPerHour: Micros; atSecond?: number },
   nowSecond: number,
-): Outcome {
+): FactOutcome {
   if (reprice.atSecond !== undefined && (reprice.atSecond < account.asOfSecond || reprice.atSecond > nowSecond))
     throw new BillingError(
       'at_out_of_range',
@@ -243,7 +248,12 @@ export function repriceInstance(
  * Posts the amount that an instance owes through a second. A settlement is no fact: the bill is the same for any number
  * of settlements.
  */
-export function settleInstance(account: Account, terms: Terms, instanceId: string, nowSecond: number): Outcome {
+export function settleInstance(
+  account: Account,
+  terms: BillingSettings,
+  instanceId: string,
+  nowSecond: number,
+): FactOutcome {
   return applyFact(account, terms, nowSecond, (change) => {
     const meter = runningMeter(change.account, instanceId);
     if (meter) postMeter(change, meter, moneySecond(change.account, change.account.asOfSecond));
@@ -257,10 +267,10 @@ export function settleInstance(account: Account, terms: Terms, instanceId: strin
  */
 export function announceReclaim(
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   reclaim: { instanceId: string; reclaimSecond: number },
   nowSecond: number,
-): Outcome {
+): FactOutcome {
   return applyFact(account, terms, nowSecond, ({ account, effects }) => {
     const { instanceId, reclaimSecond } = reclaim;
     const running = runningMeter(account, instanceId);
@@ -279,10 +289,10 @@ export function announceReclaim(
  */
 export const setShedOrder = (
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   order: ReadonlyMap<string, number>,
   nowSecond: number,
-): Outcome =>
+): FactOutcome =>
   applyFact(account, terms, nowSecond, ({ account, effects }) => {
     mustHaveAllMeters(account, 'the order of ends');
     for (const meter of account.meters) {

@@ -4,9 +4,9 @@
  * change are spread over an hour: at 00:00 UTC volume discounts are reviewed, assigned discounts end, and spot prices
  * move.
  */
-import type { Account, Terms } from './account.ts';
+import type { Account, BillingSettings } from './account.ts';
 import type { DatedKind } from './calendar.ts';
-import { Change, type Effect, type Outcome, replaceMeters } from './change.ts';
+import { AccountChange, type Effect, type FactOutcome, replaceMeters } from './change.ts';
 import { type Crossing, nextCrossing } from './crossings.ts';
 import { MetersNeeded, mergedClasses, meterSums } from './meter-sums.ts';
 import { micros, subtract } from './money.ts';
@@ -31,7 +31,7 @@ export const spreadSecond = (teamId: string, second: number): number => second +
  * The next crossing to look at. A look at changed rates is delayed, at most until the first second at which any other
  * crossing can come under any rates.
  */
-export function nextLook(account: Account, terms: Terms): Crossing | null {
+export function nextLook(account: Account, terms: BillingSettings): Crossing | null {
   const next = nextCrossing(account, terms);
   if (next === null || !CHANGES_RATES.has(next.what)) return next;
   const following = nextCrossing(atTheDearest(account, terms, next.second), terms);
@@ -67,7 +67,7 @@ function movesLooksOnly(effect: Effect): boolean {
  * When the watch has to look after a fact, if the fact itself sends no notice: now, at a later second, or never (null).
  * Now is also the answer where the outcome does not decide.
  */
-export function lookAfter({ account, effects, terms }: Outcome): number | 'now' | null {
+export function lookAfter({ account, effects, terms }: FactOutcome): number | 'now' | null {
   if (!terms || !effects.every(movesLooksOnly)) return 'now';
   try {
     return nextLook(account, terms)?.second ?? null;
@@ -81,8 +81,8 @@ export function lookAfter({ account, effects, terms }: Outcome): number | 'now' 
  * The account as of a second at which its rates change, as if no discount and no cover applied from then on. Its
  * balance is never above the actual balance at any later second: the cut of a segment rounds down by less than a micro.
  */
-function atTheDearest(account: Account, terms: Terms, second: number): Account {
-  const change = new Change(account, terms);
+function atTheDearest(account: Account, terms: BillingSettings, second: number): Account {
+  const change = new AccountChange(account, terms);
   const dearest = change.account;
   dearest.asOfSecond = second;
   dearest.datedThroughSecond = second;
@@ -103,7 +103,7 @@ function atTheDearest(account: Account, terms: Terms, second: number): Account {
 }
 
 /** Removes the discount from the meters in the sums, and returns the number of segments that the removal cuts. */
-function undiscountSums(change: Change, second: number): number {
+function undiscountSums(change: AccountChange, second: number): number {
   const { summed } = change.account;
   const discounted = new Set(summed?.classes.filter(({ discountBasisPoints }) => discountBasisPoints > 0));
   if (!summed || discounted.size === 0) return 0;

@@ -2,8 +2,8 @@
  * Refunds to a card. The amount is taken from credit first, and the part that credit cannot pay is owed. Source:
  * docs/rules.md#refunds-and-disputes.
  */
-import { type Account, spendableMicros, type Terms } from './account.ts';
-import { type Change, creditArrived, type Outcome } from './change.ts';
+import { type Account, type BillingSettings, spendableMicros } from './account.ts';
+import { type AccountChange, creditArrived, type FactOutcome } from './change.ts';
 import { applyFact } from './clock.ts';
 import { type CreditedDeposit, isDisputed, leftOf, takeBack } from './credited-deposit.ts';
 import { settleDisputes } from './disputes.ts';
@@ -29,7 +29,7 @@ export function refundableMicros(account: Account, deposit: CreditedDeposit): Mi
   return micros(Math.max(0, most - (most % MICROS_PER_CENT)));
 }
 
-export interface RefundTaken extends Outcome {
+export interface RefundTaken extends FactOutcome {
   amountMicros: Micros;
 }
 
@@ -39,7 +39,7 @@ export interface RefundTaken extends Outcome {
  */
 export function requestRefund(
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   refund: { refundId: string; deposit: CreditedDeposit; amountMicros: Micros | null },
   nowSecond: number,
 ): RefundTaken {
@@ -73,10 +73,10 @@ export function requestRefund(
 /** Records a refund made at the provider. The money has left, so the part that credit cannot pay is owed. */
 export function bookRefund(
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   refund: { refundId: string; amountMicros: Micros; deposit: CreditedDeposit },
   nowSecond: number,
-): Outcome {
+): FactOutcome {
   return applyFact(account, terms, nowSecond, (change) => {
     const { deposit, refundId, amountMicros } = refund;
     const reference = referenceOf.refund(refundId);
@@ -93,10 +93,10 @@ export function bookRefund(
  */
 export function adjustRefund(
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   refund: { refundId: string; takenMicros: Micros; turn: number; dueMicros: Micros; deposit: CreditedDeposit },
   nowSecond: number,
-): Outcome {
+): FactOutcome {
   return applyFact(account, terms, nowSecond, (change) => {
     const { refundId, takenMicros, dueMicros, deposit } = refund;
     if (dueMicros === takenMicros) return;
@@ -129,7 +129,7 @@ export function adjustRefund(
  * first.
  */
 function takeRefund(
-  change: Change,
+  change: AccountChange,
   deposit: CreditedDeposit,
   { amountMicros, reference }: { amountMicros: Micros; reference: string },
 ): void {

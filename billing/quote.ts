@@ -2,8 +2,8 @@
  * The effect of new instances on a team's runway. The instances are started on a copy of the account, by the rule that
  * starts real ones, and the copy is followed ahead. Source: docs/http.md#balance-and-quote.
  */
-import type { Account, Terms } from './account.ts';
-import { Change } from './change.ts';
+import type { Account, BillingSettings } from './account.ts';
+import { AccountChange } from './change.ts';
 import { bringUpToDate } from './clock.ts';
 import { nextTopUpSecond, runsOutSecond } from './forecast.ts';
 import { type InstanceOrder, openMeters, startRefusal } from './instances.ts';
@@ -34,8 +34,13 @@ export interface Quote {
  * @param account with the team's spending, and with the coming prices of the quoted instances
  * @throws BillingError `no_reservation`, as a start would
  */
-export function quoteStarts(account: Account, terms: Terms, { count, ...order }: QuoteOrder, nowSecond: number): Quote {
-  const change = new Change(account, terms);
+export function quoteStarts(
+  account: Account,
+  terms: BillingSettings,
+  { count, ...order }: QuoteOrder,
+  nowSecond: number,
+): Quote {
+  const change = new AccountChange(account, terms);
   bringUpToDate(change, nowSecond);
   const refusal = refusalOf(change.account, terms);
   // No id of an instance holds a slash.
@@ -56,7 +61,7 @@ export function quoteStarts(account: Account, terms: Terms, { count, ...order }:
 }
 
 /** The refusal of a start now, if a start would be refused. */
-function refusalOf(account: Account, terms: Terms): Warning[] {
+function refusalOf(account: Account, terms: BillingSettings): Warning[] {
   const refusal = startRefusal(account, terms);
   return refusal ? [{ code: refusal.code as Warning['code'], message: refusal.message }] : [];
 }

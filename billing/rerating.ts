@@ -3,8 +3,8 @@
  * change ends a segment and begins the next at the same second. Source: docs/rules.md#what-an-instance-costs,
  * docs/rules.md#discounts.
  */
-import type { Account, Terms } from './account.ts';
-import { type Change, closeMeter, replaceMeters } from './change.ts';
+import type { Account, BillingSettings } from './account.ts';
+import { type AccountChange, closeMeter, replaceMeters } from './change.ts';
 import { coversOf } from './covers.ts';
 import { discountAt, discountedMicros, volumeBasisPointsOf } from './discounts.ts';
 import {
@@ -23,7 +23,7 @@ import { dayStart, daysBefore } from './time.ts';
 import type { Meter } from './usage.ts';
 
 /** Sums the team's spending by a second, and stores the volume discount. */
-export function reviewVolume(change: Change, second: number): void {
+export function reviewVolume(change: AccountChange, second: number): void {
   change.account.volumeBasisPoints = volumeDiscountAt(change.account, change.terms, second);
 }
 
@@ -31,7 +31,7 @@ export function reviewVolume(change: Change, second: number): void {
  * The volume review at 00:00. A charge in flight may keep the end of credit open beyond midnight and delay the review.
  * Spending of the new day does not count in the review.
  */
-export function reviewVolumeAtMidnight(change: Change, midnightSecond: number): void {
+export function reviewVolumeAtMidnight(change: AccountChange, midnightSecond: number): void {
   const yesterday = daysBefore(midnightSecond, 1);
   change.account.volumeBasisPoints = volumeDiscountAt(change.account, change.terms, midnightSecond, yesterday);
 }
@@ -42,7 +42,7 @@ export function reviewVolumeAtMidnight(change: Change, midnightSecond: number): 
  */
 export function volumeDiscountAt(
   account: Account,
-  { volumeTiers }: Terms,
+  { volumeTiers }: BillingSettings,
   second: number,
   lastDay = dayStart(second),
 ): number {
@@ -79,7 +79,7 @@ const isAsBefore = (before: Priced, now: Priced, coveredBy: string | null): bool
  * change. A forecast applies the discount class by class.
  * @throws MetersNeeded where segments would have to be cut, and where a reservation may cover some of the meters
  */
-function rerateSummed(change: Change, second: number): void {
+function rerateSummed(change: AccountChange, second: number): void {
   const { account, isForecast } = change;
   const { summed, discount, volumeBasisPoints, reservations } = account;
   if (!summed) return;
@@ -96,7 +96,7 @@ function rerateSummed(change: Change, second: number): void {
 
 /** Ends the segments of a class and begins the next at the same second, at another discount. */
 export function nextClass(
-  change: Change,
+  change: AccountChange,
   each: MeterClass | MeterGroup,
   basisPoints: number,
   second: number,
@@ -127,7 +127,7 @@ export function nextClass(
  * Prices every running instance again as of a second, and cuts a segment wherever the price changed.
  * @param opening instances that start at this second and have no segment to cut yet
  */
-export function rerate(change: Change, second: number, opening: readonly Meter[] = []): void {
+export function rerate(change: AccountChange, second: number, opening: readonly Meter[] = []): void {
   const { account } = change;
   rerateSummed(change, second);
   const opens = new Set(opening);
@@ -158,11 +158,11 @@ export function rerate(change: Change, second: number, opening: readonly Meter[]
 }
 
 /** Ends a segment and begins the next at the same second. */
-export const beginSegment = (change: Change, meter: Meter, priced: Priced, second: number): void =>
+export const beginSegment = (change: AccountChange, meter: Meter, priced: Priced, second: number): void =>
   replaceMeters(change, [meter], [nextSegment(change, meter, priced, second)]);
 
 /** Ends a segment and returns the next segment. The caller puts the new segment on the line, by `replaceMeters`. */
-export function nextSegment(change: Change, meter: Meter, priced: Priced, second: number): Meter {
+export function nextSegment(change: AccountChange, meter: Meter, priced: Priced, second: number): Meter {
   closeMeter(change, meter, second);
   const next: Meter = {
     ...meter,

@@ -3,7 +3,7 @@
  * docs/rules.md#reservations.
  */
 import { maySpend } from './account.ts';
-import type { Change } from './change.ts';
+import type { AccountChange } from './change.ts';
 import { creditAccount, REVENUE, referenceOf } from './ledger.ts';
 import { add, ZERO } from './money.ts';
 import { MONTHS_OF_TERM, priceAt } from './prices.ts';
@@ -11,13 +11,13 @@ import { type ReservationEnd, type ReservationMeter, rateFor } from './reservati
 import { addMonths } from './time.ts';
 import { chargeDueMicros } from './usage.ts';
 
-export const openTerm = (change: Change, reservation: ReservationMeter): void => {
+export const openTerm = (change: AccountChange, reservation: ReservationMeter): void => {
   change.account.reservations.push(reservation);
   change.effects.push({ kind: 'reservation_opened', reservation: { ...reservation } });
 };
 
 /** Posts the amount that a reservation owes through a second. */
-export function postReservation(change: Change, reservation: ReservationMeter, throughSecond: number): void {
+export function postReservation(change: AccountChange, reservation: ReservationMeter, throughSecond: number): void {
   const dueMicros = chargeDueMicros(reservation, throughSecond);
   if (dueMicros <= 0) return;
   reservation.postedMicros = add(reservation.postedMicros, dueMicros);
@@ -35,7 +35,7 @@ export function postReservation(change: Change, reservation: ReservationMeter, t
 
 /** Posts the last charge of a term and removes the meter from the line. */
 export function closeReservation(
-  change: Change,
+  change: AccountChange,
   reservation: ReservationMeter,
   endSecond: number,
   how: ReservationEnd,
@@ -47,7 +47,7 @@ export function closeReservation(
 }
 
 /** Ends a term at its second, and begins the next term if renewal is on and the price is still offered. */
-export function renewReservation(change: Change, reservation: ReservationMeter): void {
+export function renewReservation(change: AccountChange, reservation: ReservationMeter): void {
   const { endSecond, renew, term, count, reservedSecond } = reservation;
   // A suspended team begins no new term.
   const isRenewed = renew && maySpend(change.account);

@@ -2,8 +2,8 @@
  * Reservations: capacity that is paid for a whole term, used or not, at a rate below on-demand. Covered instances cost
  * nothing. Source: docs/rules.md#reservations.
  */
-import { type Account, moneySecond, type Terms } from './account.ts';
-import type { Outcome } from './change.ts';
+import { type Account, type BillingSettings, moneySecond } from './account.ts';
+import type { FactOutcome } from './change.ts';
 import { applyFact } from './clock.ts';
 import { BillingError } from './errors.ts';
 import { startRefusal } from './instances.ts';
@@ -31,7 +31,12 @@ export interface ReservationOrder {
  * @throws BillingError `team_suspended`, `team_archived`; `insufficient_credit` when less than the minimum is available, or
  *   an exhaustion is open
  */
-export function openReservation(account: Account, terms: Terms, order: ReservationOrder, nowSecond: number): Outcome {
+export function openReservation(
+  account: Account,
+  terms: BillingSettings,
+  order: ReservationOrder,
+  nowSecond: number,
+): FactOutcome {
   return applyFact(account, terms, nowSecond, (change) => {
     const { account } = change;
     const { unitMicrosPerHour, ...reserved } = order;
@@ -55,7 +60,12 @@ export function openReservation(account: Account, terms: Terms, order: Reservati
  * Posts the amount that a reservation owes by now. A settlement is no fact: the bill is the same for any number of
  * settlements.
  */
-export function settleReservation(account: Account, terms: Terms, reservationId: string, nowSecond: number): Outcome {
+export function settleReservation(
+  account: Account,
+  terms: BillingSettings,
+  reservationId: string,
+  nowSecond: number,
+): FactOutcome {
   return applyFact(account, terms, nowSecond, (change) => {
     const { account } = change;
     const running = account.reservations.find((reservation) => reservation.reservationId === reservationId);
@@ -69,10 +79,10 @@ export function settleReservation(account: Account, terms: Terms, reservationId:
  */
 export function setRenewal(
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   asked: { reservationId: string; renew: boolean },
   nowSecond: number,
-): Outcome {
+): FactOutcome {
   return applyFact(account, terms, nowSecond, ({ account, effects }) => {
     const running = account.reservations.find(({ reservationId }) => reservationId === asked.reservationId);
     if (!running) throw new BillingError('reservation_ended', 'the reservation has ended');

@@ -3,8 +3,8 @@
  * and its instances run on. An archived team takes no new facts. Reports of providers are recorded in every state,
  * because received money is never refused.
  */
-import { type Account, moneySecond, type Terms } from './account.ts';
-import { type Change, closeMeter, type EndReason, type Outcome, replaceMeters } from './change.ts';
+import { type Account, type BillingSettings, moneySecond } from './account.ts';
+import { type AccountChange, closeMeter, type EndReason, type FactOutcome, replaceMeters } from './change.ts';
 import { applyFact } from './clock.ts';
 import { BillingError } from './errors.ts';
 import { mustHaveAllMeters } from './meter-sums.ts';
@@ -28,12 +28,12 @@ export function checkNotArchived({ archivedSecond }: Account): void {
 /** Ends the running instances among the named ones, together, at the fact's second. */
 export const stopInstances = (
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   stop: { instanceIds: ReadonlySet<string>; reason: EndReason },
   nowSecond: number,
-): Outcome => applyFact(account, terms, nowSecond, (change) => endTogether(change, stop));
+): FactOutcome => applyFact(account, terms, nowSecond, (change) => endTogether(change, stop));
 
-function endTogether(change: Change, stop: { instanceIds: ReadonlySet<string>; reason: EndReason }): void {
+function endTogether(change: AccountChange, stop: { instanceIds: ReadonlySet<string>; reason: EndReason }): void {
   const { account } = change;
   const second = moneySecond(account, account.asOfSecond);
   if (stop.instanceIds.size > 0) mustHaveAllMeters(account, 'which instances end');
@@ -55,10 +55,10 @@ function endTogether(change: Change, stop: { instanceIds: ReadonlySet<string>; r
  */
 export const suspendTeam = (
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   stop: { instanceIds: ReadonlySet<string>; reason: EndReason },
   nowSecond: number,
-): Outcome =>
+): FactOutcome =>
   applyFact(account, terms, nowSecond, (change) => {
     checkNotArchived(change.account);
     change.account.suspendedSecond ??= change.account.asOfSecond;
@@ -66,7 +66,7 @@ export const suspendTeam = (
   });
 
 /** Ends the suspension of a team. A due top-up is opened at once. */
-export const unsuspendTeam = (account: Account, terms: Terms, nowSecond: number): Outcome =>
+export const unsuspendTeam = (account: Account, terms: BillingSettings, nowSecond: number): FactOutcome =>
   applyFact(account, terms, nowSecond, ({ account }) => {
     account.suspendedSecond = null;
   });
@@ -95,10 +95,10 @@ export function archiveObstacles(account: Account, keepsBalance: boolean): strin
  */
 export const archiveTeam = (
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   archive: { keepsBalance: boolean; openPayments: readonly string[] },
   nowSecond: number,
-): Outcome =>
+): FactOutcome =>
   applyFact(account, terms, nowSecond, ({ account }) => {
     if (account.archivedSecond !== null) return;
     const obstacles = [...archiveObstacles(account, archive.keepsBalance), ...archive.openPayments];
@@ -109,7 +109,7 @@ export const archiveTeam = (
   });
 
 /** Ends the archiving of a team. Auto top-up stays off. */
-export const unarchiveTeam = (account: Account, terms: Terms, nowSecond: number): Outcome =>
+export const unarchiveTeam = (account: Account, terms: BillingSettings, nowSecond: number): FactOutcome =>
   applyFact(account, terms, nowSecond, ({ account }) => {
     account.archivedSecond = null;
   });

@@ -2,8 +2,8 @@
  * Token usage recorded together: selects the new events of a team, computes the amount that each event posts, and
  * settles holds. Source: docs/rules.md#token-usage.
  */
-import type { Account, Terms } from './account.ts';
-import type { Outcome } from './change.ts';
+import type { Account, BillingSettings } from './account.ts';
+import type { FactOutcome } from './change.ts';
 import type { FailureCode } from './errors.ts';
 import { recordUsage } from './facts.ts';
 import { type Hold, hasExpired } from './holds.ts';
@@ -52,7 +52,7 @@ export type NamedHold = Hold & { teamId: string; status: string };
 /** The data needed to decide on a team's events. */
 export interface UsageGiven {
   account: Account;
-  terms: Terms;
+  terms: BillingSettings;
   /** Events recorded before under the same ids. */
   known: ReadonlyMap<string, RecordedUsage>;
   /** The holds that the events name, of any team. */
@@ -67,7 +67,7 @@ export interface UsageDecision {
   rows: NewUsage[];
   /** Released holds, each with the first event that names the hold. */
   settled: Array<{ holdId: string; settledBy: string }>;
-  outcome: Outcome;
+  outcome: FactOutcome;
 }
 
 export const NO_TEAM: UsageResult = { status: 'invalid', code: 'not_found', message: 'no such team', param: 'team' };

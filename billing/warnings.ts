@@ -2,7 +2,7 @@
  * Warnings ahead of time: the auto top-up of a team cannot carry the burn through a cooldown. Compared in whole
  * numbers, without a division. Source: docs/http.md#balance-and-quote.
  */
-import type { Terms } from './account.ts';
+import type { BillingSettings } from './account.ts';
 import { formatForPeople, MICROS_PER_CENT, type Micros, micros } from './money.ts';
 import { TOP_UP_LIMITS, type TopUpPolicy } from './top-up.ts';
 
@@ -36,7 +36,11 @@ function usedInCents(burnMicrosPerHour: Micros, seconds: number): Micros {
  * The settings of a policy that cannot carry a burn: a threshold that is used up before the next charge can be
  * credited, or an amount that is used up before the next charge may be made. Empty for a policy that is off.
  */
-export function topUpWarnings(policy: TopUpPolicy | null, burnMicrosPerHour: Micros, terms: Terms): Warning[] {
+export function topUpWarnings(
+  policy: TopUpPolicy | null,
+  burnMicrosPerHour: Micros,
+  terms: BillingSettings,
+): Warning[] {
   if (!policy?.enabled) return [];
   const { thresholdMicros, amountMicros } = policy;
   const { cooldownSeconds, chargeLatencySeconds } = terms;

@@ -27,7 +27,7 @@ import {
 } from '../prisma/corrections.ts';
 import {
   type Deposit,
-  type DepositChange,
+  type DepositUpdate,
   findDeposit,
   getDeposit,
   updateDeposit,
@@ -138,7 +138,7 @@ async function correctedDeposit(tx: Tx, planned: Planned, deposit: Deposit | nul
 }
 
 /** The received amount of a crypto deposit after a correction, which may complete the deposit. */
-function receivedAfter(deposit: Deposit, amountMicros: Micros, second: number): DepositChange {
+function receivedAfter(deposit: Deposit, amountMicros: Micros, second: number): DepositUpdate {
   const receivedMicros = add(deposit.receivedMicros ?? ZERO, amountMicros);
   const status = cryptoStatus({
     expectedMicros: deposit.amountMicros,

@@ -12,8 +12,8 @@ import type { Db, Tx } from '../prisma/client.ts';
 import { insertConsent } from '../prisma/consents.ts';
 import {
   type Deposit,
-  type DepositChange,
   type DepositKind,
+  type DepositUpdate,
   failedBefore,
   findDeposit,
   getDeposit,
@@ -152,7 +152,7 @@ export const depositActs = ({ db, terms }: LedgerWorld) => ({
   },
 
   /** Stores the provider's answer before the outcome is known: ids, and the address where the person continues. */
-  noteDeposit: async (input: { depositId: string; change: DepositChange }): Promise<void> =>
+  noteDeposit: async (input: { depositId: string; change: DepositUpdate }): Promise<void> =>
     updateDeposit(db, input.depositId, input.change),
 
   /**

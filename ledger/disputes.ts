@@ -1,7 +1,7 @@
 /** Records disputes: the amount is held while the bank decides, then released or taken. No decision is final. */
 
 import type { Account } from '../billing/account.ts';
-import type { Outcome } from '../billing/change.ts';
+import type { FactOutcome } from '../billing/change.ts';
 import { recordDispute } from '../billing/disputes.ts';
 import { advance } from '../billing/facts.ts';
 import { turnCause } from '../billing/ids.ts';
@@ -166,7 +166,7 @@ function turnFacts(
   { disputeId, claimedMicros }: { disputeId: string; claimedMicros: Micros },
   before: Dispute | null,
   accountBefore: Account,
-  { account, effects }: Outcome,
+  { account, effects }: FactOutcome,
 ): DisputeTurnFacts {
   const heldIn = ({ contests }: Account) =>
     contests.find((contest) => contest.disputeId === disputeId)?.heldMicros ?? ZERO;

@@ -7,7 +7,7 @@ import { checkNotArchived } from '../billing/team-state.ts';
 import { type Db, isUniqueViolation } from '../prisma/client.ts';
 import { findGrant, type Grant, grantById, grantInsert, grantRevocationInsert } from '../prisma/grants.ts';
 import { isSameMetadata, type Metadata } from '../prisma/metadata.ts';
-import { type ChangeOf, recordFact } from '../prisma/record.ts';
+import { type FactRecordOf, recordFact } from '../prisma/record.ts';
 import type { LedgerWorld } from './world.ts';
 
 export interface NewGrant {
@@ -36,7 +36,7 @@ function sameOrTaken(grant: Grant, { teamId, amountMicros, note, metadata = {} }
   return grant;
 }
 
-type GrantFact = ChangeOf<Grant, Grant | null>;
+type GrantFact = FactRecordOf<Grant, Grant | null>;
 
 export const grantActs = ({ db, terms }: LedgerWorld) => ({
   /**

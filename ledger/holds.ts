@@ -3,7 +3,7 @@
  * usage.ts.
  */
 
-import type { Outcome } from '../billing/change.ts';
+import type { FactOutcome } from '../billing/change.ts';
 import { BillingError } from '../billing/errors.ts';
 import { advance } from '../billing/facts.ts';
 import { hasExpired, holdMicrosFor, placeHold, voidHold } from '../billing/holds.ts';
@@ -57,7 +57,7 @@ export const holdActs = ({ db, terms }: LedgerWorld) => ({
   placeHold: (order: HoldOrder, causedBy: string): Promise<HoldRecorded> => {
     const { holdId, teamId, model, maxInputTokens, maxOutputTokens, ttlSeconds, nowSecond } = order;
     return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
-      const recorded = (outcome: Outcome) => ({
+      const recorded = (outcome: FactOutcome) => ({
         outcome,
         answer: async () => ({ hold: await getHold(tx, holdId), urgent: isUrgent(outcome.effects) }),
       });
@@ -102,7 +102,7 @@ export const holdActs = ({ db, terms }: LedgerWorld) => ({
     const { teamId } = await getHold(db, holdId);
     return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
       const hold = await getHold(tx, holdId);
-      const recorded = (outcome: Outcome) => ({
+      const recorded = (outcome: FactOutcome) => ({
         outcome,
         answer: async () => {
           if (hold.status === 'pending') await closeHolds(tx, [{ holdId }], 'voided', outcome.account.asOfSecond);

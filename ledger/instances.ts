@@ -1,5 +1,5 @@
 /** Records instances: admission, re-prices, settlements, end. */
-import { type Account, moneySecond, spendableMicros, type Terms } from '../billing/account.ts';
+import { type Account, type BillingSettings, moneySecond, spendableMicros } from '../billing/account.ts';
 import type { Effect, EndReason } from '../billing/change.ts';
 import { type Crossing, nextCrossing } from '../billing/crossings.ts';
 import { BillingError, refusalAmong } from '../billing/errors.ts';
@@ -30,7 +30,7 @@ import {
 } from '../prisma/instances.ts';
 import type { NewNotice } from '../prisma/notices.ts';
 import { gpuPriceOfStart } from '../prisma/prices.ts';
-import { type ChangeOf, recordFact } from '../prisma/record.ts';
+import { type FactRecordOf, recordFact } from '../prisma/record.ts';
 import { closedOnes, type SegmentOfInstance } from '../prisma/segments.ts';
 import { lastPostingOf } from '../prisma/transfers.ts';
 import { checkNothingRuns, SuccessorRuns } from './resuming.ts';
@@ -122,7 +122,7 @@ function receiptOf({ instance, segments }: InstanceOfFact): Receipt | null {
   };
 }
 
-function settlementOf(settled: InstanceOfFact, account: Account, terms: Terms): Settlement {
+function settlementOf(settled: InstanceOfFact, account: Account, terms: BillingSettings): Settlement {
   const { instance, segments } = settled;
   const receipt = receiptOf(settled);
   if (receipt) return { status: 'ended', receipt, machineGone: instance.terminatedConfirmedSecond !== null };
@@ -152,7 +152,11 @@ export const lookFor = (effects: readonly Effect[]): 'due' | 'unchanged' =>
  * The values that a start reads beside the account: the list's price as of the second of the start, and the team's spending
  * where volume earns a discount.
  */
-function readsOf({ id, hourlyMicros, gpuType, region }: InstanceSpec, { volumeTiers }: Terms, receivedSecond: number) {
+function readsOf(
+  { id, hourlyMicros, gpuType, region }: InstanceSpec,
+  { volumeTiers }: BillingSettings,
+  receivedSecond: number,
+) {
   const instanceIds = [id];
   if (hourlyMicros !== null) return { instanceIds };
   return {
@@ -200,7 +204,7 @@ async function start(
     throughSecond: receivedSecond,
     ...readsOf(spec, terms, receivedSecond),
   };
-  const fact: ChangeOf<StartedInstance, GpuPrice | null> = async (
+  const fact: FactRecordOf<StartedInstance, GpuPrice | null> = async (
     account,
     tx,
     { instances, segments, also: price },

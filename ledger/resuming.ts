@@ -1,5 +1,5 @@
 /** Resuming: of an instance and all its successors, at most one runs. */
-import type { Account, Terms } from '../billing/account.ts';
+import type { Account, BillingSettings } from '../billing/account.ts';
 import { BillingError } from '../billing/errors.ts';
 import { advance } from '../billing/facts.ts';
 import { mustHaveAllMeters } from '../billing/meter-sums.ts';
@@ -23,7 +23,7 @@ export class SuccessorRuns extends BillingError {
 export async function checkNothingRuns(
   tx: Tx,
   account: Account,
-  terms: Terms,
+  terms: BillingSettings,
   resumed: { instanceId: string; nowSecond: number },
 ): Promise<void> {
   const recorded = await runningOfChain(tx, resumed.instanceId);

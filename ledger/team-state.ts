@@ -1,6 +1,6 @@
 /** Records an operator's acts on a whole team: stop its instances together, suspend, archive, and end either state. */
-import type { Account, Terms } from '../billing/account.ts';
-import type { EndReason, Outcome } from '../billing/change.ts';
+import type { Account, BillingSettings } from '../billing/account.ts';
+import type { EndReason, FactOutcome } from '../billing/change.ts';
 import { archiveTeam, stopInstances, suspendTeam, unarchiveTeam, unsuspendTeam } from '../billing/team-state.ts';
 import { setSuspendedNote } from '../prisma/accounts.ts';
 import type { Tx } from '../prisma/client.ts';
@@ -18,14 +18,14 @@ export interface TeamStopped {
   ended: EndedInstance[];
 }
 
-const endedBy = ({ effects }: Outcome, reason: EndReason): string[] =>
+const endedBy = ({ effects }: FactOutcome, reason: EndReason): string[] =>
   effects.flatMap((effect) =>
     effect.kind === 'instance_ended' && effect.reason === reason ? [effect.instanceId] : [],
   );
 
 /** The answer of a stop. The written row makes the watch order the machines to stop. */
 const stopped =
-  (teamId: string, outcome: Outcome) =>
+  (teamId: string, outcome: FactOutcome) =>
   async (tx: Tx): Promise<TeamStopped> => {
     const second = outcome.account.asOfSecond;
     const ids = endedBy(outcome, 'operator');
@@ -37,7 +37,7 @@ export const teamStateActs = ({ db, terms }: LedgerWorld) => {
   const change = (
     input: { teamId: string; nowSecond: number },
     causedBy: string,
-    fact: (account: Account, terms: Terms, nowSecond: number) => Outcome,
+    fact: (account: Account, terms: BillingSettings, nowSecond: number) => FactOutcome,
     then: (tx: Tx) => Promise<void> = async () => {},
   ): Promise<void> =>
     recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account) => ({
@@ -54,7 +54,7 @@ export const teamStateActs = ({ db, terms }: LedgerWorld) => {
       recordFact(
         db,
         { teamId: input.teamId, causedBy, throughSecond: input.nowSecond },
-        async (account, tx): Promise<{ outcome: Outcome; answer: (tx: Tx) => Promise<TeamStopped> }> => {
+        async (account, tx): Promise<{ outcome: FactOutcome; answer: (tx: Tx) => Promise<TeamStopped> }> => {
           const instanceIds = new Set(await runningInstanceIds(tx, input.teamId, input.project));
           const outcome = stopInstances(account, terms, { instanceIds, reason: 'operator' }, input.nowSecond);
           return { outcome, answer: stopped(input.teamId, outcome) };
@@ -72,7 +72,7 @@ export const teamStateActs = ({ db, terms }: LedgerWorld) => {
       recordFact(
         db,
         { teamId: input.teamId, causedBy, throughSecond: input.nowSecond },
-        async (account, tx): Promise<{ outcome: Outcome; answer: (tx: Tx) => Promise<TeamStopped> }> => {
+        async (account, tx): Promise<{ outcome: FactOutcome; answer: (tx: Tx) => Promise<TeamStopped> }> => {
           const instanceIds = new Set(input.stop ? await runningInstanceIds(tx, input.teamId, null) : []);
           const outcome = suspendTeam(account, terms, { instanceIds, reason: 'operator' }, input.nowSecond);
           const answer = async (within: Tx) => {
@@ -99,7 +99,7 @@ export const teamStateActs = ({ db, terms }: LedgerWorld) => {
       recordFact(
         db,
         { teamId: input.teamId, causedBy, throughSecond: input.nowSecond },
-        async (account, tx): Promise<{ outcome: Outcome; answer: (tx: Tx) => Promise<void> }> => {
+        async (account, tx): Promise<{ outcome: FactOutcome; answer: (tx: Tx) => Promise<void> }> => {
           const { teamId, keepsBalance, actor, nowSecond } = input;
           const { deposits, refunds } = await paymentsWithoutOutcome(tx, teamId);
           const openPayments = [

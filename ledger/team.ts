@@ -11,7 +11,7 @@ import { markHandedOn, type Notice, type NoticeChannel } from '../prisma/notices
 import { defaultPaymentMethod } from '../prisma/payment-methods.ts';
 import { recordFact } from '../prisma/record.ts';
 import { markTeamStops, type TeamStop } from '../prisma/team-stops.ts';
-import { READ_BY_LOOK, type ReadByLook, readUntold } from '../prisma/untold.ts';
+import { READ_BY_LOOK, type ReadByLook, readUnannounced } from '../prisma/unannounced.ts';
 import { cardExpiry } from './card-expiry.ts';
 import type { LedgerWorld } from './world.ts';
 
@@ -76,7 +76,7 @@ export const teamActs = ({ db, terms }: LedgerWorld) => ({
         notices: expiry.notices,
         look: { taken: { untilSecond: next?.second ?? null } },
         answer: async (tx) => {
-          const { ended, notices } = isQuiet ? also.untold : await readUntold(tx, input.teamId);
+          const { ended, notices } = isQuiet ? also.untold : await readUnannounced(tx, input.teamId);
           const reservationIds = reservationsThatEnded(notices);
           return {
             ended,

@@ -5,7 +5,7 @@
  * changed account, is recorded like other facts, one team at a time under its row lock.
  */
 import type { Account } from '../billing/account.ts';
-import type { Outcome } from '../billing/change.ts';
+import type { FactOutcome } from '../billing/change.ts';
 import { BillingError } from '../billing/errors.ts';
 import type { Transfer } from '../billing/ledger.ts';
 import { lookAfter } from '../billing/looks.ts';
@@ -97,11 +97,11 @@ const withWake = ({ results, after }: Answered, wake: Wake | undefined): Answere
   after: after && { ...after, isWakeSpared: isSpared(wake) },
 });
 
-const transfersOf = ({ effects }: Outcome): Transfer[] =>
+const transfersOf = ({ effects }: FactOutcome): Transfer[] =>
   effects.flatMap((effect) => (effect.kind === 'transfer' ? [effect.transfer] : []));
 
 /** True if the one statement can write all effects of an outcome. */
-const isPlain = (before: Account, { account, effects }: Outcome): boolean =>
+const isPlain = (before: Account, { account, effects }: FactOutcome): boolean =>
   effects.every(({ kind }) => kind === 'transfer') && isMovedByUsageOnly(before, account);
 
 type PricedCall = Omit<UsageCall, 'events'> & { events: readonly UsageEvent[] };
@@ -154,7 +154,7 @@ const noTeam = ({ events }: TeamBatch): Recorded => ({ results: events.map(() =>
 const isNotFound = (error: unknown): boolean => error instanceof BillingError && error.code === 'not_found';
 
 /** Null if the database refused the statement, for any team's rows: nothing was stored. */
-const orNoneOfThem = (error: unknown): null => {
+const nullIfRejected = (error: unknown): null => {
   if (isRefusedByDatabase(error)) return null;
   throw error;
 };
@@ -249,10 +249,10 @@ export const usageActs = ({ db, terms }: LedgerWorld) => {
     const batches = [...byTeam(await withPrices(db, calls)).values()];
     const unpriced = batches.map(unpricedOf).filter(({ eventIds }) => eventIds.length > 0);
     const known: KnownByTeam = unpriced.length > 0 ? await knownUsageEvents(db, unpriced) : new Map();
-    let recorded = await recordTogether(batches, known).catch(orNoneOfThem);
+    let recorded = await recordTogether(batches, known).catch(nullIfRejected);
     // Some events were recorded before; their ids are read only now. A second refusal means that another process
     // records them at this moment.
-    recorded ??= await recordTogether(batches, await knownUsageEvents(db, batches.map(keysOf))).catch(orNoneOfThem);
+    recorded ??= await recordTogether(batches, await knownUsageEvents(db, batches.map(keysOf))).catch(nullIfRejected);
     recorded ??= new Map<string, Recorded>();
     for (const batch of batches)
       if (!recorded.has(batch.teamId))

@@ -1,8 +1,8 @@
 /** The world of the ledger's acts: the rows, and the configured billing terms. Tests use another world. */
-import type { Terms } from '../billing/account.ts';
+import type { BillingSettings } from '../billing/account.ts';
 import type { Db } from '../prisma/client.ts';
 
 export interface LedgerWorld {
   db: Db;
-  terms: Terms;
+  terms: BillingSettings;
 }

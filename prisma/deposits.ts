@@ -143,7 +143,7 @@ export async function findDepositByStripeId(tx: Tx, stripeId: string): Promise<D
   return row && toDeposit(row);
 }
 
-export type DepositChange = Partial<
+export type DepositUpdate = Partial<
   Pick<
     Deposit,
     | 'status'
@@ -161,7 +161,7 @@ export type DepositChange = Partial<
   >
 >;
 
-export const updateDeposit = async (tx: Tx, id: string, change: DepositChange): Promise<void> => {
+export const updateDeposit = async (tx: Tx, id: string, change: DepositUpdate): Promise<void> => {
   await tx.deposit.updateMany({ where: { id }, data: change });
 };
 

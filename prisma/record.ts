@@ -3,7 +3,7 @@
  * all effects in the same transaction. No other code moves a team's money.
  */
 import type { Account } from '../billing/account.ts';
-import type { Effect, Outcome } from '../billing/change.ts';
+import type { Effect, FactOutcome } from '../billing/change.ts';
 import { lookAfter } from '../billing/looks.ts';
 import type { Meter } from '../billing/usage.ts';
 import { accountWrite, bySums, type LockedAccount, lockForFact, type Reach, type Read } from './accounts.ts';
@@ -26,8 +26,8 @@ import { insertTeamStops } from './team-stops.ts';
 import { transferWrites } from './transfers.ts';
 
 /** The result of a change beside its outcome: notices of its own cause, and the caller's answer. */
-export interface Change<T> {
-  outcome: Outcome;
+export interface FactRecord<T> {
+  outcome: FactOutcome;
   notices?: NewNotice[];
   /** True if a mail of this fact states the credit. No low-balance mail then follows from the fact itself. */
   tellsBalance?: boolean;
@@ -59,7 +59,7 @@ export interface FactAbout<A = null> extends Reach {
 }
 
 /** The change of an account by a fact. `read`: the instances that the fact names, and the value that the fact reads beside them. */
-export type ChangeOf<T, A = null> = (account: Account, tx: Tx, read: Read<A>) => Promise<Change<T>>;
+export type FactRecordOf<T, A = null> = (account: Account, tx: Tx, read: Read<A>) => Promise<FactRecord<T>>;
 
 /**
  * Records one fact about a team's money. The change runs with the meters of the named instances and the sums of the others,
@@ -70,7 +70,7 @@ export type ChangeOf<T, A = null> = (account: Account, tx: Tx, read: Read<A>) =>
 export const recordFact = <T, A = null>(
   db: Db,
   { instanceIds = [], ...about }: FactAbout<A>,
-  change: ChangeOf<T, A>,
+  change: FactRecordOf<T, A>,
 ): Promise<T> =>
   bySums(instanceIds, (reach) => recordBy(db, { ...about, instanceIds }, { ...about, ...reach }, change));
 
@@ -78,7 +78,7 @@ const recordBy = <T, A>(
   db: Db,
   { teamId: ofTeam, instanceIds = [], causedBy, listed, also }: FactAbout<A>,
   reach: Reach,
-  change: ChangeOf<T, A>,
+  change: FactRecordOf<T, A>,
 ): Promise<T> =>
   notingItsWake((owes) =>
     inTransaction(db, async (tx) => {
@@ -108,7 +108,7 @@ async function notingItsWake<T>(record: (owes: (teamId: string, wake: Wake) => v
 }
 
 function marksAfter<T>(
-  { outcome, notices = [], look }: Change<T>,
+  { outcome, notices = [], look }: FactRecord<T>,
   marks: LookMarks,
   owes: (teamId: string, wake: Wake) => void,
 ): LookMarks {
@@ -147,7 +147,7 @@ async function writeChange<T>(
   tx: Tx,
   { account, marks }: LockedAccount,
   causedBy: string,
-  { outcome: { effects }, notices = [], inserts = [], mark = null }: Change<T>,
+  { outcome: { effects }, notices = [], inserts = [], mark = null }: FactRecord<T>,
 ): Promise<void> {
   const { teamId } = account;
   const ends = only(effects, 'instance_ended');

@@ -8,7 +8,7 @@ import { defaultBillingUrl } from '../activities/links.ts';
 import { type Brand, DEFAULT_BRAND } from '../activities/mail/brand.ts';
 import type { Mailbox } from '../activities/mail/mailbox.ts';
 import { DEFAULT_ISSUER, type Issuer } from '../activities/papers/issuer.ts';
-import type { Terms } from '../billing/account.ts';
+import type { BillingSettings } from '../billing/account.ts';
 import { formatForPeople, type Micros, micros } from '../billing/money.ts';
 import * as value from './setting-values.ts';
 
@@ -29,7 +29,7 @@ export interface Config {
   /** Null: every interface of the machine. */
   host: string | null;
   settleEveryMs: number;
-  terms: Terms;
+  terms: BillingSettings;
   deposits: { minMicros: Micros; maxMicros: Micros; presetsMicros: Micros[] };
   issuer: Issuer;
   rateLimitPerMinute: number;

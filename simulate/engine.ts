@@ -6,20 +6,20 @@ import type { Client } from '@temporalio/client';
 import Stripe from 'stripe';
 import { DEFAULT_BRAND } from '../activities/mail/brand.ts';
 import { DEFAULT_ISSUER } from '../activities/papers/issuer.ts';
-import type { Tell } from '../activities/world.ts';
-import type { Terms } from '../billing/account.ts';
+import type { WorkflowWakes } from '../activities/world.ts';
+import type { BillingSettings } from '../billing/account.ts';
 import { micros } from '../billing/money.ts';
 import type { StripeStandIn } from '../embedded/stripe/index.ts';
 import type { Ledger } from '../ledger/index.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import { createWorkers } from '../worker/workers.ts';
 import { createWorld, type WorldSettings } from '../worker/world.ts';
-import { createTell } from '../workflows/signals.ts';
+import { createWorkflowWakes } from '../workflows/signals.ts';
 import { ScenarioClock } from './clock.ts';
 import { PLATFORM_SECRET, type Surroundings } from './surroundings.ts';
 
 export interface EngineOptions {
-  terms: Terms;
+  terms: BillingSettings;
   /** 0 replays each workflow's whole history at every step. */
   maxCachedWorkflows?: number;
   /** Instead of the shared stand-in. */
@@ -32,7 +32,7 @@ export interface Engine {
   clock: ScenarioClock;
   stripe: Stripe;
   ledger: Ledger;
-  tell: Tell;
+  tell: WorkflowWakes;
   /** Rejects when the workers stop by themselves. */
   stopped: Promise<never>;
   close(): Promise<void>;
@@ -40,7 +40,7 @@ export interface Engine {
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
-const settingsOf = ({ inbox, platform }: Surroundings, terms: Terms): WorldSettings => ({
+const settingsOf = ({ inbox, platform }: Surroundings, terms: BillingSettings): WorldSettings => ({
   terms,
   publicUrl: 'http://127.0.0.1',
   billingUrl: 'http://127.0.0.1/billing',
@@ -67,7 +67,7 @@ export async function startEngine(surroundings: Surroundings, options: EngineOpt
     protocol: 'http',
     maxNetworkRetries: 0,
   });
-  const tell = createTell(env.client);
+  const tell = createWorkflowWakes(env.client);
   const { world, close: closeWorld } = createWorld({ db, stripe, tell, log: SILENT }, settingsOf(surroundings, terms));
   const workers = await createWorkers({
     connection: env.nativeConnection,

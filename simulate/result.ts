@@ -1,5 +1,5 @@
 /** The result of a scenario, read from the ledger's rows, in the scenario's own names and offsets. */
-import { spendableMicros, type Terms } from '../billing/account.ts';
+import { type BillingSettings, spendableMicros } from '../billing/account.ts';
 import { advance } from '../billing/facts.ts';
 import { formatDollars, micros } from '../billing/money.ts';
 import { costOfSegmentsMicros } from '../billing/usage.ts';
@@ -16,7 +16,7 @@ import type { ScenarioResult } from './scenario.ts';
 export interface Finished {
   db: Db;
   clock: ScenarioClock;
-  terms: Terms;
+  terms: BillingSettings;
   /** Names of the scenario to ids of the product. */
   teamIds: Map<string, string>;
   instanceIds: Map<string, string>;

@@ -14,10 +14,10 @@ import {
   wakeReservationWorkflow,
 } from '../workflows/signals.ts';
 import { createWorkerLogger } from './log.ts';
+import { resendMissedWakes } from './missed-wakes.ts';
 import { installRuntime } from './runtime.ts';
 import { keepSchedulesIfPossible } from './schedules.ts';
 import { createSweeper } from './sweeper.ts';
-import { tellUntold } from './untold.ts';
 import { createWorkers } from './workers.ts';
 import { bundleWorkflows } from './workflow-bundle.ts';
 import { connectWorld } from './world.ts';
@@ -70,7 +70,12 @@ async function main(): Promise<void> {
   try {
     // A failure of the workers ends the sweeper too.
     const working = workers.run().finally(() => sweeper.stop());
-    await Promise.all([working, sweeper.run(), tellUntold(db, world.tell, log), keepSchedulesIfPossible(client, log)]);
+    await Promise.all([
+      working,
+      sweeper.run(),
+      resendMissedWakes(db, world.tell, log),
+      keepSchedulesIfPossible(client, log),
+    ]);
   } finally {
     await close();
     await native.close();

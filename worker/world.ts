@@ -15,17 +15,17 @@ import { createStripe } from '../activities/stripe/client.ts';
 import { createStripeDisputes } from '../activities/stripe/disputes.ts';
 import { createStripePayments } from '../activities/stripe/payments.ts';
 import { createStripeRefunds } from '../activities/stripe/refunds.ts';
-import type { Log, Tell } from '../activities/world.ts';
+import type { Log, WorkflowWakes } from '../activities/world.ts';
 import { createLedger } from '../ledger/index.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import type { Config } from '../process/config.ts';
-import { createTell } from '../workflows/signals.ts';
+import { createWorkflowWakes } from '../workflows/signals.ts';
 
 /** The connections of a world. */
 export interface WorldParts {
   db: Db;
   stripe: Stripe;
-  tell: Tell;
+  tell: WorkflowWakes;
   /** Absent where seconds are chosen, as in a simulation. */
   clock?: World['clock'];
   log: Log;
@@ -83,7 +83,7 @@ export function connectWorld(config: Config, client: Client, log: Log): WorkerWo
   const db = connectDb(config.databaseUrl);
   const clock = createClockWatch(db, log);
   db.clock = clock;
-  const tell = coalesced(createTell(client));
+  const tell = coalesced(createWorkflowWakes(client));
   const { world, close } = createWorld({ db, stripe: createStripe(config.stripe), tell, clock, log }, config);
   return {
     world,

@@ -1,6 +1,6 @@
 /** The admission and the settlements of a meter, shared by the workflows of instances and reservations. */
 import { ApplicationFailure, condition, workflowInfo } from '@temporalio/workflow';
-import type { News } from './waiting.ts';
+import type { WakeSignal } from './waiting.ts';
 
 type Admitted = { status: 'admitted' };
 type Refused = { status: 'refused'; code: string };
@@ -47,7 +47,7 @@ export class AdmissionAnswer<A extends Admitted | Refused> {
 }
 
 export interface SettledMeter<R, E> {
-  news: News;
+  wakeSignal: WakeSignal;
   /** Posts the amount owed by now. */
   settle(): Promise<R | E>;
   /** Waits for the next settlement, or for news. */
@@ -64,7 +64,7 @@ export async function settleUntilEnded<R extends { status: 'running' }, E extend
   while (isRunning(settled)) {
     await meter.untilNext(settled);
     if (workflowInfo().continueAsNewSuggested) await meter.continueInNewRun();
-    meter.news.take();
+    meter.wakeSignal.take();
     settled = await meter.settle();
   }
   return settled;

@@ -10,7 +10,7 @@ import {
 } from '@temporalio/workflow';
 import type { TopUpDecision } from '../ledger/auto-top-up.ts';
 import { deposit } from './deposit.ts';
-import { Stated, showDetails, when } from './details.ts';
+import { BillingState, showDetails, when } from './details.ts';
 import {
   BILLING_STATE,
   CAUSE,
@@ -18,26 +18,26 @@ import {
   TEAM_ID,
   type TeamInput,
   type TopUpState,
-  told,
   topUpState,
+  wakeUp,
   workflowId,
 } from './messages.ts';
 import { ledger } from './neighbours.ts';
 import { priorityOf } from './urgency.ts';
-import { News, nowSecond } from './waiting.ts';
+import { nowSecond, WakeSignal } from './waiting.ts';
 
 /** The wait before another look when the attempt's payment already runs, or an operator has ended its workflow. */
 const ATTEMPT_RECHECK_MS = 60_000;
 
 export async function autoTopUp({ teamId }: TeamInput): Promise<void> {
-  const news = new News();
-  const state = new Stated<TopUpDecision['state']>('watching');
+  const wakeSignal = new WakeSignal();
+  const state = new BillingState<TopUpDecision['state']>('watching');
   let seen: TopUpState | null = null;
-  setHandler(told, news.arrived);
+  setHandler(wakeUp, wakeSignal.arrived);
   setHandler(topUpState, () => seen);
 
   while (!workflowInfo().continueAsNewSuggested) {
-    news.take();
+    wakeSignal.take();
     const decision = await ledger.openAttempt({ teamId, nowSecond: nowSecond() });
     show(decision);
 
@@ -45,9 +45,9 @@ export async function autoTopUp({ teamId }: TeamInput): Promise<void> {
       await runAttempt(decision.attemptDepositId);
       continue;
     }
-    const nothingUnread = !news.take();
+    const nothingUnread = !wakeSignal.take();
     if (!decision.policyOn && nothingUnread) return;
-    if (nothingUnread) await news.orSecond(decision.lookAgainSecond, `${decision.state}, looks again`);
+    if (nothingUnread) await wakeSignal.orSecond(decision.lookAgainSecond, `${decision.state}, looks again`);
   }
   await continueAsNew<typeof autoTopUp>({ teamId });
 
@@ -69,14 +69,14 @@ export async function autoTopUp({ teamId }: TeamInput): Promise<void> {
     } catch (error) {
       const runsAlready = error instanceof WorkflowExecutionAlreadyStartedError;
       if (!runsAlready && !(error instanceof ChildWorkflowFailure)) throw error;
-      await news.orMs(ATTEMPT_RECHECK_MS, `waiting for ${depositId}`);
+      await wakeSignal.orMs(ATTEMPT_RECHECK_MS, `waiting for ${depositId}`);
     }
   }
 
   function show(decision: TopUpDecision): void {
     const { attemptDepositId, lookAgainSecond } = decision;
     seen = { teamId, state: decision.state, attemptDepositId, lookAgainSecond };
-    state.say(decision.state);
+    state.set(decision.state);
     showDetails({
       policy: decision.policyOn ? 'on' : 'off',
       state: decision.state,

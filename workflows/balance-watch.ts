@@ -5,40 +5,40 @@
 import { continueAsNew, setHandler, TemporalFailure, workflowInfo } from '@temporalio/workflow';
 import type { Outlook } from '../ledger/team.ts';
 import type { EndedPiece } from '../prisma/ended-pieces.ts';
-import { dollars, Stated, showDetails, when } from './details.ts';
-import { type TeamInput, told, toldSoon, type WatchState, watchState } from './messages.ts';
-import { handOn, ledger, ordersAhead, tell } from './neighbours.ts';
-import { News, nowSecond } from './waiting.ts';
+import { BillingState, dollars, showDetails, when } from './details.ts';
+import { type TeamInput, type WatchState, wakeUp, wakeUpSoon, watchState } from './messages.ts';
+import { handOn, ledger, ordersAhead, wakes } from './neighbours.ts';
+import { nowSecond, WakeSignal } from './waiting.ts';
 
 /** An answer with so many notices may have left some out (`PIECE` of prisma/ended-pieces.ts). */
 const FULL_PIECE = 100;
 
 export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput): Promise<void> {
-  const news = new News();
-  const state = new Stated<'watching' | 'burning' | 'charge_in_flight' | 'idle'>('watching');
+  const wakeSignal = new WakeSignal();
+  const state = new BillingState<'watching' | 'burning' | 'charge_in_flight' | 'idle'>('watching');
   let seen: WatchState | null = null;
-  let attemptTold: string | null = null;
+  let notifiedAttemptId: string | null = null;
   let reclaiming = earlier.reclaiming ?? [];
   /** Whether a piece of ended instances is being seen to. */
   let isEnding = false;
-  setHandler(told, news.arrived);
-  setHandler(toldSoon, news.soon);
-  if (lookSoon) news.soon();
+  setHandler(wakeUp, wakeSignal.arrived);
+  setHandler(wakeUpSoon, wakeSignal.soon);
+  if (lookSoon) wakeSignal.soon();
   setHandler(watchState, () => seen);
 
   while (isEnding || !workflowInfo().continueAsNewSuggested) {
-    news.take();
+    wakeSignal.take();
     const asOfSecond = nowSecond();
     const outlook = await ledger.lookAhead({ teamId, nowSecond: asOfSecond });
     seen = show(outlook, asOfSecond);
 
     await (outlook.ended === undefined ? announceAtOnce(outlook) : announce(outlook, outlook.ended));
 
-    await news.orSecond(outlook.next?.second ?? null, outlook.next?.what ?? 'idle');
+    await wakeSignal.orSecond(outlook.next?.second ?? null, outlook.next?.what ?? 'idle');
   }
   await continueAsNew<typeof balanceWatch>({
     teamId,
-    ...(news.isPromised() && { lookSoon: true }),
+    ...(wakeSignal.isPromised() && { lookSoon: true }),
     ...(reclaiming.length > 0 && { reclaiming }),
   });
 
@@ -46,8 +46,8 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
   async function announce(outlook: Outlook, ended: EndedPiece | null): Promise<void> {
     reclaiming = [];
     const { notices, reservationIds = [], attemptDepositId } = outlook;
-    const isNewAttempt = attemptDepositId !== null && attemptDepositId !== attemptTold;
-    if (attemptDepositId === null) attemptTold = null;
+    const isNewAttempt = attemptDepositId !== null && attemptDepositId !== notifiedAttemptId;
+    if (attemptDepositId === null) notifiedAttemptId = null;
     await Promise.all([
       isNewAttempt && orLookAgain(() => wakeAutoTopUp(attemptDepositId)),
       ended && seeTo(ended),
@@ -64,13 +64,13 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
       await step();
     } catch (error) {
       if (!(error instanceof TemporalFailure)) throw error;
-      news.soon();
+      wakeSignal.soon();
     }
   }
 
   async function wakeAutoTopUp(attemptDepositId: string): Promise<void> {
     await handOn.tellAutoTopUp({ teamId });
-    attemptTold = attemptDepositId;
+    notifiedAttemptId = attemptDepositId;
   }
 
   /**
@@ -91,7 +91,7 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
     const done = instanceIds.length > 0 ? await handOn.signalEnded({ instanceIds }) : 0;
     await ledger.markTold({ teamId, exhaustions: [], noticeIds: [], ended: { of, number, signalled: from + done } });
     // Further pieces may wait.
-    news.arrived();
+    wakeSignal.arrived();
   }
 
   /**
@@ -111,42 +111,43 @@ export async function balanceWatch({ teamId, lookSoon, ...earlier }: TeamInput):
     if (reservationIds.length > 0) await handOn.tellReservations({ reservationIds });
     const started = notices.slice(0, await handOn.startNotices({ notices }));
     await ledger.markTold({ teamId, exhaustions: [], noticeIds: started.map(({ noticeId }) => noticeId) });
-    if (started.length < notices.length || notices.length >= FULL_PIECE) news.arrived();
+    if (started.length < notices.length || notices.length >= FULL_PIECE) wakeSignal.arrived();
   }
 
   /** Runs with answers of an earlier release announce each part of an answer in a single step. */
   async function announceAtOnce(outlook: Outlook): Promise<void> {
     await announceAll(outlook);
     await tellReclaimed(outlook);
-    if (outlook.attemptDepositId && outlook.attemptDepositId !== attemptTold) await tell.tellAutoTopUp({ teamId });
-    attemptTold = outlook.attemptDepositId;
+    if (outlook.attemptDepositId && outlook.attemptDepositId !== notifiedAttemptId)
+      await wakes.tellAutoTopUp({ teamId });
+    notifiedAttemptId = outlook.attemptDepositId;
   }
 
   async function announceAll({ exhaustions = [], stop, notices, reservationIds = [] }: Outlook): Promise<void> {
     if (exhaustions.length === 0 && notices.length === 0 && !stop) return;
     const instanceIds = [...exhaustions, ...(stop ? [stop] : [])].flatMap((ended) => ended.instanceIds);
-    if (instanceIds.length > 0) await tell.tellInstances({ instanceIds });
-    if (reservationIds.length > 0) await tell.tellReservations({ reservationIds });
-    if (notices.length > 0) await tell.handOnNotices({ notices });
+    if (instanceIds.length > 0) await wakes.tellInstances({ instanceIds });
+    if (reservationIds.length > 0) await wakes.tellReservations({ reservationIds });
+    if (notices.length > 0) await wakes.handOnNotices({ notices });
     const numbers = exhaustions.map((exhaustion) => exhaustion.number);
     const noticeIds = notices.map((notice) => notice.noticeId);
     await ledger.markTold({ teamId, exhaustions: numbers, noticeIds, ...(stop && { stops: [stop.id] }) });
     // Further batches may wait.
-    if (stop) news.arrived();
+    if (stop) wakeSignal.arrived();
   }
 
   /** An instance with an announced reclaim that is gone by now ended without a signal to its workflow. */
   async function tellReclaimed({ exhaustions = [], stop, reclaiming: still = [] }: Outlook): Promise<void> {
-    const told = exhaustions.flatMap((exhaustion) => exhaustion.instanceIds);
-    const known = new Set([...still, ...told, ...(stop?.instanceIds ?? [])]);
+    const signalled = exhaustions.flatMap((exhaustion) => exhaustion.instanceIds);
+    const known = new Set([...still, ...signalled, ...(stop?.instanceIds ?? [])]);
     const instanceIds = reclaiming.filter((instanceId) => !known.has(instanceId));
     reclaiming = still;
-    if (instanceIds.length > 0) await tell.tellInstances({ instanceIds });
+    if (instanceIds.length > 0) await wakes.tellInstances({ instanceIds });
   }
 
   function show(outlook: Outlook, asOfSecond: number): WatchState {
     const { availableMicros, burnMicrosPerHour, topUp, next } = outlook;
-    state.say(next?.what === 'grace_over' ? 'charge_in_flight' : burnMicrosPerHour > 0 ? 'burning' : 'idle');
+    state.set(next?.what === 'grace_over' ? 'charge_in_flight' : burnMicrosPerHour > 0 ? 'burning' : 'idle');
     showDetails({
       'as of': when(asOfSecond),
       balance: dollars(availableMicros),

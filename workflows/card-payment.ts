@@ -68,21 +68,22 @@ async function untilFinal(
   first: PaymentOutcome,
   onAction: (actionUrl: string | null) => Promise<void>,
 ): Promise<FinalOutcome> {
-  const { answer, looks, news } = payment;
+  const { answer, reads, wakeSignal } = payment;
   const finalOrUndefined = async (outcome: PaymentOutcome): Promise<FinalOutcome | undefined> => {
     if (outcome.status !== 'processing' && outcome.status !== 'requires_action') return outcome;
     if (outcome.status === 'requires_action' && answer.status !== 'requires_action') await onAction(outcome.actionUrl);
-    looks.count();
-    looks.end();
+    reads.count();
+    reads.end();
     return undefined;
   };
   return (
-    (await finalOrUndefined(first)) ?? pollLater(news, PACE, async () => finalOrUndefined(await fetchOutcome(payment)))
+    (await finalOrUndefined(first)) ??
+    pollLater(wakeSignal, PACE, async () => finalOrUndefined(await fetchOutcome(payment)))
   );
 }
 
-function fetchOutcome({ depositId, looks }: Payment): Promise<PaymentOutcome> {
-  looks.begin();
+function fetchOutcome({ depositId, reads }: Payment): Promise<PaymentOutcome> {
+  reads.begin();
   return payments.fetchOutcome.executeWithOptions({ summary: 'ask what became of the charge' }, [{ depositId }]);
 }
 

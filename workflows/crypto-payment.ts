@@ -7,7 +7,7 @@ import type { CryptoSeen } from '../activities/providers.ts';
 import { isOpen } from '../billing/deposits.ts';
 import { SECONDS_PER_DAY } from '../billing/time.ts';
 import type { DepositOrder } from '../ledger/deposits.ts';
-import { ledger, payments, tell } from './neighbours.ts';
+import { ledger, payments, wakes } from './neighbours.ts';
 import { FIRST_POLL_MS, type Payment } from './payment.ts';
 import { nowSecond, pollUntil } from './waiting.ts';
 
@@ -33,12 +33,12 @@ export async function payInCrypto(payment: Payment, opened: DepositOrder): Promi
   await ledger.noteDeposit({ depositId, change: { copperxSessionId, checkoutUrl } });
   payment.answer.checkoutUrl = checkoutUrl;
   showSeen(payment, opened, opened.status, 'on_crypto_page');
-  await payment.news.orMs(FIRST_POLL_MS, LOOK_FOR_COINS);
+  await payment.wakeSignal.orMs(FIRST_POLL_MS, LOOK_FOR_COINS);
   return follow(payment, opened, { everyPage: page.maybeSeveral });
 }
 
 function follow(payment: Payment, opened: DepositOrder, { everyPage }: { everyPage: boolean }): Promise<DepositOrder> {
-  const { looks, news } = payment;
+  const { reads, wakeSignal } = payment;
   const { depositId } = opened;
   let order = opened;
   let adjustMs = (waitMs: number) => waitMs;
@@ -48,15 +48,15 @@ function follow(payment: Payment, opened: DepositOrder, { everyPage }: { everyPa
     summary: () => (isOpen(order.status) ? LOOK_FOR_COINS : LOOK_FOR_LATE_COINS),
     adjustMs: (waitMs: number) => adjustMs(waitMs),
   };
-  return pollUntil(news, pace, async () => {
-    looks.begin();
+  return pollUntil(wakeSignal, pace, async () => {
+    reads.begin();
     const seen = await payments.fetchCrypto.executeWithOptions({ summary: 'what has come?' }, [
       { depositId, everyPage: everyPage || !isOpen(order.status) },
     ]);
     order = await recordSeen(order, seen);
     const awaited = seen.awaiting > 0 ? 'confirming' : 'on_crypto_page';
     showSeen(payment, opened, order.status, isOpen(order.status) ? awaited : order.status);
-    looks.end();
+    reads.end();
     adjustMs = (waitMs) => waitAfter(order, seen, waitMs);
     return isOver(order, seen) ? order : undefined;
   });
@@ -74,7 +74,7 @@ async function recordSeen(before: DepositOrder, seen: CryptoSeen): Promise<Depos
       nowSecond: nowSecond(),
       ...(seen.missing && { failureCode: 'payment_missing' as const }),
     });
-  if (seen.confirmed.length > 0 || seen.changed || order.status !== before.status) await tell.tellWatch({ teamId });
+  if (seen.confirmed.length > 0 || seen.changed || order.status !== before.status) await wakes.tellWatch({ teamId });
   return order;
 }
 
@@ -85,7 +85,7 @@ function showSeen(
   state: Parameters<Payment['show']>[0],
 ): void {
   payment.answer.status = status;
-  payment.looks.count();
+  payment.reads.count();
   payment.show(state, opened);
 }
 

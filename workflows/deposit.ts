@@ -4,7 +4,7 @@ import type { DepositOrder } from '../ledger/deposits.ts';
 import { payByCard } from './card-payment.ts';
 import { payInCrypto } from './crypto-payment.ts';
 import type { DepositInput } from './messages.ts';
-import { ledger, tell } from './neighbours.ts';
+import { ledger, wakes } from './neighbours.ts';
 import { Payment } from './payment.ts';
 
 export async function deposit(input: DepositInput): Promise<DepositOrder | null> {
@@ -13,7 +13,7 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
   const order = input.order ? await ledger.openDeposit(input.order) : await ledger.getDepositOrder({ depositId });
   if (order === null) {
     payment.answer.status = 'refused';
-    payment.looks.close();
+    payment.reads.close();
     await condition(allHandlersFinished);
     return null;
   }
@@ -23,11 +23,11 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
     ? payInCrypto(payment, order)
     : payByCard(payment, order, { isRepeat }));
   payment.answer.status = closed.status;
-  payment.looks.close();
+  payment.reads.close();
   payment.show(closed.status, closed);
 
-  await tell.tellWatch({ teamId });
-  if (order.kind === 'auto_top_up') await tell.tellAutoTopUp({ teamId });
+  await wakes.tellWatch({ teamId });
+  if (order.kind === 'auto_top_up') await wakes.tellAutoTopUp({ teamId });
   await condition(allHandlersFinished);
   return closed;
 }

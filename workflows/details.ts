@@ -13,14 +13,14 @@ export function showDetails(rows: Record<string, string>): void {
 }
 
 /** Makes the state searchable. Each change costs an event, so an unchanged state is not written again. */
-export class Stated<S extends string> {
+export class BillingState<S extends string> {
   private state: S;
 
   constructor(initial: S) {
     this.state = initial;
   }
 
-  say(state: S): void {
+  set(state: S): void {
     if (state === this.state) return;
     this.state = state;
     upsertSearchAttributes([{ key: BILLING_STATE, value: state }]);

@@ -8,10 +8,10 @@ import type { DisputeSeen } from '../activities/providers.ts';
 import { ZERO } from '../billing/money.ts';
 import { SECONDS_PER_DAY } from '../billing/time.ts';
 import type { DisputeOrder } from '../ledger/disputes.ts';
-import { dollars, Stated, showDetails } from './details.ts';
-import { type DisputeInput, type DisputeState, disputeState, lookAtDispute, told } from './messages.ts';
-import { ledger, payments, tell } from './neighbours.ts';
-import { isOpenAgain, Looks, News, nowSecond, pollUntil } from './waiting.ts';
+import { BillingState, dollars, showDetails } from './details.ts';
+import { type DisputeInput, type DisputeState, disputeState, lookAtDispute, wakeUp } from './messages.ts';
+import { ledger, payments, wakes } from './neighbours.ts';
+import { isOpenAgain, nowSecond, ProviderReads, pollUntil, WakeSignal } from './waiting.ts';
 
 /**
  * Webhooks wake the workflow at once. Banks take weeks, so the intervals of the poll that replaces a lost webhook grow
@@ -28,34 +28,34 @@ export async function dispute(input: DisputeInput): Promise<DisputeOrder | null>
   run.order = await ledger.findDisputeOrder({ disputeId: input.disputeId });
   do await run.untilDecided();
   while (patched(CHANGES) && (await run.isDecidedAnew()));
-  run.looks.close();
+  run.reads.close();
   await condition(allHandlersFinished);
   return run.order;
 }
 
 class DisputeRun {
-  readonly looks: Looks;
+  readonly reads: ProviderReads;
   /** The dispute in the ledger; null until a deposit is credited that the dispute can be about. */
   order: DisputeOrder | null = null;
   private readonly input: DisputeInput;
-  private readonly news = new News();
-  private readonly stated = new Stated<DisputeState['state']>('looking');
+  private readonly wakeSignal = new WakeSignal();
+  private readonly stated = new BillingState<DisputeState['state']>('looking');
   private readonly state: DisputeState;
 
   constructor(input: DisputeInput) {
     this.input = input;
-    this.looks = new Looks(this.news);
+    this.reads = new ProviderReads(this.wakeSignal);
     this.state = { disputeId: input.disputeId, state: 'looking', heldMicros: ZERO };
-    setHandler(told, this.news.arrived);
+    setHandler(wakeUp, this.wakeSignal.arrived);
     setHandler(disputeState, () => this.state);
     setHandler(lookAtDispute, async () => {
-      await this.looks.next(OPERATOR_WAITS_MS);
+      await this.reads.next(OPERATOR_WAITS_MS);
       return this.state;
     });
   }
 
   untilDecided(): Promise<true> {
-    return pollUntil(this.news, UNTIL_DECIDED, async () => {
+    return pollUntil(this.wakeSignal, UNTIL_DECIDED, async () => {
       const isDecided = await this.follow(await this.fetch());
       this.endLook();
       return isDecided || undefined;
@@ -63,7 +63,7 @@ class DisputeRun {
   }
 
   isDecidedAnew(): Promise<boolean> {
-    return isOpenAgain(this.news, UNTIL_SURE, async () => {
+    return isOpenAgain(this.wakeSignal, UNTIL_SURE, async () => {
       const seen = await this.fetch();
       const isSame = this.isRecorded(seen);
       const isDecided = isSame || (await this.follow(seen));
@@ -74,13 +74,13 @@ class DisputeRun {
   }
 
   private fetch(): Promise<DisputeSeen> {
-    this.looks.begin();
+    this.reads.begin();
     return payments.fetchDispute({ stripeDisputeId: this.input.stripeDisputeId });
   }
 
   private endLook(): void {
-    this.looks.count();
-    this.looks.end();
+    this.reads.count();
+    this.reads.end();
   }
 
   private isRecorded({ status, amountMicros }: DisputeSeen): boolean {
@@ -113,7 +113,7 @@ class DisputeRun {
       nowSecond: nowSecond(),
     });
     // A hold may have ended instances. The watch announces the ends.
-    if (this.order !== null) await tell.tellWatch({ teamId });
+    if (this.order !== null) await wakes.tellWatch({ teamId });
     return this.order;
   }
 
@@ -121,7 +121,7 @@ class DisputeRun {
     const { disputeId, teamId } = this.input;
     const closed = await ledger.closeDispute({ disputeId, outcome, amountMicros, nowSecond: nowSecond() });
     this.order = closed;
-    if (closed.status !== 'open') await tell.tellWatch({ teamId });
+    if (closed.status !== 'open') await wakes.tellWatch({ teamId });
     return closed.status;
   }
 
@@ -129,7 +129,7 @@ class DisputeRun {
     const { disputeId, teamId } = this.input;
     const changed = await ledger.changeDispute({ disputeId, amountMicros, nowSecond: nowSecond() });
     this.order = changed;
-    await tell.tellWatch({ teamId });
+    await wakes.tellWatch({ teamId });
     return changed.status;
   }
 
@@ -137,7 +137,7 @@ class DisputeRun {
     const { disputeId, depositId } = this.input;
     this.state.state = next;
     this.state.heldMicros = this.order?.heldMicros ?? ZERO;
-    this.stated.say(next);
+    this.stated.set(next);
     showDetails({
       dispute: disputeId,
       over: depositId,

@@ -3,7 +3,7 @@ import { allHandlersFinished, condition, continueAsNew, setHandler } from '@temp
 import { micros } from '../billing/money.ts';
 import type { Admission, Receipt, Settlement } from '../ledger/instances.ts';
 import { AdmissionAnswer, settleUntilEnded } from './admission.ts';
-import { dollars, Stated, showDetails, when } from './details.ts';
+import { BillingState, dollars, showDetails, when } from './details.ts';
 import {
   admit,
   endInstance,
@@ -11,10 +11,10 @@ import {
   type InstanceState,
   instanceState,
   settleNow,
-  told,
+  wakeUp,
 } from './messages.ts';
-import { ledger, platform, tell } from './neighbours.ts';
-import { News, nowSecond } from './waiting.ts';
+import { ledger, platform, wakes } from './neighbours.ts';
+import { nowSecond, WakeSignal } from './waiting.ts';
 
 export async function instance(input: InstanceInput): Promise<Receipt | null> {
   const run = new InstanceRun(input);
@@ -26,16 +26,16 @@ export async function instance(input: InstanceInput): Promise<Receipt | null> {
   }
   run.show('running');
   // The api that has recorded a start wakes the watch.
-  if (!input.admission) await tell.tellWatch({ teamId: input.spec.teamId });
+  if (!input.admission) await wakes.tellWatch({ teamId: input.spec.teamId });
 
   let waitMs = input.firstSettleMs ?? input.settleEveryMs;
   const ended = await settleUntilEnded<RunningInstance, EndedInstance>({
-    news: run.news,
+    wakeSignal: run.wakeSignal,
     settle: () => run.settle(),
     untilNext: () => {
       const nextMs = waitMs;
       waitMs = input.settleEveryMs;
-      return nextMs > 0 ? run.news.orMs(nextMs, 'next settlement') : run.news.orSecond(null, 'end');
+      return nextMs > 0 ? run.wakeSignal.orMs(nextMs, 'next settlement') : run.wakeSignal.orSecond(null, 'end');
     },
     continueInNewRun: () => continueInNewRun(input, admission),
   });
@@ -55,17 +55,17 @@ async function continueInNewRun(input: InstanceInput, admission: Admission): Pro
 }
 
 class InstanceRun {
-  readonly news = new News();
+  readonly wakeSignal = new WakeSignal();
   readonly admission: AdmissionAnswer<Admission>;
-  private readonly stated: Stated<InstanceState['state']>;
+  private readonly stated: BillingState<InstanceState['state']>;
   private readonly state: InstanceState;
 
   constructor({ spec, saysRunning, rateMicrosPerHour, admission }: InstanceInput) {
     const { id: instanceId, teamId, requestHash } = spec;
     this.admission = new AdmissionAnswer<Admission>({ what: 'instance', requestHash }, admission);
-    this.stated = new Stated<InstanceState['state']>(saysRunning ? 'running' : 'admitting');
+    this.stated = new BillingState<InstanceState['state']>(saysRunning ? 'running' : 'admitting');
     this.state = { instanceId, teamId, state: 'admitting', rateMicrosPerHour, costMicros: micros(0) };
-    setHandler(told, this.news.arrived);
+    setHandler(wakeUp, this.wakeSignal.arrived);
     setHandler(instanceState, () => this.state);
     setHandler(admit, (request) => this.admission.answerTo(request));
     setHandler(settleNow, () => this.settleForOperator());
@@ -78,7 +78,7 @@ class InstanceRun {
     const { instanceId, teamId } = this.state;
     const settlement = await ledger.settleInstance({ instanceId, nowSecond: second });
     // The watch may still sleep to the crossing of an earlier plan: the wake of a re-price can arrive late.
-    if (settlement.watchMustKnow) await tell.tellWatch({ teamId });
+    if (settlement.watchMustKnow) await wakes.tellWatch({ teamId });
     if (settlement.status === 'running') this.state.rateMicrosPerHour = settlement.rateMicrosPerHour;
     this.state.costMicros = settlement.status === 'running' ? settlement.costMicros : settlement.receipt.costMicros;
     showDetails(
@@ -97,7 +97,7 @@ class InstanceRun {
 
   show(state: InstanceState['state']): void {
     this.state.state = state;
-    this.stated.say(state);
+    this.stated.set(state);
   }
 
   private async settleForOperator(): Promise<InstanceState> {
@@ -111,8 +111,8 @@ class InstanceRun {
     const { instanceId, teamId } = this.state;
     const end = { reason: 'operator' as const, nowSecond: nowSecond(), platformAsked: false };
     const receipt = await ledger.stopInstance({ instanceId, ...end });
-    this.news.arrived();
-    await tell.tellWatch({ teamId });
+    this.wakeSignal.arrived();
+    await wakes.tellWatch({ teamId });
     return receipt;
   }
 }

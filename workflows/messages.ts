@@ -36,9 +36,9 @@ export const workflowId = {
 };
 
 /** A fact of this workflow was recorded: look again. The ledger holds the fact. */
-export const told = defineSignal('told');
-/** Like `told`, with a second's time: the next look sees all facts that are recorded within a second from now. */
-export const toldSoon = defineSignal('toldSoon');
+export const wakeUp = defineSignal('told');
+/** Like `wakeUp`, with a second's time: the next look sees all facts that are recorded within a second from now. */
+export const wakeUpSoon = defineSignal('toldSoon');
 
 // ── instance ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

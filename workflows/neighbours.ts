@@ -14,7 +14,7 @@ export const ledger = proxyLocalActivities<BillingActivities['ledger']>({
   retry: { initialInterval: '200 milliseconds', maximumInterval: '10 seconds' },
 });
 
-export const tell = proxyActivities<BillingActivities['tell']>({
+export const wakes = proxyActivities<BillingActivities['tell']>({
   taskQueue: TASK_QUEUES.billing,
   startToCloseTimeout: '15 seconds',
   retry: { initialInterval: '200 milliseconds', maximumInterval: '10 seconds' },

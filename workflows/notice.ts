@@ -5,21 +5,21 @@
  * webhook-id. A copy of a team's details for the card provider may be made any number of times.
  */
 import { ActivityFailure, ApplicationFailure, patched } from '@temporalio/workflow';
-import { Stated } from './details.ts';
+import { BillingState } from './details.ts';
 import type { NoticeInput } from './messages.ts';
 import { events, ledger, mail, payments } from './neighbours.ts';
 import { nowSecond } from './waiting.ts';
 
 export async function notice({ noticeId, channel }: NoticeInput): Promise<void> {
-  const state = new Stated<'sending' | 'sent' | 'refused'>('sending');
+  const state = new BillingState<'sending' | 'sent' | 'refused'>('sending');
   const sending = { noticeId, nowSecond: nowSecond() };
   if (channel === 'customer') {
     await payments.copyCustomer(sending);
-    return state.say('sent');
+    return state.set('sent');
   }
   if (!patched('claim-before-sending')) {
     await (channel === 'mail' ? mail.sendMail(sending) : events.sendEvent(sending));
-    return state.say('sent');
+    return state.set('sent');
   }
 
   const claim = await ledger.claimNotice(sending);
@@ -28,12 +28,12 @@ export async function notice({ noticeId, channel }: NoticeInput): Promise<void> 
       await (channel === 'mail' ? mail.deliverMail(sending) : events.deliverEvent(sending));
     } catch (error) {
       await ledger.markNoticeRefused({ noticeId, nowSecond: nowSecond(), refusal: refusalOf(error) });
-      state.say('refused');
+      state.set('refused');
       throw error;
     }
     await ledger.markNoticeSent({ noticeId, nowSecond: nowSecond() });
   }
-  state.say('sent');
+  state.set('sent');
 }
 
 /**

@@ -2,9 +2,9 @@
 import { condition, setHandler } from '@temporalio/workflow';
 import { type DepositStatus, isOpen } from '../billing/deposits.ts';
 import type { DepositOrder } from '../ledger/deposits.ts';
-import { dollars, Stated, showDetails } from './details.ts';
-import { type DepositAnswer, firstAnswer, lookAgain, told } from './messages.ts';
-import { Looks, News } from './waiting.ts';
+import { BillingState, dollars, showDetails } from './details.ts';
+import { type DepositAnswer, firstAnswer, lookAgain, wakeUp } from './messages.ts';
+import { ProviderReads, WakeSignal } from './waiting.ts';
 
 /** Webhooks wake the payment at once. A poll with growing intervals replaces a lost webhook. */
 export const FIRST_POLL_MS = 15_000;
@@ -14,28 +14,28 @@ type PaymentState = 'opening' | 'charging' | 'on_checkout_page' | 'on_crypto_pag
 /** Answers the callers of a payment, and shows its state to operators. */
 export class Payment {
   readonly depositId: string;
-  readonly news = new News();
-  readonly looks = new Looks(this.news);
+  readonly wakeSignal = new WakeSignal();
+  readonly reads = new ProviderReads(this.wakeSignal);
   readonly answer: DepositAnswer = { status: 'pending', checkoutUrl: null };
-  private readonly stated = new Stated<PaymentState>('opening');
+  private readonly stated = new BillingState<PaymentState>('opening');
 
   constructor(depositId: string) {
     this.depositId = depositId;
-    const { answer, looks, news } = this;
+    const { answer, reads, wakeSignal } = this;
     const isAnswered = () => answer.status !== 'pending' || answer.checkoutUrl !== null;
-    setHandler(told, news.arrived);
+    setHandler(wakeUp, wakeSignal.arrived);
     setHandler(firstAnswer, async ({ withinMs }) => {
       await condition(isAnswered, withinMs);
       return answer;
     });
     setHandler(lookAgain, async () => {
-      await looks.next(FIRST_POLL_MS, () => answer.status === 'refused' || !isOpen(answer.status));
+      await reads.next(FIRST_POLL_MS, () => answer.status === 'refused' || !isOpen(answer.status));
       return answer;
     });
   }
 
   show(state: PaymentState, { amountMicros, kind, failureCode }: DepositOrder): void {
-    this.stated.say(state);
+    this.stated.set(state);
     showDetails({
       deposit: this.depositId,
       amount: dollars(amountMicros),

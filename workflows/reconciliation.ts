@@ -3,7 +3,7 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { executeChild, ParentClosePolicy, sleep, workflowInfo } from '@temporalio/workflow';
 import type { Reconciled } from '../activities/reconciliation/reconcile.ts';
 import { dayBefore, secondOf } from '../billing/time.ts';
-import { Stated, showDetails } from './details.ts';
+import { BillingState, showDetails } from './details.ts';
 import { type ReconciliationInput, SCHEDULED_START_TIME, workflowId } from './messages.ts';
 import { books } from './neighbours.ts';
 import { priorityAs, WORKFLOW_URGENCY } from './urgency.ts';
@@ -14,15 +14,15 @@ const LOOKS_TAKE_MS = 2 * 60_000;
 
 /** Compares a day. Differences that a look at the provider corrects get a look, and the day is compared again. */
 export async function reconciliation({ day }: ReconciliationInput): Promise<Reconciled> {
-  const state = new Stated<'comparing' | 'correcting' | 'differences' | 'agreed'>('comparing');
+  const state = new BillingState<'comparing' | 'correcting' | 'differences' | 'agreed'>('comparing');
   let reconciled = await compare();
   if (reconciled.woken) {
-    state.say('correcting');
+    state.set('correcting');
     await sleep(LOOKS_TAKE_MS, { summary: `${reconciled.woken} workflows ask their providers again` });
     reconciled = await compare();
   }
   const { compared, differences } = reconciled;
-  state.say(differences > 0 ? 'differences' : 'agreed');
+  state.set(differences > 0 ? 'differences' : 'agreed');
   showDetails({ day, compared: String(compared), differences: String(differences) });
   return reconciled;
 

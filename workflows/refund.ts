@@ -6,10 +6,10 @@ import { allHandlersFinished, condition, patched, setHandler } from '@temporalio
 import type { RefundOutcome, RefundSeen } from '../activities/providers.ts';
 import type { Micros } from '../billing/money.ts';
 import type { RefundOrder } from '../ledger/refunds.ts';
-import { dollars, Stated, showDetails } from './details.ts';
-import { lookAtRefund, type RefundAnswer, type RefundInput, refundAnswer, told } from './messages.ts';
-import { ledger, payments, tell } from './neighbours.ts';
-import { isOpenAgain, Looks, News, nowSecond, pollUntil } from './waiting.ts';
+import { BillingState, dollars, showDetails } from './details.ts';
+import { lookAtRefund, type RefundAnswer, type RefundInput, refundAnswer, wakeUp } from './messages.ts';
+import { ledger, payments, wakes } from './neighbours.ts';
+import { isOpenAgain, nowSecond, ProviderReads, pollUntil, WakeSignal } from './waiting.ts';
 
 /** Webhooks wake the refund at once. A poll with growing intervals replaces a lost webhook. */
 const FIRST_POLL_MS = 15_000;
@@ -24,7 +24,7 @@ export async function refund(input: RefundInput): Promise<RefundOrder | null> {
   const answers = new RefundAnswers();
   const order = await takeCredit(input, answers);
   if (order !== null) return new RefundRun(answers, order).follow();
-  answers.looks.close();
+  answers.reads.close();
   await condition(allHandlersFinished);
   return null;
 }
@@ -33,27 +33,27 @@ type ShownState = 'opening' | 'refused' | 'too_late' | 'refunding' | 'on_its_way
 
 /** Answers the callers of a refund. */
 class RefundAnswers {
-  readonly news = new News();
-  readonly looks = new Looks(this.news);
-  readonly stated = new Stated<ShownState>('opening');
+  readonly wakeSignal = new WakeSignal();
+  readonly reads = new ProviderReads(this.wakeSignal);
+  readonly stated = new BillingState<ShownState>('opening');
   answer: RefundAnswer = { status: 'pending' };
 
   constructor() {
-    setHandler(told, this.news.arrived);
+    setHandler(wakeUp, this.wakeSignal.arrived);
     setHandler(refundAnswer, async ({ withinMs }) => {
       await condition(() => this.answer.status !== 'pending', withinMs);
       return this.answer;
     });
     setHandler(lookAtRefund, async () => {
-      await this.looks.next(FIRST_POLL_MS);
+      await this.reads.next(FIRST_POLL_MS);
       return this.answer;
     });
   }
 
   async fetch(stripeRefundId: string): Promise<RefundSeen> {
-    this.looks.begin();
+    this.reads.begin();
     const seen = await payments.fetchRefund({ stripeRefundId });
-    this.looks.count();
+    this.reads.count();
     return seen;
   }
 }
@@ -65,7 +65,7 @@ async function takeCredit(input: RefundInput, answers: RefundAnswers): Promise<R
     const requested = await ledger.requestRefund(input.order);
     if (requested.status === 'taken') return requested.order;
     answers.answer = requested.status === 'refused' ? requested : { status: 'too_late' };
-    answers.stated.say(requested.status);
+    answers.stated.set(requested.status);
     return null;
   }
   const recorded = await ledger.findRefundOrder({ refundId });
@@ -78,7 +78,7 @@ function book(
   { refundId, depositId, stripeRefundId }: RefundInput & { stripeRefundId: string },
   answers: RefundAnswers,
 ): Promise<RefundOrder | null> {
-  return pollUntil(answers.news, pace('look whether it can be booked'), async () => {
+  return pollUntil(answers.wakeSignal, pace('look whether it can be booked'), async () => {
     const seen = await answers.fetch(stripeRefundId);
     // A refund that failed before its first report has moved no money.
     if (seen.status === 'failed') {
@@ -88,7 +88,7 @@ function book(
     const { amountMicros, namedRefundId } = seen;
     const found = { refundId, depositId, stripeRefundId, namedRefundId, amountMicros };
     const booked = await ledger.bookRefund({ ...found, nowSecond: nowSecond() });
-    answers.looks.end();
+    answers.reads.end();
     if (booked === null) return undefined;
     // A refund of ours with another id has its own workflow.
     return booked.refundId === refundId ? booked : null;
@@ -106,18 +106,18 @@ class RefundRun {
   }
 
   async follow(): Promise<RefundOrder> {
-    const { looks } = this.answers;
+    const { reads } = this.answers;
     // The credit is taken, and instances may have ended with the credit. The watch announces the ends whatever the
     // provider answers.
-    await tell.tellWatch({ teamId: this.order.teamId });
+    await wakes.tellWatch({ teamId: this.order.teamId });
     // A run that finds its refund closed was started because of a report that the refund has changed.
     if (this.order.status !== 'pending' && patched(CHANGES)) await this.lookAtClosed();
     do {
       if (this.order.status === 'pending') await this.record(await this.outcome());
-      looks.end();
+      reads.end();
       this.show(this.order.status);
     } while (this.canChange() && (await this.isSentAnew()));
-    looks.close();
+    reads.close();
     await condition(allHandlersFinished);
     return this.order;
   }
@@ -132,10 +132,10 @@ class RefundRun {
     }
     this.show('on_its_way');
     const sentId = stripeRefundId;
-    return pollUntil(answers.news, pace('ask the provider again'), async () => {
+    return pollUntil(answers.wakeSignal, pace('ask the provider again'), async () => {
       const seen = await answers.fetch(sentId);
       if (seen.status !== 'pending') return seen;
-      answers.looks.end();
+      answers.reads.end();
       return undefined;
     });
   }
@@ -155,11 +155,11 @@ class RefundRun {
     const { answers } = this;
     const { stripeRefundId } = this.order;
     if (stripeRefundId === null) return false;
-    return isOpenAgain(answers.news, UNTIL_SURE, async () => {
+    return isOpenAgain(answers.wakeSignal, UNTIL_SURE, async () => {
       const seen = await answers.fetch(stripeRefundId);
       const isSame = this.isRecorded(seen);
       if (!isSame) await this.record(seen);
-      answers.looks.end();
+      answers.reads.end();
       if (isSame) return 'same';
       if (!this.canChange()) return 'over';
       return this.order.status === 'pending' ? 'open' : 'changed';
@@ -167,15 +167,15 @@ class RefundRun {
   }
 
   private async lookAtClosed(): Promise<void> {
-    const { looks, news } = this.answers;
+    const { reads, wakeSignal } = this.answers;
     const { stripeRefundId } = this.order;
     if (stripeRefundId === null) return;
-    news.take();
-    looks.begin();
+    wakeSignal.take();
+    reads.begin();
     const seen = await payments.fetchRefund({ stripeRefundId });
     if (!this.isRecorded(seen)) await this.record(seen);
-    looks.count();
-    looks.end();
+    reads.count();
+    reads.end();
   }
 
   /** True if the refund at the provider can still change, including a failed refund. */
@@ -197,13 +197,13 @@ class RefundRun {
       ...(amountMicros !== undefined && { amountMicros }),
     });
     this.answers.answer = { status: this.order.status };
-    await tell.tellWatch({ teamId });
+    await wakes.tellWatch({ teamId });
     this.show(this.order.status);
   }
 
   private show(state: ShownState): void {
     const { refundId, depositId, amountMicros } = this.order;
-    this.answers.stated.say(state);
+    this.answers.stated.set(state);
     showDetails({ refund: refundId, of: depositId, amount: dollars(amountMicros), state });
   }
 }

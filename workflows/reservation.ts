@@ -8,17 +8,17 @@ import { ZERO } from '../billing/money.ts';
 import { SECONDS_PER_DAY } from '../billing/time.ts';
 import type { ReservationAdmission, ReservationReceipt, ReservationStanding } from '../ledger/reservations.ts';
 import { AdmissionAnswer, settleUntilEnded } from './admission.ts';
-import { dollars, Stated, showDetails, when } from './details.ts';
+import { BillingState, dollars, showDetails, when } from './details.ts';
 import {
   admitReservation,
   type ReservationInput,
   type ReservationState,
   reservationState,
   settleReservationNow,
-  told,
+  wakeUp,
 } from './messages.ts';
-import { ledger, tell } from './neighbours.ts';
-import { News, nowSecond } from './waiting.ts';
+import { ledger, wakes } from './neighbours.ts';
+import { nowSecond, WakeSignal } from './waiting.ts';
 
 /**
  * The rate is known for months, and no bill waits for a settlement. One a day keeps the posted balance and the details
@@ -36,12 +36,12 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
   }
   run.show('running');
   // The api that has recorded a beginning wakes the watch.
-  if (!input.admission) await tell.tellWatch({ teamId: input.spec.teamId });
+  if (!input.admission) await wakes.tellWatch({ teamId: input.spec.teamId });
 
   const ended = await settleUntilEnded<RunningReservation, EndedReservation>({
-    news: run.news,
+    wakeSignal: run.wakeSignal,
     settle: () => run.settle(),
-    untilNext: ({ next }) => untilNext(run.news, input.settleEveryMs, next),
+    untilNext: ({ next }) => untilNext(run.wakeSignal, input.settleEveryMs, next),
     continueInNewRun: () => continueInNewRun(input, admission),
   });
   run.show('ended');
@@ -54,13 +54,13 @@ type EndedReservation = Extract<ReservationStanding, { status: 'ended' }>;
 
 /** Waits until the next reminder or the term's end, or until the next settlement if sooner. */
 async function untilNext(
-  news: News,
+  wakeSignal: WakeSignal,
   settleEveryMs: number,
   { second, what }: RunningReservation['next'],
 ): Promise<void> {
   const settleAgain = nowSecond() + Math.max(settleEveryMs, SHORTEST_SETTLE_MS) / 1000;
   const settlesFirst = settleEveryMs > 0 && settleAgain < second;
-  await (settlesFirst ? news.orSecond(settleAgain, 'next settlement') : news.orSecond(second, what));
+  await (settlesFirst ? wakeSignal.orSecond(settleAgain, 'next settlement') : wakeSignal.orSecond(second, what));
 }
 
 async function continueInNewRun(input: ReservationInput, admission: ReservationAdmission): Promise<never> {
@@ -69,16 +69,16 @@ async function continueInNewRun(input: ReservationInput, admission: ReservationA
 }
 
 class ReservationRun {
-  readonly news = new News();
+  readonly wakeSignal = new WakeSignal();
   readonly admission: AdmissionAnswer<ReservationAdmission>;
-  private readonly stated = new Stated<ReservationState['state']>('admitting');
+  private readonly stated = new BillingState<ReservationState['state']>('admitting');
   private readonly state: ReservationState;
 
   constructor({ spec, admission }: ReservationInput) {
     const { id: reservationId, teamId, requestHash } = spec;
     this.admission = new AdmissionAnswer<ReservationAdmission>({ what: 'reservation', requestHash }, admission);
     this.state = { reservationId, teamId, state: 'admitting', costMicros: ZERO };
-    setHandler(told, this.news.arrived);
+    setHandler(wakeUp, this.wakeSignal.arrived);
     setHandler(reservationState, () => this.state);
     setHandler(admitReservation, (request) => this.admission.answerTo(request));
     setHandler(settleReservationNow, () => this.settleForOperator());
@@ -89,7 +89,7 @@ class ReservationRun {
     const second = nowSecond();
     const { reservationId, teamId } = this.state;
     const standing = await ledger.settleReservation({ reservationId, nowSecond: second });
-    if (standing.watchMustKnow) await tell.tellWatch({ teamId });
+    if (standing.watchMustKnow) await wakes.tellWatch({ teamId });
     this.state.costMicros = standing.status === 'running' ? standing.costMicros : standing.receipt.costMicros;
     showDetails(standing.status === 'running' ? tableOfRunning(standing, second) : tableOfEnded(standing.receipt));
     return standing;
@@ -97,12 +97,12 @@ class ReservationRun {
 
   show(state: ReservationState['state']): void {
     this.state.state = state;
-    this.stated.say(state);
+    this.stated.set(state);
   }
 
   private async settleForOperator(): Promise<ReservationState> {
     await this.admission.untilAdmitted();
-    if ((await this.settle()).status === 'ended') this.news.arrived();
+    if ((await this.settle()).status === 'ended') this.wakeSignal.arrived();
     return this.state;
   }
 }

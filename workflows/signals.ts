@@ -9,7 +9,7 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import type { SignalDefinition } from '@temporalio/common';
-import type { Tell } from '../activities/world.ts';
+import type { WorkflowWakes } from '../activities/world.ts';
 import { placeOf } from '../billing/spread.ts';
 import type { StartedInstance } from '../ledger/instances.ts';
 import type { BegunReservation } from '../ledger/reservations.ts';
@@ -34,8 +34,8 @@ import {
   type ReservationInput,
   TASK_QUEUES,
   TEAM_ID,
-  told,
-  toldSoon,
+  wakeUp,
+  wakeUpSoon,
   workflowId,
 } from './messages.ts';
 import { priorityOf } from './urgency.ts';
@@ -168,7 +168,7 @@ export const startInstanceWorkflow = async (client: Client, input: InstanceInput
 export const wakeInstanceWorkflow = async (client: Client, input: InstanceInput): Promise<void> => {
   await client.workflow.signalWithStart('instance', {
     ...startOptions.instance(input, 'sweep'),
-    signal: told,
+    signal: wakeUp,
     signalArgs: [],
   });
 };
@@ -205,7 +205,7 @@ export const startReservationWorkflow = async (
 export const wakeReservationWorkflow = async (client: Client, input: ReservationInput): Promise<void> => {
   await client.workflow.signalWithStart('reservation', {
     ...startOptions.reservation(input, 'sweep'),
-    signal: told,
+    signal: wakeUp,
     signalArgs: [],
   });
 };
@@ -214,7 +214,7 @@ export const wakeReservationWorkflow = async (client: Client, input: Reservation
 export const wakeDepositWorkflow = async (client: Client, input: DepositInput): Promise<void> => {
   await client.workflow.signalWithStart('deposit', {
     ...startOptions.deposit(input, 'sweep'),
-    signal: told,
+    signal: wakeUp,
     signalArgs: [],
   });
 };
@@ -223,13 +223,13 @@ export const wakeDepositWorkflow = async (client: Client, input: DepositInput): 
 export const wakeRefundWorkflow = async (client: Client, input: RefundInput): Promise<void> => {
   await client.workflow.signalWithStart('refund', {
     ...startOptions.refund(input, 'sweep'),
-    signal: told,
+    signal: wakeUp,
     signalArgs: [],
   });
 };
 
-export function createTell(client: Client): Tell {
-  const signalTeam = async (type: 'balanceWatch' | 'autoTopUp', teamId: string, signal: SignalDefinition = told) => {
+export function createWorkflowWakes(client: Client): WorkflowWakes {
+  const signalTeam = async (type: 'balanceWatch' | 'autoTopUp', teamId: string, signal: SignalDefinition = wakeUp) => {
     await client.workflow.signalWithStart(type, {
       workflowId: workflowId[type](teamId),
       taskQueue: TASK_QUEUES.billing,
@@ -245,7 +245,7 @@ export function createTell(client: Client): Tell {
   /** A closed workflow has seen every fact that a signal would report. */
   const signalIfThere = async (id: string) => {
     try {
-      await client.workflow.getHandle(id).signal(told);
+      await client.workflow.getHandle(id).signal(wakeUp);
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
     }
@@ -253,28 +253,28 @@ export function createTell(client: Client): Tell {
 
   return {
     watch: (teamId) => signalTeam('balanceWatch', teamId),
-    watchSoon: (teamId) => signalTeam('balanceWatch', teamId, toldSoon),
+    watchSoon: (teamId) => signalTeam('balanceWatch', teamId, wakeUpSoon),
     autoTopUp: (teamId) => signalTeam('autoTopUp', teamId),
     instance: (instanceId) => signalIfThere(workflowId.instance(instanceId)),
     reservation: (reservationId) => signalIfThere(workflowId.reservation(reservationId)),
     deposit: async (deposit) => {
       await client.workflow.signalWithStart('deposit', {
         ...startOptions.deposit(deposit, null),
-        signal: told,
+        signal: wakeUp,
         signalArgs: [],
       });
     },
     refund: async (refund) => {
       await client.workflow.signalWithStart('refund', {
         ...startOptions.refund(refund, refund.stripeRefundId),
-        signal: told,
+        signal: wakeUp,
         signalArgs: [],
       });
     },
     dispute: async (dispute) => {
       await client.workflow.signalWithStart('dispute', {
         ...startOptions.dispute(dispute),
-        signal: told,
+        signal: wakeUp,
         signalArgs: [],
       });
     },

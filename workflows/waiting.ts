@@ -18,7 +18,7 @@ const SOON_MS = 1000;
  * timer serves for any later second, so a burst of changes sets no timers, and no timer is ever cancelled. A timer of
  * an outdated plan costs one look.
  */
-export class News {
+export class WakeSignal {
   private unread = false;
   /** The end of each pending timer, in unix milliseconds. */
   private alarmsMs: number[] = [];
@@ -83,16 +83,16 @@ const BEGUN_SINCE = 'answers-by-a-look-begun-since';
  * The looks of a workflow at its provider, for requests of operators. A look that is under way at the request may have
  * read an earlier state, so a look that begins after the request answers the request.
  */
-export class Looks {
+export class ProviderReads {
   private begun = 0;
   /** The number of the last look whose finding is recorded. */
   private ended = 0;
   private counted = 0;
   private isClosed = false;
-  private readonly news: News;
+  private readonly wakeSignal: WakeSignal;
 
-  constructor(news: News) {
-    this.news = news;
+  constructor(wakeSignal: WakeSignal) {
+    this.wakeSignal = wakeSignal;
   }
 
   /** Before the provider is asked. */
@@ -123,7 +123,7 @@ export class Looks {
     const isSeen = patched(BEGUN_SINCE)
       ? () => this.ended > begun || this.isClosed
       : () => this.counted > counted || isSettled();
-    this.news.arrived();
+    this.wakeSignal.arrived();
     await condition(isSeen, withinMs);
   }
 }
@@ -137,25 +137,25 @@ export interface Pace {
   adjustMs?(waitMs: number): number;
 }
 
-const waitAt = (news: News, { summary, adjustMs }: Pace, waitMs: number): Promise<void> =>
-  news.orMs(adjustMs ? adjustMs(waitMs) : waitMs, typeof summary === 'string' ? summary : summary());
+const waitAt = (wakeSignal: WakeSignal, { summary, adjustMs }: Pace, waitMs: number): Promise<void> =>
+  wakeSignal.orMs(adjustMs ? adjustMs(waitMs) : waitMs, typeof summary === 'string' ? summary : summary());
 
 const slower = (waitMs: number, { slowestMs }: Pace): number => Math.min(waitMs * 2, slowestMs);
 
 /** Looks until `look` finds something. Waits twice as long after each look; news ends a wait at once. */
-export async function pollUntil<T>(news: News, pace: Pace, look: () => Promise<T | undefined>): Promise<T> {
+export async function pollUntil<T>(wakeSignal: WakeSignal, pace: Pace, look: () => Promise<T | undefined>): Promise<T> {
   for (let waitMs = pace.firstMs; ; waitMs = slower(waitMs, pace)) {
-    news.take();
+    wakeSignal.take();
     const found = await look();
     if (found !== undefined) return found;
-    await waitAt(news, pace, waitMs);
+    await waitAt(wakeSignal, pace, waitMs);
   }
 }
 
 /** Like `pollUntil`, with the first look after `firstMs` or at the next news. */
-export async function pollLater<T>(news: News, pace: Pace, look: () => Promise<T | undefined>): Promise<T> {
-  await waitAt(news, pace, pace.firstMs);
-  return pollUntil(news, { ...pace, firstMs: slower(pace.firstMs, pace) }, look);
+export async function pollLater<T>(wakeSignal: WakeSignal, pace: Pace, look: () => Promise<T | undefined>): Promise<T> {
+  await waitAt(wakeSignal, pace, pace.firstMs);
+  return pollUntil(wakeSignal, { ...pace, firstMs: slower(pace.firstMs, pace) }, look);
 }
 
 /**
@@ -163,15 +163,15 @@ export async function pollLater<T>(news: News, pace: Pace, look: () => Promise<T
  * Returns whether `look` found the matter open again.
  */
 export async function isOpenAgain(
-  news: News,
+  wakeSignal: WakeSignal,
   { days, summary }: { days: number; summary: string },
   look: () => Promise<'same' | 'changed' | 'open' | 'over'>,
 ): Promise<boolean> {
   let sinceMs = Date.now();
   for (let day = 1; day <= days; ) {
     const dueMs = sinceMs + day * DAY_MS;
-    await news.orMs(Math.max(0, dueMs - Date.now()), summary);
-    news.take();
+    await wakeSignal.orMs(Math.max(0, dueMs - Date.now()), summary);
+    wakeSignal.take();
     const seen = await look();
     if (seen === 'open' || seen === 'over') return seen === 'open';
     if (seen === 'changed') {

@@ -123,7 +123,7 @@ async function fetchCrypto(world: CopperxWorld, depositId: string, everyPage: bo
   };
 }
 
-const readPage = (page: CopperxSession): Read[] =>
+const readPage = (page: CopperxSession): ParsedOutput[] =>
   (page.paymentIntent?.transactions ?? []).map((seen) => readOutput(page, seen));
 
 const isReported = (pages: CopperxSession[], credited: CreditedOutput): boolean =>
@@ -157,7 +157,7 @@ function changesOf(
 const isClosed = ({ status, expiresAt }: CopperxSession): boolean =>
   status === 'expired' || status === 'canceled' || Date.parse(expiresAt) <= Date.now();
 
-interface Read {
+interface ParsedOutput {
   hash: string;
   /** Null when the value of the output is unknown. */
   output: CryptoOutput | null;
@@ -165,7 +165,7 @@ interface Read {
 }
 
 /** Reads a transaction. Without a number of confirmations, CopperX's status of the page as paid counts. */
-export function readOutput(page: CopperxSession, seen: CopperxTransaction): Read {
+export function readOutput(page: CopperxSession, seen: CopperxTransaction): ParsedOutput {
   const { transactionHash: hash, outputIndex, logIndex, chainId } = seen;
   const currency = (seen.currency ?? page.currency).toLowerCase();
   const amountMicros = isDollarCoin(currency) ? amountOf(page, seen) : null;

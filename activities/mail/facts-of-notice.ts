@@ -1,5 +1,5 @@
 /** The facts of mails, read from the database at the sending. */
-import { spendableMicros, type Terms } from '../../billing/account.ts';
+import { type BillingSettings, spendableMicros } from '../../billing/account.ts';
 import { advance } from '../../billing/facts.ts';
 import { runsOutSecond } from '../../billing/forecast.ts';
 import { referenceOf, type TransferCode } from '../../billing/ledger.ts';
@@ -20,7 +20,7 @@ import type { About, PaymentFacts, Runway } from './facts.ts';
 
 export interface Sending {
   db: Db;
-  terms: Terms;
+  terms: BillingSettings;
   notice: Notice;
   about: About;
   nowSecond: number;

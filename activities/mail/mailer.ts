@@ -2,7 +2,7 @@
 
 import type { ApplicationFailure } from '@temporalio/activity';
 import { createTransport } from 'nodemailer';
-import type { Terms } from '../../billing/account.ts';
+import type { BillingSettings } from '../../billing/account.ts';
 import type { Micros } from '../../billing/money.ts';
 import type { Db } from '../../prisma/client.ts';
 import { digest128 } from '../../prisma/digest.ts';
@@ -20,7 +20,7 @@ import type { Mailbox } from './mailbox.ts';
 
 export interface MailerWorld {
   db: Db;
-  terms: Terms;
+  terms: BillingSettings;
   /** The smallest deposit that is offered. */
   minDepositMicros: Micros;
   /** `smtp://` or `smtps://`, with name and password if the server requires them. */

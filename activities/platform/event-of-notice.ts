@@ -1,5 +1,5 @@
 /** The payload of an outgoing event. Money is decimal strings of dollars, times are RFC 3339. */
-import type { Terms } from '../../billing/account.ts';
+import type { BillingSettings } from '../../billing/account.ts';
 import { paymentFailure } from '../../billing/failure-reasons.ts';
 import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
 import { runsOutSecond } from '../../billing/forecast.ts';
@@ -22,13 +22,13 @@ export interface PlatformEvent {
   data: Record<string, unknown>;
 }
 
-export const eventOfNotice = async (db: Db, terms: Terms, notice: Notice): Promise<PlatformEvent> => ({
+export const eventOfNotice = async (db: Db, terms: BillingSettings, notice: Notice): Promise<PlatformEvent> => ({
   type: notice.kind,
   timestamp: formatSecond(notice.second),
   data: { team: notice.teamId, ...(await dataOf(db, terms, notice)) },
 });
 
-async function dataOf(db: Db, terms: Terms, { teamId, data }: Notice): Promise<Record<string, unknown>> {
+async function dataOf(db: Db, terms: BillingSettings, { teamId, data }: Notice): Promise<Record<string, unknown>> {
   if (data.depositId !== undefined)
     return { ...(await depositData(db, data.depositId)), ...(data.receipt && (await receiptData(db, data.receipt))) };
   if (data.exhaustion !== undefined) return exhaustionData(db, teamId, data.exhaustion);
@@ -81,7 +81,7 @@ async function exhaustionData(db: Db, teamId: string, number: number) {
   };
 }
 
-async function lowData(db: Db, terms: Terms, teamId: string, levelMicros: number) {
+async function lowData(db: Db, terms: BillingSettings, teamId: string, levelMicros: number) {
   const { account, second } = await bySums([], async (named) => {
     const reach = { throughSecond: AS_RECORDED.throughSecond, for: 'forecast' as const, ...named };
     const account = await inSnapshot(db, (tx) => readAccount(tx, teamId, reach));

@@ -5,7 +5,7 @@
 
 import { performance } from 'node:perf_hooks';
 import { Webhook } from 'standardwebhooks';
-import type { Terms } from '../../billing/account.ts';
+import type { BillingSettings } from '../../billing/account.ts';
 import { prefixedId } from '../../billing/ids.ts';
 import { formatDollars } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
@@ -22,7 +22,7 @@ import { eventOfNotice, type PlatformEvent } from './event-of-notice.ts';
 
 export interface PlatformWorld {
   db: Db;
-  terms: Terms;
+  terms: BillingSettings;
   webhookUrl: string;
   /** PLATFORM_WEBHOOK_SECRET: `whsec_` and base64, or any other string, used literally. */
   secret: string;

@@ -8,7 +8,7 @@ import type { Difference } from '../../billing/reconciliation/rows.ts';
 import type { Db } from '../../prisma/client.ts';
 import { findDeposit } from '../../prisma/deposits.ts';
 import { findRefundByStripeId } from '../../prisma/refunds.ts';
-import type { Tell } from '../world.ts';
+import type { WorkflowWakes } from '../world.ts';
 
 /** The workflow that corrects a difference by asking the provider again. */
 const LOOKS: Partial<Record<DifferenceClass, 'deposit' | 'refund' | 'dispute'>> = {
@@ -27,7 +27,7 @@ const LOOKS: Partial<Record<DifferenceClass, 'deposit' | 'refund' | 'dispute'>> 
 
 /** Wakes the workflow of each correctable difference. Returns the number of wakes. */
 export const wakeForDifferences =
-  ({ db, tell }: { db: Db; tell: Pick<Tell, 'deposit' | 'refund' | 'dispute'> }) =>
+  ({ db, tell }: { db: Db; tell: Pick<WorkflowWakes, 'deposit' | 'refund' | 'dispute'> }) =>
   async (differences: readonly Difference[]): Promise<number> => {
     let woken = 0;
     for (const difference of differences) if (await wakeFor(db, tell, difference)) woken += 1;
@@ -36,7 +36,7 @@ export const wakeForDifferences =
 
 async function wakeFor(
   db: Db,
-  tell: Pick<Tell, 'deposit' | 'refund' | 'dispute'>,
+  tell: Pick<WorkflowWakes, 'deposit' | 'refund' | 'dispute'>,
   { class: found, depositId, providerId }: Difference,
 ): Promise<boolean> {
   const look = LOOKS[found];

@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { type Client, WithStartWorkflowOperation, WorkflowUpdateFailedError } from '@temporalio/client';
 import { coalesced } from '../../activities/coalesced-wakes.ts';
-import type { Tell } from '../../activities/world.ts';
+import type { WorkflowWakes } from '../../activities/world.ts';
 import { BillingError } from '../../billing/errors.ts';
 import {
   type DepositAnswer,
@@ -17,7 +17,7 @@ import {
   TASK_QUEUES,
 } from '../../workflows/messages.ts';
 import {
-  createTell,
+  createWorkflowWakes,
   lookAt,
   startInstanceWorkflow,
   startOptions,
@@ -54,7 +54,7 @@ export interface Engine {
    */
   refund(input: RefundInput, requestId: string, withinMs: number, deadlineMs: number): Promise<RefundAnswer>;
   /** Each wake resolves once Temporal has accepted the wake, or fails within two seconds. */
-  tell: Tell;
+  tell: WorkflowWakes;
   /** Whether Temporal answers. */
   reachable(): Promise<boolean>;
   /** Whether a worker asks for the work of the `billing` queue. */
@@ -98,7 +98,7 @@ export function createEngine(client: Client): Engine {
   const orUnknown = (error: unknown): never => {
     throw outcomeUnknown('whether the provider was asked is not known: send the same again', error);
   };
-  const tell = createTell(client);
+  const tell = createWorkflowWakes(client);
   const look = lookAt(client);
 
   return {

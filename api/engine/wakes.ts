@@ -4,13 +4,13 @@
  * (prisma/due-work.ts). A wake of an auto top-up has no mark: the next look of the team's watch wakes the auto top-up
  * where a charge is due.
  */
-import type { Tell } from '../../activities/world.ts';
+import type { WorkflowWakes } from '../../activities/world.ts';
 import { isSpared } from '../../prisma/look-marks.ts';
 import { notedWake } from '../../prisma/recorded.ts';
 import type { Metrics } from '../http/metrics.ts';
 import type { ApiWorld } from '../world.ts';
 
-type Woken = Exclude<keyof Tell, 'notice' | 'deposit' | 'refund' | 'dispute'>;
+type Woken = Exclude<keyof WorkflowWakes, 'notice' | 'deposit' | 'refund' | 'dispute'>;
 export interface Wake {
   what: Woken;
   id: string;

@@ -41,13 +41,13 @@ const NewUsageEvent = z
     hold: PathId.optional().openapi({ description: 'the hold that the event settles' }),
   })
   .openapi('NewUsageEvent');
-type Said = z.output<typeof NewUsageEvent>;
+type ParsedEvent = z.output<typeof NewUsageEvent>;
 
 /** The fault of an event, with its id if any. */
-type Bad = { id: string | null; error: EventError };
+type InvalidEvent = { id: string | null; error: EventError };
 
 /** The faults of a malformed event, in the words of a request's faults. */
-function badEvent(value: unknown): Bad {
+function invalidEvent(value: unknown): InvalidEvent {
   const [first, ...rest] = problemsOf(NewUsageEvent, value, 'event');
   const { id } = (value ?? {}) as { id?: unknown };
   const param = first === undefined || first.param === 'event' ? undefined : first.param;
@@ -64,7 +64,7 @@ const ReadEvent = z.union([
   NewUsageEvent,
   z
     .unknown()
-    .transform(badEvent)
+    .transform(invalidEvent)
     .openapi({ description: 'any other value: its result is `invalid`, and the other events are processed' }),
 ]);
 
@@ -74,7 +74,7 @@ const NO_TEAM: EventError = { code: 'not_found', message: 'no such team', param:
 const NOT_YET: EventError = { code: 'at_out_of_range', message: 'at lies in the future', param: 'at' };
 
 /** The event for the ledger, or its fault. An event of another team is refused as if the team did not exist. */
-function toEvent(said: Said, { caller, receivedSecond }: Call): SaidUsage | Bad {
+function toEvent(said: ParsedEvent, { caller, receivedSecond }: Call): SaidUsage | InvalidEvent {
   const { id: eventId, team: teamId, model, inputTokens, outputTokens, at, hold, project } = said;
   if (caller.kind === 'key' && caller.teamId !== teamId) return { id: eventId, error: NO_TEAM };
   if (at !== undefined && at > receivedSecond + AHEAD_SECONDS) return { id: eventId, error: NOT_YET };
@@ -91,7 +91,7 @@ function toEvent(said: Said, { caller, receivedSecond }: Call): SaidUsage | Bad 
 }
 
 /** Results in the order of the call. The ledger has answered for the valid events. */
-function viewEvents(all: ReadonlyArray<SaidUsage | Bad>, results: readonly UsageResult[]): EventView[] {
+function viewEvents(all: ReadonlyArray<SaidUsage | InvalidEvent>, results: readonly UsageResult[]): EventView[] {
   let answered = 0;
   return all.map((event) => {
     if ('error' in event) return viewInvalid(event.id, event.error);

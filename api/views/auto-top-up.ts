@@ -1,5 +1,5 @@
 /** The JSON form of auto top-up: the policy and its present state. */
-import type { Terms } from '../../billing/account.ts';
+import type { BillingSettings } from '../../billing/account.ts';
 import { topUpOutlook } from '../../billing/crossings.ts';
 import { paymentFailure } from '../../billing/failure-reasons.ts';
 import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
@@ -86,7 +86,7 @@ async function attemptOf(tx: Tx, { account }: Standing): Promise<z.input<typeof 
 
 export async function readAutoTopUp(
   tx: Tx,
-  terms: Terms,
+  terms: BillingSettings,
   teamId: string,
   second: number,
 ): Promise<z.input<typeof AutoTopUp>> {

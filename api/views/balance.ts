@@ -1,5 +1,5 @@
 /** The JSON form of a team's balance. */
-import type { Terms } from '../../billing/account.ts';
+import type { BillingSettings } from '../../billing/account.ts';
 import { firstBelowSecond, runsOutSecond } from '../../billing/forecast.ts';
 import { MetersNeeded, RemaindersNeeded, summedCostBetweenMicros } from '../../billing/meter-sums.ts';
 import { total, Uncountable } from '../../billing/money.ts';
@@ -67,14 +67,19 @@ async function instancesCostIn(tx: Tx, standing: Standing, fromSecond: number, t
 type BalanceView = z.input<typeof Balance>;
 
 /** @throws BillingError `not_found` */
-export const readBalance = async (db: Db, terms: Terms, teamId: string, second: number): Promise<BalanceView> =>
+export const readBalance = async (
+  db: Db,
+  terms: BillingSettings,
+  teamId: string,
+  second: number,
+): Promise<BalanceView> =>
   (await balanceByTotals(db, terms, teamId, second)) ??
   inSnapshot(db, (tx) => balanceBySums(tx, terms, teamId, second));
 
 /** The balance by one statement, or by a second one with the remainders of all seconds. Null where these do not decide. */
 export async function balanceByTotals(
   db: Db,
-  terms: Terms,
+  terms: BillingSettings,
   teamId: string,
   second: number,
 ): Promise<BalanceView | null> {
@@ -101,7 +106,7 @@ export async function balanceByTotals(
 }
 
 /** The balance by the sums of the meters by class, or by all meters. @param tx a snapshot */
-export const balanceBySums = (tx: Tx, terms: Terms, teamId: string, second: number): Promise<BalanceView> =>
+export const balanceBySums = (tx: Tx, terms: BillingSettings, teamId: string, second: number): Promise<BalanceView> =>
   bySums([], async (named) => {
     const account = await readAccount(tx, teamId, { throughSecond: second, for: 'forecast', ...named });
     const standing = standingOf(account, terms, second);
@@ -118,7 +123,7 @@ const monthOf = (second: number): [fromSecond: number, toSecond: number] => [
   nextMonthStart(second),
 ];
 
-function balanceOf(standing: Standing, terms: Terms, monthMicros: bigint): BalanceView {
+function balanceOf(standing: Standing, terms: BillingSettings, monthMicros: bigint): BalanceView {
   const { account, nowSecond } = standing;
   const { meters, summed } = account;
   return {

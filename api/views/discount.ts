@@ -1,5 +1,5 @@
 /** The discount of a team, for its price listing and its next start. */
-import type { Account, Terms } from '../../billing/account.ts';
+import type { Account, BillingSettings } from '../../billing/account.ts';
 import { type Discount, discountAt, nextTierOf } from '../../billing/discounts.ts';
 import { volumeDiscountAt } from '../../billing/rerating.ts';
 import { trailingSpendMicros } from '../../billing/spending.ts';
@@ -30,22 +30,22 @@ export const TeamDiscount = z
   .openapi('TeamDiscount');
 
 /** The account as a start at this second would find the account, with the team's spending. */
-const readAsForStart = async (tx: Tx, terms: Terms, teamId: string, second: number): Promise<Account> =>
+const readAsForStart = async (tx: Tx, terms: BillingSettings, teamId: string, second: number): Promise<Account> =>
   standingOf(await readAccount(tx, teamId, { throughSecond: second, for: 'start' }), terms, second).account;
 
 /** The discount of the next start: as assigned, or as earned by the spending so far. */
-const effectiveOf = (account: Account, terms: Terms): Discount =>
+const effectiveOf = (account: Account, terms: BillingSettings): Discount =>
   discountAt(account.discount, volumeDiscountAt(account, terms, account.asOfSecond), account.asOfSecond);
 
 /** A team's discount at a second. */
-export const discountOf = async (tx: Tx, terms: Terms, teamId: string, second: number): Promise<Discount> =>
+export const discountOf = async (tx: Tx, terms: BillingSettings, teamId: string, second: number): Promise<Discount> =>
   effectiveOf(await readAsForStart(tx, terms, teamId, second), terms);
 
 const percent = (basisPoints: number): number => basisPoints / 100;
 
 export async function readDiscount(
   tx: Tx,
-  terms: Terms,
+  terms: BillingSettings,
   teamId: string,
   second: number,
 ): Promise<z.input<typeof TeamDiscount>> {

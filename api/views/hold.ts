@@ -1,5 +1,5 @@
 /** The JSON form of a hold. A hold reads as expired from its second on, whether or not the expiry is recorded yet. */
-import type { Terms } from '../../billing/account.ts';
+import type { BillingSettings } from '../../billing/account.ts';
 import { hasExpired } from '../../billing/holds.ts';
 import { formatSecond } from '../../billing/time.ts';
 import { readAccount } from '../../prisma/accounts.ts';
@@ -40,7 +40,12 @@ export const viewHold = (hold: HoldOfTeam): HoldView => ({
 });
 
 /** Holds of one team as of a second. The account is read only where a hold may have expired. */
-export async function readHolds(tx: Tx, terms: Terms, holds: HoldOfTeam[], second: number): Promise<HoldView[]> {
+export async function readHolds(
+  tx: Tx,
+  terms: BillingSettings,
+  holds: HoldOfTeam[],
+  second: number,
+): Promise<HoldView[]> {
   const late = holds.find(({ status, expiresSecond }) => status === 'pending' && expiresSecond <= second);
   if (!late) return holds.map(viewHold);
   const { account } = standingOf(await readAccount(tx, late.teamId, { throughSecond: second }), terms, second);

@@ -3,7 +3,7 @@
  * recorded yet.
  */
 
-import type { Terms } from '../../billing/account.ts';
+import type { BillingSettings } from '../../billing/account.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { ZERO } from '../../billing/money.ts';
 import { PRICINGS, priceInWords } from '../../billing/prices.ts';
@@ -145,7 +145,7 @@ function viewInstance(
 }
 
 /** The JSON form of one instance. */
-export const readInstance = (tx: Tx, terms: Terms, id: string, second: number): Promise<InstanceView> =>
+export const readInstance = (tx: Tx, terms: BillingSettings, id: string, second: number): Promise<InstanceView> =>
   bySums([id], async (named) => {
     const { account, read } = await readWithAccount(tx, { instanceIds: [id] }, { throughSecond: second, ...named });
     const [row] = read.instances;
@@ -158,7 +158,7 @@ export const readInstance = (tx: Tx, terms: Terms, id: string, second: number): 
 /** The JSON forms of some rows, in a fixed number of reads for any number of teams. */
 export async function readInstances(
   tx: Tx,
-  terms: Terms,
+  terms: BillingSettings,
   rows: InstanceRow[],
   second: number,
 ): Promise<InstanceView[]> {

@@ -2,7 +2,7 @@
  * The JSON form of a reservation: live while running, ended with its term or with credit, whether or not the end is
  * recorded yet.
  */
-import type { Terms } from '../../billing/account.ts';
+import type { BillingSettings } from '../../billing/account.ts';
 import { add, micros, subtract, ZERO } from '../../billing/money.ts';
 import { RESERVATION_TERMS, uncoveredRateOf } from '../../billing/prices.ts';
 import { pricedAt } from '../../billing/rerating.ts';
@@ -108,7 +108,7 @@ function viewReservation(row: ReservationRow, rows: TermOfReservation[], standin
 /** The JSON forms of some rows, in three reads for any number of teams. */
 export async function readReservations(
   tx: Tx,
-  terms: Terms,
+  terms: BillingSettings,
   rows: ReservationRow[],
   second: number,
 ): Promise<ReservationView[]> {

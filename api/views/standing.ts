@@ -2,7 +2,7 @@
  * The present state of a team: the recorded state, brought up to date by the arithmetic of writes, without writing.
  * Past its exhaustion second a team reads as ended at that second. Source: docs/rules.md#facts-and-their-seconds.
  */
-import { type Account, moneySecond, spendableMicros, type Terms } from '../../billing/account.ts';
+import { type Account, type BillingSettings, moneySecond, spendableMicros } from '../../billing/account.ts';
 import type { Effect, EndReason } from '../../billing/change.ts';
 import { advance } from '../../billing/facts.ts';
 import { type Micros, ZERO } from '../../billing/money.ts';
@@ -21,7 +21,7 @@ export interface Standing {
   effects: readonly Effect[];
 }
 
-export function standingOf(recorded: Account, terms: Terms, second: number): Standing {
+export function standingOf(recorded: Account, terms: BillingSettings, second: number): Standing {
   const outcome = advance(recorded, terms, second);
   const nowSecond = outcome.account.asOfSecond;
   const ended = new Map(

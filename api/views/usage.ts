@@ -1,6 +1,6 @@
 /** The answer to a usage call: a result for each event, and the balances of the teams. */
 
-import type { Terms } from '../../billing/account.ts';
+import type { BillingSettings } from '../../billing/account.ts';
 import type { UsageResult } from '../../billing/usage-batch.ts';
 import type { TeamAfterUsage } from '../../ledger/usage.ts';
 import { Amount, amount, z } from '../http/schemas.ts';
@@ -41,7 +41,7 @@ export function viewResult(id: string, result: UsageResult): EventView {
 
 export const viewBalances = (
   teams: ReadonlyMap<string, TeamAfterUsage>,
-  terms: Terms,
+  terms: BillingSettings,
   second: number,
 ): UsageView['balances'] =>
   Object.fromEntries(

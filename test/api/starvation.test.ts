@@ -19,7 +19,7 @@ import { installRuntime } from '../../worker/runtime.ts';
 import { createWorkers, type Workers } from '../../worker/workers.ts';
 import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
-import { createTell } from '../../workflows/signals.ts';
+import { createWorkflowWakes } from '../../workflows/signals.ts';
 import { type Answer, type Api, instanceOf, startApi, TERMS, teamWith, WEBHOOK_SECRET } from './support.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
@@ -58,7 +58,7 @@ beforeAll(async () => {
   const others = new Proxy({}, { get: () => async () => {} });
   const world = {
     ledger: createLedger({ db, terms: BUSY_TERMS }),
-    tell: coalesced(createTell(client)),
+    tell: coalesced(createWorkflowWakes(client)),
     payments: createStripePayments({ stripe: provider, db, publicUrl: api.url, log: SILENT }),
     ...{ refunds: others, disputes: others, mailer: others, platform: others, reconciliation: others },
   } as unknown as World;

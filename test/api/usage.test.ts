@@ -1,7 +1,7 @@
 /** Tests token usage over HTTP: the answer for each event, access, and the wakes of the team’s watch. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { coalesced } from '../../activities/coalesced-wakes.ts';
-import type { Tell } from '../../activities/world.ts';
+import type { WorkflowWakes } from '../../activities/world.ts';
 import { formatSecond, secondOf } from '../../billing/time.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith, theWatchLooks } from './support.ts';
@@ -267,7 +267,7 @@ describe('permission to report usage:', () => {
 });
 
 describe('the team’s watch', () => {
-  let tell: Tell;
+  let tell: WorkflowWakes;
   beforeEach(() => {
     tell = api.engine.tell;
   });

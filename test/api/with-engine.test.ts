@@ -22,7 +22,7 @@ import { installRuntime } from '../../worker/runtime.ts';
 import { createWorkers, type Workers } from '../../worker/workers.ts';
 import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
 import { instanceState, lookAgain, SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
-import { createTell, wakeDepositWorkflow } from '../../workflows/signals.ts';
+import { createWorkflowWakes, wakeDepositWorkflow } from '../../workflows/signals.ts';
 import { type Api, instanceOf, startApi, TERMS, teamWith, WEBHOOK_SECRET } from './support.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
@@ -49,7 +49,7 @@ async function startWorkers(): Promise<void> {
     shutdownGraceTime: '1 second',
     world: {
       ledger: createLedger({ db, terms: TERMS }),
-      tell: createTell(client),
+      tell: createWorkflowWakes(client),
       payments: createStripePayments({
         stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }),
         db,

@@ -3,8 +3,14 @@
  * happens to a team in one line a fact. After each fact all that must always hold is held to hold.
  */
 import assert from 'node:assert/strict';
-import { type Account, emptyAccount, moneySecond, spendableMicros, type Terms } from '../../billing/account.ts';
-import type { Effect, EndReason, Outcome } from '../../billing/change.ts';
+import {
+  type Account,
+  type BillingSettings,
+  emptyAccount,
+  moneySecond,
+  spendableMicros,
+} from '../../billing/account.ts';
+import type { Effect, EndReason, FactOutcome } from '../../billing/change.ts';
 import type { DepositDispute, DisputeStatus } from '../../billing/credited-deposit.ts';
 import { recordDispute } from '../../billing/disputes.ts';
 import { advance, creditDeposit, failAttempt, grantCredit, recordUsage, setPolicy } from '../../billing/facts.ts';
@@ -63,7 +69,7 @@ export const policyOf = (threshold: string, amount: string, more: Partial<TopUpP
 
 export class Book {
   account: Account;
-  readonly terms: Terms;
+  readonly terms: BillingSettings;
   readonly transfers: Transfer[] = [];
   readonly instances = new Map<string, InstanceOfBook>();
   readonly segments: SegmentOfBook[] = [];
@@ -77,7 +83,7 @@ export class Book {
   readonly owes: string[] = [];
   #ids = 0;
 
-  constructor(terms: Terms = TERMS, second = 0) {
+  constructor(terms: BillingSettings = TERMS, second = 0) {
     this.terms = terms;
     this.account = emptyAccount(TEAM, second);
   }
@@ -170,7 +176,7 @@ export class Book {
     );
   }
 
-  #refunded(refundId: string, deposit: DepositOfBook, amountMicros: Micros, outcome: Outcome): this {
+  #refunded(refundId: string, deposit: DepositOfBook, amountMicros: Micros, outcome: FactOutcome): this {
     deposit.refundedMicros = micros(deposit.refundedMicros + amountMicros);
     this.refunds.push({
       ...{ refundId, depositId: deposit.depositId, amountMicros, takenMicros: amountMicros },
@@ -283,7 +289,7 @@ export class Book {
 
   // ── Keeping ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  protected keep({ account, effects }: Outcome): this {
+  protected keep({ account, effects }: FactOutcome): this {
     const before = this.account.asOfSecond;
     this.account = account;
     for (const effect of effects) this.note(effect);

@@ -1,8 +1,8 @@
 /** Tests assigned discounts and volume discounts: their choice, rounding, segments and reviews. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Account, emptyAccount, type Terms } from '../../billing/account.ts';
-import type { Outcome } from '../../billing/change.ts';
+import { type Account, type BillingSettings, emptyAccount } from '../../billing/account.ts';
+import type { FactOutcome } from '../../billing/change.ts';
 import { discountAt, discountedMicros, volumeBasisPointsOf } from '../../billing/discounts.ts';
 import { advance, assignDiscount, grantCredit } from '../../billing/facts.ts';
 import { repriceInstance, startInstance, stopInstance } from '../../billing/instances.ts';
@@ -19,7 +19,7 @@ const TIERS = [
   { spendMicros: dollars(1_000), basisPoints: 200 },
   { spendMicros: dollars(5_000), basisPoints: 500 },
 ];
-const TIERED: Terms = { ...TERMS, volumeTiers: TIERS };
+const TIERED: BillingSettings = { ...TERMS, volumeTiers: TIERS };
 
 const listed = (instanceId: string, hourly: string) => ({
   ...givenOrder(instanceId, parseDollars(hourly)),
@@ -35,7 +35,7 @@ function aTeam(credit: number, second: number, spent: Array<[day: number, dollar
   return grantCredit(account, TIERED, { grantId: 'g', amountMicros: dollars(credit) }, second).account;
 }
 
-const ratesOf = ({ account }: Outcome) => account.meters.map(({ rateMicrosPerHour }) => Number(rateMicrosPerHour));
+const ratesOf = ({ account }: FactOutcome) => account.meters.map(({ rateMicrosPerHour }) => Number(rateMicrosPerHour));
 
 describe('a discount', () => {
   it.each([

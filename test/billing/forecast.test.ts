@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Account, emptyAccount, type Terms } from '../../billing/account.ts';
+import { type Account, type BillingSettings, emptyAccount } from '../../billing/account.ts';
 import type { Effect } from '../../billing/change.ts';
 import { volumeBasisPointsOf } from '../../billing/discounts.ts';
 import { advance, assignDiscount, grantCredit, recordUsage, setPolicy } from '../../billing/facts.ts';
@@ -141,7 +141,7 @@ function begin({
   levelPercent,
 }: Team): {
   account: Account;
-  terms: Terms;
+  terms: BillingSettings;
 } {
   const prices: GpuPrice[] = [
     ...PAIRS.map((of, i) => ({ ...of, ...listed[i]!, effectiveSecond: START - 90 * DAY, withdrawn: false })),
@@ -156,7 +156,7 @@ function begin({
     asMicros(of.given ?? listMicrosOf(priceAt(prices, of.pair, START)!, of.pricing));
   const hourly = instances.reduce((sum, each) => sum + listMicros(each), 0);
   const credit = asMicros(Math.ceil((hourly * lasts) / 3_600) + 1);
-  const terms: Terms = {
+  const terms: BillingSettings = {
     ...TERMS,
     minStartMicros: asMicros(0),
     lowLevelMicros: asMicros(Math.floor((credit * levelPercent) / 100)),
@@ -228,7 +228,7 @@ const firstEnd = (effects: readonly Effect[]): number | null =>
   }, null);
 
 /** The account at later looks, each from the one before, and at each look what the clock had brought by then. */
-function* looked(account: Account, terms: Terms, looks: readonly number[]) {
+function* looked(account: Account, terms: BillingSettings, looks: readonly number[]) {
   let now = account;
   const effects: Effect[] = [];
   yield { now, effects };
@@ -320,14 +320,14 @@ describe('any team without further facts', () => {
 });
 
 describe('a forecast', () => {
-  const rich = (amount: string, terms: Terms = TERMS): Account =>
+  const rich = (amount: string, terms: BillingSettings = TERMS): Account =>
     grantCredit(
       { ...emptyAccount('t', START), spentByDay: new Map() },
       terms,
       { grantId: 'g', amountMicros: dollars(amount) },
       START,
     ).account;
-  const started = (account: Account, terms: Terms, hourly: string, change: Partial<InstanceOrder> = {}) =>
+  const started = (account: Account, terms: BillingSettings, hourly: string, change: Partial<InstanceOrder> = {}) =>
     startInstance(account, terms, { ...givenOrder('i', dollars(hourly)), ...change }, START).account;
 
   it('has no second below a level when every instance ends with more than that left', () => {

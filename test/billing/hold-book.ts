@@ -1,6 +1,6 @@
 /** A book that also keeps the rows of holds: each with how it has ended. */
 import assert from 'node:assert/strict';
-import type { Effect, Outcome } from '../../billing/change.ts';
+import type { Effect, FactOutcome } from '../../billing/change.ts';
 import { recordUsage } from '../../billing/facts.ts';
 import { type Hold, hasExpired, placeHold, voidHold } from '../../billing/holds.ts';
 import { type Micros, parseDollars } from '../../billing/money.ts';
@@ -37,7 +37,7 @@ export class HoldBook extends Book {
     return this.#end(holds, 'settled', recordUsage(this.account, this.terms, usage, at));
   }
 
-  #end(holds: HoldOfBook[], as: 'settled' | 'voided', outcome: Outcome): this {
+  #end(holds: HoldOfBook[], as: 'settled' | 'voided', outcome: FactOutcome): this {
     for (const hold of holds) if (!hasExpired(hold, outcome.account)) hold.status = as;
     return this.keep(outcome);
   }

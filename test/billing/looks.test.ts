@@ -1,6 +1,6 @@
 /** Tests the spread of reads over an hour after a midnight, and which reads are not delayed. */
 import { describe, expect, it } from 'vitest';
-import { type Account, emptyAccount, type Terms } from '../../billing/account.ts';
+import { type Account, type BillingSettings, emptyAccount } from '../../billing/account.ts';
 import { nextCrossing } from '../../billing/crossings.ts';
 import { advance, grantCredit } from '../../billing/facts.ts';
 import { startInstance } from '../../billing/instances.ts';
@@ -13,7 +13,7 @@ const HOUR = 3_600;
 /** A UTC midnight. */
 const MIDNIGHT = 1_800_057_600;
 const NOON = MIDNIGHT - 12 * HOUR;
-const TIERED: Terms = { ...TERMS, volumeTiers: [{ spendMicros: micros(1_000_000_000), basisPoints: 500 }] };
+const TIERED: BillingSettings = { ...TERMS, volumeTiers: [{ spendMicros: micros(1_000_000_000), basisPoints: 500 }] };
 const TEAMS = Array.from({ length: 10_000 }, (_, index) => `team-${index}`);
 
 /** How many fall into each stretch of so many, from 0 on. */

@@ -6,8 +6,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { type Account, spendableMicros, type Terms } from '../../billing/account.ts';
-import type { Outcome } from '../../billing/change.ts';
+import { type Account, type BillingSettings, spendableMicros } from '../../billing/account.ts';
+import type { FactOutcome } from '../../billing/change.ts';
 import { nextCrossing, topUpOutlook } from '../../billing/crossings.ts';
 import { firstBelowSecond, nextTopUpSecond, runsOutSecond } from '../../billing/forecast.ts';
 import { nextLook } from '../../billing/looks.ts';
@@ -44,7 +44,9 @@ vi.mock(import('../../billing/time.ts'), async (original) => ({
 
 /** What each fact is compared by, while a test asks for it. */
 const beside = vi.hoisted(() => ({
-  compare: null as ((account: Account, terms: Terms, run: (account: Account) => Outcome) => Outcome) | null,
+  compare: null as
+    | ((account: Account, terms: BillingSettings, run: (account: Account) => FactOutcome) => FactOutcome)
+    | null,
 }));
 vi.mock(import('../../billing/clock.ts'), async (original) => {
   const clock = await original();
@@ -123,7 +125,7 @@ const allOf = ({ summed: _, ...account }: Account, unread: readonly Meter[] = []
 });
 
 /** What is read of an account, each by itself. */
-const readings = (terms: Terms): Array<(account: Account) => unknown> => [
+const readings = (terms: BillingSettings): Array<(account: Account) => unknown> => [
   (account) => spendableMicros(account, account.asOfSecond),
   (account) => availableMicros(account, account.asOfSecond + 7_777),
   (account) => burnMicrosPerHour(account),

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import type { Terms } from '../../billing/account.ts';
-import type { Effect, Outcome } from '../../billing/change.ts';
+import type { BillingSettings } from '../../billing/account.ts';
+import type { Effect, FactOutcome } from '../../billing/change.ts';
 import { nextCrossing } from '../../billing/crossings.ts';
 import { advance } from '../../billing/facts.ts';
 import { lookAfter, nextLook } from '../../billing/looks.ts';
@@ -177,7 +177,7 @@ class WatchedBook extends PricedBook {
   readonly wakes = { needless: 0, woken: 0 };
   readonly #teamId: string;
 
-  constructor(terms: Terms, second: number, teamId = 't') {
+  constructor(terms: BillingSettings, second: number, teamId = 't') {
     super(terms, second);
     this.#teamId = teamId;
   }
@@ -207,7 +207,7 @@ class WatchedBook extends PricedBook {
     return super.changePrice(price);
   }
 
-  protected override keep(outcome: Outcome): this {
+  protected override keep(outcome: FactOutcome): this {
     const { account, effects } = outcome;
     const lookBy = () => lookAfter({ ...outcome, account: { ...account, teamId: this.#teamId } });
     const { marks, wake } = marksAfterFact(this.marks, { second: account.asOfSecond, mayWake: true, lookBy });

@@ -3,7 +3,7 @@
  * real workflows, activities and Postgres run the same scenarios in simulate.
  */
 import { type Account, emptyAccount } from '../../billing/account.ts';
-import type { Effect, Outcome } from '../../billing/change.ts';
+import type { Effect, FactOutcome } from '../../billing/change.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { advance, creditDeposit, failAttempt, recordUsage, setPolicy } from '../../billing/facts.ts';
 import { type InstanceOrder, settleInstance, startInstance, stopInstance } from '../../billing/instances.ts';
@@ -62,7 +62,7 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
     return run;
   };
 
-  const apply = (name: string, outcome: Outcome): void => {
+  const apply = (name: string, outcome: FactOutcome): void => {
     const run = team(name);
     run.account = outcome.account;
     for (const effect of outcome.effects) note(name, run, effect);

@@ -1,7 +1,7 @@
 /** Tests reservations: terms, covers, renewals, lapses and reminders. */
 import { describe, expect, it } from 'vitest';
 import { type Account, emptyAccount } from '../../billing/account.ts';
-import type { Effect, Outcome } from '../../billing/change.ts';
+import type { Effect, FactOutcome } from '../../billing/change.ts';
 import { type Coverable, coversOf, hasCoverFor } from '../../billing/covers.ts';
 import { nextCrossing } from '../../billing/crossings.ts';
 import { BillingError } from '../../billing/errors.ts';
@@ -67,7 +67,7 @@ class Team {
     this.keep(grantCredit(this.account, TERMS, { grantId: 'g', amountMicros: parseDollars(credit) }, START));
   }
 
-  keep({ account, effects }: Outcome): this {
+  keep({ account, effects }: FactOutcome): this {
     this.account = account;
     this.effects.push(...effects);
     return this;

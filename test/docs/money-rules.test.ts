@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Account, emptyAccount, spendableMicros, type Terms } from '../../billing/account.ts';
+import { type Account, type BillingSettings, emptyAccount, spendableMicros } from '../../billing/account.ts';
 import { nextCrossing } from '../../billing/crossings.ts';
 import { coinUnitsToMicrosFloor, cryptoStatus } from '../../billing/crypto.ts';
 import { discountedMicros } from '../../billing/discounts.ts';
@@ -39,7 +39,7 @@ const says = (sentence: string) => expect(page).toContain(sentence);
 
 const config = readConfig(COMPLETE_ENVIRONMENT);
 const crypto = readConfig({ ...COMPLETE_ENVIRONMENT, COPPERX_API_KEY: 'x', COPPERX_WEBHOOK_SECRET: 'x' }).crypto;
-const terms: Terms = config.terms;
+const terms: BillingSettings = config.terms;
 const NOON = Date.UTC(2026, 2, 1, 12) / 1000;
 const clock = (second: number) => formatSecond(second).slice(11, 19);
 const dollars = (amount: Micros) => `$${formatDollars(amount)}`;

@@ -3,7 +3,7 @@
  * team calculated a second time, from its rows alone.
  */
 
-import type { Terms } from '../../billing/account.ts';
+import type { BillingSettings } from '../../billing/account.ts';
 import type { EndReason } from '../../billing/change.ts';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
 import type { ReservationTerm } from '../../billing/prices.ts';
@@ -51,7 +51,7 @@ export class Desk {
   readonly db: Db;
   readonly ledger: Ledger;
 
-  constructor(db: Db, terms: Terms = TERMS) {
+  constructor(db: Db, terms: BillingSettings = TERMS) {
     this.db = db;
     this.ledger = createLedger({ db, terms });
   }
@@ -297,7 +297,7 @@ export interface Office {
 }
 
 /** A database of one's own with two processes at work on it. */
-export async function openOffice(terms: Terms = TERMS): Promise<Office> {
+export async function openOffice(terms: BillingSettings = TERMS): Promise<Office> {
   const database = await newDatabase();
   const second = connectDb(database.url, { connectionTimeoutMs: database.db.connectionTimeoutMs });
   return {

@@ -7,7 +7,7 @@ import { parseDollars } from '../../billing/money.ts';
 import { type EndedPiece, markSignalled, nextEndedPiece } from '../../prisma/ended-pieces.ts';
 import { insertTeamStops } from '../../prisma/team-stops.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
-import { tellUntold } from '../../worker/untold.ts';
+import { resendMissedWakes } from '../../worker/missed-wakes.ts';
 import { atOnce, billOf, booksOf, type Desk, type Office, openOffice } from './desk.ts';
 
 const DOLLAR = '3600';
@@ -74,7 +74,7 @@ describe('a stop of a whole team', () => {
     const woken: string[] = [];
     const tell = { watch: async (teamId: string) => void woken.push(teamId) };
     const log = { debug() {}, info() {}, warn() {}, error() {} };
-    await tellUntold(one.db, tell, log);
+    await resendMissedWakes(one.db, tell, log);
     expect(woken).toContain(team);
     const told: string[] = [];
     const next = (): Promise<EndedPiece | null> => nextEndedPiece(one.db, team);

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Outlook } from '../../ledger/team.ts';
-import { told } from '../../workflows/messages.ts';
+import { wakeUp } from '../../workflows/messages.ts';
 import { outlook, tellTeam } from './given.ts';
 import { failing, heldBack, inTurn, type Mocks, openStage, type Scene, type Stage } from './support.ts';
 
@@ -86,7 +86,7 @@ describe('A watch that finds ended instances', TIMEOUT, () => {
       await scene.untilAsked('markTold');
       expect(scene.calls('markTold')).toMatchObject([{ noticeIds: ['notice_a', 'notice_b'] }]);
       await scene.pass('5 seconds');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilAsked('lookAhead', 3);
       // The row is not marked: what was not signalled is signalled later.
       expect(scene.calls('markTold')).toHaveLength(1);
@@ -151,7 +151,7 @@ describe('A watch that finds ended instances', TIMEOUT, () => {
     return play({ lookAhead, terminateMachines: held.answer }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('terminateMachines');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilAsked('autoTopUp');
       expect(scene.calls('instance')).toEqual([]);
       held.release();
@@ -188,7 +188,7 @@ describe('A watch that finds ended instances', TIMEOUT, () => {
       await scene.until('the row is announced', isAnnounced);
       await scene.pass('10 seconds');
       await scene.untilAsked('autoTopUp', 5);
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.quiet(handle);
       expect(scene.calls('autoTopUp')).toHaveLength(5);
     });

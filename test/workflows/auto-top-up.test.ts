@@ -1,7 +1,7 @@
 /** Tests the auto top-up workflow: when it reads the policy again, and how it makes one charge for each attempt. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatSecond, nextMonthStart } from '../../billing/time.ts';
-import { BILLING_STATE, CAUSE, TEAM_ID, told, topUpState, workflowId } from '../../workflows/messages.ts';
+import { BILLING_STATE, CAUSE, TEAM_ID, topUpState, wakeUp, workflowId } from '../../workflows/messages.ts';
 import { decision, FAILED, oneAttempt, PROCESSING, policyOff, SUCCEEDED, startDeposit, tellTeam } from './given.ts';
 import { failing, heldBack, inTurn, type Mocks, nearly, openStage, type Scene, type Stage } from './support.ts';
 
@@ -24,7 +24,7 @@ describe('auto top-up with nothing due', () => {
       await scene.pass('40 days');
       expect(await scene.events(handle.workflowId)).toBe(before);
       expect(looks(scene)).toHaveLength(1);
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilAsked('openAttempt', 2);
     }));
 
@@ -50,7 +50,7 @@ describe('auto top-up with nothing due', () => {
     return play({ openAttempt: () => (answers.shift() ?? (async () => decision()))() }, async (scene) => {
       const handle = await tellTeam(scene, 'autoTopUp');
       await scene.untilAsked('openAttempt');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       off.release();
       await scene.untilAsked('openAttempt', 2);
       await scene.quiet(handle);
@@ -100,7 +100,7 @@ describe('a cooldown', () => {
       const handle = await tellTeam(scene, 'autoTopUp');
       await scene.untilAsked('openAttempt');
       await scene.pass('100 seconds');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilAsked('openAttempt', 2);
       await scene.pass('1 day');
       const [first = 0, , ...rest] = looks(scene);
@@ -183,7 +183,7 @@ describe('an attempt', () => {
       const [first = 0, ...rest] = looks(scene);
       const since = rest.map((second) => second - first);
       expect(nearly(scene, [60, 120], since)).toEqual([60, 120]);
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilAsked('openAttempt', 4);
       await scene.pass('10 minutes');
       expect(scene.calls('createIntent')).toHaveLength(1);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Crossing } from '../../billing/crossings.ts';
 import { micros } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
-import { TASK_QUEUES, told, toldSoon, watchState, workflowId } from '../../workflows/messages.ts';
+import { TASK_QUEUES, wakeUp, wakeUpSoon, watchState, workflowId } from '../../workflows/messages.ts';
 import { outlook, tellTeam } from './given.ts';
 import { failing, heldBack, inTurn, type Mocks, nearly, openStage, type Scene, type Stage } from './support.ts';
 
@@ -114,7 +114,7 @@ describe('a team’s watch', () => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
       await scene.pass('20 minutes');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilAsked('lookAhead', 2);
       await scene.pass('50 minutes');
       const [first = 0, , ...rest] = looks(scene);
@@ -137,7 +137,7 @@ describe('a team’s watch', () => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
       crossing = (first ?? 0) + movedTo;
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilAsked('lookAhead', 2);
       await scene.pass('3 hours');
       const since = looks(scene).map((second) => second - (first ?? 0));
@@ -151,7 +151,7 @@ describe('a team’s watch', () => {
       const handle = await tellTeam(scene, 'balanceWatch');
       for (let look = 1; look <= 20; look++) {
         await scene.untilAsked('lookAhead', look);
-        await handle.signal(told);
+        await handle.signal(wakeUp);
       }
       await scene.quiet(handle);
       const { events } = await handle.fetchHistory();
@@ -165,7 +165,7 @@ describe('a team’s watch', () => {
     return play({ lookAhead: () => (answers.shift() ?? (async () => outlook()))() }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
-      await Promise.all(Array.from({ length: 50 }, () => handle.signal(told)));
+      await Promise.all(Array.from({ length: 50 }, () => handle.signal(wakeUp)));
       firstLook.release();
       await scene.untilAsked('lookAhead', 2);
       await scene.quiet(handle);
@@ -177,7 +177,7 @@ describe('a team’s watch', () => {
     play({ lookAhead: async () => outlook() }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
-      await Promise.all(Array.from({ length: 100 }, () => handle.signal(toldSoon)));
+      await Promise.all(Array.from({ length: 100 }, () => handle.signal(wakeUpSoon)));
       await scene.quiet(handle);
       // Of a machine that takes seconds for the burst, it looks once in each of them.
       expect(looks(scene).length).toBeLessThanOrEqual(1 + scene.realSeconds());
@@ -193,8 +193,8 @@ describe('a team’s watch', () => {
     play({ lookAhead: async () => outlook() }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
-      for (let told = 0; told < 40; told += 1) {
-        await handle.signal(toldSoon);
+      for (let wakeUp = 0; wakeUp < 40; wakeUp += 1) {
+        await handle.signal(wakeUpSoon);
         await scene.pass('250 ms');
       }
       const lastTold = await scene.env.currentTimeMs();
@@ -264,9 +264,9 @@ describe('a team’s watch', () => {
       });
       const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
       expect(currentDetails).toContain('| next crossing | low at 2096-10-02T07:06:40Z |');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilState(id, 'charge_in_flight');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilState(id, 'idle');
     });
   });
@@ -313,7 +313,7 @@ describe('a fact that is not yet announced', () => {
     return play({ lookAhead: inTurn(onlyNotice, endedNothing, outlook()) }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('markTold');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilAsked('markTold', 2);
       expect(scene.calls('instance')).toEqual([]);
       expect(scene.calls('markTold')).toMatchObject([
@@ -348,7 +348,7 @@ describe('a fact that is not yet announced', () => {
     return play({ lookAhead, notice: telling.answer }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('notice');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       telling.release();
       await scene.untilAsked('markTold', 2);
       expect(scene.calls('markTold')).toMatchObject([{ noticeIds: ['notice_a'] }, { noticeIds: ['notice_b'] }]);
@@ -377,7 +377,7 @@ describe('an announced reclaim', () => {
           await scene.untilAsked('lookAhead', look + 1);
           await scene.quiet(handle);
           expect(scene.calls('instance')).toEqual(instanceIds);
-          await handle.signal(told);
+          await handle.signal(wakeUp);
         }
       },
     ));
@@ -399,7 +399,7 @@ describe('an announced reclaim', () => {
     return play({ lookAhead: inTurn(reclaiming('inst_a'), ran, outlook()) }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilAsked('markTold');
       await scene.quiet(handle);
       expect(scene.calls('instance')).toEqual(['inst_a', 'inst_b']);
@@ -410,7 +410,7 @@ describe('an announced reclaim', () => {
     play({ lookAhead: inTurn(reclaiming('inst_a'), outlook()), instance: failing(3, undefined) }, async (scene) => {
       const handle = await tellTeam(scene, 'balanceWatch');
       await scene.untilAsked('lookAhead');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.pass('1 minute');
       await scene.untilAsked('instance', 4);
       await scene.quiet(handle);
@@ -428,7 +428,7 @@ describe('a charge in flight', () => {
         await scene.untilAsked('lookAhead', look);
         await scene.quiet(handle);
         expect(scene.calls('autoTopUp')).toHaveLength(look < 5 ? 1 : 2);
-        await handle.signal(told);
+        await handle.signal(wakeUp);
       }
       expect(new Set(scene.calls('autoTopUp'))).toEqual(new Set([scene.id('team')]));
     });
@@ -442,7 +442,7 @@ describe('a charge in flight', () => {
         await scene.pass('1 minute');
         await scene.untilAsked('autoTopUp', 4);
         await scene.quiet(handle);
-        await handle.signal(told);
+        await handle.signal(wakeUp);
         await scene.untilAsked('lookAhead', 2);
         expect(scene.calls('autoTopUp')).toHaveLength(4);
       },

@@ -1,6 +1,6 @@
 /** Tests workflows that an operator cancels by mistake: facts that are recorded are still processed to their end. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endInstance, told } from '../../workflows/messages.ts';
+import { endInstance, wakeUp } from '../../workflows/messages.ts';
 import { admitted, ended, instanceThatRuns, outlook, receipt, running, tellTeam } from './given.ts';
 import { inTurn, openStage, type Stage } from './support.ts';
 
@@ -23,7 +23,7 @@ describe('a cancelled workflow', () => {
         await handle.cancel();
         await scene.pass('10 minutes');
         expect((await handle.describe()).status.name).toBe('RUNNING');
-        await handle.signal(told);
+        await handle.signal(wakeUp);
         await handle.result();
         expect(scene.calls('terminateMachine')).toEqual([{ instanceId: scene.id('inst') }]);
       },

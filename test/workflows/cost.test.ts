@@ -1,8 +1,8 @@
 /** Measures the Temporal events, tasks and timers that an instance and its team’s watch use. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { told, workflowId } from '../../workflows/messages.ts';
-import { createTell } from '../../workflows/signals.ts';
+import { wakeUp, workflowId } from '../../workflows/messages.ts';
+import { createWorkflowWakes } from '../../workflows/signals.ts';
 import { admitted, ended, instanceThatRuns, outlook, RATE, running, startRecorded } from './given.ts';
 import { openStage, type Scene, type Stage } from './support.ts';
 
@@ -70,7 +70,7 @@ it('An instance that runs for a day adds six events an hour.', async () => {
  * team does; the stop puts the next crossing off and wakes only the instance's workflow.
  */
 async function lifecycle(scene: Scene, stop: () => void): Promise<Cost[]> {
-  const tell = createTell(scene.client);
+  const tell = createWorkflowWakes(scene.client);
   const watch = scene.handle(workflowId.balanceWatch(scene.id('team')));
   const instance = await startRecorded(scene);
   await tell.watch(scene.id('team'));
@@ -81,7 +81,7 @@ async function lifecycle(scene: Scene, stop: () => void): Promise<Cost[]> {
   await scene.untilAsked('settleInstance', 2);
   await scene.quiet(instance);
   stop();
-  await instance.signal(told);
+  await instance.signal(wakeUp);
   // Waiting for the result would let the clock leap to the alarm of the watch.
   await scene.untilState(instance.workflowId, 'ended');
   await scene.quiet(watch);

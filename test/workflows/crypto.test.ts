@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CryptoSeen } from '../../activities/providers.ts';
 import type { DepositStatus } from '../../billing/deposits.ts';
-import { BILLING_STATE, lookAgain, told } from '../../workflows/messages.ts';
-import { createTell } from '../../workflows/signals.ts';
+import { BILLING_STATE, lookAgain, wakeUp } from '../../workflows/messages.ts';
+import { createWorkflowWakes } from '../../workflows/signals.ts';
 import { cryptoOutput, orderOf, requestDeposit, startDeposit } from './given.ts';
 import { failing, type Mocks, openStage, type Scene, type Stage } from './support.ts';
 
@@ -107,7 +107,7 @@ describe('a crypto deposit', () => {
     playOn([{ second: 0, hash: '0xa', dollars: 100 }], async (scene) => {
       const handle = await startDeposit(scene, 'crypto');
       await scene.untilAsked('noteDeposit');
-      for (let n = 0; n < 10; n++) await handle.signal(told);
+      for (let n = 0; n < 10; n++) await handle.signal(wakeUp);
       await scene.untilState(handle.workflowId, 'succeeded');
       await scene.quiet(handle);
       expect(hashesCredited(scene)).toEqual([['0xa']]);
@@ -256,7 +256,7 @@ describe('a crypto deposit', () => {
       const looks = scene.calls('fetchCrypto').length;
       expect(looks).toBeLessThan(60);
       await scene.pass('10 days');
-      const tell = createTell(scene.client);
+      const tell = createWorkflowWakes(scene.client);
       await tell.deposit({ depositId: scene.id('dep'), teamId: scene.id('team'), kind: 'crypto' });
       expect(await scene.handle(handle.workflowId).result()).toMatchObject({ status: 'succeeded' });
       expect(hashesCredited(scene)).toEqual([['0xa']]);
@@ -268,7 +268,7 @@ describe('a crypto deposit', () => {
     playOn(
       [{ second: 0, hash: '0xb', dollars: 5 }],
       async (scene) => {
-        await createTell(scene.client).deposit({
+        await createWorkflowWakes(scene.client).deposit({
           depositId: scene.id('dep'),
           teamId: scene.id('team'),
           kind: 'crypto',

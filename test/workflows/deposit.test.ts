@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ChargeFailure, PaymentOutcome } from '../../activities/providers.ts';
 import type { DepositStatus } from '../../billing/deposits.ts';
 import type { DepositKind } from '../../prisma/deposits.ts';
-import { BILLING_STATE, CAUSE, firstAnswer, lookAgain, TEAM_ID, told, workflowId } from '../../workflows/messages.ts';
+import { BILLING_STATE, CAUSE, firstAnswer, lookAgain, TEAM_ID, wakeUp, workflowId } from '../../workflows/messages.ts';
 import { lookAt, startOptions } from '../../workflows/signals.ts';
 import { orderOf, PROCESSING, requestDeposit, SUCCEEDED, startDeposit, tellDeposit } from './given.ts';
 import {
@@ -167,7 +167,7 @@ describe('a deposit whose bank asks for authentication', () => {
       await scene.untilState(handle.workflowId, 'requires_action');
       expect(scene.calls('fetchOutcome')).toEqual([]);
       const before = await scene.nowMs();
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilAsked('creditDeposit');
       expect((await scene.nowMs()) - before).toBeLessThan(10_000);
       expect(await handle.result()).toMatchObject({ status: 'succeeded' });
@@ -232,7 +232,7 @@ describe('a deposit that is pending at the provider', () => {
     play({ confirmIntent: async () => PROCESSING, fetchOutcome: async () => SUCCEEDED }, async (scene) => {
       const handle = await startDeposit(scene, 'saved_card');
       await scene.untilAsked('confirmIntent');
-      const telling = Array.from({ length: 10 }, () => handle.signal(told).catch(() => {}));
+      const telling = Array.from({ length: 10 }, () => handle.signal(wakeUp).catch(() => {}));
       await Promise.all(telling);
       await handle.result();
       expect(scene.calls('creditDeposit')).toHaveLength(1);
@@ -279,9 +279,9 @@ describe('a deposit on a Checkout page', () => {
           { change: { stripeSessionId: 'cs_1', checkoutUrl: 'https://pay/page' } },
         ]);
         await scene.untilState(handle.workflowId, 'on_checkout_page');
-        await handle.signal(told);
+        await handle.signal(wakeUp);
         await scene.untilAsked('fetchOutcome');
-        await handle.signal(told);
+        await handle.signal(wakeUp);
         expect(await handle.result()).toMatchObject({ status: 'succeeded' });
         expect(scene.order(...DECISIONS)).toEqual(['creditDeposit', 'watch']);
         expect(scene.order('createIntent', 'confirmIntent')).toEqual([]);

@@ -1,6 +1,6 @@
 /** Tests the workflow of a dispute: opening, holding credit, later decisions of the bank, polls and lost webhooks. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BILLING_STATE, CAUSE, disputeState, lookAtDispute, TEAM_ID, told } from '../../workflows/messages.ts';
+import { BILLING_STATE, CAUSE, disputeState, lookAtDispute, TEAM_ID, wakeUp } from '../../workflows/messages.ts';
 import { disputeOf, disputeSeen, lookAtDisputeOf, tellDispute } from './given.ts';
 import { failing, heldLook, inTurn, type Mocks, openStage, type Scene, type Stage } from './support.ts';
 
@@ -51,7 +51,7 @@ describe('a dispute', () => {
     play({ fetchDispute: inTurn(disputeSeen('open'), disputeSeen(outcome)) }, async (scene) => {
       const handle = await tellDispute(scene);
       await scene.untilState(handle.workflowId, 'open');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       expect(await handle.result()).toMatchObject({ status: outcome });
       expect(scene.calls('closeDispute')).toMatchObject([{ disputeId: scene.id('disp'), outcome }]);
       expect(await scene.attribute(handle.workflowId, BILLING_STATE)).toBe(outcome);
@@ -88,7 +88,7 @@ describe('a dispute', () => {
       const handle = await tellDispute(scene);
       await scene.untilState(handle.workflowId, 'inquiry');
       expect(scene.calls('openDispute')).toEqual([]);
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilState(handle.workflowId, 'open');
       expect(scene.calls('openDispute')).toHaveLength(1);
     }));
@@ -97,7 +97,7 @@ describe('a dispute', () => {
     play({ fetchDispute: inTurn(disputeSeen('inquiry'), disputeSeen('withdrawn')) }, async (scene) => {
       const handle = await tellDispute(scene);
       await scene.untilState(handle.workflowId, 'inquiry');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       expect(await handle.result()).toBeNull();
       expect(scene.order('openDispute', 'closeDispute', 'watch')).toEqual([]);
     }));
@@ -106,7 +106,7 @@ describe('a dispute', () => {
     play({ fetchDispute: inTurn(disputeSeen('open'), disputeSeen('withdrawn')) }, async (scene) => {
       const handle = await tellDispute(scene);
       await scene.untilState(handle.workflowId, 'open');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       expect(await handle.result()).toMatchObject({ status: 'won' });
     }));
 
@@ -205,7 +205,7 @@ describe('a dispute', () => {
     play({ fetchDispute: inTurn(disputeSeen('open'), disputeSeen('inquiry')) }, async (scene) => {
       const handle = await tellDispute(scene);
       await scene.untilState(handle.workflowId, 'open');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilState(handle.workflowId, 'inquiry');
       expect(scene.calls('closeDispute')).toMatchObject([{ outcome: 'won' }]);
     }));

@@ -12,7 +12,7 @@ import { installRuntime } from '../../worker/runtime.ts';
 import { createWorkers, type Workers } from '../../worker/workers.ts';
 import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
 import { type InstanceInput, SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
-import { createTell, startOptions } from '../../workflows/signals.ts';
+import { createWorkflowWakes, startOptions } from '../../workflows/signals.ts';
 import { admitted, ended, outlook, policyOff, RATE } from './given.ts';
 
 const QUIET = { debug() {}, info() {}, warn() {}, error() {} };
@@ -107,7 +107,7 @@ const untilAsked = (what: string, times = 1) =>
   expect.poll(() => asked.filter((one) => one === what).length, { timeout: 60_000 }).toBe(times);
 
 it('The tasks of a team take their turn however many tasks of another team wait, and urgent tasks come first.', async () => {
-  const tell = createTell(client);
+  const tell = createWorkflowWakes(client);
   await inLanes(NOTICES, (i) => tell.notice({ noticeId: `big/${i}`, teamId: 'big', channel: 'mail' }));
   await inLanes(STARTS, (i) => startInstance('big', `big-${i}`));
   for (const teamId of SMALL_TEAMS) await tell.notice({ noticeId: `${teamId}/0`, teamId, channel: 'mail' });
@@ -142,7 +142,7 @@ it('The tasks of a team take their turn however many tasks of another team wait,
 }, 120_000);
 
 it('A burst of three hundred wakes of one team causes one read a second.', async () => {
-  const tell = coalesced(createTell(client));
+  const tell = coalesced(createWorkflowWakes(client));
   const startedMs = performance.now();
   await inLanes(300, () => tell.watch('burst'));
   const seconds = Math.ceil((performance.now() - startedMs) / 1_000);

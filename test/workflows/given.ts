@@ -24,7 +24,13 @@ import {
   refundAnswer,
   workflowId,
 } from '../../workflows/messages.ts';
-import { createTell, inputOfStarted, lookAt, startInstanceWorkflow, startOptions } from '../../workflows/signals.ts';
+import {
+  createWorkflowWakes,
+  inputOfStarted,
+  lookAt,
+  startInstanceWorkflow,
+  startOptions,
+} from '../../workflows/signals.ts';
 import type { Mocks, Scene } from './support.ts';
 
 export const HOUR_MS = 3_600_000;
@@ -236,7 +242,7 @@ export const policyOff = decision({ policyOn: false, state: 'off' });
 
 /** Tells a team's workflow as the product does: it is started when it is not there. */
 export async function tellTeam(scene: Scene, type: 'balanceWatch' | 'autoTopUp'): Promise<WorkflowHandle> {
-  const tell = createTell(scene.client);
+  const tell = createWorkflowWakes(scene.client);
   await (type === 'balanceWatch' ? tell.watch(scene.id('team')) : tell.autoTopUp(scene.id('team')));
   return scene.handle(workflowId[type](scene.id('team')));
 }
@@ -343,7 +349,7 @@ export function requestDeposit(
 /** Tells of a deposit as a webhook does. */
 export async function tellDeposit(scene: Scene): Promise<WorkflowHandle> {
   const depositId = scene.id('dep');
-  await createTell(scene.client).deposit({ depositId, teamId: scene.id('team'), kind: 'saved_card' });
+  await createWorkflowWakes(scene.client).deposit({ depositId, teamId: scene.id('team'), kind: 'saved_card' });
   return scene.handle(workflowId.deposit(depositId));
 }
 
@@ -393,7 +399,7 @@ export function requestRefund(
 /** Tells of a refund as a webhook does. */
 export async function tellRefund(scene: Scene): Promise<WorkflowHandle> {
   const { refundId, teamId, depositId } = refundInput(scene, 'webhook');
-  await createTell(scene.client).refund({ refundId, teamId, depositId, stripeRefundId: 're_1' });
+  await createWorkflowWakes(scene.client).refund({ refundId, teamId, depositId, stripeRefundId: 're_1' });
   return scene.handle(workflowId.refund(refundId));
 }
 
@@ -417,7 +423,7 @@ export const disputeSeen = (status: DisputeSeen['status'], dollars = 100): Dispu
 export async function tellDispute(scene: Scene): Promise<WorkflowHandle> {
   const disputeId = scene.id('disp');
   const dispute = { disputeId, teamId: scene.id('team'), depositId: scene.id('dep'), stripeDisputeId: 'du_1' };
-  await createTell(scene.client).dispute(dispute);
+  await createWorkflowWakes(scene.client).dispute(dispute);
   return scene.handle(workflowId.dispute(disputeId));
 }
 

@@ -10,7 +10,7 @@ import {
   instanceState,
   settleNow,
   TEAM_ID,
-  told,
+  wakeUp,
   workflowId,
 } from '../../workflows/messages.ts';
 import {
@@ -167,7 +167,7 @@ describe('the admission of an instance', () => {
       const input = instanceInput(scene);
       const asked = requestInstance(scene, input);
       await scene.untilAsked('admitInstance');
-      await scene.handle(workflowId.instance(input.spec.id)).signal(told);
+      await scene.handle(workflowId.instance(input.spec.id)).signal(wakeUp);
       admission.release();
       expect(await asked).toEqual(admitted());
       await scene.untilAsked('settleInstance', 2);
@@ -195,7 +195,7 @@ describe('the settlements of an instance', () => {
       await scene.pass('40 days');
       expect(await scene.events(handle.workflowId)).toBe(before);
       over = true;
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       expect(await handle.result()).toEqual(receipt('inst', 'stopped'));
       expect(scene.calls('settleInstance')).toHaveLength(2);
     });
@@ -205,7 +205,7 @@ describe('the settlements of an instance', () => {
     play({}, async (scene) => {
       const handle = await instanceThatRuns(scene);
       await scene.pass('20 minutes');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilAsked('settleInstance', 2);
       await scene.pass('101 minutes');
       const expected = [1200, 3600, 7200];
@@ -245,7 +245,7 @@ describe('the settlements of an instance', () => {
     play({}, async (scene) => {
       const handle = await startRecorded(scene);
       await scene.untilAsked('settleInstance');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilAsked('settleInstance', 2);
       await scene.pass(HOUR_MS);
       const expected = [0, Math.floor(placeOf(scene.id('inst'), HOUR_MS) / 1000)];
@@ -306,7 +306,7 @@ describe('the end of an instance', () => {
   it('by exhaustion makes the platform stop the machine, and the confirmation is recorded', () =>
     play({ settleInstance: inTurn(running(), ended('inst', 'out_of_credits', false)) }, async (scene) => {
       const handle = await instanceThatRuns(scene);
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       expect(await handle.result()).toEqual(receipt('inst', 'out_of_credits'));
       expect(scene.order('settleInstance', 'terminateMachine', 'confirmTerminated')).toEqual([
         'settleInstance',
@@ -323,7 +323,7 @@ describe('the end of an instance', () => {
     const mocks = { settleInstance: inTurn(running(), end), terminateMachine: failing(70, undefined) };
     return play(mocks, async (scene) => {
       const handle = await instanceThatRuns(scene);
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilState(handle.workflowId, 'stopping_machine');
       await scene.pass('1 hour');
       expect(scene.calls('confirmTerminated')).toEqual([]);
@@ -340,7 +340,7 @@ describe('the end of an instance', () => {
   it('by the platform is not sent to the platform', () =>
     play({ settleInstance: inTurn(running(), ended('inst', 'stopped', true)) }, async (scene) => {
       const handle = await instanceThatRuns(scene);
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       expect(await handle.result()).toEqual(receipt('inst', 'stopped'));
       expect(scene.order('terminateMachine', 'confirmTerminated')).toEqual([]);
       expect(await handle.query(instanceState)).toMatchObject({ state: 'ended', costMicros: RATE });

@@ -2,7 +2,7 @@
 import { type ApplicationFailure, WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CAUSE, TEAM_ID } from '../../workflows/messages.ts';
-import { createTell } from '../../workflows/signals.ts';
+import { createWorkflowWakes } from '../../workflows/signals.ts';
 import { startNotice } from './given.ts';
 import { failing, inTurn, openStage, refusing, type Stage } from './support.ts';
 
@@ -115,7 +115,7 @@ describe('a notice', () => {
   it('that was refused is sent by a second run when it is started again', () => {
     const answers = inTurn<() => Promise<void>>(refusing(REFUSAL), async () => {});
     return stage.play({ ...claimed, deliverMail: async () => (await answers())() }, async (scene) => {
-      const { notice } = createTell(scene.client);
+      const { notice } = createWorkflowWakes(scene.client);
       const input = { noticeId: scene.id('notice'), teamId: scene.id('team'), channel: 'mail' as const };
       await notice(input);
       await scene
@@ -136,7 +136,7 @@ describe('a notice', () => {
 
   it('that is started twice, before or after its end, is sent once', () =>
     stage.play({ ...claimed, deliverMail: async () => {} }, async (scene) => {
-      const { notice } = createTell(scene.client);
+      const { notice } = createWorkflowWakes(scene.client);
       const input = { noticeId: scene.id('notice'), teamId: scene.id('team'), channel: 'mail' as const };
       await notice(input);
       await notice(input);

@@ -9,8 +9,8 @@ import {
   instanceState,
   SEARCH_ATTRIBUTES,
   settleNow,
-  told,
   topUpState,
+  wakeUp,
   watchState,
   workflowId,
 } from '../../workflows/messages.ts';
@@ -49,7 +49,7 @@ async function tellUntilContinuedTwice(scene: Scene, id: string, look: Act): Pro
   const runs = new Set<string>();
   for (let times = 1; times <= 60; times++) {
     const before = scene.calls(look).length;
-    await scene.handle(id).signal(told);
+    await scene.handle(id).signal(wakeUp);
     await scene.untilAsked(look, before + 1);
     runs.add((await scene.handle(id).describe()).runId);
     if (runs.size === 3) return times;
@@ -74,7 +74,7 @@ describe('a history that grows long is continued in a new run', () => {
       await scene.untilState(id, 'running');
 
       over = true;
-      await scene.handle(id).signal(told);
+      await scene.handle(id).signal(wakeUp);
       expect(await scene.handle(id).result()).toEqual(receipt('inst'));
     });
   });
@@ -106,7 +106,7 @@ describe('a history that grows long is continued in a new run', () => {
       const { workflowId: id } = await tellTeam(scene, 'balanceWatch');
       for (let burst = 1; burst <= 30; burst++) {
         recorded = burst;
-        await Promise.all([1, 2, 3].map(() => scene.handle(id).signal(told)));
+        await Promise.all([1, 2, 3].map(() => scene.handle(id).signal(wakeUp)));
       }
       await scene.until('the last change is seen', () => seen === 30);
       const { runId } = await scene.handle(id).describe();
@@ -157,7 +157,7 @@ describe('an operator who terminates', () => {
         return events?.some((event) => event.timerStartedEventAttributes) ?? false;
       });
       expect(scene.calls('openAttempt')).toHaveLength(1);
-      await scene.handle(id).signal(told);
+      await scene.handle(id).signal(wakeUp);
       await scene.untilState(id, 'suspended');
       expect(scene.calls('createIntent')).toEqual([{ depositId: scene.id('dep') }, { depositId: scene.id('dep') }]);
       expect(scene.calls('creditDeposit')).toHaveLength(1);
@@ -173,7 +173,7 @@ describe('an operator who terminates', () => {
       const payment = scene.handle(workflowId.deposit(scene.id('dep')));
       await scene.quiet(payment);
       await handle.terminate('by an operator');
-      await payment.signal(told);
+      await payment.signal(wakeUp);
       expect(await payment.result()).toMatchObject({ status: 'succeeded' });
       expect(scene.calls('autoTopUp')).toEqual([scene.id('team')]);
     });

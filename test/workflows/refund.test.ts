@@ -1,6 +1,6 @@
 /** Tests the workflow of a refund: requests, outcomes at the provider, later changes, polls and lost webhooks. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CAUSE, lookAtRefund, TEAM_ID, told } from '../../workflows/messages.ts';
+import { CAUSE, lookAtRefund, TEAM_ID, wakeUp } from '../../workflows/messages.ts';
 import { startOptions } from '../../workflows/signals.ts';
 import { refundInput, refundOf, refundSeen, requestRefund, tellRefund } from './given.ts';
 import {
@@ -165,7 +165,7 @@ describe('a refund that is pending at the provider', () => {
       const { answer, handle } = await requestRefund(scene, 1_000);
       expect(answer).toEqual({ status: 'pending' });
       await scene.untilAsked('fetchRefund');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilState(handle.workflowId, 'succeeded');
       expect(scene.calls('closeRefund')).toHaveLength(1);
     });
@@ -211,7 +211,7 @@ describe('a refund that succeeded', () => {
       await scene.pass('3 days');
       await scene.untilAsked('fetchRefund', 2);
       await scene.quiet(handle);
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       expect(await handle.result()).toMatchObject({ status: 'failed' });
       expect(scene.calls('closeRefund')).toMatchObject([
         { outcome: 'succeeded' },
@@ -231,7 +231,7 @@ describe('a refund that succeeded', () => {
         looks.push(scene.calls('fetchRefund').length);
       }
       for (let times = 4; times < 8; times += 1) {
-        await handle.signal(told);
+        await handle.signal(wakeUp);
         await scene.untilAsked('fetchRefund', times);
         await scene.quiet(handle);
       }

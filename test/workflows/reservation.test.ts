@@ -7,7 +7,7 @@ import {
   reservationState,
   settleReservationNow,
   TEAM_ID,
-  told,
+  wakeUp,
   workflowId,
 } from '../../workflows/messages.ts';
 import {
@@ -156,7 +156,7 @@ describe('a reservation settles', () => {
     play({}, async (scene) => {
       const handle = await reservationThatRuns(scene);
       await scene.pass('20 minutes');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilAsked('settleReservation', 2);
       expect(nearly(scene, [1_200], sinceFirst(scene))).toEqual([1_200]);
     }));
@@ -242,7 +242,7 @@ describe('a term of a reservation', () => {
     const lapsed: ReservationStanding = { ...overAndDone('lapsed'), watchMustKnow: true };
     return play({ settleReservation: inTurn(quietTerm, lapsed) }, async (scene) => {
       const handle = await reservationThatRuns(scene);
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       expect(await handle.result()).toEqual(reservationReceipt('lapsed'));
       expect(scene.order('watch', 'settleReservation')).toEqual([
         'watch',

@@ -1,6 +1,6 @@
 /** One story of each workflow, told from beginning to end: played anew to prove determinism, and kept as recorded histories. */
 import { micros } from '../../billing/money.ts';
-import { told, workflowId } from '../../workflows/messages.ts';
+import { wakeUp, workflowId } from '../../workflows/messages.ts';
 import {
   admitted,
   cryptoOutput,
@@ -71,7 +71,7 @@ export const STORIES: Story[] = [
       await scene.pass('61 minutes');
       await scene.untilAsked('settleInstance', 2);
       await scene.quiet(handle);
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await handle.result();
       return [handle.workflowId];
     },
@@ -110,9 +110,9 @@ export const STORIES: Story[] = [
       await scene.pass('1 hour');
       await scene.untilAsked('settleInstance', 2);
       await scene.quiet(handle);
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await scene.untilAsked('settleInstance', 3);
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await handle.result();
       return [handle.workflowId];
     },
@@ -134,7 +134,7 @@ export const STORIES: Story[] = [
       tell: async (scene) => {
         const handle = await reservationThatRuns(scene);
         await scene.pass('1 hour');
-        await handle.signal(told);
+        await handle.signal(wakeUp);
         await handle.result();
         return [handle.workflowId];
       },
@@ -234,7 +234,7 @@ export const STORIES: Story[] = [
         await scene.pass('320 seconds');
         await scene.untilAsked('markTold');
         await scene.quiet(handle);
-        await handle.signal(told);
+        await handle.signal(wakeUp);
         await scene.untilAsked('lookAhead', 4);
         await scene.quiet(handle);
         return [handle.workflowId];
@@ -283,7 +283,7 @@ export const STORIES: Story[] = [
       tell: async (scene) => {
         const handle = await tellTeam(scene, 'balanceWatch');
         await scene.untilAsked('terminateMachines');
-        await handle.signal(told);
+        await handle.signal(wakeUp);
         await scene.untilAsked('lookAhead', 2);
         await scene.pass('10 seconds');
         await scene.untilAsked('markTold', 2);
@@ -328,7 +328,7 @@ export const STORIES: Story[] = [
       const handle = await startDeposit(scene, 'saved_card');
       await scene.pass('10 seconds');
       await scene.untilState(handle.workflowId, 'requires_action');
-      await handle.signal(told);
+      await handle.signal(wakeUp);
       await handle.result();
       return [handle.workflowId];
     },

@@ -10,7 +10,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { World } from '../../activities/index.ts';
 import type { Crypto, Disputes, Mailer, Payments, Platform, Refunds } from '../../activities/providers.ts';
 import type { ReconciliationActs } from '../../activities/reconciliation/reconcile.ts';
-import type { Tell } from '../../activities/world.ts';
+import type { WorkflowWakes } from '../../activities/world.ts';
 import { startTimeSkippingServer } from '../../embedded/time-skipping.ts';
 import type { Ledger } from '../../ledger/index.ts';
 import { installRuntime } from '../../worker/runtime.ts';
@@ -19,7 +19,15 @@ import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
 import { BILLING_STATE, SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
 
 /** Everything that a workflow can have done, by name. */
-export type Acts = Ledger & Tell & Payments & Crypto & Refunds & Disputes & Mailer & Platform & ReconciliationActs;
+export type Acts = Ledger &
+  WorkflowWakes &
+  Payments &
+  Crypto &
+  Refunds &
+  Disputes &
+  Mailer &
+  Platform &
+  ReconciliationActs;
 export type Act = keyof Acts;
 /** What a story says of the world; an act that it says nothing of fails the workflow, unless the act answers nothing. */
 export type Mocks = Partial<Acts>;

@@ -10,7 +10,7 @@ import { createStripe } from '../../../activities/stripe/client.ts';
 import { createStripeDisputes } from '../../../activities/stripe/disputes.ts';
 import { createStripePayments } from '../../../activities/stripe/payments.ts';
 import { createStripeRefunds } from '../../../activities/stripe/refunds.ts';
-import type { Tell } from '../../../activities/world.ts';
+import type { WorkflowWakes } from '../../../activities/world.ts';
 import { disputeIdOf } from '../../../billing/ids.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../../embedded/stripe/index.ts';
 import { createLedger, type Ledger } from '../../../ledger/index.ts';
@@ -62,7 +62,7 @@ afterAll(async () => {
 function mending() {
   const refunds = createStripeRefunds({ stripe, db: database.db, log: SILENT });
   const disputes = createStripeDisputes({ stripe, db: database.db, log: SILENT });
-  const tell: Pick<Tell, 'deposit' | 'refund' | 'dispute'> = {
+  const tell: Pick<WorkflowWakes, 'deposit' | 'refund' | 'dispute'> = {
     deposit: async ({ depositId }) => {
       const seen = await payments.fetchOutcome({ depositId });
       if (seen.status === 'succeeded')

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { markAnnounced } from '../../prisma/exhaustions.ts';
 import { markHandedOn, noticesOf } from '../../prisma/notices.ts';
-import { tellUntold } from '../../worker/untold.ts';
+import { resendMissedWakes } from '../../worker/missed-wakes.ts';
 import { type Office, openOffice } from './desk.ts';
 
 let office: Office;
@@ -18,7 +18,7 @@ const log = { debug() {}, info() {}, warn: vi.fn(), error() {} };
 
 async function told(): Promise<string[]> {
   const teams: string[] = [];
-  await tellUntold(office.one.db, { watch: async (teamId) => void teams.push(teamId) }, log);
+  await resendMissedWakes(office.one.db, { watch: async (teamId) => void teams.push(teamId) }, log);
   return teams;
 }
 
@@ -53,6 +53,6 @@ it('a worker that starts wakes the watch of a charge that was opened and is not 
 });
 
 it('a worker starts when the engine is unavailable', async () => {
-  await tellUntold(office.one.db, { watch: () => Promise.reject(new Error('away')) }, log);
+  await resendMissedWakes(office.one.db, { watch: () => Promise.reject(new Error('away')) }, log);
   expect(log.warn).toHaveBeenCalledOnce();
 });

@@ -8,30 +8,30 @@ import { defaultPaymentMethodInJson, type PaymentMethod, paymentMethodFromJson }
 import type { Also } from './reading.ts';
 
 /** The news for a look of a team's watch: ended instances and notices, a piece of each. */
-export interface Untold {
+export interface Unannounced {
   ended: EndedPiece | null;
   notices: Notice[];
 }
 
-const untoldInJson = (teamId: Prisma.Sql): Prisma.Sql => Prisma.sql`
+const unannouncedInJson = (teamId: Prisma.Sql): Prisma.Sql => Prisma.sql`
   SELECT json_build_object('ended', (${nextEndedPieceInJson(teamId)}),
     'notices', (${noticesNotHandedOnInJson(teamId, PIECE)}))`;
 
-function untoldFromJson(value: unknown): Untold {
-  const { ended, notices } = value as Record<keyof Untold, unknown>;
+function unannouncedFromJson(value: unknown): Unannounced {
+  const { ended, notices } = value as Record<keyof Unannounced, unknown>;
   return { ended: endedPieceFromJson(ended), notices: noticesFromJson(notices) };
 }
 
-export async function readUntold(tx: Tx, teamId: string): Promise<Untold> {
+export async function readUnannounced(tx: Tx, teamId: string): Promise<Unannounced> {
   const [row] = await tx.$queryRaw<
     Array<{ untold: unknown }>
-  >`SELECT (${untoldInJson(Prisma.sql`${teamId}`)}) AS untold`;
-  return untoldFromJson(row?.untold);
+  >`SELECT (${unannouncedInJson(Prisma.sql`${teamId}`)}) AS untold`;
+  return unannouncedFromJson(row?.untold);
 }
 
 /** The values that a look reads beside the account. */
 export interface ReadByLook {
-  untold: Untold;
+  untold: Unannounced;
   defaultCard: PaymentMethod | null;
 }
 
@@ -39,16 +39,16 @@ const OF_LOCKED = Prisma.sql`locked.team_id`;
 
 export const READ_BY_LOOK: Also<ReadByLook> = {
   sql: Prisma.sql`
-    SELECT json_build_object('untold', (${untoldInJson(OF_LOCKED)}),
+    SELECT json_build_object('untold', (${unannouncedInJson(OF_LOCKED)}),
       'defaultCard', (${defaultPaymentMethodInJson(OF_LOCKED)}))`,
   of: (value) => {
     const { untold, defaultCard } = value as Record<keyof ReadByLook, unknown>;
-    return { untold: untoldFromJson(untold), defaultCard: paymentMethodFromJson(defaultCard) };
+    return { untold: unannouncedFromJson(untold), defaultCard: paymentMethodFromJson(defaultCard) };
   },
 };
 
 /** Teams with instances whose machines are to be stopped, a mail or event to hand on, or a charge in flight. */
-export async function teamsWithUntold(tx: Tx): Promise<string[]> {
+export async function teamsWithMissedWakes(tx: Tx): Promise<string[]> {
   const rows = await tx.$queryRaw<Array<{ team_id: string }>>`
     SELECT team_id FROM exhaustions WHERE NOT announced
     UNION SELECT team_id FROM team_stops WHERE NOT announced

@@ -3,17 +3,17 @@
  * looks. This also finds announcements without a due look, such as those of a terminated watch. A superfluous wake
  * changes nothing.
  */
-import type { Log, Tell } from '../activities/world.ts';
+import type { Log, WorkflowWakes } from '../activities/world.ts';
 import type { Db } from '../prisma/client.ts';
-import { teamsWithUntold } from '../prisma/untold.ts';
+import { teamsWithMissedWakes } from '../prisma/unannounced.ts';
 
 /**
  * Wakes the watch of every team with something to announce. Logs a failure and never throws, because the worker can run
  * without these wakes.
  */
-export async function tellUntold(db: Db, tell: Pick<Tell, 'watch'>, log: Log): Promise<void> {
+export async function resendMissedWakes(db: Db, tell: Pick<WorkflowWakes, 'watch'>, log: Log): Promise<void> {
   try {
-    const teamIds = await teamsWithUntold(db);
+    const teamIds = await teamsWithMissedWakes(db);
     for (const teamId of teamIds) await tell.watch(teamId);
     if (teamIds.length > 0) log.info({ teams: teamIds.length }, 'watches were woken for what was not told yet');
   } catch (error) {
