@@ -5,7 +5,9 @@ const STORY = 'test/story/**/*.test.ts';
 
 /** Files that leave nothing behind in their process: they mock no module, and install no Temporal runtime. */
 const SHARED = [
-  'test/{papers,prisma,stripe-schema}/**/*.test.ts',
+  'test/{papers,prisma,stripe-schema,ledger}/**/*.test.ts',
+  'test/activities/!(clock|smtp-answers).test.ts',
+  'test/api/!(gate|idempotency|process|starvation|with-engine).test.ts',
   'test/billing/!(meter-sums|price-histories).test.ts',
 ];
 
