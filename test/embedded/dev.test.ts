@@ -89,12 +89,12 @@ it('An edit restarts the affected process, and a syntax error restarts no proces
   expect(await health()).toEqual({ status: 'ok' });
 
   await edit('api/http/health.ts', "{ status: 'ok' }", "{ status: 'ok', edited: true }");
-  await untilPrinted(/^api\/health\.ts changed: the api restarted in \d+\.\d s\.$/);
+  await untilPrinted(/^api\/http\/health\.ts changed: the api restarted in \d+\.\d s\.$/);
   expect(await health()).toEqual({ status: 'ok', edited: true });
   const second = await untilReplaced(first, ['the api']);
 
   await edit('api/http/health.ts', '{ status: ', '{{ status: ');
-  await untilPrinted(/^api\/health\.ts: Build failed/);
+  await untilPrinted(/^api\/http\/health\.ts: Build failed/);
   expect(await health()).toEqual({ status: 'ok', edited: true });
   expect(await pids()).toEqual(second);
 
