@@ -1,12 +1,20 @@
+import { randomInt } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 
 const LOOPBACK = '127.0.0.1';
 
+/**
+ * The ports to choose from: below the range from which Linux (32768) and macOS (49152) give ports to outgoing
+ * connections. A connection could otherwise take a free port before its server listens.
+ */
+const FIRST_PORT = 16_000;
+const LAST_PORT = 32_000;
+
 /** A free port on 127.0.0.1, claimed for the life of this process. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = await portOfTheSystemsChoice();
+    const port = randomInt(FIRST_PORT, LAST_PORT);
     if (await claimPort(port)) return port;
   }
 }
@@ -21,18 +29,6 @@ export function isListening(port: number): Promise<boolean> {
     };
     socket.once('connect', () => answer(true));
     socket.once('error', () => answer(false));
-  });
-}
-
-function portOfTheSystemsChoice(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, LOOPBACK, () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
   });
 }
 

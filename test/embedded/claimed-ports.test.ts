@@ -92,4 +92,10 @@ describe('the ports of npm start', () => {
     expect(new Set(ports).size).toBe(20);
     for (const port of ports) expect(await claimPort(port)).toBeNull();
   });
+
+  it('of tests and demos are outside the range from which the system gives ports to outgoing connections', async () => {
+    const range = await readFile('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').catch(() => '32768 60999');
+    const [firstOfSystem = 0] = range.trim().split(/\s+/).map(Number);
+    for (let time = 0; time < 50; time += 1) expect(await freePort()).toBeLessThan(Math.min(firstOfSystem, 49_152));
+  });
 });
