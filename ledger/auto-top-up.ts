@@ -6,7 +6,7 @@ import { checkPolicy, type TopUpPolicy } from '../billing/top-up.ts';
 import { setDisabledReason } from '../prisma/accounts.ts';
 import { insertConsent } from '../prisma/consents.ts';
 import { recordFact } from '../prisma/record.ts';
-import { lookFor } from './instances.ts';
+import { lookFor } from './looks.ts';
 import type { LedgerWorld } from './world.ts';
 
 /** The next step of auto top-up. */

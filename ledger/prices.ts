@@ -140,3 +140,12 @@ export const priceActs = ({ db }: Pick<LedgerWorld, 'db'>) => ({
       return second;
     }),
 });
+
+/** @returns the refusal of a start at a list price that does not exist; `instead` names the caller's alternatives */
+export const priceNotFound = (instead = ''): BillingError =>
+  new BillingError(
+    'price_not_found',
+    `this gpuType is not listed in this region: see GET /v1/prices${instead}`,
+    'gpuType',
+  );
+export const OR_SEND_HOURLY = ', or send hourly';

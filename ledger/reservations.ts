@@ -22,7 +22,8 @@ import {
   type TermOfReservation,
   termsOf,
 } from '../prisma/reservations.ts';
-import { isForTheWatch, lookFor, priceNotFound } from './instances.ts';
+import { isForTheWatch, lookFor } from './looks.ts';
+import { priceNotFound } from './prices.ts';
 import type { LedgerWorld } from './world.ts';
 
 const REFUSALS = [

@@ -6,3 +6,9 @@ export interface LedgerWorld {
   db: Db;
   terms: BillingSettings;
 }
+
+/** An act in a world: the function without its first argument. */
+export const actIn =
+  <A extends unknown[], R>(world: LedgerWorld, act: (world: LedgerWorld, ...args: A) => R) =>
+  (...args: A): R =>
+    act(world, ...args);

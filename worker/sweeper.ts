@@ -11,8 +11,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../activities/world.ts';
-import type { StartedInstance } from '../ledger/instances.ts';
 import type { BegunReservation } from '../ledger/reservations.ts';
+import type { StartedInstance } from '../ledger/starting.ts';
 import type { Db, Tx } from '../prisma/client.ts';
 import type { DepositKind } from '../prisma/deposits.ts';
 import {

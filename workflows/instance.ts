@@ -1,7 +1,8 @@
 /** A running instance: metered, ended, its machine stopped. The start was recorded before; see prisma/due-work.ts. */
 import { allHandlersFinished, condition, continueAsNew, setHandler } from '@temporalio/workflow';
 import { micros } from '../billing/money.ts';
-import type { Admission, Receipt, Settlement } from '../ledger/instances.ts';
+import type { Receipt, Settlement } from '../ledger/instances.ts';
+import type { Admission } from '../ledger/starting.ts';
 import { AdmissionAnswer, settleUntilEnded } from './admission.ts';
 import { BillingState, dollars, showDetails, when } from './details.ts';
 import {

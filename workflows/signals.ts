@@ -11,8 +11,8 @@ import {
 import type { SignalDefinition } from '@temporalio/common';
 import type { WorkflowWakes } from '../activities/world.ts';
 import { placeOf } from '../billing/spread.ts';
-import type { StartedInstance } from '../ledger/instances.ts';
 import type { BegunReservation } from '../ledger/reservations.ts';
+import type { StartedInstance } from '../ledger/starting.ts';
 import type { Instance, InstanceSpec } from '../prisma/instances.ts';
 import {
   BILLING_STATE,

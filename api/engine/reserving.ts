@@ -3,7 +3,7 @@
  */
 
 import { BillingError } from '../../billing/errors.ts';
-import { priceNotFound } from '../../ledger/instances.ts';
+import { priceNotFound } from '../../ledger/prices.ts';
 import type { BegunReservation } from '../../ledger/reservations.ts';
 import { requestHashOf } from '../../prisma/digest.ts';
 import { gpuPriceAt } from '../../prisma/prices.ts';

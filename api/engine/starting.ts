@@ -2,8 +2,9 @@
 
 import { BillingError } from '../../billing/errors.ts';
 import type { Micros } from '../../billing/money.ts';
-import { OR_SEND_HOURLY, priceNotFound, type StartedInstance } from '../../ledger/instances.ts';
+import { OR_SEND_HOURLY, priceNotFound } from '../../ledger/prices.ts';
 import { SuccessorRuns } from '../../ledger/resuming.ts';
+import type { StartedInstance } from '../../ledger/starting.ts';
 import { requestHashOf } from '../../prisma/digest.ts';
 import { runsUnwatched } from '../../prisma/due-work.ts';
 import { findInstance, type Instance, type InstanceSpec } from '../../prisma/instances.ts';

@@ -3,7 +3,7 @@
 import { BillingError } from '../../billing/errors.ts';
 import { checkHourly, listMicrosOf, PRICINGS, priceAt } from '../../billing/prices.ts';
 import { type Quote, type QuoteOrder, quoteStarts } from '../../billing/quote.ts';
-import { OR_SEND_HOURLY, priceNotFound } from '../../ledger/instances.ts';
+import { OR_SEND_HOURLY, priceNotFound } from '../../ledger/prices.ts';
 import { readAccount } from '../../prisma/accounts.ts';
 import { gpuPricesFor } from '../../prisma/prices.ts';
 import { inSnapshot } from '../../prisma/snapshot.ts';

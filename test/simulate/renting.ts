@@ -3,7 +3,7 @@ import { setTimeout as realTime } from 'node:timers/promises';
 import { nextCrossing } from '../../billing/crossings.ts';
 import { micros, parseDollars } from '../../billing/money.ts';
 import type { GpuPrice, Pricing } from '../../billing/prices.ts';
-import type { StartedInstance } from '../../ledger/instances.ts';
+import type { StartedInstance } from '../../ledger/starting.ts';
 import { readAccount } from '../../prisma/accounts.ts';
 import { getInstance, type Instance } from '../../prisma/instances.ts';
 import { segmentsOf } from '../../prisma/segments.ts';

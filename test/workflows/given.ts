@@ -5,9 +5,10 @@ import { micros } from '../../billing/money.ts';
 import type { TopUpDecision } from '../../ledger/auto-top-up.ts';
 import type { DepositOrder, NewDepositOrder } from '../../ledger/deposits.ts';
 import type { DisputeOrder } from '../../ledger/disputes.ts';
-import type { Admission, Receipt, Settlement } from '../../ledger/instances.ts';
+import type { Receipt, Settlement } from '../../ledger/instances.ts';
 import type { RefundOrder } from '../../ledger/refunds.ts';
 import type { ReservationAdmission, ReservationReceipt, ReservationStanding } from '../../ledger/reservations.ts';
+import type { Admission } from '../../ledger/starting.ts';
 import type { Outlook } from '../../ledger/team.ts';
 import {
   admit,

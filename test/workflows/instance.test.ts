@@ -1,7 +1,8 @@
 /** Tests the workflow of an instance: admission, settlements, end, machine stop and an operator’s updates. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { placeOf } from '../../billing/spread.ts';
-import type { Admission, Settlement } from '../../ledger/instances.ts';
+import type { Settlement } from '../../ledger/instances.ts';
+import type { Admission } from '../../ledger/starting.ts';
 import {
   CAUSE,
   endInstance,
