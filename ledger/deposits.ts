@@ -25,7 +25,7 @@ import { markSeenByWorkflow } from '../prisma/due-work.ts';
 import { mailAndEvent, type NewNotice } from '../prisma/notices.ts';
 import { numberReceipt } from '../prisma/receipts.ts';
 import { recordFact } from '../prisma/record.ts';
-import type { LedgerWorld } from './world.ts';
+import { actIn, type LedgerWorld } from './world.ts';
 
 /** The fields of a deposit for its workflow; no card, no address. */
 export interface DepositOrder {
@@ -71,14 +71,45 @@ export const orderOf = ({ id, teamId, kind, amountMicros, status, failureCode }:
   ...(failureCode !== null && (status === 'failed' || status === 'expired') && { failureCode }),
 });
 
-/** The notices to the team and the platform about a closed deposit. */
-function noticesOf(deposit: Deposit, outcome: 'credited' | 'failed', second: number): NewNotice[] {
-  const about = { teamId: deposit.teamId, second, cause: deposit.id, data: { depositId: deposit.id } };
-  if (deposit.kind !== 'auto_top_up')
-    return outcome === 'credited' ? mailAndEvent(about, 'deposit_receipt', 'deposit.succeeded') : [];
-  return outcome === 'credited'
-    ? mailAndEvent(about, 'auto_top_up_charged', 'top_up.succeeded')
-    : mailAndEvent(about, 'auto_top_up_failed', 'top_up.failed');
+export const depositActs = (world: LedgerWorld) => ({
+  recordDeposit: actIn(world, recordDeposit),
+  openDeposit: actIn(world, openForWorkflow),
+  getDepositOrder: actIn(world, getDepositOrder),
+  noteDeposit: actIn(world, noteDeposit),
+  creditDeposit: actIn(world, credit),
+  failDeposit: actIn(world, fail),
+  depositOf: actIn(world, depositOf),
+});
+
+/**
+ * Opens a person's deposit as pending, or finds the deposit under the same id, of any request. The deposit's workflow
+ * is started after the commit: see prisma/due-work.ts.
+ * @throws BillingError `team_archived`
+ */
+const recordDeposit = ({ db }: LedgerWorld, input: AskedDeposit, causedBy: string): Promise<Deposit> =>
+  open(db, input, causedBy, { isDue: true });
+
+/**
+ * Opens a deposit for a workflow that an api of an earlier release has started, or finds an open one. Returns null
+ * for a call that was answered 503, and where the team is archived.
+ */
+async function openForWorkflow(
+  { db }: LedgerWorld,
+  input: NewDepositOrder & { nowMs: number },
+): Promise<DepositOrder | null> {
+  const existing = await findDeposit(db, input.depositId);
+  if (existing) return orderOf(existing);
+  if (input.nowMs > input.notAfterMs) return null;
+  const mayOpen = async (tx: Tx) => {
+    if (await isAbandoned(tx, input.callId)) throw new BillingError('start_expired', 'the caller was answered already');
+  };
+  try {
+    return orderOf(await open(db, input, input.callId, { isDue: false, mayOpen }));
+  } catch (error) {
+    const isRefused = error instanceof BillingError && ['start_expired', 'team_archived'].includes(error.code);
+    if (isRefused) return null;
+    throw error;
+  }
 }
 
 /**
@@ -114,134 +145,115 @@ function open(
   });
 }
 
-export const depositActs = ({ db, terms }: LedgerWorld) => ({
-  /**
-   * Opens a person's deposit as pending, or finds the deposit under the same id, of any request. The deposit's workflow
-   * is started after the commit: see prisma/due-work.ts.
-   * @throws BillingError `team_archived`
-   */
-  recordDeposit: (input: AskedDeposit, causedBy: string): Promise<Deposit> =>
-    open(db, input, causedBy, { isDue: true }),
+/** The first look of a deposit's workflow. Afterwards the workflow is no longer due. */
+async function getDepositOrder({ db }: LedgerWorld, input: { depositId: string }): Promise<DepositOrder> {
+  const deposit = await getDeposit(db, input.depositId);
+  await markSeenByWorkflow(db, 'deposits', deposit.id);
+  return orderOf(deposit);
+}
 
-  /**
-   * Opens a deposit for a workflow that an api of an earlier release has started, or finds an open one. Returns null
-   * for a call that was answered 503, and where the team is archived.
-   */
-  openDeposit: async (input: NewDepositOrder & { nowMs: number }): Promise<DepositOrder | null> => {
-    const existing = await findDeposit(db, input.depositId);
-    if (existing) return orderOf(existing);
-    if (input.nowMs > input.notAfterMs) return null;
-    const mayOpen = async (tx: Tx) => {
-      if (await isAbandoned(tx, input.callId))
-        throw new BillingError('start_expired', 'the caller was answered already');
+/** Stores the provider's answer before the outcome is known: ids, and the address where the person continues. */
+const noteDeposit = async ({ db }: LedgerWorld, input: { depositId: string; change: DepositUpdate }): Promise<void> =>
+  updateDeposit(db, input.depositId, input.change);
+
+/**
+ * Credits a deposit once, for any number of reports of its success. A deposit recorded as failed or expired is
+ * credited too if its payment succeeds later.
+ */
+async function credit(
+  { db, terms }: LedgerWorld,
+  input: { depositId: string; nowSecond: number; receiptUrl: string | null },
+  causedBy: string,
+): Promise<DepositOrder> {
+  const { teamId } = await getDeposit(db, input.depositId);
+  return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
+    const deposit = await getDeposit(tx, input.depositId);
+    if (wasCredited(deposit))
+      return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };
+    const { id: depositId, amountMicros } = deposit;
+    const isLateTopUp = deposit.kind === 'auto_top_up' && !isOpen(deposit.status);
+    const outcome = creditDeposit(account, terms, { depositId, amountMicros, isLateTopUp }, input.nowSecond);
+    const creditedSecond = outcome.account.asOfSecond;
+    await updateDeposit(tx, depositId, {
+      status: 'succeeded',
+      closedSecond: creditedSecond,
+      receiptUrl: input.receiptUrl,
+      failureCode: null,
+    });
+    await numberReceipt(tx, teamId, depositId, creditedSecond);
+    const notices = noticesOf(deposit, 'credited', creditedSecond);
+    return { outcome, notices, answer: async () => ({ ...orderOf(deposit), status: 'succeeded' }) };
+  });
+}
+
+/**
+ * Writes a deposit's failure. For an auto top-up the team is notified. An error of the card switches the policy off,
+ * which writes a consent row; a request that the provider refuses leaves the policy on.
+ */
+async function fail(
+  { db, terms }: LedgerWorld,
+  input: {
+    depositId: string;
+    nowSecond: number;
+    status: 'failed' | 'expired';
+    failureCode: string;
+  },
+  causedBy: string,
+): Promise<DepositOrder> {
+  const { teamId } = await getDeposit(db, input.depositId);
+  return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
+    const deposit = await getDeposit(tx, input.depositId);
+    if (!isOpen(deposit.status))
+      return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };
+    const { status, failureCode } = input;
+    const switchesOff = switchesTopUpOff(paymentFailure(failureCode));
+    const outcome = failAttempt(account, terms, deposit.id, input.nowSecond, switchesOff);
+    const closedSecond = deposit.kind === 'auto_top_up' ? deposit.openedSecond : outcome.account.asOfSecond;
+    await updateDeposit(tx, deposit.id, {
+      status,
+      closedSecond,
+      failureCode,
+    });
+    // While the policy stays on, attempts follow each other. Only the first failure in a row is mailed.
+    const isRepeat = !switchesOff && (await failedBefore(tx, deposit, failureCode));
+    const wentOff = outcome.effects.some((effect) => effect.kind === 'policy_off');
+    if (wentOff && outcome.account.policy)
+      await insertConsent(tx, {
+        teamId,
+        second: outcome.account.asOfSecond,
+        actor: causedBy,
+        cause: `${failureCode} of ${deposit.id}`,
+        oldPolicy: account.policy,
+        newPolicy: outcome.account.policy,
+      });
+    const notices = noticesOf(deposit, 'failed', closedSecond).filter(
+      ({ channel }) => channel === 'event' || !isRepeat,
+    );
+    return {
+      outcome,
+      notices,
+      tellsBalance: notices.some(({ channel }) => channel === 'mail'),
+      answer: async (within) => {
+        if (wentOff) await setDisabledReason(within, teamId, failureCode);
+        return { ...orderOf(deposit), status, failureCode };
+      },
     };
-    try {
-      return orderOf(await open(db, input, input.callId, { isDue: false, mayOpen }));
-    } catch (error) {
-      const isRefused = error instanceof BillingError && ['start_expired', 'team_archived'].includes(error.code);
-      if (isRefused) return null;
-      throw error;
-    }
-  },
+  });
+}
 
-  /** The first look of a deposit's workflow. Afterwards the workflow is no longer due. */
-  getDepositOrder: async (input: { depositId: string }): Promise<DepositOrder> => {
-    const deposit = await getDeposit(db, input.depositId);
-    await markSeenByWorkflow(db, 'deposits', deposit.id);
-    return orderOf(deposit);
-  },
+/** @throws BillingError `not_found` when another team's or unknown */
+async function depositOf({ db }: LedgerWorld, teamId: string, depositId: string): Promise<Deposit> {
+  const deposit = await findDeposit(db, depositId);
+  if (deposit?.teamId !== teamId) throw new BillingError('not_found', 'no such deposit', 'deposit');
+  return deposit;
+}
 
-  /** Stores the provider's answer before the outcome is known: ids, and the address where the person continues. */
-  noteDeposit: async (input: { depositId: string; change: DepositUpdate }): Promise<void> =>
-    updateDeposit(db, input.depositId, input.change),
-
-  /**
-   * Credits a deposit once, for any number of reports of its success. A deposit recorded as failed or expired is
-   * credited too if its payment succeeds later.
-   */
-  creditDeposit: async (
-    input: { depositId: string; nowSecond: number; receiptUrl: string | null },
-    causedBy: string,
-  ): Promise<DepositOrder> => {
-    const { teamId } = await getDeposit(db, input.depositId);
-    return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
-      const deposit = await getDeposit(tx, input.depositId);
-      if (wasCredited(deposit))
-        return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };
-      const { id: depositId, amountMicros } = deposit;
-      const isLateTopUp = deposit.kind === 'auto_top_up' && !isOpen(deposit.status);
-      const outcome = creditDeposit(account, terms, { depositId, amountMicros, isLateTopUp }, input.nowSecond);
-      const creditedSecond = outcome.account.asOfSecond;
-      await updateDeposit(tx, depositId, {
-        status: 'succeeded',
-        closedSecond: creditedSecond,
-        receiptUrl: input.receiptUrl,
-        failureCode: null,
-      });
-      await numberReceipt(tx, teamId, depositId, creditedSecond);
-      const notices = noticesOf(deposit, 'credited', creditedSecond);
-      return { outcome, notices, answer: async () => ({ ...orderOf(deposit), status: 'succeeded' }) };
-    });
-  },
-
-  /**
-   * Writes a deposit's failure. For an auto top-up the team is notified. An error of the card switches the policy off,
-   * which writes a consent row; a request that the provider refuses leaves the policy on.
-   */
-  failDeposit: async (
-    input: {
-      depositId: string;
-      nowSecond: number;
-      status: 'failed' | 'expired';
-      failureCode: string;
-    },
-    causedBy: string,
-  ): Promise<DepositOrder> => {
-    const { teamId } = await getDeposit(db, input.depositId);
-    return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
-      const deposit = await getDeposit(tx, input.depositId);
-      if (!isOpen(deposit.status))
-        return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };
-      const { status, failureCode } = input;
-      const switchesOff = switchesTopUpOff(paymentFailure(failureCode));
-      const outcome = failAttempt(account, terms, deposit.id, input.nowSecond, switchesOff);
-      const closedSecond = deposit.kind === 'auto_top_up' ? deposit.openedSecond : outcome.account.asOfSecond;
-      await updateDeposit(tx, deposit.id, {
-        status,
-        closedSecond,
-        failureCode,
-      });
-      // While the policy stays on, attempts follow each other. Only the first failure in a row is mailed.
-      const isRepeat = !switchesOff && (await failedBefore(tx, deposit, failureCode));
-      const wentOff = outcome.effects.some((effect) => effect.kind === 'policy_off');
-      if (wentOff && outcome.account.policy)
-        await insertConsent(tx, {
-          teamId,
-          second: outcome.account.asOfSecond,
-          actor: causedBy,
-          cause: `${failureCode} of ${deposit.id}`,
-          oldPolicy: account.policy,
-          newPolicy: outcome.account.policy,
-        });
-      const notices = noticesOf(deposit, 'failed', closedSecond).filter(
-        ({ channel }) => channel === 'event' || !isRepeat,
-      );
-      return {
-        outcome,
-        notices,
-        tellsBalance: notices.some(({ channel }) => channel === 'mail'),
-        answer: async (within) => {
-          if (wentOff) await setDisabledReason(within, teamId, failureCode);
-          return { ...orderOf(deposit), status, failureCode };
-        },
-      };
-    });
-  },
-
-  /** @throws BillingError `not_found` when another team's or unknown */
-  depositOf: async (teamId: string, depositId: string): Promise<Deposit> => {
-    const deposit = await findDeposit(db, depositId);
-    if (deposit?.teamId !== teamId) throw new BillingError('not_found', 'no such deposit', 'deposit');
-    return deposit;
-  },
-});
+/** The notices to the team and the platform about a closed deposit. */
+function noticesOf(deposit: Deposit, outcome: 'credited' | 'failed', second: number): NewNotice[] {
+  const about = { teamId: deposit.teamId, second, cause: deposit.id, data: { depositId: deposit.id } };
+  if (deposit.kind !== 'auto_top_up')
+    return outcome === 'credited' ? mailAndEvent(about, 'deposit_receipt', 'deposit.succeeded') : [];
+  return outcome === 'credited'
+    ? mailAndEvent(about, 'auto_top_up_charged', 'top_up.succeeded')
+    : mailAndEvent(about, 'auto_top_up_failed', 'top_up.failed');
+}
