@@ -38,7 +38,7 @@ import type { NewNotice } from '../prisma/notices.ts';
 import { recordFact } from '../prisma/record.ts';
 import { refundsOfDeposit } from '../prisma/refunds.ts';
 import { type DepositOrder, orderOf } from './deposits.ts';
-import { creditedDeposit, updateMoneyBack } from './refunds.ts';
+import { creditedDeposit, updateMoneyBack } from './money-back.ts';
 import type { LedgerWorld } from './world.ts';
 
 /** The actor of a correction that follows the provider's own. */

@@ -20,7 +20,7 @@ import {
 import type { DisputeTurn, DisputeTurnFacts, NewNotice } from '../prisma/notices.ts';
 import { recordFact } from '../prisma/record.ts';
 import { refundsOfDeposit } from '../prisma/refunds.ts';
-import { creditedDeposit, updateMoneyBack } from './refunds.ts';
+import { creditedDeposit, updateMoneyBack } from './money-back.ts';
 import type { LedgerWorld } from './world.ts';
 
 /** The fields of a dispute for its workflow. */
