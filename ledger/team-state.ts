@@ -9,7 +9,7 @@ import { paymentsWithoutOutcome } from '../prisma/deposits.ts';
 import { recordFact } from '../prisma/record.ts';
 import { insertTeamStops, runningInstanceIds } from '../prisma/team-stops.ts';
 import { type EndedInstance, endedInstances } from './ended-instances.ts';
-import type { LedgerWorld } from './world.ts';
+import { actIn, type LedgerWorld } from './world.ts';
 
 export interface TeamStopped {
   /** The second of the fact. */
@@ -17,6 +17,106 @@ export interface TeamStopped {
   /** The instances that this call ended, oldest first, without instances that had ended before. */
   ended: EndedInstance[];
 }
+
+export const teamStateActs = (world: LedgerWorld) => ({
+  stopTeam: actIn(world, stopTeam),
+  suspendTeam: actIn(world, suspend),
+  unsuspendTeam: actIn(world, unsuspend),
+  archiveTeam: actIn(world, archive),
+  unarchiveTeam: actIn(world, unarchive),
+});
+
+/** Ends all running instances of a team, or of one project, in a single transaction. */
+const stopTeam = (
+  { db, terms }: LedgerWorld,
+  input: { teamId: string; project: string | null; nowSecond: number },
+  causedBy: string,
+): Promise<TeamStopped> =>
+  recordFact(
+    db,
+    { teamId: input.teamId, causedBy, throughSecond: input.nowSecond },
+    async (account, tx): Promise<{ outcome: FactOutcome; answer: (tx: Tx) => Promise<TeamStopped> }> => {
+      const instanceIds = new Set(await runningInstanceIds(tx, input.teamId, input.project));
+      const outcome = stopInstances(account, terms, { instanceIds, reason: 'operator' }, input.nowSecond);
+      return { outcome, answer: stopped(input.teamId, outcome) };
+    },
+  );
+
+/**
+ * Suspends a team. With `stop`, its running instances end in the same transaction.
+ * @throws BillingError `team_archived`
+ */
+const suspend = (
+  { db, terms }: LedgerWorld,
+  input: { teamId: string; note: string | null; stop: boolean; nowSecond: number },
+  causedBy: string,
+): Promise<TeamStopped> =>
+  recordFact(
+    db,
+    { teamId: input.teamId, causedBy, throughSecond: input.nowSecond },
+    async (account, tx): Promise<{ outcome: FactOutcome; answer: (tx: Tx) => Promise<TeamStopped> }> => {
+      const instanceIds = new Set(input.stop ? await runningInstanceIds(tx, input.teamId, null) : []);
+      const outcome = suspendTeam(account, terms, { instanceIds, reason: 'operator' }, input.nowSecond);
+      const answer = async (within: Tx) => {
+        if (account.suspendedSecond === null || input.note !== null)
+          await setSuspendedNote(within, input.teamId, input.note);
+        return stopped(input.teamId, outcome)(within);
+      };
+      return { outcome, answer };
+    },
+  );
+
+/** Lets a suspended team spend again. */
+const unsuspend = (world: LedgerWorld, input: { teamId: string; nowSecond: number }, causedBy: string): Promise<void> =>
+  change(world, input, causedBy, unsuspendTeam, (tx) => setSuspendedNote(tx, input.teamId, null));
+
+/**
+ * Archives a team. Auto top-up is switched off, with a consent row.
+ * @throws BillingError `team_in_use`
+ */
+const archive = (
+  { db, terms }: LedgerWorld,
+  input: { teamId: string; keepsBalance: boolean; actor: string; nowSecond: number },
+  causedBy: string,
+): Promise<void> =>
+  recordFact(
+    db,
+    { teamId: input.teamId, causedBy, throughSecond: input.nowSecond },
+    async (account, tx): Promise<{ outcome: FactOutcome; answer: (tx: Tx) => Promise<void> }> => {
+      const { teamId, keepsBalance, actor, nowSecond } = input;
+      const { deposits, refunds } = await paymentsWithoutOutcome(tx, teamId);
+      const openPayments = [
+        ...(deposits > 0 ? [`${deposits} deposits without an outcome`] : []),
+        ...(refunds > 0 ? [`${refunds} refunds without an outcome`] : []),
+      ];
+      const outcome = archiveTeam(account, terms, { keepsBalance, openPayments }, nowSecond);
+      const { policy } = outcome.account;
+      if (account.policy?.enabled && policy)
+        await insertConsent(tx, {
+          ...{ teamId, actor, cause: causedBy },
+          second: outcome.account.asOfSecond,
+          oldPolicy: account.policy,
+          newPolicy: policy,
+        });
+      return { outcome, answer: async () => {} };
+    },
+  );
+
+/** Lets an archived team take facts again. */
+const unarchive = (world: LedgerWorld, input: { teamId: string; nowSecond: number }, causedBy: string): Promise<void> =>
+  change(world, input, causedBy, unarchiveTeam);
+
+const change = (
+  { db, terms }: LedgerWorld,
+  input: { teamId: string; nowSecond: number },
+  causedBy: string,
+  fact: (account: Account, terms: BillingSettings, nowSecond: number) => FactOutcome,
+  then: (tx: Tx) => Promise<void> = async () => {},
+): Promise<void> =>
+  recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account) => ({
+    outcome: fact(account, terms, input.nowSecond),
+    answer: then,
+  }));
 
 const endedBy = ({ effects }: FactOutcome, reason: EndReason): string[] =>
   effects.flatMap((effect) =>
@@ -32,95 +132,3 @@ const stopped =
     if (ids.length > 0) await insertTeamStops(tx, teamId, second, ids);
     return { second, ended: await endedInstances(tx, ids) };
   };
-
-export const teamStateActs = ({ db, terms }: LedgerWorld) => {
-  const change = (
-    input: { teamId: string; nowSecond: number },
-    causedBy: string,
-    fact: (account: Account, terms: BillingSettings, nowSecond: number) => FactOutcome,
-    then: (tx: Tx) => Promise<void> = async () => {},
-  ): Promise<void> =>
-    recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account) => ({
-      outcome: fact(account, terms, input.nowSecond),
-      answer: then,
-    }));
-
-  return {
-    /** Ends all running instances of a team, or of one project, in a single transaction. */
-    stopTeam: (
-      input: { teamId: string; project: string | null; nowSecond: number },
-      causedBy: string,
-    ): Promise<TeamStopped> =>
-      recordFact(
-        db,
-        { teamId: input.teamId, causedBy, throughSecond: input.nowSecond },
-        async (account, tx): Promise<{ outcome: FactOutcome; answer: (tx: Tx) => Promise<TeamStopped> }> => {
-          const instanceIds = new Set(await runningInstanceIds(tx, input.teamId, input.project));
-          const outcome = stopInstances(account, terms, { instanceIds, reason: 'operator' }, input.nowSecond);
-          return { outcome, answer: stopped(input.teamId, outcome) };
-        },
-      ),
-
-    /**
-     * Suspends a team. With `stop`, its running instances end in the same transaction.
-     * @throws BillingError `team_archived`
-     */
-    suspendTeam: (
-      input: { teamId: string; note: string | null; stop: boolean; nowSecond: number },
-      causedBy: string,
-    ): Promise<TeamStopped> =>
-      recordFact(
-        db,
-        { teamId: input.teamId, causedBy, throughSecond: input.nowSecond },
-        async (account, tx): Promise<{ outcome: FactOutcome; answer: (tx: Tx) => Promise<TeamStopped> }> => {
-          const instanceIds = new Set(input.stop ? await runningInstanceIds(tx, input.teamId, null) : []);
-          const outcome = suspendTeam(account, terms, { instanceIds, reason: 'operator' }, input.nowSecond);
-          const answer = async (within: Tx) => {
-            if (account.suspendedSecond === null || input.note !== null)
-              await setSuspendedNote(within, input.teamId, input.note);
-            return stopped(input.teamId, outcome)(within);
-          };
-          return { outcome, answer };
-        },
-      ),
-
-    /** Lets a suspended team spend again. */
-    unsuspendTeam: (input: { teamId: string; nowSecond: number }, causedBy: string): Promise<void> =>
-      change(input, causedBy, unsuspendTeam, (tx) => setSuspendedNote(tx, input.teamId, null)),
-
-    /**
-     * Archives a team. Auto top-up is switched off, with a consent row.
-     * @throws BillingError `team_in_use`
-     */
-    archiveTeam: (
-      input: { teamId: string; keepsBalance: boolean; actor: string; nowSecond: number },
-      causedBy: string,
-    ): Promise<void> =>
-      recordFact(
-        db,
-        { teamId: input.teamId, causedBy, throughSecond: input.nowSecond },
-        async (account, tx): Promise<{ outcome: FactOutcome; answer: (tx: Tx) => Promise<void> }> => {
-          const { teamId, keepsBalance, actor, nowSecond } = input;
-          const { deposits, refunds } = await paymentsWithoutOutcome(tx, teamId);
-          const openPayments = [
-            ...(deposits > 0 ? [`${deposits} deposits without an outcome`] : []),
-            ...(refunds > 0 ? [`${refunds} refunds without an outcome`] : []),
-          ];
-          const outcome = archiveTeam(account, terms, { keepsBalance, openPayments }, nowSecond);
-          const { policy } = outcome.account;
-          if (account.policy?.enabled && policy)
-            await insertConsent(tx, {
-              ...{ teamId, actor, cause: causedBy },
-              second: outcome.account.asOfSecond,
-              oldPolicy: account.policy,
-              newPolicy: policy,
-            });
-          return { outcome, answer: async () => {} };
-        },
-      ),
-
-    /** Lets an archived team take facts again. */
-    unarchiveTeam: (input: { teamId: string; nowSecond: number }, causedBy: string): Promise<void> =>
-      change(input, causedBy, unarchiveTeam),
-  };
-};
