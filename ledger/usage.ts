@@ -4,7 +4,7 @@
  * account unchanged since the read. A batch with further effects (a due charge, an end of credit, a mail), or with a
  * changed account, is recorded like other facts, one team at a time under its row lock.
  */
-import type { Account } from '../billing/account.ts';
+import type { Account, BillingSettings } from '../billing/account.ts';
 import type { FactOutcome } from '../billing/change.ts';
 import { BillingError } from '../billing/errors.ts';
 import type { Transfer } from '../billing/ledger.ts';
@@ -28,7 +28,7 @@ import { notedWake } from '../prisma/recorded.ts';
 import { insertUsageEvents, knownUsageEvents, postUsage, type UsagePosting } from '../prisma/usage-events.ts';
 import { isUrgent } from './urgency.ts';
 import { type SaidUsage, withPrices } from './usage-prices.ts';
-import type { LedgerWorld } from './world.ts';
+import { actIn, type LedgerWorld } from './world.ts';
 
 /** Events received together. */
 export interface UsageCall {
@@ -74,6 +74,119 @@ interface Answered {
 
 type KnownByTeam = ReadonlyMap<string, ReadonlyMap<string, RecordedUsage>>;
 const NOTHING: ReadonlyMap<string, RecordedUsage> = new Map();
+
+export const usageActs = (world: LedgerWorld) => ({
+  recordUsage: actIn(world, recordUsage),
+  recordUsageOf: actIn(world, recordUsageOf),
+});
+
+/** Records the usage of one call. */
+async function recordUsage(world: LedgerWorld, call: UsageCall): Promise<UsageAnswer> {
+  const [outcome] = await recordUsageOf(world, [call]);
+  if (outcome && 'answer' in outcome) return outcome.answer;
+  throw outcome?.error ?? new Error('the call was not recorded');
+}
+
+/**
+ * Records the usage of several calls. A failure for one team fails the calls that name the team, and no other call.
+ * Events recorded by then are duplicates in a repeat.
+ * @throws errors that keep the database from being asked
+ */
+async function recordUsageOf(world: LedgerWorld, calls: readonly UsageCall[]): Promise<UsageOutcome[]> {
+  const { db } = world;
+  const batches = [...byTeam(await withPrices(db, calls)).values()];
+  const unpriced = batches.map(unpricedOf).filter(({ eventIds }) => eventIds.length > 0);
+  const known: KnownByTeam = unpriced.length > 0 ? await knownUsageEvents(db, unpriced) : new Map();
+  let recorded = await recordTogether(world, batches, known).catch(nullIfRejected);
+  // Some events were recorded before; their ids are read only now. A second refusal means that another process
+  // records them at this moment.
+  recorded ??= await recordTogether(world, batches, await knownUsageEvents(db, batches.map(keysOf))).catch(
+    nullIfRejected,
+  );
+  recorded ??= new Map<string, Recorded>();
+  for (const batch of batches)
+    if (!recorded.has(batch.teamId))
+      recorded.set(
+        batch.teamId,
+        await recordAlone(world, batch).catch((error: unknown) => (isNotFound(error) ? noTeam(batch) : { error })),
+      );
+  return answersOf(calls, recorded);
+}
+
+/**
+ * Records the batches that one statement can write, and returns their outcomes. Nothing is written for other teams.
+ */
+async function recordTogether(
+  { db, terms }: LedgerWorld,
+  batches: readonly TeamBatch[],
+  known: KnownByTeam,
+): Promise<Map<string, Recorded>> {
+  const teamIds = batches.map(({ teamId }) => teamId);
+  const throughSecond = Math.max(...batches.map(({ receivedSecond }) => receivedSecond));
+  const accounts = await readAccountsAsOf(db, teamIds, { throughSecond });
+  const holds = await holdsNamedBy(db, batches);
+  const recorded = new Map<string, Recorded>();
+  const postings = new Map<string, UsagePosting & { recorded: Answered }>();
+  for (const batch of batches) {
+    const { teamId } = batch;
+    const read = accounts.get(teamId);
+    const decided = read && decide(terms, batch, read, known.get(teamId) ?? NOTHING, holds);
+    if (!decided) recorded.set(teamId, noTeam(batch));
+    else if ('posting' in decided) postings.set(teamId, decided.posting);
+    else if ('recorded' in decided) recorded.set(teamId, decided.recorded);
+  }
+  for (const teamId of postings.size > 0 ? await postUsage(db, [...postings.values()]) : []) {
+    const posting = postings.get(teamId);
+    if (posting) recorded.set(teamId, posting.recorded);
+  }
+  return recorded;
+}
+
+/**
+ * How to store a batch: `posting` in the shared statement, `recorded` for nothing to write, `alone` in its own
+ * transaction.
+ */
+function decide(
+  terms: BillingSettings,
+  { teamId, causedBy, events, receivedSecond: nowSecond }: TeamBatch,
+  { account: before, marks: marksBefore, version }: AccountAsOf,
+  known: ReadonlyMap<string, RecordedUsage>,
+  holds: ReadonlyMap<string, NamedHold>,
+): { posting: UsagePosting & { recorded: Answered } } | { recorded: Recorded } | { alone: true } {
+  const decision = decidedBySums(() => decideUsage(events, { account: before, terms, known, holds, nowSecond }));
+  if (!decision) return { alone: true };
+  const { rows, settled, outcome } = decision;
+  // An event that is too expensive by now may have been recorded earlier.
+  if (!isPlain(before, outcome) || decision.results.some(isUncountable)) return { alone: true };
+  if (rows.length === 0) return { recorded: recordedBy(decision) };
+  const { account } = outcome;
+  const fact = { second: account.asOfSecond, mayWake: true, lookBy: () => lookAfter(outcome) };
+  const { marks, wake } = marksAfterFact(marksBefore, fact);
+  const transfers = transfersOf(outcome);
+  const recorded = withWake(recordedBy(decision), wake);
+  return { posting: { teamId, causedBy, version, account, marks, transfers, settled, rows, recorded } };
+}
+
+/** Records the events of one team like other facts. */
+async function recordAlone({ db, terms }: LedgerWorld, batch: TeamBatch): Promise<Recorded> {
+  const { teamId, causedBy, events, receivedSecond: nowSecond } = batch;
+  const recorded = await recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
+    const known = (await knownUsageEvents(tx, [keysOf(batch)])).get(teamId) ?? NOTHING;
+    const holds = await holdsNamedBy(tx, [batch]);
+    const decision = decideUsage(events, { account, terms, known, holds, nowSecond });
+    const { rows, settled, outcome } = decision;
+    const second = outcome.account.asOfSecond;
+    if (rows.length > 0) await insertUsageEvents(tx, teamId, second, rows);
+    return {
+      outcome,
+      answer: async () => {
+        await closeHolds(tx, settled, 'settled', second);
+        return recordedBy(decision);
+      },
+    };
+  });
+  return withWake(recorded, notedWake(teamId));
+}
 
 const keysOf = ({ teamId, events }: Pick<TeamBatch, 'teamId' | 'events'>) => ({
   teamId,
@@ -168,108 +281,3 @@ function decidedBySums<T>(decide: () => T): T | null {
     throw error;
   }
 }
-
-export const usageActs = ({ db, terms }: LedgerWorld) => {
-  /**
-   * Records the batches that one statement can write, and returns their outcomes. Nothing is written for other teams.
-   */
-  async function recordTogether(batches: readonly TeamBatch[], known: KnownByTeam): Promise<Map<string, Recorded>> {
-    const teamIds = batches.map(({ teamId }) => teamId);
-    const throughSecond = Math.max(...batches.map(({ receivedSecond }) => receivedSecond));
-    const accounts = await readAccountsAsOf(db, teamIds, { throughSecond });
-    const holds = await holdsNamedBy(db, batches);
-    const recorded = new Map<string, Recorded>();
-    const postings = new Map<string, UsagePosting & { recorded: Answered }>();
-    for (const batch of batches) {
-      const { teamId } = batch;
-      const read = accounts.get(teamId);
-      const decided = read && decide(batch, read, known.get(teamId) ?? NOTHING, holds);
-      if (!decided) recorded.set(teamId, noTeam(batch));
-      else if ('posting' in decided) postings.set(teamId, decided.posting);
-      else if ('recorded' in decided) recorded.set(teamId, decided.recorded);
-    }
-    for (const teamId of postings.size > 0 ? await postUsage(db, [...postings.values()]) : []) {
-      const posting = postings.get(teamId);
-      if (posting) recorded.set(teamId, posting.recorded);
-    }
-    return recorded;
-  }
-
-  /**
-   * How to store a batch: `posting` in the shared statement, `recorded` for nothing to write, `alone` in its own
-   * transaction.
-   */
-  function decide(
-    { teamId, causedBy, events, receivedSecond: nowSecond }: TeamBatch,
-    { account: before, marks: marksBefore, version }: AccountAsOf,
-    known: ReadonlyMap<string, RecordedUsage>,
-    holds: ReadonlyMap<string, NamedHold>,
-  ): { posting: UsagePosting & { recorded: Answered } } | { recorded: Recorded } | { alone: true } {
-    const decision = decidedBySums(() => decideUsage(events, { account: before, terms, known, holds, nowSecond }));
-    if (!decision) return { alone: true };
-    const { rows, settled, outcome } = decision;
-    // An event that is too expensive by now may have been recorded earlier.
-    if (!isPlain(before, outcome) || decision.results.some(isUncountable)) return { alone: true };
-    if (rows.length === 0) return { recorded: recordedBy(decision) };
-    const { account } = outcome;
-    const fact = { second: account.asOfSecond, mayWake: true, lookBy: () => lookAfter(outcome) };
-    const { marks, wake } = marksAfterFact(marksBefore, fact);
-    const transfers = transfersOf(outcome);
-    const recorded = withWake(recordedBy(decision), wake);
-    return { posting: { teamId, causedBy, version, account, marks, transfers, settled, rows, recorded } };
-  }
-
-  /** Records the events of one team like other facts. */
-  const recordAlone = async (batch: TeamBatch): Promise<Recorded> => {
-    const { teamId, causedBy, events, receivedSecond: nowSecond } = batch;
-    const recorded = await recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
-      const known = (await knownUsageEvents(tx, [keysOf(batch)])).get(teamId) ?? NOTHING;
-      const holds = await holdsNamedBy(tx, [batch]);
-      const decision = decideUsage(events, { account, terms, known, holds, nowSecond });
-      const { rows, settled, outcome } = decision;
-      const second = outcome.account.asOfSecond;
-      if (rows.length > 0) await insertUsageEvents(tx, teamId, second, rows);
-      return {
-        outcome,
-        answer: async () => {
-          await closeHolds(tx, settled, 'settled', second);
-          return recordedBy(decision);
-        },
-      };
-    });
-    return withWake(recorded, notedWake(teamId));
-  };
-
-  /**
-   * Records the usage of several calls. A failure for one team fails the calls that name the team, and no other call.
-   * Events recorded by then are duplicates in a repeat.
-   * @throws errors that keep the database from being asked
-   */
-  async function recordUsageOf(calls: readonly UsageCall[]): Promise<UsageOutcome[]> {
-    const batches = [...byTeam(await withPrices(db, calls)).values()];
-    const unpriced = batches.map(unpricedOf).filter(({ eventIds }) => eventIds.length > 0);
-    const known: KnownByTeam = unpriced.length > 0 ? await knownUsageEvents(db, unpriced) : new Map();
-    let recorded = await recordTogether(batches, known).catch(nullIfRejected);
-    // Some events were recorded before; their ids are read only now. A second refusal means that another process
-    // records them at this moment.
-    recorded ??= await recordTogether(batches, await knownUsageEvents(db, batches.map(keysOf))).catch(nullIfRejected);
-    recorded ??= new Map<string, Recorded>();
-    for (const batch of batches)
-      if (!recorded.has(batch.teamId))
-        recorded.set(
-          batch.teamId,
-          await recordAlone(batch).catch((error: unknown) => (isNotFound(error) ? noTeam(batch) : { error })),
-        );
-    return answersOf(calls, recorded);
-  }
-
-  return {
-    recordUsageOf,
-    /** Records the usage of one call. */
-    recordUsage: async (call: UsageCall): Promise<UsageAnswer> => {
-      const [outcome] = await recordUsageOf([call]);
-      if (outcome && 'answer' in outcome) return outcome.answer;
-      throw outcome?.error ?? new Error('the call was not recorded');
-    },
-  };
-};
