@@ -19,7 +19,8 @@ import {
   type UsageEvent,
   type UsageResult,
 } from '../billing/usage-batch.ts';
-import { type AccountAsOf, isMovedByUsageOnly, readAccountsAsOf } from '../prisma/accounts.ts';
+import { isMovedByUsageOnly } from '../prisma/account-row.ts';
+import { type AccountAsOf, readAccountsAsOf } from '../prisma/accounts.ts';
 import { isRefusedByDatabase, type Tx } from '../prisma/client.ts';
 import { closeHolds, findHolds } from '../prisma/holds.ts';
 import { isSpared, marksAfterFact, type Wake } from '../prisma/look-marks.ts';

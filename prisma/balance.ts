@@ -5,7 +5,7 @@
 import type { Account } from '../billing/account.ts';
 import { BillingError } from '../billing/errors.ts';
 import { trailingFrom } from '../billing/spending.ts';
-import { ACCOUNT, accountOf } from './accounts.ts';
+import { ACCOUNT, accountOf } from './account-row.ts';
 import type { Db } from './client.ts';
 import { type InJson, toSecond } from './columns.ts';
 import { Prisma } from './generated/client.ts';

@@ -6,7 +6,9 @@ import type { Account } from '../billing/account.ts';
 import type { Effect, FactOutcome } from '../billing/change.ts';
 import { lookAfter } from '../billing/looks.ts';
 import type { Meter } from '../billing/usage.ts';
-import { accountWrite, bySums, type LockedAccount, lockForFact, type Reach, type Read } from './accounts.ts';
+import type { Reach } from './account-parts.ts';
+import { type AccountWithMarks, accountWrite } from './account-row.ts';
+import { bySums, lockForFact, type Read } from './accounts.ts';
 import { type Db, inTransaction, type Tx } from './client.ts';
 import { openAttemptDeposit } from './deposits.ts';
 import { saveDisputeTurn, saveHeld } from './disputes.ts';
@@ -145,7 +147,7 @@ function segmentsAfter(effects: Effect[]): { opened: SegmentAfter[]; changed: Se
 /** Writes a change: one statement for the rows that most facts write, and a statement a table for other rows. */
 async function writeChange<T>(
   tx: Tx,
-  { account, marks }: LockedAccount,
+  { account, marks }: AccountWithMarks,
   causedBy: string,
   { outcome: { effects }, notices = [], inserts = [], mark = null }: FactRecord<T>,
 ): Promise<void> {

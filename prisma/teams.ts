@@ -2,7 +2,7 @@
 import { emptyAccount } from '../billing/account.ts';
 import { BillingError } from '../billing/errors.ts';
 import { copyCause } from '../billing/ids.ts';
-import { insertAccount } from './accounts.ts';
+import { insertAccount } from './account-row.ts';
 import { type Db, inTransaction, isUniqueViolation, type Tx } from './client.ts';
 import { toSecond, toSecondOrNull } from './columns.ts';
 import { Prisma as PrismaSql, type Team as TeamRow } from './generated/client.ts';
