@@ -78,72 +78,21 @@ interface Delivery {
   deliver(): Promise<void>;
 }
 
-export function createSweeper({ db, deliver, log, nowMs }: SweeperOptions): Sweeper {
+export function createSweeper(options: SweeperOptions): Sweeper {
+  const { log, nowMs } = options;
   const stopping = new AbortController();
-  /** The time from which delivered work may be delivered again. */
-  const repeats = new Map<string, { notBeforeMs: number; waitMs: number }>();
-
-  const mayDeliver = ({ key }: Delivery): boolean => (repeats.get(key)?.notBeforeMs ?? 0) <= nowMs();
-
-  const noteDelivered = ({ key }: Delivery): void => {
-    const waitMs = Math.min((repeats.get(key)?.waitMs ?? REPEAT_AFTER_MS / 2) * 2, REPEAT_AFTER_AT_MOST_MS);
-    repeats.set(key, { notBeforeMs: nowMs() + waitMs, waitMs });
-  };
-
-  /** The due work of one kind. The key includes the due second, because a later fact is other work. */
-  async function dueOf<T extends { dueSecond: number }>(
-    kind: string,
-    read: (tx: Tx, throughSecond: number, after: DueAfter, limit: number) => Promise<T[]>,
-    about: (due: T) => { id: string; teamId: string; deliver: () => Promise<void> },
-    sinceSeconds = DUE_SINCE_SECONDS,
-  ): Promise<Delivery[]> {
-    const throughSecond = Math.floor(nowMs() / 1000) - sinceSeconds;
-    const all = await allPages(
-      (after) => read(db, throughSecond, after, PAGE),
-      (due) => ({ second: due.dueSecond, id: about(due).id }),
-    );
-    return all.map((due) => {
-      const { id, teamId, deliver } = about(due);
-      return { key: `${kind}/${id}/${due.dueSecond}`, teamId, deliver };
-    });
-  }
-
-  async function due(): Promise<Delivery[]> {
-    const look = ({ teamId }: DueLook) => ({ id: teamId, teamId, deliver: () => deliver.look(teamId) });
-    return [
-      ...(await dueOf('look', dueLooks, look)),
-      ...(await dueOf('overdue look', overdueLooks, look, OVERDUE_SINCE_SECONDS)),
-      ...(await dueOf('news', waitingNews, look, OVERDUE_SINCE_SECONDS)),
-      ...(await dueOf('instance', dueInstances, ({ instance, rateMicrosPerHour }) => ({
-        ...{ id: instance.id, teamId: instance.teamId },
-        deliver: () => deliver.instance({ instance, rateMicrosPerHour }),
-      }))),
-      ...(await dueOf('reservation', dueReservations, ({ reservation, firstTerm }) => ({
-        ...{ id: reservation.id, teamId: reservation.teamId },
-        deliver: () => deliver.reservation({ reservation, firstTerm }),
-      }))),
-      ...(await dueOf('deposit', dueDeposits, ({ dueSecond: _, ...deposit }) => ({
-        ...{ id: deposit.depositId, teamId: deposit.teamId },
-        deliver: () => deliver.deposit(deposit),
-      }))),
-      ...(await dueOf('refund', dueRefunds, ({ dueSecond: _, ...refund }) => ({
-        ...{ id: refund.refundId, teamId: refund.teamId },
-        deliver: () => deliver.refund(refund),
-      }))),
-    ];
-  }
+  const repeats = createRepeats(nowMs);
 
   async function sweep(): Promise<Swept> {
-    const found = await due();
-    const keys = new Set(found.map(({ key }) => key));
-    for (const key of repeats.keys()) if (!keys.has(key)) repeats.delete(key);
-    const waiting = byTurns(found.filter(mayDeliver));
+    const found = await dueWork(options);
+    repeats.forgetExcept(found);
+    const waiting = byTurns(found.filter(repeats.mayDeliver));
     const swept = { accepted: 0, failed: 0 };
     const work = async (): Promise<void> => {
       for (let next = waiting.shift(); next && !stopping.signal.aborted; next = waiting.shift()) {
         try {
           await next.deliver();
-          noteDelivered(next);
+          repeats.noteDelivered(next);
           swept.accepted += 1;
         } catch (error) {
           swept.failed += 1;
@@ -173,6 +122,71 @@ export function createSweeper({ db, deliver, log, nowMs }: SweeperOptions): Swee
       }
     },
   };
+}
+
+/** Remembers delivered work that may still be due, and the time from which the work may be delivered again. */
+function createRepeats(nowMs: () => number) {
+  const byKey = new Map<string, { notBeforeMs: number; waitMs: number }>();
+  return {
+    mayDeliver: ({ key }: Delivery): boolean => (byKey.get(key)?.notBeforeMs ?? 0) <= nowMs(),
+
+    noteDelivered({ key }: Delivery): void {
+      const waitMs = Math.min((byKey.get(key)?.waitMs ?? REPEAT_AFTER_MS / 2) * 2, REPEAT_AFTER_AT_MOST_MS);
+      byKey.set(key, { notBeforeMs: nowMs() + waitMs, waitMs });
+    },
+
+    /** Forgets work that is no longer due. */
+    forgetExcept(due: readonly Delivery[]): void {
+      const keys = new Set(due.map(({ key }) => key));
+      for (const key of byKey.keys()) if (!keys.has(key)) byKey.delete(key);
+    },
+  };
+}
+
+/** The due work of all kinds. */
+async function dueWork(options: SweeperOptions): Promise<Delivery[]> {
+  const { deliver } = options;
+  const look = ({ teamId }: DueLook) => ({ id: teamId, teamId, deliver: () => deliver.look(teamId) });
+  return [
+    ...(await dueOf(options, 'look', dueLooks, look)),
+    ...(await dueOf(options, 'overdue look', overdueLooks, look, OVERDUE_SINCE_SECONDS)),
+    ...(await dueOf(options, 'news', waitingNews, look, OVERDUE_SINCE_SECONDS)),
+    ...(await dueOf(options, 'instance', dueInstances, ({ instance, rateMicrosPerHour }) => ({
+      ...{ id: instance.id, teamId: instance.teamId },
+      deliver: () => deliver.instance({ instance, rateMicrosPerHour }),
+    }))),
+    ...(await dueOf(options, 'reservation', dueReservations, ({ reservation, firstTerm }) => ({
+      ...{ id: reservation.id, teamId: reservation.teamId },
+      deliver: () => deliver.reservation({ reservation, firstTerm }),
+    }))),
+    ...(await dueOf(options, 'deposit', dueDeposits, ({ dueSecond: _, ...deposit }) => ({
+      ...{ id: deposit.depositId, teamId: deposit.teamId },
+      deliver: () => deliver.deposit(deposit),
+    }))),
+    ...(await dueOf(options, 'refund', dueRefunds, ({ dueSecond: _, ...refund }) => ({
+      ...{ id: refund.refundId, teamId: refund.teamId },
+      deliver: () => deliver.refund(refund),
+    }))),
+  ];
+}
+
+/** The due work of one kind. The key includes the due second, because a later fact is other work. */
+async function dueOf<T extends { dueSecond: number }>(
+  { db, nowMs }: SweeperOptions,
+  kind: string,
+  read: (tx: Tx, throughSecond: number, after: DueAfter, limit: number) => Promise<T[]>,
+  about: (due: T) => { id: string; teamId: string; deliver: () => Promise<void> },
+  sinceSeconds = DUE_SINCE_SECONDS,
+): Promise<Delivery[]> {
+  const throughSecond = Math.floor(nowMs() / 1000) - sinceSeconds;
+  const all = await allPages(
+    (after) => read(db, throughSecond, after, PAGE),
+    (due) => ({ second: due.dueSecond, id: about(due).id }),
+  );
+  return all.map((due) => {
+    const { id, teamId, deliver } = about(due);
+    return { key: `${kind}/${id}/${due.dueSecond}`, teamId, deliver };
+  });
 }
 
 /** Reads page after page of a list until a page is not full. */
