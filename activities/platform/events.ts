@@ -33,64 +33,10 @@ const TIMEOUT_MS = 10_000;
 /** A successful order is remembered so long, which exceeds the time that a workflow takes to record the confirmation. */
 const REMEMBERED_MS = 60_000;
 
-export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: PlatformWorld): Platform {
-  const webhook = signer(secret);
-
-  /** Resolves on a 2xx. The timestamp is the time of the sending, so a late retry is not refused as a replay. */
-  async function post(cause: string, event: PlatformEvent): Promise<void> {
-    const id = eventId(cause);
-    const body = JSON.stringify(event);
-    const sentAt = new Date();
-    const headers = {
-      'content-type': 'application/json',
-      'webhook-id': id,
-      'webhook-timestamp': String(Math.floor(sentAt.getTime() / 1000)),
-      'webhook-signature': webhook.sign(id, sentAt, body),
-    };
-    const status = await statusOf(webhookUrl, { method: 'POST', headers, body });
-    log.info({ id, cause, type: event.type, status }, 'the platform was told');
-    if (status < 200 || status > 299) throw passing('platform', `answered ${status} to ${event.type}`);
-  }
-
-  const send = (ended: EndedInstance): Promise<void> => {
-    const { instanceId, teamId: team, reason, startSecond, endSecond, costMicros } = ended;
-    const event: PlatformEvent = {
-      type: 'instance.terminate',
-      timestamp: formatSecond(endSecond),
-      data: {
-        id: instanceId,
-        team,
-        reason,
-        startedAt: formatSecond(startSecond),
-        endedAt: formatSecond(endSecond),
-        seconds: endSecond - startSecond,
-        cost: formatDollars(costMicros),
-      },
-    };
-    return post(`instance.terminate/${instanceId}`, event);
-  };
-
-  /** Orders by instance id, under way or successful within the last minute, oldest first. */
-  const orders = new Map<string, { sent: Promise<void>; beganMs: number }>();
-
-  /**
-   * Orders a machine to stop. A watch and the workflow of an instance may order the same machine at the same moment: the
-   * earlier order of this process serves both.
-   */
-  function order(ended: EndedInstance): Promise<void> {
-    const { instanceId } = ended;
-    const nowMs = performance.now();
-    for (const [id, { beganMs }] of orders) {
-      if (beganMs > nowMs - REMEMBERED_MS) break;
-      orders.delete(id);
-    }
-    const earlier = orders.get(instanceId);
-    if (earlier) return earlier.sent;
-    const sent = send(ended);
-    orders.set(instanceId, { sent, beganMs: nowMs });
-    sent.catch(() => orders.delete(instanceId));
-    return sent;
-  }
+export function createPlatformEvents(world: PlatformWorld): Platform {
+  const { db, terms, log } = world;
+  const post = createSender(world);
+  const order = createOrders((ended) => post(`instance.terminate/${ended.instanceId}`, terminationOf(ended)));
 
   const deliverEvent: Platform['deliverEvent'] = async ({ noticeId }) => {
     const notice = await findNotice(db, noticeId);
@@ -128,6 +74,70 @@ export function createPlatformEvents({ db, terms, webhookUrl, secret, log }: Pla
       await deliverEvent({ noticeId, nowSecond });
       await markSent(db, noticeId, nowSecond);
     },
+  };
+}
+
+const terminationOf = (ended: EndedInstance): PlatformEvent => {
+  const { instanceId, teamId: team, reason, startSecond, endSecond, costMicros } = ended;
+  return {
+    type: 'instance.terminate',
+    timestamp: formatSecond(endSecond),
+    data: {
+      id: instanceId,
+      team,
+      reason,
+      startedAt: formatSecond(startSecond),
+      endedAt: formatSecond(endSecond),
+      seconds: endSecond - startSecond,
+      cost: formatDollars(costMicros),
+    },
+  };
+};
+
+/**
+ * Orders a machine to stop. A watch and the workflow of an instance may order the same machine at the same moment: the
+ * earlier order of this process serves both.
+ */
+function createOrders(send: (ended: EndedInstance) => Promise<void>): (ended: EndedInstance) => Promise<void> {
+  /** Orders by instance id, under way or successful within the last minute, oldest first. */
+  const orders = new Map<string, { sent: Promise<void>; beganMs: number }>();
+  return (ended) => {
+    const { instanceId } = ended;
+    const nowMs = performance.now();
+    for (const [id, { beganMs }] of orders) {
+      if (beganMs > nowMs - REMEMBERED_MS) break;
+      orders.delete(id);
+    }
+    const earlier = orders.get(instanceId);
+    if (earlier) return earlier.sent;
+    const sent = send(ended);
+    orders.set(instanceId, { sent, beganMs: nowMs });
+    sent.catch(() => orders.delete(instanceId));
+    return sent;
+  };
+}
+
+type Sender = (cause: string, event: PlatformEvent) => Promise<void>;
+
+/**
+ * Sends signed events. The sender resolves on a 2xx. The timestamp is the time of the sending, so a late retry is not
+ * refused as a replay.
+ */
+function createSender({ webhookUrl, secret, log }: PlatformWorld): Sender {
+  const webhook = signer(secret);
+  return async (cause, event) => {
+    const id = eventId(cause);
+    const body = JSON.stringify(event);
+    const sentAt = new Date();
+    const headers = {
+      'content-type': 'application/json',
+      'webhook-id': id,
+      'webhook-timestamp': String(Math.floor(sentAt.getTime() / 1000)),
+      'webhook-signature': webhook.sign(id, sentAt, body),
+    };
+    const status = await statusOf(webhookUrl, { method: 'POST', headers, body });
+    log.info({ id, cause, type: event.type, status }, 'the platform was told');
+    if (status < 200 || status > 299) throw passing('platform', `answered ${status} to ${event.type}`);
   };
 }
 
