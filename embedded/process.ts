@@ -53,23 +53,13 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
     ...(spec.uid !== undefined && { uid: spec.uid }),
     ...(spec.gid !== undefined && { gid: spec.gid }),
   });
-  const lines: string[] = [];
-  const listeners = new Set<(line: string) => void>();
   let ending = false;
   // A child that has gone meanwhile is reported by its exit.
   child.stdin?.once('error', () => {});
-  for (const stream of [child.stdout!, child.stderr!]) {
-    createInterface({ input: stream }).on('line', (line) => {
-      lines.push(line);
-      if (lines.length > TAIL_LINES) lines.shift();
-      if (!ending) spec.log?.(line); // complaints during the end of the child are not logged
-      for (const listener of listeners) listener(line);
-    });
-  }
-  await new Promise<void>((resolve, reject) => {
-    child.once('spawn', resolve);
-    child.once('error', (error) => reject(new Error(`${spec.name} could not be started: ${error.message}`)));
+  const output = readOutput(child, (line) => {
+    if (!ending) spec.log?.(line); // complaints during the end of the child are not logged
   });
+  await spawned(child, spec.name);
   const pid = child.pid!;
   let gone = false;
   // 'close' rather than 'exit': by then the child's last words have been read.
@@ -83,13 +73,7 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
   // The guard must end with the child, or the guard might later signal another process with the same pid.
   child.once('exit', () => guard?.kill('SIGKILL'));
 
-  /** An idle embedded part must not keep the process alive. A part that is awaited must. */
-  const holdProcess = (hold: boolean) => {
-    for (const handle of [child, child.stdout, child.stderr] as unknown as Socket[])
-      hold ? handle.ref() : handle.unref();
-  };
-
-  const tail = () => lines.join('\n');
+  const { tail } = output;
   const ended = (how: string) => new Error(`${spec.name} ended (${how}) before it was ready.\n${tail()}`);
   const late = (timeoutMs: number) => new Error(`${spec.name} was not ready within ${timeoutMs} ms.\n${tail()}`);
 
@@ -108,32 +92,31 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
       }
       // Another program may have answered instead.
       if (gone) throw ended(await exited);
-      holdProcess(false);
+      holdProcess(child, false);
     },
     async waitForLine(pattern, timeoutMs) {
-      const past = lines.find((line) => pattern.test(line));
+      const past = output.find(pattern);
       if (past !== undefined) return past;
-      let listener: (line: string) => void = () => {};
+      let stopListening = () => {};
       const timeout = new AbortController();
       try {
         return await Promise.race([
           new Promise<string>((resolve) => {
-            listener = (line) => pattern.test(line) && resolve(line);
-            listeners.add(listener);
+            stopListening = output.listen((line) => pattern.test(line) && resolve(line));
           }),
           exited.then((how) => Promise.reject(ended(how))),
           sleep(timeoutMs, undefined, { signal: timeout.signal }).then(() => Promise.reject(late(timeoutMs))),
         ]);
       } finally {
-        listeners.delete(listener);
+        stopListening();
         timeout.abort();
-        holdProcess(false);
+        holdProcess(child, false);
       }
     },
     async end(graceMs = 10_000) {
       ending = true;
       if (gone) return;
-      holdProcess(true);
+      holdProcess(child, true);
       child.kill(endSignal);
       const insist = setTimeout(() => child.kill('SIGKILL'), graceMs);
       await exited;
@@ -141,11 +124,46 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
     },
     async kill() {
       if (gone) return;
-      holdProcess(true);
+      holdProcess(child, true);
       child.kill('SIGKILL');
       await exited;
     },
   };
+}
+
+/** Resolves when the process of a child runs. */
+const spawned = (child: ChildProcess, name: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', (error) => reject(new Error(`${name} could not be started: ${error.message}`)));
+  });
+
+/** Reads the lines that a child writes, and keeps the last of them. */
+function readOutput({ stdout, stderr }: ChildProcess, onLine: (line: string) => void) {
+  const lines: string[] = [];
+  const listeners = new Set<(line: string) => void>();
+  for (const stream of [stdout!, stderr!]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      lines.push(line);
+      if (lines.length > TAIL_LINES) lines.shift();
+      onLine(line);
+      for (const listener of listeners) listener(line);
+    });
+  }
+  return {
+    tail: () => lines.join('\n'),
+    find: (pattern: RegExp) => lines.find((line) => pattern.test(line)),
+    /** @returns the function that ends the listening */
+    listen(listener: (line: string) => void): () => void {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}
+
+/** An idle embedded part must not keep this process alive. A part that is awaited must. */
+function holdProcess(child: ChildProcess, hold: boolean): void {
+  for (const handle of [child, child.stdout, child.stderr] as unknown as Socket[]) hold ? handle.ref() : handle.unref();
 }
 
 // Reads until the pipe closes. The kernel closes the pipe however this process ends. Then ends the child.
