@@ -1,6 +1,6 @@
 /**
  * The messages of the workflows: inputs, signals, updates, queries, workflow ids, task queues, search attributes.
- * Callers import this file and signals.ts, and nothing else of workflows/.
+ * Callers import this file, start-options.ts and signals.ts, and nothing else of workflows/.
  */
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';

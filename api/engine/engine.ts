@@ -20,9 +20,9 @@ import {
   createWorkflowWakes,
   lookAt,
   startInstanceWorkflow,
-  startOptions,
   startReservationWorkflow,
 } from '../../workflows/signals.ts';
+import { startOptions } from '../../workflows/start-options.ts';
 import { outcomeUnknown } from '../http/outcome.ts';
 
 export interface Engine {

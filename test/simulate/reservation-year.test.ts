@@ -14,7 +14,7 @@ import { type Engine, startEngine } from '../../simulate/engine.ts';
 import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import { admit, admitReservation, reservationState, workflowId } from '../../workflows/messages.ts';
-import { startOptions } from '../../workflows/signals.ts';
+import { startOptions } from '../../workflows/start-options.ts';
 import { shareSurroundings } from '../support/surroundings.ts';
 import { dollars } from './charged-team.ts';
 

@@ -5,7 +5,8 @@ import type { ChargeFailure, PaymentOutcome } from '../../activities/providers.t
 import type { DepositStatus } from '../../billing/deposits.ts';
 import type { DepositKind } from '../../prisma/deposits.ts';
 import { BILLING_STATE, CAUSE, firstAnswer, lookAgain, TEAM_ID, wakeUp, workflowId } from '../../workflows/messages.ts';
-import { lookAt, startOptions } from '../../workflows/signals.ts';
+import { lookAt } from '../../workflows/signals.ts';
+import { startOptions } from '../../workflows/start-options.ts';
 import { orderOf, PROCESSING, requestDeposit, SUCCEEDED, startDeposit, tellDeposit } from './given.ts';
 import {
   failing,

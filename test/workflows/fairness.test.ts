@@ -12,7 +12,8 @@ import { installRuntime } from '../../worker/runtime.ts';
 import { createWorkers, type Workers } from '../../worker/workers.ts';
 import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
 import { type InstanceInput, SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
-import { createWorkflowWakes, startOptions } from '../../workflows/signals.ts';
+import { createWorkflowWakes } from '../../workflows/signals.ts';
+import { startOptions } from '../../workflows/start-options.ts';
 import { admitted, ended, outlook, policyOff, RATE } from './given.ts';
 
 const QUIET = { debug() {}, info() {}, warn() {}, error() {} };

@@ -25,13 +25,8 @@ import {
   refundAnswer,
   workflowId,
 } from '../../workflows/messages.ts';
-import {
-  createWorkflowWakes,
-  inputOfStarted,
-  lookAt,
-  startInstanceWorkflow,
-  startOptions,
-} from '../../workflows/signals.ts';
+import { createWorkflowWakes, inputOfStarted, lookAt, startInstanceWorkflow } from '../../workflows/signals.ts';
+import { startOptions } from '../../workflows/start-options.ts';
 import type { Mocks, Scene } from './support.ts';
 
 export const HOUR_MS = 3_600_000;

@@ -1,7 +1,7 @@
 /** Tests the workflow of a refund: requests, outcomes at the provider, later changes, polls and lost webhooks. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CAUSE, lookAtRefund, TEAM_ID, wakeUp } from '../../workflows/messages.ts';
-import { startOptions } from '../../workflows/signals.ts';
+import { startOptions } from '../../workflows/start-options.ts';
 import { refundInput, refundOf, refundSeen, requestRefund, tellRefund } from './given.ts';
 import {
   failing,

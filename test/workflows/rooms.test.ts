@@ -81,8 +81,8 @@ describe('the workflows', () => {
     expect(wrong.map(said)).toEqual([]);
   });
 
-  it('are imported by callers only through their messages and their wakes', () => {
-    const known = ['workflows/messages.ts', 'workflows/signals.ts', 'workflows/index.ts'];
+  it('are imported by callers only through their messages, their start options and their wakes', () => {
+    const known = ['messages.ts', 'start-options.ts', 'signals.ts', 'index.ts'].map((file) => `workflows/${file}`);
     const others = ['api', 'worker']
       .flatMap(allImportsOf)
       .filter(({ of }) => roomOf(of) === 'workflows' && !known.includes(of));

@@ -1,6 +1,6 @@
 /** Tests the Temporal priorities and fairness keys of the workflows and activities. */
 import { describe, expect, it } from 'vitest';
-import { startOptions } from '../../workflows/signals.ts';
+import { startOptions } from '../../workflows/start-options.ts';
 import { fairnessKey, priorityAs, priorityOf, URGENCY, type WORKFLOW_URGENCY } from '../../workflows/urgency.ts';
 
 const bytes = (text: string) => Buffer.byteLength(text);
