@@ -1,6 +1,6 @@
 /** Adds text and examples to the document made from the schemas. */
 import { FIELD_CODES, inLines } from './codes.ts';
-import { EXAMPLES, FIELD_EXAMPLES } from './examples.ts';
+import { EXAMPLES, FIELD_EXAMPLES } from './examples/index.ts';
 import { OPERATIONS } from './operations/index.ts';
 
 type Json = Record<string, unknown>;

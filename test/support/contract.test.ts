@@ -1,6 +1,6 @@
 /** Tests that the check of answers against the document finds each kind of disagreement. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { EXAMPLES } from '../../api/reference/examples.ts';
+import { EXAMPLES } from '../../api/reference/examples/index.ts';
 import { type Contract, documentedContract, type Exchange } from './contract.ts';
 
 let contract: Contract;
