@@ -12,9 +12,10 @@ import { costOfSegmentsMicros, segmentCostMicros } from '../../billing/usage.ts'
 import type { Receipt } from '../../ledger/instances.ts';
 import { bySums, readAccounts, readWithAccount } from '../../prisma/accounts.ts';
 import { type CallDetails, detailsOf, NO_DETAILS } from '../../prisma/call-details.ts';
-import type { Tx } from '../../prisma/client.ts';
+import type { Db, Tx } from '../../prisma/client.ts';
 import type { Instance as InstanceRow } from '../../prisma/instances.ts';
 import { type SegmentOfInstance, segmentsOf } from '../../prisma/segments.ts';
+import { inSnapshot } from '../../prisma/snapshot.ts';
 import { Metadata } from '../http/metadata.ts';
 import { Amount, amount, Time, timeOrNull, z } from '../http/schemas.ts';
 import { type Standing, segmentsAsStanding, standingOf } from './standing.ts';
@@ -64,7 +65,7 @@ export const Instance = z
     metadata: Metadata,
   })
   .openapi('Instance');
-export type InstanceView = z.input<typeof Instance>;
+type InstanceView = z.input<typeof Instance>;
 
 export const ReceiptBody = z
   .object({
@@ -144,16 +145,22 @@ function viewInstance(
   };
 }
 
-/** The JSON form of one instance. */
-export const readInstance = (tx: Tx, terms: BillingSettings, id: string, second: number): Promise<InstanceView> =>
-  bySums([id], async (named) => {
-    const { account, read } = await readWithAccount(tx, { instanceIds: [id] }, { throughSecond: second, ...named });
-    const [row] = read.instances;
-    if (!row) throw new BillingError('not_found', 'no such instance', 'id');
-    const hash = row.detailsHash ?? null;
-    const details = (await detailsOf(tx, [hash])).get(hash ?? '') ?? NO_DETAILS;
-    return viewInstance(row, read.segments, details, standingOf(account, terms, second));
-  });
+/** The JSON form of one instance, from one snapshot. */
+export const readInstance = (
+  { db, terms }: { db: Db; terms: BillingSettings },
+  id: string,
+  second: number,
+): Promise<InstanceView> =>
+  inSnapshot(db, (tx) =>
+    bySums([id], async (named) => {
+      const { account, read } = await readWithAccount(tx, { instanceIds: [id] }, { throughSecond: second, ...named });
+      const [row] = read.instances;
+      if (!row) throw new BillingError('not_found', 'no such instance', 'id');
+      const hash = row.detailsHash ?? null;
+      const details = (await detailsOf(tx, [hash])).get(hash ?? '') ?? NO_DETAILS;
+      return viewInstance(row, read.segments, details, standingOf(account, terms, second));
+    }),
+  );
 
 /** The JSON forms of some rows, in a fixed number of reads for any number of teams. */
 export async function readInstances(
