@@ -2,45 +2,40 @@
  * Token usage recorded a second: by the store alone, beside the same rows inserted by one plain set-based statement,
  * and through the HTTP api, beside the store. Store and reference take turns, so other load of the machine hits both.
  */
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { Agent, createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { coalesced } from '../activities/coalesced-wakes.ts';
-import type { WorkflowWakes } from '../activities/world.ts';
-import { createApp, routesOf } from '../api/app.ts';
-import type { Engine } from '../api/engine/engine.ts';
-import { createMetrics } from '../api/http/metrics.ts';
-import type { ApiWorld } from '../api/world.ts';
 import { micros } from '../billing/money.ts';
 import { RUNTIME_ROLE, startPostgres } from '../embedded/postgres.ts';
 import { createLedger, type Ledger } from '../ledger/index.ts';
-import type { UsageCall } from '../ledger/usage.ts';
 import { createUsageLanes } from '../ledger/usage-lanes.ts';
-import type { SaidUsage } from '../ledger/usage-prices.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { insertModelPrice } from '../prisma/prices.ts';
 import { createTeam } from '../prisma/teams.ts';
-import { fakeApiWorld, refusing } from '../simulate/fake-api-world.ts';
 import { SCENARIO_TERMS as TERMS } from '../simulate/terms.ts';
 import type { Measured } from './measured.ts';
+import {
+  BATCH,
+  BATCHES,
+  callsOf,
+  inTurns,
+  line,
+  MODEL,
+  nextRun,
+  PRICE,
+  perSecond,
+  SECOND,
+  SMALL,
+  SMALL_CALLERS,
+  SMALL_CALLS,
+  TEAMS,
+  teamOf,
+} from './usage-calls.ts';
+import { overHttp } from './usage-http.ts';
 
-const TEAMS = 40;
-const BATCH = 1_000;
-const BATCHES = 60;
 const LANES = 3;
-const ROUNDS = 5;
-const SMALL = 10;
-const SMALL_CALLS = 2_000;
-const SMALL_CALLERS = 64;
-const SECOND = 1_800_000_000;
-const KEY = 'platform-key-of-the-bench';
-const MODEL = 'llama-3.3-70b-instruct';
-const PRICE = { inputMicrosPerMillion: micros(2_500_000), outputMicrosPerMillion: micros(10_000_000) };
 /** As long as a disk may take to have written a commit. */
 const SLOW_COMMIT_MICROSECONDS = 5_000;
 
@@ -87,53 +82,6 @@ async function onPostgres(
   }
 }
 
-const teamOf = (index: number) => `team-${index % TEAMS}`;
-let runs = 0;
-
-const eventOf = (teamId: string, eventId: string, n: number): SaidUsage => ({
-  teamId,
-  eventId,
-  model: MODEL,
-  project: 'search',
-  inputTokens: 1_200 + n,
-  outputTokens: 340,
-  atSecond: null,
-  holdId: null,
-  price: PRICE,
-});
-
-/** A number of calls with a number of events, each for one team. */
-function callsOf(count: number, size: number): UsageCall[] {
-  runs += 1;
-  const run = runs;
-  return Array.from({ length: count }, (_, call) => ({
-    events: Array.from({ length: size }, (_, n) => eventOf(teamOf(call), `r${run}-${call}-${n}`, n)),
-    receivedSecond: SECOND,
-    causedBy: 'bench',
-  }));
-}
-
-/** Events a second when a number of callers make the calls, each caller the next call after the last answer. */
-async function perSecond<T>(
-  calls: readonly T[],
-  eventsEach: number,
-  callers: number,
-  act: (call: T) => Promise<unknown>,
-): Promise<number> {
-  let next = 0;
-  const started = performance.now();
-  await Promise.all(
-    Array.from({ length: callers }, async () => {
-      while (next < calls.length) {
-        const call = calls[next] as T;
-        next += 1;
-        await act(call);
-      }
-    }),
-  );
-  return Math.round((calls.length * eventsEach) / ((performance.now() - started) / 1000));
-}
-
 /** The rows that the store writes for a batch, made in the database itself. */
 const PLAIN = {
   name: 'plain',
@@ -151,8 +99,7 @@ const PLAIN = {
 };
 
 async function plainPerSecond(url: string, connections: number, batches: number, size: number): Promise<number> {
-  runs += 1;
-  const run = runs;
+  const run = nextRun();
   const pool = new pg.Pool({ connectionString: url, max: connections });
   const plain = (batch: number) =>
     pool.query({ ...PLAIN, values: [`plain-${batch % TEAMS}`, `r${run}-${batch}-`, size] });
@@ -167,24 +114,6 @@ async function plainPerSecond(url: string, connections: number, batches: number,
   await pool.end();
   return figure;
 }
-
-const median = (figures: number[]): number => figures.sort((a, b) => a - b)[Math.floor(figures.length / 2)] ?? 0;
-
-/** Takes turns, and answers the median of each. */
-async function inTurns(measures: Array<() => Promise<number>>): Promise<number[]> {
-  const figures = measures.map((): number[] => []);
-  for (let round = 0; round < ROUNDS; round += 1)
-    for (const [index, measure] of measures.entries()) figures[index]?.push(await measure());
-  return figures.map(median);
-}
-
-const line = (
-  what: string,
-  figure: number,
-  reference: string,
-  referenceFigure: number,
-  more: Pick<Measured, 'atLeast' | 'msPerCall'> = {},
-): Measured => ({ bench: 'usage', what, figure, unit: 'events/s', reference, referenceFigure, ...more });
 
 async function storeBesidePlain({ url, ledger }: Place, how = ''): Promise<Measured[]> {
   const store = () => perSecond(callsOf(BATCHES, BATCH), BATCH, LANES * 2, createUsageLanes(ledger.recordUsageOf));
@@ -216,120 +145,4 @@ async function measureAll(place: Place): Promise<Measured[]> {
   const what = `the store alone, ${SMALL_CALLERS} callers with ${SMALL} events each of ${TEAMS} teams`;
   measured.push(line(what, together, 'each call in a transaction of its own, 8 callers', alone));
   return [...measured, ...(await overHttp(place, measured[0]?.figure ?? 0, together))];
-}
-
-/** An api whose engine takes every wake at once, with the times of its parts. */
-async function overHttp(place: Place, store: number, storeSmall: number): Promise<Measured[]> {
-  const spent = { transaction: 0, flushes: 0, wake: 0 };
-  const timed = async <T>(part: 'transaction' | 'wake', work: Promise<T>): Promise<T> => {
-    const started = performance.now();
-    return work.finally(() => {
-      spent[part] += performance.now() - started;
-    });
-  };
-  const world = worldOf(place, {
-    record: (calls) => {
-      spent.flushes += 1;
-      return timed('transaction', place.ledger.recordUsageOf(calls));
-    },
-    wake: () => timed('wake', Promise.resolve()),
-  });
-  const server = createServer(createApp(world)).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const agent = new Agent({ keepAlive: true, maxSockets: SMALL_CALLERS });
-  const bodies = (calls: UsageCall[]) =>
-    calls.map(({ events }) => Buffer.from(JSON.stringify({ events: events.map(said) })));
-  const measured: Measured[] = [];
-  try {
-    for (const [size, count, callers, reference] of [
-      [BATCH, BATCHES, 8, store],
-      [SMALL, SMALL_CALLS, SMALL_CALLERS, storeSmall],
-    ] as const) {
-      await perSecond(bodies(callsOf(10, size)), size, callers, (body) => post(port, agent, body));
-      Object.assign(spent, { transaction: 0, flushes: 0, wake: 0 });
-      const figures: number[] = [];
-      let waited = 0;
-      for (let round = 0; round < ROUNDS; round += 1) {
-        const answered = await perSecond(bodies(callsOf(count, size)), size, callers, async (body) => {
-          const started = performance.now();
-          await post(port, agent, body);
-          waited += performance.now() - started;
-        });
-        figures.push(answered);
-      }
-      const calls = count * ROUNDS;
-      const msPerCall = {
-        ...partsOf(world, callsOf(1, size)[0]?.events ?? []),
-        'transaction, shared by the calls of a flush': spent.transaction / spent.flushes,
-        'calls a flush': calls / spent.flushes,
-        wake: spent.wake / calls,
-        'all that a caller waits': waited / calls,
-      };
-      const what = `POST /v1/usage, ${callers} callers with ${size} events each`;
-      measured.push(line(what, median(figures), 'the store alone', reference, { msPerCall: rounded(msPerCall) }));
-    }
-    return measured;
-  } finally {
-    agent.destroy();
-    server.closeAllConnections();
-    server.close();
-  }
-}
-
-const said = ({ eventId: id, teamId: team, model, project, inputTokens, outputTokens }: SaidUsage) => ({
-  ...{ id, team, model, project, inputTokens, outputTokens },
-});
-
-const rounded = (parts: Record<string, number>): Record<string, number> =>
-  Object.fromEntries(Object.entries(parts).map(([name, value]) => [name, Number(value.toFixed(3))]));
-
-/** Node's own work for one call, each part measured separately. */
-function partsOf(world: ApiWorld, events: readonly SaidUsage[]): Record<string, number> {
-  const body = JSON.stringify({ events: events.map(said) });
-  const route = routesOf(world, createMetrics(world)).find(({ path }) => path === '/v1/usage');
-  const answer = { events: events.map(({ eventId }) => ({ id: eventId, status: 'accepted', cost: '0.006400' })) };
-  const timed = (work: () => unknown): number => {
-    const started = performance.now();
-    for (let time = 0; time < 50; time += 1) work();
-    return (performance.now() - started) / 50;
-  };
-  return {
-    parse: timed(() => JSON.parse(body)),
-    validate: timed(() => route?.body.safeParse(JSON.parse(body))) - timed(() => JSON.parse(body)),
-    serialise: timed(() => JSON.stringify(answer)),
-  };
-}
-
-function post(port: number, agent: Agent, body: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const headers = {
-      Authorization: `Bearer ${KEY}`,
-      'Content-Type': 'application/json',
-      'Content-Length': body.length,
-    };
-    const sent = request({ port, agent, method: 'POST', path: '/v1/usage', headers }, (response) => {
-      response.resume();
-      response.on('end', () =>
-        response.statusCode === 200 ? resolve() : reject(new Error(`answered ${response.statusCode}`)),
-      );
-    });
-    sent.on('error', reject);
-    sent.end(body);
-  });
-}
-
-function worldOf(
-  { db, ledger }: Place,
-  { record, wake }: { record: Ledger['recordUsageOf']; wake: () => Promise<void> },
-): ApiWorld {
-  const tell = refusing<WorkflowWakes>('tell', coalesced({ watch: wake, watchSoon: wake }));
-  return fakeApiWorld({
-    db,
-    terms: TERMS,
-    ledger: { ...ledger, recordUsageOf: record },
-    engine: refusing<Engine>('engine', { tell }),
-    platformKey: KEY,
-    nowMs: () => SECOND * 1000,
-  });
 }
