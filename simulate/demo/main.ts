@@ -13,7 +13,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { readCommandLine } from '../../embedded/command-line.ts';
 import { type Neighbours, startNeighbours } from '../../embedded/neighbours.ts';
 import { type ProductProcess, startProduct } from '../../embedded/product.ts';
@@ -21,9 +20,10 @@ import { migrateBy } from '../../prisma/migrate.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
 import { allChecks, printTable, undelivered, webhookDeliveries } from './checks.ts';
 import { type Api, apiAt, Refusal } from './http.ts';
+import { Progress } from './progress.ts';
+import { DemoTeam, type Deposit, TEAM } from './team.ts';
 import { bold, cyan, dim, green, red, Timeline, yellow } from './timeline.ts';
 
-const TEAM = 'acme';
 const COOLDOWN_SECONDS = 20;
 /**
  * Long enough for a charge on a machine that is busy with other programs. Until the outcome is known, no machine ends.
@@ -41,48 +41,23 @@ const MACHINES = [
 const CREDIT_TO_START = 5;
 const CRYPTO_PARTS = ['25.5', '20'];
 const CONFIRMATIONS_SENT = 12;
-/** The longest time without a change before the demo gives up. */
-const GIVE_UP_AFTER_MS = 300_000;
-const LOOK_EVERY_MS = 250;
-
-interface Balance {
-  available: string;
-  burnPerHour: string;
-  runsOutAt: string | null;
-  activeInstances: number;
-}
-interface TopUp {
-  state: string;
-  enabled: boolean;
-  disabledReason: string | null;
-  cooldownUntil: string | null;
-}
-interface Deposit {
-  id: string;
-  amount: string;
-  label: string;
-  status: string;
-  received?: string;
-  checkoutUrl?: string | null;
-}
 
 class Demo {
   private readonly neighbours: Neighbours;
   private readonly api: Api;
   private readonly timeline: Timeline;
+  private readonly team: DemoTeam;
+  private readonly progress: Progress;
   private worker: ProductProcess;
-  private readonly seen = new Set<string>();
-  private done = false;
   /** The number of starts of the machines. */
   private rounds = 0;
-  /** The last seen state, and the time of its last change. */
-  private lastSeen = '';
-  private unchangedSinceMs = Date.now();
 
   constructor(neighbours: Neighbours, api: Api, timeline: Timeline, worker: ProductProcess) {
     this.neighbours = neighbours;
     this.api = api;
     this.timeline = timeline;
+    this.team = new DemoTeam(api);
+    this.progress = new Progress(this.team, neighbours, timeline, Number(TOP_UP.threshold));
     this.worker = worker;
   }
 
@@ -91,20 +66,20 @@ class Demo {
   }
 
   async play(): Promise<void> {
-    const watching = this.watch();
+    const reporting = this.progress.report();
     try {
       await this.openTeam();
       await this.startMachines();
       await this.killWorker();
-      await this.runningUntil('two top-ups', async () => (await this.topUps('succeeded')).length >= 2);
-      await this.runningUntil('the failed charge', async () => (await this.topUps('failed')).length >= 1);
-      await this.until('the end of credit', async () => (await this.balance()).activeInstances === 0);
+      await this.runningUntil('two top-ups', async () => (await this.team.topUps('succeeded')).length >= 2);
+      await this.runningUntil('the failed charge', async () => (await this.team.topUps('failed')).length >= 1);
+      await this.progress.until('the end of credit', async () => (await this.team.balance()).activeInstances === 0);
       await this.payInCrypto();
       await this.refundFirstDeposit();
       await this.untilDelivered();
     } finally {
-      this.done = true;
-      await watching;
+      this.progress.end();
+      await reporting;
       this.timeline.done();
     }
   }
@@ -125,7 +100,9 @@ class Demo {
     timeline.say('🚫', yellow(`the bank will accept ${CHARGES_BEFORE_DECLINE} charges and decline the next one`));
     stripe?.control.webhooks.duplicate(1, 'payment_intent.succeeded');
     await api.post(`/v1/teams/${TEAM}/deposits`, { amount: '15.00', method: 'card', paymentMethod: card.id });
-    await this.until('the deposit', async () => (await this.deposits()).some(({ status }) => status === 'succeeded'));
+    await this.progress.until('the deposit', async () =>
+      (await this.team.deposits()).some(({ status }) => status === 'succeeded'),
+    );
     timeline.say('💳', `deposit of ${green('$15.00')} by card; Stripe sends its webhook ${yellow('twice')}`);
     await api.put(`/v1/teams/${TEAM}/auto-top-up`, TOP_UP);
     timeline.say('🔁', `auto top-up on: below $10.00 charge $15.00, cooldown ${COOLDOWN_SECONDS} s`);
@@ -142,7 +119,7 @@ class Demo {
         this.timeline.say('▶ ', `${bold(id)} (${gpuType}) starts at $${hourly} an hour`);
       }),
     );
-    const { runsOutAt } = await this.balance();
+    const { runsOutAt } = await this.team.balance();
     this.timeline.say(
       '🔮',
       `without another charge credit would end at ${cyan(runsOutAt ?? 'never')}: computed, not polled for`,
@@ -153,7 +130,7 @@ class Demo {
   private async runningUntil(what: string, isReached: () => Promise<boolean>): Promise<void> {
     const isReachedOrIdle = async () => (await isReached()) || (await this.isIdleWithCredit());
     for (;;) {
-      await this.until(what, isReachedOrIdle);
+      await this.progress.until(what, isReachedOrIdle);
       if (await isReached()) return;
       this.timeline.say('🔂', 'credit ended before the charge was credited: the machines are started again');
       await this.startMachines();
@@ -161,7 +138,7 @@ class Demo {
   }
 
   private async isIdleWithCredit(): Promise<boolean> {
-    const { activeInstances, available } = await this.balance();
+    const { activeInstances, available } = await this.team.balance();
     return activeInstances === 0 && Number(available) >= CREDIT_TO_START;
   }
 
@@ -174,15 +151,15 @@ class Demo {
       } catch (error) {
         if (!(error instanceof Refusal) || error.code !== 'insufficient_credit') throw error;
       }
-      await this.until(
+      await this.progress.until(
         `the credit to start ${machine.id}`,
-        async () => Number((await this.balance()).available) >= CREDIT_TO_START,
+        async () => Number((await this.team.balance()).available) >= CREDIT_TO_START,
       );
     }
   }
 
   private async killWorker(): Promise<void> {
-    await this.until('the first top-up', async () => (await this.topUps('succeeded')).length >= 1);
+    await this.progress.until('the first top-up', async () => (await this.team.topUps('succeeded')).length >= 1);
     await this.worker.kill();
     this.timeline.say('💥', red('the worker process is killed'));
     this.worker = await startProduct('worker', this.neighbours.environment);
@@ -194,7 +171,7 @@ class Demo {
     const { api, timeline, neighbours } = this;
     const { id } = await api.post<Deposit>(`/v1/teams/${TEAM}/deposits`, { amount: '40.00', method: 'crypto' });
     let checkoutUrl = '';
-    await this.until('the address of the crypto page', async () => {
+    await this.progress.until('the address of the crypto page', async () => {
       checkoutUrl = (await api.get<Deposit>(`/v1/teams/${TEAM}/deposits/${id}`)).checkoutUrl ?? '';
       return checkoutUrl !== '';
     });
@@ -202,107 +179,30 @@ class Demo {
     for (const amount of CRYPTO_PARTS)
       neighbours.copperx?.control.pay(id, { amount, confirmations: CONFIRMATIONS_SENT });
     const received = CRYPTO_PARTS.reduce((sum, amount) => sum + Number(amount), 0).toFixed(6);
-    await this.until('the crypto deposit', async () =>
-      (await this.deposits()).some((deposit) => deposit.id === id && deposit.received === received),
+    await this.progress.until('the crypto deposit', async () =>
+      (await this.team.deposits()).some((deposit) => deposit.id === id && deposit.received === received),
     );
     timeline.say('🪙', `${green(`$${Number(received).toFixed(2)}`)} came, in two transactions: credited as received`);
   }
 
   private async refundFirstDeposit(): Promise<void> {
-    const first = (await this.deposits()).find(({ label }) => label === 'Deposit');
+    const first = (await this.team.deposits()).find(({ label }) => label === 'Deposit');
     const refund = await this.api.post<{ amount: string; status: string }>(`/v1/deposits/${first?.id}/refund`, {});
     this.timeline.say(
       '↩ ',
       `the first deposit is refunded: $${Number(refund.amount).toFixed(2)}, taken from credit before Stripe is asked`,
     );
-    await this.until('the refund', async () =>
-      (await this.deposits()).some(({ label, status }) => label === 'Refund' && status === 'succeeded'),
+    await this.progress.until('the refund', async () =>
+      (await this.team.deposits()).some(({ label, status }) => label === 'Refund' && status === 'succeeded'),
     );
-  }
-
-  /** Reports changes without a call: charges, the policy, machines, mails. */
-  private async watch(): Promise<void> {
-    const { timeline } = this;
-    while (!this.done) {
-      await sleep(LOOK_EVERY_MS);
-      const [balance, topUp, deposits] = await Promise.all([this.balance(), this.topUp(), this.deposits()]).catch(
-        () => [null, null, null] as const,
-      );
-      if (!balance || !topUp || !deposits) continue;
-      this.sawState({
-        topUp: topUp.state,
-        deposits: deposits.map(({ id, status, received }) => [id, status, received]),
-        activeInstances: balance.activeInstances,
-        mails: this.neighbours.inbox?.messages().length,
-        events: this.neighbours.platform?.events().length,
-      });
-      for (const deposit of deposits)
-        if (deposit.label === 'Auto Top-Up' && deposit.status !== 'pending')
-          this.once(deposit.id, () =>
-            deposit.status === 'succeeded'
-              ? timeline.say('💳', `auto top-up of ${green(`$${Number(deposit.amount).toFixed(2)}`)}`)
-              : timeline.say('⛔', red('auto top-up declined: the policy is off, and the team gets a mail')),
-          );
-      const waiting = topUp.state === 'cooling_down' && Number(balance.available) < Number(TOP_UP.threshold);
-      if (waiting && topUp.cooldownUntil)
-        this.once(`cooldown ${topUp.cooldownUntil}`, () =>
-          timeline.say(
-            '⏳',
-            `below the threshold again, but the cooldown holds the next charge back until ${topUp.cooldownUntil}`,
-          ),
-        );
-      for (const mail of this.neighbours.inbox?.messages() ?? [])
-        this.once(mail.id, () => timeline.say('✉ ', `mail: ${mail.subject}`));
-      for (const { type, data, answered } of this.neighbours.platform?.events() ?? [])
-        if (type === 'instance.terminate' && answered)
-          this.once(`terminate ${JSON.stringify(data)}`, () =>
-            timeline.say('⏹ ', `the platform is told to stop ${bold(String((data as { id?: string }).id))}`),
-          );
-      timeline.show({
-        availableDollars: Number(balance.available),
-        burnPerHourDollars: Number(balance.burnPerHour),
-        runsOutAt: balance.runsOutAt,
-        topUp: topUp.state,
-      });
-    }
   }
 
   /** Waits until every mail and event is sent, every machine's stop is confirmed, and the doubled webhook has arrived. */
   private async untilDelivered(): Promise<void> {
-    await this.until('the last mail, event and order to stop', async () => {
+    await this.progress.until('the last mail, event and order to stop', async () => {
       const open = await undelivered(this.neighbours);
       return open.notices === 0 && open.machines === 0 && webhookDeliveries(this.neighbours) >= 2;
     });
-  }
-
-  private once(key: string, act: () => void): void {
-    if (this.seen.has(key)) return;
-    this.seen.add(key);
-    act();
-  }
-
-  private balance = () => this.api.get<Balance>(`/v1/teams/${TEAM}/balance`);
-  private topUp = () => this.api.get<TopUp>(`/v1/teams/${TEAM}/auto-top-up`);
-  private deposits = async () => (await this.api.get<{ data: Deposit[] }>(`/v1/teams/${TEAM}/deposits`)).data.reverse();
-  private topUps = async (status: string) =>
-    (await this.deposits()).filter((deposit) => deposit.label === 'Auto Top-Up' && deposit.status === status);
-
-  /**
-   * Waits for a state. Gives up when nothing at all has changed for five minutes, with the last state in the message.
-   */
-  private async until(what: string, isReached: () => Promise<boolean>): Promise<void> {
-    this.unchangedSinceMs = Date.now();
-    while (!(await isReached())) {
-      if (Date.now() - this.unchangedSinceMs > GIVE_UP_AFTER_MS)
-        throw new Error(`waited for ${what}; nothing has changed for ${GIVE_UP_AFTER_MS / 1000} s: ${this.lastSeen}`);
-      await sleep(LOOK_EVERY_MS);
-    }
-  }
-
-  private sawState(state: object): void {
-    const seen = JSON.stringify(state);
-    if (seen !== this.lastSeen) this.unchangedSinceMs = Date.now();
-    this.lastSeen = seen;
   }
 }
 

@@ -9,8 +9,8 @@ const PLAIN = `
   accept answer array auth authentication batch big binary billing block build burnrate case chat check claimed code color command connection
   comment compare credited csv data day deadline demo depositing described early endpoint error example expand expiring failed fake figure
   file finish folder forget generate history hook hosted html http identity inbox index key launch layout link list load log
-  looking lookup low main make measured memory metered mode named name nearest object of operation option page param part path
-  persistence plain port program public query raw readable reading reason refunding refused reminder request reserving result return
+  looking lookup low main make measured memory metered mode name named nearest object of open operation option page param part path persistence
+  plain port program progress public query raw readable reading reason refunding refused reminder request reserving result return
   returning row run saved script secret service serving session setup sheet simulate simultaneous skipping source start starting stop stream
   style table tag text timeline tool under unknown up url value watched web welcome word in
 `;
