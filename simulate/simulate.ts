@@ -4,11 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { BillingError } from '../billing/errors.ts';
-import { nextLook } from '../billing/looks.ts';
 import { type Micros, micros } from '../billing/money.ts';
 import type { TopUpPolicy } from '../billing/top-up.ts';
 import type { StripeStandIn } from '../embedded/stripe/index.ts';
-import { AS_RECORDED, readAccount, readAccounts } from '../prisma/accounts.ts';
+import { AS_RECORDED, readAccount } from '../prisma/accounts.ts';
 import { isSpared } from '../prisma/look-marks.ts';
 import { savePaymentMethod } from '../prisma/payment-methods.ts';
 import { notedWake, notingRecords } from '../prisma/recorded.ts';
@@ -16,6 +15,7 @@ import { createTeam, setStripeCustomer } from '../prisma/teams.ts';
 import { inputOfStarted, startInstanceWorkflow } from '../workflows/signals.ts';
 import { ClockStandsStill } from './clock.ts';
 import { type Engine, startEngine } from './engine.ts';
+import { untilQuiet } from './open-work.ts';
 import { readResult } from './result.ts';
 import type { Scenario, ScenarioEvent, ScenarioResult } from './scenario.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -37,12 +37,6 @@ const SETTLEMENTS_AT_MOST = 100;
 const settleEvery = ({ until }: Scenario) => HOUR_MS * Math.ceil(Math.max(1, until / 3600 / SETTLEMENTS_AT_MOST));
 
 export { SCENARIO_TERMS };
-
-/** The longest real time of work before the work counts as lost. */
-const QUIET_WITHIN_MS = 30_000;
-/** Short at first, then longer, because each look takes processor time from the awaited work. */
-const LOOK_AGAIN_MS = 5;
-const LOOK_AGAIN_AT_MOST_MS = 40;
 
 /** Played again on another server, because a stopped clock is no fault of the product. */
 const TRIES = 3;
@@ -130,6 +124,10 @@ class Run {
       refused,
       until: scenario.until,
     });
+  }
+
+  private untilQuiet(): Promise<void> {
+    return untilQuiet(this.parts.db, this.parts.clock, [...this.teamIds.values()]);
   }
 
   private teamId(name: string): string {
@@ -275,49 +273,6 @@ class Run {
     await ledger.setPolicy({ teamId, policy, actor: 'scenario', nowSecond: clock.now }, 'scenario');
     if (policy.enabled) await tell.autoTopUp(teamId);
     await this.wakeWatch(teamId);
-  }
-
-  /**
-   * Waits, in real time, until the product has done all work that is due by now: no charge in flight, nothing due,
-   * nothing unannounced, every mail sent. Fails when work remains for too long, because the work was lost.
-   */
-  private async untilQuiet(): Promise<void> {
-    const deadline = Date.now() + QUIET_WITHIN_MS;
-    let waitMs = LOOK_AGAIN_MS;
-    for (let open = await this.openMatters(); open.length > 0; open = await this.openMatters()) {
-      if (Date.now() > deadline) throw new Error(`still open after ${QUIET_WITHIN_MS} ms: ${open.join(', ')}`);
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
-      waitMs = Math.min(2 * waitMs, LOOK_AGAIN_AT_MOST_MS);
-    }
-  }
-
-  /** A read for each table over all teams, because with many teams a scenario spends most of its time on looks. */
-  private async openMatters(): Promise<string[]> {
-    const { db, clock } = this.parts;
-    const teamIds = [...this.teamIds.values()];
-    const [accounts, exhaustions, notices, unstarted] = await Promise.all([
-      readAccounts(db, teamIds, { throughSecond: clock.now }),
-      db.exhaustion.findMany({ where: { teamId: { in: teamIds }, announced: false } }),
-      db.notice.findMany({ where: { teamId: { in: teamIds }, sentSecond: null } }),
-      db.instance.findMany({
-        where: { teamId: { in: teamIds }, workflowDueSecond: { not: null } },
-        select: { id: true },
-      }),
-    ]);
-    const ofAccounts = [...accounts.values()].flatMap((account) => {
-      const next = nextLook(account, SCENARIO_TERMS);
-      const due = next && next.second <= clock.now;
-      return [
-        ...(account.attempt ? [`the charge ${account.attempt.depositId}`] : []),
-        ...(due ? [`${next.what} of ${account.teamId} at ${clock.offset(next.second)}`] : []),
-      ];
-    });
-    return [
-      ...ofAccounts,
-      ...exhaustions.map(({ teamId }) => `an exhaustion of ${teamId}`),
-      ...notices.map(({ id }) => `the notice ${id}`),
-      ...unstarted.map(({ id }) => `the workflow of ${id}`),
-    ];
   }
 }
 
