@@ -18,14 +18,8 @@ import {
   text,
   url,
 } from './params.ts';
-import {
-  buildPaymentIntent,
-  confirmPaymentIntent,
-  keepPaymentIntent,
-  proceed,
-  readyToConfirm,
-  refuseOthersPaymentMethod,
-} from './payment-intents.ts';
+import { readyToConfirm, refuseOthersPaymentMethod } from './payment-intent-checks.ts';
+import { buildPaymentIntent, confirmPaymentIntent, keepPaymentIntent, proceed } from './payment-intents.ts';
 import { resolvePaymentMethod } from './payment-methods.ts';
 import { parseSearch } from './search.ts';
 
