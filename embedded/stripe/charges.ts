@@ -1,3 +1,4 @@
+/** Charges: attempts to take the money of an intent, and the calls that read them. */
 import { processingFee, recordBalanceTransaction } from './balance-transactions.ts';
 import type { Decline } from './cards.ts';
 import { endpoint } from './endpoint.ts';
@@ -50,40 +51,7 @@ export function recordCharge(
     paid: !decline,
     payment_intent: intent.id,
     payment_method: method.id,
-    payment_method_details: {
-      card: {
-        amount_authorized: decline ? null : intent.amount,
-        authorization_code: decline ? null : randomText(6).toUpperCase(),
-        brand: card.brand,
-        checks: { address_line1_check: null, address_postal_code_check: null, cvc_check: 'pass' },
-        country: card.country,
-        electronic_commerce_indicator: null,
-        exp_month: card.exp_month,
-        exp_year: card.exp_year,
-        fingerprint: card.fingerprint ?? null,
-        funding: card.funding,
-        installments: null,
-        last4: card.last4,
-        mandate: null,
-        network: card.brand,
-        network_transaction_id: randomText(15).toUpperCase(),
-        regulated_status: 'unregulated',
-        three_d_secure: authenticated
-          ? {
-              authentication_flow: 'challenge',
-              electronic_commerce_indicator: '05',
-              exemption_indicator: null,
-              result: 'authenticated',
-              result_reason: null,
-              transaction_id: crypto.randomUUID(),
-              version: '2.2.0',
-            }
-          : null,
-        transaction_link_id: null,
-        wallet: null,
-      },
-      type: 'card',
-    },
+    payment_method_details: cardDetails(card, decline ? null : intent.amount, authenticated),
     receipt_email: intent.receipt_email,
     receipt_number: null,
     receipt_url: decline ? null : `${world.url}/receipts/${id}`,
@@ -102,6 +70,48 @@ export function recordCharge(
   if (!decline) charge.balance_transaction = takeFunds(world, charge);
   world.emit(decline ? 'charge.failed' : 'charge.succeeded', charge);
   return charge;
+}
+
+/** The card of a charge, and what its issuer said. Without an authorized amount the card was declined. */
+function cardDetails(
+  card: NonNullable<PaymentMethod['card']>,
+  amountAuthorized: number | null,
+  authenticated: boolean,
+): Charge['payment_method_details'] {
+  return {
+    card: {
+      amount_authorized: amountAuthorized,
+      authorization_code: amountAuthorized === null ? null : randomText(6).toUpperCase(),
+      brand: card.brand,
+      checks: { address_line1_check: null, address_postal_code_check: null, cvc_check: 'pass' },
+      country: card.country,
+      electronic_commerce_indicator: null,
+      exp_month: card.exp_month,
+      exp_year: card.exp_year,
+      fingerprint: card.fingerprint ?? null,
+      funding: card.funding,
+      installments: null,
+      last4: card.last4,
+      mandate: null,
+      network: card.brand,
+      network_transaction_id: randomText(15).toUpperCase(),
+      regulated_status: 'unregulated',
+      three_d_secure: authenticated
+        ? {
+            authentication_flow: 'challenge',
+            electronic_commerce_indicator: '05',
+            exemption_indicator: null,
+            result: 'authenticated',
+            result_reason: null,
+            transaction_id: crypto.randomUUID(),
+            version: '2.2.0',
+          }
+        : null,
+      transaction_link_id: null,
+      wallet: null,
+    },
+    type: 'card',
+  };
 }
 
 function takeFunds(world: World, { amount, currency, description, id }: Charge): string {
