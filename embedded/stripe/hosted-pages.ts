@@ -1,4 +1,4 @@
-import express, { type Request, type Response, type Router } from 'express';
+import express, { type Request, type RequestHandler, type Response, type Router } from 'express';
 import { authenticate, intentNamed } from './authentication.ts';
 import { expireDueSessions, planOf, submitSession } from './checkout-sessions.ts';
 import { StripeRefusal } from './errors.ts';
@@ -30,7 +30,17 @@ const TRY_AGAIN = html`<h1>Something went wrong</h1><p>Please try again later.</
 export function hostedPages(world: World, faults: Faults, gates: StripeGates): Router {
   const router = express.Router();
   router.use(express.urlencoded({ extended: false }));
-  router.use(async (request, response, next) => {
+  router.use(passGates(world, gates));
+  router.use(unlessOut(world, faults));
+  addCheckoutPages(router, world);
+  addAuthenticationPages(router, world);
+  addReceipt(router, world);
+  return router;
+}
+
+/** Pauses or refuses a request at the gates of a test. */
+function passGates(world: World, gates: StripeGates): RequestHandler {
+  return async (request, response, next) => {
     const { method, path, body: params = {}, socket } = request;
     const way = await gates.pass(
       { point: 'arrival', method, path, params, object: objectOf(world, path, params) },
@@ -39,8 +49,12 @@ export function hostedPages(world: World, faults: Faults, gates: StripeGates): R
     if (way === 'on') next();
     else if (way === 'drop') socket.destroy();
     else response.status(way === 'rate_limit' ? 429 : 500).send(page('Unavailable', TRY_AGAIN));
-  });
-  router.use((request, response, next) => {
+  };
+}
+
+/** Serves no page during an outage. */
+function unlessOut(world: World, faults: Faults): RequestHandler {
+  return (request, response, next) => {
     if (faults.outage === 'drop') request.socket.destroy();
     else if (faults.outage !== 'hang' && faults.outage !== null)
       response.status(503).send(page('Unavailable', TRY_AGAIN));
@@ -51,8 +65,10 @@ export function hostedPages(world: World, faults: Faults, gates: StripeGates): R
       next();
       if (request.method === 'POST') world.onChange();
     }
-  });
+  };
+}
 
+function addCheckoutPages(router: Router, world: World): void {
   router.get('/c/pay/:session', (request, response) => {
     const session = sessionOr404(world, request, response);
     if (session) response.status(session.status === 'open' ? 200 : 410).send(checkoutPage(world, session, {}));
@@ -86,7 +102,9 @@ export function hostedPages(world: World, faults: Faults, gates: StripeGates): R
     const error = 'amount' in intent ? intent.last_payment_error : intent.last_setup_error;
     response.status(402).send(checkoutPage(world, session, {}, error?.message ?? 'Your payment is not complete yet.'));
   });
+}
 
+function addAuthenticationPages(router: Router, world: World): void {
   router.get('/3d_secure_2/:intent', (request, response) => {
     const confirmation = world.state.confirmations.get(request.params.intent);
     if (!confirmation || confirmation.clientSecret !== request.query.client_secret) {
@@ -113,7 +131,9 @@ export function hostedPages(world: World, faults: Faults, gates: StripeGates): R
       response.status(error.status).send(page('3-D Secure', html`<h1>Nothing to do</h1><p>${error.body.message}</p>`));
     }
   });
+}
 
+function addReceipt(router: Router, world: World): void {
   router.get('/receipts/:charge', (request, response) => {
     const charge = world.state.charges.get(request.params.charge);
     if (charge?.status !== 'succeeded') {
@@ -133,7 +153,6 @@ ${charge.amount_refunded > 0 && html`<tr><td>Refunded</td><td>${formatAmount(cha
       ),
     );
   });
-  return router;
 }
 
 /** Pays with the typed values, and returns the next address of the browser. A refusal is thrown. */
