@@ -41,7 +41,7 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
   db.clock = clock;
   const stripe = createStripe({ ...config.stripe, timeoutMs: STRIPE_WITHIN_MS });
   const {
-    terms,
+    billingSettings: settings,
     publicUrl,
     returnUrlOrigins,
     deposits,
@@ -55,7 +55,7 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
     db,
     clock,
     log,
-    terms,
+    settings,
     deposits,
     publicUrl,
     brand: config.mail.brand,
@@ -64,7 +64,7 @@ function createApiWorld(config: Config, client: Client): ApiWorld {
     rateLimitPerMinute,
     trustedProxies,
     issuer,
-    ledger: createLedger({ db, terms }),
+    ledger: createLedger({ db, settings }),
     engine: createEngine(client),
     cards: createCards({ stripe, db, publicUrl, log }),
     stripeLooks: createStripeLooks(stripe),

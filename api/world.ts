@@ -14,7 +14,7 @@ import type { Ledger } from '../ledger/index.ts';
 import type { Db } from '../prisma/client.ts';
 import type { Engine } from './engine/engine.ts';
 import type { CallTimes } from './http/deadlines.ts';
-import type { GateTerms } from './http/gate.ts';
+import type { GateSettings } from './http/gate.ts';
 
 export interface ApiWorld {
   db: Db;
@@ -33,7 +33,7 @@ export interface ApiWorld {
    *   tolerance
    */
   verifyCopperxEvent: ((rawBody: Buffer, signature: string, nowMs: number) => CopperxHint) | null;
-  terms: BillingSettings;
+  settings: BillingSettings;
   deposits: { minMicros: Micros; maxMicros: Micros; presetsMicros: Micros[] };
   settleEveryMs: number;
   platformKey: string;
@@ -50,7 +50,7 @@ export interface ApiWorld {
   /** Shorter times than the product's, in tests. */
   callTimes?: CallTimes;
   /** Another number of calls at once than the product's, in tests. */
-  capacity?: Partial<GateTerms>;
+  capacity?: Partial<GateSettings>;
   /** The clock of this process against the database's. Absent where tests choose the time. */
   clock?: ClockWatch;
   log: Logger;

@@ -10,7 +10,7 @@ import { micros } from '../billing/money.ts';
 import { createLedger } from '../ledger/index.ts';
 import type { Db } from '../prisma/client.ts';
 import { recordFact } from '../prisma/record.ts';
-import { SCENARIO_TERMS as TERMS } from '../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../simulate/settings.ts';
 import { onLedger, SECOND } from './facts-under-load.ts';
 import type { Measured } from './measured.ts';
 import { type LoadOptions, scaled } from './options.ts';
@@ -29,7 +29,7 @@ export async function balance(options: LoadOptions): Promise<Measured[]> {
   const sizes = [...new Set(INSTANCES.map((count) => scaled(count, options)))];
   const teamOf = (size: number) => `team-of-${size}`;
   return onLedger(sizes.map(teamOf), async ({ db, ownerUrl }) => {
-    const ledger = createLedger({ db, terms: TERMS });
+    const ledger = createLedger({ db, settings: SETTINGS });
     for (const size of sizes) {
       const teamId = teamOf(size);
       const grant = { teamId, grantId: teamId, amountMicros: micros(1_000_000_000_000), note: 'bench' };
@@ -58,7 +58,7 @@ const openInstances = (db: Db, teamId: string, ids: readonly string[]): Promise<
       ...{ instanceId, pricing: 'on_demand' as const, gpuType: 'h100', region: 'eu', given: true, shedOrder: null },
       listMicrosPerHour: micros(10_000 + index),
     }));
-    const outcome = applyFact(account, TERMS, SECOND, (change) => {
+    const outcome = applyFact(account, SETTINGS, SECOND, (change) => {
       openMeters(change, orders);
     });
     const spec = { teamId, gpuType: 'h100', region: 'eu', pricing: 'on_demand', requestHash: 'bench' };
@@ -103,7 +103,7 @@ async function besideSelect1(db: Db, { teamId, size, transfers, reads }: Case): 
   // In turns, so both meet the same machine.
   for (let index = -WARM_UP; index < reads; index += 1) {
     const selectMs = await timeOf(() => db.$queryRaw`SELECT 1`);
-    const readMs = await timeOf(() => readBalance(db, TERMS, teamId, SECOND + 60));
+    const readMs = await timeOf(() => readBalance(db, SETTINGS, teamId, SECOND + 60));
     if (index < 0) continue;
     select.push(selectMs);
     read.push(readMs);

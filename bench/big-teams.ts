@@ -14,7 +14,7 @@ import { createLedger, type Ledger } from '../ledger/index.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { createTeam } from '../prisma/teams.ts';
-import { SCENARIO_TERMS } from '../simulate/terms.ts';
+import { SCENARIO_SETTINGS } from '../simulate/settings.ts';
 import type { Measured } from './measured.ts';
 import { noteStatements } from './statements.ts';
 
@@ -25,8 +25,8 @@ const SECOND = 1_800_000_000;
 /** Instances have started at any second of the last three days. */
 const SPREAD_SECONDS = 3 * 86_400;
 const CREDIT = micros(1_000_000_000_000_000);
-const TERMS: BillingSettings = {
-  ...SCENARIO_TERMS,
+const SETTINGS: BillingSettings = {
+  ...SCENARIO_SETTINGS,
   volumeTiers: [{ spendMicros: micros(1_000_000_000_000_000), basisPoints: 200 }],
 };
 /** `given`: the platform names the rate. `listed`: the rate comes from the price list. */
@@ -48,7 +48,7 @@ export async function bigTeams(): Promise<Measured[]> {
   const owner = connectDb(postgres.databaseUrl('bench'));
   const db = connectDb(postgres.runtimeUrl('bench'));
   try {
-    const ledger = createLedger({ db, terms: TERMS });
+    const ledger = createLedger({ db, settings: SETTINGS });
     const subjects: Subject[] = [];
     for (const price of PRICES)
       for (const size of SIZES) {
@@ -120,7 +120,7 @@ function actsOf(db: Db, ledger: Ledger): Record<string, Act> {
       };
       return ledger.recordUsage({ events: [event], receivedSecond, causedBy: 'bench' });
     },
-    balance: ({ teamId }, nowSecond) => readBalance(db, TERMS, teamId, nowSecond),
+    balance: ({ teamId }, nowSecond) => readBalance(db, SETTINGS, teamId, nowSecond),
     stop: (subject, nowSecond, round) =>
       ledger.stopInstance(
         { instanceId: idOf(subject, round), reason: 'stopped', nowSecond, platformAsked: true },

@@ -12,7 +12,7 @@ import { createLedger } from '../ledger/index.ts';
 import { connectDb, type Db } from '../prisma/client.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { createTeam } from '../prisma/teams.ts';
-import { SCENARIO_TERMS as TERMS } from '../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../simulate/settings.ts';
 import type { Measured } from './measured.ts';
 import { type LoadOptions, scaled } from './options.ts';
 import { inLanes, names, perSecond } from './product.ts';
@@ -71,7 +71,7 @@ const AS_ONE_STATEMENT = {
 export function factsUnderLoad(options: LoadOptions): Promise<Measured[]> {
   const teams = names('team', scaled(TEAMS, options, 8));
   return onLedger(teams, async ({ db, url }) => {
-    const ledger = createLedger({ db, terms: TERMS });
+    const ledger = createLedger({ db, settings: SETTINGS });
     const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS });
     const amountMicros = micros(1_000_000);
     let number = 0;

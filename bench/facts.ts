@@ -11,7 +11,7 @@ import { createLedger } from '../ledger/index.ts';
 import { connectDb } from '../prisma/client.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { createTeam } from '../prisma/teams.ts';
-import { SCENARIO_TERMS as TERMS } from '../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../simulate/settings.ts';
 import type { Measured } from './measured.ts';
 
 const TEAMS = 40;
@@ -27,7 +27,7 @@ export async function facts(): Promise<Measured[]> {
   await migrate(postgres.databaseUrl('bench'), RUNTIME_ROLE);
   const db = connectDb(url, { poolSize: 32 });
   try {
-    const ledger = createLedger({ db, terms: TERMS });
+    const ledger = createLedger({ db, settings: SETTINGS });
     const give = (teamId: string, grantId: string) =>
       ledger.grant({ teamId, grantId, amountMicros: micros(1_000_000), note: 'bench', nowSecond: SECOND }, 'bench');
     for (let team = 0; team < TEAMS; team += 1) {

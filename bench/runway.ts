@@ -50,9 +50,9 @@ const LOOKS = 20;
 const START = 1_800_000_000;
 
 /** A thousand instances from the list, with credit for weeks, and volume tiers on the way. */
-function listedTeam(): { account: Account; terms: BillingSettings } {
+function listedTeam(): { account: Account; settings: BillingSettings } {
   const tier = (dollars: number, basisPoints: number) => ({ spendMicros: micros(dollars * 1_000_000), basisPoints });
-  const terms: BillingSettings = {
+  const settings: BillingSettings = {
     cooldownSeconds: 300,
     graceSeconds: 60,
     minStartMicros: micros(3_000_000),
@@ -85,27 +85,27 @@ function listedTeam(): { account: Account; terms: BillingSettings } {
     spentByDay: new Map(),
     postedMicros: micros(2_000_000_000_000),
   };
-  return { account: { ...credited, meters }, terms };
+  return { account: { ...credited, meters }, settings };
 }
 
 function foresight(): Measured {
-  const { account, terms } = listedTeam();
+  const { account, settings } = listedTeam();
   const looksPerSecond = (look: () => void): number => {
     const started = performance.now();
     for (let run = 0; run < LOOKS; run += 1) look();
     return LOOKS / ((performance.now() - started) / 1000);
   };
   const foreseen = looksPerSecond(() => {
-    runsOutSecond(account, terms);
-    firstBelowSecond(account, terms, terms.lowLevelMicros);
+    runsOutSecond(account, settings);
+    firstBelowSecond(account, settings, settings.lowLevelMicros);
   });
   const plain = looksPerSecond(() => {
     exhaustionSecond(account);
-    lastSecondAtOrAbove(account, terms.lowLevelMicros);
+    lastSecondAtOrAbove(account, settings.lowLevelMicros);
   });
   return {
     bench: 'runway',
-    what: `what a balance foresees of ${LISTED} listed instances through ${terms.volumeTiers.length} tiers`,
+    what: `what a balance foresees of ${LISTED} listed instances through ${settings.volumeTiers.length} tiers`,
     figure: Number(foreseen.toFixed(2)),
     unit: 'looks/s',
     reference: 'the same of their line as it is',

@@ -13,7 +13,7 @@ import type { UsageCall } from '../ledger/usage.ts';
 import type { SaidUsage } from '../ledger/usage-prices.ts';
 import type { Db } from '../prisma/client.ts';
 import { fakeApiWorld, refusing } from '../simulate/fake-api-world.ts';
-import { SCENARIO_TERMS as TERMS } from '../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../simulate/settings.ts';
 import type { Measured } from './measured.ts';
 import {
   BATCH,
@@ -145,7 +145,7 @@ function worldOf(
   const tell = refusing<WorkflowWakes>('tell', coalesced({ watch: wake, watchSoon: wake }));
   return fakeApiWorld({
     db,
-    terms: TERMS,
+    settings: SETTINGS,
     ledger: { ...ledger, recordUsageOf: record },
     engine: refusing<Engine>('engine', { tell }),
     platformKey: KEY,

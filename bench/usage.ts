@@ -14,7 +14,7 @@ import { connectDb, type Db } from '../prisma/client.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { insertModelPrice } from '../prisma/prices.ts';
 import { createTeam } from '../prisma/teams.ts';
-import { SCENARIO_TERMS as TERMS } from '../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../simulate/settings.ts';
 import type { Measured } from './measured.ts';
 import {
   BATCH,
@@ -65,7 +65,7 @@ async function onPostgres(
   await migrate(postgres.databaseUrl('bench'), RUNTIME_ROLE);
   const db = connectDb(url);
   try {
-    const ledger = createLedger({ db, terms: TERMS });
+    const ledger = createLedger({ db, settings: SETTINGS });
     const price = { model: MODEL, ...PRICE, effectiveSecond: 0, withdrawn: false };
     await insertModelPrice(db, price, { recordedSecond: 0, actor: 'bench' }).catch(() => {});
     for (let team = 0; team < TEAMS; team += 1) {

@@ -47,7 +47,7 @@ export const isReviewed = (account: Account, { volumeTiers }: BillingSettings): 
   volumeTiers.length > 0 && hasDiscountable(account);
 
 /** The soonest dated fact. Within one second the end of a hold comes first. */
-export function nextDated(account: Account, terms: BillingSettings): { second: number; what: DatedKind } | null {
+export function nextDated(account: Account, settings: BillingSettings): { second: number; what: DatedKind } | null {
   const { meters, reservations, holdExpiries, discount, prices, datedThroughSecond } = account;
   let next: { second: number; what: DatedKind } | null = null;
   const due = (what: DatedKind, second: number | null | undefined): void => {
@@ -59,6 +59,6 @@ export function nextDated(account: Account, terms: BillingSettings): { second: n
   for (const { endSecond } of reservations) due('reservation_ends', endSecond);
   for (const meter of meters.filter(followsSpotPrice))
     due('spot_price', nextSpotMove(prices, meter, datedThroughSecond));
-  if (isReviewed(account, terms)) due('volume_review', nextDayStart(datedThroughSecond));
+  if (isReviewed(account, settings)) due('volume_review', nextDayStart(datedThroughSecond));
   return next;
 }

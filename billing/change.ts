@@ -42,8 +42,8 @@ export type Effect =
 export interface FactOutcome {
   account: Account;
   effects: Effect[];
-  /** The terms of the computation. Absent where nothing was computed. */
-  terms?: BillingSettings;
+  /** The settings of the computation. Absent where nothing was computed. */
+  settings?: BillingSettings;
 }
 
 /** A change under way: a private copy of the account, and the effects so far. */
@@ -54,12 +54,12 @@ export class AccountChange {
    * The cause of credit that was released while money stood at X. The credit pays owed amounts at the end of that time.
    */
   freedMeanwhile: string | null = null;
-  readonly terms: BillingSettings;
+  readonly settings: BillingSettings;
   /** True for a forecast. No effects are recorded, so facts that only effects need are not computed. */
   readonly isForecast: boolean;
   private readonly spentByDay: Map<number, Micros> | null;
 
-  constructor(account: Account, terms: BillingSettings, { isForecast = false } = {}) {
+  constructor(account: Account, settings: BillingSettings, { isForecast = false } = {}) {
     this.isForecast = isForecast;
     this.spentByDay = account.spentByDay && new Map(account.spentByDay);
     this.account = {
@@ -72,11 +72,11 @@ export class AccountChange {
       policy: account.policy && { ...account.policy },
       toppedUp: { ...account.toppedUp },
     };
-    this.terms = terms;
+    this.settings = settings;
   }
 
   outcome(): FactOutcome {
-    return { account: this.account, effects: this.effects, terms: this.terms };
+    return { account: this.account, effects: this.effects, settings: this.settings };
   }
 
   /** Counts an amount spent at a second, if spending was read. */
@@ -180,7 +180,7 @@ export function noteCapped(change: AccountChange): void {
  * warning if the balance is well above the level.
  */
 export function creditArrived(change: AccountChange, causeReference: string): void {
-  const { account, terms } = change;
+  const { account, settings } = change;
   const second = account.asOfSecond;
   const collectedMicros = smaller(account.owedMicros, larger(spendableMicros(account, second), ZERO));
   change.transfer({
@@ -192,6 +192,6 @@ export function creditArrived(change: AccountChange, causeReference: string): vo
     second,
   });
   for (const contest of account.contests) fillContest(change, contest);
-  const wellAboveMicros = micros(terms.lowLevelMicros + Math.floor(terms.lowLevelMicros / 10));
+  const wellAboveMicros = micros(settings.lowLevelMicros + Math.floor(settings.lowLevelMicros / 10));
   if (spendableMicros(account, second) >= wellAboveMicros) account.lowArmed = true;
 }

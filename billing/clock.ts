@@ -107,7 +107,7 @@ function expireHolds(change: AccountChange, second: number): void {
 
 /** Applies every price change of this second before any rate is computed again. */
 function changePrices(change: AccountChange, second: number): void {
-  const { account, terms } = change;
+  const { account, settings } = change;
   const reclaimed = account.meters.filter(({ reclaimSecond }) => reclaimSecond !== null && reclaimSecond <= second);
   for (const meter of reclaimed) {
     closeMeter(change, meter, second);
@@ -124,21 +124,21 @@ function changePrices(change: AccountChange, second: number): void {
   for (const reservation of account.reservations.filter(({ endSecond }) => endSecond <= second))
     renewReservation(change, reservation);
   const isNewDay = second === dayStart(second) && second > account.datedThroughSecond;
-  if (isNewDay && isReviewed(account, terms)) reviewVolumeAtMidnight(change, second);
+  if (isNewDay && isReviewed(account, settings)) reviewVolumeAtMidnight(change, second);
   account.datedThroughSecond = second;
   rerate(change, second);
 }
 
 /** Applies one crossing. */
 export function cross(change: AccountChange, { second, what }: Crossing): void {
-  const { account, terms } = change;
+  const { account, settings } = change;
   switch (what) {
     case 'top_up':
       if (account.policy) openAttempt(change, account.policy, account.asOfSecond);
       return;
     case 'low':
       account.lowArmed = false;
-      change.effects.push({ kind: 'low', second, levelMicros: terms.lowLevelMicros });
+      change.effects.push({ kind: 'low', second, levelMicros: settings.lowLevelMicros });
       return;
     case 'hold_expires':
       expireHolds(change, second);
@@ -167,12 +167,12 @@ export function cross(change: AccountChange, { second, what }: Crossing): void {
  * top-up, because a top-up keeps the exhaustion open, then the rest.
  */
 export function bringUpToDate(change: AccountChange, nowSecond: number): void {
-  const { account, terms } = change;
+  const { account, settings } = change;
   const second = Math.max(nowSecond, account.asOfSecond);
   for (
-    let next = nextCrossing(account, terms);
+    let next = nextCrossing(account, settings);
     next !== null && next.second <= second;
-    next = nextCrossing(account, terms)
+    next = nextCrossing(account, settings)
   ) {
     account.asOfSecond = Math.max(account.asOfSecond, next.second);
     cross(change, next);
@@ -187,11 +187,11 @@ export function bringUpToDate(change: AccountChange, nowSecond: number): void {
 /** Applies one fact: brings the account up to date, applies the fact, and applies the crossings that follow at once. */
 export function applyFact(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   nowSecond: number,
   fact: (change: AccountChange) => void,
 ): FactOutcome {
-  const change = new AccountChange(account, terms);
+  const change = new AccountChange(account, settings);
   bringUpToDate(change, nowSecond);
   fact(change);
   bringUpToDate(change, nowSecond);

@@ -34,12 +34,12 @@ export interface Corrected extends FactOutcome {
  */
 export function correctDeposit(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   correction: Correction,
   nowSecond: number,
 ): Corrected {
   const reference = referenceOf.correction(correction.correctionId);
-  const outcome = applyFact(account, terms, nowSecond, (change) => {
+  const outcome = applyFact(account, settings, nowSecond, (change) => {
     const post = () => postCorrection(change, correction, reference);
     if (correction.deposit) settleDisputes(change, correction.deposit, { reference }, post);
     else post();

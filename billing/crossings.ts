@@ -30,14 +30,14 @@ export const fitsMonth = (account: Account, policy: TopUpPolicy, second: number)
  * When the card is to be charged next: the first second with available below the threshold, not before the cooldown's
  * end, and in a month whose cap has room. `dueSecond` is null when the balance never falls so far.
  */
-export function topUpOutlook(account: Account, terms: BillingSettings): TopUpOutlook {
+export function topUpOutlook(account: Account, settings: BillingSettings): TopUpOutlook {
   const { policy, attempt, lastAttemptSecond, asOfSecond } = account;
   if (attempt) return { state: 'charging' };
   if (!policy?.enabled) return { state: 'off' };
   if (!maySpend(account)) return { state: 'suspended' };
 
   const below = firstSecondBelow(account, policy.thresholdMicros, asOfSecond);
-  const cooldownUntilSecond = lastAttemptSecond === null ? asOfSecond : lastAttemptSecond + terms.cooldownSeconds;
+  const cooldownUntilSecond = lastAttemptSecond === null ? asOfSecond : lastAttemptSecond + settings.cooldownSeconds;
   const dueSecond = below === null ? null : Math.max(below, cooldownUntilSecond);
   if (dueSecond !== null && !fitsMonth(account, policy, dueSecond))
     return { state: 'capped', dueSecond: nextMonthStart(dueSecond) };
@@ -51,10 +51,10 @@ export function topUpOutlook(account: Account, terms: BillingSettings): TopUpOut
 const dueSecondOf = (outlook: TopUpOutlook): number | null => ('dueSecond' in outlook ? outlook.dueSecond : null);
 
 /** A low-balance warning is due below the level, once an episode, and not while auto top-up is there to prevent it. */
-function lowSecond(account: Account, terms: BillingSettings, outlook: TopUpOutlook): number | null {
+function lowSecond(account: Account, settings: BillingSettings, outlook: TopUpOutlook): number | null {
   const prevented = outlook.state === 'watching' || outlook.state === 'cooling_down' || outlook.state === 'charging';
   if (!account.lowArmed || prevented) return null;
-  return firstSecondBelow(account, terms.lowLevelMicros, account.asOfSecond);
+  return firstSecondBelow(account, settings.lowLevelMicros, account.asOfSecond);
 }
 
 /**
@@ -74,15 +74,15 @@ function endOfCredit(account: Account): Crossing | null {
 /** The next crossing: its second and its kind. The watch sleeps until then. Null: nothing will ever happen. */
 export type Crossing = { second: number; what: DatedKind | 'top_up' | 'low' | 'exhaustion' | 'grace_over' };
 
-export function nextCrossing(account: Account, terms: BillingSettings): Crossing | null {
+export function nextCrossing(account: Account, settings: BillingSettings): Crossing | null {
   if (account.standsAtSecond !== null)
-    return { second: account.standsAtSecond + terms.graceSeconds + 1, what: 'grace_over' };
-  const outlook = topUpOutlook(account, terms);
+    return { second: account.standsAtSecond + settings.graceSeconds + 1, what: 'grace_over' };
+  const outlook = topUpOutlook(account, settings);
   // Within one second dated facts come first: they may free credit, or change the cost of the next second.
   const crossings: Array<Crossing | { second: null }> = [
-    nextDated(account, terms) ?? { second: null },
+    nextDated(account, settings) ?? { second: null },
     { second: dueSecondOf(outlook), what: 'top_up' },
-    { second: lowSecond(account, terms, outlook), what: 'low' },
+    { second: lowSecond(account, settings, outlook), what: 'low' },
     endOfCredit(account) ?? { second: null },
   ].filter((crossing): crossing is Crossing => crossing.second !== null);
   return (crossings as Crossing[]).reduce<Crossing | null>(

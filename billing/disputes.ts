@@ -38,7 +38,7 @@ export function disputeShares(leftMicros: Micros, disputes: readonly DisputeStan
 /** Records how a dispute stands: opened, decided, decided again, opened again, or over another amount. */
 export function recordDispute(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   { deposit, standing }: { deposit: CreditedDeposit; standing: DisputeStanding },
   nowSecond: number,
 ): FactOutcome {
@@ -49,7 +49,7 @@ export function recordDispute(
   const disputes = known
     ? deposit.disputes.map((other) => (other === known ? dispute : other))
     : [...deposit.disputes, dispute];
-  return applyFact(account, terms, nowSecond, (change) => {
+  return applyFact(account, settings, nowSecond, (change) => {
     saveTurn(change, dispute);
     settleDisputes(change, { ...deposit, disputes }, { reference: referenceOf.dispute(dispute), disputeId });
   });

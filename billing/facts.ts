@@ -29,8 +29,8 @@ import { chargeWithRemainder, type MicroMillionths } from './tokens.ts';
 import type { TopUpPolicy } from './top-up.ts';
 
 /** Brings the account up to date, with no further fact. */
-export const advance = (account: Account, terms: BillingSettings, nowSecond: number): FactOutcome =>
-  applyFact(account, terms, nowSecond, () => {});
+export const advance = (account: Account, settings: BillingSettings, nowSecond: number): FactOutcome =>
+  applyFact(account, settings, nowSecond, () => {});
 
 /** Credits an amount: posts the row, then uses the credit. */
 export function creditFrom(
@@ -67,11 +67,11 @@ function countTopUp(account: Account, amountMicros: Micros): void {
  */
 export function creditDeposit(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   deposit: { depositId: string; amountMicros: Micros; isLateTopUp?: boolean },
   nowSecond: number,
 ): FactOutcome {
-  return applyFact(account, terms, nowSecond, (change) => {
+  return applyFact(account, settings, nowSecond, (change) => {
     const { account } = change;
     const isAttempt = account.attempt?.depositId === deposit.depositId;
     if (isAttempt) {
@@ -98,11 +98,11 @@ export function creditDeposit(
  */
 export const creditCrypto = (
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   deposit: { depositId: string; outputs: readonly CryptoOutput[] },
   nowSecond: number,
 ): FactOutcome =>
-  applyFact(account, terms, nowSecond, (change) => {
+  applyFact(account, settings, nowSecond, (change) => {
     for (const output of deposit.outputs)
       creditFrom(change, {
         debitAccount: COPPERX,
@@ -119,12 +119,12 @@ export const creditCrypto = (
  */
 export function failAttempt(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   depositId: string,
   nowSecond: number,
   switchesOff = true,
 ): FactOutcome {
-  return applyFact(account, terms, nowSecond, (change) => {
+  return applyFact(account, settings, nowSecond, (change) => {
     const { account } = change;
     const { attempt, standsAtSecond } = account;
     if (attempt?.depositId !== depositId) return;
@@ -141,11 +141,11 @@ export function failAttempt(
 /** Gives credit without a payment. */
 export const grantCredit = (
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   grant: { grantId: string; amountMicros: Micros },
   nowSecond: number,
 ): FactOutcome =>
-  applyFact(account, terms, nowSecond, (change) =>
+  applyFact(account, settings, nowSecond, (change) =>
     creditFrom(change, {
       debitAccount: GRANTS,
       amountMicros: grant.amountMicros,
@@ -162,11 +162,11 @@ export const grantCredit = (
  */
 export function recordUsage(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   usage: { eventId: string; cost: MicroMillionths; holds?: readonly Hold[]; model?: string; project?: string },
   nowSecond: number,
 ): FactOutcome {
-  return applyFact(account, terms, nowSecond, (change) => {
+  return applyFact(account, settings, nowSecond, (change) => {
     const { account } = change;
     const second = account.asOfSecond;
     const reference = referenceOf.usage(account.teamId, usage.eventId);
@@ -206,11 +206,11 @@ export function recordUsage(
  */
 export const assignDiscount = (
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   discount: AssignedDiscount | null,
   nowSecond: number,
 ): FactOutcome =>
-  applyFact(account, terms, nowSecond, (change) => {
+  applyFact(account, settings, nowSecond, (change) => {
     const until = discount?.untilSecond ?? null;
     if (until !== null && until <= change.account.asOfSecond)
       throw new BillingError('at_out_of_range', 'until must lie in the future', 'until');
@@ -223,11 +223,11 @@ export const assignDiscount = (
  */
 export const setPolicy = (
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   policy: TopUpPolicy,
   nowSecond: number,
 ): FactOutcome =>
-  applyFact(account, terms, nowSecond, (change) => {
+  applyFact(account, settings, nowSecond, (change) => {
     change.account.policy = { ...policy };
     noteCapped(change);
   });

@@ -33,16 +33,16 @@ const withoutCalendar = (account: Account): Account => ({
  */
 function firstCrossing(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   wanted: 'exhaustion' | 'low' | 'top_up',
 ): number | null {
-  const change = new AccountChange(account, terms, { isForecast: true });
+  const change = new AccountChange(account, settings, { isForecast: true });
   const ahead = change.account;
   for (let crossed = 0; ; crossed += 1) {
     // Arms the warning if the forecast is for the warning, and disarms the warning otherwise.
     ahead.lowArmed = wanted === 'low';
     const isOver = crossed >= MOST_CROSSINGS;
-    const next = isOver ? nextCrossing(withoutCalendar(ahead), withoutTiers(terms)) : nextAhead(ahead, terms);
+    const next = isOver ? nextCrossing(withoutCalendar(ahead), withoutTiers(settings)) : nextAhead(ahead, settings);
     if (next === null || next.what === wanted) return next?.second ?? null;
     if (isOver) return null;
     ahead.asOfSecond = Math.max(ahead.asOfSecond, next.second);
@@ -50,22 +50,22 @@ function firstCrossing(
   }
 }
 
-const withoutTiers = (terms: BillingSettings): BillingSettings => ({ ...terms, volumeTiers: [] });
+const withoutTiers = (settings: BillingSettings): BillingSettings => ({ ...settings, volumeTiers: [] });
 
 /**
  * The next crossing with an effect. Midnights without a new volume tier are skipped, and so are expiries of holds
  * without another effect.
  */
-function nextAhead(account: Account, terms: BillingSettings): Crossing | null {
-  const untiered = withoutTiers(terms);
+function nextAhead(account: Account, settings: BillingSettings): Crossing | null {
+  const untiered = withoutTiers(settings);
   const next = nextCrossing(account, untiered);
-  const review = nextReview(account, terms, next?.second ?? Number.POSITIVE_INFINITY);
+  const review = nextReview(account, settings, next?.second ?? Number.POSITIVE_INFINITY);
   if (
     review !== null &&
     (next === null || review < next.second || (review === next.second && next.what !== 'hold_expires'))
   )
     return { second: review, what: 'volume_review' };
-  return next?.what === 'hold_expires' ? severalHolds(account, terms, next) : next;
+  return next?.what === 'hold_expires' ? severalHolds(account, settings, next) : next;
 }
 
 /**
@@ -73,37 +73,38 @@ function nextAhead(account: Account, terms: BillingSettings): Crossing | null {
  * in between, and all of the expiries are applied together. While the team owes an amount or a dispute lacks credit,
  * each expiry is applied separately.
  */
-function severalHolds(account: Account, terms: BillingSettings, first: Crossing): Crossing {
+function severalHolds(account: Account, settings: BillingSettings, first: Crossing): Crossing {
   const { holdExpiries, owedMicros, contests } = account;
   if (owedMicros > 0 || contests.some(({ heldMicros, amountMicros }) => heldMicros < amountMicros)) return first;
-  const besides = nextCrossing({ ...account, holdExpiries: [] }, withoutTiers(terms))?.second;
-  const until = nextReview(account, terms, besides ?? Number.POSITIVE_INFINITY) ?? besides ?? Number.POSITIVE_INFINITY;
+  const besides = nextCrossing({ ...account, holdExpiries: [] }, withoutTiers(settings))?.second;
+  const until =
+    nextReview(account, settings, besides ?? Number.POSITIVE_INFINITY) ?? besides ?? Number.POSITIVE_INFINITY;
   const last = holdExpiries.findLast(({ second }) => second <= until);
   return { ...first, second: Math.max(first.second, last?.second ?? first.second) };
 }
 
 /** The first 00:00 UTC at which the review changes the volume discount. */
-function nextReview(account: Account, terms: BillingSettings, throughSecond: number): number | null {
+function nextReview(account: Account, settings: BillingSettings, throughSecond: number): number | null {
   const { teamId, spentByDay, standsAtSecond, volumeBasisPoints } = account;
-  if (standsAtSecond !== null || !isReviewed(account, terms)) return null;
+  if (standsAtSecond !== null || !isReviewed(account, settings)) return null;
   if (spentByDay === null) throw new Error(`what ${teamId} has spent was not read`);
-  return firstOtherTier(account, spentByDay, terms.volumeTiers, volumeBasisPoints, throughSecond);
+  return firstOtherTier(account, spentByDay, settings.volumeTiers, volumeBasisPoints, throughSecond);
 }
 
 /** The last second that can be paid in full if no card is charged any more. Null when credit is not being used up. */
-export const runsOutSecond = (account: Account, terms: BillingSettings): number | null =>
-  account.standsAtSecond ?? firstCrossing(withoutTopUps(account), terms, 'exhaustion');
+export const runsOutSecond = (account: Account, settings: BillingSettings): number | null =>
+  account.standsAtSecond ?? firstCrossing(withoutTopUps(account), settings, 'exhaustion');
 
 /**
  * The first second below a level if no card is charged any more; now if it is below. Null: never, also where all ends
  * before, since the next second would cost more than the level.
  */
-export function firstBelowSecond(account: Account, terms: BillingSettings, levelMicros: Micros): number | null {
+export function firstBelowSecond(account: Account, settings: BillingSettings, levelMicros: Micros): number | null {
   const { standsAtSecond } = account;
   if (standsAtSecond !== null && availableMicros(account, standsAtSecond) < levelMicros) return standsAtSecond;
-  return firstCrossing(withoutTopUps(account), { ...terms, lowLevelMicros: levelMicros }, 'low');
+  return firstCrossing(withoutTopUps(account), { ...settings, lowLevelMicros: levelMicros }, 'low');
 }
 
 /** The second of the next charge of the card, also after the end of credit. Null when no charge will come. */
-export const nextTopUpSecond = (account: Account, terms: BillingSettings): number | null =>
-  firstCrossing(account, terms, 'top_up');
+export const nextTopUpSecond = (account: Account, settings: BillingSettings): number | null =>
+  firstCrossing(account, settings, 'top_up');

@@ -17,12 +17,12 @@ export interface GrantRevoked extends FactOutcome {
  */
 export function revokeGrant(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   grant: { grantId: string; amountMicros: Micros },
   nowSecond: number,
 ): GrantRevoked {
   let creditMicros = ZERO;
-  const outcome = applyFact(account, terms, nowSecond, (change) => {
+  const outcome = applyFact(account, settings, nowSecond, (change) => {
     checkNotArchived(change.account);
     const { teamId, asOfSecond: second } = change.account;
     const { grantId, amountMicros } = grant;

@@ -34,11 +34,11 @@ export interface Hold {
  */
 export function placeHold(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   placed: { amountMicros: Micros; ttlSeconds: number },
   nowSecond: number,
 ): FactOutcome {
-  return applyFact(account, terms, nowSecond, ({ account }) => {
+  return applyFact(account, settings, nowSecond, ({ account }) => {
     const { amountMicros, ttlSeconds } = placed;
     if (!maySpend(account)) throw spendingRefused(account);
     const second = account.asOfSecond;
@@ -82,8 +82,8 @@ export function releaseHolds(change: AccountChange, holds: readonly Hold[]): boo
 }
 
 /** Releases a hold before the expiry. An expired hold stays expired. */
-export const voidHold = (account: Account, terms: BillingSettings, hold: Hold, nowSecond: number): FactOutcome =>
-  applyFact(account, terms, nowSecond, (change) => {
+export const voidHold = (account: Account, settings: BillingSettings, hold: Hold, nowSecond: number): FactOutcome =>
+  applyFact(account, settings, nowSecond, (change) => {
     if (releaseHolds(change, [hold])) creditArrived(change, referenceOf.holdVoided(hold.holdId));
   });
 

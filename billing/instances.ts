@@ -40,20 +40,20 @@ export const noReservation = (): BillingError =>
  * The refusal of any start now, or null when a start is allowed.
  * @returns `team_archived`, `team_suspended`; `insufficient_credit` below the minimum and while an exhaustion is open
  */
-export function startRefusal(account: Account, terms: BillingSettings): BillingError | null {
+export function startRefusal(account: Account, settings: BillingSettings): BillingError | null {
   if (!maySpend(account)) return spendingRefused(account);
-  const isEnough = spendableMicros(account, account.asOfSecond) >= terms.minStartMicros;
+  const isEnough = spendableMicros(account, account.asOfSecond) >= settings.minStartMicros;
   if (account.standsAtSecond === null && isEnough) return null;
-  return new BillingError('insufficient_credit', whyNotStart(account, terms));
+  return new BillingError('insufficient_credit', whyNotStart(account, settings));
 }
 
 /** Explains why credit allows no start now, with the amounts that would be enough. */
-function whyNotStart(account: Account, terms: BillingSettings): string {
+function whyNotStart(account: Account, settings: BillingSettings): string {
   if (account.standsAtSecond !== null)
     return 'Credit is used up and a charge is under way: nothing can be started until its outcome is known.';
   const available = larger(spendableMicros(account, account.asOfSecond), ZERO);
-  const missing = Math.ceil(subtract(terms.minStartMicros, available) / MICROS_PER_CENT) * MICROS_PER_CENT;
-  return `${formatForPeople(terms.minStartMicros)} of credit is needed, and ${formatForPeople(available)} is available: add ${formatForPeople(micros(missing))} or more.`;
+  const missing = Math.ceil(subtract(settings.minStartMicros, available) / MICROS_PER_CENT) * MICROS_PER_CENT;
+  return `${formatForPeople(settings.minStartMicros)} of credit is needed, and ${formatForPeople(available)} is available: add ${formatForPeople(micros(missing))} or more.`;
 }
 
 /**
@@ -64,12 +64,12 @@ function whyNotStart(account: Account, terms: BillingSettings): string {
  */
 export function startInstance(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   order: InstanceOrder,
   nowSecond: number,
 ): FactOutcome {
-  return applyFact(account, terms, nowSecond, (change) => {
-    const refusal = startRefusal(change.account, terms);
+  return applyFact(account, settings, nowSecond, (change) => {
+    const refusal = startRefusal(change.account, settings);
     if (refusal) throw refusal;
     openMeters(change, [order]);
   });
@@ -127,7 +127,7 @@ export type ClosedSegment = Meter & { endSecond: number };
  */
 export function stopInstance(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   stop: {
     instanceId: string;
     reason: EndReason;
@@ -137,7 +137,7 @@ export function stopInstance(
   },
   nowSecond: number,
 ): FactOutcome {
-  return applyFact(account, terms, nowSecond, (change) => {
+  return applyFact(account, settings, nowSecond, (change) => {
     const { account } = change;
     const running = runningMeter(account, stop.instanceId);
     if (!running) return;
@@ -214,7 +214,7 @@ function closeAt(change: AccountChange, segment: Meter, endSecond: number): void
  */
 export function repriceInstance(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   reprice: { instanceId: string; rateMicrosPerHour: Micros; atSecond?: number },
   nowSecond: number,
 ): FactOutcome {
@@ -224,7 +224,7 @@ export function repriceInstance(
       "at must not lie before the team's last recorded fact, nor in the future",
       'at',
     );
-  return applyFact(account, terms, reprice.atSecond ?? nowSecond, (change) => {
+  return applyFact(account, settings, reprice.atSecond ?? nowSecond, (change) => {
     const { account } = change;
     const running = runningMeter(account, reprice.instanceId);
     if (!running) throw new BillingError('instance_ended', 'the instance has ended');
@@ -250,11 +250,11 @@ export function repriceInstance(
  */
 export function settleInstance(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   instanceId: string,
   nowSecond: number,
 ): FactOutcome {
-  return applyFact(account, terms, nowSecond, (change) => {
+  return applyFact(account, settings, nowSecond, (change) => {
     const meter = runningMeter(change.account, instanceId);
     if (meter) postMeter(change, meter, moneySecond(change.account, change.account.asOfSecond));
   });
@@ -267,11 +267,11 @@ export function settleInstance(
  */
 export function announceReclaim(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   reclaim: { instanceId: string; reclaimSecond: number },
   nowSecond: number,
 ): FactOutcome {
-  return applyFact(account, terms, nowSecond, ({ account, effects }) => {
+  return applyFact(account, settings, nowSecond, ({ account, effects }) => {
     const { instanceId, reclaimSecond } = reclaim;
     const running = runningMeter(account, instanceId);
     if (!running) throw new BillingError('instance_ended', 'the instance has ended');
@@ -289,11 +289,11 @@ export function announceReclaim(
  */
 export const setShedOrder = (
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   order: ReadonlyMap<string, number>,
   nowSecond: number,
 ): FactOutcome =>
-  applyFact(account, terms, nowSecond, ({ account, effects }) => {
+  applyFact(account, settings, nowSecond, ({ account, effects }) => {
     mustHaveAllMeters(account, 'the order of ends');
     for (const meter of account.meters) {
       const shedOrder = order.get(meter.instanceId) ?? null;

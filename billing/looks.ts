@@ -31,10 +31,10 @@ export const spreadSecond = (teamId: string, second: number): number => second +
  * The next crossing to look at. A look at changed rates is delayed, at most until the first second at which any other
  * crossing can come under any rates.
  */
-export function nextLook(account: Account, terms: BillingSettings): Crossing | null {
-  const next = nextCrossing(account, terms);
+export function nextLook(account: Account, settings: BillingSettings): Crossing | null {
+  const next = nextCrossing(account, settings);
   if (next === null || !CHANGES_RATES.has(next.what)) return next;
-  const following = nextCrossing(atTheDearest(account, terms, next.second), terms);
+  const following = nextCrossing(atTheDearest(account, settings, next.second), settings);
   const second = spreadSecond(account.teamId, next.second);
   return { second: Math.min(second, following?.second ?? second), what: next.what };
 }
@@ -67,10 +67,10 @@ function movesLooksOnly(effect: Effect): boolean {
  * When the watch has to look after a fact, if the fact itself sends no notice: now, at a later second, or never (null).
  * Now is also the answer where the outcome does not decide.
  */
-export function lookAfter({ account, effects, terms }: FactOutcome): number | 'now' | null {
-  if (!terms || !effects.every(movesLooksOnly)) return 'now';
+export function lookAfter({ account, effects, settings }: FactOutcome): number | 'now' | null {
+  if (!settings || !effects.every(movesLooksOnly)) return 'now';
   try {
-    return nextLook(account, terms)?.second ?? null;
+    return nextLook(account, settings)?.second ?? null;
   } catch (error) {
     if (error instanceof MetersNeeded) return 'now';
     throw error;
@@ -81,8 +81,8 @@ export function lookAfter({ account, effects, terms }: FactOutcome): number | 'n
  * The account as of a second at which its rates change, as if no discount and no cover applied from then on. Its
  * balance is never above the actual balance at any later second: the cut of a segment rounds down by less than a micro.
  */
-function atTheDearest(account: Account, terms: BillingSettings, second: number): Account {
-  const change = new AccountChange(account, terms);
+function atTheDearest(account: Account, settings: BillingSettings, second: number): Account {
+  const change = new AccountChange(account, settings);
   const dearest = change.account;
   dearest.asOfSecond = second;
   dearest.datedThroughSecond = second;

@@ -39,12 +39,12 @@ export interface RefundTaken extends FactOutcome {
  */
 export function requestRefund(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   refund: { refundId: string; deposit: CreditedDeposit; amountMicros: Micros | null },
   nowSecond: number,
 ): RefundTaken {
   let amountMicros = ZERO;
-  const outcome = applyFact(account, terms, nowSecond, (change) => {
+  const outcome = applyFact(account, settings, nowSecond, (change) => {
     const { deposit, refundId } = refund;
     if (isDisputed(deposit))
       throw new BillingError('deposit_disputed', 'the deposit is disputed: the bank decides who has the money');
@@ -73,11 +73,11 @@ export function requestRefund(
 /** Records a refund made at the provider. The money has left, so the part that credit cannot pay is owed. */
 export function bookRefund(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   refund: { refundId: string; amountMicros: Micros; deposit: CreditedDeposit },
   nowSecond: number,
 ): FactOutcome {
-  return applyFact(account, terms, nowSecond, (change) => {
+  return applyFact(account, settings, nowSecond, (change) => {
     const { deposit, refundId, amountMicros } = refund;
     const reference = referenceOf.refund(refundId);
     takeRefund(change, deposit, { amountMicros, reference });
@@ -93,11 +93,11 @@ export function bookRefund(
  */
 export function adjustRefund(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   refund: { refundId: string; takenMicros: Micros; turn: number; dueMicros: Micros; deposit: CreditedDeposit },
   nowSecond: number,
 ): FactOutcome {
-  return applyFact(account, terms, nowSecond, (change) => {
+  return applyFact(account, settings, nowSecond, (change) => {
     const { refundId, takenMicros, dueMicros, deposit } = refund;
     if (dueMicros === takenMicros) return;
     const turn = refund.turn + 1;

@@ -36,13 +36,13 @@ export interface Quote {
  */
 export function quoteStarts(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   { count, ...order }: QuoteOrder,
   nowSecond: number,
 ): Quote {
-  const change = new AccountChange(account, terms);
+  const change = new AccountChange(account, settings);
   bringUpToDate(change, nowSecond);
-  const refusal = refusalOf(change.account, terms);
+  const refusal = refusalOf(change.account, settings);
   // No id of an instance holds a slash.
   const orders = Array.from({ length: count }, (_, i) => ({ ...order, instanceId: `quote/${i}`, shedOrder: null }));
   const opened = openMeters(change, orders);
@@ -54,14 +54,14 @@ export function quoteStarts(
     coveredCount: opened.filter(({ priced }) => priced.coveredBy !== null).length,
     discountBasisPoints: opened[0]?.priced.discountBasisPoints ?? 0,
     burnMicrosPerHour: burn,
-    runsOutSecond: runsOutSecond(change.account, terms),
-    nextTopUpSecond: nextTopUpSecond(change.account, terms),
-    warnings: [...refusal, ...topUpWarnings(change.account.policy, burn, terms)],
+    runsOutSecond: runsOutSecond(change.account, settings),
+    nextTopUpSecond: nextTopUpSecond(change.account, settings),
+    warnings: [...refusal, ...topUpWarnings(change.account.policy, burn, settings)],
   };
 }
 
 /** The refusal of a start now, if a start would be refused. */
-function refusalOf(account: Account, terms: BillingSettings): Warning[] {
-  const refusal = startRefusal(account, terms);
+function refusalOf(account: Account, settings: BillingSettings): Warning[] {
+  const refusal = startRefusal(account, settings);
   return refusal ? [{ code: refusal.code as Warning['code'], message: refusal.message }] : [];
 }

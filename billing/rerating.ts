@@ -24,7 +24,7 @@ import type { Meter } from './usage.ts';
 
 /** Sums the team's spending by a second, and stores the volume discount. */
 export function reviewVolume(change: AccountChange, second: number): void {
-  change.account.volumeBasisPoints = volumeDiscountAt(change.account, change.terms, second);
+  change.account.volumeBasisPoints = volumeDiscountAt(change.account, change.settings, second);
 }
 
 /**
@@ -33,7 +33,7 @@ export function reviewVolume(change: AccountChange, second: number): void {
  */
 export function reviewVolumeAtMidnight(change: AccountChange, midnightSecond: number): void {
   const yesterday = daysBefore(midnightSecond, 1);
-  change.account.volumeBasisPoints = volumeDiscountAt(change.account, change.terms, midnightSecond, yesterday);
+  change.account.volumeBasisPoints = volumeDiscountAt(change.account, change.settings, midnightSecond, yesterday);
 }
 
 /**

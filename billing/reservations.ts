@@ -33,15 +33,15 @@ export interface ReservationOrder {
  */
 export function openReservation(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   order: ReservationOrder,
   nowSecond: number,
 ): FactOutcome {
-  return applyFact(account, terms, nowSecond, (change) => {
+  return applyFact(account, settings, nowSecond, (change) => {
     const { account } = change;
     const { unitMicrosPerHour, ...reserved } = order;
     const startSecond = account.asOfSecond;
-    const refusal = startRefusal(account, terms);
+    const refusal = startRefusal(account, settings);
     if (refusal) throw refusal;
     openTerm(change, {
       ...reserved,
@@ -62,11 +62,11 @@ export function openReservation(
  */
 export function settleReservation(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   reservationId: string,
   nowSecond: number,
 ): FactOutcome {
-  return applyFact(account, terms, nowSecond, (change) => {
+  return applyFact(account, settings, nowSecond, (change) => {
     const { account } = change;
     const running = account.reservations.find((reservation) => reservation.reservationId === reservationId);
     if (running) postReservation(change, running, moneySecond(account, account.asOfSecond));
@@ -79,11 +79,11 @@ export function settleReservation(
  */
 export function setRenewal(
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   asked: { reservationId: string; renew: boolean },
   nowSecond: number,
 ): FactOutcome {
-  return applyFact(account, terms, nowSecond, ({ account, effects }) => {
+  return applyFact(account, settings, nowSecond, ({ account, effects }) => {
     const running = account.reservations.find(({ reservationId }) => reservationId === asked.reservationId);
     if (!running) throw new BillingError('reservation_ended', 'the reservation has ended');
     if (running.renew === asked.renew) return;

@@ -28,10 +28,10 @@ export function checkNotArchived({ archivedSecond }: Account): void {
 /** Ends the running instances among the named ones, together, at the fact's second. */
 export const stopInstances = (
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   stop: { instanceIds: ReadonlySet<string>; reason: EndReason },
   nowSecond: number,
-): FactOutcome => applyFact(account, terms, nowSecond, (change) => endTogether(change, stop));
+): FactOutcome => applyFact(account, settings, nowSecond, (change) => endTogether(change, stop));
 
 function endTogether(change: AccountChange, stop: { instanceIds: ReadonlySet<string>; reason: EndReason }): void {
   const { account } = change;
@@ -55,19 +55,19 @@ function endTogether(change: AccountChange, stop: { instanceIds: ReadonlySet<str
  */
 export const suspendTeam = (
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   stop: { instanceIds: ReadonlySet<string>; reason: EndReason },
   nowSecond: number,
 ): FactOutcome =>
-  applyFact(account, terms, nowSecond, (change) => {
+  applyFact(account, settings, nowSecond, (change) => {
     checkNotArchived(change.account);
     change.account.suspendedSecond ??= change.account.asOfSecond;
     if (stop.instanceIds.size > 0) endTogether(change, stop);
   });
 
 /** Ends the suspension of a team. A due top-up is opened at once. */
-export const unsuspendTeam = (account: Account, terms: BillingSettings, nowSecond: number): FactOutcome =>
-  applyFact(account, terms, nowSecond, ({ account }) => {
+export const unsuspendTeam = (account: Account, settings: BillingSettings, nowSecond: number): FactOutcome =>
+  applyFact(account, settings, nowSecond, ({ account }) => {
     account.suspendedSecond = null;
   });
 
@@ -95,11 +95,11 @@ export function archiveObstacles(account: Account, keepsBalance: boolean): strin
  */
 export const archiveTeam = (
   account: Account,
-  terms: BillingSettings,
+  settings: BillingSettings,
   archive: { keepsBalance: boolean; openPayments: readonly string[] },
   nowSecond: number,
 ): FactOutcome =>
-  applyFact(account, terms, nowSecond, ({ account }) => {
+  applyFact(account, settings, nowSecond, ({ account }) => {
     if (account.archivedSecond !== null) return;
     const obstacles = [...archiveObstacles(account, archive.keepsBalance), ...archive.openPayments];
     if (obstacles.length > 0)
@@ -109,7 +109,7 @@ export const archiveTeam = (
   });
 
 /** Ends the archiving of a team. Auto top-up stays off. */
-export const unarchiveTeam = (account: Account, terms: BillingSettings, nowSecond: number): FactOutcome =>
-  applyFact(account, terms, nowSecond, ({ account }) => {
+export const unarchiveTeam = (account: Account, settings: BillingSettings, nowSecond: number): FactOutcome =>
+  applyFact(account, settings, nowSecond, ({ account }) => {
     account.archivedSecond = null;
   });

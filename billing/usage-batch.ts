@@ -52,7 +52,7 @@ export type NamedHold = Hold & { teamId: string; status: string };
 /** The data needed to decide on a team's events. */
 export interface UsageGiven {
   account: Account;
-  terms: BillingSettings;
+  settings: BillingSettings;
   /** Events recorded before under the same ids. */
   known: ReadonlyMap<string, RecordedUsage>;
   /** The holds that the events name, of any team. */
@@ -98,7 +98,7 @@ const UNCOUNTABLE: UsageResult = {
  * within the batch. The new events together are one fact with one row.
  */
 export function decideUsage(events: readonly UsageEvent[], given: UsageGiven): UsageDecision {
-  const { account, terms, holds, nowSecond } = given;
+  const { account, settings, holds, nowSecond } = given;
   const { rows, decided } = sort(events, given);
   const charges = chargesOf(
     rows.map(({ cost }) => cost),
@@ -124,7 +124,7 @@ export function decideUsage(events: readonly UsageEvent[], given: UsageGiven): U
     ...(model !== null && { model }),
     ...(project !== null && { project }),
   };
-  const outcome = recordUsage(account, terms, usage, nowSecond);
+  const outcome = recordUsage(account, settings, usage, nowSecond);
   const released = named.filter(({ hold }) => !hasExpired(hold, outcome.account));
   const settled = released.map(({ hold: { holdId }, event: { eventId } }) => ({ holdId, settledBy: eventId }));
   return { results, rows, settled, outcome };

@@ -39,11 +39,11 @@ function usedInCents(burnMicrosPerHour: Micros, seconds: number): Micros {
 export function topUpWarnings(
   policy: TopUpPolicy | null,
   burnMicrosPerHour: Micros,
-  terms: BillingSettings,
+  settings: BillingSettings,
 ): Warning[] {
   if (!policy?.enabled) return [];
   const { thresholdMicros, amountMicros } = policy;
-  const { cooldownSeconds, chargeLatencySeconds } = terms;
+  const { cooldownSeconds, chargeLatencySeconds } = settings;
   const burn = `At ${formatForPeople(burnMicrosPerHour)} an hour`;
   const warnings: Warning[] = [];
 

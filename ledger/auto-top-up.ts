@@ -19,13 +19,13 @@ export interface TopUpDecision {
   state: TopUpOutlook['state'];
 }
 
-export const policyActs = ({ db, terms }: LedgerWorld) => ({
+export const policyActs = ({ db, settings }: LedgerWorld) => ({
   /** Opens the due attempt, if any. The transaction decides; a wake is no decision. */
   openAttempt: (input: { teamId: string; nowSecond: number }, causedBy: string): Promise<TopUpDecision> =>
     recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account) => {
-      const outcome = advance(account, terms, input.nowSecond);
+      const outcome = advance(account, settings, input.nowSecond);
       const { attempt, policy } = outcome.account;
-      const outlook = topUpOutlook(outcome.account, terms);
+      const outlook = topUpOutlook(outcome.account, settings);
       const lookAgainSecond =
         outlook.state === 'cooling_down'
           ? outlook.cooldownUntilSecond
@@ -55,7 +55,7 @@ export const policyActs = ({ db, terms }: LedgerWorld) => ({
     recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       checkPolicy(input.policy);
       checkNotArchived(account);
-      const outcome = setPolicy(account, terms, input.policy, input.nowSecond);
+      const outcome = setPolicy(account, settings, input.policy, input.nowSecond);
       await insertConsent(tx, {
         teamId: input.teamId,
         second: outcome.account.asOfSecond,

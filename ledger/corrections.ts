@@ -151,7 +151,7 @@ function receivedAfter(deposit: Deposit, amountMicros: Micros, second: number): 
 
 /** Posts a correction and stores its row. */
 async function correct(
-  { terms }: LedgerWorld,
+  { settings }: LedgerWorld,
   account: Account,
   tx: Tx,
   planned: Planned,
@@ -161,7 +161,7 @@ async function correct(
   const corrected = await correctedDeposit(tx, planned, deposit);
   const providerAccount = deposit?.method === 'crypto' ? COPPERX : STRIPE;
   const fact = { correctionId, depositId, providerAccount, amountMicros, correctsReference, deposit: corrected };
-  const outcome = correctDeposit(account, terms, fact, planned.nowSecond);
+  const outcome = correctDeposit(account, settings, fact, planned.nowSecond);
   const { creditMicros } = outcome;
   const second = outcome.account.asOfSecond;
   const of = { id: correctionId, depositId, teamId, correctsReference, note, actor, second };
@@ -177,10 +177,10 @@ async function correctOutput(
   { depositId, change, nowSecond }: { depositId: string; change: CryptoChange; nowSecond: number },
   causedBy: string,
 ): Promise<void> {
-  const { db, terms } = world;
+  const { db, settings } = world;
   const { teamId } = await getDeposit(db, depositId);
   await recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
-    const nothing = { outcome: advance(account, terms, nowSecond), answer: async () => undefined };
+    const nothing = { outcome: advance(account, settings, nowSecond), answer: async () => undefined };
     const output = (await creditedByOutput(tx, depositId)).find((each) => outputKey(each) === outputKey(change));
     if (!output) return nothing;
     // An operator may have taken part of the amount back already, without naming the output.
@@ -214,7 +214,7 @@ export const correctionActs = (world: LedgerWorld) => ({
    *   `team_archived`
    */
   correctDeposit: async (input: NewCorrection, causedBy: string): Promise<DepositCorrection> => {
-    const { db, terms } = world;
+    const { db, settings } = world;
     const { nowSecond, correctionId } = input;
     const { teamId } = await plan(db, input);
     try {
@@ -223,7 +223,7 @@ export const correctionActs = (world: LedgerWorld) => ({
         const earlier = await findCorrection(tx, correctionId);
         if (earlier) {
           const same = sameOrTaken(earlier, planned);
-          return { outcome: advance(account, terms, nowSecond), answer: async () => same };
+          return { outcome: advance(account, settings, nowSecond), answer: async () => same };
         }
         checkNotArchived(account);
         const { outcome, correction } = await correct(world, account, tx, planned);

@@ -47,7 +47,7 @@ async function numbered(
   return payments;
 }
 
-export const cryptoActs = ({ db, terms }: LedgerWorld) => ({
+export const cryptoActs = ({ db, settings }: LedgerWorld) => ({
   /** Credits the outputs that were not credited before, at any time and for any number of reports. */
   creditCrypto: async (
     input: { depositId: string; outputs: CryptoOutput[]; nowSecond: number },
@@ -58,8 +58,8 @@ export const cryptoActs = ({ db, terms }: LedgerWorld) => ({
       const deposit = await getDeposit(tx, depositId);
       const outputs = newOutputs(input.outputs, await creditedOutputs(tx, input.outputs));
       if (outputs.length === 0)
-        return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };
-      const outcome = creditCrypto(account, terms, { depositId, outputs }, input.nowSecond);
+        return { outcome: advance(account, settings, input.nowSecond), answer: async () => orderOf(deposit) };
+      const outcome = creditCrypto(account, settings, { depositId, outputs }, input.nowSecond);
       const creditedSecond = outcome.account.asOfSecond;
       const receivedMicros = add(deposit.receivedMicros ?? ZERO, sumOf(outputs));
       const status = cryptoStatus({
@@ -90,7 +90,7 @@ export const cryptoActs = ({ db, terms }: LedgerWorld) => ({
     const { teamId, id: depositId } = await getDeposit(db, input.depositId);
     return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       const deposit = await getDeposit(tx, depositId);
-      const outcome = advance(account, terms, input.nowSecond);
+      const outcome = advance(account, settings, input.nowSecond);
       if (!isOpen(deposit.status)) return { outcome, answer: async () => orderOf(deposit) };
       const receivedMicros = deposit.receivedMicros ?? ZERO;
       const status = cryptoStatus({ expectedMicros: deposit.amountMicros, receivedMicros, expired: true });

@@ -161,7 +161,7 @@ const noteDeposit = async ({ db }: LedgerWorld, input: { depositId: string; chan
  * credited too if its payment succeeds later.
  */
 async function credit(
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   input: { depositId: string; nowSecond: number; receiptUrl: string | null },
   causedBy: string,
 ): Promise<DepositOrder> {
@@ -169,10 +169,10 @@ async function credit(
   return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
     const deposit = await getDeposit(tx, input.depositId);
     if (wasCredited(deposit))
-      return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };
+      return { outcome: advance(account, settings, input.nowSecond), answer: async () => orderOf(deposit) };
     const { id: depositId, amountMicros } = deposit;
     const isLateTopUp = deposit.kind === 'auto_top_up' && !isOpen(deposit.status);
-    const outcome = creditDeposit(account, terms, { depositId, amountMicros, isLateTopUp }, input.nowSecond);
+    const outcome = creditDeposit(account, settings, { depositId, amountMicros, isLateTopUp }, input.nowSecond);
     const creditedSecond = outcome.account.asOfSecond;
     await updateDeposit(tx, depositId, {
       status: 'succeeded',
@@ -191,7 +191,7 @@ async function credit(
  * which writes a consent row; a request that the provider refuses leaves the policy on.
  */
 async function fail(
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   input: {
     depositId: string;
     nowSecond: number;
@@ -204,10 +204,10 @@ async function fail(
   return recordFact(db, { teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
     const deposit = await getDeposit(tx, input.depositId);
     if (!isOpen(deposit.status))
-      return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(deposit) };
+      return { outcome: advance(account, settings, input.nowSecond), answer: async () => orderOf(deposit) };
     const { status, failureCode } = input;
     const switchesOff = switchesTopUpOff(paymentFailure(failureCode));
-    const outcome = failAttempt(account, terms, deposit.id, input.nowSecond, switchesOff);
+    const outcome = failAttempt(account, settings, deposit.id, input.nowSecond, switchesOff);
     const closedSecond = deposit.kind === 'auto_top_up' ? deposit.openedSecond : outcome.account.asOfSecond;
     await updateDeposit(tx, deposit.id, {
       status,

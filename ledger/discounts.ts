@@ -15,7 +15,7 @@ export interface DiscountOrder {
   nowSecond: number;
 }
 
-export const discountActs = ({ db, terms }: LedgerWorld) => ({
+export const discountActs = ({ db, settings }: LedgerWorld) => ({
   /**
    * Assigns a team's discount in place of the present one. The rates of running instances at a list price change too.
    * @throws BillingError `not_found`; `team_archived`; `at_out_of_range` where `untilSecond` has come already
@@ -26,7 +26,7 @@ export const discountActs = ({ db, terms }: LedgerWorld) => ({
     return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
       checkNotArchived(account);
       const assigned = basisPoints === 0 ? null : { basisPoints, untilSecond };
-      const outcome = assignDiscount(account, terms, assigned, nowSecond);
+      const outcome = assignDiscount(account, settings, assigned, nowSecond);
       const second = outcome.account.asOfSecond;
       await insertDiscount(tx, { teamId, basisPoints, untilSecond, note, actor, second });
       return { outcome, answer: async () => {} };

@@ -90,7 +90,7 @@ export const disputeActs = (world: LedgerWorld) => ({
 });
 
 async function openDispute(
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   opening: NewDispute,
   causedBy: string,
 ): Promise<DisputeOrder | null> {
@@ -98,13 +98,13 @@ async function openDispute(
   const { teamId } = await getDeposit(db, depositId);
   return recordFact<DisputeOrder | null>(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
     const answer = async (within: Tx) => orderOf(await getDispute(within, disputeId));
-    if (await findDispute(tx, disputeId)) return { outcome: advance(account, terms, nowSecond), answer };
+    if (await findDispute(tx, disputeId)) return { outcome: advance(account, settings, nowSecond), answer };
     const deposit = await getDeposit(tx, depositId);
     // The deposit's success is still to be recorded, by the deposit's own workflow.
-    if (!wasCredited(deposit)) return { outcome: advance(account, terms, nowSecond), answer: async () => null };
+    if (!wasCredited(deposit)) return { outcome: advance(account, settings, nowSecond), answer: async () => null };
     const standing = { disputeId, status: 'open' as const, claimedMicros: amountMicros };
     const credited = await creditedDeposit(tx, deposit);
-    const outcome = recordDispute(account, terms, { deposit: credited, standing }, nowSecond);
+    const outcome = recordDispute(account, settings, { deposit: credited, standing }, nowSecond);
     const openedSecond = outcome.account.asOfSecond;
     const row = { id: disputeId, teamId, depositId, stripeDisputeId, amountMicros, reason, openedSecond };
     await insertDispute(tx, row);
@@ -114,7 +114,7 @@ async function openDispute(
   });
 }
 
-async function changeDispute({ db, terms }: LedgerWorld, now: Standing, causedBy: string): Promise<DisputeOrder> {
+async function changeDispute({ db, settings }: LedgerWorld, now: Standing, causedBy: string): Promise<DisputeOrder> {
   const { disputeId, status, amountMicros, nowSecond } = now;
   const { teamId, depositId } = await getDispute(db, disputeId);
   return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
@@ -123,11 +123,11 @@ async function changeDispute({ db, terms }: LedgerWorld, now: Standing, causedBy
     const isKnown = before.status === status && before.amountMicros === amountMicros;
     const refunds = await refundsOfDeposit(tx, depositId);
     const waits = status !== 'open' && refunds.some((refund) => refund.status === 'pending');
-    if (isKnown || waits) return { outcome: advance(account, terms, nowSecond), answer };
+    if (isKnown || waits) return { outcome: advance(account, settings, nowSecond), answer };
 
     const standing = { disputeId, status, claimedMicros: amountMicros };
     const deposit = await creditedDeposit(tx, await getDeposit(tx, depositId));
-    const outcome = recordDispute(account, terms, { deposit, standing }, nowSecond);
+    const outcome = recordDispute(account, settings, { deposit, standing }, nowSecond);
     const second = outcome.account.asOfSecond;
     await updateDispute(tx, disputeId, {
       ...{ status, amountMicros, closedSecond: status === 'open' ? null : second },

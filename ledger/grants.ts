@@ -38,7 +38,7 @@ function sameOrTaken(grant: Grant, { teamId, amountMicros, note, metadata = {} }
 
 type GrantFact = FactRecordOf<Grant, Grant | null>;
 
-export const grantActs = ({ db, terms }: LedgerWorld) => ({
+export const grantActs = ({ db, settings }: LedgerWorld) => ({
   /**
    * Gives a team credit at the second of the call. The same id with the same request again is the same grant.
    * @throws BillingError `id_taken`, `team_archived`
@@ -48,10 +48,10 @@ export const grantActs = ({ db, terms }: LedgerWorld) => ({
     const fact: GrantFact = async (account, _, { also: earlier }) => {
       if (earlier) {
         const same = sameOrTaken(earlier, input);
-        return { outcome: advance(account, terms, nowSecond), answer: async () => same };
+        return { outcome: advance(account, settings, nowSecond), answer: async () => same };
       }
       checkNotArchived(account);
-      const outcome = grantCredit(account, terms, { grantId, amountMicros }, nowSecond);
+      const outcome = grantCredit(account, settings, { grantId, amountMicros }, nowSecond);
       const second = outcome.account.asOfSecond;
       const given: Grant = { id: grantId, teamId, amountMicros, note, metadata, second, revocation: null };
       return { outcome, inserts: [grantInsert(given)], answer: async () => given };
@@ -77,8 +77,8 @@ export const grantActs = ({ db, terms }: LedgerWorld) => ({
     const fact: GrantFact = async (account, _, { also: grant }) => {
       if (!grant) throw noGrant();
       const { revocation, amountMicros } = grant;
-      if (revocation) return { outcome: advance(account, terms, nowSecond), answer: async () => grant };
-      const { creditMicros, ...outcome } = revokeGrant(account, terms, { grantId, amountMicros }, nowSecond);
+      if (revocation) return { outcome: advance(account, settings, nowSecond), answer: async () => grant };
+      const { creditMicros, ...outcome } = revokeGrant(account, settings, { grantId, amountMicros }, nowSecond);
       const revoked = { second: outcome.account.asOfSecond, note, creditMicros };
       const inserts = [grantRevocationInsert({ grantId, teamId, ...revoked })];
       return { outcome, inserts, answer: async () => ({ ...grant, revocation: revoked }) };

@@ -47,7 +47,7 @@ function checkSame(hold: HoldOfTeam, order: HoldOrder): void {
 const holdClosed = (how: string): BillingError =>
   new BillingError('hold_closed', `the hold ${how}: it holds nothing any more`);
 
-export const holdActs = ({ db, terms }: LedgerWorld) => ({
+export const holdActs = ({ db, settings }: LedgerWorld) => ({
   /**
    * Sets aside the highest possible cost of a request, at the model's price in force at the receipt of the call. A
    * repeat of the id with the same request is the same hold, also after its end.
@@ -64,13 +64,13 @@ export const holdActs = ({ db, terms }: LedgerWorld) => ({
       const earlier = await findHold(tx, holdId);
       if (earlier) {
         checkSame(earlier, order);
-        return recorded(advance(account, terms, nowSecond));
+        return recorded(advance(account, settings, nowSecond));
       }
 
       const price = await modelPriceAt(tx, model, nowSecond);
       if (!price) throw new BillingError('price_not_found', 'this model is not listed: see GET /v1/models', 'model');
       const amountMicros = holdMicrosFor(tokensCost(price, maxInputTokens, maxOutputTokens));
-      const outcome = placeHold(account, terms, { amountMicros, ttlSeconds }, nowSecond);
+      const outcome = placeHold(account, settings, { amountMicros, ttlSeconds }, nowSecond);
       const placedSecond = outcome.account.asOfSecond;
       const expiresSecond = placedSecond + ttlSeconds;
       if (amountMicros === 0) await expireFreeHolds(tx, teamId, placedSecond);
@@ -109,8 +109,8 @@ export const holdActs = ({ db, terms }: LedgerWorld) => ({
           return { hold: await getHold(tx, holdId), urgent: isUrgent(outcome.effects) };
         },
       });
-      if (hold.status === 'voided') return recorded(advance(account, terms, nowSecond));
-      const outcome = voidHold(account, terms, hold, nowSecond);
+      if (hold.status === 'voided') return recorded(advance(account, settings, nowSecond));
+      const outcome = voidHold(account, settings, hold, nowSecond);
       if (hold.status === 'settled') throw holdClosed('was settled by usage');
       if (hold.status === 'expired' || hasExpired(hold, outcome.account)) throw holdClosed('has expired');
       return recorded(outcome);

@@ -59,7 +59,7 @@ export const instanceActs = (world: LedgerWorld) => ({
  * settles, and learns of a start and an end from the state.
  */
 async function settle(
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   input: { instanceId: string; nowSecond: number },
   causedBy: string,
 ): Promise<Settlement> {
@@ -69,10 +69,10 @@ async function settle(
     const recorded = readOf(read);
     const outcome =
       recorded.instance.endSecond === null
-        ? settleInstance(account, terms, instanceId, nowSecond)
-        : advance(account, terms, nowSecond);
+        ? settleInstance(account, settings, instanceId, nowSecond)
+        : advance(account, settings, nowSecond);
     const look = lookFor(outcome.effects);
-    const settlement = settlementOf(afterEffects(recorded, outcome.effects), outcome.account, terms);
+    const settlement = settlementOf(afterEffects(recorded, outcome.effects), outcome.account, settings);
     const answer = async () => ({ ...settlement, ...(look === 'due' && { watchMustKnow: true as const }) });
     return { outcome, look, mark: { instanceId, seen: true }, answer };
   });
@@ -84,7 +84,7 @@ async function settle(
  * @throws BillingError `not_found`, `at_out_of_range`
  */
 async function stop(
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   input: { instanceId: string; reason: EndReason; atSecond?: number; nowSecond: number; platformAsked: boolean },
   causedBy: string,
 ): Promise<Receipt> {
@@ -106,8 +106,8 @@ async function stop(
     };
     const outcome =
       recorded.instance.endSecond === null
-        ? stopInstance(account, terms, end, nowSecond)
-        : advance(account, terms, nowSecond);
+        ? stopInstance(account, settings, end, nowSecond)
+        : advance(account, settings, nowSecond);
     const receipt = receiptOf(afterEffects(recorded, outcome.effects));
     if (!receipt) throw new Error(`instance ${instanceId} is still running`);
     const mark = platformAsked ? { instanceId, confirmedSecond: nowSecond } : null;
@@ -120,7 +120,7 @@ async function stop(
  * @throws BillingError `not_found`, `instance_ended`, `at_out_of_range`
  */
 async function reprice(
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   input: { instanceId: string; rateMicrosPerHour: Micros; atSecond?: number; nowSecond: number },
   causedBy: string,
 ): Promise<void> {
@@ -128,7 +128,7 @@ async function reprice(
   const change = { instanceId, rateMicrosPerHour, ...(atSecond !== undefined && { atSecond }) };
   const about = { causedBy, throughSecond: input.nowSecond, instanceIds: [instanceId] };
   await recordFact(db, about, async (account) => ({
-    outcome: repriceInstance(account, terms, change, input.nowSecond),
+    outcome: repriceInstance(account, settings, change, input.nowSecond),
     answer: async () => {},
   }));
 }
@@ -139,14 +139,14 @@ async function reprice(
  * @throws BillingError `not_found`, `instance_ended`, `not_spot`, `at_out_of_range`
  */
 async function recordReclaim(
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   input: { instanceId: string; reclaimSecond: number; nowSecond: number },
   causedBy: string,
 ): Promise<void> {
   const { instanceId, reclaimSecond, nowSecond } = input;
   const about = { causedBy, throughSecond: nowSecond, instanceIds: [instanceId] };
   await recordFact(db, about, async (account) => {
-    const outcome = announceReclaim(account, terms, { instanceId, reclaimSecond }, nowSecond);
+    const outcome = announceReclaim(account, settings, { instanceId, reclaimSecond }, nowSecond);
     const isNew = outcome.effects.some(({ kind }) => kind === 'reclaim_announced');
     const cause = reclaimCause(instanceId, reclaimSecond);
     const second = outcome.account.asOfSecond;
@@ -167,13 +167,13 @@ async function recordReclaim(
  * @throws BillingError `not_found`, naming `order`, for an instance that does not run
  */
 const orderShedding = (
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   input: { teamId: string; instanceIds: string[]; nowSecond: number },
   causedBy: string,
 ): Promise<void> =>
   recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account) => {
     const order = new Map(input.instanceIds.map((instanceId, index) => [instanceId, index + 1]));
-    const outcome = setShedOrder(account, terms, order, input.nowSecond);
+    const outcome = setShedOrder(account, settings, order, input.nowSecond);
     const running = new Set(outcome.account.meters.map(({ instanceId }) => instanceId));
     const unknown = input.instanceIds.find((instanceId) => !running.has(instanceId));
     if (unknown !== undefined)
@@ -229,7 +229,7 @@ function receiptOf({ instance, segments }: InstanceOfFact): Receipt | null {
   };
 }
 
-function settlementOf(settled: InstanceOfFact, account: Account, terms: BillingSettings): Settlement {
+function settlementOf(settled: InstanceOfFact, account: Account, settings: BillingSettings): Settlement {
   const { instance, segments } = settled;
   const receipt = receiptOf(settled);
   if (receipt) return { status: 'ended', receipt, machineGone: instance.terminatedConfirmedSecond !== null };
@@ -238,6 +238,6 @@ function settlementOf(settled: InstanceOfFact, account: Account, terms: BillingS
     rateMicrosPerHour: segments.at(-1)?.rateMicrosPerHour ?? micros(0),
     costMicros: costOfSegmentsMicros(segments, moneySecond(account, account.asOfSecond)),
     availableMicros: spendableMicros(account, account.asOfSecond),
-    next: nextCrossing(account, terms),
+    next: nextCrossing(account, settings),
   };
 }

@@ -116,7 +116,7 @@ async function takeForWorkflow(
  * @param mayTake throws where a refund that was not recorded before must not be recorded any more
  */
 function take(
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   input: AskedRefund,
   causedBy: string,
   { isDue, mayTake = async () => {} }: { isDue: boolean; mayTake?: (tx: Tx) => Promise<void> },
@@ -132,7 +132,7 @@ function take(
     const deposit = await getDeposit(tx, depositId);
     if (!wasCredited(deposit)) throw new BillingError('not_refundable', `the deposit is ${deposit.status}`);
     const asked = { refundId, deposit: await creditedDeposit(tx, deposit), amountMicros: input.amountMicros };
-    const { amountMicros, ...outcome } = requestRefund(account, terms, asked, input.receivedSecond);
+    const { amountMicros, ...outcome } = requestRefund(account, settings, asked, input.receivedSecond);
     const openedSecond = outcome.account.asOfSecond;
     const taken = {
       ...{ id: refundId, teamId, depositId, amountMicros, origin: 'operator' as const, actor, openedSecond },
@@ -154,7 +154,7 @@ function take(
  * provider sends money back only once.
  */
 async function book(
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   input: {
     refundId: string;
     depositId: string;
@@ -172,15 +172,15 @@ async function book(
     db,
     { teamId, causedBy, throughSecond: input.nowSecond },
     async (account, tx) => {
-      const notYet = { outcome: advance(account, terms, input.nowSecond), answer: async () => null };
+      const notYet = { outcome: advance(account, settings, input.nowSecond), answer: async () => null };
       const named = input.namedRefundId === null ? null : await findRefund(tx, input.namedRefundId);
       const known = (await findRefundByStripeId(tx, stripeRefundId)) ?? named;
-      if (known) return { outcome: advance(account, terms, input.nowSecond), answer: async () => orderOf(known) };
+      if (known) return { outcome: advance(account, settings, input.nowSecond), answer: async () => orderOf(known) };
       const deposit = await getDeposit(tx, depositId);
       if (!wasCredited(deposit)) return notYet;
       const credited = await creditedDeposit(tx, deposit);
       if (credited.refundedMicros + amountMicros > credited.creditedMicros) return notYet;
-      const outcome = bookRefund(account, terms, { refundId, amountMicros, deposit: credited }, input.nowSecond);
+      const outcome = bookRefund(account, settings, { refundId, amountMicros, deposit: credited }, input.nowSecond);
       await insertRefund(tx, {
         id: refundId,
         teamId,
@@ -214,7 +214,7 @@ const noteRefund = async ({ db }: LedgerWorld, input: { refundId: string; stripe
  * also after a success, and a refund that is sent later takes credit again.
  */
 async function close(
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   input: {
     refundId: string;
     outcome: RefundStatus;
@@ -237,9 +237,14 @@ async function close(
     // A refund of more than was paid is impossible. The provider is asked again, and the daily comparison reports the
     // refund.
     if (isKnown || refundedMicros > deposit.creditedMicros)
-      return { outcome: advance(account, terms, input.nowSecond), answer };
+      return { outcome: advance(account, settings, input.nowSecond), answer };
     const { takenMicros, turn } = refund;
-    const outcome = adjustRefund(account, terms, { refundId, takenMicros, turn, dueMicros, deposit }, input.nowSecond);
+    const outcome = adjustRefund(
+      account,
+      settings,
+      { refundId, takenMicros, turn, dueMicros, deposit },
+      input.nowSecond,
+    );
     const second = outcome.account.asOfSecond;
     const closedSecond = status === 'pending' ? null : second;
     await updateRefund(tx, refundId, { status, failureCode, closedSecond, takenMicros: dueMicros });

@@ -140,7 +140,7 @@ function reminders({ teamId, asOfSecond, reservations }: Account, reservationId:
 
 /** @param mayBegin throws where a reservation that was not recorded before must not be recorded any more */
 function begin(
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   { spec, receivedSecond }: { spec: ReservationSpec; receivedSecond: number },
   causedBy: string,
   mayBegin: (tx: Tx) => Promise<void> = async () => {},
@@ -158,7 +158,7 @@ function begin(
     }
     await mayBegin(tx);
     const order = await orderOf(tx, spec, Math.max(account.asOfSecond, receivedSecond));
-    const outcome = openReservation(account, terms, order, receivedSecond);
+    const outcome = openReservation(account, settings, order, receivedSecond);
     const firstTerm = outcome.account.reservations.find(({ reservationId }) => reservationId === spec.id);
     if (!firstTerm) throw new Error(`reservation ${spec.id} did not begin`);
     const reservation = await insertReservation(tx, spec, firstTerm.startSecond).catch((error) => {
@@ -169,7 +169,7 @@ function begin(
   });
 }
 
-export const reservationActs = ({ db, terms }: LedgerWorld) => ({
+export const reservationActs = ({ db, settings }: LedgerWorld) => ({
   /**
    * Begins a reservation: under the team's row lock the minimum is checked, the price of the list is fixed as of that second
    * and the first term is opened. The same id with the same request again is the same reservation. The reservation's
@@ -179,7 +179,7 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
   beginReservation: (
     input: { spec: ReservationSpec; receivedSecond: number },
     causedBy: string,
-  ): Promise<BegunReservation> => begin({ db, terms }, input, causedBy),
+  ): Promise<BegunReservation> => begin({ db, settings }, input, causedBy),
 
   /**
    * Begins a reservation for a workflow that an api of an earlier release has started. A refusal is returned and not
@@ -196,7 +196,7 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
         throw new BillingError('start_expired', 'the caller was answered already');
     };
     try {
-      return admissionOf((await begin({ db, terms }, input, causedBy, mustBeInTime)).firstTerm);
+      return admissionOf((await begin({ db, settings }, input, causedBy, mustBeInTime)).firstTerm);
     } catch (error) {
       const code = refusalAmong(REFUSALS, error);
       if (code !== null) return { status: 'refused', code, message: (error as BillingError).message };
@@ -215,7 +215,7 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
     const { reservationId, nowSecond } = input;
     const { teamId } = await getReservation(db, reservationId);
     return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account) => {
-      const outcome = settleReservation(account, terms, reservationId, nowSecond);
+      const outcome = settleReservation(account, settings, reservationId, nowSecond);
       const answer = async (tx: Tx): Promise<ReservationStanding> => {
         await markSeenByWorkflow(tx, 'reservations', reservationId);
         // Includes the rows of an earlier try whose answer was lost.
@@ -241,7 +241,7 @@ export const reservationActs = ({ db, terms }: LedgerWorld) => ({
     const { teamId, gpuType, region } = await getReservation(db, reservationId);
     const about = { teamId, causedBy, throughSecond: nowSecond, listed: { gpuType, region } };
     await recordFact(db, about, async (account) => {
-      const outcome = setRenewal(account, terms, { reservationId, renew }, nowSecond);
+      const outcome = setRenewal(account, settings, { reservationId, renew }, nowSecond);
       return { outcome, answer: (tx) => reservationIsDue(tx, reservationId, outcome.account.asOfSecond) };
     });
   },

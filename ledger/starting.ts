@@ -96,7 +96,7 @@ export async function admit(
 
 /** @param mayStart throws where a start that was not recorded before must not be recorded any more */
 async function recordStart(
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   { spec, receivedSecond }: { spec: InstanceSpec; receivedSecond: number },
   causedBy: string,
   mayStart: (tx: Tx) => Promise<void>,
@@ -105,7 +105,7 @@ async function recordStart(
     teamId: spec.teamId,
     causedBy,
     throughSecond: receivedSecond,
-    ...readsOf(spec, terms, receivedSecond),
+    ...readsOf(spec, settings, receivedSecond),
   };
   const fact: FactRecordOf<StartedInstance, GpuPrice | null> = async (
     account,
@@ -121,8 +121,8 @@ async function recordStart(
     }
     await mayStart(tx);
     if (spec.resumedFrom !== null)
-      await checkNothingRuns(tx, account, terms, { instanceId: spec.resumedFrom, nowSecond: receivedSecond });
-    const outcome = startInstance(account, terms, orderOf(spec, price), receivedSecond);
+      await checkNothingRuns(tx, account, settings, { instanceId: spec.resumedFrom, nowSecond: receivedSecond });
+    const outcome = startInstance(account, settings, orderOf(spec, price), receivedSecond);
     const opened = outcome.account.meters.find(({ instanceId }) => instanceId === spec.id);
     const startSecond = outcome.account.asOfSecond;
     const instance = startedInstance(spec, startSecond);

@@ -28,7 +28,7 @@ export const teamStateActs = (world: LedgerWorld) => ({
 
 /** Ends all running instances of a team, or of one project, in a single transaction. */
 const stopTeam = (
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   input: { teamId: string; project: string | null; nowSecond: number },
   causedBy: string,
 ): Promise<TeamStopped> =>
@@ -37,7 +37,7 @@ const stopTeam = (
     { teamId: input.teamId, causedBy, throughSecond: input.nowSecond },
     async (account, tx): Promise<{ outcome: FactOutcome; answer: (tx: Tx) => Promise<TeamStopped> }> => {
       const instanceIds = new Set(await runningInstanceIds(tx, input.teamId, input.project));
-      const outcome = stopInstances(account, terms, { instanceIds, reason: 'operator' }, input.nowSecond);
+      const outcome = stopInstances(account, settings, { instanceIds, reason: 'operator' }, input.nowSecond);
       return { outcome, answer: stopped(input.teamId, outcome) };
     },
   );
@@ -47,7 +47,7 @@ const stopTeam = (
  * @throws BillingError `team_archived`
  */
 const suspend = (
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   input: { teamId: string; note: string | null; stop: boolean; nowSecond: number },
   causedBy: string,
 ): Promise<TeamStopped> =>
@@ -56,7 +56,7 @@ const suspend = (
     { teamId: input.teamId, causedBy, throughSecond: input.nowSecond },
     async (account, tx): Promise<{ outcome: FactOutcome; answer: (tx: Tx) => Promise<TeamStopped> }> => {
       const instanceIds = new Set(input.stop ? await runningInstanceIds(tx, input.teamId, null) : []);
-      const outcome = suspendTeam(account, terms, { instanceIds, reason: 'operator' }, input.nowSecond);
+      const outcome = suspendTeam(account, settings, { instanceIds, reason: 'operator' }, input.nowSecond);
       const answer = async (within: Tx) => {
         if (account.suspendedSecond === null || input.note !== null)
           await setSuspendedNote(within, input.teamId, input.note);
@@ -75,7 +75,7 @@ const unsuspend = (world: LedgerWorld, input: { teamId: string; nowSecond: numbe
  * @throws BillingError `team_in_use`
  */
 const archive = (
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   input: { teamId: string; keepsBalance: boolean; actor: string; nowSecond: number },
   causedBy: string,
 ): Promise<void> =>
@@ -89,7 +89,7 @@ const archive = (
         ...(deposits > 0 ? [`${deposits} deposits without an outcome`] : []),
         ...(refunds > 0 ? [`${refunds} refunds without an outcome`] : []),
       ];
-      const outcome = archiveTeam(account, terms, { keepsBalance, openPayments }, nowSecond);
+      const outcome = archiveTeam(account, settings, { keepsBalance, openPayments }, nowSecond);
       const { policy } = outcome.account;
       if (account.policy?.enabled && policy)
         await insertConsent(tx, {
@@ -107,14 +107,14 @@ const unarchive = (world: LedgerWorld, input: { teamId: string; nowSecond: numbe
   change(world, input, causedBy, unarchiveTeam);
 
 const change = (
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   input: { teamId: string; nowSecond: number },
   causedBy: string,
-  fact: (account: Account, terms: BillingSettings, nowSecond: number) => FactOutcome,
+  fact: (account: Account, settings: BillingSettings, nowSecond: number) => FactOutcome,
   then: (tx: Tx) => Promise<void> = async () => {},
 ): Promise<void> =>
   recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account) => ({
-    outcome: fact(account, terms, input.nowSecond),
+    outcome: fact(account, settings, input.nowSecond),
     answer: then,
   }));
 

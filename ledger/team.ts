@@ -59,18 +59,18 @@ const lookOf = ({ teamId, nowSecond }: { teamId: string; nowSecond: number }, ca
   also: READ_BY_LOOK,
 });
 
-export const teamActs = ({ db, terms }: LedgerWorld) => ({
+export const teamActs = ({ db, settings }: LedgerWorld) => ({
   /** Brings the team up to date through `nowSecond`, and returns the work to announce and the next look. */
   lookAhead: (input: { teamId: string; nowSecond: number }, causedBy: string): Promise<Outlook> =>
     recordFact<Outlook, ReadByLook>(db, lookOf(input, causedBy), async (account, tx, { also }) => {
-      const outcome = advance(account, terms, input.nowSecond);
+      const outcome = advance(account, settings, input.nowSecond);
       const now = outcome.account;
       let expiry = cardExpiry(also.defaultCard, now.asOfSecond);
       // A card may have been removed while the look waited for the lock: the removal writes no account.
       if (expiry.notices.length > 0) expiry = cardExpiry(await defaultPaymentMethod(tx, input.teamId), now.asOfSecond);
       const isQuiet = outcome.effects.length + expiry.notices.length === 0;
       // The watch sleeps until `next`, so the row of the account says the same (prisma/look-marks.ts).
-      const next = sooner(nextLook(now, terms), expiry.nextSecond && spreadSecond(input.teamId, expiry.nextSecond));
+      const next = sooner(nextLook(now, settings), expiry.nextSecond && spreadSecond(input.teamId, expiry.nextSecond));
       return {
         outcome,
         notices: expiry.notices,
@@ -86,7 +86,7 @@ export const teamActs = ({ db, terms }: LedgerWorld) => ({
             next,
             availableMicros: spendableMicros(now, now.asOfSecond),
             burnMicrosPerHour: burnMicrosPerHour(now),
-            topUp: topUpOutlook(now, terms).state,
+            topUp: topUpOutlook(now, settings).state,
           };
         },
       };

@@ -118,7 +118,7 @@ async function recordUsageOf(world: LedgerWorld, calls: readonly UsageCall[]): P
  * Records the batches that one statement can write, and returns their outcomes. Nothing is written for other teams.
  */
 async function recordTogether(
-  { db, terms }: LedgerWorld,
+  { db, settings }: LedgerWorld,
   batches: readonly TeamBatch[],
   known: KnownByTeam,
 ): Promise<Map<string, Recorded>> {
@@ -131,7 +131,7 @@ async function recordTogether(
   for (const batch of batches) {
     const { teamId } = batch;
     const read = accounts.get(teamId);
-    const decided = read && decide(terms, batch, read, known.get(teamId) ?? NOTHING, holds);
+    const decided = read && decide(settings, batch, read, known.get(teamId) ?? NOTHING, holds);
     if (!decided) recorded.set(teamId, noTeam(batch));
     else if ('posting' in decided) postings.set(teamId, decided.posting);
     else if ('recorded' in decided) recorded.set(teamId, decided.recorded);
@@ -148,13 +148,13 @@ async function recordTogether(
  * transaction.
  */
 function decide(
-  terms: BillingSettings,
+  settings: BillingSettings,
   { teamId, causedBy, events, receivedSecond: nowSecond }: TeamBatch,
   { account: before, marks: marksBefore, version }: AccountAsOf,
   known: ReadonlyMap<string, RecordedUsage>,
   holds: ReadonlyMap<string, NamedHold>,
 ): { posting: UsagePosting & { recorded: Answered } } | { recorded: Recorded } | { alone: true } {
-  const decision = decidedBySums(() => decideUsage(events, { account: before, terms, known, holds, nowSecond }));
+  const decision = decidedBySums(() => decideUsage(events, { account: before, settings, known, holds, nowSecond }));
   if (!decision) return { alone: true };
   const { rows, settled, outcome } = decision;
   // An event that is too expensive by now may have been recorded earlier.
@@ -169,12 +169,12 @@ function decide(
 }
 
 /** Records the events of one team like other facts. */
-async function recordAlone({ db, terms }: LedgerWorld, batch: TeamBatch): Promise<Recorded> {
+async function recordAlone({ db, settings }: LedgerWorld, batch: TeamBatch): Promise<Recorded> {
   const { teamId, causedBy, events, receivedSecond: nowSecond } = batch;
   const recorded = await recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
     const known = (await knownUsageEvents(tx, [keysOf(batch)])).get(teamId) ?? NOTHING;
     const holds = await holdsNamedBy(tx, [batch]);
-    const decision = decideUsage(events, { account, terms, known, holds, nowSecond });
+    const decision = decideUsage(events, { account, settings, known, holds, nowSecond });
     const { rows, settled, outcome } = decision;
     const second = outcome.account.asOfSecond;
     if (rows.length > 0) await insertUsageEvents(tx, teamId, second, rows);

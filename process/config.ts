@@ -29,7 +29,7 @@ export interface Config {
   /** Null: every interface of the machine. */
   host: string | null;
   settleEveryMs: number;
-  terms: BillingSettings;
+  billingSettings: BillingSettings;
   deposits: { minMicros: Micros; maxMicros: Micros; presetsMicros: Micros[] };
   issuer: Issuer;
   rateLimitPerMinute: number;
@@ -136,7 +136,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     port: env.PORT,
     host: env.HOST ?? null,
     settleEveryMs: env.SETTLE_EVERY,
-    terms: {
+    billingSettings: {
       cooldownSeconds: Math.round(env.TOP_UP_COOLDOWN / 1000),
       graceSeconds: Math.round(env.TOP_UP_GRACE / 1000),
       minStartMicros: env.MIN_START_BALANCE,

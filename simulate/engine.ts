@@ -19,7 +19,7 @@ import { ScenarioClock } from './clock.ts';
 import { PLATFORM_SECRET, type Surroundings } from './surroundings.ts';
 
 export interface EngineOptions {
-  terms: BillingSettings;
+  settings: BillingSettings;
   /** 0 replays each workflow's whole history at every step. */
   maxCachedWorkflows?: number;
   /** Instead of the shared stand-in. */
@@ -40,8 +40,8 @@ export interface Engine {
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
-const settingsOf = ({ inbox, platform }: Surroundings, terms: BillingSettings): WorldSettings => ({
-  terms,
+const settingsOf = ({ inbox, platform }: Surroundings, billingSettings: BillingSettings): WorldSettings => ({
+  billingSettings,
   publicUrl: 'http://127.0.0.1',
   billingUrl: 'http://127.0.0.1/billing',
   mail: {
@@ -57,7 +57,7 @@ const settingsOf = ({ inbox, platform }: Surroundings, terms: BillingSettings): 
 });
 
 export async function startEngine(surroundings: Surroundings, options: EngineOptions): Promise<Engine> {
-  const { terms, maxCachedWorkflows, standIn = surroundings.stripe } = options;
+  const { settings, maxCachedWorkflows, standIn = surroundings.stripe } = options;
   const [database, env] = await Promise.all([surroundings.newDatabase(), surroundings.newTemporal()]);
   const db = connectDb(database.url);
   const clock = await ScenarioClock.startingSoon(env);
@@ -68,7 +68,10 @@ export async function startEngine(surroundings: Surroundings, options: EngineOpt
     maxNetworkRetries: 0,
   });
   const tell = createWorkflowWakes(env.client);
-  const { world, close: closeWorld } = createWorld({ db, stripe, tell, log: SILENT }, settingsOf(surroundings, terms));
+  const { world, close: closeWorld } = createWorld(
+    { db, stripe, tell, log: SILENT },
+    settingsOf(surroundings, settings),
+  );
   const workers = await createWorkers({
     connection: env.nativeConnection,
     namespace: 'default',

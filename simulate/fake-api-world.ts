@@ -4,14 +4,14 @@ import { createLogger } from '../api/http/log.ts';
 import type { ApiWorld } from '../api/world.ts';
 import { micros } from '../billing/money.ts';
 import { createLedger } from '../ledger/index.ts';
-import { SCENARIO_TERMS } from './terms.ts';
+import { SCENARIO_SETTINGS } from './settings.ts';
 
 export function fakeApiWorld(change: Pick<ApiWorld, 'db'> & Partial<ApiWorld>): ApiWorld {
-  const { db, terms = SCENARIO_TERMS, log = createLogger('silent') } = change;
+  const { db, settings = SCENARIO_SETTINGS, log = createLogger('silent') } = change;
   return {
-    terms,
+    settings,
     log,
-    ledger: createLedger({ db, terms }),
+    ledger: createLedger({ db, settings }),
     engine: refusing('engine'),
     cards: refusing('cards'),
     stripeLooks: refusing('stripeLooks'),

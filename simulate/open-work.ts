@@ -3,7 +3,7 @@ import { nextLook } from '../billing/looks.ts';
 import { readAccounts } from '../prisma/accounts.ts';
 import type { Db } from '../prisma/client.ts';
 import type { ScenarioClock } from './clock.ts';
-import { SCENARIO_TERMS } from './terms.ts';
+import { SCENARIO_SETTINGS } from './settings.ts';
 
 /** The longest real time of work before the work counts as lost. */
 const QUIET_WITHIN_MS = 30_000;
@@ -39,7 +39,7 @@ async function openWork(db: Db, clock: ScenarioClock, teamIds: string[]): Promis
     }),
   ]);
   const ofAccounts = [...accounts.values()].flatMap((account) => {
-    const next = nextLook(account, SCENARIO_TERMS);
+    const next = nextLook(account, SCENARIO_SETTINGS);
     const due = next && next.second <= clock.now;
     return [
       ...(account.attempt ? [`the charge ${account.attempt.depositId}`] : []),

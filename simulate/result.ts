@@ -16,7 +16,7 @@ import type { ScenarioResult } from './scenario.ts';
 export interface Finished {
   db: Db;
   clock: ScenarioClock;
-  terms: BillingSettings;
+  settings: BillingSettings;
   /** Names of the scenario to ids of the product. */
   teamIds: Map<string, string>;
   instanceIds: Map<string, string>;
@@ -42,8 +42,8 @@ export async function readResult(finished: Finished): Promise<ScenarioResult> {
   return { teams, instances, refused: finished.refused, ledger: { balanced } };
 }
 
-async function teamResult({ db, clock, terms }: Finished, teamId: string): Promise<TeamResult> {
-  const { account } = advance(await readAccount(db, teamId, { throughSecond: clock.now }), terms, clock.now);
+async function teamResult({ db, clock, settings }: Finished, teamId: string): Promise<TeamResult> {
+  const { account } = advance(await readAccount(db, teamId, { throughSecond: clock.now }), settings, clock.now);
   const { data: deposits } = await listDeposits(db, teamId, ALL);
   const mails = (await noticesOf(db, teamId)).filter(
     ({ channel, kind, sentSecond }) => channel === 'mail' && sentSecond !== null && MAIL_KINDS.includes(kind),

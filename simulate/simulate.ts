@@ -18,8 +18,8 @@ import { type Engine, startEngine } from './engine.ts';
 import { untilQuiet } from './open-work.ts';
 import { readResult } from './result.ts';
 import type { Scenario, ScenarioEvent, ScenarioResult } from './scenario.ts';
+import { SCENARIO_SETTINGS } from './settings.ts';
 import type { Surroundings } from './surroundings.ts';
-import { SCENARIO_TERMS } from './terms.ts';
 
 export interface SimulateOptions {
   /** Milliseconds between an instance's settlements; 0 for settlement at the end only. The bill is the same. */
@@ -36,7 +36,7 @@ const HOUR_MS = 3_600_000;
 const SETTLEMENTS_AT_MOST = 100;
 const settleEvery = ({ until }: Scenario) => HOUR_MS * Math.ceil(Math.max(1, until / 3600 / SETTLEMENTS_AT_MOST));
 
-export { SCENARIO_TERMS };
+export { SCENARIO_SETTINGS };
 
 /** Played again on another server, because a stopped clock is no fault of the product. */
 const TRIES = 3;
@@ -62,7 +62,7 @@ async function playOnce(
 ): Promise<ScenarioResult> {
   const { maxCachedWorkflows } = options;
   const engine = await startEngine(surroundings, {
-    terms: SCENARIO_TERMS,
+    settings: SCENARIO_SETTINGS,
     ...(maxCachedWorkflows !== undefined && { maxCachedWorkflows }),
   });
   const settled = { settleEveryMs: settleEvery(scenario), ...options };
@@ -118,7 +118,7 @@ class Run {
     return readResult({
       db: this.parts.db,
       clock,
-      terms: SCENARIO_TERMS,
+      settings: SCENARIO_SETTINGS,
       teamIds,
       instanceIds,
       refused,

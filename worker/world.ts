@@ -33,7 +33,7 @@ export interface WorldParts {
 
 /** The settings of a world. */
 export interface WorldSettings
-  extends Pick<Config, 'terms' | 'publicUrl' | 'billingUrl' | 'mail' | 'issuer' | 'crypto'> {
+  extends Pick<Config, 'billingSettings' | 'publicUrl' | 'billingUrl' | 'mail' | 'issuer' | 'crypto'> {
   deposits: Pick<Config['deposits'], 'minMicros'>;
   platform: Pick<Config['platform'], 'webhookUrl' | 'webhookSecret'>;
 }
@@ -41,14 +41,14 @@ export interface WorldSettings
 /** Builds the world of the activities. `close` closes the connections to the mail server, and no given part. */
 export function createWorld(
   { db, stripe, tell, clock, log }: WorldParts,
-  { terms, publicUrl, billingUrl, mail, issuer, crypto, deposits, platform }: WorldSettings,
+  { billingSettings: settings, publicUrl, billingUrl, mail, issuer, crypto, deposits, platform }: WorldSettings,
 ): { world: World; close(): void } {
   const brandName = mail.brand.name;
-  const mailer = createMailer({ db, terms, minDepositMicros: deposits.minMicros, ...mail, billingUrl, issuer, log });
+  const mailer = createMailer({ db, settings, minDepositMicros: deposits.minMicros, ...mail, billingUrl, issuer, log });
   const pages = { db, publicUrl, brandName, log };
   const world: World = {
     ...(clock && { clock }),
-    ledger: createLedger({ db, terms }),
+    ledger: createLedger({ db, settings }),
     tell,
     payments: createStripePayments({ ...pages, stripe }),
     refunds: createStripeRefunds({ stripe, db, log }),
@@ -59,7 +59,7 @@ export function createWorld(
     mailer,
     platform: createPlatformEvents({
       db,
-      terms,
+      settings,
       webhookUrl: platform.webhookUrl,
       secret: platform.webhookSecret,
       log,

@@ -20,7 +20,7 @@ import type { About, PaymentFacts, Runway } from './facts.ts';
 
 export interface Sending {
   db: Db;
-  terms: BillingSettings;
+  settings: BillingSettings;
   notice: Notice;
   about: About;
   nowSecond: number;
@@ -86,10 +86,15 @@ export const runwayOf = async (sending: Sending): Promise<Runway> => {
 };
 
 /** The arithmetic of a write, without writing. Source: docs/rules.md#facts-and-their-seconds. */
-export async function standingOf({ db, terms, notice, nowSecond }: Sending): Promise<Runway & { running: Running[] }> {
+export async function standingOf({
+  db,
+  settings,
+  notice,
+  nowSecond,
+}: Sending): Promise<Runway & { running: Running[] }> {
   const { account } = advance(
     await readAccount(db, notice.teamId, { throughSecond: nowSecond, for: 'forecast' }),
-    terms,
+    settings,
     nowSecond,
   );
   const availableMicros: Micros = spendableMicros(account, account.asOfSecond);
@@ -98,7 +103,7 @@ export async function standingOf({ db, terms, notice, nowSecond }: Sending): Pro
     asOfSecond: account.asOfSecond,
     availableMicros,
     burnMicrosPerHour: burn,
-    runsOutSecond: runsOutSecond(account, terms),
+    runsOutSecond: runsOutSecond(account, settings),
     topUpIsOn: account.policy?.enabled === true,
     running: account.meters.map(({ instanceId, instanceStartSecond: startSecond, priced: { gpuType, region } }) => ({
       instanceId,

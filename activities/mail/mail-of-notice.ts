@@ -97,7 +97,7 @@ const WRITERS: Record<MailKind, Writer> = {
   },
   balance_low: async (sending) => {
     const { second, data } = sending.notice;
-    const levelMicros = micros(data.levelMicros ?? sending.terms.lowLevelMicros);
+    const levelMicros = micros(data.levelMicros ?? sending.settings.lowLevelMicros);
     return balanceLow(sending.about, { levelMicros, second }, await runwayOf(sending));
   },
   credits_exhausted: async (sending) => {
@@ -108,8 +108,8 @@ const WRITERS: Record<MailKind, Writer> = {
     const { running, ...runway } = await standingOf(sending);
     // Instances started since, with new credit, were not spared by the order.
     const spared = running.filter(({ startSecond }) => startSecond <= second);
-    const { terms, minDepositMicros } = sending;
-    const minimums = { startMicros: terms.minStartMicros, depositMicros: minDepositMicros };
+    const { settings, minDepositMicros } = sending;
+    const minimums = { startMicros: settings.minStartMicros, depositMicros: minDepositMicros };
     return creditsExhausted(sending.about, { second, stopped, running: spared, minimums }, runway);
   },
   usage_owed: async (sending) => {

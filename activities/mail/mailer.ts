@@ -20,7 +20,7 @@ import type { Mailbox } from './mailbox.ts';
 
 export interface MailerWorld {
   db: Db;
-  terms: BillingSettings;
+  settings: BillingSettings;
   /** The smallest deposit that is offered. */
   minDepositMicros: Micros;
   /** `smtp://` or `smtps://`, with name and password if the server requires them. */
@@ -46,7 +46,7 @@ const TIMEOUTS = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTim
 export const MAILS_AT_ONCE = 10;
 
 export function createMailer(world: MailerWorld): Mailer & { close(): void } {
-  const { db, terms, minDepositMicros, from, replyTo = null, brand, log, issuer = DEFAULT_ISSUER } = world;
+  const { db, settings, minDepositMicros, from, replyTo = null, brand, log, issuer = DEFAULT_ISSUER } = world;
   // The notice's workflow retries, visibly for operators, so the pool makes no retries.
   const pool = { pool: true as const, maxConnections: MAILS_AT_ONCE, maxRequeues: 0 };
   const transport = createTransport({ url: world.smtpUrl, ...pool, ...TIMEOUTS });
@@ -63,7 +63,7 @@ export function createMailer(world: MailerWorld): Mailer & { close(): void } {
       brand,
       help: askForHelp(brand),
     };
-    const mail = await mailOfNotice({ db, terms, minDepositMicros, notice, about, nowSecond, issuer });
+    const mail = await mailOfNotice({ db, settings, minDepositMicros, notice, about, nowSecond, issuer });
     if (mail === null) throw final('mail', `no words for a notice of the kind ${notice.kind}`);
     // As an object: a comma in an address makes no second recipient.
     const to = { name: '', address: email };

@@ -22,18 +22,18 @@ export interface PlatformEvent {
   data: Record<string, unknown>;
 }
 
-export const eventOfNotice = async (db: Db, terms: BillingSettings, notice: Notice): Promise<PlatformEvent> => ({
+export const eventOfNotice = async (db: Db, settings: BillingSettings, notice: Notice): Promise<PlatformEvent> => ({
   type: notice.kind,
   timestamp: formatSecond(notice.second),
-  data: { team: notice.teamId, ...(await dataOf(db, terms, notice)) },
+  data: { team: notice.teamId, ...(await dataOf(db, settings, notice)) },
 });
 
-async function dataOf(db: Db, terms: BillingSettings, { teamId, data }: Notice): Promise<Record<string, unknown>> {
+async function dataOf(db: Db, settings: BillingSettings, { teamId, data }: Notice): Promise<Record<string, unknown>> {
   if (data.depositId !== undefined)
     return { ...(await depositData(db, data.depositId)), ...(data.receipt && (await receiptData(db, data.receipt))) };
   if (data.exhaustion !== undefined) return exhaustionData(db, teamId, data.exhaustion);
   if (data.owedMicros !== undefined) return { owed: formatDollars(micros(data.owedMicros)) };
-  if (data.levelMicros !== undefined) return lowData(db, terms, teamId, data.levelMicros);
+  if (data.levelMicros !== undefined) return lowData(db, settings, teamId, data.levelMicros);
   return {};
 }
 
@@ -81,11 +81,11 @@ async function exhaustionData(db: Db, teamId: string, number: number) {
   };
 }
 
-async function lowData(db: Db, terms: BillingSettings, teamId: string, levelMicros: number) {
+async function lowData(db: Db, settings: BillingSettings, teamId: string, levelMicros: number) {
   const { account, second } = await bySums([], async (named) => {
     const reach = { throughSecond: AS_RECORDED.throughSecond, for: 'forecast' as const, ...named };
     const account = await inSnapshot(db, (tx) => readAccount(tx, teamId, reach));
-    return { account, second: runsOutSecond(account, terms) };
+    return { account, second: runsOutSecond(account, settings) };
   });
   return {
     level: formatDollars(micros(levelMicros)),

@@ -22,7 +22,7 @@ import { eventOfNotice, type PlatformEvent } from './event-of-notice.ts';
 
 export interface PlatformWorld {
   db: Db;
-  terms: BillingSettings;
+  settings: BillingSettings;
   webhookUrl: string;
   /** PLATFORM_WEBHOOK_SECRET: `whsec_` and base64, or any other string, used literally. */
   secret: string;
@@ -34,14 +34,14 @@ const TIMEOUT_MS = 10_000;
 const REMEMBERED_MS = 60_000;
 
 export function createPlatformEvents(world: PlatformWorld): Platform {
-  const { db, terms, log } = world;
+  const { db, settings, log } = world;
   const post = createSender(world);
   const order = createOrders((ended) => post(`instance.terminate/${ended.instanceId}`, terminationOf(ended)));
 
   const deliverEvent: Platform['deliverEvent'] = async ({ noticeId }) => {
     const notice = await findNotice(db, noticeId);
     if (notice === null) throw final('platform', `no such notice: ${noticeId}`);
-    await post(noticeId, await eventOfNotice(db, terms, notice));
+    await post(noticeId, await eventOfNotice(db, settings, notice));
   };
 
   return {

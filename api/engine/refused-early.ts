@@ -32,7 +32,7 @@ export type UnlessRefused = <T>(call: Call, about: EarlyRefusal, start: () => Pr
  * where the row leaves a doubt.
  * @throws BillingError `insufficient_credit`, `team_suspended`, `team_archived`, and every refusal of the start
  */
-export function createEarlyRefusals({ db, terms }: ApiWorld): UnlessRefused {
+export function createEarlyRefusals({ db, settings }: ApiWorld): UnlessRefused {
   /** Teams refused for lack of credit, each with the time of removal from this list. */
   const refused = new Map<string, number>();
   const remember = (teamId: string): void => {
@@ -47,11 +47,11 @@ export function createEarlyRefusals({ db, terms }: ApiWorld): UnlessRefused {
   };
 
   return async ({ receivedSecond }, { teamId, goesOn }, start) => {
-    if (isRemembered(teamId) || (await mayNotStart(db, teamId, terms.minStartMicros))) {
+    if (isRemembered(teamId) || (await mayNotStart(db, teamId, settings.minStartMicros))) {
       const refusal = await bySums([], async (named) => {
         const reach = { throughSecond: receivedSecond, ...named };
         const account = await inSnapshot(db, (tx) => readAccount(tx, teamId, reach));
-        return startRefusal(standingOf(account, terms, receivedSecond).account, terms);
+        return startRefusal(standingOf(account, settings, receivedSecond).account, settings);
       });
       // After the read, because a repeat must find the instance that the first call started before.
       if (refusal && !(await goesOn())) throw refusal;

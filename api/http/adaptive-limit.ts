@@ -3,7 +3,7 @@
  * limit grows while waiting calls could be served quickly, and shrinks while calls under way are served slowly.
  */
 
-export interface LimitTerms {
+export interface LimitSettings {
   /** The lowest limit, however slow the machine is. */
   floor: number;
   ceiling: number;
@@ -22,14 +22,14 @@ const LEAST_WINDOW_CALLS = 4;
 const WINDOW_MS = 1_000;
 
 export class AdaptiveLimit {
-  readonly #terms: LimitTerms;
+  readonly #settings: LimitSettings;
   #limit: number;
   #meanMs: number | null = null;
   #window = { startedMs: 0, calls: 0, totalMs: 0, wasFull: false };
 
-  constructor(terms: LimitTerms) {
-    this.#terms = terms;
-    this.#limit = terms.floor;
+  constructor(settings: LimitSettings) {
+    this.#settings = settings;
+    this.#limit = settings.floor;
   }
 
   get value(): number {
@@ -56,7 +56,7 @@ export class AdaptiveLimit {
     if (window.calls < WINDOW_CALLS && !isOver) return;
     const meanMs = window.totalMs / window.calls;
     this.#meanMs = meanMs;
-    const { floor, ceiling, targetMs } = this.#terms;
+    const { floor, ceiling, targetMs } = this.#settings;
     if (meanMs > targetMs) this.#limit = Math.max(floor, this.#limit * SHRINKS_TO);
     else if (window.wasFull && meanMs < targetMs / 2) this.#limit = Math.min(ceiling, this.#limit + GROWS_BY);
     this.#window = { startedMs: nowMs, calls: 0, totalMs: 0, wasFull: false };

@@ -2,7 +2,7 @@
  * The number of calls that a process serves at once. Each kind of call has its own places, so reads go on while writes
  * are refused, and a slow provider takes places of its own kind only. Probes and metrics need no place.
  */
-import { Gate, type GateRefusal, type GateTerms } from './gate.ts';
+import { Gate, type GateRefusal, type GateSettings } from './gate.ts';
 import type { Route } from './route.ts';
 
 /** `keys`: lookups of callers. `payments`: calls that wait for a provider. `pages`: pages in a person's browser. */
@@ -15,7 +15,7 @@ export type Gates = Record<KindOfCall, Gate>;
  * Calls under way and waiting together can be served in about two seconds, half of the time under way and half waiting.
  * 32 callers are served on any machine.
  */
-export const CALL_CAPACITY: GateTerms = {
+export const CALL_CAPACITY: GateSettings = {
   floor: 32,
   ceiling: 256,
   targetMs: 1_000,
@@ -29,9 +29,9 @@ export const CALL_CAPACITY: GateTerms = {
 const KEY_LOOKS = { floor: 8, ceiling: 8, leastWaiting: 256 };
 const PAGES = { floor: 16, ceiling: 16 };
 
-export function createGates(terms: GateTerms, onRefused: (kind: KindOfCall, why: GateRefusal) => void): Gates {
-  const gate = (kind: KindOfCall, change: Partial<GateTerms> = {}) =>
-    new Gate({ ...terms, ...change }, (why) => onRefused(kind, why));
+export function createGates(settings: GateSettings, onRefused: (kind: KindOfCall, why: GateRefusal) => void): Gates {
+  const gate = (kind: KindOfCall, change: Partial<GateSettings> = {}) =>
+    new Gate({ ...settings, ...change }, (why) => onRefused(kind, why));
   return {
     reads: gate('reads'),
     writes: gate('writes'),

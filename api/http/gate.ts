@@ -5,10 +5,10 @@
  * with the most.
  */
 import { performance } from 'node:perf_hooks';
-import { AdaptiveLimit, type LimitTerms } from './adaptive-limit.ts';
+import { AdaptiveLimit, type LimitSettings } from './adaptive-limit.ts';
 import { Overloaded } from './errors.ts';
 
-export interface GateTerms extends LimitTerms {
+export interface GateSettings extends LimitSettings {
   /** So many calls may wait, however slow the calls under way are. */
   leastWaiting: number;
   mostWaiting: number;
@@ -46,16 +46,16 @@ export interface GateState {
 const IDLE_BELOW = 2;
 
 export class Gate {
-  readonly #terms: GateTerms;
+  readonly #settings: GateSettings;
   readonly #limit: AdaptiveLimit;
   readonly #lanes = new Map<string, Lane>();
   readonly #onRefused: (why: GateRefusal) => void;
   #running = 0;
   #waiting = 0;
 
-  constructor(terms: GateTerms, onRefused: (why: GateRefusal) => void = () => {}) {
-    this.#terms = terms;
-    this.#limit = new AdaptiveLimit(terms);
+  constructor(settings: GateSettings, onRefused: (why: GateRefusal) => void = () => {}) {
+    this.#settings = settings;
+    this.#limit = new AdaptiveLimit(settings);
     this.#onRefused = onRefused;
   }
 
@@ -107,7 +107,7 @@ export class Gate {
 
   /** The number of calls that may wait: as many as are served within the expected wait. */
   #room(): number {
-    const { leastWaiting, mostWaiting, expectedWaitMs } = this.#terms;
+    const { leastWaiting, mostWaiting, expectedWaitMs } = this.#settings;
     const { meanMs, value } = this.#limit;
     if (meanMs === null) return leastWaiting;
     const servedMeanwhile = (value * expectedWaitMs) / Math.max(1, meanMs);
@@ -160,7 +160,7 @@ export class Gate {
         const waiting: Waiting = {
           lane,
           sinceMs: performance.now(),
-          timer: setTimeout(() => waiting.reject('waited'), this.#terms.longestWaitMs),
+          timer: setTimeout(() => waiting.reject('waited'), this.#settings.longestWaitMs),
           resolve,
           reject: (why) => {
             if (!this.#dequeue(waiting)) return;

@@ -61,9 +61,9 @@ const policyOf = async (world: ApiWorld, teamId: string, put: z.output<typeof Po
   };
 };
 
-const answer = async ({ db, terms }: ApiWorld, teamId: string, second: number) => ({
+const answer = async ({ db, settings }: ApiWorld, teamId: string, second: number) => ({
   status: 200,
-  body: await inSnapshot(db, (tx) => readAutoTopUp(tx, terms, teamId, second)),
+  body: await inSnapshot(db, (tx) => readAutoTopUp(tx, settings, teamId, second)),
 });
 
 const getPolicy = (world: ApiWorld): Route =>

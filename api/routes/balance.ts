@@ -4,7 +4,7 @@ import { TeamPath } from '../http/schemas.ts';
 import { Balance, readBalance } from '../views/balance.ts';
 import type { ApiWorld } from '../world.ts';
 
-export const balance = ({ db, terms }: ApiWorld): Route[] => [
+export const balance = ({ db, settings }: ApiWorld): Route[] => [
   route({
     method: 'get',
     path: '/v1/teams/{team}/balance',
@@ -15,7 +15,7 @@ export const balance = ({ db, terms }: ApiWorld): Route[] => [
     answer: { status: 200, schema: Balance },
     handle: async ({ params, call }) => ({
       status: 200,
-      body: await readBalance(db, terms, params.team, call.receivedSecond),
+      body: await readBalance(db, settings, params.team, call.receivedSecond),
     }),
   }),
 ];

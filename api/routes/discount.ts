@@ -16,9 +16,9 @@ const Percent = z
   .refine((percent) => TWO_DECIMALS.test(String(percent)), 'must have at most two decimals')
   .openapi({ multipleOf: 0.01, example: 12.5, description: 'percent; 0 removes the discount' });
 
-const answer = async ({ db, terms }: ApiWorld, teamId: string, second: number) => ({
+const answer = async ({ db, settings }: ApiWorld, teamId: string, second: number) => ({
   status: 200,
-  body: await inSnapshot(db, (tx) => readDiscount(tx, terms, teamId, second)),
+  body: await inSnapshot(db, (tx) => readDiscount(tx, settings, teamId, second)),
 });
 
 const assign = (world: ApiWorld, wake: Wakes): Route =>

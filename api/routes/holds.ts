@@ -92,14 +92,14 @@ const get = (world: ApiWorld): Route =>
     handle: async ({ params, call }) => {
       await seen(world, params.hold, call);
       return inSnapshot(world.db, async (tx) => {
-        const [body] = await readHolds(tx, world.terms, [await getHold(tx, params.hold)], call.receivedSecond);
+        const [body] = await readHolds(tx, world.settings, [await getHold(tx, params.hold)], call.receivedSecond);
         if (!body) throw new Error('a hold that was read has no view');
         return { status: 200, body };
       });
     },
   });
 
-const listOfTeam = ({ db, terms }: ApiWorld): Route =>
+const listOfTeam = ({ db, settings }: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/teams/{team}/holds',
@@ -112,7 +112,7 @@ const listOfTeam = ({ db, terms }: ApiWorld): Route =>
     handle: ({ params, query, call }) =>
       inSnapshot(db, async (tx) => {
         const { data, nextCursor } = await listHolds(tx, params.team, pageRequest(query));
-        return { status: 200, body: { data: await readHolds(tx, terms, data, call.receivedSecond), nextCursor } };
+        return { status: 200, body: { data: await readHolds(tx, settings, data, call.receivedSecond), nextCursor } };
       }),
   });
 

@@ -41,7 +41,7 @@ const get = (world: ApiWorld): Route =>
     }),
   });
 
-const list = ({ db, terms }: ApiWorld): Route =>
+const list = ({ db, settings }: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/instances',
@@ -71,10 +71,10 @@ const list = ({ db, terms }: ApiWorld): Route =>
         // such a team therefore reads open rows too.
         const late =
           teamId !== undefined &&
-          standingOf(await readAccount(tx, teamId, { throughSecond: second }), terms, second).ended.size > 0;
+          standingOf(await readAccount(tx, teamId, { throughSecond: second }), settings, second).ended.size > 0;
         const rowStatus = status !== undefined && !(status === 'terminated' && late) ? { status } : {};
         const page = await listInstances(tx, { ...filter, ...rowStatus }, pageRequest(query));
-        const views = await readInstances(tx, terms, page.data, second);
+        const views = await readInstances(tx, settings, page.data, second);
         const data = views.filter((view) => status === undefined || view.status === status);
         return { status: 200, body: { data, nextCursor: page.nextCursor } };
       });

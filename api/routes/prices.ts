@@ -44,7 +44,7 @@ const NewGpuPrice = z.object({
 
 const wakeTeams = (wake: Wakes, teamIds: string[]) => wake(...teamIds.map((id) => ({ what: 'watch' as const, id })));
 
-const list = ({ db, terms }: ApiWorld): Route =>
+const list = ({ db, settings }: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/prices',
@@ -66,7 +66,7 @@ const list = ({ db, terms }: ApiWorld): Route =>
       const second = call.receivedSecond;
       return inSnapshot(db, async (tx) => {
         const discount =
-          teamId === undefined ? { basisPoints: 0, kind: null } : await discountOf(tx, terms, teamId, second);
+          teamId === undefined ? { basisPoints: 0, kind: null } : await discountOf(tx, settings, teamId, second);
         const list = (await gpuPricesInForce(tx, second)).filter(
           (price) =>
             (gpuType === undefined || price.gpuType === gpuType) && (region === undefined || price.region === region),

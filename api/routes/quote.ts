@@ -49,7 +49,7 @@ const viewQuote = (quote: Quote): z.input<typeof QuoteBody> => ({
   warnings: quote.warnings,
 });
 
-export const quote = ({ db, terms }: ApiWorld): Route[] => [
+export const quote = ({ db, settings }: ApiWorld): Route[] => [
   route({
     method: 'post',
     path: '/v1/quote',
@@ -71,7 +71,7 @@ export const quote = ({ db, terms }: ApiWorld): Route[] => [
         const prices = hourly === undefined ? await gpuPricesFor(tx, [asked], second) : [];
         const order: QuoteOrder = { ...asked, ...priceOf() };
         const known = { ...account, prices: [...account.prices, ...prices] };
-        return { status: 200, body: viewQuote(quoteStarts(known, terms, order, second)) };
+        return { status: 200, body: viewQuote(quoteStarts(known, settings, order, second)) };
 
         /** The price of a start at this second. */
         function priceOf(): Pick<QuoteOrder, 'given' | 'listMicrosPerHour'> {

@@ -41,8 +41,8 @@ const NewReservation = z.object({
   renew: z.boolean().default(false),
 });
 
-const viewOf = async ({ db, terms }: ApiWorld, row: ReservationRow, second: number): Promise<ReservationView> => {
-  const [view] = await inSnapshot(db, (tx) => readReservations(tx, terms, [row], second));
+const viewOf = async ({ db, settings }: ApiWorld, row: ReservationRow, second: number): Promise<ReservationView> => {
+  const [view] = await inSnapshot(db, (tx) => readReservations(tx, settings, [row], second));
   if (!view) throw new BillingError('not_found', 'no such reservation', 'id');
   return view;
 };
@@ -53,8 +53,8 @@ const seen = async ({ db }: ApiWorld, id: string, call: Call): Promise<Reservati
   return row;
 };
 
-const hasUnrecordedEnds = async ({ terms }: ApiWorld, tx: Tx, teamId: string, second: number): Promise<boolean> => {
-  const { effects } = standingOf(await readAccount(tx, teamId, { throughSecond: second }), terms, second);
+const hasUnrecordedEnds = async ({ settings }: ApiWorld, tx: Tx, teamId: string, second: number): Promise<boolean> => {
+  const { effects } = standingOf(await readAccount(tx, teamId, { throughSecond: second }), settings, second);
   return effects.some((effect) => effect.kind === 'reservation_closed' && effect.how !== 'renewed');
 };
 
@@ -128,7 +128,7 @@ const list = (world: ApiWorld): Route =>
           ...(status !== undefined && !isLate && { status }),
         };
         const page = await listReservations(tx, filter, pageRequest(query));
-        const views = await readReservations(tx, world.terms, page.data, second);
+        const views = await readReservations(tx, world.settings, page.data, second);
         const data = views.filter((view) => status === undefined || view.status === status);
         return { status: 200, body: { data, nextCursor: page.nextCursor } };
       });

@@ -25,9 +25,9 @@ const Order = z
  * The present order, without instances that a crossing has ended. Instances with equal places are sorted by age,
  * oldest first.
  */
-const answer = ({ db, terms }: ApiWorld, teamId: string, second: number) =>
+const answer = ({ db, settings }: ApiWorld, teamId: string, second: number) =>
   inSnapshot(db, async (tx) => {
-    const { account } = standingOf(await readAccount(tx, teamId, { throughSecond: second }), terms, second);
+    const { account } = standingOf(await readAccount(tx, teamId, { throughSecond: second }), settings, second);
     const placed = account.meters
       .flatMap(({ shedOrder: place, ...meter }) => (place === null ? [] : [{ ...meter, place }]))
       .sort((a, b) => a.place - b.place || a.instanceStartSecond - b.instanceStartSecond);

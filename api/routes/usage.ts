@@ -114,7 +114,7 @@ async function withNames(db: Db, sent: readonly SaidUsage[], results: readonly U
   });
 }
 
-export function usage({ db, terms, ledger }: ApiWorld, wake: Wakes): Route[] {
+export function usage({ db, settings, ledger }: ApiWorld, wake: Wakes): Route[] {
   // Calls of several callers are recorded together, so no call notes the recorded facts of another call.
   const inLanes = createUsageLanes((calls) => notingRecords(() => forSeveral(() => ledger.recordUsageOf(calls))));
 
@@ -153,7 +153,7 @@ export function usage({ db, terms, ledger }: ApiWorld, wake: Wakes): Route[] {
         const worded = await withNames(db, events, results, receivedSecond);
         return {
           status: 200,
-          body: { events: viewEvents(all, worded), balances: viewBalances(teams, terms, receivedSecond) },
+          body: { events: viewEvents(all, worded), balances: viewBalances(teams, settings, receivedSecond) },
         };
       },
     }),

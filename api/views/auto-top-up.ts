@@ -86,16 +86,20 @@ async function attemptOf(tx: Tx, { account }: Standing): Promise<z.input<typeof 
 
 export async function readAutoTopUp(
   tx: Tx,
-  terms: BillingSettings,
+  settings: BillingSettings,
   teamId: string,
   second: number,
 ): Promise<z.input<typeof AutoTopUp>> {
-  const standing = standingOf(await readAccount(tx, teamId, { throughSecond: second, for: 'forecast' }), terms, second);
+  const standing = standingOf(
+    await readAccount(tx, teamId, { throughSecond: second, for: 'forecast' }),
+    settings,
+    second,
+  );
   const { policy, lastAttemptSecond } = standing.account;
   const cardId = policy?.paymentMethodId ?? null;
   const card = cardId === null ? null : await findPaymentMethod(tx, teamId, cardId);
   const disabled = failureOf(await disabledReason(tx, teamId));
-  const cooldownUntil = lastAttemptSecond === null ? null : lastAttemptSecond + terms.cooldownSeconds;
+  const cooldownUntil = lastAttemptSecond === null ? null : lastAttemptSecond + settings.cooldownSeconds;
   return {
     enabled: policy?.enabled ?? false,
     threshold: amountOrNull(policy?.thresholdMicros ?? null),
@@ -103,11 +107,11 @@ export async function readAutoTopUp(
     paymentMethod: card?.id ?? null,
     paymentMethodMissing: policy !== null && card === null,
     monthlyCap: amountOrNull(policy?.monthlyCapMicros ?? null),
-    state: topUpOutlook(standing.account, terms).state,
+    state: topUpOutlook(standing.account, settings).state,
     lastAttempt: await attemptOf(tx, standing),
     cooldownUntil: timeOrNull(cooldownUntil !== null && cooldownUntil > standing.nowSecond ? cooldownUntil : null),
     disabledReason: disabled.failureCode,
     disabledMessage: disabled.failureMessage,
-    warnings: topUpWarnings(policy, burnMicrosPerHour(standing.account), terms),
+    warnings: topUpWarnings(policy, burnMicrosPerHour(standing.account), settings),
   };
 }

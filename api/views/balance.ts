@@ -69,33 +69,33 @@ type BalanceView = z.input<typeof Balance>;
 /** @throws BillingError `not_found` */
 export const readBalance = async (
   db: Db,
-  terms: BillingSettings,
+  settings: BillingSettings,
   teamId: string,
   second: number,
 ): Promise<BalanceView> =>
-  (await balanceByTotals(db, terms, teamId, second)) ??
-  inSnapshot(db, (tx) => balanceBySums(tx, terms, teamId, second));
+  (await balanceByTotals(db, settings, teamId, second)) ??
+  inSnapshot(db, (tx) => balanceBySums(tx, settings, teamId, second));
 
 /** The balance by one statement, or by a second one with the remainders of all seconds. Null where these do not decide. */
 export async function balanceByTotals(
   db: Db,
-  terms: BillingSettings,
+  settings: BillingSettings,
   teamId: string,
   second: number,
 ): Promise<BalanceView | null> {
   const [fromSecond, toSecond] = monthOf(second);
-  const asked = { teamId, second, fromSecond, toSecond, withSpending: terms.volumeTiers.length > 0 };
+  const asked = { teamId, second, fromSecond, toSecond, withSpending: settings.volumeTiers.length > 0 };
   for (const remaindersAt of ['now', 'all seconds'] as const) {
     const read = await readForBalance(db, { ...asked, remaindersAt });
     if (!read) return null;
     const { known } = read.account.summed ?? {};
     try {
-      const standing = standingOf(read.account, terms, second);
+      const standing = standingOf(read.account, settings, second);
       const { account, moneySecond, nowSecond } = standing;
       // The last fact, or the second at which money stands, may lie in another month.
       if ([moneySecond, nowSecond].some((each) => monthStart(each) !== fromSecond)) return null;
       const running = account.summed ? summedCostBetweenMicros(account.summed, fromSecond, moneySecond) : 0n;
-      return balanceOf(standing, terms, total(read.endedMicros, running));
+      return balanceOf(standing, settings, total(read.endedMicros, running));
     } catch (error) {
       if (error instanceof RemaindersNeeded && known && 'second' in known) continue;
       if (error instanceof MetersNeeded || error instanceof Uncountable) return null;
@@ -106,16 +106,21 @@ export async function balanceByTotals(
 }
 
 /** The balance by the sums of the meters by class, or by all meters. @param tx a snapshot */
-export const balanceBySums = (tx: Tx, terms: BillingSettings, teamId: string, second: number): Promise<BalanceView> =>
+export const balanceBySums = (
+  tx: Tx,
+  settings: BillingSettings,
+  teamId: string,
+  second: number,
+): Promise<BalanceView> =>
   bySums([], async (named) => {
     const account = await readAccount(tx, teamId, { throughSecond: second, for: 'forecast', ...named });
-    const standing = standingOf(account, terms, second);
+    const standing = standingOf(account, settings, second);
     const month = monthOf(standing.nowSecond);
     const instances = await instancesCostIn(tx, standing, ...month);
     const reserved = termsAsStanding(await termsBetween(tx, teamId, ...month), standing);
     const stretches = reserved.map((term) => ({ ...term, until: term.closedSecond }));
     const tokens = await tokenUsageMicros(tx, teamId, ...month);
-    return balanceOf(standing, terms, total(instances, costIn(stretches, standing, ...month), tokens));
+    return balanceOf(standing, settings, total(instances, costIn(stretches, standing, ...month), tokens));
   });
 
 const monthOf = (second: number): [fromSecond: number, toSecond: number] => [
@@ -123,7 +128,7 @@ const monthOf = (second: number): [fromSecond: number, toSecond: number] => [
   nextMonthStart(second),
 ];
 
-function balanceOf(standing: Standing, terms: BillingSettings, monthMicros: bigint): BalanceView {
+function balanceOf(standing: Standing, settings: BillingSettings, monthMicros: bigint): BalanceView {
   const { account, nowSecond } = standing;
   const { meters, summed } = account;
   return {
@@ -132,8 +137,8 @@ function balanceOf(standing: Standing, terms: BillingSettings, monthMicros: bigi
     held: amount(account.heldMicros),
     owed: amount(account.owedMicros),
     burnPerHour: amount(burnMicrosPerHour(account)),
-    runsOutAt: timeOrNull(runsOutSecond(account, terms)),
-    lowAt: timeOrNull(firstBelowSecond(account, terms, terms.lowLevelMicros)),
+    runsOutAt: timeOrNull(runsOutSecond(account, settings)),
+    lowAt: timeOrNull(firstBelowSecond(account, settings, settings.lowLevelMicros)),
     thisMonth: amount(monthMicros),
     activeInstances: new Set(meters.map((meter) => meter.instanceId)).size + (summed?.count ?? 0),
     asOf: timeOrNull(nowSecond) as string,

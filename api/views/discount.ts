@@ -30,35 +30,39 @@ export const TeamDiscount = z
   .openapi('TeamDiscount');
 
 /** The account as a start at this second would find the account, with the team's spending. */
-const readAsForStart = async (tx: Tx, terms: BillingSettings, teamId: string, second: number): Promise<Account> =>
-  standingOf(await readAccount(tx, teamId, { throughSecond: second, for: 'start' }), terms, second).account;
+const readAsForStart = async (tx: Tx, settings: BillingSettings, teamId: string, second: number): Promise<Account> =>
+  standingOf(await readAccount(tx, teamId, { throughSecond: second, for: 'start' }), settings, second).account;
 
 /** The discount of the next start: as assigned, or as earned by the spending so far. */
-const effectiveOf = (account: Account, terms: BillingSettings): Discount =>
-  discountAt(account.discount, volumeDiscountAt(account, terms, account.asOfSecond), account.asOfSecond);
+const effectiveOf = (account: Account, settings: BillingSettings): Discount =>
+  discountAt(account.discount, volumeDiscountAt(account, settings, account.asOfSecond), account.asOfSecond);
 
 /** A team's discount at a second. */
-export const discountOf = async (tx: Tx, terms: BillingSettings, teamId: string, second: number): Promise<Discount> =>
-  effectiveOf(await readAsForStart(tx, terms, teamId, second), terms);
+export const discountOf = async (
+  tx: Tx,
+  settings: BillingSettings,
+  teamId: string,
+  second: number,
+): Promise<Discount> => effectiveOf(await readAsForStart(tx, settings, teamId, second), settings);
 
 const percent = (basisPoints: number): number => basisPoints / 100;
 
 export async function readDiscount(
   tx: Tx,
-  terms: BillingSettings,
+  settings: BillingSettings,
   teamId: string,
   second: number,
 ): Promise<z.input<typeof TeamDiscount>> {
-  const account = await readAsForStart(tx, terms, teamId, second);
+  const account = await readAsForStart(tx, settings, teamId, second);
   const { discount, spentByDay, asOfSecond } = account;
-  const effective = effectiveOf(account, terms);
+  const effective = effectiveOf(account, settings);
   const spentMicros = trailingSpendMicros(account, spentByDay ?? new Map(), asOfSecond);
-  const next = nextTierOf(terms.volumeTiers, spentMicros);
+  const next = nextTierOf(settings.volumeTiers, spentMicros);
   return {
     percent: percent(discount?.basisPoints ?? 0),
     until: timeOrNull(discount?.untilSecond ?? null),
     note: discount && ((await lastDiscount(tx, teamId))?.note ?? null),
-    volumePercent: percent(volumeDiscountAt(account, terms, asOfSecond)),
+    volumePercent: percent(volumeDiscountAt(account, settings, asOfSecond)),
     effectivePercent: percent(effective.basisPoints),
     effectiveKind: effective.kind,
     trailingSpend: amount(spentMicros),

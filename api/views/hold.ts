@@ -42,13 +42,13 @@ export const viewHold = (hold: HoldOfTeam): HoldView => ({
 /** Holds of one team as of a second. The account is read only where a hold may have expired. */
 export async function readHolds(
   tx: Tx,
-  terms: BillingSettings,
+  settings: BillingSettings,
   holds: HoldOfTeam[],
   second: number,
 ): Promise<HoldView[]> {
   const late = holds.find(({ status, expiresSecond }) => status === 'pending' && expiresSecond <= second);
   if (!late) return holds.map(viewHold);
-  const { account } = standingOf(await readAccount(tx, late.teamId, { throughSecond: second }), terms, second);
+  const { account } = standingOf(await readAccount(tx, late.teamId, { throughSecond: second }), settings, second);
   return holds.map((hold) => {
     const isOver = hold.status === 'pending' && hasExpired(hold, account);
     return viewHold(isOver ? { ...hold, status: 'expired', closedSecond: hold.expiresSecond } : hold);

@@ -147,7 +147,7 @@ function viewInstance(
 
 /** The JSON form of one instance, from one snapshot. */
 export const readInstance = (
-  { db, terms }: { db: Db; terms: BillingSettings },
+  { db, settings }: { db: Db; settings: BillingSettings },
   id: string,
   second: number,
 ): Promise<InstanceView> =>
@@ -158,19 +158,19 @@ export const readInstance = (
       if (!row) throw new BillingError('not_found', 'no such instance', 'id');
       const hash = row.detailsHash ?? null;
       const details = (await detailsOf(tx, [hash])).get(hash ?? '') ?? NO_DETAILS;
-      return viewInstance(row, read.segments, details, standingOf(account, terms, second));
+      return viewInstance(row, read.segments, details, standingOf(account, settings, second));
     }),
   );
 
 /** The JSON forms of some rows, in a fixed number of reads for any number of teams. */
 export async function readInstances(
   tx: Tx,
-  terms: BillingSettings,
+  settings: BillingSettings,
   rows: InstanceRow[],
   second: number,
 ): Promise<InstanceView[]> {
   const accounts = await readAccounts(tx, [...new Set(rows.map((row) => row.teamId))], { throughSecond: second });
-  const standings = new Map([...accounts].map(([teamId, account]) => [teamId, standingOf(account, terms, second)]));
+  const standings = new Map([...accounts].map(([teamId, account]) => [teamId, standingOf(account, settings, second)]));
   const segments = new Map<string, SegmentOfInstance[]>(rows.map((row) => [row.id, []]));
   for (const segment of await segmentsOf(tx, [...segments.keys()])) segments.get(segment.instanceId)?.push(segment);
   const details = await detailsOf(

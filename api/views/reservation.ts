@@ -108,12 +108,12 @@ function viewReservation(row: ReservationRow, rows: TermOfReservation[], standin
 /** The JSON forms of some rows, in three reads for any number of teams. */
 export async function readReservations(
   tx: Tx,
-  terms: BillingSettings,
+  settings: BillingSettings,
   rows: ReservationRow[],
   second: number,
 ): Promise<ReservationView[]> {
   const accounts = await readAccounts(tx, [...new Set(rows.map((row) => row.teamId))], { throughSecond: second });
-  const standings = new Map([...accounts].map(([teamId, account]) => [teamId, standingOf(account, terms, second)]));
+  const standings = new Map([...accounts].map(([teamId, account]) => [teamId, standingOf(account, settings, second)]));
   const kept = new Map<string, TermOfReservation[]>(rows.map((row) => [row.id, []]));
   for (const term of await termsOf(tx, [...kept.keys()])) kept.get(term.reservationId)?.push(term);
   return rows.flatMap((row) => {

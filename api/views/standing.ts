@@ -21,8 +21,8 @@ export interface Standing {
   effects: readonly Effect[];
 }
 
-export function standingOf(recorded: Account, terms: BillingSettings, second: number): Standing {
-  const outcome = advance(recorded, terms, second);
+export function standingOf(recorded: Account, settings: BillingSettings, second: number): Standing {
+  const outcome = advance(recorded, settings, second);
   const nowSecond = outcome.account.asOfSecond;
   const ended = new Map(
     outcome.effects.flatMap((effect) =>

@@ -41,12 +41,12 @@ export function viewResult(id: string, result: UsageResult): EventView {
 
 export const viewBalances = (
   teams: ReadonlyMap<string, TeamAfterUsage>,
-  terms: BillingSettings,
+  settings: BillingSettings,
   second: number,
 ): UsageView['balances'] =>
   Object.fromEntries(
     [...teams].map(([teamId, { account }]) => {
-      const standing = standingOf(account, terms, second);
+      const standing = standingOf(account, settings, second);
       const { owedMicros } = standing.account;
       return [teamId, { available: amount(shownAvailableMicros(standing)), owed: amount(owedMicros) }];
     }),

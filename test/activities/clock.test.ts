@@ -8,7 +8,7 @@ import { createActivities } from '../../activities/index.ts';
 import { micros } from '../../billing/money.ts';
 import { createLedger } from '../../ledger/index.ts';
 import { createTeam } from '../../prisma/teams.ts';
-import { SCENARIO_TERMS as terms } from '../../simulate/terms.ts';
+import { SCENARIO_SETTINGS as settings } from '../../simulate/settings.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { worldOf } from './fixtures.ts';
 
@@ -86,7 +86,7 @@ describe('the clock of a process', () => {
 
 describe('a fact', () => {
   const grant = (grantId: string, nowSecond: number) => {
-    const ledger = createLedger({ db: database.db, terms });
+    const ledger = createLedger({ db: database.db, settings });
     return ledger.grant({ teamId: 'acme', grantId, amountMicros: micros(1_000_000), note: 'n', nowSecond }, 'test');
   };
   const grants = () => database.db.grant.count();
@@ -117,7 +117,7 @@ describe('a fact', () => {
     const statements = async (watch: ClockWatch | null): Promise<number> => {
       database.db.clock = watch;
       const sent = vi.spyOn(pg.Client.prototype, 'query');
-      const ledger = createLedger({ db: database.db, terms });
+      const ledger = createLedger({ db: database.db, settings });
       const order = { teamId: 'counted', amountMicros: micros(1), note: 'n', nowSecond: 1 };
       await ledger.grant({ ...order, grantId: `g-${watch === null}` }, 'test');
       const { length } = sent.mock.calls;
@@ -133,7 +133,7 @@ describe('a fact', () => {
 
 describe('a worker', () => {
   it('records nothing while its clock is wrong, retries, and continues when the clock is right', async () => {
-    const { billing } = createActivities(worldOf({ ledger: createLedger({ db: database.db, terms }), clock }));
+    const { billing } = createActivities(worldOf({ ledger: createLedger({ db: database.db, settings }), clock }));
     const look = () =>
       new MockActivityEnvironment().run(billing.markTold, { teamId: 'acme', exhaustions: [], noticeIds: [] } as never);
     aheadMs = -3_600_000;

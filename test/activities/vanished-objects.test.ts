@@ -11,7 +11,7 @@ import { createLedger } from '../../ledger/index.ts';
 import { updateDeposit } from '../../prisma/deposits.ts';
 import { listPaymentMethods } from '../../prisma/payment-methods.ts';
 import { getTeam } from '../../prisma/teams.ts';
-import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../../simulate/settings.ts';
 import { onAttempt, untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 import { dollars, NOW, newDeposit, newTeam, openPage, SILENT, saveCard } from './fixtures.ts';
@@ -293,7 +293,7 @@ describe('a card', () => {
 });
 
 describe('a refund', () => {
-  const ledger = () => createLedger({ db: database.db, terms: TERMS });
+  const ledger = () => createLedger({ db: database.db, settings: SETTINGS });
 
   async function taken() {
     const { teamId, card } = await teamWithCard();

@@ -1,7 +1,7 @@
 /** Tests assigned discounts and volume discounts over HTTP, and their effect on prices. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseDollars } from '../../billing/money.ts';
-import { type CommandedApi, instanceOf, startCommandedApi, TERMS, teamWith } from './support.ts';
+import { type CommandedApi, instanceOf, SETTINGS, startCommandedApi, teamWith } from './support.ts';
 
 const DAY_MS = 86_400_000;
 const GPU = 'gpu-of-ten';
@@ -13,7 +13,7 @@ let api: CommandedApi;
 let team: string;
 
 beforeAll(async () => {
-  api = await startCommandedApi({ terms: { ...TERMS, volumeTiers: VOLUME_TIERS } });
+  api = await startCommandedApi({ settings: { ...SETTINGS, volumeTiers: VOLUME_TIERS } });
   const reserved = { '1m': '7', '3m': '6.3', '6m': '5.7', '12m': '5' };
   await api.put(`/v1/prices/${GPU}/eu-1`, { onDemand: '10', spot: '4', reserved });
   await api.put('/v1/models/a-dollar', { input: '1', output: '1' });

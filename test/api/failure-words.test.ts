@@ -10,7 +10,7 @@ import { getDeposit } from '../../prisma/deposits.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { ABOUT } from '../activities/fixtures.ts';
 import { documentedContract } from '../support/contract.ts';
-import { type CommandedApi, startCommandedApi, TERMS, teamWith } from './support.ts';
+import { type CommandedApi, SETTINGS, startCommandedApi, teamWith } from './support.ts';
 
 const contract = documentedContract();
 
@@ -80,7 +80,7 @@ describe.each(PAYMENT_FAILURES)('a payment that fails with %s', (failureCode) =>
     const notices = await noticesOf(api.db, team);
     const event = notices.find(({ kind }) => kind === 'top_up.failed');
     if (!event) throw new Error('no event of the failed attempt');
-    const sent = await eventOfNotice(api.db, TERMS, event);
+    const sent = await eventOfNotice(api.db, SETTINGS, event);
     expect(contract.faultOfEvent(sent)).toBeNull();
     const { data } = sent;
     expect(data).toMatchObject({ failureCode, failureMessage: message });
@@ -98,7 +98,7 @@ describe('a request that the provider refuses', () => {
     const { team, depositId } = await attempt();
     await fail(depositId, 'provider_rejected');
     const next = async () => {
-      api.clock.aheadMs += (TERMS.cooldownSeconds + 1) * 1000;
+      api.clock.aheadMs += (SETTINGS.cooldownSeconds + 1) * 1000;
       const second = nowSecond() + api.clock.aheadMs / 1000;
       const { attemptDepositId } = await api.world.ledger.openAttempt({ teamId: team, nowSecond: second }, 'test');
       expect((await getDeposit(api.db, attemptDepositId ?? '')).status).toBe('pending');

@@ -176,7 +176,7 @@ describe('the calls of one team', () => {
 });
 
 describe('the limit', () => {
-  const TERMS = { floor: 32, ceiling: 64, targetMs: 1_000 };
+  const SETTINGS = { floor: 32, ceiling: 64, targetMs: 1_000 };
   /** Serves a window of calls. */
   const serve = (limit: AdaptiveLimit, ms: number, isFull: boolean) => {
     if (isFull) limit.noteFull();
@@ -184,7 +184,7 @@ describe('the limit', () => {
   };
 
   it('grows while calls wait and are served quickly, up to its ceiling', () => {
-    const limit = new AdaptiveLimit(TERMS);
+    const limit = new AdaptiveLimit(SETTINGS);
     serve(limit, 100, true);
     expect(limit.value).toBe(36);
     for (let window = 0; window < 20; window += 1) serve(limit, 100, true);
@@ -192,7 +192,7 @@ describe('the limit', () => {
   });
 
   it('stays unchanged while no call waits, or while calls are served neither quickly nor slowly', () => {
-    const limit = new AdaptiveLimit(TERMS);
+    const limit = new AdaptiveLimit(SETTINGS);
     serve(limit, 100, false);
     serve(limit, 700, true);
     expect(limit.value).toBe(32);
@@ -200,7 +200,7 @@ describe('the limit', () => {
   });
 
   it('shrinks while calls are served slowly, down to its floor', () => {
-    const limit = new AdaptiveLimit(TERMS);
+    const limit = new AdaptiveLimit(SETTINGS);
     for (let window = 0; window < 20; window += 1) serve(limit, 100, true);
     serve(limit, 1_500, true);
     expect(limit.value).toBe(48);

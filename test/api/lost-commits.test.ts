@@ -18,8 +18,8 @@ import {
   commandedCards,
   commandedEngine,
   instanceOf,
+  SETTINGS,
   startApi,
-  TERMS,
   teamWith,
 } from './support.ts';
 
@@ -41,7 +41,7 @@ beforeAll(async () => {
     return {
       callTimes: times,
       ...{ db: proxied, engine, cards: commandedCards(proxied) },
-      ledger: createLedger({ db: proxied, terms: TERMS }),
+      ledger: createLedger({ db: proxied, settings: SETTINGS }),
     };
   });
   owner = await connect(api.ownerUrl);

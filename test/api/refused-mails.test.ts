@@ -4,7 +4,7 @@ import { createMailer } from '../../activities/mail/mailer.ts';
 import { type MailInbox, startMailInbox } from '../../embedded/mail/inbox.ts';
 import { findNotice, markRefused, noticesOf } from '../../prisma/notices.ts';
 import { MAIL_SETTINGS, SILENT } from '../activities/fixtures.ts';
-import { type CommandedApi, startCommandedApi, TERMS, teamWith } from './support.ts';
+import { type CommandedApi, SETTINGS, startCommandedApi, teamWith } from './support.ts';
 
 let api: CommandedApi;
 let inbox: MailInbox;
@@ -12,7 +12,7 @@ let mailer: ReturnType<typeof createMailer>;
 
 beforeAll(async () => {
   [api, inbox] = await Promise.all([startCommandedApi(), startMailInbox()]);
-  mailer = createMailer({ db: api.db, terms: TERMS, smtpUrl: inbox.smtpUrl, ...MAIL_SETTINGS, log: SILENT });
+  mailer = createMailer({ db: api.db, settings: SETTINGS, smtpUrl: inbox.smtpUrl, ...MAIL_SETTINGS, log: SILENT });
 });
 afterAll(async () => {
   mailer.close();

@@ -20,7 +20,7 @@ import { createWorkers, type Workers } from '../../worker/workers.ts';
 import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
 import { createWorkflowWakes } from '../../workflows/signals.ts';
-import { type Answer, type Api, instanceOf, startApi, TERMS, teamWith, WEBHOOK_SECRET } from './support.ts';
+import { type Answer, type Api, instanceOf, SETTINGS, startApi, teamWith, WEBHOOK_SECRET } from './support.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 const AT_ONCE = 16;
@@ -28,7 +28,7 @@ const STARTS = 80;
 /** Room for a machine on which the measurement of the quiet team was lucky. */
 const ROOM_MS = 60_000;
 /** Long enough for the slowest machine: what the test is about is whether the charge comes, and when. */
-const BUSY_TERMS = { ...TERMS, graceSeconds: 300 };
+const BUSY_SETTINGS = { ...SETTINGS, graceSeconds: 300 };
 
 let temporal: TemporalDevServer;
 let stripe: StripeStandIn;
@@ -49,7 +49,7 @@ beforeAll(async () => {
   const client = new Client({ connection, namespace: temporal.namespace });
   const provider = createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url });
   api = await startApi((db) => ({
-    terms: BUSY_TERMS,
+    settings: BUSY_SETTINGS,
     engine: createEngine(client),
     cards: createCards({ stripe: provider, db, publicUrl: 'http://127.0.0.1', log: SILENT }),
   }));
@@ -57,7 +57,7 @@ beforeAll(async () => {
   const { db } = api;
   const others = new Proxy({}, { get: () => async () => {} });
   const world = {
-    ledger: createLedger({ db, terms: BUSY_TERMS }),
+    ledger: createLedger({ db, settings: BUSY_SETTINGS }),
     tell: coalesced(createWorkflowWakes(client)),
     payments: createStripePayments({ stripe: provider, db, publicUrl: api.url, log: SILENT }),
     ...{ refunds: others, disputes: others, mailer: others, platform: others, reconciliation: others },

@@ -16,13 +16,13 @@ import { getDeposit } from '../../prisma/deposits.ts';
 import { removePaymentMethod, savePaymentMethod } from '../../prisma/payment-methods.ts';
 import { getRefund } from '../../prisma/refunds.ts';
 import { fakeApiWorld } from '../../simulate/fake-api-world.ts';
-import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../../simulate/settings.ts';
 import { servedContract } from '../support/contract.ts';
 import { newDatabase } from '../support/database.ts';
 
 export const PLATFORM_KEY = 'platform-key-for-tests';
 export const WEBHOOK_SECRET = 'whsec_for_tests';
-export { TERMS };
+export { SETTINGS };
 
 export interface Answer {
   status: number;
@@ -159,7 +159,7 @@ export interface CommandedApi extends Api {
 export async function startCommandedApi(change: Partial<ApiWorld> = {}, dbOptions?: DbOptions): Promise<CommandedApi> {
   let engine: CommandedEngine | undefined;
   const api = await startApi((db) => {
-    engine = commandedEngine(db, change.terms);
+    engine = commandedEngine(db, change.settings);
     return { engine, ...change };
   }, dbOptions);
   return Object.assign(api, { engine: engine as CommandedEngine });
@@ -183,8 +183,8 @@ export interface CommandedEngine extends Engine {
   starts: number;
 }
 
-export function commandedEngine(db: Db, terms = TERMS): CommandedEngine {
-  const ledger = createLedger({ db, terms });
+export function commandedEngine(db: Db, settings = SETTINGS): CommandedEngine {
+  const ledger = createLedger({ db, settings });
   const answering = async <T>(work: () => Promise<T>): Promise<T> => {
     if (engine.away) throw new BillingError('engine_unavailable', 'away');
     const answer = await work();

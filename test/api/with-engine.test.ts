@@ -23,7 +23,7 @@ import { createWorkers, type Workers } from '../../worker/workers.ts';
 import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
 import { instanceState, lookAgain, SEARCH_ATTRIBUTES, workflowId } from '../../workflows/messages.ts';
 import { createWorkflowWakes, wakeDepositWorkflow } from '../../workflows/signals.ts';
-import { type Api, instanceOf, startApi, TERMS, teamWith, WEBHOOK_SECRET } from './support.ts';
+import { type Api, instanceOf, SETTINGS, startApi, teamWith, WEBHOOK_SECRET } from './support.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -48,7 +48,7 @@ async function startWorkers(): Promise<void> {
     workflowBundle,
     shutdownGraceTime: '1 second',
     world: {
-      ledger: createLedger({ db, terms: TERMS }),
+      ledger: createLedger({ db, settings: SETTINGS }),
       tell: createWorkflowWakes(client),
       payments: createStripePayments({
         stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }),

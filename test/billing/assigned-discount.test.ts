@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { emptyAccount } from '../../billing/account.ts';
 import { nextTierOf } from '../../billing/discounts.ts';
 import { assignDiscount } from '../../billing/facts.ts';
-import { dollars, TERMS } from './book.ts';
+import { dollars, SETTINGS } from './book.ts';
 
 const TIERS = [
   { spendMicros: dollars('1000'), basisPoints: 1_000 },
@@ -31,13 +31,13 @@ describe('an assigned discount', () => {
 
   it('applies before its end second, and not in that second', () => {
     const discount = { basisPoints: 1_000, untilSecond: 102 };
-    const assigned = assignDiscount(account, TERMS, discount, 101).account;
+    const assigned = assignDiscount(account, SETTINGS, discount, 101).account;
     expect(assigned.discount).toEqual(discount);
-    expect(assignDiscount(assigned, TERMS, null, 101).account.discount).toBeNull();
+    expect(assignDiscount(assigned, SETTINGS, null, 101).account.discount).toBeNull();
   });
 
   it.each([99, 100])('is refused with an end in the past: until %d, while the team is at 100', (untilSecond) => {
-    expect(() => assignDiscount(account, TERMS, { basisPoints: 1_000, untilSecond }, 50)).toThrow(
+    expect(() => assignDiscount(account, SETTINGS, { basisPoints: 1_000, untilSecond }, 50)).toThrow(
       expect.objectContaining({ code: 'at_out_of_range', param: 'until' }),
     );
   });

@@ -1,7 +1,7 @@
 /** Tests when auto top-up opens a charge: threshold, cooldown, failures and the monthly cap. */
 import { describe, expect, it } from 'vitest';
 import { topUpOutlook } from '../../billing/crossings.ts';
-import { Book, dollars, policyOf, TERMS } from './book.ts';
+import { Book, dollars, policyOf, SETTINGS } from './book.ts';
 
 /** $36 an hour is a cent a second. */
 const CENT_A_SECOND = '36';
@@ -50,7 +50,7 @@ describe('a charge is opened', () => {
   it('not during another charge, and with a new number each time', () => {
     const book = new Book().deposit('9', 0).policy(POLICY, 0).use('5', 400).look(2000);
     expect(times(book)).toEqual([0]);
-    expect(topUpOutlook(book.account, TERMS)).toEqual({ state: 'charging' });
+    expect(topUpOutlook(book.account, SETTINGS)).toEqual({ state: 'charging' });
     book.succeed(2000).use('20', 2001);
     expect(times(book)).toEqual([0, 2001]);
     expect(book.account.attempt).toMatchObject({ number: 2, depositId: 'dep_t_top_up_2' });
@@ -67,7 +67,7 @@ describe('a charge is opened', () => {
 describe('the cooldown', () => {
   it('lasts from one charge to the next, and at its end the balance is checked again without a wake', () => {
     const book = new Book().deposit('9', 0).policy(POLICY, 0).succeed(1).use('25', 2);
-    expect(topUpOutlook(book.account, TERMS)).toEqual({
+    expect(topUpOutlook(book.account, SETTINGS)).toEqual({
       state: 'cooling_down',
       dueSecond: 300,
       cooldownUntilSecond: 300,
@@ -106,7 +106,7 @@ describe('a failed charge', () => {
     expect(book.account.toppedUp.micros).toBe(20_000_000);
     book.fail(3);
     expect(book.account.toppedUp.micros).toBe(0);
-    expect(topUpOutlook(book.account, TERMS)).toEqual({ state: 'off' });
+    expect(topUpOutlook(book.account, SETTINGS)).toEqual({ state: 'off' });
     expect(times(book.look(10_000))).toEqual([0]);
   });
 
@@ -122,7 +122,7 @@ describe('a monthly cap', () => {
   const capped = (cap: string) => ({ ...POLICY, monthlyCapMicros: dollars(cap) });
 
   it('counts captured and pending charges, and leaves the policy on when it is reached', () => {
-    const book = new Book(TERMS, JANUARY).deposit('9', JANUARY);
+    const book = new Book(SETTINGS, JANUARY).deposit('9', JANUARY);
     book.policy(capped('40'), JANUARY).succeed(JANUARY + 1);
     book
       .use('25', JANUARY + 2)
@@ -130,7 +130,7 @@ describe('a monthly cap', () => {
       .succeed(JANUARY + 301)
       .use('20', JANUARY + 302);
     expect(book.account.toppedUp.micros).toBe(40_000_000);
-    expect(topUpOutlook(book.account, TERMS)).toEqual({ state: 'capped', dueSecond: FEBRUARY });
+    expect(topUpOutlook(book.account, SETTINGS)).toEqual({ state: 'capped', dueSecond: FEBRUARY });
     expect(book.account.policy?.enabled).toBe(true);
     expect(times(book.look(FEBRUARY - 1))).toEqual([JANUARY, JANUARY + 300]);
     expect(times(book.look(FEBRUARY))).toEqual([JANUARY, JANUARY + 300, FEBRUARY]);
@@ -139,7 +139,7 @@ describe('a monthly cap', () => {
 
   it('of the next month does not count a charge that was opened in the old month and fails in the new month', () => {
     const eve = FEBRUARY - 10;
-    const book = new Book(TERMS, eve).deposit('9', eve);
+    const book = new Book(SETTINGS, eve).deposit('9', eve);
     book
       .policy(capped('20'), eve)
       .fail(FEBRUARY + 5)
@@ -150,17 +150,17 @@ describe('a monthly cap', () => {
 
   it('has room again in the next month when the cooldown ends after its first second', () => {
     const eve = FEBRUARY - 10;
-    const book = new Book(TERMS, eve).deposit('9', eve);
+    const book = new Book(SETTINGS, eve).deposit('9', eve);
     book
       .policy(capped('20'), eve)
       .succeed(eve + 1)
       .use('25', eve + 2);
-    expect(topUpOutlook(book.account, TERMS)).toEqual({ state: 'capped', dueSecond: eve + 300 });
+    expect(topUpOutlook(book.account, SETTINGS)).toEqual({ state: 'capped', dueSecond: eve + 300 });
     expect(times(book.look(FEBRUARY + 1000))).toEqual([eve, eve + 300]);
   });
 
   it('that is raised opens the blocked charge at once', () => {
-    const book = new Book(TERMS, JANUARY).deposit('9', JANUARY);
+    const book = new Book(SETTINGS, JANUARY).deposit('9', JANUARY);
     book
       .policy(capped('20'), JANUARY)
       .succeed(JANUARY + 1)
@@ -171,18 +171,18 @@ describe('a monthly cap', () => {
   });
 
   it('is announced when it leaves no room for another charge, before it blocks a charge', () => {
-    const book = new Book(TERMS, JANUARY).deposit('9', JANUARY).policy(capped('59.99'), JANUARY);
+    const book = new Book(SETTINGS, JANUARY).deposit('9', JANUARY).policy(capped('59.99'), JANUARY);
     expect(book.capped).toEqual([]);
     book.succeed(JANUARY + 1).use('25', JANUARY + 2);
     expect(book.capped).toEqual([]);
     book.look(JANUARY + 300).succeed(JANUARY + 301);
     // $24 are left and nothing is due: it would be due below $10, and would then not fit.
     expect(book.capped).toEqual([{ at: JANUARY + 301, cap: dollars('59.99') }]);
-    expect(topUpOutlook(book.account, TERMS)).toEqual({ state: 'capped', dueSecond: null });
+    expect(topUpOutlook(book.account, SETTINGS)).toEqual({ state: 'capped', dueSecond: null });
   });
 
   it('is announced at once when a policy without room is enabled, and not when the policy is off', () => {
-    const book = new Book(TERMS, JANUARY)
+    const book = new Book(SETTINGS, JANUARY)
       .deposit('9', JANUARY)
       .policy(capped('60'), JANUARY)
       .succeed(JANUARY + 1);
@@ -193,7 +193,7 @@ describe('a monthly cap', () => {
   });
 
   it('is not announced during a charge, which may fail and restore the room', () => {
-    const book = new Book(TERMS, JANUARY).deposit('9', JANUARY).policy(capped('20'), JANUARY);
+    const book = new Book(SETTINGS, JANUARY).deposit('9', JANUARY).policy(capped('20'), JANUARY);
     book.look(JANUARY + 10).policy(capped('21'), JANUARY + 11);
     expect(book.capped).toEqual([]);
     book.fail(JANUARY + 12);
@@ -201,7 +201,7 @@ describe('a monthly cap', () => {
   });
 
   it('is not announced after a charge that is confirmed in a month with room', () => {
-    const book = new Book(TERMS, FEBRUARY - 1).deposit('9', FEBRUARY - 1).policy(capped('20'), FEBRUARY - 1);
+    const book = new Book(SETTINGS, FEBRUARY - 1).deposit('9', FEBRUARY - 1).policy(capped('20'), FEBRUARY - 1);
     book.succeed(FEBRUARY);
     expect(book.capped).toEqual([]);
   });

@@ -26,10 +26,10 @@ import { type Micros, micros, parseDollars, ZERO } from '../../billing/money.ts'
 import { adjustRefund, bookRefund, requestRefund } from '../../billing/money-back.ts';
 import type { TopUpPolicy } from '../../billing/top-up.ts';
 import { costMicros, type Meter } from '../../billing/usage.ts';
-import { givenOrder, TERMS } from './pure-run.ts';
+import { givenOrder, SETTINGS } from './pure-run.ts';
 
 export const TEAM = 't';
-export { TERMS };
+export { SETTINGS };
 
 export interface InstanceOfBook {
   startSecond: number;
@@ -69,7 +69,7 @@ export const policyOf = (threshold: string, amount: string, more: Partial<TopUpP
 
 export class Book {
   account: Account;
-  readonly terms: BillingSettings;
+  readonly settings: BillingSettings;
   readonly transfers: Transfer[] = [];
   readonly instances = new Map<string, InstanceOfBook>();
   readonly segments: SegmentOfBook[] = [];
@@ -83,20 +83,20 @@ export class Book {
   readonly owes: string[] = [];
   #ids = 0;
 
-  constructor(terms: BillingSettings = TERMS, second = 0) {
-    this.terms = terms;
+  constructor(settings: BillingSettings = SETTINGS, second = 0) {
+    this.settings = settings;
     this.account = emptyAccount(TEAM, second);
   }
 
   // ── Facts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   look(at: number): this {
-    return this.keep(advance(this.read(at), this.terms, at));
+    return this.keep(advance(this.read(at), this.settings, at));
   }
 
   start(instanceId: string, hourly: string | Micros, at: number): this {
     const rateMicrosPerHour = typeof hourly === 'string' ? parseDollars(hourly) : hourly;
-    return this.keep(startInstance(this.read(at), this.terms, givenOrder(instanceId, rateMicrosPerHour), at));
+    return this.keep(startInstance(this.read(at), this.settings, givenOrder(instanceId, rateMicrosPerHour), at));
   }
 
   stop(instanceId: string, at: number, options: { backTo?: number; reason?: EndReason } = {}): this {
@@ -110,58 +110,58 @@ export class Book {
       ...(options.backTo !== undefined && { atSecond: options.backTo }),
       ...(lastPosting && { lastPostingReference: lastPosting.reference }),
     };
-    return this.keep(stopInstance(this.read(at), this.terms, stop, at));
+    return this.keep(stopInstance(this.read(at), this.settings, stop, at));
   }
 
   reprice(instanceId: string, hourly: string | Micros, at: number): this {
     const rateMicrosPerHour = typeof hourly === 'string' ? parseDollars(hourly) : hourly;
-    return this.keep(repriceInstance(this.read(at), this.terms, { instanceId, rateMicrosPerHour }, at));
+    return this.keep(repriceInstance(this.read(at), this.settings, { instanceId, rateMicrosPerHour }, at));
   }
 
   settle(instanceId: string, at: number): this {
-    return this.keep(settleInstance(this.read(at), this.terms, instanceId, at));
+    return this.keep(settleInstance(this.read(at), this.settings, instanceId, at));
   }
 
   deposit(amount: string | Micros, at: number): this {
     const deposit = { depositId: this.id('dep'), amountMicros: toAmount(amount) };
     const { depositId, amountMicros: creditedMicros } = deposit;
     this.deposits.push({ depositId, creditedMicros, refundedMicros: ZERO, disputes: [] });
-    return this.keep(creditDeposit(this.read(at), this.terms, deposit, at));
+    return this.keep(creditDeposit(this.read(at), this.settings, deposit, at));
   }
 
   grant(amount: string | Micros, at: number): this {
     const grant = { grantId: this.id('grant'), amountMicros: toAmount(amount) };
-    return this.keep(grantCredit(this.read(at), this.terms, grant, at));
+    return this.keep(grantCredit(this.read(at), this.settings, grant, at));
   }
 
   /** `cost` in dollars, or exactly in millionths of a micro. */
   use(cost: string | bigint, at: number): this {
     const exact = typeof cost === 'bigint' ? cost : BigInt(parseDollars(cost)) * 1_000_000n;
-    return this.keep(recordUsage(this.read(at), this.terms, { eventId: this.id('ev'), cost: exact }, at));
+    return this.keep(recordUsage(this.read(at), this.settings, { eventId: this.id('ev'), cost: exact }, at));
   }
 
   policy(policy: TopUpPolicy, at: number): this {
-    return this.keep(setPolicy(this.read(at), this.terms, policy, at));
+    return this.keep(setPolicy(this.read(at), this.settings, policy, at));
   }
 
   /** The charge in flight succeeded, as is known at a second. */
   succeed(at: number): this {
     const { depositId, amountMicros, number } = this.#inFlight();
     this.attempts[number - 1]!.outcome = 'succeeded';
-    return this.keep(creditDeposit(this.read(at), this.terms, { depositId, amountMicros }, at));
+    return this.keep(creditDeposit(this.read(at), this.settings, { depositId, amountMicros }, at));
   }
 
   fail(at: number): this {
     const { depositId, number } = this.#inFlight();
     this.attempts[number - 1]!.outcome = 'failed';
-    return this.keep(failAttempt(this.read(at), this.terms, depositId, at));
+    return this.keep(failAttempt(this.read(at), this.settings, depositId, at));
   }
 
   /** Without an amount: all that can be refunded. */
   refund(deposit: DepositOfBook, amount: string | Micros | null, at: number): this {
     const refundId = this.id('ref');
     const asked = { refundId, deposit, amountMicros: amount === null ? null : toAmount(amount) };
-    const taken = requestRefund(this.read(at), this.terms, asked, at);
+    const taken = requestRefund(this.read(at), this.settings, asked, at);
     return this.#refunded(refundId, deposit, taken.amountMicros, taken);
   }
 
@@ -172,7 +172,7 @@ export class Book {
       found.refundId,
       deposit,
       found.amountMicros,
-      bookRefund(this.read(at), this.terms, found, at),
+      bookRefund(this.read(at), this.settings, found, at),
     );
   }
 
@@ -199,7 +199,7 @@ export class Book {
     const deposit = this.deposits.find(({ depositId }) => depositId === refund.depositId)!;
     const dueMicros = toAmount(due);
     const { takenMicros } = refund;
-    const outcome = adjustRefund(this.read(at), this.terms, { ...refund, dueMicros, deposit }, at);
+    const outcome = adjustRefund(this.read(at), this.settings, { ...refund, dueMicros, deposit }, at);
     deposit.refundedMicros = micros(deposit.refundedMicros - takenMicros + dueMicros);
     refund.returned = dueMicros === 0;
     return this.keep(outcome);
@@ -227,7 +227,7 @@ export class Book {
     standing: Pick<DepositDispute, 'disputeId' | 'status' | 'claimedMicros'>,
     at: number,
   ) {
-    const outcome = recordDispute(this.read(at), this.terms, { deposit, standing }, at);
+    const outcome = recordDispute(this.read(at), this.settings, { deposit, standing }, at);
     const { disputeId } = standing;
     const row = deposit.disputes.find((dispute) => dispute.disputeId === disputeId);
     if (row) Object.assign(row, standing);

@@ -15,7 +15,7 @@ import {
 import { creditCrypto } from '../../billing/facts.ts';
 import { COPPERX, creditAccount } from '../../billing/ledger.ts';
 import { micros } from '../../billing/money.ts';
-import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../../simulate/settings.ts';
 
 const outputOf = (transactionHash: string, output: number, amount: number): CryptoOutput => ({
   transactionHash,
@@ -112,7 +112,7 @@ it('each output is credited once, with the same total, for any order, number and
       const references: string[] = [];
       batches.forEach((batch, second) => {
         const fresh = newOutputs(batch, credited);
-        const outcome = creditCrypto(account, TERMS, { depositId: 'dep', outputs: fresh }, second);
+        const outcome = creditCrypto(account, SETTINGS, { depositId: 'dep', outputs: fresh }, second);
         account = outcome.account;
         for (const output of fresh) credited.add(outputKey(output));
         for (const effect of outcome.effects)

@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { type Micros, micros } from '../../billing/money.ts';
-import { asMicros, policyOf, TERMS } from './book.ts';
+import { asMicros, policyOf, SETTINGS } from './book.ts';
 import { PricedBook } from './priced-book.ts';
 
 const MIDNIGHT = 20_000 * 86_400;
@@ -35,7 +35,7 @@ function bookWith(
   tiers: Array<[spend: number, basisPoints: number]> = [],
 ): PricedBook {
   const volumeTiers = tiers.map(([spend, basisPoints]) => ({ spendMicros: asMicros(spend * 1_000_000), basisPoints }));
-  const book = new PricedBook({ ...TERMS, volumeTiers }, second).changePrice(offer(second, 1, 0.5));
+  const book = new PricedBook({ ...SETTINGS, volumeTiers }, second).changePrice(offer(second, 1, 0.5));
   book.deposit(dollars, second);
   return book;
 }

@@ -9,7 +9,7 @@ import { repriceInstance, startInstance, stopInstance } from '../../billing/inst
 import { micros, parseDollars } from '../../billing/money.ts';
 import { priceInWords } from '../../billing/prices.ts';
 import { costMicros } from '../../billing/usage.ts';
-import { givenOrder, TERMS } from './pure-run.ts';
+import { givenOrder, SETTINGS } from './pure-run.ts';
 
 const DAY = 86_400;
 /** A UTC midnight. */
@@ -19,7 +19,7 @@ const TIERS = [
   { spendMicros: dollars(1_000), basisPoints: 200 },
   { spendMicros: dollars(5_000), basisPoints: 500 },
 ];
-const TIERED: BillingSettings = { ...TERMS, volumeTiers: TIERS };
+const TIERED: BillingSettings = { ...SETTINGS, volumeTiers: TIERS };
 
 const listed = (instanceId: string, hourly: string) => ({
   ...givenOrder(instanceId, parseDollars(hourly)),
@@ -103,9 +103,9 @@ describe('a discount', () => {
 
 describe('an assigned discount', () => {
   it('changes listed instances from its second on, by a new segment, and no other instances', () => {
-    let { account } = startInstance(aTeam(100, 0), TERMS, listed('listed', '3.000001'), 0);
-    ({ account } = startInstance(account, TERMS, givenOrder('given', dollars(3)), 0));
-    const assigned = assignDiscount(account, TERMS, { basisPoints: 1_000, untilSecond: 500 }, 100);
+    let { account } = startInstance(aTeam(100, 0), SETTINGS, listed('listed', '3.000001'), 0);
+    ({ account } = startInstance(account, SETTINGS, givenOrder('given', dollars(3)), 0));
+    const assigned = assignDiscount(account, SETTINGS, { basisPoints: 1_000, untilSecond: 500 }, 100);
     expect(assigned.effects.filter(({ kind }) => kind.startsWith('meter_'))).toMatchObject([
       { kind: 'meter_posted', meter: { segment: 1, postedMicros: costMicros(micros(3_000_001), 100) } },
       { kind: 'meter_closed', endSecond: 100 },
@@ -114,7 +114,7 @@ describe('an assigned discount', () => {
         meter: { instanceId: 'listed', segment: 2, rateMicrosPerHour: 2_700_001, startSecond: 100 },
       },
     ]);
-    const ended = advance(assigned.account, TERMS, 10_000);
+    const ended = advance(assigned.account, SETTINGS, 10_000);
     expect(ended.account.discount).toBeNull();
     expect(ended.effects).toMatchObject([
       { kind: 'meter_posted', meter: { segment: 2, postedMicros: costMicros(micros(2_700_001), 400) } },
@@ -125,21 +125,26 @@ describe('an assigned discount', () => {
   });
 
   it('that is repeated or leaves the rate unchanged creates no segment', () => {
-    const { account } = startInstance(aTeam(100, 0), TERMS, listed('i', '3'), 0);
+    const { account } = startInstance(aTeam(100, 0), SETTINGS, listed('i', '3'), 0);
     const half = { basisPoints: 5_000, untilSecond: null };
-    const first = assignDiscount(account, TERMS, half, 100);
-    expect(assignDiscount(first.account, TERMS, half, 200).effects).toEqual([]);
-    const longer = assignDiscount(first.account, TERMS, { ...half, untilSecond: 900 }, 200);
+    const first = assignDiscount(account, SETTINGS, half, 100);
+    expect(assignDiscount(first.account, SETTINGS, half, 200).effects).toEqual([]);
+    const longer = assignDiscount(first.account, SETTINGS, { ...half, untilSecond: 900 }, 200);
     expect(longer.effects).toEqual([]);
     expect(longer.account.discount?.untilSecond).toBe(900);
   });
 
   it('is not applied to a price that the platform gives afterwards', () => {
-    const { account } = startInstance(aTeam(100, 0), TERMS, listed('i', '3'), 0);
-    const discounted = assignDiscount(account, TERMS, { basisPoints: 5_000, untilSecond: 300 }, 100);
-    const given = repriceInstance(discounted.account, TERMS, { instanceId: 'i', rateMicrosPerHour: dollars(2) }, 200);
+    const { account } = startInstance(aTeam(100, 0), SETTINGS, listed('i', '3'), 0);
+    const discounted = assignDiscount(account, SETTINGS, { basisPoints: 5_000, untilSecond: 300 }, 100);
+    const given = repriceInstance(
+      discounted.account,
+      SETTINGS,
+      { instanceId: 'i', rateMicrosPerHour: dollars(2) },
+      200,
+    );
     expect(ratesOf(given)).toEqual([2_000_000]);
-    expect(ratesOf(advance(given.account, TERMS, 400))).toEqual([2_000_000]);
+    expect(ratesOf(advance(given.account, SETTINGS, 400))).toEqual([2_000_000]);
     expect(priceInWords(given.account.meters[0]!.priced)).toBe('price given by the platform');
   });
 });
@@ -217,7 +222,7 @@ describe('a volume discount', () => {
       MIDNIGHT,
     );
     expect(advance({ ...account, spentByDay: null }, TIERED, MIDNIGHT + 5 * DAY).effects).toEqual([]);
-    const plain = startInstance(aTeam(1_000, MIDNIGHT, [[MIDNIGHT, 9_000]]), TERMS, listed('i', '1'), MIDNIGHT);
-    expect(advance({ ...plain.account, spentByDay: null }, TERMS, MIDNIGHT + 5 * DAY).effects).toEqual([]);
+    const plain = startInstance(aTeam(1_000, MIDNIGHT, [[MIDNIGHT, 9_000]]), SETTINGS, listed('i', '1'), MIDNIGHT);
+    expect(advance({ ...plain.account, spentByDay: null }, SETTINGS, MIDNIGHT + 5 * DAY).effects).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DisputeStatus } from '../../billing/credited-deposit.ts';
 import { type Act, dollars, keep, ofBook, ofWalk, walkOn } from './acts.ts';
-import { asMicros, Book, TERMS } from './book.ts';
+import { asMicros, Book, SETTINGS } from './book.ts';
 import { Walk } from './walk.ts';
 
 const after = fc.constantFrom(0, 1, 30);
@@ -51,7 +51,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
 /** Plays acts on a team with two deposits, and compares the book with the walk after each. */
 function play(acts: Act[]): Book {
   const book = new Book().deposit('50', 0).deposit('20', 0);
-  const walk = new Walk(TERMS);
+  const walk = new Walk(SETTINGS);
   walk.payIn(50_000_000);
   walk.payIn(20_000_000);
   let second = 0;

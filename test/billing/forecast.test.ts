@@ -16,7 +16,7 @@ import type { ReservationMeter } from '../../billing/reservation-meter.ts';
 import { availableMicros } from '../../billing/runway.ts';
 import { firstOtherTier, trailingSpendMicros } from '../../billing/spending.ts';
 import type { Meter } from '../../billing/usage.ts';
-import { asMicros, dollars, policyOf, TERMS } from './book.ts';
+import { asMicros, dollars, policyOf, SETTINGS } from './book.ts';
 import { givenOrder } from './pure-run.ts';
 
 const DAY = 86_400;
@@ -126,7 +126,7 @@ const team = fc.record({
 });
 type Team = typeof team extends fc.Arbitrary<infer T> ? T : never;
 
-/** A team in the middle of its life, and the terms that it lives under. */
+/** A team in the middle of its life, and its billing settings. */
 function begin({
   listed,
   toCome,
@@ -141,7 +141,7 @@ function begin({
   levelPercent,
 }: Team): {
   account: Account;
-  terms: BillingSettings;
+  settings: BillingSettings;
 } {
   const prices: GpuPrice[] = [
     ...PAIRS.map((of, i) => ({ ...of, ...listed[i]!, effectiveSecond: START - 90 * DAY, withdrawn: false })),
@@ -156,8 +156,8 @@ function begin({
     asMicros(of.given ?? listMicrosOf(priceAt(prices, of.pair, START)!, of.pricing));
   const hourly = instances.reduce((sum, each) => sum + listMicros(each), 0);
   const credit = asMicros(Math.ceil((hourly * lasts) / 3_600) + 1);
-  const terms: BillingSettings = {
-    ...TERMS,
+  const settings: BillingSettings = {
+    ...SETTINGS,
     minStartMicros: asMicros(0),
     lowLevelMicros: asMicros(Math.floor((credit * levelPercent) / 100)),
     volumeTiers: tiers.map(({ percent, basisPoints }) => ({
@@ -183,15 +183,15 @@ function begin({
       }),
     ),
   };
-  account = grantCredit(account, terms, { grantId: 'g', amountMicros: credit }, START).account;
+  account = grantCredit(account, settings, { grantId: 'g', amountMicros: credit }, START).account;
   if (discount) {
     const { basisPoints, until } = discount;
-    account = assignDiscount(account, terms, { basisPoints, untilSecond: until && START + until }, START).account;
+    account = assignDiscount(account, settings, { basisPoints, untilSecond: until && START + until }, START).account;
   }
   for (const { part, ttl } of holds) {
     const amountMicros = asMicros(Math.floor((credit * part) / 100));
     if (amountMicros > 0 && amountMicros <= account.postedMicros - account.heldMicros)
-      account = placeHold(account, terms, { amountMicros, ttlSeconds: ttl }, START).account;
+      account = placeHold(account, settings, { amountMicros, ttlSeconds: ttl }, START).account;
   }
   instances.forEach((each, i) => {
     const instanceId = `i${i}`;
@@ -205,18 +205,18 @@ function begin({
       listMicrosPerHour: listMicros(each),
     };
     try {
-      account = startInstance(account, terms, order, START).account;
+      account = startInstance(account, settings, order, START).account;
       if (pricing === 'spot' && reclaim !== null && account.meters.some((meter) => meter.instanceId === instanceId))
-        account = announceReclaim(account, terms, { instanceId, reclaimSecond: START + reclaim }, START).account;
+        account = announceReclaim(account, settings, { instanceId, reclaimSecond: START + reclaim }, START).account;
     } catch (error) {
       if ((error as Error).name !== 'BillingError') throw error;
     }
   });
   if (owes) {
     const cost = BigInt(account.postedMicros + 7) * 1_000_000n;
-    if (account.heldMicros > 0) account = recordUsage(account, terms, { eventId: 'e', cost }, START).account;
+    if (account.heldMicros > 0) account = recordUsage(account, settings, { eventId: 'e', cost }, START).account;
   }
-  return { account, terms };
+  return { account, settings };
 }
 
 /** The second at which credit first ended, for whatever ran then. */
@@ -228,12 +228,12 @@ const firstEnd = (effects: readonly Effect[]): number | null =>
   }, null);
 
 /** The account at later looks, each from the one before, and at each look what the clock had brought by then. */
-function* looked(account: Account, terms: BillingSettings, looks: readonly number[]) {
+function* looked(account: Account, settings: BillingSettings, looks: readonly number[]) {
   let now = account;
   const effects: Effect[] = [];
   yield { now, effects };
   for (const look of [...looks].sort((a, b) => a - b)) {
-    const outcome = advance(now, terms, START + look);
+    const outcome = advance(now, settings, START + look);
     now = outcome.account;
     effects.push(...outcome.effects);
     yield { now, effects };
@@ -247,11 +247,11 @@ describe('any team without further facts', () => {
   it('runs out of credit in the second of each forecast, and does not run out while the forecast has none', () => {
     fc.assert(
       fc.property(team, (given) => {
-        const { account, terms } = begin(given);
-        const recorded = firstEnd(advance(account, terms, FAR).effects);
-        for (const { now, effects } of looked(account, terms, given.looks)) {
+        const { account, settings } = begin(given);
+        const recorded = firstEnd(advance(account, settings, FAR).effects);
+        for (const { now, effects } of looked(account, settings, given.looks)) {
           if (firstEnd(effects) !== null) break;
-          const shown = runsOutSecond(now, terms);
+          const shown = runsOutSecond(now, settings);
           if (shown === null || shown <= FAR) expect(shown).toBe(recorded);
           else expect(recorded).toBeNull();
         }
@@ -263,12 +263,12 @@ describe('any team without further facts', () => {
   it('falls below the level in the second of the forecast, and not earlier', () => {
     fc.assert(
       fc.property(team, (given) => {
-        const { account, terms } = begin(given);
-        const { lowLevelMicros: level } = terms;
+        const { account, settings } = begin(given);
+        const { lowLevelMicros: level } = settings;
         const availableAt = (from: Account, second: number) =>
-          availableMicros(advance(from, terms, second).account, second);
-        for (const { now } of looked(account, terms, given.looks)) {
-          const shown = firstBelowSecond(now, terms, level);
+          availableMicros(advance(from, settings, second).account, second);
+        for (const { now } of looked(account, settings, given.looks)) {
+          const shown = firstBelowSecond(now, settings, level);
           const until = Math.min(shown ?? FAR, FAR);
           // Between two holds' ends the line only falls.
           const rises = now.holdExpiries.map(({ second }) => second).filter((second) => second <= until);
@@ -289,7 +289,7 @@ describe('any team without further facts', () => {
     });
     fc.assert(
       fc.property(team, policy, (given, { percent, lastAttempt, capped }) => {
-        const { account: begun, terms } = begin(given);
+        const { account: begun, settings } = begin(given);
         const thresholdMicros = asMicros(Math.floor((begun.postedMicros * percent) / 100));
         const monthlyCapMicros = capped ? dollars('20') : null;
         const { account } = setPolicy(
@@ -298,7 +298,7 @@ describe('any team without further facts', () => {
             lastAttemptSecond: lastAttempt === null ? null : START - lastAttempt,
             toppedUp: { ...begun.toppedUp, micros: dollars(capped ? '15' : '0') },
           },
-          terms,
+          settings,
           { ...policyOf('5', '15', { monthlyCapMicros }), thresholdMicros },
           START,
         );
@@ -306,10 +306,10 @@ describe('any team without further facts', () => {
         const opened = (effects: readonly Effect[]) =>
           effects.flatMap((effect) => (effect.kind === 'attempt_opened' ? [effect.attempt.openedSecond] : []))[0] ??
           null;
-        const recorded = opened(advance(account, terms, FAR).effects);
-        for (const { now, effects } of looked(account, terms, given.looks)) {
+        const recorded = opened(advance(account, settings, FAR).effects);
+        for (const { now, effects } of looked(account, settings, given.looks)) {
           if (opened(effects) !== null) break;
-          const shown = nextTopUpSecond(now, terms);
+          const shown = nextTopUpSecond(now, settings);
           if (shown === null || shown <= FAR) expect(shown).toBe(recorded);
           else expect(recorded).toBeNull();
         }
@@ -320,42 +320,44 @@ describe('any team without further facts', () => {
 });
 
 describe('a forecast', () => {
-  const rich = (amount: string, terms: BillingSettings = TERMS): Account =>
+  const rich = (amount: string, settings: BillingSettings = SETTINGS): Account =>
     grantCredit(
       { ...emptyAccount('t', START), spentByDay: new Map() },
-      terms,
+      settings,
       { grantId: 'g', amountMicros: dollars(amount) },
       START,
     ).account;
-  const started = (account: Account, terms: BillingSettings, hourly: string, change: Partial<InstanceOrder> = {}) =>
-    startInstance(account, terms, { ...givenOrder('i', dollars(hourly)), ...change }, START).account;
+  const started = (account: Account, settings: BillingSettings, hourly: string, change: Partial<InstanceOrder> = {}) =>
+    startInstance(account, settings, { ...givenOrder('i', dollars(hourly)), ...change }, START).account;
 
   it('has no second below a level when every instance ends with more than that left', () => {
     // $20 a second: after 4 of them $5 are left, which do not pay for a fifth.
-    const account = started(rich('85'), TERMS, '72000');
-    expect(runsOutSecond(account, TERMS)).toBe(START + 4);
-    expect(firstBelowSecond(account, TERMS, dollars('5'))).toBeNull();
-    expect(firstBelowSecond(account, TERMS, dollars('5.000001'))).toBe(START + 4);
+    const account = started(rich('85'), SETTINGS, '72000');
+    expect(runsOutSecond(account, SETTINGS)).toBe(START + 4);
+    expect(firstBelowSecond(account, SETTINGS, dollars('5'))).toBeNull();
+    expect(firstBelowSecond(account, SETTINGS, dollars('5.000001'))).toBe(START + 4);
   });
 
   it('has a second below a level when only some instances have ended before', () => {
-    const account = started(started(rich('85'), TERMS, '72000', { shedOrder: 1 }), TERMS, '3600', { instanceId: 'j' });
+    const account = started(started(rich('85'), SETTINGS, '72000', { shedOrder: 1 }), SETTINGS, '3600', {
+      instanceId: 'j',
+    });
     // $21 a second leave $1 after 4 of them; the dear one ends, and the other runs on for a second.
-    expect(runsOutSecond(account, TERMS)).toBe(START + 4);
-    expect(firstBelowSecond(account, TERMS, dollars('1'))).toBe(START + 5);
+    expect(runsOutSecond(account, SETTINGS)).toBe(START + 4);
+    expect(firstBelowSecond(account, SETTINGS, dollars('1'))).toBe(START + 5);
   });
 
   it('has a charge when the cooldown lasts longer than credit, too', () => {
     const policied = { ...rich('20'), policy: policyOf('15', '15'), lastAttemptSecond: START - 100 };
-    const account = started(policied, TERMS, '1800');
-    expect(runsOutSecond(account, TERMS)).toBe(START + 40);
-    expect(nextTopUpSecond(account, TERMS)).toBe(START + 200);
+    const account = started(policied, SETTINGS, '1800');
+    expect(runsOutSecond(account, SETTINGS)).toBe(START + 40);
+    expect(nextTopUpSecond(account, SETTINGS)).toBe(START + 200);
   });
 
   it('has no charge during another charge', () => {
-    const account = started(setPolicy(rich('20'), TERMS, policyOf('25', '15'), START).account, TERMS, '1800');
+    const account = started(setPolicy(rich('20'), SETTINGS, policyOf('25', '15'), START).account, SETTINGS, '1800');
     expect(account.attempt).not.toBeNull();
-    expect(nextTopUpSecond(account, TERMS)).toBeNull();
+    expect(nextTopUpSecond(account, SETTINGS)).toBeNull();
   });
 
   it('covers five hundred years, and assumes the last followed state from then on', () => {
@@ -364,16 +366,16 @@ describe('a forecast', () => {
       prices: [{ ...PAIRS[0], ...priceOf(2, 100), effectiveSecond: 0, withdrawn: false }],
       reservations: [aReservation({ rateMicrosPerHour: asMicros(2), renew: true })],
     };
-    const years = ((runsOutSecond(account, TERMS) ?? 0) - START) / (365.2425 * DAY);
+    const years = ((runsOutSecond(account, SETTINGS) ?? 0) - START) / (365.2425 * DAY);
     expect(years).toBeGreaterThan(490);
     expect(years).toBeLessThan(510);
   });
 
   it('includes the credit that a thousand holds release', () => {
-    let account = started(rich('1000'), TERMS, '3.6');
+    let account = started(rich('1000'), SETTINGS, '3.6');
     for (let i = 1; i <= 1_000; i += 1)
-      account = placeHold(account, TERMS, { amountMicros: dollars('0.75'), ttlSeconds: i * 7 }, START).account;
-    expect(runsOutSecond(account, TERMS)).toBe(START + 1_000_000);
+      account = placeHold(account, SETTINGS, { amountMicros: dollars('0.75'), ttlSeconds: i * 7 }, START).account;
+    expect(runsOutSecond(account, SETTINGS)).toBe(START + 1_000_000);
   });
 });
 

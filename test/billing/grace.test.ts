@@ -1,13 +1,13 @@
 /** Tests the end of credit during a charge: the team waits at X until the charge succeeds, fails or the grace ends. */
 import { describe, expect, it } from 'vitest';
 import { nextCrossing } from '../../billing/crossings.ts';
-import { Book, policyOf, TERMS } from './book.ts';
+import { Book, policyOf, SETTINGS } from './book.ts';
 
 /** A dollar a second, so that X is easily seen. */
 const DOLLAR_A_SECOND = '3600';
 const A = 5;
 const X = 15;
-const GRACE = TERMS.graceSeconds;
+const GRACE = SETTINGS.graceSeconds;
 
 /** $15 and $1 a second from 0: below $10 after 6 s… here the charge is opened by hand of the policy at A, and credit ends at X. */
 function charging(amount = '100'): Book {
@@ -23,7 +23,7 @@ describe('during a charge at X', () => {
     const book = charging().settle('i', X + 30);
     expect(book.spendable).toBe(0);
     expect(book.postedFor('i')).toBe(15_000_000);
-    expect(nextCrossing(book.account, TERMS)).toEqual({ second: X + GRACE + 1, what: 'grace_over' });
+    expect(nextCrossing(book.account, SETTINGS)).toEqual({ second: X + GRACE + 1, what: 'grace_over' });
     expect(() => book.start('j', '1', X + 31)).toThrow(expect.objectContaining({ code: 'insufficient_credit' }));
     expect(endOf(book)).toEqual([undefined, undefined]);
   });

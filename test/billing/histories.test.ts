@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { availableMicros } from '../../billing/runway.ts';
 import { ofBudget } from '../support/budget.ts';
 import { type Act, act, dollars, keep, ofBook, ofWalk, walkOn, withBigInt } from './acts.ts';
-import { asMicros, Book, TERMS } from './book.ts';
+import { asMicros, Book, SETTINGS } from './book.ts';
 import { costOf, Walk } from './walk.ts';
 
 const fast = fc.integer({ min: 200_000_000, max: 2_000_000_000 });
@@ -29,7 +29,7 @@ describe('any history of a team', () => {
     fc.assert(
       fc.property(history, ([opening, acts]) => {
         const book = new Book();
-        const walk = new Walk(TERMS);
+        const walk = new Walk(SETTINGS);
         book.deposit(asMicros(opening), 0);
         walk.payIn(opening);
         let second = 0;

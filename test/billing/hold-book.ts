@@ -16,7 +16,7 @@ export class HoldBook extends Book {
 
   hold(amount: string | Micros, ttlSeconds: number, at: number): this {
     const amountMicros = typeof amount === 'string' ? parseDollars(amount) : amount;
-    const outcome = placeHold(this.account, this.terms, { amountMicros, ttlSeconds }, at);
+    const outcome = placeHold(this.account, this.settings, { amountMicros, ttlSeconds }, at);
     const expiresSecond = outcome.account.asOfSecond + ttlSeconds;
     this.placed.push({ holdId: this.id('hold'), amountMicros, expiresSecond, status: 'pending' });
     return this.keep(outcome);
@@ -25,7 +25,7 @@ export class HoldBook extends Book {
   /** False where it has ended already. */
   void(hold: HoldOfBook, at: number): boolean {
     if (hold.status !== 'pending') return false;
-    this.#end([hold], 'voided', voidHold(this.account, this.terms, hold, at));
+    this.#end([hold], 'voided', voidHold(this.account, this.settings, hold, at));
     return (hold.status as HoldOfBook['status']) === 'voided';
   }
 
@@ -34,7 +34,7 @@ export class HoldBook extends Book {
     const exact = typeof cost === 'bigint' ? cost : BigInt(parseDollars(cost)) * 1_000_000n;
     const holds = [...new Set(named)].filter(({ status }) => status === 'pending');
     const usage = { eventId: this.id('ev'), cost: exact, holds };
-    return this.#end(holds, 'settled', recordUsage(this.account, this.terms, usage, at));
+    return this.#end(holds, 'settled', recordUsage(this.account, this.settings, usage, at));
   }
 
   #end(holds: HoldOfBook[], as: 'settled' | 'voided', outcome: FactOutcome): this {

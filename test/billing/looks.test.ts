@@ -7,13 +7,16 @@ import { startInstance } from '../../billing/instances.ts';
 import { nextLook } from '../../billing/looks.ts';
 import { micros, parseDollars } from '../../billing/money.ts';
 import { placeOf } from '../../billing/spread.ts';
-import { givenOrder, TERMS } from './pure-run.ts';
+import { givenOrder, SETTINGS } from './pure-run.ts';
 
 const HOUR = 3_600;
 /** A UTC midnight. */
 const MIDNIGHT = 1_800_057_600;
 const NOON = MIDNIGHT - 12 * HOUR;
-const TIERED: BillingSettings = { ...TERMS, volumeTiers: [{ spendMicros: micros(1_000_000_000), basisPoints: 500 }] };
+const TIERED: BillingSettings = {
+  ...SETTINGS,
+  volumeTiers: [{ spendMicros: micros(1_000_000_000), basisPoints: 500 }],
+};
 const TEAMS = Array.from({ length: 10_000 }, (_, index) => `team-${index}`);
 
 /** How many fall into each stretch of so many, from 0 on. */
@@ -90,12 +93,12 @@ describe('the watches of ten thousand teams with a volume review each midnight',
 describe('a read of changed rates', () => {
   it('comes no later than the end of credit at the full price', () => {
     // 12 h at $2.49 less half take $14.94 of $15.50; the rest lasts 809 s at the full price, and twice that at half.
-    const terms = { ...TERMS, lowLevelMicros: micros(0) };
+    const settings = { ...SETTINGS, lowLevelMicros: micros(0) };
     const half = { basisPoints: 5_000, untilSecond: MIDNIGHT };
     for (const teamId of TEAMS.slice(0, 500)) {
       const account = renting(teamId, '15.50', '2.49', half);
-      const look = nextLook(account, terms);
-      const end = nextCrossing(advance(account, terms, MIDNIGHT).account, terms);
+      const look = nextLook(account, settings);
+      const end = nextCrossing(advance(account, settings, MIDNIGHT).account, settings);
       expect(end).toEqual({ second: MIDNIGHT + 809, what: 'exhaustion' });
       expect(look).toEqual({
         second: MIDNIGHT + Math.min(placeOf(teamId, HOUR), 809),
@@ -111,8 +114,8 @@ describe('a read of changed rates', () => {
 
   it('is not delayed when the crossing affects people, cards or machines', () => {
     const account = renting('t', '15', '2.49');
-    const next = nextCrossing(account, TERMS);
+    const next = nextCrossing(account, SETTINGS);
     expect(next?.what).toBe('low');
-    expect(nextLook(account, TERMS)).toEqual(next);
+    expect(nextLook(account, SETTINGS)).toEqual(next);
   });
 });

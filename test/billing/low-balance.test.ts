@@ -1,7 +1,7 @@
 /** Tests when the low-balance warning comes. */
 import { describe, expect, it } from 'vitest';
 import { nextCrossing } from '../../billing/crossings.ts';
-import { Book, dollars, policyOf, TERMS } from './book.ts';
+import { Book, dollars, policyOf, SETTINGS } from './book.ts';
 
 /** The level is $10; a cent a second. */
 const CENT_A_SECOND = '36';
@@ -10,7 +10,7 @@ describe('a low-balance warning', () => {
   it('comes at the first second below the level, however late the account is read', () => {
     for (const lateness of [0, 1000]) {
       const book = new Book().deposit('11', 0).start('i', CENT_A_SECOND, 0);
-      expect(nextCrossing(book.account, TERMS)).toEqual({ second: 101, what: 'low' });
+      expect(nextCrossing(book.account, SETTINGS)).toEqual({ second: 101, what: 'low' });
       expect(book.look(100).lows).toEqual([]);
       expect(book.look(101 + lateness).lows).toEqual([101]);
     }

@@ -30,7 +30,7 @@ import { trailingFrom } from '../../billing/spending.ts';
 import { chargeDueMicros, costBetweenMicros, type Meter } from '../../billing/usage.ts';
 import { ofBudget } from '../support/budget.ts';
 import { act, keep, withBigInt } from './acts.ts';
-import { asMicros, Book, TERMS } from './book.ts';
+import { asMicros, Book, SETTINGS } from './book.ts';
 import { before, DAWN, history, MIDNIGHT, type PriceAct, told } from './price-acts.ts';
 import { keepPriced, walkPriced } from './price-keeping.ts';
 import { PricedBook } from './priced-book.ts';
@@ -45,16 +45,16 @@ vi.mock(import('../../billing/time.ts'), async (original) => ({
 /** What each fact is compared by, while a test asks for it. */
 const beside = vi.hoisted(() => ({
   compare: null as
-    | ((account: Account, terms: BillingSettings, run: (account: Account) => FactOutcome) => FactOutcome)
+    | ((account: Account, settings: BillingSettings, run: (account: Account) => FactOutcome) => FactOutcome)
     | null,
 }));
 vi.mock(import('../../billing/clock.ts'), async (original) => {
   const clock = await original();
   return {
     ...clock,
-    applyFact: (account, terms, nowSecond, fact) => {
-      const run = (from: Account) => clock.applyFact(from, terms, nowSecond, fact);
-      return beside.compare ? beside.compare(account, terms, run) : run(account);
+    applyFact: (account, settings, nowSecond, fact) => {
+      const run = (from: Account) => clock.applyFact(from, settings, nowSecond, fact);
+      return beside.compare ? beside.compare(account, settings, run) : run(account);
     },
   };
 });
@@ -125,18 +125,18 @@ const allOf = ({ summed: _, ...account }: Account, unread: readonly Meter[] = []
 });
 
 /** What is read of an account, each by itself. */
-const readings = (terms: BillingSettings): Array<(account: Account) => unknown> => [
+const readings = (settings: BillingSettings): Array<(account: Account) => unknown> => [
   (account) => spendableMicros(account, account.asOfSecond),
   (account) => availableMicros(account, account.asOfSecond + 7_777),
   (account) => burnMicrosPerHour(account),
-  (account) => lastSecondAtOrAbove(account, terms.lowLevelMicros),
-  (account) => nextCrossing(account, terms),
-  (account) => nextLook(account, terms),
-  (account) => topUpOutlook(account, terms),
-  (account) => runsOutSecond(account, terms),
-  (account) => firstBelowSecond(account, terms, terms.lowLevelMicros),
-  (account) => nextTopUpSecond(account, terms),
-  (account) => account.spentByDay && volumeDiscountAt(account, terms, account.asOfSecond),
+  (account) => lastSecondAtOrAbove(account, settings.lowLevelMicros),
+  (account) => nextCrossing(account, settings),
+  (account) => nextLook(account, settings),
+  (account) => topUpOutlook(account, settings),
+  (account) => runsOutSecond(account, settings),
+  (account) => firstBelowSecond(account, settings, settings.lowLevelMicros),
+  (account) => nextTopUpSecond(account, settings),
+  (account) => account.spentByDay && volumeDiscountAt(account, settings, account.asOfSecond),
 ];
 
 function expectSame(actual: unknown, expected: unknown): void {
@@ -147,7 +147,7 @@ function expectSame(actual: unknown, expected: unknown): void {
 function compared(work: () => void): { decided: number; undecided: number } {
   const counts = { decided: 0, undecided: 0 };
   let turn = 0;
-  beside.compare = (account, terms, run) => {
+  beside.compare = (account, settings, run) => {
     turn += 1;
     if (account.standsAtSecond !== null || !account.meters.some(canBeSummed)) return run(account);
     const ways = [() => false, ({ instanceId }: Meter) => (Number(/\d+$/.exec(instanceId)) + turn) % 2 === 0];
@@ -164,7 +164,7 @@ function compared(work: () => void): { decided: number; undecided: number } {
       }
       expectSame(outcome.answer.effects, exact.answer.effects);
       expectSame(allOf(outcome.answer.account, unread), allOf(exact.answer.account));
-      for (const read of readings(terms)) {
+      for (const read of readings(settings)) {
         const bySums = answerOf(() => read(outcome.answer.account));
         if (bySums)
           expectSame(
@@ -184,7 +184,7 @@ function compared(work: () => void): { decided: number; undecided: number } {
 }
 
 const PRICED = {
-  ...TERMS,
+  ...SETTINGS,
   volumeTiers: [
     { spendMicros: asMicros(20_000_000), basisPoints: 500 },
     { spendMicros: asMicros(45_000_000), basisPoints: 1_000 },

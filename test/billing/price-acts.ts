@@ -65,8 +65,8 @@ const kind = fc.oneof(
   { weight: 1, arbitrary: fc.constant(KINDS[1]!) },
 );
 
-const TERMS = ['1m', '3m', '6m', '12m'] as const;
-type Term = (typeof TERMS)[number];
+const SETTINGS = ['1m', '3m', '6m', '12m'] as const;
+type Term = (typeof SETTINGS)[number];
 const MONTHS: Record<Term, number> = { '1m': 1, '3m': 3, '6m': 6, '12m': 12 };
 /** How long a month is in a history: as long as its first reservation was drawn to run, 0 before that. */
 export interface Month {
@@ -84,7 +84,7 @@ const offer = fc
   .map(([onDemand, spot, percents]) => ({
     onDemand,
     spot: Math.floor((onDemand * spot) / 100),
-    reserved: Object.fromEntries(TERMS.map((term, i) => [term, Math.ceil((onDemand * percents[i]!) / 100)])),
+    reserved: Object.fromEntries(SETTINGS.map((term, i) => [term, Math.ceil((onDemand * percents[i]!) / 100)])),
   }));
 type Offer = typeof offer extends fc.Arbitrary<infer T> ? T : never;
 
@@ -354,7 +354,7 @@ export function told(drawn: Drawn, walk: Walk, month: Month): PriceAct {
     case 'reserve': {
       const { kind, count, renew } = drawn;
       if (month.seconds === 0) month.seconds = Math.max(1, secondOf(drawn.until, walk) - at);
-      const term = TERMS[walk.reservations.length % TERMS.length]!;
+      const term = SETTINGS[walk.reservations.length % SETTINGS.length]!;
       const seconds = month.seconds * MONTHS[term];
       return { at, do: 'reserve', id: `r${walk.reservations.length}`, kind, term, count, seconds, renew };
     }

@@ -12,7 +12,7 @@ import type { GpuPrice } from '../../billing/prices.ts';
 import { type LookMarks, marksAfterFact, marksAfterLook } from '../../prisma/look-marks.ts';
 import { ofBudget } from '../support/budget.ts';
 import { withBigInt } from './acts.ts';
-import { asMicros, TERMS } from './book.ts';
+import { asMicros, SETTINGS } from './book.ts';
 import { before, DAWN, type History, history, MIDNIGHT, type PriceAct, told } from './price-acts.ts';
 import { keepPriced, ofPricedBook, ofPricedWalk, walkPriced } from './price-keeping.ts';
 import { PricedBook } from './priced-book.ts';
@@ -26,7 +26,7 @@ vi.mock(import('../../billing/time.ts'), async (original) => ({
 }));
 
 const PRICED = {
-  ...TERMS,
+  ...SETTINGS,
   volumeTiers: [
     { spendMicros: asMicros(20_000_000), basisPoints: 500 },
     { spendMicros: asMicros(45_000_000), basisPoints: 1_000 },
@@ -177,14 +177,14 @@ class WatchedBook extends PricedBook {
   readonly wakes = { needless: 0, woken: 0 };
   readonly #teamId: string;
 
-  constructor(terms: BillingSettings, second: number, teamId = 't') {
-    super(terms, second);
+  constructor(settings: BillingSettings, second: number, teamId = 't') {
+    super(settings, second);
     this.#teamId = teamId;
   }
 
   /** What the clock brings through a second. Nothing is kept. */
   effectsThrough(second: number): Effect[] {
-    return advance(this.read(second), this.terms, second).effects;
+    return advance(this.read(second), this.settings, second).effects;
   }
 
   /** The looks of the watch until a second. A look that is due comes so many seconds after its fact. */
@@ -194,9 +194,9 @@ class WatchedBook extends PricedBook {
       const seconds = [dueSecond === null ? null : dueSecond + late, plannedSecond].filter((at) => at !== null);
       const next = Math.max(this.account.asOfSecond, Math.min(...seconds));
       if (seconds.length === 0 || next > second) return;
-      const outcome = advance(this.read(next), this.terms, next);
+      const outcome = advance(this.read(next), this.settings, next);
       super.keep(outcome);
-      const look = nextLook({ ...outcome.account, teamId: this.#teamId }, this.terms);
+      const look = nextLook({ ...outcome.account, teamId: this.#teamId }, this.settings);
       this.marks = marksAfterLook(next, look?.second ?? null);
     }
   }

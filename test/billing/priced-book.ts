@@ -40,42 +40,42 @@ export class PricedBook extends Book {
   startListed(order: ListedOrder, at: number): this {
     const price = this.#priceAt(order, at);
     const listed = { ...order, listMicrosPerHour: listMicrosOf(price, order.pricing), given: false };
-    return this.keep(startInstance(this.read(at, true), this.terms, listed, at));
+    return this.keep(startInstance(this.read(at, true), this.settings, listed, at));
   }
 
   startGiven(order: ListedOrder, hourlyMicros: Micros, at: number): this {
     const given = { ...order, listMicrosPerHour: hourlyMicros, given: true };
-    return this.keep(startInstance(this.read(at), this.terms, given, at));
+    return this.keep(startInstance(this.read(at), this.settings, given, at));
   }
 
   assignDiscount(discount: AssignedDiscount | null, at: number): this {
-    return this.keep(assignDiscount(this.read(at), this.terms, discount, at));
+    return this.keep(assignDiscount(this.read(at), this.settings, discount, at));
   }
 
   reserve(order: Omit<ReservationOrder, 'unitMicrosPerHour'>, at: number): this {
     const unitMicrosPerHour = this.#priceAt(order, at).reservedMicros[order.term];
-    return this.keep(openReservation(this.read(at), this.terms, { ...order, unitMicrosPerHour }, at));
+    return this.keep(openReservation(this.read(at), this.settings, { ...order, unitMicrosPerHour }, at));
   }
 
   setRenewal(reservationId: string, renew: boolean, at: number): this {
-    return this.keep(setRenewal(this.read(at), this.terms, { reservationId, renew }, at));
+    return this.keep(setRenewal(this.read(at), this.settings, { reservationId, renew }, at));
   }
 
   settleReservation(reservationId: string, at: number): this {
-    return this.keep(settleReservation(this.read(at), this.terms, reservationId, at));
+    return this.keep(settleReservation(this.read(at), this.settings, reservationId, at));
   }
 
   reclaim(instanceId: string, reclaimSecond: number, at: number): this {
-    return this.keep(announceReclaim(this.read(at), this.terms, { instanceId, reclaimSecond }, at));
+    return this.keep(announceReclaim(this.read(at), this.settings, { instanceId, reclaimSecond }, at));
   }
 
   orderToEnd(order: ReadonlyMap<string, number>, at: number): this {
-    return this.keep(setShedOrder(this.read(at), this.terms, order, at));
+    return this.keep(setShedOrder(this.read(at), this.settings, order, at));
   }
 
   hold(holdId: string, amountMicros: Micros, expiresSecond: number, at: number): this {
     const placed = { amountMicros, ttlSeconds: expiresSecond - at };
-    const outcome = placeHold(this.read(at), this.terms, placed, at);
+    const outcome = placeHold(this.read(at), this.settings, placed, at);
     this.requests.push({ holdId, amountMicros, expiresSecond, state: 'held' });
     return this.keep(outcome);
   }
@@ -84,13 +84,13 @@ export class PricedBook extends Book {
   voidHold(holdId: string, at: number): this {
     const [held] = this.#stillHeld([holdId]);
     if (!held) return this.look(at);
-    return this.#ended(voidHold(this.read(at), this.terms, held, at), [held], 'voided');
+    return this.#ended(voidHold(this.read(at), this.settings, held, at), [held], 'voided');
   }
 
   useWithHolds(cost: bigint, holdIds: readonly string[], at: number): this {
     const holds = this.#stillHeld(holdIds);
     const usage = { eventId: this.id('ev'), cost, holds };
-    return this.#ended(recordUsage(this.read(at), this.terms, usage, at), holds, 'settled');
+    return this.#ended(recordUsage(this.read(at), this.settings, usage, at), holds, 'settled');
   }
 
   #ended(outcome: ReturnType<typeof voidHold>, holds: HoldOfBook[], as: 'voided' | 'settled'): this {

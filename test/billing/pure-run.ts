@@ -11,7 +11,7 @@ import { formatDollars, type Micros, micros, parseDollars } from '../../billing/
 import { availableMicros } from '../../billing/runway.ts';
 import { tokensCost } from '../../billing/tokens.ts';
 import { meterCostMicros } from '../../billing/usage.ts';
-import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../../simulate/settings.ts';
 import type { DepositResult, EmailResult, Scenario, ScenarioResult } from '../oracle/oracle.ts';
 
 /** An instance at a price that the platform gives. */
@@ -25,7 +25,7 @@ export const givenOrder = (instanceId: string, hourlyMicros: Micros): InstanceOr
   shedOrder: null,
 });
 
-export { TERMS };
+export { SETTINGS };
 
 interface TeamRun {
   account: Account;
@@ -100,17 +100,17 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
     run.deposits.push({ at, amount, label: 'Auto Top-Up', status: succeeds ? 'succeeded' : 'failed' });
     if (succeeds) {
       run.charges += 1;
-      apply(name, creditDeposit(run.account, TERMS, attempt, at));
-    } else apply(name, failAttempt(run.account, TERMS, attempt.depositId, at));
+      apply(name, creditDeposit(run.account, SETTINGS, attempt, at));
+    } else apply(name, failAttempt(run.account, SETTINGS, attempt.depositId, at));
   };
 
   /** Attempts are charged at their own second, so the clock is moved from one to the next. */
   const lookTo = (name: string, second: number): void => {
     for (;;) {
       const run = team(name);
-      const outcome = advance(run.account, TERMS, second);
+      const outcome = advance(run.account, SETTINGS, second);
       const opened = outcome.effects.find((effect) => effect.kind === 'attempt_opened');
-      apply(name, opened ? advance(run.account, TERMS, opened.attempt.openedSecond) : outcome);
+      apply(name, opened ? advance(run.account, SETTINGS, opened.attempt.openedSecond) : outcome);
       if (!opened) return;
     }
   };
@@ -126,7 +126,12 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
     deposits += 1;
     apply(
       name,
-      creditDeposit(team(name).account, TERMS, { depositId: `d${deposits}`, amountMicros: parseDollars(amount) }, at),
+      creditDeposit(
+        team(name).account,
+        SETTINGS,
+        { depositId: `d${deposits}`, amountMicros: parseDollars(amount) },
+        at,
+      ),
     );
   };
 
@@ -142,7 +147,7 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
     });
     if (opening) deposit(name, 0, opening);
     if (autoTopUp)
-      apply(name, setPolicy(team(name).account, TERMS, policy(true, autoTopUp.threshold, autoTopUp.amount), 0));
+      apply(name, setPolicy(team(name).account, SETTINGS, policy(true, autoTopUp.threshold, autoTopUp.amount), 0));
   }
 
   let events = 0;
@@ -160,7 +165,7 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
         outputMicrosPerMillion: parseDollars(event.model.output),
       };
       const cost = tokensCost(price, event.input, event.output);
-      apply(event.team, recordUsage(team(event.team).account, TERMS, { eventId: `e${events}`, cost }, event.at));
+      apply(event.team, recordUsage(team(event.team).account, SETTINGS, { eventId: `e${events}`, cost }, event.at));
     } else {
       const before = team(event.team).account.policy;
       const after = policy(
@@ -168,7 +173,7 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
         event.threshold ?? formatDollars(before?.thresholdMicros ?? micros(0)),
         event.amount ?? formatDollars(before?.amountMicros ?? micros(0)),
       );
-      apply(event.team, setPolicy(team(event.team).account, TERMS, after, event.at));
+      apply(event.team, setPolicy(team(event.team).account, SETTINGS, after, event.at));
     }
   }
   for (const name of teams.keys()) lookTo(name, scenario.until);
@@ -178,7 +183,7 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
     const instance = instances.get(id);
     if (!instance) return;
     lookTo(instance.team, second);
-    apply(instance.team, settleInstance(team(instance.team).account, TERMS, id, second));
+    apply(instance.team, settleInstance(team(instance.team).account, SETTINGS, id, second));
   }
 
   function start({
@@ -194,7 +199,7 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
   }): void {
     if (instances.has(instance)) return;
     try {
-      const outcome = startInstance(team(name).account, TERMS, givenOrder(instance, parseDollars(hourly)), at);
+      const outcome = startInstance(team(name).account, SETTINGS, givenOrder(instance, parseDollars(hourly)), at);
       instances.set(instance, { team: name, startedAt: at, postedMicros: 0 });
       apply(name, outcome);
     } catch (error) {
@@ -207,7 +212,7 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
     const instance = instances.get(id);
     if (!instance || instance.endedAt !== undefined) return;
     const stopped = { instanceId: id, reason: 'stopped' as const, closedSegments: [] };
-    apply(instance.team, stopInstance(team(instance.team).account, TERMS, stopped, at));
+    apply(instance.team, stopInstance(team(instance.team).account, SETTINGS, stopped, at));
   }
 
   function result(): ScenarioResult {

@@ -9,9 +9,9 @@ import type { Micros } from '../../billing/money.ts';
 import { PRICINGS } from '../../billing/prices.ts';
 import { type QuoteOrder, quoteStarts } from '../../billing/quote.ts';
 import type { ReservationMeter } from '../../billing/reservation-meter.ts';
-import { asMicros, dollars, policyOf, TERMS } from './book.ts';
+import { asMicros, dollars, policyOf, SETTINGS } from './book.ts';
 
-const T: typeof TERMS = { ...TERMS, volumeTiers: [{ spendMicros: dollars('50'), basisPoints: 500 }] };
+const T: typeof SETTINGS = { ...SETTINGS, volumeTiers: [{ spendMicros: dollars('50'), basisPoints: 500 }] };
 const rich = (amount: string): Account =>
   grantCredit({ ...emptyAccount('t', 0), spentByDay: new Map() }, T, { grantId: 'g', amountMicros: dollars(amount) }, 0)
     .account;

@@ -16,7 +16,7 @@ import { burnMicrosPerHour } from '../../billing/runway.ts';
 import { addMonths, formatSecond } from '../../billing/time.ts';
 import { costMicros } from '../../billing/usage.ts';
 import { policyOf } from './book.ts';
-import { TERMS } from './pure-run.ts';
+import { SETTINGS } from './pure-run.ts';
 
 const at = (time: string) => Date.parse(time) / 1000;
 const START = at('2026-03-01T00:00:00Z');
@@ -64,7 +64,7 @@ class Team {
 
   constructor(credit: string, prices: GpuPrice[] = []) {
     this.account = { ...emptyAccount('t', START), prices, spentByDay: new Map() };
-    this.keep(grantCredit(this.account, TERMS, { grantId: 'g', amountMicros: parseDollars(credit) }, START));
+    this.keep(grantCredit(this.account, SETTINGS, { grantId: 'g', amountMicros: parseDollars(credit) }, START));
   }
 
   keep({ account, effects }: FactOutcome): this {
@@ -73,15 +73,15 @@ class Team {
     return this;
   }
 
-  look = (second: number) => this.keep(advance(this.account, TERMS, second));
+  look = (second: number) => this.keep(advance(this.account, SETTINGS, second));
   reserve = (change: Partial<ReservationOrder> = {}, second = START) =>
-    this.keep(openReservation(this.account, TERMS, order(change), second));
-  settle = (second: number, id = 'r') => this.keep(settleReservation(this.account, TERMS, id, second));
+    this.keep(openReservation(this.account, SETTINGS, order(change), second));
+  settle = (second: number, id = 'r') => this.keep(settleReservation(this.account, SETTINGS, id, second));
   renew = (renew: boolean, second: number) =>
-    this.keep(setRenewal(this.account, TERMS, { reservationId: 'r', renew }, second));
-  start = (of: InstanceOrder, second = START) => this.keep(startInstance(this.account, TERMS, of, second));
+    this.keep(setRenewal(this.account, SETTINGS, { reservationId: 'r', renew }, second));
+  start = (of: InstanceOrder, second = START) => this.keep(startInstance(this.account, SETTINGS, of, second));
   stop = (instanceId: string, second: number) =>
-    this.keep(stopInstance(this.account, TERMS, { instanceId, reason: 'stopped', closedSegments: [] }, second));
+    this.keep(stopInstance(this.account, SETTINGS, { instanceId, reason: 'stopped', closedSegments: [] }, second));
 
   get ends() {
     return this.effects.flatMap((effect) =>
@@ -164,7 +164,7 @@ describe('a term', () => {
   it('uses credit like an instance, and its end is a crossing of the watch', () => {
     const team = new Team('2000').reserve({ count: 3 });
     expect(burnMicrosPerHour(team.account)).toBe(3_750_000);
-    expect(nextCrossing(new Team('9000').reserve().account, TERMS)).toEqual({
+    expect(nextCrossing(new Team('9000').reserve().account, SETTINGS)).toEqual({
       second: at('2026-04-01T00:00:00Z'),
       what: 'reservation_ends',
     });
@@ -174,7 +174,7 @@ describe('a term', () => {
     expect(refusal(() => new Team('2.99').reserve())).toBe('insufficient_credit');
     expect(refusal(() => new Team('3').reserve())).toBe('none');
     const team = new Team('10').start(listed('i', '36000', { given: true }));
-    team.keep(setPolicy(team.account, TERMS, policyOf('5', '50'), START)).look(START + 2);
+    team.keep(setPolicy(team.account, SETTINGS, policyOf('5', '50'), START)).look(START + 2);
     expect(team.account.standsAtSecond).toBe(START + 1);
     expect(refusal(() => team.reserve({}, START + 2))).toBe('insufficient_credit');
   });
@@ -449,11 +449,11 @@ describe('a reservation at the end of its term', () => {
   it('waits for the charge that delays the end of credit, and takes effect at its own second after the success', () => {
     const short = formatDollars(costMicros(parseDollars('1.25'), april - 20 - START));
     const team = new Team(short).reserve();
-    team.keep(setPolicy(team.account, TERMS, policyOf('500', '500'), april - 30)).look(april + 5);
+    team.keep(setPolicy(team.account, SETTINGS, policyOf('500', '500'), april - 30)).look(april + 5);
     expect(team.account.standsAtSecond).toBe(april - 20);
     const depositId = team.account.attempt?.depositId ?? '';
     expect(team.ends).toEqual([]);
-    team.keep(creditDeposit(team.account, TERMS, { depositId, amountMicros: parseDollars('500') }, april + 20));
+    team.keep(creditDeposit(team.account, SETTINGS, { depositId, amountMicros: parseDollars('500') }, april + 20));
     expect(team.ends).toEqual([['r', april, 'ended']]);
   });
 });

@@ -5,7 +5,7 @@ import { type Account, emptyAccount } from '../../billing/account.ts';
 import { type Micros, micros, parseDollars } from '../../billing/money.ts';
 import { chargesOf, chargeWithRemainder } from '../../billing/tokens.ts';
 import { decideUsage, type UsageEvent, type UsageGiven, type UsageResult } from '../../billing/usage-batch.ts';
-import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../../simulate/settings.ts';
 
 /** At a dollar a million, a token costs a micro. */
 const DOLLAR_A_MILLION = { inputMicrosPerMillion: parseDollars('1'), outputMicrosPerMillion: parseDollars('1') };
@@ -32,7 +32,7 @@ const account = (credit: string, change: Partial<Account> = {}): Account => ({
 
 const given = (of: Account, change: Partial<UsageGiven> = {}): UsageGiven => ({
   account: of,
-  terms: TERMS,
+  settings: SETTINGS,
   known: new Map(),
   holds: new Map(),
   nowSecond: NOW,

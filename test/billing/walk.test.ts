@@ -8,7 +8,7 @@ import { Walk } from './walk.ts';
 const DOLLAR = 1_000_000;
 const DAY = 86_400;
 const MIDNIGHT = 20_000 * DAY;
-const TERMS = {
+const SETTINGS = {
   cooldownSeconds: 300,
   graceSeconds: 60,
   minStartMicros: 3 * DOLLAR,
@@ -27,7 +27,7 @@ const offer = (onDemand: number, spot: number, reserved: number, from: number) =
 
 /** On-demand a dollar a second, spot half, reserved 60 cents. */
 function walkWith(dollars: number, second = 0): Walk {
-  const walk = new Walk(TERMS, second);
+  const walk = new Walk(SETTINGS, second);
   walk.changePrice(offer(1, 0.5, 0.6, second));
   walk.payIn(dollars * DOLLAR);
   return walk;

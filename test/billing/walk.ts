@@ -17,7 +17,7 @@ import { Purse } from './walk/purse.ts';
 
 export { costOf } from './walk/meters.ts';
 
-export interface WalkTerms {
+export interface WalkSettings {
   cooldownSeconds: number;
   graceSeconds: number;
   minStartMicros: number;
@@ -56,14 +56,14 @@ export class Walk extends Purse {
   /** What ends at one second, as the clock is heard once, has ended together. */
   #ending: WalkedExhaustion | null = null;
   readonly #fleet: Fleet;
-  readonly #terms: WalkTerms;
+  readonly #settings: WalkSettings;
 
-  constructor(terms: WalkTerms, second = 0) {
+  constructor(settings: WalkSettings, second = 0) {
     super();
     this.second = second;
     this.#at = second;
-    this.#terms = terms;
-    this.#fleet = new Fleet(terms.volumeTiers ?? []);
+    this.#settings = settings;
+    this.#fleet = new Fleet(settings.volumeTiers ?? []);
   }
 
   get instances(): readonly WalkedInstance[] {
@@ -100,7 +100,7 @@ export class Walk extends Purse {
   }
 
   protected get lowLevel(): number {
-    return this.#terms.lowLevelMicros;
+    return this.#settings.lowLevelMicros;
   }
 
   to(second: number): void {
@@ -151,7 +151,7 @@ export class Walk extends Purse {
   }
 
   get #mayBegin(): boolean {
-    return !this.isOpen && this.available >= this.#terms.minStartMicros;
+    return !this.isOpen && this.available >= this.#settings.minStartMicros;
   }
 
   /** False when `backTo` lies before the start or in the future. */
@@ -264,14 +264,14 @@ export class Walk extends Purse {
     for (;;) {
       const now = this.second;
       if (this.standsAt !== null) {
-        if (now <= this.standsAt + this.#terms.graceSeconds) break;
+        if (now <= this.standsAt + this.#settings.graceSeconds) break;
         this.#endTheFirst(this.standsAt);
         this.#catchUp();
       } else if (this.#topUpIsDue()) {
         this.inFlight = { at: now, amount: this.policy!.amount };
         this.attempts.push(now);
         this.toppedUp += this.policy!.amount;
-      } else if (this.lowArmed && !this.#warningIsNeedless() && this.availableAt(now) < this.#terms.lowLevelMicros) {
+      } else if (this.lowArmed && !this.#warningIsNeedless() && this.availableAt(now) < this.#settings.lowLevelMicros) {
         this.lowArmed = false;
         this.lows.push(now);
       } else if (this.#isTheLast) {
@@ -297,7 +297,7 @@ export class Walk extends Purse {
     let hasFreed = false;
     while (this.#at < this.second && this.standsAt === null) {
       if (!this.#isTheLast) hasFreed = this.#comeTo(this.#at + 1) || hasFreed;
-      else if (this.inFlight && this.second <= this.#at + this.#terms.graceSeconds) this.standsAt = this.#at;
+      else if (this.inFlight && this.second <= this.#at + this.#settings.graceSeconds) this.standsAt = this.#at;
       else this.#endTheFirst(this.#at);
     }
     if (hasFreed) this.creditArrived();
@@ -312,7 +312,7 @@ export class Walk extends Purse {
     const { policy, second } = this;
     if (!policy?.enabled || this.inFlight || !this.#fits()) return false;
     const last = this.attempts.at(-1);
-    const cooling = last !== undefined && second < last + this.#terms.cooldownSeconds;
+    const cooling = last !== undefined && second < last + this.#settings.cooldownSeconds;
     return !cooling && this.availableAt(second) < policy.threshold;
   }
 

@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { topUpWarnings } from '../../billing/warnings.ts';
-import { asMicros, dollars, policyOf, TERMS } from './book.ts';
+import { asMicros, dollars, policyOf, SETTINGS } from './book.ts';
 
 const codes = (threshold: string, amount: string, burn: string) =>
-  topUpWarnings(policyOf(threshold, amount), dollars(burn), TERMS).map(({ code }) => code);
+  topUpWarnings(policyOf(threshold, amount), dollars(burn), SETTINGS).map(({ code }) => code);
 
 // A cooldown of 300 s and 10 s for the charge: at $360 an hour a cent in a tenth of a second, $31 and $30.
 describe('the warnings of a policy', () => {
@@ -18,12 +18,12 @@ describe('the warnings of a policy', () => {
   ])('are %s', (_, threshold, amount, burn, expected) => expect(codes(threshold, amount, burn)).toEqual(expected));
 
   it('are none without a policy, or for a policy that is off', () => {
-    expect(topUpWarnings(null, dollars('9000'), TERMS)).toEqual([]);
-    expect(topUpWarnings(policyOf('5', '15', { enabled: false }), dollars('9000'), TERMS)).toEqual([]);
+    expect(topUpWarnings(null, dollars('9000'), SETTINGS)).toEqual([]);
+    expect(topUpWarnings(policyOf('5', '15', { enabled: false }), dollars('9000'), SETTINGS)).toEqual([]);
   });
 
   it('name the sufficient values', () => {
-    expect(topUpWarnings(policyOf('30', '20'), dollars('360.000001'), TERMS)).toEqual([
+    expect(topUpWarnings(policyOf('30', '20'), dollars('360.000001'), SETTINGS)).toEqual([
       {
         code: 'threshold_too_low',
         message:
@@ -38,7 +38,7 @@ describe('the warnings of a policy', () => {
   });
 
   it('recommend no values outside the limits', () => {
-    for (const { message } of topUpWarnings(policyOf('500', '5000'), dollars('100000'), TERMS)) {
+    for (const { message } of topUpWarnings(policyOf('500', '5000'), dollars('100000'), SETTINGS)) {
       expect(message).toContain('keep more credit, or run less');
       expect(message).not.toContain('set it to');
     }
@@ -50,14 +50,14 @@ describe('the warnings of a policy', () => {
     fc.assert(
       fc.property(cents(50_000), cents(500_000), burn, (thresholdMicros, amountMicros, rate) => {
         const policy = policyOf('5', '15', { thresholdMicros, amountMicros });
-        const needs = topUpWarnings(policy, rate, TERMS).flatMap(({ code, message }) => {
+        const needs = topUpWarnings(policy, rate, SETTINGS).flatMap(({ code, message }) => {
           const said = /set it to \$([\d,]+\.\d\d) or more/.exec(message)?.[1];
           return said === undefined ? [] : [[code, dollars(said.replaceAll(',', ''))] as const];
         });
         const set = { ...policy };
         for (const [code, needed] of needs)
           set[code === 'amount_too_small' ? 'amountMicros' : 'thresholdMicros'] = needed;
-        expect(topUpWarnings(set, rate, TERMS).filter(({ message }) => message.includes('set it to'))).toEqual([]);
+        expect(topUpWarnings(set, rate, SETTINGS).filter(({ message }) => message.includes('set it to'))).toEqual([]);
       }),
     );
   });

@@ -39,16 +39,16 @@ const says = (sentence: string) => expect(page).toContain(sentence);
 
 const config = readConfig(COMPLETE_ENVIRONMENT);
 const crypto = readConfig({ ...COMPLETE_ENVIRONMENT, COPPERX_API_KEY: 'x', COPPERX_WEBHOOK_SECRET: 'x' }).crypto;
-const terms: BillingSettings = config.terms;
+const settings: BillingSettings = config.billingSettings;
 const NOON = Date.UTC(2026, 2, 1, 12) / 1000;
 const clock = (second: number) => formatSecond(second).slice(11, 19);
 const dollars = (amount: Micros) => `$${formatDollars(amount)}`;
 
 const paidIn = (amount: string) => deposit(emptyAccount('acme', NOON), amount, NOON);
 const deposit = (account: Account, amount: string, second: number, depositId = `dep_${second}`) =>
-  creditDeposit(account, terms, { depositId, amountMicros: parseDollars(amount) }, second).account;
+  creditDeposit(account, settings, { depositId, amountMicros: parseDollars(amount) }, second).account;
 const start = (account: Account, instanceId: string, hourly: string) =>
-  startInstance(account, terms, givenOrder(instanceId, parseDollars(hourly)), NOON).account;
+  startInstance(account, settings, givenOrder(instanceId, parseDollars(hourly)), NOON).account;
 const topUp = (account: Account, threshold: string, amount: string) => {
   const policy = {
     enabled: true,
@@ -58,7 +58,7 @@ const topUp = (account: Account, threshold: string, amount: string) => {
     monthlyCapMicros: null,
   };
   checkPolicy(policy);
-  return setPolicy(account, terms, policy, NOON).account;
+  return setPolicy(account, settings, policy, NOON).account;
 };
 const cost = (hourly: string, seconds: number) => dollars(costMicros(parseDollars(hourly), seconds));
 
@@ -66,15 +66,15 @@ describe('docs/money-rules.md', () => {
   it('takes a reversed grant from credit first', () => {
     const granted = grantCredit(
       emptyAccount('acme', NOON),
-      terms,
+      settings,
       { grantId: 'g', amountMicros: parseDollars('20') },
       NOON,
     );
     const cost = BigInt(parseDollars('15')) * 1_000_000n;
-    const used = recordUsage(granted.account, terms, { eventId: 'e', cost }, NOON).account;
+    const used = recordUsage(granted.account, settings, { eventId: 'e', cost }, NOON).account;
     const { account, creditMicros } = revokeGrant(
       used,
-      terms,
+      settings,
       { grantId: 'g', amountMicros: parseDollars('20') },
       NOON,
     );
@@ -87,11 +87,11 @@ describe('docs/money-rules.md', () => {
     const { minMicros, maxMicros } = config.deposits;
     expect([minMicros, maxMicros]).toEqual([parseDollars('15'), parseDollars('5000')]);
     says('from $15 to $5,000 at a time');
-    expect(terms.minStartMicros).toBe(parseDollars('3'));
+    expect(settings.minStartMicros).toBe(parseDollars('3'));
     says('at least **$3.00** is available');
     expect(Object.values(TOP_UP_LIMITS)).toEqual(['5', '500', '15', '5000'].map(parseDollars));
     says('a threshold ($5 to $500), an amount ($15 to $5,000)');
-    expect(terms).toMatchObject({ cooldownSeconds: 300, graceSeconds: 60, lowLevelMicros: parseDollars('10') });
+    expect(settings).toMatchObject({ cooldownSeconds: 300, graceSeconds: 60, lowLevelMicros: parseDollars('10') });
     says('From one attempt to the next, 300 seconds pass');
     says('at most 60 seconds past X');
   });
@@ -111,9 +111,9 @@ describe('docs/money-rules.md', () => {
   });
 
   it('has the right amount returned after a stop in the past', () => {
-    const settled = settleInstance(start(paidIn('15'), 'a', '2.49'), terms, 'a', NOON + 3600).account;
+    const settled = settleInstance(start(paidIn('15'), 'a', '2.49'), settings, 'a', NOON + 3600).account;
     const stop = { instanceId: 'a', reason: 'stopped' as const, closedSegments: [], atSecond: NOON + 3000 };
-    const back = stopInstance(settled, terms, stop, NOON + 3600).account.postedMicros - settled.postedMicros;
+    const back = stopInstance(settled, settings, stop, NOON + 3600).account.postedMicros - settled.postedMicros;
     says(`it cost ${cost('2.49', 3000)}, and ${dollars(micros(back))} comes back`);
   });
 
@@ -121,16 +121,16 @@ describe('docs/money-rules.md', () => {
     const running = start(start(start(paidIn('15'), 'a', '2.49'), 'b', '1.99'), 'c', '0.79');
     const last = exhaustionSecond(running) as number;
     const costs = running.meters.map((meter) => dollars(costMicros(meter.rateMicrosPerHour, last - NOON)));
-    const left = advance(running, terms, last + 86_400).account.postedMicros;
+    const left = advance(running, settings, last + 86_400).account.postedMicros;
     says(`At ${clock(last)} they have cost ${costs[0]}, ${costs[1]} and ${costs[2]}, and ${dollars(left)} is left`);
     says(`so X is ${clock(last)}`);
   });
 
   it('has the right order in which instances end', () => {
     const inOrder = (account: Account, instanceId: string, hourly: string, shedOrder: number | null) =>
-      startInstance(account, terms, { ...givenOrder(instanceId, parseDollars(hourly)), shedOrder }, NOON).account;
+      startInstance(account, settings, { ...givenOrder(instanceId, parseDollars(hourly)), shedOrder }, NOON).account;
     const running = inOrder(inOrder(inOrder(paidIn('15'), 'render', '7200', 1), 'train', '3.6', 2), 'web', '1.8', null);
-    const ends = advance(running, terms, NOON + 86_400).effects.flatMap((effect) =>
+    const ends = advance(running, settings, NOON + 86_400).effects.flatMap((effect) =>
       effect.kind === 'instance_ended' ? [[effect.instanceId, clock(effect.endSecond)]] : [],
     );
     const [render, train, web] = ends;
@@ -140,19 +140,19 @@ describe('docs/money-rules.md', () => {
 
   it('has the right discounts, and the default tiers', () => {
     says(`$2.49 less 5 % is ${dollars(discountedMicros(parseDollars('2.49'), 500))}`);
-    for (const { spendMicros, basisPoints } of terms.volumeTiers)
+    for (const { spendMicros, basisPoints } of settings.volumeTiers)
       says(`| ${formatForPeople(spendMicros).replace('.00', '')} | ${basisPoints / 100} % |`);
     const untilTwelve = { basisPoints: 1_000, untilSecond: NOON };
     const atTen = creditDeposit(
       emptyAccount('acme', NOON - 7_200),
-      { ...terms, volumeTiers: [] },
+      { ...settings, volumeTiers: [] },
       { depositId: 'd', amountMicros: parseDollars('100') },
       NOON - 7_200,
     ).account;
-    const assigned = assignDiscount(atTen, terms, untilTwelve, NOON - 7_200).account;
+    const assigned = assignDiscount(atTen, settings, untilTwelve, NOON - 7_200).account;
     const listed = { ...givenOrder('a', parseDollars('3')), given: false };
-    const running = startInstance(assigned, { ...terms, volumeTiers: [] }, listed, NOON - 7_200).account;
-    const later = advance(running, { ...terms, volumeTiers: [] }, NOON + 1).account;
+    const running = startInstance(assigned, { ...settings, volumeTiers: [] }, listed, NOON - 7_200).account;
+    const later = advance(running, { ...settings, volumeTiers: [] }, NOON + 1).account;
     says(`To 12:00:00 it costs ${dollars(subtract(parseDollars('100'), later.postedMicros))}`);
     expect(later.meters[0]?.rateMicrosPerHour).toBe(parseDollars('3'));
   });
@@ -160,7 +160,7 @@ describe('docs/money-rules.md', () => {
   it('has the right instance that a reservation covers', () => {
     const reserved = openReservation(
       paidIn('100'),
-      terms,
+      settings,
       {
         reservationId: 'r',
         gpuType: 'any',
@@ -172,7 +172,7 @@ describe('docs/money-rules.md', () => {
       },
       NOON,
     ).account;
-    const flat = { ...terms, volumeTiers: [] };
+    const flat = { ...settings, volumeTiers: [] };
     const listed = (instanceId: string, hourly: string) => ({
       ...givenOrder(instanceId, parseDollars(hourly)),
       given: false,
@@ -193,11 +193,11 @@ describe('docs/money-rules.md', () => {
   it('has the right amounts that a hold sets aside and releases', () => {
     const price = { inputMicrosPerMillion: parseDollars('0.15'), outputMicrosPerMillion: parseDollars('0.6') };
     const amountMicros = holdMicrosFor(tokensCost(price, 8_000, 2_000));
-    const held = placeHold(paidIn('15'), terms, { amountMicros, ttlSeconds: 60 }, NOON).account;
+    const held = placeHold(paidIn('15'), settings, { amountMicros, ttlSeconds: 60 }, NOON).account;
     says(`${dollars(held.heldMicros)} is held`);
     const hold = { holdId: 'h', amountMicros, expiresSecond: NOON + 60 };
     const usage = { eventId: 'e', cost: tokensCost(price, 5_000, 500), holds: [hold] };
-    const used = recordUsage(held, terms, usage, NOON + 10).account;
+    const used = recordUsage(held, settings, usage, NOON + 10).account;
     expect(used.heldMicros).toBe(0);
     const charged = subtract(parseDollars('15'), used.postedMicros);
     says(`${dollars(charged)} is charged, and ${dollars(subtract(amountMicros, charged))} is free again`);
@@ -205,7 +205,7 @@ describe('docs/money-rules.md', () => {
 
   it('has the right seconds at which the card is charged', () => {
     const running = topUp(start(paidIn('25'), 'a', '2.49'), '20', '50');
-    const due = nextCrossing(running, terms)?.second as number;
+    const due = nextCrossing(running, settings)?.second as number;
     const at = (second: number) => `At ${clock(second)} there is ${dollars(spendableMicros(running, second))}`;
     says(`${at(due - 1)} available. ${at(due)}: the card is charged`);
   });
@@ -213,38 +213,38 @@ describe('docs/money-rules.md', () => {
   it('has the right end of credit for a burn that top-ups cannot cover', () => {
     let account = topUp(start(paidIn('30'), 'a', '240'), '20', '15');
     const charged: string[] = [];
-    for (let next = nextCrossing(account, terms); next?.what === 'top_up'; next = nextCrossing(account, terms)) {
-      account = advance(account, terms, next.second).account;
+    for (let next = nextCrossing(account, settings); next?.what === 'top_up'; next = nextCrossing(account, settings)) {
+      account = advance(account, settings, next.second).account;
       charged.push((next.second - NOON).toLocaleString('en'));
       account = deposit(account, '15', next.second, account.attempt?.depositId);
     }
-    const end = nextCrossing(account, terms);
+    const end = nextCrossing(account, settings);
     expect(end?.what).toBe('exhaustion');
     const seconds = (end?.second as number) - NOON;
     says(`charged after ${charged.slice(0, -1).join(', ')} and ${charged.at(-1)} seconds`);
     says(
       `After ${seconds.toLocaleString('en')} seconds the $${30 + 15 * charged.length}.00 are used up to the last cent`,
     );
-    expect(advance(account, terms, end?.second as number).account.postedMicros).toBe(0);
+    expect(advance(account, settings, end?.second as number).account.postedMicros).toBe(0);
   });
 
   it('has the right result of a charge in flight at the end of credit', () => {
     const running = topUp(start(paidIn('15'), 'a', '36'), '5', '15');
-    expect(nextCrossing(running, terms)?.second).toBe(NOON + 1001);
-    const waiting = advance(running, terms, NOON + 1520).account;
+    expect(nextCrossing(running, settings)?.second).toBe(NOON + 1001);
+    const waiting = advance(running, settings, NOON + 1520).account;
     expect(waiting.standsAtSecond).toBe(NOON + 1500);
     says('The charge begins after 1,001 seconds; X is after 1,500. The bank takes until 1,520.');
 
     const depositId = waiting.attempt?.depositId as string;
     const yes = deposit(waiting, '15', NOON + 1520, depositId);
     says(`the instance ran on, and ${dollars(spendableMicros(yes, NOON + 1520))} is available`);
-    const no = failAttempt(waiting, terms, depositId, NOON + 1520);
+    const no = failAttempt(waiting, settings, depositId, NOON + 1520);
     expect(no.effects).toContainEqual(expect.objectContaining({ kind: 'instance_ended', endSecond: NOON + 1500 }));
     expect(no.account.policy?.enabled).toBe(false);
   });
 
   it('has the right second of the low-balance mail', () => {
-    const low = advance(start(paidIn('11'), 'a', '36'), terms, NOON + 200);
+    const low = advance(start(paidIn('11'), 'a', '36'), settings, NOON + 200);
     expect(low.effects).toContainEqual(expect.objectContaining({ kind: 'low', second: NOON + 101 }));
     expect(deposit(low.account, '1.99', NOON + 200).lowArmed).toBe(false);
     expect(deposit(low.account, '2', NOON + 200).lowArmed).toBe(true);
@@ -253,7 +253,7 @@ describe('docs/money-rules.md', () => {
 
   it('has the right refund, and the right dispute of a partly used deposit', () => {
     const used = (account: Account, cost: string) =>
-      recordUsage(account, terms, { eventId: 'e', cost: BigInt(parseDollars(cost)) * 1_000_000n }, NOON).account;
+      recordUsage(account, settings, { eventId: 'e', cost: BigInt(parseDollars(cost)) * 1_000_000n }, NOON).account;
     const of = (credited: string) => ({
       depositId: `dep_${NOON}`,
       creditedMicros: parseDollars(credited),
@@ -262,7 +262,7 @@ describe('docs/money-rules.md', () => {
     });
     const after = requestRefund(
       used(paidIn('100'), '30.000001'),
-      terms,
+      settings,
       { refundId: 'r', deposit: of('100'), amountMicros: null },
       NOON,
     );
@@ -271,12 +271,12 @@ describe('docs/money-rules.md', () => {
     );
     const claim = { disputeId: 'd', claimedMicros: parseDollars('50') };
     const opened = { deposit: of('50'), standing: { ...claim, status: 'open' as const } };
-    const held = recordDispute(used(paidIn('50'), '30'), terms, opened, NOON).account;
+    const held = recordDispute(used(paidIn('50'), '30'), settings, opened, NOON).account;
     expect([held.heldMicros, spendableMicros(held, NOON)]).toEqual([parseDollars('20'), 0]);
     says('$20.00 is held and $0.00 is available');
     const open = { ...opened.standing, takenMicros: micros(0), turn: 0, lostReference: null };
     const decided = { deposit: { ...of('50'), disputes: [open] }, standing: { ...claim, status: 'lost' as const } };
-    const lost = recordDispute(held, terms, decided, NOON).account;
+    const lost = recordDispute(held, settings, decided, NOON).account;
     expect([lost.postedMicros, lost.owedMicros]).toEqual([0, parseDollars('30')]);
     says('Lost, the $20.00 is gone and $30.00 is owed');
     const paid = deposit(lost, '100', NOON + 1);
@@ -287,7 +287,7 @@ describe('docs/money-rules.md', () => {
   it('has the right cost of tokens and the right owed amount', () => {
     const price = { inputMicrosPerMillion: parseDollars('0.15'), outputMicrosPerMillion: parseDollars('0.60') };
     const use = (account: Account, input: number, output: number, eventId: string) =>
-      recordUsage(account, terms, { eventId, cost: tokensCost(price, input, output) }, NOON).account;
+      recordUsage(account, settings, { eventId, cost: tokensCost(price, input, output) }, NOON).account;
     let account = paidIn('15');
     const charges = Array.from({ length: 10 }, (_, i) => {
       const before = account.postedMicros;

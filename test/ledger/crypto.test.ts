@@ -14,7 +14,7 @@ import { trialBalance } from '../../prisma/transfers.ts';
 import { ABOUT, MAIL_SETTINGS } from '../activities/fixtures.ts';
 import { documentedContract } from '../support/contract.ts';
 import { textOf } from '../support/pdf.ts';
-import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS, usageEvent } from './desk.ts';
+import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, SETTINGS, usageEvent } from './desk.ts';
 
 const contract = documentedContract();
 /** An event as receivers are told to expect it. */
@@ -243,7 +243,7 @@ describe('notices of a crypto deposit', () => {
   const heard = async () => {
     const notices = await noticesOf(one.db, team);
     const about = { ...ABOUT, teamName: 'A team' };
-    const sending = { db: one.db, terms: TERMS, about, nowSecond: 99 };
+    const sending = { db: one.db, settings: SETTINGS, about, nowSecond: 99 };
     const settings = { issuer: DEFAULT_ISSUER, minDepositMicros: MAIL_SETTINGS.minDepositMicros };
     const mails = notices.filter(({ channel }) => channel === 'mail');
     const events = notices.filter(({ channel }) => channel === 'event');
@@ -251,7 +251,9 @@ describe('notices of a crypto deposit', () => {
       mails: await Promise.all(
         mails.map(async (notice) => (await mailOfNotice({ ...sending, ...settings, notice }))?.text),
       ),
-      events: await Promise.all(events.map(async (notice) => checked(await eventOfNotice(one.db, TERMS, notice)).data)),
+      events: await Promise.all(
+        events.map(async (notice) => checked(await eventOfNotice(one.db, SETTINGS, notice)).data),
+      ),
     };
   };
 
@@ -283,7 +285,7 @@ describe('notices of a crypto deposit', () => {
     const mails = (await noticesOf(one.db, team)).filter(({ channel }) => channel === 'mail');
     const { minDepositMicros } = MAIL_SETTINGS;
     const settings = { issuer: DEFAULT_ISSUER, minDepositMicros };
-    const sending = { db: one.db, terms: TERMS, about: ABOUT, ...settings, nowSecond: 99 };
+    const sending = { db: one.db, settings: SETTINGS, about: ABOUT, ...settings, nowSecond: 99 };
     const sent = await Promise.all(mails.map((notice) => mailOfNotice({ ...sending, notice })));
     expect(sent.map((mail) => mail?.attachments?.map(({ filename }) => filename))).toEqual([
       [`receipt-${team}-000001.pdf`],
@@ -317,7 +319,14 @@ describe('notices of a crypto deposit', () => {
       ['mail', 8],
     ]);
     const { minDepositMicros } = MAIL_SETTINGS;
-    const sending = { db: one.db, terms: TERMS, about: ABOUT, issuer: DEFAULT_ISSUER, minDepositMicros, nowSecond: 99 };
+    const sending = {
+      db: one.db,
+      settings: SETTINGS,
+      about: ABOUT,
+      issuer: DEFAULT_ISSUER,
+      minDepositMicros,
+      nowSecond: 99,
+    };
     const [taken, added] = await Promise.all(notices.map((notice) => mailOfNotice({ ...sending, notice })));
     expect(taken?.subject).toContain('$40.00 of a deposit was taken back');
     expect(taken?.text).toContain('the payment provider reports another amount for the transaction');

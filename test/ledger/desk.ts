@@ -12,11 +12,11 @@ import { createLedger, type Ledger } from '../../ledger/index.ts';
 import type { SaidUsage } from '../../ledger/usage-prices.ts';
 import { connectDb, type Db } from '../../prisma/client.ts';
 import { createTeam } from '../../prisma/teams.ts';
-import { SCENARIO_TERMS as TERMS } from '../../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../../simulate/settings.ts';
 import { newDatabase } from '../support/database.ts';
 import { checkMeterSums } from './meter-sums.ts';
 
-export { TERMS };
+export { SETTINGS };
 
 const FOREVER = Number.MAX_SAFE_INTEGER;
 const CAUSE = 'test';
@@ -51,9 +51,9 @@ export class Desk {
   readonly db: Db;
   readonly ledger: Ledger;
 
-  constructor(db: Db, terms: BillingSettings = TERMS) {
+  constructor(db: Db, settings: BillingSettings = SETTINGS) {
     this.db = db;
-    this.ledger = createLedger({ db, terms });
+    this.ledger = createLedger({ db, settings });
   }
 
   async team(id: string, deposit?: string, at = 0): Promise<string> {
@@ -297,13 +297,13 @@ export interface Office {
 }
 
 /** A database of one's own with two processes at work on it. */
-export async function openOffice(terms: BillingSettings = TERMS): Promise<Office> {
+export async function openOffice(settings: BillingSettings = SETTINGS): Promise<Office> {
   const database = await newDatabase();
   const second = connectDb(database.url, { connectionTimeoutMs: database.db.connectionTimeoutMs });
   return {
     url: database.url,
-    one: new Desk(database.db, terms),
-    two: new Desk(second, terms),
+    one: new Desk(database.db, settings),
+    two: new Desk(second, settings),
     owner: database.owner,
     async close() {
       await second.$disconnect();

@@ -9,7 +9,7 @@ import { createLedger, type Ledger } from '../../ledger/index.ts';
 import { getInstance } from '../../prisma/instances.ts';
 import { segmentsOf } from '../../prisma/segments.ts';
 import { readSpentByDay } from '../../prisma/spending.ts';
-import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS } from './desk.ts';
+import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, SETTINGS } from './desk.ts';
 
 const DAY = 86_400;
 const MIDNIGHT = 1_800_057_600;
@@ -17,7 +17,7 @@ const TIERS = [
   { spendMicros: micros(100_000_000), basisPoints: 250 },
   { spendMicros: micros(1_000_000_000), basisPoints: 1_000 },
 ];
-const TIERED = { ...TERMS, volumeTiers: TIERS };
+const TIERED = { ...SETTINGS, volumeTiers: TIERS };
 
 let office: Office;
 let one: Desk;
@@ -27,7 +27,7 @@ let gpuType: string;
 beforeAll(async () => {
   office = await openOffice();
   ({ one } = office);
-  ledgers = [office.one, office.two].map(({ db }) => createLedger({ db, terms: TIERED }));
+  ledgers = [office.one, office.two].map(({ db }) => createLedger({ db, settings: TIERED }));
 });
 afterAll(() => office.close());
 beforeEach(() => {

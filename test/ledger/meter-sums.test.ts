@@ -18,12 +18,12 @@ import { segmentsBetween } from '../../prisma/segments.ts';
 import { inSnapshot } from '../../prisma/snapshot.ts';
 import { tokenUsageMicros } from '../../prisma/usage-sums.ts';
 import { ofBudget } from '../support/budget.ts';
-import { billOf, booksOf, type Office, openOffice, TERMS } from './desk.ts';
+import { billOf, booksOf, type Office, openOffice, SETTINGS } from './desk.ts';
 import { checkMeterSums } from './meter-sums.ts';
 
 const START = 1_800_000_000;
 const DAY = 86_400;
-const TIERED = { ...TERMS, volumeTiers: [{ spendMicros: micros(40_000_000), basisPoints: 250 }] };
+const TIERED = { ...SETTINGS, volumeTiers: [{ spendMicros: micros(40_000_000), basisPoints: 250 }] };
 const GPU = 'summed';
 const MODEL = 'llama-3.3-70b-instruct';
 
@@ -32,7 +32,7 @@ let ledger: Ledger;
 let names = 0;
 beforeAll(async () => {
   office = await openOffice(TIERED);
-  ledger = createLedger({ db: office.one.db, terms: TIERED });
+  ledger = createLedger({ db: office.one.db, settings: TIERED });
   await list('4', START);
 });
 afterAll(() => office.close());
@@ -192,7 +192,7 @@ describe('a balance by one statement', () => {
 describe('a balance in the first days of a month', () => {
   it('counts each of the last 30 days towards the volume discount, also those of the month before', async () => {
     const { one } = office;
-    const terms = { ...TERMS, volumeTiers: [{ spendMicros: micros(5_000_000_000), basisPoints: 1_000 }] };
+    const settings = { ...SETTINGS, volumeTiers: [{ spendMicros: micros(5_000_000_000), basisPoints: 1_000 }] };
     const teamId = await one.team('month-before');
     // 2027-01-28, 08:00 UTC. At $10 an hour, 30 days cost $5,000 only after the middle of February.
     const at = START + 13 * DAY;
@@ -200,8 +200,8 @@ describe('a balance in the first days of a month', () => {
     await start(teamId, `${teamId}-a`, at, 'on_demand', null);
     for (const days of [1, 6, 15]) {
       const second = at + days * DAY;
-      const bySums = await inSnapshot(one.db, (tx) => balanceBySums(tx, terms, teamId, second));
-      expect(await balanceByTotals(one.db, terms, teamId, second), `after ${days} days`).toEqual(bySums);
+      const bySums = await inSnapshot(one.db, (tx) => balanceBySums(tx, settings, teamId, second));
+      expect(await balanceByTotals(one.db, settings, teamId, second), `after ${days} days`).toEqual(bySums);
     }
   });
 });

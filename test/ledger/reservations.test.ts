@@ -11,7 +11,7 @@ import { addMonths } from '../../billing/time.ts';
 import { getInstance } from '../../prisma/instances.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { findReservation, getReservation, termsOf } from '../../prisma/reservations.ts';
-import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, type ReservationOf, TERMS } from './desk.ts';
+import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, type ReservationOf, SETTINGS } from './desk.ts';
 
 const at = (time: string) => Date.parse(time) / 1000;
 const START = at('2026-03-01T00:00:00Z');
@@ -421,7 +421,7 @@ describe('a read', () => {
     await reserve(teamId, { count: 2 });
     await start(teamId, 'i', START + 5);
     const now = APRIL + 1_800;
-    const [reservation] = await readReservations(one.db, TERMS, [await getReservation(one.db, name('r'))], now);
+    const [reservation] = await readReservations(one.db, SETTINGS, [await getReservation(one.db, name('r'))], now);
     expect(reservation).toMatchObject({
       status: 'ended',
       how: 'ended',
@@ -430,7 +430,7 @@ describe('a read', () => {
       covers: [],
       savesPerHour: '0.000000',
     });
-    const [instance] = await readInstances(one.db, TERMS, [await getInstance(one.db, name('i'))], now);
+    const [instance] = await readInstances(one.db, SETTINGS, [await getInstance(one.db, name('i'))], now);
     expect(instance).toMatchObject({ cost: '1.000000', hourly: '2.000000' });
     expect(instance?.segments.map(({ hourly, coveredBy, seconds }) => [hourly, coveredBy, seconds])).toEqual([
       ['0.000000', name('r'), APRIL - START - 5],
@@ -444,7 +444,7 @@ describe('a read', () => {
     await reserve(teamId, { renew: true });
     await list(2, START + 1, APRIL);
     const row = await getReservation(one.db, name('r'));
-    const [view] = await readReservations(one.db, TERMS, [row], APRIL + 3_600);
+    const [view] = await readReservations(one.db, SETTINGS, [row], APRIL + 3_600);
     expect(view).toMatchObject({
       status: 'active',
       endsAt: '2026-05-01T00:00:00Z',

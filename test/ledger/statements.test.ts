@@ -8,9 +8,9 @@ import { noteStatements, type Statements } from '../../bench/statements.ts';
 import { micros } from '../../billing/money.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { inSnapshot } from '../../prisma/snapshot.ts';
-import { Desk, type Office, openOffice, TERMS } from './desk.ts';
+import { Desk, type Office, openOffice, SETTINGS } from './desk.ts';
 
-const TIERED = { ...TERMS, volumeTiers: [{ spendMicros: micros(1_000_000_000_000), basisPoints: 200 }] };
+const TIERED = { ...SETTINGS, volumeTiers: [{ spendMicros: micros(1_000_000_000_000), basisPoints: 200 }] };
 
 let office: Office;
 let desk: Desk;

@@ -14,7 +14,7 @@ import { getHold, insertHold } from '../../prisma/holds.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
-import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, TERMS, usageEvent } from './desk.ts';
+import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, SETTINGS, usageEvent } from './desk.ts';
 
 /** $36 an hour is a cent a second. */
 const CENT = '36';
@@ -452,7 +452,7 @@ describe('the effects of usage are recorded with it:', () => {
     await one.team(team, '5');
     const hold = { amountMicros: parseDollars('4'), ttlSeconds: 60 };
     await recordFact(one.db, { teamId: team, causedBy: 'test', throughSecond: 5 }, async (account) => ({
-      outcome: placeHold(account, TERMS, hold, 5),
+      outcome: placeHold(account, SETTINGS, hold, 5),
       answer: (tx) =>
         insertHold(tx, {
           ...{ holdId: `h-${team}`, teamId: team, model: 'a-model', maxInputTokens: 1, maxOutputTokens: 1 },

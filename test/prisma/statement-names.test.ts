@@ -4,7 +4,7 @@ import { parseDollars } from '../../billing/money.ts';
 import { createLedger } from '../../ledger/index.ts';
 import { statementNames } from '../../prisma/statement-names.ts';
 import { createTeam } from '../../prisma/teams.ts';
-import { SCENARIO_TERMS } from '../../simulate/terms.ts';
+import { SCENARIO_SETTINGS } from '../../simulate/settings.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;
@@ -23,7 +23,7 @@ describe('the statements of a fact', () => {
   it('are prepared once for each connection, and none selects `*`, whose columns change with a migration', async () => {
     const { db } = database;
     await createTeam(db, { id: 'acme', name: 'Acme', email: 'a@example.com' }, 0);
-    const ledger = createLedger({ db, terms: SCENARIO_TERMS });
+    const ledger = createLedger({ db, settings: SCENARIO_SETTINGS });
     const grant = (grantId: string, nowSecond: number) =>
       ledger.grant({ teamId: 'acme', grantId, amountMicros: parseDollars('5'), note: '', nowSecond }, 'test');
     await grant('g1', 1);

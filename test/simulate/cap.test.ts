@@ -7,7 +7,7 @@ import { AS_RECORDED, readAccount } from '../../prisma/accounts.ts';
 import { listDeposits } from '../../prisma/deposits.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
+import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import { shareSurroundings } from '../support/surroundings.ts';
 import { aTeamAboutToBeCharged, dollars, switchOn } from './charged-team.ts';
@@ -16,7 +16,7 @@ let surroundings: Surroundings;
 let engine: Engine;
 beforeAll(async () => {
   surroundings = await shareSurroundings();
-  engine = await startEngine(surroundings, { terms: SCENARIO_TERMS });
+  engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS });
 });
 afterAll(async () => {
   await engine.close();
@@ -58,7 +58,7 @@ it('a cap is announced before it blocks a charge, and applies until exactly the 
   expect(await charges()).toEqual([[first, 'succeeded']]);
   const capped = await readAccount(db, teamId, AS_RECORDED);
   expect(capped.policy?.enabled).toBe(true);
-  expect(topUpOutlook(capped, SCENARIO_TERMS)).toEqual({ state: 'capped', dueSecond: newMonth });
+  expect(topUpOutlook(capped, SCENARIO_SETTINGS)).toEqual({ state: 'capped', dueSecond: newMonth });
 
   // To the second itself: on a busy machine the mail may be decided some seconds of the server's clock later.
   await clock.goTo(clock.offset(newMonth));

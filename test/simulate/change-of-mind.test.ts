@@ -7,7 +7,7 @@ import { disputeIdOf, foundRefundId } from '../../billing/ids.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
+import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import { lookAt } from '../../workflows/signals.ts';
 import { shareSurroundings } from '../support/surroundings.ts';
@@ -23,7 +23,7 @@ let deposit: { id: string; stripeIntentId: string };
 beforeAll(async () => {
   surroundings = await shareSurroundings();
   standIn = await startStripeStandIn();
-  engine = await startEngine(surroundings, { terms: SCENARIO_TERMS, standIn });
+  engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS, standIn });
   teamId = await aTeamAboutToBeCharged(engine);
   await switchOn(engine, teamId);
   const row = await untilCredited();

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
+import { SCENARIO_SETTINGS } from '../../simulate/settings.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
-import { SCENARIO_TERMS } from '../../simulate/terms.ts';
 import { createSweeper } from '../../worker/sweeper.ts';
 import { workflowId } from '../../workflows/messages.ts';
 import { wakeDepositWorkflow, wakeRefundWorkflow } from '../../workflows/signals.ts';
@@ -22,7 +22,7 @@ let teamId: string;
 beforeAll(async () => {
   surroundings = await shareSurroundings();
   standIn = await startStripeStandIn();
-  engine = await startEngine(surroundings, { terms: SCENARIO_TERMS, standIn });
+  engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS, standIn });
   teamId = await aTeamAboutToBeCharged(engine);
 });
 afterAll(async () => {

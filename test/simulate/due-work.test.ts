@@ -5,8 +5,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { machineOf } from '../../embedded/platform/event.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
+import { SCENARIO_SETTINGS } from '../../simulate/settings.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
-import { SCENARIO_TERMS } from '../../simulate/terms.ts';
 import { createSweeper } from '../../worker/sweeper.ts';
 import { workflowId } from '../../workflows/messages.ts';
 import {
@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => surroundings.stop());
 beforeEach(async () => {
-  engine = await startEngine(surroundings, { terms: SCENARIO_TERMS });
+  engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS });
   await engine.clock.goTo(0);
 });
 afterEach(() => engine.close());

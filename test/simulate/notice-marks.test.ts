@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { noticesOf } from '../../prisma/notices.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
+import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import { shareSurroundings } from '../support/surroundings.ts';
 import { dollars } from './charged-team.ts';
@@ -46,7 +46,7 @@ beforeEach(async () => {
     databaseUrl = database.ownerUrl;
     return database;
   };
-  engine = await startEngine({ ...surroundings, platform, newDatabase }, { terms: SCENARIO_TERMS });
+  engine = await startEngine({ ...surroundings, platform, newDatabase }, { settings: SCENARIO_SETTINGS });
 });
 afterEach(async () => {
   await setReadOnly(false);

@@ -5,7 +5,7 @@ import { advance } from '../../billing/facts.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { AS_RECORDED, readAccount } from '../../prisma/accounts.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
+import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import { ofBudget } from '../support/budget.ts';
 import { shareSurroundings } from '../support/surroundings.ts';
@@ -34,7 +34,7 @@ describe('during an outage of Stripe that is longer than the life of its idempot
   let nowMs = Date.now();
   const begin = async () => {
     standIn = await startStripeStandIn({ now: () => nowMs });
-    engine = await startEngine(surroundings, { terms: SCENARIO_TERMS, standIn });
+    engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS, standIn });
     return aTeamAboutToBeCharged(engine);
   };
   const end = async () => {
@@ -90,7 +90,7 @@ describe('during an outage of Stripe that is longer than the life of its idempot
         expect(taken.map(({ amount, metadata }) => [amount, metadata.deposit])).toEqual([[5000, deposit.id]]);
         const { account } = advance(
           await readAccount(engine.db, teamId, AS_RECORDED),
-          SCENARIO_TERMS,
+          SCENARIO_SETTINGS,
           engine.clock.now,
         );
         expect(account.policy?.enabled).toBe(true);

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { micros, parseDollars } from '../../billing/money.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
+import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import { shareSurroundings } from '../support/surroundings.ts';
 import { aTeam, changePrice, costOf, HOUR, priceOf, sawOf, start, untilQuiet } from './renting.ts';
@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => surroundings.stop());
 beforeEach(async () => {
-  engine = await startEngine(surroundings, { terms: SCENARIO_TERMS });
+  engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS });
 });
 afterEach(() => engine.close());
 

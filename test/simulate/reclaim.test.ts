@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { noticesOf } from '../../prisma/notices.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
+import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import { workflowId } from '../../workflows/messages.ts';
 import { shareSurroundings } from '../support/surroundings.ts';
@@ -14,7 +14,7 @@ let surroundings: Surroundings;
 let engine: Engine;
 beforeAll(async () => {
   surroundings = await shareSurroundings();
-  engine = await startEngine(surroundings, { terms: SCENARIO_TERMS });
+  engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS });
 });
 afterAll(async () => {
   await engine.close();

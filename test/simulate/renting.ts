@@ -9,7 +9,7 @@ import { getInstance, type Instance } from '../../prisma/instances.ts';
 import { segmentsOf } from '../../prisma/segments.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import type { Engine } from '../../simulate/engine.ts';
-import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
+import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
 import { inputOfStarted, startInstanceWorkflow } from '../../workflows/signals.ts';
 
 export const HOUR = 3_600;
@@ -76,7 +76,7 @@ export async function untilQuiet({ db, clock, tell }: Engine, teamId: string): P
   // A look at changed rates may be put off: it is made now.
   await tell.watch(teamId);
   for (let looks = 0; looks < 1500; looks += 1) {
-    const next = nextCrossing(await readAccount(db, teamId, { throughSecond: clock.now }), SCENARIO_TERMS);
+    const next = nextCrossing(await readAccount(db, teamId, { throughSecond: clock.now }), SCENARIO_SETTINGS);
     const unsent = await db.notice.count({ where: { teamId, sentSecond: null } });
     if ((next === null || next.second > clock.now) && unsent === 0) return;
     await realTime(20);

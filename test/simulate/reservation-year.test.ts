@@ -11,7 +11,7 @@ import { getReservation } from '../../prisma/reservations.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
+import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import { admit, admitReservation, reservationState, workflowId } from '../../workflows/messages.ts';
 import { startOptions } from '../../workflows/start-options.ts';
@@ -31,7 +31,7 @@ let surroundings: Surroundings;
 let engine: Engine;
 beforeAll(async () => {
   surroundings = await shareSurroundings();
-  engine = await startEngine(surroundings, { terms: SCENARIO_TERMS });
+  engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS });
 });
 afterAll(async () => {
   await engine.close();

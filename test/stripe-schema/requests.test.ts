@@ -14,7 +14,7 @@ import { dayOf, secondOf } from '../../billing/time.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
 import { createLedger } from '../../ledger/index.ts';
 import { updateDeposit } from '../../prisma/deposits.ts';
-import { SCENARIO_TERMS } from '../../simulate/simulate.ts';
+import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
 import { newDeposit, newTeam, openPage, SILENT, saveCard } from '../activities/fixtures.ts';
 import { untilAnswered } from '../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
@@ -96,7 +96,7 @@ async function everyStory(): Promise<void> {
 
   // A refund whose answer is lost, a dispute, and both as a webhook has them looked up.
   const refunds = createStripeRefunds({ stripe, db, log: SILENT });
-  const ledger = createLedger({ db, terms: SCENARIO_TERMS });
+  const ledger = createLedger({ db, settings: SCENARIO_SETTINGS });
   const { depositId, intentId } = saved;
   await ledger.creditDeposit({ depositId, nowSecond: NOW, receiptUrl: null }, 'test');
   const call = { callId: 'c', receivedSecond: NOW, notAfterMs: 1, nowMs: 0, actor: 'me', amountMicros: null };

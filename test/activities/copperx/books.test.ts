@@ -8,7 +8,7 @@ import { createReconciler, type Reconciler } from '../../../activities/reconcili
 import { type CopperxStandIn, startCopperxStandIn } from '../../../embedded/copperx/index.ts';
 import { createLedger, type Ledger } from '../../../ledger/index.ts';
 import { getDeposit, updateDeposit } from '../../../prisma/deposits.ts';
-import { TERMS } from '../../ledger/desk.ts';
+import { SETTINGS } from '../../ledger/desk.ts';
 import { untilAnswered } from '../../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../../support/database.ts';
 import { dollars, NOW, newDeposit, newTeam, SILENT } from '../fixtures.ts';
@@ -39,7 +39,7 @@ beforeEach(async () => {
     confirmations: CONFIRMATIONS,
     log: SILENT,
   });
-  ledger = createLedger({ db, terms: TERMS });
+  ledger = createLedger({ db, settings: SETTINGS });
   reconciler = createReconciler({ db, books: [createCopperxBooks(copperx, CONFIRMATIONS)], log: SILENT });
 });
 afterEach(async () => {

@@ -6,7 +6,7 @@ import type { Crypto, CryptoPage } from '../../../activities/providers.ts';
 import { type CopperxStandIn, startCopperxStandIn } from '../../../embedded/copperx/index.ts';
 import { createLedger } from '../../../ledger/index.ts';
 import { getDeposit, updateDeposit } from '../../../prisma/deposits.ts';
-import { TERMS } from '../../ledger/desk.ts';
+import { SETTINGS } from '../../ledger/desk.ts';
 import { onAttempt, untilAnswered } from '../../support/activity.ts';
 import { newDatabase } from '../../support/database.ts';
 import { NOW, newDeposit, newTeam, SILENT } from '../fixtures.ts';
@@ -125,7 +125,7 @@ describe('received coins', () => {
       [0, 60_000_000],
       [1, 1_000_000],
     ]);
-    const ledger = createLedger({ db: database.db, terms: TERMS });
+    const ledger = createLedger({ db: database.db, settings: SETTINGS });
     await ledger.creditCrypto({ depositId, outputs: confirmed, nowSecond: NOW }, 'test');
     expect(await fetched(true)).toMatchObject({ confirmed: [], awaiting: 0 });
   });
@@ -133,7 +133,7 @@ describe('received coins', () => {
   it('are followed through a correction, a removal from the chain and a return to the chain', async () => {
     const id = await openPage();
     const { transactionHash } = standIn.control.pay(id, { amount: '60', confirmations: 12 });
-    const ledger = createLedger({ db: database.db, terms: TERMS });
+    const ledger = createLedger({ db: database.db, settings: SETTINGS });
     await ledger.creditCrypto({ depositId, outputs: (await fetched()).confirmed, nowSecond: NOW }, 'test');
     expect((await fetched()).changed).toBeUndefined();
     const followed = async (amountMicros: number) => {
@@ -156,7 +156,7 @@ describe('received coins', () => {
   it('stay credited when their page is gone or their transactions are unreadable', async () => {
     const id = await openPage();
     const { transactionHash } = standIn.control.pay(id, { amount: '60', confirmations: 12 });
-    const ledger = createLedger({ db: database.db, terms: TERMS });
+    const ledger = createLedger({ db: database.db, settings: SETTINGS });
     await ledger.creditCrypto({ depositId, outputs: (await fetched()).confirmed, nowSecond: NOW }, 'test');
     standIn.control.reorganise(id, transactionHash);
     standIn.control.pay(id, { amount: '60', transactionHash, currency: 'eth', confirmations: 12 });

@@ -12,7 +12,7 @@ import { createLedger, type Ledger } from '../../../ledger/index.ts';
 import { setBillingDetails } from '../../../prisma/billing-details.ts';
 import { updateDeposit } from '../../../prisma/deposits.ts';
 import { claimNotice, findNotice, markRefused, noticesOf, reopenRefusedMails } from '../../../prisma/notices.ts';
-import { SCENARIO_TERMS as TERMS } from '../../../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../../../simulate/settings.ts';
 import { newDatabase, type TestDatabase } from '../../support/database.ts';
 import { dollars, MAIL_SETTINGS, NOW, newDeposit, newTeam, SILENT, worldOf } from '../fixtures.ts';
 
@@ -21,7 +21,7 @@ let inbox: MailInbox;
 let ledger: Ledger;
 beforeAll(async () => {
   [database, inbox] = await Promise.all([newDatabase(), startMailInbox()]);
-  ledger = createLedger({ db: database.db, terms: TERMS });
+  ledger = createLedger({ db: database.db, settings: SETTINGS });
 });
 afterEach(async () => {
   inbox.refuse(null);
@@ -79,7 +79,7 @@ function mailer(warnings: string[] = []) {
   const keep = (fields: object, message: string) => void warnings.push(JSON.stringify([fields, message]));
   return createMailer({
     db: database.db,
-    terms: TERMS,
+    settings: SETTINGS,
     smtpUrl: inbox.smtpUrl,
     ...MAIL_SETTINGS,
     log: { ...SILENT, warn: keep, error: keep },

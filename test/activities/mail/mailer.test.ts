@@ -9,7 +9,7 @@ import { updateDeposit } from '../../../prisma/deposits.ts';
 import type { InstanceSpec } from '../../../prisma/instances.ts';
 import { type MailKind, noticesOf } from '../../../prisma/notices.ts';
 import { savePaymentMethod } from '../../../prisma/payment-methods.ts';
-import { SCENARIO_TERMS as TERMS } from '../../../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../../../simulate/settings.ts';
 import { onAttempt, untilAnswered } from '../../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../../support/database.ts';
 import { dollars, MAIL_SETTINGS, NOW, newDeposit, newTeam } from '../fixtures.ts';
@@ -38,7 +38,7 @@ function mailer(smtpUrl = inbox.smtpUrl, change: Pick<MailerWorld, 'replyTo'> = 
   const keep = (fields: object, message: string) => void logged.push(JSON.stringify([fields, message]));
   const sender = createMailer({
     db: database.db,
-    terms: TERMS,
+    settings: SETTINGS,
     smtpUrl,
     ...MAIL_SETTINGS,
     ...change,
@@ -48,7 +48,7 @@ function mailer(smtpUrl = inbox.smtpUrl, change: Pick<MailerWorld, 'replyTo'> = 
   return sender;
 }
 
-const ledger = () => createLedger({ db: database.db, terms: TERMS });
+const ledger = () => createLedger({ db: database.db, settings: SETTINGS });
 
 async function funded(amount: number, about: { name?: string; email?: string } = {}) {
   const team = await newTeam(database.db, about);

@@ -7,7 +7,7 @@ import type { Message } from '../../../embedded/mail/message.ts';
 import { createLedger, type Ledger } from '../../../ledger/index.ts';
 import { updateDeposit } from '../../../prisma/deposits.ts';
 import { findNotice, noticesOf } from '../../../prisma/notices.ts';
-import { SCENARIO_TERMS as TERMS } from '../../../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../../../simulate/settings.ts';
 import { newDatabase, type TestDatabase } from '../../support/database.ts';
 import { dollars, MAIL_SETTINGS, NOW, newDeposit, newTeam, SILENT } from '../fixtures.ts';
 
@@ -17,7 +17,7 @@ let ledger: Ledger;
 
 beforeAll(async () => {
   [database, inbox] = await Promise.all([newDatabase(), startMailInbox()]);
-  ledger = createLedger({ db: database.db, terms: TERMS });
+  ledger = createLedger({ db: database.db, settings: SETTINGS });
 });
 afterEach(() => inbox.clear());
 afterAll(async () => {
@@ -69,7 +69,7 @@ async function mailOf(teamId: string, kind: string, turn?: string): Promise<Mess
   if (!notice) throw new Error(`there is no ${kind}`);
   const mailer = createMailer({
     db: database.db,
-    terms: TERMS,
+    settings: SETTINGS,
     smtpUrl: inbox.smtpUrl,
     ...MAIL_SETTINGS,
     log: SILENT,
@@ -165,7 +165,7 @@ describe('an owed amount', () => {
     says(mail, '$3.00 is owed now', 'The next credit that comes in pays it first');
     const event = (await noticesOf(database.db, teamId)).find(({ kind }) => kind === 'usage.owed');
     const notice = await findNotice(database.db, event?.id ?? '');
-    expect(notice && (await eventOfNotice(database.db, TERMS, notice))).toMatchObject({
+    expect(notice && (await eventOfNotice(database.db, SETTINGS, notice))).toMatchObject({
       type: 'usage.owed',
       data: { team: teamId, owed: '3.000000' },
     });

@@ -5,7 +5,7 @@ import { type MailInbox, startMailInbox } from '../../../embedded/mail/inbox.ts'
 import type { Message } from '../../../embedded/mail/message.ts';
 import { createLedger, type Ledger } from '../../../ledger/index.ts';
 import { noticesOf } from '../../../prisma/notices.ts';
-import { SCENARIO_TERMS as TERMS } from '../../../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../../../simulate/settings.ts';
 import { newDatabase, type TestDatabase } from '../../support/database.ts';
 import { dollars, MAIL_SETTINGS, NOW, newTeam, SILENT } from '../fixtures.ts';
 
@@ -20,7 +20,7 @@ let names = 0;
 
 beforeAll(async () => {
   [database, inbox] = await Promise.all([newDatabase(), startMailInbox()]);
-  ledger = createLedger({ db: database.db, terms: TERMS });
+  ledger = createLedger({ db: database.db, settings: SETTINGS });
 });
 afterEach(() => inbox.clear());
 afterAll(async () => {
@@ -65,7 +65,7 @@ async function mailOf(teamId: string, kind: string, how?: string): Promise<Messa
   if (!notice) throw new Error(`there is no ${kind}`);
   const mailer = createMailer({
     db: database.db,
-    terms: TERMS,
+    settings: SETTINGS,
     smtpUrl: inbox.smtpUrl,
     ...MAIL_SETTINGS,
     log: SILENT,

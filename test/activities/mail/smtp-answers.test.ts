@@ -10,7 +10,7 @@ import { enhancedCodes, RETRIED_CODES, smtpVerdict } from '../../../activities/m
 import { type Answer, type MailInbox, startMailInbox } from '../../../embedded/mail/inbox.ts';
 import { createLedger } from '../../../ledger/index.ts';
 import { noticesOf } from '../../../prisma/notices.ts';
-import { SCENARIO_TERMS as TERMS } from '../../../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../../../simulate/settings.ts';
 import { onAttempt } from '../../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../../support/database.ts';
 import { MAIL_SETTINGS, NOW, newDeposit, newTeam, SILENT } from '../fixtures.ts';
@@ -159,7 +159,7 @@ describe('a mail server whose TLS fails', () => {
     const log = { ...SILENT, warn: (...line: unknown[]) => void logged.push(line) };
     const mailer = createMailer({
       db: database.db,
-      terms: TERMS,
+      settings: SETTINGS,
       smtpUrl: urlOf(server.port),
       ...MAIL_SETTINGS,
       log,
@@ -179,7 +179,7 @@ describe('a mail server whose TLS fails', () => {
 async function receiptOf({ db }: TestDatabase, email: string): Promise<{ noticeId: string }> {
   const team = await newTeam(db, { email });
   const depositId = await newDeposit(db, { teamId: team.id, kind: 'confirmed' });
-  await createLedger({ db, terms: TERMS }).creditDeposit({ depositId, nowSecond: NOW, receiptUrl: null }, 'test');
+  await createLedger({ db, settings: SETTINGS }).creditDeposit({ depositId, nowSecond: NOW, receiptUrl: null }, 'test');
   const [notice] = await noticesOf(db, team.id);
   return { noticeId: notice?.id ?? '' };
 }
@@ -202,7 +202,7 @@ describe('a mail that a real server refuses', () => {
     const keep = (...line: unknown[]) => void logged.push(line);
     const mailer = createMailer({
       db: database.db,
-      terms: TERMS,
+      settings: SETTINGS,
       smtpUrl: inbox.smtpUrl.replace('://', '://name:password@'),
       ...MAIL_SETTINGS,
       log: { ...SILENT, warn: keep, error: keep },

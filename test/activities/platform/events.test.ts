@@ -8,7 +8,7 @@ import { type PlatformStandIn, startPlatformStandIn } from '../../../embedded/pl
 import { createLedger } from '../../../ledger/index.ts';
 import { findInstances } from '../../../prisma/instances.ts';
 import { noticesOf } from '../../../prisma/notices.ts';
-import { SCENARIO_TERMS as TERMS } from '../../../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../../../simulate/settings.ts';
 import { untilAnswered } from '../../support/activity.ts';
 import { documentedContract } from '../../support/contract.ts';
 import { newDatabase, type TestDatabase } from '../../support/database.ts';
@@ -36,8 +36,8 @@ afterAll(async () => {
 });
 
 const events = (webhookUrl = platform.url) =>
-  createPlatformEvents({ db: database.db, terms: TERMS, webhookUrl, secret: SECRET, log: SILENT });
-const ledger = () => createLedger({ db: database.db, terms: TERMS });
+  createPlatformEvents({ db: database.db, settings: SETTINGS, webhookUrl, secret: SECRET, log: SILENT });
+const ledger = () => createLedger({ db: database.db, settings: SETTINGS });
 
 /** A team whose one instance, at $4 an hour, ran until $13 were used up. */
 async function exhausted() {

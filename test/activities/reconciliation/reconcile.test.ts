@@ -24,7 +24,7 @@ import { findReconciliation, type Reconciliation } from '../../../prisma/reconci
 import { writeTogether } from '../../../prisma/statements.ts';
 import { setStripeCustomer } from '../../../prisma/teams.ts';
 import { transferWrites } from '../../../prisma/transfers.ts';
-import { TERMS } from '../../ledger/desk.ts';
+import { SETTINGS } from '../../ledger/desk.ts';
 import { onAttempt, untilAnswered } from '../../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../../support/database.ts';
 import { dollars, NOW, newDeposit, newTeam, openPage, SILENT, saveCard } from '../fixtures.ts';
@@ -54,7 +54,7 @@ beforeEach(async () => {
   stripe = createStripe({ secretKey: 'sk_test_books', apiBase: standIn.url, timeoutMs: 5_000 });
   cards = createCards({ stripe, db, publicUrl: PUBLIC_URL, log: SILENT });
   payments = createStripePayments({ stripe, db, publicUrl: PUBLIC_URL, log: SILENT });
-  ledger = createLedger({ db, terms: TERMS });
+  ledger = createLedger({ db, settings: SETTINGS });
   reconciler = reconcilerWith([createStripeBooks(stripe)]);
 });
 afterEach(async () => {

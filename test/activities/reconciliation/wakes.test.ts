@@ -16,7 +16,7 @@ import { type StripeStandIn, startStripeStandIn } from '../../../embedded/stripe
 import { createLedger, type Ledger } from '../../../ledger/index.ts';
 import { updateDeposit } from '../../../prisma/deposits.ts';
 import { trialBalance } from '../../../prisma/transfers.ts';
-import { TERMS } from '../../ledger/desk.ts';
+import { SETTINGS } from '../../ledger/desk.ts';
 import { untilAnswered } from '../../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../../support/database.ts';
 import { NOW, newDeposit, newTeam, SILENT, saveCard } from '../fixtures.ts';
@@ -48,7 +48,7 @@ beforeAll(async () => {
     brandName: 'Burnrate',
     log: SILENT,
   });
-  ledger = createLedger({ db, terms: TERMS });
+  ledger = createLedger({ db, settings: SETTINGS });
   reconciler = createReconciler({ db, books: [createStripeBooks(stripe)], log: SILENT });
   mend = mending();
 });

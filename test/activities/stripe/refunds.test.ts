@@ -11,7 +11,7 @@ import { type StripeStandIn, startStripeStandIn } from '../../../embedded/stripe
 import { createLedger } from '../../../ledger/index.ts';
 import { findDeposit, updateDeposit } from '../../../prisma/deposits.ts';
 import { updateRefund } from '../../../prisma/refunds.ts';
-import { SCENARIO_TERMS as TERMS } from '../../../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../../../simulate/settings.ts';
 import { onAttempt, untilAnswered } from '../../support/activity.ts';
 import { newDatabase, type TestDatabase } from '../../support/database.ts';
 import { dollars, NOW, newDeposit, newTeam, openPage, SILENT, saveCard } from '../fixtures.ts';
@@ -35,7 +35,7 @@ beforeAll(async () => {
   payments = createStripePayments({ stripe, db, publicUrl: PUBLIC_URL, log: SILENT });
   refunds = createStripeRefunds({ stripe, db, log: SILENT });
   looks = createStripeLooks(stripe);
-  ledger = createLedger({ db, terms: TERMS });
+  ledger = createLedger({ db, settings: SETTINGS });
 });
 afterEach(() => standIn.control.reset());
 afterAll(async () => {
