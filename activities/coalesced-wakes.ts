@@ -27,7 +27,7 @@ interface Sent {
  * and rejects if the signal failed; the next call then sends another signal.
  */
 export function coalesced<T extends Pick<WorkflowWakes, 'watch' | 'watchSoon'>>(
-  tell: T,
+  wake: T,
   nowMs: () => number = () => performance.now(),
 ): T {
   const sentOf = new Map<string, Sent>();
@@ -55,7 +55,7 @@ export function coalesced<T extends Pick<WorkflowWakes, 'watch' | 'watchSoon'>>(
     const now = nowMs();
     const covering = sentOf.get(teamId)?.covering;
     if (covering && now < covering.untilMs) return covering.accepted;
-    const accepted = tell.watchSoon(teamId);
+    const accepted = wake.watchSoon(teamId);
     remember(teamId, { lastMs: now, covering: { untilMs: now + COVERED_MS, accepted } }, accepted);
     return accepted;
   };
@@ -64,10 +64,10 @@ export function coalesced<T extends Pick<WorkflowWakes, 'watch' | 'watchSoon'>>(
     const now = nowMs();
     const last = sentOf.get(teamId);
     if (last && now < last.lastMs + QUIET_MS) return watchSoon(teamId);
-    const accepted = tell.watch(teamId);
+    const accepted = wake.watch(teamId);
     remember(teamId, { lastMs: now }, accepted);
     return accepted;
   };
 
-  return { ...tell, watch, watchSoon };
+  return { ...wake, watch, watchSoon };
 }

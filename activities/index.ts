@@ -20,7 +20,7 @@ import type { WorkflowWakes } from './world.ts';
 /** The neighbours of a worker process. */
 export interface World {
   ledger: Ledger;
-  tell: WorkflowWakes;
+  wake: WorkflowWakes;
   payments: Payments;
   refunds: Refunds;
   disputes: Disputes;
@@ -114,24 +114,24 @@ const ledgerActivities = (ledger: Ledger) => ({
   changeDispute: (input: Parameters<Ledger['changeDispute']>[0]) => ledger.changeDispute(input, cause()),
 });
 
-const tellActivities = (tell: WorkflowWakes) => ({
-  tellWatch: (input: { teamId: string }) => tell.watch(input.teamId),
-  tellAutoTopUp: (input: { teamId: string }) => tell.autoTopUp(input.teamId),
+const wakeActivities = (wake: WorkflowWakes) => ({
+  tellWatch: (input: { teamId: string }) => wake.watch(input.teamId),
+  tellAutoTopUp: (input: { teamId: string }) => wake.autoTopUp(input.teamId),
   /** Signals the workflows of a piece of ended instances. Answers how many of the first are signalled. */
-  signalEnded: (input: { instanceIds: string[] }) => firstDone(input.instanceIds, (id) => tell.instance(id)),
+  signalEnded: (input: { instanceIds: string[] }) => firstDone(input.instanceIds, (id) => wake.instance(id)),
   /** Starts the workflows of a piece of notices. Answers how many of the first are started. */
   startNotices: (input: { notices: Parameters<WorkflowWakes['notice']>[0][] }) =>
-    firstDone(input.notices, (notice) => tell.notice(notice)),
+    firstDone(input.notices, (notice) => wake.notice(notice)),
   /** For runs of an earlier release, which signal all instances in a single step. */
   tellInstances: async (input: { instanceIds: string[] }) => {
-    await Promise.all(input.instanceIds.map((id) => tell.instance(id)));
+    await Promise.all(input.instanceIds.map((id) => wake.instance(id)));
   },
   tellReservations: async (input: { reservationIds: string[] }) => {
-    await Promise.all(input.reservationIds.map((id) => tell.reservation(id)));
+    await Promise.all(input.reservationIds.map((id) => wake.reservation(id)));
   },
   /** For runs of an earlier release, which start all notices in a single step. */
   handOnNotices: async (input: { notices: Parameters<WorkflowWakes['notice']>[0][] }) => {
-    await Promise.all(input.notices.map((notice) => tell.notice(notice)));
+    await Promise.all(input.notices.map((notice) => wake.notice(notice)));
   },
 });
 
@@ -141,7 +141,7 @@ const cryptoActivities = (crypto: Crypto) => ({
 });
 
 export const createActivities = (world: World) => ({
-  billing: { ...recording(ledgerActivities(world.ledger), world.clock), ...tellActivities(world.tell) },
+  billing: { ...recording(ledgerActivities(world.ledger), world.clock), ...wakeActivities(world.wake) },
   payments: {
     createIntent: world.payments.createIntent.bind(world.payments),
     confirmIntent: world.payments.confirmIntent.bind(world.payments),
@@ -169,7 +169,7 @@ export const createActivities = (world: World) => ({
 
 export interface BillingActivities {
   ledger: ReturnType<typeof ledgerActivities>;
-  tell: ReturnType<typeof tellActivities>;
+  wake: ReturnType<typeof wakeActivities>;
 }
 export type PaymentActivities = ReturnType<typeof createActivities>['payments'];
 export type MailActivities = ReturnType<typeof createActivities>['mail'];

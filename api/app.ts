@@ -86,11 +86,11 @@ export function createApp(world: ApiWorld): Express {
   const metrics = createMetrics(world);
   const serving = createServing(world, metrics);
   const routes = routesOf(world, metrics);
-  let made: OpenApiDocument | undefined;
+  let madeDocument: OpenApiDocument | undefined;
   // Making the document takes a tenth of the api's start, and most processes never need the document.
   const document = () => {
-    made ??= openApiDocument(routes, world.publicUrl);
-    return made;
+    madeDocument ??= openApiDocument(routes, world.publicUrl);
+    return madeDocument;
   };
   const app = express();
   app.disable('x-powered-by');
@@ -110,10 +110,10 @@ export function createApp(world: ApiWorld): Express {
   app.use(checkAddress);
   app.use(answeringInTime(world.callTimes ?? CALL_TIMES));
 
-  app.get('/healthz', named('/healthz'), healthz);
-  app.get('/readyz', named('/readyz'), readyz(world));
-  app.get('/metrics', named('/metrics'), metrics.serve);
-  app.get('/v1/openapi.json', named('/v1/openapi.json'), (_request, response) => void response.json(document()));
+  app.get('/healthz', teamInCall('/healthz'), healthz);
+  app.get('/readyz', teamInCall('/readyz'), readyz(world));
+  app.get('/metrics', teamInCall('/metrics'), metrics.serve);
+  app.get('/v1/openapi.json', teamInCall('/v1/openapi.json'), (_request, response) => void response.json(document()));
   serveWebhooks(app, world, serving);
   app.use(front(world));
   app.use(pages(world, serving));
@@ -126,7 +126,7 @@ export function createApp(world: ApiWorld): Express {
   for (const described of routes)
     app[described.method](
       expressPath(described.path),
-      named(described.path),
+      teamInCall(described.path),
       noStore,
       serving.door(described),
       ...guards,
@@ -151,7 +151,7 @@ function serveWebhooks(app: Express, world: ApiWorld, serving: Serving): void {
   ] as const)
     app.post(
       `/v1/webhooks/${provider}`,
-      named(`/v1/webhooks/${provider}`),
+      teamInCall(`/v1/webhooks/${provider}`),
       receiving(world),
       strangersBodies,
       express.raw({ type: () => true, limit: WEBHOOK_LIMIT }),
@@ -160,7 +160,7 @@ function serveWebhooks(app: Express, world: ApiWorld, serving: Serving): void {
 }
 
 /** Names the route for logs and metrics, instead of the path with its ids. */
-const named =
+const teamInCall =
   (path: string): RequestHandler =>
   (_request, response, next) => {
     response.locals.route = path;

@@ -37,17 +37,17 @@ export async function balance(options: LoadOptions): Promise<Measured[]> {
       for (let from = 0; from < size; from += PIECE)
         await openInstances(db, teamId, names(`${teamId}-${from}`, Math.min(PIECE, size - from)));
     }
-    const measured: Measured[] = [];
+    const figures: Measured[] = [];
     const measureAll = async (transfers: number) => {
       for (const size of sizes)
-        measured.push(
+        figures.push(
           ...(await besideSelect1(db, { teamId: teamOf(size), size, transfers, reads: scaled(READS, options, 20) })),
         );
     };
     await measureAll(0);
     await addTransfers(ownerUrl, sizes.map(teamOf), options.transfers);
     await measureAll(options.transfers);
-    return measured;
+    return figures;
   });
 }
 

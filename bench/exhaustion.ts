@@ -85,12 +85,12 @@ interface Dry {
 }
 
 async function result({ neighbours }: Product, { engine, pool, teams, ids, starts }: Dry): Promise<Measured[]> {
-  const told = await untilTold(neighbours, new Set(ids));
+  const orderedMs = await untilStopOrders(neighbours, new Set(ids));
   while (engine.late.length < teams.length) await sleep(LOOK_AGAIN_MS);
   const { rows: ended } = await pool.query('SELECT id, end_second::int AS second FROM instances WHERE id = ANY($1)', [
     ids,
   ]);
-  const late = ended.map(({ id, second }) => (told.get(id) ?? Number.NaN) - second * 1_000);
+  const late = ended.map(({ id, second }) => (orderedMs.get(id) ?? Number.NaN) - second * 1_000);
   const { rows } = await pool.query(
     `SELECT count(*) FILTER (WHERE posted_micros < 0 OR owed_micros > 0)::int AS overdrawn,
        COALESCE(sum(LEAST(posted_micros, 0) - owed_micros), 0)::bigint::text AS overdraft
@@ -121,16 +121,19 @@ async function result({ neighbours }: Product, { engine, pool, teams, ids, start
 }
 
 /** When the platform was first told to stop each machine, in unix milliseconds. */
-async function untilTold({ platform }: Product['neighbours'], ids: ReadonlySet<string>): Promise<Map<string, number>> {
+async function untilStopOrders(
+  { platform }: Product['neighbours'],
+  ids: ReadonlySet<string>,
+): Promise<Map<string, number>> {
   const giveUpMs = Date.now() + GIVE_UP_AFTER_MS;
   for (;;) {
-    const told = new Map<string, number>();
+    const orderedMs = new Map<string, number>();
     for (const { type, data, at } of platform?.events() ?? []) {
       const id = String(data.id);
-      if (type === 'instance.terminate' && ids.has(id) && !told.has(id)) told.set(id, Date.parse(at));
+      if (type === 'instance.terminate' && ids.has(id) && !orderedMs.has(id)) orderedMs.set(id, Date.parse(at));
     }
-    if (told.size === ids.size) return told;
-    if (Date.now() > giveUpMs) throw new Error(`the platform was told of ${told.size} of ${ids.size} machines`);
+    if (orderedMs.size === ids.size) return orderedMs;
+    if (Date.now() > giveUpMs) throw new Error(`the platform was told of ${orderedMs.size} of ${ids.size} machines`);
     await sleep(LOOK_AGAIN_MS);
   }
 }

@@ -91,7 +91,7 @@ export function factsUnderLoad(options: LoadOptions): Promise<Measured[]> {
     const asStatement = (teamId: string) =>
       pool.query({ ...AS_ONE_STATEMENT, values: [teamId, `statement-${number++}`, amountMicros, SECOND] });
 
-    const measured: Measured[] = [];
+    const figures: Measured[] = [];
     try {
       for (const act of [asStatement, asFact])
         await inLanes(scaled(WARM_UP, options, 8), CONNECTIONS, (index) => act(teams[index % teams.length] as string));
@@ -104,7 +104,7 @@ export function factsUnderLoad(options: LoadOptions): Promise<Measured[]> {
           repeated = 0;
           const statements = await inLanes(count, callers, (index) => asStatement(teamOf(index)));
           const facts = await inLanes(count, callers, (index) => asFact(teamOf(index)));
-          measured.push({
+          figures.push({
             bench: 'load facts',
             what: `facts of ${which}, ${callers} callers`,
             figure: perSecond(count, facts.tookMs),
@@ -115,7 +115,7 @@ export function factsUnderLoad(options: LoadOptions): Promise<Measured[]> {
             counts: { facts: count, repeated },
           });
         }
-      return measured;
+      return figures;
     } finally {
       await pool.end();
     }

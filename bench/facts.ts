@@ -35,12 +35,12 @@ export async function facts(): Promise<Measured[]> {
       await give(`team-${team}`, `grant-${team}`);
     }
     const plain = await plainRowsPerSecond(url);
-    const measured: Measured[] = [];
+    const figures: Measured[] = [];
     for (const callers of CALLERS) {
       const perSecond = await timed(FACTS, callers, (index) =>
         give(`team-${index % TEAMS}`, `grant-${callers}-${index}`),
       );
-      measured.push({
+      figures.push({
         bench: 'facts',
         what: `grants recorded, one transaction each, ${callers} callers`,
         figure: perSecond,
@@ -49,7 +49,7 @@ export async function facts(): Promise<Measured[]> {
         referenceFigure: plain,
       });
     }
-    return measured;
+    return figures;
   } finally {
     await db.$disconnect();
     await postgres.stop();

@@ -44,15 +44,15 @@ export const lifecycles = (options: LoadOptions): Promise<Measured[]> =>
       const warm = scaled(WARM_UP, options, 4);
       await rounds.bare(warm, warm);
       await rounds.whole(warm, warm);
-      const measured: Measured[] = [];
+      const figures: Measured[] = [];
       for (const callers of CALLERS) {
         const count = scaled(LIFECYCLES[callers] ?? 0, options, 4);
         const bare = await rounds.bare(count, callers);
         const whole = await rounds.whole(count, callers);
-        measured.push(sustained(callers, whole, bare));
-        if (callers === 1) measured.push(startTime(whole, bare));
+        figures.push(sustained(callers, whole, bare));
+        if (callers === 1) figures.push(startTime(whole, bare));
       }
-      return measured;
+      return figures;
     } finally {
       await pool.end();
       await engine.close();

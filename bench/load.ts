@@ -47,7 +47,7 @@ async function curve(options: LoadOptions): Promise<Measured[]> {
   const reference = scaled(REFERENCE, options);
   return onProduct(async ({ send }) => {
     await addTeams(send, teams, CREDIT);
-    const measured: Measured[] = [];
+    const figures: Measured[] = [];
     let number = 0;
     const start = (index: number) => send('POST', '/v1/instances', startOf(teamOf(index), `load-${number++}`, '0.01'));
     const report = (index: number) => {
@@ -63,8 +63,8 @@ async function curve(options: LoadOptions): Promise<Measured[]> {
       ['usage', report],
       ['balances', read],
     ] as const)
-      measured.push(...(await curveOf(what, act, { counts: offered, heldAgainst: reference, rest: () => rest(send) })));
-    return measured;
+      figures.push(...(await curveOf(what, act, { counts: offered, heldAgainst: reference, rest: () => rest(send) })));
+    return figures;
   });
 }
 

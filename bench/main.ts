@@ -27,10 +27,10 @@ Prints one line of JSON for each measurement, with its reference of the same run
 
 /** Prints the lines of a bench. */
 async function run(bench: Bench, options: LoadOptions): Promise<void> {
-  for (const measured of await bench(options)) {
-    const { figure, referenceFigure, lessIsBetter } = measured;
+  for (const measurement of await bench(options)) {
+    const { figure, referenceFigure, lessIsBetter } = measurement;
     const ratio = Number((lessIsBetter ? referenceFigure / figure : figure / referenceFigure).toFixed(4));
-    process.stdout.write(`${JSON.stringify({ ...measured, ratio })}\n`);
+    process.stdout.write(`${JSON.stringify({ ...measurement, ratio })}\n`);
   }
 }
 

@@ -59,7 +59,7 @@ export async function overHttp(place: Place, store: number, storeSmall: number):
   const agent = new Agent({ keepAlive: true, maxSockets: SMALL_CALLERS });
   const bodies = (calls: UsageCall[]) =>
     calls.map(({ events }) => Buffer.from(JSON.stringify({ events: events.map(said) })));
-  const measured: Measured[] = [];
+  const measurements: Measured[] = [];
   try {
     for (const [size, count, callers, reference] of [
       [BATCH, BATCHES, 8, store],
@@ -86,9 +86,9 @@ export async function overHttp(place: Place, store: number, storeSmall: number):
         'all that a caller waits': waited / calls,
       };
       const what = `POST /v1/usage, ${callers} callers with ${size} events each`;
-      measured.push(line(what, median(figures), 'the store alone', reference, { msPerCall: rounded(msPerCall) }));
+      measurements.push(line(what, median(figures), 'the store alone', reference, { msPerCall: rounded(msPerCall) }));
     }
-    return measured;
+    return measurements;
   } finally {
     agent.destroy();
     server.closeAllConnections();
@@ -142,12 +142,12 @@ function worldOf(
   { db, ledger }: Place,
   { record, wake }: { record: Ledger['recordUsageOf']; wake: () => Promise<void> },
 ): ApiWorld {
-  const tell = refusing<WorkflowWakes>('tell', coalesced({ watch: wake, watchSoon: wake }));
+  const fakeWakes = refusing<WorkflowWakes>('wake', coalesced({ watch: wake, watchSoon: wake }));
   return fakeApiWorld({
     db,
     settings: SETTINGS,
     ledger: { ...ledger, recordUsageOf: record },
-    engine: refusing<Engine>('engine', { tell }),
+    engine: refusing<Engine>('engine', { wake: fakeWakes }),
     platformKey: KEY,
     nowMs: () => SECOND * 1000,
   });

@@ -133,7 +133,7 @@ async function storeBesidePlain({ url, ledger }: Place, how = ''): Promise<Measu
 
 async function measureAll(place: Place): Promise<Measured[]> {
   const { ledger } = place;
-  const measured = await storeBesidePlain(place);
+  const figures = await storeBesidePlain(place);
   const small = () => callsOf(SMALL_CALLS, SMALL);
   const lanes = createUsageLanes(ledger.recordUsageOf);
   const laned = () => perSecond(small(), SMALL, SMALL_CALLERS, lanes);
@@ -143,6 +143,6 @@ async function measureAll(place: Place): Promise<Measured[]> {
     () => perSecond(small().slice(0, SMALL_CALLS / 5), SMALL, 8, ledger.recordUsage),
   ]);
   const what = `the store alone, ${SMALL_CALLERS} callers with ${SMALL} events each of ${TEAMS} teams`;
-  measured.push(line(what, together, 'each call in a transaction of its own, 8 callers', alone));
-  return [...measured, ...(await overHttp(place, measured[0]?.figure ?? 0, together))];
+  figures.push(line(what, together, 'each call in a transaction of its own, 8 callers', alone));
+  return [...figures, ...(await overHttp(place, figures[0]?.figure ?? 0, together))];
 }

@@ -57,11 +57,11 @@ export function compare(workload: Workload, here: ModelPrice, there: ModelPrice)
   if (!isCountable(dearer.exact, workload.perMonth)) throw tooMuch(workload, dearer.price);
 
   const at = (perMonth: number): Volume => volumeOf(hereExact, thereExact, perMonth);
-  const asked = at(workload.perMonth);
+  const volumes = at(workload.perMonth);
   return {
-    here: { perRequest: formatTokensCost(hereExact), perMonthMicros: asked.hereMicros },
-    there: { perRequest: formatTokensCost(thereExact), perMonthMicros: asked.thereMicros },
-    savesMicros: asked.savesMicros,
+    here: { perRequest: formatTokensCost(hereExact), perMonthMicros: volumes.hereMicros },
+    there: { perRequest: formatTokensCost(thereExact), perMonthMicros: volumes.thereMicros },
+    savesMicros: volumes.savesMicros,
     savesPercent: percentSaved(hereExact, thereExact),
     byVolume: volumesWith(workload.perMonth)
       .filter((perMonth) => isCountable(dearer.exact, perMonth))
@@ -94,7 +94,8 @@ function volumeOf(hereExact: MicroMillionths, thereExact: MicroMillionths, perMo
   return { perMonth, hereMicros, thereMicros, savesMicros: subtract(thereMicros, hereMicros) };
 }
 
-const volumesWith = (asked: number): number[] => [...new Set([...VOLUMES, asked])].sort((a, b) => a - b);
+const volumesWith = (tokensPerMonth: number): number[] =>
+  [...new Set([...VOLUMES, tokensPerMonth])].sort((a, b) => a - b);
 
 /**
  * Hundredths of a percent, rounded half up for a loss and a gain alike. Computed from one request, so the rounding of a

@@ -153,12 +153,12 @@ export function closeMeter(change: AccountChange, meter: Meter, endSecond: numbe
 /** Removes meters from the line and adds others in a single pass, because a team may have thousands of meters. */
 export function replaceMeters(
   { account }: AccountChange,
-  closed: readonly Meter[],
-  opened: readonly Meter[] = [],
+  closedMeters: readonly Meter[],
+  openedMeters: readonly Meter[] = [],
 ): void {
-  if (closed.length === 0) return;
-  const gone = new Set(closed);
-  account.meters = [...account.meters.filter((meter) => !gone.has(meter)), ...opened];
+  if (closedMeters.length === 0) return;
+  const gone = new Set(closedMeters);
+  account.meters = [...account.meters.filter((meter) => !gone.has(meter)), ...openedMeters];
 }
 
 /**

@@ -40,8 +40,8 @@ export function hasCoverFor(
   instances: readonly Coverable[],
   reservations: readonly ReservationMeter[],
 ): boolean {
-  const taken = instances.filter((instance) => isReserved(instance) && isSamePair(instance.priced, pair)).length;
-  return taken < capacityOf(reservations.filter((reservation) => isSamePair(reservation, pair)));
+  const coveredCount = instances.filter((instance) => isReserved(instance) && isSamePair(instance.priced, pair)).length;
+  return coveredCount < capacityOf(reservations.filter((reservation) => isSamePair(reservation, pair)));
 }
 
 /** The reservation of each covered instance. An instance keeps its reservation as long as the reservation has room. */

@@ -39,7 +39,7 @@ export const isDisputed = ({ disputes }: Pick<CreditedDeposit, 'disputes'>): boo
 /** Takes an amount from credit, as far as there is any; the rest is owed. */
 export function takeBack(
   change: AccountChange,
-  taken: {
+  takenMicros: {
     /** The ledger account that receives the amount. */
     creditAccount: string;
     amountMicros: Micros;
@@ -51,11 +51,11 @@ export function takeBack(
   },
 ): void {
   const { account } = change;
-  const { amountMicros, reference, depositId, code, owedCode, correctsReference } = taken;
+  const { amountMicros, reference, depositId, code, owedCode, correctsReference } = takenMicros;
   const second = account.asOfSecond;
   const paidMicros = smaller(amountMicros, larger(spendableMicros(account, second), ZERO));
   const row = {
-    creditAccount: taken.creditAccount,
+    creditAccount: takenMicros.creditAccount,
     second,
     depositId,
     ...(correctsReference !== undefined && { correctsReference }),

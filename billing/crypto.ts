@@ -47,11 +47,11 @@ export const outputKey = ({ transactionHash, output }: Pick<CryptoOutput, 'trans
 
 /** The outputs to credit. Each output is credited once; outputs below a micro are dropped. */
 export function newOutputs<O extends CryptoOutput>(reported: readonly O[], credited: ReadonlySet<string>): O[] {
-  const seen = new Set(credited);
+  const creditedKeys = new Set(credited);
   return reported.filter((output) => {
     const key = outputKey(output);
-    if (seen.has(key) || output.amountMicros <= ZERO) return false;
-    seen.add(key);
+    if (creditedKeys.has(key) || output.amountMicros <= ZERO) return false;
+    creditedKeys.add(key);
     return true;
   });
 }

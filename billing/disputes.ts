@@ -43,11 +43,11 @@ export function recordDispute(
   nowSecond: number,
 ): FactOutcome {
   const { disputeId, status } = standing;
-  const known = deposit.disputes.find((dispute) => dispute.disputeId === disputeId);
-  const before = known ?? { takenMicros: ZERO, turn: status === 'open' ? -1 : 0, lostReference: null };
+  const earlierDispute = deposit.disputes.find((dispute) => dispute.disputeId === disputeId);
+  const before = earlierDispute ?? { takenMicros: ZERO, turn: status === 'open' ? -1 : 0, lostReference: null };
   const dispute: DepositDispute = { ...before, ...standing, turn: before.turn + 1 };
-  const disputes = known
-    ? deposit.disputes.map((other) => (other === known ? dispute : other))
+  const disputes = earlierDispute
+    ? deposit.disputes.map((other) => (other === earlierDispute ? dispute : other))
     : [...deposit.disputes, dispute];
   return applyFact(account, settings, nowSecond, (change) => {
     saveTurn(change, dispute);
@@ -79,7 +79,7 @@ export function settleDisputes(
   const isFreed = change.account.heldMicros < heldBefore;
 
   const due = disputes.map((dispute) => ({
-    dispute: counted(dispute, cause),
+    dispute: withClaim(dispute, cause),
     dueMicros: dispute.status === 'lost' ? (shares.get(dispute.disputeId) ?? ZERO) : ZERO,
   }));
   for (const { dispute, dueMicros } of due)
@@ -104,12 +104,12 @@ function limitContest(change: AccountChange, depositId: string, dispute: Deposit
     Object.assign(contest, { claimedMicros, amountMicros: shareMicros });
     setContestHold(change, contest, smaller(contest.heldMicros, shareMicros));
   } else {
-    const opened: Contest = { disputeId, depositId, claimedMicros, amountMicros: shareMicros, heldMicros: ZERO };
-    account.contests.push(opened);
+    const newContest: Contest = { disputeId, depositId, claimedMicros, amountMicros: shareMicros, heldMicros: ZERO };
+    account.contests.push(newContest);
   }
 }
 
-const counted = (dispute: DepositDispute, cause: Cause): DepositDispute =>
+const withClaim = (dispute: DepositDispute, cause: Cause): DepositDispute =>
   dispute.disputeId === cause.disputeId ? dispute : { ...dispute, turn: dispute.turn + 1 };
 
 function take(change: AccountChange, depositId: string, dispute: DepositDispute, dueMicros: Micros): void {

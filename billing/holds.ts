@@ -70,10 +70,10 @@ export const hasExpired = ({ expiresSecond }: Pick<Hold, 'expiresSecond'>, accou
 export function releaseHolds(change: AccountChange, holds: readonly Hold[]): boolean {
   const { account } = change;
   // An expired hold was released at its expiry.
-  const held = holds.filter((hold) => !hasExpired(hold, account));
-  if (held.length === 0) return false;
-  account.heldMicros = held.reduce((left, { amountMicros }) => subtract(left, amountMicros), account.heldMicros);
-  const freed = held.map(({ amountMicros, expiresSecond }) => ({
+  const heldHolds = holds.filter((hold) => !hasExpired(hold, account));
+  if (heldHolds.length === 0) return false;
+  account.heldMicros = heldHolds.reduce((left, { amountMicros }) => subtract(left, amountMicros), account.heldMicros);
+  const freed = heldHolds.map(({ amountMicros, expiresSecond }) => ({
     second: expiresSecond,
     micros: micros(-amountMicros),
   }));

@@ -55,7 +55,7 @@ export interface MeterSums {
   /** No meter of the sums started later, so the sums are valid from this second on. */
   startedBySecond: number;
   /** Absent where the classes alone give the remainders. */
-  known?: KnownRemainders;
+  knownRemainders?: KnownRemainders;
 }
 
 /** Thrown where the sums do not decide. The caller reads the meters singly and runs the same fact again. */
@@ -76,7 +76,7 @@ export class RemaindersNeeded extends MetersNeeded {
 export function meterSums(
   classes: ReadonlyArray<MeterClass | MeterGroup>,
   startedBySecond: number,
-  known?: KnownRemainders,
+  knownRemainders?: KnownRemainders,
 ): MeterSums | null {
   const filled = classes.filter(({ count }) => count > 0);
   if (filled.length === 0) return null;
@@ -88,7 +88,7 @@ export function meterSums(
     rateTimesStart: filled.reduce((total, { rateTimesStart }) => total + rateTimesStart, 0n),
     postedMicros: sum(({ postedMicros }) => postedMicros),
     startedBySecond,
-    ...(known !== undefined && { known }),
+    ...(knownRemainders !== undefined && { knownRemainders }),
   };
 }
 
@@ -179,19 +179,20 @@ function remaindersAt(each: MeterClass | MeterGroup, second: number): number {
 const isFullHour = (second: number): boolean => second % SECONDS_PER_HOUR === 0;
 
 /** True if the remainders of all meters together are known at a second. */
-function areKnownAt({ classes, known }: MeterSums, second: number): boolean {
-  const isGiven = known !== undefined && (!('second' in known) || known.second === second);
+function areKnownAt({ classes, knownRemainders }: MeterSums, second: number): boolean {
+  const isGiven =
+    knownRemainders !== undefined && (!('second' in knownRemainders) || knownRemainders.second === second);
   return isGiven || isFullHour(second) || !classes.some(isGroup);
 }
 
 /** Σ of the remainders over all meters. @throws RemaindersNeeded */
 function allRemaindersAt(sums: MeterSums, second: number): number {
   if (!areKnownAt(sums, second)) throw new RemaindersNeeded(second);
-  const { classes, known } = sums;
-  if (known === undefined) return classes.reduce((sum, each) => sum + remaindersAt(each, second), 0);
-  if (!('second' in known)) return known.reduce((sum, each) => sum + remaindersOf(each, second), 0);
-  return known.second === second
-    ? known.remainders
+  const { classes, knownRemainders } = sums;
+  if (knownRemainders === undefined) return classes.reduce((sum, each) => sum + remaindersAt(each, second), 0);
+  if (!('second' in knownRemainders)) return knownRemainders.reduce((sum, each) => sum + remaindersOf(each, second), 0);
+  return knownRemainders.second === second
+    ? knownRemainders.remainders
     : classes.reduce((sum, each) => sum + remaindersAt(each, second), 0);
 }
 

@@ -80,14 +80,14 @@ export function settleReservation(
 export function setRenewal(
   account: Account,
   settings: BillingSettings,
-  asked: { reservationId: string; renew: boolean },
+  renewal: { reservationId: string; renew: boolean },
   nowSecond: number,
 ): FactOutcome {
   return applyFact(account, settings, nowSecond, ({ account, effects }) => {
-    const running = account.reservations.find(({ reservationId }) => reservationId === asked.reservationId);
+    const running = account.reservations.find(({ reservationId }) => reservationId === renewal.reservationId);
     if (!running) throw new BillingError('reservation_ended', 'the reservation has ended');
-    if (running.renew === asked.renew) return;
-    running.renew = asked.renew;
-    effects.push({ kind: 'renewal_set', reservationId: asked.reservationId, renew: asked.renew });
+    if (running.renew === renewal.renew) return;
+    running.renew = renewal.renew;
+    effects.push({ kind: 'renewal_set', reservationId: renewal.reservationId, renew: renewal.renew });
   });
 }

@@ -92,11 +92,11 @@ export function chargeWithRemainder(
  */
 export function chargesOf(costs: readonly MicroMillionths[], remainderMillionths: number): Micros[] {
   let total = BigInt(remainderMillionths);
-  let charged = 0n;
+  let chargedSoFar = 0n;
   return costs.map((cost) => {
     total += cost;
-    const chargedBefore = charged;
-    charged = total / MILLIONTHS_PER_MICRO;
-    return micros(charged - chargedBefore);
+    const chargedBefore = chargedSoFar;
+    chargedSoFar = total / MILLIONTHS_PER_MICRO;
+    return micros(chargedSoFar - chargedBefore);
   });
 }

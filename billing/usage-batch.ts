@@ -54,7 +54,7 @@ export interface UsageGiven {
   account: Account;
   settings: BillingSettings;
   /** Events recorded before under the same ids. */
-  known: ReadonlyMap<string, RecordedUsage>;
+  knownEvents: ReadonlyMap<string, RecordedUsage>;
   /** The holds that the events name, of any team. */
   holds: ReadonlyMap<string, NamedHold>;
   nowSecond: number;
@@ -110,7 +110,7 @@ export function decideUsage(events: readonly UsageEvent[], given: UsageGiven): U
   const results = decided.map((result) =>
     'as' in result ? { status: result.status, chargeMicros: result.as.chargeMicros } : result,
   );
-  const named = settledBy(rows, holds);
+  const settledHolds = settledBy(rows, holds);
   const [first] = rows;
   if (!first) return { results, rows, settled: [], outcome: { account, effects: [] } };
 
@@ -120,12 +120,12 @@ export function decideUsage(events: readonly UsageEvent[], given: UsageGiven): U
   const usage = {
     eventId: first.event.eventId,
     cost,
-    holds: named.map(({ hold }) => hold),
+    holds: settledHolds.map(({ hold }) => hold),
     ...(model !== null && { model }),
     ...(project !== null && { project }),
   };
   const outcome = recordUsage(account, settings, usage, nowSecond);
-  const released = named.filter(({ hold }) => !hasExpired(hold, outcome.account));
+  const released = settledHolds.filter(({ hold }) => !hasExpired(hold, outcome.account));
   const settled = released.map(({ hold: { holdId }, event: { eventId } }) => ({ holdId, settledBy: eventId }));
   return { results, rows, settled, outcome };
 }
@@ -143,13 +143,13 @@ type Decided = UsageResult | { status: 'accepted' | 'duplicate'; as: RecordedUsa
  */
 function sort(
   events: readonly UsageEvent[],
-  { account, known, holds }: UsageGiven,
+  { account, knownEvents, holds }: UsageGiven,
 ): { rows: NewUsage[]; decided: Decided[] } {
   const rows: NewUsage[] = [];
-  const seen = new Map<string, RecordedUsage>(known);
+  const eventsById = new Map<string, RecordedUsage>(knownEvents);
   let room = roomOf(account);
   const decided = events.map((event): Decided => {
-    const before = seen.get(event.eventId);
+    const before = eventsById.get(event.eventId);
     if (before) return sameBody(before.event, event) ? { status: 'duplicate', as: before } : { status: 'conflict' };
     if (account.archivedSecond !== null) return ARCHIVED;
     if (event.holdId !== null && holds.get(event.holdId)?.teamId !== event.teamId) return NO_HOLD;
@@ -159,7 +159,7 @@ function sort(
     room -= cost;
     const row: NewUsage = { event, cost, chargeMicros: ZERO };
     rows.push(row);
-    seen.set(event.eventId, row);
+    eventsById.set(event.eventId, row);
     return { status: 'accepted', as: row };
   });
   return { rows, decided };

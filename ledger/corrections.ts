@@ -95,9 +95,9 @@ async function plan(tx: Tx, input: NewCorrection): Promise<Planned> {
   const credits = await creditsOf(tx, depositId);
   const [first] = credits;
   const correctsReference = input.correctsReference ?? creditOf(depositId, deposit, credits);
-  const named = credits.find(({ reference }) => reference === correctsReference);
-  const ownTeamId = deposit?.teamId ?? named?.teamId ?? first?.teamId;
-  const teamId = input.teamId ?? (input.correctsReference === null ? ownTeamId : (named?.teamId ?? ownTeamId));
+  const namedCredit = credits.find(({ reference }) => reference === correctsReference);
+  const ownTeamId = deposit?.teamId ?? namedCredit?.teamId ?? first?.teamId;
+  const teamId = input.teamId ?? (input.correctsReference === null ? ownTeamId : (namedCredit?.teamId ?? ownTeamId));
   const isKnown = deposit !== null || credits.length > 0;
   if (teamId === undefined || !isKnown) throw new BillingError('not_found', 'no such deposit', 'id');
   const planned = { ...input, teamId, correctsReference, output: null };
@@ -105,13 +105,13 @@ async function plan(tx: Tx, input: NewCorrection): Promise<Planned> {
   const output = (await creditedByOutput(tx, depositId)).find(({ reference }) => reference === correctsReference);
   const refunds = await refundsOfDeposit(tx, depositId);
   const isRefund = refunds.some(({ id }) => referenceOf.refund(id) === correctsReference);
-  if (!output && !isRefund && !named)
+  if (!output && !isRefund && !namedCredit)
     throw new BillingError(
       'invalid_request',
       'corrects must be the reference of a credit or a refund of this deposit, as its transactions show it',
       'corrects',
     );
-  if (teamId !== (named?.teamId ?? deposit?.teamId))
+  if (teamId !== (namedCredit?.teamId ?? deposit?.teamId))
     throw new BillingError('invalid_request', 'team must be the team of the row that corrects names', 'team');
   return { ...planned, output: output ?? null };
 }
@@ -199,7 +199,7 @@ async function correctOutput(
     // this mail.
     const about = { teamId, second: outcome.account.asOfSecond, cause: correctionId, data: { correctionId } };
     const notices: NewNotice[] = [{ ...about, channel: 'mail', kind: 'deposit_corrected' }];
-    return { outcome, notices, tellsBalance: true, answer: async () => undefined };
+    return { outcome, notices, statesBalance: true, answer: async () => undefined };
   });
 }
 

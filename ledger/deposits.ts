@@ -128,7 +128,7 @@ function open(
     if ((await findDeposit(tx, id)) === null) {
       await mayOpen(tx);
       checkNotArchived(account);
-      const asked = {
+      const request = {
         id,
         teamId,
         kind,
@@ -139,7 +139,7 @@ function open(
         requestHash,
         detailsHash,
       };
-      await openDeposit(tx, asked, isDue ? openedSecond : null);
+      await openDeposit(tx, request, isDue ? openedSecond : null);
     }
     return { outcome: { account, effects: [] }, look: 'unchanged', answer: (within) => getDeposit(within, id) };
   });
@@ -232,7 +232,7 @@ async function fail(
     return {
       outcome,
       notices,
-      tellsBalance: notices.some(({ channel }) => channel === 'mail'),
+      statesBalance: notices.some(({ channel }) => channel === 'mail'),
       answer: async (within) => {
         if (wentOff) await setDisabledReason(within, teamId, failureCode);
         return { ...orderOf(deposit), status, failureCode };

@@ -110,7 +110,7 @@ async function openDispute(
     await insertDispute(tx, row);
     await updateMoneyBack(tx, depositId);
     const facts = turnFacts(standing, null, account, outcome);
-    return { outcome, notices: [noticeOf(row, 'opened', 0, openedSecond, facts)], tellsBalance: true, answer };
+    return { outcome, notices: [noticeOf(row, 'opened', 0, openedSecond, facts)], statesBalance: true, answer };
   });
 }
 
@@ -138,7 +138,7 @@ async function changeDispute({ db, settings }: LedgerWorld, now: Standing, cause
     await updateMoneyBack(tx, depositId);
     const facts = turnFacts(standing, before, account, outcome);
     const notice = noticeOf(before, turnOf(before.status, status), before.turn + 1, second, facts);
-    return { outcome, notices: [notice], tellsBalance: true, answer };
+    return { outcome, notices: [notice], statesBalance: true, answer };
   });
 }
 
@@ -170,13 +170,13 @@ function turnFacts(
 ): DisputeTurnFacts {
   const heldIn = ({ contests }: Account) =>
     contests.find((contest) => contest.disputeId === disputeId)?.heldMicros ?? ZERO;
-  const posted = (code: TransferCode) =>
+  const sumOfCode = (code: TransferCode) =>
     effects.reduce(
       (sum, effect) =>
         effect.kind === 'transfer' && effect.transfer.code === code ? sum + effect.transfer.amountMicros : sum,
       0,
     );
-  const fromCreditMicros = posted('dispute_lost');
+  const fromCreditMicros = sumOfCode('dispute_lost');
   const heldMicros = heldIn(account);
   return {
     claimedMicros,
@@ -184,8 +184,8 @@ function turnFacts(
     heldMicros,
     freedMicros: Math.max(0, heldIn(accountBefore) - heldMicros - fromCreditMicros),
     fromCreditMicros,
-    owedMicros: posted('owed_dispute'),
-    returnedMicros: posted('dispute_reinstated'),
+    owedMicros: sumOfCode('owed_dispute'),
+    returnedMicros: sumOfCode('dispute_reinstated'),
     again: before !== null && (before.status !== 'open' || before.turn > 1),
   };
 }

@@ -53,8 +53,8 @@ export const grantActs = ({ db, settings }: LedgerWorld) => ({
       checkNotArchived(account);
       const outcome = grantCredit(account, settings, { grantId, amountMicros }, nowSecond);
       const second = outcome.account.asOfSecond;
-      const given: Grant = { id: grantId, teamId, amountMicros, note, metadata, second, revocation: null };
-      return { outcome, inserts: [grantInsert(given)], answer: async () => given };
+      const newGrant: Grant = { id: grantId, teamId, amountMicros, note, metadata, second, revocation: null };
+      return { outcome, inserts: [grantInsert(newGrant)], answer: async () => newGrant };
     };
     try {
       return await recordFact(db, { teamId, causedBy, throughSecond: nowSecond, also: grantById(grantId) }, fact);

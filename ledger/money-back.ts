@@ -28,9 +28,9 @@ export async function creditedDeposit(tx: Tx, deposit: Deposit): Promise<Credite
 export async function updateMoneyBack(tx: Tx, depositId: string): Promise<void> {
   const deposit = await getDeposit(tx, depositId);
   const refunds = await refundsOfDeposit(tx, depositId);
-  const sent = sumMicros(refunds, 'succeeded');
+  const sentMicros = sumMicros(refunds, 'succeeded');
   await updateDeposit(tx, depositId, {
-    refundedMicros: micros(sent + sumMicros(refunds, 'pending')),
-    status: creditedStatus(await creditedDeposit(tx, deposit), sent),
+    refundedMicros: micros(sentMicros + sumMicros(refunds, 'pending')),
+    status: creditedStatus(await creditedDeposit(tx, deposit), sentMicros),
   });
 }

@@ -131,20 +131,20 @@ function take(
     checkNotArchived(account);
     const deposit = await getDeposit(tx, depositId);
     if (!wasCredited(deposit)) throw new BillingError('not_refundable', `the deposit is ${deposit.status}`);
-    const asked = { refundId, deposit: await creditedDeposit(tx, deposit), amountMicros: input.amountMicros };
-    const { amountMicros, ...outcome } = requestRefund(account, settings, asked, input.receivedSecond);
+    const request = { refundId, deposit: await creditedDeposit(tx, deposit), amountMicros: input.amountMicros };
+    const { amountMicros, ...outcome } = requestRefund(account, settings, request, input.receivedSecond);
     const openedSecond = outcome.account.asOfSecond;
-    const taken = {
+    const refundRow = {
       ...{ id: refundId, teamId, depositId, amountMicros, origin: 'operator' as const, actor, openedSecond },
       ...{ requestHash: input.requestHash ?? null, stripeRefundId: null },
     };
-    await insertRefund(tx, taken, isDue ? openedSecond : null).catch((error) => {
+    await insertRefund(tx, refundRow, isDue ? openedSecond : null).catch((error) => {
       // Another team has inserted the id since the look. The row lock of the other team is not held here.
       throw isUniqueViolation(error) ? idTaken() : error;
     });
     await updateMoneyBack(tx, depositId);
     // The mail of the refund states the balance, once the provider has sent the refund.
-    return { outcome, tellsBalance: true, answer: (within) => getRefund(within, refundId) };
+    return { outcome, statesBalance: true, answer: (within) => getRefund(within, refundId) };
   });
 }
 
@@ -173,9 +173,10 @@ async function book(
     { teamId, causedBy, throughSecond: input.nowSecond },
     async (account, tx) => {
       const notYet = { outcome: advance(account, settings, input.nowSecond), answer: async () => null };
-      const named = input.namedRefundId === null ? null : await findRefund(tx, input.namedRefundId);
-      const known = (await findRefundByStripeId(tx, stripeRefundId)) ?? named;
-      if (known) return { outcome: advance(account, settings, input.nowSecond), answer: async () => orderOf(known) };
+      const namedRefund = input.namedRefundId === null ? null : await findRefund(tx, input.namedRefundId);
+      const savedRefund = (await findRefundByStripeId(tx, stripeRefundId)) ?? namedRefund;
+      if (savedRefund)
+        return { outcome: advance(account, settings, input.nowSecond), answer: async () => orderOf(savedRefund) };
       const deposit = await getDeposit(tx, depositId);
       if (!wasCredited(deposit)) return notYet;
       const credited = await creditedDeposit(tx, deposit);
@@ -193,7 +194,7 @@ async function book(
       });
       await updateMoneyBack(tx, depositId);
       const answer = async (within: Tx) => orderOf(await getRefund(within, refundId));
-      return { outcome, tellsBalance: true, answer };
+      return { outcome, statesBalance: true, answer };
     },
   );
 }
@@ -253,7 +254,7 @@ async function close(
     if (status === 'succeeded' && refund.status !== status) notices.push(noticeOf(refund, 'sent', second));
     // A team that was notified of the refund is notified of its return. A refusal concerns the operator only.
     if (status === 'failed' && refund.status === 'succeeded') notices.push(noticeOf(refund, 'returned', second));
-    return { outcome, notices, tellsBalance: true, answer };
+    return { outcome, notices, statesBalance: true, answer };
   });
 }
 

@@ -26,11 +26,11 @@ export async function checkNothingRuns(
   settings: BillingSettings,
   resumed: { instanceId: string; nowSecond: number },
 ): Promise<void> {
-  const recorded = await runningOfChain(tx, resumed.instanceId);
-  if (recorded.length === 0) return;
+  const runningIds = await runningOfChain(tx, resumed.instanceId);
+  if (runningIds.length === 0) return;
   // A crossing may have ended an instance without a row yet.
   mustHaveAllMeters(account, 'what runs of a chain');
   const { meters } = advance(account, settings, resumed.nowSecond).account;
-  const running = recorded.find((id) => meters.some(({ instanceId }) => instanceId === id));
+  const running = runningIds.find((id) => meters.some(({ instanceId }) => instanceId === id));
   if (running !== undefined) throw new SuccessorRuns(running);
 }

@@ -76,7 +76,7 @@ export const teamActs = ({ db, settings }: LedgerWorld) => ({
         notices: expiry.notices,
         look: { taken: { untilSecond: next?.second ?? null } },
         answer: async (tx) => {
-          const { ended, notices } = isQuiet ? also.untold : await readUnannounced(tx, input.teamId);
+          const { ended, notices } = isQuiet ? also.unannounced : await readUnannounced(tx, input.teamId);
           const reservationIds = reservationsThatEnded(notices);
           return {
             ended,

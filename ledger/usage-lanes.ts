@@ -104,16 +104,16 @@ class Lane {
   }
 
   /** A failed flush fails its own calls only, and no call that waits for the next flush. */
-  private async flush(taken: readonly Waiting[]): Promise<void> {
+  private async flush(waiting: readonly Waiting[]): Promise<void> {
     try {
-      const outcomes = await this.write(taken.map(({ call }) => call));
-      for (const [index, { resolve, reject }] of taken.entries()) {
+      const outcomes = await this.write(waiting.map(({ call }) => call));
+      for (const [index, { resolve, reject }] of waiting.entries()) {
         const outcome = outcomes[index];
         if (outcome && 'answer' in outcome) resolve(outcome.answer);
         else reject(outcome?.error ?? new Error('a call was not answered'));
       }
     } catch (error) {
-      for (const { reject } of taken) reject(error);
+      for (const { reject } of waiting) reject(error);
     }
   }
 }

@@ -74,13 +74,13 @@ async function priceByHolds(tx: Tx, events: UsageEvent[]): Promise<void> {
 
 /** Looks for each model's price at a second once. */
 function pricesIn(rows: readonly DatedModelPrice[]): (model: string, second: number) => DatedModelPrice | null {
-  const found = new Map<string, DatedModelPrice | null>();
+  const priceByModel = new Map<string, DatedModelPrice | null>();
   return (model, second) => {
     const key = `${second}/${model}`;
-    const price = found.get(key);
+    const price = priceByModel.get(key);
     if (price !== undefined) return price;
     const inForce = modelPriceIn(rows, model, second);
-    found.set(key, inForce);
+    priceByModel.set(key, inForce);
     return inForce;
   };
 }

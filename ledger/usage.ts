@@ -97,21 +97,21 @@ async function recordUsageOf(world: LedgerWorld, calls: readonly UsageCall[]): P
   const { db } = world;
   const batches = [...byTeam(await withPrices(db, calls)).values()];
   const unpriced = batches.map(unpricedOf).filter(({ eventIds }) => eventIds.length > 0);
-  const known: KnownByTeam = unpriced.length > 0 ? await knownUsageEvents(db, unpriced) : new Map();
-  let recorded = await recordTogether(world, batches, known).catch(nullIfRejected);
+  const knownEvents: KnownByTeam = unpriced.length > 0 ? await knownUsageEvents(db, unpriced) : new Map();
+  let answersByTeam = await recordTogether(world, batches, knownEvents).catch(nullIfRejected);
   // Some events were recorded before; their ids are read only now. A second refusal means that another process
   // records them at this moment.
-  recorded ??= await recordTogether(world, batches, await knownUsageEvents(db, batches.map(keysOf))).catch(
+  answersByTeam ??= await recordTogether(world, batches, await knownUsageEvents(db, batches.map(keysOf))).catch(
     nullIfRejected,
   );
-  recorded ??= new Map<string, Recorded>();
+  answersByTeam ??= new Map<string, Recorded>();
   for (const batch of batches)
-    if (!recorded.has(batch.teamId))
-      recorded.set(
+    if (!answersByTeam.has(batch.teamId))
+      answersByTeam.set(
         batch.teamId,
         await recordAlone(world, batch).catch((error: unknown) => (isNotFound(error) ? noTeam(batch) : { error })),
       );
-  return answersOf(calls, recorded);
+  return answersOf(calls, answersByTeam);
 }
 
 /**
@@ -120,27 +120,27 @@ async function recordUsageOf(world: LedgerWorld, calls: readonly UsageCall[]): P
 async function recordTogether(
   { db, settings }: LedgerWorld,
   batches: readonly TeamBatch[],
-  known: KnownByTeam,
+  knownEvents: KnownByTeam,
 ): Promise<Map<string, Recorded>> {
   const teamIds = batches.map(({ teamId }) => teamId);
   const throughSecond = Math.max(...batches.map(({ receivedSecond }) => receivedSecond));
   const accounts = await readAccountsAsOf(db, teamIds, { throughSecond });
   const holds = await holdsNamedBy(db, batches);
-  const recorded = new Map<string, Recorded>();
+  const answersByTeam = new Map<string, Recorded>();
   const postings = new Map<string, UsagePosting & { recorded: Answered }>();
   for (const batch of batches) {
     const { teamId } = batch;
     const read = accounts.get(teamId);
-    const decided = read && decide(settings, batch, read, known.get(teamId) ?? NOTHING, holds);
-    if (!decided) recorded.set(teamId, noTeam(batch));
+    const decided = read && decide(settings, batch, read, knownEvents.get(teamId) ?? NOTHING, holds);
+    if (!decided) answersByTeam.set(teamId, noTeam(batch));
     else if ('posting' in decided) postings.set(teamId, decided.posting);
-    else if ('recorded' in decided) recorded.set(teamId, decided.recorded);
+    else if ('recorded' in decided) answersByTeam.set(teamId, decided.recorded);
   }
   for (const teamId of postings.size > 0 ? await postUsage(db, [...postings.values()]) : []) {
     const posting = postings.get(teamId);
-    if (posting) recorded.set(teamId, posting.recorded);
+    if (posting) answersByTeam.set(teamId, posting.recorded);
   }
-  return recorded;
+  return answersByTeam;
 }
 
 /**
@@ -151,10 +151,12 @@ function decide(
   settings: BillingSettings,
   { teamId, causedBy, events, receivedSecond: nowSecond }: TeamBatch,
   { account: before, marks: marksBefore, version }: AccountAsOf,
-  known: ReadonlyMap<string, RecordedUsage>,
+  knownEvents: ReadonlyMap<string, RecordedUsage>,
   holds: ReadonlyMap<string, NamedHold>,
 ): { posting: UsagePosting & { recorded: Answered } } | { recorded: Recorded } | { alone: true } {
-  const decision = decidedBySums(() => decideUsage(events, { account: before, settings, known, holds, nowSecond }));
+  const decision = decidedBySums(() =>
+    decideUsage(events, { account: before, settings, knownEvents, holds, nowSecond }),
+  );
   if (!decision) return { alone: true };
   const { rows, settled, outcome } = decision;
   // An event that is too expensive by now may have been recorded earlier.
@@ -172,9 +174,9 @@ function decide(
 async function recordAlone({ db, settings }: LedgerWorld, batch: TeamBatch): Promise<Recorded> {
   const { teamId, causedBy, events, receivedSecond: nowSecond } = batch;
   const recorded = await recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
-    const known = (await knownUsageEvents(tx, [keysOf(batch)])).get(teamId) ?? NOTHING;
+    const knownEvents = (await knownUsageEvents(tx, [keysOf(batch)])).get(teamId) ?? NOTHING;
     const holds = await holdsNamedBy(tx, [batch]);
-    const decision = decideUsage(events, { account, settings, known, holds, nowSecond });
+    const decision = decideUsage(events, { account, settings, knownEvents, holds, nowSecond });
     const { rows, settled, outcome } = decision;
     const second = outcome.account.asOfSecond;
     if (rows.length > 0) await insertUsageEvents(tx, teamId, second, rows);
@@ -235,16 +237,16 @@ function byTeam(calls: readonly PricedCall[]): Map<string, TeamBatch> {
 }
 
 /** The answer of each call, from the outcomes of its teams' batches. */
-function answersOf(calls: readonly UsageCall[], recorded: ReadonlyMap<string, Recorded>): UsageOutcome[] {
-  const taken = new Map<string, number>();
+function answersOf(calls: readonly UsageCall[], answersByTeam: ReadonlyMap<string, Recorded>): UsageOutcome[] {
+  const takenByTeam = new Map<string, number>();
   return calls.map(({ events }) => {
     const results: UsageResult[] = [];
     const teams = new Map<string, TeamAfterUsage>();
     let failed: { error: unknown } | null = null;
     for (const { teamId } of events) {
-      const index = taken.get(teamId) ?? 0;
-      taken.set(teamId, index + 1);
-      const of = recorded.get(teamId) ?? { error: new Error(`usage of ${teamId} was not recorded`) };
+      const index = takenByTeam.get(teamId) ?? 0;
+      takenByTeam.set(teamId, index + 1);
+      const of = answersByTeam.get(teamId) ?? { error: new Error(`usage of ${teamId} was not recorded`) };
       if ('error' in of) failed ??= of;
       else {
         results.push(of.results[index] ?? NO_TEAM);

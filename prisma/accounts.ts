@@ -140,19 +140,19 @@ async function firstOf(tx: Tx, statement: Prisma.Sql, { ofTeam }: Asked<unknown>
 
 async function readFrom<A>(
   tx: Tx,
-  found: TogetherRow,
+  together: TogetherRow,
   { also }: Asked<A>,
   reach: Reach,
 ): Promise<{ account: Account; read: Read<A> }> {
-  const row = toRow(found);
-  const instances = instancesFromJson(found.instances);
-  const segments = segmentsFromJson(found.segments);
+  const row = toRow(together);
+  const instances = instancesFromJson(together.instances);
+  const segments = segmentsFromJson(together.segments);
   const ofTeam = new Set(instances.filter(({ teamId }) => teamId === row.teamId).map(({ id }) => id));
   const account = await assembledOne(tx, row, reach, {
-    classes: meterClassesFromJson(found.classes),
+    classes: meterClassesFromJson(together.classes),
     named: runningOnes(segments).filter(({ instanceId }) => ofTeam.has(instanceId)),
   });
-  return { account, read: { instances, segments, also: also ? also.of(found.also) : (null as A) } };
+  return { account, read: { instances, segments, also: also ? also.of(together.also) : (null as A) } };
 }
 
 /** Reads the accounts of several teams without a lock, for lists. */
@@ -190,17 +190,18 @@ export async function readAccountsAsOf(
   reach: Reach,
 ): Promise<Map<string, AccountAsOf>> {
   const readClock = db.clock?.reading();
-  const found = await runPrepared<FoundAccount>(db, READ_ACCOUNTS, [textColumn(teamIds, (teamId) => teamId)]);
-  if (found[0]) readClock?.(found[0].database_ms);
-  const rows = found.map(toRow);
-  const classesOf = new Map(found.map(({ team_id, classes }) => [team_id, meterClassesFromJson(classes)]));
+  const foundRows = await runPrepared<FoundAccount>(db, READ_ACCOUNTS, [textColumn(teamIds, (teamId) => teamId)]);
+  if (foundRows[0]) readClock?.(foundRows[0].database_ms);
+  const rows = foundRows.map(toRow);
+  const classesOf = new Map(foundRows.map(({ team_id, classes }) => [team_id, meterClassesFromJson(classes)]));
   const accounts = await assembled(db, rows, await preparedRunningOf(db, rows, classesOf), reach);
-  const read = new Map<string, AccountAsOf>();
+  const accountsById = new Map<string, AccountAsOf>();
   for (const [index, row] of rows.entries()) {
     const account = accounts.get(row.teamId);
-    if (account) read.set(row.teamId, { account, marks: marksOf(row), version: found[index]?.version ?? '' });
+    if (account)
+      accountsById.set(row.teamId, { account, marks: marksOf(row), version: foundRows[index]?.version ?? '' });
   }
-  return read;
+  return accountsById;
 }
 
 /** The operator's note on a suspension. */

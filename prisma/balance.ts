@@ -122,19 +122,19 @@ export interface ReadForBalance {
  * the sums do not show.
  * @throws BillingError `not_found`
  */
-export async function readForBalance(db: Db, asked: ForBalance): Promise<ReadForBalance | null> {
-  const statement = STATEMENTS[asked.remaindersAt][asked.withSpending ? 1 : 0];
-  const values = [asked.teamId, asked.second, asked.fromSecond, asked.toSecond];
-  const [found] = await runPrepared<{ read: InJson<BalanceRow> }>(db, statement, values);
-  if (!found) throw new BillingError('not_found', 'no such team', 'team');
-  const row = found.read;
+export async function readForBalance(db: Db, query: ForBalance): Promise<ReadForBalance | null> {
+  const statement = STATEMENTS[query.remaindersAt][query.withSpending ? 1 : 0];
+  const values = [query.teamId, query.second, query.fromSecond, query.toSecond];
+  const [result] = await runPrepared<{ read: InJson<BalanceRow> }>(db, statement, values);
+  if (!result) throw new BillingError('not_found', 'no such team', 'team');
+  const row = result.read;
   if (row.stands_at_second !== null || row.open_disputes > 0 || row.running_reservations > 0 || row.has_others)
     return null;
-  const known =
+  const totalsAreKnown =
     row.remainder_counts === null
       ? { second: toSecond(row.now_second), remainders: Number(row.remainders) }
       : toRemainderCounts(row.remainder_counts);
-  const summed = sumsFromJson(row, toSecond(row.as_of_second), known);
+  const summed = sumsFromJson(row, toSecond(row.as_of_second), totalsAreKnown);
   if (summed === undefined) return null;
   const account = accountOf(row, {
     ...{ meters: [], summed, contests: [], reservations: [], holdExpiries: holdExpiriesFromJson(row.holds) },

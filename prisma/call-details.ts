@@ -32,8 +32,8 @@ export async function keepDetails(tx: Tx, details: CallDetails): Promise<string 
 
 /** The details of several digests. */
 export async function detailsOf(tx: Tx, hashes: ReadonlyArray<string | null>): Promise<Map<string, CallDetails>> {
-  const wanted = [...new Set(hashes.filter((hash) => hash !== null))];
-  if (wanted.length === 0) return new Map();
-  const rows = await tx.callDetails.findMany({ where: { hash: { in: wanted } } });
+  const distinctHashes = [...new Set(hashes.filter((hash) => hash !== null))];
+  if (distinctHashes.length === 0) return new Map();
+  const rows = await tx.callDetails.findMany({ where: { hash: { in: distinctHashes } } });
   return new Map(rows.map(({ hash, details }) => [hash, details as unknown as CallDetails]));
 }

@@ -134,7 +134,7 @@ export async function dueReservations(
   const reservations = await findReservations(tx, ids);
   const terms = ids.length === 0 ? [] : await termsOf(tx, ids);
   return rows.flatMap(({ id, dueSecond }) => {
-    const reservation = reservations.find((found) => found.id === id);
+    const reservation = reservations.find((each) => each.id === id);
     const firstTerm = terms.find((term) => term.reservationId === id);
     return reservation && firstTerm ? [{ reservation, firstTerm, dueSecond: toSecond(dueSecond) }] : [];
   });

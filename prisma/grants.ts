@@ -73,8 +73,8 @@ export const grantById = (id: string): Also<Grant | null> => ({
       ) AS taken
     )) FROM (SELECT ${Prisma.raw(GRANT)} FROM grants WHERE id = ${id}) AS found`,
   of: (value) => {
-    const found = value as { row: InJson<GrantRow>; revoked: InJson<RevocationRow> | null } | null;
-    return found && toGrant(found.row, found.revoked ?? undefined);
+    const grantWithRevocation = value as { row: InJson<GrantRow>; revoked: InJson<RevocationRow> | null } | null;
+    return grantWithRevocation && toGrant(grantWithRevocation.row, grantWithRevocation.revoked ?? undefined);
   },
 });
 

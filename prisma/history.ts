@@ -25,15 +25,15 @@ const newestFirst = (a: Found, b: Found): number => {
 /** Newest first. Each of the three kinds is read for a whole page, because the page may have one kind only. */
 export async function listPayments(tx: Tx, teamId: string, page: PageRequest): Promise<Page<Payment>> {
   const { data, nextCursor } = await pageOf(page, 'openedOrder', async (where, take): Promise<Found[]> => {
-    const asked = {
+    const query = {
       where: { teamId, ...where },
       orderBy: [{ openedOrder: 'desc' as const }, { id: 'desc' as const }],
       take,
     };
-    const deposits = await tx.deposit.findMany(asked);
-    const refunds = await tx.refund.findMany(asked);
-    const disputes = await tx.dispute.findMany(asked);
-    const found: Found[] = [
+    const deposits = await tx.deposit.findMany(query);
+    const refunds = await tx.refund.findMany(query);
+    const disputes = await tx.dispute.findMany(query);
+    const kinds: Found[] = [
       ...deposits.map(({ id, openedOrder }) => ({
         id,
         openedOrder,
@@ -53,7 +53,7 @@ export async function listPayments(tx: Tx, teamId: string, page: PageRequest): P
         payment: (deposit: Deposit): Payment => ({ kind: 'dispute', dispute: toDispute(row), deposit }),
       })),
     ];
-    return found.sort(newestFirst).slice(0, take);
+    return kinds.sort(newestFirst).slice(0, take);
   });
   const rows = await tx.deposit.findMany({ where: { id: { in: data.map(({ depositId }) => depositId) } } });
   const deposits = new Map(rows.map((row) => [row.id, toDeposit(row)]));

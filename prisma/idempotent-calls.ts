@@ -47,10 +47,10 @@ export async function claimCall(db: Db, id: CallKey, requestHash: string, nowSec
     RETURNING created_second`;
   if (claimed[0]) return { kind: 'mine', createdSecond: toSecond(claimed[0].created_second) };
 
-  const kept = await db.idempotentCall.findUnique({ where: { scope_path_key: id } });
-  if (kept && kept.requestHash !== requestHash) return { kind: 'other_request' };
-  if (!kept || kept.status === null || kept.body === null) return { kind: 'in_flight' };
-  return { kind: 'answered', status: kept.status, body: kept.body };
+  const row = await db.idempotentCall.findUnique({ where: { scope_path_key: id } });
+  if (row && row.requestHash !== requestHash) return { kind: 'other_request' };
+  if (!row || row.status === null || row.body === null) return { kind: 'in_flight' };
+  return { kind: 'answered', status: row.status, body: row.body };
 }
 
 /** Renews the claim of a running call. */

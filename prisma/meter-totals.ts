@@ -71,7 +71,7 @@ export const toRemainderCounts = (value: unknown): RemainderCount[] =>
 export function sumsFromJson(
   { totals, days }: { totals: unknown; days: unknown },
   startedBySecond: number,
-  known: KnownRemainders,
+  knownRemainders: KnownRemainders,
 ): MeterSums | null | undefined {
   const rows = (totals ?? []) as TotalOfTeam[];
   if (rows.some(({ kind }) => kind === 'covered')) return undefined;
@@ -82,7 +82,7 @@ export function sumsFromJson(
       ofDays.filter((day) => isSameKind(day, row)),
     ),
   );
-  return isCountable(groups) ? meterSums(groups, startedBySecond, known) : undefined;
+  return isCountable(groups) ? meterSums(groups, startedBySecond, knownRemainders) : undefined;
 }
 
 const isSameKind = (a: TotalOfDay, b: TotalOfTeam): boolean =>

@@ -61,9 +61,10 @@ export async function migrate(ownerUrl: string, runtimeRole: string | null = nul
     for (const name of await migrationNames()) {
       const sql = await readFile(join(MIGRATIONS, name, 'migration.sql'), 'utf8');
       const checksum = createHash('sha256').update(sql).digest('hex');
-      const known = checksums.get(name);
-      if (known === checksum) continue;
-      if (known) throw new Error(`migration ${name} was changed after it had been applied: write a new one instead`);
+      const appliedChecksum = checksums.get(name);
+      if (appliedChecksum === checksum) continue;
+      if (appliedChecksum)
+        throw new Error(`migration ${name} was changed after it had been applied: write a new one instead`);
       await apply(client, name, sql, checksum);
       applied.push(name);
     }

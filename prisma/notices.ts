@@ -147,11 +147,11 @@ const SAYS_MORE_THAN_LOW: ReadonlySet<Effect['kind']> = new Set(['exhausted', 'o
 
 /**
  * The mails and events that follow from the effects of a change.
- * @param balanceToldSecond the second at which the fact's own mail states the balance; null where no such mail exists
+ * @param balanceStatedSecond the second at which the fact's own mail states the balance; null where no such mail exists
  */
-export function noticesFor(teamId: string, effects: Effect[], balanceToldSecond: number | null = null): NewNotice[] {
-  const isLowTold = (second: number): boolean =>
-    second === balanceToldSecond ||
+export function noticesFor(teamId: string, effects: Effect[], balanceStatedSecond: number | null = null): NewNotice[] {
+  const isLowStated = (second: number): boolean =>
+    second === balanceStatedSecond ||
     effects.some((effect) => SAYS_MORE_THAN_LOW.has(effect.kind) && 'second' in effect && effect.second === second);
   return effects.flatMap((effect): NewNotice[] => {
     if (effect.kind === 'exhausted') {
@@ -163,7 +163,7 @@ export function noticesFor(teamId: string, effects: Effect[], balanceToldSecond:
       const { second, levelMicros } = effect;
       const about = { teamId, second, cause: lowCause(teamId, second, levelMicros), data: { levelMicros } };
       const both = mailAndEvent(about, 'balance_low', 'balance.low');
-      return isLowTold(second) ? both.filter(({ channel }) => channel === 'event') : both;
+      return isLowStated(second) ? both.filter(({ channel }) => channel === 'event') : both;
     }
     if (effect.kind === 'owes') {
       // The row of the new debt: one mail an episode.

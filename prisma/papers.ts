@@ -70,7 +70,7 @@ export async function keepPaperFile(db: Db, id: string, content: Buffer, madeSec
     data: [{ paperId: id, content: new Uint8Array(content), madeSecond }],
     skipDuplicates: true,
   });
-  const kept = await findPaperFile(db, id);
-  if (kept === null) throw new Error(`the file of ${id} was not kept`);
-  return kept;
+  const savedFile = await findPaperFile(db, id);
+  if (savedFile === null) throw new Error(`the file of ${id} was not kept`);
+  return savedFile;
 }

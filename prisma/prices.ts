@@ -76,7 +76,7 @@ export async function lockModelPrice(tx: Tx, model: string): Promise<void> {
   await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`model_price/${model}`}, 0))`;
 }
 
-export const insertGpuPrice = async (tx: Tx, price: GpuPrice, recorded: Recorded): Promise<void> => {
+export const insertGpuPrice = async (tx: Tx, price: GpuPrice, recording: Recorded): Promise<void> => {
   const { reservedMicros, ...columns } = price;
   await tx.gpuPrice.create({
     data: {
@@ -85,7 +85,7 @@ export const insertGpuPrice = async (tx: Tx, price: GpuPrice, recorded: Recorded
       reserved3mMicros: reservedMicros['3m'],
       reserved6mMicros: reservedMicros['6m'],
       reserved12mMicros: reservedMicros['12m'],
-      ...recorded,
+      ...recording,
     },
   });
 };
@@ -252,8 +252,8 @@ export async function lockTeamsMovedBy(
     .sort((a, b) => (a.teamId < b.teamId ? -1 : 1));
 }
 
-export const insertModelPrice = async (tx: Tx, price: DatedModelPrice, recorded: Recorded): Promise<void> => {
-  await tx.modelPrice.create({ data: { ...price, ...recorded } });
+export const insertModelPrice = async (tx: Tx, price: DatedModelPrice, recording: Recorded): Promise<void> => {
+  await tx.modelPrice.create({ data: { ...price, ...recording } });
 };
 
 /**

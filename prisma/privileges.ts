@@ -113,8 +113,8 @@ function granted({ name, kind, columns }: Relation): string[] {
  * @throws Error with one sentence when there is no such role
  */
 export async function grantRuntime(client: pg.Client, role: string): Promise<void> {
-  const known = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [role]);
-  if (known.rowCount === 0)
+  const existingRole = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [role]);
+  if (existingRole.rowCount === 0)
     throw new Error(
       `the database has no role ${role}, as which DATABASE_URL connects: create it with CREATE ROLE ${pg.escapeIdentifier(role)} LOGIN PASSWORD '…'`,
     );

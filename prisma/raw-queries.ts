@@ -53,7 +53,7 @@ function rawQueries(senderNow: () => Sender, nameOf: NameOf): RawQueries {
     const name = nameOf({ sql: text, args });
     return senderNow().query({ ...(name !== '' && { name }), text, values: args.map(toValue), types: RAW_TYPES });
   };
-  const sent = (query: TemplateStringsArray | Prisma.Sql, values: readonly unknown[]): Promise<pg.QueryResult> => {
+  const sendRaw = (query: TemplateStringsArray | Prisma.Sql, values: readonly unknown[]): Promise<pg.QueryResult> => {
     const { text, values: args } = 'text' in query ? query : Prisma.sql(query, ...values);
     return send(text, args);
   };
@@ -61,8 +61,8 @@ function rawQueries(senderNow: () => Sender, nameOf: NameOf): RawQueries {
   const count = async (result: Promise<pg.QueryResult>): Promise<number> => (await result).rowCount ?? 0;
   // Unlike the client's own answers, the promises returned here cannot be part of a list of statements.
   return {
-    $queryRaw: (query, ...values) => rows(sent(query, values)),
-    $executeRaw: (query, ...values) => count(sent(query, values)),
+    $queryRaw: (query, ...values) => rows(sendRaw(query, values)),
+    $executeRaw: (query, ...values) => count(sendRaw(query, values)),
     $queryRawUnsafe: (text, ...values) => rows(send(text, values)),
     $executeRawUnsafe: (text, ...values) => count(send(text, values)),
   } as RawQueries;

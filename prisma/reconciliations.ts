@@ -10,13 +10,13 @@ export interface Reconciliation extends Comparison {
 
 export async function saveReconciliation(tx: Tx, { madeSecond, ...comparison }: Reconciliation): Promise<void> {
   const { day, rows, differences } = comparison;
-  const made = {
+  const values = {
     madeSecond,
     compared: rows.length,
     differences: differences.length,
     report: comparison as unknown as Prisma.InputJsonObject,
   };
-  await tx.reconciliation.upsert({ where: { day }, create: { day, ...made }, update: made });
+  await tx.reconciliation.upsert({ where: { day }, create: { day, ...values }, update: values });
 }
 
 export async function findReconciliation(tx: Tx, day: string): Promise<Reconciliation | null> {

@@ -32,7 +32,7 @@ export interface FactRecord<T> {
   outcome: FactOutcome;
   notices?: NewNotice[];
   /** True if a mail of this fact states the credit. No low-balance mail then follows from the fact itself. */
-  tellsBalance?: boolean;
+  statesBalance?: boolean;
   /**
    * The look of the team's watch at this fact: by default, a look is due if the watch would look too late otherwise.
    * `due`: always. `unchanged`: the fact has no influence on the next look. `taken`: this is the watch's own look, after
@@ -55,7 +55,7 @@ export interface FactAbout<A = null> extends Reach {
   /**
    * A listed price that the fact reads. Its lock is taken before the row lock, in the same order as by a price change.
    */
-  listed?: GpuPair;
+  pricedPair?: GpuPair;
   /** A value that the fact reads beside the account and the instances. */
   also?: Also<A>;
 }
@@ -78,23 +78,23 @@ export const recordFact = <T, A = null>(
 
 const recordBy = <T, A>(
   db: Db,
-  { teamId: ofTeam, instanceIds = [], causedBy, listed, also }: FactAbout<A>,
+  { teamId: ofTeam, instanceIds = [], causedBy, pricedPair, also }: FactAbout<A>,
   reach: Reach,
   change: FactRecordOf<T, A>,
 ): Promise<T> =>
   notingItsWake((owes) =>
     inTransaction(db, async (tx) => {
-      if (listed) await lockGpuPrice(tx, listed, 'shared');
-      const asked = { instanceIds, ...(ofTeam !== undefined && { ofTeam }), ...(also && { also }) };
-      const { account, marks, read } = await lockForFact<A>(tx, asked, reach, db.clock);
+      if (pricedPair) await lockGpuPrice(tx, pricedPair, 'shared');
+      const query = { instanceIds, ...(ofTeam !== undefined && { ofTeam }), ...(also && { also }) };
+      const { account, marks, read } = await lockForFact<A>(tx, query, reach, db.clock);
       const { teamId } = account;
       const changed = await change(account, tx, read);
-      const { outcome, tellsBalance = false } = changed;
-      const following = noticesFor(teamId, outcome.effects, tellsBalance ? outcome.account.asOfSecond : null);
+      const { outcome, statesBalance = false } = changed;
+      const following = noticesFor(teamId, outcome.effects, statesBalance ? outcome.account.asOfSecond : null);
       // Notices of the fact itself come first: a charge fails, and then credit ends.
-      const written = { ...changed, notices: [...(changed.notices ?? []), ...following] };
-      const after = { account: outcome.account, marks: marksAfter(written, marks, owes) };
-      await writeChange(tx, after, causedBy, written);
+      const record = { ...changed, notices: [...(changed.notices ?? []), ...following] };
+      const after = { account: outcome.account, marks: marksAfter(record, marks, owes) };
+      await writeChange(tx, after, causedBy, record);
       return changed.answer(tx);
     }),
   );

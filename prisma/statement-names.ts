@@ -16,8 +16,8 @@ const CAN_BE_NAMED = /^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b[^*]*$/i;
 export function statementNames(): (query: { sql: string; args: readonly unknown[] }) => string {
   const names = new Map<string, string>();
   return ({ sql, args }) => {
-    const known = names.get(sql);
-    if (known !== undefined) return known;
+    const usedName = names.get(sql);
+    if (usedName !== undefined) return usedName;
     if (names.size >= MOST_NAMES || args.length > MOST_VALUES || !CAN_BE_NAMED.test(sql)) return '';
     const name = `client-${names.size + 1}`;
     names.set(sql, name);

@@ -40,8 +40,8 @@ export async function createTeam(
   try {
     const created = await inTransaction(db, async (tx) => {
       const { metadata = {}, ...named } = team;
-      const kept = { metadata: { ...metadata }, searchText: searchTextOf(team), createdSecond: second };
-      const row = await tx.team.create({ data: { ...named, ...kept } });
+      const derivedColumns = { metadata: { ...metadata }, searchText: searchTextOf(team), createdSecond: second };
+      const row = await tx.team.create({ data: { ...named, ...derivedColumns } });
       await insertAccount(tx, emptyAccount(team.id, second));
       return toTeam(row);
     });
@@ -151,7 +151,7 @@ const containing = (text: string): string =>
 export async function listTeams(tx: Tx, filter: TeamFilter, page: PageRequest): Promise<Page<TeamWithState>> {
   const { search, status = 'not_archived' } = filter;
   const pattern = search === undefined ? null : containing(search);
-  const found = await pageBySql(page, async (after, take) => {
+  const idPage = await pageBySql(page, async (after, take) => {
     const rows = await tx.$queryRaw<Array<{ id: string; created_second: bigint }>>`
       SELECT id, created_second FROM teams JOIN accounts ON team_id = id
       WHERE true ${STATUS_IN_SQL[status]}
@@ -160,10 +160,10 @@ export async function listTeams(tx: Tx, filter: TeamFilter, page: PageRequest): 
       ORDER BY created_second DESC, id DESC LIMIT ${take}`;
     return rows.map(({ id, created_second: second }) => ({ id, second }));
   });
-  const ids = found.data.map(({ id }) => id);
+  const ids = idPage.data.map(({ id }) => id);
   const rows = await tx.team.findMany({ where: { id: { in: ids } } });
   const teams = new Map((await withState(tx, rows.map(toTeam))).map((team) => [team.id, team]));
-  return { data: ids.flatMap((id) => teams.get(id) ?? []), nextCursor: found.nextCursor };
+  return { data: ids.flatMap((id) => teams.get(id) ?? []), nextCursor: idPage.nextCursor };
 }
 
 /** The provider's customer of a team, with the name and the address at the provider. */

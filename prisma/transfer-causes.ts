@@ -18,7 +18,7 @@ export interface TransferCause {
 const GRANT = /^grant\/([^/]+)$/;
 const CORRECTION = /^correction\/([^/]+)(\/owed)?$/;
 
-const named = (
+const causeOf = (
   rows: readonly RecordedTransfer[],
   of: (row: RecordedTransfer) => string | null | undefined,
 ): string[] => [...new Set(rows.map(of).filter((id) => typeof id === 'string'))];
@@ -27,15 +27,15 @@ const named = (
 export async function causesOf(tx: Tx, rows: readonly RecordedTransfer[]): Promise<TransferCause[]> {
   const grantId = (row: RecordedTransfer) => GRANT.exec(row.correctsReference ?? row.reference)?.[1];
   const correctionId = (row: RecordedTransfer) => CORRECTION.exec(row.reference)?.[1];
-  const instances = await tx.instance.findMany({ where: { id: { in: named(rows, (row) => row.instanceId) } } });
+  const instances = await tx.instance.findMany({ where: { id: { in: causeOf(rows, (row) => row.instanceId) } } });
   const reservations = await tx.reservation.findMany({
-    where: { id: { in: named(rows, (row) => row.reservationId) } },
+    where: { id: { in: causeOf(rows, (row) => row.reservationId) } },
   });
-  const depositIds = named(rows, (row) => row.depositId);
+  const depositIds = causeOf(rows, (row) => row.depositId);
   const deposits = await tx.deposit.findMany({ where: { id: { in: depositIds } } });
   const parts = await tx.cryptoReceipt.findMany({ where: { depositId: { in: depositIds } } });
-  const grants = await tx.grant.findMany({ where: { id: { in: named(rows, grantId) } } });
-  const corrections = await tx.depositCorrection.findMany({ where: { id: { in: named(rows, correctionId) } } });
+  const grants = await tx.grant.findMany({ where: { id: { in: causeOf(rows, grantId) } } });
+  const corrections = await tx.depositCorrection.findMany({ where: { id: { in: causeOf(rows, correctionId) } } });
 
   const instanceById = new Map(instances.map((row) => [row.id, row]));
   const reservationById = new Map(reservations.map((row) => [row.id, row]));

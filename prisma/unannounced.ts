@@ -24,14 +24,14 @@ function unannouncedFromJson(value: unknown): Unannounced {
 
 export async function readUnannounced(tx: Tx, teamId: string): Promise<Unannounced> {
   const [row] = await tx.$queryRaw<
-    Array<{ untold: unknown }>
-  >`SELECT (${unannouncedInJson(Prisma.sql`${teamId}`)}) AS untold`;
-  return unannouncedFromJson(row?.untold);
+    Array<{ unannounced: unknown }>
+  >`SELECT (${unannouncedInJson(Prisma.sql`${teamId}`)}) AS unannounced`;
+  return unannouncedFromJson(row?.unannounced);
 }
 
 /** The values that a look reads beside the account. */
 export interface ReadByLook {
-  untold: Unannounced;
+  unannounced: Unannounced;
   defaultCard: PaymentMethod | null;
 }
 
@@ -39,11 +39,11 @@ const OF_LOCKED = Prisma.sql`locked.team_id`;
 
 export const READ_BY_LOOK: Also<ReadByLook> = {
   sql: Prisma.sql`
-    SELECT json_build_object('untold', (${unannouncedInJson(OF_LOCKED)}),
+    SELECT json_build_object('unannounced', (${unannouncedInJson(OF_LOCKED)}),
       'defaultCard', (${defaultPaymentMethodInJson(OF_LOCKED)}))`,
   of: (value) => {
-    const { untold, defaultCard } = value as Record<keyof ReadByLook, unknown>;
-    return { untold: unannouncedFromJson(untold), defaultCard: paymentMethodFromJson(defaultCard) };
+    const { unannounced, defaultCard } = value as Record<keyof ReadByLook, unknown>;
+    return { unannounced: unannouncedFromJson(unannounced), defaultCard: paymentMethodFromJson(defaultCard) };
   },
 };
 

@@ -49,9 +49,9 @@ export async function knownUsageEvents(
       output_tokens AS "outputTokens", at_second AS "atSecond", hold_id AS "holdId", charge_micros AS "chargeMicros"
     FROM unnest(${textColumn(keys, (key) => key.teamId)}::text[], ${textColumn(keys, (key) => key.eventId)}::text[])
       AS asked (team_id, event_id) JOIN usage_events USING (team_id, event_id)`;
-  const known = new Map(batches.map(({ teamId }) => [teamId, new Map<string, RecordedUsage>()]));
+  const eventsByTeam = new Map(batches.map(({ teamId }) => [teamId, new Map<string, RecordedUsage>()]));
   for (const { teamId, eventId, model, project, holdId, ...row } of rows)
-    known.get(teamId)?.set(eventId, {
+    eventsByTeam.get(teamId)?.set(eventId, {
       event: {
         model,
         project,
@@ -62,7 +62,7 @@ export async function knownUsageEvents(
       },
       chargeMicros: toMicros(row.chargeMicros),
     });
-  return known;
+  return eventsByTeam;
 }
 
 /** Writes events of one team in the transaction of their effect. */
@@ -176,6 +176,6 @@ export async function postUsage(db: Db, postings: readonly UsagePosting[]): Prom
     numberColumn(postings, ({ marks }) => marks.dueSecond),
     numberColumn(postings, ({ marks }) => marks.wokenSecond),
   ];
-  const posted = await inOneStatement(() => runPrepared<{ team_id: string }>(db, POST_USAGE, values));
-  return posted.map(({ team_id }) => team_id);
+  const postedTeams = await inOneStatement(() => runPrepared<{ team_id: string }>(db, POST_USAGE, values));
+  return postedTeams.map(({ team_id }) => team_id);
 }

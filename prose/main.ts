@@ -46,16 +46,16 @@ function measure(): void {
   const files = productFiles().filter(
     (path) => positionals.length === 0 || positionals.some((start) => path.startsWith(start)),
   );
-  const measured = files.map((path) => ({ path, figures: figuresOf(read(path)) }));
+  const figuresByFile = files.map((path) => ({ path, figures: figuresOf(read(path)) }));
   const rooms = new Set(files.map(roomOf));
   const total = (list: { figures: Figures }[]) => list.map(({ figures }) => figures).reduce(add, NO_FIGURES);
 
   print(row('room', 'words', 'pointing', 'comments', 'late'));
-  for (const room of rooms) print(rowOf(room, total(measured.filter(({ path }) => roomOf(path) === room))));
-  print(rowOf('total', total(measured)));
+  for (const room of rooms) print(rowOf(room, total(figuresByFile.filter(({ path }) => roomOf(path) === room))));
+  print(rowOf('total', total(figuresByFile)));
   print(row('goal', '', GOAL.pointingPer100.toFixed(1), '', GOAL.lateBeginningsPer100.toFixed(1)));
   print('');
-  const worst = measured.toSorted((a, b) => b.figures.pointing - a.figures.pointing);
+  const worst = figuresByFile.toSorted((a, b) => b.figures.pointing - a.figures.pointing);
   for (const { path, figures } of worst.slice(0, Number(values.files))) print(rowOf(path, figures));
   if (values.comments) for (const path of files) printComments(path);
   if (values.since !== undefined) printSubjects(values.since);

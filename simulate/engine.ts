@@ -32,7 +32,7 @@ export interface Engine {
   clock: ScenarioClock;
   stripe: Stripe;
   ledger: Ledger;
-  tell: WorkflowWakes;
+  wake: WorkflowWakes;
   /** Rejects when the workers stop by themselves. */
   stopped: Promise<never>;
   close(): Promise<void>;
@@ -67,9 +67,9 @@ export async function startEngine(surroundings: Surroundings, options: EngineOpt
     protocol: 'http',
     maxNetworkRetries: 0,
   });
-  const tell = createWorkflowWakes(env.client);
+  const wake = createWorkflowWakes(env.client);
   const { world, close: closeWorld } = createWorld(
-    { db, stripe, tell, log: SILENT },
+    { db, stripe, wake, log: SILENT },
     settingsOf(surroundings, settings),
   );
   const workers = await createWorkers({
@@ -90,7 +90,7 @@ export async function startEngine(surroundings: Surroundings, options: EngineOpt
     clock,
     stripe,
     ledger: world.ledger,
-    tell,
+    wake,
     stopped,
     close: async () => {
       workers.shutdown();

@@ -165,7 +165,7 @@ class Run {
 
   /** Wakes the watch as the api does after a fact: only where the watch would look too late otherwise. */
   private async wakeWatch(teamId: string): Promise<void> {
-    if (!isSpared(notedWake(teamId))) await this.parts.tell.watch(teamId);
+    if (!isSpared(notedWake(teamId))) await this.parts.wake.watch(teamId);
   }
 
   private async doing(event: ScenarioEvent): Promise<void> {
@@ -204,14 +204,14 @@ class Run {
   }
 
   private async stop(instance: string): Promise<void> {
-    const { ledger, tell, clock, db } = this.parts;
+    const { ledger, wake, clock, db } = this.parts;
     const instanceId = this.instanceId(instance);
     const row = await db.instance.findUnique({ where: { id: instanceId } });
     if (!row) return;
     const stop = { instanceId, reason: 'stopped' as const, nowSecond: clock.now, platformAsked: true };
     await ledger.stopInstance(stop, 'scenario');
     await this.wakeWatch(row.teamId);
-    await tell.instance(instanceId);
+    await wake.instance(instanceId);
   }
 
   private async deposit(team: string, amountMicros: Micros, at: number): Promise<void> {
@@ -235,7 +235,7 @@ class Run {
   }
 
   private async tokens(event: Extract<ScenarioEvent, { do: 'tokens' }>): Promise<void> {
-    const { ledger, tell, clock } = this.parts;
+    const { ledger, wake, clock } = this.parts;
     this.facts += 1;
     const teamId = this.teamId(event.team);
     const price = { inputMicrosPerMillion: event.model.input, outputMicrosPerMillion: event.model.output };
@@ -251,15 +251,15 @@ class Run {
       atSecond: null,
       holdId: null,
     };
-    const recorded = await ledger.recordUsage({ events: [usage], receivedSecond: clock.now, causedBy: 'scenario' });
-    if (!recorded.teams.get(teamId)?.isWakeSpared) await tell.watch(teamId);
+    const answer = await ledger.recordUsage({ events: [usage], receivedSecond: clock.now, causedBy: 'scenario' });
+    if (!answer.teams.get(teamId)?.isWakeSpared) await wake.watch(teamId);
   }
 
   private async setPolicy(
     team: string,
     change: { enabled?: boolean | undefined; threshold?: Micros | undefined; amount?: Micros | undefined },
   ): Promise<void> {
-    const { ledger, tell, clock, db } = this.parts;
+    const { ledger, wake, clock, db } = this.parts;
     const teamId = this.teamId(team);
     const before = (await readAccount(db, teamId, AS_RECORDED)).policy ?? this.policies.get(team);
     const policy: TopUpPolicy = {
@@ -271,7 +271,7 @@ class Run {
     };
     this.policies.set(team, policy);
     await ledger.setPolicy({ teamId, policy, actor: 'scenario', nowSecond: clock.now }, 'scenario');
-    if (policy.enabled) await tell.autoTopUp(teamId);
+    if (policy.enabled) await wake.autoTopUp(teamId);
     await this.wakeWatch(teamId);
   }
 }

@@ -48,7 +48,7 @@ async function main(): Promise<void> {
   const sweeper = createSweeper({
     db,
     deliver: {
-      look: world.tell.watch,
+      look: world.wake.watch,
       instance: (started) => wakeInstanceWorkflow(client, inputOfStarted(started, config.settleEveryMs)),
       reservation: (begun) => wakeReservationWorkflow(client, inputOfBegun(begun, config.settleEveryMs)),
       deposit: (deposit) => wakeDepositWorkflow(client, deposit),
@@ -73,7 +73,7 @@ async function main(): Promise<void> {
     await Promise.all([
       working,
       sweeper.run(),
-      resendMissedWakes(db, world.tell, log),
+      resendMissedWakes(db, world.wake, log),
       keepSchedulesIfPossible(client, log),
     ]);
   } finally {

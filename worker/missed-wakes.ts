@@ -11,10 +11,10 @@ import { teamsWithMissedWakes } from '../prisma/unannounced.ts';
  * Wakes the watch of every team with something to announce. Logs a failure and never throws, because the worker can run
  * without these wakes.
  */
-export async function resendMissedWakes(db: Db, tell: Pick<WorkflowWakes, 'watch'>, log: Log): Promise<void> {
+export async function resendMissedWakes(db: Db, wake: Pick<WorkflowWakes, 'watch'>, log: Log): Promise<void> {
   try {
     const teamIds = await teamsWithMissedWakes(db);
-    for (const teamId of teamIds) await tell.watch(teamId);
+    for (const teamId of teamIds) await wake.watch(teamId);
     if (teamIds.length > 0) log.info({ teams: teamIds.length }, 'watches were woken for what was not told yet');
   } catch (error) {
     log.warn({ err: error }, 'not every watch could be woken for what was not told yet');

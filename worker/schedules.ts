@@ -29,7 +29,9 @@ export async function keepSchedules(client: Client): Promise<void> {
     await client.schedule.create({ scheduleId: DAILY_RECONCILIATION, ...SCHEDULE });
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-    await client.schedule.getHandle(DAILY_RECONCILIATION).update((kept) => ({ ...SCHEDULE, state: kept.state }));
+    await client.schedule
+      .getHandle(DAILY_RECONCILIATION)
+      .update((schedule) => ({ ...SCHEDULE, state: schedule.state }));
   }
 }
 

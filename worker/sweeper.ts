@@ -84,9 +84,9 @@ export function createSweeper(options: SweeperOptions): Sweeper {
   const repeats = createRepeats(nowMs);
 
   async function sweep(): Promise<Swept> {
-    const found = await dueWork(options);
-    repeats.forgetExcept(found);
-    const waiting = byTurns(found.filter(repeats.mayDeliver));
+    const dueItems = await dueWork(options);
+    repeats.forgetExcept(dueItems);
+    const waiting = byTurns(dueItems.filter(repeats.mayDeliver));
     const swept = { accepted: 0, failed: 0 };
     const work = async (): Promise<void> => {
       for (let next = waiting.shift(); next && !stopping.signal.aborted; next = waiting.shift()) {
@@ -174,13 +174,13 @@ async function dueWork(options: SweeperOptions): Promise<Delivery[]> {
 async function dueOf<T extends { dueSecond: number }>(
   { db, nowMs }: SweeperOptions,
   kind: string,
-  read: (tx: Tx, throughSecond: number, after: DueAfter, limit: number) => Promise<T[]>,
+  readPage: (tx: Tx, throughSecond: number, after: DueAfter, limit: number) => Promise<T[]>,
   about: (due: T) => { id: string; teamId: string; deliver: () => Promise<void> },
   sinceSeconds = DUE_SINCE_SECONDS,
 ): Promise<Delivery[]> {
   const throughSecond = Math.floor(nowMs() / 1000) - sinceSeconds;
   const all = await allPages(
-    (after) => read(db, throughSecond, after, PAGE),
+    (after) => readPage(db, throughSecond, after, PAGE),
     (due) => ({ second: due.dueSecond, id: about(due).id }),
   );
   return all.map((due) => {
@@ -190,10 +190,10 @@ async function dueOf<T extends { dueSecond: number }>(
 }
 
 /** Reads page after page of a list until a page is not full. */
-async function allPages<T>(read: (after: DueAfter) => Promise<T[]>, placeOf: (item: T) => DueAfter): Promise<T[]> {
+async function allPages<T>(readPage: (after: DueAfter) => Promise<T[]>, placeOf: (item: T) => DueAfter): Promise<T[]> {
   const all: T[] = [];
   for (let after = FROM_THE_FIRST; ; ) {
-    const page = await read(after);
+    const page = await readPage(after);
     all.push(...page);
     const last = page.at(-1);
     if (page.length < PAGE || last === undefined) return all;
@@ -203,10 +203,10 @@ async function allPages<T>(read: (after: DueAfter) => Promise<T[]>, placeOf: (it
 
 /** Takes a delivery of each team in turn, so no team waits behind the many deliveries of another. */
 function byTurns(deliveries: readonly Delivery[]): Delivery[] {
-  const taken = new Map<string, number>();
+  const takenByTeam = new Map<string, number>();
   const placed = deliveries.map((delivery) => {
-    const turn = taken.get(delivery.teamId) ?? 0;
-    taken.set(delivery.teamId, turn + 1);
+    const turn = takenByTeam.get(delivery.teamId) ?? 0;
+    takenByTeam.set(delivery.teamId, turn + 1);
     return { delivery, turn };
   });
   return placed.sort((a, b) => a.turn - b.turn).map(({ delivery }) => delivery);

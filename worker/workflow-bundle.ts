@@ -23,8 +23,8 @@ export interface WorkflowBundle {
 /** Bundles the workflows, or reads the bundle of the same sources. Fails on any import that a workflow may not have. */
 export async function bundleWorkflows(keptIn: string = KEPT_IN): Promise<WorkflowBundle> {
   const file = join(keptIn, `workflows-${await digestOfSources()}.js`);
-  const kept = await readFile(file, 'utf8').catch(() => undefined);
-  if (kept !== undefined) return { code: kept };
+  const cachedCode = await readFile(file, 'utf8').catch(() => undefined);
+  if (cachedCode !== undefined) return { code: cachedCode };
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(WORKFLOWS, 'index.ts'),
     workflowInterceptorModules: [join(WORKFLOWS, 'uncancellable.ts')],

@@ -25,7 +25,7 @@ import { createWorkflowWakes } from '../workflows/signals.ts';
 export interface WorldParts {
   db: Db;
   stripe: Stripe;
-  tell: WorkflowWakes;
+  wake: WorkflowWakes;
   /** Absent where seconds are chosen, as in a simulation. */
   clock?: World['clock'];
   log: Log;
@@ -40,7 +40,7 @@ export interface WorldSettings
 
 /** Builds the world of the activities. `close` closes the connections to the mail server, and no given part. */
 export function createWorld(
-  { db, stripe, tell, clock, log }: WorldParts,
+  { db, stripe, wake, clock, log }: WorldParts,
   { billingSettings: settings, publicUrl, billingUrl, mail, issuer, crypto, deposits, platform }: WorldSettings,
 ): { world: World; close(): void } {
   const brandName = mail.brand.name;
@@ -49,7 +49,7 @@ export function createWorld(
   const world: World = {
     ...(clock && { clock }),
     ledger: createLedger({ db, settings }),
-    tell,
+    wake,
     payments: createStripePayments({ ...pages, stripe }),
     refunds: createStripeRefunds({ stripe, db, log }),
     disputes: createStripeDisputes({ stripe, db, log }),
@@ -66,7 +66,7 @@ export function createWorld(
     }),
     reconciliation: createReconciliation(
       createReconciler({ db, books: allBooks(stripe, crypto), log }),
-      wakeForDifferences({ db, tell }),
+      wakeForDifferences({ db, wake }),
     ),
   };
   return { world, close: () => mailer.close() };
@@ -83,8 +83,8 @@ export function connectWorld(config: Config, client: Client, log: Log): WorkerWo
   const db = connectDb(config.databaseUrl);
   const clock = createClockWatch(db, log);
   db.clock = clock;
-  const tell = coalesced(createWorkflowWakes(client));
-  const { world, close } = createWorld({ db, stripe: createStripe(config.stripe), tell, clock, log }, config);
+  const wake = coalesced(createWorkflowWakes(client));
+  const { world, close } = createWorld({ db, stripe: createStripe(config.stripe), wake, clock, log }, config);
   return {
     world,
     db,

@@ -9,17 +9,17 @@ type Refused = { status: 'refused'; code: string };
 export class AdmissionAnswer<A extends Admitted | Refused> {
   private readonly of: { what: 'instance' | 'reservation'; requestHash: string };
   /** Set before the run if the api has recorded the admission. */
-  known: A | undefined;
+  admitted: A | undefined;
 
   constructor(of: { what: 'instance' | 'reservation'; requestHash: string }, recorded: A | undefined) {
     this.of = of;
-    this.known = recorded;
+    this.admitted = recorded;
   }
 
   /** Takes the answer of `admit`, in a run without a recorded admission. */
   async decide(admit: () => Promise<A>): Promise<A> {
-    this.known = await admit();
-    return this.known;
+    this.admitted = await admit();
+    return this.admitted;
   }
 
   /** Answers the caller of a start. Another request for the same id is refused. */
@@ -40,9 +40,9 @@ export class AdmissionAnswer<A extends Admitted | Refused> {
   }
 
   private async whenKnown(): Promise<A> {
-    do await condition(() => this.known !== undefined);
-    while (this.known === undefined);
-    return this.known;
+    do await condition(() => this.admitted !== undefined);
+    while (this.admitted === undefined);
+    return this.admitted;
   }
 }
 

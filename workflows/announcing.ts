@@ -86,8 +86,13 @@ export class Announcing {
   private async signalEnded({ of, number, from, instanceIds, machineIds = [] }: EndedPiece): Promise<void> {
     const { teamId } = this;
     if (machineIds.length > 0) await stopMachines(machineIds);
-    const done = instanceIds.length > 0 ? await handOn.signalEnded({ instanceIds }) : 0;
-    await ledger.markTold({ teamId, exhaustions: [], noticeIds: [], ended: { of, number, signalled: from + done } });
+    const signalledCount = instanceIds.length > 0 ? await handOn.signalEnded({ instanceIds }) : 0;
+    await ledger.markTold({
+      teamId,
+      exhaustions: [],
+      noticeIds: [],
+      ended: { of, number, signalled: from + signalledCount },
+    });
     // Further pieces may wait.
     this.wakeSignal.arrived();
   }
@@ -104,7 +109,7 @@ export class Announcing {
   private async announceAtOnce(outlook: Outlook): Promise<void> {
     const { teamId } = this;
     await this.announceAll(outlook);
-    await this.tellReclaimed(outlook);
+    await this.signalReclaimed(outlook);
     if (outlook.attemptDepositId && outlook.attemptDepositId !== this.notifiedAttemptId)
       await wakes.tellAutoTopUp({ teamId });
     this.notifiedAttemptId = outlook.attemptDepositId;
@@ -125,10 +130,10 @@ export class Announcing {
   }
 
   /** An instance with an announced reclaim that is gone by now ended without a signal to its workflow. */
-  private async tellReclaimed({ exhaustions = [], stop, reclaiming: still = [] }: Outlook): Promise<void> {
+  private async signalReclaimed({ exhaustions = [], stop, reclaiming: still = [] }: Outlook): Promise<void> {
     const signalled = exhaustions.flatMap((exhaustion) => exhaustion.instanceIds);
-    const known = new Set([...still, ...signalled, ...(stop?.instanceIds ?? [])]);
-    const instanceIds = this.reclaimingIds.filter((instanceId) => !known.has(instanceId));
+    const signalledOrRunning = new Set([...still, ...signalled, ...(stop?.instanceIds ?? [])]);
+    const instanceIds = this.reclaimingIds.filter((instanceId) => !signalledOrRunning.has(instanceId));
     this.reclaimingIds = still;
     if (instanceIds.length > 0) await wakes.tellInstances({ instanceIds });
   }

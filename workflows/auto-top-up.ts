@@ -32,9 +32,9 @@ const ATTEMPT_RECHECK_MS = 60_000;
 export async function autoTopUp({ teamId }: TeamInput): Promise<void> {
   const wakeSignal = new WakeSignal();
   const state = new BillingState<TopUpDecision['state']>('watching');
-  let seen: TopUpState | null = null;
+  let lastState: TopUpState | null = null;
   setHandler(wakeUp, wakeSignal.arrived);
-  setHandler(topUpState, () => seen);
+  setHandler(topUpState, () => lastState);
 
   while (!workflowInfo().continueAsNewSuggested) {
     wakeSignal.take();
@@ -75,7 +75,7 @@ export async function autoTopUp({ teamId }: TeamInput): Promise<void> {
 
   function show(decision: TopUpDecision): void {
     const { attemptDepositId, lookAgainSecond } = decision;
-    seen = { teamId, state: decision.state, attemptDepositId, lookAgainSecond };
+    lastState = { teamId, state: decision.state, attemptDepositId, lookAgainSecond };
     state.set(decision.state);
     showDetails({
       policy: decision.policyOn ? 'on' : 'off',

@@ -16,17 +16,17 @@ export async function balanceWatch({ teamId, lookSoon, reclaiming }: TeamInput):
   const wakeSignal = new WakeSignal();
   const state = new BillingState<WatchBillingState>('watching');
   const announcing = new Announcing(teamId, wakeSignal, reclaiming);
-  let seen: WatchState | null = null;
+  let lastState: WatchState | null = null;
   setHandler(wakeUp, wakeSignal.arrived);
   setHandler(wakeUpSoon, wakeSignal.soon);
   if (lookSoon) wakeSignal.soon();
-  setHandler(watchState, () => seen);
+  setHandler(watchState, () => lastState);
 
   while (announcing.isEnding || !workflowInfo().continueAsNewSuggested) {
     wakeSignal.take();
     const asOfSecond = nowSecond();
     const outlook = await ledger.lookAhead({ teamId, nowSecond: asOfSecond });
-    seen = watchStateOf(teamId, outlook, asOfSecond);
+    lastState = watchStateOf(teamId, outlook, asOfSecond);
     state.set(billingStateOf(outlook));
     show(outlook, asOfSecond);
 

@@ -59,8 +59,8 @@ async function chargeOnCheckoutPage(payment: Payment, order: DepositOrder): Prom
   await ledger.noteDeposit({ depositId, change: { stripeSessionId: sessionId, checkoutUrl } });
   payment.answer.checkoutUrl = checkoutUrl;
   payment.show('on_checkout_page', order);
-  const unpaid = { status: 'processing' as const, intentId: null };
-  return untilFinal(payment, unpaid, (actionUrl) => askForAction(payment, order, actionUrl));
+  const stillOpen = { status: 'processing' as const, intentId: null };
+  return untilFinal(payment, stillOpen, (actionUrl) => askForAction(payment, order, actionUrl));
 }
 
 async function untilFinal(

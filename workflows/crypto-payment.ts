@@ -50,15 +50,15 @@ function follow(payment: Payment, opened: DepositOrder, { everyPage }: { everyPa
   };
   return pollUntil(wakeSignal, pace, async () => {
     reads.begin();
-    const seen = await payments.fetchCrypto.executeWithOptions({ summary: 'what has come?' }, [
+    const answer = await payments.fetchCrypto.executeWithOptions({ summary: 'what has come?' }, [
       { depositId, everyPage: everyPage || !isOpen(order.status) },
     ]);
-    order = await recordSeen(order, seen);
-    const awaited = seen.awaiting > 0 ? 'confirming' : 'on_crypto_page';
+    order = await recordSeen(order, answer);
+    const awaited = answer.awaiting > 0 ? 'confirming' : 'on_crypto_page';
     showSeen(payment, opened, order.status, isOpen(order.status) ? awaited : order.status);
     reads.end();
-    adjustMs = (waitMs) => waitAfter(order, seen, waitMs);
-    return isOver(order, seen) ? order : undefined;
+    adjustMs = (waitMs) => waitAfter(order, answer, waitMs);
+    return isOver(order, answer) ? order : undefined;
   });
 }
 

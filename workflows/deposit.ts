@@ -19,15 +19,15 @@ export async function deposit(input: DepositInput): Promise<DepositOrder | null>
   }
 
   const isRepeat = input.order !== undefined;
-  const closed = await (order.kind === 'crypto'
+  const closedOrder = await (order.kind === 'crypto'
     ? payInCrypto(payment, order)
     : payByCard(payment, order, { isRepeat }));
-  payment.answer.status = closed.status;
+  payment.answer.status = closedOrder.status;
   payment.reads.close();
-  payment.show(closed.status, closed);
+  payment.show(closedOrder.status, closedOrder);
 
   await wakes.tellWatch({ teamId });
   if (order.kind === 'auto_top_up') await wakes.tellAutoTopUp({ teamId });
   await condition(allHandlersFinished);
-  return closed;
+  return closedOrder;
 }

@@ -39,7 +39,7 @@ class DisputeRun {
   order: DisputeOrder | null = null;
   private readonly input: DisputeInput;
   private readonly wakeSignal = new WakeSignal();
-  private readonly stated = new BillingState<DisputeState['state']>('looking');
+  private readonly shown = new BillingState<DisputeState['state']>('looking');
   private readonly state: DisputeState;
 
   constructor(input: DisputeInput) {
@@ -64,9 +64,9 @@ class DisputeRun {
 
   isDecidedAnew(): Promise<boolean> {
     return isOpenAgain(this.wakeSignal, UNTIL_SURE, async () => {
-      const seen = await this.fetch();
-      const isSame = this.isRecorded(seen);
-      const isDecided = isSame || (await this.follow(seen));
+      const answer = await this.fetch();
+      const isSame = this.isRecorded(answer);
+      const isDecided = isSame || (await this.follow(answer));
       this.endLook();
       if (!isDecided) return 'open';
       return isSame ? 'same' : 'changed';
@@ -90,20 +90,20 @@ class DisputeRun {
   }
 
   /** Records the bank's state of the dispute. Returns whether the dispute is decided. */
-  private async follow(seen: DisputeSeen): Promise<boolean> {
-    if (seen.status === 'inquiry') {
+  private async follow(disputeNow: DisputeSeen): Promise<boolean> {
+    if (disputeNow.status === 'inquiry') {
       // A dispute that has become an inquiry again holds nothing.
-      if (this.order !== null && this.order.status !== 'won' && patched(CHANGES)) await this.close('won', seen);
+      if (this.order !== null && this.order.status !== 'won' && patched(CHANGES)) await this.close('won', disputeNow);
       return this.show('inquiry');
     }
-    if (seen.status === 'withdrawn')
-      return this.order === null ? this.show('withdrawn') : this.show(await this.close('won', seen));
-    const order = this.order ?? (await this.open(seen));
+    if (disputeNow.status === 'withdrawn')
+      return this.order === null ? this.show('withdrawn') : this.show(await this.close('won', disputeNow));
+    const order = this.order ?? (await this.open(disputeNow));
     // The deposit is still to be credited, by its own workflow.
     if (order === null) return this.show('looking');
-    if (seen.status !== 'open') return this.show(await this.close(seen.status, seen));
-    const isOtherwise = order.status !== 'open' || order.amountMicros !== seen.amountMicros;
-    return this.show(isOtherwise && patched(CHANGES) ? await this.change(seen) : order.status);
+    if (disputeNow.status !== 'open') return this.show(await this.close(disputeNow.status, disputeNow));
+    const isOtherwise = order.status !== 'open' || order.amountMicros !== disputeNow.amountMicros;
+    return this.show(isOtherwise && patched(CHANGES) ? await this.change(disputeNow) : order.status);
   }
 
   private async open({ amountMicros, reason }: DisputeSeen): Promise<DisputeOrder | null> {
@@ -137,7 +137,7 @@ class DisputeRun {
     const { disputeId, depositId } = this.input;
     this.state.state = next;
     this.state.heldMicros = this.order?.heldMicros ?? ZERO;
-    this.stated.set(next);
+    this.shown.set(next);
     showDetails({
       dispute: disputeId,
       over: depositId,

@@ -19,7 +19,7 @@ import { nowSecond, WakeSignal } from './waiting.ts';
 
 export async function instance(input: InstanceInput): Promise<Receipt | null> {
   const run = new InstanceRun(input);
-  const admission = run.admission.known ?? (await run.admission.decide(() => ledger.admitInstance(input)));
+  const admission = run.admission.admitted ?? (await run.admission.decide(() => ledger.admitInstance(input)));
   if (admission.status === 'refused') {
     run.show('refused');
     await condition(allHandlersFinished);
@@ -58,13 +58,13 @@ async function continueInNewRun(input: InstanceInput, admission: Admission): Pro
 class InstanceRun {
   readonly wakeSignal = new WakeSignal();
   readonly admission: AdmissionAnswer<Admission>;
-  private readonly stated: BillingState<InstanceState['state']>;
+  private readonly shown: BillingState<InstanceState['state']>;
   private readonly state: InstanceState;
 
   constructor({ spec, saysRunning, rateMicrosPerHour, admission }: InstanceInput) {
     const { id: instanceId, teamId, requestHash } = spec;
     this.admission = new AdmissionAnswer<Admission>({ what: 'instance', requestHash }, admission);
-    this.stated = new BillingState<InstanceState['state']>(saysRunning ? 'running' : 'admitting');
+    this.shown = new BillingState<InstanceState['state']>(saysRunning ? 'running' : 'admitting');
     this.state = { instanceId, teamId, state: 'admitting', rateMicrosPerHour, costMicros: micros(0) };
     setHandler(wakeUp, this.wakeSignal.arrived);
     setHandler(instanceState, () => this.state);
@@ -98,7 +98,7 @@ class InstanceRun {
 
   show(state: InstanceState['state']): void {
     this.state.state = state;
-    this.stated.set(state);
+    this.shown.set(state);
   }
 
   private async settleForOperator(): Promise<InstanceState> {

@@ -14,7 +14,7 @@ export const ledger = proxyLocalActivities<BillingActivities['ledger']>({
   retry: { initialInterval: '200 milliseconds', maximumInterval: '10 seconds' },
 });
 
-export const wakes = proxyActivities<BillingActivities['tell']>({
+export const wakes = proxyActivities<BillingActivities['wake']>({
   taskQueue: TASK_QUEUES.billing,
   startToCloseTimeout: '15 seconds',
   retry: { initialInterval: '200 milliseconds', maximumInterval: '10 seconds' },
@@ -24,7 +24,7 @@ export const wakes = proxyActivities<BillingActivities['tell']>({
  * Local activities, which wait in no queue. A step that keeps failing ends: the watch looks again, and does its other
  * work meanwhile.
  */
-export const handOn = proxyLocalActivities<BillingActivities['tell']>({
+export const handOn = proxyLocalActivities<BillingActivities['wake']>({
   startToCloseTimeout: '15 seconds',
   retry: { initialInterval: '200 milliseconds', maximumAttempts: 3 },
 });

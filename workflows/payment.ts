@@ -17,7 +17,7 @@ export class Payment {
   readonly wakeSignal = new WakeSignal();
   readonly reads = new ProviderReads(this.wakeSignal);
   readonly answer: DepositAnswer = { status: 'pending', checkoutUrl: null };
-  private readonly stated = new BillingState<PaymentState>('opening');
+  private readonly shown = new BillingState<PaymentState>('opening');
 
   constructor(depositId: string) {
     this.depositId = depositId;
@@ -35,7 +35,7 @@ export class Payment {
   }
 
   show(state: PaymentState, { amountMicros, kind, failureCode }: DepositOrder): void {
-    this.stated.set(state);
+    this.shown.set(state);
     showDetails({
       deposit: this.depositId,
       amount: dollars(amountMicros),

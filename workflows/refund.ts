@@ -35,7 +35,7 @@ type ShownState = 'opening' | 'refused' | 'too_late' | 'refunding' | 'on_its_way
 class RefundAnswers {
   readonly wakeSignal = new WakeSignal();
   readonly reads = new ProviderReads(this.wakeSignal);
-  readonly stated = new BillingState<ShownState>('opening');
+  readonly shown = new BillingState<ShownState>('opening');
   answer: RefundAnswer = { status: 'pending' };
 
   constructor() {
@@ -52,9 +52,9 @@ class RefundAnswers {
 
   async fetch(stripeRefundId: string): Promise<RefundSeen> {
     this.reads.begin();
-    const seen = await payments.fetchRefund({ stripeRefundId });
+    const answer = await payments.fetchRefund({ stripeRefundId });
     this.reads.count();
-    return seen;
+    return answer;
   }
 }
 
@@ -65,11 +65,11 @@ async function takeCredit(input: RefundInput, answers: RefundAnswers): Promise<R
     const requested = await ledger.requestRefund(input.order);
     if (requested.status === 'taken') return requested.order;
     answers.answer = requested.status === 'refused' ? requested : { status: 'too_late' };
-    answers.stated.set(requested.status);
+    answers.shown.set(requested.status);
     return null;
   }
-  const recorded = await ledger.findRefundOrder({ refundId });
-  if (recorded !== null || stripeRefundId === undefined) return recorded;
+  const order = await ledger.findRefundOrder({ refundId });
+  if (order !== null || stripeRefundId === undefined) return order;
   return book({ ...input, stripeRefundId }, answers);
 }
 
@@ -79,15 +79,15 @@ function book(
   answers: RefundAnswers,
 ): Promise<RefundOrder | null> {
   return pollUntil(answers.wakeSignal, pace('look whether it can be booked'), async () => {
-    const seen = await answers.fetch(stripeRefundId);
+    const answer = await answers.fetch(stripeRefundId);
     // A refund that failed before its first report has moved no money.
-    if (seen.status === 'failed') {
+    if (answer.status === 'failed') {
       answers.answer = { status: 'failed' };
       return null;
     }
-    const { amountMicros, namedRefundId } = seen;
-    const found = { refundId, depositId, stripeRefundId, namedRefundId, amountMicros };
-    const booked = await ledger.bookRefund({ ...found, nowSecond: nowSecond() });
+    const { amountMicros, namedRefundId } = answer;
+    const foundRefund = { refundId, depositId, stripeRefundId, namedRefundId, amountMicros };
+    const booked = await ledger.bookRefund({ ...foundRefund, nowSecond: nowSecond() });
     answers.reads.end();
     if (booked === null) return undefined;
     // A refund of ours with another id has its own workflow.
@@ -126,15 +126,15 @@ class RefundRun {
     const { answers, order } = this;
     let { stripeRefundId } = order;
     if (stripeRefundId === null) {
-      const made = await this.request();
-      if (made.stripeRefundId === null || made.status !== 'pending') return made;
-      stripeRefundId = made.stripeRefundId;
+      const sentRefund = await this.request();
+      if (sentRefund.stripeRefundId === null || sentRefund.status !== 'pending') return sentRefund;
+      stripeRefundId = sentRefund.stripeRefundId;
     }
     this.show('on_its_way');
     const sentId = stripeRefundId;
     return pollUntil(answers.wakeSignal, pace('ask the provider again'), async () => {
-      const seen = await answers.fetch(sentId);
-      if (seen.status !== 'pending') return seen;
+      const answer = await answers.fetch(sentId);
+      if (answer.status !== 'pending') return answer;
       answers.reads.end();
       return undefined;
     });
@@ -145,9 +145,10 @@ class RefundRun {
     const { refundId, amountMicros } = this.order;
     this.show('refunding');
     const summary = `refund ${dollars(amountMicros)}`;
-    const made = await payments.createRefund.executeWithOptions({ summary }, [{ refundId }]);
-    if (made.stripeRefundId !== null) await ledger.noteRefund({ refundId, stripeRefundId: made.stripeRefundId });
-    return made;
+    const refundAtStripe = await payments.createRefund.executeWithOptions({ summary }, [{ refundId }]);
+    if (refundAtStripe.stripeRefundId !== null)
+      await ledger.noteRefund({ refundId, stripeRefundId: refundAtStripe.stripeRefundId });
+    return refundAtStripe;
   }
 
   /** The provider's state of a refund can change at any time. Returns whether the refund is under way again. */
@@ -156,9 +157,9 @@ class RefundRun {
     const { stripeRefundId } = this.order;
     if (stripeRefundId === null) return false;
     return isOpenAgain(answers.wakeSignal, UNTIL_SURE, async () => {
-      const seen = await answers.fetch(stripeRefundId);
-      const isSame = this.isRecorded(seen);
-      if (!isSame) await this.record(seen);
+      const refundNow = await answers.fetch(stripeRefundId);
+      const isSame = this.isRecorded(refundNow);
+      if (!isSame) await this.record(refundNow);
       answers.reads.end();
       if (isSame) return 'same';
       if (!this.canChange()) return 'over';
@@ -172,8 +173,8 @@ class RefundRun {
     if (stripeRefundId === null) return;
     wakeSignal.take();
     reads.begin();
-    const seen = await payments.fetchRefund({ stripeRefundId });
-    if (!this.isRecorded(seen)) await this.record(seen);
+    const current = await payments.fetchRefund({ stripeRefundId });
+    if (!this.isRecorded(current)) await this.record(current);
     reads.count();
     reads.end();
   }
@@ -188,10 +189,10 @@ class RefundRun {
     return status === this.order.status && amountMicros === this.order.amountMicros;
   }
 
-  private async record(seen: RefundOutcome & { amountMicros?: Micros }): Promise<void> {
-    const { status: outcome, amountMicros } = seen;
+  private async record(current: RefundOutcome & { amountMicros?: Micros }): Promise<void> {
+    const { status: outcome, amountMicros } = current;
     const { refundId, teamId } = this.order;
-    const failureCode = seen.status === 'failed' ? seen.failureCode : null;
+    const failureCode = current.status === 'failed' ? current.failureCode : null;
     this.order = await ledger.closeRefund({
       ...{ refundId, outcome, failureCode, nowSecond: nowSecond() },
       ...(amountMicros !== undefined && { amountMicros }),
@@ -203,7 +204,7 @@ class RefundRun {
 
   private show(state: ShownState): void {
     const { refundId, depositId, amountMicros } = this.order;
-    this.answers.stated.set(state);
+    this.answers.shown.set(state);
     showDetails({ refund: refundId, of: depositId, amount: dollars(amountMicros), state });
   }
 }

@@ -28,7 +28,7 @@ const SHORTEST_SETTLE_MS = SECONDS_PER_DAY * 1000;
 
 export async function reservation(input: ReservationInput): Promise<ReservationReceipt | null> {
   const run = new ReservationRun(input);
-  const admission = run.admission.known ?? (await run.admission.decide(() => ledger.openReservation(input)));
+  const admission = run.admission.admitted ?? (await run.admission.decide(() => ledger.openReservation(input)));
   if (admission.status === 'refused') {
     run.show('refused');
     await condition(allHandlersFinished);
@@ -71,7 +71,7 @@ async function continueInNewRun(input: ReservationInput, admission: ReservationA
 class ReservationRun {
   readonly wakeSignal = new WakeSignal();
   readonly admission: AdmissionAnswer<ReservationAdmission>;
-  private readonly stated = new BillingState<ReservationState['state']>('admitting');
+  private readonly shown = new BillingState<ReservationState['state']>('admitting');
   private readonly state: ReservationState;
 
   constructor({ spec, admission }: ReservationInput) {
@@ -97,7 +97,7 @@ class ReservationRun {
 
   show(state: ReservationState['state']): void {
     this.state.state = state;
-    this.stated.set(state);
+    this.shown.set(state);
   }
 
   private async settleForOperator(): Promise<ReservationState> {

@@ -84,10 +84,10 @@ const BEGUN_SINCE = 'answers-by-a-look-begun-since';
  * read an earlier state, so a look that begins after the request answers the request.
  */
 export class ProviderReads {
-  private begun = 0;
+  private begunReads = 0;
   /** The number of the last look whose finding is recorded. */
-  private ended = 0;
-  private counted = 0;
+  private endedReads = 0;
+  private countedReads = 0;
   private isClosed = false;
   private readonly wakeSignal: WakeSignal;
 
@@ -97,17 +97,17 @@ export class ProviderReads {
 
   /** Before the provider is asked. */
   begin(): void {
-    this.begun += 1;
+    this.begunReads += 1;
   }
 
   /** Once the finding of the look is recorded. */
   end(): void {
-    this.ended = this.begun;
+    this.endedReads = this.begunReads;
   }
 
   /** Counts a look where earlier runs counted looks, because their histories replay by this count. */
   count(): void {
-    this.counted += 1;
+    this.countedReads += 1;
   }
 
   /** No look follows any more. Waiting requests are answered. */
@@ -119,10 +119,10 @@ export class ProviderReads {
    * Requests a look and waits for its end, for `withinMs` at most. Earlier runs wait no longer than until `isSettled`.
    */
   async next(withinMs: number, isSettled = () => false): Promise<void> {
-    const { begun, counted } = this;
+    const { begunReads, countedReads } = this;
     const isSeen = patched(BEGUN_SINCE)
-      ? () => this.ended > begun || this.isClosed
-      : () => this.counted > counted || isSettled();
+      ? () => this.endedReads > begunReads || this.isClosed
+      : () => this.countedReads > countedReads || isSettled();
     this.wakeSignal.arrived();
     await condition(isSeen, withinMs);
   }
@@ -146,8 +146,8 @@ const slower = (waitMs: number, { slowestMs }: Pace): number => Math.min(waitMs 
 export async function pollUntil<T>(wakeSignal: WakeSignal, pace: Pace, look: () => Promise<T | undefined>): Promise<T> {
   for (let waitMs = pace.firstMs; ; waitMs = slower(waitMs, pace)) {
     wakeSignal.take();
-    const found = await look();
-    if (found !== undefined) return found;
+    const result = await look();
+    if (result !== undefined) return result;
     await waitAt(wakeSignal, pace, waitMs);
   }
 }
@@ -172,9 +172,9 @@ export async function isOpenAgain(
     const dueMs = sinceMs + day * DAY_MS;
     await wakeSignal.orMs(Math.max(0, dueMs - Date.now()), summary);
     wakeSignal.take();
-    const seen = await look();
-    if (seen === 'open' || seen === 'over') return seen === 'open';
-    if (seen === 'changed') {
+    const state = await look();
+    if (state === 'open' || state === 'over') return state === 'open';
+    if (state === 'changed') {
       sinceMs = Date.now();
       day = 1;
     } else if (Date.now() >= dueMs) day *= 2;

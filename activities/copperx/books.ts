@@ -20,26 +20,26 @@ export const createCopperxBooks = (copperx: Copperx, confirmations: number): Pro
   },
   /** For outputs missing from the pages already read, every page of their deposit is fetched. */
   lookUp: async (ledger, seen, onProgress) => {
-    const known = new Set(seen.outputs.map(({ outputId }) => outputId));
-    const missing = ledger.outputs.filter(({ outputId }) => !known.has(outputId));
+    const knownIds = new Set(seen.outputs.map(({ outputId }) => outputId));
+    const missing = ledger.outputs.filter(({ outputId }) => !knownIds.has(outputId));
     const outputs: ProviderOutput[] = [];
     for (const depositId of new Set(missing.map((output) => output.depositId))) {
       const pages = await copperx.sessionsOf(depositId, 0);
       outputs.push(...pages.flatMap((page) => outputsOf(page, confirmations)));
       onProgress();
     }
-    return { ...NO_PROVIDER_ROWS, outputs: outputs.filter(({ outputId }) => !known.has(outputId)) };
+    return { ...NO_PROVIDER_ROWS, outputs: outputs.filter(({ outputId }) => !knownIds.has(outputId)) };
   },
 });
 
 /** Each output once, even if reported twice. An output without enough confirmations is no money yet. */
 function outputsOf(page: CopperxSession, confirmations: number): ProviderOutput[] {
-  const found = new Map<string, ProviderOutput>();
+  const outputsById = new Map<string, ProviderOutput>();
   for (const transaction of page.paymentIntent?.transactions ?? []) {
     const { output, confirmed } = readOutput(page, transaction);
     if (output === null || !confirmed(confirmations)) continue;
     const outputId = outputKey(output);
-    found.set(outputId, {
+    outputsById.set(outputId, {
       provider: 'copperx',
       outputId,
       depositId: page.clientReferenceId ?? null,
@@ -48,5 +48,5 @@ function outputsOf(page: CopperxSession, confirmations: number): ProviderOutput[
       second: secondOf(Date.parse(transaction.createdAt ?? page.createdAt)),
     });
   }
-  return [...found.values()];
+  return [...outputsById.values()];
 }

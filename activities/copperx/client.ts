@@ -104,15 +104,19 @@ export function createCopperx({ apiKey, apiBase, timeoutMs = DEFAULT_TIMEOUT_MS 
     }
   }
 
-  async function listed(asked: Record<string, string>, sinceMs: number, onPage = () => {}): Promise<CopperxSession[]> {
-    const found: CopperxSession[] = [];
+  async function listSessions(
+    filter: Record<string, string>,
+    sinceMs: number,
+    onPage = () => {},
+  ): Promise<CopperxSession[]> {
+    const sessions: CopperxSession[] = [];
     for (let page = 1; ; page++) {
-      const query = new URLSearchParams({ ...asked, page: String(page), limit: String(PAGE_SIZE) });
+      const query = new URLSearchParams({ ...filter, page: String(page), limit: String(PAGE_SIZE) });
       const { data, hasMore } = await call(sessionPage, `?${query}`);
-      found.push(...data);
+      sessions.push(...data);
       onPage();
       const last = data.at(-1);
-      if (hasMore !== true || last === undefined || Date.parse(last.createdAt) < sinceMs) return found;
+      if (hasMore !== true || last === undefined || Date.parse(last.createdAt) < sinceMs) return sessions;
     }
   }
 
@@ -138,8 +142,10 @@ export function createCopperx({ apiKey, apiBase, timeoutMs = DEFAULT_TIMEOUT_MS 
     },
     // The answer is filtered again, because a host without this filter returns every session.
     sessionsOf: async (clientReferenceId, sinceMs) =>
-      (await listed({ clientReferenceId }, sinceMs)).filter((page) => page.clientReferenceId === clientReferenceId),
-    sessionsSince: (sinceMs, onPage) => listed({}, sinceMs, onPage),
+      (await listSessions({ clientReferenceId }, sinceMs)).filter(
+        (page) => page.clientReferenceId === clientReferenceId,
+      ),
+    sessionsSince: (sinceMs, onPage) => listSessions({}, sinceMs, onPage),
   };
 }
 
@@ -150,8 +156,8 @@ interface Answer {
 
 /** True for a 404 or 410 about the session. A path that the host does not serve means a wrong COPPERX_API_BASE. */
 function isNotThere({ status, text }: Answer): boolean {
-  const said = z.object({ message: z.string() }).safeParse(asJson(text));
-  return (status === 404 || status === 410) && said.success && !said.data.message.startsWith('Cannot GET');
+  const refusal = z.object({ message: z.string() }).safeParse(asJson(text));
+  return (status === 404 || status === 410) && refusal.success && !refusal.data.message.startsWith('Cannot GET');
 }
 
 function asJson(text: string): unknown {

@@ -40,8 +40,8 @@ const event = z.object({
  */
 export function verifyCopperxEvent(rawBody: Buffer, signature: string, secret: string, nowMs: number): CopperxHint {
   const expected = createHmac('sha256', secret).update(rawBody).digest();
-  const given = /^[0-9a-f]{64}$/i.test(signature) ? Buffer.from(signature, 'hex') : Buffer.alloc(0);
-  if (given.length !== expected.length || !timingSafeEqual(given, expected))
+  const signatureBytes = /^[0-9a-f]{64}$/i.test(signature) ? Buffer.from(signature, 'hex') : Buffer.alloc(0);
+  if (signatureBytes.length !== expected.length || !timingSafeEqual(signatureBytes, expected))
     throw new BillingError('webhook_invalid', 'the signature of the event does not fit');
   const parsed = event.safeParse(jsonOf(rawBody));
   if (!parsed.success) throw new BillingError('webhook_invalid', 'the event is not one of CopperX');

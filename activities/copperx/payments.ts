@@ -82,19 +82,19 @@ const pagesOf = ({ copperx }: CopperxWorld, { id, openedSecond }: Deposit): Prom
 async function fetchCrypto(world: CopperxWorld, depositId: string, everyPage: boolean): Promise<CryptoSeen> {
   const { copperx, db, confirmations, log } = world;
   const deposit = await getDeposit(db, depositId);
-  const { copperxSessionId: kept } = deposit;
-  const listed = everyPage || kept === null ? (await pagesOf(world, deposit)).map(({ id }) => id) : [];
-  const ids = [...new Set([...(kept === null ? [] : [kept]), ...listed])];
-  const found = await Promise.all(ids.map((id) => copperx.retrieveSession(id)));
-  const pages = found.filter((page) => page !== null);
+  const { copperxSessionId: savedSessionId } = deposit;
+  const listedIds = everyPage || savedSessionId === null ? (await pagesOf(world, deposit)).map(({ id }) => id) : [];
+  const ids = [...new Set([...(savedSessionId === null ? [] : [savedSessionId]), ...listedIds])];
+  const sessions = await Promise.all(ids.map((id) => copperx.retrieveSession(id)));
+  const pages = sessions.filter((page) => page !== null);
   // The stored page is gone. Another page of the deposit may still exist.
-  if (kept !== null && found[0] === null) {
-    log.error({ depositId, sessionId: kept }, 'CopperX no longer has the page of a deposit');
+  if (savedSessionId !== null && sessions[0] === null) {
+    log.error({ depositId, sessionId: savedSessionId }, 'CopperX no longer has the page of a deposit');
     pages.push(...(await pagesOf(world, deposit)).filter(({ id }) => !ids.includes(id)));
   }
   const credited = await creditedByOutput(db, depositId);
   // A credited output may have come to another page of the deposit.
-  if (credited.some((each) => !isReported(pages, each)) && listed.length === 0)
+  if (credited.some((each) => !isReported(pages, each)) && listedIds.length === 0)
     pages.push(...(await pagesOf(world, deposit)).filter(({ id }) => !pages.some((page) => page.id === id)));
 
   const reported = pages.flatMap(readPage);
@@ -111,7 +111,7 @@ async function fetchCrypto(world: CopperxWorld, depositId: string, everyPage: bo
   const confirmedKeys = new Set(outputs.filter(({ confirmed }) => confirmed).map(outputKey));
   const fresh = newOutputs(outputs, await creditedOutputs(db, outputs));
   const confirmed = fresh.filter((output) => confirmedKeys.has(outputKey(output)));
-  const changed = changesOf(pages, credited, { confirmations, keptPageId: kept });
+  const changed = changesOf(pages, credited, { confirmations, keptPageId: savedSessionId });
   if (changed.length > 0) log.warn({ depositId, changed }, 'CopperX has changed a crypto payment that was credited');
   return {
     confirmed: confirmed.map(({ confirmed: _, ...output }) => output),
@@ -145,9 +145,9 @@ function changesOf(
   return credited.flatMap(({ transactionHash, output, amountMicros }) => {
     const key = outputKey({ transactionHash, output });
     const sameHash = reported.filter(({ hash }) => hash.toLowerCase() === transactionHash.toLowerCase());
-    const same = sameHash.filter((read) => read.output !== null && outputKey(read.output) === key);
-    const now = same.find(({ confirmed }) => confirmed(confirmations))?.output?.amountMicros;
-    const isUnclear = same.length > 0 || sameHash.some((read) => read.output === null) || !isListed;
+    const equalOutputs = sameHash.filter((read) => read.output !== null && outputKey(read.output) === key);
+    const now = equalOutputs.find(({ confirmed }) => confirmed(confirmations))?.output?.amountMicros;
+    const isUnclear = equalOutputs.length > 0 || sameHash.some((read) => read.output === null) || !isListed;
     const nowMicros = now ?? (isUnclear ? amountMicros : ZERO);
     return nowMicros === amountMicros ? [] : [{ transactionHash, output, amountMicros: nowMicros }];
   });
@@ -161,7 +161,7 @@ interface ParsedOutput {
   hash: string;
   /** Null when the value of the output is unknown. */
   output: CryptoOutput | null;
-  confirmed: (wanted: number) => boolean;
+  confirmed: (required: number) => boolean;
 }
 
 /** Reads a transaction. Without a number of confirmations, CopperX's status of the page as paid counts. */
@@ -176,10 +176,10 @@ export function readOutput(page: CopperxSession, seen: CopperxTransaction): Pars
       amountMicros === null
         ? null
         : { transactionHash: hash, output, chain: String(chainId ?? 'unknown'), currency, amountMicros },
-    confirmed: (wanted) =>
+    confirmed: (required) =>
       seen.confirmations === null || seen.confirmations === undefined
         ? page.status === 'complete' && page.paymentStatus === 'paid'
-        : seen.confirmations >= wanted,
+        : seen.confirmations >= required,
   };
 }
 

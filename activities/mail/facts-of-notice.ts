@@ -41,8 +41,8 @@ export async function paymentFacts(db: Tx, deposit: Deposit): Promise<PaymentFac
 
 /** For a crypto deposit, the receipt of the notice. The total received amount is read at the sending. */
 export async function receiptFacts({ db, notice }: Sending, deposit: Deposit): Promise<PaymentFacts> {
-  const { receipt: named } = notice.data;
-  const receipt = named === undefined ? null : await findCryptoReceipt(db, named);
+  const { receipt: receiptRef } = notice.data;
+  const receipt = receiptRef === undefined ? null : await findCryptoReceipt(db, receiptRef);
   if (receipt === null) return paymentFacts(db, deposit);
   const { transactionHash, currency, amountMicros, creditedSecond: second } = receipt;
   const { amountMicros: expectedMicros, receivedMicros, status } = deposit;

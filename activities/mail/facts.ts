@@ -59,8 +59,8 @@ export function duration(seconds: number): string {
     [Math.floor(seconds / 60) % 60, 'min'],
     [seconds % 60, 's'],
   ];
-  const said = parts.filter(([count]) => count > 0).map(([count, unit]) => `${count} ${unit}`);
-  return said.join(' ') || '0 s';
+  const partsInWords = parts.filter(([count]) => count > 0).map(([count, unit]) => `${count} ${unit}`);
+  return partsInWords.join(' ') || '0 s';
 }
 
 const BRANDS: Record<string, string> = {

@@ -184,8 +184,8 @@ async function termAt(
   const isOver = (term: { closedSecond: number | null; endSecond: number }) =>
     (term.closedSecond ?? term.endSecond) === endSecond;
   // A renewed reservation may have lapsed at the very same second.
-  const found = data.how === 'renewed' ? terms.findIndex(isOver) : terms.findLastIndex(isOver);
-  const index = found === -1 ? terms.length - 1 : found;
+  const indexOfTerm = data.how === 'renewed' ? terms.findIndex(isOver) : terms.findLastIndex(isOver);
+  const index = indexOfTerm === -1 ? terms.length - 1 : indexOfTerm;
   const term = terms[index];
   if (!term) throw final('mail', `no reservation for the notice ${id}`);
   return [term, terms[index + 1]];

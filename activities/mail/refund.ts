@@ -24,7 +24,7 @@ export interface RefundFacts {
  * came back again.
  */
 export const refundMail = (about: About, turn: RefundTurn, of: RefundFacts, runway: Runway): Mail =>
-  turn === 'sent' ? sent(about, of, runway) : returned(about, of, runway);
+  turn === 'sent' ? sentMail(about, of, runway) : returned(about, of, runway);
 
 const paidMicros = ({ deposit }: RefundFacts): Micros => deposit.receivedMicros ?? deposit.amountMicros;
 
@@ -36,7 +36,7 @@ function partInWords(of: RefundFacts): string {
   return amountMicros >= paid ? deposit : `${formatForPeople(amountMicros)} of ${deposit}`;
 }
 
-function sent(about: About, of: RefundFacts, runway: Runway): Mail {
+function sentMail(about: About, of: RefundFacts, runway: Runway): Mail {
   const { refund, payment, deposit, taken, owedMicros } = of;
   const amount = formatForPeople(refund.amountMicros);
   const paid = paidMicros(of);

@@ -78,8 +78,8 @@ export class GlyphWriter {
   }
 
   private embed(typeface: Typeface, document: GlyphDocument): Embedded {
-    const known = this.embedded.get(typeface.key);
-    if (known) return known;
+    const embeddedFont = this.embedded.get(typeface.key);
+    if (embeddedFont) return embeddedFont;
     this.document.font(typeface.ttf);
     const embedded = { font: document._font, codes: new Map<string, number>() };
     this.embedded.set(typeface.key, embedded);
@@ -89,8 +89,8 @@ export class GlyphWriter {
 
 function codeOf(font: EmbeddedFont, codes: Map<string, number>, id: number, text: string): number {
   const key = `${id}/${text}`;
-  const known = codes.get(key);
-  if (known !== undefined) return known;
+  const knownCode = codes.get(key);
+  if (knownCode !== undefined) return knownCode;
   let code = font.subset.includeGlyph(id);
   // The same glyph with other letters is embedded a second time.
   if (font.unicode[code] !== undefined) code = font.subset.glyphs.push(id) - 1;

@@ -78,10 +78,10 @@ function charactersOf(encoding: string, [lead, lastLead]: [number, number], [tra
 }
 
 const once = <T>(make: () => T): (() => T) => {
-  let made: T | undefined;
+  let value: T | undefined;
   return () => {
-    made ??= make();
-    return made;
+    value ??= make();
+    return value;
   };
 };
 

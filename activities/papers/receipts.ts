@@ -88,12 +88,12 @@ async function receiptContent(
     paper = await findPaper(db, 'receipt', number);
   }
   if (paper === null) throw new Error(`receipt ${number} could not be opened`);
-  const kept = await findPaperFile(db, paper.id);
-  if (kept) return kept;
+  const savedFile = await findPaperFile(db, paper.id);
+  if (savedFile) return savedFile;
   // Loaded with the first paper: fonts and shapers would be a quarter of the modules that the api and the worker load
   // at their start.
   const { receiptPaper } = await import('./receipt-paper.ts');
-  const drawn = await receiptPaper({
+  const pdf = await receiptPaper({
     number,
     issuer,
     recipient: paper.recipient,
@@ -107,7 +107,7 @@ async function receiptContent(
     deposit:
       deposit.method === 'crypto' ? { askedMicros: deposit.amountMicros, totalMicros: payment.totalMicros } : null,
   });
-  return keepPaperFile(db, paper.id, drawn, nowSecond);
+  return keepPaperFile(db, paper.id, pdf, nowSecond);
 }
 
 /** The card as the provider saw the card; as saved if the provider saw none because the card was gone. */

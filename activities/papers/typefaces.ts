@@ -50,8 +50,8 @@ const filesByFamily = new Map<string, FontFile[]>();
 
 /** The files of a family, with the characters that each file may hold. */
 function filesOf(family: string): FontFile[] {
-  const known = filesByFamily.get(family);
-  if (known) return known;
+  const knownFile = filesByFamily.get(family);
+  if (knownFile) return knownFile;
   const index = require.resolve(`@fontsource-variable/${family}/unicode.json`);
   const rangesBySubset: Record<string, string> = JSON.parse(readFileSync(index, 'utf8'));
   const files = Object.entries(rangesBySubset).map(([subset, ranges]) => ({
@@ -75,22 +75,22 @@ const WEIGHTS: Record<Weight, number> = { regular: 400, semibold: 600 };
  * memory.
  */
 const KEPT = 48;
-const kept = new Map<string, Promise<Typeface>>();
+const typefaces = new Map<string, Promise<Typeface>>();
 
 function load(path: string, weight: Weight): Promise<Typeface> {
   const key = `${path}:${weight}`;
-  const typeface = kept.get(key) ?? read(path, weight, key);
+  const typeface = typefaces.get(key) ?? readTypeface(path, weight, key);
   // The most recently used is last.
-  kept.delete(key);
-  kept.set(key, typeface);
-  typeface.catch(() => kept.delete(key));
-  const [oldest] = kept.keys();
-  if (kept.size > KEPT && oldest !== undefined) kept.delete(oldest);
+  typefaces.delete(key);
+  typefaces.set(key, typeface);
+  typeface.catch(() => typefaces.delete(key));
+  const [oldest] = typefaces.keys();
+  if (typefaces.size > KEPT && oldest !== undefined) typefaces.delete(oldest);
   return typeface;
 }
 
 /** Makes a font of one weight from a variable font, because pdfkit cannot embed variable fonts. */
-async function read(path: string, weight: Weight, key: string): Promise<Typeface> {
+async function readTypeface(path: string, weight: Weight, key: string): Promise<Typeface> {
   const ttf = await subsetFont(await readFile(path), undefined, {
     keepAllGlyphs: true,
     noHinting: true,

@@ -55,8 +55,8 @@ async function depositData(db: Db, depositId: string) {
 }
 
 /** For a crypto deposit the amount is the receipt's. The requested and the total received amount are included. */
-async function receiptData(db: Db, named: NonNullable<Notice['data']['receipt']>) {
-  const receipt = await findCryptoReceipt(db, named);
+async function receiptData(db: Db, receiptRef: NonNullable<Notice['data']['receipt']>) {
+  const receipt = await findCryptoReceipt(db, receiptRef);
   if (receipt === null) return {};
   const { amountMicros: expectedMicros, receivedMicros } = await getDeposit(db, receipt.depositId);
   return {

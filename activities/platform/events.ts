@@ -110,10 +110,10 @@ function createOrders(send: (ended: EndedInstance) => Promise<void>): (ended: En
     }
     const earlier = orders.get(instanceId);
     if (earlier) return earlier.sent;
-    const sent = send(ended);
-    orders.set(instanceId, { sent, beganMs: nowMs });
-    sent.catch(() => orders.delete(instanceId));
-    return sent;
+    const sending = send(ended);
+    orders.set(instanceId, { sent: sending, beganMs: nowMs });
+    sending.catch(() => orders.delete(instanceId));
+    return sending;
   };
 }
 

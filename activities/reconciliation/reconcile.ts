@@ -53,8 +53,8 @@ export const createReconciler = (world: ReconciliationWorld): Reconciler => {
     reconcile,
     reportOf: async (input) => {
       dayToCompare(input.day, input.nowSecond);
-      const kept = await findReconciliation(world.db, input.day);
-      if (kept && kept.underWay === 0) return kept;
+      const saved = await findReconciliation(world.db, input.day);
+      if (saved && saved.underWay === 0) return saved;
       try {
         return await reconcile(input);
       } catch (error) {
@@ -104,13 +104,13 @@ async function reconcileDay(
   const about = { day: name, compared: rows.length, foreign: foreign.length, underWay };
   if (differences.length === 0) log.info(about, 'the ledger and the providers agree');
   else {
-    const found = differences.map((each) => ({
+    const differenceRows = differences.map((each) => ({
       class: each.class,
       depositId: each.depositId,
       providerId: each.providerId,
     }));
     log.error(
-      { ...about, differences: found.slice(0, MOST_LOGGED), of: found.length },
+      { ...about, differences: differenceRows.slice(0, MOST_LOGGED), of: differenceRows.length },
       'the ledger and a provider differ',
     );
   }

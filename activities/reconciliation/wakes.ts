@@ -27,29 +27,29 @@ const LOOKS: Partial<Record<DifferenceClass, 'deposit' | 'refund' | 'dispute'>> 
 
 /** Wakes the workflow of each correctable difference. Returns the number of wakes. */
 export const wakeForDifferences =
-  ({ db, tell }: { db: Db; tell: Pick<WorkflowWakes, 'deposit' | 'refund' | 'dispute'> }) =>
+  ({ db, wake }: { db: Db; wake: Pick<WorkflowWakes, 'deposit' | 'refund' | 'dispute'> }) =>
   async (differences: readonly Difference[]): Promise<number> => {
     let woken = 0;
-    for (const difference of differences) if (await wakeFor(db, tell, difference)) woken += 1;
+    for (const difference of differences) if (await wakeFor(db, wake, difference)) woken += 1;
     return woken;
   };
 
 async function wakeFor(
   db: Db,
-  tell: Pick<WorkflowWakes, 'deposit' | 'refund' | 'dispute'>,
+  wake: Pick<WorkflowWakes, 'deposit' | 'refund' | 'dispute'>,
   { class: found, depositId, providerId }: Difference,
 ): Promise<boolean> {
   const look = LOOKS[found];
   const deposit = look === undefined || depositId === null ? null : await findDeposit(db, depositId);
   if (deposit === null) return false;
   const of = { depositId: deposit.id, teamId: deposit.teamId };
-  if (look === 'deposit') await tell.deposit({ ...of, kind: deposit.kind });
+  if (look === 'deposit') await wake.deposit({ ...of, kind: deposit.kind });
   else if (providerId === null) return false;
   else if (look === 'dispute')
-    await tell.dispute({ ...of, disputeId: disputeIdOf(providerId), stripeDisputeId: providerId });
+    await wake.dispute({ ...of, disputeId: disputeIdOf(providerId), stripeDisputeId: providerId });
   else {
-    const known = await findRefundByStripeId(db, providerId);
-    await tell.refund({ ...of, refundId: known?.id ?? foundRefundId(providerId), stripeRefundId: providerId });
+    const refund = await findRefundByStripeId(db, providerId);
+    await wake.refund({ ...of, refundId: refund?.id ?? foundRefundId(providerId), stripeRefundId: providerId });
   }
   return true;
 }

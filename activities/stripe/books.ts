@@ -23,11 +23,11 @@ const MARGIN_SECONDS = 3_600;
 const PAGE = 100;
 
 export const createStripeBooks = (stripe: Stripe): ProviderBooks => ({
-  read: (day, onProgress) => read(stripe, day, onProgress),
+  read: (day, onProgress) => readDay(stripe, day, onProgress),
   lookUp: (ledger, seen, onProgress) => lookUp(stripe, ledger, seen, onProgress),
 });
 
-async function read(stripe: Stripe, day: Day, onProgress: () => void): Promise<ProviderRows> {
+async function readDay(stripe: Stripe, day: Day, onProgress: () => void): Promise<ProviderRows> {
   const from = Math.max(0, day.fromSecond - MARGIN_SECONDS);
   const created = { gte: from, lt: day.toSecond + MARGIN_SECONDS };
   // A page lives for a day, so a paid page was opened the day before at the earliest.
@@ -70,17 +70,17 @@ const LATE_MOVEMENTS = ['adjustment', 'refund_failure', 'payment_failure_refund'
 async function readMovements(
   stripe: Stripe,
   created: { gte: number; lt: number },
-  read: { refunds: ProviderRefund[]; disputes: ProviderDispute[]; charges: Map<string, Stripe.Charge> },
+  listed: { refunds: ProviderRefund[]; disputes: ProviderDispute[]; charges: Map<string, Stripe.Charge> },
   onProgress: () => void,
 ): Promise<void> {
-  const { refunds, disputes, charges } = read;
-  const known = new Set([...refunds, ...disputes].map(({ providerId }) => providerId));
+  const { refunds, disputes, charges } = listed;
+  const knownIds = new Set([...refunds, ...disputes].map(({ providerId }) => providerId));
   for (const type of LATE_MOVEMENTS)
     for await (const { source, created: second } of stripe.balanceTransactions.list({ created, type, limit: PAGE })) {
       onProgress();
       const id = idOf(source);
-      if (id === null || known.has(id)) continue;
-      known.add(id);
+      if (id === null || knownIds.has(id)) continue;
+      knownIds.add(id);
       if (/^(re|pyr)_/.test(id)) {
         const refund = await orNull(() => stripe.refunds.retrieve(id, { expand: ['charge'] }));
         if (!refund) continue;
@@ -107,39 +107,39 @@ async function lookUp(
     ...seen.refunds.map(({ providerId }) => providerId),
     ...seen.disputes.map(({ providerId }) => providerId),
   ]);
-  const found: ProviderRows = { payments: [], refunds: [], disputes: [], outputs: [] };
+  const rowsOfProvider: ProviderRows = { payments: [], refunds: [], disputes: [], outputs: [] };
   for (const deposit of ledger.deposits) {
     const isSeen = deposit.providerIds.some((id) => seenIds.has(id));
     if (deposit.provider !== 'stripe' || isSeen || deposit.status === 'failed') continue;
     const payment = await paymentForDeposit(stripe, deposit);
-    if (payment) found.payments.push(payment);
+    if (payment) rowsOfProvider.payments.push(payment);
     onProgress();
   }
   for (const { providerId } of ledger.refunds) {
     if (providerId === null || seenIds.has(providerId)) continue;
     const refund = await orNull(() => stripe.refunds.retrieve(providerId, { expand: ['charge'] }));
-    if (refund) found.refunds.push(refundOf(refund));
+    if (refund) rowsOfProvider.refunds.push(refundOf(refund));
     onProgress();
   }
   for (const { providerId } of ledger.disputes) {
     if (seenIds.has(providerId)) continue;
     const dispute = await orNull(() => stripe.disputes.retrieve(providerId, { expand: ['charge'] }));
-    if (dispute) found.disputes.push(disputeOf(dispute));
+    if (dispute) rowsOfProvider.disputes.push(disputeOf(dispute));
     onProgress();
   }
-  return found;
+  return rowsOfProvider;
 }
 
 async function paymentForDeposit(stripe: Stripe, { providerIds }: LedgerDeposit): Promise<ProviderPayment | null> {
   const pageId = providerIds.find((id) => id.startsWith('cs_')) ?? null;
-  const known = providerIds.find((id) => id.startsWith('pi_')) ?? null;
-  if (known === null && pageId !== null) {
+  const intentId = providerIds.find((id) => id.startsWith('pi_')) ?? null;
+  if (intentId === null && pageId !== null) {
     const page = await orNull(() => stripe.checkout.sessions.retrieve(pageId));
     const onPage = page && idOf(page.payment_intent);
     if (!onPage) return page?.status === 'expired' ? expiredPage(page) : null;
     return paymentOfIntent(stripe, onPage, pageId);
   }
-  return known === null ? null : paymentOfIntent(stripe, known, pageId);
+  return intentId === null ? null : paymentOfIntent(stripe, intentId, pageId);
 }
 
 async function paymentOfIntent(

@@ -33,13 +33,13 @@ export async function adoptCard(
   stripePaymentMethodId: string,
   saving: Saving,
 ): Promise<PaymentMethod | null> {
-  const made = await orNull(() => stripe.paymentMethods.retrieve(stripePaymentMethodId));
-  const team = typeof made?.customer === 'string' ? await findTeamByStripeCustomer(db, made.customer) : null;
-  if (made === null || team === null || !made.card) return null;
-  const known = await findUsableCard({ stripe, db }, team.id, made, saving.nowSecond);
-  if (known === null) return saveCard(db, team.id, made, saving);
-  if (known.stripePaymentMethodId !== made.id) await detachDouble(stripe, made.id);
-  return known;
+  const method = await orNull(() => stripe.paymentMethods.retrieve(stripePaymentMethodId));
+  const team = typeof method?.customer === 'string' ? await findTeamByStripeCustomer(db, method.customer) : null;
+  if (method === null || team === null || !method.card) return null;
+  const usableCard = await findUsableCard({ stripe, db }, team.id, method, saving.nowSecond);
+  if (usableCard === null) return saveCard(db, team.id, method, saving);
+  if (usableCard.stripePaymentMethodId !== method.id) await detachDouble(stripe, method.id);
+  return usableCard;
 }
 
 /**
@@ -49,20 +49,20 @@ export async function adoptCard(
 export async function findUsableCard(
   { stripe, db }: { stripe: Stripe; db: Db },
   teamId: string,
-  given: Stripe.PaymentMethod,
+  method: Stripe.PaymentMethod,
   nowSecond: number,
 ): Promise<PaymentMethod | null> {
-  const known = await findSameCard(db, teamId, cardOf(given));
-  if (known === null) return null;
-  const { stripePaymentMethodId } = known;
-  const found =
-    stripePaymentMethodId === given.id
-      ? given
+  const sameCard = await findSameCard(db, teamId, cardOf(method));
+  if (sameCard === null) return null;
+  const { stripePaymentMethodId } = sameCard;
+  const attachedMethod =
+    stripePaymentMethodId === method.id
+      ? method
       : await orNull(() => stripe.paymentMethods.retrieve(stripePaymentMethodId));
   const { stripeCustomerId } = await getTeam(db, teamId);
-  if (found?.customer && found.customer === stripeCustomerId) return known;
-  await removePaymentMethod(db, teamId, known.id, nowSecond);
-  return findUsableCard({ stripe, db }, teamId, given, nowSecond);
+  if (attachedMethod?.customer && attachedMethod.customer === stripeCustomerId) return sameCard;
+  await removePaymentMethod(db, teamId, sameCard.id, nowSecond);
+  return findUsableCard({ stripe, db }, teamId, method, nowSecond);
 }
 
 /** A double detached before is gone all the same. */
@@ -74,12 +74,12 @@ async function detachDouble(stripe: Stripe, id: string): Promise<void> {
   }
 }
 
-export const saveCard = (db: Db, teamId: string, made: Stripe.PaymentMethod, { nowSecond, newId }: Saving) => {
+export const saveCard = (db: Db, teamId: string, method: Stripe.PaymentMethod, { nowSecond, newId }: Saving) => {
   const card = {
     id: newId,
     teamId,
-    stripePaymentMethodId: made.id,
-    ...cardOf(made),
+    stripePaymentMethodId: method.id,
+    ...cardOf(method),
     createdSecond: nowSecond,
   };
   return inTransaction(db, (tx) => savePaymentMethod(tx, card));

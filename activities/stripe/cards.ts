@@ -91,11 +91,11 @@ async function attach(
   const { stripe, db } = world;
   await getTeam(db, teamId);
   // Read before the attaching, so an attached card stays as it is and the call can be repeated.
-  const given = await stripe.paymentMethods.retrieve(stripePaymentMethod);
-  const known = await findUsableCard(world, teamId, given, saving.nowSecond);
-  if (known) return known;
+  const method = await stripe.paymentMethods.retrieve(stripePaymentMethod);
+  const usableCard = await findUsableCard(world, teamId, method, saving.nowSecond);
+  if (usableCard) return usableCard;
   const attached = await withCustomer(world, teamId, (customer) =>
-    stripe.paymentMethods.attach(given.id, { customer }),
+    stripe.paymentMethods.attach(method.id, { customer }),
   );
   return saveCard(db, teamId, attached, saving);
 }
@@ -150,9 +150,9 @@ async function adoptCompleted(
   if (pages === null) return;
   for (const { mode, setup_intent: intent } of pages.data) {
     if (mode !== 'setup' || intent === null || typeof intent === 'string') continue;
-    const made = intent.payment_method;
-    if (typeof made !== 'string' || (await findByStripeId(db, made))) continue;
-    await adoptCard({ stripe, db }, made, { nowSecond, newId: adoptedId(made) });
+    const method = intent.payment_method;
+    if (typeof method !== 'string' || (await findByStripeId(db, method))) continue;
+    await adoptCard({ stripe, db }, method, { nowSecond, newId: adoptedId(method) });
   }
 }
 
@@ -163,9 +163,9 @@ async function refresh(
   const card = await findByStripeId(db, stripePaymentMethodId);
   if (card === null || card.removedSecond !== null) return null;
   const { id, teamId } = card;
-  const made = await attached(stripe, stripePaymentMethodId);
-  if (made === null) await removePaymentMethod(db, teamId, id, nowSecond);
-  else await updatePaymentMethod(db, id, cardOf(made));
+  const method = await attached(stripe, stripePaymentMethodId);
+  if (method === null) await removePaymentMethod(db, teamId, id, nowSecond);
+  else await updatePaymentMethod(db, id, cardOf(method));
   return { teamId };
 }
 
@@ -182,8 +182,8 @@ async function refreshOfCustomer(
 
 /** Null when the card belongs to no customer any more. */
 async function attached(stripe: Stripe, id: string): Promise<Stripe.PaymentMethod | null> {
-  const made = await orNull(() => stripe.paymentMethods.retrieve(id));
-  return made === null || made.customer === null ? null : made;
+  const method = await orNull(() => stripe.paymentMethods.retrieve(id));
+  return method === null || method.customer === null ? null : method;
 }
 
 async function detach(

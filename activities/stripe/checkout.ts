@@ -36,11 +36,11 @@ async function openPage(
   keySuffix: string,
 ): Promise<CheckoutPage> {
   const attempt = activityAttempt();
-  const known = attempt > 1 ? await findSession(stripe, customer, depositId) : null;
+  const earlierSession = attempt > 1 ? await findSession(stripe, customer, depositId) : null;
   const metadata = { deposit: depositId, team: teamId };
   const back = depositReturn(publicUrl, depositId);
   const session =
-    known ??
+    earlierSession ??
     (await stripe.checkout.sessions.create(
       {
         mode: 'payment',
@@ -90,8 +90,8 @@ export async function checkoutOutcome(world: StripeWorld, deposit: Deposit): Pro
   if (stripeSessionId === null) throw final('stripe', `deposit ${deposit.id} has no page yet`, 'no_payment');
   const session = await orNull(() => stripe.checkout.sessions.retrieve(stripeSessionId));
   if (session === null) {
-    const known = stripeIntentId === null ? null : await findById(world, stripeIntentId);
-    return known === null ? missing(world, deposit, stripeIntentId) : outcomeOf(world, deposit, known);
+    const savedIntent = stripeIntentId === null ? null : await findById(world, stripeIntentId);
+    return savedIntent === null ? missing(world, deposit, stripeIntentId) : outcomeOf(world, deposit, savedIntent);
   }
   const intentId = idOf(session.payment_intent);
   const intent = intentId === null ? null : await findById(world, intentId);

@@ -83,10 +83,13 @@ async function replaceCustomer(world: CustomersWorld, teamId: string, gone: stri
   const { stripeCustomerId } = await getTeam(db, teamId);
   if (stripeCustomerId !== null && stripeCustomerId !== gone) return stripeCustomerId;
   const cards = await listPaymentMethods(db, teamId);
-  const made = await makeCustomer(world, teamId, gone);
+  const customer = await makeCustomer(world, teamId, gone);
   for (const { id } of cards) await removePaymentMethod(db, teamId, id, secondOf(Date.now()));
-  log.warn({ teamId, gone, made, cards: cards.length }, 'Stripe no longer has a customer: another one was made');
-  return made;
+  log.warn(
+    { teamId, gone, made: customer, cards: cards.length },
+    'Stripe no longer has a customer: another one was made',
+  );
+  return customer;
 }
 
 async function makeCustomer(world: CustomersWorld, teamId: string, replaced: string | null): Promise<string> {
@@ -108,14 +111,14 @@ async function createCustomer(world: CustomersWorld, team: Team, replaced: strin
         idempotencyKey: details.email === undefined ? stripeKey.withoutEmail(idempotencyKey) : idempotencyKey,
       }),
     );
-  let made: Stripe.Customer;
+  let customer: Stripe.Customer;
   try {
-    made = await create(first);
+    customer = await create(first);
   } catch (error) {
     if (!isOfTheKey(error)) throw error;
-    made = await create(another());
+    customer = await create(another());
   }
-  return isReplayed(made) && (await isGone(stripe, made.id)) ? create(another()) : made;
+  return isReplayed(customer) && (await isGone(stripe, customer.id)) ? create(another()) : customer;
 }
 
 /** A stored 500, or other parameters than at first: for a day the same key would only return the same error. */
@@ -129,8 +132,8 @@ const isReplayed = (customer: Stripe.Customer): boolean => {
 };
 
 async function isGone(stripe: Stripe, customer: string): Promise<boolean> {
-  const found = await orNull(() => stripe.customers.retrieve(customer));
-  return found === null || found.deleted === true;
+  const customerAtStripe = await orNull(() => stripe.customers.retrieve(customer));
+  return customerAtStripe === null || customerAtStripe.deleted === true;
 }
 
 /**

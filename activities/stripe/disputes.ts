@@ -21,9 +21,9 @@ export const createStripeDisputes = (world: DisputesWorld): Disputes => ({
 });
 
 async function fetchDispute({ stripe, db, log }: DisputesWorld, stripeDisputeId: string): Promise<DisputeSeen> {
-  const found = await orNull(() => stripe.disputes.retrieve(stripeDisputeId));
-  if (found !== null)
-    return { status: statusOf(found.status), amountMicros: fromCents(found.amount), reason: found.reason };
+  const dispute = await orNull(() => stripe.disputes.retrieve(stripeDisputeId));
+  if (dispute !== null)
+    return { status: statusOf(dispute.status), amountMicros: fromCents(dispute.amount), reason: dispute.reason };
   log.error({ stripeDisputeId }, 'Stripe no longer has a dispute');
   return asRecorded(await findDispute(db, disputeIdOf(stripeDisputeId)));
 }

@@ -73,11 +73,11 @@ export async function outcomeOf(
 async function adoptPaidCard(
   { stripe, db, log }: StripeWorld,
   deposit: Deposit,
-  { payment_method: made }: Stripe.PaymentIntent,
+  { payment_method: methodId }: Stripe.PaymentIntent,
 ): Promise<void> {
-  if (typeof made !== 'string' || (await findByStripeId(db, made))) return;
+  if (typeof methodId !== 'string' || (await findByStripeId(db, methodId))) return;
   try {
-    await adoptCard({ stripe, db }, made, { nowSecond: secondOf(Date.now()), newId: adoptedId(made) });
+    await adoptCard({ stripe, db }, methodId, { nowSecond: secondOf(Date.now()), newId: adoptedId(methodId) });
   } catch (error) {
     if (stripeFault(error).kind === 'passing') throw error;
     // Taken away since: the payment counts all the same.

@@ -31,16 +31,16 @@ export const createStripeLooks = (stripe: Stripe): StripeLooks => ({
     looking(null, async () => (await stripe.paymentIntents.retrieve(intentId)).metadata.deposit ?? null),
   refundsOfIntent: (intentId) =>
     looking([], async () => {
-      const found: Awaited<ReturnType<StripeLooks['refundsOfIntent']>> = [];
+      const refunds: Awaited<ReturnType<StripeLooks['refundsOfIntent']>> = [];
       for await (const { id, metadata } of stripe.refunds.list({ payment_intent: intentId, limit: 100 }))
-        found.push({ stripeRefundId: id, namedRefundId: metadata?.refund ?? null });
-      return found;
+        refunds.push({ stripeRefundId: id, namedRefundId: metadata?.refund ?? null });
+      return refunds;
     }),
   disputesOfIntent: (intentId) =>
     looking([], async () => {
-      const found: string[] = [];
-      for await (const { id } of stripe.disputes.list({ payment_intent: intentId, limit: 100 })) found.push(id);
-      return found;
+      const disputeIds: string[] = [];
+      for await (const { id } of stripe.disputes.list({ payment_intent: intentId, limit: 100 })) disputeIds.push(id);
+      return disputeIds;
     }),
   isKnown: (id) =>
     looking(false, async () => {

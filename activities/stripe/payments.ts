@@ -49,8 +49,8 @@ async function createIntent(world: StripeWorld, depositId: string) {
   if (card === null) return { failureCode: 'card_removed' as const };
   const attempt = activityAttempt();
   if (attempt > 1) {
-    const known = await findIntent(stripe, card.customer, deposit);
-    if (known) return { intentId: known.id };
+    const earlierIntent = await findIntent(stripe, card.customer, deposit);
+    if (earlierIntent) return { intentId: earlierIntent.id };
   }
   try {
     const { id } = await stripe.paymentIntents.create(
@@ -150,8 +150,8 @@ async function whyRefused({ stripe, db, log }: StripeWorld, deposit: Deposit, er
 }
 
 async function isAttached(stripe: Stripe, card: { customer: string; paymentMethod: string }): Promise<boolean> {
-  const found = await orNull(() => stripe.paymentMethods.retrieve(card.paymentMethod));
-  return found?.customer === card.customer;
+  const method = await orNull(() => stripe.paymentMethods.retrieve(card.paymentMethod));
+  return method?.customer === card.customer;
 }
 
 async function fetchOutcome(world: StripeWorld, depositId: string): Promise<PaymentOutcome> {
@@ -172,19 +172,19 @@ async function fetchOutcome(world: StripeWorld, depositId: string): Promise<Paym
 async function outcomeOfFailed(world: StripeWorld, deposit: Deposit): Promise<PaymentOutcome> {
   const { stripe, db } = world;
   if (deposit.kind === 'checkout' && deposit.stripeSessionId !== null) {
-    const seen = await checkoutOutcome(world, deposit);
-    if (seen.status === 'succeeded' || seen.status === 'processing') return seen;
+    const ofCheckout = await checkoutOutcome(world, deposit);
+    if (ofCheckout.status === 'succeeded' || ofCheckout.status === 'processing') return ofCheckout;
   }
   if (deposit.stripeIntentId !== null) {
     const intent = await findById(world, deposit.stripeIntentId);
     if (intent?.status === 'succeeded' || intent?.status === 'processing') return outcomeOf(world, deposit, intent);
   }
   const { stripeCustomerId } = await getTeam(db, deposit.teamId);
-  const paid = stripeCustomerId && (await findIntent(stripe, stripeCustomerId, deposit, 'succeeded'));
-  if (!paid) return { status: 'failed', intentId: deposit.stripeIntentId, failureCode: 'provider_rejected' };
+  const paidIntent = stripeCustomerId && (await findIntent(stripe, stripeCustomerId, deposit, 'succeeded'));
+  if (!paidIntent) return { status: 'failed', intentId: deposit.stripeIntentId, failureCode: 'provider_rejected' };
   // Refunds and disputes name the payment that was made.
-  await updateDeposit(db, deposit.id, { stripeIntentId: paid.id });
-  return outcomeOf(world, deposit, (await findById(world, paid.id)) ?? paid);
+  await updateDeposit(db, deposit.id, { stripeIntentId: paidIntent.id });
+  return outcomeOf(world, deposit, (await findById(world, paidIntent.id)) ?? paidIntent);
 }
 
 async function intentOfTeam({ stripe, db }: StripeWorld, deposit: Deposit): Promise<string | null> {

@@ -38,8 +38,8 @@ async function createRefund(world: RefundsWorld, refundId: string): Promise<Refu
   if (intentId === null) return { status: 'failed', stripeRefundId: null, failureCode: 'no_payment' };
   for (let key = 1; ; key++) {
     try {
-      const made = await findRefund(stripe, intentId, refundId);
-      return seenOf(made ?? (await ask(stripe, intentId, refund, key)));
+      const earlierRefund = await findRefund(stripe, intentId, refundId);
+      return seenOf(earlierRefund ?? (await ask(stripe, intentId, refund, key)));
     } catch (error) {
       if (isMissing(error)) {
         log.error({ refundId, intentId, error: inCodes(error) }, 'Stripe no longer has the payment of a refund');
@@ -60,19 +60,19 @@ async function createRefund(world: RefundsWorld, refundId: string): Promise<Refu
  * state stays. A refund that was never recorded has moved no money of ours.
  */
 async function fetchRefund({ stripe, db, log }: RefundsWorld, stripeRefundId: string): Promise<RefundSeen> {
-  const found = await orNull(() => stripe.refunds.retrieve(stripeRefundId));
-  if (found !== null) return seenOf(found);
+  const refund = await orNull(() => stripe.refunds.retrieve(stripeRefundId));
+  if (refund !== null) return seenOf(refund);
   log.error({ stripeRefundId }, 'Stripe no longer has a refund');
-  const recorded = await findRefundByStripeId(db, stripeRefundId);
-  if (recorded === null || recorded.status === 'failed')
+  const savedRefund = await findRefundByStripeId(db, stripeRefundId);
+  if (savedRefund === null || savedRefund.status === 'failed')
     return {
       status: 'failed',
       stripeRefundId,
       failureCode: 'payment_missing',
-      amountMicros: recorded?.amountMicros ?? ZERO,
-      namedRefundId: recorded?.id ?? null,
+      amountMicros: savedRefund?.amountMicros ?? ZERO,
+      namedRefundId: savedRefund?.id ?? null,
     };
-  const { id: namedRefundId, status, amountMicros } = recorded;
+  const { id: namedRefundId, status, amountMicros } = savedRefund;
   return { status, stripeRefundId, amountMicros, namedRefundId };
 }
 

@@ -49,19 +49,19 @@ export async function openDeposit(world: ApiWorld, call: Call, asked: AskedDepos
   const existing = await findDeposit(world.db, asked.depositId);
   if (existing) return unlessFailed(sameOrTaken(existing, asked));
   await mustBePaidSoon(world, call, asked.teamId);
-  const opened = sameOrTaken(await recorded(world, call, asked), asked);
-  return unlessFailed(await afterAnswer(world, call, opened, await told(world, call, opened)));
+  const deposit = sameOrTaken(await recordedDeposit(world, call, asked), asked);
+  return unlessFailed(await afterAnswer(world, call, deposit, await answerOfEngine(world, call, deposit)));
 }
 
 /** Records the deposit. A commit whose outcome is unknown is looked up under the team's lock. */
-async function recorded(world: ApiWorld, call: Call, asked: AskedDeposit): Promise<Deposit> {
+async function recordedDeposit(world: ApiWorld, call: Call, asked: AskedDeposit): Promise<Deposit> {
   try {
     return await world.ledger.recordDeposit({ ...asked, receivedSecond: call.receivedSecond }, call.requestId);
   } catch (error) {
     if (!isCommitUnknown(error)) throw error;
-    const found = await recordedAfterAll(world, call, asked.teamId, (tx) => findDeposit(tx, asked.depositId));
-    if (found === null) throw engineUnavailable();
-    return found;
+    const deposit = await recordedAfterAll(world, call, asked.teamId, (tx) => findDeposit(tx, asked.depositId));
+    if (deposit === null) throw engineUnavailable();
+    return deposit;
   }
 }
 
@@ -69,7 +69,7 @@ async function recorded(world: ApiWorld, call: Call, asked: AskedDeposit): Promi
  * The engine's answer, or null for no answer. The deposit is then pending, and the sweeper starts its workflow if
  * necessary.
  */
-async function told(
+async function answerOfEngine(
   world: ApiWorld,
   call: Call,
   { id: depositId, teamId, kind }: Deposit,
@@ -91,16 +91,16 @@ async function told(
 async function afterAnswer(
   world: ApiWorld,
   call: Call,
-  opened: Deposit,
+  deposit: Deposit,
   answer: DepositAnswer | null,
 ): Promise<Deposit> {
   try {
-    return (await readRecorded(world, call, () => findDeposit(world.db, opened.id))) ?? opened;
+    return (await readRecorded(world, call, () => findDeposit(world.db, deposit.id))) ?? deposit;
   } catch (error) {
     if (!isOutcomeUnknown(error) || answer?.status === 'failed' || answer?.status === 'expired') throw error;
     // The second and the receipt of a credit are in the row, and a caller can read them later.
     const status = answer?.status === 'requires_action' ? answer.status : 'pending';
-    return { ...opened, status, checkoutUrl: answer?.checkoutUrl ?? opened.checkoutUrl };
+    return { ...deposit, status, checkoutUrl: answer?.checkoutUrl ?? deposit.checkoutUrl };
   }
 }
 

@@ -54,7 +54,7 @@ export interface Engine {
    */
   refund(input: RefundInput, requestId: string, withinMs: number, deadlineMs: number): Promise<RefundAnswer>;
   /** Each wake resolves once Temporal has accepted the wake, or fails within two seconds. */
-  tell: WorkflowWakes;
+  wake: WorkflowWakes;
   /** Whether Temporal answers. */
   reachable(): Promise<boolean>;
   /** Whether a worker asks for the work of the `billing` queue. */
@@ -98,7 +98,7 @@ export function createEngine(client: Client): Engine {
   const orUnknown = (error: unknown): never => {
     throw outcomeUnknown('whether the provider was asked is not known: send the same again', error);
   };
-  const tell = createWorkflowWakes(client);
+  const wake = createWorkflowWakes(client);
   const look = lookAt(client);
 
   return {
@@ -132,16 +132,16 @@ export function createEngine(client: Client): Engine {
       dispute: (input, deadlineMs) => within<unknown>(deadlineMs, () => look.dispute(input)).catch(orUnknown),
     },
 
-    tell: coalesced({
-      watch: (teamId) => soon(() => tell.watch(teamId), TELL_WITHIN_MS),
-      watchSoon: (teamId) => soon(() => tell.watchSoon(teamId), TELL_WITHIN_MS),
-      autoTopUp: (teamId) => soon(() => tell.autoTopUp(teamId), TELL_WITHIN_MS),
-      instance: (instanceId) => soon(() => tell.instance(instanceId), TELL_WITHIN_MS),
-      reservation: (reservationId) => soon(() => tell.reservation(reservationId), TELL_WITHIN_MS),
-      deposit: (deposit) => soon(() => tell.deposit(deposit), TELL_WITHIN_MS),
-      refund: (refund) => soon(() => tell.refund(refund), TELL_WITHIN_MS),
-      dispute: (dispute) => soon(() => tell.dispute(dispute), TELL_WITHIN_MS),
-      notice: (notice) => soon(() => tell.notice(notice), TELL_WITHIN_MS),
+    wake: coalesced({
+      watch: (teamId) => soon(() => wake.watch(teamId), TELL_WITHIN_MS),
+      watchSoon: (teamId) => soon(() => wake.watchSoon(teamId), TELL_WITHIN_MS),
+      autoTopUp: (teamId) => soon(() => wake.autoTopUp(teamId), TELL_WITHIN_MS),
+      instance: (instanceId) => soon(() => wake.instance(instanceId), TELL_WITHIN_MS),
+      reservation: (reservationId) => soon(() => wake.reservation(reservationId), TELL_WITHIN_MS),
+      deposit: (deposit) => soon(() => wake.deposit(deposit), TELL_WITHIN_MS),
+      refund: (refund) => soon(() => wake.refund(refund), TELL_WITHIN_MS),
+      dispute: (dispute) => soon(() => wake.dispute(dispute), TELL_WITHIN_MS),
+      notice: (notice) => soon(() => wake.notice(notice), TELL_WITHIN_MS),
     }),
 
     reachable: probeOf(client, soon),

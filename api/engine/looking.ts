@@ -35,25 +35,25 @@ export async function lookAtPayment(world: ApiWorld, call: Call, deposit: Deposi
 }
 
 async function refundsToLookAt({ db, stripeLooks }: ApiWorld, { id, stripeIntentId }: Deposit) {
-  const known = await refundsOfDeposit(db, id);
-  const found = stripeIntentId === null ? [] : await stripeLooks.refundsOfIntent(stripeIntentId);
-  const isKnown = ({ stripeRefundId, namedRefundId }: (typeof found)[number]) =>
-    known.some((refund) => refund.stripeRefundId === stripeRefundId || refund.id === namedRefundId);
+  const savedRefunds = await refundsOfDeposit(db, id);
+  const foundRefunds = stripeIntentId === null ? [] : await stripeLooks.refundsOfIntent(stripeIntentId);
+  const isKnown = ({ stripeRefundId, namedRefundId }: (typeof foundRefunds)[number]) =>
+    savedRefunds.some((refund) => refund.stripeRefundId === stripeRefundId || refund.id === namedRefundId);
   return [
-    ...known.map(({ id: refundId, stripeRefundId }) => ({
+    ...savedRefunds.map(({ id: refundId, stripeRefundId }) => ({
       refundId,
       ...(stripeRefundId !== null && { stripeRefundId }),
     })),
-    ...found
+    ...foundRefunds
       .filter((refund) => !isKnown(refund))
       .map(({ stripeRefundId }) => ({ refundId: foundRefundId(stripeRefundId), stripeRefundId })),
   ];
 }
 
 async function disputesToLookAt({ db, stripeLooks }: ApiWorld, { id, stripeIntentId }: Deposit) {
-  const known = (await disputesOfDeposit(db, id)).map(({ stripeDisputeId }) => stripeDisputeId);
-  const found = stripeIntentId === null ? [] : await stripeLooks.disputesOfIntent(stripeIntentId);
-  return [...new Set([...known, ...found])].map((stripeDisputeId) => ({
+  const savedIds = (await disputesOfDeposit(db, id)).map(({ stripeDisputeId }) => stripeDisputeId);
+  const foundIds = stripeIntentId === null ? [] : await stripeLooks.disputesOfIntent(stripeIntentId);
+  return [...new Set([...savedIds, ...foundIds])].map((stripeDisputeId) => ({
     disputeId: disputeIdOf(stripeDisputeId),
     stripeDisputeId,
   }));

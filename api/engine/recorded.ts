@@ -50,9 +50,9 @@ async function readInTime<T>(
   const leftMs = () => call.receivedMs + lastStatementMs - world.nowMs();
   for (;;) {
     try {
-      const found = await notingRecords(() => withinLimits(commitsWithin(leftMs()), read));
-      if (found !== null) noteRecorded();
-      return found;
+      const fact = await notingRecords(() => withinLimits(commitsWithin(leftMs()), read));
+      if (fact !== null) noteRecorded();
+      return fact;
     } catch (error) {
       if (!isDatabaseAway(error)) throw error;
       call.log.warn({ err: error }, 'what was recorded could not be read');

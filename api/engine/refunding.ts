@@ -50,24 +50,24 @@ export async function refundDeposit(
 
   await mustBePaidSoon(world, call, teamId);
   const order = { ...asked, actor: actorOf(call), receivedSecond: call.receivedSecond };
-  const taken = sameOrTaken(await recorded(world, call, order), asked);
+  const refund = sameOrTaken(await recordedRefund(world, call, order), asked);
   // Instances may have ended with the credit. The watch announces the ends whatever the provider answers.
   const [answer] = await Promise.all([
-    told(world, call, { refundId, teamId, depositId }),
+    answerOfEngine(world, call, { refundId, teamId, depositId }),
     wake({ what: 'watch', id: teamId }),
   ]);
-  return unlessRefused(await afterAnswer(world, call, taken, answer));
+  return unlessRefused(await afterAnswer(world, call, refund, answer));
 }
 
 /** Takes the credit. A commit whose outcome is unknown is looked up under the team's lock. */
-async function recorded(world: ApiWorld, call: Call, order: AskedRefund): Promise<Refund> {
+async function recordedRefund(world: ApiWorld, call: Call, order: AskedRefund): Promise<Refund> {
   try {
     return await world.ledger.takeRefund(order, call.requestId);
   } catch (error) {
     if (!isCommitUnknown(error)) throw error;
-    const found = await recordedAfterAll(world, call, order.teamId, (tx) => findRefund(tx, order.refundId));
-    if (found === null) throw engineUnavailable();
-    return found;
+    const refund = await recordedAfterAll(world, call, order.teamId, (tx) => findRefund(tx, order.refundId));
+    if (refund === null) throw engineUnavailable();
+    return refund;
   }
 }
 
@@ -76,12 +76,12 @@ async function recorded(world: ApiWorld, call: Call, order: AskedRefund): Promis
  * without one: the credit is taken, and the workflow is started.
  * @throws BillingError `outcome_unknown` where the provider has refused the refund and its reason cannot be read
  */
-async function afterAnswer(world: ApiWorld, call: Call, taken: Refund, answer: RefundAnswer | null): Promise<Refund> {
+async function afterAnswer(world: ApiWorld, call: Call, refund: Refund, answer: RefundAnswer | null): Promise<Refund> {
   try {
-    return (await readRecorded(world, call, () => findRefund(world.db, taken.id))) ?? taken;
+    return (await readRecorded(world, call, () => findRefund(world.db, refund.id))) ?? refund;
   } catch (error) {
     if (!isOutcomeUnknown(error) || answer?.status === 'failed') throw error;
-    return { ...taken, status: answer?.status === 'succeeded' ? 'succeeded' : 'pending' };
+    return { ...refund, status: answer?.status === 'succeeded' ? 'succeeded' : 'pending' };
   }
 }
 
@@ -107,7 +107,7 @@ type Asked = Parameters<ApiWorld['engine']['refund']>[0];
  * The engine's answer, or null for no answer. The refund is then pending, and the sweeper starts its workflow if
  * necessary.
  */
-async function told(world: ApiWorld, call: Call, asked: Asked): Promise<RefundAnswer | null> {
+async function answerOfEngine(world: ApiWorld, call: Call, asked: Asked): Promise<RefundAnswer | null> {
   const hearUntilMs = call.receivedMs + HEARD_WITHIN_MS;
   try {
     return await world.engine.refund(asked, call.requestId, OUTCOME_WITHIN_MS, hearUntilMs);

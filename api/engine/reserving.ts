@@ -45,7 +45,7 @@ export async function reserve(
   if (existing) return sameOrTaken(existing, spec);
   if (!(await gpuPriceAt(db, spec, call.receivedSecond))) throw priceNotFound();
   await mustBeReachable(world);
-  const begun = await recorded(world, call, spec);
+  const begun = await recordedReservation(world, call, spec);
   const { reservation } = begun;
   const started = giveToWorkflow(call, { reservationId: spec.id }, () =>
     engine.startReservation(inputOfBegun(begun, settleEveryMs), call.requestId),
@@ -55,7 +55,7 @@ export async function reserve(
 }
 
 /** Records the beginning. A commit whose outcome is unknown is looked up under the team's lock. */
-async function recorded(world: ApiWorld, call: Call, spec: ReservationSpec): Promise<BegunReservation> {
+async function recordedReservation(world: ApiWorld, call: Call, spec: ReservationSpec): Promise<BegunReservation> {
   try {
     return await world.ledger.beginReservation({ spec, receivedSecond: call.receivedSecond }, call.requestId);
   } catch (error) {

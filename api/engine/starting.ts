@@ -21,9 +21,9 @@ import type { Wakes } from './wakes.ts';
 
 export const hashOfSpec = (spec: Omit<InstanceSpec, 'id' | 'requestHash'>): string => {
   const { teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom, detailsHash } = spec;
-  const asked = [teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom];
-  if (detailsHash !== undefined) asked.push(detailsHash);
-  return requestHashOf(asked);
+  const hashedFields = [teamId, project, gpuType, region, pricing, hourlyMicros, shedOrder, resumedFrom];
+  if (detailsHash !== undefined) hashedFields.push(detailsHash);
+  return requestHashOf(hashedFields);
 };
 
 /**
@@ -44,7 +44,7 @@ export async function startInstance(
   if (existing) return sameOrTaken(existing, spec);
   if (pricedAt === null) throw priceNotFound(OR_SEND_HOURLY);
   await mustBeServedSoon(world, call, spec.teamId, 'starts', runsUnwatched);
-  const started = await recorded(world, call, spec, pricedAt);
+  const started = await recordedInstance(world, call, spec, pricedAt);
   const input = { ...inputOfStarted(started, world.settleEveryMs), saysRunning: true as const };
   const watched = giveToWorkflow(call, { instanceId: spec.id }, () =>
     world.engine.startInstance(input, call.requestId),
@@ -60,7 +60,7 @@ function sameOrTaken(row: Instance, spec: InstanceSpec): Instance {
 }
 
 /** Records the start. A commit whose outcome is unknown is looked up under the team's lock. */
-async function recorded(
+async function recordedInstance(
   world: ApiWorld,
   call: Call,
   spec: InstanceSpec,
@@ -75,8 +75,8 @@ async function recorded(
     if (error instanceof SuccessorRuns)
       throw new DetailedError('instance_active', error.message, { instance: error.instanceId });
     if (!isCommitUnknown(error)) throw error;
-    const found = await recordedAfterAll(world, call, spec.teamId, (tx) => findInstance(tx, spec.id));
-    if (found === null) throw engineUnavailable();
-    return { instance: sameOrTaken(found, spec), rateMicrosPerHour };
+    const instance = await recordedAfterAll(world, call, spec.teamId, (tx) => findInstance(tx, spec.id));
+    if (instance === null) throw engineUnavailable();
+    return { instance: sameOrTaken(instance, spec), rateMicrosPerHour };
   }
 }

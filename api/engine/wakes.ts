@@ -20,21 +20,21 @@ export interface Wake {
 export type Wakes = (...wakes: Wake[]) => Promise<void>;
 
 export function createWakes({ engine, log }: ApiWorld, metrics: Metrics): Wakes {
-  const tell = async ({ what, id }: Wake): Promise<void> => {
+  const sendWake = async ({ what, id }: Wake): Promise<void> => {
     const noted = what === 'watch' || what === 'watchSoon' ? notedWake(id) : undefined;
     // The watch looks in time, or another call wakes it. If that call ends early, the sweeper delivers the look.
     if (isSpared(noted)) return;
     try {
-      await engine.tell[what === 'watch' && noted === 'watchSoon' ? noted : what](id);
-      metrics.told(what, true);
+      await engine.wake[what === 'watch' && noted === 'watchSoon' ? noted : what](id);
+      metrics.wakeSent(what, true);
     } catch (error) {
-      metrics.told(what, false);
+      metrics.wakeSent(what, false);
       metrics.engineFailed('tell');
       log.warn({ what, id, err: error }, 'a wake was not accepted; the sweeper delivers it');
     }
   };
 
   return async (...wakes) => {
-    await Promise.all(wakes.map(tell));
+    await Promise.all(wakes.map(sendWake));
   };
 }

@@ -40,7 +40,7 @@ function thingOfPath({ path }: Route, { params }: Request): { noun: Owned; id: s
 
 export interface CallTeams {
   /** The team, if the request names a team or the named object was looked up before. */
-  named(route: Route, request: Request, call: Call): string | undefined;
+  teamOf(route: Route, request: Request, call: Call): string | undefined;
   /** The team, looked up if necessary. A lookup that fails finds no team. */
   find(route: Route, request: Request, call: Call): Promise<string>;
 }
@@ -52,19 +52,19 @@ export function createCallTeams(db: Db): CallTeams {
     looks.set(noun, look);
     return look;
   };
-  const named: CallTeams['named'] = (route, request, { caller }) => {
+  const teamNamedBy: CallTeams['teamOf'] = (route, request, { caller }) => {
     if (caller.kind === 'key') return caller.teamId;
-    const said = teamOfPath(route, request) ?? teamOfBody(request.body) ?? asId(request.query.team);
-    if (said !== undefined) return said;
+    const teamInCall = teamOfPath(route, request) ?? teamOfBody(request.body) ?? asId(request.query.team);
+    if (teamInCall !== undefined) return teamInCall;
     const thing = thingOfPath(route, request);
-    return thing === undefined ? NO_TEAM : lookFor(thing.noun).known(thing.id);
+    return thing === undefined ? NO_TEAM : lookFor(thing.noun).remembered(thing.id);
   };
   return {
-    named,
+    teamOf: teamNamedBy,
     async find(route, request, call) {
-      const said = named(route, request, call);
+      const teamInCall = teamNamedBy(route, request, call);
       const thing = thingOfPath(route, request);
-      if (said !== undefined || !thing) return said ?? NO_TEAM;
+      if (teamInCall !== undefined || !thing) return teamInCall ?? NO_TEAM;
       return (
         (await lookFor(thing.noun)
           .find(thing.id)
@@ -78,33 +78,33 @@ export function createCallTeams(db: Db): CallTeams {
 class Look {
   readonly #read: (ids: string[]) => Promise<Map<string, string>>;
   readonly #teams = new Map<string, string>();
-  #next: { ids: Set<string>; found: Promise<Map<string, string>> } | null = null;
+  #next: { ids: Set<string>; teams: Promise<Map<string, string>> } | null = null;
   #underWay: Promise<unknown> = Promise.resolve();
 
   constructor(read: (ids: string[]) => Promise<Map<string, string>>) {
     this.#read = read;
   }
 
-  known(id: string): string | undefined {
+  remembered(id: string): string | undefined {
     return this.#teams.get(id);
   }
 
   async find(id: string): Promise<string | undefined> {
     if (!this.#next || this.#next.ids.size >= MOST_AT_ONCE) this.#open();
     this.#next?.ids.add(id);
-    return (await this.#next?.found)?.get(id);
+    return (await this.#next?.teams)?.get(id);
   }
 
   #open(): void {
     const ids = new Set<string>();
-    const found = this.#underWay.then(async () => {
+    const teams = this.#underWay.then(async () => {
       if (this.#next?.ids === ids) this.#next = null;
-      const teams = await this.#read([...ids]);
-      for (const [id, team] of teams) this.#remember(id, team);
-      return teams;
+      const teamsById = await this.#read([...ids]);
+      for (const [id, team] of teamsById) this.#remember(id, team);
+      return teamsById;
     });
-    this.#next = { ids, found };
-    this.#underWay = found.catch(() => {});
+    this.#next = { ids, teams };
+    this.#underWay = teams.catch(() => {});
   }
 
   #remember(id: string, team: string): void {

@@ -183,8 +183,8 @@ function toRefusal(error: unknown): BillingError {
     const most = limit === 256 * 1024 ? '256 KiB' : '1 MiB';
     return new BillingError('payload_too_large', `the body is larger than ${most}`);
   }
-  const known = typeof type === 'string' ? REFUSAL_OF_PARSER[type] : undefined;
-  if (known) return new BillingError(...known);
+  const refusal = typeof type === 'string' ? REFUSAL_OF_PARSER[type] : undefined;
+  if (refusal) return new BillingError(...refusal);
   // A body that does not unpack or a path that does not decode is the caller's error, by the status of the parser.
   if (typeof status === 'number' && status >= 400 && status < 500)
     return new BillingError('invalid_request', 'the request could not be read');

@@ -115,8 +115,8 @@ export class Gate {
   }
 
   #laneOf(name: string): Lane {
-    const known = this.#lanes.get(name);
-    if (known) return known;
+    const laneOfTeam = this.#lanes.get(name);
+    if (laneOfTeam) return laneOfTeam;
     const lane: Lane = { name, running: 0, waiting: [] };
     this.#lanes.set(name, lane);
     return lane;

@@ -113,12 +113,10 @@ export async function once(
     await soon(released.catch((error) => call.log.warn({ err: error }, 'an idempotency key is still held')));
   };
   const keep = async (answer: JsonAnswer): Promise<void> => {
-    const kept = { status: answer.status, body: seal(JSON.stringify(answer.body)) };
+    const sealedAnswer = { status: answer.status, body: seal(JSON.stringify(answer.body)) };
     // The work is done. A repeat makes the same ids and finds the work done.
-    const written = keepAnswer(world.db, id, kept);
-    await soon(
-      written.catch((error) => call.log.warn({ err: error }, 'the answer of an idempotent call was not kept')),
-    );
+    const saving = keepAnswer(world.db, id, sealedAnswer);
+    await soon(saving.catch((error) => call.log.warn({ err: error }, 'the answer of an idempotent call was not kept')));
   };
   try {
     const answer = await work({ ...call, seed });

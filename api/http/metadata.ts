@@ -12,7 +12,7 @@ const Value = visible(LONGEST_VALUE);
 const EXAMPLE = { customer: 'cus_1042', plan: 'pro' };
 
 const tooMany = `must have at most ${MOST_KEYS} keys`;
-const fewEnough = (given: object): boolean => Object.keys(given).length <= MOST_KEYS;
+const fewEnough = (entries: object): boolean => Object.keys(entries).length <= MOST_KEYS;
 /** Zod drops this key from a record, and the value would be lost. */
 const withoutPrototype = (given: unknown): boolean =>
   typeof given !== 'object' || given === null || !Object.hasOwn(given, '__proto__');
@@ -45,8 +45,8 @@ export const Metadata = z.record(z.string(), z.string()).openapi({ example: EXAM
  * The metadata after a change.
  * @throws BillingError `invalid_request`, naming `metadata`
  */
-export function mergeMetadata(kept: Kept, change: Readonly<Record<string, string | null>>): Kept {
-  const merged = new Map(Object.entries({ ...kept, ...change }).filter(([, value]) => value !== null));
+export function mergeMetadata(savedEntries: Kept, change: Readonly<Record<string, string | null>>): Kept {
+  const merged = new Map(Object.entries({ ...savedEntries, ...change }).filter(([, value]) => value !== null));
   if (merged.size > MOST_KEYS) throw new BillingError('invalid_request', `metadata ${tooMany}`, 'metadata');
   return Object.fromEntries(merged) as Kept;
 }

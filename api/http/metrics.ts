@@ -12,7 +12,7 @@ import type { GateRefusal, GateState } from './gate.ts';
 export interface Metrics {
   countCalls: RequestHandler;
   serve: RequestHandler;
-  told(what: string, accepted: boolean): void;
+  wakeSent(what: string, accepted: boolean): void;
   engineFailed(what: string): void;
   /** Counts a call without a place. */
   refused(kind: KindOfCall, why: GateRefusal): void;
@@ -71,7 +71,7 @@ export function createMetrics(world: ApiWorld): Metrics {
   const registers = [new Registry()];
   const [register] = registers as [Registry];
   collectDefaultMetrics({ register, prefix: 'burnrate_' });
-  const { durations, tells, engineErrors, refusals } = countersOf(registers);
+  const { durations, tells: wakes, engineErrors, refusals } = countersOf(registers);
   const gauge = gaugeIn(registers);
   const gauges = gaugesOf(registers);
   const clockAhead = gauge('clock_ahead_seconds', 'By how much the clock of this process is ahead of the database’s');
@@ -103,7 +103,7 @@ export function createMetrics(world: ApiWorld): Metrics {
       clockAhead.set((world.clock?.aheadMs() ?? 0) / 1000);
       response.type(register.contentType).send(await register.metrics());
     },
-    told: (what, accepted) => tells.inc({ what, accepted: String(accepted) }),
+    wakeSent: (what, accepted) => wakes.inc({ what, accepted: String(accepted) }),
     engineFailed: (what) => engineErrors.inc({ what }),
     refused: (kind, why) => refusals.inc({ kind, why }),
     watchGates: (gates) => watchGates(registers, gates),

@@ -40,6 +40,6 @@ export const orList = (names: readonly string[]): string =>
 
 /** `: did you mean gpuType?`, or nothing where no name is near. */
 export function didYouMean(wrong: string, names: Iterable<string>, atMost = 1): string {
-  const found = nearest(wrong, names, atMost);
-  return found.length === 0 ? '' : `: did you mean ${orList(found)}?`;
+  const nearestName = nearest(wrong, names, atMost);
+  return nearestName.length === 0 ? '' : `: did you mean ${orList(nearestName)}?`;
 }

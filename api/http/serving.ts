@@ -68,7 +68,7 @@ export function createServing(world: ApiWorld, metrics: Metrics): Serving {
     gates,
     door: (route) => (request, response, next) => {
       const call = response.locals.call as Call | undefined;
-      const team = call ? teams.named(route, request, call) : teamOfPath(route, request);
+      const team = call ? teams.teamOf(route, request, call) : teamOfPath(route, request);
       gates[kindOf(route)].mustHaveRoomFor(team);
       next();
     },
@@ -79,7 +79,7 @@ export function createServing(world: ApiWorld, metrics: Metrics): Serving {
         const call = response.locals.call as Call;
         const gone = callerGone(response);
         const team = gate.isIdle
-          ? (teams.named(route, request, call) ?? NO_TEAM)
+          ? (teams.teamOf(route, request, call) ?? NO_TEAM)
           : await teams.find(route, request, call);
         const work = async () => {
           await checkTeam(world, route, request, call);

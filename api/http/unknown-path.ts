@@ -79,10 +79,10 @@ export function unknownPath(paths: () => KnownPaths): RequestHandler {
   return (request, response) => {
     const { path, method } = request;
     known ??= [...paths(), ...PAGES];
-    const taken = new Set(known.filter((one) => fits(one.path, path)).flatMap(({ methods }) => methods));
-    if (taken.size === 0) throw new BillingError('not_found', whyNotFound(known, path));
-    const methods = [...taken].map((one) => one.toUpperCase());
-    response.set('Allow', [...methods, ...(taken.has('get') ? ['HEAD'] : []), 'OPTIONS'].join(', '));
+    const methodsOfPath = new Set(known.filter((one) => fits(one.path, path)).flatMap(({ methods }) => methods));
+    if (methodsOfPath.size === 0) throw new BillingError('not_found', whyNotFound(known, path));
+    const methods = [...methodsOfPath].map((one) => one.toUpperCase());
+    response.set('Allow', [...methods, ...(methodsOfPath.has('get') ? ['HEAD'] : []), 'OPTIONS'].join(', '));
     if (method === 'OPTIONS') return void response.status(204).end();
     throw new BillingError('method_not_allowed', `${shown(path)} takes ${orList(methods)}, not ${shown(method)}`);
   };

@@ -34,8 +34,10 @@ const cardOf = async ({ db }: ApiWorld, teamId: string, id: string | null | unde
 
 /** Switching off does not check the card, because the card may have been removed since. */
 const cardOfOld = async (world: ApiWorld, teamId: string, old: TopUpPolicy | null): Promise<string | null> => {
-  const kept = old?.paymentMethodId ?? null;
-  return kept !== null && (await findPaymentMethod(world.db, teamId, kept)) ? kept : cardOf(world, teamId, null);
+  const oldCardId = old?.paymentMethodId ?? null;
+  return oldCardId !== null && (await findPaymentMethod(world.db, teamId, oldCardId))
+    ? oldCardId
+    : cardOf(world, teamId, null);
 };
 
 /** Switching off needs no amounts: the present amounts are kept for the next time. Null: no policy to switch off. */

@@ -89,14 +89,14 @@ const correct = (world: ApiWorld, wake: Wakes): Route =>
           'amount must not be zero, and at most $1,000,000 either way',
           'amount',
         );
-      const asked = {
+      const input = {
         ...{ correctionId, depositId: params.id, amountMicros, note },
         teamId: body.team ?? null,
         correctsReference: body.corrects ?? null,
         actor: actorOf(call),
         nowSecond: call.receivedSecond,
       };
-      const correction = await world.ledger.correctDeposit(asked, call.requestId);
+      const correction = await world.ledger.correctDeposit(input, call.requestId);
       await wake({ what: 'watch', id: correction.teamId });
       return { status: 201, body: view(correction) };
     },

@@ -138,7 +138,7 @@ const open = (world: ApiWorld): Route =>
       const details = { metadata: body.metadata ?? {}, returnUrl: body.returnUrl ?? null };
       const detailsHash = await keepDetails(world.db, details);
       const saveCard = body.saveCard ?? false;
-      const asked: AskedDeposit = {
+      const request: AskedDeposit = {
         depositId: body.id ?? newId(call, 'dep'),
         teamId,
         kind: body.method === 'crypto' ? 'crypto' : paymentMethodId === null ? 'checkout' : 'saved_card',
@@ -148,7 +148,7 @@ const open = (world: ApiWorld): Route =>
         ...(detailsHash !== null && { detailsHash }),
         ...(saveCard && { saveCard: true }),
       };
-      const deposit = await openDeposit(world, call, asked);
+      const deposit = await openDeposit(world, call, request);
       return { status: 201, body: await viewRecorded(world, call, deposit, details) };
     },
   });

@@ -84,8 +84,8 @@ const give = ({ ledger }: ApiWorld, wake: Wakes): Route =>
       const { id: grantId = newId(call, 'grant'), amount: amountMicros, note, metadata = {} } = body;
       if (amountMicros <= 0 || amountMicros > MAX_GRANT_MICROS)
         throw new BillingError('amount_out_of_range', 'amount must be above $0 and not above $1,000,000', 'amount');
-      const asked = { teamId, grantId, amountMicros, note, metadata, nowSecond: call.receivedSecond };
-      const grant = await ledger.grant(asked, call.requestId);
+      const input = { teamId, grantId, amountMicros, note, metadata, nowSecond: call.receivedSecond };
+      const grant = await ledger.grant(input, call.requestId);
       await wake({ what: 'watch', id: teamId });
       return { status: 201, body: view(grant) };
     },
@@ -136,8 +136,8 @@ const revoke = ({ ledger }: ApiWorld, wake: Wakes): Route =>
     answer: { status: 200, schema: Grant },
     fails: ['team_archived'],
     handle: async ({ params, body: { note = null }, call }) => {
-      const asked = { grantId: params.id, note, nowSecond: call.receivedSecond };
-      const grant = await ledger.revokeGrant(asked, call.requestId);
+      const input = { grantId: params.id, note, nowSecond: call.receivedSecond };
+      const grant = await ledger.revokeGrant(input, call.requestId);
       await wake({ what: 'watch', id: grant.teamId });
       return { status: 200, body: view(grant) };
     },

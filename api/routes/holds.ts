@@ -28,7 +28,7 @@ const NewHold = z.object({
 });
 
 /** Another team's hold is not there. */
-const seen = async ({ db }: ApiWorld, id: string, call: Call): Promise<HoldOfTeam> => {
+const holdSeenBy = async ({ db }: ApiWorld, id: string, call: Call): Promise<HoldOfTeam> => {
   const hold = await getHold(db, id);
   mustSee(call, hold.teamId, 'hold', 'hold');
   return hold;
@@ -73,7 +73,7 @@ const release = (world: ApiWorld, wake: Wakes): Route =>
     answer: { status: 200, schema: Hold },
     fails: ['hold_closed'],
     handle: async ({ params, call }) => {
-      const { holdId, teamId } = await seen(world, params.hold, call);
+      const { holdId, teamId } = await holdSeenBy(world, params.hold, call);
       const voided = await world.ledger.voidHold({ holdId, nowSecond: call.receivedSecond }, call.requestId);
       wakeWatch(wake, teamId, voided);
       return { status: 200, body: viewHold(voided.hold) };
@@ -90,7 +90,7 @@ const get = (world: ApiWorld): Route =>
     params: HoldPath,
     answer: { status: 200, schema: Hold },
     handle: async ({ params, call }) => {
-      await seen(world, params.hold, call);
+      await holdSeenBy(world, params.hold, call);
       return inSnapshot(world.db, async (tx) => {
         const [body] = await readHolds(tx, world.settings, [await getHold(tx, params.hold)], call.receivedSecond);
         if (!body) throw new Error('a hold that was read has no view');

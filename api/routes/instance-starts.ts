@@ -56,8 +56,8 @@ const startAndShow = async (
   asked: Omit<InstanceSpec, 'requestHash'>,
 ) => {
   if (asked.hourlyMicros !== null) checkHourly(asked.hourlyMicros);
-  const listed = asked.hourlyMicros === null ? await gpuPriceAt(world.db, asked, call.receivedSecond) : null;
-  const pricedAt = asked.hourlyMicros ?? (listed && listMicrosOf(listed, asked.pricing));
+  const listPrice = asked.hourlyMicros === null ? await gpuPriceAt(world.db, asked, call.receivedSecond) : null;
+  const pricedAt = asked.hourlyMicros ?? (listPrice && listMicrosOf(listPrice, asked.pricing));
   const spec = { ...asked, requestHash: hashOfSpec(asked) };
   const isResumed = async () =>
     spec.resumedFrom !== null && (await runningOfChain(world.db, spec.resumedFrom)).length > 0;

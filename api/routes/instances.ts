@@ -20,7 +20,7 @@ const InstancePath = z.object({ id: PathId });
 const USUAL_NOTICE_SECONDS = 120;
 const LONGEST_NOTICE_SECONDS = 30 * SECONDS_PER_DAY;
 
-const seen = async ({ db }: ApiWorld, id: string, call: Call): Promise<InstanceRow> => {
+const instanceSeenBy = async ({ db }: ApiWorld, id: string, call: Call): Promise<InstanceRow> => {
   const row = await getInstance(db, id);
   mustSee(call, row.teamId, 'instance', 'id');
   return row;
@@ -37,7 +37,7 @@ const get = (world: ApiWorld): Route =>
     answer: { status: 200, schema: Instance },
     handle: async ({ params, call }) => ({
       status: 200,
-      body: await readInstance(world, (await seen(world, params.id, call)).id, call.receivedSecond),
+      body: await readInstance(world, (await instanceSeenBy(world, params.id, call)).id, call.receivedSecond),
     }),
   });
 

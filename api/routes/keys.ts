@@ -75,13 +75,13 @@ const create = ({ db }: ApiWorld): Route =>
         hint: `…${secret.slice(-4)}`,
         createdSecond: call.receivedSecond,
       };
-      const made = await inTransaction(db, async (tx) => {
+      const newKey = await inTransaction(db, async (tx) => {
         let id = newId(call, 'key');
         // A repeat under an Idempotency-Key: nobody has the secrets of keys whose calls were not answered.
         while (await revokeIfMade(tx, id, call.receivedSecond)) id = idAfter(id);
         return insertApiKey(tx, { ...key, id }, digestOf(secret));
       });
-      return { status: 201, body: { ...view(made), secret } };
+      return { status: 201, body: { ...view(newKey), secret } };
     },
   });
 

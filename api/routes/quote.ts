@@ -70,8 +70,8 @@ export const quote = ({ db, settings }: ApiWorld): Route[] => [
         const second = Math.max(account.asOfSecond, call.receivedSecond);
         const prices = hourly === undefined ? await gpuPricesFor(tx, [asked], second) : [];
         const order: QuoteOrder = { ...asked, ...priceOf() };
-        const known = { ...account, prices: [...account.prices, ...prices] };
-        return { status: 200, body: viewQuote(quoteStarts(known, settings, order, second)) };
+        const priced = { ...account, prices: [...account.prices, ...prices] };
+        return { status: 200, body: viewQuote(quoteStarts(priced, settings, order, second)) };
 
         /** The price of a start at this second. */
         function priceOf(): Pick<QuoteOrder, 'given' | 'listMicrosPerHour'> {

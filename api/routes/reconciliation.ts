@@ -93,8 +93,8 @@ const viewOf = ({ day, madeSecond, underWay, rows, differences, foreign }: Repor
   provisional: isProvisional({ day, madeSecond }),
   compared: rows.length,
   underWay,
-  differences: differences.map(({ class: found, day, sentence, whatToDo, ...row }) => ({
-    class: found,
+  differences: differences.map(({ class: differenceClass, day, sentence, whatToDo, ...row }) => ({
+    class: differenceClass,
     day,
     ...sides(row),
     sentence,

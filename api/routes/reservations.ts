@@ -47,7 +47,7 @@ const viewOf = async ({ db, settings }: ApiWorld, row: ReservationRow, second: n
   return view;
 };
 
-const seen = async ({ db }: ApiWorld, id: string, call: Call): Promise<ReservationRow> => {
+const reservationSeenBy = async ({ db }: ApiWorld, id: string, call: Call): Promise<ReservationRow> => {
   const row = await getReservation(db, id);
   mustSee(call, row.teamId, 'reservation', 'id');
   return row;
@@ -99,7 +99,7 @@ const get = (world: ApiWorld): Route =>
     answer: { status: 200, schema: Reservation },
     handle: async ({ params, call }) => ({
       status: 200,
-      body: await viewOf(world, await seen(world, params.id, call), call.receivedSecond),
+      body: await viewOf(world, await reservationSeenBy(world, params.id, call), call.receivedSecond),
     }),
   });
 
@@ -147,7 +147,7 @@ const change = (world: ApiWorld, wake: Wakes): Route =>
     answer: { status: 200, schema: Reservation },
     fails: ['reservation_ended'],
     handle: async ({ params, body, call }) => {
-      const { id, teamId } = await seen(world, params.id, call);
+      const { id, teamId } = await reservationSeenBy(world, params.id, call);
       const { receivedSecond: nowSecond } = call;
       await world.ledger.setRenewal({ reservationId: id, renew: body.renew, nowSecond }, call.requestId);
       await wake({ what: 'watch', id: teamId }, { what: 'reservation', id });

@@ -34,7 +34,7 @@ const receiptsOf = ({ ended }: TeamStopped) =>
 const viewOf = async ({ db }: ApiWorld, team: string) => viewTeam(await getTeamWithState(db, team));
 
 /** The watch has the machines stopped; a top-up may be due. */
-const tell = (wake: Wakes, team: string) => wake({ what: 'watch', id: team });
+const wakeWatch = (wake: Wakes, team: string) => wake({ what: 'watch', id: team });
 
 const stop = ({ ledger }: ApiWorld, wake: Wakes): Route =>
   route({
@@ -50,9 +50,9 @@ const stop = ({ ledger }: ApiWorld, wake: Wakes): Route =>
     answer: { status: 200, schema: Stopped },
     archivedToo: true,
     handle: async ({ params: { team: teamId }, body: { project = null }, call }) => {
-      const asked = { teamId, project, nowSecond: call.receivedSecond };
-      const stopped = await ledger.stopTeam(asked, call.requestId);
-      await tell(wake, teamId);
+      const input = { teamId, project, nowSecond: call.receivedSecond };
+      const stopped = await ledger.stopTeam(input, call.requestId);
+      await wakeWatch(wake, teamId);
       const receipts = receiptsOf(stopped);
       const stoppedAt = formatSecond(stopped.second);
       return { status: 200, body: { team: teamId, project, stoppedAt, count: receipts.length, receipts } };
@@ -76,9 +76,9 @@ const suspend = (world: ApiWorld, wake: Wakes): Route =>
     fails: ['team_archived'],
     archivedToo: true,
     handle: async ({ params: { team: teamId }, body: { note = null, stop }, call }) => {
-      const asked = { teamId, note, stop, nowSecond: call.receivedSecond };
-      const stopped = await world.ledger.suspendTeam(asked, call.requestId);
-      await tell(wake, teamId);
+      const input = { teamId, note, stop, nowSecond: call.receivedSecond };
+      const stopped = await world.ledger.suspendTeam(input, call.requestId);
+      await wakeWatch(wake, teamId);
       return { status: 200, body: { ...(await viewOf(world, teamId)), receipts: receiptsOf(stopped) } };
     },
   });
@@ -115,8 +115,8 @@ const archive = (world: ApiWorld, wake: Wakes): Route =>
     fails: ['team_in_use'],
     archivedToo: true,
     handle: async ({ params: { team: teamId }, body: { keepBalance: keepsBalance }, call }) => {
-      const asked = { teamId, keepsBalance, actor: actorOf(call), nowSecond: call.receivedSecond };
-      await world.ledger.archiveTeam(asked, call.requestId);
+      const input = { teamId, keepsBalance, actor: actorOf(call), nowSecond: call.receivedSecond };
+      await world.ledger.archiveTeam(input, call.requestId);
       await wake({ what: 'watch', id: teamId }, { what: 'autoTopUp', id: teamId });
       return { status: 200, body: await viewOf(world, teamId) };
     },
@@ -134,7 +134,7 @@ const unarchive = (world: ApiWorld, wake: Wakes): Route =>
     archivedToo: true,
     handle: async ({ params: { team: teamId }, call }) => {
       await world.ledger.unarchiveTeam({ teamId, nowSecond: call.receivedSecond }, call.requestId);
-      await tell(wake, teamId);
+      await wakeWatch(wake, teamId);
       return { status: 200, body: await viewOf(world, teamId) };
     },
   });

@@ -31,8 +31,8 @@ const create = ({ db }: ApiWorld): Route =>
     answer: { status: 201, schema: Team },
     fails: ['id_taken'],
     handle: async ({ body: { id, name, email, metadata }, call }) => {
-      const asked = { id: id ?? newId(call, 'team'), name, email, ...(metadata !== undefined && { metadata }) };
-      const { team } = await createTeam(db, asked, call.receivedSecond);
+      const input = { id: id ?? newId(call, 'team'), name, email, ...(metadata !== undefined && { metadata }) };
+      const { team } = await createTeam(db, input, call.receivedSecond);
       return { status: 201, body: viewTeam(await getTeamWithState(db, team.id)) };
     },
   });

@@ -74,8 +74,8 @@ const NO_TEAM: EventError = { code: 'not_found', message: 'no such team', param:
 const NOT_YET: EventError = { code: 'at_out_of_range', message: 'at lies in the future', param: 'at' };
 
 /** The event for the ledger, or its fault. An event of another team is refused as if the team did not exist. */
-function toEvent(said: ParsedEvent, { caller, receivedSecond }: Call): SaidUsage | InvalidEvent {
-  const { id: eventId, team: teamId, model, inputTokens, outputTokens, at, hold, project } = said;
+function toEvent(event: ParsedEvent, { caller, receivedSecond }: Call): SaidUsage | InvalidEvent {
+  const { id: eventId, team: teamId, model, inputTokens, outputTokens, at, hold, project } = event;
   if (caller.kind === 'key' && caller.teamId !== teamId) return { id: eventId, error: NO_TEAM };
   if (at !== undefined && at > receivedSecond + AHEAD_SECONDS) return { id: eventId, error: NOT_YET };
   return {
@@ -105,12 +105,12 @@ function viewEvents(all: ReadonlyArray<SaidUsage | InvalidEvent>, results: reado
 const NOTHING: Recorded = { results: [], teams: new Map() };
 
 /** Adds the nearest names to the refusal of a model without a price. */
-async function withNames(db: Db, sent: readonly SaidUsage[], results: readonly UsageResult[], second: number) {
+async function withNames(db: Db, events: readonly SaidUsage[], results: readonly UsageResult[], second: number) {
   if (!results.some((result) => result.status === 'invalid' && result.code === 'price_not_found')) return results;
   const names = (await modelPricesInForce(db, second)).map((price) => price.model);
   return results.map((result, n): UsageResult => {
     if (result.status !== 'invalid' || result.code !== 'price_not_found') return result;
-    return { ...result, message: `${result.message}${didYouMean(sent[n]?.model ?? '', names)}` };
+    return { ...result, message: `${result.message}${didYouMean(events[n]?.model ?? '', names)}` };
   });
 }
 
@@ -119,13 +119,13 @@ export function usage({ db, settings, ledger }: ApiWorld, wake: Wakes): Route[] 
   const inLanes = createUsageLanes((calls) => notingRecords(() => forSeveral(() => ledger.recordUsageOf(calls))));
 
   /** @throws BillingError `outcome_unknown` when the database fails some teams of a call: others may be recorded */
-  const record: RecordUsageCall = async (said) => {
+  const record: RecordUsageCall = async (parsedEvents) => {
     try {
-      const recorded = await inLanes(said);
+      const outcomes = await inLanes(parsedEvents);
       noteRecorded();
-      return recorded;
+      return outcomes;
     } catch (error) {
-      const [first, ...others] = said.events;
+      const [first, ...others] = parsedEvents.events;
       if (others.some(({ teamId }) => teamId !== first?.teamId)) noteRecorded();
       throw error;
     }
@@ -142,7 +142,9 @@ export function usage({ db, settings, ledger }: ApiWorld, wake: Wakes): Route[] 
       answer: { status: 200, schema: UsageAnswer },
       handle: async ({ body, call }) => {
         const { receivedSecond, requestId: causedBy } = call;
-        const all = body.events.map((said) => ('error' in said ? said : toEvent(said, call)));
+        const all = body.events.map((parsedEvent) =>
+          'error' in parsedEvent ? parsedEvent : toEvent(parsedEvent, call),
+        );
         const events = all.filter((event) => 'eventId' in event);
         limitsNow().begins?.();
         const { results, teams } = events.length > 0 ? await record({ events, receivedSecond, causedBy }) : NOTHING;

@@ -62,9 +62,9 @@ const failureOf = (code: string | null) => ({
 
 /** Counts an attempt that is due and that no transaction has opened yet. */
 async function attemptOf(tx: Tx, { account }: Standing): Promise<z.input<typeof Attempt> | null> {
-  const recorded = await lastAttempt(tx, account.teamId);
+  const latestAttempt = await lastAttempt(tx, account.teamId);
   const { attempt } = account;
-  if (attempt && recorded?.id !== attempt.depositId)
+  if (attempt && latestAttempt?.id !== attempt.depositId)
     return {
       deposit: attempt.depositId,
       at: formatSecond(attempt.openedSecond),
@@ -74,12 +74,12 @@ async function attemptOf(tx: Tx, { account }: Standing): Promise<z.input<typeof 
       failureMessage: null,
     };
   return (
-    recorded && {
-      deposit: recorded.id,
-      at: formatSecond(recorded.openedSecond),
-      amount: amount(recorded.amountMicros),
-      status: recorded.status,
-      ...failureOf(recorded.failureCode),
+    latestAttempt && {
+      deposit: latestAttempt.id,
+      at: formatSecond(latestAttempt.openedSecond),
+      amount: amount(latestAttempt.amountMicros),
+      status: latestAttempt.status,
+      ...failureOf(latestAttempt.failureCode),
     }
   );
 }

@@ -84,11 +84,11 @@ export async function balanceByTotals(
   second: number,
 ): Promise<BalanceView | null> {
   const [fromSecond, toSecond] = monthOf(second);
-  const asked = { teamId, second, fromSecond, toSecond, withSpending: settings.volumeTiers.length > 0 };
+  const query = { teamId, second, fromSecond, toSecond, withSpending: settings.volumeTiers.length > 0 };
   for (const remaindersAt of ['now', 'all seconds'] as const) {
-    const read = await readForBalance(db, { ...asked, remaindersAt });
+    const read = await readForBalance(db, { ...query, remaindersAt });
     if (!read) return null;
-    const { known } = read.account.summed ?? {};
+    const { knownRemainders } = read.account.summed ?? {};
     try {
       const standing = standingOf(read.account, settings, second);
       const { account, moneySecond, nowSecond } = standing;
@@ -97,7 +97,7 @@ export async function balanceByTotals(
       const running = account.summed ? summedCostBetweenMicros(account.summed, fromSecond, moneySecond) : 0n;
       return balanceOf(standing, settings, total(read.endedMicros, running));
     } catch (error) {
-      if (error instanceof RemaindersNeeded && known && 'second' in known) continue;
+      if (error instanceof RemaindersNeeded && knownRemainders && 'second' in knownRemainders) continue;
       if (error instanceof MetersNeeded || error instanceof Uncountable) return null;
       throw error;
     }

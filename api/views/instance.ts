@@ -89,8 +89,8 @@ export const viewReceipt = (receipt: Receipt): z.input<typeof ReceiptBody> => ({
 
 /** Two changes in one second, or a stop in the past, leave segments without a second. Such segments are not shown. */
 function lasting<T extends { segment: SegmentOfInstance; seconds: number }>(parts: T[]): T[] {
-  const read = parts.filter(({ segment, seconds }) => seconds > 0 || segment.endSecond === null);
-  return read.length > 0 ? read : parts.slice(0, 1);
+  const shown = parts.filter(({ segment, seconds }) => seconds > 0 || segment.endSecond === null);
+  return shown.length > 0 ? shown : parts.slice(0, 1);
 }
 
 /** The discount that was applied. A covered instance has none, whatever the team's discount is. */

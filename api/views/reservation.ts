@@ -114,10 +114,10 @@ export async function readReservations(
 ): Promise<ReservationView[]> {
   const accounts = await readAccounts(tx, [...new Set(rows.map((row) => row.teamId))], { throughSecond: second });
   const standings = new Map([...accounts].map(([teamId, account]) => [teamId, standingOf(account, settings, second)]));
-  const kept = new Map<string, TermOfReservation[]>(rows.map((row) => [row.id, []]));
-  for (const term of await termsOf(tx, [...kept.keys()])) kept.get(term.reservationId)?.push(term);
+  const termsById = new Map<string, TermOfReservation[]>(rows.map((row) => [row.id, []]));
+  for (const term of await termsOf(tx, [...termsById.keys()])) termsById.get(term.reservationId)?.push(term);
   return rows.flatMap((row) => {
     const standing = standings.get(row.teamId);
-    return standing ? [viewReservation(row, kept.get(row.id) ?? [], standing)] : [];
+    return standing ? [viewReservation(row, termsById.get(row.id) ?? [], standing)] : [];
   });
 }

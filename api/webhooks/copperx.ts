@@ -21,7 +21,7 @@ async function wakeDeposit({ db, engine }: ApiWorld, { sessionId, depositId: nam
   if (deposit?.method !== 'crypto') return false;
   const { id: depositId, teamId, kind } = deposit;
   try {
-    await engine.tell.deposit({ depositId, teamId, kind });
+    await engine.wake.deposit({ depositId, teamId, kind });
   } catch (error) {
     // The event is not stored as received, so CopperX sends the event again.
     throw engineUnavailable(error);

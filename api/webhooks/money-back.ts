@@ -9,8 +9,8 @@ import type { ApiWorld } from '../world.ts';
 
 /** The payment of a Checkout page may be known by its metadata only. */
 async function depositOfIntent({ db, stripeLooks }: ApiWorld, intentId: string): Promise<Deposit | null> {
-  const known = await findDepositByStripeId(db, intentId);
-  if (known) return known;
+  const savedDeposit = await findDepositByStripeId(db, intentId);
+  if (savedDeposit) return savedDeposit;
   const depositId = await stripeLooks.depositOfIntent(intentId);
   return depositId === null ? null : findDeposit(db, depositId);
 }
@@ -39,32 +39,32 @@ export async function takeInMoneyBack(world: ApiWorld, call: Call, hint: StripeH
     );
     return;
   }
-  if (disputeId !== undefined) return tellDispute(world, deposit, disputeId);
+  if (disputeId !== undefined) return wakeDispute(world, deposit, disputeId);
   // An event names one refund. The charge's list also has refunds without an event.
   const refunds = refunded
     ? await world.stripeLooks.refundsOfIntent(intentId)
     : [{ stripeRefundId: refundId as string, namedRefundId: hint.namedRefundId ?? null }];
-  for (const refund of refunds) await tellRefund(world, deposit, refund);
+  for (const refund of refunds) await wakeRefund(world, deposit, refund);
 }
 
-async function tellDispute({ engine }: ApiWorld, deposit: Deposit, stripeDisputeId: string): Promise<void> {
+async function wakeDispute({ engine }: ApiWorld, deposit: Deposit, stripeDisputeId: string): Promise<void> {
   const disputeId = disputeIdOf(stripeDisputeId);
   const dispute = { disputeId, teamId: deposit.teamId, depositId: deposit.id, stripeDisputeId };
-  await accepted(engine.tell.dispute(dispute));
+  await accepted(engine.wake.dispute(dispute));
 }
 
-async function tellRefund(
+async function wakeRefund(
   { db, engine }: ApiWorld,
   { id: depositId, teamId }: Deposit,
   { stripeRefundId, namedRefundId }: { stripeRefundId: string; namedRefundId: string | null },
 ): Promise<void> {
-  const named = namedRefundId === null ? null : await findRefund(db, namedRefundId);
-  const known = (await findRefundByStripeId(db, stripeRefundId)) ?? named;
-  const refundId = known?.id ?? foundRefundId(stripeRefundId);
-  await accepted(engine.tell.refund({ refundId, teamId, depositId, stripeRefundId }));
+  const namedRefund = namedRefundId === null ? null : await findRefund(db, namedRefundId);
+  const savedRefund = (await findRefundByStripeId(db, stripeRefundId)) ?? namedRefund;
+  const refundId = savedRefund?.id ?? foundRefundId(stripeRefundId);
+  await accepted(engine.wake.refund({ refundId, teamId, depositId, stripeRefundId }));
 }
 
-const accepted = (telling: Promise<void>): Promise<void> =>
-  telling.catch((error) => {
+const accepted = (wake: Promise<void>): Promise<void> =>
+  wake.catch((error) => {
     throw engineUnavailable(error);
   });

@@ -119,7 +119,7 @@ async function afterSetup(world: ApiWorld, sessionId: string | null, to: string 
 async function adopted({ cards, engine, nowMs, log }: ApiWorld, sessionId: string): Promise<string | undefined> {
   const looking = async (): Promise<string | undefined> => {
     const card = await cards.adoptFromSetup({ sessionId, nowSecond: secondOf(nowMs()), newId: adoptedId(sessionId) });
-    if (card) await engine.tell.watch(card.teamId).catch((error) => log.warn({ err: error }, 'a watch was not woken'));
+    if (card) await engine.wake.watch(card.teamId).catch((error) => log.warn({ err: error }, 'a watch was not woken'));
     return card?.id;
   };
   return within(WITHIN_MS, looking()).catch((error) => {

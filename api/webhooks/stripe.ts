@@ -88,13 +88,13 @@ export async function wakeDeposit(
   eventType?: string,
 ): Promise<void> {
   const isPaidLate = (status === 'failed' || status === 'expired') && SUCCESSES.has(eventType ?? '');
-  if (isOpen(status) || isPaidLate) await engine.tell.deposit({ depositId, teamId, kind });
+  if (isOpen(status) || isPaidLate) await engine.wake.deposit({ depositId, teamId, kind });
 }
 
 /** A card that was added, changed or removed can change the next expiry notice of the team. */
 async function wakeWatch(world: ApiWorld, teamId: string): Promise<void> {
   try {
-    await world.engine.tell.watch(teamId);
+    await world.engine.wake.watch(teamId);
   } catch (error) {
     throw engineUnavailable(error);
   }

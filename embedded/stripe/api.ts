@@ -123,8 +123,8 @@ async function answer(api: Api, endpoint: Endpoint, request: Request, response: 
     const given = attempt(api, requestId, fault, execute);
     if (fault?.kind === 'slow_after_effect') await sleep(fault.ms ?? 1000, undefined, { signal: api.closing });
     const way = await pass('answer');
-    const told = way === 'error' ? answerOf(apiError(), requestId, api) : given;
-    key?.store(told);
+    const sentAnswer = way === 'error' ? answerOf(apiError(), requestId, api) : given;
+    key?.store(sentAnswer);
     if (request.method !== 'GET') world.onChange();
     if (fault?.kind === 'hang_after_effect') return;
     if (way === 'rate_limit') throw rateLimited();
@@ -133,8 +133,8 @@ async function answer(api: Api, endpoint: Endpoint, request: Request, response: 
       return;
     }
     // A repeat would only return the same stored 500, and Stripe tells its SDKs so.
-    if (told.status === 500 && key) response.set('Stripe-Should-Retry', 'false');
-    send(told);
+    if (sentAnswer.status === 500 && key) response.set('Stripe-Should-Retry', 'false');
+    send(sentAnswer);
   } catch (error) {
     key?.release();
     if (api.closing.aborted) return;

@@ -265,7 +265,7 @@ export function commandedEngine(db: Db, settings = SETTINGS): CommandedEngine {
         const { status } = await ledger.closeRefund({ refundId, outcome, failureCode, nowSecond }, 'test');
         return { status };
       }),
-    tell: {
+    wake: {
       watch: told('watch'),
       watchSoon: told('watchSoon'),
       autoTopUp: told('autoTopUp'),

@@ -269,14 +269,14 @@ describe('permission to report usage:', () => {
 describe('the team’s watch', () => {
   let tell: WorkflowWakes;
   beforeEach(() => {
-    tell = api.engine.tell;
+    tell = api.engine.wake;
   });
   afterEach(() => {
-    api.engine.tell = tell;
+    api.engine.wake = tell;
   });
   /** Makes the wakes of one team share signals, as the engine of a process does. */
   const shareWakes = (nowMs: () => number) => {
-    api.engine.tell = coalesced(tell, nowMs);
+    api.engine.wake = coalesced(tell, nowMs);
   };
 
   /** Starts an instance, so that usage brings the end of credit forward; the watch has read the start. */

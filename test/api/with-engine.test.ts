@@ -49,7 +49,7 @@ async function startWorkers(): Promise<void> {
     shutdownGraceTime: '1 second',
     world: {
       ledger: createLedger({ db, settings: SETTINGS }),
-      tell: createWorkflowWakes(client),
+      wake: createWorkflowWakes(client),
       payments: createStripePayments({
         stripe: createStripe({ secretKey: 'sk_test_api', apiBase: stripe.url }),
         db,

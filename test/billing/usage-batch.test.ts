@@ -33,7 +33,7 @@ const account = (credit: string, change: Partial<Account> = {}): Account => ({
 const given = (of: Account, change: Partial<UsageGiven> = {}): UsageGiven => ({
   account: of,
   settings: SETTINGS,
-  known: new Map(),
+  knownEvents: new Map(),
   holds: new Map(),
   nowSecond: NOW,
   ...change,
@@ -100,7 +100,7 @@ describe('the charges of the events of a batch', () => {
         for (let from = 0; from < order.length; ) {
           const until = Math.min(order.length, from + (sizes.shift() ?? order.length));
           const batch = repeats ? [...order.slice(0, until), ...order.slice(from, until)] : order.slice(from, until);
-          const { results, rows, outcome } = decideUsage(batch, given(now, { known }));
+          const { results, rows, outcome } = decideUsage(batch, given(now, { knownEvents: known }));
           batch.forEach(({ eventId }, index) => {
             const charge = chargeOf(results[index] as UsageResult);
             // A duplicate tells what was posted the first time.
@@ -142,14 +142,16 @@ describe('an id', () => {
   ])('with another %s is a conflict, in the batch and after it', (_, change) => {
     expect(decided([event('a', 5), event('a', 5, change)])[1]).toEqual({ status: 'conflict' });
     const known = new Map([['a', { event: event('a', 5), chargeMicros: micros(5) }]]);
-    expect(decided([event('a', 5, change)], { known })).toEqual([{ status: 'conflict' }]);
-    expect(decided([event('a', 5)], { known })).toEqual([{ status: 'duplicate', chargeMicros: 5 }]);
+    expect(decided([event('a', 5, change)], { knownEvents: known })).toEqual([{ status: 'conflict' }]);
+    expect(decided([event('a', 5)], { knownEvents: known })).toEqual([{ status: 'duplicate', chargeMicros: 5 }]);
   });
 
   it('is the same event at another price, and keeps its charge', () => {
     const known = new Map([['a', { event: event('a', 5), chargeMicros: micros(5) }]]);
     const dearer = { inputMicrosPerMillion: parseDollars('9'), outputMicrosPerMillion: parseDollars('9') };
-    expect(decided([event('a', 5, { price: dearer })], { known })).toEqual([{ status: 'duplicate', chargeMicros: 5 }]);
+    expect(decided([event('a', 5, { price: dearer })], { knownEvents: known })).toEqual([
+      { status: 'duplicate', chargeMicros: 5 },
+    ]);
   });
 });
 
@@ -158,7 +160,7 @@ describe('a batch', () => {
     const known = new Map([['a', { event: event('a', 1), chargeMicros: micros(1) }]]);
     const { outcome, rows } = decideUsage(
       [event('a', 1), event('b', 2), event('c', 3)],
-      given(account('50'), { known }),
+      given(account('50'), { knownEvents: known }),
     );
     expect(rows.map((row) => row.event.eventId)).toEqual(['b', 'c']);
     expect(outcome.effects).toMatchObject([
@@ -169,7 +171,10 @@ describe('a batch', () => {
   it('without new events changes nothing', () => {
     const known = new Map([['a', { event: event('a', 1), chargeMicros: micros(1) }]]);
     const of = account('50');
-    expect(decideUsage([event('a', 1)], given(of, { known })).outcome).toEqual({ account: of, effects: [] });
+    expect(decideUsage([event('a', 1)], given(of, { knownEvents: known })).outcome).toEqual({
+      account: of,
+      effects: [],
+    });
   });
 
   it('beyond the credit is owed, and never refused', () => {

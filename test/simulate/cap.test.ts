@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 
 it('a cap is announced before it blocks a charge, and applies until exactly the end of the month', async () => {
-  const { db, clock, ledger, tell } = engine;
+  const { db, clock, ledger, wake } = engine;
   const teamId = await aTeamAboutToBeCharged(engine);
   const charges = async () =>
     (await listDeposits(db, teamId, { limit: 10 })).data.map(({ openedSecond, status }) => [openedSecond, status]);
@@ -52,7 +52,7 @@ it('a cap is announced before it blocks a charge, and applies until exactly the 
   const said = { model: 'm', project: null, inputTokens: 1_000_000, outputTokens: 0, atSecond: null, holdId: null };
   const events = [{ teamId, eventId: 'e', price, ...said }];
   await ledger.recordUsage({ events, receivedSecond: clock.now, causedBy: 'test' });
-  await tell.watch(teamId);
+  await wake.watch(teamId);
   const newMonth = nextMonthStart(clock.now);
   await clock.goTo(clock.offset(newMonth) - 1);
   expect(await charges()).toEqual([[first, 'succeeded']]);

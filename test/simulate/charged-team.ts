@@ -34,7 +34,7 @@ export async function aTeamAboutToBeCharged(engine: Engine): Promise<string> {
 }
 
 export async function switchOn(
-  { ledger, tell, clock }: Engine,
+  { ledger, wake, clock }: Engine,
   teamId: string,
   monthlyCapMicros: Micros | null = null,
 ): Promise<void> {
@@ -46,6 +46,6 @@ export async function switchOn(
     monthlyCapMicros,
   };
   await ledger.setPolicy({ teamId, policy, actor: 'a person', nowSecond: clock.now }, 'test');
-  await tell.autoTopUp(teamId);
-  await tell.watch(teamId);
+  await wake.autoTopUp(teamId);
+  await wake.watch(teamId);
 }

@@ -42,7 +42,7 @@ const sweeper = () =>
   createSweeper({
     db: engine.db,
     deliver: {
-      look: engine.tell.watch,
+      look: engine.wake.watch,
       instance: unused,
       reservation: unused,
       deposit: (deposit) => wakeDepositWorkflow(engine.client, deposit),

@@ -48,7 +48,7 @@ const sweeper = () =>
   createSweeper({
     db: engine.db,
     deliver: {
-      look: engine.tell.watch,
+      look: engine.wake.watch,
       instance: (started) => wakeInstanceWorkflow(engine.client, inputOfStarted(started, 0)),
       reservation: (begun) => wakeReservationWorkflow(engine.client, inputOfBegun(begun, 0)),
       deposit: (deposit) => wakeDepositWorkflow(engine.client, deposit),
@@ -108,7 +108,7 @@ describe('an instance whose process died after the commit', () => {
     await aTeam(engine, 'acme', '10');
     await start('acme', 'dry', '3600');
     await engine.clock.goTo(60);
-    await engine.tell.watch('acme');
+    await engine.wake.watch('acme');
     expect(await sweepUntilSeen()).toEqual([]);
     await expect.poll(() => statusOf('dry')).toBe('COMPLETED');
     expect(stopOrders('dry')).toBe(1);
@@ -172,12 +172,12 @@ describe('random starts, each received by the engine never, once or twice,', () 
       if (of < 3 && among(3) === 0) {
         const byPlatform = among(2) === 0;
         await stop(id, byPlatform);
-        if (given > 0 && among(2) === 0) await engine.tell.instance(id);
+        if (given > 0 && among(2) === 0) await engine.wake.instance(id);
         fates.set(id, byPlatform ? 'stopped' : 'operator');
       } else fates.set(id, of < 3 ? 'runs' : 'dry');
     }
     await engine.clock.goTo(120);
-    for (let n = 0; n < 6; n++) await engine.tell.watch(`team-${n}`);
+    for (let n = 0; n < 6; n++) await engine.wake.watch(`team-${n}`);
     const about = `seed ${seed}`;
     expect(await sweepUntilSeen(), about).toEqual([]);
     for (const [id, fate] of fates) {

@@ -98,7 +98,7 @@ it('a mail and an event that are sent just before the database refuses writes ar
   const { inbox } = surroundings;
   const teamId = await deposited();
   const atMail = inbox.gates.hold(({ point }) => point === 'answer');
-  await engine.tell.watch(teamId);
+  await engine.wake.watch(teamId);
   await Promise.all([atMail.reached, eventArrived]);
   await setReadOnly(true);
   atMail.release();

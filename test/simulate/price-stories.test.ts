@@ -85,7 +85,7 @@ describe('a day of spot prices', () => {
 
 describe('a discount that ends during a run', () => {
   it('ends one segment and begins the next at its second, and credit ends at the second that follows from both segments', async () => {
-    const { clock, ledger, tell } = engine;
+    const { clock, ledger, wake } = engine;
     await clock.goTo(0);
     await changePrice(engine, priceOf('3.33', '1', 0), null);
     await aTeam(engine, 'team', '30');
@@ -98,7 +98,7 @@ describe('a discount that ends during a run', () => {
       actor: 'platform',
     };
     await ledger.assignDiscount({ ...discount, nowSecond: clock.now }, 'test');
-    await tell.watch('team');
+    await wake.watch('team');
     await start(engine, { teamId: 'team', id: 'run' });
     await start(engine, { teamId: 'team', id: 'agreed', hourly: '2' });
     await clock.goTo(12 * HOUR);

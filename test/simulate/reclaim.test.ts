@@ -34,7 +34,7 @@ async function untilClosed(id: string): Promise<void> {
 
 async function announce(instanceId: string, reclaimSecond: number): Promise<void> {
   await engine.ledger.announceReclaim({ instanceId, reclaimSecond, nowSecond: engine.clock.now }, 'test');
-  await engine.tell.watch('team');
+  await engine.wake.watch('team');
 }
 
 it('a reclaimed instance and its workflow end at the last announced second, hours before the next settlement', async () => {

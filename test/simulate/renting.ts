@@ -37,13 +37,13 @@ export async function aTeam({ db, ledger, clock }: Engine, teamId: string, credi
 
 /** As an operator does it: from a second on, or at once; the watches that it concerns are woken. */
 export async function changePrice(
-  { ledger, tell, clock }: Engine,
+  { ledger, wake, clock }: Engine,
   price: GpuPrice,
   from: number | null,
 ): Promise<void> {
   const change = { price, effectiveFromSecond: from, actor: 'platform', nowSecond: clock.now };
   const { teamIds } = await ledger.changeGpuPrice(change);
-  for (const teamId of teamIds) await tell.watch(teamId);
+  for (const teamId of teamIds) await wake.watch(teamId);
 }
 
 interface StartOrder {
@@ -67,14 +67,14 @@ export function recordStart({ ledger, clock }: Engine, order: StartOrder): Promi
 export async function start(engine: Engine, order: StartOrder): Promise<Instance> {
   const started = await recordStart(engine, order);
   await startInstanceWorkflow(engine.client, inputOfStarted(started, 6 * HOUR * 1000), 'test');
-  await engine.tell.watch(order.teamId);
+  await engine.wake.watch(order.teamId);
   return started.instance;
 }
 
 /** Waits, in real time, until the watch has recorded and handed on whatever the clock has brought a team. */
-export async function untilQuiet({ db, clock, tell }: Engine, teamId: string): Promise<void> {
+export async function untilQuiet({ db, clock, wake }: Engine, teamId: string): Promise<void> {
   // A look at changed rates may be put off: it is made now.
-  await tell.watch(teamId);
+  await wake.watch(teamId);
   for (let looks = 0; looks < 1500; looks += 1) {
     const next = nextCrossing(await readAccount(db, teamId, { throughSecond: clock.now }), SCENARIO_SETTINGS);
     const unsent = await db.notice.count({ where: { teamId, sentSecond: null } });

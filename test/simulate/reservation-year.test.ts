@@ -94,7 +94,7 @@ async function until(what: string, isSo: () => Promise<boolean>): Promise<void> 
 }
 
 it('a reservation of a year has four terms, each at the price of its first second, with two reminders and an exact bill', async () => {
-  const { clock, db, ledger, client, tell } = engine;
+  const { clock, db, ledger, client, wake } = engine;
   await createTeam(db, { id: teamId, name: 'Acme', email: 'acme@teams.example' }, clock.second(0));
   // The day of a month that every month has, so that the calendar of the test need not know about month ends.
   const today = new Date(clock.now * 1_000).getUTCDate();
@@ -121,14 +121,14 @@ it('a reservation of a year has four terms, each at the price of its first secon
   await list(2_600_000);
   await goTo((terms[4] as number) - 20 * DAY);
   await ledger.setRenewal({ reservationId: 'year', renew: false, nowSecond: clock.now }, 'test');
-  await tell.watch(teamId);
+  await wake.watch(teamId);
   await goTo((terms[4] as number) + 10 * DAY + 7);
   const stopped = clock.now;
   const receipt = await ledger.stopInstance(
     { instanceId: 'covered', reason: 'stopped', nowSecond: stopped, platformAsked: true },
     'test',
   );
-  await Promise.all([tell.instance('covered'), tell.watch(teamId)]);
+  await Promise.all([wake.instance('covered'), wake.watch(teamId)]);
 
   // By the words of the rules: each term is floor(rate × seconds / 3600), and the instance pays from the end of the last.
   const termCosts = RESERVED.map((each, i) => {

@@ -40,7 +40,7 @@ const asCall = (teamId: string, fact: () => Promise<unknown>): Promise<boolean> 
   notingRecords(async () => {
     await fact();
     if (isSpared(notedWake(teamId))) return false;
-    await engine.tell.watch(teamId);
+    await engine.wake.watch(teamId);
     return true;
   });
 
@@ -53,7 +53,7 @@ const stop = (teamId: string, instanceId: string) =>
   asCall(teamId, async () => {
     const order = { instanceId, reason: 'stopped' as const, nowSecond: engine.clock.now, platformAsked: true };
     await engine.ledger.stopInstance(order, 'test');
-    await engine.tell.instance(instanceId);
+    await engine.wake.instance(instanceId);
   });
 
 const watchOf = (teamId: string) => engine.client.workflow.getHandle(workflowId.balanceWatch(teamId));
@@ -73,7 +73,7 @@ const sweeper = () =>
   createSweeper({
     db: engine.db,
     deliver: {
-      look: engine.tell.watch,
+      look: engine.wake.watch,
       instance: (started) => wakeInstanceWorkflow(engine.client, inputOfStarted(started, 0)),
       reservation: async () => {},
       deposit: (deposit) => wakeDepositWorkflow(engine.client, deposit),

@@ -53,7 +53,7 @@ it('missed days are each compared, under the id of the day before the scheduled 
   const nothing = {} as never;
   const world: World = {
     ledger: new Proxy(nothing, { get: () => async () => {} }),
-    tell: new Proxy(nothing, { get: () => async () => {} }),
+    wake: new Proxy(nothing, { get: () => async () => {} }),
     payments: new Proxy(nothing, { get: () => async () => {} }),
     refunds: new Proxy(nothing, { get: () => async () => {} }),
     disputes: new Proxy(nothing, { get: () => async () => {} }),

@@ -120,7 +120,7 @@ function worldOf(answer: (act: string, args: unknown[]) => Promise<unknown>): Wo
     });
   return {
     ledger: neighbour(),
-    tell: neighbour(),
+    wake: neighbour(),
     payments: neighbour(),
     refunds: neighbour(),
     disputes: neighbour(),

@@ -62,7 +62,7 @@ afterAll(async () => {
 function mending() {
   const refunds = createStripeRefunds({ stripe, db: database.db, log: SILENT });
   const disputes = createStripeDisputes({ stripe, db: database.db, log: SILENT });
-  const tell: Pick<WorkflowWakes, 'deposit' | 'refund' | 'dispute'> = {
+  const wake: Pick<WorkflowWakes, 'deposit' | 'refund' | 'dispute'> = {
     deposit: async ({ depositId }) => {
       const seen = await payments.fetchOutcome({ depositId });
       if (seen.status === 'succeeded')
@@ -92,7 +92,7 @@ function mending() {
   return async (day: string) => {
     const nowSecond = second + 2 * DAY;
     const { differences } = await reconciler.reconcile({ day, nowSecond });
-    await wakeForDifferences({ db: database.db, tell })(differences);
+    await wakeForDifferences({ db: database.db, wake })(differences);
     expect((await reconciler.reconcile({ day, nowSecond })).differences).toEqual([]);
     return differences.map((found) => found.class);
   };
