@@ -3,12 +3,15 @@ import LongestFirst from './test/support/longest-first.ts';
 
 const STORY = 'test/story/**/*.test.ts';
 
-/** Files that leave nothing behind in their process: they mock no module, and install no Temporal runtime. */
-const SHARED = [
-  'test/{papers,prisma,stripe-schema,ledger}/**/*.test.ts',
-  'test/activities/!(clock|smtp-answers).test.ts',
-  'test/api/!(gate|idempotency|process|starvation|with-engine).test.ts',
-  'test/billing/!(meter-sums|price-histories).test.ts',
+/**
+ * Files that change their process: they mock modules, replace timers or variables of the environment, or end a process in
+ * the middle of its work. Each has a process of its own.
+ */
+const ALONE = [
+  'test/activities/{clock,mail/smtp-answers}.test.ts',
+  'test/api/{gate,idempotency,process}.test.ts',
+  'test/billing/{meter-sums,price-histories}.test.ts',
+  'test/embedded/temporal.test.ts',
 ];
 
 /** Most of it is waiting for real servers: two files at once even where there are two cores. */
@@ -28,9 +31,8 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'parts',
-          include: ['test/**/*.test.ts'],
-          exclude: [...defaultExclude, STORY, ...SHARED],
+          name: 'alone',
+          include: ALONE,
           globalSetup: ['test/support/global-setup.ts'],
           ...TWO_FILES_AT_ONCE,
         },
@@ -39,7 +41,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'shared',
-          include: SHARED,
+          include: ['test/**/*.test.ts'],
+          exclude: [...defaultExclude, STORY, ...ALONE],
           globalSetup: ['test/support/global-setup.ts'],
           // One process runs many files, and loads the packages once: they take longer to load than most files to run.
           isolate: false,

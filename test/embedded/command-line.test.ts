@@ -8,6 +8,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { readCommandLine } from '../../embedded/command-line.ts';
 import { readableLine } from '../../embedded/readable-log.ts';
 import { toolsFolder } from '../../embedded/tools-folder.ts';
+import { ofBudget } from '../support/budget.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const USAGE = 'usage: npm run thing -- [--day DAY]';
@@ -65,18 +66,26 @@ describe('every command', () => {
     ['worker', 'worker/main.ts'],
   ] as const;
 
-  it.each(commands)('npm run %s prints its usage at --help', async (name, file) => {
-    const { code, stdout } = await run(file, '--help');
-    expect({ name, code }).toEqual({ name, code: 0 });
-    expect(stdout).toMatch(new RegExp(`^usage: npm run ${name}`, 'i'));
-  });
+  // A start of each command costs seconds. A refusal ends in the same usage, so the usage of every command is tested below.
+  it.each(ofBudget({ test: commands.slice(0, 1), long: [...commands] }))(
+    'npm run %s prints its usage at --help',
+    async (name, file) => {
+      const { code, stdout } = await run(file, '--help');
+      expect({ name, code }).toEqual({ name, code: 0 });
+      expect(stdout).toMatch(new RegExp(`^usage: npm run ${name}`, 'i'));
+    },
+  );
 
-  it.each(commands)('npm run %s refuses an unknown option with a sentence and no stack', async (_, file) => {
-    const { code, stderr } = await run(file, '--hlep');
-    expect(code).toBeGreaterThan(0);
-    expect(stderr).toContain("Unknown option '--hlep'");
-    expect(stderr).not.toMatch(/^ +at /m);
-  });
+  it.each(commands)(
+    'npm run %s refuses an unknown option with a sentence, its usage and no stack',
+    async (name, file) => {
+      const { code, stderr } = await run(file, '--hlep');
+      expect(code).toBeGreaterThan(0);
+      expect(stderr).toContain("Unknown option '--hlep'");
+      expect(stderr).toMatch(new RegExp(`^usage: npm run ${name}`, 'im'));
+      expect(stderr).not.toMatch(/^ +at /m);
+    },
+  );
 });
 
 describe('the folder of fetched programs', () => {

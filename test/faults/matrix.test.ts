@@ -12,12 +12,12 @@ import { ofBudget } from '../support/budget.ts';
 const WITHIN_MS = 1_500_000;
 
 /**
- * `npm test` plays a fifth of the cells: each kind meets each step twice and each fault once, and each step meets each fault
- * at least once.
+ * `npm test` plays a tenth of the cells: each kind meets each step, and each fault strikes two or three of them, always
+ * another kind at another step.
  */
-const isInEveryPair = ({ kind, step, fault }: Case) =>
-  (KINDS.indexOf(kind) + STEPS.indexOf(step) + FAULTS.indexOf(fault)) % STEPS.length === 0;
-const CASES = ofBudget({ test: ALL_CASES.filter(isInEveryPair), long: ALL_CASES });
+const isOfTheTenth = ({ kind, step, fault }: Case) =>
+  (3 * KINDS.indexOf(kind) + 2 * STEPS.indexOf(step)) % FAULTS.length === FAULTS.indexOf(fault);
+const CASES = ofBudget({ test: ALL_CASES.filter(isOfTheTenth), long: ALL_CASES });
 
 let outcomes: Outcome[];
 beforeAll(async () => {
@@ -35,17 +35,23 @@ describe('the provider’s payments and the ledger’s deposits agree one to one
 
   it('in as many cases as the table has cells', () => {
     expect(new Set(outcomes.map(({ what }) => nameOf(what))).size).toBe(
-      ofBudget({ test: KINDS.length * FAULTS.length, long: KINDS.length * STEPS.length * FAULTS.length }),
+      ofBudget({ test: KINDS.length * STEPS.length, long: KINDS.length * STEPS.length * FAULTS.length }),
     );
   });
 
-  it('with every pair of a kind, a step and a fault among the cases', () => {
-    const pairs = CASES.flatMap(({ kind: { name }, step, fault }) => [
-      `${name} ${step}`,
-      `${name} ${fault}`,
-      `${step} ${fault}`,
-    ]);
+  it('with every pair of a kind and a step, and every fault with as many kinds and steps as there is room for', () => {
+    const sizeOf = (nameOfCase: (what: Case) => string) => new Set(CASES.map(nameOfCase)).size;
     const [kinds, steps, faults] = [KINDS.length, STEPS.length, FAULTS.length];
-    expect(new Set(pairs).size).toBe(kinds * steps + kinds * faults + steps * faults);
+    expect({
+      kindsAtSteps: sizeOf(({ kind, step }) => `${kind.name} ${step}`),
+      faults: sizeOf(({ fault }) => fault),
+      kindsWithFaults: sizeOf(({ kind, fault }) => `${kind.name} ${fault}`),
+      stepsWithFaults: sizeOf(({ step, fault }) => `${step} ${fault}`),
+    }).toEqual({
+      kindsAtSteps: kinds * steps,
+      faults,
+      kindsWithFaults: Math.min(CASES.length, kinds * faults),
+      stepsWithFaults: Math.min(CASES.length, steps * faults),
+    });
   });
 });

@@ -8,7 +8,7 @@ import { expectAsWalked } from './support.ts';
 const HOUR_MS = 3_600_000;
 const INTERVALS_MS = [0, HOUR_MS, 6 * HOUR_MS, 24 * HOUR_MS];
 
-const SCENARIOS = ofBudget({ test: 4, long: 50 });
+const SCENARIOS = ofBudget({ test: 2, long: 50 });
 
 /** Runs scenarios, made from the seeds that begin at `firstSeed`, through the real engine and compares each with the walk. */
 export function describeRandomScenarios(about: string, firstSeed: number): void {
