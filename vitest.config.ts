@@ -14,8 +14,8 @@ const ALONE = [
   'test/embedded/temporal.test.ts',
 ];
 
-/** Most of it is waiting for real servers: two files at once even where there are two cores. */
-const TWO_FILES_AT_ONCE = { maxWorkers: 2, sequence: { groupOrder: 0 } };
+/** Much of the time is waiting for real servers: three files at once even where there are two cores. */
+const THREE_FILES_AT_ONCE = { maxWorkers: 3, sequence: { groupOrder: 0 } };
 
 export default defineConfig({
   test: {
@@ -34,7 +34,7 @@ export default defineConfig({
           name: 'alone',
           include: ALONE,
           globalSetup: ['test/support/global-setup.ts'],
-          ...TWO_FILES_AT_ONCE,
+          ...THREE_FILES_AT_ONCE,
         },
       },
       {
@@ -46,7 +46,7 @@ export default defineConfig({
           globalSetup: ['test/support/global-setup.ts'],
           // One process runs many files, and loads the packages once: they take longer to load than most files to run.
           isolate: false,
-          ...TWO_FILES_AT_ONCE,
+          ...THREE_FILES_AT_ONCE,
         },
       },
       {
@@ -54,9 +54,7 @@ export default defineConfig({
         test: {
           name: 'story',
           include: [STORY],
-          // The whole product in real time, killed and restarted: most of it is waiting, and two files at once leave it time.
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          ...THREE_FILES_AT_ONCE,
         },
       },
     ],

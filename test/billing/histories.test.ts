@@ -46,7 +46,7 @@ describe('any history of a team', () => {
           if (instance.endedAt !== undefined)
             expect(book.postedFor(instance.id)).toBe(costOf(instance, instance.endedAt));
       }),
-      { numRuns: ofBudget({ test: 1000, long: 4000 }) },
+      { numRuns: ofBudget({ test: 500, long: 4000 }) },
     );
   });
 
@@ -75,7 +75,7 @@ describe('any history of a team', () => {
           if (endSecond !== undefined) expect(watched.postedFor(id)).toBe(quiet.postedFor(id));
         expect(availableMicros(watched.account, second + 1000)).toBe(availableMicros(quiet.account, second + 1000));
       }),
-      { numRuns: ofBudget({ test: 800, long: 3000 }) },
+      { numRuns: ofBudget({ test: 400, long: 3000 }) },
     );
   });
 });

@@ -68,7 +68,7 @@ describe('any history of a team with prices', () => {
         }
         book.lookBack();
       }),
-      { numRuns: ofBudget({ test: 400, long: 2000 }) },
+      { numRuns: ofBudget({ test: 200, long: 2000 }) },
     );
   });
 
@@ -97,7 +97,7 @@ describe('any history of a team with prices', () => {
         for (const [id, { endSecond }] of quiet.instances)
           if (endSecond !== undefined) expect(watched.postedFor(id)).toBe(quiet.postedFor(id));
       }),
-      { numRuns: ofBudget({ test: 400, long: 2000 }) },
+      { numRuns: ofBudget({ test: 200, long: 2000 }) },
     );
   });
 
@@ -154,7 +154,7 @@ describe('any history of a team with prices', () => {
         counts.needless += book.wakes.needless;
         counts.woken += book.wakes.woken;
       }),
-      { numRuns: ofBudget({ test: 500, long: 3000 }) },
+      { numRuns: ofBudget({ test: 250, long: 3000 }) },
     );
     expect(counts.needless).toBeGreaterThan(1_000);
     expect(counts.woken).toBeGreaterThan(1_000);

@@ -2,13 +2,19 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** What takes longest, the longest first: a file that is begun last leaves a core without work until it ends. */
 const LONG = [
-  'simulate/scenarios',
   'faults/matrix',
-  'simulate/random-new',
-  'simulate/random-known',
-  'workflows/replay',
   'story/killed',
   'story/away',
+  'simulate/scenarios',
+  'story/whole',
+  'story/usage',
+  'simulate/random-new',
+  'simulate/random-known',
+  'billing/price-histories',
+  'embedded/dev',
+  'api/with-engine',
+  'story/runbook',
+  'workflows/replay',
 ];
 
 function rank({ moduleId, project }: TestSpecification): number {
