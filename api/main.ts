@@ -13,10 +13,10 @@ import { secondOf } from '../billing/time.ts';
 import { createLedger } from '../ledger/index.ts';
 import { connectDb } from '../prisma/client.ts';
 import { forgetOldCalls } from '../prisma/idempotent-calls.ts';
+import { readCommandLine, UsageError } from '../process/command-line.ts';
 import { type Config, readConfig } from '../process/config.ts';
 import { warnOfOwner } from '../process/roles.ts';
 import { temporalConnection } from '../process/temporal-connection.ts';
-import { isHelpAsked } from '../process/usage-text.ts';
 import { createApp } from './app.ts';
 import { createEngine } from './engine/engine.ts';
 import { API_DB } from './http/deadlines.ts';
@@ -83,7 +83,7 @@ const USAGE = `usage: npm run api
 Serves the HTTP api on PORT until SIGTERM or SIGINT. The settings come from the environment: README.md lists them.`;
 
 async function main(): Promise<void> {
-  if (isHelpAsked(USAGE)) return;
+  if (readCommandLine({ usage: USAGE }) === null) return;
   const config = readConfig(process.env);
   // A lazy connection: while Temporal is away the api serves all other calls, and /readyz reports the outage.
   const connection = Connection.lazy(temporalConnection(config));
@@ -130,5 +130,5 @@ async function main(): Promise<void> {
 
 main().catch((error: Error) => {
   process.stderr.write(`api: ${error.message}\n`);
-  process.exit(1);
+  process.exit(error instanceof UsageError ? 2 : 1);
 });

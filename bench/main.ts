@@ -2,7 +2,7 @@
  * `npm run bench [-- name]`: JSON lines, each with a figure, a reference measured in the same run, and the ratio. These
  * machines are noisy, so only ratios of the same run have a meaning, and no bench is a timed test.
  */
-import { readCommandLine, runCommand, UsageError } from '../embedded/command-line.ts';
+import { readCommandLine, runCommand, UsageError } from '../process/command-line.ts';
 import { facts } from './facts.ts';
 import { LOAD_PARTS, NAMED_PARTS } from './load.ts';
 import type { Measured } from './measured.ts';

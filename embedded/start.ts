@@ -2,11 +2,11 @@
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { migrateBy } from '../prisma/migrate.ts';
+import { readCommandLine, UsageError } from '../process/command-line.ts';
 import { readConfig } from '../process/config.ts';
 import { dataFolder } from '../process/published.ts';
 import { SEARCHED_BY } from '../workflows/search-attributes.ts';
 import { claimPorts } from './claimed-ports.ts';
-import { readCommandLine, UsageError } from './command-line.ts';
 import { type DataFolder, takeDataFolder } from './data-folder.ts';
 import { type Neighbours, startNeighbours, USUAL_PORTS } from './neighbours.ts';
 import { type Product, startProducts } from './products.ts';

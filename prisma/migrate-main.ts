@@ -9,9 +9,17 @@ Applies the migrations that the database lacks. Two at once wait for each other.
   MIGRATE_DATABASE_URL   connects as the owner of the tables (default: DATABASE_URL)
   DATABASE_URL           connects as the role of the api and the workers, which is granted its privileges`;
 
+/** @throws Error with the usage for any other option */
+function isHelpAsked(): boolean {
+  try {
+    return parseArgs({ options: { help: { type: 'boolean', short: 'h' } } }).values.help ?? false;
+  } catch (error) {
+    throw new Error(`${(error as Error).message}.\n\n${USAGE}`);
+  }
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } });
-  if (values.help) return void process.stdout.write(`${USAGE}\n`);
+  if (isHelpAsked()) return void process.stdout.write(`${USAGE}\n`);
   const { ownerUrl, runtimeRole } = migrationOf(process.env);
   const applied = await migrate(ownerUrl, runtimeRole);
   process.stdout.write(applied.length > 0 ? `applied: ${applied.join(', ')}\n` : 'nothing to apply\n');

@@ -1,6 +1,6 @@
 /** `npm run simulate -- scenario.json [--out result.json]` */
 import { readFile, writeFile } from 'node:fs/promises';
-import { readCommandLine, runCommand } from '../embedded/command-line.ts';
+import { readCommandLine, runCommand } from '../process/command-line.ts';
 import { readScenario } from './scenario.ts';
 import { simulate } from './simulate.ts';
 import { startSurroundings } from './surroundings.ts';

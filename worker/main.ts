@@ -1,10 +1,10 @@
 /** The worker process: connects, builds its world, bundles the workflows, and works until a signal ends the process. */
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
+import { readCommandLine, UsageError } from '../process/command-line.ts';
 import { readConfig } from '../process/config.ts';
 import { warnOfOwner } from '../process/roles.ts';
 import { temporalConnection } from '../process/temporal-connection.ts';
-import { isHelpAsked } from '../process/usage-text.ts';
 import {
   inputOfBegun,
   inputOfStarted,
@@ -28,7 +28,7 @@ Runs the workflows, their activities and the sweeper until SIGTERM or SIGINT. Th
 lists them.`;
 
 async function main(): Promise<void> {
-  if (isHelpAsked(USAGE)) return;
+  if (readCommandLine({ usage: USAGE }) === null) return;
   const config = readConfig(process.env);
   const log = createWorkerLogger(config.logLevel);
   installRuntime(log);
@@ -86,5 +86,5 @@ async function main(): Promise<void> {
 
 main().catch((error: Error) => {
   process.stderr.write(`worker: ${error.message}\n`);
-  process.exit(1);
+  process.exit(error instanceof UsageError ? 2 : 1);
 });

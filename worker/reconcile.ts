@@ -3,7 +3,6 @@
  * exits 1 if there is a difference. The command uses the neighbours in its environment, or the neighbours of a running
  * `npm start`.
  */
-import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { allBooks } from '../activities/reconciliation/books.ts';
 import { createReconciler } from '../activities/reconciliation/reconcile.ts';
@@ -13,11 +12,12 @@ import { isProvisional } from '../billing/reconciliation/day.ts';
 import { dayBefore, dayOf, formatSecond, secondOf } from '../billing/time.ts';
 import { connectDb } from '../prisma/client.ts';
 import type { Reconciliation } from '../prisma/reconciliations.ts';
+import { readCommandLine } from '../process/command-line.ts';
 import { readBooksConfig } from '../process/config.ts';
 import { commandEnvironment } from '../process/published.ts';
 import { tableLines } from './table-lines.ts';
 
-const USAGE = `Usage: npm run reconcile -- [--day YYYY-MM-DD|today]
+const USAGE = `usage: npm run reconcile -- [--day YYYY-MM-DD|today]
 
 Compares the ledger with the payment providers' books for one UTC day, yesterday by default, and prints every row and
 every difference. "today" compares the day so far: the result is provisional and is not kept.
@@ -27,20 +27,18 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 
 async function main(): Promise<number> {
   const nowSecond = secondOf(Date.now());
-  const { values } = parseArgs({
-    options: { day: { type: 'string', default: dayBefore(nowSecond) }, help: { type: 'boolean', short: 'h' } },
+  const line = readCommandLine({
+    usage: USAGE,
+    options: { day: { type: 'string', default: dayBefore(nowSecond) } },
   });
-  if (values.help) {
-    say(USAGE);
-    return 0;
-  }
+  if (line === null) return 0;
   const config = readBooksConfig(await commandEnvironment(process.env));
   const db = connectDb(config.databaseUrl);
   try {
     // The differences are printed, and a log would repeat them.
     const log = pino({ level: 'silent' });
     const reconciler = createReconciler({ db, books: allBooks(createStripe(config.stripe), config.crypto), log });
-    const day = values.day === 'today' ? dayOf(nowSecond) : values.day;
+    const day = line.values.day === 'today' ? dayOf(nowSecond) : line.values.day;
     const report = await reconciler.reconcile({ day, nowSecond });
     print(report);
     return report.differences.length > 0 ? 1 : 0;

@@ -3,12 +3,12 @@
  * and prints each result as a table. The database is the environment's, or the database of a running `npm start`.
  */
 import { text } from 'node:stream/consumers';
-import { parseArgs } from 'node:util';
 import pg from 'pg';
+import { readCommandLine } from '../process/command-line.ts';
 import { commandEnvironment } from '../process/published.ts';
 import { tableLines } from './table-lines.ts';
 
-const USAGE = `Usage: npm run sql -- 'SELECT …'    or    npm run sql < file.sql
+const USAGE = `usage: npm run sql -- 'SELECT …'    or    npm run sql < file.sql
 
 Runs the statements in one read-only transaction and prints each result as a table.
 Exit status: 0 the statements ran, 2 they did not.`;
@@ -16,18 +16,12 @@ Exit status: 0 the statements ran, 2 they did not.`;
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    options: { help: { type: 'boolean', short: 'h' } },
-    allowPositionals: true,
-  });
-  if (values.help) {
-    say(USAGE);
-    return 0;
-  }
+  const line = readCommandLine({ usage: USAGE, words: { least: 0, most: Number.POSITIVE_INFINITY } });
+  if (line === null) return 0;
   const { DATABASE_URL } = await commandEnvironment(process.env);
   if (!DATABASE_URL)
     throw new Error('DATABASE_URL is not set, and no npm start runs in this folder (or in BURNRATE_DATA_DIR).');
-  const statements = positionals.join(' ') || (await text(process.stdin));
+  const statements = line.words.join(' ') || (await text(process.stdin));
   const client = new pg.Client({ connectionString: DATABASE_URL });
   await client.connect();
   try {

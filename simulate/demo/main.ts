@@ -13,10 +13,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readCommandLine } from '../../embedded/command-line.ts';
 import { type Neighbours, startNeighbours } from '../../embedded/neighbours.ts';
 import { type ProductProcess, startProduct } from '../../embedded/product.ts';
 import { migrateBy } from '../../prisma/migrate.ts';
+import { readCommandLine } from '../../process/command-line.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
 import { allChecks, printTable, undelivered, webhookDeliveries } from './checks.ts';
 import { type Api, apiAt, Refusal } from './http.ts';

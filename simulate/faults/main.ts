@@ -1,5 +1,5 @@
 /** `npm run faults [-- --kind saved_card --step during --fault dropped]`: the fault matrix, or a part of it. */
-import { readCommandLine, UsageError } from '../../embedded/command-line.ts';
+import { readCommandLine, UsageError } from '../../process/command-line.ts';
 import { ALL_CASES, KINDS } from './cases.ts';
 import { runMatrix } from './matrix.ts';
 import { Table } from './table.ts';

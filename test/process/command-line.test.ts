@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
-import { readCommandLine } from '../../embedded/command-line.ts';
 import { readableLine } from '../../embedded/readable-log.ts';
 import { toolsFolder } from '../../embedded/tools-folder.ts';
+import { readCommandLine } from '../../process/command-line.ts';
 import { ofBudget } from '../support/budget.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
