@@ -3,19 +3,16 @@ import LongestFirst from './test/support/longest-first.ts';
 
 const STORY = 'test/story/**/*.test.ts';
 
-/**
- * Files that change their process: they mock modules, replace timers or variables of the environment, or end a process in
- * the middle of its work. Each has a process of its own.
- */
-const ALONE = [
-  'test/activities/{clock,mail/smtp-answers}.test.ts',
-  'test/api/{gate,idempotency,process}.test.ts',
-  'test/billing/{meter-sums,price-histories}.test.ts',
-  'test/embedded/temporal.test.ts',
+/** Files that leave nothing behind in their process: they mock no module, and install no Temporal runtime. */
+const SHARED = [
+  'test/{papers,prisma,stripe-schema,ledger}/**/*.test.ts',
+  'test/activities/!(clock|smtp-answers).test.ts',
+  'test/api/!(gate|idempotency|process|starvation|with-engine).test.ts',
+  'test/billing/!(meter-sums|price-histories).test.ts',
 ];
 
-/** Much of the time is waiting for real servers: three files at once even where there are two cores. */
-const THREE_FILES_AT_ONCE = { maxWorkers: 3, sequence: { groupOrder: 0 } };
+/** Most of it is waiting for real servers: two files at once even where there are two cores. */
+const TWO_FILES_AT_ONCE = { maxWorkers: 2, sequence: { groupOrder: 0 } };
 
 export default defineConfig({
   test: {
@@ -31,22 +28,22 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'alone',
-          include: ALONE,
+          name: 'parts',
+          include: ['test/**/*.test.ts'],
+          exclude: [...defaultExclude, STORY, ...SHARED],
           globalSetup: ['test/support/global-setup.ts'],
-          ...THREE_FILES_AT_ONCE,
+          ...TWO_FILES_AT_ONCE,
         },
       },
       {
         extends: true,
         test: {
           name: 'shared',
-          include: ['test/**/*.test.ts'],
-          exclude: [...defaultExclude, STORY, ...ALONE],
+          include: SHARED,
           globalSetup: ['test/support/global-setup.ts'],
           // One process runs many files, and loads the packages once: they take longer to load than most files to run.
           isolate: false,
-          ...THREE_FILES_AT_ONCE,
+          ...TWO_FILES_AT_ONCE,
         },
       },
       {
@@ -54,7 +51,9 @@ export default defineConfig({
         test: {
           name: 'story',
           include: [STORY],
-          ...THREE_FILES_AT_ONCE,
+          // The whole product in real time, killed and restarted: most of it is waiting, and two files at once leave it time.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

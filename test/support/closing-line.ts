@@ -4,7 +4,7 @@ import type { Reporter, TestModule, Vitest } from 'vitest/node';
 
 interface Layer {
   tests: number;
-  /** Of its files, one after another: several run at once. */
+  /** Of its files, one after another: two files run at once. */
   ms: number;
 }
 

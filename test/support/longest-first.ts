@@ -2,19 +2,13 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** What takes longest, the longest first: a file that is begun last leaves a core without work until it ends. */
 const LONG = [
-  'faults/matrix',
-  'story/killed',
-  'story/away',
   'simulate/scenarios',
-  'story/whole',
-  'story/usage',
+  'faults/matrix',
   'simulate/random-new',
   'simulate/random-known',
-  'billing/price-histories',
-  'embedded/dev',
-  'api/with-engine',
-  'story/runbook',
   'workflows/replay',
+  'story/killed',
+  'story/away',
 ];
 
 function rank({ moduleId, project }: TestSpecification): number {
