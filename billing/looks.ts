@@ -39,6 +39,22 @@ export function nextLook(account: Account, settings: BillingSettings): Crossing 
   return { second: Math.min(second, following?.second ?? second), what: next.what };
 }
 
+/** Crossings that any fact about money can bring forward. */
+const MOVES_WITH_BALANCE: ReadonlySet<Crossing['what']> = new Set<Crossing['what']>(['top_up', 'low', 'exhaustion']);
+
+/** A crossing that is less far ahead is awaited directly, so a team has few looks before each of its crossings. */
+const LEAST_HALVED_SECONDS = 600;
+
+/**
+ * The second halfway to a distant crossing that moves with the balance, or null for all other crossings. The watch looks
+ * there and computes the crossing again, so a fact wakes the watch only if it brings the crossing before this second.
+ */
+export function halfwaySecond({ second, what }: Crossing, nowSecond: number): number | null {
+  const aheadSeconds = second - nowSecond;
+  const isHalved = MOVES_WITH_BALANCE.has(what) && aheadSeconds >= LEAST_HALVED_SECONDS;
+  return isHalved ? nowSecond + Math.floor(aheadSeconds / 2) : null;
+}
+
 /** Effects that the watch neither announces nor charges. They can only move the second of the next look. */
 const MOVES_LOOKS_ONLY: ReadonlySet<Effect['kind']> = new Set<Effect['kind']>([
   'transfer',

@@ -1,8 +1,8 @@
 /** The watch's view of a team: brings crossings up to date, and returns the work to announce and the next look. */
-import { spendableMicros } from '../billing/account.ts';
+import { type Account, type BillingSettings, spendableMicros } from '../billing/account.ts';
 import { type Crossing, type TopUpOutlook, topUpOutlook } from '../billing/crossings.ts';
 import { advance } from '../billing/facts.ts';
-import { nextLook, spreadSecond } from '../billing/looks.ts';
+import { halfwaySecond, nextLook, spreadSecond } from '../billing/looks.ts';
 import type { Micros } from '../billing/money.ts';
 import { burnMicrosPerHour } from '../billing/runway.ts';
 import { type EndedPiece, markSignalled } from '../prisma/ended-pieces.ts';
@@ -31,17 +31,33 @@ export interface Outlook {
   reclaiming?: string[];
   /** The attempt whose outcome is not known yet. */
   attemptDepositId: string | null;
-  /** The next second to look at. A second shared by many teams is spread: see billing/looks.ts. */
-  next: (Omit<Crossing, 'what'> & { what: Crossing['what'] | 'card_expiring' }) | null;
+  /**
+   * The next second to look at: of a crossing, or halfway to a distant one. A second shared by many teams is spread: see
+   * billing/looks.ts.
+   */
+  next: (Omit<Crossing, 'what'> & { what: Crossing['what'] | 'card_expiring' | 'halfway' }) | null;
+  /** The crossing after `next`, if the look at `next` comes before the crossing. */
+  crossing?: Crossing;
   availableMicros: Micros;
   burnMicrosPerHour: Micros;
   topUp: TopUpOutlook['state'];
 }
 
-const sooner = (crossing: Outlook['next'], cardSecond: number | null): Outlook['next'] =>
-  cardSecond !== null && (crossing === null || cardSecond < crossing.second)
-    ? { second: cardSecond, what: 'card_expiring' }
-    : crossing;
+/**
+ * The next second to look at, before or at the next crossing of the account.
+ * @param cardSecond when the watch announces that the card expires; null when it announces nothing
+ */
+function looksAt(
+  account: Account,
+  settings: BillingSettings,
+  cardSecond: number | null,
+): Pick<Outlook, 'next' | 'crossing'> {
+  const crossing = nextLook(account, settings);
+  if (cardSecond !== null && (crossing === null || cardSecond < crossing.second))
+    return { next: { second: cardSecond, what: 'card_expiring' } };
+  const halfway = crossing && halfwaySecond(crossing, account.asOfSecond);
+  return crossing && halfway !== null ? { next: { second: halfway, what: 'halfway' }, crossing } : { next: crossing };
+}
 
 /** Reservations whose term ended without their own workflow's settlement. */
 const reservationsThatEnded = (notices: Notice[]): string[] => [
@@ -70,7 +86,11 @@ export const teamActs = ({ db, settings }: LedgerWorld) => ({
       if (expiry.notices.length > 0) expiry = cardExpiry(await defaultPaymentMethod(tx, input.teamId), now.asOfSecond);
       const isQuiet = outcome.effects.length + expiry.notices.length === 0;
       // The watch sleeps until `next`, so the row of the account says the same (prisma/look-marks.ts).
-      const next = sooner(nextLook(now, settings), expiry.nextSecond && spreadSecond(input.teamId, expiry.nextSecond));
+      const { next, crossing } = looksAt(
+        now,
+        settings,
+        expiry.nextSecond && spreadSecond(input.teamId, expiry.nextSecond),
+      );
       return {
         outcome,
         notices: expiry.notices,
@@ -84,6 +104,7 @@ export const teamActs = ({ db, settings }: LedgerWorld) => ({
             ...(reservationIds.length > 0 && { reservationIds }),
             attemptDepositId: now.attempt?.depositId ?? null,
             next,
+            ...(crossing && { crossing }),
             availableMicros: spendableMicros(now, now.asOfSecond),
             burnMicrosPerHour: burnMicrosPerHour(now),
             topUp: topUpOutlook(now, settings).state,

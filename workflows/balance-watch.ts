@@ -42,7 +42,8 @@ export async function balanceWatch({ teamId, lookSoon, reclaiming }: TeamInput):
 }
 
 function watchStateOf(teamId: string, outlook: Outlook, asOfSecond: number): WatchState {
-  const { availableMicros, burnMicrosPerHour, topUp, next } = outlook;
+  const { availableMicros, burnMicrosPerHour, topUp } = outlook;
+  const next = crossingOf(outlook);
   return {
     teamId,
     asOfSecond,
@@ -54,12 +55,17 @@ function watchStateOf(teamId: string, outlook: Outlook, asOfSecond: number): Wat
   };
 }
 
+/** The crossing to show to operators. Answers recorded by an earlier release always look at the crossing itself. */
+const crossingOf = ({ next, crossing }: Outlook): Outlook['next'] => crossing ?? next;
+
 function billingStateOf({ burnMicrosPerHour, next }: Outlook): WatchBillingState {
   if (next?.what === 'grace_over') return 'charge_in_flight';
   return burnMicrosPerHour > 0 ? 'burning' : 'idle';
 }
 
-function show({ availableMicros, burnMicrosPerHour, topUp, next }: Outlook, asOfSecond: number): void {
+function show(outlook: Outlook, asOfSecond: number): void {
+  const { availableMicros, burnMicrosPerHour, topUp } = outlook;
+  const next = crossingOf(outlook);
   showDetails({
     'as of': when(asOfSecond),
     balance: dollars(availableMicros),

@@ -143,6 +143,7 @@ export interface WatchState {
   availableMicros: Micros;
   burnMicrosPerHour: Micros;
   topUp: Outlook['topUp'];
+  /** The next crossing. The watch looks there, and halfway before if the crossing is distant. */
   nextSecond: number | null;
   nextWhat: NonNullable<Outlook['next']>['what'] | null;
 }

@@ -42,7 +42,7 @@ describe('the watch of a team', () => {
     expect(wakes()).toEqual([`watch ${team}`]);
   });
 
-  it('is woken by no fact that puts the next crossing off, and by no start that does not bring it forward', async () => {
+  it('is woken by no fact that puts the next crossing off, and by a start only if the planned read is too late for it', async () => {
     const first = await start();
     await start();
     await theWatchLooks(api, team);
@@ -52,9 +52,26 @@ describe('the watch of a team', () => {
     expect((await api.send('POST', `/v1/instances/${first}/stop`)).status).toBe(200);
     await start();
     expect(wakes()).toEqual([]);
+    // Twice as many instances use the rest of the credit in half of the time: the planned read is just in time.
+    await start();
+    await start();
+    expect(wakes()).toEqual([]);
     await start();
     await start();
     expect(wakes()).toEqual([`watch ${team}`]);
+  });
+
+  it('is woken a few times by sixty-four starts of a growing team, one a second', async () => {
+    const grown: number[] = [];
+    for (let number = 0; number < 64; number += 1) {
+      api.engine.told.length = 0;
+      pass(1);
+      await start();
+      if (wakes().length === 0) continue;
+      grown.push(number + 1);
+      await theWatchLooks(api, team);
+    }
+    expect(grown).toEqual([1, 3, 7, 15, 31, 63]);
   });
 
   it('is asked for a read a second later by a fact in the second in which it has read', async () => {
@@ -80,7 +97,7 @@ describe('the watch of a team', () => {
     await theWatchLooks(api, team);
     pass(1);
     const nowSecond = Number(api.clock.stoppedMs) / 1_000;
-    await ledger.repriceInstance({ instanceId, rateMicrosPerHour: micros(20_000), nowSecond }, 'test');
+    await ledger.repriceInstance({ instanceId, rateMicrosPerHour: micros(40_000), nowSecond }, 'test');
     await grant();
     expect(wakes()).toEqual([`watch ${team}`, `watch ${team}`]);
   });

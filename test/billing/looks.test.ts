@@ -4,7 +4,7 @@ import { type Account, type BillingSettings, emptyAccount } from '../../billing/
 import { nextCrossing } from '../../billing/crossings.ts';
 import { advance, grantCredit } from '../../billing/facts.ts';
 import { startInstance } from '../../billing/instances.ts';
-import { nextLook } from '../../billing/looks.ts';
+import { halfwaySecond, lookAfter, nextLook } from '../../billing/looks.ts';
 import { micros, parseDollars } from '../../billing/money.ts';
 import { placeOf } from '../../billing/spread.ts';
 import { givenOrder, SETTINGS } from './pure-run.ts';
@@ -117,5 +117,55 @@ describe('a read of changed rates', () => {
     const next = nextCrossing(account, SETTINGS);
     expect(next?.what).toBe('low');
     expect(nextLook(account, SETTINGS)).toEqual(next);
+  });
+});
+
+describe('a read halfway to a crossing', () => {
+  it('is made for an instance of a month a few times, and no later than the crossing', () => {
+    const crossing = { second: NOON + 30 * 24 * HOUR, what: 'exhaustion' as const };
+    const looks: number[] = [];
+    for (let at = NOON; at < crossing.second; looks.push(at)) {
+      const halfway = halfwaySecond(crossing, at);
+      at = halfway ?? crossing.second;
+      if (halfway === null) expect(crossing.second - (looks.at(-1) ?? 0)).toBeLessThan(600);
+    }
+    expect(looks).toHaveLength(14);
+    expect(looks.at(-1)).toBe(crossing.second);
+  });
+
+  it.each(['top_up', 'low', 'exhaustion'] as const)('is made before a distant %s, and before no near one', (what) => {
+    expect(halfwaySecond({ second: NOON + 601, what }, NOON)).toBe(NOON + 300);
+    expect(halfwaySecond({ second: NOON + 600, what }, NOON)).toBe(NOON + 300);
+    expect(halfwaySecond({ second: NOON + 599, what }, NOON)).toBeNull();
+    expect(halfwaySecond({ second: NOON - 5, what }, NOON)).toBeNull();
+  });
+
+  it.each(['volume_review', 'discount_ends', 'spot_price', 'hold_expires', 'grace_over'] as const)(
+    'is not made before a %s, whose second no fact about money moves',
+    (what) => {
+      expect(halfwaySecond({ second: NOON + 90_000, what }, NOON)).toBeNull();
+    },
+  );
+
+  it('spares most wakes of a team that only grows: a thousand starts, ten reads', () => {
+    let outcome = grantCredit(
+      { ...emptyAccount('growing', NOON), spentByDay: new Map() },
+      SETTINGS,
+      { grantId: 'g', amountMicros: parseDollars('1000000') },
+      NOON,
+    );
+    let planned: number | null = null;
+    let wakes = 0;
+    for (let number = 0; number < 1_000; number += 1) {
+      const at = NOON + number;
+      outcome = startInstance(outcome.account, SETTINGS, givenOrder(`i-${number}`, parseDollars('2.49')), at);
+      const by = lookAfter({ ...outcome, settings: SETTINGS });
+      if (by === null || (by !== 'now' && planned !== null && at < planned && planned <= by)) continue;
+      wakes += 1;
+      const look = nextLook(outcome.account, SETTINGS);
+      planned = look && (halfwaySecond(look, at) ?? look.second);
+    }
+    expect(wakes).toBeLessThanOrEqual(11);
+    expect(wakes).toBeGreaterThan(3);
   });
 });

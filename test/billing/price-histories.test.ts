@@ -7,7 +7,7 @@ import type { BillingSettings } from '../../billing/account.ts';
 import type { Effect, FactOutcome } from '../../billing/change.ts';
 import { nextCrossing } from '../../billing/crossings.ts';
 import { advance } from '../../billing/facts.ts';
-import { lookAfter, nextLook } from '../../billing/looks.ts';
+import { halfwaySecond, lookAfter, nextLook } from '../../billing/looks.ts';
 import type { GpuPrice } from '../../billing/prices.ts';
 import { type LookMarks, marksAfterFact, marksAfterLook } from '../../prisma/look-marks.ts';
 import { ofBudget } from '../support/budget.ts';
@@ -130,7 +130,7 @@ describe('any history of a team with prices', () => {
   });
 
   it('is announced by the timer of the watch or by a read that is due, however many facts send no wake', () => {
-    const counts = { needless: 0, woken: 0 };
+    const counts = { needless: 0, woken: 0, halfway: 0 };
     const late = fc.array(fc.nat(30), { minLength: 1, maxLength: 10 });
     fc.assert(
       fc.property(history, late, fc.string(), (given, lateness, teamId) => {
@@ -153,11 +153,13 @@ describe('any history of a team with prices', () => {
         }
         counts.needless += book.wakes.needless;
         counts.woken += book.wakes.woken;
+        counts.halfway += book.wakes.halfway;
       }),
       { numRuns: ofBudget({ test: 250, long: 3000 }) },
     );
     expect(counts.needless).toBeGreaterThan(1_000);
     expect(counts.woken).toBeGreaterThan(1_000);
+    expect(counts.halfway).toBeGreaterThan(100);
   });
 });
 
@@ -174,7 +176,7 @@ const TOLD: ReadonlySet<Effect['kind']> = new Set<Effect['kind']>([
 /** A book with the marks of the team's watch, and a watch that looks at due facts late, and at its timer in time. */
 class WatchedBook extends PricedBook {
   marks: LookMarks = { dueSecond: null, wokenSecond: null, lastSecond: null, plannedSecond: null };
-  readonly wakes = { needless: 0, woken: 0 };
+  readonly wakes = { needless: 0, woken: 0, halfway: 0 };
   readonly #teamId: string;
 
   constructor(settings: BillingSettings, second: number, teamId = 't') {
@@ -197,7 +199,9 @@ class WatchedBook extends PricedBook {
       const outcome = advance(this.read(next), this.settings, next);
       super.keep(outcome);
       const look = nextLook({ ...outcome.account, teamId: this.#teamId }, this.settings);
-      this.marks = marksAfterLook(next, look?.second ?? null);
+      const halfway = look && halfwaySecond(look, outcome.account.asOfSecond);
+      if (halfway !== null) this.wakes.halfway += 1;
+      this.marks = marksAfterLook(next, halfway ?? look?.second ?? null);
     }
   }
 

@@ -56,13 +56,33 @@ describe('the read of a team’s watch', () => {
     expect(await looks(9)).toEqual([]);
   });
 
-  it('is no longer due after the watch has read, until a fact that brings the next crossing forward', async () => {
+  it('is no longer due after the watch has read, until a fact that brings the next crossing before the planned read', async () => {
     await start(`${team}-a`, 10);
-    const { next } = await office.one.look(team, 11);
+    const { next, crossing } = await office.one.look(team, 11);
     expect(await looks()).toEqual([]);
+    expect(next).toEqual({ second: 11 + Math.floor(((crossing?.second ?? 0) - 11) / 2), what: 'halfway' });
     expect(await planned()).toEqual([next?.second]);
     await start(`${team}-b`, 12);
-    expect(await looks()).toEqual([12]);
+    expect(await looks()).toEqual([]);
+    await start(`${team}-c`, 13);
+    expect(await looks()).toEqual([13]);
+  });
+
+  it('is planned halfway to a distant crossing each time, and at the crossing once it is near', async () => {
+    await start(`${team}-a`, 10);
+    const seen: Array<[number, string]> = [];
+    for (let at = 10; seen.at(-1)?.[1] !== 'low'; ) {
+      const { next } = await office.one.look(team, at);
+      if (next === null || seen.length > 20) throw new Error('the credit comes to no low level');
+      seen.push([next.second, next.what]);
+      at = next.second;
+    }
+    const low = seen.at(-1)?.[0] ?? 0;
+    expect(seen.slice(0, -1)).toEqual(seen.slice(0, -1).map(([second]) => [second, 'halfway']));
+    const ahead = [10, ...seen.map(([second]) => second)].slice(0, -1).map((second) => low - second);
+    for (const [i, seconds] of ahead.slice(1).entries()) expect(seconds).toBe(Math.ceil((ahead[i] ?? 0) / 2));
+    expect(ahead.at(-1)).toBeLessThan(600);
+    expect(ahead.at(-2)).toBeGreaterThanOrEqual(600);
   });
 
   it('is not due after a stop or a start that only put the next crossing off', async () => {
@@ -74,7 +94,7 @@ describe('the read of a team’s watch', () => {
     await start(`${team}-c`, 13, '1.8');
     expect(await looks()).toEqual([]);
     expect(await planned()).toEqual(before);
-    await start(`${team}-d`, 14);
+    await start(`${team}-d`, 14, '36');
     expect(await looks()).toEqual([14]);
   });
 

@@ -98,8 +98,26 @@ it('five instances that start and stop one after the other wake the watch once, 
   expect(await isDue('busy')).toBe(false);
   expect(await countOf('busy', EVENT.workflowTask)).toBe(before);
   expect(await plannedOf('busy')).toBe(planned);
-  // A second instance beside the first one halves the time that is left.
-  expect(await start('busy', 'beside', '1')).toBe(true);
+  // A second instance halves the time that is left, and the watch reads halfway in any case.
+  expect(await start('busy', 'second', '1')).toBe(false);
+  expect(await start('busy', 'third', '1')).toBe(true);
+});
+
+it('a watch that is not woken by starts of a growing team reads halfway, and credit ends at its second', async () => {
+  await aTeam(engine, 'growing', '100');
+  expect(await start('growing', 'g-0', '180')).toBe(true);
+  await expect.poll(() => isDue('growing'), { timeout: 30_000 }).toBe(false);
+  const halfway = engine.clock.offset((await plannedOf('growing')) ?? 0);
+  await engine.clock.goTo(20);
+  expect(await start('growing', 'g-1', '90')).toBe(false);
+  await engine.clock.goTo(halfway + 5);
+  const planned = async () => engine.clock.offset((await plannedOf('growing')) ?? 0);
+  await expect.poll(planned, { timeout: 30_000 }).toBeGreaterThan(halfway);
+  await engine.clock.goTo(3_000);
+  // $0.05 a second for 20 s are $1; $0.075 a second use $99 in 1,320 s.
+  const ended = { endedAt: 1_340, reason: 'out_of_credits' };
+  const seen = async () => [await sawOf(engine, 'g-0'), await sawOf(engine, 'g-1')];
+  await expect.poll(seen, { timeout: 30_000 }).toMatchObject([ended, ended]);
 });
 
 it('a watch whose timer fires before the next crossing reads once and sleeps until the crossing, and credit ends at its second', async () => {

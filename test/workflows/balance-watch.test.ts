@@ -241,6 +241,30 @@ describe('a team’s watch', () => {
       expect(await handle.query(watchState)).toMatchObject({ nextSecond: null });
     }));
 
+  it('sleeps until halfway to a distant crossing, and shows the crossing', () => {
+    let first: number | undefined;
+    const burnMicrosPerHour = micros(2_490_000);
+    const lookAhead = async ({ nowSecond }: { nowSecond: number }) => {
+      first ??= nowSecond;
+      const crossing = { second: first + 7_200, what: 'low' as const };
+      if (nowSecond >= crossing.second) return outlook();
+      if (nowSecond >= first + 3_600) return outlook({ next: crossing, burnMicrosPerHour });
+      return outlook({ next: { second: first + 3_600, what: 'halfway' }, crossing, burnMicrosPerHour });
+    };
+    return play({ lookAhead }, async (scene) => {
+      const handle = await tellTeam(scene, 'balanceWatch');
+      await scene.untilAsked('lookAhead');
+      await scene.quiet(handle);
+      const crossingSecond = (first ?? 0) + 7_200;
+      expect(await handle.query(watchState)).toMatchObject({ nextSecond: crossingSecond, nextWhat: 'low' });
+      const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+      expect(currentDetails).toContain(`| next crossing | low at ${formatSecond(crossingSecond)} |`);
+      await scene.pass('3 hours');
+      const since = looks(scene).map((second) => second - (first ?? 0));
+      expect(scene.onTime([0, 3_600, 7_200], since)).toEqual([0, 3_600, 7_200]);
+    });
+  });
+
   it('shows its state: burning towards a crossing, a charge in flight, idle', () => {
     const next = { second: 4_000_000_000, what: 'low' as const };
     const burnMicrosPerHour = micros(2_490_000);
