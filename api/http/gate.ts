@@ -4,15 +4,15 @@
  * calls under way is next. If the queue is full, a call of a team with few waiting calls displaces a call of the team
  * with the most.
  */
-import { performance } from 'node:perf_hooks';
 import { AdaptiveLimit, type LimitSettings } from './adaptive-limit.ts';
 import { Overloaded } from './errors.ts';
+import { ServingRate } from './serving-rate.ts';
 
 export interface GateSettings extends LimitSettings {
   /** So many calls may wait, however slow the calls under way are. */
   leastWaiting: number;
   mostWaiting: number;
-  /** More calls may wait as long as the last one can expect a place within this time. */
+  /** More calls may wait as long as the last one can expect a place within this time, by the measured rate. */
   expectedWaitMs: number;
   /** A call is refused after this wait. */
   longestWaitMs: number;
@@ -48,6 +48,9 @@ const IDLE_BELOW = 2;
 export class Gate {
   readonly #settings: GateSettings;
   readonly #limit: AdaptiveLimit;
+  /** While calls wait, the machine serves as many calls as it can. */
+  readonly #rateWhileWaiting = new ServingRate();
+  readonly #rateWhileRunning = new ServingRate();
   readonly #lanes = new Map<string, Lane>();
   readonly #onRefused: (why: GateRefusal) => void;
   #running = 0;
@@ -96,8 +99,11 @@ export class Gate {
     } finally {
       const nowMs = performance.now();
       this.#limit.noteServed(nowMs - startedMs, nowMs);
+      this.#rateWhileWaiting.noteServed(nowMs);
+      this.#rateWhileRunning.noteServed(nowMs);
       this.#running -= 1;
       lane.running -= 1;
+      if (this.#running === 0) this.#rateWhileRunning.end(nowMs);
       this.#forgetIdle(lane);
       this.#admitNext();
     }
@@ -105,13 +111,15 @@ export class Gate {
 
   #hasPlace = (): boolean => this.#running < this.#limit.value && this.#waiting === 0;
 
-  /** The number of calls that may wait: as many as are served within the expected wait. */
+  /**
+   * The number of calls that may wait: as many as are served within the expected wait. Few calls at once do not show
+   * how many the machine can serve, so the rate while calls wait counts if it is higher.
+   */
   #room(): number {
     const { leastWaiting, mostWaiting, expectedWaitMs } = this.#settings;
-    const { meanMs, value } = this.#limit;
-    if (meanMs === null) return leastWaiting;
-    const servedMeanwhile = (value * expectedWaitMs) / Math.max(1, meanMs);
-    return Math.floor(Math.min(mostWaiting, Math.max(leastWaiting, servedMeanwhile)));
+    const nowMs = performance.now();
+    const rates = [this.#rateWhileWaiting, this.#rateWhileRunning].map((rate) => rate.perMs(nowMs) ?? 0);
+    return Math.floor(Math.min(mostWaiting, Math.max(leastWaiting, Math.max(...rates) * expectedWaitMs)));
   }
 
   #laneOf(name: string): Lane {
@@ -127,6 +135,7 @@ export class Gate {
   }
 
   #take(lane: Lane): void {
+    this.#rateWhileRunning.begin(performance.now());
     this.#running += 1;
     lane.running += 1;
   }
@@ -170,6 +179,7 @@ export class Gate {
         };
         lane.waiting.push(waiting);
         this.#waiting += 1;
+        this.#rateWhileWaiting.begin(waiting.sinceMs);
         leave = () => waiting.reject('gone');
         gone?.addEventListener('abort', leave);
       });
@@ -185,6 +195,7 @@ export class Gate {
     if (index === -1) return false;
     waiting.lane.waiting.splice(index, 1);
     this.#waiting -= 1;
+    if (this.#waiting === 0) this.#rateWhileWaiting.end(performance.now());
     return true;
   }
 

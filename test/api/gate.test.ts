@@ -117,6 +117,70 @@ describe('concurrent calls', () => {
   });
 });
 
+/** A machine that serves one call after the other, `callMs` each, however many are under way. */
+function machine(callMs: number) {
+  let before: Promise<void> = Promise.resolve();
+  return () => {
+    before = before.then(() => pause(callMs));
+    return before;
+  };
+}
+
+/** Offers calls at once to a machine. Returns the outcomes, and the milliseconds until the last call was served. */
+async function offerTo(gate: Gate, work: () => Promise<void>, calls: number) {
+  const beganMs = performance.now();
+  let servedMs = 0;
+  const one = async (index: number) => {
+    const outcome = await outcomeOf(gate.run(`team-${index}`, work));
+    if (outcome === 'served') servedMs = performance.now() - beganMs;
+    return outcome;
+  };
+  const outcomes = Promise.all(Array.from({ length: calls }, (_, index) => one(index)));
+  await vi.advanceTimersByTimeAsync(60_000);
+  return { outcomes: await outcomes, servedMs };
+}
+
+describe('a machine that serves a fixed number of calls a second', () => {
+  it.each([
+    ['single calls', 1],
+    ['a few calls at once', 8],
+    ['32 calls at once', 32],
+    ['100 calls at once', 100],
+    ['512 calls at once', 512],
+  ])(
+    'is offered 512 calls at once after %s: the surplus is refused at once, and no call waits in vain',
+    async (_, at) => {
+      for (const callMs of [2, 5, 10]) {
+        const gate = newGate();
+        const work = machine(callMs);
+        for (let round = 0; round < 10; round += 1) await offerTo(gate, work, at);
+        refusals.length = 0;
+        const { outcomes, servedMs } = await offerTo(gate, work, 512);
+        const served = count(outcomes, 'served');
+        expect(refusals, `${callMs} ms`).toEqual(Array(512 - served).fill('full'));
+        // One second of waiting, and the calls under way.
+        expect(served).toBeGreaterThanOrEqual(Math.min(512, Math.floor(1_000 / callMs)));
+        expect(servedMs).toBeLessThanOrEqual(2_000);
+        expect(servedMs / served).toBeCloseTo(callMs, 6);
+      }
+    },
+  );
+
+  it('is given fewer waiting calls once it stands still', async () => {
+    const gate = newGate();
+    const quick = machine(2);
+    for (let round = 0; round < 3; round += 1) await offerTo(gate, quick, 64);
+    const stuck = Array.from({ length: 100 }, (_, index) => outcomeOf(gate.run(`stuck-${index}`, () => pause(30_000))));
+    await vi.advanceTimersByTimeAsync(1_500);
+    const late = Array.from({ length: 200 }, (_, index) => outcomeOf(gate.run(`late-${index}`, quick)));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(gate.state.waiting).toBeLessThan(100);
+    expect(refusals.filter((why) => why === 'full').length).toBeGreaterThan(100);
+    await vi.advanceTimersByTimeAsync(60_000);
+    await Promise.all([...stuck, ...late]);
+  });
+});
+
 describe('the calls of one team', () => {
   it('are refused before the calls of a team with fewer calls, and take turns with them', async () => {
     const gate = newGate({ floor: 4, ceiling: 4, leastWaiting: 8, mostWaiting: 8, longestWaitMs: 60_000 });
