@@ -146,7 +146,7 @@ function begin(
   mayBegin: (tx: Tx) => Promise<void> = async () => {},
 ): Promise<BegunReservation> {
   const { teamId, gpuType, region } = spec;
-  const about = { teamId, causedBy, throughSecond: receivedSecond, listed: { gpuType, region } };
+  const about = { teamId, causedBy, throughSecond: receivedSecond, pricedPair: { gpuType, region } };
   return recordFact<BegunReservation>(db, about, async (account, tx) => {
     const existing = await findReservation(tx, spec.id);
     if (existing) {
@@ -239,7 +239,7 @@ export const reservationActs = ({ db, settings }: LedgerWorld) => ({
   ): Promise<void> => {
     const { reservationId, renew, nowSecond } = input;
     const { teamId, gpuType, region } = await getReservation(db, reservationId);
-    const about = { teamId, causedBy, throughSecond: nowSecond, listed: { gpuType, region } };
+    const about = { teamId, causedBy, throughSecond: nowSecond, pricedPair: { gpuType, region } };
     await recordFact(db, about, async (account) => {
       const outcome = setRenewal(account, settings, { reservationId, renew }, nowSecond);
       return { outcome, answer: (tx) => reservationIsDue(tx, reservationId, outcome.account.asOfSecond) };

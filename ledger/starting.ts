@@ -151,7 +151,7 @@ function readsOf(
   if (hourlyMicros !== null) return { instanceIds };
   return {
     instanceIds,
-    listed: { gpuType, region },
+    pricedPair: { gpuType, region },
     ...(volumeTiers.length > 0 && { for: 'start' as const }),
     also: gpuPriceOfStart({ gpuType, region }, receivedSecond),
   };
