@@ -42,7 +42,8 @@ export async function onProduct<T>(
     searchAttributes: SEARCH_ATTRIBUTES,
   });
   const { environment } = neighbours;
-  const agent = new Agent({ keepAlive: true, maxSockets: 1_000 });
+  // A connection of each call at once, which stays open for the next calls.
+  const agent = new Agent({ keepAlive: true, maxSockets: 1_000, maxFreeSockets: 1_000 });
   try {
     await migrateBy(environment);
     const [worker, api] = await Promise.all([startProduct('worker', environment), startProduct('api', environment)]);

@@ -4,6 +4,8 @@ import pg from 'pg';
 export interface Statements {
   /** Their texts, in the order in which they were sent; the next call answers those after them. */
   taken(): string[];
+  /** The number of rows in the answers; the next call counts those after them. */
+  rowsTaken(): number;
   stop(): void;
 }
 
@@ -14,14 +16,28 @@ const textOf = (statement: unknown): string =>
 export function noteStatements(): Statements {
   const { query } = pg.Client.prototype;
   let sent: string[] = [];
+  let rows = 0;
   pg.Client.prototype.query = function noting(this: pg.Client, ...args: unknown[]) {
     sent.push(textOf(args[0]));
-    return Reflect.apply(query, this, args);
+    const answer: unknown = Reflect.apply(query, this, args);
+    if (answer instanceof Promise)
+      answer.then(
+        (result: pg.QueryResult | undefined) => {
+          rows += result?.rows?.length ?? 0;
+        },
+        () => {},
+      );
+    return answer;
   } as typeof query;
   return {
     taken: () => {
       const taken = sent;
       sent = [];
+      return taken;
+    },
+    rowsTaken: () => {
+      const taken = rows;
+      rows = 0;
       return taken;
     },
     stop: () => {

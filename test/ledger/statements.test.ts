@@ -8,6 +8,7 @@ import { noteStatements, type Statements } from '../../bench/statements.ts';
 import { micros } from '../../billing/money.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { inSnapshot } from '../../prisma/snapshot.ts';
+import { addRunning } from '../support/running-instances.ts';
 import { Desk, type Office, openOffice, SETTINGS } from './desk.ts';
 
 const TIERED = { ...SETTINGS, volumeTiers: [{ spendMicros: micros(1_000_000_000_000), basisPoints: 200 }] };
@@ -49,6 +50,51 @@ const start = (team: string, id: string, at: number, hourly: number | null = 3_6
   const rest = { hourlyMicros, shedOrder: null, resumedFrom: null, requestHash: 'hash' };
   return desk.ledger.startInstance({ spec: { ...spec, ...rest }, receivedSecond: at }, 'test');
 };
+
+interface ActCost {
+  statements: number;
+  rows: number;
+  /** The answer without its numbers. A workflow sees the team only by such answers. */
+  form: string;
+}
+
+/** The costs of each act of a team, beside so many running instances. */
+async function costsOf(running: number): Promise<Record<string, ActCost>> {
+  const team = await desk.team(`running-${running}`, '400', 1);
+  // The same rate in all, so that the next crossing is of the same kind.
+  const hourlyMicros = running === 1 ? [60_000_000] : [10_000, 20_000, 30_000];
+  const spread = { hourlyMicros, startSecond: 3_600, spreadSeconds: 3_600 };
+  await addRunning(desk.db, { teamId: team, count: running, ...spread });
+  await desk.look(team, 3_601);
+  const costOf = async (act: () => Promise<unknown>): Promise<ActCost> => {
+    let answer: unknown;
+    statements.rowsTaken();
+    const sent = await countOf(async () => {
+      answer = await act();
+    });
+    return {
+      statements: sent,
+      rows: statements.rowsTaken(),
+      form: JSON.stringify(answer ?? null).replace(/\d+/g, '0'),
+    };
+  };
+  const id = `${team}-new`;
+  const policy = { threshold: '450', amount: '50' };
+  return {
+    balance: await costOf(() => readBalance(desk.db, TIERED, team, 3_602)),
+    start: await costOf(() => start(team, id, 3_603)),
+    'start at the list price': await costOf(() => start(team, `${id}-listed`, 3_604, null)),
+    settlement: await costOf(() => desk.settle(id, 3_605)),
+    usage: await costOf(() => desk.use(team, 'e1', 1_000, 3_606)),
+    hold: await costOf(() => desk.hold(team, `${id}-h`, 'llama-3.3-70b-instruct', 1_000, 3_607)),
+    look: await costOf(() => desk.look(team, 3_608)),
+    grant: await costOf(() => desk.grant(team, `${id}-g`, '5', 3_609)),
+    policy: await costOf(() => desk.policy(team, policy, 3_610)),
+    stop: await costOf(() => desk.stop(id, 3_611)),
+    'settlement after the stop': await costOf(() => desk.settle(id, 3_612)),
+    'look after the stop': await costOf(() => desk.look(team, 3_613)),
+  };
+}
 
 describe('the statements of an act', () => {
   it('are of a constant number through the life of an instance', async () => {
@@ -154,6 +200,11 @@ describe('the statements of an act', () => {
     const { activeInstances, available } = await readBalance(desk.db, TIERED, team, 100_000);
     expect([activeInstances, available]).toEqual([0, '0.000000']);
     expect(await countOf(() => readBalance(desk.db, TIERED, team, 100_000))).toBeGreaterThan(1);
+  });
+
+  it('are as many for a team with three thousand running instances as with one, and so are their rows; workflows get answers of the same form', async () => {
+    const [one, many] = [await costsOf(1), await costsOf(3_000)];
+    expect(many).toEqual(one);
   });
 
   it('are prepared statements, except the beginning and the end of a transaction', async () => {
