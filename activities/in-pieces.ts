@@ -6,8 +6,10 @@ const AT_ONCE = 20;
 const WITHIN_MS = 8_000;
 
 /**
- * Calls `act` for each item in order, 20 at once. Begins no further call once a call has failed or eight seconds are over.
- * @returns how many of the first items are done: the caller goes on after them. Calls beyond a failed one may be done too.
+ * Calls `act` for each item in order, 20 at once. Begins no further call once a call has failed or eight seconds are
+ * over.
+ * @returns the number n of items at the beginning that are all done. The caller continues after them. Later items may
+ * be done too.
  * @throws the failure, if not even the first item is done
  */
 export async function firstDone<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<number> {
@@ -30,7 +32,8 @@ export async function firstDone<T>(items: readonly T[], act: (item: T) => Promis
 }
 
 /**
- * Calls `act` for each item, 20 at once, and goes on after a failure. Begins no further call once eight seconds are over.
+ * Calls `act` for each item, 20 at once, and goes on after a failure. Begins no further call once eight seconds are
+ * over.
  * @returns the items whose call succeeded
  */
 export async function doneOf<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<T[]> {

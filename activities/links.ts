@@ -12,8 +12,9 @@ export const depositReturn = (publicUrl: string, depositId: string): string =>
   `${publicUrl}/return?deposit=${encodeURIComponent(depositId)}`;
 
 /**
- * Where a person comes back to from the page for saving a card: with a card, and without. Stripe puts the session's id in
- * place of the template's name. `detailsHash` names the row with the address that the person is sent on to.
+ * The addresses to which the page for saving a card returns a person: with a card, and without. Stripe puts the
+ * session's id in place of the template's name. `detailsHash` names the row with the address that the person is sent on
+ * to.
  */
 export function setupReturns(publicUrl: string, detailsHash: string | null): { saved: string; left: string } {
   const onTo = detailsHash === null ? '' : `&to=${detailsHash}`;

@@ -1,7 +1,7 @@
 /**
  * The interfaces of the neighbours, as workflows use them: payments by card and in crypto, refunds, disputes, mails and
- * events. Each call touches the outside and may be retried. The folders stripe/, copperx/, mail/ and platform/ implement
- * the interfaces.
+ * events. Each call touches the outside and may be retried. The folders stripe/, copperx/, mail/ and platform/
+ * implement the interfaces.
  */
 import type { CryptoChange, CryptoOutput } from '../billing/crypto.ts';
 import type { PaymentFailure } from '../billing/failure-reasons.ts';
@@ -49,7 +49,9 @@ export type RefundOutcome =
 /** A refund as fetched. */
 export type RefundSeen = RefundOutcome & {
   amountMicros: Micros;
-  /** The refund of ours in the metadata; null for a refund made at the provider. */
+  /**
+   * The id of Burnrate's refund, from the metadata at the provider. Null for a refund that was made at the provider.
+   */
   namedRefundId: string | null;
 };
 
@@ -97,11 +99,11 @@ export interface CryptoSeen {
   /** The number of outputs on a chain without enough confirmations. */
   awaiting: number;
   /**
-   * Outputs that were credited and are worth another amount at the provider now: nothing, where the transaction has left the
-   * chain. Absent where there are none.
+   * Credited outputs whose amount at the provider has changed. The amount is 0 if the transaction is no longer on the
+   * chain. Absent if no amount has changed.
    */
   changed?: CryptoChange[];
-  /** No page can be paid on any more. */
+  /** True if the person can no longer pay on any page. */
   expired: boolean;
   /** The provider has no page of the deposit any more. */
   missing?: boolean;

@@ -12,6 +12,6 @@ export interface Measured {
   atLeast?: number;
   /** Further counts, by name. */
   counts?: Record<string, number>;
-  /** Where the time of a call goes. */
+  /** The parts of the time of a call. */
   msPerCall?: Record<string, number>;
 }

@@ -36,7 +36,7 @@ import {
 import { overHttp } from './usage-http.ts';
 
 const LANES = 3;
-/** As long as a disk may take to have written a commit. */
+/** The time that a disk may need to write a commit. */
 const SLOW_COMMIT_MICROSECONDS = 5_000;
 
 export async function usage(): Promise<Measured[]> {

@@ -2,7 +2,7 @@
 
 export interface Dated {
   effectiveSecond: number;
-  /** Nothing is offered from here on, until another row says otherwise. */
+  /** True: from this row's second on, the price is not offered, until a later row offers the price again. */
   withdrawn: boolean;
 }
 

@@ -115,7 +115,7 @@ export const creditCrypto = (
 
 /**
  * Fails the attempt in flight. An exhaustion that the attempt kept open takes effect at X.
- * @param switchesOff whether the policy goes off: after an error of the card, not after a fault of ours or the provider's
+ * @param switchesOff true after an error of the card; false after an error of Burnrate or of the provider
  */
 export function failAttempt(
   account: Account,

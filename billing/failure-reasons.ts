@@ -1,10 +1,13 @@
 /**
- * Why a payment or a refund failed, as one closed list of codes. Providers use many more codes; each is classified here, and
- * failure-words.ts has the sentences for every code of the list.
- * Sources: docs.stripe.com/declines/codes, docs.stripe.com/error-codes, docs.stripe.com/refunds#failed-refunds
+ * Why a payment or a refund failed, as one closed list of codes. Providers use many more codes; each is classified
+ * here, and failure-words.ts has the sentences for every code of the list. Sources: docs.stripe.com/declines/codes,
+ * docs.stripe.com/error-codes, docs.stripe.com/refunds#failed-refunds
  */
 
-/** Errors of the card or of its bank. Only these are answered as `card_declined` and switch auto top-up off as a decline. */
+/**
+ * Errors of the card or of its bank. Only these are answered as `card_declined` and switch auto top-up off as a
+ * decline.
+ */
 export const DECLINE_REASONS = [
   'insufficient_funds',
   'card_expired',
@@ -114,6 +117,6 @@ export const isDecline = (failure: PaymentFailure): failure is DeclineReason =>
 
 /**
  * True where auto top-up must not charge again by itself: after an error of the card, and where the outcome of the last
- * charge cannot be learnt. A request of ours that the provider refuses leaves the policy on.
+ * charge cannot be learnt. A request of Burnrate that the provider refuses leaves the policy on.
  */
 export const switchesTopUpOff = (failure: PaymentFailure): boolean => failure !== 'provider_rejected';

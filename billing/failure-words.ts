@@ -1,6 +1,6 @@
 /**
  * The words for every failure code, in one table. The API, the mails, the history and the outgoing events all read this
- * table, so all name the same cause. The words never blame a bank for a fault of ours.
+ * table, so all name the same cause. The words never blame a bank for an error of Burnrate.
  */
 import { type PaymentFailure, paymentFailure, type RefundFailure, refundFailure } from './failure-reasons.ts';
 

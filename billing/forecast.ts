@@ -1,5 +1,5 @@
 /**
- * Where a team's line will lead if nothing more happens: the same crossings as the watch waits for, followed into the
+ * The future of a team's balance line without further facts: the crossings for which the watch waits, followed into the
  * future. Source: docs/rules.md#balance, docs/http.md#balance-and-quote.
  */
 import type { Account, BillingSettings } from './account.ts';

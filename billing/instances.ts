@@ -121,8 +121,8 @@ export type ClosedSegment = Meter & { endSecond: number };
 
 /**
  * Ends a running instance: at `atSecond` if given, else at the fact's second. For an end in the past, a correcting
- * transfer returns the amount that was posted beyond. An instance that an exhaustion has ended first stays ended at X:
- * see the effects.
+ * transfer returns the amount that was posted beyond. An instance that an exhaustion has already ended keeps its
+ * end X, and the effects have that end.
  * @throws BillingError `at_out_of_range` before the start or in the future
  */
 export function stopInstance(

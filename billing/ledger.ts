@@ -68,7 +68,9 @@ export const referenceOf = {
   instanceThrough: (instanceId: string, second: number) => `instance/${instanceId}/through/${second}`,
   /** The correction for an end before the last posting. An instance ends once. */
   instanceEnd: (instanceId: string, second: number) => `instance/${instanceId}/end/${second}`,
-  /** A posting of a reservation. Terms do not overlap, like segments. */
+  /**
+   * The posting of a reservation's cost through a second. The second identifies the term, because terms do not overlap.
+   */
   reservationThrough: (reservationId: string, second: number) => `reservation/${reservationId}/through/${second}`,
   /** The release of a hold. The transfer that pays owed amounts from the released credit names this reference. */
   holdVoided: (holdId: string) => `hold/${holdId}/voided`,

@@ -31,8 +31,8 @@ export interface MeterClass {
 }
 
 /**
- * Running meters of several classes, for readers whose work must not grow with the number of classes. The day is 0 for all
- * days before a certain day.
+ * Running meters of several classes, for readers whose work must not grow with the number of classes. The day is 0 for
+ * all days before a certain day.
  */
 export interface MeterGroup extends Omit<MeterClass, 'rateRemainder' | 'startRemainder'> {
   /** Σ of the remainders at a full hour, such as 00:00 UTC: the same at each. */
@@ -52,9 +52,9 @@ export interface MeterSums {
   rateMicrosPerHour: number;
   rateTimesStart: bigint;
   postedMicros: number;
-  /** No meter of the sums started later, so the sums are valid from this second on. */
+  /** The latest start of a meter in the sums. The sums are valid from this second on. */
   startedBySecond: number;
-  /** Absent where the classes alone give the remainders. */
+  /** Absent if the remainders can be computed from the classes. */
   knownRemainders?: KnownRemainders;
 }
 
@@ -219,7 +219,8 @@ export function summedDueMicros(sums: MeterSums, second: number): number {
 }
 
 /**
- * The least and the most that the meters can owe at a second at which the remainders are not known. Null at other seconds.
+ * The least and the most that the meters can owe at a second at which the remainders are not known. Null at other
+ * seconds.
  */
 export function summedDueBounds(sums: MeterSums, second: number): { least: number; most: number } | null {
   if (second < sums.startedBySecond || areKnownAt(sums, second)) return null;

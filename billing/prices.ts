@@ -29,7 +29,8 @@ const LEAST_RESERVED_SAVING_PERCENT = 30;
 const MOST_RESERVED_SAVING_PERCENT = 50;
 
 /**
- * Refuses a rate above $1,000,000 an hour: a slip of the keyboard, whose sums would leave the range in which money is exact.
+ * Refuses a rate above $1,000,000 an hour: a slip of the keyboard, whose sums would leave the range in which money is
+ * exact.
  * @throws BillingError `amount_out_of_range`, naming `param`
  */
 export function checkHourly(hourlyMicros: Micros, param = 'hourly'): void {
@@ -105,7 +106,10 @@ export const uncoveredRateOf = ({ listMicrosPerHour, discountBasisPoints }: Pric
 /** The rate of a segment, micros per hour. */
 export const rateOf = (priced: Priced): Micros => (priced.coveredBy === null ? uncoveredRateOf(priced) : ZERO);
 
-/** True if the team's discount changes the rate. A given price is charged as given. */
+/**
+ * True if the team's discount changes the rate. A price that the platform named at the start is charged without a
+ * discount.
+ */
 export const isDiscountable = ({ given }: Priced): boolean => !given;
 
 const PRICING_IN_WORDS: Record<Pricing, string> = { on_demand: 'on-demand', spot: 'spot', reserved: 'on-demand' };

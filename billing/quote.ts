@@ -43,7 +43,7 @@ export function quoteStarts(
   const change = new AccountChange(account, settings);
   bringUpToDate(change, nowSecond);
   const refusal = refusalOf(change.account, settings);
-  // No id of an instance holds a slash.
+  // The slash prevents a collision: the id of an instance has no slash.
   const orders = Array.from({ length: count }, (_, i) => ({ ...order, instanceId: `quote/${i}`, shedOrder: null }));
   const opened = openMeters(change, orders);
   const uncovered = opened.find(({ priced }) => priced.coveredBy === null);

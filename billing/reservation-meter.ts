@@ -6,7 +6,7 @@ import { type Metered, type Segment, segmentCostMicros } from './usage.ts';
 /** A running term of a reservation. The rate is the sum for all reserved instances. */
 export interface ReservationMeter extends Metered {
   reservationId: string;
-  /** 1 for the first; each renewal begins the next. */
+  /** The number of the term: 1 for the first term, and one more after each renewal. */
   termNumber: number;
   /** The first second of the first term. */
   reservedSecond: number;

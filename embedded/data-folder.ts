@@ -15,7 +15,7 @@ export interface Started extends ProcessIdentity {
 }
 
 interface Running extends ProcessIdentity {
-  /** Not known in the first moment. */
+  /** Absent until the process has written the value. */
   apiUrl: string | null;
   children: Started[];
 }

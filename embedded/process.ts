@@ -22,7 +22,7 @@ export interface ChildSpec {
 /** A child process with a safe end. Everything here acts on this child's own pid, never on a name. */
 export interface Child {
   readonly pid: number;
-  /** Resolves when the process has gone, with the manner of its end: "code 1", "SIGKILL". */
+  /** Resolves when the process has ended, with its exit code or signal: "code 1", "SIGKILL". */
   readonly exited: Promise<string>;
   isAlive(): boolean;
   /** Writes to the standard input of the child, and closes the input. */

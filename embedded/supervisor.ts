@@ -42,7 +42,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   const failed = new Promise<never>((_, reject) => {
     fail = reject;
   });
-  // Without a failure nobody reads the promise.
+  // Prevents an unhandled rejection, because the promise may be rejected before a caller waits for it.
   failed.catch(() => {});
 
   /** Tries until the part runs again. `failures` is the number of ends in a row. */

@@ -10,7 +10,7 @@ import { type Logger, toLog } from './log.ts';
 const run = promisify(execFile);
 
 export interface ResolveOptions {
-  /** Where a program fetched by pip is kept. */
+  /** The folder of programs that pip has downloaded. */
   readonly dataDir?: string;
   readonly logger?: Logger;
 }

@@ -7,7 +7,7 @@ import type { SearchAttribute } from './temporal.ts';
 import { resolveTemporalTestServer } from './temporal-programs.ts';
 
 export interface TimeSkippingOptions {
-  /** The folder of the test server if the server has to be fetched. */
+  /** The folder into which the test server is downloaded, if necessary. */
   readonly dataDir?: string;
   /** This server refuses a start with an attribute that was not registered. */
   readonly searchAttributes?: readonly SearchAttribute[];

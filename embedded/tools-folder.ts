@@ -1,4 +1,4 @@
-/** Where fetched programs are kept. */
+/** The folder of downloaded programs. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 

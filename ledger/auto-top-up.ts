@@ -14,7 +14,10 @@ export interface TopUpDecision {
   policyOn: boolean;
   /** The attempt in flight, opened by this look or earlier. */
   attemptDepositId: string | null;
-  /** When to look again though nobody tells: the cooldown's end, the next month for a cap. Null: only when told. */
+  /**
+   * The second of the next look without a wake: the end of the cooldown, or the next month for a cap. Null: at the next
+   * wake only.
+   */
   lookAgainSecond: number | null;
   state: TopUpOutlook['state'];
 }

@@ -54,9 +54,9 @@ export interface AskedDeposit {
   receivedSecond: number;
 }
 
-/** As the workflow of a deposit is asked by an api of an earlier version. */
+/** The input of a deposit's workflow that an api of an earlier release has started. */
 export interface NewDepositOrder extends AskedDeposit {
-  /** The id of the call. A call that was answered 503 must not open anything any more. */
+  /** The id of the api's call. If the api has answered 503 to the call, no deposit may be opened. */
   callId: string;
   /** Unix milliseconds after which nothing is opened. */
   notAfterMs: number;

@@ -1,4 +1,4 @@
-/** Records instances: settlements, re-prices, end. Starts are recorded by starting.ts. */
+/** Records settlements, re-prices and ends of instances. Starts are recorded by starting.ts. */
 import { type Account, type BillingSettings, moneySecond, spendableMicros } from '../billing/account.ts';
 import type { Effect, EndReason } from '../billing/change.ts';
 import { type Crossing, nextCrossing } from '../billing/crossings.ts';

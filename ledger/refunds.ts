@@ -49,9 +49,9 @@ export interface AskedRefund {
   receivedSecond: number;
 }
 
-/** As the workflow of a refund is asked by an api of an earlier version. */
+/** The input of a refund's workflow that an api of an earlier release has started. */
 export interface NewRefundOrder extends AskedRefund {
-  /** The id of the call. A call that was answered 503 must not take anything any more. */
+  /** The id of the api's call. If the api has answered 503 to the call, the refund must not take credit. */
   callId: string;
   /** Unix milliseconds after which nothing is taken. */
   notAfterMs: number;
@@ -67,7 +67,7 @@ export interface RefundRefusal {
 export type RefundRequested =
   | { status: 'taken'; order: RefundOrder }
   | { status: 'refused'; refusal: RefundRefusal }
-  /** The caller was answered 503, or is about to be. */
+  /** The api has answered 503 to the caller, or will answer 503. */
   | { status: 'too_late' };
 
 export const refundActs = (world: LedgerWorld) => ({

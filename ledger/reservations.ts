@@ -171,9 +171,9 @@ function begin(
 
 export const reservationActs = ({ db, settings }: LedgerWorld) => ({
   /**
-   * Begins a reservation: under the team's row lock the minimum is checked, the price of the list is fixed as of that second
-   * and the first term is opened. The same id with the same request again is the same reservation. The reservation's
-   * workflow is started after the commit: see prisma/due-work.ts.
+   * Begins a reservation: under the team's row lock the minimum is checked, the price of the list is fixed as of that
+   * second and the first term is opened. The same id with the same request again is the same reservation. The
+   * reservation's workflow is started after the commit: see prisma/due-work.ts.
    * @throws BillingError `insufficient_credit`, `team_suspended`, `team_archived`, `id_taken`, `price_not_found`
    */
   beginReservation: (
@@ -183,7 +183,7 @@ export const reservationActs = ({ db, settings }: LedgerWorld) => ({
 
   /**
    * Begins a reservation for a workflow that an api of an earlier release has started. A refusal is returned and not
-   * thrown. A call that was answered 503 is refused.
+   * thrown. The reservation is refused if the api has already answered 503 to its caller.
    */
   openReservation: async (
     input: { spec: ReservationSpec; callId?: string; notAfterMs?: number; nowMs: number; receivedSecond: number },

@@ -43,11 +43,11 @@ export interface StartedInstance {
 }
 
 /**
- * Starts an instance: under the team's row lock the minimum is checked, the price is fixed as of the second of the start
- * and the meter is opened. The same id with the same request again is the same instance. The instance's workflow is
- * started after the commit: see prisma/due-work.ts.
+ * Starts an instance: under the team's row lock the minimum is checked, the price is fixed as of the second of the
+ * start and the meter is opened. The same id with the same request again is the same instance. The instance's workflow
+ * is started after the commit: see prisma/due-work.ts.
  * @throws BillingError `insufficient_credit`, `team_suspended`, `team_archived`, `instance_active`, `id_taken`,
- *   `no_reservation`, `price_not_found`, `amount_out_of_range`
+ * `no_reservation`, `price_not_found`, `amount_out_of_range`
  */
 export const start = (
   world: LedgerWorld,
@@ -57,7 +57,7 @@ export const start = (
 
 /**
  * Starts an instance for a workflow that an api of an earlier release has started. A refusal is returned and not
- * thrown. A call that was answered 503 is refused.
+ * thrown. The start is refused if the api has already answered 503 to its caller.
  * @param input `rateMicrosPerHour` is the price of the call; the list's price counts, or the given one
  */
 export async function admit(
@@ -139,8 +139,8 @@ async function recordStart(
 }
 
 /**
- * The values that a start reads beside the account: the list's price as of the second of the start, and the team's spending
- * where volume earns a discount.
+ * The values that a start reads beside the account: the list's price as of the second of the start, and the team's
+ * spending where volume earns a discount.
  */
 function readsOf(
   { id, hourlyMicros, gpuType, region }: InstanceSpec,

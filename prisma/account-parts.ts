@@ -88,7 +88,7 @@ async function runningOf(
   { instanceIds }: Reach,
   { classes, named }: Sums,
 ): Promise<Running> {
-  // Where money stands at an earlier second, sums through the as-of second are of no use.
+  // While an open exhaustion keeps the money at X, sums through the later as-of second do not apply.
   if (instanceIds === undefined || standsAtSecond !== null || classes === null)
     return { meters: await runningMeters(tx, teamId), summed: null };
   return { meters: [...named], summed: meterSums(withoutMeters(classes, named), toSecond(asOfSecond)) };

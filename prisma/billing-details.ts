@@ -11,7 +11,7 @@ export interface BillingDetails {
   /** Lines are separated by `\n`. */
   address: string | null;
   taxId: string | null;
-  /** The team's own, such as a purchase order. */
+  /** The team's own reference, such as the number of a purchase order. */
   reference: string | null;
   /** Gets the papers too. */
   email: string | null;

@@ -126,8 +126,8 @@ export interface InstanceMark {
 }
 
 /**
- * Ends instances, and marks one of them or another instance. An instance that has ended keeps its end. The workflow of each
- * ended instance is due to see the end. A machine that the platform takes back needs no confirmation.
+ * Ends instances, and marks one of them or another instance. An instance that has ended keeps its end. The workflow of
+ * each ended instance is due to see the end. A machine that the platform takes back needs no confirmation.
  */
 export function instanceWrites(ends: readonly InstanceEnd[], mark: InstanceMark | null): Write[] {
   const isMarked = ({ instanceId }: InstanceEnd) => instanceId === mark?.instanceId;
@@ -182,7 +182,7 @@ export const confirmTerminated = async (tx: Tx, ids: string[], second: number): 
   });
 };
 
-/** The given instances whose machines are not confirmed as gone. */
+/** Filters the ids of instances whose machine stop the platform has not confirmed. */
 export async function unconfirmedOf(tx: Tx, ids: string[]): Promise<string[]> {
   const rows = await tx.instance.findMany({
     where: { id: { in: ids }, terminatedConfirmedSecond: null },

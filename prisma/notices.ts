@@ -58,7 +58,7 @@ export interface DisputeTurnFacts {
   /** Taken by this turn: from credit, and as owed. */
   fromCreditMicros: number;
   owedMicros: number;
-  /** Taken by an earlier turn and given back by this turn. */
+  /** Taken by an earlier decision of the bank and given back by this decision. */
   returnedMicros: number;
   /** The bank has decided before. */
   again: boolean;

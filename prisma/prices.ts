@@ -197,9 +197,9 @@ export async function listGpuPrices(
 }
 
 /**
- * The earliest second for a change of a pair's price, under the pair's lock: not before the last change, nor before the
- * last start at the price, since both were recorded before. The last renewal lies before any change, and never in the
- * same second: a renewal is charged the price in force at its second, whenever computed.
+ * The earliest second at which a change of the pair's price may take effect: the second of the last change or of the
+ * last start at the price, or the second after the last renewal. A renewal is charged the price in force at its second,
+ * so a change in that second would alter a recorded charge. The caller holds the pair's lock.
  */
 export async function latestSecondOfGpuPrice(tx: Tx, { gpuType, region }: GpuPair): Promise<number> {
   const [row] = await tx.$queryRaw<Array<{ second: bigint | null }>>`
@@ -214,7 +214,10 @@ export async function latestSecondOfGpuPrice(tx: Tx, { gpuType, region }: GpuPai
   return toSecondOrNull(row?.second ?? null) ?? 0;
 }
 
-/** The earliest second for a change of a model's price, because charged usage stays unchanged. */
+/**
+ * The earliest second at which a change of the model's price may take effect: an earlier change would alter charged
+ * usage.
+ */
 export async function latestSecondOfModelPrice(tx: Tx, model: string): Promise<number> {
   const { _max } = await tx.modelPrice.aggregate({ where: { model }, _max: { recordedSecond: true } });
   return toSecondOrNull(_max.recordedSecond) ?? 0;

@@ -93,7 +93,7 @@ const RELATIONS = `
 /** The privileges on a relation, in the notation of GRANT. */
 function granted({ name, kind, columns }: Relation): string[] {
   if (kind === 'view') return ['SELECT'];
-  // Without UPDATE on a sequence nobody can set its value back.
+  // The role has no UPDATE on sequences, so the role cannot set a sequence back.
   if (kind === 'sequence') return ['USAGE'];
   const use = USES[name] ?? UNDECIDED;
   if (use === 'read') return ['SELECT'];

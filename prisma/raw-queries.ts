@@ -1,7 +1,7 @@
 /**
- * Raw statements go to the driver directly: the client's interpreter takes twice the time of the driver. Arguments and answers
- * are those of the client's own raw queries. A statement of a transaction is sent on the transaction's connection as long as
- * the transaction is open, and never afterwards.
+ * Raw statements go to the driver directly: the client's interpreter takes twice the time of the driver. Arguments and
+ * answers are those of the client's own raw queries. A statement of a transaction is sent on the transaction's
+ * connection as long as the transaction is open, and never afterwards.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import pg from 'pg';
@@ -24,7 +24,7 @@ const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
   20: BigInt,
   26: BigInt,
   1700: (text) => new Prisma.Decimal(text),
-  // Arrays of int8 and of numeric.
+  // int8[], numeric[].
   1016: (text) => arrayOf(text, BigInt),
   1231: (text) => arrayOf(text, (each) => new Prisma.Decimal(each)),
   // date, timestamp, timestamptz: an instant, in UTC where the text has no zone.
@@ -71,7 +71,10 @@ function rawQueries(senderNow: () => Sender, nameOf: NameOf): RawQueries {
 /** How many transactions have ended on a connection. */
 const endedOn = new WeakMap<pg.PoolClient, number>();
 
-/** Notes a COMMIT or ROLLBACK that is being sent on a connection. Later statements there are not part of the transaction. */
+/**
+ * Notes a COMMIT or ROLLBACK that is being sent on a connection. Later statements there are not part of the
+ * transaction.
+ */
 export const noteEndOfTransaction = (connection: pg.PoolClient): void => {
   endedOn.set(connection, (endedOn.get(connection) ?? 0) + 1);
 };
@@ -82,7 +85,9 @@ interface OpenTransaction {
 }
 const beginning = new AsyncLocalStorage<OpenTransaction>();
 
-/** Notes the connection that the pool gives to a transaction: the first one given within the work of the transaction. */
+/**
+ * Notes the connection that the pool gives to a transaction: the first one given within the work of the transaction.
+ */
 export function noteConnection(connection: pg.PoolClient): void {
   const transaction = beginning.getStore();
   if (transaction && !transaction.on) transaction.on = { connection, endedBefore: endedOn.get(connection) ?? 0 };

@@ -23,7 +23,7 @@ export interface Config {
   publicUrl: string;
   /** Null: any https address, and http on this machine. */
   returnUrlOrigins: string[] | null;
-  /** Where a team's billing page is, with `{team}` for the team's id. */
+  /** The address of a team's billing page, with `{team}` for the team's id. */
   billingUrl: string;
   port: number;
   /** Null: every interface of the machine. */

@@ -21,7 +21,8 @@ const readBy = <T>(read: (text: string) => T) =>
 const LONGEST_MS = 2 ** 31 - 1;
 
 /**
- * Milliseconds of a duration such as `300s`. A number without a unit would mean milliseconds and is surely a mistake.
+ * Reads a duration such as `300s`, in milliseconds. A number without a unit is refused, because `ms` would read
+ * milliseconds.
  */
 export const duration = readBy((text) => {
   const value = ms(text as StringValue);
@@ -174,7 +175,7 @@ export const color = z.string().regex(/^#[0-9a-fA-F]{6}$/, 'expected a colour su
 /** A single line for people. */
 export const line = (longest: number) => z.string().min(1).max(longest, `expected ${longest} characters or fewer`);
 
-/** Where a team's page is: `{team}` is replaced by the team's id. */
+/** The address of a team's page: `{team}` is replaced by the team's id. */
 export const pageAddress = readBy((text) => {
   const example = text.replaceAll('{team}', 'team-1');
   if (!/^https?:\/\//.test(text) || !URL.canParse(example) || /\s/.test(text))
@@ -186,7 +187,7 @@ export const pageAddress = readBy((text) => {
   return text;
 });
 
-/** Where people ask for help: an address of mail or of a page. */
+/** The mail address or page at which people ask for help. */
 export const contact = readBy((text) => {
   if (/^https?:\/\//.test(text) && URL.canParse(text)) return text;
   const { name, address } = parseMailbox(text);

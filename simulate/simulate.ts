@@ -81,7 +81,10 @@ interface Parts extends Engine {
 
 class Run {
   private readonly parts: Parts;
-  /** Names of the scenario to ids of the product, which are unique over all runs on one Temporal server. */
+  /**
+   * A part of each id, because ids must be unique over all runs on one Temporal server. The maps below have the ids by
+   * name.
+   */
   private readonly runId = randomBytes(5).toString('hex');
   private readonly teamIds = new Map<string, string>();
   private readonly instanceIds = new Map<string, string>();

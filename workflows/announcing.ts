@@ -39,7 +39,7 @@ export class Announcing {
     return outlook.ended === undefined ? this.announceAtOnce(outlook) : this.announceApart(outlook, outlook.ended);
   }
 
-  /** No kind of news waits for another. */
+  /** Each kind of announcement runs on its own, so that none delays another. */
   private async announceApart(outlook: Outlook, ended: EndedPiece | null): Promise<void> {
     this.reclaimingIds = [];
     const { notices, reservationIds = [], attemptDepositId } = outlook;
@@ -53,8 +53,9 @@ export class Announcing {
   }
 
   /**
-   * Runs a step of local activities. A look within a second repeats a failed step, so the watch never waits for the
-   * step. The failure of a local activity may come without an ActivityFailure around it.
+   * Runs a step of local activities. After a failure, requests a look within a second, which repeats the step. The
+   * watch itself does not wait for a retry. The failure of a local activity may come without an ActivityFailure around
+   * it.
    */
   private async orLookAgain(step: () => Promise<void>): Promise<void> {
     try {

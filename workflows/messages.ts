@@ -65,7 +65,10 @@ export interface InstanceInput {
    * are started after their start was recorded.
    */
   admission?: Admission;
-  /** With an absent `admission`: the id of the call. A call that was answered 503 must not be admitted any more. */
+  /**
+   * Set if `admission` is absent: the id of the api's call. If the api has answered 503 to the call, nothing may be
+   * admitted.
+   */
   callId?: string;
   /** With an absent `admission`: unix milliseconds after which admission is refused. */
   notAfterMs?: number;
@@ -103,15 +106,18 @@ export interface ReservationInput {
    * runs are started after their beginning was recorded.
    */
   admission?: ReservationAdmission;
-  /** With an absent `admission`: the id of the call. A call that was answered 503 must not be admitted any more. */
+  /**
+   * Set if `admission` is absent: the id of the api's call. If the api has answered 503 to the call, nothing may be
+   * admitted.
+   */
   callId?: string;
   /** With an absent `admission`: unix milliseconds after which admission is refused. */
   notAfterMs?: number;
 }
 
 /**
- * Answers whether the reservation was admitted; another request for the same id is refused `id_taken`. Sent by apis of an
- * earlier version, with the start.
+ * Answers whether the reservation was admitted; another request for the same id is refused `id_taken`. Sent by apis of
+ * an earlier version, with the start.
  */
 export const admitReservation = defineUpdate<ReservationAdmission, [{ requestHash: string }]>('admit');
 /** For an operator: post the owed amount now instead of at the next settlement. */
@@ -172,7 +178,10 @@ export interface DepositAnswer {
   status: DepositStatus | 'refused';
   checkoutUrl: string | null;
 }
-/** Answers as soon as there is something to tell: an outcome, or where the person goes on; what is so after `withinMs` at the latest. */
+/**
+ * Answers as soon as there is something to tell: an outcome, or where the person goes on; what is so after `withinMs`
+ * at the latest.
+ */
 export const firstAnswer = defineUpdate<DepositAnswer, [{ withinMs: number }]>('firstAnswer');
 /** For an operator: ask the provider now for the outcome of a deposit that seems stuck. */
 export const lookAgain = defineUpdate<DepositAnswer>('lookAgain');

@@ -90,7 +90,7 @@ function book(
     const booked = await ledger.bookRefund({ ...foundRefund, nowSecond: nowSecond() });
     answers.reads.end();
     if (booked === null) return undefined;
-    // A refund of ours with another id has its own workflow.
+    // A refund with another id of Burnrate has its own workflow.
     return booked.refundId === refundId ? booked : null;
   });
 }

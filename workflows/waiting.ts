@@ -110,7 +110,7 @@ export class ProviderReads {
     this.countedReads += 1;
   }
 
-  /** No look follows any more. Waiting requests are answered. */
+  /** Ends the looks, and answers the waiting requests. */
   close(): void {
     this.isClosed = true;
   }

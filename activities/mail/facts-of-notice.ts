@@ -70,7 +70,10 @@ export async function thresholdOf({ db, notice }: Sending, { openedSecond }: Dep
   return policy?.thresholdMicros ?? null;
 }
 
-/** Where the money of a refund came from and went to. A refund can be taken more than once: the last time counts. */
+/**
+ * The amounts of a refund from credit and as owed, and back. A refund can be taken more than once: the last time
+ * counts.
+ */
 export async function movedBy(db: Tx, { id, teamId, openedSecond: fromSecond }: Refund) {
   const rows = await transfersUnder(db, { teamId, reference: referenceOf.refund(id), fromSecond });
   const lastOf = (code: TransferCode, second?: number): Micros =>

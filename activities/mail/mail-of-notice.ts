@@ -106,7 +106,8 @@ const WRITERS: Record<MailKind, Writer> = {
     const second = exhaustion?.second ?? notice.second;
     const stopped = await endedInstances(db, exhaustion?.instanceIds ?? []);
     const { running, ...runway } = await standingOf(sending);
-    // Instances started since, with new credit, were not spared by the order.
+    // An instance that started after the exhaustion was paid by new credit, so the order of ends did not spare the
+    // instance.
     const spared = running.filter(({ startSecond }) => startSecond <= second);
     const { settings, minDepositMicros } = sending;
     const minimums = { startMicros: settings.minStartMicros, depositMicros: minDepositMicros };

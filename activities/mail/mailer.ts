@@ -26,7 +26,7 @@ export interface MailerWorld {
   /** `smtp://` or `smtps://`, with name and password if the server requires them. */
   smtpUrl: string;
   from: Mailbox;
-  /** Where answers go. Null: to `from`. */
+  /** The address for answers to a mail. Null: `from`. */
   replyTo?: Mailbox | null;
   brand: Brand;
   /** BILLING_URL, with `{team}` for the team's id. */

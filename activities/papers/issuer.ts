@@ -4,9 +4,9 @@ export interface Issuer {
   /** Lines are separated by `\n`. */
   address: string | null;
   taxId: string | null;
-  /** Where a person asks about a paper: an address of mail or of a page. */
+  /** The mail address or page for questions about a paper. */
   contact: string | null;
 }
 
-/** Where the settings name no other. */
+/** The issuer if the settings name none. */
 export const DEFAULT_ISSUER: Issuer = { name: 'Burnrate', address: null, taxId: null, contact: null };

@@ -70,7 +70,10 @@ const aReference = z
   .catch(undefined);
 const aWord = z.string().max(255).optional().catch(undefined);
 
-/** The fields that are read of the object of an event. A field of an odd shape is left out: the event is only a hint. */
+/**
+ * The fields that are read from the object of an event. A field with an unexpected type is ignored, because the event
+ * is only a hint: the object itself is fetched from Stripe.
+ */
 const eventObject = z.object({
   id: anId,
   object: aWord,

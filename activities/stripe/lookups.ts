@@ -10,7 +10,7 @@ export interface StripeLooks {
    */
   depositOfIntent(intentId: string): Promise<string | null>;
   /**
-   * All refunds of a payment, each with the refund of ours in its metadata.
+   * All refunds of a payment, each with the id of Burnrate's refund in its metadata.
    * @throws BillingError `provider_unavailable`
    */
   refundsOfIntent(intentId: string): Promise<Array<{ stripeRefundId: string; namedRefundId: string | null }>>;

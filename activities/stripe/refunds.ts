@@ -57,7 +57,7 @@ async function createRefund(world: RefundsWorld, refundId: string): Promise<Refu
 
 /**
  * A refund that Stripe no longer has belongs to another account or mode. The money may have left there, so the recorded
- * state stays. A refund that was never recorded has moved no money of ours.
+ * state stays. A refund that was never recorded has not moved credit.
  */
 async function fetchRefund({ stripe, db, log }: RefundsWorld, stripeRefundId: string): Promise<RefundSeen> {
   const refund = await orNull(() => stripe.refunds.retrieve(stripeRefundId));
@@ -91,7 +91,10 @@ const ask = (stripe: Stripe, intentId: string, refund: Refund, key: number): Pro
 const isReplayed = (error: unknown): boolean =>
   isStripeError(error) && error.headers?.['idempotent-replayed'] === 'true';
 
-/** The key was used for a request of other content, such as a deposit under the same id: this request was not carried out. */
+/**
+ * The key was used for a request of other content, such as a deposit under the same id: this request was not carried
+ * out.
+ */
 const isKeyOfAnother = (error: unknown): boolean =>
   isStripeError(error) && error.type === 'StripeIdempotencyError' && error.statusCode === 400;
 

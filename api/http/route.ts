@@ -137,7 +137,7 @@ export async function checkTeam(world: ApiWorld, route: Route, request: Request,
 const pathOf = ({ path }: Route, { params }: Request): string =>
   path.replace(/\{(\w+)\}/g, (_, name: string) => String(params[name]));
 
-/** No body is an empty object; a body of `null` is not. */
+/** An absent body counts as an empty object. A body of `null` does not. */
 const bodyOf = ({ body }: Request): unknown => (body === undefined ? {} : body);
 
 /** Writes the rest of an answer. */

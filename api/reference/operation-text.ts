@@ -1,4 +1,4 @@
-/** The document's text about an operation, beyond the schemas. */
+/** Descriptions and example requests of an operation in the OpenAPI document, in addition to the schemas. */
 export interface RequestExample {
   summary: string;
   value: object;

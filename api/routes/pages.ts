@@ -17,7 +17,7 @@ const UI_FILES: Record<string, string> = {
   'favicon-32x32.png': 'image/png',
 };
 
-/** Nothing but the page's own files; pictures are drawn in the style sheet. */
+/** A content security policy that allows the page's own files only. Pictures are drawn in the style sheet. */
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -40,7 +40,10 @@ const DOCS = `<!doctype html>
 `;
 const asset = (name: string): Buffer => readFileSync(join(import.meta.dirname, '..', 'assets', name));
 
-/** Where the buttons of mails lead without BILLING_URL: only the platform knows who may see a team's billing. */
+/**
+ * The page that buttons of mails open without BILLING_URL. The page shows nothing of a team, because only the platform
+ * knows who may see a team's billing.
+ */
 const billingNote = (brand: Brand): string =>
   notePage({
     title: 'Your billing',

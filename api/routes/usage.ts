@@ -20,7 +20,7 @@ import type { ApiWorld } from '../world.ts';
 
 const MAX_EVENTS = 1_000;
 const MAX_TOKENS = 10 ** 12;
-/** By how much a caller's clock may be ahead of ours. */
+/** The seconds by which a caller's clock may be ahead of this process. */
 const AHEAD_SECONDS = 60;
 
 const Tokens = z

@@ -6,9 +6,10 @@ import type { ApiWorld } from '../world.ts';
 const NAMES = { stripe: 'Stripe', copperx: 'CopperX' };
 
 /**
- * Takes in an event once. An event whose `takeIn` fails is not stored as received, so the provider sends the event again.
- * @param takeIn returns whether the event is about an object of ours
- * @param about further fields of the log line for an event about no object of ours
+ * Takes in an event once. An event whose `takeIn` fails is not stored as received, so the provider sends the event
+ * again.
+ * @param takeIn returns false if the event's object is not in the ledger
+ * @param about further fields of the log line about an event whose object is not in the ledger
  */
 export async function takeInOnce(
   world: ApiWorld,

@@ -16,7 +16,7 @@ async function depositOfIntent({ db, stripeLooks }: ApiWorld, intentId: string):
 }
 
 /**
- * Wakes the refund or dispute of an event. Events without a deposit of ours are logged.
+ * Wakes the refund or dispute of an event. Events about payments of other systems are logged.
  * @throws BillingError `engine_unavailable`, `provider_unavailable`: it was not taken in, and Stripe sends it again
  */
 export async function takeInMoneyBack(world: ApiWorld, call: Call, hint: StripeHint): Promise<void> {

@@ -115,7 +115,9 @@ async function afterSetup(world: ApiWorld, sessionId: string | null, to: string 
   return { note: cardNote(state), isOpen: state === 'not_yet' };
 }
 
-/** The id of the card that the page has saved; undefined while not known. */
+/**
+ * Saves the card of a finished page for its team. Returns the card's id, or undefined if the card is not known in time.
+ */
 async function adopted({ cards, engine, nowMs, log }: ApiWorld, sessionId: string): Promise<string | undefined> {
   const looking = async (): Promise<string | undefined> => {
     const card = await cards.adoptFromSetup({ sessionId, nowSecond: secondOf(nowMs()), newId: adoptedId(sessionId) });

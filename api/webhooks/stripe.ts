@@ -25,13 +25,13 @@ async function depositOf({ db }: ApiWorld, { intentId, sessionId, depositId }: S
   return depositId === undefined ? null : findDeposit(db, depositId);
 }
 
-/** Has the object of an event looked at. Returns whether the event is about an object of ours. */
+/** Requests a look at the object of an event. Returns false if the object is not in the ledger. */
 async function takeIn(world: ApiWorld, call: Call, hint: StripeHint): Promise<boolean> {
   if (hint.otherMode) return false;
   if (hint.setup || hint.paymentMethodId !== undefined || hint.customerDeleted) return takeInCard(world, call, hint);
   await takeInMoneyBack(world, call, hint);
   const deposit = await depositOf(world, hint);
-  // Refunds and disputes without a deposit of ours are logged already.
+  // Refunds and disputes without a deposit in the ledger are logged already.
   if (!deposit) return hint.refundId !== undefined || hint.disputeId !== undefined || hint.refunded === true;
   try {
     await wakeDeposit(world, deposit, hint.type);

@@ -82,7 +82,7 @@ export const compared = (line: Line, ...differences: DifferenceClass[]): Finding
   row: { ...line, differences: [...new Set(differences)] },
 });
 
-/** Reports a provider's row without a deposit of ours, if the row is of the day. */
+/** Reports a provider's row whose payment is not in the ledger, if the row is of the day. */
 export function foreignRow(
   day: ComparedDay,
   kind: ForeignRow['kind'],

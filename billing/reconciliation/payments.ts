@@ -20,7 +20,7 @@ export interface MatchedPayments {
   byDeposit: ReadonlyMap<string, ProviderPayment[]>;
   /** The payment that paid each deposit, of deposits with a succeeded payment. */
   ownByDeposit: ReadonlyMap<string, ProviderPayment>;
-  /** Payments without a deposit of ours. */
+  /** Payments at the provider that are not in the ledger. */
   foreign: ProviderPayment[];
 }
 

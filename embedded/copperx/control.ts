@@ -12,7 +12,7 @@ import type { Paying, World } from './world.ts';
 export class Control {
   /** As of the Stripe stand-in: `faults.add({on: 'POST /api/v1/checkout/sessions', kind: 'drop_after_effect'})`. */
   readonly faults: Faults;
-  /** Where requests, to the API and to the pages, can be held. */
+  /** Gates at which a test pauses requests to the API and to the pages. */
   readonly gates: CopperxGates;
   readonly webhooks: Webhooks<Event>;
   readonly #world: World;

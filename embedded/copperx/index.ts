@@ -27,11 +27,11 @@ export interface CopperxStandInOptions {
   retry?: Partial<RetryPolicy>;
   /** The clock for the dates and expiries of sessions, in milliseconds. */
   now?: () => number;
-  /** Where the state outlives the process. In memory only, unless told. */
+  /** The file that keeps the state beyond the process. Absent: the state is in memory only. */
   file?: string;
-  /** A block is found every so many milliseconds of real time; 0, and so unless told, only by `control.mine`. */
+  /** The milliseconds of real time between two blocks. 0, the default: only `control.mine` makes a block. */
   blockMs?: number;
-  /** CopperX calls a payment complete after so many confirmations: 12 unless told. */
+  /** The number of confirmations after which CopperX calls a payment complete: 12 by default. */
   completeAfter?: number;
 }
 

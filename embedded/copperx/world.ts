@@ -56,7 +56,7 @@ export class World {
   /** CopperX calls a payment complete after so many confirmations. */
   readonly completeAfter: number;
   state: State = { sessions: [], events: [] };
-  /** Where the pages are; known once the server listens. */
+  /** The address of the pages. Set when the server listens. */
   url = '';
   onEvent: (event: Event) => void = () => {};
   onChange: () => void = () => {};

@@ -27,7 +27,7 @@ export interface MailInbox {
   clear(): Promise<void>;
   /** Makes the server ill, or (null) well again. Holds for connections and messages from now on. */
   refuse(mode: Refusal | Answer | null): void;
-  /** Where messages can be held. */
+  /** Gates at which a test pauses messages. */
   readonly gates: Gates<MailPassing>;
   stop(): Promise<void>;
 }

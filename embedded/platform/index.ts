@@ -10,7 +10,7 @@ export type { PlatformEvent } from './event.ts';
 export type { Mode } from './mode.ts';
 
 export interface PlatformOptions {
-  /** Where events are received. */
+  /** The address that receives events. */
   readonly port?: number;
   /** The port of the page and the switch, reachable even when the platform is gone. */
   readonly webPort?: number;

@@ -10,7 +10,7 @@ export interface CardSelector {
 export interface DeclineScript extends CardSelector {
   /** This number of charges succeeds first; 0 declines from now on. */
   after?: number;
-  /** Stripe's decline code, such as `insufficient_funds`; `generic_decline` unless told. */
+  /** Stripe's decline code, such as `insufficient_funds`; `generic_decline` by default. */
   declineCode?: string;
 }
 

@@ -42,7 +42,7 @@ import type { World } from './world.ts';
  */
 export class Control {
   readonly faults: Faults;
-  /** Where requests, to the API and to the hosted pages, can be held. */
+  /** Gates at which a test pauses requests to the API and to the hosted pages. */
   readonly gates: StripeGates;
   readonly cards: CardScripts;
   readonly webhooks: Webhooks<Event>;
@@ -112,7 +112,7 @@ export class Control {
     });
   }
 
-  /** Changes the bank's state of a refund, from any state. */
+  /** Changes the status of a refund as its bank does, from any status. */
   settleRefund(refund: string, outcome: Parameters<typeof changeRefund>[2]): Refund {
     return this.#act(() => changeRefund(this.#world, named(this.#world, 'refunds', refund), outcome));
   }

@@ -29,14 +29,14 @@ export { type Delivery, type RetryPolicy, signatureHeader, type WebhookEndpoint 
 export interface StripeStandInOptions {
   /** Any free port by default. */
   port?: number;
-  /** `127.0.0.1` unless told. */
+  /** `127.0.0.1` by default. */
   hostname?: string;
   webhook?: WebhookEndpoint;
   /** Webhook retries: 1 s after the first failure, then twice as long each time up to an hour, 16 attempts in all. */
   retry?: Partial<RetryPolicy>;
   /** The clock for Stripe's dates and expiries, in milliseconds. Retries and delays take real time. */
   now?: () => number;
-  /** Where the state outlives the process. In memory only, unless told. */
+  /** The file that keeps the state beyond the process. Absent: the state is in memory only. */
   file?: string;
   logger?: { error(context: object, message: string): void };
 }

@@ -9,7 +9,7 @@ const MOST_DELIVERIES_KEPT = 10_000;
 export interface WebhookEndpoint {
   url: string;
   secret: string;
-  /** Types such as `payment_intent.succeeded` or `charge.*`; all, unless told. */
+  /** Types such as `payment_intent.succeeded` or `charge.*`; all by default. */
   events?: string[];
 }
 

@@ -11,7 +11,7 @@ export class World {
   readonly now: () => number;
   readonly cards = new CardScripts();
   state: State = emptyState();
-  /** Where the hosted pages are; known once the server listens. */
+  /** The address of the hosted pages. Set when the server listens. */
   url = '';
   /** The delay of the search index, like at Stripe, where a new object is found only after a while. */
   searchLagSeconds = 0;

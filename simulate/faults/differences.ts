@@ -64,7 +64,10 @@ const messageId = ({ headers }: Message): string =>
  */
 const mailsOnce = (mails: Message[]): string[] => [...new Set(mails.map(messageId))];
 
-/** The Message-ID is made from the notice, and so from the cause. */
+/**
+ * The Message-ID of the team's mail of a kind. A repeat of the mail has the same Message-ID, because both name one
+ * notice.
+ */
 function messageIdOf(kind: string, { notices }: TeamRows): string {
   const of = notices.filter((notice) => notice.kind === kind && notice.channel === 'mail');
   if (of.length !== 1) return `one ${kind} (${of.length} notices)`;

@@ -34,7 +34,7 @@ export interface PaymentKind {
 /** The expected state at the end after any fault. Amounts in micro-dollars. */
 export interface Expected {
   deposit: { label: string; status: string; amountMicros: number };
-  /** None unless told. */
+  /** None by default. */
   refunds?: number[];
   /** Signed by their effect on the team's credit. */
   transfers: { code: string; micros: number }[];

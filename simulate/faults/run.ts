@@ -12,7 +12,7 @@ import { isWebhookFault } from './words.ts';
  * 160 s. Longer than the repeats of any call (api.ts), whose failure gives the reason.
  */
 const REACHED_WITHIN_MS = 300_000;
-/** Longer than a caller of Stripe or of a mail server waits. */
+/** The time in which the product must give up a held request. Longer than its timeouts for Stripe and for mail servers. */
 const GIVEN_UP_WITHIN_MS = 60_000;
 /**
  * Detects a hang only: a killed worker's mail is retried after a minute, its charge after half a minute, then the poll

@@ -99,7 +99,7 @@ async function receive(endpoint: ModelEndpoint, ask: Ask, write: (text: string) 
 
 const NEVER = new AbortController().signal;
 
-/** No tokenizer makes more tokens of a text than the text has bytes; each message is framed by a few. */
+/** An upper bound: a text has at most as many tokens as bytes, and each message adds a few tokens of framing. */
 export const mostInputTokens = (messages: readonly Message[]): number =>
   messages.reduce((sum, { content }) => sum + new TextEncoder().encode(content).length + 16, 16);
 
