@@ -155,11 +155,11 @@ describe('any history of a team with prices', () => {
         counts.woken += book.wakes.woken;
         counts.halfway += book.wakes.halfway;
       }),
-      { numRuns: ofBudget({ test: 250, long: 3000 }) },
+      { numRuns: ofBudget({ test: 500, long: 3000 }) },
     );
     expect(counts.needless).toBeGreaterThan(1_000);
     expect(counts.woken).toBeGreaterThan(1_000);
-    expect(counts.halfway).toBeGreaterThan(100);
+    expect(counts.halfway).toBeGreaterThan(20);
   });
 });
 
