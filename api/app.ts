@@ -44,6 +44,7 @@ import { teamState } from './routes/team-state.ts';
 import { teams } from './routes/teams.ts';
 import { transactions } from './routes/transactions.ts';
 import { usage } from './routes/usage.ts';
+import { usageSums } from './routes/usage-sums.ts';
 import { copperxWebhook } from './webhooks/copperx.ts';
 import { stripeWebhook } from './webhooks/stripe.ts';
 import type { ApiWorld } from './world.ts';
@@ -76,6 +77,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...models(world),
     ...quote(world),
     ...usage(world, wake),
+    ...usageSums(world),
     ...reservations(world, wake),
     ...calculator(world),
     ...reconciliation(world),

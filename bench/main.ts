@@ -9,9 +9,10 @@ import type { Measured } from './measured.ts';
 import { DEFAULTS, type LoadOptions } from './options.ts';
 import { runway } from './runway.ts';
 import { usage } from './usage.ts';
+import { usageSums } from './usage-sums.ts';
 
 type Bench = (options: LoadOptions) => Promise<Measured[]>;
-const BENCHES: Record<string, Bench> = { facts, runway, usage };
+const BENCHES: Record<string, Bench> = { facts, runway, usage, 'usage-sums': usageSums };
 
 const USAGE = `usage: npm run bench [-- NAME…]
 

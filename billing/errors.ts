@@ -28,6 +28,7 @@ export type FailureCode =
   | 'team_archived'
   | 'team_in_use'
   | 'at_out_of_range'
+  | 'too_many_groups'
   | 'price_not_found'
   | 'no_reservation'
   | 'not_spot'

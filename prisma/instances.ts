@@ -205,6 +205,17 @@ export async function runningOfChain(tx: Tx, id: string): Promise<string[]> {
   return rows.map((row) => row.id);
 }
 
+/** The number of a team's instances, and of those that started at a second or later. */
+export async function countInstances(
+  tx: Tx,
+  teamId: string,
+  sinceSecond: number,
+): Promise<{ all: number; since: number }> {
+  const all = await tx.instance.count({ where: { teamId } });
+  const since = await tx.instance.count({ where: { teamId, startSecond: { gte: sinceSecond } } });
+  return { all, since };
+}
+
 export interface InstanceFilter {
   teamId?: string;
   status?: 'active' | 'terminated';

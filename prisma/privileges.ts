@@ -68,6 +68,7 @@ export const USES: Readonly<Record<string, Use>> = {
   team_stops: { fixed: ['id', 'team_id', 'second', 'instance_ids'] },
   teams: { fixed: ['id', 'created_second'] },
   token_days: 'read',
+  token_quarters: 'read',
   transfers: 'append',
   usage_events: 'append',
   withdrawals: 'append',

@@ -50,6 +50,7 @@ export const STATUS_OF: Record<FailureCode, number> = {
   unsupported_media_type: 415,
   amount_out_of_range: 422,
   at_out_of_range: 422,
+  too_many_groups: 422,
   payment_method_required: 422,
   payment_method_invalid: 422,
   price_not_found: 422,

@@ -79,6 +79,9 @@ const words: z.core.$ZodErrorMap = (issue) => {
       if (issue.origin === 'array') return `must hold at most ${several(issue.maximum, 'item')}`;
       if (issue.note !== undefined) return 'must be a whole number that JSON carries exactly';
       return `must be at most ${count(issue.maximum)}`;
+    case 'invalid_union':
+      // The last of the permitted forms is the usual one.
+      return issue.errors.at(-1)?.[0]?.message ?? 'is not valid';
     case 'invalid_key':
       return `has a name that ${issue.issues[0]?.message ?? 'is not valid'}`;
     default:
@@ -122,11 +125,13 @@ function unknownNames(schema: z.ZodType, issue: z.core.$ZodIssueUnrecognizedKeys
 export const WHOLE = { whole: true };
 const isWhole = (issue: z.core.$ZodIssue): boolean => issue.code === 'custom' && issue.params?.whole === true;
 
+/** The codes of an argument that is absent. */
+const ABSENT = new Set(['invalid_type', 'invalid_value', 'invalid_union']);
+
 function problemOf(issue: z.core.$ZodIssue, whole: string): Problem {
   const param = shown(issue.path.map(String).join('.')) || whole;
-  if (issue.input === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_value'))
-    return required(param);
-  if (whole === 'query' && Array.isArray(issue.input))
+  if (issue.input === undefined && ABSENT.has(issue.code)) return required(param);
+  if (whole === 'query' && Array.isArray(issue.input) && !isWhole(issue))
     return { param, message: `${param} is sent ${issue.input.length} times: send it once` };
   const subject = param === whole ? `the ${whole}` : param;
   const isLong = issue.code === 'too_big' && issue.origin === 'string';

@@ -193,6 +193,12 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     message: 'at must lie between the start of the instance and now',
     param: 'at',
   },
+  too_many_groups: {
+    meaning: 'The usage of the range has more than 10,000 groups.',
+    whatToDo: 'Choose a shorter range, or a coarser grouping.',
+    message: 'the usage has more than 10,000 groups: choose a shorter range or a coarser grouping',
+    param: 'by',
+  },
   payment_method_required: {
     meaning: 'The team has no saved card.',
     whatToDo: 'Save a card with `POST /v1/teams/{team}/payment-methods` first.',

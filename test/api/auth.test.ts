@@ -73,6 +73,8 @@ const ROUTES: Array<[string, string, Who]> = [
   ['PUT', '/v1/teams/{team}/discount', 'platform'],
   ['GET', '/v1/teams/{team}/discount', 'read'],
   ['POST', '/v1/usage', 'usage'],
+  ['GET', '/v1/teams/{team}/usage', 'read'],
+  ['GET', '/v1/teams/{team}/summary', 'read'],
   ['POST', '/v1/holds', 'usage'],
   ['POST', '/v1/holds/{hold}/void', 'usage'],
   ['GET', '/v1/holds/{hold}', 'any_scope'],

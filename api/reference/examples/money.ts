@@ -49,21 +49,24 @@ const deposit = {
   failureMessage: null,
 };
 
+const balance = {
+  available: '13.755000',
+  posted: '15.000000',
+  held: '0.000000',
+  owed: '0.000000',
+  burnPerHour: '2.490000',
+  runsOutAt: '2026-11-22T10:43:27Z',
+  lowAt: '2026-11-22T06:42:30Z',
+  thisMonth: '1.245000',
+  activeInstances: 1,
+  asOf: ENDED,
+};
+
 const revocation = { at: ENDED, note: 'granted to the wrong team', fromCredit: '60.000000', owed: '0.000000' };
 
 export const MONEY: Examples = {
-  Balance: {
-    available: '13.755000',
-    posted: '15.000000',
-    held: '0.000000',
-    owed: '0.000000',
-    burnPerHour: '2.490000',
-    runsOutAt: '2026-11-22T10:43:27Z',
-    lowAt: '2026-11-22T06:42:30Z',
-    thisMonth: '1.245000',
-    activeInstances: 1,
-    asOf: ENDED,
-  },
+  Balance: balance,
+  Summary: { deployments: 41, deploymentsThisMonth: 7, ...balance },
   AutoTopUp: {
     ...policy,
     paymentMethodMissing: false,

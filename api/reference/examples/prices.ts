@@ -43,6 +43,14 @@ const about = {
   providerAmount: '90.000000',
 };
 
+const usageSum = {
+  day: '2026-11-22',
+  gpuType: 'h100-80gb',
+  cost: '59.760000',
+  seconds: 86_400,
+  filter: { from: '2026-11-21T23:00:00Z', to: '2026-11-22T23:00:00Z', gpuType: 'h100-80gb' },
+};
+
 export const PRICES: Examples = {
   TeamDiscount: {
     percent: 7.5,
@@ -96,6 +104,14 @@ export const PRICES: Examples = {
   },
   UsageEvent: { id: 'e1', status: 'accepted', cost: '0.001625' },
   NewUsageEvent: { id: 'e1', team: TEAM, model: model.id, inputTokens: 5000, outputTokens: 500, hold: HOLD },
+  UsageSums: {
+    from: '2026-11-01T00:00:00Z',
+    to: '2026-12-01T00:00:00Z',
+    timeZone: 'Europe/Berlin',
+    data: [usageSum],
+    total: '59.760000',
+  },
+  UsageSum: usageSum,
   Reservation: {
     id: 'r1',
     team: TEAM,

@@ -96,6 +96,19 @@ A hold that is not settled expires after \`ttlSeconds\`. 402 \`insufficient_cred
   'get /v1/holds/{hold}': {
     description: `Returns a hold. Its status is \`expired\` from the second \`expiresAt\` on.`,
   },
+  'get /v1/teams/{team}/usage': {
+    description: `Returns sums of a team's usage in \`[from, to)\`, one for each group. Send \`by\` once or twice: \`by=day&by=gpuType\`. Hours, days and months are those of \`timeZone\`, a name of the IANA database. The groups are disjoint and add up to \`total\`.
+
+- **Instances and reservations** cost \`cost(min(end, to)) − cost(max(start, from))\`, whether or not the cost is posted yet. A running one counts through the second of the call.
+- **Tokens** count what each event posted, at the second of its posting.
+- A value is null where usage has none: tokens have no \`gpuType\`, an instance has no \`model\`. An instance that a reservation covers has the \`reservation\` and costs nothing.
+- \`hour\` is the first second of the hour in local time, with its offset, so the hour that comes twice in autumn is two groups.
+
+\`filter\` has the parameters of \`GET /v1/teams/{team}/transactions\` for the rows that the ledger posted in the group's time; an empty parameter means no value. The cost of a group may be posted later than its time. What a stop with an earlier \`at\` gave back is listed there with \`code=instance_correction\`. 422 \`too_many_groups\` above 10,000 groups.`,
+  },
+  'get /v1/teams/{team}/summary': {
+    description: `Returns the figures at the heads of a team's pages: the number of its instances of all time and of this UTC month, and the fields of its balance.`,
+  },
   'get /v1/teams/{team}/holds': { description: `Lists the holds of a team, newest first.` },
   'post /v1/usage': {
     description: `Reports the tokens that requests to models used, up to 1,000 events per call. Each event is charged at the price in force at its \`at\`, or now.
