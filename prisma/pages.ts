@@ -39,8 +39,9 @@ function decode(cursor: string, ids: RegExp): { second: bigint; id: string } {
 export async function pageBySql<T extends { second: bigint; id: string }>(
   request: PageRequest,
   find: (after: { second: bigint; id: string } | null, take: number) => Promise<T[]>,
+  ids: keyof typeof LOOKS = 'any',
 ): Promise<Page<T>> {
-  const after = request.cursor === undefined ? null : decode(request.cursor, LOOKS.any);
+  const after = request.cursor === undefined ? null : decode(request.cursor, LOOKS[ids]);
   const rows = await find(after, request.limit + 1);
   const data = rows.slice(0, request.limit);
   const last = data.at(-1);

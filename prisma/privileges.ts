@@ -23,6 +23,7 @@ const HOLD = ['id', 'team_id', 'model', 'max_input_tokens', 'max_output_tokens',
 export const USES: Readonly<Record<string, Use>> = {
   _prisma_migrations: 'read',
   abandoned_calls: { fixed: ['call_id'] },
+  account_hours: 'read',
   accounts: { fixed: ['team_id'] },
   api_keys: { fixed: ['id', 'team_id', 'hash', 'created_second'] },
   billing_details: 'append',

@@ -5,7 +5,6 @@ import type { Micros } from '../billing/money.ts';
 import type { Tx } from './client.ts';
 import { orNull, toMicros, toSecond } from './columns.ts';
 import { Prisma, type Transfer as TransferRow } from './generated/client.ts';
-import { type Page, type PageRequest, pageOf } from './pages.ts';
 import type { Also } from './reading.ts';
 import type { Write } from './statements.ts';
 
@@ -82,22 +81,11 @@ export interface RecordedTransfer {
   project: string | null;
 }
 
-const toTransfer = (row: TransferRow): RecordedTransfer => ({
+export const toTransfer = (row: TransferRow): RecordedTransfer => ({
   ...row,
   amountMicros: toMicros(row.amountMicros),
   second: toSecond(row.second),
 });
-
-export async function listTransfers(tx: Tx, teamId: string, page: PageRequest): Promise<Page<RecordedTransfer>> {
-  const { data, nextCursor } = await pageOf(
-    page,
-    'second',
-    (where, take) =>
-      tx.transfer.findMany({ where: { teamId, ...where }, orderBy: [{ second: 'desc' }, { id: 'desc' }], take }),
-    'uuid',
-  );
-  return { data: data.map(toTransfer), nextCursor };
-}
 
 export interface TrialBalance {
   balanced: boolean;

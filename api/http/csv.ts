@@ -5,11 +5,14 @@
  * 14:05:00`, with UTC in the column's name; amounts as plain numbers. A spreadsheet might take a text for a formula, a
  * number, a date or a time. Such a text gets an apostrophe in front, and so does a text with a leading apostrophe, so a
  * program restores the original by removing one leading apostrophe.
+ *
+ * A list of amounts may end in totals. A total is a row with `total` in its first cell.
  */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { stringify } from 'csv-stringify';
 import type { Response } from 'express';
+import { formatDollars } from '../../billing/money.ts';
 import type { Page, PageRequest } from '../../prisma/pages.ts';
 import type { FileAnswer } from './route.ts';
 
@@ -52,8 +55,39 @@ async function* rowsOf<T>(read: (request: PageRequest) => Promise<Page<T>>, curs
   }
 }
 
-async function* cellsOf<T extends object>(rows: AsyncIterable<T>, columns: ReadonlyArray<CsvColumn<T>>) {
-  for await (const row of rows) yield columns.map(({ key, kind }) => cellOf(kind, row[key]));
+/** The totals at the end of a file: the sum of a column for each value of another column. */
+export interface CsvTotals<T> {
+  /** A column of amounts in dollars, six places. */
+  of: keyof T & string;
+  by: keyof T & string;
+  /** The value whose total comes last, and is also written for a file without rows. */
+  last: string;
+}
+
+/** Dollars with six places as micros. */
+const microsOf = (dollars: unknown): bigint => BigInt(String(dollars).replace('.', ''));
+
+async function* cellsOf<T extends object>(
+  rows: AsyncIterable<T>,
+  columns: ReadonlyArray<CsvColumn<T>>,
+  totals: CsvTotals<T> | undefined,
+) {
+  const sums = new Map<string, bigint>();
+  for await (const row of rows) {
+    if (totals) {
+      const value = String(row[totals.by]);
+      sums.set(value, (sums.get(value) ?? 0n) + microsOf(row[totals.of]));
+    }
+    yield columns.map(({ key, kind }) => cellOf(kind, row[key]));
+  }
+  if (!totals) return;
+  if (sums.size === 0) sums.set(totals.last, 0n);
+  for (const value of [...sums.keys()].sort((a) => (a === totals.last ? 1 : -1)))
+    yield columns.map(({ key }, index) => {
+      if (key === totals.of) return formatDollars(sums.get(value) ?? 0n);
+      if (key === totals.by) return guarded(value);
+      return index === 0 ? 'total' : '';
+    });
 }
 
 export const csvOf = <T extends object>(
@@ -61,6 +95,7 @@ export const csvOf = <T extends object>(
   columns: ReadonlyArray<CsvColumn<T>>,
   read: (request: PageRequest) => Promise<Page<T>>,
   { cursor }: PageRequest,
+  totals?: CsvTotals<T>,
 ): FileAnswer => ({
   status: 200,
   file: {
@@ -68,7 +103,7 @@ export const csvOf = <T extends object>(
     name,
     write: (response: Response) =>
       pipeline(
-        Readable.from(cellsOf(rowsOf(read, cursor), columns)),
+        Readable.from(cellsOf(rowsOf(read, cursor), columns, totals)),
         stringify({ bom: true, header: true, columns: columns.map(titleOf) }),
         response,
       ),

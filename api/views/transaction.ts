@@ -4,7 +4,7 @@ import { formatDollars, subtract, ZERO } from '../../billing/money.ts';
 import { formatSecond } from '../../billing/time.ts';
 import type { TransferCause } from '../../prisma/transfer-causes.ts';
 import type { RecordedTransfer } from '../../prisma/transfers.ts';
-import type { CsvColumn } from '../http/csv.ts';
+import type { CsvColumn, CsvTotals } from '../http/csv.ts';
 import { Amount, Time, z } from '../http/schemas.ts';
 import { describeTransfer, type Method } from './transaction-words.ts';
 
@@ -34,6 +34,7 @@ export const Transaction = z
       .openapi({ description: 'the receipt number of the row’s payment', example: 'acme-000001' }),
     model: z.string().nullable().openapi({ description: 'the model of token usage; null for several models' }),
     project: z.string().nullable().openapi({ description: 'the project of usage; null for none or several' }),
+    balance: Amount.openapi({ description: 'the posted credit after the row; filters leave it unchanged' }),
   })
   .openapi('Transaction');
 
@@ -56,9 +57,20 @@ export const TRANSACTION_COLUMNS: ReadonlyArray<CsvColumn<z.input<typeof Transac
   { key: 'receiptNumber', kind: 'text' },
   { key: 'model', kind: 'text' },
   { key: 'project', kind: 'text' },
+  { key: 'balance', kind: 'number' },
 ];
 
-export function viewTransaction(row: RecordedTransfer, cause: TransferCause): z.input<typeof Transaction> {
+/** The totals of a file: of the owed account, where the file has rows of it, and of the credit. */
+export const TRANSACTION_TOTALS: CsvTotals<z.input<typeof Transaction>> = {
+  ...{ of: 'amount', by: 'account', last: 'credit' },
+};
+
+/** @param balanceMicros the posted credit after the row */
+export function viewTransaction(
+  row: RecordedTransfer,
+  cause: TransferCause,
+  balanceMicros: bigint,
+): z.input<typeof Transaction> {
   const credit = creditAccount(row.teamId);
   const account = row.debitAccount === credit || row.creditAccount === credit ? 'credit' : 'owed';
   const side = account === 'credit' ? credit : owedAccount(row.teamId);
@@ -80,5 +92,6 @@ export function viewTransaction(row: RecordedTransfer, cause: TransferCause): z.
     receiptNumber: cause.payment?.receiptNumber ?? null,
     model: row.model,
     project: row.project ?? cause.instance?.project ?? null,
+    balance: formatDollars(balanceMicros),
   };
 }

@@ -31,7 +31,8 @@ function parsed(text: string): Array<Record<string, string>> {
   return cells.map((row) => Object.fromEntries(header.map((name, index) => [name, row[index] ?? ''])));
 }
 const csv = (path: string, accept = 'text/csv') => api.get(at(path), { headers: { Accept: accept } });
-const transactions = async () => parsed((await csv('transactions')).text);
+/** The rows of the ledger in the file, without the totals at its end. */
+const transactions = async () => parsed((await csv('transactions')).text).filter(({ id }) => id !== 'total');
 
 describe('a list is a CSV file', () => {
   it.each([
@@ -80,9 +81,12 @@ describe('a CSV file', () => {
     expect(response.headers.get('content-disposition')).toBe(`attachment; filename=transactions-${team}.csv`);
   });
 
-  it('of an empty list is only its header', async () => {
+  it('of an empty list is only its header, and a total of nothing', async () => {
     team = await teamWith(api);
     expect(await transactions()).toEqual([]);
+    const [total, ...more] = parsed((await csv('transactions')).text);
+    expect(total).toMatchObject({ id: 'total', amount: '0.000000', account: 'credit', code: '', balance: '' });
+    expect(more).toEqual([]);
     expect((await csv('deposits')).text.trim().split('\n')).toHaveLength(1);
   });
 
@@ -100,7 +104,9 @@ describe('a CSV file', () => {
 
   it('has every row of a list that is longer than one page', async () => {
     for (let nth = 0; nth < 7; nth++) await api.post(at('grants'), { amount: '1', note: `grant ${nth}` });
-    expect((await csv('transactions?limit=2')).text.trim().split('\n')).toHaveLength(1 + 8);
+    const rows = (await csv('transactions?limit=2')).text.trim().split('\n');
+    expect(rows).toHaveLength(1 + 8 + 1);
+    expect(rows.at(-1)).toBe(`total,,107.000000,credit${','.repeat(14)}`);
   });
 
   it('refuses an unknown filter and an invalid cursor with JSON', async () => {

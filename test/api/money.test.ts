@@ -464,9 +464,10 @@ describe('transactions', () => {
     expect(csv.headers.get('content-disposition')).toContain(`transactions-${team}.csv`);
     const [header, ...rows] = csv.text.trim().split('\n');
     expect(header).toBe(
-      'id,at (UTC),amount,account,code,status,reference,cause,instance,reservation,deposit,corrects,description,method,receiptNumber,model,project',
+      'id,at (UTC),amount,account,code,status,reference,cause,instance,reservation,deposit,corrects,description,method,receiptNumber,model,project,balance',
     );
-    expect(rows).toHaveLength(2);
+    expect(rows).toHaveLength(3);
+    expect(rows.pop()).toMatch(/^total,,99\.\d{6},credit,/);
     expect(rows[0]).toMatch(/,-0\.\d{6},credit,instance_usage,posted,/);
     const json = await api.get(at('transactions'));
     expect(json.body.data.map((row: { id: string }) => row.id)).toEqual(rows.map((row) => row.split(',')[0]));

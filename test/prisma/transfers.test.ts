@@ -6,7 +6,8 @@ import { micros } from '../../billing/money.ts';
 import { listDeposits, openDeposit } from '../../prisma/deposits.ts';
 import { writeTogether } from '../../prisma/statements.ts';
 import { createTeam } from '../../prisma/teams.ts';
-import { lastPostingOf, listTransfers, transferWrites, trialBalance } from '../../prisma/transfers.ts';
+import { listTransfers } from '../../prisma/transfer-lists.ts';
+import { lastPostingOf, transferWrites, trialBalance } from '../../prisma/transfers.ts';
 import { newDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;

@@ -141,6 +141,7 @@ export const MONEY: Examples = {
     receiptNumber: null,
     model: null,
     project: 'vision',
+    balance: '13.755000',
   },
   Grant: {
     id: 'welcome-acme',

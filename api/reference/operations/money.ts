@@ -123,9 +123,11 @@ The call waits up to 10 seconds for the provider; \`pending\` means that the out
     description: `Returns one receipt of a deposit as PDF, by its number. The bytes are the same at each download.`,
   },
   'get /v1/teams/{team}/transactions': {
-    description: `Lists every credit and debit, signed from the team's side, newest first. The rows of the account \`credit\` add up to the posted balance. \`code\` is the type of a row, and \`reference\` is unique to its cause.
+    description: `Lists every credit and debit, signed from the team's side, newest first. The rows of the account \`credit\` add up to the posted balance. \`code\` is the type of a row, and \`reference\` is unique to its cause. \`balance\` is the posted credit after the row, whatever the filters leave out.
 
-\`Accept: text/csv\` returns all rows as a file.`,
+The filters can be combined. A row of token usage is listed if any of its events has the \`project\` or the \`model\`. An empty \`project\`, \`model\`, \`instance\`, \`reservation\`, \`gpuType\`, \`region\` or \`pricing\` lists usage without a value, such as usage without a project. \`filter\` of a group of \`GET /v1/teams/{team}/usage\` has parameters of this list.
+
+\`Accept: text/csv\` returns all rows that the filters leave as a file, with the columns \`id\`, \`at (UTC)\`, \`amount\`, \`account\`, \`code\`, \`status\`, \`reference\`, \`cause\`, \`instance\`, \`reservation\`, \`deposit\`, \`corrects\`, \`description\`, \`method\`, \`receiptNumber\`, \`model\`, \`project\` and \`balance\`. The last row is the total: the sum of \`amount\` over the rows of the account \`credit\`. The sum of the account \`owed\`, if the file has rows of it, is in the row before. Texts that a spreadsheet would run as formulas have an apostrophe in front.`,
   },
   'post /v1/teams/{team}/grants': {
     description: `Gives a team credit without a payment: a welcome, a goodwill credit, an invoice paid elsewhere. \`note\` is kept with the grant.
