@@ -7,7 +7,7 @@ import { readUsageSums } from '../api/views/usage-sums.ts';
 import type { GroupedBy } from '../billing/usage-groups.ts';
 import type { Db } from '../prisma/client.ts';
 import { createTeam } from '../prisma/teams.ts';
-import { SCENARIO_TERMS as TERMS } from '../simulate/terms.ts';
+import { SCENARIO_SETTINGS as SETTINGS } from '../simulate/settings.ts';
 import { onLedger } from './facts-under-load.ts';
 import type { Measured } from './measured.ts';
 import { type LoadOptions, scaled } from './options.ts';
@@ -101,7 +101,7 @@ async function measure(
   // In turns, so both meet the same machine.
   for (let index = -WARM_UP; index < READS; index += 1) {
     const times: number[] = [];
-    for (const act of [() => db.$queryRawUnsafe(BARE), () => readUsageSums(db, TERMS, team, asked)]) {
+    for (const act of [() => db.$queryRawUnsafe(BARE), () => readUsageSums(db, SETTINGS, team, asked)]) {
       const beganMs = performance.now();
       await act();
       times.push(performance.now() - beganMs);

@@ -18,7 +18,8 @@ export type Effect =
   | { kind: 'transfer'; transfer: Transfer }
   | { kind: 'meter_opened'; meter: Meter }
   | { kind: 'meter_posted'; meter: Meter }
-  | { kind: 'meter_closed'; meter: Meter; endSecond: number }
+  /** `recordedSecond`: the second of the fact or the crossing that recorded the end; later than an end in the past. */
+  | { kind: 'meter_closed'; meter: Meter; endSecond: number; recordedSecond: number }
   | { kind: 'instance_ended'; instanceId: string; endSecond: number; reason: EndReason; exhaustion?: number }
   | { kind: 'exhausted'; number: number; second: number; instanceIds: string[] }
   | { kind: 'reclaim_announced'; instanceId: string; reclaimSecond: number }
@@ -32,7 +33,7 @@ export type Effect =
   | { kind: 'attempt_opened'; attempt: AttemptInFlight; paymentMethodId: string | null }
   | { kind: 'policy_off'; attempt: AttemptInFlight }
   | { kind: 'low'; second: number; levelMicros: Micros }
-  | { kind: 'held'; contest: Contest }
+  | { kind: 'held'; contest: Contest; second: number }
   | { kind: 'dispute_turned'; disputeId: string; takenMicros: Micros; turn: number; lostReference: string | null }
   | { kind: 'refund_turned'; refundId: string; takenMicros: Micros; turn: number }
   /** The team owed nothing before this row. */
@@ -115,7 +116,7 @@ export function setContestHold(change: AccountChange, contest: Contest, heldMicr
   const { account } = change;
   account.heldMicros = add(subtract(account.heldMicros, contest.heldMicros), heldMicros);
   contest.heldMicros = heldMicros;
-  change.effects.push({ kind: 'held', contest: { ...contest } });
+  change.effects.push({ kind: 'held', contest: { ...contest }, second: account.asOfSecond });
 }
 
 /** Holds as much of the contested amount as there is credit for. */
@@ -147,7 +148,8 @@ export function postMeter(change: AccountChange, meter: Meter, throughSecond: nu
 export function closeMeter(change: AccountChange, meter: Meter, endSecond: number): void {
   postMeter(change, meter, endSecond);
   change.spentOver(meter, endSecond);
-  change.effects.push({ kind: 'meter_closed', meter: { ...meter }, endSecond });
+  const recordedSecond = change.account.asOfSecond;
+  change.effects.push({ kind: 'meter_closed', meter: { ...meter }, endSecond, recordedSecond });
 }
 
 /** Removes meters from the line and adds others in a single pass, because a team may have thousands of meters. */

@@ -10,7 +10,11 @@ import { BillingError } from './errors.ts';
 import { referenceOf } from './ledger.ts';
 import { add, formatDollars, larger, type Micros, micros, subtract, ZERO } from './money.ts';
 import { spendingRefused } from './team-state.ts';
+import { SECONDS_PER_DAY } from './time.ts';
 import { MILLIONTHS_PER_MICRO, type MicroMillionths } from './tokens.ts';
+
+/** The longest time from the placing of a hold to its expiry. */
+export const LONGEST_HOLD_SECONDS = SECONDS_PER_DAY;
 
 /**
  * The highest possible posting of usage with this exact cost, whatever fraction the team carries: the cost rounded up

@@ -203,7 +203,8 @@ const postedByNow = ({ effects }: AccountChange, instanceId: string): string | u
 /** Records a segment as closed at an end that may lie before its last posting. The cost is the formula's. */
 function closeAt(change: AccountChange, segment: Meter, endSecond: number): void {
   const cost = costMicros(segment.rateMicrosPerHour, endSecond - segment.startSecond);
-  change.effects.push({ kind: 'meter_closed', meter: { ...segment, postedMicros: cost }, endSecond });
+  const recordedSecond = change.account.asOfSecond;
+  change.effects.push({ kind: 'meter_closed', meter: { ...segment, postedMicros: cost }, endSecond, recordedSecond });
 }
 
 /**

@@ -6,7 +6,7 @@ import { allRead, assembled, assembledOne, preparedRunningOf, type Reach } from 
 import { ACCOUNT, type AccountWithMarks, marksOf, toRow } from './account-row.ts';
 import { textColumn } from './arrays.ts';
 import type { ClockProbe, Db, Tx } from './client.ts';
-import { columnsOf } from './columns.ts';
+import { columnsOf, toSecond } from './columns.ts';
 import { Prisma } from './generated/client.ts';
 import { type Instance, instancesFromJson, instancesInJson } from './instances.ts';
 import { meterClassesFromJson, meterClassesInJson } from './meter-sums.ts';
@@ -40,6 +40,13 @@ export async function bySums<T>(
  */
 export async function lockAccount(tx: Tx, teamId: string, reach: Reach, clock?: ClockProbe | null): Promise<Account> {
   return (await lockForFact(tx, { ofTeam: teamId }, reach, clock)).account;
+}
+
+/** The second of a team's last fact. @throws BillingError `not_found` */
+export async function asOfSecondOf(tx: Tx, teamId: string): Promise<number> {
+  const row = await tx.account.findUnique({ where: { teamId }, select: { asOfSecond: true } });
+  if (!row) throw new BillingError('not_found', 'no such team', 'team');
+  return toSecond(row.asOfSecond);
 }
 
 /** The values that one statement reads beside an account. */

@@ -54,7 +54,12 @@ export const insertDispute = async (
 };
 
 /** A closed dispute keeps the amount held at its end. */
-export const saveHeld = async (tx: Tx, { disputeId, heldMicros }: Contest): Promise<void> => {
+export const saveHeld = async (
+  tx: Tx,
+  { disputeId, heldMicros }: Contest,
+  { teamId, second }: { teamId: string; second: number },
+): Promise<void> => {
+  await tx.disputeHold.create({ data: { disputeId, teamId, second, heldMicros } });
   await tx.dispute.updateMany({ where: { id: disputeId, status: 'open' }, data: { heldMicros } });
 };
 

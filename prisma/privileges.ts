@@ -38,6 +38,7 @@ export const USES: Readonly<Record<string, Use>> = {
     ],
   },
   discounts: 'append',
+  dispute_holds: 'append',
   disputes: { fixed: ['id', 'team_id', 'deposit_id', 'stripe_dispute_id', 'opened_second', 'opened_order'] },
   exhaustions: { fixed: ['team_id', 'number', 'second', 'instance_ids'] },
   gpu_prices: 'append',

@@ -126,7 +126,7 @@ function marksAfter<T>(
 const only = <K extends Effect['kind']>(effects: Effect[], kind: K) =>
   effects.filter((effect): effect is Extract<Effect, { kind: K }> => effect.kind === kind);
 
-type SegmentAfter = Meter & { endSecond?: number };
+type SegmentAfter = Meter & { endSecond?: number; recordedSecond?: number };
 
 /**
  * The final state of each segment after a change: opened segments, which may have closed again (a late look finds
@@ -139,7 +139,9 @@ function segmentsAfter(effects: Effect[]): { opened: SegmentAfter[]; changed: Se
     if (effect.kind !== 'meter_opened' && effect.kind !== 'meter_posted' && effect.kind !== 'meter_closed') continue;
     const key = `${effect.meter.instanceId}/${effect.meter.segment}`;
     const into = effect.kind === 'meter_opened' || opened.has(key) ? opened : changed;
-    into.set(key, { ...effect.meter, ...(effect.kind === 'meter_closed' && { endSecond: effect.endSecond }) });
+    const { kind, meter } = effect;
+    const end = kind === 'meter_closed' && { endSecond: effect.endSecond, recordedSecond: effect.recordedSecond };
+    into.set(key, { ...meter, ...end });
   }
   return { opened: [...opened.values()], changed: [...changed.values()] };
 }
@@ -229,8 +231,8 @@ const WRITERS: Record<Effect['kind'], Writer | null> = {
     for (const { attempt, paymentMethodId } of only(effects, 'attempt_opened'))
       await openAttemptDeposit(tx, teamId, attempt, paymentMethodId);
   },
-  held: async (tx, _, effects) => {
-    for (const { contest } of only(effects, 'held')) await saveHeld(tx, contest);
+  held: async (tx, teamId, effects) => {
+    for (const { contest, second } of only(effects, 'held')) await saveHeld(tx, contest, { teamId, second });
   },
   dispute_turned: async (tx, _, effects) => {
     // Only the last turn of each dispute is its present state.

@@ -143,7 +143,7 @@ export async function closedSegmentsMicros(
   return BigInt(row?.spent ?? 0);
 }
 
-type SegmentAfter = Meter & { endSecond?: number };
+type SegmentAfter = Meter & { endSecond?: number; recordedSecond?: number };
 
 const SAVED: Write['as'] = 'saved_segments';
 
@@ -162,23 +162,26 @@ export function segmentWrites(
 }
 
 const saving = (rows: readonly SegmentAfter[]): Prisma.Sql => Prisma.sql`
-  UPDATE segments SET posted_micros = changed.posted, end_second = COALESCE(changed.ended, end_second)
+  UPDATE segments SET posted_micros = changed.posted, end_second = COALESCE(changed.ended, end_second),
+    end_recorded_second = COALESCE(changed.recorded, end_recorded_second)
   FROM unnest(
     ${rows.map((row) => row.instanceId)}::text[], ${rows.map((row) => row.segment)}::int[],
-    ${rows.map((row) => row.postedMicros)}::bigint[], ${rows.map((row) => row.endSecond ?? null)}::bigint[]
-  ) AS changed (instance_id, segment, posted, ended)
+    ${rows.map((row) => row.postedMicros)}::bigint[], ${rows.map((row) => row.endSecond ?? null)}::bigint[],
+    ${rows.map((row) => row.recordedSecond ?? null)}::bigint[]
+  ) AS changed (instance_id, segment, posted, ended, recorded)
   WHERE segments.instance_id = changed.instance_id AND segments.segment = changed.segment
   RETURNING segments.segment`;
 
 const opening = (teamId: string, rows: readonly SegmentAfter[]): Prisma.Sql => Prisma.sql`
-  INSERT INTO segments (team_id, instance_id, segment, rate_micros_per_hour, start_second, end_second, posted_micros,
-    list_micros_per_hour, given, discount_basis_points, discount_kind, covered_by)
-  SELECT ${teamId}, instance, segment, rate, started, ended, posted, list, given, discount, kind, cover
+  INSERT INTO segments (team_id, instance_id, segment, rate_micros_per_hour, start_second, end_second,
+    end_recorded_second, posted_micros, list_micros_per_hour, given, discount_basis_points, discount_kind, covered_by)
+  SELECT ${teamId}, instance, segment, rate, started, ended, recorded, posted, list, given, discount, kind, cover
   FROM unnest(
     ${rows.map((row) => row.instanceId)}::text[], ${rows.map((row) => row.segment)}::int[],
     ${rows.map((row) => row.rateMicrosPerHour)}::bigint[], ${rows.map((row) => row.startSecond)}::bigint[],
-    ${rows.map((row) => row.endSecond ?? null)}::bigint[], ${rows.map((row) => row.postedMicros)}::bigint[],
+    ${rows.map((row) => row.endSecond ?? null)}::bigint[], ${rows.map((row) => row.recordedSecond ?? null)}::bigint[],
+    ${rows.map((row) => row.postedMicros)}::bigint[],
     ${rows.map(({ priced }) => priced.listMicrosPerHour)}::bigint[], ${rows.map(({ priced }) => priced.given)}::boolean[],
     ${rows.map(({ priced }) => priced.discountBasisPoints)}::int[],
     ${rows.map(({ priced }) => priced.discountKind)}::text[], ${rows.map(({ priced }) => priced.coveredBy)}::text[]
-  ) AS opened (instance, segment, rate, started, ended, posted, list, given, discount, kind, cover)`;
+  ) AS opened (instance, segment, rate, started, ended, recorded, posted, list, given, discount, kind, cover)`;

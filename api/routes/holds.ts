@@ -1,6 +1,6 @@
 /** Holds: credit set aside before a request is served, so the request's usage is never owed. */
 
-import { SECONDS_PER_DAY } from '../../billing/time.ts';
+import { LONGEST_HOLD_SECONDS } from '../../billing/holds.ts';
 import type { HoldRecorded } from '../../ledger/holds.ts';
 import { getHold, type HoldOfTeam, listHolds } from '../../prisma/holds.ts';
 import { inSnapshot } from '../../prisma/snapshot.ts';
@@ -12,7 +12,6 @@ import { withModelNames } from '../http/suggestions.ts';
 import { Hold, readHolds, viewHold } from '../views/hold.ts';
 import type { ApiWorld } from '../world.ts';
 
-const LONGEST_TTL_SECONDS = SECONDS_PER_DAY;
 const HoldPath = z.object({ hold: PathId });
 
 const NewHold = z.object({
@@ -21,7 +20,7 @@ const NewHold = z.object({
   model: text(100).openapi({ example: 'llama-3.3-70b-instruct' }),
   maxInputTokens: TokenCount,
   maxOutputTokens: TokenCount,
-  ttlSeconds: z.int().min(1).max(LONGEST_TTL_SECONDS).openapi({
+  ttlSeconds: z.int().min(1).max(LONGEST_HOLD_SECONDS).openapi({
     description: 'the seconds until the hold expires, unless it is settled or voided before',
     example: 600,
   }),

@@ -46,7 +46,7 @@ const TimeZone = z
   .refine(isTimeZone, 'must be the name of a time zone such as "Europe/Berlin"')
   .openapi({ example: 'Europe/Berlin', default: 'UTC' });
 
-const usageSum = ({ db, terms }: ApiWorld): Route =>
+const usageSum = ({ db, settings }: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/teams/{team}/usage',
@@ -67,12 +67,12 @@ const usageSum = ({ db, terms }: ApiWorld): Route =>
       if (fromSecond !== undefined && toSecond !== undefined && fromSecond >= toSecond)
         throw new BillingError('invalid_request', 'to must be later than from', 'to');
       const team = { teamId: params.team, nowSecond: call.receivedSecond };
-      const body = await readUsageSums(db, terms, team, { by, fromSecond, toSecond, timeZone });
+      const body = await readUsageSums(db, settings, team, { by, fromSecond, toSecond, timeZone });
       return { status: 200, body };
     },
   });
 
-const summary = ({ db, terms }: ApiWorld): Route =>
+const summary = ({ db, settings }: ApiWorld): Route =>
   route({
     method: 'get',
     path: '/v1/teams/{team}/summary',
@@ -83,7 +83,7 @@ const summary = ({ db, terms }: ApiWorld): Route =>
     answer: { status: 200, schema: Summary },
     handle: async ({ params, call }) => ({
       status: 200,
-      body: await readSummary(db, terms, params.team, call.receivedSecond),
+      body: await readSummary(db, settings, params.team, call.receivedSecond),
     }),
   });
 

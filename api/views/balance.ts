@@ -128,7 +128,7 @@ const monthOf = (second: number): [fromSecond: number, toSecond: number] => [
   nextMonthStart(second),
 ];
 
-function balanceOf(standing: Standing, settings: BillingSettings, monthMicros: bigint): BalanceView {
+export function balanceOf(standing: Standing, settings: BillingSettings, monthMicros: bigint): BalanceView {
   const { account, nowSecond } = standing;
   const { meters, summed } = account;
   return {

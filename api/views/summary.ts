@@ -17,11 +17,11 @@ export const Summary = z
 /** @throws BillingError `not_found` */
 export async function readSummary(
   db: Db,
-  terms: BillingSettings,
+  settings: BillingSettings,
   teamId: string,
   second: number,
 ): Promise<z.input<typeof Summary>> {
-  const balance = await readBalance(db, terms, teamId, second);
+  const balance = await readBalance(db, settings, teamId, second);
   const { all, since } = await countInstances(db, teamId, monthStart(second));
   return { deployments: all, deploymentsThisMonth: since, ...balance };
 }

@@ -14,7 +14,7 @@ import {
 import { bySums, readAccount } from '../../prisma/accounts.ts';
 import type { Db, Tx } from '../../prisma/client.ts';
 import { inSnapshot } from '../../prisma/snapshot.ts';
-import { type RecordedStretch, segmentStretches, termStretches } from '../../prisma/stretches.ts';
+import { type RecordedStretch, segmentStretches, termStretches } from '../../prisma/stretch-rows.ts';
 import { getTeam } from '../../prisma/teams.ts';
 import { tokenSumsIn } from '../../prisma/token-quarters.ts';
 import { Amount, amount, Time, z } from '../http/schemas.ts';
@@ -128,7 +128,7 @@ const viewGroup = (by: readonly GroupedBy[], group: UsageGroup): z.input<typeof 
 /** @throws BillingError `not_found`, `too_many_groups` */
 export const readUsageSums = (
   db: Db,
-  terms: BillingSettings,
+  settings: BillingSettings,
   { teamId, nowSecond }: { teamId: string; nowSecond: number },
   asked: AskedSums,
 ): Promise<UsageSumsView> =>
@@ -136,7 +136,7 @@ export const readUsageSums = (
     bySums([], async (named) => {
       const { createdSecond } = await getTeam(tx, teamId);
       const account = await readAccount(tx, teamId, { throughSecond: nowSecond, ...named });
-      const standing = standingOf(account, terms, nowSecond);
+      const standing = standingOf(account, settings, nowSecond);
       const { fromSecond = createdSecond, toSecond = standing.nowSecond + 1, by, timeZone } = asked;
       // Nothing is used before the team is created, or after the present second.
       const range = [Math.max(fromSecond, createdSecond), Math.min(toSecond, standing.nowSecond + 1)] as const;

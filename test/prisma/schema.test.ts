@@ -122,6 +122,8 @@ describe('every model', () => {
   const BY_THE_CHECKS: Record<string, Record<string, unknown>> = {
     Segment: { rateMicrosPerHour: 0n },
     Hold: { expiresSecond: 900_002n },
+    TokenQuarter: { quarterSecond: 1_800n },
+    AccountHour: { hourSecond: 3_600n },
   };
   const sampleOf = (model: Model, field: Field): unknown => {
     if (field.type === 'uuid') return '00000000-0000-7000-8000-000000000001';

@@ -11,7 +11,7 @@ afterAll(() => database?.drop());
 const event = (id: string, second: number, model: string, project: string | null, tokens: number) =>
   database.client.query(
     `INSERT INTO usage_events (team_id, event_id, model, project, input_tokens, output_tokens, cost, second, charge_micros, charged_with)
-     VALUES ('acme', $1, $2, $3, $4, 1, 0, $5, $4 * 10, $1)`,
+     VALUES ('acme', $1, $2, $3, $4::bigint, 1, 0, $5, $4::bigint * 10, $1)`,
     [id, model, project, tokens, second],
   );
 const quarters = async () =>

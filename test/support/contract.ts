@@ -140,7 +140,9 @@ export function contractOf(document: OpenApiDocument) {
       if (index < 0) faults.push(`the request was accepted with a parameter that is not documented: ${name}`);
       else {
         const at = pointer('paths', template, method, 'parameters', index, 'schema');
-        const read = /^-?\d+(\.\d+)?$/.test(value) ? [value, Number(value)] : [value];
+        // A list is a parameter that is sent once for each of its items.
+        const list = sent.filter((one) => one[0] === place && one[1] === name).map((one) => one[2]);
+        const read = /^-?\d+(\.\d+)?$/.test(value) ? [value, Number(value), list] : [value, list];
         const found = read.map((one) => faultOf(at, one));
         if (!found.includes(null))
           faults.push(`the request was accepted and its ${name} is not as documented: ${found[0]}`);

@@ -56,6 +56,3 @@ INSERT INTO "account_hours"
     SUM("moved_micros"('credit', "team_id", "debit_account", "credit_account", "amount_micros")),
     SUM("moved_micros"('owed', "team_id", "debit_account", "credit_account", "amount_micros"))
   FROM "transfers" GROUP BY "team_id", hour;
-
--- The rows of a deposit.
-CREATE INDEX "transfers_deposit_id_idx" ON "transfers" ("deposit_id") WHERE "deposit_id" IS NOT NULL;
