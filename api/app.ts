@@ -19,6 +19,7 @@ import { checkAddress, jsonBody } from './http/reading.ts';
 import { authorizing, expressPath, type Route, takesBody } from './http/route.ts';
 import { createServing, readingLater, type Serving } from './http/serving.ts';
 import { unknownPath } from './http/unknown-path.ts';
+import { audit } from './routes/audit.ts';
 import { autoTopUp } from './routes/auto-top-up.ts';
 import { balance } from './routes/balance.ts';
 import { billingDetails } from './routes/billing-details.ts';
@@ -81,6 +82,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...reservations(world, wake),
     ...calculator(world),
     ...reconciliation(world),
+    ...audit(world),
   ];
 }
 

@@ -90,6 +90,7 @@ const ROUTES: Array<[string, string, Who]> = [
   ['GET', '/v1/teams/{team}/deposits/{deposit}/receipts', 'read'],
   ['GET', '/v1/teams/{team}/deposits/{deposit}/receipts/{receipt}', 'read'],
   ['GET', '/v1/reconciliation', 'platform'],
+  ['GET', '/v1/audit/{id}', 'platform'],
   ['GET', '/v1/prices', 'read'],
   ['PUT', '/v1/prices/{gpuType}/{region}', 'platform'],
   ['DELETE', '/v1/prices/{gpuType}/{region}', 'platform'],

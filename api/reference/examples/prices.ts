@@ -51,6 +51,29 @@ const usageSum = {
   filter: { from: '2026-11-21T23:00:00Z', to: '2026-11-22T23:00:00Z', gpuType: 'h100-80gb' },
 };
 
+const posted = {
+  kind: 'transaction',
+  id: '5b0f1c2e-3d4a-4f5b-8c6d-7e8f90a1b2c3',
+  at: '2026-11-22T04:42:12Z',
+  text: 'Usage of instance train-1 (h100-80gb, eu-west-1, on-demand): $0.006917',
+};
+
+const segment = {
+  startedAt: '2026-11-22T04:42:01Z',
+  endedAt: '2026-11-22T04:42:12Z',
+  hourly: '2.490000',
+  why: 'price given by the platform',
+  posts: true,
+};
+
+const explanation = {
+  text: 'the cost of 11 seconds at $2.490000 an hour, through 2026-11-22T04:42:12Z, less $0.000691 posted before',
+  formula: 'floor(2490000 × 11 ÷ 3600) − 691 = 6917',
+  postedAt: '2026-11-22T04:42:12Z',
+  segments: [segment],
+  events: [],
+};
+
 export const PRICES: Examples = {
   TeamDiscount: {
     percent: 7.5,
@@ -142,6 +165,30 @@ export const PRICES: Examples = {
   ComparedPublicPrice: { ...publicPrice, perRequest: '0.00036', perMonth: '0.360000' },
   ComparedVolume: volume,
   PublicPrice: publicPrice,
+  Audit: {
+    ...posted,
+    team: TEAM,
+    workflow: 'instance/train-1',
+    causes: [{ kind: 'workflow', id: 'instance/train-1', at: null, text: 'the workflow that wrote the row' }],
+    effects: [],
+    hasMore: false,
+    explanation,
+  },
+  AuditLink: posted,
+  Explanation: explanation,
+  ExplainedSegment: segment,
+  ExplainedEvent: {
+    id: 'e1',
+    model: model.id,
+    project: 'vision',
+    inputTokens: 5000,
+    outputTokens: 500,
+    at: '2026-11-22T04:42:01Z',
+    inputPrice: '0.250000',
+    outputPrice: '0.750000',
+    exactCost: '1625000000',
+    cost: '0.001625',
+  },
   Reconciliation: {
     day: '2026-11-21',
     madeAt: '2026-11-22T02:00:00Z',
@@ -188,6 +235,17 @@ export const PRICES: Examples = {
 
 /** Fields that these examples leave out or set to null. */
 export const PRICES_FIELDS: FieldExamples = {
+  'UsageSum.hour': '2026-11-22T05:00:00+01:00',
+  'UsageSum.month': '2026-11',
+  'UsageSum.region': 'eu-west-1',
+  'UsageSum.pricing': 'on_demand',
+  'UsageSum.project': 'vision',
+  'UsageSum.model': model.id,
+  'UsageSum.instance': 'train-1',
+  'UsageSum.reservation': 'r1',
+  'UsageSum.reservedSeconds': 3600,
+  'UsageSum.inputTokens': 5000,
+  'UsageSum.outputTokens': 500,
   'TeamDiscount.until': '2027-01-01T00:00:00Z',
   'Hold.closedAt': ENDED,
   'Hold.settledBy': 'e1',

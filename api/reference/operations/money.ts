@@ -5,7 +5,9 @@ export const MONEY: OperationTexts = {
   'get /v1/teams/{team}/balance': {
     description: `Returns the credit that the team can spend at the second of the call, and the second at which it runs out. \`available\` is \`posted\` less the cost of running instances since the last posting, less \`held\`.
 
-\`runsOutAt\` is the last second that is paid in full without further top-ups. \`runsOutAt\` stays the same while \`available\` falls, so polling is unnecessary: show a countdown to \`runsOutAt\`, and listen for \`balance.low\` and \`balance.exhausted\`.`,
+\`runsOutAt\` is the last second that is paid in full without further top-ups. \`runsOutAt\` stays the same while \`available\` falls, so polling is unnecessary: show a countdown to \`runsOutAt\`, and listen for \`balance.low\` and \`balance.exhausted\`.
+
+With \`at\`, returns the balance as it stood after all facts that were recorded through that second. A stop that was recorded later with an earlier \`at\` leaves it unchanged. \`runsOutAt\` and \`lowAt\` then follow from the rates of that second. 422 \`at_out_of_range\` before the team was created, and in the future.`,
   },
   'get /v1/teams/{team}/auto-top-up': {
     description: `Returns the auto top-up policy and its state: \`off\`, \`watching\`, \`charging\`, \`cooling_down\` or \`capped\`. \`lastAttempt\` is the latest charge. \`disabledReason\` is the reason why a failed charge switched the policy off.`,

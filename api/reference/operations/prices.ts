@@ -144,6 +144,13 @@ The same \`id\` with the same fields returns the same reservation. With \`renew\
     description: `Sets whether another term follows the current one. The setting can be changed until the term ends; 409 \`reservation_ended\` afterwards. The same call again changes nothing.`,
     requests: { renew: { summary: 'Renew', value: { renew: true } } },
   },
+  'get /v1/audit/{id}': {
+    description: `Returns where an object comes from (\`causes\`) and what it led to (\`effects\`). \`id\` is the id of a transaction, a deposit, an instance, a notice or a workflow, or of a refund, a dispute, a reservation or a grant; write \`%2F\` for each slash. The id of each link can be sent to this call, except the id of a request.
+
+For a transaction, \`explanation\` has the segments of the instance with their rates and reasons, or the token events with their prices; the formula with the numbers put in, in micro-dollars; and the second of the posting. \`workflow\` is the workflow that wrote the row. If a call wrote the row, \`workflow\` drives the object of the row, and \`causes\` has the id of the request.
+
+A reference of a transaction is accepted too. At most the newest 100 transactions are listed; \`hasMore\` is true where there are more.`,
+  },
   'get /v1/reconciliation': {
     description: `Compares a day of the ledger with the books of Stripe and CopperX, row by row. Each difference has its meaning and its remedy. For a day that was compared before, the kept report is returned.`,
   },
