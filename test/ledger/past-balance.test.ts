@@ -127,7 +127,7 @@ describe('the balance at a second of the past', () => {
           });
         }
       }),
-      { numRuns: ofBudget({ test: 40, long: 400 }) },
+      { numRuns: ofBudget({ test: 10, long: 300 }) },
     );
   });
 

@@ -142,7 +142,7 @@ it('sums of any range and grouping re-add to its total, and the total agrees wit
         expect(micros((await read(['instance'], {})).total)).toBe(whole.tokens + whole.meters);
       },
     ),
-    { numRuns: ofBudget({ test: 40, long: 400 }) },
+    { numRuns: ofBudget({ test: 10, long: 300 }) },
   );
 });
 
