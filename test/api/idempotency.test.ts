@@ -117,7 +117,7 @@ describe('a call without a stored answer', () => {
     const before = await available();
     const first = await post(path, { amount: '1', note: 'cut off' }, key);
     await api.db
-      .$executeRaw`UPDATE idempotent_calls SET status = NULL, body = extract(epoch FROM now())::bigint::text WHERE key = ${key}`;
+      .$executeRaw`UPDATE idempotent_calls SET status = NULL, body = NULL, claimed_second = extract(epoch FROM now())::bigint WHERE key = ${key}`;
     const early = await post(path, { amount: '1', note: 'cut off' }, key);
     expect(early.body.error.code).toBe('idempotency_in_flight');
 
@@ -146,6 +146,15 @@ describe('a call without a stored answer', () => {
     expect(await claim(nowSecond + 31)).toEqual({ kind: 'answered', status: 200, body: 'x' });
   });
 
+  it('of a process of an earlier release, whose claim is in the body, is in flight until the claim is old', async () => {
+    const id = { scope: 'platform/x', path: '/v1/x', key: newKey() };
+    await api.db.idempotentCall.create({ data: { ...id, requestHash: 'hash', body: '5000', createdSecond: 5_000 } });
+    expect(await claimCall(api.db, id, 'hash', 5_009)).toEqual({ kind: 'in_flight' });
+    expect(await claimCall(api.db, id, 'hash', 5_010)).toEqual({ kind: 'mine', createdSecond: 5_000 });
+    await keepAnswer(api.db, id, { status: 200, body: 'x' });
+    expect(await api.db.idempotentCall.findFirst({ where: id })).toMatchObject({ body: 'x', claimedSecond: null });
+  });
+
   it('that takes long renews its claim every few seconds until it ends', async () => {
     const every = vi.spyOn(globalThis, 'setInterval');
     const ended = vi.spyOn(globalThis, 'clearInterval');
@@ -160,8 +169,8 @@ describe('a call without a stored answer', () => {
       const [beat, ms] = every.mock.calls.at(-1) ?? [];
       expect(ms).toBe(HEARTBEAT_MS);
       beat?.();
-      const renewed = async () => (await api.db.idempotentCall.findFirst({ where: { key } }))?.body;
-      await expect.poll(renewed).toBe('1007');
+      const renewed = async () => (await api.db.idempotentCall.findFirst({ where: { key } }))?.claimedSecond;
+      await expect.poll(renewed).toBe(1007n);
       return { status: 200, body: {} };
     });
     expect(answer.status).toBe(200);
