@@ -49,7 +49,7 @@ const PAYMENT_WORDS: Record<PaymentFailure, Reason> = {
   payment_missing: {
     why: 'our payment provider no longer has this payment; the cause is not your card',
     whatToDo:
-      'Look at your card statement first. If it shows the charge, please write to us and do not pay again. If it does not, make a new deposit.',
+      'Look at your card statement first. If the statement shows the charge, please write to us and do not pay again. Otherwise, make a new deposit.',
   },
   expired: {
     why: 'the payment page closed before it was paid',
@@ -116,7 +116,7 @@ const REFUND_WORDS: Record<RefundFailure, Reason> = {
   },
   provider_rejected: {
     why: 'the card provider did not accept our request',
-    whatToDo: 'The log names the request at the card provider. Refund again when its cause is mended.',
+    whatToDo: 'The log names the request at the card provider. Refund again when the cause is corrected.',
   },
 };
 

@@ -60,7 +60,7 @@ async function main(): Promise<void> {
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.once(signal, () => {
-      log.info({ signal }, 'worker stops: what is under way ends first');
+      log.info({ signal }, 'worker stops: tasks under way end first');
       workers.shutdown();
       sweeper.stop();
     });

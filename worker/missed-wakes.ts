@@ -15,8 +15,8 @@ export async function resendMissedWakes(db: Db, wake: Pick<WorkflowWakes, 'watch
   try {
     const teamIds = await teamsWithMissedWakes(db);
     for (const teamId of teamIds) await wake.watch(teamId);
-    if (teamIds.length > 0) log.info({ teams: teamIds.length }, 'watches were woken for what was not told yet');
+    if (teamIds.length > 0) log.info({ teams: teamIds.length }, 'watches were woken for unannounced facts');
   } catch (error) {
-    log.warn({ err: error }, 'not every watch could be woken for what was not told yet');
+    log.warn({ err: error }, 'the watches of unannounced facts could not all be woken');
   }
 }

@@ -24,8 +24,8 @@ export function cardExpiring(about: About, card: ExpiringCard, nowSecond: number
     words(
       `The ${name}, the default card of ${teamName}, is valid until ${last}. ${
         card.chargedByAutoTopUp
-          ? 'Auto top-up charges it: a charge that your bank then declines switches auto top-up off, and instances stop when your credit runs out.'
-          : 'After that it cannot be used to add credit.'
+          ? 'Auto top-up charges this card: if your bank declines a charge, auto top-up is switched off, and instances stop when your credit runs out.'
+          : 'After that, the card cannot be used to add credit.'
       }`,
     ),
     facts(
@@ -33,7 +33,7 @@ export function cardExpiring(about: About, card: ExpiringCard, nowSecond: number
       ['Expires', `${String(card.expMonth).padStart(2, '0')}/${card.expYear}`],
       ['Valid until', last],
     ),
-    words('Save another card, and make it the default. If your bank has sent you a new one, save that.'),
+    words('Save another card, and make it the default. If your bank has sent you a new card, save the new card.'),
     button('Save another card', billingUrl),
   ]);
 }

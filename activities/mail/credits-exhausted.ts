@@ -126,11 +126,11 @@ function someStopped(about: About, { second, stopped, running, minimums }: Exhau
   }));
   return compose(`Credit is running out: ${which} stopped`, about, [
     words(
-      `At ${utc(second)} the credit of ${about.teamName} could not pay for another second of all that ran, and ${countOf(stopped)} stopped at that second, first in the order in which your instances end. ${NOT_BEYOND}`,
+      `At ${utc(second)} the credit of ${about.teamName} could not pay another second of everything that was running, and ${countOf(stopped)} stopped at that second, first in the order in which your instances end. ${NOT_BEYOND}`,
     ),
     words(
       until === null
-        ? 'These run on, and use no credit up:'
+        ? 'These run on and use no credit:'
         : `These run on; if nothing changes, credit ends at ${utc(until)}, and the next in the order ${running.length === 1 ? 'is' : 'are'} stopped then:`,
     ),
     items([...listed, ...moreThan(running.length)]),

@@ -100,7 +100,7 @@ function lostMicros(of: DisputeFacts): Micros {
 
 function openedInWords(about: About, of: DisputeFacts): string[] {
   return [
-    `The cardholder has told the bank that ${partInWords(of)} is not theirs to pay. ${holdInWords(about, of)}`,
+    `The cardholder has informed the bank that ${partInWords(of)} is not theirs to pay. ${holdInWords(about, of)}`,
     ...claimInWords(of),
     ...shortfallInWords(of),
     'If nobody of yours meant to dispute the payment, ask the cardholder to withdraw the dispute at the bank.',

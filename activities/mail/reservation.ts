@@ -48,8 +48,8 @@ export function reservationEnding(
     table(reservation, ['Term ends', endSecond]),
     words(
       renew
-        ? 'If you do not need it any more, switch its renewal off before then.'
-        : 'If you still need it, switch its renewal on before then.',
+        ? 'If you do not need the reservation any more, switch its renewal off before then.'
+        : 'If you still need the reservation, switch its renewal on before then.',
     ),
     button('Reservations', about.billingUrl),
   ]);
@@ -86,7 +86,7 @@ export function reservationEnded(
     },
     lapsed: {
       subject: 'has lapsed',
-      story: `Your reservation of ${what} lapsed at ${at}: your credit was used up, and a reservation is paid from it by the second. You owe nothing for the rest of the term.`,
+      story: `Your reservation of ${what} lapsed at ${at}: your credit was used up, and credit pays a reservation by the second. You owe nothing for the rest of the term.`,
     },
   };
   const { subject, story } = endings[how];

@@ -19,7 +19,7 @@ export function spotReclaim(
     ),
     facts(['Instance', instanceId], ['GPU', gpuType], ['Region', region], ['Ends', at]),
     words(
-      'Save what you need from the instance before then. You can start another one; on-demand instances are not reclaimed.',
+      'Save what you need from the instance before then. You can start another instance; on-demand instances are not reclaimed.',
     ),
     button('Instances and credit', about.billingUrl),
   ]);

@@ -136,7 +136,7 @@ function createSender({ webhookUrl, secret, log }: PlatformWorld): Sender {
       'webhook-signature': webhook.sign(id, sentAt, body),
     };
     const status = await statusOf(webhookUrl, { method: 'POST', headers, body });
-    log.info({ id, cause, type: event.type, status }, 'the platform was told');
+    log.info({ id, cause, type: event.type, status }, 'the platform accepted an event');
     if (status < 200 || status > 299) throw passing('platform', `answered ${status} to ${event.type}`);
   };
 }

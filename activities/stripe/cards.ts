@@ -233,7 +233,7 @@ async function refusing<T>({ log }: CardsWorld, work: () => Promise<T>, refused 
       log.error({ error: inCodes(error) }, 'Stripe does not accept our key');
       throw new BillingError('provider_unavailable', 'the card provider does not accept our key; nothing was saved');
     }
-    log.warn({ error: inCodes(error) }, 'Stripe could not be asked about a card');
+    log.warn({ error: inCodes(error) }, 'a card could not be fetched from Stripe');
     throw new BillingError('provider_unavailable', 'the card provider does not answer; please try again');
   }
 }

@@ -55,7 +55,7 @@ async function readInTime<T>(
       return fact;
     } catch (error) {
       if (!isDatabaseAway(error)) throw error;
-      call.log.warn({ err: error }, 'what was recorded could not be read');
+      call.log.warn({ err: error }, 'the recorded fact could not be read');
       if (leftMs() <= 0) throw inVain(error);
       await sleep(Math.min(LOOK_AGAIN_AFTER_MS, leftMs()));
     }

@@ -172,7 +172,7 @@ export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
 /** Our words for the errors of body parsers and other middleware. */
 const REFUSAL_OF_PARSER: Record<string, [FailureCode, string]> = {
   'encoding.unsupported': ['unsupported_media_type', 'the content encoding is not supported'],
-  'request.size.invalid': ['invalid_request', 'the body is not as long as it says'],
+  'request.size.invalid': ['invalid_request', 'the length of the body differs from Content-Length'],
   'request.aborted': ['invalid_request', 'the body ended early'],
 };
 

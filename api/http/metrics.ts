@@ -98,7 +98,7 @@ export function createMetrics(world: ApiWorld): Metrics {
         await measure();
       } catch (error) {
         // The other metrics matter most while the database is away.
-        world.log.warn({ err: error }, 'no gauges: the database did not answer');
+        world.log.warn({ err: error }, 'the gauges could not be read: the database did not answer');
       }
       clockAhead.set((world.clock?.aheadMs() ?? 0) / 1000);
       response.type(register.contentType).send(await register.metrics());

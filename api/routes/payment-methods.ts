@@ -61,7 +61,7 @@ const LOOK_WITHIN_MS = 2_000;
  */
 async function adoptCompleted({ cards }: ApiWorld, teamId: string, call: Call): Promise<void> {
   const adopted = cards.adoptCompleted({ teamId, nowSecond: call.receivedSecond }).catch((error) => {
-    call.log.warn({ err: error }, 'Stripe could not be asked for cards that were saved meanwhile');
+    call.log.warn({ err: error }, 'the new cards of a team could not be fetched from Stripe');
   });
   await Promise.race([adopted, new Promise((resolve) => setTimeout(resolve, LOOK_WITHIN_MS).unref())]);
 }

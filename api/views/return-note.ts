@@ -14,7 +14,7 @@ export const RELOAD = 'Reload this page to look again.';
 export const UNKNOWN_PAYMENT: Note = {
   title: 'No such payment',
   paragraphs: [
-    'This address belongs to no payment of ours. Your balance and your payments are shown by your provider.',
+    'This address does not belong to a payment. Your provider shows your balance and your payments.',
   ],
 };
 
@@ -39,12 +39,12 @@ export const cardNote = (state: 'saved' | 'not_yet' | 'not_saved'): Note => {
 };
 
 const PENDING_CARD = [
-  'The card provider has not confirmed a payment yet. As soon as it does, the credit is added to your balance.',
+  'The card provider has not confirmed a payment yet. After the confirmation, the credit is added to your balance.',
   'If you left the payment page, nothing was charged, and the page can be used for a day.',
 ];
 const PENDING_CRYPTO = [
   'The payment has not been seen on its network yet, or it waits for confirmations, which can take some minutes.',
-  'Whatever arrives is added to your balance, also after this page is closed.',
+  'Each payment that arrives is added to your balance, also after this page is closed.',
 ];
 
 /** The text after a payment. The caller decides whether the page reloads. */

@@ -21,7 +21,7 @@ export async function takeInOnce(
   const { id, type, provider } = event;
   if (await wasTakenIn(world.db, id)) return;
   if (!(await takeIn()))
-    call.log.info({ event: id, type, ...about }, `an event of ${NAMES[provider]} is about nothing of ours`);
+    call.log.info({ event: id, type, ...about }, `an event of ${NAMES[provider]} names no object of this deployment`);
   await rememberEvent(world.db, { id, type, provider, receivedSecond: call.receivedSecond });
 }
 

@@ -1,7 +1,6 @@
 /**
- * Tests the sums of running meters with random histories: each fact is recorded with all meters and again with sums of
- * some meters. Where the sums are sufficient, both results are equal. Otherwise, the sums report that they are not
- * sufficient.
+ * Tests the sums of running meters with random histories: a fact by sums of some meters has the same result as by all
+ * meters, or the sums report that they are not sufficient.
  */
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';

@@ -1,19 +1,19 @@
 /** Tests the notices about a default card that is about to expire. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { spreadSecond } from '../../billing/looks.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { makeDefault, savePaymentMethod } from '../../prisma/payment-methods.ts';
-import { atOnce, type Office, openOffice } from './desk.ts';
+import { useOffice } from '../support/use-office.ts';
+import { atOnce, type Office } from './desk.ts';
 
 const at = (time: string) => Date.parse(time) / 1000;
 const FIRST = at('2026-03-01T23:59:59Z');
 const SECOND = at('2026-03-24T23:59:59Z');
 
 let office: Office;
-beforeAll(async () => {
-  office = await openOffice();
+useOffice((opened) => {
+  office = opened;
 });
-afterAll(() => office.close());
 
 const save = (teamId: string, name: string, expMonth: number) =>
   savePaymentMethod(office.one.db, {

@@ -1,7 +1,7 @@
 /**
  * Tests how the ledger records crypto deposits: credits, corrections, expiry and their notices, in races and repeats.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { mailOfNotice } from '../../activities/mail/mail-of-notice.ts';
 import { DEFAULT_ISSUER } from '../../activities/papers/issuer.ts';
 import { eventOfNotice, type PlatformEvent } from '../../activities/platform/event-of-notice.ts';
@@ -10,11 +10,11 @@ import { setBillingDetails } from '../../prisma/billing-details.ts';
 import { cryptoReceiptsOf } from '../../prisma/crypto-receipts.ts';
 import { getDeposit } from '../../prisma/deposits.ts';
 import { noticesOf } from '../../prisma/notices.ts';
-import { trialBalance } from '../../prisma/transfers.ts';
 import { ABOUT, MAIL_SETTINGS } from '../activities/fixtures.ts';
 import { documentedContract } from '../support/contract.ts';
 import { textOf } from '../support/pdf.ts';
-import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, SETTINGS, usageEvent } from './desk.ts';
+import { useOffice } from '../support/use-office.ts';
+import { atOnce, billOf, booksOf, type Desk, SETTINGS, usageEvent } from './desk.ts';
 
 const contract = documentedContract();
 /** An event as receivers are told to expect it. */
@@ -23,20 +23,14 @@ const checked = (event: PlatformEvent): PlatformEvent => {
   return event;
 };
 
-let office: Office;
 let one: Desk;
 let two: Desk;
 let teams = 0;
 let team: string;
 let dep: string;
 
-beforeAll(async () => {
-  office = await openOffice();
-  ({ one, two } = office);
-});
-afterAll(async () => {
-  expect(await trialBalance(one.db)).toMatchObject({ balanced: true, differences: [] });
-  await office.close();
+useOffice((opened) => {
+  ({ one, two } = opened);
 });
 beforeEach(async () => {
   teams += 1;

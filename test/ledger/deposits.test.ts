@@ -1,29 +1,23 @@
 /** Tests how the ledger records deposits, auto top-ups, grants and token usage, in races and repeats. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { disabledReason } from '../../prisma/accounts.ts';
 import { consentsOf } from '../../prisma/consents.ts';
 import { getDeposit } from '../../prisma/deposits.ts';
 import { unannouncedExhaustions } from '../../prisma/exhaustions.ts';
 import { noticesNotHandedOn, noticesOf } from '../../prisma/notices.ts';
-import { trialBalance } from '../../prisma/transfers.ts';
-import { atOnce, billOf, booksOf, type Desk, type Office, openOffice } from './desk.ts';
+import { useOffice } from '../support/use-office.ts';
+import { atOnce, billOf, booksOf, type Desk } from './desk.ts';
 
 const CENT = '36';
 const DOLLAR = '3600';
 
-let office: Office;
 let one: Desk;
 let two: Desk;
 let teams = 0;
 let team: string;
 
-beforeAll(async () => {
-  office = await openOffice();
-  ({ one, two } = office);
-});
-afterAll(async () => {
-  expect(await trialBalance(one.db)).toMatchObject({ balanced: true, differences: [] });
-  await office.close();
+useOffice((opened) => {
+  ({ one, two } = opened);
 });
 beforeEach(() => {
   teams += 1;

@@ -2,7 +2,7 @@
  * Tests the due marks: a fact marks the work that a workflow must do, in its own transaction, and the read of the
  * workflow clears the mark.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
 import {
   dueDeposits,
@@ -16,20 +16,20 @@ import {
   runsUnwatched,
 } from '../../prisma/due-work.ts';
 import { makeDefault, savePaymentMethod } from '../../prisma/payment-methods.ts';
-import { type Office, openOffice, usageEvent } from './desk.ts';
+import { useOffice } from '../support/use-office.ts';
+import { type Office, usageEvent } from './desk.ts';
 
 let office: Office;
 let team: string;
 let teams = 0;
-beforeAll(async () => {
-  office = await openOffice();
+useOffice((opened) => {
+  office = opened;
 });
 beforeEach(async () => {
   teams += 1;
   team = await office.one.team(`due-${teams}`, '100');
   await office.one.look(team, 0);
 });
-afterAll(() => office.close());
 
 const FAR_AHEAD = 2 ** 40;
 const looks = async (throughSecond = FAR_AHEAD) =>

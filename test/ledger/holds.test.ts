@@ -1,10 +1,10 @@
 /** Tests how the ledger records holds, voids and the usage that settles holds, in races and repeats. */
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { getHold } from '../../prisma/holds.ts';
-import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, usageEvent } from './desk.ts';
+import { useOffice } from '../support/use-office.ts';
+import { atOnce, billOf, booksOf, type Desk, usageEvent } from './desk.ts';
 
-let office: Office;
 let one: Desk;
 let two: Desk;
 let names = 0;
@@ -12,11 +12,9 @@ let names = 0;
 let model: string;
 let team: string;
 
-beforeAll(async () => {
-  office = await openOffice();
-  ({ one, two } = office);
+useOffice((opened) => {
+  ({ one, two } = opened);
 });
-afterAll(() => office.close());
 beforeEach(async () => {
   names += 1;
   model = `model-${names}`;

@@ -1,8 +1,8 @@
 /** Tests how the ledger records starts, stops, re-prices, settlements and the end of credit, in races and repeats. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { unannouncedExhaustions } from '../../prisma/exhaustions.ts';
-import { trialBalance } from '../../prisma/transfers.ts';
-import { atOnce, billOf, booksOf, type Desk, dollars, lifeOf, type Office, openOffice } from './desk.ts';
+import { useOffice } from '../support/use-office.ts';
+import { atOnce, billOf, booksOf, type Desk, dollars, lifeOf, type Office } from './desk.ts';
 
 /** $36 an hour is a cent a second, $3,600 a dollar. */
 const CENT = '36';
@@ -14,13 +14,9 @@ let two: Desk;
 let teams = 0;
 let team: string;
 
-beforeAll(async () => {
-  office = await openOffice();
+useOffice((opened) => {
+  office = opened;
   ({ one, two } = office);
-});
-afterAll(async () => {
-  expect(await trialBalance(one.db)).toMatchObject({ balanced: true, differences: [] });
-  await office.close();
 });
 beforeEach(() => {
   teams += 1;

@@ -1,5 +1,5 @@
 /** Tests starts and re-pricing at list prices, volume discounts at midnight, and the daily spending that earns them. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { readBalance } from '../../api/views/balance.ts';
 import { readInstances } from '../../api/views/instance.ts';
 import { micros, parseDollars } from '../../billing/money.ts';
@@ -9,7 +9,8 @@ import { createLedger, type Ledger } from '../../ledger/index.ts';
 import { getInstance } from '../../prisma/instances.ts';
 import { segmentsOf } from '../../prisma/segments.ts';
 import { readSpentByDay } from '../../prisma/spending.ts';
-import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, SETTINGS } from './desk.ts';
+import { useOffice } from '../support/use-office.ts';
+import { atOnce, billOf, booksOf, type Desk, SETTINGS } from './desk.ts';
 
 const DAY = 86_400;
 const MIDNIGHT = 1_800_057_600;
@@ -19,17 +20,14 @@ const TIERS = [
 ];
 const TIERED = { ...SETTINGS, volumeTiers: TIERS };
 
-let office: Office;
 let one: Desk;
 let ledgers: Ledger[];
 let names = 0;
 let gpuType: string;
-beforeAll(async () => {
-  office = await openOffice();
-  ({ one } = office);
-  ledgers = [office.one, office.two].map(({ db }) => createLedger({ db, settings: TIERED }));
+useOffice((opened) => {
+  ({ one } = opened);
+  ledgers = [opened.one, opened.two].map(({ db }) => createLedger({ db, settings: TIERED }));
 });
-afterAll(() => office.close());
 beforeEach(() => {
   names += 1;
   gpuType = `listed-${names}`;

@@ -2,20 +2,18 @@
  * Tests the mail about low credit, which is omitted when another mail of the same fact says more. The platform receives
  * both events.
  */
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { noticesOf } from '../../prisma/notices.ts';
-import { type Desk, type Office, openOffice } from './desk.ts';
+import { useOffice } from '../support/use-office.ts';
+import type { Desk } from './desk.ts';
 
-let office: Office;
 let one: Desk;
 let team: string;
 let teams = 0;
 
-beforeAll(async () => {
-  office = await openOffice();
-  ({ one } = office);
+useOffice((opened) => {
+  ({ one } = opened);
 });
-afterAll(() => office.close());
 beforeEach(() => {
   teams += 1;
   team = `low${teams}`;

@@ -2,17 +2,17 @@
  * Tests the recovery after a process dies between a fact and the wake that follows it: the next worker that starts
  * wakes the watch.
  */
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { markAnnounced } from '../../prisma/exhaustions.ts';
 import { markHandedOn, noticesOf } from '../../prisma/notices.ts';
 import { resendMissedWakes } from '../../worker/missed-wakes.ts';
-import { type Office, openOffice } from './desk.ts';
+import { useOffice } from '../support/use-office.ts';
+import type { Office } from './desk.ts';
 
 let office: Office;
-beforeAll(async () => {
-  office = await openOffice();
+useOffice((opened) => {
+  office = opened;
 });
-afterAll(() => office.close());
 
 const log = { debug() {}, info() {}, warn: vi.fn(), error() {} };
 

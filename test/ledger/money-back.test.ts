@@ -1,5 +1,5 @@
 /** Tests how the ledger records refunds and disputes, in races, repeats and late changes. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { parseDollars } from '../../billing/money.ts';
 import { getDeposit } from '../../prisma/deposits.ts';
 import { getDispute } from '../../prisma/disputes.ts';
@@ -7,25 +7,19 @@ import { unannouncedExhaustions } from '../../prisma/exhaustions.ts';
 import { listPayments } from '../../prisma/history.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { getRefund } from '../../prisma/refunds.ts';
-import { trialBalance } from '../../prisma/transfers.ts';
-import { atOnce, billOf, booksOf, type Desk, type Office, openOffice } from './desk.ts';
+import { useOffice } from '../support/use-office.ts';
+import { atOnce, billOf, booksOf, type Desk } from './desk.ts';
 
 const CENT = '36';
 
-let office: Office;
 let one: Desk;
 let two: Desk;
 let teams = 0;
 let team: string;
 let deposit: string;
 
-beforeAll(async () => {
-  office = await openOffice();
-  ({ one, two } = office);
-});
-afterAll(async () => {
-  expect(await trialBalance(one.db)).toMatchObject({ balanced: true, differences: [] });
-  await office.close();
+useOffice((opened) => {
+  ({ one, two } = opened);
 });
 /** A team that has paid in $50. */
 beforeEach(async () => {

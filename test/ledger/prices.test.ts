@@ -1,25 +1,23 @@
 /** Tests how the ledger records price changes and withdrawals, in races with starts and other changes. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
 import { inTransaction } from '../../prisma/client.ts';
 import { instanceInsert } from '../../prisma/instances.ts';
 import { gpuPriceAt, gpuPricesFor, lockGpuPrice, modelPriceAt } from '../../prisma/prices.ts';
 import { writeTogether } from '../../prisma/statements.ts';
-import { atOnce, type Desk, dollars, type Office, openOffice } from './desk.ts';
+import { useOffice } from '../support/use-office.ts';
+import { atOnce, type Desk, dollars } from './desk.ts';
 
-let office: Office;
 let one: Desk;
 let two: Desk;
 let names = 0;
 let gpuType: string;
 let model: string;
 
-beforeAll(async () => {
-  office = await openOffice();
-  ({ one, two } = office);
+useOffice((opened) => {
+  ({ one, two } = opened);
 });
-afterAll(() => office.close());
 beforeEach(() => {
   names += 1;
   gpuType = `gpu-${names}`;

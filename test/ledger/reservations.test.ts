@@ -2,7 +2,7 @@
  * Tests how the ledger records reservations: start, slots, reminders, renewals, lapses and reads, in races and late
  * settlements.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { readInstances } from '../../api/views/instance.ts';
 import { readReservations } from '../../api/views/reservation.ts';
 import { micros } from '../../billing/money.ts';
@@ -11,7 +11,8 @@ import { addMonths } from '../../billing/time.ts';
 import { getInstance } from '../../prisma/instances.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { findReservation, getReservation, termsOf } from '../../prisma/reservations.ts';
-import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, type ReservationOf, SETTINGS } from './desk.ts';
+import { useOffice } from '../support/use-office.ts';
+import { atOnce, billOf, booksOf, type Desk, type ReservationOf, SETTINGS } from './desk.ts';
 
 const at = (time: string) => Date.parse(time) / 1000;
 const START = at('2026-03-01T00:00:00Z');
@@ -19,16 +20,13 @@ const APRIL = at('2026-04-01T00:00:00Z');
 const MAY = at('2026-05-01T00:00:00Z');
 const DAY = 86_400;
 
-let office: Office;
 let one: Desk;
 let two: Desk;
 let names = 0;
 let gpuType: string;
-beforeAll(async () => {
-  office = await openOffice();
-  ({ one, two } = office);
+useOffice((opened) => {
+  ({ one, two } = opened);
 });
-afterAll(() => office.close());
 beforeEach(() => {
   names += 1;
   gpuType = `reserved-${names}`;

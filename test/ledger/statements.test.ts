@@ -2,29 +2,29 @@
  * Counts the statements that each act sends, with the beginning and the end of its transaction: each statement is a
  * round trip.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { balanceBySums, readBalance } from '../../api/views/balance.ts';
 import { noteStatements, type Statements } from '../../bench/statements.ts';
 import { micros } from '../../billing/money.ts';
 import { recordFact } from '../../prisma/record.ts';
 import { inSnapshot } from '../../prisma/snapshot.ts';
 import { addRunning } from '../support/running-instances.ts';
-import { Desk, type Office, openOffice, SETTINGS } from './desk.ts';
+import { useOffice } from '../support/use-office.ts';
+import { Desk, type Office, SETTINGS } from './desk.ts';
 
 const TIERED = { ...SETTINGS, volumeTiers: [{ spendMicros: micros(1_000_000_000_000), basisPoints: 200 }] };
 
 let office: Office;
 let desk: Desk;
 let statements: Statements;
-beforeAll(async () => {
-  office = await openOffice();
+useOffice(async (opened) => {
+  office = opened;
   desk = new Desk(office.one.db, TIERED);
   await desk.list('listed', '2', 0);
   statements = noteStatements();
 });
-afterAll(async () => {
+afterAll(() => {
   statements.stop();
-  await office.close();
 });
 
 let teams = 0;

@@ -2,30 +2,24 @@
  * Tests stops, suspensions and archives of whole teams, in races with the acts that they refuse, and grants that are
  * reversed.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { parseDollars } from '../../billing/money.ts';
 import { type EndedPiece, markSignalled, nextEndedPiece } from '../../prisma/ended-pieces.ts';
 import { insertTeamStops } from '../../prisma/team-stops.ts';
-import { trialBalance } from '../../prisma/transfers.ts';
 import { resendMissedWakes } from '../../worker/missed-wakes.ts';
-import { atOnce, billOf, booksOf, type Desk, type Office, openOffice } from './desk.ts';
+import { useOffice } from '../support/use-office.ts';
+import { atOnce, billOf, booksOf, type Desk } from './desk.ts';
 
 const DOLLAR = '3600';
 
-let office: Office;
 let one: Desk;
 let two: Desk;
 let teams = 0;
 let team: string;
 
-beforeAll(async () => {
-  office = await openOffice();
-  ({ one, two } = office);
+useOffice(async (opened) => {
+  ({ one, two } = opened);
   await one.price('a-model', '1', 0);
-});
-afterAll(async () => {
-  expect(await trialBalance(one.db)).toMatchObject({ balanced: true, differences: [] });
-  await office.close();
 });
 beforeEach(() => {
   teams += 1;

@@ -2,7 +2,7 @@
  * Tests how the ledger records token usage: batches, event ids, the effects of usage, and concurrent calls that are
  * written together.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { placeHold } from '../../billing/holds.ts';
 import { parseDollars } from '../../billing/money.ts';
 import type { UsageResult } from '../../billing/usage-batch.ts';
@@ -13,8 +13,8 @@ import { unannouncedExhaustions } from '../../prisma/exhaustions.ts';
 import { getHold, insertHold } from '../../prisma/holds.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { recordFact } from '../../prisma/record.ts';
-import { trialBalance } from '../../prisma/transfers.ts';
-import { atOnce, billOf, booksOf, type Desk, type Office, openOffice, SETTINGS, usageEvent } from './desk.ts';
+import { useOffice } from '../support/use-office.ts';
+import { atOnce, billOf, booksOf, type Desk, type Office, SETTINGS, usageEvent } from './desk.ts';
 
 /** $36 an hour is a cent a second. */
 const CENT = '36';
@@ -25,13 +25,9 @@ let two: Desk;
 let teams = 0;
 let team: string;
 
-beforeAll(async () => {
-  office = await openOffice();
+useOffice((opened) => {
+  office = opened;
   ({ one, two } = office);
-});
-afterAll(async () => {
-  expect(await trialBalance(one.db)).toMatchObject({ balanced: true, differences: [] });
-  await office.close();
 });
 beforeEach(() => {
   teams += 1;

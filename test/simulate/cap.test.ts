@@ -1,26 +1,19 @@
 /** Tests the monthly cap of auto top-up in skipped time, through the real workflows. */
 import { setTimeout as realTime } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { topUpOutlook } from '../../billing/crossings.ts';
 import { nextMonthStart } from '../../billing/time.ts';
 import { AS_RECORDED, readAccount } from '../../prisma/accounts.ts';
 import { listDeposits } from '../../prisma/deposits.ts';
 import { noticesOf } from '../../prisma/notices.ts';
-import { type Engine, startEngine } from '../../simulate/engine.ts';
+import type { Engine } from '../../simulate/engine.ts';
 import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
-import type { Surroundings } from '../../simulate/surroundings.ts';
-import { shareSurroundings } from '../support/surroundings.ts';
+import { useEngine } from '../support/use-engine.ts';
 import { aTeamAboutToBeCharged, dollars, switchOn } from './charged-team.ts';
 
-let surroundings: Surroundings;
 let engine: Engine;
-beforeAll(async () => {
-  surroundings = await shareSurroundings();
-  engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS });
-});
-afterAll(async () => {
-  await engine.close();
-  await surroundings.stop();
+useEngine((started) => {
+  engine = started;
 });
 
 it('a cap is announced before it blocks a charge, and applies until exactly the end of the month', async () => {

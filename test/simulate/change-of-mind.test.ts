@@ -2,28 +2,23 @@
  * Tests later changes of refunds and disputes at the provider, through the real workflows, the real ledger and Stripe's
  * stand-in.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { disputeIdOf, foundRefundId } from '../../billing/ids.ts';
-import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
-import { trialBalance } from '../../prisma/transfers.ts';
-import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
-import type { Surroundings } from '../../simulate/surroundings.ts';
+import type { StripeStandIn } from '../../embedded/stripe/index.ts';
+import type { Engine } from '../../simulate/engine.ts';
 import { lookAt } from '../../workflows/signals.ts';
-import { shareSurroundings } from '../support/surroundings.ts';
+import { useEngine } from '../support/use-engine.ts';
 import { aTeamAboutToBeCharged, dollars, switchOn } from './charged-team.ts';
 
-let surroundings: Surroundings;
 let standIn: StripeStandIn;
 let engine: Engine;
 let teamId: string;
 let deposit: { id: string; stripeIntentId: string };
 
 /** A team with $20 granted and $50 charged. */
-beforeAll(async () => {
-  surroundings = await shareSurroundings();
-  standIn = await startStripeStandIn();
-  engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS, standIn });
+useEngine(async (started, around) => {
+  engine = started;
+  ({ standIn } = around);
   teamId = await aTeamAboutToBeCharged(engine);
   await switchOn(engine, teamId);
   const row = await untilCredited();
@@ -33,12 +28,6 @@ beforeAll(async () => {
     ...{ paymentMethodId: 'pm_acme', monthlyCapMicros: null },
   };
   await engine.ledger.setPolicy({ teamId, policy: off, actor: 'a person', nowSecond: engine.clock.now }, 'test');
-});
-afterAll(async () => {
-  expect(await trialBalance(engine.db)).toMatchObject({ balanced: true, differences: [] });
-  await engine.close();
-  await standIn.close();
-  await surroundings.stop();
 });
 
 async function untilCredited() {

@@ -2,34 +2,23 @@
  * Tests payments whose process dies between the commit and the call to the engine, in the real engine with Stripe's
  * stand-in: two sweepers run at once, and each payment is made at the provider once.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
-import { trialBalance } from '../../prisma/transfers.ts';
-import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { SCENARIO_SETTINGS } from '../../simulate/settings.ts';
-import type { Surroundings } from '../../simulate/surroundings.ts';
+import { describe, expect, it } from 'vitest';
+import type { StripeStandIn } from '../../embedded/stripe/index.ts';
+import type { Engine } from '../../simulate/engine.ts';
 import { createSweeper } from '../../worker/sweeper.ts';
 import { workflowId } from '../../workflows/messages.ts';
 import { wakeDepositWorkflow, wakeRefundWorkflow } from '../../workflows/signals.ts';
-import { shareSurroundings } from '../support/surroundings.ts';
+import { useEngine } from '../support/use-engine.ts';
 import { aTeamAboutToBeCharged, dollars } from './charged-team.ts';
 
-let surroundings: Surroundings;
 let standIn: StripeStandIn;
 let engine: Engine;
 let teamId: string;
 
-beforeAll(async () => {
-  surroundings = await shareSurroundings();
-  standIn = await startStripeStandIn();
-  engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS, standIn });
+useEngine(async (started, around) => {
+  engine = started;
+  ({ standIn } = around);
   teamId = await aTeamAboutToBeCharged(engine);
-});
-afterAll(async () => {
-  expect(await trialBalance(engine.db)).toMatchObject({ balanced: true, differences: [] });
-  await engine.close();
-  await standIn.close();
-  await surroundings.stop();
 });
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };

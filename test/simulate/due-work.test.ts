@@ -2,10 +2,9 @@
  * Tests starts whose process dies between the commit and the call to the engine, in the real engine. Two sweepers run
  * at once: each instance has a workflow, whatever happens before the workflow exists, and no effect is repeated.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { machineOf } from '../../embedded/platform/event.ts';
-import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { SCENARIO_SETTINGS } from '../../simulate/settings.ts';
+import type { Engine } from '../../simulate/engine.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import { createSweeper } from '../../worker/sweeper.ts';
 import { workflowId } from '../../workflows/messages.ts';
@@ -20,20 +19,16 @@ import {
   wakeReservationWorkflow,
 } from '../../workflows/signals.ts';
 import { mulberry32 } from '../oracle/random-scenario.ts';
-import { shareSurroundings } from '../support/surroundings.ts';
+import { useEngineEach } from '../support/use-engine.ts';
 import { aTeam, changePrice, PAIR, priceOf, recordStart } from './renting.ts';
 
 let surroundings: Surroundings;
 let engine: Engine;
-beforeAll(async () => {
-  surroundings = await shareSurroundings();
-});
-afterAll(() => surroundings.stop());
-beforeEach(async () => {
-  engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS });
+useEngineEach(async (started, shared) => {
+  engine = started;
+  surroundings = shared;
   await engine.clock.goTo(0);
 });
-afterEach(() => engine.close());
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 

@@ -1,15 +1,14 @@
 /** Tests the number of charges of a card that begins to decline, over a month in skipped time. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import type { Scenario } from '../oracle/oracle.ts';
-import { shareSurroundings } from '../support/surroundings.ts';
+import { useSurroundings } from '../support/use-engine.ts';
 import { run } from './support.ts';
 
 let surroundings: Surroundings;
-beforeAll(async () => {
-  surroundings = await shareSurroundings();
+useSurroundings((shared) => {
+  surroundings = shared;
 });
-afterAll(() => surroundings.stop());
 
 const DAY = 86_400;
 

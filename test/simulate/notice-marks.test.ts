@@ -8,16 +8,15 @@ import { createTeam } from '../../prisma/teams.ts';
 import { type Engine, startEngine } from '../../simulate/engine.ts';
 import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
-import { shareSurroundings } from '../support/surroundings.ts';
+import { useSurroundings } from '../support/use-engine.ts';
 import { dollars } from './charged-team.ts';
 
 let surroundings: Surroundings;
 let engine: Engine;
 let databaseUrl: string;
-beforeAll(async () => {
-  surroundings = await shareSurroundings();
+useSurroundings((shared) => {
+  surroundings = shared;
 });
-afterAll(() => surroundings.stop());
 /** A platform that answers each event only when the test lets it. */
 const slowPlatform = createServer((request, response) => {
   request.resume();

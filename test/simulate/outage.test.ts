@@ -1,5 +1,5 @@
 /** Tests an outage of Stripe that is longer than the 24 hours for which Stripe keeps idempotency keys. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { spendableMicros } from '../../billing/account.ts';
 import { advance } from '../../billing/facts.ts';
 import { type StripeStandIn, startStripeStandIn } from '../../embedded/stripe/index.ts';
@@ -8,16 +8,15 @@ import { type Engine, startEngine } from '../../simulate/engine.ts';
 import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import { ofBudget } from '../support/budget.ts';
-import { shareSurroundings } from '../support/surroundings.ts';
+import { useSurroundings } from '../support/use-engine.ts';
 import { aTeamAboutToBeCharged, dollars, switchOn } from './charged-team.ts';
 
 const HOUR = 3600;
 
 let surroundings: Surroundings;
-beforeAll(async () => {
-  surroundings = await shareSurroundings();
+useSurroundings((shared) => {
+  surroundings = shared;
 });
-afterAll(() => surroundings.stop());
 
 async function untilCredited({ db }: Engine, teamId: string) {
   for (let tries = 0; tries < 600; tries += 1) {

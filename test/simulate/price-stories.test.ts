@@ -2,25 +2,17 @@
  * Tests prices, discounts and the order to end in, in skipped time through the real workflows. Each bill is computed
  * here a second time.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { micros, parseDollars } from '../../billing/money.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
-import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
-import type { Surroundings } from '../../simulate/surroundings.ts';
-import { shareSurroundings } from '../support/surroundings.ts';
+import type { Engine } from '../../simulate/engine.ts';
+import { useEngineEach } from '../support/use-engine.ts';
 import { aTeam, changePrice, costOf, HOUR, priceOf, sawOf, start, untilQuiet } from './renting.ts';
 
-let surroundings: Surroundings;
 let engine: Engine;
-beforeAll(async () => {
-  surroundings = await shareSurroundings();
+useEngineEach((started) => {
+  engine = started;
 });
-afterAll(() => surroundings.stop());
-beforeEach(async () => {
-  engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS });
-});
-afterEach(() => engine.close());
 
 const postedFor = async (where: object): Promise<number> => {
   const { _sum } = await engine.db.transfer.aggregate({ _sum: { amountMicros: true }, where });

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { describe, it } from 'vitest';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import { randomScenario } from '../oracle/random-scenario.ts';
 import { ofBudget } from '../support/budget.ts';
-import { shareSurroundings } from '../support/surroundings.ts';
+import { useSurroundings } from '../support/use-engine.ts';
 import { expectAsWalked } from './support.ts';
 
 const HOUR_MS = 3_600_000;
@@ -13,10 +13,9 @@ const SCENARIOS = ofBudget({ test: 2, long: 50 });
 /** Runs scenarios, made from the seeds that begin at `firstSeed`, through the real engine and compares each with the walk. */
 export function describeRandomScenarios(about: string, firstSeed: number): void {
   let surroundings: Surroundings;
-  beforeAll(async () => {
-    surroundings = await shareSurroundings();
+  useSurroundings((shared) => {
+    surroundings = shared;
   });
-  afterAll(() => surroundings.stop());
 
   describe(about, () => {
     it.each(Array.from({ length: SCENARIOS }, (_, index) => firstSeed + index))(

@@ -1,24 +1,16 @@
 /** Tests a spot instance that the platform reclaims, in skipped time through the real workflows. */
 import { setTimeout as realTime } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { noticesOf } from '../../prisma/notices.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
-import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
-import type { Surroundings } from '../../simulate/surroundings.ts';
+import type { Engine } from '../../simulate/engine.ts';
 import { workflowId } from '../../workflows/messages.ts';
-import { shareSurroundings } from '../support/surroundings.ts';
+import { useEngine } from '../support/use-engine.ts';
 import { aTeam, changePrice, costOf, HOUR, priceOf, sawOf, start, untilQuiet } from './renting.ts';
 
-let surroundings: Surroundings;
 let engine: Engine;
-beforeAll(async () => {
-  surroundings = await shareSurroundings();
-  engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS });
-});
-afterAll(async () => {
-  await engine.close();
-  await surroundings.stop();
+useEngine((started) => {
+  engine = started;
 });
 
 /** Asked for without waiting for the result, which would let time pass. */

@@ -4,18 +4,17 @@
  */
 import { setTimeout as realTime } from 'node:timers/promises';
 import { WithStartWorkflowOperation } from '@temporalio/client';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
 import { noticesOf } from '../../prisma/notices.ts';
 import { getReservation } from '../../prisma/reservations.ts';
 import { createTeam } from '../../prisma/teams.ts';
 import { trialBalance } from '../../prisma/transfers.ts';
-import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { SCENARIO_SETTINGS } from '../../simulate/simulate.ts';
+import type { Engine } from '../../simulate/engine.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import { admit, admitReservation, reservationState, workflowId } from '../../workflows/messages.ts';
 import { startOptions } from '../../workflows/start-options.ts';
-import { shareSurroundings } from '../support/surroundings.ts';
+import { useEngine } from '../support/use-engine.ts';
 import { dollars } from './charged-team.ts';
 
 const DAY = 86_400;
@@ -29,13 +28,9 @@ const RESERVED = [2_000_011, 2_300_003, 2_111_111, 2_700_007];
 
 let surroundings: Surroundings;
 let engine: Engine;
-beforeAll(async () => {
-  surroundings = await shareSurroundings();
-  engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS });
-});
-afterAll(async () => {
-  await engine.close();
-  await surroundings.stop();
+useEngine((started, around) => {
+  engine = started;
+  ({ surroundings } = around);
 });
 
 /** The same day of a month to come, by the calendar of JavaScript and not by ours: none of these days is a 29th, 30th or 31st. */

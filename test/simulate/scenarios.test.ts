@@ -2,18 +2,17 @@
  * Runs the scenarios of test/scenarios through the real engine, and tests that settlements and caches do not change a
  * bill.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readScenario } from '../../simulate/scenario.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import { ofBudget } from '../support/budget.ts';
-import { shareSurroundings } from '../support/surroundings.ts';
+import { useSurroundings } from '../support/use-engine.ts';
 import { expectAsWalked, expectedOf, run, scenarioNames, scenarioOf } from './support.ts';
 
 let surroundings: Surroundings;
-beforeAll(async () => {
-  surroundings = await shareSurroundings();
+useSurroundings((shared) => {
+  surroundings = shared;
 });
-afterAll(() => surroundings.stop());
 
 /** Their month is settled hundreds of times, which takes as long as several other scenarios. */
 const OF_A_MONTH = ['06-two-teams-a-month', '17-a-millionth-an-hour-for-a-month'];

@@ -2,14 +2,13 @@
  * Tests in the real engine that facts wake a watch only if it would read too late, and that a watch that was lost reads
  * again at its second.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { micros } from '../../billing/money.ts';
 import { machineOf } from '../../embedded/platform/event.ts';
 import { dueLooks, FROM_THE_FIRST, overdueLooks } from '../../prisma/due-work.ts';
 import { isSpared } from '../../prisma/look-marks.ts';
 import { notedWake, notingRecords } from '../../prisma/recorded.ts';
-import { type Engine, startEngine } from '../../simulate/engine.ts';
-import { SCENARIO_SETTINGS } from '../../simulate/settings.ts';
+import type { Engine } from '../../simulate/engine.ts';
 import type { Surroundings } from '../../simulate/surroundings.ts';
 import { createSweeper } from '../../worker/sweeper.ts';
 import { workflowId } from '../../workflows/messages.ts';
@@ -20,20 +19,16 @@ import {
   wakeInstanceWorkflow,
   wakeRefundWorkflow,
 } from '../../workflows/signals.ts';
-import { shareSurroundings } from '../support/surroundings.ts';
+import { useEngineEach } from '../support/use-engine.ts';
 import { aTeam, recordStart, sawOf, untilQuiet } from './renting.ts';
 
 let surroundings: Surroundings;
 let engine: Engine;
-beforeAll(async () => {
-  surroundings = await shareSurroundings();
-});
-afterAll(() => surroundings.stop());
-beforeEach(async () => {
-  engine = await startEngine(surroundings, { settings: SCENARIO_SETTINGS });
+useEngineEach(async (started, shared) => {
+  engine = started;
+  surroundings = shared;
   await engine.clock.goTo(0);
 });
-afterEach(() => engine.close());
 
 /** Records a fact about the team, and wakes the watch as the api does. Answers whether the watch was woken. */
 const asCall = (teamId: string, fact: () => Promise<unknown>): Promise<boolean> =>

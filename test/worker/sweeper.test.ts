@@ -2,16 +2,16 @@
  * Tests the sweeper, which delivers due work to the engine, with the teams in turns and with growing intervals between
  * repeats.
  */
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { termsOf } from '../../prisma/reservations.ts';
 import { createSweeper, type Deliveries } from '../../worker/sweeper.ts';
-import { type Office, openOffice } from '../ledger/desk.ts';
+import type { Office } from '../ledger/desk.ts';
+import { useOffice } from '../support/use-office.ts';
 
 let office: Office;
-beforeAll(async () => {
-  office = await openOffice();
+useOffice((opened) => {
+  office = opened;
 });
-afterAll(() => office.close());
 
 const log = { debug() {}, info() {}, warn: vi.fn(), error() {} };
 let nowMs = 0;

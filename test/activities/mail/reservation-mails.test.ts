@@ -91,7 +91,7 @@ describe('the mail before the end of a term', () => {
       reservationId,
       '1 month',
       '$3.00 an hour',
-      'If you still need it, switch its renewal on before then.',
+      'If you still need the reservation, switch its renewal on before then.',
     ])
       expect(plain(mail)).toContain(words);
   });
@@ -103,7 +103,7 @@ describe('the mail before the end of a term', () => {
     expect(mail.subject).toBe(`Your reservation of 2 × ${gpuType} in eu is renewed in one day (Acme)`);
     for (const words of [
       'is over at 2026-04-01 00:00:00 UTC. It is then renewed for another 1 month, at the reserved price in force at that time.',
-      'If you do not need it any more, switch its renewal off before then.',
+      'If you do not need the reservation any more, switch its renewal off before then.',
     ])
       expect(plain(mail)).toContain(words);
   });
