@@ -330,7 +330,7 @@ describe('a correction', () => {
     const file = await api.get(`/v1/teams/${team}/transactions`, { headers: { Accept: 'text/csv' } });
     expect(file.text).toContain(`correction/${id}`);
     expect((await api.get(`/v1/deposits/${deposit}/corrections`)).body.data).toEqual([body]);
-    expect(api.engine.told).toContain(`watch ${team}`);
+    expect(api.engine.sentWakes).toContain(`watch ${team}`);
     expect((await api.get(`/v1/deposits/${(await credited()).deposit}/corrections`)).body.data).toEqual([]);
     const unknown = await api.get('/v1/deposits/dep_unknown/corrections');
     expect([unknown.status, unknown.body.error.param]).toEqual([404, 'id']);

@@ -21,7 +21,7 @@ beforeEach(async () => {
   api.engine.away = false;
   api.clock.aheadMs = 0;
   team = await teamWith(api);
-  api.engine.told.length = 0;
+  api.engine.sentWakes.length = 0;
 });
 
 const deposit = (body: object = {}) =>
@@ -148,16 +148,16 @@ describe('CopperX’s webhook', () => {
     const id = await openDeposit();
     const body = event({ id: `session_${id}` });
     for (let n = 0; n < 2; n++) expect((await send(body)).body).toEqual({ received: true });
-    expect(api.engine.told).toEqual([`deposit ${id}`]);
+    expect(api.engine.sentWakes).toEqual([`deposit ${id}`]);
     await send(event({ id: 'a page of an earlier try', clientReferenceId: id }));
-    expect(api.engine.told).toEqual([`deposit ${id}`, `deposit ${id}`]);
+    expect(api.engine.sentWakes).toEqual([`deposit ${id}`, `deposit ${id}`]);
   });
 
   it('wakes a deposit that has succeeded or expired too, because coins can arrive late', async () => {
     const id = await openDeposit();
     await credit(id, 100);
     await send(event({ id: `session_${id}` }));
-    expect(api.engine.told).toEqual([`deposit ${id}`]);
+    expect(api.engine.sentWakes).toEqual([`deposit ${id}`]);
   });
 
   it('moves no money by the content of the event', async () => {
@@ -168,10 +168,10 @@ describe('CopperX’s webhook', () => {
 
   it('accepts an event about no deposit or a deposit by card, and changes nothing', async () => {
     const byCard = (await deposit({ method: 'card' })).body.id;
-    api.engine.told.length = 0;
+    api.engine.sentWakes.length = 0;
     for (const clientReferenceId of [null, 'dep_unknown', byCard])
       expect((await send(event({ id: 'unknown', clientReferenceId }))).status).toBe(200);
-    expect(api.engine.told).toEqual([]);
+    expect(api.engine.sentWakes).toEqual([]);
   });
 
   it('is 503 when the wake of the deposit fails, and wakes it on the next delivery', async () => {
@@ -181,7 +181,7 @@ describe('CopperX’s webhook', () => {
     expect((await send(body)).status).toBe(503);
     api.engine.away = false;
     expect((await send(body)).status).toBe(200);
-    expect(api.engine.told).toEqual([`deposit ${id}`]);
+    expect(api.engine.sentWakes).toEqual([`deposit ${id}`]);
   });
 
   it('refuses and logs an event with a wrong signature, changed content or an old time', async () => {
@@ -208,7 +208,7 @@ describe('CopperX’s webhook', () => {
       const requestId = answer.headers.get('X-Request-Id');
       await expect.poll(() => api.logged.filter((line) => line.requestId === requestId).length).toBe(2);
     }
-    expect(api.engine.told).toEqual([]);
+    expect(api.engine.sentWakes).toEqual([]);
   });
 
   it('refuses a recorded event that is sent again later', async () => {

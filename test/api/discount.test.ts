@@ -19,7 +19,7 @@ beforeAll(async () => {
   await api.put('/v1/models/a-dollar', { input: '1', output: '1' });
 });
 beforeEach(async () => {
-  Object.assign(api.engine, { away: false, told: [] });
+  Object.assign(api.engine, { away: false, sentWakes: [] });
   // Of a day to come, the noon: volume is looked at again at midnight, which may be near.
   api.clock.aheadMs = 1.5 * DAY_MS - (Date.now() % DAY_MS);
   team = await teamWith(api, '5000');
@@ -66,7 +66,7 @@ describe('an assigned discount', () => {
       },
     ]);
     expect(await discount()).toEqual(body);
-    expect(api.engine.told.at(-1)).toBe(`watch ${team}`);
+    expect(api.engine.sentWakes.at(-1)).toBe(`watch ${team}`);
   });
 
   it('is shown in the team’s price list, and applies to the next start', async () => {

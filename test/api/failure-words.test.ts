@@ -107,13 +107,14 @@ describe('a request that the provider refuses', () => {
     const refused = { status: 'failed' as const, failureCode: 'provider_rejected' };
     for (let times = 0; times < 3; times++)
       await api.world.ledger.failDeposit({ ...(await next()), ...refused }, 'test');
-    const told = async (kind: string) => (await noticesOf(api.db, team)).filter((notice) => notice.kind === kind);
-    expect(await told('auto_top_up_failed')).toHaveLength(1);
-    expect(await told('top_up.failed')).toHaveLength(4);
+    const noticesOfKind = async (kind: string) =>
+      (await noticesOf(api.db, team)).filter((notice) => notice.kind === kind);
+    expect(await noticesOfKind('auto_top_up_failed')).toHaveLength(1);
+    expect(await noticesOfKind('top_up.failed')).toHaveLength(4);
     expect((await api.get(`/v1/teams/${team}/auto-top-up`)).body).toMatchObject({ enabled: true });
 
     await api.world.ledger.failDeposit({ ...(await next()), status: 'failed', failureCode: 'declined' }, 'test');
-    expect(await told('auto_top_up_failed')).toHaveLength(2);
+    expect(await noticesOfKind('auto_top_up_failed')).toHaveLength(2);
     expect((await api.get(`/v1/teams/${team}/auto-top-up`)).body).toMatchObject({ enabled: false });
     api.clock.aheadMs = 0;
   });

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   api.clock.aheadMs = 0;
-  api.engine.told = [];
+  api.engine.sentWakes = [];
   team = await teamWith(api);
 });
 afterAll(() => api.close());
@@ -103,7 +103,7 @@ describe('a reversed grant', () => {
     expect(
       (await api.get(`/v1/teams/${team}/grants`)).body.data.map((one: { status: string }) => one.status).sort(),
     ).toEqual(['given', 'revoked']);
-    expect(api.engine.told).toContain(`watch ${team}`);
+    expect(api.engine.sentWakes).toContain(`watch ${team}`);
   });
 
   it('owes the part without credit, and the next credit pays it', async () => {

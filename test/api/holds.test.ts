@@ -15,7 +15,7 @@ beforeAll(async () => {
   await api.put('/v1/models/free', { input: '0', output: '0' });
 });
 beforeEach(async () => {
-  Object.assign(api.engine, { away: false, told: [] });
+  Object.assign(api.engine, { away: false, sentWakes: [] });
   api.clock.aheadMs = 0;
   team = await teamWith(api, '10');
 });
@@ -88,7 +88,7 @@ describe('POST /v1/holds', () => {
     });
     expect(Date.parse(body.expiresAt) - Date.parse(body.placedAt)).toBe(600_000);
     expect(await balance()).toMatchObject({ available: '9.569999', held: '0.430001', posted: '10.000000' });
-    expect(api.engine.told).toContain(`watchSoon ${team}`);
+    expect(api.engine.sentWakes).toContain(`watchSoon ${team}`);
   });
 
   it('answers 402 for more than the available credit, and holds nothing', async () => {

@@ -11,7 +11,7 @@ beforeAll(async () => {
   api = await startCommandedApi();
 });
 beforeEach(async () => {
-  Object.assign(api.engine, { away: false, deaf: false, starting: 'seen', told: [] });
+  Object.assign(api.engine, { away: false, deaf: false, starting: 'seen', sentWakes: [] });
   api.clock.aheadMs = 0;
   team = await teamWith(api, '100');
 });
@@ -110,8 +110,8 @@ describe('a stop', () => {
     expect(cost).toBe((seconds * 0.002).toFixed(6));
     pass(100);
     expect((await api.post(`/v1/instances/${id}/stop`, { reason: 'operator' })).body).toEqual(receipt.body);
-    const told = api.engine.told.filter((wake) => wake === `instance ${id}`);
-    expect(told).toHaveLength(2);
+    const wakesOfInstance = api.engine.sentWakes.filter((wake) => wake === `instance ${id}`);
+    expect(wakesOfInstance).toHaveLength(2);
   });
 
   it('is answered while the engine is unavailable, and the read of its workflow is due', async () => {
@@ -151,7 +151,7 @@ describe('a reprice', () => {
     pass(10);
     const { body } = await api.get(`/v1/instances/${id}`);
     expect(Number(body.cost)).toBe(body.segments[0].seconds + body.segments[1].seconds / 2);
-    expect(api.engine.told).toContain(`watch ${team}`);
+    expect(api.engine.sentWakes).toContain(`watch ${team}`);
   });
 
   it('is recorded while the engine is unavailable, and the read of the watch stays due', async () => {

@@ -34,7 +34,7 @@ beforeEach(async () => {
     away: false,
     deaf: false,
     starting: 'seen',
-    told: [],
+    sentWakes: [],
     charge: 'succeeds',
     refunding: 'succeeds',
   });
@@ -231,26 +231,26 @@ describe('Stripe’s webhook about a refund or dispute', () => {
     const headers = { 'Content-Type': 'application/json', 'Stripe-Signature': `t=${second},v1=${signature}` };
     return api.send('POST', '/v1/webhooks/stripe', { key: null, raw, headers });
   };
-  const told = () => api.engine.told.filter((wake) => /^(refund|dispute) /.test(wake));
+  const wakesOfMoneyBack = () => api.engine.sentWakes.filter((wake) => /^(refund|dispute) /.test(wake));
   const intent = () => ({ payment_intent: `pi_${deposit}` });
 
   it('wakes the dispute’s workflow, under one id for any number of events', async () => {
     for (const type of ['charge.dispute.created', 'charge.dispute.closed'])
       expect((await send(type, { object: 'dispute', id: 'du_1', ...intent() })).status).toBe(200);
-    expect(told()).toEqual(['dispute disp_du_1', 'dispute disp_du_1']);
+    expect(wakesOfMoneyBack()).toEqual(['dispute disp_du_1', 'dispute disp_du_1']);
   });
 
   it('wakes our refund that its metadata names, and gives a refund made at the provider a new id', async () => {
     const ours = (await refund({ amount: '20' })).body.id;
     await send('refund.updated', { object: 'refund', id: 're_1', metadata: { refund: ours }, ...intent() });
     await send('refund.created', { object: 'refund', id: 're_2', metadata: {}, ...intent() });
-    expect(told()).toEqual([`refund ${ours}`, 'refund ref_re_2']);
+    expect(wakesOfMoneyBack()).toEqual([`refund ${ours}`, 'refund ref_re_2']);
   });
 
   it('wakes the dispute for an event about its money too', async () => {
     for (const type of ['charge.dispute.funds_withdrawn', 'charge.dispute.funds_reinstated'])
       expect((await send(type, { object: 'dispute', id: 'du_8', ...intent() })).status).toBe(200);
-    expect(told()).toEqual(['dispute disp_du_8', 'dispute disp_du_8']);
+    expect(wakesOfMoneyBack()).toEqual(['dispute disp_du_8', 'dispute disp_du_8']);
   });
 
   it('takes nothing back for a second payment of the same deposit that was never credited', async () => {
@@ -258,13 +258,13 @@ describe('Stripe’s webhook about a refund or dispute', () => {
     atStripe.refunds = [{ stripeRefundId: 're_second', namedRefundId: null }];
     await send('charge.refunded', { object: 'charge', id: 'ch_2', payment_intent: 'pi_second' });
     await send('charge.dispute.created', { object: 'dispute', id: 'du_second', payment_intent: 'pi_second' });
-    expect(told()).toEqual([]);
+    expect(wakesOfMoneyBack()).toEqual([]);
   });
 
   it('wakes a failed deposit when its payment succeeds, and at no other event', async () => {
     await api.db.deposit.update({ where: { id: deposit }, data: { status: 'failed' } });
     const about = { object: 'payment_intent', id: `pi_${deposit}`, metadata: { deposit } };
-    const woken = () => api.engine.told.filter((wake) => wake === `deposit ${deposit}`).length;
+    const woken = () => api.engine.sentWakes.filter((wake) => wake === `deposit ${deposit}`).length;
     await send('payment_intent.payment_failed', about);
     await send('payment_intent.canceled', about);
     expect(woken()).toBe(0);
@@ -281,14 +281,14 @@ describe('Stripe’s webhook about a refund or dispute', () => {
       { stripeRefundId: 're_4', namedRefundId: 'ref_of_somebody_else' },
     ];
     await send('charge.refunded', { object: 'charge', id: 'ch_1', ...intent() });
-    expect(told()).toEqual(['refund ref_re_3', 'refund ref_re_4']);
+    expect(wakesOfMoneyBack()).toEqual(['refund ref_re_3', 'refund ref_re_4']);
   });
 
   it('finds the deposit by the payment’s metadata when its payment id is not stored', async () => {
     await api.db.deposit.update({ where: { id: deposit }, data: { stripeIntentId: null } });
     atStripe.deposits.set('pi_of_a_page', deposit);
     await send('charge.dispute.created', { object: 'dispute', id: 'du_5', payment_intent: 'pi_of_a_page' });
-    expect(told()).toEqual(['dispute disp_du_5']);
+    expect(wakesOfMoneyBack()).toEqual(['dispute disp_du_5']);
   });
 
   it('ignores and logs a payment without a deposit here', async () => {
@@ -299,7 +299,7 @@ describe('Stripe’s webhook about a refund or dispute', () => {
       payment_intent: 'pi_other',
     });
     expect(status).toBe(200);
-    expect(told()).toEqual([]);
+    expect(wakesOfMoneyBack()).toEqual([]);
     const line = api.logged.slice(before).find(({ msg }) => String(msg).includes('not ours'));
     expect(line).toMatchObject({ type: 'charge.dispute.created' });
   });
@@ -312,7 +312,7 @@ describe('Stripe’s webhook about a refund or dispute', () => {
 
 describe('a refresh of a payment', () => {
   const look = (id = deposit, options = {}) => api.post(`/v1/deposits/${id}/look-again`, {}, options);
-  const asked = () => api.engine.told.filter((wake) => wake.startsWith('look at'));
+  const looksAsked = () => api.engine.sentWakes.filter((wake) => wake.startsWith('look at'));
 
   it('reads its refunds and disputes at the provider, including refunds and disputes that only the provider has', async () => {
     const ours = (await refund({ amount: '20' })).body.id;
@@ -329,7 +329,7 @@ describe('a refresh of a payment', () => {
         ['Refund', ours],
       ],
     ]);
-    expect(asked()).toEqual([`look at refund ${ours}`, 'look at refund ref_re_2', 'look at dispute disp_du_1']);
+    expect(looksAsked()).toEqual([`look at refund ${ours}`, 'look at refund ref_re_2', 'look at dispute disp_du_1']);
   });
 
   it('reads a failed payment, and a crypto payment, by the deposit itself', async () => {
@@ -337,7 +337,7 @@ describe('a refresh of a payment', () => {
     await look();
     await api.owner.deposit.update({ where: { id: deposit }, data: { method: 'crypto', status: 'succeeded' } });
     await look();
-    expect(asked()).toEqual([`look at deposit ${deposit}`, `look at deposit ${deposit}`]);
+    expect(looksAsked()).toEqual([`look at deposit ${deposit}`, `look at deposit ${deposit}`]);
   });
 
   it('is allowed only for the platform and an existing deposit, and answers 503 while the engine is unavailable', async () => {

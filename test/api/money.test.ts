@@ -13,7 +13,7 @@ beforeAll(async () => {
   api = await startCommandedApi();
 });
 beforeEach(async () => {
-  Object.assign(api.engine, { away: false, deaf: false, starting: 'seen', told: [], charge: 'succeeds' });
+  Object.assign(api.engine, { away: false, deaf: false, starting: 'seen', sentWakes: [], charge: 'succeeds' });
   api.clock.aheadMs = 0;
   team = await teamWith(api);
 });
@@ -103,7 +103,7 @@ describe('auto top-up', () => {
     const second = await attach();
     const put = await api.put(at('auto-top-up'), policy);
     expect([put.status, put.body.paymentMethod, put.body.state]).toEqual([200, first.id, 'watching']);
-    expect(api.engine.told).toEqual(expect.arrayContaining([`autoTopUp ${team}`, `watch ${team}`]));
+    expect(api.engine.sentWakes).toEqual(expect.arrayContaining([`autoTopUp ${team}`, `watch ${team}`]));
     const other = await api.put(at('auto-top-up'), { ...policy, paymentMethod: second.id, monthlyCap: '100' });
     expect(other.body).toMatchObject({ paymentMethod: second.id, monthlyCap: '100.000000' });
     expect((await api.get(at('auto-top-up'))).body).toEqual(other.body);
@@ -232,10 +232,10 @@ describe('cards', () => {
 
   it('wake the watch when they are added and removed, because it announces their expiry', async () => {
     const card = await attach();
-    expect(api.engine.told).toEqual([`watch ${team}`]);
+    expect(api.engine.sentWakes).toEqual([`watch ${team}`]);
     await api.post(at(`payment-methods/${card.id}/default`));
     await api.send('DELETE', at(`payment-methods/${card.id}`));
-    expect(api.engine.told).toEqual([`watch ${team}`, `watch ${team}`, `watch ${team}`]);
+    expect(api.engine.sentWakes).toEqual([`watch ${team}`, `watch ${team}`, `watch ${team}`]);
   });
 
   it('that were removed do not prevent a switch-off of auto top-up', async () => {
@@ -333,7 +333,7 @@ describe('deposits', () => {
     const opened = await api.post(at('deposits'), { amount: '20', method: 'card' });
     const back = await api.get(`/return?deposit=${opened.body.id}`, { key: null });
     expect([back.status, back.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
-    expect(api.engine.told).toEqual([`deposit ${opened.body.id}`]);
+    expect(api.engine.sentWakes).toEqual([`deposit ${opened.body.id}`]);
     await api.world.ledger.creditDeposit({ depositId: opened.body.id, nowSecond: 0, receiptUrl: null }, 'test');
     for (const query of [
       `deposit=${opened.body.id}`,
@@ -343,7 +343,7 @@ describe('deposits', () => {
       'setup=x',
     ])
       expect((await api.get(`/return?${query}`, { key: null })).status).toBe(200);
-    expect(api.engine.told).toHaveLength(1);
+    expect(api.engine.sentWakes).toHaveLength(1);
     api.engine.away = true;
     const other = await api.get(`/return?deposit=${opened.body.id}`, { key: null });
     expect(other.status).toBe(200);

@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 beforeEach(() => {
   api.logged.length = 0;
-  api.engine.told.length = 0;
+  api.engine.sentWakes.length = 0;
 });
 
 const stripeEvent = (body: unknown) => {
@@ -112,13 +112,13 @@ describe('a signed event of Stripe', () => {
   );
   it.each(inner)('whose object has $name as its $field is accepted and logged', async ({ field, value }) => {
     expect((await stripeEvent(evt(intent({ [field]: value })))).status).toBe(200);
-    expect(api.engine.told).toEqual([]);
+    expect(api.engine.sentWakes).toEqual([]);
     expect(JSON.stringify(api.logged)).toContain('about nothing of ours');
   });
 
   it.each(Object.entries(ODD))('whose metadata has %s as its deposit wakes no workflow: 200', async (_, deposit) => {
     expect((await stripeEvent(evt(intent({ metadata: { deposit } })))).status).toBe(200);
-    expect(api.engine.told).toEqual([]);
+    expect(api.engine.sentWakes).toEqual([]);
   });
 
   it('still wakes its deposit when only another field is odd', async () => {
@@ -126,10 +126,10 @@ describe('a signed event of Stripe', () => {
     api.engine.charge = 'waits';
     const card = await api.post(`/v1/teams/${team}/deposits`, { amount: '20', method: 'card' });
     api.engine.charge = 'succeeds';
-    api.engine.told.length = 0;
+    api.engine.sentWakes.length = 0;
     const odd = intent({ id: 5, customer: ['x'], mode: {}, metadata: { deposit: card.body.id, refund: 7 } });
     expect((await stripeEvent(evt(odd))).status).toBe(200);
-    expect(api.engine.told).toEqual([`deposit ${card.body.id}`]);
+    expect(api.engine.sentWakes).toEqual([`deposit ${card.body.id}`]);
   });
 
   it.each([
@@ -147,7 +147,7 @@ describe('a signed event of Stripe', () => {
       const event = evt(object, { type });
       expect([(await stripeEvent(event)).status, (await stripeEvent(event)).status]).toEqual([200, 200]);
     }
-    expect(api.engine.told).toEqual([]);
+    expect(api.engine.sentWakes).toEqual([]);
   });
 
   it('about a page that Stripe refuses to show is accepted, because a refusal would only repeat it', async () => {
@@ -166,13 +166,13 @@ describe('a signed event of Stripe', () => {
   it('of the other mode wakes no workflow and is logged', async () => {
     const team = await teamWith(api);
     const { body } = await api.post(`/v1/teams/${team}/deposits`, { amount: '20', method: 'card' });
-    api.engine.told.length = 0;
+    api.engine.sentWakes.length = 0;
     const of = intent({ metadata: { deposit: body.id } });
     expect((await stripeEvent(evt(of, { livemode: true }))).status).toBe(200);
-    expect(api.engine.told).toEqual([]);
+    expect(api.engine.sentWakes).toEqual([]);
     expect(JSON.stringify(api.logged)).toContain('"otherMode":true');
     expect((await stripeEvent(evt(of, { livemode: 'yes' }))).status).toBe(200);
-    expect(api.engine.told).toEqual([`deposit ${body.id}`]);
+    expect(api.engine.sentWakes).toEqual([`deposit ${body.id}`]);
   });
 
   it('whose customer was deleted removes the customer’s cards', async () => {
@@ -184,7 +184,7 @@ describe('a signed event of Stripe', () => {
     const customer = { id: stripeCustomerId, object: 'customer' };
     expect((await stripeEvent(evt(customer, { type: 'customer.deleted' }))).status).toBe(200);
     expect((await api.get(`/v1/teams/${team}/payment-methods`)).body.data).toEqual([]);
-    expect(api.engine.told).toContain(`watch ${team}`);
+    expect(api.engine.sentWakes).toContain(`watch ${team}`);
   });
 });
 
@@ -215,7 +215,7 @@ describe('a signed event of CopperX', () => {
     'whose page or reference is %s is accepted, logged, and wakes no workflow',
     async (_, value) => {
       expect((await copperxEvent(event({ id: value, clientReferenceId: value }))).status).toBe(200);
-      expect(api.engine.told).toEqual([]);
+      expect(api.engine.sentWakes).toEqual([]);
       expect(JSON.stringify(api.logged)).toContain('about nothing of ours');
     },
   );

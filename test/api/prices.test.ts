@@ -14,7 +14,7 @@ beforeAll(async () => {
   api = await startCommandedApi();
 });
 beforeEach(() => {
-  Object.assign(api.engine, { away: false, told: [] });
+  Object.assign(api.engine, { away: false, sentWakes: [] });
   names += 1;
   gpu = `gpu-${names}`;
   model = `model-${names}`;
@@ -165,9 +165,9 @@ describe('the price list', () => {
           startSecond: nowSecond(),
         },
       });
-    api.engine.told.length = 0;
+    api.engine.sentWakes.length = 0;
     await set({ spot: '3' });
-    expect(api.engine.told).toEqual([`watch ${team}`]);
+    expect(api.engine.sentWakes).toEqual([`watch ${team}`]);
     await api.db.account.updateMany({ where: { teamId: { in: [team, other] } }, data: { lookDueSecond: null } });
     api.engine.away = true;
     expect((await set({ spot: '5' })).status).toBe(200);

@@ -38,7 +38,7 @@ async function refused(): Promise<{ team: string; receipt: string }> {
   const receipt = notices.find(({ kind }) => kind === 'deposit_receipt')?.id ?? '';
   await api.world.ledger.markTold({ teamId: team, exhaustions: [], noticeIds: notices.map(({ id }) => id) });
   await markRefused(api.db, receipt, now(), 'mail: 550 5.1.1');
-  api.engine.told.length = 0;
+  api.engine.sentWakes.length = 0;
   return { team, receipt };
 }
 
@@ -46,7 +46,7 @@ it('A change of the address resends the refused mails to it, and wakes the watch
   const { team, receipt } = await refused();
   const { status, body } = await api.send('PATCH', `/v1/teams/${team}`, { body: { email: `new@${team}.example` } });
   expect([status, body.email]).toEqual([200, `new@${team}.example`]);
-  expect(api.engine.told).toContain(`watch ${team}`);
+  expect(api.engine.sentWakes).toContain(`watch ${team}`);
   expect(await handedOn(team)).toContain(receipt);
   await mailer.sendMail({ noticeId: receipt, nowSecond: now() });
   expect(inbox.messages().map(({ to, subject }) => [to, subject.slice(0, 11)])).toEqual([

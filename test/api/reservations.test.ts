@@ -16,7 +16,7 @@ beforeAll(async () => {
   api.clock.stoppedMs = Date.now();
 });
 beforeEach(async () => {
-  Object.assign(api.engine, { away: false, deaf: false, starting: 'seen', told: [], starts: 0 });
+  Object.assign(api.engine, { away: false, deaf: false, starting: 'seen', sentWakes: [], starts: 0 });
   names += 1;
   gpu = `gpu-${names}`;
   await list();
@@ -333,9 +333,9 @@ describe('renewal', () => {
     const { body } = await reserve();
     await theWatchLooks(api, team);
     pass(2);
-    api.engine.told = [];
+    api.engine.sentWakes = [];
     expect((await renew(body.id, true)).body).toMatchObject({ id: body.id, renew: true });
-    expect(api.engine.told.sort()).toEqual([`reservation ${body.id}`]);
+    expect(api.engine.sentWakes.sort()).toEqual([`reservation ${body.id}`]);
     expect((await renew(body.id, false)).body.renew).toBe(false);
   });
 

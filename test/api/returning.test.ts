@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   savedCard = null;
-  Object.assign(api.engine, { away: false, told: [] });
+  Object.assign(api.engine, { away: false, sentWakes: [] });
   team = await teamWith(api);
 });
 afterAll(() => api.close());
@@ -80,7 +80,7 @@ describe('the page after a payment', () => {
   it('waits a moment for the provider, so that it shows a paid deposit at once', async () => {
     const { id } = (await pay()).body;
     const looking = back(`deposit=${id}`);
-    await expect.poll(() => api.engine.told).toContain(`deposit ${id}`);
+    await expect.poll(() => api.engine.sentWakes).toContain(`deposit ${id}`);
     await credit(id);
     // On a machine that is busy the moment may be over: then the page's own next look finds it.
     expect(['Payment received', 'Payment not confirmed yet']).toContain(titleOf(await looking));

@@ -22,7 +22,7 @@ beforeAll(async () => {
   api = await startCommandedApi();
   api.world.cards.adoptFromSetup = adopted;
 });
-beforeEach(() => Object.assign(api.engine, { away: false, told: [] }));
+beforeEach(() => Object.assign(api.engine, { away: false, sentWakes: [] }));
 afterAll(() => api.close());
 
 describe('health', () => {
@@ -449,14 +449,14 @@ describe('Stripe’s webhook', () => {
       const { status, body: answer } = await send(body, signed(body));
       expect([status, answer]).toEqual([200, { received: true }]);
     }
-    expect(api.engine.told.filter((wake) => wake === `deposit ${id}`)).toHaveLength(1);
+    expect(api.engine.sentWakes.filter((wake) => wake === `deposit ${id}`)).toHaveLength(1);
     const other = event('payment_intent.succeeded', {
       object: 'payment_intent',
       id: 'pi_x',
       metadata: { deposit: id },
     });
     await send(other, signed(other));
-    expect(api.engine.told.filter((wake) => wake === `deposit ${id}`)).toHaveLength(2);
+    expect(api.engine.sentWakes.filter((wake) => wake === `deposit ${id}`)).toHaveLength(2);
   });
 
   it('saves the card of a completed setup page', async () => {
@@ -470,23 +470,23 @@ describe('Stripe’s webhook', () => {
       const body = event(type, { object: 'payment_intent', id: 'pi_unknown', metadata: { deposit: 'dep_unknown' } });
       expect((await send(body, signed(body))).status).toBe(200);
     }
-    expect(api.engine.told).toEqual([]);
+    expect(api.engine.sentWakes).toEqual([]);
   });
 
   it('is 503 when the wake of the deposit fails, so that Stripe sends it again and the wake succeeds', async () => {
     const id = await openDeposit();
-    api.engine.told.length = 0;
+    api.engine.sentWakes.length = 0;
     const body = event('checkout.session.completed', { object: 'checkout.session', id: `cs_${id}`, mode: 'payment' });
     api.engine.away = true;
     expect((await send(body, signed(body))).status).toBe(503);
     api.engine.away = false;
     expect((await send(body, signed(body))).status).toBe(200);
-    expect(api.engine.told).toEqual([`deposit ${id}`]);
+    expect(api.engine.sentWakes).toEqual([`deposit ${id}`]);
   });
 
   it('refuses and logs an event with a wrong signature, changed content or an old signature', async () => {
     const id = await openDeposit();
-    api.engine.told.length = 0;
+    api.engine.sentWakes.length = 0;
     const body = event('checkout.session.completed', { object: 'checkout.session', id: `cs_${id}`, mode: 'payment' });
     const old = Math.floor(Date.now() / 1000) - 301;
     const forged: Array<[string, string | null]> = [
@@ -505,7 +505,7 @@ describe('Stripe’s webhook', () => {
       const requestId = answer.headers.get('X-Request-Id');
       await expect.poll(() => api.logged.filter((line) => line.requestId === requestId).length).toBe(2);
     }
-    expect(api.engine.told).toEqual([]);
+    expect(api.engine.sentWakes).toEqual([]);
     expect((await send('x'.repeat(2 ** 20 + 1), 'x')).status).toBe(413);
   });
 });

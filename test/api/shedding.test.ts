@@ -12,7 +12,7 @@ beforeAll(async () => {
   api.clock.stoppedMs = Date.now();
 });
 beforeEach(async () => {
-  Object.assign(api.engine, { away: false, told: [] });
+  Object.assign(api.engine, { away: false, sentWakes: [] });
   api.clock.aheadMs = 0;
   team = await teamWith(api, '100');
 });
@@ -41,7 +41,7 @@ describe('the order to end in', () => {
     expect(await order()).toEqual([b]);
     const { status, body } = await put([c, a]);
     expect([status, body]).toEqual([200, { order: [c, a] }]);
-    expect(api.engine.told.at(-1)).toBe(`watch ${team}`);
+    expect(api.engine.sentWakes.at(-1)).toBe(`watch ${team}`);
     expect(await order()).toEqual([c, a]);
     expect((await instance(b)).shedOrder).toBeNull();
     expect((await put([])).body).toEqual({ order: [] });
@@ -90,7 +90,7 @@ describe('a reclaim of a spot instance', () => {
     const at = inSeconds(300);
     const { status, body } = await reclaim(id, { at });
     expect([status, body.reclaimAt, body.status]).toEqual([200, at, 'active']);
-    expect(api.engine.told.slice(-2).sort()).toEqual([`instance ${id}`, `watch ${team}`]);
+    expect(api.engine.sentWakes.slice(-2).sort()).toEqual([`instance ${id}`, `watch ${team}`]);
     pass(240);
     expect((await instance(id)).status).toBe('active');
     pass(119);

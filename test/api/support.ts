@@ -179,7 +179,7 @@ export interface CommandedEngine extends Engine {
   refunding: 'succeeds' | 'refuses' | 'waits';
   /** What becomes of a start: its workflow sees it, waits without a worker, or is not accepted. */
   starting: 'seen' | 'unseen' | 'unaccepted';
-  told: string[];
+  sentWakes: string[];
   starts: number;
 }
 
@@ -191,7 +191,8 @@ export function commandedEngine(db: Db, settings = SETTINGS): CommandedEngine {
     if (engine.deaf) throw new BillingError('engine_unavailable', 'deaf');
     return answer;
   };
-  const told = (what: string) => (id: string) => answering(async () => void engine.told.push(`${what} ${id}`));
+  const recordWake = (what: string) => (id: string) =>
+    answering(async () => void engine.sentWakes.push(`${what} ${id}`));
   const engine: CommandedEngine = {
     away: false,
     deaf: false,
@@ -199,7 +200,7 @@ export function commandedEngine(db: Db, settings = SETTINGS): CommandedEngine {
     failureCode: 'insufficient_funds',
     refunding: 'succeeds',
     starting: 'seen',
-    told: [],
+    sentWakes: [],
     starts: 0,
     startInstance: (input) =>
       answering(async () => {
@@ -246,9 +247,9 @@ export function commandedEngine(db: Db, settings = SETTINGS): CommandedEngine {
         return { status: closed.status, checkoutUrl: null };
       }),
     lookAt: {
-      deposit: ({ depositId }) => told('look at deposit')(depositId),
-      refund: ({ refundId }) => told('look at refund')(refundId),
-      dispute: ({ disputeId }) => told('look at dispute')(disputeId),
+      deposit: ({ depositId }) => recordWake('look at deposit')(depositId),
+      refund: ({ refundId }) => recordWake('look at refund')(refundId),
+      dispute: ({ disputeId }) => recordWake('look at dispute')(disputeId),
     },
     refund: (input) =>
       answering(async () => {
@@ -266,14 +267,14 @@ export function commandedEngine(db: Db, settings = SETTINGS): CommandedEngine {
         return { status };
       }),
     wake: {
-      watch: told('watch'),
-      watchSoon: told('watchSoon'),
-      autoTopUp: told('autoTopUp'),
-      instance: told('instance'),
-      reservation: told('reservation'),
-      deposit: ({ depositId }) => told('deposit')(depositId),
-      refund: ({ refundId }) => told('refund')(refundId),
-      dispute: ({ disputeId }) => told('dispute')(disputeId),
+      watch: recordWake('watch'),
+      watchSoon: recordWake('watchSoon'),
+      autoTopUp: recordWake('autoTopUp'),
+      instance: recordWake('instance'),
+      reservation: recordWake('reservation'),
+      deposit: ({ depositId }) => recordWake('deposit')(depositId),
+      refund: ({ refundId }) => recordWake('refund')(refundId),
+      dispute: ({ disputeId }) => recordWake('dispute')(disputeId),
       notice: async () => {},
     },
     reachable: async () => !engine.away,

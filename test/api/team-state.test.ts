@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   api.clock.aheadMs = 0;
-  Object.assign(api.engine, { told: [], charge: 'succeeds' });
+  Object.assign(api.engine, { sentWakes: [], charge: 'succeeds' });
   team = await teamWith(api, '100');
 });
 afterAll(() => api.close());
@@ -44,7 +44,7 @@ describe('a stop of a whole team', () => {
     expect(body.receipts.map(({ id }: { id: string }) => id).sort()).toEqual([...ids].sort());
     for (const receipt of body.receipts) expect(receipt).toMatchObject({ reason: 'operator', endedAt: body.stoppedAt });
     expect(await running()).toEqual([]);
-    expect(api.engine.told).toContain(`watch ${team}`);
+    expect(api.engine.sentWakes).toContain(`watch ${team}`);
     // What the watch has machines stopped by, until it has done so.
     const look = () => api.world.ledger.lookAhead({ teamId: team, nowSecond: Math.floor(Date.now() / 1000) }, 'test');
     const { ended } = await look();
@@ -158,7 +158,7 @@ describe('a suspended team', () => {
       lastAttempt: null,
     });
     await operate('unsuspend');
-    expect(api.engine.told).toContain(`autoTopUp ${team}`);
+    expect(api.engine.sentWakes).toContain(`autoTopUp ${team}`);
     expect((await api.get(`/v1/teams/${team}/auto-top-up`)).body).toMatchObject({
       state: 'charging',
       lastAttempt: { amount: '50.000000', status: 'pending' },
@@ -214,8 +214,8 @@ describe('an archive of a team', () => {
     ];
     expect(refused.map(codeOf)).toEqual(refused.map(() => [409, 'team_archived']));
     const event = { id: 'e1', team, model: 'a-model', inputTokens: 1, outputTokens: 0 };
-    const told = (await api.post('/v1/usage', { events: [event] })).body.events[0];
-    expect(told).toMatchObject({ status: 'invalid', error: { code: 'team_archived' } });
+    const answer = (await api.post('/v1/usage', { events: [event] })).body.events[0];
+    expect(answer).toMatchObject({ status: 'invalid', error: { code: 'team_archived' } });
 
     expect((await operate('unarchive')).body).toMatchObject({ status: 'active', archivedAt: null });
     expect((await operate('grants', { amount: '10', note: 'n' })).status).toBe(201);

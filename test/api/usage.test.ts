@@ -22,7 +22,7 @@ afterAll(async () => {
 beforeEach(async () => {
   team = await teamWith(api, '50');
   api.engine.away = false;
-  api.engine.told.length = 0;
+  api.engine.sentWakes.length = 0;
 });
 
 const event = (id: string, inputTokens: number, change: object = {}) => ({
@@ -214,7 +214,7 @@ describe('an invalid event is answered as invalid, and the other events are reco
   it('every event is invalid, nothing is recorded and no watch is woken', async () => {
     const { status, body } = await send([event('a', -1), event('b', 1, { team: 'nobody' })]);
     expect([status, body.balances]).toEqual([200, {}]);
-    expect(api.engine.told).toEqual([]);
+    expect(api.engine.sentWakes).toEqual([]);
   });
 
   it('a call without a list of events is refused as a whole', async () => {
@@ -283,7 +283,7 @@ describe('the team’s watch', () => {
   const rent = async (teamId: string) => {
     expect((await api.post('/v1/instances', instanceOf(teamId, { hourly: '0.01' }))).status).toBe(201);
     await theWatchLooks(api, teamId);
-    api.engine.told.length = 0;
+    api.engine.sentWakes.length = 0;
   };
 
   it('is woken once for a burst, and for each team of a call', async () => {
@@ -293,7 +293,7 @@ describe('the team’s watch', () => {
     await Promise.all(
       Array.from({ length: 30 }, (_, i) => send([event(`e${i}`, 1_000), event(`e${i}`, 1_000, { team: other })])),
     );
-    expect([...api.engine.told].sort()).toEqual([`watchSoon ${team}`, `watchSoon ${other}`].sort());
+    expect([...api.engine.sentWakes].sort()).toEqual([`watchSoon ${team}`, `watchSoon ${other}`].sort());
   });
 
   it('is woken again when a second has passed and it has read', async () => {
@@ -304,24 +304,24 @@ describe('the team’s watch', () => {
     await theWatchLooks(api, team);
     nowMs = 899;
     await send([event('b', 1_000)]);
-    expect(api.engine.told).toEqual([`watchSoon ${team}`]);
+    expect(api.engine.sentWakes).toEqual([`watchSoon ${team}`]);
     await theWatchLooks(api, team);
     nowMs = 900;
     await send([event('c', 1_000)]);
-    expect(api.engine.told).toEqual([`watchSoon ${team}`, `watchSoon ${team}`]);
+    expect(api.engine.sentWakes).toEqual([`watchSoon ${team}`, `watchSoon ${team}`]);
   });
 
   it('is not woken for usage of a team in which nothing runs', async () => {
     await theWatchLooks(api, team);
     await send([event('a', 1_000), event('b', 1_000)]);
-    expect(api.engine.told).toEqual([]);
+    expect(api.engine.sentWakes).toEqual([]);
   });
 
   it('is woken at once for an effect that must be announced', async () => {
     await send([event('a', 45_000_000)]);
-    expect(api.engine.told).toEqual([`watch ${team}`]);
+    expect(api.engine.sentWakes).toEqual([`watch ${team}`]);
     await send([event('b', 45_000_000)]);
-    expect(api.engine.told).toEqual([`watch ${team}`, `watch ${team}`]);
+    expect(api.engine.sentWakes).toEqual([`watch ${team}`, `watch ${team}`]);
   });
 
   it('stays due to read while the engine is unavailable, and the usage is recorded and answered', async () => {

@@ -15,7 +15,7 @@ beforeEach(async () => {
   team = await teamWith(api, '100');
   await theWatchLooks(api, team);
   pass(10);
-  api.engine.told.length = 0;
+  api.engine.sentWakes.length = 0;
 });
 
 const pass = (seconds: number) => {
@@ -34,7 +34,7 @@ const grant = async () =>
     (await api.send('POST', `/v1/teams/${team}/grants`, { body: { amount: '1.00', note: 'a burst' } })).status,
   ).toBe(201);
 const burst = (length = 30) => Promise.all(Array.from({ length }, start));
-const wakes = () => api.engine.told.filter((told) => told.endsWith(` ${team}`) && told.startsWith('watch'));
+const wakes = () => api.engine.sentWakes.filter((wake) => wake.endsWith(` ${team}`) && wake.startsWith('watch'));
 
 describe('the watch of a team', () => {
   it('is woken once for a burst of facts, by calls that share no memory', async () => {
@@ -47,7 +47,7 @@ describe('the watch of a team', () => {
     await start();
     await theWatchLooks(api, team);
     pass(5);
-    api.engine.told.length = 0;
+    api.engine.sentWakes.length = 0;
     await Promise.all([grant(), grant()]);
     expect((await api.send('POST', `/v1/instances/${first}/stop`)).status).toBe(200);
     await start();
@@ -64,7 +64,7 @@ describe('the watch of a team', () => {
   it('is woken a few times by sixty-four starts of a growing team, one a second', async () => {
     const grown: number[] = [];
     for (let number = 0; number < 64; number += 1) {
-      api.engine.told.length = 0;
+      api.engine.sentWakes.length = 0;
       pass(1);
       await start();
       if (wakes().length === 0) continue;

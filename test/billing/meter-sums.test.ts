@@ -30,7 +30,7 @@ import { chargeDueMicros, costBetweenMicros, type Meter } from '../../billing/us
 import { ofBudget } from '../support/budget.ts';
 import { act, keep, withBigInt } from './acts.ts';
 import { asMicros, Book, SETTINGS } from './book.ts';
-import { before, DAWN, history, MIDNIGHT, type PriceAct, told } from './price-acts.ts';
+import { actOf, before, DAWN, history, MIDNIGHT, type PriceAct } from './price-acts.ts';
 import { keepPriced, walkPriced } from './price-keeping.ts';
 import { PricedBook } from './priced-book.ts';
 import { Walk } from './walk.ts';
@@ -227,7 +227,7 @@ describe('sums of running meters', () => {
           const book = new PricedBook(PRICED, DAWN);
           for (const doing of acts) keepPriced(book, doing);
           for (const drawn of given.acts) {
-            const doing = told(drawn, walk, month);
+            const doing = actOf(drawn, walk, month);
             const [kept, walked] = [keepPriced(book, doing), walkPriced(walk, doing)];
             expect(kept, JSON.stringify(doing, withBigInt)).toBe(walked);
             book.look(doing.at);

@@ -323,7 +323,7 @@ export function before({ spent, offers }: History): PriceAct[] {
 }
 
 /** An act as it is done now that the walk has come to where the one before it was done. */
-export function told(drawn: Drawn, walk: Walk, month: Month): PriceAct {
+export function actOf(drawn: Drawn, walk: Walk, month: Month): PriceAct {
   const at = secondOf(drawn.when, walk);
   walk.to(at);
   const idOf = (list: ReadonlyArray<{ id: string }>, index: number) => pick(list, index)?.id ?? 'none';

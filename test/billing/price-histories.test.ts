@@ -13,7 +13,7 @@ import { type LookMarks, marksAfterFact, marksAfterLook } from '../../prisma/loo
 import { ofBudget } from '../support/budget.ts';
 import { withBigInt } from './acts.ts';
 import { asMicros, SETTINGS } from './book.ts';
-import { before, DAWN, type History, history, MIDNIGHT, type PriceAct, told } from './price-acts.ts';
+import { actOf, before, DAWN, type History, history, MIDNIGHT, type PriceAct } from './price-acts.ts';
 import { keepPriced, ofPricedBook, ofPricedWalk, walkPriced } from './price-keeping.ts';
 import { PricedBook } from './priced-book.ts';
 import { Walk } from './walk.ts';
@@ -60,7 +60,7 @@ describe('any history of a team with prices', () => {
         const book = new PricedBook(PRICED, DAWN);
         for (const doing of acts) keepPriced(book, doing);
         for (const drawn of given.acts) {
-          const doing = told(drawn, walk, month);
+          const doing = actOf(drawn, walk, month);
           expectSame(keepPriced(book, doing), walkPriced(walk, doing), doing);
           // A refused fact keeps nothing; what the clock brought by then is there at the next look.
           book.look(doing.at);
@@ -78,7 +78,7 @@ describe('any history of a team with prices', () => {
       fc.property(busy, ([given, meddling]) => {
         const { walk, acts } = begun(given);
         for (const drawn of given.acts) {
-          const doing = told(drawn, walk, month);
+          const doing = actOf(drawn, walk, month);
           acts.push(doing);
           walkPriced(walk, doing);
         }
@@ -109,7 +109,7 @@ describe('any history of a team with prices', () => {
         const book = new WatchedBook(PRICED, DAWN);
         for (const doing of acts) keepPriced(book, doing);
         for (const drawn of given.acts) {
-          const doing = told(drawn, walk, month);
+          const doing = actOf(drawn, walk, month);
           walkPriced(walk, doing);
           keepPriced(book, doing);
           book.look(doing.at);
@@ -138,7 +138,7 @@ describe('any history of a team with prices', () => {
         const book = new WatchedBook(PRICED, DAWN, teamId);
         for (const doing of acts) keepPriced(book, doing);
         for (const [i, drawn] of given.acts.entries()) {
-          const doing = told(drawn, walk, month);
+          const doing = actOf(drawn, walk, month);
           walkPriced(walk, doing);
           book.watchThrough(doing.at, lateness[i % lateness.length] ?? 0);
           keepPriced(book, doing);

@@ -137,11 +137,11 @@ describe('docs/operating.md', () => {
 
   it('names every state of a workflow', () => {
     const page = read('docs/operating.md');
-    const said = ['instance', 'balance-watch', 'deposit', 'notice', 'reconciliation']
-      .map((name) => read(`workflows/${name}.ts`))
-      .flatMap((source) => [...source.matchAll(/(?:show|say|Stated)\('(\w+)'/g)])
+    const sources = readdirSync(join(ROOT, 'workflows')).filter((name) => name.endsWith('.ts'));
+    const states = sources
+      .flatMap((name) => [...read(`workflows/${name}`).matchAll(/(?:show|set|BillingState(?:<.*?>)?)\(\s*'(\w+)'/g)])
       .map(([, state]) => state as string);
-    expect(said).toContain('stopping_machine');
-    for (const state of new Set(said)) expect(page, state).toContain(`\`${state}\``);
+    expect(states).toEqual(expect.arrayContaining(['stopping_machine', 'looking', 'withdrawn', 'comparing']));
+    for (const state of new Set(states)) expect(page, state).toContain(`\`${state}\``);
   });
 });

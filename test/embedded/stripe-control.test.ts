@@ -63,9 +63,9 @@ describe('the control interface over HTTP', () => {
     await call('POST', `/disputes/${id}/decide`, { outcome: 'lost' });
     expect(moved()).toEqual([-paid.amount, paid.amount, -paid.amount, paid.amount - 500]);
     expect(await stripe.disputes.retrieve(id)).toMatchObject({ status: 'lost', amount: 500 });
-    const told = control.events().map(({ type }) => type);
-    expect(told.filter((type) => type === 'charge.dispute.funds_reinstated')).toHaveLength(2);
-    expect(told.filter((type) => type === 'charge.dispute.closed')).toHaveLength(3);
+    const eventTypes = control.events().map(({ type }) => type);
+    expect(eventTypes.filter((type) => type === 'charge.dispute.funds_reinstated')).toHaveLength(2);
+    expect(eventTypes.filter((type) => type === 'charge.dispute.closed')).toHaveLength(3);
     expect((await call('POST', `/disputes/${id}/decide`, { outcome: 'maybe' })).status).toBe(400);
     expect((await call('POST', `/disputes/${id}/amount`, { amount: -1 })).status).toBe(400);
     expect((await call('POST', '/disputes/du_nobody/reopen')).status).toBe(404);

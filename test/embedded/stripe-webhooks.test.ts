@@ -26,7 +26,7 @@ const customers = async (count: number) => {
   for (let n = 0; n < count; n++) made.push((await stripe.customers.create({ name: `${n}` })).id);
   return made;
 };
-const told = () => receiver.received.map(({ event }) => (event.data.object as { id: string }).id);
+const receivedIds = () => receiver.received.map(({ event }) => (event.data.object as { id: string }).id);
 
 describe('webhooks', () => {
   test('report a payment, with a signature that the SDK verifies', async () => {
@@ -70,7 +70,7 @@ describe('webhooks', () => {
     answer = (nth) => (nth < 3 ? 500 : 200);
     const [id] = await customers(1);
     await control.webhooks.settled();
-    expect(told()).toEqual([id, id, id]);
+    expect(receivedIds()).toEqual([id, id, id]);
     expect(control.webhooks.deliveries.map(({ attempt, status }) => ({ attempt, status }))).toEqual([
       { attempt: 1, status: 500 },
       { attempt: 2, status: 500 },
@@ -90,19 +90,19 @@ describe('webhooks', () => {
     control.webhooks.lose();
     const [lost, second] = await customers(2);
     await control.webhooks.settled();
-    expect(told()).toEqual([second]);
+    expect(receivedIds()).toEqual([second]);
     const { data } = await stripe.events.list({ type: 'customer.created' });
     expect(data.map((event) => (event.data.object as Stripe.Customer).id)).toEqual([second, lost]);
     await control.resendEvent(data[1]?.id ?? '');
     await control.webhooks.settled();
-    expect(told()).toEqual([second, lost]);
+    expect(receivedIds()).toEqual([second, lost]);
   });
 
   test('arrive in reverse order on request', async () => {
     control.webhooks.reorder(3);
     const made = await customers(3);
     await receiver.until(() => receiver.received.length === 3);
-    expect(told()).toEqual([...made].reverse());
+    expect(receivedIds()).toEqual([...made].reverse());
   });
 
   test('wait while paused', async () => {
@@ -112,14 +112,14 @@ describe('webhooks', () => {
     expect(receiver.received).toEqual([]);
     control.webhooks.resume();
     await control.webhooks.settled();
-    expect(told()).toEqual(made);
+    expect(receivedIds()).toEqual(made);
   });
 
   test('can be delayed, so that a later webhook arrives first', async () => {
     control.webhooks.delay(50);
     const [delayed, prompt] = await customers(2);
     await control.webhooks.settled();
-    expect(told()).toEqual([prompt, delayed]);
+    expect(receivedIds()).toEqual([prompt, delayed]);
   });
 
   test('are sent only for the requested types, at an endpoint set later', async () => {

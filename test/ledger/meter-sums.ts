@@ -94,8 +94,8 @@ const sumsOf = (
 ];
 
 function mustEqual(teamId: string, expected: Map<string, bigint[]>, found: Map<string, bigint[]>): void {
-  const [rows, told] = [expected, found].map((sums) => [...sums].map(String).sort().join('\n'));
-  if (rows !== told) throw new Error(`the segments of ${teamId} sum to\n${rows}\nand what is kept is\n${told}`);
+  const [rows, kept] = [expected, found].map((sums) => [...sums].map(String).sort().join('\n'));
+  if (rows !== kept) throw new Error(`the segments of ${teamId} sum to\n${rows}\nand what is kept is\n${kept}`);
 }
 
 /** As Postgres and JavaScript do not: never negative. */

@@ -16,7 +16,7 @@ useOffice((opened) => {
 
 const log = { debug() {}, info() {}, warn: vi.fn(), error() {} };
 
-async function told(): Promise<string[]> {
+async function wokenTeams(): Promise<string[]> {
   const teams: string[] = [];
   await resendMissedWakes(office.one.db, { watch: async (teamId) => void teams.push(teamId) }, log);
   return teams;
@@ -32,24 +32,24 @@ it('a worker that starts wakes the watch of an end of credit that a late stop re
     receipt.map(({ id }) => id),
   );
   await one.start({ teamId: 'dry', id: 'i', hourly: '3600', at: 0 });
-  expect(await told()).not.toContain('dry');
+  expect(await wokenTeams()).not.toContain('dry');
   await one.stop('i', 100);
-  expect(await told()).toContain('dry');
+  expect(await wokenTeams()).toContain('dry');
   await markAnnounced(one.db, 'dry', [1]);
-  expect(await told()).toContain('dry');
+  expect(await wokenTeams()).toContain('dry');
   const notices = await noticesOf(one.db, 'dry');
   await markHandedOn(
     one.db,
     notices.map(({ id }) => id),
   );
-  expect(await told()).not.toContain('dry');
+  expect(await wokenTeams()).not.toContain('dry');
 });
 
 it('a worker that starts wakes the watch of a charge that was opened and is not being made', async () => {
   const { one } = office;
   await one.team('below');
   await one.policy('below', { threshold: '5', amount: '15' }, 0);
-  expect(await told()).toContain('below');
+  expect(await wokenTeams()).toContain('below');
 });
 
 it('a worker starts when the engine is unavailable', async () => {

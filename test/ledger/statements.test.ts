@@ -164,11 +164,11 @@ describe('the statements of an act', () => {
     const { ended, notices } = await desk.look(team, 100_001);
     expect(ended?.instanceIds).toEqual([`${team}-other`]);
     expect(notices.length).toBeGreaterThan(0);
-    const told = { teamId: team, exhaustions: [], noticeIds: [] };
+    const nothingElse = { teamId: team, exhaustions: [], noticeIds: [] };
     const noticeIds = notices.map(({ noticeId }) => noticeId);
-    expect(await countOf(() => desk.ledger.markTold({ ...told, noticeIds }))).toBe(1);
+    expect(await countOf(() => desk.ledger.markTold({ ...nothingElse, noticeIds }))).toBe(1);
     const signalled = { of: 'exhaustion' as const, number: 1, signalled: 1 };
-    expect(await countOf(() => desk.ledger.markTold({ ...told, ended: signalled }))).toBe(1);
+    expect(await countOf(() => desk.ledger.markTold({ ...nothingElse, ended: signalled }))).toBe(1);
   });
 
   it('are one for a balance, with and without running instances, list prices, holds and usage', async () => {

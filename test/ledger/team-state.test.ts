@@ -70,15 +70,15 @@ describe('a stop of a whole team', () => {
     const log = { debug() {}, info() {}, warn() {}, error() {} };
     await resendMissedWakes(one.db, tell, log);
     expect(woken).toContain(team);
-    const told: string[] = [];
+    const signalledIds: string[] = [];
     const next = (): Promise<EndedPiece | null> => nextEndedPiece(one.db, team);
     for (let piece = await next(); piece; piece = await next()) {
       const { of, number, from, instanceIds } = piece;
       expect(instanceIds.length).toBeLessThanOrEqual(100);
-      told.push(...instanceIds);
+      signalledIds.push(...instanceIds);
       await markSignalled(one.db, team, { of, number, signalled: from + instanceIds.length });
     }
-    expect(told.sort()).toEqual(ids.sort());
+    expect(signalledIds.sort()).toEqual(ids.sort());
   });
 
   it('continues after the instances that were already signalled, and a row that is announced stays announced', async () => {

@@ -6,41 +6,41 @@ import { isSpared, type LookMarks, marksAfterFact, marksAfterLook } from '../../
 const SEEN: LookMarks = { dueSecond: null, wokenSecond: null, lastSecond: 90, plannedSecond: null };
 
 /** A fact of a call with something to announce. */
-const told = (second: number, mayWake = true) => ({ second, mayWake, lookBy: () => 'now' as const });
+const factAt = (second: number, mayWake = true) => ({ second, mayWake, lookBy: () => 'now' as const });
 /** A fact of a call after which the next crossing is known. */
 const moved = (second: number, bySecond: number | null) => ({ second, mayWake: true, lookBy: () => bySecond });
 
 describe('the wake after a fact', () => {
   it('is sent at once by the first fact after a read of an earlier second', () => {
-    const { marks, wake } = marksAfterFact(SEEN, told(100));
+    const { marks, wake } = marksAfterFact(SEEN, factAt(100));
     expect(wake).toBe('watch');
     expect(marks).toEqual({ dueSecond: 100, wokenSecond: 100, lastSecond: 90, plannedSecond: null });
   });
 
   it('asks for a read a second later when the watch has read in this second', () => {
-    expect(marksAfterFact(marksAfterLook(100, null), told(100)).wake).toBe('watchSoon');
-    expect(marksAfterFact(marksAfterLook(100, null), told(101)).wake).toBe('watch');
+    expect(marksAfterFact(marksAfterLook(100, null), factAt(100)).wake).toBe('watchSoon');
+    expect(marksAfterFact(marksAfterLook(100, null), factAt(101)).wake).toBe('watch');
   });
 
   it('is left to the call that woke the watch until the watch reads, for two seconds at most', () => {
-    const { marks } = marksAfterFact(SEEN, told(100));
-    expect(marksAfterFact(marks, told(101))).toEqual({ marks, wake: 'undertaken' });
-    expect(marksAfterFact(marks, told(102))).toMatchObject({
+    const { marks } = marksAfterFact(SEEN, factAt(100));
+    expect(marksAfterFact(marks, factAt(101))).toEqual({ marks, wake: 'undertaken' });
+    expect(marksAfterFact(marks, factAt(102))).toMatchObject({
       wake: 'watch',
       marks: { dueSecond: 100, wokenSecond: 102 },
     });
   });
 
   it('is not left to a fact of an activity, because an activity sends no wake', () => {
-    const { marks } = marksAfterFact(SEEN, told(100, false));
+    const { marks } = marksAfterFact(SEEN, factAt(100, false));
     expect(marks).toEqual({ dueSecond: 100, wokenSecond: null, lastSecond: 90, plannedSecond: null });
-    expect(marksAfterFact(marks, told(100)).wake).toBe('watch');
+    expect(marksAfterFact(marks, factAt(100)).wake).toBe('watch');
   });
 
   it('is due again after a read, however soon after an earlier wake', () => {
-    const { marks } = marksAfterFact(SEEN, told(100));
+    const { marks } = marksAfterFact(SEEN, factAt(100));
     expect(marks.wokenSecond).toBe(100);
-    expect(marksAfterFact(marksAfterLook(100, null), told(100)).wake).not.toBe('undertaken');
+    expect(marksAfterFact(marksAfterLook(100, null), factAt(100)).wake).not.toBe('undertaken');
   });
 });
 
@@ -51,7 +51,7 @@ describe('no wake follows a fact', () => {
     for (const bySecond of [500, 501, null])
       expect(marksAfterFact(planned, moved(100, bySecond))).toEqual({ marks: planned, wake: 'needless' });
     expect(marksAfterFact(planned, moved(100, 499)).wake).toBe('watch');
-    expect(marksAfterFact(planned, told(100)).wake).toBe('watch');
+    expect(marksAfterFact(planned, factAt(100)).wake).toBe('watch');
   });
 
   it('that comes while the watch sleeps without a timer, unless a crossing will come', () => {
@@ -72,7 +72,7 @@ describe('no wake follows a fact', () => {
   });
 
   it('only while no read is due: a call then wakes the watch for an earlier fact as well', () => {
-    const { marks } = marksAfterFact(planned, told(100, false));
+    const { marks } = marksAfterFact(planned, factAt(100, false));
     expect(marksAfterFact(marks, moved(101, null)).wake).toBe('watch');
   });
 });

@@ -59,8 +59,8 @@ it('a reclaimed instance and its workflow end at the last announced second, hour
   ]);
   const row = await db.instance.findUniqueOrThrow({ where: { id: 'taken' } });
   expect(row.terminatedConfirmedSecond).not.toBeNull();
-  const told = (await noticesOf(db, 'team')).filter(({ kind }) => kind === 'spot_reclaim');
-  expect(new Set(told.map(({ data }) => data.reclaimSecond))).toEqual(
+  const reclaimNotices = (await noticesOf(db, 'team')).filter(({ kind }) => kind === 'spot_reclaim');
+  expect(new Set(reclaimNotices.map(({ data }) => data.reclaimSecond))).toEqual(
     new Set([clock.second(HOUR + 600), clock.second(reclaimAt)]),
   );
   const usage = { instanceId: 'taken', code: 'instance_usage' };

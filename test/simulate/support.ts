@@ -27,12 +27,12 @@ export async function expectAsWalked(
   about: string,
   options?: SimulateOptions,
 ) {
-  const told = `${about}\n${JSON.stringify(scenario)}`;
+  const description = `${about}\n${JSON.stringify(scenario)}`;
   let actual: unknown;
   try {
     actual = await run(surroundings, scenario, options);
   } catch (error) {
-    throw new Error(`${(error as Error).message}\n${told}`, { cause: error });
+    throw new Error(`${(error as Error).message}\n${description}`, { cause: error });
   }
-  expect(actual, told).toEqual(expectedResult(scenario));
+  expect(actual, description).toEqual(expectedResult(scenario));
 }

@@ -131,8 +131,8 @@ describe('An outage', () => {
     await nothingCameOf(other, { instances: [refused] });
     mustBe(201, await api.insist(() => api.start(other, `${other.id}-after`, '1')));
     await settleAndAudit(product, [team, other]);
-    const told = inbox.messages().filter(({ to, subject }) => to.includes(team.email) && /used up/.test(subject));
-    expect(told).toHaveLength(1);
+    const mails = inbox.messages().filter(({ to, subject }) => to.includes(team.email) && /used up/.test(subject));
+    expect(mails).toHaveLength(1);
   });
 });
 

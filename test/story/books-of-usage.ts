@@ -111,25 +111,28 @@ function auditCharges(team: Team, events: EventRow[], transfers: TransferRow[]):
 
 /** What was answered of each of the team's events, in the order of the answers. */
 function eventsTold(api: Api, team: Team): Map<string, Told[]> {
-  const told = new Map<string, Told[]>();
+  const answersById = new Map<string, Told[]>();
   for (const { path, sent, answer } of api.heard) {
     if (path !== '/v1/usage' || answer.status !== 200) continue;
     for (const [index, event] of sent.events.entries())
       if (event.team === team.id)
-        told.set(event.id, [...(told.get(event.id) ?? []), { sent: event, answer: answer.body.events[index] }]);
+        answersById.set(event.id, [
+          ...(answersById.get(event.id) ?? []),
+          { sent: event, answer: answer.body.events[index] },
+        ]);
   }
-  return told;
+  return answersById;
 }
 
 /** What was taken is recorded once, as it was sent and at the cost that each answer named; what was refused is not. */
 function auditEventsAnswered(api: Api, team: Team, events: EventRow[]): void {
   const rows = new Map(events.map((event) => [event.event_id, event]));
-  const told = eventsTold(api, team);
+  const answersById = eventsTold(api, team);
   expect(
-    [...rows.keys()].filter((id) => !told.has(id)),
+    [...rows.keys()].filter((id) => !answersById.has(id)),
     `events of ${team.id} that nobody was told of`,
   ).toEqual([]);
-  for (const [id, all] of told) {
+  for (const [id, all] of answersById) {
     const taken = all.filter(({ answer: { status } }) => status === 'accepted' || status === 'duplicate');
     const row = rows.get(id);
     expect(row !== undefined, `${id} is recorded`).toBe(taken.length > 0);

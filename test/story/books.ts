@@ -297,7 +297,7 @@ function auditPlatform(
     for (const { id, end_second } of ended) expect(end_second, `end of ${id}`).toBe(second);
   }
   for (const { id, reason, exhaustion, end_second } of instances) {
-    const told = orders.filter(({ data }) => data.id === id);
+    const stopOrders = orders.filter(({ data }) => data.id === id);
     const stoppedToo = api.heard.some(
       ({ path, answer }) => path === `/v1/instances/${id}/stop` && answer.status === 200,
     );
@@ -305,12 +305,12 @@ function auditPlatform(
       expect(exhaustion, `${id} names the end of credit`).not.toBeNull();
       if (!stoppedToo)
         expect(
-          told.some(({ ok }) => ok),
+          stopOrders.some(({ ok }) => ok),
           `the platform has stopped ${id}`,
         ).toBe(true);
-      for (const { data } of told) expect(secondsOf(String(data.endedAt))).toBe(Number(end_second));
-    } else expect(told, `${id} was ended by the platform itself`).toEqual([]);
-    expect(new Set(told.map((order) => order.id)).size, `one id for the end of ${id}`).toBeLessThanOrEqual(1);
+      for (const { data } of stopOrders) expect(secondsOf(String(data.endedAt))).toBe(Number(end_second));
+    } else expect(stopOrders, `${id} was ended by the platform itself`).toEqual([]);
+    expect(new Set(stopOrders.map((order) => order.id)).size, `one id for the end of ${id}`).toBeLessThanOrEqual(1);
   }
 }
 
