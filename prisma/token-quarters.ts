@@ -36,28 +36,28 @@ const cutQuarters = (boundarySeconds: readonly number[]): number[] => [
 
 /** The amounts that a team's token events posted in each part of a range, by the second of their posting. */
 export async function tokenSumsIn(tx: Tx, { teamId, boundarySeconds, by }: Asked): Promise<TokenSum[]> {
-  const [fromSecond, toSecond] = [boundarySeconds[0] ?? 0, boundarySeconds.at(-1) ?? 0];
   const cut = cutQuarters(boundarySeconds);
   const columns = Prisma.raw(`${by.model ? 'model' : 'NULL'} AS model, ${by.project ? 'project' : 'NULL'} AS project`);
   const single = Prisma.sql`
     UNION ALL
-    SELECT second, model, COALESCE(project, ''), charge_micros, input_tokens::numeric, output_tokens::numeric
+    SELECT model, COALESCE(project, ''), charge_micros, input_tokens::numeric, output_tokens::numeric
     FROM usage_events JOIN unnest(${cut}::bigint[]) AS cut (quarter) ON second >= quarter AND second < quarter + ${QUARTER_SECONDS}
-    WHERE team_id = ${teamId} AND second >= ${fromSecond} AND second < ${toSecond}`;
+    WHERE team_id = ${teamId} AND second >= begins AND second < ends`;
+  // Each part is one range of the primary key, so no row is compared with all boundaries.
   const rows = await tx.$queryRaw<SumRow[]>`
-    SELECT part, ${columns}, SUM(charge)::text AS charge, SUM(input)::text AS input, SUM(output)::text AS output
-    FROM (
-      SELECT width_bucket(second, ${boundarySeconds}::bigint[]) AS part, model, project, charge, input, output
+    SELECT part::int, of_part.* FROM unnest(${boundarySeconds.slice(0, -1)}::bigint[], ${boundarySeconds.slice(1)}::bigint[])
+      WITH ORDINALITY AS parts (begins, ends, part)
+    CROSS JOIN LATERAL (
+      SELECT ${columns}, SUM(charge)::text AS charge, SUM(input)::text AS input, SUM(output)::text AS output
       FROM (
-        SELECT quarter_second AS second, model, project, charge_micros AS charge, input_tokens AS input,
-          output_tokens AS output
+        SELECT model, project, charge_micros AS charge, input_tokens AS input, output_tokens AS output
         FROM token_quarters
-        WHERE team_id = ${teamId} AND quarter_second >= ${fromSecond} AND quarter_second < ${toSecond}
+        WHERE team_id = ${teamId} AND quarter_second >= begins AND quarter_second < ends
           AND quarter_second <> ALL (${cut}::bigint[])
         ${cut.length > 0 ? single : Prisma.empty}
       ) AS posted
-    ) AS of_parts
-    GROUP BY 1, 2, 3`;
+      GROUP BY 1, 2
+    ) AS of_part`;
   return rows.map(({ part, model, project, charge, input, output }) => ({
     part: part - 1,
     chargeMicros: BigInt(charge),
