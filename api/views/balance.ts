@@ -5,7 +5,8 @@ import { MetersNeeded, RemaindersNeeded, summedCostBetweenMicros } from '../../b
 import { total, Uncountable } from '../../billing/money.ts';
 import { burnMicrosPerHour } from '../../billing/runway.ts';
 import { monthStart, nextMonthStart } from '../../billing/time.ts';
-import { costBetweenMicros, type Metered } from '../../billing/usage.ts';
+import type { Metered } from '../../billing/usage.ts';
+import { clippedCostMicros } from '../../billing/usage-groups.ts';
 import { bySums, readAccount } from '../../prisma/accounts.ts';
 import { readForBalance } from '../../prisma/balance.ts';
 import type { Db, Tx } from '../../prisma/client.ts';
@@ -46,7 +47,8 @@ const costIn = (
 ): bigint =>
   total(
     ...stretches.map((stretch) =>
-      costBetweenMicros(stretch, fromSecond, Math.min(stretch.until ?? moneySecond, toSecond)),
+      // A stretch that a crossing has ended before the range has no cost in the range.
+      clippedCostMicros({ ...stretch, endSecond: stretch.until ?? moneySecond }, fromSecond, toSecond),
     ),
   );
 

@@ -165,6 +165,16 @@ describe('the balance at a second of the past', () => {
     });
   });
 
+  it('has no usage of a month before which credit ended, like the balance that was read then', async () => {
+    const teamId = await one.team('past-month', '30', START);
+    await one.start({ teamId, id: 'past-month-1', hourly: '3.6', at: START });
+    const november = Date.parse('2026-11-01T00:00:10Z') / 1000;
+    const unrecorded = await readBalance(one.db, SETTINGS, teamId, november);
+    expect(unrecorded).toMatchObject({ available: '0.000000', thisMonth: '0.000000', activeInstances: 0 });
+    await one.look(teamId, november + 10);
+    expect(await past(teamId, november, november + 10)).toMatchObject({ thisMonth: '0.000000', activeInstances: 0 });
+  });
+
   it('shows nothing to spend while a charge in flight keeps the exhaustion open', async () => {
     const teamId = await one.team('past-grace', '10', START);
     await one.policy(teamId, { threshold: '5', amount: '15' }, START);
