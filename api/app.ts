@@ -19,6 +19,7 @@ import { checkAddress, jsonBody } from './http/reading.ts';
 import { authorizing, expressPath, type Route, takesBody } from './http/route.ts';
 import { createServing, readingLater, type Serving } from './http/serving.ts';
 import { unknownPath } from './http/unknown-path.ts';
+import { alerts } from './routes/alerts.ts';
 import { audit } from './routes/audit.ts';
 import { autoTopUp } from './routes/auto-top-up.ts';
 import { balance } from './routes/balance.ts';
@@ -64,6 +65,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...instances(world, wake),
     ...shedding(world, wake),
     ...autoTopUp(world, wake),
+    ...alerts(world, wake),
     ...paymentMethods(world, wake),
     ...deposits(world),
     ...refunds(world, wake),

@@ -3,6 +3,7 @@
  * money rules. crossings.ts computes the crossings ahead; facts.ts has the facts that change an account. Source:
  * docs/rules.md#balance.
  */
+import type { Alerts } from './alerts.ts';
 import type { AssignedDiscount, VolumeTier } from './discounts.ts';
 import type { MeterSums } from './meter-sums.ts';
 import { type Micros, ZERO } from './money.ts';
@@ -86,8 +87,13 @@ export interface Account extends BalanceLine {
   standsAtSecond: number | null;
   /** The number of exhaustions so far. Each exhaustion has its own row and mail. */
   exhaustions: number;
-  /** False from a low-balance warning until credit is well above the level again. */
+  /**
+   * False from a low-balance warning until credit is well above the level again. For the deployment's level; levels of the
+   * team have their own state.
+   */
   lowArmed: boolean;
+  /** The team's alerts; null where the team never set any. */
+  alerts: Alerts | null;
   /** The second since which new spending is refused; null while the team may spend. */
   suspendedSecond: number | null;
   /** The second since which new facts are refused; null while the team takes facts. */
@@ -131,6 +137,7 @@ export const emptyAccount = (teamId: string, second: number): Account => ({
   standsAtSecond: null,
   exhaustions: 0,
   lowArmed: false,
+  alerts: null,
   suspendedSecond: null,
   archivedSecond: null,
 });

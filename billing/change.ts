@@ -3,15 +3,17 @@
  * facts.ts and the files beside it hold the facts.
  */
 import { type Account, type AttemptInFlight, type BillingSettings, type Contest, spendableMicros } from './account.ts';
+import { type Budget, wellAbove } from './alerts.ts';
+import { countClass, countStretch, countTokens, type TokenSpend } from './budgets.ts';
 import { fitsMonth } from './crossings.ts';
 import { creditAccount, owedAccount, REVENUE, referenceOf, type Transfer } from './ledger.ts';
 import type { MeterClass, MeterGroup } from './meter-sums.ts';
-import { add, larger, type Micros, micros, smaller, subtract, ZERO } from './money.ts';
+import { add, larger, type Micros, smaller, subtract, ZERO } from './money.ts';
 import type { ReservationEnd, ReservationMeter } from './reservation-meter.ts';
 import { spendAt, spendClassOver, spendOver } from './spending.ts';
 import { chargeDueMicros, type Meter, type Metered } from './usage.ts';
 
-export type EndReason = 'stopped' | 'out_of_credits' | 'spot_reclaimed' | 'operator';
+export type EndReason = 'stopped' | 'out_of_credits' | 'spot_reclaimed' | 'operator' | 'budget';
 
 /** A row that the caller has to write. */
 export type Effect =
@@ -33,6 +35,9 @@ export type Effect =
   | { kind: 'attempt_opened'; attempt: AttemptInFlight; paymentMethodId: string | null }
   | { kind: 'policy_off'; attempt: AttemptInFlight }
   | { kind: 'low'; second: number; levelMicros: Micros }
+  /** `spentMicros`: the spend at that second; `instanceIds`: the instances that a `stop` has ended. */
+  | { kind: 'budget_met'; budget: Budget; second: number; spentMicros: Micros; instanceIds: string[] }
+  | { kind: 'burn_above'; second: number; burnMicros: Micros; limitMicros: Micros }
   | { kind: 'held'; contest: Contest; second: number }
   | { kind: 'dispute_turned'; disputeId: string; takenMicros: Micros; turn: number; lostReference: string | null }
   | { kind: 'refund_turned'; refundId: string; takenMicros: Micros; turn: number }
@@ -80,16 +85,19 @@ export class AccountChange {
     return { account: this.account, effects: this.effects, settings: this.settings };
   }
 
-  /** Counts an amount spent at a second, if spending was read. */
-  spent(second: number, micros: Micros): void {
-    if (this.spentByDay) spendAt(this.spentByDay, second, micros);
+  /** Counts tokens posted at a second, for the budgets and, if spending was read, for the volume discount. */
+  spentOnTokens(second: number, spends: readonly TokenSpend[]): void {
+    countTokens(this.account, second, spends);
+    if (this.spentByDay) spendAt(this.spentByDay, second, add(ZERO, ...spends.map(({ micros }) => micros)));
   }
 
-  spentOver(metered: Metered, endSecond: number): void {
+  spentOver(metered: Metered & { project?: string | null }, endSecond: number): void {
+    countStretch(this.account, metered, endSecond);
     if (this.spentByDay) spendOver(this.spentByDay, metered, endSecond);
   }
 
   spentByClass(each: MeterClass | MeterGroup, endSecond: number): void {
+    countClass(this.account, each, endSecond);
     if (this.spentByDay) spendClassOver(this.spentByDay, each, endSecond);
   }
 
@@ -194,6 +202,17 @@ export function creditArrived(change: AccountChange, causeReference: string): vo
     second,
   });
   for (const contest of account.contests) fillContest(change, contest);
-  const wellAboveMicros = micros(settings.lowLevelMicros + Math.floor(settings.lowLevelMicros / 10));
-  if (spendableMicros(account, second) >= wellAboveMicros) account.lowArmed = true;
+  armLevels(account, settings, spendableMicros(account, second));
+}
+
+/** Arms the warnings of the levels that credit is well above. */
+function armLevels(account: Account, { lowLevelMicros }: BillingSettings, spendable: Micros): void {
+  if (spendable >= wellAbove(lowLevelMicros)) account.lowArmed = true;
+  const { alerts } = account;
+  if (!alerts?.lowLevels) return;
+  const lowLevels = alerts.lowLevels.map(({ levelMicros, isArmed }) => ({
+    levelMicros,
+    isArmed: isArmed || spendable >= wellAbove(levelMicros),
+  }));
+  account.alerts = { ...alerts, lowLevels };
 }

@@ -4,16 +4,18 @@
  * docs/rules.md#out-of-credit.
  */
 import type { Account, AttemptInFlight, BillingSettings } from './account.ts';
+import { bringBudgetsTo, budgetAt, changeBudgets } from './budgets.ts';
 import { expiringMicros, isReviewed } from './calendar.ts';
 import { AccountChange, closeMeter, creditArrived, type FactOutcome, replaceMeters } from './change.ts';
-import { type Crossing, nextCrossing } from './crossings.ts';
+import { type Crossing, lowLevelsOf, nextCrossing } from './crossings.ts';
 import { attemptDepositId } from './ids.ts';
 import { referenceOf } from './ledger.ts';
+import { meetBudget, noteBurn } from './met-budgets.ts';
 import { mustHaveAllMeters } from './meter-sums.ts';
-import { add, subtract, ZERO } from './money.ts';
+import { add, type Micros, subtract, ZERO } from './money.ts';
 import { rerate, reviewVolumeAtMidnight } from './rerating.ts';
 import { closeReservation, renewReservation } from './reservation-terms.ts';
-import { availableMicros } from './runway.ts';
+import { availableMicros, isBelow } from './runway.ts';
 import { dayStart, monthStart } from './time.ts';
 import type { TopUpPolicy } from './top-up.ts';
 import type { Meter } from './usage.ts';
@@ -65,10 +67,36 @@ export function exhaust(change: AccountChange, second: number): void {
   } while (account.meters.length + account.reservations.length > 0 && !canPayNext(account, second));
 
   // The exhaustion mail makes a low-balance mail superfluous.
-  account.lowArmed = false;
+  disarmLevels(account, () => true);
   if (instanceIds.length === 0) return;
   account.exhaustions = number;
   change.effects.push({ kind: 'exhausted', number, second, instanceIds });
+}
+
+/** Disarms the warnings of some levels, until credit is well above them again. */
+function disarmLevels(account: Account, isOver: (levelMicros: Micros) => boolean): void {
+  const { alerts } = account;
+  if (!alerts?.lowLevels) {
+    account.lowArmed = false;
+    return;
+  }
+  const lowLevels = alerts.lowLevels.map((level) => ({
+    ...level,
+    isArmed: level.isArmed && !isOver(level.levelMicros),
+  }));
+  account.alerts = { ...alerts, lowLevels };
+}
+
+/** Warns of the lowest level that credit is below. A fact may lead below several levels at once. */
+function warnOfLow(change: AccountChange, second: number): void {
+  const { account, settings } = change;
+  const isBelowLevel = (levelMicros: Micros) => isBelow(account, levelMicros, second);
+  const below = lowLevelsOf(account, settings).filter(
+    ({ isArmed, levelMicros }) => isArmed && isBelowLevel(levelMicros),
+  );
+  const levelMicros = below.at(-1)?.levelMicros;
+  disarmLevels(account, isBelowLevel);
+  if (levelMicros !== undefined) change.effects.push({ kind: 'low', second, levelMicros });
 }
 
 /** Opens the attempt that is due at a second. From then on the outcome of the charge is awaited. */
@@ -130,15 +158,21 @@ function changePrices(change: AccountChange, second: number): void {
 }
 
 /** Applies one crossing. */
-export function cross(change: AccountChange, { second, what }: Crossing): void {
-  const { account, settings } = change;
-  switch (what) {
+export function cross(change: AccountChange, crossing: Crossing): void {
+  const { account } = change;
+  const { second } = crossing;
+  switch (crossing.what) {
     case 'top_up':
       if (account.policy) openAttempt(change, account.policy, account.asOfSecond);
       return;
     case 'low':
-      account.lowArmed = false;
-      change.effects.push({ kind: 'low', second, levelMicros: settings.lowLevelMicros });
+      warnOfLow(change, second);
+      return;
+    case 'budget_met':
+      meetBudget(change, crossing.budget, second);
+      return;
+    case 'budget_period':
+      changeBudgets(account, (budget) => budgetAt(budget, second));
       return;
     case 'hold_expires':
       expireHolds(change, second);
@@ -158,13 +192,13 @@ export function cross(change: AccountChange, { second, what }: Crossing): void {
       changePrices(change, second);
       return;
     default:
-      what satisfies never;
+      crossing satisfies never;
   }
 }
 
 /**
- * Applies all crossings through a second, each at its own second. Within one second the order is: dated facts, then a
- * top-up, because a top-up keeps the exhaustion open, then the rest.
+ * Applies all crossings through a second, each at its own second. Within one second the order is: dated facts, budgets,
+ * then a top-up, because a top-up keeps the exhaustion open, then the rest.
  */
 export function bringUpToDate(change: AccountChange, nowSecond: number): void {
   const { account, settings } = change;
@@ -176,9 +210,12 @@ export function bringUpToDate(change: AccountChange, nowSecond: number): void {
   ) {
     account.asOfSecond = Math.max(account.asOfSecond, next.second);
     cross(change, next);
+    noteBurn(change, account.asOfSecond);
   }
   account.asOfSecond = second;
   account.datedThroughSecond = account.standsAtSecond ?? second;
+  bringBudgetsTo(account, account.datedThroughSecond);
+  noteBurn(change, second);
   const { freedMeanwhile } = change;
   change.freedMeanwhile = null;
   if (freedMeanwhile !== null) creditArrived(change, freedMeanwhile);

@@ -3,6 +3,8 @@
  * arithmetic over recorded facts. Source: docs/rules.md#balance, docs/rules.md#auto-top-up.
  */
 import { type Account, type BillingSettings, maySpend } from './account.ts';
+import type { LowLevel } from './alerts.ts';
+import { type BudgetCrossing, nextBudgetCrossing } from './budgets.ts';
 import { type DatedKind, expiringMicros, nextDated } from './calendar.ts';
 import { add, ZERO } from './money.ts';
 import { availableMicros, exhaustionSecond, firstSecondBelow } from './runway.ts';
@@ -53,9 +55,15 @@ const dueSecondOf = (outlook: TopUpOutlook): number | null => ('dueSecond' in ou
 /** A low-balance warning is due below the level, once an episode, and not while auto top-up is there to prevent it. */
 function lowSecond(account: Account, settings: BillingSettings, outlook: TopUpOutlook): number | null {
   const prevented = outlook.state === 'watching' || outlook.state === 'cooling_down' || outlook.state === 'charging';
-  if (!account.lowArmed || prevented) return null;
-  return firstSecondBelow(account, settings.lowLevelMicros, account.asOfSecond);
+  if (prevented) return null;
+  // The highest armed level is the first to be met.
+  const highest = lowLevelsOf(account, settings).find(({ isArmed }) => isArmed);
+  return highest ? firstSecondBelow(account, highest.levelMicros, account.asOfSecond) : null;
 }
+
+/** The low-balance levels of a team, highest first. */
+export const lowLevelsOf = ({ alerts, lowArmed }: Account, { lowLevelMicros }: BillingSettings): readonly LowLevel[] =>
+  alerts?.lowLevels ?? [{ levelMicros: lowLevelMicros, isArmed: lowArmed }];
 
 /**
  * X, where credit ends. A hold that expires at X + 1 is released there. If the released amount pays for second X + 1, X
@@ -72,15 +80,19 @@ function endOfCredit(account: Account): Crossing | null {
 }
 
 /** The next crossing: its second and its kind. The watch sleeps until then. Null: nothing will ever happen. */
-export type Crossing = { second: number; what: DatedKind | 'top_up' | 'low' | 'exhaustion' | 'grace_over' };
+export type Crossing =
+  | { second: number; what: DatedKind | 'top_up' | 'low' | 'exhaustion' | 'grace_over' }
+  | BudgetCrossing;
 
 export function nextCrossing(account: Account, settings: BillingSettings): Crossing | null {
   if (account.standsAtSecond !== null)
     return { second: account.standsAtSecond + settings.graceSeconds + 1, what: 'grace_over' };
   const outlook = topUpOutlook(account, settings);
-  // Within one second dated facts come first: they may free credit, or change the cost of the next second.
+  // Within one second dated facts come first: they may free credit, or change the cost of the next second. Budgets are
+  // next, because the instances that a budget ends free credit.
   const crossings: Array<Crossing | { second: null }> = [
     nextDated(account, settings) ?? { second: null },
+    nextBudgetCrossing(account) ?? { second: null },
     { second: dueSecondOf(outlook), what: 'top_up' },
     { second: lowSecond(account, settings, outlook), what: 'low' },
     endOfCredit(account) ?? { second: null },

@@ -10,6 +10,8 @@ export type FailureCode =
   | 'not_found'
   | 'method_not_allowed'
   | 'insufficient_credit'
+  | 'budget_met'
+  | 'burn_limit'
   | 'card_declined'
   | 'not_refundable'
   | 'deposit_disputed'

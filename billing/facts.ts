@@ -6,6 +6,7 @@
  * end of credit) lie before the fact, whether or not a process ran then. Source: docs/rules.md#facts-and-their-seconds.
  */
 import { type Account, type BillingSettings, moneySecond, spendableMicros } from './account.ts';
+import type { TokenSpend } from './budgets.ts';
 import { type AccountChange, creditArrived, type FactOutcome, noteCapped } from './change.ts';
 import { applyFact, bringUpToDate, exhaust } from './clock.ts';
 import { type CryptoOutput, outputKey } from './crypto.ts';
@@ -158,12 +159,19 @@ export const grantCredit = (
  * Records token usage that has happened: charged as far as credit goes, the rest owed. Usage is never refused. Holds of
  * the events are released first, so the held credit pays.
  * @param usage `eventId`: the first of the events recorded together, which names the row; `cost`, `model` and
- *   `project`: of all the events together
+ *   `project`: of all the events together; `spends`: the posted amounts by project, where the events have several
  */
 export function recordUsage(
   account: Account,
   settings: BillingSettings,
-  usage: { eventId: string; cost: MicroMillionths; holds?: readonly Hold[]; model?: string; project?: string },
+  usage: {
+    eventId: string;
+    cost: MicroMillionths;
+    holds?: readonly Hold[];
+    model?: string;
+    project?: string;
+    spends?: readonly TokenSpend[];
+  },
   nowSecond: number,
 ): FactOutcome {
   return applyFact(account, settings, nowSecond, (change) => {
@@ -194,7 +202,7 @@ export function recordUsage(
       second,
       ...about,
     });
-    change.spent(second, chargeMicros);
+    change.spentOnTokens(second, usage.spends ?? [{ project: project ?? null, micros: chargeMicros }]);
     if (isFreed) creditArrived(change, reference);
   });
 }

@@ -3,6 +3,7 @@
  * future. Source: docs/rules.md#balance, docs/http.md#balance-and-quote.
  */
 import type { Account, BillingSettings } from './account.ts';
+import type { Alerts } from './alerts.ts';
 import { isReviewed } from './calendar.ts';
 import { AccountChange } from './change.ts';
 import { cross } from './clock.ts';
@@ -25,6 +26,7 @@ const withoutCalendar = (account: Account): Account => ({
   holdExpiries: [],
   discount: null,
   prices: [],
+  alerts: null,
 });
 
 /**
@@ -36,7 +38,7 @@ function firstCrossing(
   settings: BillingSettings,
   wanted: 'exhaustion' | 'low' | 'top_up',
 ): number | null {
-  const change = new AccountChange(account, settings, { isForecast: true });
+  const change = new AccountChange({ ...account, alerts: alertsAhead(account) }, settings, { isForecast: true });
   const ahead = change.account;
   for (let crossed = 0; ; crossed += 1) {
     // Arms the warning if the forecast is for the warning, and disarms the warning otherwise.
@@ -48,6 +50,12 @@ function firstCrossing(
     ahead.asOfSecond = Math.max(ahead.asOfSecond, next.second);
     cross(change, next);
   }
+}
+
+/** The budgets that end instances. Other alerts do not change the line. */
+function alertsAhead({ alerts }: Account): Alerts | null {
+  const budgets = alerts?.budgets.filter(({ action }) => action === 'stop') ?? [];
+  return alerts && budgets.length > 0 ? { ...alerts, budgets, lowLevels: null, burnLimitMicros: null } : null;
 }
 
 const withoutTiers = (settings: BillingSettings): BillingSettings => ({ ...settings, volumeTiers: [] });

@@ -4,6 +4,7 @@
  * Source: docs/rules.md#holds.
  */
 import { type Account, type BillingSettings, maySpend, moneySecond, spendableMicros } from './account.ts';
+import { budgetRefusal } from './budgets.ts';
 import { type AccountChange, creditArrived, type FactOutcome } from './change.ts';
 import { applyFact } from './clock.ts';
 import { BillingError } from './errors.ts';
@@ -34,12 +35,12 @@ export interface Hold {
 /**
  * Sets credit aside.
  * @throws BillingError `team_suspended`, `team_archived`; `insufficient_credit` when less is available, or an exhaustion is
- *   open
+ *   open; `budget_met` for a budget of the hold's project or of the team
  */
 export function placeHold(
   account: Account,
   settings: BillingSettings,
-  placed: { amountMicros: Micros; ttlSeconds: number },
+  placed: { amountMicros: Micros; ttlSeconds: number; project?: string | null },
   nowSecond: number,
 ): FactOutcome {
   return applyFact(account, settings, nowSecond, ({ account }) => {
@@ -57,6 +58,8 @@ export function placeHold(
         'insufficient_credit',
         `the request can cost $${formatDollars(amountMicros)}, and $${formatDollars(available)} is available`,
       );
+    const refusal = budgetRefusal(account, placed.project ?? null);
+    if (refusal) throw refusal;
     account.heldMicros = add(account.heldMicros, amountMicros);
     const expiry = { second: second + ttlSeconds, micros: amountMicros };
     account.holdExpiries = merged([...account.holdExpiries, expiry]);

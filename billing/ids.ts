@@ -68,6 +68,11 @@ export const reservationEndingCause = (reservationId: string, endSecond: number,
 /** Each end has one mail: a term may be renewed at the very second at which credit ends. */
 export const reservationEndedCause = (reservationId: string, how: string, endSecond: number): string =>
   `${reservationId}/${how}-at-${endSecond}`;
+/** Each episode of a budget has one mail a period. */
+export const budgetCause = (teamId: string, episode: number, periodStartSecond: number): string =>
+  `${teamId}/budget-${episode}-in-${periodStartSecond}`;
+/** Each rise of the burn above the limit has one mail. */
+export const burnCause = (teamId: string, second: number): string => `${teamId}/burn-at-${second}`;
 export const lowCause = (teamId: string, second: number, levelMicros: Micros): string =>
   `${teamId}/low-${levelMicros}-at-${second}`;
 /** Each turn of a refund or dispute has one mail. A refund can be sent and returned again, and a bank can decide again. */

@@ -3,21 +3,25 @@
  * Source: docs/rules.md#what-an-instance-costs, docs/rules.md#stops.
  */
 import { type Account, type BillingSettings, maySpend, moneySecond, spendableMicros } from './account.ts';
+import { budgetRefusal, recountStretch } from './budgets.ts';
 import { type AccountChange, creditArrived, type EndReason, type FactOutcome, postMeter } from './change.ts';
 import { applyFact } from './clock.ts';
 import { hasCoverFor } from './covers.ts';
 import { BillingError } from './errors.ts';
 import { creditAccount, REVENUE, referenceOf } from './ledger.ts';
+import { checkBurnLimit } from './met-budgets.ts';
 import { mustHaveAllMeters } from './meter-sums.ts';
 import { formatForPeople, larger, MICROS_PER_CENT, type Micros, micros, subtract, ZERO } from './money.ts';
 import type { Pricing } from './prices.ts';
 import { beginSegment, rerate, reviewVolume } from './rerating.ts';
+import { burnMicrosPerHour } from './runway.ts';
 import { spendingRefused } from './team-state.ts';
 import { costMicros, type Meter } from './usage.ts';
 
 /** The instance to start, and its price. */
 export interface InstanceOrder {
   instanceId: string;
+  project?: string | null;
   pricing: Pricing;
   gpuType: string;
   region: string;
@@ -37,13 +41,19 @@ export const noReservation = (): BillingError =>
   );
 
 /**
- * The refusal of any start now, or null when a start is allowed.
- * @returns `team_archived`, `team_suspended`; `insufficient_credit` below the minimum and while an exhaustion is open
+ * The refusal of any start now, or null when a start is allowed, apart from the ceiling on burn.
+ * @param project the project of the start; null concerns the team's budgets only
+ * @returns `team_archived`, `team_suspended`; `insufficient_credit` below the minimum and while an exhaustion is open;
+ *   `budget_met`
  */
-export function startRefusal(account: Account, settings: BillingSettings): BillingError | null {
+export function startRefusal(
+  account: Account,
+  settings: BillingSettings,
+  project: string | null = null,
+): BillingError | null {
   if (!maySpend(account)) return spendingRefused(account);
   const isEnough = spendableMicros(account, account.asOfSecond) >= settings.minStartMicros;
-  if (account.standsAtSecond === null && isEnough) return null;
+  if (account.standsAtSecond === null && isEnough) return budgetRefusal(account, project);
   return new BillingError('insufficient_credit', whyNotStart(account, settings));
 }
 
@@ -60,7 +70,8 @@ function whyNotStart(account: Account, settings: BillingSettings): string {
  * Opens an instance's meter at the fact's second, at its list price less the team's discount, or at zero where a
  * reservation covers the instance.
  * @throws BillingError `team_suspended`, `team_archived`; `insufficient_credit` when less than the minimum is
- *   available, or an exhaustion is open; `no_reservation` for a `reserved` start when no reservation has room
+ *   available, or an exhaustion is open; `budget_met`; `no_reservation` for a `reserved` start when no reservation has
+ *   room; `burn_limit`
  */
 export function startInstance(
   account: Account,
@@ -69,9 +80,11 @@ export function startInstance(
   nowSecond: number,
 ): FactOutcome {
   return applyFact(account, settings, nowSecond, (change) => {
-    const refusal = startRefusal(change.account, settings);
+    const refusal = startRefusal(change.account, settings, order.project);
     if (refusal) throw refusal;
+    const presentMicros = burnMicrosPerHour(change.account);
     openMeters(change, [order]);
+    checkBurnLimit(change, presentMicros);
   });
 }
 
@@ -86,9 +99,10 @@ export function openMeters(change: AccountChange, orders: readonly InstanceOrder
   const opening = orders.map((order) => {
     if (order.pricing === 'reserved' && !hasCoverFor(order, account.meters, account.reservations))
       throw noReservation();
-    const { instanceId, shedOrder, ...price } = order;
+    const { instanceId, project = null, shedOrder, ...price } = order;
     const meter: Meter = {
       instanceId,
+      ...(project !== null && { project }),
       segment: 1,
       rateMicrosPerHour: order.listMicrosPerHour,
       priced: { ...price, discountBasisPoints: 0, discountKind: null, coveredBy: null },
@@ -154,8 +168,10 @@ export function stopInstance(
       const end = Math.min(endSecond, 'endSecond' in segment ? (segment.endSecond as number) : endSecond);
       return sum + Math.max(0, segment.postedMicros - costMicros(segment.rateMicrosPerHour, end - segment.startSecond));
     }, 0);
-    for (const segment of closed)
-      if (segment.endSecond > endSecond) closeAt(change, segment, Math.max(endSecond, segment.startSecond));
+    for (const segment of closed.filter((each) => each.endSecond > endSecond)) {
+      recountStretch(account, segment, segment.endSecond, endSecond);
+      closeAt(change, segment, Math.max(endSecond, segment.startSecond));
+    }
     account.meters = account.meters.filter((meter) => meter !== running);
     postMeter(change, running, endSecond);
     change.spentOver(running, endSecond);

@@ -5,11 +5,11 @@
  * move.
  */
 import type { Account, BillingSettings } from './account.ts';
-import type { DatedKind } from './calendar.ts';
+import { budgetAt, changeBudgets } from './budgets.ts';
 import { AccountChange, type Effect, type FactOutcome, replaceMeters } from './change.ts';
 import { type Crossing, nextCrossing } from './crossings.ts';
 import { MetersNeeded, mergedClasses, meterSums } from './meter-sums.ts';
-import { micros, subtract } from './money.ts';
+import { add, micros, subtract } from './money.ts';
 import { rateOf } from './prices.ts';
 import { nextClass, nextSegment, pricedAt } from './rerating.ts';
 import { placeOf } from './spread.ts';
@@ -17,11 +17,12 @@ import type { Meter } from './usage.ts';
 
 const SPREAD_SECONDS = 3_600;
 
-/** Crossings that change rates and have no other effect. */
-const CHANGES_RATES: ReadonlySet<Crossing['what']> = new Set<DatedKind>([
+/** Crossings that change rates or begin the period of a budget, and have no other effect. */
+const NEEDS_NO_LOOK: ReadonlySet<Crossing['what']> = new Set<Crossing['what']>([
   'volume_review',
   'discount_ends',
   'spot_price',
+  'budget_period',
 ]);
 
 /** A second within the hour after a second that is the same for very many teams. */
@@ -33,14 +34,19 @@ export const spreadSecond = (teamId: string, second: number): number => second +
  */
 export function nextLook(account: Account, settings: BillingSettings): Crossing | null {
   const next = nextCrossing(account, settings);
-  if (next === null || !CHANGES_RATES.has(next.what)) return next;
+  if (next === null || !NEEDS_NO_LOOK.has(next.what)) return next;
   const following = nextCrossing(atTheDearest(account, settings, next.second), settings);
   const second = spreadSecond(account.teamId, next.second);
-  return { second: Math.min(second, following?.second ?? second), what: next.what };
+  return { ...next, second: Math.min(second, following?.second ?? second) };
 }
 
 /** Crossings that any fact about money can bring forward. */
-const MOVES_WITH_BALANCE: ReadonlySet<Crossing['what']> = new Set<Crossing['what']>(['top_up', 'low', 'exhaustion']);
+const MOVES_WITH_BALANCE: ReadonlySet<Crossing['what']> = new Set<Crossing['what']>([
+  'top_up',
+  'low',
+  'exhaustion',
+  'budget_met',
+]);
 
 /** A crossing that is less far ahead is awaited directly, so a team has few looks before each of its crossings. */
 const LEAST_HALVED_SECONDS = 600;
@@ -102,6 +108,7 @@ function atTheDearest(account: Account, settings: BillingSettings, second: numbe
   const dearest = change.account;
   dearest.asOfSecond = second;
   dearest.datedThroughSecond = second;
+  changeBudgets(dearest, (budget) => budgetAt(budget, second));
   const cut: Meter[] = [];
   const begun: Meter[] = [];
   for (const meter of dearest.meters) {
@@ -113,6 +120,7 @@ function atTheDearest(account: Account, settings: BillingSettings, second: numbe
   replaceMeters(change, cut, begun);
   const count = cut.length + undiscountSums(change, second);
   dearest.postedMicros = subtract(dearest.postedMicros, micros(count));
+  changeBudgets(dearest, (budget) => ({ ...budget, spentMicros: add(budget.spentMicros, micros(count)) }));
   const until = dearest.discount?.untilSecond;
   if (until !== null && until !== undefined && until <= second) dearest.discount = null;
   return dearest;

@@ -5,8 +5,10 @@
 import type { Account, BillingSettings } from './account.ts';
 import { AccountChange } from './change.ts';
 import { bringUpToDate } from './clock.ts';
+import type { BillingError } from './errors.ts';
 import { nextTopUpSecond, runsOutSecond } from './forecast.ts';
 import { type InstanceOrder, openMeters, startRefusal } from './instances.ts';
+import { burnRefusal } from './met-budgets.ts';
 import { add, type Micros, ZERO } from './money.ts';
 import { uncoveredRateOf } from './prices.ts';
 import { burnMicrosPerHour } from './runway.ts';
@@ -42,7 +44,8 @@ export function quoteStarts(
 ): Quote {
   const change = new AccountChange(account, settings);
   bringUpToDate(change, nowSecond);
-  const refusal = refusalOf(change.account, settings);
+  const refused = startRefusal(change.account, settings);
+  const presentMicros = burnMicrosPerHour(change.account);
   // The slash prevents a collision: the id of an instance has no slash.
   const orders = Array.from({ length: count }, (_, i) => ({ ...order, instanceId: `quote/${i}`, shedOrder: null }));
   const opened = openMeters(change, orders);
@@ -56,12 +59,14 @@ export function quoteStarts(
     burnMicrosPerHour: burn,
     runsOutSecond: runsOutSecond(change.account, settings),
     nextTopUpSecond: nextTopUpSecond(change.account, settings),
-    warnings: [...refusal, ...topUpWarnings(change.account.policy, burn, settings)],
+    warnings: [
+      ...refusalOf(refused ?? burnRefusal(change.account, presentMicros)),
+      ...topUpWarnings(change.account.policy, burn, settings),
+    ],
   };
 }
 
 /** The refusal of a start now, if a start would be refused. */
-function refusalOf(account: Account, settings: BillingSettings): Warning[] {
-  const refusal = startRefusal(account, settings);
+function refusalOf(refusal: BillingError | null): Warning[] {
   return refusal ? [{ code: refusal.code as Warning['code'], message: refusal.message }] : [];
 }

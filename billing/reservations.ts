@@ -7,11 +7,13 @@ import type { FactOutcome } from './change.ts';
 import { applyFact } from './clock.ts';
 import { BillingError } from './errors.ts';
 import { startRefusal } from './instances.ts';
+import { checkBurnLimit } from './met-budgets.ts';
 import { type Micros, ZERO } from './money.ts';
 import { MONTHS_OF_TERM, type ReservationTerm } from './prices.ts';
 import { rerate } from './rerating.ts';
 import { rateFor } from './reservation-meter.ts';
 import { openTerm, postReservation } from './reservation-terms.ts';
+import { burnMicrosPerHour } from './runway.ts';
 import { addMonths } from './time.ts';
 
 /** The reservation to open. */
@@ -29,7 +31,7 @@ export interface ReservationOrder {
 /**
  * Begins a reservation at the fact's second; from then on it covers.
  * @throws BillingError `team_suspended`, `team_archived`; `insufficient_credit` when less than the minimum is available, or
- *   an exhaustion is open
+ *   an exhaustion is open; `budget_met`, `burn_limit`
  */
 export function openReservation(
   account: Account,
@@ -43,6 +45,7 @@ export function openReservation(
     const startSecond = account.asOfSecond;
     const refusal = startRefusal(account, settings);
     if (refusal) throw refusal;
+    const presentMicros = burnMicrosPerHour(account);
     openTerm(change, {
       ...reserved,
       termNumber: 1,
@@ -53,6 +56,7 @@ export function openReservation(
       postedMicros: ZERO,
     });
     rerate(change, startSecond);
+    checkBurnLimit(change, presentMicros);
   });
 }
 

@@ -123,6 +123,7 @@ export function decideUsage(events: readonly UsageEvent[], given: UsageGiven): U
     holds: settledHolds.map(({ hold }) => hold),
     ...(model !== null && { model }),
     ...(project !== null && { project }),
+    spends: rows.map(({ event, chargeMicros }) => ({ project: event.project, micros: chargeMicros })),
   };
   const outcome = recordUsage(account, settings, usage, nowSecond);
   const released = settledHolds.filter(({ hold }) => !hasExpired(hold, outcome.account));

@@ -13,6 +13,8 @@ export interface Metered {
 /** A running segment of an instance. */
 export interface Meter extends Metered {
   instanceId: string;
+  /** The project of the instance, for its budgets. */
+  project?: string | null;
   /** 1 for an instance's first segment; each re-price begins the next. */
   segment: number;
   /** The derivation of the rate. */

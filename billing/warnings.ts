@@ -10,6 +10,8 @@ export type WarningCode =
   | 'threshold_too_low'
   | 'amount_too_small'
   | 'insufficient_credit'
+  | 'budget_met'
+  | 'burn_limit'
   | 'team_suspended'
   | 'team_archived';
 

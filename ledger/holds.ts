@@ -19,6 +19,8 @@ export interface HoldOrder {
   holdId: string;
   teamId: string;
   model: string;
+  /** The project of the request, for its budgets. */
+  project?: string | null | undefined;
   maxInputTokens: number;
   maxOutputTokens: number;
   ttlSeconds: number;
@@ -38,6 +40,7 @@ function checkSame(hold: HoldOfTeam, order: HoldOrder): void {
   const isSame =
     hold.teamId === order.teamId &&
     hold.model === order.model &&
+    hold.project === (order.project ?? null) &&
     hold.maxInputTokens === order.maxInputTokens &&
     hold.maxOutputTokens === order.maxOutputTokens &&
     hold.expiresSecond - hold.placedSecond === order.ttlSeconds;
@@ -52,10 +55,10 @@ export const holdActs = ({ db, settings }: LedgerWorld) => ({
    * Sets aside the highest possible cost of a request, at the model's price in force at the receipt of the call. A
    * repeat of the id with the same request is the same hold, also after its end.
    * @throws BillingError `not_found` for an unknown team, `id_taken`, `price_not_found`, `insufficient_credit`,
-   *   `team_suspended`, `team_archived`
+   *   `budget_met`, `team_suspended`, `team_archived`
    */
   placeHold: (order: HoldOrder, causedBy: string): Promise<HoldRecorded> => {
-    const { holdId, teamId, model, maxInputTokens, maxOutputTokens, ttlSeconds, nowSecond } = order;
+    const { holdId, teamId, model, project = null, maxInputTokens, maxOutputTokens, ttlSeconds, nowSecond } = order;
     return recordFact(db, { teamId, causedBy, throughSecond: nowSecond }, async (account, tx) => {
       const recorded = (outcome: FactOutcome) => ({
         outcome,
@@ -70,7 +73,7 @@ export const holdActs = ({ db, settings }: LedgerWorld) => ({
       const price = await modelPriceAt(tx, model, nowSecond);
       if (!price) throw new BillingError('price_not_found', 'this model is not listed: see GET /v1/models', 'model');
       const amountMicros = holdMicrosFor(tokensCost(price, maxInputTokens, maxOutputTokens));
-      const outcome = placeHold(account, settings, { amountMicros, ttlSeconds }, nowSecond);
+      const outcome = placeHold(account, settings, { amountMicros, ttlSeconds, project }, nowSecond);
       const placedSecond = outcome.account.asOfSecond;
       const expiresSecond = placedSecond + ttlSeconds;
       if (amountMicros === 0) await expireFreeHolds(tx, teamId, placedSecond);
@@ -78,6 +81,7 @@ export const holdActs = ({ db, settings }: LedgerWorld) => ({
         holdId,
         teamId,
         model,
+        project,
         maxInputTokens,
         maxOutputTokens,
         amountMicros,

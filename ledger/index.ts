@@ -1,5 +1,6 @@
 /** The acts that record a team's money, each in a single transaction under the team's row lock. */
 
+import { alertActs } from './alerts.ts';
 import { policyActs } from './auto-top-up.ts';
 import { correctionActs } from './corrections.ts';
 import { cryptoActs } from './crypto.ts';
@@ -29,6 +30,7 @@ export const createLedger = (world: LedgerWorld) => ({
   ...correctionActs(world),
   ...noticeActs(world),
   ...policyActs(world),
+  ...alertActs(world),
   ...usageActs(world),
   ...holdActs(world),
   ...discountActs(world),

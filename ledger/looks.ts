@@ -6,6 +6,8 @@ const FOR_THE_WATCH: ReadonlySet<Effect['kind']> = new Set([
   'exhausted',
   'attempt_opened',
   'low',
+  'budget_met',
+  'burn_above',
   'reservation_closed',
 ]);
 export const isForTheWatch = (kind: Effect['kind']) => FOR_THE_WATCH.has(kind);

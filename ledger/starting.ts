@@ -21,6 +21,8 @@ import type { LedgerWorld } from './world.ts';
 
 const REFUSALS = [
   'insufficient_credit',
+  'budget_met',
+  'burn_limit',
   'team_suspended',
   'team_archived',
   'instance_active',
@@ -46,8 +48,8 @@ export interface StartedInstance {
  * Starts an instance: under the team's row lock the minimum is checked, the price is fixed as of the second of the
  * start and the meter is opened. The same id with the same request again is the same instance. The instance's workflow
  * is started after the commit: see prisma/due-work.ts.
- * @throws BillingError `insufficient_credit`, `team_suspended`, `team_archived`, `instance_active`, `id_taken`,
- * `no_reservation`, `price_not_found`, `amount_out_of_range`
+ * @throws BillingError `insufficient_credit`, `budget_met`, `burn_limit`, `team_suspended`, `team_archived`,
+ * `instance_active`, `id_taken`, `no_reservation`, `price_not_found`, `amount_out_of_range`
  */
 export const start = (
   world: LedgerWorld,
@@ -159,8 +161,8 @@ function readsOf(
 
 /** @throws BillingError `price_not_found` where nothing is offered at the second of the start */
 function orderOf(spec: InstanceSpec, price: GpuPrice | null): InstanceOrder {
-  const { id: instanceId, pricing, gpuType, region, shedOrder, hourlyMicros } = spec;
-  const order = { instanceId, pricing, gpuType, region, shedOrder };
+  const { id: instanceId, project, pricing, gpuType, region, shedOrder, hourlyMicros } = spec;
+  const order = { instanceId, project, pricing, gpuType, region, shedOrder };
   if (hourlyMicros !== null) return { ...order, given: true, listMicrosPerHour: hourlyMicros };
   if (!price) throw priceNotFound(OR_SEND_HOURLY);
   return { ...order, given: false, listMicrosPerHour: listMicrosOf(price, pricing) };

@@ -10,6 +10,8 @@ const URGENT: ReadonlySet<Effect['kind']> = new Set<Effect['kind']>([
   'attempt_opened',
   'reservation_closed',
   'low',
+  'budget_met',
+  'burn_above',
   'owes',
   'capped',
 ]);

@@ -6,6 +6,7 @@ import { trailingFrom } from '../billing/spending.ts';
 import { dayStart } from '../billing/time.ts';
 import type { Meter } from '../billing/usage.ts';
 import { toAccount } from './account-row.ts';
+import { hasProjectBudgets } from './alerts.ts';
 import type { Db, Tx } from './client.ts';
 import { toSecond } from './columns.ts';
 import { contestsOf } from './disputes.ts';
@@ -84,12 +85,12 @@ interface Sums {
 
 async function runningOf(
   tx: Tx,
-  { teamId, asOfSecond, standsAtSecond }: AccountRow,
+  { teamId, asOfSecond, standsAtSecond, alerts }: AccountRow,
   { instanceIds }: Reach,
   { classes, named }: Sums,
 ): Promise<Running> {
-  // While an open exhaustion keeps the money at X, sums through the later as-of second do not apply.
-  if (instanceIds === undefined || standsAtSecond !== null || classes === null)
+  // While an open exhaustion keeps the money at X, sums through the later as-of second do not apply. No sum is by project.
+  if (instanceIds === undefined || standsAtSecond !== null || classes === null || hasProjectBudgets(alerts))
     return { meters: await runningMeters(tx, teamId), summed: null };
   return { meters: [...named], summed: meterSums(withoutMeters(classes, named), toSecond(asOfSecond)) };
 }
@@ -104,8 +105,8 @@ export async function preparedRunningOf(
   rows: readonly AccountRow[],
   classesOf: ReadonlyMap<string, MeterClass[] | null>,
 ): Promise<Map<string, Running>> {
-  const isSummed = ({ teamId, standsAtSecond }: AccountRow) =>
-    standsAtSecond === null && classesOf.get(teamId) !== null;
+  const isSummed = ({ teamId, standsAtSecond, alerts }: AccountRow) =>
+    standsAtSecond === null && classesOf.get(teamId) !== null && !hasProjectBudgets(alerts);
   const others = rows.filter((row) => !isSummed(row)).map(({ teamId }) => teamId);
   const running = allRead(others.length > 0 ? await preparedMetersOf(db, others) : new Map());
   for (const row of rows.filter(isSummed))

@@ -1,5 +1,6 @@
 /** The row of an account: its columns, and the conversion to the account that the rules of money compute with. */
 import type { Account } from '../billing/account.ts';
+import { alertsOfColumn, columnOfAlerts } from './alerts.ts';
 import type { Tx } from './client.ts';
 import { columnOf, columnsOf, toMicros, toMicrosOrNull, toSecond, toSecondOrNull } from './columns.ts';
 import { type Account as AccountRow, Prisma } from './generated/client.ts';
@@ -14,8 +15,10 @@ export interface AccountWithMarks {
   marks: LookMarks;
 }
 
+/** Inserts the account of a new team, which has no alerts. */
 export const insertAccount = async (tx: Tx, account: Account): Promise<void> => {
-  await tx.account.create({ data: { teamId: account.teamId, ...columns(account) } });
+  const { alerts: _, ...row } = columns(account);
+  await tx.account.create({ data: { teamId: account.teamId, ...row } });
 };
 
 /** Saves an account under its row lock, and the marks of its watch. Meters have rows of their own. */
@@ -39,6 +42,7 @@ const MOVED_BY_USAGE = new Set<string>([
   'heldMicros',
   'owedMicros',
   'remainderMillionths',
+  'alerts',
 ]);
 
 /** True if only columns that `postUsage` writes have changed in the account's row. */
@@ -98,6 +102,7 @@ export function toAccount(row: AccountRow, parts: Parts): Account {
     standsAtSecond: toSecondOrNull(row.standsAtSecond),
     exhaustions: Number(row.exhaustions),
     lowArmed: row.lowArmed,
+    alerts: alertsOfColumn(row.alerts),
     suspendedSecond: toSecondOrNull(row.suspendedSecond),
     archivedSecond: toSecondOrNull(row.archivedSecond),
   };
@@ -125,6 +130,7 @@ const columns = (account: Account) => ({
   standsAtSecond: account.standsAtSecond,
   exhaustions: account.exhaustions,
   lowArmed: account.lowArmed,
+  alerts: columnOfAlerts(account.alerts),
   openDisputes: account.contests.length,
   discountBasisPoints: account.discount?.basisPoints ?? null,
   discountUntilSecond: account.discount?.untilSecond ?? null,

@@ -6,6 +6,7 @@ import type { Account } from '../billing/account.ts';
 import { BillingError } from '../billing/errors.ts';
 import { trailingFrom } from '../billing/spending.ts';
 import { ACCOUNT, accountOf } from './account-row.ts';
+import { hasBudgets } from './alerts.ts';
 import type { Db } from './client.ts';
 import { type InJson, toSecond } from './columns.ts';
 import { Prisma } from './generated/client.ts';
@@ -88,6 +89,7 @@ interface BalanceRow {
   now_second: bigint;
   as_of_second: bigint;
   stands_at_second: bigint | null;
+  alerts: unknown;
   open_disputes: number;
   running_reservations: number;
   has_others: boolean;
@@ -118,8 +120,8 @@ export interface ReadForBalance {
 
 /**
  * Reads a team's account with sums of all its running meters, and its usage. Null where the account has parts that the
- * statement does not read: reservations, open disputes, money that stands at an earlier second, and instances that
- * the sums do not show.
+ * statement does not read: reservations, open disputes, budgets, money that stands at an earlier second, and instances
+ * that the sums do not show.
  * @throws BillingError `not_found`
  */
 export async function readForBalance(db: Db, query: ForBalance): Promise<ReadForBalance | null> {
@@ -128,8 +130,9 @@ export async function readForBalance(db: Db, query: ForBalance): Promise<ReadFor
   const [result] = await runPrepared<{ read: InJson<BalanceRow> }>(db, statement, values);
   if (!result) throw new BillingError('not_found', 'no such team', 'team');
   const row = result.read;
-  if (row.stands_at_second !== null || row.open_disputes > 0 || row.running_reservations > 0 || row.has_others)
-    return null;
+  const isPlain =
+    row.stands_at_second === null && row.open_disputes === 0 && row.running_reservations === 0 && !row.has_others;
+  if (!isPlain || hasBudgets(row.alerts)) return null;
   const totalsAreKnown =
     row.remainder_counts === null
       ? { second: toSecond(row.now_second), remainders: Number(row.remainders) }

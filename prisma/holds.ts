@@ -13,6 +13,7 @@ export interface HoldOfTeam {
   holdId: string;
   teamId: string;
   model: string;
+  project: string | null;
   maxInputTokens: number;
   maxOutputTokens: number;
   amountMicros: Micros;

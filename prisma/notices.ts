@@ -2,8 +2,17 @@
  * Notices: mails and outgoing events. A notice is written in the transaction of its cause, so no notice is lost, under
  * an id made from the cause, so no notice comes twice. The watch starts a workflow for each notice.
  */
+import type { BudgetAction, BudgetPeriod } from '../billing/alerts.ts';
 import type { Effect } from '../billing/change.ts';
-import { cappedCause, exhaustionCause, lowCause, noticeId, reservationEndedCause } from '../billing/ids.ts';
+import {
+  budgetCause,
+  burnCause,
+  cappedCause,
+  exhaustionCause,
+  lowCause,
+  noticeId,
+  reservationEndedCause,
+} from '../billing/ids.ts';
 import type { ReservationEnd } from '../billing/reservation-meter.ts';
 import { monthStart } from '../billing/time.ts';
 import type { Tx } from './client.ts';
@@ -21,6 +30,8 @@ export type MailKind =
   | 'balance_low'
   | 'credits_exhausted'
   | 'usage_owed'
+  | 'budget_met'
+  | 'burn_limit'
   | 'refund'
   | 'dispute'
   | 'card_expiring'
@@ -35,7 +46,8 @@ export type EventKind =
   | 'top_up.succeeded'
   | 'top_up.failed'
   | 'deposit.succeeded'
-  | 'usage.owed';
+  | 'usage.owed'
+  | 'budget.met';
 
 /** The copy for a provider: the team's name and address. */
 export type CopyKind = 'customer.copy';
@@ -84,6 +96,18 @@ export interface NoticeData {
   capMicros?: number;
   toppedUpMicros?: number;
   amountMicros?: number;
+  /** A budget as met: it may have been changed since. */
+  budget?: {
+    project: string | null;
+    period: BudgetPeriod;
+    amountMicros: number;
+    action: BudgetAction;
+    periodStartSecond: number;
+    spentMicros: number;
+    endedCount: number;
+  };
+  /** The burn above the limit, as of the rise. */
+  burn?: { burnMicros: number; limitMicros: number };
   /** A spot instance that the platform takes back, and the second. */
   instanceId?: string;
   reclaimSecond?: number;
@@ -165,6 +189,12 @@ export function noticesFor(teamId: string, effects: Effect[], balanceStatedSecon
       const both = mailAndEvent(about, 'balance_low', 'balance.low');
       return isLowStated(second) ? both.filter(({ channel }) => channel === 'event') : both;
     }
+    if (effect.kind === 'budget_met') return budgetNotices(teamId, effect);
+    if (effect.kind === 'burn_above') {
+      const { second, burnMicros, limitMicros } = effect;
+      const about = { teamId, second, cause: burnCause(teamId, second), data: { burn: { burnMicros, limitMicros } } };
+      return [{ ...about, channel: 'mail', kind: 'burn_limit' }];
+    }
     if (effect.kind === 'owes') {
       // The row of the new debt: one mail an episode.
       const { second, reference: cause, amountMicros: owedMicros } = effect;
@@ -185,6 +215,15 @@ export function noticesFor(teamId: string, effects: Effect[], balanceStatedSecon
     }
     return [];
   });
+}
+
+function budgetNotices(teamId: string, met: Extract<Effect, { kind: 'budget_met' }>): NewNotice[] {
+  const { second, spentMicros, instanceIds, budget: terms } = met;
+  const { project, period, amountMicros, action, episode, periodStartSecond } = terms;
+  const endedCount = instanceIds.length;
+  const budget = { project, period, amountMicros, action, periodStartSecond, spentMicros, endedCount };
+  const cause = budgetCause(teamId, episode, periodStartSecond);
+  return mailAndEvent({ teamId, second, cause, data: { budget } }, 'budget_met', 'budget.met');
 }
 
 export const insertNotices = (tx: Tx, notices: readonly NewNotice[]): Promise<void> =>

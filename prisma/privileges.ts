@@ -18,7 +18,7 @@ export type Use = 'read' | 'append' | { fixed: readonly string[]; deletes?: true
 const INSTANCE = ['id', 'team_id', 'project', 'gpu_type', 'region', 'pricing', 'hourly_micros', 'request_hash'];
 const PRICED = ['list_micros_per_hour', 'given', 'discount_basis_points', 'discount_kind', 'covered_by'];
 const RESERVATION = ['id', 'team_id', 'gpu_type', 'region', 'count', 'term', 'request_hash', 'start_second'];
-const HOLD = ['id', 'team_id', 'model', 'max_input_tokens', 'max_output_tokens', 'amount_micros'];
+const HOLD = ['id', 'team_id', 'model', 'project', 'max_input_tokens', 'max_output_tokens', 'amount_micros'];
 
 export const USES: Readonly<Record<string, Use>> = {
   _prisma_migrations: 'read',

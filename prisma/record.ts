@@ -3,7 +3,7 @@
  * all effects in the same transaction. No other code moves a team's money.
  */
 import type { Account } from '../billing/account.ts';
-import type { Effect, FactOutcome } from '../billing/change.ts';
+import type { Effect, EndReason, FactOutcome } from '../billing/change.ts';
 import { lookAfter } from '../billing/looks.ts';
 import type { Meter } from '../billing/usage.ts';
 import type { Reach } from './account-parts.ts';
@@ -175,12 +175,16 @@ async function writeChange<T>(
 /** Writes the effects of its kinds, and leaves out all others. */
 type Writer = (tx: Tx, teamId: string, effects: Effect[]) => Promise<void>;
 
-/** The watch signals the workflow of a reclaimed instance, as after a stop of a whole team. */
-const writeReclaimed: Writer = async (tx, teamId, effects) => {
-  const reclaimed = only(effects, 'instance_ended').filter(({ reason }) => reason === 'spot_reclaimed');
-  const [first] = reclaimed;
-  const ids = reclaimed.map(({ instanceId }) => instanceId);
-  if (first) await insertTeamStops(tx, teamId, first.endSecond, ids);
+/** Ends that the calendar or a budget brings, and that have no other row for the watch. */
+const ENDED_BY_CROSSING: ReadonlySet<EndReason> = new Set<EndReason>(['spot_reclaimed', 'budget']);
+
+/** The watch signals the workflows of these instances, as after a stop of a whole team. */
+const writeEndedByCrossing: Writer = async (tx, teamId, effects) => {
+  const ended = only(effects, 'instance_ended').filter(({ reason }) => ENDED_BY_CROSSING.has(reason));
+  for (const second of new Set(ended.map(({ endSecond }) => endSecond))) {
+    const ids = ended.filter(({ endSecond }) => endSecond === second).map(({ instanceId }) => instanceId);
+    await insertTeamStops(tx, teamId, second, ids);
+  }
 };
 
 /** In order: a renewed term closes before the next one opens. */
@@ -210,7 +214,7 @@ const WRITERS: Record<Effect['kind'], Writer | null> = {
   meter_posted: IN_FIRST_STATEMENT,
   meter_closed: IN_FIRST_STATEMENT,
   /** The first statement has the end itself. */
-  instance_ended: writeReclaimed,
+  instance_ended: writeEndedByCrossing,
   reclaim_announced: async (tx, _, effects) => {
     for (const { instanceId, reclaimSecond } of only(effects, 'reclaim_announced'))
       await saveReclaim(tx, instanceId, reclaimSecond);
@@ -245,6 +249,8 @@ const WRITERS: Record<Effect['kind'], Writer | null> = {
   },
   policy_off: BY_ITS_ACT,
   low: BY_NOTICE,
+  budget_met: BY_NOTICE,
+  burn_above: BY_NOTICE,
   owes: BY_NOTICE,
   capped: BY_NOTICE,
 };

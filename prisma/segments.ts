@@ -27,6 +27,7 @@ interface SegmentRow {
   discount_basis_points: number;
   discount_kind: string | null;
   covered_by: string | null;
+  project: string | null;
   pricing: string;
   gpu_type: string;
   region: string;
@@ -36,12 +37,13 @@ interface SegmentRow {
 }
 
 const SEGMENTS = Prisma.sql`
-  SELECT ${Prisma.raw(columnsOf(Prisma.SegmentScalarFieldEnum, 'segments'))}, instances.pricing, instances.gpu_type, instances.region, instances.shed_order, instances.reclaim_second,
+  SELECT ${Prisma.raw(columnsOf(Prisma.SegmentScalarFieldEnum, 'segments'))}, instances.project, instances.pricing, instances.gpu_type, instances.region, instances.shed_order, instances.reclaim_second,
     instances.start_second AS instance_start_second
   FROM segments JOIN instances ON instances.id = segments.instance_id`;
 
 const toSegment = (row: InJson<SegmentRow>): SegmentOfInstance => ({
   instanceId: row.instance_id,
+  ...(row.project !== null && { project: row.project }),
   segment: row.segment,
   rateMicrosPerHour: toMicros(row.rate_micros_per_hour),
   startSecond: toSecond(row.start_second),

@@ -5,6 +5,7 @@
 import type { Account } from '../billing/account.ts';
 import type { Transfer } from '../billing/ledger.ts';
 import type { NewUsage, RecordedUsage } from '../billing/usage-batch.ts';
+import { columnOfAlerts } from './alerts.ts';
 import { numberColumn, textColumn } from './arrays.ts';
 import { type Db, inOneStatement, type Tx } from './client.ts';
 import { toMicros, toSecondOrNull } from './columns.ts';
@@ -97,9 +98,9 @@ const POST_USAGE = {
   text: `
   WITH batches AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
-        $8::bigint[], $9::bigint[], $31::bigint[], $32::bigint[])
+        $8::bigint[], $9::bigint[], $31::bigint[], $32::bigint[], $33::text[])
       WITH ORDINALITY AS batches (team_id, version, charged_with, caused_by, as_of, posted, held, owed, remainder, due,
-        woken, n)
+        woken, alerts_after, n)
   ), locked AS (
     SELECT batches.*
     FROM accounts JOIN batches USING (team_id)
@@ -107,7 +108,7 @@ const POST_USAGE = {
   ), saved AS (
     UPDATE accounts
     SET as_of_second = as_of, posted_micros = posted, held_micros = held, owed_micros = owed,
-      remainder_millionths = remainder, look_due_second = due, woken_second = woken
+      remainder_millionths = remainder, look_due_second = due, woken_second = woken, alerts = alerts_after::jsonb
     FROM locked WHERE accounts.team_id = locked.team_id
     RETURNING locked.team_id, charged_with, caused_by, as_of, n
   ), transferred AS (
@@ -175,6 +176,7 @@ export async function postUsage(db: Db, postings: readonly UsagePosting[]): Prom
     textColumn(transfers, ({ transfer }) => transfer.project ?? null),
     numberColumn(postings, ({ marks }) => marks.dueSecond),
     numberColumn(postings, ({ marks }) => marks.wokenSecond),
+    textColumn(postings, ({ account }) => columnOfAlerts(account.alerts)),
   ];
   const postedTeams = await inOneStatement(() => runPrepared<{ team_id: string }>(db, POST_USAGE, values));
   return postedTeams.map(({ team_id }) => team_id);

@@ -29,7 +29,7 @@ type InstanceResult = ScenarioResult['instances'][string];
 
 const ALL = { limit: 100_000 };
 /** The kinds of mails in a result. Other kinds depend on the warnings of a deployment. */
-const MAIL_KINDS = ['auto_top_up_failed', 'credits_exhausted'];
+const MAIL_KINDS = ['auto_top_up_failed', 'credits_exhausted', 'budget_met'];
 
 export async function readResult(finished: Finished): Promise<ScenarioResult> {
   const teams: Record<string, TeamResult> = {};

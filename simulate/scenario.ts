@@ -1,5 +1,6 @@
 /** The scenario format of the money rules, read strictly, so a typing error is not a different bill. */
 import { z } from 'zod';
+import { BUDGET_ACTIONS, BUDGET_PERIODS } from '../billing/alerts.ts';
 import { parseDollars } from '../billing/money.ts';
 
 const dollars = z.string().transform((text, context) => {
@@ -16,7 +17,14 @@ const name = z.string().min(1).max(200);
 
 /** Events may carry keys to be ignored, so these objects are not strict. */
 const event = z.discriminatedUnion('do', [
-  z.object({ at: second, do: z.literal('start'), team: name, instance: name, hourly: dollars }),
+  z.object({
+    at: second,
+    do: z.literal('start'),
+    team: name,
+    instance: name,
+    hourly: dollars,
+    project: name.optional(),
+  }),
   z.object({ at: second, do: z.literal('stop'), instance: name }),
   z.object({ at: second, do: z.literal('deposit'), team: name, amount: dollars }),
   z.object({
@@ -26,6 +34,16 @@ const event = z.discriminatedUnion('do', [
     model: z.object({ input: dollars, output: dollars }),
     input: count,
     output: count,
+    project: name.optional(),
+  }),
+  z.object({
+    at: second,
+    do: z.literal('budget'),
+    team: name,
+    project: name.optional(),
+    period: z.enum(BUDGET_PERIODS),
+    amount: dollars,
+    action: z.enum(BUDGET_ACTIONS),
   }),
   z.object({
     at: second,

@@ -3,7 +3,7 @@
  * ledger. The driver plays the api and the person; everything else is the product.
  */
 import { randomBytes } from 'node:crypto';
-import { BillingError } from '../billing/errors.ts';
+import { BillingError, refusalAmong } from '../billing/errors.ts';
 import { type Micros, micros } from '../billing/money.ts';
 import type { TopUpPolicy } from '../billing/top-up.ts';
 import type { StripeStandIn } from '../embedded/stripe/index.ts';
@@ -13,6 +13,7 @@ import { savePaymentMethod } from '../prisma/payment-methods.ts';
 import { notedWake, notingRecords } from '../prisma/recorded.ts';
 import { createTeam, setStripeCustomer } from '../prisma/teams.ts';
 import { inputOfStarted, startInstanceWorkflow } from '../workflows/signals.ts';
+import { type BudgetEvent, setBudget } from './budgets.ts';
 import { ClockStandsStill } from './clock.ts';
 import { type Engine, startEngine } from './engine.ts';
 import { untilQuiet } from './open-work.ts';
@@ -73,6 +74,9 @@ async function playOnce(
     await engine.close();
   }
 }
+
+/** The refusals of a start that a scenario may expect. */
+const REFUSED = ['insufficient_credit', 'budget_met'] as const;
 
 interface Parts extends Engine {
   standIn: StripeStandIn;
@@ -176,6 +180,7 @@ class Run {
     if (event.do === 'stop') return this.stop(event.instance);
     if (event.do === 'deposit') return this.deposit(event.team, event.amount, event.at);
     if (event.do === 'tokens') return this.tokens(event);
+    if (event.do === 'budget') return this.setBudget(event);
     return this.setPolicy(event.team, event);
   }
 
@@ -186,7 +191,7 @@ class Run {
     const spec = {
       id,
       teamId: this.teamId(event.team),
-      project: null,
+      project: event.project ?? null,
       gpuType: 'simulated',
       region: 'simulated',
       pricing: 'on_demand' as const,
@@ -201,7 +206,7 @@ class Run {
       await startInstanceWorkflow(client, inputOfStarted(started, options.settleEveryMs ?? 0), 'scenario');
       await this.wakeWatch(spec.teamId);
     } catch (error) {
-      if (!(error instanceof BillingError) || error.code !== 'insufficient_credit') throw error;
+      if (refusalAmong(REFUSED, error) === null || !(error instanceof BillingError)) throw error;
       this.refused.push({ at: event.at, instance: event.instance, code: error.code });
     }
   }
@@ -250,12 +255,18 @@ class Run {
       price,
       inputTokens,
       outputTokens,
-      project: null,
+      project: event.project ?? null,
       atSecond: null,
       holdId: null,
     };
     const answer = await ledger.recordUsage({ events: [usage], receivedSecond: clock.now, causedBy: 'scenario' });
     if (!answer.teams.get(teamId)?.isWakeSpared) await wake.watch(teamId);
+  }
+
+  private async setBudget(event: BudgetEvent): Promise<void> {
+    const teamId = this.teamId(event.team);
+    await setBudget(this.parts, teamId, event);
+    await this.wakeWatch(teamId);
   }
 
   private async setPolicy(

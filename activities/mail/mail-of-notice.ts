@@ -1,4 +1,5 @@
 /** Makes the mail of a notice from the present rows: the notice has ids, and the mail has words. */
+import { nextPeriodStart } from '../../billing/budgets.ts';
 import { micros, ZERO } from '../../billing/money.ts';
 import { nextMonthStart } from '../../billing/time.ts';
 import { endedInstances } from '../../ledger/ended-instances.ts';
@@ -21,6 +22,8 @@ import { autoTopUpCapped } from './auto-top-up-capped.ts';
 import { autoTopUpCharged } from './auto-top-up-charged.ts';
 import { autoTopUpFailed } from './auto-top-up-failed.ts';
 import { balanceLow } from './balance-low.ts';
+import { budgetMet } from './budget-met.ts';
+import { burnLimit } from './burn-limit.ts';
 import { cardExpiring } from './card-expiring.ts';
 import { creditsExhausted } from './credits-exhausted.ts';
 import { depositCorrected } from './deposit-corrected.ts';
@@ -116,6 +119,25 @@ const WRITERS: Record<MailKind, Writer> = {
   usage_owed: async (sending) => {
     const { owedMicros } = await readAccount(sending.db, sending.notice.teamId, AS_RECORDED);
     return usageOwed(sending.about, owedMicros, sending.notice.second);
+  },
+  budget_met: async (sending) => {
+    const { notice } = sending;
+    const { budget } = notice.data;
+    if (budget === undefined) throw final('mail', `no budget for the notice ${notice.id}`);
+    const met = {
+      ...budget,
+      amountMicros: micros(budget.amountMicros),
+      spentMicros: micros(budget.spentMicros),
+      metSecond: notice.second,
+      periodEndSecond: nextPeriodStart(budget.period, budget.periodStartSecond),
+    };
+    return budgetMet(sending.about, met, await runwayOf(sending));
+  },
+  burn_limit: async (sending) => {
+    const { second, data } = sending.notice;
+    const { burnMicros = 0, limitMicros = 0 } = data.burn ?? {};
+    const burn = { burnMicros: micros(burnMicros), limitMicros: micros(limitMicros), second };
+    return burnLimit(sending.about, burn, await runwayOf(sending));
   },
   refund: async (sending) => {
     const { db, notice } = sending;

@@ -1,5 +1,6 @@
 /** The payload of an outgoing event. Money is decimal strings of dollars, times are RFC 3339. */
 import type { BillingSettings } from '../../billing/account.ts';
+import { nextPeriodStart } from '../../billing/budgets.ts';
 import { paymentFailure } from '../../billing/failure-reasons.ts';
 import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
 import { runsOutSecond } from '../../billing/forecast.ts';
@@ -33,6 +34,7 @@ async function dataOf(db: Db, settings: BillingSettings, { teamId, data }: Notic
     return { ...(await depositData(db, data.depositId)), ...(data.receipt && (await receiptData(db, data.receipt))) };
   if (data.exhaustion !== undefined) return exhaustionData(db, teamId, data.exhaustion);
   if (data.owedMicros !== undefined) return { owed: formatDollars(micros(data.owedMicros)) };
+  if (data.budget !== undefined) return budgetData(data.budget);
   if (data.levelMicros !== undefined) return lowData(db, settings, teamId, data.levelMicros);
   return {};
 }
@@ -80,6 +82,17 @@ async function exhaustionData(db: Db, teamId: string, number: number) {
     })),
   };
 }
+
+const budgetData = (budget: NonNullable<Notice['data']['budget']>) => ({
+  project: budget.project,
+  period: budget.period,
+  action: budget.action,
+  amount: formatDollars(micros(budget.amountMicros)),
+  spend: formatDollars(micros(budget.spentMicros)),
+  periodStart: formatSecond(budget.periodStartSecond),
+  periodEnd: formatSecond(nextPeriodStart(budget.period, budget.periodStartSecond)),
+  instancesEnded: budget.endedCount,
+});
 
 async function lowData(db: Db, settings: BillingSettings, teamId: string, levelMicros: number) {
   const { account, second } = await bySums([], async (named) => {

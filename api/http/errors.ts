@@ -23,6 +23,8 @@ export const STATUS_OF: Record<FailureCode, number> = {
   webhook_invalid: 400,
   unauthenticated: 401,
   insufficient_credit: 402,
+  budget_met: 402,
+  burn_limit: 402,
   card_declined: 402,
   forbidden: 403,
   not_found: 404,

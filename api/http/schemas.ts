@@ -114,6 +114,14 @@ const MOST_TOKENS = 1_000_000_000_000;
 /** Tokens of one request: 0 to 10¹². */
 export const TokenCount = z.int().min(0).max(MOST_TOKENS).openapi({ example: 4_000 });
 
+/** The version that a form was read at. Absent: the last writer wins. */
+export const Version = z
+  .number('must be the version that was read, a whole number')
+  .int('must be a whole number')
+  .min(0)
+  .optional()
+  .openapi({ description: 'the version that was read; without it, the last writer wins', example: 3 });
+
 export const TeamPath = z.object({ team: PathId });
 
 const MAX_LIMIT = 100;

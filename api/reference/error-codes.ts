@@ -76,6 +76,19 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     message: 'another instance has this id',
     param: 'id',
   },
+  budget_met: {
+    meaning:
+      'A budget of the team or of the project was met, and its action is `refuse` or `stop`: nothing of its scope starts before the next day or month.',
+    whatToDo: 'Raise or remove the budget by `PUT /v1/teams/{team}/alerts`, or wait until the time in the message.',
+    message:
+      'The daily budget of project train, $40.00, was met at 2026-03-01T17:20:00Z: nothing is started before 2026-03-02T00:00:00Z, unless the budget is raised.',
+  },
+  burn_limit: {
+    meaning: 'After the start, the burn of the team would be above its limit of burn per hour.',
+    whatToDo: 'Stop an instance, or raise `burnPerHourLimit` by `PUT /v1/teams/{team}/alerts`.',
+    message:
+      'The burn of the team would be $12.45 an hour, above its limit of $10.00 an hour: it is $9.96 an hour now. Stop an instance, or raise burnPerHourLimit.',
+  },
   version_conflict: {
     meaning: 'The object was changed after the version in the request.',
     whatToDo: 'Read the object again, apply the change to its current values, and send it with the new version.',

@@ -1,5 +1,6 @@
 /** The outgoing events: payload, occasion, and the check of the signature by a receiver. */
 import type { OpenAPIRegistry } from '@asteasolutions/zod-to-openapi';
+import { BUDGET_ACTIONS, BUDGET_PERIODS } from '../../billing/alerts.ts';
 import { DECLINE_REASONS, PAYMENT_FAILURES } from '../../billing/failure-reasons.ts';
 import { inSentences, paymentFailureWords } from '../../billing/failure-words.ts';
 import { Amount, Time, z } from '../http/schemas.ts';
@@ -62,12 +63,12 @@ export const EVENTS: Record<string, Event> = {
   'instance.terminate': {
     summary: 'Stop this machine',
     description:
-      'Billing of an instance has ended without a request of the platform: credit ran out, or an operator or a reclaim ended the instance. Stop the machine, then answer 2xx. The event is sent again until a 2xx.',
+      'Billing of an instance has ended without a request of the platform: credit ran out, a budget was met, or an operator or a reclaim ended the instance. Stop the machine, then answer 2xx. The event is sent again until a 2xx.',
     data: z.object({
       id: NAMES.instance,
       team: NAMES.team,
       reason: z
-        .enum(['stopped', 'out_of_credits', 'spot_reclaimed', 'operator'])
+        .enum(['stopped', 'out_of_credits', 'spot_reclaimed', 'operator', 'budget'])
         .openapi({ example: 'out_of_credits', description: 'the reason of the end' }),
       startedAt: Time.openapi({ example: STARTED }),
       endedAt: Ended,
@@ -149,6 +150,22 @@ export const EVENTS: Record<string, Event> = {
         })
         .optional()
         .openapi({ description: 'crypto: the credited output' }),
+    }),
+  },
+  'budget.met': {
+    summary: 'A budget is met',
+    description:
+      'The spend of a team or of a project has met a budget. The event is sent once in each day or month of the budget. For the action `stop`, `instance.terminate` is also sent for each instance that has ended.',
+    data: z.object({
+      team: NAMES.team,
+      project: z.string().nullable().openapi({ example: 'train', description: 'null: the budget of the whole team' }),
+      period: z.enum(BUDGET_PERIODS).openapi({ example: 'day' }),
+      action: z.enum(BUDGET_ACTIONS).openapi({ example: 'stop' }),
+      amount: Money('40.000000'),
+      spend: Money('39.999814', 'the spend at the second of the event'),
+      periodStart: Time.openapi({ example: '2026-03-01T00:00:00Z' }),
+      periodEnd: Time.openapi({ example: '2026-03-02T00:00:00Z', description: 'the first second of the next period' }),
+      instancesEnded: z.int().openapi({ example: 3, description: 'the number of instances that the budget has ended' }),
     }),
   },
   'usage.owed': {

@@ -8,6 +8,7 @@ export const TAGS = [
   { name: 'Payment methods', description: 'Saved cards. Card data is taken by Stripe and never reaches this service.' },
   { name: 'Deposits', description: 'Payments into credit by card or crypto, with receipts.' },
   { name: 'Auto top-up', description: 'Charges of a saved card when credit falls below a threshold.' },
+  { name: 'Alerts', description: 'Low-balance levels, budgets by day and month, and a limit of burn.' },
   { name: 'Instances', description: 'Machines that are billed by the second from start to end.' },
   { name: 'Reservations', description: 'Capacity for instances that is paid for a term, at a lower price.' },
   { name: 'Usage', description: 'Tokens of models: holds before a request, usage events after it.' },

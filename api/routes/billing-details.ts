@@ -12,7 +12,7 @@ import {
 } from '../../prisma/billing-details.ts';
 import { actorOf } from '../http/calls.ts';
 import { type Route, route } from '../http/route.ts';
-import { listOf, pageQuery, pageRequest, TeamPath, Time, text, UUID, viewPage, z } from '../http/schemas.ts';
+import { listOf, pageQuery, pageRequest, TeamPath, Time, text, UUID, Version, viewPage, z } from '../http/schemas.ts';
 import type { ApiWorld } from '../world.ts';
 
 const MAX_ADDRESS = 300;
@@ -66,12 +66,7 @@ const Change = z.object({
   taxId: line(60, 'DE123456789'),
   reference: line(60, 'PO-1234').openapi({ description: 'a reference of the team, such as a purchase order' }),
   email: Email,
-  version: z
-    .number('must be the version that was read, a whole number')
-    .int('must be a whole number')
-    .min(0)
-    .optional()
-    .openapi({ description: 'the version that was read; without it, the last writer wins' }),
+  version: Version,
 });
 
 const Field = z.string().nullable();

@@ -18,6 +18,7 @@ const NewHold = z.object({
   id: Id.optional().openapi({ description: 'the same id and body again is the same hold', example: 'request-1042' }),
   team: Id,
   model: text(100).openapi({ example: 'llama-3.3-70b-instruct' }),
+  project: text(100).optional().openapi({ description: 'for the budgets of the project', example: 'vision' }),
   maxInputTokens: TokenCount,
   maxOutputTokens: TokenCount,
   ttlSeconds: z.int().min(1).max(LONGEST_HOLD_SECONDS).openapi({
@@ -49,7 +50,7 @@ const place = ({ db, ledger }: ApiWorld, wake: Wakes): Route =>
     who: 'usage',
     body: NewHold,
     answer: { status: 201, schema: Hold },
-    fails: ['id_taken', 'insufficient_credit', 'team_suspended', 'team_archived', 'price_not_found'],
+    fails: ['id_taken', 'insufficient_credit', 'budget_met', 'team_suspended', 'team_archived', 'price_not_found'],
     handle: async ({ body: { id, team: teamId, ...asked }, call }) => {
       mustSee(call, teamId, 'team', 'team');
       const nowSecond = call.receivedSecond;

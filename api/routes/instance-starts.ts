@@ -80,6 +80,8 @@ const start = (world: ApiWorld, wake: Wakes, unlessRefused: UnlessRefused): Rout
     answer: { status: 201, schema: Instance },
     fails: [
       'insufficient_credit',
+      'budget_met',
+      'burn_limit',
       'team_suspended',
       'team_archived',
       'id_taken',
@@ -125,6 +127,8 @@ const resume = (world: ApiWorld, wake: Wakes, unlessRefused: UnlessRefused): Rou
       'instance_active',
       'id_taken',
       'insufficient_credit',
+      'budget_met',
+      'burn_limit',
       'team_suspended',
       'team_archived',
       'price_not_found',

@@ -69,6 +69,8 @@ const begin = (world: ApiWorld, wake: Wakes, unlessRefused: UnlessRefused): Rout
     answer: { status: 201, schema: Reservation },
     fails: [
       'insufficient_credit',
+      'budget_met',
+      'burn_limit',
       'team_suspended',
       'team_archived',
       'id_taken',

@@ -1,5 +1,6 @@
 /** The JSON form of a team's balance. */
 import type { BillingSettings } from '../../billing/account.ts';
+import { lowLevelsOf } from '../../billing/crossings.ts';
 import { firstBelowSecond, runsOutSecond } from '../../billing/forecast.ts';
 import { MetersNeeded, RemaindersNeeded, summedCostBetweenMicros } from '../../billing/meter-sums.ts';
 import { total, Uncountable } from '../../billing/money.ts';
@@ -133,6 +134,7 @@ const monthOf = (second: number): [fromSecond: number, toSecond: number] => [
 export function balanceOf(standing: Standing, settings: BillingSettings, monthMicros: bigint): BalanceView {
   const { account, nowSecond } = standing;
   const { meters, summed } = account;
+  const lowest = lowLevelsOf(account, settings).at(-1);
   return {
     available: amount(shownAvailableMicros(standing)),
     posted: amount(account.postedMicros),
@@ -140,7 +142,7 @@ export function balanceOf(standing: Standing, settings: BillingSettings, monthMi
     owed: amount(account.owedMicros),
     burnPerHour: amount(burnMicrosPerHour(account)),
     runsOutAt: timeOrNull(runsOutSecond(account, settings)),
-    lowAt: timeOrNull(firstBelowSecond(account, settings, settings.lowLevelMicros)),
+    lowAt: timeOrNull(lowest ? firstBelowSecond(account, settings, lowest.levelMicros) : null),
     thisMonth: amount(monthMicros),
     activeInstances: new Set(meters.map((meter) => meter.instanceId)).size + (summed?.count ?? 0),
     asOf: timeOrNull(nowSecond) as string,

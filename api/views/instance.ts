@@ -20,7 +20,7 @@ import { Metadata } from '../http/metadata.ts';
 import { Amount, amount, Time, timeOrNull, z } from '../http/schemas.ts';
 import { type Standing, segmentsAsStanding, standingOf } from './standing.ts';
 
-export const END_REASONS = ['stopped', 'out_of_credits', 'spot_reclaimed', 'operator'] as const;
+export const END_REASONS = ['stopped', 'out_of_credits', 'spot_reclaimed', 'operator', 'budget'] as const;
 export const STATUSES = ['active', 'terminated'] as const;
 
 const Segment = z

@@ -64,6 +64,8 @@ const ROUTES: Array<[string, string, Who]> = [
   ['GET', '/v1/teams/{team}/deposits', 'read'],
   ['GET', '/v1/teams/{team}/deposits/{deposit}', 'read'],
   ['GET', '/v1/teams/{team}/deposits/{deposit}/receipt', 'read'],
+  ['GET', '/v1/teams/{team}/alerts', 'read'],
+  ['PUT', '/v1/teams/{team}/alerts', 'billing'],
   ['GET', '/v1/teams/{team}/transactions', 'read'],
   ['POST', '/v1/teams/{team}/grants', 'platform'],
   ['GET', '/v1/teams/{team}/grants', 'read'],

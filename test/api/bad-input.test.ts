@@ -104,6 +104,9 @@ const RESERVED = { '1m': '7', '3m': '6.30', '6m': '5.70', '12m': '5' };
 const WRONG_COUNT: unknown[] = ['1', 1.5, -1, 1_000_000_000_001, 1e99, null, true, {}, [1]];
 const WRONG_FLAG: unknown[] = ['true', 1, 0, null, {}, []];
 
+const BUDGET = { project: 'p', period: 'day', amount: '10', action: 'mail' };
+const WRONG_OF_BUDGET: unknown[] = [1, '', 'x'.repeat(101), 'a\u0000b', true, {}, []];
+
 type Field = [name: string, wrong: unknown[]];
 interface Body {
   name: string;
@@ -352,6 +355,22 @@ const BODIES: Body[] = [
       ['hourly', WRONG_MONEY],
     ],
     required: ['team', 'gpuType', 'region', 'pricing', 'count'],
+  },
+  {
+    name: 'alerts',
+    method: 'PUT',
+    path: () => `/v1/teams/${team}/alerts`,
+    good: () => ({ lowBalance: ['10'], budgets: [BUDGET], burnPerHourLimit: '20', version: 99 }),
+    fields: [
+      ['lowBalance', [1, '10', {}, null, [10], [null], [['10']], ['-1'], Array(11).fill('1')]],
+      ['budgets', [1, {}, null, [null], [[]], [{}], [{ ...BUDGET, note: 'x' }], Array(51).fill(BUDGET)]],
+      ...['amount', 'period', 'action', 'project'].map(
+        (name): Field => ['budgets', WRONG_OF_BUDGET.map((wrong) => [{ ...BUDGET, [name]: wrong }])],
+      ),
+      ['burnPerHourLimit', WRONG_MONEY.filter((wrong) => wrong !== null)],
+      ['version', ['1', 1.5, -1, null, true, {}, []]],
+    ],
+    required: [],
   },
   {
     name: 'a calculation',

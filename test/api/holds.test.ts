@@ -77,6 +77,7 @@ describe('POST /v1/holds', () => {
       id: expect.stringMatching(/^hold_[0-9a-f]{32}$/),
       team,
       model: MODEL,
+      project: null,
       maxInputTokens: 1_000_000,
       maxOutputTokens: 500_001,
       amount: '0.430001',

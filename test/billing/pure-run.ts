@@ -3,20 +3,31 @@
  * real workflows, activities and Postgres run the same scenarios in simulate.
  */
 import { type Account, emptyAccount } from '../../billing/account.ts';
+import type { AlertTerms, BudgetTerms } from '../../billing/alerts.ts';
+import { periodStart } from '../../billing/budgets.ts';
 import type { Effect, FactOutcome } from '../../billing/change.ts';
 import { BillingError } from '../../billing/errors.ts';
 import { advance, creditDeposit, failAttempt, recordUsage, setPolicy } from '../../billing/facts.ts';
 import { type InstanceOrder, settleInstance, startInstance, stopInstance } from '../../billing/instances.ts';
-import { formatDollars, type Micros, micros, parseDollars } from '../../billing/money.ts';
+import { add, formatDollars, type Micros, micros, parseDollars, ZERO } from '../../billing/money.ts';
 import { availableMicros } from '../../billing/runway.ts';
+import { type RecordedSpend, setAlerts } from '../../billing/setting-alerts.ts';
 import { tokensCost } from '../../billing/tokens.ts';
-import { meterCostMicros } from '../../billing/usage.ts';
+import { costBetweenMicros, type Meter, meterCostMicros } from '../../billing/usage.ts';
 import { SCENARIO_SETTINGS as SETTINGS } from '../../simulate/settings.ts';
-import type { DepositResult, EmailResult, Scenario, ScenarioResult } from '../oracle/oracle.ts';
+import type {
+  DepositResult,
+  EmailResult,
+  EndReason,
+  Scenario,
+  ScenarioEvent,
+  ScenarioResult,
+} from '../oracle/oracle.ts';
 
 /** An instance at a price that the platform gives. */
-export const givenOrder = (instanceId: string, hourlyMicros: Micros): InstanceOrder => ({
+export const givenOrder = (instanceId: string, hourlyMicros: Micros, project: string | null = null): InstanceOrder => ({
   instanceId,
+  ...(project !== null && { project }),
   pricing: 'on_demand',
   gpuType: 'any',
   region: 'anywhere',
@@ -27,6 +38,9 @@ export const givenOrder = (instanceId: string, hourlyMicros: Micros): InstanceOr
 
 export { SETTINGS };
 
+type StartEvent = Extract<ScenarioEvent, { do: 'start' }>;
+type BudgetEvent = Extract<ScenarioEvent, { do: 'budget' }>;
+
 interface TeamRun {
   account: Account;
   charges: number;
@@ -34,13 +48,16 @@ interface TeamRun {
   deposits: DepositResult[];
   emails: EmailResult[];
   ledgerMicros: number;
+  /** What the rows of a database would hold: ended stretches of running and tokens. */
+  stretches: Array<Meter & { endSecond: number }>;
+  tokens: Array<{ second: number; project: string | null; micros: Micros }>;
 }
 
 interface InstanceRun {
   team: string;
   startedAt: number;
   endedAt?: number;
-  reason?: 'stopped' | 'out_of_credits';
+  reason?: EndReason;
   postedMicros: number;
 }
 
@@ -52,6 +69,8 @@ export type Between = (
 ) => void;
 
 export function pureRun(scenario: Scenario, between: Between = () => {}): ScenarioResult {
+  /** Days and months are UTC, so the scenario runs at its own seconds. */
+  const base = Date.parse(scenario.startAt) / 1000;
   const teams = new Map<string, TeamRun>();
   const instances = new Map<string, InstanceRun>();
   const refused: ScenarioResult['refused'] = [];
@@ -79,15 +98,18 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
     if (effect.kind === 'instance_ended') {
       const instance = instances.get(effect.instanceId);
       if (!instance) throw new Error(`no instance ${effect.instanceId}`);
-      instance.endedAt = effect.endSecond;
-      instance.reason = effect.reason as 'stopped' | 'out_of_credits';
+      instance.endedAt = effect.endSecond - base;
+      instance.reason = effect.reason as EndReason;
     }
     if (effect.kind === 'meter_closed') {
       const instance = instances.get(effect.meter.instanceId);
       if (instance) instance.postedMicros += effect.meter.postedMicros;
+      run.stretches.push({ ...effect.meter, endSecond: effect.endSecond });
     }
-    if (effect.kind === 'exhausted') run.emails.push({ at: effect.second, kind: 'credits_exhausted' });
-    if (effect.kind === 'policy_off') run.emails.push({ at: effect.attempt.openedSecond, kind: 'auto_top_up_failed' });
+    if (effect.kind === 'exhausted') run.emails.push({ at: effect.second - base, kind: 'credits_exhausted' });
+    if (effect.kind === 'budget_met') run.emails.push({ at: effect.second - base, kind: 'budget_met' });
+    if (effect.kind === 'policy_off')
+      run.emails.push({ at: effect.attempt.openedSecond - base, kind: 'auto_top_up_failed' });
     void name;
   };
 
@@ -97,7 +119,7 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
     const at = attempt.openedSecond;
     const amount = formatDollars(attempt.amountMicros);
     const succeeds = run.charges < run.declinesAfter;
-    run.deposits.push({ at, amount, label: 'Auto Top-Up', status: succeeds ? 'succeeded' : 'failed' });
+    run.deposits.push({ at: at - base, amount, label: 'Auto Top-Up', status: succeeds ? 'succeeded' : 'failed' });
     if (succeeds) {
       run.charges += 1;
       apply(name, creditDeposit(run.account, SETTINGS, attempt, at));
@@ -130,7 +152,7 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
         team(name).account,
         SETTINGS,
         { depositId: `d${deposits}`, amountMicros: parseDollars(amount) },
-        at,
+        base + at,
       ),
     );
   };
@@ -138,24 +160,30 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
   for (const [name, { deposit: opening, card, autoTopUp }] of Object.entries(scenario.teams)) {
     const declinesAfter = card?.declinesAfter ?? Number.POSITIVE_INFINITY;
     teams.set(name, {
-      account: emptyAccount(name, 0),
+      account: emptyAccount(name, base),
       charges: 0,
       declinesAfter,
       deposits: [],
       emails: [],
       ledgerMicros: 0,
+      stretches: [],
+      tokens: [],
     });
     if (opening) deposit(name, 0, opening);
     if (autoTopUp)
-      apply(name, setPolicy(team(name).account, SETTINGS, policy(true, autoTopUp.threshold, autoTopUp.amount), 0));
+      apply(name, setPolicy(team(name).account, SETTINGS, policy(true, autoTopUp.threshold, autoTopUp.amount), base));
   }
 
   let events = 0;
   for (const event of [...scenario.events].sort((a, b) => a.at - b.at)) {
     if (event.at > scenario.until) continue;
     events += 1;
-    between(lookTo, (id, second) => settle(id, second), event.at);
-    for (const name of teams.keys()) lookTo(name, event.at);
+    between(
+      (name, second) => lookTo(name, base + second),
+      (id, second) => settle(id, base + second),
+      event.at,
+    );
+    for (const name of teams.keys()) lookTo(name, base + event.at);
     if (event.do === 'deposit') deposit(event.team, event.at, event.amount);
     else if (event.do === 'start') start(event);
     else if (event.do === 'stop') stop(event.instance, event.at);
@@ -165,18 +193,28 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
         outputMicrosPerMillion: parseDollars(event.model.output),
       };
       const cost = tokensCost(price, event.input, event.output);
-      apply(event.team, recordUsage(team(event.team).account, SETTINGS, { eventId: `e${events}`, cost }, event.at));
-    } else {
+      const project = event.project ?? null;
+      const usage = { eventId: `e${events}`, cost, ...(project !== null && { project }) };
+      const outcome = recordUsage(team(event.team).account, SETTINGS, usage, base + event.at);
+      const charged = outcome.effects.flatMap((effect) =>
+        effect.kind === 'transfer' && /usage$/.test(effect.transfer.code) && /^usage/.test(effect.transfer.reference)
+          ? [effect.transfer.amountMicros]
+          : [],
+      );
+      for (const micros of charged) team(event.team).tokens.push({ second: base + event.at, project, micros });
+      apply(event.team, outcome);
+    } else if (event.do === 'budget') setBudget(event);
+    else {
       const before = team(event.team).account.policy;
       const after = policy(
         event.enabled ?? before?.enabled ?? false,
         event.threshold ?? formatDollars(before?.thresholdMicros ?? micros(0)),
         event.amount ?? formatDollars(before?.amountMicros ?? micros(0)),
       );
-      apply(event.team, setPolicy(team(event.team).account, SETTINGS, after, event.at));
+      apply(event.team, setPolicy(team(event.team).account, SETTINGS, after, base + event.at));
     }
   }
-  for (const name of teams.keys()) lookTo(name, scenario.until);
+  for (const name of teams.keys()) lookTo(name, base + scenario.until);
   return result();
 
   function settle(id: string, second: number): void {
@@ -186,25 +224,35 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
     apply(instance.team, settleInstance(team(instance.team).account, SETTINGS, id, second));
   }
 
-  function start({
-    at,
-    team: name,
-    instance,
-    hourly,
-  }: {
-    at: number;
-    team: string;
-    instance: string;
-    hourly: string;
-  }): void {
+  /** Replaces the budget of equal scope, period and action. The new one begins an episode, whatever its amount. */
+  function setBudget({ at, team: name, period, action, amount, ...event }: BudgetEvent): void {
+    const project = event.project ?? null;
+    const run = team(name);
+    const others = run.account.alerts?.budgets ?? [];
+    const budget: BudgetTerms = { project, period, action, amountMicros: parseDollars(amount) };
+    const isReplaced = (other: BudgetTerms) =>
+      other.project === project && other.period === period && other.action === action;
+    const place = others.findIndex(isReplaced);
+    const put = (budgets: readonly BudgetTerms[]): void => {
+      const asked: AlertTerms = { lowLevelsMicros: null, budgets, burnLimitMicros: null };
+      const spendOf = (terms: BudgetTerms): RecordedSpend => spendOfRows(run, terms, base + at);
+      apply(name, setAlerts(team(name).account, SETTINGS, { ...asked, spendOf }, base + at));
+    };
+    if (others[place]?.amountMicros === budget.amountMicros) put(others.filter((other) => !isReplaced(other)));
+    put(place === -1 ? [...others, budget] : others.map((other, index) => (index === place ? budget : other)));
+  }
+
+  function start({ at, team: name, instance, hourly, project }: StartEvent): void {
     if (instances.has(instance)) return;
     try {
-      const outcome = startInstance(team(name).account, SETTINGS, givenOrder(instance, parseDollars(hourly)), at);
+      const order = givenOrder(instance, parseDollars(hourly), project ?? null);
+      const outcome = startInstance(team(name).account, SETTINGS, order, base + at);
       instances.set(instance, { team: name, startedAt: at, postedMicros: 0 });
       apply(name, outcome);
     } catch (error) {
-      if (!(error instanceof BillingError) || error.code !== 'insufficient_credit') throw error;
-      refused.push({ at, instance, code: 'insufficient_credit' });
+      if (!(error instanceof BillingError)) throw error;
+      if (error.code !== 'insufficient_credit' && error.code !== 'budget_met') throw error;
+      refused.push({ at, instance, code: error.code });
     }
   }
 
@@ -212,14 +260,14 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
     const instance = instances.get(id);
     if (!instance || instance.endedAt !== undefined) return;
     const stopped = { instanceId: id, reason: 'stopped' as const, closedSegments: [] };
-    apply(instance.team, stopInstance(team(instance.team).account, SETTINGS, stopped, at));
+    apply(instance.team, stopInstance(team(instance.team).account, SETTINGS, stopped, base + at));
   }
 
   function result(): ScenarioResult {
     const { until } = scenario;
     const instanceResults = [...instances].map(([id, instance]) => {
       const meter = team(instance.team).account.meters.find((running) => running.instanceId === id);
-      const cost = meter ? meterCostMicros(meter, until) : micros(instance.postedMicros);
+      const cost = meter ? meterCostMicros(meter, base + until) : micros(instance.postedMicros);
       const { team: name, startedAt, endedAt, reason } = instance;
       const ended = endedAt !== undefined && reason !== undefined ? { endedAt, reason } : {};
       const seconds = (endedAt ?? until) - startedAt;
@@ -229,7 +277,7 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
     const teamResults = [...teams].map(([name, { account, deposits, emails }]) => [
       name,
       {
-        balance: formatDollars(availableMicros(account, until)),
+        balance: formatDollars(availableMicros(account, base + until)),
         owed: formatDollars(account.owedMicros),
         autoTopUp: { enabled: account.policy?.enabled ?? false },
         deposits,
@@ -243,6 +291,17 @@ export function pureRun(scenario: Scenario, between: Between = () => {}): Scenar
       ledger: { balanced: [...teams.values()].every((run) => run.ledgerMicros === run.account.postedMicros) },
     };
   }
+}
+
+/** The spend since the start of the period, as a database would sum its rows. */
+function spendOfRows({ stretches, tokens }: TeamRun, { project, period }: BudgetTerms, second: number): RecordedSpend {
+  const from = periodStart(period, second);
+  const isInScope = (row: { project?: string | null }) => project === null || row.project === project;
+  const ran = stretches
+    .filter((row) => isInScope(row) && row.endSecond > from)
+    .map((row) => costBetweenMicros(row, Math.max(row.startSecond, from), row.endSecond));
+  const used = tokens.filter((row) => isInScope(row) && row.second >= from).map(({ micros }) => micros);
+  return { spentMicros: add(ZERO, ...ran, ...used), later: [] };
 }
 
 function policy(enabled: boolean, threshold: string, amount: string) {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { expectedResult, type Scenario } from '../oracle/oracle.ts';
-import { randomScenario } from '../oracle/random-scenario.ts';
+import { randomBudgetScenario, randomScenario } from '../oracle/random-scenario.ts';
 import { ofBudget } from '../support/budget.ts';
 import { pureRun } from './pure-run.ts';
 
@@ -25,6 +25,28 @@ describe('the pure rules', () => {
       if (JSON.stringify(sorted(actual)) !== JSON.stringify(sorted(expected)))
         expect(actual, `seed ${seed}: ${JSON.stringify(scenario)}`).toEqual(expected);
     }
+  });
+
+  const lastOfBudgets = ofBudget({ test: 40, long: 1000 });
+  it(`give the result of the walk for the random scenarios with budgets 1 to ${lastOfBudgets}, also with reads between`, () => {
+    let met = 0;
+    for (let seed = 1; seed <= lastOfBudgets; seed += 1) {
+      const scenario = randomBudgetScenario(seed);
+      const expected = expectedResult(scenario);
+      met += Object.values(expected.teams).filter(({ emails }) =>
+        emails.some(({ kind }) => kind === 'budget_met'),
+      ).length;
+      expect(pureRun(scenario), `seed ${seed}: ${JSON.stringify(scenario)}`).toEqual(expected);
+      let last = 0;
+      const busy = pureRun(scenario, (look, settle, second) => {
+        const middle = last + Math.floor((second - last) / 2);
+        for (const team of Object.keys(scenario.teams)) look(team, middle);
+        for (const event of scenario.events) if (event.do === 'start') settle(event.instance, second);
+        last = second;
+      });
+      expect(busy, `seed ${seed}, with reads`).toEqual(expected);
+    }
+    expect(met).toBeGreaterThan(lastOfBudgets / 2);
   });
 
   it('give the same bill for any reads and settlements in between', () => {

@@ -23,6 +23,7 @@ import { formatDollars, formatForPeople, type Micros, micros, parseDollars, subt
 import { requestRefund } from '../../billing/money-back.ts';
 import { openReservation } from '../../billing/reservations.ts';
 import { exhaustionSecond } from '../../billing/runway.ts';
+import { NOTHING_SPENT, setAlerts } from '../../billing/setting-alerts.ts';
 import { addMonths, formatSecond } from '../../billing/time.ts';
 import { tokensCost } from '../../billing/tokens.ts';
 import { checkPolicy, TOP_UP_LIMITS } from '../../billing/top-up.ts';
@@ -305,6 +306,28 @@ describe('docs/money-rules.md', () => {
     const after = deposit(owing, '50', NOON + 1);
     expect([after.postedMicros, after.owedMicros]).toEqual([parseDollars('47'), 0]);
     says('your balance is $0.00 and $3.00 is owed. You pay in $50.00; $47.00 is available and nothing is owed.');
+  });
+
+  it('ends instances at the last second within a budget', () => {
+    const budget = { project: 'p', period: 'day', action: 'stop', amountMicros: parseDollars('40') } as const;
+    const alerts = { budgets: [budget], lowLevelsMicros: null, burnLimitMicros: null, spendOf: () => NOTHING_SPENT };
+    let account = setAlerts(paidIn('100'), settings, alerts, NOON).account;
+    for (const [id, hourly] of [
+      ['a', '2.49'],
+      ['b', '9.96'],
+    ] as const)
+      account = startInstance(account, settings, givenOrder(id, parseDollars(hourly), 'p'), NOON).account;
+    const { effects } = advance(account, settings, NOON + 86_000);
+    const [end, other] = effects.flatMap((effect) => (effect.kind === 'instance_ended' ? [effect.endSecond] : []));
+    expect(end).toBe(other);
+    const spent = (second: number) =>
+      dollars(
+        micros(costMicros(parseDollars('2.49'), second - NOON) + costMicros(parseDollars('9.96'), second - NOON)),
+      );
+    says(
+      `At ${clock(end ?? 0)} they have cost ${spent(end ?? 0)}; one second more would make it ${spent((end ?? 0) + 1)}`,
+    );
+    says(`Both end at ${clock(end ?? 0)}.`);
   });
 
   it('has the right credit for a crypto deposit', () => {

@@ -45,6 +45,7 @@ describe('a hold', () => {
       holdId: idOf('a'),
       teamId: team,
       model,
+      project: null,
       maxInputTokens: 5_000_000,
       maxOutputTokens: 0,
       amountMicros: 5_000_000,

@@ -147,6 +147,35 @@ describe('the statements of an act', () => {
     expect(settled.status === 'ended' && settled.receipt.seconds).toBe(0);
   });
 
+  it('are as many with a budget of the whole team, and one more, for the meters, with a budget of a project', async () => {
+    const budget = { period: 'day' as const, action: 'stop' as const, amountMicros: micros(500_000_000) };
+    const set = (team: string, project: string | null, at: number) =>
+      desk.ledger.setAlerts(
+        {
+          teamId: team,
+          budgets: [{ ...budget, project }],
+          lowLevelsMicros: null,
+          burnLimitMicros: null,
+          nowSecond: at,
+        },
+        'test',
+      );
+    const lifeOf = async (team: string, at: number) => ({
+      start: await countOf(() => start(team, `${team}-${at}`, at)),
+      settlement: await countOf(() => desk.settle(`${team}-${at}`, at + 1)),
+      usage: await countOf(() => desk.use(team, `${team}-e-${at}`, 1_000, at + 2)),
+      stop: await countOf(() => desk.stop(`${team}-${at}`, at + 3)),
+      look: await countOf(() => desk.look(team, at + 3)),
+    });
+    const team = await newTeam();
+    const without = await lifeOf(team, 10);
+    await set(team, null, 20);
+    expect(await lifeOf(team, 30)).toEqual(without);
+    await set(team, 'x', 40);
+    const oneMore = Object.fromEntries(Object.entries(without).map(([act, count]) => [act, count + 1]));
+    expect(await lifeOf(team, 50)).toEqual(oneMore);
+  });
+
   it('are two for usage, four for a grant, and five for its reversal', async () => {
     const team = await newTeam();
     expect(await countOf(() => desk.use(team, 'e1', 1_000, 10))).toBe(2);

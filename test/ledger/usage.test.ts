@@ -451,7 +451,8 @@ describe('the effects of usage are recorded with it:', () => {
       outcome: placeHold(account, SETTINGS, hold, 5),
       answer: (tx) =>
         insertHold(tx, {
-          ...{ holdId: `h-${team}`, teamId: team, model: 'a-model', maxInputTokens: 1, maxOutputTokens: 1 },
+          ...{ holdId: `h-${team}`, teamId: team, model: 'a-model', project: null },
+          ...{ maxInputTokens: 1, maxOutputTokens: 1 },
           ...{ amountMicros: hold.amountMicros, placedSecond: 5, expiresSecond: 65 },
         }),
     }));

@@ -1,16 +1,17 @@
 /**
  * Holds the two oracles against each other over many seeds, and tells what the scenarios met on their way.
  *
- *     npx tsx test/oracle/cross-check.ts [first seed] [how many]
+ *     npx tsx test/oracle/cross-check.ts [first seed] [how many] [budgets]
  */
 import { isDeepStrictEqual } from 'node:util';
 import { expectedResult, type Scenario, type ScenarioResult } from './oracle.ts';
 import { pythonResults } from './python-oracle.ts';
-import { randomScenario } from './random-scenario.ts';
+import { randomBudgetScenario, randomScenario } from './random-scenario.ts';
 
 const BATCH = 50;
 const first = Number(process.argv[2] ?? 1);
 const count = Number(process.argv[3] ?? 500);
+const scenarioOf = process.argv[4] === 'budgets' ? randomBudgetScenario : randomScenario;
 
 const met = new Map<string, number>();
 const differing: number[] = [];
@@ -19,7 +20,7 @@ let walkingMs = 0;
 
 for (let from = first; from < first + count; from += BATCH) {
   const seeds = Array.from({ length: Math.min(BATCH, first + count - from) }, (_, i) => from + i);
-  const scenarios = seeds.map(randomScenario);
+  const scenarios = seeds.map(scenarioOf);
   const theirs = pythonResults(scenarios);
   for (const [i, scenario] of scenarios.entries()) {
     const before = performance.now();

@@ -14,6 +14,7 @@ import json
 import re
 import sys
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 from typing import Any, Callable, Optional
 
@@ -54,9 +55,23 @@ def earliest(first: int, last: int, holds: Callable[[int], bool]) -> Optional[in
 
 
 @dataclass
+class Budget:
+    project: Optional[str]
+    period: str
+    action: str
+    amount: Fraction
+    met: Optional[int] = None
+    """The first second of the period in which it was met."""
+
+    def covers(self, project: Optional[str]) -> bool:
+        return self.project is None or self.project == project
+
+
+@dataclass
 class Meter:
     hourly: Fraction
     began: int
+    project: Optional[str] = None
     ended: Optional[int] = None
     why: Optional[str] = None
 
@@ -65,6 +80,12 @@ class Meter:
 
     def cost(self, at: int) -> Fraction:
         return whole_micros(self.hourly * self.seconds(at) / 3600)
+
+    def cost_since(self, since: int, at: int) -> Fraction:
+        until, begin = self.began + self.seconds(at), max(self.began, since)
+        if until <= begin:
+            return Fraction(0)
+        return self.cost(until) - whole_micros(self.hourly * (begin - self.began) / 3600)
 
 
 @dataclass
@@ -81,8 +102,29 @@ class Team:
     usage_exact: Fraction = Fraction(0)
     usage_paid: Fraction = Fraction(0)
     mails: list[dict[str, Any]] = field(default_factory=list)
+    start: datetime = datetime(2026, 3, 1, tzinfo=timezone.utc)
+    budgets: list[Budget] = field(default_factory=list)
+    tokens: list[tuple[int, Optional[str], Fraction]] = field(default_factory=list)
 
     # Reading the facts.
+
+    def bounds(self, budget: Budget, at: int) -> tuple[int, int]:
+        """The first second of the period that has `at`, and the first second after it."""
+        first = (self.start + timedelta(seconds=at)).replace(hour=0, minute=0, second=0, microsecond=0)
+        if budget.period == "month":
+            first = first.replace(day=1)
+            after = (first + timedelta(days=32)).replace(day=1)
+        else:
+            after = first + timedelta(days=1)
+        return tuple(int((moment - self.start).total_seconds()) for moment in (first, after))
+
+    def spent(self, budget: Budget, at: int) -> Fraction:
+        since, _ = self.bounds(budget, at)
+        meters = sum((m.cost_since(since, at) for m in self.meters if budget.covers(m.project)), Fraction(0))
+        return meters + sum((cost for second, project, cost in self.tokens if budget.covers(project) and since <= second <= at), Fraction(0))
+
+    def is_met(self, budget: Budget, at: int) -> bool:
+        return budget.met == self.bounds(budget, at)[0]
 
     def available(self, at: int) -> Fraction:
         return sum(self.came, Fraction(0)) - self.usage_paid - sum((m.cost(at) for m in self.meters), Fraction(0))
@@ -106,11 +148,45 @@ class Team:
             return None
         return earliest(self.now, last, lambda s: self.available(s + 1) < 0)
 
+    def next_met(self, budget: Budget, last: int) -> Optional[int]:
+        """A stop is met at the last second within the amount, unless a fact lifts the spend in that second."""
+        at = self.now
+        while at <= last:
+            first, after = self.bounds(budget, at)
+            if budget.met != first:
+                above = earliest(at, min(last + 1, after - 1), lambda s: self.spent(budget, s) > budget.amount)
+                if above is not None:
+                    when = max(at, above - 1) if budget.action == "stop" else above
+                    if when <= last:
+                        return when
+            at = after
+        return None
+
+    def next_budget(self, last: int) -> Optional[tuple[int, int, int]]:
+        found = None
+        for place, budget in enumerate(self.budgets):
+            when = self.next_met(budget, last)
+            if when is not None:
+                turn = (when, ["stop", "refuse", "mail"].index(budget.action), place)
+                found = turn if found is None else min(found, turn)
+        return found
+
+    def meet(self, budget: Budget) -> None:
+        budget.met = self.bounds(budget, self.now)[0]
+        if budget.action == "stop":
+            for meter in self.meters:
+                if meter.ended is None and budget.covers(meter.project):
+                    meter.ended, meter.why = self.now, "budget"
+        self.mails.append({"at": self.now, "kind": "budget_met"})
+
     def bring_up_to(self, last: int) -> None:
-        """All that the clock brings through `last`, in its order; of one second the top-up is first."""
+        """All that the clock brings through `last`, in its order; of one second budgets are first, then the top-up."""
         while True:
-            top_up, dry = self.next_top_up(last), self.next_exhaustion(last)
-            if top_up is not None and (dry is None or top_up <= dry):
+            top_up, dry, over = self.next_top_up(last), self.next_exhaustion(last), self.next_budget(last)
+            if over is not None and all(when is None or over[0] <= when for when in (top_up, dry)):
+                self.now = over[0]
+                self.meet(self.budgets[over[2]])
+            elif top_up is not None and (dry is None or top_up <= dry):
                 self.now = top_up
                 self.attempt()
             elif dry is not None:
@@ -143,17 +219,27 @@ class Team:
         # Owed usage stands at the head of the queue for new credit.
         self.usage_paid += min(self.owed(), amount)
 
-    def use_tokens(self, exact: Fraction) -> None:
+    def use_tokens(self, exact: Fraction, project: Optional[str]) -> None:
         before = whole_micros(self.usage_exact)
         self.usage_exact += exact
-        self.usage_paid += min(whole_micros(self.usage_exact) - before, self.available(self.now))
+        posted = whole_micros(self.usage_exact) - before
+        self.usage_paid += min(posted, self.available(self.now))
+        self.tokens.append((self.now, project, posted))
+
+    def set_budget(self, new: Budget) -> None:
+        for place, old in enumerate(self.budgets):
+            if (old.project, old.period, old.action) == (new.project, new.period, new.action):
+                self.budgets[place] = new
+                return
+        self.budgets.append(new)
 
 
 def result(scenario: dict[str, Any]) -> dict[str, Any]:
     until = scenario["until"]
+    start = datetime.fromisoformat(scenario["startAt"].replace("Z", "+00:00")).replace(microsecond=0)
     teams: dict[str, Team] = {}
     for name, given in scenario["teams"].items():
-        team = teams[name] = Team(name, declines_after=given.get("card", {}).get("declinesAfter"))
+        team = teams[name] = Team(name, declines_after=given.get("card", {}).get("declinesAfter"), start=start)
         policy = given.get("autoTopUp")
         if policy is not None:
             team.policy_on, team.threshold, team.amount = True, dollars(policy["threshold"]), dollars(policy["amount"])
@@ -182,15 +268,20 @@ def result(scenario: dict[str, Any]) -> dict[str, Any]:
                 continue
             if team.available(at) < LEAST_TO_START:
                 refused.append({"at": at, "instance": event["instance"], "code": "insufficient_credit"})
+            elif any(b.action != "mail" and b.covers(event.get("project")) and team.is_met(b, at) for b in team.budgets):
+                refused.append({"at": at, "instance": event["instance"], "code": "budget_met"})
             else:
-                meter = Meter(dollars(event["hourly"]), at)
+                meter = Meter(dollars(event["hourly"]), at, event.get("project"))
                 team.meters.append(meter)
                 admitted[event["instance"]] = (team, meter)
         elif kind == "deposit":
             team.pay_in(dollars(event["amount"]), "Deposit")
         elif kind == "tokens":
             price = event["model"]
-            team.use_tokens((event["input"] * dollars(price["input"]) + event["output"] * dollars(price["output"])) / 10**6)
+            exact = (event["input"] * dollars(price["input"]) + event["output"] * dollars(price["output"])) / 10**6
+            team.use_tokens(exact, event.get("project"))
+        elif kind == "budget":
+            team.set_budget(Budget(event.get("project"), event["period"], event["action"], dollars(event["amount"])))
         elif kind == "autoTopUp":
             team.policy_on = event.get("enabled", team.policy_on)
             team.threshold = dollars(event["threshold"]) if "threshold" in event else team.threshold

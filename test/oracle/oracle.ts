@@ -5,8 +5,8 @@
  * the seconds one after another and at each of them adds up the team's facts from the beginning. It is slow and hard to
  * get wrong, and it imports nothing from the product, so that agreement between the two means something.
  *
- * The order within one second: first what the clock brings (a due top-up, then exhaustion), then the events in file
- * order, and after each event the clock once more, since an event can make a top-up due or take the last credit.
+ * The order within one second: first what the clock brings (budgets, a due top-up, then exhaustion), then the events in
+ * file order, and after each event the clock once more, since an event can make a top-up due or take the last credit.
  */
 
 export type Scenario = {
@@ -24,7 +24,7 @@ export type ScenarioTeam = {
 };
 
 export type ScenarioEvent =
-  | { at: number; do: 'start'; team: string; instance: string; hourly: string }
+  | { at: number; do: 'start'; team: string; instance: string; hourly: string; project?: string }
   | { at: number; do: 'stop'; instance: string }
   | { at: number; do: 'deposit'; team: string; amount: string }
   | {
@@ -34,6 +34,16 @@ export type ScenarioEvent =
       model: { input: string; output: string };
       input: number;
       output: number;
+      project?: string;
+    }
+  | {
+      at: number;
+      do: 'budget';
+      team: string;
+      project?: string;
+      period: 'day' | 'month';
+      amount: string;
+      action: 'mail' | 'refuse' | 'stop';
     }
   | { at: number; do: 'autoTopUp'; team: string; enabled?: boolean; threshold?: string; amount?: string };
 
@@ -68,9 +78,9 @@ export type DepositResult = {
   label: 'Deposit' | 'Auto Top-Up';
   status: 'succeeded' | 'failed';
 };
-export type EmailResult = { at: number; kind: 'auto_top_up_failed' | 'credits_exhausted' };
-export type Refusal = { at: number; instance: string; code: 'insufficient_credit' };
-export type EndReason = 'stopped' | 'out_of_credits';
+export type EmailResult = { at: number; kind: 'auto_top_up_failed' | 'credits_exhausted' | 'budget_met' };
+export type Refusal = { at: number; instance: string; code: 'insufficient_credit' | 'budget_met' };
+export type EndReason = 'stopped' | 'out_of_credits' | 'budget';
 
 const COOLDOWN_SECONDS = 300;
 const MIN_START_MICROS = 3_000_000n;
@@ -79,6 +89,8 @@ const MILLIONTHS_PER_MICRO = 1_000_000n;
 
 /** The whole state of a walk. Plain data, so that `structuredClone` gives a copy to look ahead with. */
 export type World = {
+  /** The unix second at which the scenario starts: days and months are UTC. */
+  startSecond: number;
   /** The second up to which the clock has been heard, this one included. */
   second: number;
   teams: Map<string, Team>;
@@ -94,14 +106,29 @@ export type Team = {
   tokensExact: bigint;
   running: Instance[];
   policy: { enabled: boolean; thresholdMicros: bigint; amountMicros: bigint };
+  /** In the order of their first setting. */
+  budgets: Budget[];
+  /** Every instance that ever ran, and what each token event posted. */
+  ran: Instance[];
+  posted: { at: number; project: string | undefined; micros: bigint }[];
   lastAttemptAt: number | undefined;
   chargesLeft: number;
   deposits: DepositResult[];
   emails: EmailResult[];
 };
 
+export type Budget = {
+  project: string | undefined;
+  period: 'day' | 'month';
+  action: 'mail' | 'refuse' | 'stop';
+  amountMicros: bigint;
+  /** The first second of the period in which it was met last. */
+  metInPeriod: number | undefined;
+};
+
 type Instance = {
   team: string;
+  project: string | undefined;
   rateMicrosPerHour: bigint;
   startedAt: number;
   end?: { at: number; reason: EndReason };
@@ -109,7 +136,7 @@ type Instance = {
 
 /** The exact result of a scenario. */
 export function expectedResult(scenario: Scenario): ScenarioResult {
-  const world = createWorld(scenario.teams);
+  const world = createWorld(scenario.teams, Date.parse(scenario.startAt) / 1000);
   for (const event of inOrder(scenario.events)) {
     if (event.at > scenario.until) break;
     applyEvent(world, event);
@@ -119,14 +146,17 @@ export function expectedResult(scenario: Scenario): ScenarioResult {
 }
 
 /** The teams with their first deposits and policies, at second 0, with what the clock brings there. */
-export function createWorld(teams: Record<string, ScenarioTeam>): World {
-  const world: World = { second: 0, teams: new Map(), instances: new Map(), refused: [] };
+export function createWorld(teams: Record<string, ScenarioTeam>, startSecond: number): World {
+  const world: World = { startSecond, second: 0, teams: new Map(), instances: new Map(), refused: [] };
   for (const [name, given] of Object.entries(teams)) {
     const team: Team = {
       creditMicros: 0n,
       owedMicros: 0n,
       tokensExact: 0n,
       running: [],
+      budgets: [],
+      ran: [],
+      posted: [],
       policy: {
         enabled: given.autoTopUp !== undefined,
         thresholdMicros: micros(given.autoTopUp?.threshold ?? '0'),
@@ -170,7 +200,10 @@ export function step(world: World, target: number): void {
 function hearClock(world: World, team: Team): void {
   const now = world.second;
   for (;;) {
-    if (cooldownEnd(team) <= now && wantsTopUp(team, now)) {
+    const budget = nextToMeet(world, team);
+    if (budget !== undefined) {
+      meet(world, team, budget);
+    } else if (cooldownEnd(team) <= now && wantsTopUp(team, now)) {
       charge(team, now);
     } else if (team.running.length > 0 && available(team, now + 1) < 0n) {
       // The next second can't be paid in full, so this is the last that can: all end together, here.
@@ -200,9 +233,19 @@ function act(world: World, event: ScenarioEvent): Team | undefined {
         world.refused.push({ at: now, instance: event.instance, code: 'insufficient_credit' });
         return undefined;
       }
-      const instance: Instance = { team: event.team, rateMicrosPerHour: micros(event.hourly), startedAt: now };
+      if (team.budgets.some((budget) => budget.action !== 'mail' && isMet(world, budget) && covers(budget, event))) {
+        world.refused.push({ at: now, instance: event.instance, code: 'budget_met' });
+        return undefined;
+      }
+      const instance: Instance = {
+        team: event.team,
+        project: event.project,
+        rateMicrosPerHour: micros(event.hourly),
+        startedAt: now,
+      };
       world.instances.set(event.instance, instance);
       team.running.push(instance);
+      team.ran.push(instance);
       return team;
     }
     case 'deposit':
@@ -216,8 +259,12 @@ function act(world: World, event: ScenarioEvent): Team | undefined {
       const taken = smaller(due, available(team, now));
       team.creditMicros -= taken;
       team.owedMicros += due - taken;
+      team.posted.push({ at: now, project: event.project, micros: due });
       return team;
     }
+    case 'budget':
+      setBudget(team, event);
+      return team;
     case 'autoTopUp':
       if (event.enabled !== undefined) team.policy.enabled = event.enabled;
       if (event.threshold !== undefined) team.policy.thresholdMicros = micros(event.threshold);
@@ -226,6 +273,70 @@ function act(world: World, event: ScenarioEvent): Team | undefined {
     default:
       throw new Error(`no such event: ${JSON.stringify(event)}`);
   }
+}
+
+function setBudget(team: Team, { project, period, action, amount }: Extract<ScenarioEvent, { do: 'budget' }>): void {
+  const budget: Budget = { project, period, action, amountMicros: micros(amount), metInPeriod: undefined };
+  const place = team.budgets.findIndex(
+    (other) => other.project === project && other.period === period && other.action === action,
+  );
+  if (place === -1) team.budgets.push(budget);
+  else team.budgets[place] = budget;
+}
+
+const IN_ORDER = ['stop', 'refuse', 'mail'] as const;
+
+/** The budget whose turn it is at this second. */
+function nextToMeet(world: World, team: Team): Budget | undefined {
+  for (const action of IN_ORDER)
+    for (const budget of team.budgets)
+      if (budget.action === action && !isMet(world, budget) && isOver(world, team, budget)) return budget;
+  return undefined;
+}
+
+/** A stop ends at the last second within; the others act at the first second above. */
+function isOver(world: World, team: Team, budget: Budget): boolean {
+  const now = world.second;
+  if (spend(world, team, budget, now) > budget.amountMicros) return true;
+  if (budget.action !== 'stop' || periodStart(world, budget, now + 1) !== periodStart(world, budget, now)) return false;
+  return spend(world, team, budget, now + 1) > budget.amountMicros;
+}
+
+function meet(world: World, team: Team, budget: Budget): void {
+  const now = world.second;
+  budget.metInPeriod = periodStart(world, budget, now);
+  if (budget.action === 'stop')
+    for (const instance of [...team.running]) if (covers(budget, instance)) end(team, instance, now, 'budget');
+  team.emails.push({ at: now, kind: 'budget_met' });
+}
+
+function isMet(world: World, budget: Budget): boolean {
+  return budget.metInPeriod === periodStart(world, budget, world.second);
+}
+
+const covers = (budget: Budget, { project }: { project?: string | undefined }): boolean =>
+  budget.project === undefined || budget.project === project;
+
+/** What the scope of a budget has spent at a second since the start of that second's period. */
+export function spend(world: World, team: Team, budget: Budget, second: number): bigint {
+  const from = periodStart(world, budget, second);
+  let sum = 0n;
+  for (const instance of team.ran) {
+    if (!covers(budget, instance)) continue;
+    const until = Math.min(instance.end?.at ?? second, second);
+    const since = Math.max(instance.startedAt, from);
+    if (until > since) sum += cost(instance, BigInt(until)) - cost(instance, BigInt(since));
+  }
+  for (const token of team.posted)
+    if (covers(budget, token) && token.at >= from && token.at <= second) sum += token.micros;
+  return sum;
+}
+
+/** The first second of the period, counted from the start of the scenario. */
+function periodStart({ startSecond }: World, { period }: Budget, second: number): number {
+  const date = new Date((startSecond + second) * 1000);
+  const day = period === 'day' ? date.getUTCDate() : 1;
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), day) / 1000 - startSecond;
 }
 
 function cost(instance: Instance, second: bigint): bigint {

@@ -7,10 +7,12 @@
 import {
   applyEvent,
   available,
+  type Budget,
   createWorld,
   type Scenario,
   type ScenarioEvent,
   type ScenarioTeam,
+  spend,
   step,
   type World,
 } from './oracle.ts';
@@ -41,18 +43,29 @@ const ODD_RATES = [
 ];
 const ODD_PRICES = ['0.0125', '0.60', '0.000001', '2.50', '10.00', '0.333333', '15', '75.123457'];
 
+const PROJECTS = [undefined, 'train', 'serve'];
+/** Turns the seed of a scenario into the seed of its budgets, so that a scenario without budgets stays the same. */
+const OF_BUDGETS = 0x5bd1e995;
+
 /** The same scenario for the same seed, always. */
-export function randomScenario(seed: number): Scenario {
-  const random = mulberry32(seed);
+export const randomScenario = (seed: number): Scenario => drawnScenario(mulberry32(seed), null);
+
+/** The same kind of scenario, with projects and budgets. */
+export const randomBudgetScenario = (seed: number): Scenario =>
+  drawnScenario(mulberry32(seed), mulberry32(seed ^ OF_BUDGETS));
+
+function drawnScenario(random: Random, budgeting: Random | null): Scenario {
   const span = Math.round(SHORTEST_SECONDS * (LONGEST_SECONDS / SHORTEST_SECONDS) ** random.fraction());
   const names = TEAM_NAMES.slice(0, random.pick([1, 1, 1, 2, 2, 3]));
   const teams: Record<string, ScenarioTeam> = {};
   for (const name of names) teams[name] = randomTeam(random);
 
+  const startOfBudgets = budgeting?.pick(STARTS);
   const draft: Draft = {
     random,
+    budgeting,
     span,
-    world: createWorld(teams),
+    world: createWorld(teams, Date.parse(startOfBudgets ?? '2026-03-01T00:00:00Z') / 1000),
     names,
     ids: Array.from({ length: random.int(1, 8) }, (_, i) => `i${i + 1}`),
     withPolicy: new Set(names.filter((name) => teams[name]?.autoTopUp !== undefined)),
@@ -63,12 +76,16 @@ export function randomScenario(seed: number): Scenario {
     const { at, team } = nextMoment(draft, count - events.length);
     walkWithinCharges(draft.world, at);
     if (draft.world.second < at) break;
-    for (const event of randomEvents(draft, team)) {
+    for (const event of [
+      ...randomBudgets(draft, team),
+      ...randomEvents(draft, team).map((one) => inProject(draft, one)),
+    ]) {
       events.push(event);
       applyEvent(draft.world, event);
     }
   }
-  const startAt = random.pick(STARTS);
+  const drawn = random.pick(STARTS);
+  const startAt = startOfBudgets ?? drawn;
   const end = randomEnd(draft);
   walkWithinCharges(draft.world, end);
   return { startAt, until: draft.world.second, teams, events };
@@ -84,6 +101,8 @@ const chargesOf = ({ teams }: World): number =>
 
 type Draft = {
   random: Random;
+  /** Null for a scenario without budgets. */
+  budgeting: Random | null;
   span: number;
   world: World;
   names: string[];
@@ -91,6 +110,37 @@ type Draft = {
   /** Teams that have a threshold and an amount, so that an event may leave them out. */
   withPolicy: Set<string>;
 };
+
+function inProject({ budgeting }: Draft, event: ScenarioEvent): ScenarioEvent {
+  if (budgeting === null || (event.do !== 'start' && event.do !== 'tokens')) return event;
+  const project = budgeting.pick(PROJECTS);
+  return project === undefined ? event : { ...event, project };
+}
+
+/** A budget that will be met soon, is met already, is missed by a micro, or is far away. */
+function randomBudgets({ budgeting, world }: Draft, team: string): ScenarioEvent[] {
+  if (budgeting === null || !budgeting.chance(0.3)) return [];
+  const project = budgeting.pick(PROJECTS);
+  const budget: Budget = {
+    project,
+    period: budgeting.pick(['day', 'day', 'month']),
+    action: budgeting.pick(['stop', 'stop', 'refuse', 'mail']),
+    amountMicros: 0n,
+    metInPeriod: undefined,
+  };
+  const of = world.teams.get(team)!;
+  const now = world.second;
+  const seconds = BigInt(budgeting.pick([0, 1, 2, 60, 300, budgeting.int(1, 90_000)]));
+  let hourly = 0n;
+  for (const { project: other, rateMicrosPerHour } of of.running)
+    if (project === undefined || other === project) hourly += rateMicrosPerHour;
+  const aimed = spend(world, of, budget, now) + (hourly * seconds) / 3600n + BigInt(budgeting.pick([-1, 0, 0, 1]));
+  const amount = budgeting.chance(0.25) ? BigInt(budgeting.int(1, 40_000_000)) : clamp(aimed, 1n, 9_000_000_000n);
+  const { period, action } = budget;
+  return [
+    { at: now, do: 'budget', team, ...(project !== undefined && { project }), period, amount: money(amount), action },
+  ];
+}
 
 function randomTeam(random: Random): ScenarioTeam {
   const team: ScenarioTeam = {};

@@ -61,6 +61,47 @@ describe('the bill does not depend on', () => {
     120_000,
   );
 
+  /** A budget that stops, one that refuses and one that mails, a top-up and an exhaustion. */
+  const ofBudgets = {
+    startAt: '2026-03-01T00:00:00Z',
+    until: 900,
+    teams: {
+      acme: { deposit: '25.00', card: { declinesAfter: 1 }, autoTopUp: { threshold: '10.00', amount: '15.00' } },
+    },
+    events: [
+      {
+        at: 1,
+        do: 'budget' as const,
+        team: 'acme',
+        project: 'x',
+        period: 'day' as const,
+        amount: '5.123456',
+        action: 'stop' as const,
+      },
+      { at: 1, do: 'budget' as const, team: 'acme', period: 'month' as const, amount: '12', action: 'refuse' as const },
+      { at: 2, do: 'budget' as const, team: 'acme', period: 'day' as const, amount: '7.5', action: 'mail' as const },
+      { at: 3, do: 'start' as const, team: 'acme', instance: 'a', hourly: '121.234567', project: 'x' },
+      { at: 4, do: 'start' as const, team: 'acme', instance: 'b', hourly: '150.000001' },
+      {
+        at: 50,
+        do: 'tokens' as const,
+        team: 'acme',
+        model: { input: '1', output: '1' },
+        input: 700_000,
+        output: 3,
+        project: 'x',
+      },
+      { at: 400, do: 'start' as const, team: 'acme', instance: 'c', hourly: '1', project: 'y' },
+    ],
+  };
+  it.each(ofBudget({ test: seldom.slice(1), long: [['every second', 1_000], ...seldom] }))(
+    'the interval of settlements, with budgets: %s',
+    async (_, settleEveryMs) => {
+      await expectAsWalked(surroundings, ofBudgets, 'budgets', { settleEveryMs });
+    },
+    120_000,
+  );
+
   it('the workflow cache of the workers', async () => {
     await expectAsWalked(surroundings, story, 'no cache', { settleEveryMs: 60_000, maxCachedWorkflows: 0 });
   });

@@ -89,6 +89,7 @@ export const PRICES: Examples = {
     id: HOLD,
     team: TEAM,
     model: model.id,
+    project: 'vision',
     maxInputTokens: 8000,
     maxOutputTokens: 2000,
     amount: '0.003500',

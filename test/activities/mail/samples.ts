@@ -3,6 +3,8 @@ import { autoTopUpCapped } from '../../../activities/mail/auto-top-up-capped.ts'
 import { autoTopUpCharged } from '../../../activities/mail/auto-top-up-charged.ts';
 import { autoTopUpFailed } from '../../../activities/mail/auto-top-up-failed.ts';
 import { balanceLow } from '../../../activities/mail/balance-low.ts';
+import { budgetMet } from '../../../activities/mail/budget-met.ts';
+import { burnLimit } from '../../../activities/mail/burn-limit.ts';
 import { DEFAULT_BRAND } from '../../../activities/mail/brand.ts';
 import { cardExpiring } from '../../../activities/mail/card-expiring.ts';
 import { creditsExhausted } from '../../../activities/mail/credits-exhausted.ts';
@@ -222,6 +224,27 @@ export const sampleMails = (about: About): Record<string, Mail> => ({
       },
       note: 'the transaction is no longer on the chain',
     },
+    RUNWAY,
+  ),
+  'budget-met-stop': budgetMet(
+    about,
+    {
+      ...{ project: 'train', period: 'day', action: 'stop', amountMicros: dollars(40) },
+      ...{ metSecond: NOW, spentMicros: micros(39_999_814), periodEndSecond: NOW + 7_200, endedCount: 3 },
+    },
+    RUNWAY,
+  ),
+  'budget-met-mail': budgetMet(
+    about,
+    {
+      ...{ project: null, period: 'month', action: 'mail', amountMicros: dollars(1_000) },
+      ...{ metSecond: NOW, spentMicros: micros(1_000_000_692), periodEndSecond: NOW + 9 * DAY, endedCount: 0 },
+    },
+    RUNWAY,
+  ),
+  'burn-limit': burnLimit(
+    about,
+    { burnMicros: micros(12_450_000), limitMicros: dollars(10), second: NOW },
     RUNWAY,
   ),
   refund: refund(about, 'sent', 20),

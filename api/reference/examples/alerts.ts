@@ -1,0 +1,26 @@
+/** Low-balance levels, budgets, and the limit of burn. */
+import type { Examples, FieldExamples } from './values.ts';
+
+const budget = {
+  project: 'train',
+  period: 'day',
+  amount: '40.000000',
+  action: 'stop',
+  spend: '12.450000',
+  periodStart: '2026-11-22T00:00:00Z',
+  periodEnd: '2026-11-23T00:00:00Z',
+  met: false,
+  metAt: '2026-11-22T16:15:54Z',
+};
+
+export const ALERTS: Examples = {
+  Alerts: {
+    lowBalance: ['25.000000', '10.000000'],
+    budgets: [budget],
+    burnPerHourLimit: '20.000000',
+    version: 3,
+  },
+  Budget: budget,
+};
+
+export const ALERTS_FIELDS: FieldExamples = {};
