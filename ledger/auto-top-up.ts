@@ -1,10 +1,11 @@
 /** The auto top-up policy: set by a person, asked by the workflow, each change a consent row. */
 import { type TopUpOutlook, topUpOutlook } from '../billing/crossings.ts';
+import { BillingError } from '../billing/errors.ts';
 import { advance, setPolicy } from '../billing/facts.ts';
 import { checkNotArchived } from '../billing/team-state.ts';
 import { checkPolicy, type TopUpPolicy } from '../billing/top-up.ts';
 import { setDisabledReason } from '../prisma/accounts.ts';
-import { insertConsent } from '../prisma/consents.ts';
+import { insertConsent, policyVersion } from '../prisma/consents.ts';
 import { recordFact } from '../prisma/record.ts';
 import { lookFor } from './looks.ts';
 import type { LedgerWorld } from './world.ts';
@@ -20,6 +21,15 @@ export interface TopUpDecision {
    */
   lookAgainSecond: number | null;
   state: TopUpOutlook['state'];
+}
+
+function checkVersion(read: number, version: number): void {
+  if (read === version) return;
+  throw new BillingError(
+    'version_conflict',
+    `version: the auto top-up policy is at version ${version} by now: read it again, then send the change with that version`,
+    'version',
+  );
 }
 
 export const policyActs = ({ db, settings }: LedgerWorld) => ({
@@ -49,15 +59,17 @@ export const policyActs = ({ db, settings }: LedgerWorld) => ({
 
   /**
    * Puts a policy in force and keeps the consent. Enabled while the balance is below, the attempt is opened at once.
-   * @throws BillingError `amount_out_of_range`, `payment_method_required`, `team_archived`
+   * @param input `version`: the version that the caller read; without a version, the last writer wins
+   * @throws BillingError `amount_out_of_range`, `payment_method_required`, `version_conflict`, `team_archived`
    */
   setPolicy: (
-    input: { teamId: string; policy: TopUpPolicy; actor: string; nowSecond: number },
+    input: { teamId: string; policy: TopUpPolicy; actor: string; version?: number; nowSecond: number },
     causedBy: string,
   ): Promise<void> =>
     recordFact(db, { teamId: input.teamId, causedBy, throughSecond: input.nowSecond }, async (account, tx) => {
       checkPolicy(input.policy);
       checkNotArchived(account);
+      if (input.version !== undefined) checkVersion(input.version, await policyVersion(tx, input.teamId));
       const outcome = setPolicy(account, settings, input.policy, input.nowSecond);
       await insertConsent(tx, {
         teamId: input.teamId,

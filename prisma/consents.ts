@@ -37,6 +37,9 @@ export const insertConsent = async (tx: Tx, change: PolicyChange): Promise<void>
   });
 };
 
+/** The version of a team's policy: the number of its changes. Each change is recorded under the team's row lock. */
+export const policyVersion = (tx: Tx, teamId: string): Promise<number> => tx.consent.count({ where: { teamId } });
+
 export const consentsOf = (tx: Tx, teamId: string) =>
   tx.consent.findMany({ where: { teamId }, orderBy: [{ second: 'asc' }, { id: 'asc' }] });
 

@@ -11,7 +11,7 @@ import type { Wakes } from '../engine/wakes.ts';
 import { actorOf } from '../http/calls.ts';
 import { InvalidRequest, type Problem, required } from '../http/messages.ts';
 import { type Route, route } from '../http/route.ts';
-import { Dollars, Id, listOf, pageQuery, pageRequest, TeamPath, UUID, viewPage, z } from '../http/schemas.ts';
+import { Dollars, Id, listOf, pageQuery, pageRequest, TeamPath, UUID, Version, viewPage, z } from '../http/schemas.ts';
 import { mustFindCard } from '../http/suggestions.ts';
 import { AutoTopUp, readAutoTopUp } from '../views/auto-top-up.ts';
 import { PolicyChange, viewPolicyChange } from '../views/policy-change.ts';
@@ -25,6 +25,7 @@ const Policy = z.object({
   amount: Dollars.optional().openapi({ description: '$15 to $5,000' }),
   paymentMethod: Id.nullable().optional().openapi({ description: 'without it, the default card' }),
   monthlyCap: Dollars.nullable().optional().openapi({ description: 'the limit of charges in one UTC month' }),
+  version: Version,
 });
 
 const cardOf = async ({ db }: ApiWorld, teamId: string, id: string | null | undefined): Promise<string | null> => {
@@ -90,12 +91,13 @@ const putPolicy = (world: ApiWorld, wake: Wakes): Route =>
     params: TeamPath,
     body: Policy,
     answer: { status: 200, schema: AutoTopUp },
-    fails: ['amount_out_of_range', 'payment_method_required'],
+    fails: ['amount_out_of_range', 'payment_method_required', 'version_conflict'],
     handle: async ({ params: { team }, body, call }) => {
       const policy = await policyOf(world, team, body);
       if (!policy) return answer(world, team, call.receivedSecond);
+      const { version } = body;
       const change = { teamId: team, policy, actor: actorOf(call), nowSecond: call.receivedSecond };
-      await world.ledger.setPolicy(change, call.requestId);
+      await world.ledger.setPolicy({ ...change, ...(version !== undefined && { version }) }, call.requestId);
       await wake({ what: 'autoTopUp', id: team }, { what: 'watch', id: team });
       return answer(world, team, call.receivedSecond);
     },

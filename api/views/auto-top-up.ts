@@ -8,6 +8,7 @@ import { formatSecond } from '../../billing/time.ts';
 import { topUpWarnings } from '../../billing/warnings.ts';
 import { disabledReason, readAccount } from '../../prisma/accounts.ts';
 import type { Tx } from '../../prisma/client.ts';
+import { policyVersion } from '../../prisma/consents.ts';
 import { lastAttempt } from '../../prisma/deposits.ts';
 import { findPaymentMethod } from '../../prisma/payment-methods.ts';
 import { Amount, amount, amountOrNull, Time, timeOrNull, z } from '../http/schemas.ts';
@@ -52,6 +53,7 @@ export const AutoTopUp = z
     warnings: z
       .array(Warning)
       .openapi({ description: 'settings of the policy that cannot pay for the running instances through a cooldown' }),
+    version: z.int().openapi({ description: 'the number of changes of the policy', example: 2 }),
   })
   .openapi('AutoTopUp');
 
@@ -113,5 +115,6 @@ export async function readAutoTopUp(
     disabledReason: disabled.failureCode,
     disabledMessage: disabled.failureMessage,
     warnings: topUpWarnings(policy, burnMicrosPerHour(standing.account), settings),
+    version: await policyVersion(tx, teamId),
   };
 }

@@ -81,6 +81,7 @@ describe('auto top-up', () => {
 
   it('is off until it is enabled, and uses the default card unless another card is named', async () => {
     expect((await api.get(at('auto-top-up'))).body).toEqual({
+      version: 0,
       enabled: false,
       threshold: null,
       amount: null,
@@ -112,6 +113,18 @@ describe('auto top-up', () => {
     expect(off.body).toMatchObject({ enabled: false, state: 'off', threshold: '10.000000', paymentMethod: second.id });
     const consents = await api.db.consent.findMany({ where: { teamId: team } });
     expect(consents.map(({ actor }) => actor)).toEqual(['platform', 'platform', 'platform']);
+  });
+
+  it('is refused a save from a form where another change came between, and lets the last writer win without a version', async () => {
+    await attach();
+    await grant('50');
+    expect((await api.put(at('auto-top-up'), { ...policy, version: 0 })).body.version).toBe(1);
+    const late = await api.put(at('auto-top-up'), { ...policy, amount: '50', version: 0 });
+    expect([late.status, late.body.error.code, late.body.error.param]).toEqual([409, 'version_conflict', 'version']);
+    expect((await api.get(at('auto-top-up'))).body).toMatchObject({ amount: '25.000000', version: 1 });
+    expect((await api.put(at('auto-top-up'), { ...policy, amount: '50' })).body).toMatchObject({ version: 2 });
+    const puts = Array.from({ length: 5 }, () => api.put(at('auto-top-up'), { ...policy, version: 2 }));
+    expect((await Promise.all(puts)).map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409]);
   });
 
   it('reads as charging at once when it is enabled below the threshold, and shows the attempt', async () => {

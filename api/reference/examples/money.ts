@@ -76,6 +76,7 @@ export const MONEY: Examples = {
     disabledReason: null,
     disabledMessage: null,
     warnings: [],
+    version: 2,
   },
   AutoTopUpAttempt: attempt,
   Warning: warning,

@@ -17,7 +17,7 @@ With \`at\`, returns the balance as it stood after all facts that were recorded 
 
 After each charge, the next charge waits for the cooldown. A declined card switches the policy off, and the team gets a mail. \`monthlyCap\` limits the charges of a UTC month. Without \`paymentMethod\`, the default card is used; 422 \`payment_method_required\` if the team has no card.
 
-To switch the policy off, send only \`{"enabled": false}\`. Each change is recorded as a consent. The same call again changes nothing.`,
+To switch the policy off, send only \`{"enabled": false}\`. Each change is recorded as a consent. The same call again changes nothing. With the \`version\` that was read, 409 \`version_conflict\` if another change came between.`,
     requests: {
       on: { summary: 'Charge $50 below $10', value: { enabled: true, threshold: '10.00', amount: '50.00' } },
       off: { summary: 'Off', value: { enabled: false } },
