@@ -28,6 +28,7 @@ import { calculator } from './routes/calculator.ts';
 import { corrections } from './routes/corrections.ts';
 import { deposits } from './routes/deposits.ts';
 import { discount } from './routes/discount.ts';
+import { forecast } from './routes/forecast.ts';
 import { grants } from './routes/grants.ts';
 import { holds } from './routes/holds.ts';
 import { instances } from './routes/instances.ts';
@@ -79,6 +80,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...prices(world, wake),
     ...models(world),
     ...quote(world),
+    ...forecast(world),
     ...usage(world, wake),
     ...usageSums(world),
     ...reservations(world, wake),

@@ -7,6 +7,6 @@ export const Warning = z
       ...(['threshold_too_low', 'amount_too_small', 'insufficient_credit', 'budget_met', 'burn_limit'] as const),
       ...(['team_suspended', 'team_archived'] as const),
     ]),
-    message: z.string().openapi({ description: 'a sentence with sufficient values' }),
+    message: z.string().openapi({ description: 'the problem in a sentence, with values that avoid the problem' }),
   })
   .openapi('Warning');

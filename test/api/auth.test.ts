@@ -101,6 +101,7 @@ const ROUTES: Array<[string, string, Who]> = [
   ['PUT', '/v1/models/{model}', 'platform'],
   ['DELETE', '/v1/models/{model}', 'platform'],
   ['POST', '/v1/quote', 'read'],
+  ['POST', '/v1/teams/{team}/forecast', 'read'],
   ['POST', '/v1/calculator', 'read'],
   ['GET', '/v1/calculator/models', 'read'],
 ];

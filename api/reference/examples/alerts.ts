@@ -13,6 +13,8 @@ const budget = {
   metAt: '2026-11-22T16:15:54Z',
 };
 
+const crossing = { at: '2026-11-22T10:43:27Z', what: 'exhausted', balance: '0.000317', instances: ['train-1'] };
+
 export const ALERTS: Examples = {
   Alerts: {
     lowBalance: ['25.000000', '10.000000'],
@@ -21,6 +23,15 @@ export const ALERTS: Examples = {
     version: 3,
   },
   Budget: budget,
+  Forecast: {
+    crossings: [crossing],
+    runsOutAt: '2026-11-22T10:43:27Z',
+    until: '2026-12-23T05:12:01Z',
+    warnings: [
+      { code: 'insufficient_credit', message: '$3.00 of credit is needed, and $1.00 is available: add $2.00 or more.' },
+    ],
+  },
+  ForecastCrossing: crossing,
 };
 
 export const ALERTS_FIELDS: FieldExamples = {};

@@ -2,6 +2,27 @@
 import type { OperationTexts } from '../operation-text.ts';
 
 export const ALERTS: OperationTexts = {
+  'post /v1/teams/{team}/forecast': {
+    description: `Follows the credit of a team from now to \`until\`, by the arithmetic that bills it, and answers each crossing with its second and the balance afterwards: charges of the card, low-balance levels, budgets, new rates, ends of reservations, and the end of credit. Nothing is recorded.
+
+The changes of the body are made at the second of the call: instances of \`stop\` end, \`deposit\` arrives, \`autoTopUp\` replaces the policy, and the instances of \`start\` start. Each charge of the card succeeds in its second; with \`cardFails\`, the next charge fails and switches the policy off. If a start would be refused now, \`warnings\` says why, and the forecast goes on as if it were not.
+
+An answer has at most 2,000 crossings; \`until\` of the answer is then earlier than asked for.`,
+    requests: {
+      more: {
+        summary: 'Two more instances, and a failing card',
+        value: {
+          start: [{ gpuType: 'h100-80gb', region: 'eu-west-1', pricing: 'on_demand', count: 2 }],
+          stop: ['train-1'],
+          cardFails: true,
+        },
+      },
+      deposit: {
+        summary: 'Deposit $100, until the end of March',
+        value: { deposit: '100.00', until: '2027-03-31T23:59:59Z' },
+      },
+    },
+  },
   'get /v1/teams/{team}/alerts': {
     description: `Returns the alerts of a team. \`spend\` of a budget is the cost of the scope's instances and tokens since the start of the UTC day or month, to the second of the call; for the whole team, the cost of its reservations is included.
 
