@@ -107,7 +107,9 @@ async function main(): Promise<void> {
   log.info({ port: config.port, host: config.host ?? '*' }, 'api listens');
   void warnOfOwner(db, log);
   const housekeeping = setInterval(() => {
-    forgetOldCalls(db, secondOf(Date.now())).catch((error) => log.warn({ err: error }, 'old idempotent calls were not deleted'));
+    forgetOldCalls(db, secondOf(Date.now())).catch((error) =>
+      log.warn({ err: error }, 'old idempotent calls were not deleted'),
+    );
   }, HOUR_MS);
 
   const stop = (signal: string): void => {

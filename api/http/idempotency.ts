@@ -116,7 +116,9 @@ export async function once(
     const sealedAnswer = { status: answer.status, body: seal(JSON.stringify(answer.body)) };
     // The work is done. A repeat makes the same ids and finds the work done.
     const saving = keepAnswer(world.db, id, sealedAnswer);
-    await soon(saving.catch((error) => call.log.warn({ err: error }, 'the answer of an idempotent call was not saved')));
+    await soon(
+      saving.catch((error) => call.log.warn({ err: error }, 'the answer of an idempotent call was not saved')),
+    );
   };
   try {
     const answer = await work({ ...call, seed });

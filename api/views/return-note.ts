@@ -13,9 +13,7 @@ export const RELOAD = 'Reload this page to look again.';
 
 export const UNKNOWN_PAYMENT: Note = {
   title: 'No such payment',
-  paragraphs: [
-    'This address does not belong to a payment. Your provider shows your balance and your payments.',
-  ],
+  paragraphs: ['This address does not belong to a payment. Your provider shows your balance and your payments.'],
 };
 
 export const WELCOME_BACK: Note = {

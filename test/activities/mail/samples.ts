@@ -3,9 +3,9 @@ import { autoTopUpCapped } from '../../../activities/mail/auto-top-up-capped.ts'
 import { autoTopUpCharged } from '../../../activities/mail/auto-top-up-charged.ts';
 import { autoTopUpFailed } from '../../../activities/mail/auto-top-up-failed.ts';
 import { balanceLow } from '../../../activities/mail/balance-low.ts';
+import { DEFAULT_BRAND } from '../../../activities/mail/brand.ts';
 import { budgetMet } from '../../../activities/mail/budget-met.ts';
 import { burnLimit } from '../../../activities/mail/burn-limit.ts';
-import { DEFAULT_BRAND } from '../../../activities/mail/brand.ts';
 import { cardExpiring } from '../../../activities/mail/card-expiring.ts';
 import { creditsExhausted } from '../../../activities/mail/credits-exhausted.ts';
 import { depositCorrected } from '../../../activities/mail/deposit-corrected.ts';
@@ -242,11 +242,7 @@ export const sampleMails = (about: About): Record<string, Mail> => ({
     },
     RUNWAY,
   ),
-  'burn-limit': burnLimit(
-    about,
-    { burnMicros: micros(12_450_000), limitMicros: dollars(10), second: NOW },
-    RUNWAY,
-  ),
+  'burn-limit': burnLimit(about, { burnMicros: micros(12_450_000), limitMicros: dollars(10), second: NOW }, RUNWAY),
   refund: refund(about, 'sent', 20),
   'refund-owed': refund(about, 'sent', 100, {
     taken: { creditMicros: dollars(60), owedMicros: dollars(40) },
