@@ -3,6 +3,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import helmet from 'helmet';
 import type { Logger } from 'pino';
 import { BillingError } from '../billing/errors.ts';
+import { secondOf } from '../billing/time.ts';
 import { createWakes } from './engine/wakes.ts';
 import { bearerOf, callerOf } from './http/auth.ts';
 import { type Call, newCall } from './http/calls.ts';
@@ -11,13 +12,15 @@ import { errorAnswer } from './http/errors.ts';
 import { front } from './http/front.ts';
 import type { Gate } from './http/gate.ts';
 import { healthz, readyz } from './http/health.ts';
+import { createKeyUses } from './http/key-uses.ts';
 import { fewBodiesAtOnce, limitKeys, limitStrangers } from './http/limits.ts';
 import { logCalls } from './http/log.ts';
 import { createMetrics, type Metrics } from './http/metrics.ts';
 import { type OpenApiDocument, openApiDocument } from './http/openapi.ts';
-import { checkAddress, jsonBody } from './http/reading.ts';
+import { checkAddress, jsonBody, strangersJsonBody } from './http/reading.ts';
 import { authorizing, expressPath, type Route, takesBody } from './http/route.ts';
 import { createServing, readingLater, type Serving } from './http/serving.ts';
+import { callerOfCookie, cookieOf, mustBeOwnOrigin, mustBeOwnPage } from './http/sessions.ts';
 import { unknownPath } from './http/unknown-path.ts';
 import { alerts } from './routes/alerts.ts';
 import { audit } from './routes/audit.ts';
@@ -42,6 +45,7 @@ import { receipts } from './routes/receipts.ts';
 import { reconciliation } from './routes/reconciliation.ts';
 import { refunds } from './routes/refunds.ts';
 import { reservations } from './routes/reservations.ts';
+import { sessions } from './routes/sessions.ts';
 import { shedding } from './routes/shedding.ts';
 import { teamState } from './routes/team-state.ts';
 import { teams } from './routes/teams.ts';
@@ -62,6 +66,7 @@ export function routesOf(world: ApiWorld, metrics: Metrics): Route[] {
     ...teams(world, wake),
     ...teamState(world, wake),
     ...keys(world),
+    ...sessions(world),
     ...balance(world),
     ...instances(world, wake),
     ...shedding(world, wake),
@@ -131,15 +136,18 @@ export function createApp(world: ApiWorld): Express {
     next();
   };
   const guards = [authenticating(world, serving.gates.keys), limitKeys(world.rateLimitPerMinute)];
+  const strangersGuards = [limitStrangers(), receivingStranger(world), fewBodiesAtOnce()];
   for (const described of routes)
     app[described.method](
       expressPath(described.path),
       teamInCall(described.path),
       noStore,
       serving.door(described),
-      ...guards,
+      ...(described.who === 'anyone' ? strangersGuards : guards),
       authorizing(described),
-      ...(takesBody(described) ? [serving.door(described), readingLater(jsonBody)] : []),
+      ...(takesBody(described)
+        ? [serving.door(described), readingLater(described.who === 'anyone' ? strangersJsonBody : jsonBody)]
+        : []),
       serving.serve(described),
     );
 
@@ -188,14 +196,31 @@ const receiving =
     next();
   };
 
-/** Authenticates the caller. The second of the call is the second of its arrival, not of its handling. */
+/** A call of a person without a key, who exchanges a link. An Authorization header is ignored. */
+const receivingStranger =
+  (world: ApiWorld): RequestHandler =>
+  (request, response, next) => {
+    mustBeOwnOrigin(world, request);
+    response.locals.call = newCall(String(request.id), world.nowMs(), { kind: 'stranger' }, logOf(request, world));
+    next();
+  };
+
+/** Authenticates the caller by a key, or else by the cookie of a session. The second of the call is the second of its arrival, not of its handling. */
 function authenticating(world: ApiWorld, looks: Gate): RequestHandler {
   const slowDown = limitStrangers();
+  const uses = createKeyUses(world.db, world.log);
   return async (request, response, next) => {
     const receivedMs = world.nowMs();
-    const secret = bearerOf(request.get('Authorization'));
+    const placed = <T>(look: () => Promise<T>) => looks.run(String(request.ip), look);
     try {
-      const caller = await callerOf(world, secret, (look) => looks.run(String(request.ip), look));
+      const cookie = request.get('Authorization') === undefined ? cookieOf(request.get('Cookie')) : null;
+      const secret = cookie ?? bearerOf(request.get('Authorization'));
+      const caller =
+        cookie === null
+          ? await callerOf(world, secret, placed)
+          : await callerOfCookie(world, cookie, secondOf(receivedMs), placed);
+      if (cookie !== null) mustBeOwnPage(world, request);
+      if (caller.kind === 'key') uses.note(caller.keyId, secondOf(receivedMs));
       const call: Call = newCall(String(request.id), receivedMs, caller, logOf(request, world));
       Object.assign(response.locals, { call, secret });
       next();

@@ -13,6 +13,7 @@ import { secondOf } from '../billing/time.ts';
 import { createLedger } from '../ledger/index.ts';
 import { connectDb } from '../prisma/client.ts';
 import { forgetOldCalls } from '../prisma/idempotent-calls.ts';
+import { forgetOldSessions } from '../prisma/sessions.ts';
 import { readCommandLine, UsageError } from '../process/command-line.ts';
 import { type Config, readConfig } from '../process/config.ts';
 import { warnOfOwner } from '../process/roles.ts';
@@ -109,6 +110,9 @@ async function main(): Promise<void> {
   const housekeeping = setInterval(() => {
     forgetOldCalls(db, secondOf(Date.now())).catch((error) =>
       log.warn({ err: error }, 'old idempotent calls were not deleted'),
+    );
+    forgetOldSessions(db, secondOf(Date.now())).catch((error) =>
+      log.warn({ err: error }, 'old sessions were not deleted'),
     );
   }, HOUR_MS);
 

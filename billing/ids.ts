@@ -23,7 +23,8 @@ export type IdPrefix =
   | 'adm'
   | 'ref'
   | 'resv'
-  | 'evt';
+  | 'evt'
+  | 'ses';
 
 /** A generated id with its prefix. `random` is 128 random bits in hex, made by the caller. */
 export const prefixedId = (prefix: IdPrefix, random: string): string => `${prefix}_${random}`;

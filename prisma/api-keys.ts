@@ -1,6 +1,6 @@
 /** A team's keys. Only a digest of the secret is stored, and the secret is shown once. */
 import { BillingError } from '../billing/errors.ts';
-import type { Tx } from './client.ts';
+import type { Db, Tx } from './client.ts';
 import { toSecond, toSecondOrNull } from './columns.ts';
 import type { ApiKey as ApiKeyRow } from './generated/client.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
@@ -16,6 +16,8 @@ export interface ApiKey {
   hint: string;
   createdSecond: number;
   revokedSecond: number | null;
+  /** To the minute; null before the first use. */
+  lastUsedSecond: number | null;
 }
 
 const toApiKey = ({ hash: _, ...row }: ApiKeyRow): ApiKey => ({
@@ -23,10 +25,15 @@ const toApiKey = ({ hash: _, ...row }: ApiKeyRow): ApiKey => ({
   scopes: row.scopes as KeyScope[],
   createdSecond: toSecond(row.createdSecond),
   revokedSecond: toSecondOrNull(row.revokedSecond),
+  lastUsedSecond: toSecondOrNull(row.lastUsedSecond),
 });
 
 /** @param hash SHA-256 of the secret, in hex */
-export async function insertApiKey(tx: Tx, key: Omit<ApiKey, 'revokedSecond'>, hash: string): Promise<ApiKey> {
+export async function insertApiKey(
+  tx: Tx,
+  key: Omit<ApiKey, 'revokedSecond' | 'lastUsedSecond'>,
+  hash: string,
+): Promise<ApiKey> {
   return toApiKey(await tx.apiKey.create({ data: { ...key, hash } }));
 }
 
@@ -58,4 +65,17 @@ export async function revokeApiKey(tx: Tx, teamId: string, id: string, second: n
   const row = await tx.apiKey.findFirst({ where: { id, teamId } });
   if (!row) throw new BillingError('not_found', 'no such key', 'key');
   return toApiKey(row);
+}
+
+/**
+ * Stores the last uses of keys. An earlier use changes nothing.
+ * @param uses the second of the last use, by the id of the key
+ */
+export async function noteKeyUses(db: Db, uses: ReadonlyMap<string, number>): Promise<void> {
+  const ids = [...uses.keys()];
+  const seconds = [...uses.values()];
+  await db.$executeRaw`
+    UPDATE api_keys SET last_used_second = used.second
+    FROM unnest(${ids}::text[], ${seconds}::bigint[]) AS used (id, second)
+    WHERE api_keys.id = used.id AND COALESCE(last_used_second, -1) < used.second`;
 }

@@ -19,6 +19,7 @@ const INSTANCE = ['id', 'team_id', 'project', 'gpu_type', 'region', 'pricing', '
 const PRICED = ['list_micros_per_hour', 'given', 'discount_basis_points', 'discount_kind', 'covered_by'];
 const RESERVATION = ['id', 'team_id', 'gpu_type', 'region', 'count', 'term', 'request_hash', 'start_second'];
 const HOLD = ['id', 'team_id', 'model', 'project', 'max_input_tokens', 'max_output_tokens', 'amount_micros'];
+const SESSION = ['id', 'team_id', 'role', 'user_id', 'user_name', 'user_email'];
 
 export const USES: Readonly<Record<string, Use>> = {
   _prisma_migrations: 'read',
@@ -67,6 +68,7 @@ export const USES: Readonly<Record<string, Use>> = {
   },
   reservations: { fixed: RESERVATION },
   segments: { fixed: ['instance_id', 'segment', 'team_id', 'rate_micros_per_hour', 'start_second', ...PRICED] },
+  sessions: { fixed: [...SESSION, 'link_hash', 'link_expires_second', 'created_second'], deletes: true },
   team_stops: { fixed: ['id', 'team_id', 'second', 'instance_ids'] },
   teams: { fixed: ['id', 'created_second'] },
   token_days: 'read',

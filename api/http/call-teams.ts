@@ -5,7 +5,7 @@
 import type { Request } from 'express';
 import type { Db } from '../../prisma/client.ts';
 import { isOwned, type Owned, teamsOf } from '../../prisma/owners.ts';
-import type { Call } from './calls.ts';
+import { type Call, teamOfCaller } from './calls.ts';
 import type { Route } from './route.ts';
 
 /** Calls without a team, or with an unknown one, are counted as one team. */
@@ -53,7 +53,8 @@ export function createCallTeams(db: Db): CallTeams {
     return look;
   };
   const teamNamedBy: CallTeams['teamOf'] = (route, request, { caller }) => {
-    if (caller.kind === 'key') return caller.teamId;
+    const own = teamOfCaller(caller);
+    if (own !== null) return own;
     const teamInCall = teamOfPath(route, request) ?? teamOfBody(request.body) ?? asId(request.query.team);
     if (teamInCall !== undefined) return teamInCall;
     const thing = thingOfPath(route, request);

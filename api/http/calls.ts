@@ -8,11 +8,21 @@ import { secondOf } from '../../billing/time.ts';
 import type { KeyScope } from '../../prisma/api-keys.ts';
 import { digest128 } from '../../prisma/digest.ts';
 
-/** `provider`: a webhook, whose signature is checked by its route. */
+/** The session of a signed-in person. */
+export interface CallerSession {
+  sessionId: string;
+  userId: string;
+}
+
+/**
+ * `platform`: the platform's key, or an operator's session. `key`: a key of a team. `session`: the session of a member
+ * of a team. `provider`: a webhook, whose signature is checked by its route. `stranger`: a person who exchanges a link.
+ */
 export type Caller =
-  | { kind: 'platform' }
-  | { kind: 'provider' }
-  | { kind: 'key'; keyId: string; teamId: string; scopes: KeyScope[] };
+  | { kind: 'platform'; operator?: CallerSession }
+  | { kind: 'provider' | 'stranger' }
+  | { kind: 'key'; keyId: string; teamId: string; scopes: KeyScope[] }
+  | ({ kind: 'session'; teamId: string; role: 'viewer' | 'billing' } & CallerSession);
 
 export interface Call {
   requestId: string;
@@ -40,8 +50,26 @@ export const newCall = (requestId: string, receivedMs: number, caller: Caller, l
 export const newId = (call: Call, prefix: IdPrefix): string =>
   prefixedId(prefix, call.seed === null ? random128() : digest128(`${prefix}/${call.seed}`));
 
-/** Whom a consent or an audit row names. */
-export const actorOf = ({ caller }: Call): string => (caller.kind === 'key' ? caller.keyId : caller.kind);
+/** The team to which a caller is limited; null for the platform. */
+export const teamOfCaller = (caller: Caller): string | null =>
+  caller.kind === 'key' || caller.kind === 'session' ? caller.teamId : null;
+
+/** The session of a call by a person; null for a call by a key. */
+export const sessionOf = (caller: Caller): CallerSession | null => {
+  if (caller.kind === 'platform') return caller.operator ?? null;
+  return caller.kind === 'session' ? caller : null;
+};
+
+/** The name of a caller in logs and in the scopes of limits and repeats: a key, a session, or the kind of caller. */
+export const nameOfCaller = (caller: Caller): string =>
+  caller.kind === 'key' ? caller.keyId : (sessionOf(caller)?.sessionId ?? caller.kind);
+
+/** Whom a consent or an audit row names: a key, `user/{id}`, `operator/{id}` or `platform`. */
+export const actorOf = ({ caller }: Call): string => {
+  if (caller.kind === 'session') return `user/${caller.userId}`;
+  if (caller.kind === 'platform' && caller.operator) return `operator/${caller.operator.userId}`;
+  return caller.kind === 'key' ? caller.keyId : caller.kind;
+};
 
 /**
  * Refuses another team's objects as not found.
@@ -49,6 +77,6 @@ export const actorOf = ({ caller }: Call): string => (caller.kind === 'key' ? ca
  */
 export function mustSee(call: Call, teamId: string, what: string, param: string): void {
   const { caller } = call;
-  if (caller.kind !== 'platform' && (caller.kind !== 'key' || caller.teamId !== teamId))
+  if (caller.kind !== 'platform' && teamOfCaller(caller) !== teamId)
     throw new BillingError('not_found', `no such ${what}`, param);
 }

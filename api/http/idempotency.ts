@@ -16,7 +16,7 @@ import {
   renewClaim,
 } from '../../prisma/idempotent-calls.ts';
 import type { ApiWorld } from '../world.ts';
-import type { Call } from './calls.ts';
+import { type Call, nameOfCaller } from './calls.ts';
 import { errorAnswer } from './errors.ts';
 
 export interface JsonAnswer {
@@ -79,7 +79,8 @@ export async function once(
       'Idempotency-Key',
     );
   // The scope has a digest of the platform key, because the next platform key cannot open answers that this key sealed.
-  const scope = call.caller.kind === 'key' ? call.caller.keyId : `platform/${digestOf(request.secret).slice(0, 16)}`;
+  const name = nameOfCaller(call.caller);
+  const scope = name === 'platform' ? `platform/${digestOf(request.secret).slice(0, 16)}` : name;
   const id: CallKey = { scope, path: request.path, key: request.key };
   const requestHash = digestOf(canonical(request.body));
   const { seal, open } = sealWith(request.secret, request.key);

@@ -2,7 +2,7 @@
 import type { Request, RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
 import { BillingError } from '../../billing/errors.ts';
-import type { Call } from './calls.ts';
+import { type Call, nameOfCaller } from './calls.ts';
 
 const MINUTE_MS = 60_000;
 const STRANGERS_PER_MINUTE = 600;
@@ -18,10 +18,7 @@ export const limitKeys = (limit: number): RequestHandler =>
     standardHeaders: 'draft-7',
     legacyHeaders: false,
     validate: false,
-    keyGenerator: (_request, response) => {
-      const { caller } = response.locals.call as Call;
-      return caller.kind === 'key' ? caller.keyId : caller.kind;
-    },
+    keyGenerator: (_request, response) => nameOfCaller((response.locals.call as Call).caller),
     handler: tooMany,
   });
 

@@ -6,7 +6,7 @@ import { type HttpLogger, pinoHttp } from 'pino-http';
 import { prefixedId } from '../../billing/ids.ts';
 import { describeError } from '../../process/log-errors.ts';
 import type { ApiWorld } from '../world.ts';
-import { random128 } from './calls.ts';
+import { type Caller, nameOfCaller, random128 } from './calls.ts';
 
 /** A second line of defence: logged objects should not hold these fields in the first place. */
 const SECRETS = [
@@ -37,7 +37,7 @@ export const createLogger = (level: string, destination?: DestinationStream): Lo
 const QUIET_PATHS = new Set(['/healthz', '/readyz', '/metrics']);
 
 interface Answered extends ServerResponse {
-  locals?: { route?: string; errorCode?: string; call?: { caller: { kind: string; keyId?: string } } };
+  locals?: { route?: string; errorCode?: string; call?: { caller: Caller } };
 }
 
 /** Refusals by which an operator finds a leaked or guessed key, a runaway client or a forger. */
@@ -67,7 +67,7 @@ export const logCalls = ({ log }: ApiWorld): HttpLogger<IncomingMessage, Answere
     },
     customProps: (request, response) => {
       const { call, route, errorCode: code } = response.locals ?? {};
-      const caller = call && (call.caller.keyId ?? call.caller.kind);
+      const caller = call && nameOfCaller(call.caller);
       return {
         ...(caller && { caller }),
         route,

@@ -7,8 +7,9 @@ import { registerEvents } from '../reference/events.ts';
 import { finish } from '../reference/finish.ts';
 import { INTRODUCTION, TAGS } from '../reference/tags.ts';
 import type { Who } from './auth.ts';
-import { isRefusedToArchived, type Route, takesBody } from './route.ts';
+import { isRefusedToArchived, isRepeatable, type Route, takesBody } from './route.ts';
 import { z } from './schemas.ts';
+import { SESSION_COOKIE } from './sessions.ts';
 
 export type OpenApiDocument = object & { paths: Record<string, object> };
 
@@ -31,7 +32,7 @@ function failuresOf(route: Route): Set<FailureCode> {
   if (isRefusedToArchived(route)) failures.add('team_archived');
   if (route.records) failures.add('clock_wrong').add('outcome_unknown').add('amount_out_of_range');
   if (takesBody(route)) failures.add('payload_too_large').add('unsupported_media_type');
-  if (route.method === 'post') failures.add('idempotency_key_reused').add('idempotency_in_flight');
+  if (isRepeatable(route)) failures.add('idempotency_key_reused').add('idempotency_in_flight');
   return failures;
 }
 
@@ -52,12 +53,12 @@ function register(registry: OpenAPIRegistry, route: Route): void {
     tags: [route.tag],
     operationId: operationId(route),
     summary: route.summary,
-    description: `Needs ${keyFor(route.who)}.`,
-    security: [{ key: [] }],
+    description: `Needs ${NEEDS[route.who]}.`,
+    security: securityOf(route.who),
     request: {
       ...(isObject(params) && hasFields(params) && { params }),
       ...(isObject(query) && hasFields(query) && { query }),
-      ...(route.method === 'post' && { headers: IdempotencyKey }),
+      ...(isRepeatable(route) && { headers: IdempotencyKey }),
       ...(takesBody(route) && {
         body: {
           required: hasFields(body),
@@ -79,9 +80,9 @@ function register(registry: OpenAPIRegistry, route: Route): void {
   });
 }
 
-const headersOf = ({ method }: Route) => ({
+const headersOf = (route: Route) => ({
   'X-Request-Id': REQUEST_ID_HEADER,
-  ...(method === 'post' && {
+  ...(isRepeatable(route) && {
     'Idempotent-Replayed': {
       description: '`true` if this is the kept answer of an earlier request under the same `Idempotency-Key`.',
       schema: { type: 'string' as const, enum: ['true'], example: 'true' },
@@ -89,9 +90,23 @@ const headersOf = ({ method }: Route) => ({
   }),
 });
 
-function keyFor(who: Who): string {
-  if (who === 'platform') return 'the platform key';
-  return who === 'any_scope' ? 'the platform key, or a team key' : `the platform key, or a team key with \`${who}\``;
+/** The permitted callers of a route, in words. */
+const NEEDS: Record<Who, string> = {
+  anyone: 'no key',
+  session: 'a session',
+  platform_key: 'the platform key',
+  platform: 'the platform key, or an operator’s session',
+  team_billing: 'the platform key, or a session with the role `billing`',
+  read: 'the platform key, a team key with `read`, or a session',
+  billing: 'the platform key, a team key with `billing`, or a session with the role `billing`',
+  usage: 'the platform key, or a team key with `usage`',
+  any_scope: 'the platform key, a team key, or a session',
+};
+
+/** Every route for the platform is also for an operator's session, unless it names the key. */
+function securityOf(who: Who): Array<Record<string, string[]>> {
+  if (who === 'anyone') return [];
+  return [...(who === 'session' ? [] : [{ key: [] }]), ...(who === 'platform_key' ? [] : [{ session: [] }])];
 }
 
 /** `post /v1/teams/{team}/keys` → `postTeamsTeamKeys`. */
@@ -195,6 +210,13 @@ export function openApiDocument(routes: Route[], publicUrl: string): OpenApiDocu
     type: 'http',
     scheme: 'bearer',
     description: 'The platform key, or a team key with the scopes `read`, `billing`, `usage`',
+  });
+  registry.registerComponent('securitySchemes', 'session', {
+    type: 'apiKey',
+    in: 'cookie',
+    name: SESSION_COOKIE,
+    description:
+      'The session of a person in the dashboard, from `POST /v1/session`. Every call other than a `GET` also needs the header `X-Burnrate-Session: 1`',
   });
   registerErrorExamples(registry);
   for (const route of routes) register(registry, route);

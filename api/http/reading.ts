@@ -4,8 +4,6 @@ import express, { type RequestHandler } from 'express';
 import { BillingError } from '../../billing/errors.ts';
 import { shown } from './messages.ts';
 
-const BODY_LIMIT = '1mb';
-
 const DEEPEST = 64;
 const QUOTE = 34;
 const BACKSLASH = 92;
@@ -87,7 +85,7 @@ function readJson(bytes: Buffer, contentType: string): unknown {
 }
 
 /** Reads a JSON body. No body at all leaves `request.body` undefined. */
-export const jsonBody: RequestHandler[] = [
+const jsonBodyWithin = (limit: string): RequestHandler[] => [
   (request, _response, next) => {
     const hasBody =
       request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
@@ -95,7 +93,7 @@ export const jsonBody: RequestHandler[] = [
       throw new BillingError('unsupported_media_type', 'send JSON, as "Content-Type: application/json"');
     next();
   },
-  express.raw({ type: () => true, limit: BODY_LIMIT }),
+  express.raw({ type: () => true, limit }),
   (request, _response, next) => {
     const bytes: unknown = request.body;
     request.body =
@@ -103,6 +101,10 @@ export const jsonBody: RequestHandler[] = [
     next();
   },
 ];
+
+export const jsonBody = jsonBodyWithin('1mb');
+/** The body of a caller who is not authenticated. */
+export const strangersJsonBody = jsonBodyWithin('256kb');
 
 /** True if a part of an address is UTF-8: `%FF` would be read as the sign of a broken encoding. */
 function decodes(part: string): boolean {

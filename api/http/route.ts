@@ -24,6 +24,8 @@ export interface Given<P extends z.ZodType, Q extends z.ZodType, B extends z.Zod
   query: z.output<Q>;
   body: z.output<B>;
   call: Call;
+  /** The secret of the caller's key or cookie. */
+  secret: string;
   /** The form that the caller prefers: `text/csv` where a route offers CSV. */
   accept: 'json' | 'csv';
 }
@@ -59,7 +61,9 @@ export interface Route<
   records: boolean;
   /** Whether the call waits for a payment provider. */
   asksProvider: boolean;
-  handle: (given: Given<P, Q, B>) => Promise<{ status: number; body: z.input<A> } | FileAnswer>;
+  handle: (
+    given: Given<P, Q, B>,
+  ) => Promise<{ status: number; body: z.input<A>; headers?: Record<string, string> } | FileAnswer>;
 }
 
 type Described<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> = Omit<
@@ -98,6 +102,9 @@ export function route<
 }
 
 export const takesBody = ({ method }: Route): boolean => method === 'post' || method === 'put' || method === 'patch';
+
+/** True if a repeat of a call under an Idempotency-Key gets the first answer. A caller without a key has no scope of keys. */
+export const isRepeatable = ({ method, who }: Route): boolean => method === 'post' && who !== 'anyone';
 
 /** True if a call changes the team in its path. Such calls are refused while the team is archived. */
 export const isRefusedToArchived = ({ method, path, archivedToo }: Route): boolean =>
@@ -150,7 +157,7 @@ export const handling = (
 ): ((request: Request, response: Response) => Promise<Rest | undefined>) => {
   const [query, body] = [strict(described.query), strict(described.body)];
 
-  const work = (request: Request) => async (call: Call) => {
+  const work = (request: Request, response: Response) => async (call: Call) => {
     const params = described.params.safeParse(request.params);
     if (!params.success)
       throw new BillingError('not_found', 'there is nothing here', String(params.error.issues[0]?.path[0]));
@@ -159,23 +166,24 @@ export const handling = (
       query: parse(query, { ...request.query }, 'query'),
       body: takesBody(described) ? parse(body, bodyOf(request), 'body') : {},
       call,
+      secret: String(response.locals.secret),
       accept: described.csv && preferredType(request, ['application/json', 'text/csv']) === 'text/csv' ? 'csv' : 'json',
     });
   };
 
   const answering = async (request: Request, response: Response): Promise<Rest | undefined> => {
     const call = response.locals.call as Call;
-    const key = described.method === 'post' ? request.get('Idempotency-Key') : undefined;
+    const key = isRepeatable(described) ? request.get('Idempotency-Key') : undefined;
     const secret = response.locals.secret as string;
     const answer =
       key === undefined
-        ? await work(request)(call)
+        ? await work(request, response)(call)
         : await once(
             world,
             { key, secret, path: pathOf(described, request), body: bodyOf(request) },
             call,
             async (inner) => {
-              const answer = await work(request)(inner);
+              const answer = await work(request, response)(inner);
               if ('file' in answer) throw new Error('a POST answers no file');
               return answer;
             },
@@ -185,10 +193,9 @@ export const handling = (
       response.status(answer.status).type(answer.file.type).attachment(answer.file.name);
       return () => withoutLimits(() => answer.file.write(response));
     }
-    const headers = 'headers' in answer ? (answer.headers as Record<string, string> | undefined) : undefined;
     response
       .status(answer.status)
-      .set(headers ?? {})
+      .set(answer.headers ?? {})
       .json(answer.body);
     return undefined;
   };

@@ -7,9 +7,9 @@ import { ERROR_CODES } from './error-codes.ts';
 
 const MEANING_OF_STATUS: Record<number, string> = {
   400: 'The request is not valid',
-  401: 'The key is missing or unknown',
+  401: 'The key or the session is missing or unknown',
   402: 'Not enough credit, or the card was declined',
-  403: 'The key is not allowed to do this',
+  403: 'The caller is not allowed to do this',
   404: 'Not found, or an object of another team',
   405: 'The path does not accept this method',
   409: 'In conflict with the current state',

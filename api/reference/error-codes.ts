@@ -32,8 +32,8 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     message: 'the signature of the event does not fit',
   },
   unauthenticated: {
-    meaning: 'The call carries no key, or a key that is unknown or revoked.',
-    whatToDo: 'Send `Authorization: Bearer KEY` with a valid key.',
+    meaning: 'The call carries no key and no session, or a key or session that is unknown, revoked or over.',
+    whatToDo: 'Send `Authorization: Bearer KEY` with a valid key. A person needs a new link to the dashboard.',
     message: 'send a key as "Authorization: Bearer KEY"',
   },
   insufficient_credit: {
@@ -48,8 +48,8 @@ export const ERROR_CODES: Record<FailureCode, ErrorCode> = {
     details: { deposit: 'dep_9c1185a5c5e9fc54612808977ee8f548', reason: 'insufficient_funds' },
   },
   forbidden: {
-    meaning: 'The key is valid, but is not allowed to make this call or to send this field.',
-    whatToDo: 'Use the platform key, or a team key with the scope that the message names.',
+    meaning: 'The key or session is valid, but is not allowed to make this call or to send this field.',
+    whatToDo: 'Use the platform key, or a key or session with the rights that the message names.',
     message: 'only the platform may do this',
   },
   not_found: {

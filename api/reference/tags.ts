@@ -4,6 +4,7 @@ import { DELIVERY } from './events.ts';
 export const TAGS = [
   { name: 'Teams', description: 'Owners of credit, cards and instances.' },
   { name: 'Keys', description: 'Keys of a team, with scopes. The platform key is configured and acts for all teams.' },
+  { name: 'Sessions', description: 'One-time links by which people of the platform reach the dashboard.' },
   { name: 'Balance', description: 'The credit that a team can spend, to the second.' },
   { name: 'Payment methods', description: 'Saved cards. Card data is taken by Stripe and never reaches this service.' },
   { name: 'Deposits', description: 'Payments into credit by card or crypto, with receipts.' },
@@ -25,7 +26,7 @@ export const TAGS = [
 
 export const INTRODUCTION = `Prepaid-credit billing, exact to the second.
 
-**Keys.** Send \`Authorization: Bearer KEY\`. The platform key may do everything; a team key acts for one team within its scopes \`read\`, \`billing\` and \`usage\`. Another team's objects are 404.
+**Keys.** Send \`Authorization: Bearer KEY\`. The platform key may do everything; a team key acts for one team within its scopes \`read\`, \`billing\` and \`usage\`. Another team's objects are 404. A person reaches the dashboard by a one-time link, and then calls with the cookie of a session.
 
 **Money** is a decimal string of dollars with up to six places, such as \`"2.49"\`, never a JSON number. **Times** are RFC 3339 in UTC, and whole seconds.
 

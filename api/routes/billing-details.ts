@@ -84,7 +84,10 @@ const DetailsChange = z
   .object({
     ...FIELDS,
     at: Time,
-    actor: z.string().openapi({ description: 'the id of the key that made the change, or "platform"' }),
+    actor: z.string().openapi({
+      description:
+        'the id of the key that made the change, `user/` or `operator/` and the id of a person, or "platform"',
+    }),
   })
   .openapi('BillingDetailsChange');
 

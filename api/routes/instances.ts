@@ -7,7 +7,7 @@ import { getInstance, type Instance as InstanceRow, listInstances } from '../../
 import { inSnapshot } from '../../prisma/snapshot.ts';
 import { getTeam } from '../../prisma/teams.ts';
 import type { Wakes } from '../engine/wakes.ts';
-import { type Call, mustSee } from '../http/calls.ts';
+import { type Call, mustSee, sessionOf, teamOfCaller } from '../http/calls.ts';
 import { type Route, route } from '../http/route.ts';
 import { Dollars, Id, listOf, PathId, pageQuery, pageRequest, Second, text, z } from '../http/schemas.ts';
 import { Instance, ReceiptBody, readInstance, readInstances, STATUSES, viewReceipt } from '../views/instance.ts';
@@ -59,7 +59,7 @@ const list = ({ db, settings }: ApiWorld): Route =>
       const { team, status, project, gpuType } = query;
       const second = call.receivedSecond;
       if (team !== undefined) mustSee(call, team, 'team', 'team');
-      const teamId = call.caller.kind === 'key' ? call.caller.teamId : team;
+      const teamId = teamOfCaller(call.caller) ?? team;
       if (teamId !== undefined) await getTeam(db, teamId);
       const filter = {
         ...(teamId !== undefined && { teamId }),
@@ -81,13 +81,25 @@ const list = ({ db, settings }: ApiWorld): Route =>
     },
   });
 
-const stop = ({ ledger }: ApiWorld, wake: Wakes): Route =>
+/**
+ * A member of a team stops an instance now. The earlier second and the reason of an end are the platform's to say.
+ * @throws BillingError `not_found`, `forbidden`
+ */
+async function mustMayStop({ db }: ApiWorld, call: Call, id: string, said: { at?: unknown; reason: string }) {
+  if (call.caller.kind !== 'session') return;
+  mustSee(call, (await getInstance(db, id)).teamId, 'instance', 'id');
+  if (said.at !== undefined) throw new BillingError('forbidden', 'only the platform may send at: leave it out', 'at');
+  if (said.reason !== 'stopped')
+    throw new BillingError('forbidden', 'only the platform may send another reason: leave it out', 'reason');
+}
+
+const stop = (world: ApiWorld, wake: Wakes): Route =>
   route({
     method: 'post',
     path: '/v1/instances/{id}/stop',
     tag: 'Instances',
     summary: 'Stop an instance and get its final receipt; a repeat returns the same receipt',
-    who: 'platform',
+    who: 'team_billing',
     params: InstancePath,
     body: z.object({
       at: Second.optional().openapi({ description: 'an earlier second, but not before the start' }),
@@ -96,14 +108,16 @@ const stop = ({ ledger }: ApiWorld, wake: Wakes): Route =>
     answer: { status: 200, schema: ReceiptBody },
     fails: ['at_out_of_range'],
     handle: async ({ params, body, call }) => {
+      await mustMayStop(world, call, params.id, body);
       const stop = {
         instanceId: params.id,
         reason: body.reason,
         nowSecond: call.receivedSecond,
-        platformAsked: true,
+        // The platform does not know of the end that a person orders here, and must stop the machine.
+        platformAsked: sessionOf(call.caller) === null,
         ...(body.at !== undefined && { atSecond: body.at }),
       };
-      const receipt = await ledger.stopInstance(stop, call.requestId);
+      const receipt = await world.ledger.stopInstance(stop, call.requestId);
       await wake({ what: 'instance', id: params.id }, { what: 'watch', id: receipt.teamId });
       return { status: 200, body: viewReceipt(receipt) };
     },

@@ -34,6 +34,7 @@ const Key = z
     scopes: Scopes,
     hint: z.string().openapi({ description: 'the last characters of the secret', example: '…x7Qa' }),
     createdAt: Time,
+    lastUsedAt: Time.nullable().openapi({ description: 'the last use, to the minute; null before the first use' }),
     revokedAt: Time.nullable(),
   })
   .openapi('Key');
@@ -53,6 +54,7 @@ const view = (key: ApiKey): z.input<typeof Key> => ({
   scopes: key.scopes,
   hint: key.hint,
   createdAt: timeOrNull(key.createdSecond) as string,
+  lastUsedAt: timeOrNull(key.lastUsedSecond),
   revokedAt: timeOrNull(key.revokedSecond),
 });
 
@@ -62,7 +64,7 @@ const create = ({ db }: ApiWorld): Route =>
     path: '/v1/teams/{team}/keys',
     tag: 'Keys',
     summary: 'Create a key for a team; its secret is shown only once',
-    who: 'platform',
+    who: 'team_billing',
     params: TeamPath,
     body: z.object({ name: text(100).optional(), scopes: Scopes.default(['read']) }),
     answer: { status: 201, schema: NewKey },
@@ -108,7 +110,7 @@ const revoke = ({ db }: ApiWorld): Route =>
     tag: 'Keys',
     summary: 'Revoke a key from this moment on',
     archivedToo: true,
-    who: 'platform',
+    who: 'team_billing',
     params: TeamPath.extend({ key: PathId }),
     answer: { status: 200, schema: Key },
     handle: async ({ params, call }) => ({

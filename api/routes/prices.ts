@@ -5,7 +5,7 @@ import { gpuPricesInForce, listGpuPrices } from '../../prisma/prices.ts';
 import { inSnapshot } from '../../prisma/snapshot.ts';
 import { getTeam } from '../../prisma/teams.ts';
 import type { Wakes } from '../engine/wakes.ts';
-import { actorOf, mustSee } from '../http/calls.ts';
+import { actorOf, mustSee, teamOfCaller } from '../http/calls.ts';
 import { parse } from '../http/messages.ts';
 import { type Route, route } from '../http/route.ts';
 import { Dollars, Id, listOf, pageQuery, pageRequest, Second, Time, viewPage, z } from '../http/schemas.ts';
@@ -61,7 +61,7 @@ const list = ({ db, settings }: ApiWorld): Route =>
     answer: { status: 200, schema: z.object({ data: z.array(ListedGpuPrice) }) },
     handle: async ({ query: { team, gpuType, region }, call }) => {
       if (team !== undefined) mustSee(call, team, 'team', 'team');
-      const teamId = call.caller.kind === 'key' ? call.caller.teamId : team;
+      const teamId = teamOfCaller(call.caller) ?? team;
       if (teamId !== undefined) await getTeam(db, teamId);
       const second = call.receivedSecond;
       return inSnapshot(db, async (tx) => {

@@ -16,7 +16,7 @@ import { readRecorded } from '../engine/recorded.ts';
 import { createEarlyRefusals, type UnlessRefused } from '../engine/refused-early.ts';
 import { reserve } from '../engine/reserving.ts';
 import type { Wakes } from '../engine/wakes.ts';
-import { type Call, mustSee, newId } from '../http/calls.ts';
+import { type Call, mustSee, newId, teamOfCaller } from '../http/calls.ts';
 import { type Route, route } from '../http/route.ts';
 import { Id, listOf, PathId, pageQuery, pageRequest, text, z } from '../http/schemas.ts';
 import { withGpuNames } from '../http/suggestions.ts';
@@ -118,7 +118,7 @@ const list = (world: ApiWorld): Route =>
       const { team, status } = query;
       const second = call.receivedSecond;
       if (team !== undefined) mustSee(call, team, 'team', 'team');
-      const teamId = call.caller.kind === 'key' ? call.caller.teamId : team;
+      const teamId = teamOfCaller(call.caller) ?? team;
       if (teamId !== undefined) await getTeam(world.db, teamId);
       return inSnapshot(world.db, async (tx) => {
         // A reservation that a crossing has ended reads as ended before any row says so. The filter "ended" of such a

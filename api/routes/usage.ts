@@ -10,7 +10,7 @@ import { forSeveral, limitsNow } from '../../prisma/limits.ts';
 import { modelPricesInForce } from '../../prisma/prices.ts';
 import { noteRecorded, notingRecords } from '../../prisma/recorded.ts';
 import type { Wakes } from '../engine/wakes.ts';
-import type { Call } from '../http/calls.ts';
+import { type Call, teamOfCaller } from '../http/calls.ts';
 import { problemsOf } from '../http/messages.ts';
 import { didYouMean } from '../http/nearest.ts';
 import { type Route, route } from '../http/route.ts';
@@ -76,7 +76,7 @@ const NOT_YET: EventError = { code: 'at_out_of_range', message: 'at lies in the 
 /** The event for the ledger, or its fault. An event of another team is refused as if the team did not exist. */
 function toEvent(event: ParsedEvent, { caller, receivedSecond }: Call): SaidUsage | InvalidEvent {
   const { id: eventId, team: teamId, model, inputTokens, outputTokens, at, hold, project } = event;
-  if (caller.kind === 'key' && caller.teamId !== teamId) return { id: eventId, error: NO_TEAM };
+  if ((teamOfCaller(caller) ?? teamId) !== teamId) return { id: eventId, error: NO_TEAM };
   if (at !== undefined && at > receivedSecond + AHEAD_SECONDS) return { id: eventId, error: NOT_YET };
   return {
     teamId,

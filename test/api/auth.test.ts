@@ -1,12 +1,13 @@
 /** Tests authorization: calls every route of the OpenAPI document with every kind of key. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CommandedApi, instanceOf, keyFor, startCommandedApi, teamWith } from './support.ts';
+import { type CommandedApi, cookieFor, instanceOf, keyFor, startCommandedApi, teamWith } from './support.ts';
 
 let api: CommandedApi;
 let team: string;
 let other: string;
 let keys: Record<'read' | 'billing' | 'usage' | 'stranger', string>;
 let instance: string;
+let cookies: Record<'viewer' | 'billing' | 'operator' | 'stranger', string>;
 
 beforeAll(async () => {
   api = await startCommandedApi();
@@ -18,11 +19,17 @@ beforeAll(async () => {
     usage: await keyFor(api, team, ['usage']),
     stranger: await keyFor(api, other, ['read', 'billing', 'usage']),
   };
+  cookies = {
+    viewer: await cookieFor(api, team, 'viewer'),
+    billing: await cookieFor(api, team, 'billing'),
+    operator: await cookieFor(api, null, 'operator'),
+    stranger: await cookieFor(api, other, 'billing'),
+  };
   instance = (await api.post('/v1/instances', instanceOf(team))).body.id;
 });
 afterAll(() => api.close());
 
-type Who = 'platform' | 'read' | 'billing' | 'usage' | 'any_scope';
+type Who = 'platform' | 'platform_key' | 'team_billing' | 'read' | 'billing' | 'usage' | 'any_scope';
 
 /** What each route asks for, said again here so that a slip in a route shows. */
 const ROUTES: Array<[string, string, Who]> = [
@@ -35,14 +42,17 @@ const ROUTES: Array<[string, string, Who]> = [
   ['POST', '/v1/teams/{team}/unsuspend', 'platform'],
   ['POST', '/v1/teams/{team}/archive', 'platform'],
   ['POST', '/v1/teams/{team}/unarchive', 'platform'],
-  ['POST', '/v1/teams/{team}/keys', 'platform'],
+  ['POST', '/v1/teams/{team}/keys', 'team_billing'],
   ['GET', '/v1/teams/{team}/keys', 'read'],
-  ['DELETE', '/v1/teams/{team}/keys/{key}', 'platform'],
+  ['DELETE', '/v1/teams/{team}/keys/{key}', 'team_billing'],
+  ['POST', '/v1/teams/{team}/dashboard-sessions', 'platform_key'],
+  ['POST', '/v1/operator-sessions', 'platform_key'],
+  ['DELETE', '/v1/teams/{team}/members/{id}/sessions', 'platform'],
   ['GET', '/v1/teams/{team}/balance', 'read'],
   ['POST', '/v1/instances', 'platform'],
   ['GET', '/v1/instances/{id}', 'read'],
   ['GET', '/v1/instances', 'read'],
-  ['POST', '/v1/instances/{id}/stop', 'platform'],
+  ['POST', '/v1/instances/{id}/stop', 'team_billing'],
   ['POST', '/v1/instances/{id}/resume', 'platform'],
   ['POST', '/v1/instances/{id}/reclaim', 'platform'],
   ['POST', '/v1/instances/{id}/reprice', 'platform'],
@@ -114,12 +124,25 @@ const OPEN = [
   '/v1/openapi.json',
   '/v1/webhooks/stripe',
   '/v1/webhooks/copperx',
+  // Without a key, or for sessions only: sessions.test.ts.
+  '/v1/session',
 ];
 
 const MAY: Record<'read' | 'billing' | 'usage', Who[]> = {
   read: ['read', 'any_scope'],
   billing: ['read', 'billing', 'any_scope'],
   usage: ['usage', 'any_scope'],
+};
+
+/** The sessions that may call a route; those of members of another team may call none with a team. */
+const ROLES_OF: Record<Who, string[]> = {
+  platform_key: [],
+  platform: ['operator'],
+  team_billing: ['billing', 'operator'],
+  read: ['viewer', 'billing', 'operator'],
+  billing: ['billing', 'operator'],
+  usage: ['operator'],
+  any_scope: ['viewer', 'billing', 'operator'],
 };
 
 const here = (path: string) =>
@@ -136,6 +159,17 @@ const call = (method: string, path: string, key: string | null) =>
   api.send(method, here(path), {
     key,
     ...(method === 'GET' || method === 'DELETE' ? {} : { body: BODY_OF[path] ?? {} }),
+  });
+
+/** Stops and ends of a team would end what the other tests need: such a call has a field that no route knows. */
+const bodyBySession = (path: string, cookie: string) =>
+  /\/(stop|suspend|archive)$/.test(path) && cookie !== cookies.stranger ? { nothing: true } : (BODY_OF[path] ?? {});
+
+const callBySession = (method: string, path: string, cookie: string, headers: object = { 'X-Burnrate-Session': '1' }) =>
+  api.send(method, here(path), {
+    key: null,
+    headers: { Cookie: cookie, ...headers },
+    ...(method === 'GET' || method === 'DELETE' ? {} : { body: bodyBySession(path, cookie) }),
   });
 
 it('the list of routes here has every route of the document', async () => {
@@ -169,10 +203,35 @@ describe.each(ROUTES)('%s %s', (method, path, who) => {
   it('hides the team from the key of another team', async () => {
     const { status } = await call(method, path, keys.stranger);
     if (path.includes('{team}')) expect(status).toBe(404);
-    else if (who === 'platform') expect(status).toBe(403);
+    else if (who.startsWith('platform') || who === 'team_billing') expect(status).toBe(403);
     else if (path.includes('{id}') || path.includes('{hold}')) expect(status).toBe(404);
     // Nobody's, and so open to it: what takes a body only misses that.
     else expect(status).toBe(method === 'POST' ? 400 : 200);
+  });
+
+  it.each(['viewer', 'billing', 'operator'] as const)(
+    'answers a session of role %s as its role allows',
+    async (role) => {
+      const { status, body } = await callBySession(method, path, cookies[role]);
+      if (ROLES_OF[who].includes(role)) expect([401, 403]).not.toContain(status);
+      else expect([status, body.error.code]).toEqual([403, 'forbidden']);
+    },
+  );
+
+  it('hides the team from a session of another team', async () => {
+    const { status } = await callBySession(method, path, cookies.stranger);
+    if (path.includes('{team}')) expect(status).toBe(404);
+    else if (!ROLES_OF[who].includes('billing')) expect(status).toBe(403);
+    else if (path.includes('{id}') || path.includes('{hold}')) expect(status).toBe(404);
+    else expect(status).toBe(method === 'POST' ? 400 : 200);
+  });
+
+  it('refuses every change by cookie without the header of a session, or from another origin', async () => {
+    if (method === 'GET') return;
+    for (const headers of [{}, { 'X-Burnrate-Session': '1', Origin: 'https://evil.example' }]) {
+      const { status, body } = await callBySession(method, path, cookies.operator, headers);
+      expect([status, body.error.code]).toEqual([403, 'forbidden']);
+    }
   });
 
   it('accepts the platform key', async () => {

@@ -1,7 +1,7 @@
 /** Tests that each example of the document, sent unchanged to a fresh service, receives the documented answer. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OPERATIONS } from '../../api/reference/operations/index.ts';
-import { type CommandedApi, instanceOf, startCommandedApi } from './support.ts';
+import { type CommandedApi, instanceOf, linkSecretFor, startCommandedApi } from './support.ts';
 
 let api: CommandedApi;
 let responses: Record<string, Record<string, { responses: object }>>;
@@ -13,7 +13,8 @@ afterAll(() => api.close());
 
 /** Ids that the service makes stand for themselves in the document; here they are replaced by those of this service. */
 const CARD = 'pm_e6e08eec1724b735226fa781a46e5a84';
-const made = { card: '', deposit: '' };
+const LINK = 'bl_Vx0k9yS6tPz3-Yb1WcE7RmQ8uJ4nHf2L';
+const made = { card: '', deposit: '', link: '' };
 
 const HOLD = { team: 'acme', model: 'phi-4', maxInputTokens: 1, maxOutputTokens: 1, ttlSeconds: 600 };
 
@@ -49,6 +50,10 @@ const PREPARED: Record<string, () => Promise<Record<string, string>>> = {
   'post /v1/teams/{team}/archive': async () => {
     await api.post('/v1/teams', { id: 'idle', name: 'Idle', email: 'idle@acme.example' });
     return { team: 'idle' };
+  },
+  'post /v1/session': async () => {
+    made.link = await linkSecretFor(api, 'acme', 'viewer');
+    return {};
   },
   'post /v1/teams/{team}/unarchive': async () => ({ team: 'idle' }),
 };
@@ -89,7 +94,7 @@ describe('an example of the document', () => {
       ...(await PREPARED[name]?.()),
     };
     const path = template.replace(/\{(\w+)\}/g, (_, param: string) => params[param] ?? `no-${param}`);
-    const body = JSON.parse(JSON.stringify(value).replaceAll(CARD, made.card));
+    const body = JSON.parse(JSON.stringify(value).replaceAll(CARD, made.card).replaceAll(LINK, made.link));
     const answer = await api.send(method.toUpperCase(), path, { body });
     const [promised] = Object.keys(responses[template]?.[method]?.responses ?? {});
     expect([answer.status, answer.text]).toEqual([Number(promised), answer.text]);

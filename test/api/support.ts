@@ -331,6 +331,30 @@ export const theWatchLooks = async ({ world }: Api, team: string): Promise<void>
 export const keyFor = async (api: Api, team: string, scopes: string[]): Promise<string> =>
   (await api.post(`/v1/teams/${team}/keys`, { scopes })).body.secret;
 
+let persons = 0;
+
+/** The fragment of a new one-time link. @param team null for an operator */
+export async function linkSecretFor(
+  api: Api,
+  team: string | null,
+  role: 'viewer' | 'billing' | 'operator',
+  id = `user-${++persons}`,
+): Promise<string> {
+  const user = { id, name: `User ${id}`, email: `${id}@example.com` };
+  const { body } =
+    team === null
+      ? await api.post('/v1/operator-sessions', { user })
+      : await api.post(`/v1/teams/${team}/dashboard-sessions`, { user, role });
+  return new URL(body.url).hash.slice(1);
+}
+
+/** The Cookie header of a new session. @param team null for an operator */
+export async function cookieFor(...[api, ...asked]: Parameters<typeof linkSecretFor>): Promise<string> {
+  const secret = await linkSecretFor(api, ...asked);
+  const { headers } = await api.post('/v1/session', { secret }, { key: null });
+  return headers.get('Set-Cookie')?.split(';')[0] ?? '';
+}
+
 export const instanceOf = (team: string, change: object = {}) => ({
   team,
   gpuType: 'h100',

@@ -12,7 +12,7 @@ const PLAIN = `
   looking lookup low main make measured memory metered mode name named nearest object of open operation option page param part path persistence
   plain port program progress public query raw readable reading reason refunding refused reminder request reserving result return
   returning row run saved script secret service serving session setting setup sheet simulate simultaneous skipping source start starting stop stream
-  style table tag text timeline tool under unknown up url value watched web welcome word in
+  style table tag text timeline tool under unknown up url use value watched web welcome word in
 `;
 
 const singular = (word: string): string =>

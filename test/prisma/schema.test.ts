@@ -122,6 +122,7 @@ describe('every model', () => {
   const BY_THE_CHECKS: Record<string, Record<string, unknown>> = {
     Segment: { rateMicrosPerHour: 0n },
     Hold: { expiresSecond: 900_002n },
+    Session: { role: 'viewer' },
     TokenQuarter: { quarterSecond: 1_800n },
     AccountHour: { hourSecond: 3_600n },
   };

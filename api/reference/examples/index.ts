@@ -7,10 +7,11 @@ import { INSTANCES, INSTANCES_FIELDS } from './instances.ts';
 import { MONEY, MONEY_FIELDS } from './money.ts';
 import { PRICES, PRICES_FIELDS } from './prices.ts';
 import { SERVICE, SERVICE_FIELDS } from './service.ts';
+import { SESSIONS } from './sessions.ts';
 import { TEAMS, TEAMS_FIELDS } from './teams.ts';
 import type { Examples, FieldExamples } from './values.ts';
 
-export const EXAMPLES: Examples = { ...TEAMS, ...INSTANCES, ...MONEY, ...ALERTS, ...PRICES, ...SERVICE };
+export const EXAMPLES: Examples = { ...TEAMS, ...INSTANCES, ...MONEY, ...ALERTS, ...PRICES, ...SESSIONS, ...SERVICE };
 
 /** Examples of fields that the whole examples leave out or set to null, by schema and path. */
 export const FIELD_EXAMPLES: FieldExamples = {

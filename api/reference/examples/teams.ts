@@ -20,6 +20,7 @@ const key = {
   scopes: ['billing'],
   hint: '…x7Qa',
   createdAt: STARTED,
+  lastUsedAt: ENDED,
   revokedAt: null,
 };
 

@@ -5,6 +5,15 @@ import { INSTANCES } from './instances.ts';
 import { MONEY } from './money.ts';
 import { PRICES } from './prices.ts';
 import { SERVICE } from './service.ts';
+import { SESSIONS } from './sessions.ts';
 import { TEAMS } from './teams.ts';
 
-export const OPERATIONS: OperationTexts = { ...TEAMS, ...INSTANCES, ...MONEY, ...ALERTS, ...PRICES, ...SERVICE };
+export const OPERATIONS: OperationTexts = {
+  ...TEAMS,
+  ...INSTANCES,
+  ...MONEY,
+  ...ALERTS,
+  ...PRICES,
+  ...SESSIONS,
+  ...SERVICE,
+};

@@ -84,7 +84,7 @@ The answer has the \`secret\`. The secret is shown only once and stored as a dig
     },
   },
   'get /v1/teams/{team}/keys': {
-    description: `Lists the keys of a team with the last characters of each secret, including revoked keys.`,
+    description: `Lists the keys of a team with the last characters of each secret and the last use, including revoked keys. \`lastUsedAt\` is exact to the minute, and appears within a few seconds of the use.`,
   },
   'delete /v1/teams/{team}/keys/{key}': {
     description: `Revokes a key. Calls with the key are 401 from this moment on. The same call again returns the same key with its first \`revokedAt\`.`,
