@@ -1,4 +1,4 @@
-/** Lets the real engine do what a forecast assumed, and compares: the forecast records nothing, and comes true to the micro. */
+/** Tests forecasts against the real engine: the engine does what a forecast assumed, with the same result to the micro. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { emptyAccount } from '../../billing/account.ts';
 import { creditDeposit, setPolicy } from '../../billing/facts.ts';

@@ -43,7 +43,7 @@ An answer has at most 2,000 crossings; \`until\` of the answer is then earlier t
           lowBalance: ['25.00', '10.00'],
           budgets: [{ project: 'train', period: 'day', amount: '40.00', action: 'stop' }],
           burnPerHourLimit: '20.00',
-          version: 3,
+          version: 0,
         },
       },
       team: {
