@@ -58,7 +58,7 @@ beforeAll(async () => {
   const others = new Proxy({}, { get: () => async () => {} });
   const world = {
     ledger: createLedger({ db, settings: BUSY_SETTINGS }),
-    tell: coalesced(createWorkflowWakes(client)),
+    wake: coalesced(createWorkflowWakes(client)),
     payments: createStripePayments({ stripe: provider, db, publicUrl: api.url, log: SILENT }),
     ...{ refunds: others, disputes: others, mailer: others, platform: others, reconciliation: others },
   } as unknown as World;

@@ -35,7 +35,7 @@ beforeEach(async () => {
   await office.one.lookAndTell(team, 0);
   delivered = [];
 });
-const start = (id: string, at: number) => office.one.start({ teamId: team, id, hourly: '0.01', at });
+const start = (id: string, at: number, hourly = '0.01') => office.one.start({ teamId: team, id, hourly, at });
 
 it('a sweep delivers a read and a start that have been due for three seconds, and nothing newer', async () => {
   await start(`${team}-a`, 100);
@@ -164,7 +164,8 @@ it('a sweep delivers a later fact at once while an earlier fact of the same team
   nowMs = 103_000;
   await sweeper.sweep();
   await office.one.look(team, 103);
-  await start(`${team}-b`, 104);
+  // The planned look would be too late for the end of credit at this rate.
+  await start(`${team}-b`, 104, '3600');
   delivered = [];
   nowMs = 107_000;
   await sweeper.sweep();

@@ -252,7 +252,7 @@ describe('the mails contain, in text and HTML alike,', () => {
     await ledger().lookAhead({ teamId, nowSecond: NOW + 10 }, 'test');
     const mail = await mailOf(teamId, 'credits_exhausted', NOW + 10);
     expect(mail.subject).toBe('Credit is running out: 2 instances were stopped (Acme)');
-    for (const face of faces(mail)) expect(face).toContain('These run on, and use no credit up');
+    for (const face of faces(mail)) expect(face).toContain('These run on and use no credit');
   });
 
   it('for instances that the order spared and that have ended since: that credit is used up, without instances started later', async () => {
