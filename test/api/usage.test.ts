@@ -279,9 +279,12 @@ describe('the team’s watch', () => {
     api.engine.wake = coalesced(tell, nowMs);
   };
 
-  /** Starts an instance, so that usage brings the end of credit forward; the watch has read the start. */
+  /**
+   * Starts an instance with a crossing in six minutes, so that usage brings the crossing forward; the watch has read the
+   * start. Before a distant crossing the watch looks halfway, and usage wakes it only where that is too late.
+   */
   const rent = async (teamId: string) => {
-    expect((await api.post('/v1/instances', instanceOf(teamId, { hourly: '0.01' }))).status).toBe(201);
+    expect((await api.post('/v1/instances', instanceOf(teamId, { hourly: '400' }))).status).toBe(201);
     await theWatchLooks(api, teamId);
     api.engine.sentWakes.length = 0;
   };
@@ -300,14 +303,14 @@ describe('the team’s watch', () => {
     let nowMs = 0;
     await rent(team);
     shareWakes(() => nowMs);
-    await send([event('a', 1_000)]);
+    await send([event('a', 1_000_000)]);
     await theWatchLooks(api, team);
     nowMs = 899;
-    await send([event('b', 1_000)]);
+    await send([event('b', 1_000_000)]);
     expect(api.engine.sentWakes).toEqual([`watchSoon ${team}`]);
     await theWatchLooks(api, team);
     nowMs = 900;
-    await send([event('c', 1_000)]);
+    await send([event('c', 1_000_000)]);
     expect(api.engine.sentWakes).toEqual([`watchSoon ${team}`, `watchSoon ${team}`]);
   });
 
