@@ -140,7 +140,10 @@ async function balanceByMeters(teamId: string, at: number) {
     ...ran.map((segment) => ({ ...segment, until: segment.endSecond ?? moneySecond })),
     ...reserved.map((term) => ({ ...term, until: term.closedSecond ?? moneySecond })),
   ];
-  const spent = stretches.map((stretch) => costBetweenMicros(stretch, from, Math.min(stretch.until, to)));
+  // A stretch that has ended before the month costs nothing in the month.
+  const spent = stretches
+    .filter(({ until }) => until > from)
+    .map((stretch) => costBetweenMicros(stretch, from, Math.min(stretch.until, to)));
   return {
     available: amount(shownAvailableMicros(standing)),
     burnPerHour: amount(burnMicrosPerHour(standing.account)),
