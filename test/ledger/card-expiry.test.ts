@@ -64,7 +64,7 @@ describe('the watch of a team', () => {
     const team = await one.team('two-cards', '100', FIRST - 100_000);
     await save(team, 'good', 9);
     const old = await save(team, 'old', 3);
-    await one.start({ teamId: team, id: 'inst-two-cards', hourly: '60', at: FIRST - 100 });
+    await one.start({ teamId: team, id: 'inst-two-cards', hourly: '600', at: FIRST - 100 });
     expect((await one.look(team, FIRST)).next?.what).toBe('low');
     await one.stop('inst-two-cards', FIRST + 1);
     expect(await mails(team)).toEqual([]);
